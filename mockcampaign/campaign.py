@@ -1,0 +1,160 @@
+"""The façade over one engine: webhooks, events, outages, time and the journal, for users and for all doors."""
+
+from __future__ import annotations
+
+import platform
+import random
+from collections.abc import Awaitable
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from mockcampaign import __version__
+from mockcampaign.durations import format_moment
+from mockcampaign.engine.exporter import OUTAGES, Exporter, Happening
+from mockcampaign.engine.loop import drive
+from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError
+from mockcampaign.events import Generator, Sample, moments
+from mockcampaign.model import CONNECT_PHASES, EventType, NoAnswer, NoAuthentication, TimedOut
+from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
+
+if TYPE_CHECKING:
+    from mockcampaign.engine.journal import Journal
+    from mockcampaign.model import Authentication, Outcome, Request, Webhook
+    from mockcampaign.transport import Transport
+
+
+class Campaign:
+    """One sender with a clock of its own, which only `advance` and `run` move.
+
+    All durations and moments are whole milliseconds. Same seed, versions and calls, and a consumer that answers the
+    same: same journal.
+    """
+
+    def __init__(
+        self, transport: Transport, *, seed: int = 0, policy: Policy = Policy(), start: int = DEFAULT_START
+    ) -> None:
+        self.seed = seed
+        self.exporter = Exporter(
+            policy=policy,
+            seed=seed,
+            start=start,
+            versions={"mockcampaign": __version__, "python": platform.python_version()},
+        )
+        self._transport = transport
+        self._generators: dict[int, Generator] = {}
+        self._randoms: dict[int, random.Random] = {}
+        self._reached: set[str] = set()
+
+    @property
+    def journal(self) -> Journal:
+        """What happened so far."""
+        return self.exporter.journal
+
+    @property
+    def now(self) -> int:
+        """Virtual milliseconds since 1970."""
+        return self.exporter.clock.now
+
+    def create(
+        self,
+        event_type: EventType,
+        target_url: str,
+        authentication: Authentication | None = None,
+        *,
+        client_id: int = DEFAULT_CLIENT_ID,
+    ) -> Webhook:
+        """A webhook in status `created`. Raises `WebhookCommandRefusedError` at the client's creation limit."""
+        return self.exporter.create(client_id, event_type, target_url, authentication or NoAuthentication())
+
+    def update(
+        self, webhook: Webhook, *, target_url: str | None = None, authentication: Authentication | None = None
+    ) -> Webhook:
+        """Change the target or the credentials. Raises `WebhookError` where the webhook is deleted."""
+        return self.exporter.update(
+            webhook.client_id, webhook.id, target_url=target_url, authentication=authentication
+        )
+
+    def activate(self, webhook: Webhook) -> Webhook:
+        """Raises `WebhookCommandRefusedError` where it is activated already."""
+        return self.exporter.activate(webhook.client_id, webhook.id)
+
+    def deactivate(self, webhook: Webhook) -> Webhook:
+        """Raises `WebhookCommandRefusedError` where it is not activated."""
+        return self.exporter.deactivate(webhook.client_id, webhook.id)
+
+    def delete(self, webhook: Webhook) -> Webhook:
+        """Raises `WebhookCommandRefusedError` unless it is deactivated. What is pending is discarded."""
+        return self.exporter.delete(webhook.client_id, webhook.id)
+
+    def emit(
+        self,
+        event_type: EventType,
+        count: int = 1,
+        *,
+        over: int = 0,
+        like: Sample | None = None,
+        client_id: int = DEFAULT_CLIENT_ID,
+    ) -> None:
+        """Let recipients act `count` times: all at this instant, or spread over the time to come.
+
+        `like` makes events of a captured one's shape. Raises `InvalidInputError` where that is of another type.
+        """
+        if like is not None and like.event_type != event_type:
+            raise InvalidInputError(f"like: the sample is of type {like.event_type}, allowed: {event_type}")
+        if count < 1 or over < 0:
+            raise InvalidInputError(f"count {count} over {over} ms: allowed are a count from 1 and a duration from 0")
+        if client_id not in self._generators:
+            self._randoms[client_id] = random.Random(f"{self.seed}:{client_id}")
+            self._generators[client_id] = Generator(self._randoms[client_id], client_id)
+        generator = self._generators[client_id]
+        created = moments(self._randoms[client_id], count, self.now, over)
+        payloads = generator.payloads(event_type, created) if like is None else generator.payloads_like(like, created)
+        for at, group in groupby(zip(created, payloads, strict=True), key=lambda pair: pair[0]):
+            happening = Happening(client_id=client_id, type=event_type, payloads=tuple(group))
+            if over:
+                self.exporter.schedule(at, happening)
+            else:
+                self.exporter.happen(happening)
+
+    def outage(self, duration: int, kind: str = "refused", *webhooks: Webhook) -> None:
+        """From now on, for `duration`, nothing reaches the consumers of these webhooks (none named: of all).
+
+        Raises `InvalidInputError` for a kind that is not in `engine.exporter.OUTAGES`.
+        """
+        if kind not in OUTAGES:
+            raise InvalidInputError(f"outage: {kind!r} is no kind of outage, allowed: {', '.join(OUTAGES)}")
+        self.exporter.declare_outage(kind, self.now + duration, tuple(webhook.id for webhook in webhooks))
+
+    async def advance(self, duration: int) -> None:
+        """Let time pass, and do all that falls due meanwhile. Raises `ConsumerUnreachableError` as `run` does."""
+        await drive(self.exporter, self._send, self.now + duration)
+
+    async def run(self) -> None:
+        """Let time pass until nothing is left to send on activated webhooks.
+
+        That ends: what is never accepted is discarded after three days. Raises `ConsumerUnreachableError` where the
+        very first attempt at a consumer cannot connect, since then most likely nobody started it.
+        """
+        await drive(self.exporter, self._send, None)
+
+    async def fetch(self, request: Request) -> Outcome:
+        """One exchange outside the sender's rules, for the consumer's own account of what it has processed."""
+        return await self._transport.send(request)
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self._transport.aclose()
+
+    async def _first_send(self, request: Request) -> Outcome:
+        outcome = await self._transport.send(request)
+        if isinstance(outcome, NoAnswer | TimedOut) and outcome.phase in CONNECT_PHASES:
+            reason = outcome.reason if isinstance(outcome, NoAnswer) else "no connection within the time-out"
+            raise ConsumerUnreachableError(
+                f"consumer {request.url}: {reason} at the first attempt ({format_moment(self.now)}), and no outage was "
+                "declared: start the consumer, or wait for it with --wait-for-consumer 30s"
+            )
+        self._reached.add(request.url)
+        return outcome
+
+    def _send(self, request: Request) -> Awaitable[Outcome]:
+        return (self._transport.send if request.url in self._reached else self._first_send)(request)

@@ -1,0 +1,106 @@
+"""The consumer's own account of what it has processed, read from what its probe answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import jmespath
+import msgspec
+from jmespath.exceptions import JMESPathError
+
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.model import NoAnswer, Outcome, Request, Responded, TimedOut
+
+ACCOUNT_BYTES_MAX = 16 * 1024 * 1024
+"""A longer account is refused: comparing half of it would accuse the consumer of losing the rest."""
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What a probe said: how many events, and which where it tells."""
+
+    count: int
+    events: tuple[bytes, ...] | None
+    """In canonical form."""
+
+    def since(self, before: Account) -> Account:
+        """What came on top of an earlier account."""
+        if self.events is None or before.events is None:
+            return Account(self.count - before.count, None)
+        newer = Counter(self.events)
+        newer.subtract(before.events)
+        events = tuple(event for event, times in newer.items() for _ in range(times))
+        return Account(len(events), events)
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and how a consumer tells what it has processed. Exactly one of `events` and `count` is a JMESPath."""
+
+    url: str
+    events: str | None = None
+    """Leads to a list of events in the answer."""
+    count: str | None = None
+    """Leads to a whole number in the answer."""
+
+    def request(self, timeout: int) -> Request:
+        """The request to send; `timeout` in milliseconds."""
+        return Request(
+            method="GET",
+            url=self.url,
+            headers=(("Accept", "application/json"),),
+            timeout=timeout,
+            response_body_bytes_kept=ACCOUNT_BYTES_MAX,
+        )
+
+    def read(self, outcome: Outcome) -> Account:
+        """Raises `CouldNotTellError` where the answer is no such account."""
+        match outcome:
+            case NoAnswer(reason=reason):
+                raise self._unusable(reason)
+            case TimedOut():
+                raise self._unusable("no answer within the time-out")
+            case Responded(status=status) if status != 200:
+                raise self._unusable(f"answered {status}, expected 200")
+            case Responded(body=body, body_bytes=body_bytes):
+                if body_bytes > len(body):
+                    raise self._unusable(f"the answer is longer than {ACCOUNT_BYTES_MAX} bytes")
+        try:
+            answer = msgspec.json.decode(outcome.body)
+        except msgspec.DecodeError:
+            kind = dict(outcome.headers).get("content-type", "no content type")
+            start = outcome.body[:40].decode("utf-8", "backslashreplace")
+            raise self._unusable(f"expected JSON, got {kind} that begins {start!r}") from None
+        expression = self.events or self.count or "@"
+        try:
+            found = jmespath.search(expression, answer)
+        except JMESPathError as error:
+            raise self._unusable(f"{expression!r} does not apply to the answer: {str(error).splitlines()[0]}") from None
+        if self.count is not None:
+            if isinstance(found, bool) or not isinstance(found, int) or found < 0:
+                raise self._unusable(f"{expression!r} leads to {_shown(found)}, expected a whole number")
+            return Account(found, None)
+        if not isinstance(found, list) or not all(isinstance(event, dict) for event in found):
+            raise self._unusable(f"{expression!r} leads to {_shown(found)}, expected a list of events")
+        return Account(len(found), tuple(canonical(event) for event in found))
+
+    def _unusable(self, why: str) -> CouldNotTellError:
+        return CouldNotTellError(f"probe {self.url}: {why}")
+
+
+def check_jmespath(expression: str) -> str:
+    """The expression itself. Raises `InvalidInputError` where it is not JMESPath."""
+    try:
+        jmespath.compile(expression)
+    except JMESPathError as error:
+        raise InvalidInputError(f"{expression!r} is not JMESPath: {' '.join(str(error).split())[:120]}") from None
+    return expression
+
+
+def canonical(event: Any) -> bytes:
+    """Equal events give equal bytes, however their fields are ordered or spaced."""
+    return msgspec.json.encode(event, order="sorted")
+
+
+def _shown(found: Any) -> str:
+    text = msgspec.json.encode(found).decode()
+    return text if len(text) <= 60 else f"{text[:60]}…"

@@ -1,0 +1,95 @@
+"""Comparing what the consumer says it has processed with what was delivered to it, event by event.
+
+There is no event id (campaign guide): events are compared by all of their fields. Where several sent events are equal,
+as many equal ones are expected.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from mockcampaign.compliance.probe import canonical
+from mockcampaign.compliance.tally import Tally
+from mockcampaign.engine.journal import Entry, Happened
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """How the consumer's account differs from what was delivered."""
+
+    missing: tuple[bytes, ...]
+    """Delivered, but not in the account."""
+    surplus: tuple[bytes, ...]
+    """More often in the account than sent."""
+    altered: tuple[tuple[bytes, bytes], ...]
+    """Delivered, and what the account holds in its place."""
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.surplus or self.altered)
+
+    def describe(self) -> str:
+        """One line that counts, and shows the first of each kind."""
+        parts = []
+        if self.missing:
+            parts.append(f"{len(self.missing)} missing, first {_brief(self.missing[0])}")
+        if self.surplus:
+            parts.append(f"{len(self.surplus)} too many, first {_brief(self.surplus[0])}")
+        if self.altered:
+            sent, held = (msgspec.json.decode(event) for event in self.altered[0])
+            fields = [name for name in {**sent, **held} if sent.get(name, ...) != held.get(name, ...)]
+            changes = ", ".join(f"{name} {_value(sent, name)} became {_value(held, name)}" for name in fields[:3])
+            parts.append(f"{len(self.altered)} altered, first: {changes}")
+        return "; ".join(parts)
+
+
+def sent_events(entries: Sequence[Entry]) -> dict[int, bytes]:
+    """Canonical payload by serial."""
+    return {
+        entry.first_serial + index: canonical(msgspec.json.decode(event))
+        for entry in entries
+        if isinstance(entry, Happened)
+        for index, event in enumerate(entry.events)
+    }
+
+
+def compare(entries: Sequence[Entry], account: Tally, processed: Sequence[bytes]) -> Difference:
+    """The difference between the consumer's account and the deliveries.
+
+    What was sent without being acknowledged may be in the account or not: it was sent, so having it is no fault.
+    """
+    payloads = sent_events(entries)
+    sent = Counter(payloads[serial] for serial in account.attempted)
+    delivered = Counter(payloads[serial] for serial in account.delivered)
+    held = Counter(processed)
+    missing = list((delivered - held).elements())
+    surplus = list((held - sent).elements())
+    altered = []
+    strangers = [event for event in surplus if event not in sent]
+    mails = {_mail(event): event for event in missing}
+    for event in strangers:
+        original = mails.pop(_mail(event), None)
+        if original is not None:
+            missing.remove(original)
+            surplus.remove(event)
+            altered.append((original, event))
+    # An account may hold what somebody else sent to the same consumer; only events of this run's mails are our affair.
+    ours = {_mail(event) for event in sent}
+    surplus = [event for event in surplus if _mail(event) in ours]
+    return Difference(missing=tuple(missing), surplus=tuple(surplus), altered=tuple(altered))
+
+
+def _mail(event: bytes) -> Any:
+    fields = msgspec.json.decode(event)
+    return fields.get("mailId") if isinstance(fields, dict) else None
+
+
+def _brief(event: bytes) -> str:
+    fields = msgspec.json.decode(event)
+    return " ".join(f"{name}={fields[name]}" for name in ("type", "mailId", "recipientId", "created") if name in fields)
+
+
+def _value(event: dict[str, Any], name: str) -> str:
+    return msgspec.json.encode(event[name]).decode() if name in event else "absent"

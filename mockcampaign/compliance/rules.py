@@ -1,0 +1,119 @@
+"""Rules that every run examines from its journal alone, whatever the scenario expects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import msgspec
+
+from mockcampaign.engine.journal import Attempted, Entry
+from mockcampaign.model import CONNECT_PHASES, NoAnswer, Responded, TimedOut
+
+Level = Literal["must", "should"]
+Judgement = Literal["pass", "fail", "warn", "not-exercised", "could-not-tell"]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one rule or one expectation."""
+
+    id: str
+    title: str
+    level: Level
+    outcome: Judgement
+    requirement: str
+    expected: str
+    actual: str
+    evidence: tuple[int, ...]
+    """Positions in the journal."""
+    place: str | None = None
+    """`file:line:column` of an expectation."""
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is required of a consumer."""
+
+    id: str
+    title: str
+    level: Level
+    requirement: str
+    """The sentence that obliges the consumer, with its source."""
+    expected: str
+    concerns: Callable[[Attempted], bool]
+    """Whether an attempt puts the rule to the test."""
+    violates: Callable[[Attempted], bool]
+
+    def judge(self, entries: Sequence[Entry]) -> Finding:
+        """Examine the journal."""
+        examined = [
+            (position, entry)
+            for position, entry in enumerate(entries)
+            if isinstance(entry, Attempted) and self.concerns(entry)
+        ]
+        violations = [(position, entry) for position, entry in examined if self.violates(entry)]
+        outcome: Judgement
+        if not examined:
+            outcome, actual = "not-exercised", "no attempt reached the consumer"
+        elif violations:
+            outcome = "fail" if self.level == "must" else "warn"
+            times = sum(entry.count for _, entry in violations)
+            actual = f"{describe_outcome(violations[0][1])} ({times} attempt{'s' if times > 1 else ''})"
+        else:
+            outcome, actual = "pass", f"so in all {sum(entry.count for _, entry in examined)} attempts"
+        return Finding(
+            id=self.id,
+            title=self.title,
+            level=self.level,
+            outcome=outcome,
+            requirement=self.requirement,
+            expected=self.expected,
+            actual=actual,
+            evidence=tuple(position for position, _ in violations),
+        )
+
+
+def describe_outcome(entry: Attempted) -> str:
+    """The outcome in a few words."""
+    match entry.outcome:
+        case Responded(status=status):
+            return str(status)
+        case TimedOut(phase=phase):
+            return f"timed out ({phase})"
+        case NoAnswer(reason=reason):
+            return reason
+
+
+def _reached(entry: Attempted) -> bool:
+    return isinstance(entry.outcome, Responded) or entry.outcome.phase not in CONNECT_PHASES
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        id="answers-200",
+        title="Says success with 200 and nothing else",
+        level="must",
+        requirement="The export succeeded if the answer is HTTP 200; otherwise it is retried every 10 seconds "
+        "(vendor's webhook guide). Redirects are not followed (assumed).",
+        expected="200, or an error status where the list was not taken",
+        concerns=lambda entry: isinstance(entry.outcome, Responded),
+        violates=lambda entry: isinstance(entry.outcome, Responded) and 200 < entry.outcome.status < 400,
+    ),
+    Rule(
+        id="answers-in-time",
+        title="Answers within the sender's time-out",
+        level="should",
+        requirement="An attempt without an answer within the time-out has failed and comes again (assumed: 10 s).",
+        expected="a complete answer within the time-out",
+        concerns=_reached,
+        violates=lambda entry: isinstance(entry.outcome, TimedOut),
+    ),
+    Rule(
+        id="answers-completely",
+        title="Answers every request with a complete HTTP response",
+        level="should",
+        requirement="Only a 200 that arrives ends the retries (vendor's webhook guide).",
+        expected="a complete HTTP response",
+        concerns=_reached,
+        violates=lambda entry: isinstance(entry.outcome, NoAnswer),
+    ),
+)

@@ -1,0 +1,59 @@
+"""Durations and moments as people write them (`90s`, `1d12h`), against the engine's whole milliseconds."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
+
+DURATION_MAX = 366 * DAY
+"""Longer spans are typing errors: nothing the sender does takes longer than three days after its cause."""
+
+_UNITS = (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", 1))
+_DURATION = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit, _ in _UNITS))
+
+
+def parse_duration(text: str) -> int:
+    """Milliseconds of a duration such as `500ms`, `90s`, `10m`, `2h`, `3d` or `1d12h`.
+
+    Raises `InvalidInputError` where it is not one, or is longer than `DURATION_MAX`.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None or not text:
+        raise InvalidInputError(f"{text!r} is not a duration, allowed: 500ms, 90s, 10m, 2h, 3d or 1d12h")
+    total = sum(int(digits) * size for digits, (_, size) in zip(match.groups(), _UNITS, strict=True) if digits)
+    if total > DURATION_MAX:
+        raise InvalidInputError(f"{text!r} is too long, allowed: up to {format_duration(DURATION_MAX)}")
+    return total
+
+
+def format_duration(milliseconds: int) -> str:
+    """The duration as `parse_duration` reads it, largest units first; `0s` for none."""
+    parts = []
+    for unit, size in _UNITS:
+        number, milliseconds = divmod(milliseconds, size)
+        if number:
+            parts.append(f"{number}{unit}")
+    return "".join(parts) or "0s"
+
+
+def parse_moment(text: str) -> int:
+    """Milliseconds since 1970 of an ISO 8601 date-time with a zone, such as `2025-01-01T00:00:00Z`.
+
+    Raises `InvalidInputError` where it is not one, or lies before 1970.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or moment.timestamp() < 0:
+        raise InvalidInputError(f"{text!r} is not a moment, allowed: a date-time with a zone like 2025-01-01T00:00:00Z")
+    return round(moment.timestamp() * 1_000)
+
+
+def format_moment(milliseconds: int) -> str:
+    """ISO 8601 in UTC, to the millisecond."""
+    seconds, rest = divmod(milliseconds, SECOND)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"

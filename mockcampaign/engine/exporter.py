@@ -1,0 +1,323 @@
+"""All webhooks, outboxes, scheduled happenings and outages on one clock: what is due when, and what it leads to.
+
+It decides and writes the journal; `loop.drive` asks it what to send and tells it what came of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mockcampaign.engine.clock import Clock
+from mockcampaign.engine.journal import (
+    Began,
+    Discarded,
+    Happened,
+    Journal,
+    OutageDeclared,
+    WebhookChanged,
+    serial_ranges,
+)
+from mockcampaign.engine.outbox import Attempt, Outbox
+from mockcampaign.engine.webhooks import WebhookRegistry
+from mockcampaign.model import (
+    Authentication,
+    Event,
+    EventType,
+    NoAnswer,
+    NoAuthentication,
+    Outcome,
+    Request,
+    Responded,
+    TimedOut,
+    Webhook,
+    WebhookStatus,
+    encode_batch,
+)
+from mockcampaign.policy import Policy
+
+OUTAGES: dict[str, Outcome] = {
+    "refused": NoAnswer("connect", "connection refused"),
+    "unreachable": NoAnswer("connect", "no route to the host"),
+    "dns-failure": NoAnswer("resolve", "the host name does not resolve"),
+    "tls-failure": NoAnswer("tls", "the TLS handshake failed"),
+    "connect-timeout": TimedOut("connect"),
+}
+"""What an attempt comes to during an outage of each kind. None of them touches a socket."""
+
+
+class Happening(msgspec.Struct, frozen=True, kw_only=True):
+    """Recipients of a client's mailings act: events of one type, to be exported the moment this falls due."""
+
+    client_id: int
+    type: EventType
+    payloads: tuple[tuple[int, bytes], ...]
+    """Creation in milliseconds, and the encoded payload."""
+
+
+class Conclusion(msgspec.Struct, frozen=True):
+    """An outcome that stands for virtual time, known now and effective when that has passed."""
+
+    attempt: Attempt
+    outcome: Outcome
+
+
+class Exporter:
+    """The sender's side of everything, sans I/O."""
+
+    def __init__(self, *, policy: Policy, seed: int, start: int, versions: dict[str, str]) -> None:
+        self.policy = policy
+        self.clock: Clock[Outbox | Happening | Conclusion] = Clock(start)
+        self.journal = Journal()
+        self.registry = WebhookRegistry(policy.webhooks_per_client_max)
+        self._outboxes: dict[int, Outbox] = {}
+        self._webhooks: dict[int, Webhook] = {}
+        self._request_headers: dict[int, tuple[tuple[str, str], ...]] = {}
+        self._outages: list[OutageDeclared] = []
+        self._ready: list[Outbox] = []
+        self._scheduled = 0
+        self._last_serial = 0
+        self._user_agent = f"mockcampaign/{versions.get('mockcampaign', '0')}"
+        self.journal.append(Began(at=start, seed=seed, versions=versions, policy=policy))
+
+    # Commands: each changes the registry, then the outbox, and writes it down.
+
+    def create(
+        self,
+        client_id: int,
+        event_type: EventType,
+        target_url: str,
+        authentication: Authentication = NoAuthentication(),
+    ) -> Webhook:
+        """Raises as `WebhookRegistry.create` does, like all commands here."""
+        webhook = self.registry.create(client_id, event_type, target_url, authentication, now=self.clock.now)
+        self._outboxes[webhook.id] = Outbox(webhook.id, self.policy)
+        return self._changed(webhook, "create")
+
+    def update(
+        self,
+        client_id: int,
+        webhook_id: int,
+        *,
+        target_url: str | None = None,
+        authentication: Authentication | None = None,
+    ) -> Webhook:
+        """What is pending goes to the new target, with the new credentials."""
+        webhook = self.registry.update(
+            client_id, webhook_id, now=self.clock.now, target_url=target_url, authentication=authentication
+        )
+        return self._changed(webhook, "update")
+
+    def activate(self, client_id: int, webhook_id: int) -> Webhook:
+        """From now on, events of the webhook's type are exported."""
+        webhook = self.registry.activate(client_id, webhook_id, now=self.clock.now)
+        outbox = self._outboxes[webhook_id]
+        self._discard(outbox, outbox.expire(self.clock.now), "expired")
+        outbox.activate(self.clock.now)
+        self._changed(webhook, "activate")
+        self._arrange(outbox)
+        return webhook
+
+    def deactivate(self, client_id: int, webhook_id: int) -> Webhook:
+        """From now on, nothing is exported; what is pending is kept."""
+        webhook = self.registry.deactivate(client_id, webhook_id, now=self.clock.now)
+        outbox = self._outboxes[webhook_id]
+        outbox.deactivate()
+        self._changed(webhook, "deactivate")
+        self._arrange(outbox)
+        return webhook
+
+    def delete(self, client_id: int, webhook_id: int) -> Webhook:
+        """What is pending is discarded."""
+        webhook = self.registry.delete(client_id, webhook_id, now=self.clock.now)
+        outbox = self._outboxes[webhook_id]
+        self._changed(webhook, "delete")
+        self._discard(outbox, outbox.delete(), "webhook deleted")
+        self._arrange(outbox)
+        return webhook
+
+    def schedule(self, at: int, happening: Happening) -> None:
+        """Let recipients act at a moment that is not in the past."""
+        self.clock.add(at, happening)
+        self._scheduled += 1
+
+    def declare_outage(self, kind: str, until: int, webhook_ids: tuple[int, ...] = ()) -> None:
+        """From now until then, not included, no attempt of these webhooks (none named: all) reaches its consumer."""
+        outage = OutageDeclared(at=self.clock.now, until=until, kind=kind, webhook_ids=webhook_ids)
+        self._outages.append(outage)
+        self.journal.append(outage)
+
+    # Time
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing will be sent unless something new happens."""
+        return not self._scheduled and all(outbox.idle for outbox in self._outboxes.values())
+
+    def move(self, until: int | None = None) -> bool:
+        """Move to the next due moment, not after `until`, and do all that is due then short of sending.
+
+        False, with the clock moved to `until` where that is given, if nothing is due by then.
+        """
+        clock = self.clock
+        items = clock.pop_due(until)
+        if not items:
+            if until is not None:
+                clock.spend(until - clock.now)
+            return False
+        now = clock.now
+        for item in items:
+            match item:
+                case Outbox():
+                    if item.wake_at == now:
+                        item.wake_at = None
+                        self._discard(item, item.expire(now), "expired")
+                        self._ready.append(item)
+                case Happening():
+                    self._scheduled -= 1
+                    self.happen(item)
+                case Conclusion(attempt=attempt, outcome=outcome):
+                    self._scheduled -= 1
+                    self._conclude(attempt, outcome)
+        return True
+
+    def happen(self, happening: Happening) -> None:
+        """Recipients act now: the events are pending with every activated webhook of their client and type."""
+        events = []
+        for created, encoded in happening.payloads:
+            self._last_serial += 1
+            events.append(Event(self._last_serial, created, encoded))
+        outboxes = [
+            self._outboxes[webhook.id]
+            for webhook in self.registry.of_client(happening.client_id)
+            if webhook.type == happening.type and webhook.status is WebhookStatus.ACTIVATED
+        ]
+        self.journal.append(
+            Happened(
+                at=self.clock.now,
+                client_id=happening.client_id,
+                type=happening.type,
+                first_serial=self._last_serial - len(events) + 1,
+                events=tuple(msgspec.Raw(event.encoded) for event in events),
+                webhook_ids=tuple(outbox.webhook_id for outbox in outboxes),
+            )
+        )
+        for outbox in outboxes:
+            outbox.accept(events, self.clock.now)
+            self._discard(outbox, outbox.expire(self.clock.now), "expired")
+            self._arrange(outbox)
+
+    # Sending
+
+    def start_due(self) -> list[Attempt]:
+        """The attempts to make at this moment, in the order in which they fell due."""
+        now = self.clock.now
+        attempts = []
+        for outbox in self._ready:
+            attempt = outbox.start(now)
+            if attempt is not None:
+                attempts.append(attempt)
+            self._arrange(outbox)
+        self._ready.clear()
+        return attempts
+
+    def foreseen(self, attempt: Attempt) -> Outcome | None:
+        """The outcome where an outage decides it, else None."""
+        for outage in self._outages:
+            if (
+                outage.at <= attempt.started_at < outage.until
+                and (not outage.webhook_ids or attempt.webhook_id in outage.webhook_ids)
+            ):
+                return OUTAGES[outage.kind]
+        return None
+
+    def request(self, attempt: Attempt) -> Request:
+        """What goes over the wire for an attempt."""
+        webhook = self._webhooks[attempt.webhook_id]
+        return Request(
+            method="POST",
+            url=webhook.target_url,
+            headers=self._request_headers[webhook.id],
+            body=encode_batch(attempt.events),
+            timeout=self.policy.timeout,
+            response_body_bytes_kept=self.policy.response_body_bytes_kept,
+        )
+
+    def finish(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Tell what came of an attempt, at the moment at which it started; a time-out takes effect when it has passed."""
+        if isinstance(outcome, TimedOut):
+            self._scheduled += 1
+            self.clock.add(attempt.started_at + self.policy.timeout, Conclusion(attempt, outcome))
+        else:
+            self._conclude(attempt, outcome)
+
+    def pending(self, webhook_id: int) -> list[Event]:
+        """What the webhook still has to deliver, oldest first."""
+        return self._outboxes[webhook_id].pending
+
+    def _conclude(self, attempt: Attempt, outcome: Outcome) -> None:
+        now = self.clock.now
+        outbox = self._outboxes[attempt.webhook_id]
+        if isinstance(outcome, Responded):
+            outcome = _without_secrets(outcome, self._webhooks[attempt.webhook_id].authentication)
+        self.journal.attempted(
+            attempt.webhook_id, attempt.number, attempt.started_at, now - attempt.started_at, attempt.events, outcome
+        )
+        self._discard(outbox, outbox.finish(outcome.accepted, now), "webhook deleted")
+        self._discard(outbox, outbox.expire(now), "expired")
+        self._arrange(outbox)
+
+    def _arrange(self, outbox: Outbox) -> None:
+        at = outbox.next_at()
+        if at is None or at == outbox.wake_at:
+            return
+        # An earlier arrangement stays on the clock; it is passed over because `wake_at` no longer names its moment.
+        at = max(at, self.clock.now)
+        if at != outbox.wake_at:
+            outbox.wake_at = at
+            self.clock.add(at, outbox)
+
+    def _discard(self, outbox: Outbox, events: Sequence[Event], reason: str) -> None:
+        if events:
+            self.journal.append(
+                Discarded(
+                    at=self.clock.now, webhook_id=outbox.webhook_id, serials=serial_ranges(events), reason=reason
+                )
+            )
+
+    def _changed(self, webhook: Webhook, command: str) -> Webhook:
+        self._webhooks[webhook.id] = webhook
+        self._request_headers[webhook.id] = (
+            ("Content-Type", "application/json"),
+            ("User-Agent", self._user_agent),
+            *webhook.authentication.headers(),
+        )
+        self.journal.append(
+            WebhookChanged(
+                at=self.clock.now,
+                webhook_id=webhook.id,
+                command=command,
+                client_id=webhook.client_id,
+                type=webhook.type,
+                status=webhook.status,
+                target_url=webhook.target_url,
+                authentication=webhook.authentication.__struct_config__.tag,
+            )
+        )
+        return webhook
+
+
+def _without_secrets(answer: Responded, authentication: Authentication) -> Responded:
+    """The answer less the webhook's own credentials, which a consumer may echo."""
+    for secret in authentication.secrets():
+        encoded = secret.encode()
+        if secret and (encoded in answer.body or any(secret in value for _, value in answer.headers)):
+            answer = msgspec.structs.replace(
+                answer,
+                body=answer.body.replace(encoded, b"***"),
+                headers=tuple((name, value.replace(secret, "***")) for name, value in answer.headers),
+            )
+    return answer
+
+

@@ -1,0 +1,200 @@
+"""The append-only list of what happened: the only evidence that verdicts and reports are made from.
+
+Equal consecutive attempts of one webhook are one folded entry, from which each of them can be read back exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from mockcampaign.model import Event, EventType, Outcome, WebhookStatus
+from mockcampaign.policy import Policy
+
+SerialRanges = tuple[tuple[int, int], ...]
+"""Serials as inclusive ranges: `((1, 100), (103, 103))`."""
+
+
+class Began(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="began"):
+    """The first entry: all that is needed to repeat the run."""
+
+    at: int
+    seed: int
+    versions: dict[str, str]
+    policy: Policy
+
+
+class WebhookChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="webhook-changed"):
+    """A command changed a webhook. Credentials are not recorded, only their kind."""
+
+    at: int
+    webhook_id: int
+    command: str
+    client_id: int
+    type: EventType
+    status: WebhookStatus
+    target_url: str
+    authentication: str
+
+
+class Happened(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="happened"):
+    """Recipients acted. Where no activated webhook of the type existed, `webhook_ids` is empty and nothing is exported."""
+
+    at: int
+    client_id: int
+    type: EventType
+    first_serial: int
+    events: tuple[msgspec.Raw, ...]
+    webhook_ids: tuple[int, ...]
+
+
+class Attempted(msgspec.Struct, kw_only=True, tag_field="entry", tag="attempted"):
+    """One attempt, or a run of attempts that differ in nothing but their number and their moment.
+
+    It grows while it is the newest of its webhook; after that it is left alone.
+    """
+
+    at: int
+    """When the first of them started."""
+    webhook_id: int
+    serials: SerialRanges
+    first_number: int
+    count: int
+    interval: int
+    """Milliseconds from one start to the next; 0 where there is only one."""
+    took: int
+    """Virtual milliseconds that each of them lasted."""
+    outcome: Outcome
+
+    @property
+    def last_at(self) -> int:
+        """When the last of them started."""
+        return self.at + self.interval * (self.count - 1)
+
+    @property
+    def events(self) -> int:
+        """How many events the list held."""
+        return sum(last - first + 1 for first, last in self.serials)
+
+    def starts(self) -> Iterator[tuple[int, int]]:
+        """Number and moment of each attempt."""
+        for index in range(self.count):
+            yield self.first_number + index, self.at + index * self.interval
+
+
+class Discarded(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="discarded"):
+    """Events that will never be delivered."""
+
+    at: int
+    webhook_id: int
+    serials: SerialRanges
+    reason: str
+    """`expired` or `webhook deleted`."""
+
+
+class OutageDeclared(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="outage-declared"):
+    """The consumer cannot be reached from `at` up to, not including, `until`."""
+
+    at: int
+    until: int
+    kind: str
+    webhook_ids: tuple[int, ...]
+    """Empty: all of them."""
+
+
+class Probed(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="probed"):
+    """The consumer's own account of what it has processed."""
+
+    at: int
+    count: int
+    """Processed since the run began."""
+    events: tuple[msgspec.Raw, ...] | None
+    """The same as events, where the probe gives events rather than a number."""
+
+
+class StepReached(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="step-reached"):
+    """A step of a scenario begins; an expectation sees what lies before its own mark."""
+
+    at: int
+    index: int
+
+
+Entry = Began | WebhookChanged | Happened | Attempted | Discarded | OutageDeclared | Probed | StepReached
+
+
+class Journal:
+    """What happened, in order."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._growing: dict[int, tuple[Attempted, tuple[Event, ...]]] = {}
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All entries; an entry's index is its position, which evidence refers to."""
+        return self._entries
+
+    def append(self, entry: Entry) -> int:
+        """Add an entry and return its position. No attempt before it grows any more."""
+        self._growing.clear()
+        self._entries.append(entry)
+        return len(self._entries) - 1
+
+    def attempted(
+        self, webhook_id: int, number: int, started_at: int, took: int, events: tuple[Event, ...], outcome: Outcome
+    ) -> None:
+        """Add an attempt, as part of the entry before it where it only repeats that."""
+        known = self._growing.get(webhook_id)
+        if known is not None:
+            entry, entry_events = known
+            interval = started_at - entry.at if entry.count == 1 else entry.interval
+            if (
+                events is entry_events
+                and number == entry.first_number + entry.count
+                and started_at == entry.at + interval * entry.count
+                and took == entry.took
+                and (outcome is entry.outcome or outcome == entry.outcome)
+            ):
+                entry.count += 1
+                entry.interval = interval
+                return
+        entry = Attempted(
+            at=started_at,
+            webhook_id=webhook_id,
+            serials=serial_ranges(events),
+            first_number=number,
+            count=1,
+            interval=0,
+            took=took,
+            outcome=outcome,
+        )
+        self._entries.append(entry)
+        self._growing[webhook_id] = (entry, events)
+
+    def to_json_lines(self) -> bytes:
+        """One entry a line."""
+        return b"".join(msgspec.json.encode(entry) + b"\n" for entry in self._entries)
+
+
+def read_journal(json_lines: bytes) -> list[Entry]:
+    """The entries that `Journal.to_json_lines` wrote. Raises `msgspec.ValidationError` where they are not."""
+    decoder = msgspec.json.Decoder(Entry)
+    return [decoder.decode(line) for line in json_lines.splitlines()]
+
+
+def serial_ranges(events: Iterable[Event]) -> SerialRanges:
+    """The events' serials, neighbours joined."""
+    ranges: list[tuple[int, int]] = []
+    for event in events:
+        if ranges and ranges[-1][1] + 1 == event.serial:
+            ranges[-1] = (ranges[-1][0], event.serial)
+        else:
+            ranges.append((event.serial, event.serial))
+    return tuple(ranges)
+
+
+def serials_in(ranges: SerialRanges) -> Iterator[int]:
+    """The serials one by one."""
+    for first, last in ranges:
+        yield from range(first, last + 1)

@@ -1,0 +1,121 @@
+"""The webhooks of all clients, and the one table that says which command leads to which status."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from mockcampaign.errors import WebhookCommandRefusedError, WebhookNotFoundError, WebhookOfAnotherClientError
+from mockcampaign.model import Authentication, EventType, NoAuthentication, Webhook, WebhookStatus
+
+Command = Literal["create", "update", "activate", "deactivate", "delete"]
+
+# An absent entry is the error. "Already activated", "not activated" and "delete unless deactivated" are documented as
+# refused (vendor's API description); that any webhook which exists may be updated, and that a suspended one may be
+# activated again, is assumed. Deleted webhooks are found no more.
+_STATUS_AFTER: dict[tuple[WebhookStatus, Command], WebhookStatus] = {
+    (WebhookStatus.CREATED, "update"): WebhookStatus.CREATED,
+    (WebhookStatus.CREATED, "activate"): WebhookStatus.ACTIVATED,
+    (WebhookStatus.ACTIVATED, "update"): WebhookStatus.ACTIVATED,
+    (WebhookStatus.ACTIVATED, "deactivate"): WebhookStatus.DEACTIVATED,
+    (WebhookStatus.DEACTIVATED, "update"): WebhookStatus.DEACTIVATED,
+    (WebhookStatus.DEACTIVATED, "activate"): WebhookStatus.ACTIVATED,
+    (WebhookStatus.DEACTIVATED, "delete"): WebhookStatus.DELETED,
+    (WebhookStatus.SUSPENDED, "update"): WebhookStatus.SUSPENDED,
+    (WebhookStatus.SUSPENDED, "activate"): WebhookStatus.ACTIVATED,
+}
+
+
+class WebhookRegistry:
+    """Creates, finds and changes webhooks. Every method that returns a webhook returns its newest value."""
+
+    def __init__(self, webhooks_per_client_max: int) -> None:
+        self._webhooks_per_client_max = webhooks_per_client_max
+        self._webhooks: dict[int, Webhook] = {}
+        self._last_id = 0
+
+    def of_client(self, client_id: int) -> list[Webhook]:
+        """The client's webhooks that are not deleted, oldest first."""
+        return [webhook for webhook in self._webhooks.values() if webhook.client_id == client_id]
+
+    def get(self, client_id: int, webhook_id: int) -> Webhook:
+        """Raises `WebhookNotFoundError` or `WebhookOfAnotherClientError`."""
+        webhook = self._webhooks.get(webhook_id)
+        if webhook is None:
+            raise WebhookNotFoundError(f"webhook {webhook_id} does not exist")
+        if webhook.client_id != client_id:
+            raise WebhookOfAnotherClientError(f"webhook {webhook_id} does not belong to client {client_id}")
+        return webhook
+
+    def create(
+        self,
+        client_id: int,
+        event_type: EventType,
+        target_url: str,
+        authentication: Authentication = NoAuthentication(),
+        *,
+        now: int,
+    ) -> Webhook:
+        """A new webhook in status `created`. Raises `WebhookCommandRefusedError` at the client's creation limit."""
+        if len(self.of_client(client_id)) >= self._webhooks_per_client_max:
+            raise WebhookCommandRefusedError(
+                f"client {client_id} has {self._webhooks_per_client_max} webhooks, which is the limit"
+            )
+        self._last_id += 1
+        webhook = Webhook(
+            id=self._last_id,
+            client_id=client_id,
+            type=event_type,
+            target_url=target_url,
+            authentication=authentication,
+            created=now,
+            modified=now,
+        )
+        self._webhooks[webhook.id] = webhook
+        return webhook
+
+    def update(
+        self,
+        client_id: int,
+        webhook_id: int,
+        *,
+        now: int,
+        target_url: str | None = None,
+        authentication: Authentication | None = None,
+    ) -> Webhook:
+        """Change the target or the credentials, each unless None. Raises as `get` does."""
+        webhook = self._command(client_id, webhook_id, "update", now)
+        webhook = msgspec.structs.replace(
+            webhook,
+            target_url=webhook.target_url if target_url is None else target_url,
+            authentication=webhook.authentication if authentication is None else authentication,
+        )
+        self._webhooks[webhook_id] = webhook
+        return webhook
+
+    def activate(self, client_id: int, webhook_id: int, *, now: int) -> Webhook:
+        """Raises as `get` does, and `WebhookCommandRefusedError` where it is activated already."""
+        return self._command(client_id, webhook_id, "activate", now)
+
+    def deactivate(self, client_id: int, webhook_id: int, *, now: int) -> Webhook:
+        """Raises as `get` does, and `WebhookCommandRefusedError` where it is not activated."""
+        return self._command(client_id, webhook_id, "deactivate", now)
+
+    def delete(self, client_id: int, webhook_id: int, *, now: int) -> Webhook:
+        """Raises as `get` does, and `WebhookCommandRefusedError` unless it is deactivated."""
+        webhook = self._command(client_id, webhook_id, "delete", now)
+        del self._webhooks[webhook_id]
+        return webhook
+
+    def _command(self, client_id: int, webhook_id: int, command: Command, now: int) -> Webhook:
+        webhook = self.get(client_id, webhook_id)
+        status = _STATUS_AFTER.get((webhook.status, command))
+        if status is None:
+            allowed = sorted(before for before, known in _STATUS_AFTER if known == command)
+            raise WebhookCommandRefusedError(
+                f"cannot {command} webhook {webhook_id} in status {webhook.status}, allowed in: {', '.join(allowed)}"
+            )
+        webhook = msgspec.structs.replace(webhook, status=status, modified=now)
+        self._webhooks[webhook_id] = webhook
+        return webhook

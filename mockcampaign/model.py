@@ -1,0 +1,184 @@
+"""The frozen values that all packages share: webhooks, events, batches and the outcomes of attempts."""
+
+from __future__ import annotations
+
+import base64
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class EventType(StrEnum):
+    """What a webhook can be created for, spelled as the vendor's API description spells it in requests."""
+
+    OPEN = "open"
+    CLICK = "click"
+    SENT = "sent"
+    BOUNCE = "bounce"
+    UNSUBSCRIBE = "unsubscribe"
+    SPAMCOMPLAINT = "spamcomplaint"
+    SINGLEOPTIN = "singleoptin"
+    CONFIRMEDOPTIN = "confirmedoptin"
+    DOUBLEOPTIN = "doubleoptin"
+    BLOCKLIST = "blocklist"
+    ARCHIVE = "archive"
+    FILTEREDBYBLOCKLIST = "filteredbyblocklist"
+
+
+class WebhookStatus(StrEnum):
+    """Where a webhook stands in its life (vendor's API description)."""
+
+    CREATED = "created"
+    ACTIVATED = "activated"
+    DEACTIVATED = "deactivated"
+    DELETED = "deleted"
+    SUSPENDED = "suspended"
+
+
+class NoAuthentication(msgspec.Struct, frozen=True, tag="none"):
+    """Requests carry no credentials."""
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The request headers that carry the credentials: none."""
+        return ()
+
+    def secrets(self) -> tuple[str, ...]:
+        """The strings that must never appear in an output: none."""
+        return ()
+
+
+class BasicAuthentication(msgspec.Struct, frozen=True, tag="basicAuth"):
+    """Every request carries HTTP Basic credentials, encoded as UTF-8 (RFC 7617)."""
+
+    user_name: str
+    password: str
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The `Authorization` header."""
+        return (("Authorization", f"Basic {self._token()}"),)
+
+    def secrets(self) -> tuple[str, ...]:
+        """The password, bare and as the header carries it."""
+        return (self.password, self._token())
+
+    def _token(self) -> str:
+        return base64.b64encode(f"{self.user_name}:{self.password}".encode()).decode("ascii")
+
+    def __repr__(self) -> str:
+        return f"BasicAuthentication(user_name={self.user_name!r}, password=…)"
+
+
+class KeyAuthentication(msgspec.Struct, frozen=True, tag="keyAuth"):
+    """Every request carries the header `key: passphrase`."""
+
+    key: str
+    passphrase: str
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The configured header."""
+        return ((self.key, self.passphrase),)
+
+    def secrets(self) -> tuple[str, ...]:
+        """The passphrase, and the part of it after a scheme such as `Bearer`."""
+        return (self.passphrase, self.passphrase.rpartition(" ")[2])
+
+    def __repr__(self) -> str:
+        return f"KeyAuthentication(key={self.key!r}, passphrase=…)"
+
+
+Authentication = NoAuthentication | BasicAuthentication | KeyAuthentication
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """One webhook of one client; a webhook carries one event type."""
+
+    id: int
+    client_id: int
+    type: EventType
+    target_url: str
+    authentication: Authentication = NoAuthentication()
+    status: WebhookStatus = WebhookStatus.CREATED
+    created: int
+    """Milliseconds since 1970, like `modified`."""
+    modified: int
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One event as it goes out. Payloads may be equal without being the same event: the vendor sends no event id."""
+
+    serial: int
+    """Counts a campaign's events from 1. Never sent."""
+    created: int
+    """Milliseconds since 1970; the payload's own `created` says the same in the payload's own format."""
+    encoded: bytes
+    """The payload as JSON, encoded once; a batch is the join of these."""
+
+    def payload(self) -> dict[str, Any]:
+        """The payload, decoded anew at each call."""
+        decoded: dict[str, Any] = msgspec.json.decode(self.encoded)
+        return decoded
+
+
+def encode_batch(events: tuple[Event, ...]) -> bytes:
+    """The request body: a JSON list, whatever the number of events (vendor's guide)."""
+    return b"[" + b",".join([event.encoded for event in events]) + b"]"
+
+
+class Responded(msgspec.Struct, frozen=True, tag="responded"):
+    """A complete HTTP answer came."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    """In the order received, names in lower case, less what belongs to the connection or the clock (`transport`)."""
+    body: bytes = b""
+    """As much of it as the policy keeps."""
+    body_bytes: int = 0
+    """Length of the whole body, without chunk framing."""
+
+    @property
+    def accepted(self) -> bool:
+        """Success is 200 and nothing else (vendor's guide)."""
+        return self.status == 200
+
+
+class TimedOut(msgspec.Struct, frozen=True, tag="timed-out"):
+    """No complete answer came within the policy's time-out."""
+
+    phase: str
+    """One of `PHASES`."""
+
+    accepted = False
+
+
+class NoAnswer(msgspec.Struct, frozen=True, tag="no-answer"):
+    """The attempt ended before a complete HTTP answer came: not connected, cut off, or not HTTP."""
+
+    phase: str
+    """One of `PHASES`."""
+    reason: str
+    """A short sentence in our own words, the same on every machine."""
+
+    accepted = False
+
+
+PHASES = ("resolve", "connect", "tls", "send", "wait", "headers", "body")
+"""How far an attempt got, in order."""
+
+CONNECT_PHASES = ("resolve", "connect", "tls")
+"""An attempt that ended in one of these did not reach the consumer."""
+
+Outcome = Responded | TimedOut | NoAnswer
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What a transport is asked to send."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    """All but `Host`, `Content-Length` and what manages the connection, which the transport adds."""
+    body: bytes = b""
+    timeout: int
+    """Wall-clock milliseconds for the whole exchange."""
+    response_body_bytes_kept: int

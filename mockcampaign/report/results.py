@@ -1,0 +1,147 @@
+"""The result of runs as one value, which is the JSON report; every other report is a view of it.
+
+This is a published format: `FORMAT` counts its versions, and fields are only ever added within one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from mockcampaign.compliance.rules import Finding, Judgement
+from mockcampaign.compliance.tally import tally
+from mockcampaign.engine.journal import Began, Entry, WebhookChanged
+
+FORMAT = 1
+
+Verdict = Literal["compliant", "violated", "could-not-tell"]
+
+_WORST: tuple[Judgement, ...] = ("fail", "could-not-tell", "warn", "pass", "not-exercised")
+
+
+class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run's sending came to. All but `attempts` count events; an event counts once for each webhook."""
+
+    attempts: int
+    delivered: int
+    discarded: int
+    pending: int
+
+
+class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One scenario, played."""
+
+    name: str
+    file: str
+    verdict: Verdict
+    compliant: bool
+    trouble: str | None
+    """Why no verdict was possible."""
+    target: str
+    seed: int
+    versions: dict[str, str]
+    virtual_milliseconds: int
+    webhooks: dict[str, int]
+    """Ids by name."""
+    rules: list[Finding]
+    expectations: list[Finding]
+    deliveries: Deliveries
+    journal: list[Entry]
+    """The evidence; findings refer to its positions."""
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """All scenarios of a run."""
+
+    format: int
+    compliant: bool
+    target: str
+    seed: int | None
+    """The one seed of all scenarios, or None where they differ."""
+    rules: list[Finding]
+    """The worst finding of each rule; its evidence refers to the journal of the scenario that `actual` names."""
+    deliveries: Deliveries
+    scenarios: list[ScenarioResult]
+
+
+def scenario_result(
+    *,
+    name: str,
+    file: str,
+    target: str,
+    trouble: str | None,
+    webhooks: dict[str, int],
+    rules: list[Finding],
+    expectations: list[Finding],
+    journal: list[Entry],
+    strict: bool,
+) -> ScenarioResult:
+    """Put a result together; the verdict follows from the findings and the trouble."""
+    began = journal[0]
+    assert isinstance(began, Began)
+    judgements = {finding.outcome for finding in [*rules, *expectations]}
+    verdict: Verdict = "compliant"
+    if "fail" in judgements or (strict and "warn" in judgements):
+        verdict = "violated"
+    elif trouble is not None or "could-not-tell" in judgements:
+        verdict = "could-not-tell"
+    account = {entry.webhook_id: tally(journal, [entry.webhook_id]) for entry in journal if isinstance(entry, WebhookChanged)}
+    return ScenarioResult(
+        name=name,
+        file=file,
+        verdict=verdict,
+        compliant=verdict == "compliant",
+        trouble=trouble,
+        target=target,
+        seed=began.seed,
+        versions=began.versions,
+        virtual_milliseconds=max(entry.at for entry in journal) - began.at,
+        webhooks=webhooks,
+        rules=rules,
+        expectations=expectations,
+        deliveries=Deliveries(
+            attempts=sum(one.attempts for one in account.values()),
+            delivered=sum(len(one.delivered) for one in account.values()),
+            discarded=sum(len(one.discarded) for one in account.values()),
+            pending=sum(len(one.pending) for one in account.values()),
+        ),
+        journal=journal,
+    )
+
+
+def run_result(scenarios: Sequence[ScenarioResult]) -> RunResult:
+    """Sum up the scenarios of a run, of which there is at least one."""
+    seeds = {scenario.seed for scenario in scenarios}
+    worst: dict[str, Finding] = {}
+    for scenario in scenarios:
+        for finding in scenario.rules:
+            known = worst.get(finding.id)
+            if known is None or _WORST.index(finding.outcome) < _WORST.index(known.outcome):
+                worst[finding.id] = msgspec.structs.replace(finding, actual=f"{scenario.name}: {finding.actual}")
+    return RunResult(
+        format=FORMAT,
+        compliant=all(scenario.compliant for scenario in scenarios),
+        target=", ".join(dict.fromkeys(scenario.target for scenario in scenarios)),
+        seed=seeds.pop() if len(seeds) == 1 else None,
+        rules=list(worst.values()),
+        deliveries=Deliveries(
+            **{
+                field: sum(getattr(scenario.deliveries, field) for scenario in scenarios)
+                for field in Deliveries.__struct_fields__
+            }
+        ),
+        scenarios=list(scenarios),
+    )
+
+
+def exit_status(result: RunResult) -> int:
+    """0 compliant, 1 violated, 3 could not tell; a proven violation outweighs trouble elsewhere."""
+    verdicts = {scenario.verdict for scenario in result.scenarios}
+    return 1 if "violated" in verdicts else 3 if "could-not-tell" in verdicts else 0
+
+
+def to_json(result: RunResult) -> bytes:
+    """The JSON report."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"

@@ -1,0 +1,116 @@
+"""The journal as lines that a person reads: one for each run of equal attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from mockcampaign.compliance.rules import describe_outcome
+from mockcampaign.durations import format_duration
+from mockcampaign.engine.journal import (
+    Attempted,
+    Began,
+    Discarded,
+    Entry,
+    Happened,
+    OutageDeclared,
+    Probed,
+    WebhookChanged,
+    serials_in,
+)
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a timeline."""
+
+    when: str
+    """Virtual time since the run began: a moment, or a span."""
+    who: str
+    """The webhook's name, or nothing."""
+    what: str
+    came_to: str
+    """The outcome of an attempt, or nothing."""
+    accepted: bool | None
+    """Whether the consumer took the list; None where nothing was sent."""
+
+
+def timeline(entries: Sequence[Entry], names: dict[int, str]) -> Iterator[Line]:
+    """The lines, in order. `names` gives the webhooks' names by id."""
+    began = entries[0]
+    assert isinstance(began, Began)
+    position = 0
+    while position < len(entries):
+        entry = entries[position]
+        alike = 1
+        if isinstance(entry, Attempted | Happened):
+            key = _key(entry)
+            while position + alike < len(entries) and _key(entries[position + alike]) == key:
+                alike += 1
+        line = _line(entries[position : position + alike], began.at, names)
+        if line is not None:
+            yield line
+        position += alike
+
+
+def _key(entry: Entry) -> object:
+    """What neighbouring entries must share to stand in one line: small lists that were simply delivered, one by one."""
+    match entry:
+        case Attempted(count=1, first_number=1) if entry.outcome.accepted:
+            return entry.webhook_id, entry.events
+        case Happened():
+            return entry.client_id, entry.type, entry.webhook_ids
+        case _:
+            return id(entry)
+
+
+def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line | None:
+    entry, last = entries[0], entries[-1]
+    when = _span(entry.at - start, (last.last_at if isinstance(last, Attempted) else last.at) - start)
+    match entry:
+        case Attempted():
+            return Line(
+                when=when,
+                who=names.get(entry.webhook_id, f"webhook {entry.webhook_id}"),
+                what=_attempts(entry, len(entries)),
+                came_to=describe_outcome(entry),
+                accepted=entry.outcome.accepted,
+            )
+        case Happened(webhook_ids=webhook_ids):
+            count = sum(len(happened.events) for happened in entries if isinstance(happened, Happened))
+            exported = "" if webhook_ids else ", not exported: no activated webhook of this type"
+            what = f"{count} {entry.type} event{_s(count)}{exported}"
+            return Line(when=when, who="", what=what, came_to="", accepted=None)
+        case Discarded():
+            count = len(list(serials_in(entry.serials)))
+            who = names.get(entry.webhook_id, f"webhook {entry.webhook_id}")
+            what = f"{count} event{_s(count)} discarded: {entry.reason}"
+            return Line(when=when, who=who, what=what, came_to="", accepted=None)
+        case WebhookChanged():
+            who = names.get(entry.webhook_id, f"webhook {entry.webhook_id}")
+            return Line(when=when, who=who, what=f"{entry.command} → {entry.status}", came_to="", accepted=None)
+        case OutageDeclared(at=at, until=until, kind=kind):
+            what = f"outage for {format_duration(until - at)}: {kind}"
+            return Line(when=when, who="", what=what, came_to="", accepted=None)
+        case Probed(count=count):
+            what = f"probe: {count} event{_s(count)} processed"
+            return Line(when=when, who="", what=what, came_to="", accepted=None)
+        case _:
+            return None
+
+
+def _attempts(entry: Attempted, lists: int) -> str:
+    what = f"{lists} lists of {entry.events}" if lists > 1 else f"list of {entry.events}"
+    if entry.count > 1:
+        last = entry.first_number + entry.count - 1
+        return f"{what}, attempts {entry.first_number}-{last} every {format_duration(entry.interval)}"
+    return what if entry.first_number == 1 else f"{what}, attempt {entry.first_number}"
+
+
+def _span(first: int, last: int) -> str:
+    begin = f"+{format_duration(first)}"
+    return begin if first == last else f"{begin} … +{format_duration(last)}"
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

@@ -1,0 +1,345 @@
+"""YAML nodes to typed values. Every refusal names file:line:column, what was found, and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import re
+import types
+from collections.abc import Callable, Collection
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+import yaml
+
+from mockcampaign.errors import InvalidInputError
+
+DOCUMENT_BYTES_MAX = 1024 * 1024
+DEPTH_MAX = 30
+"""A scenario nests about eight deep; what nests deeper is an attack or an accident."""
+
+Location = tuple[str | int, ...]
+"""Where in a document a value stands: keys and list indexes from the top."""
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_YAML_KINDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "nothing"}
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{")
+
+
+class Text(msgspec.Struct, frozen=True):
+    """Marks a value written as text that has a form of its own, such as a duration."""
+
+    parse: Callable[[str], Any]
+    what: str
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """Marks text that no message may repeat."""
+
+
+class OneOf(msgspec.Struct, frozen=True):
+    """Marks a mapping of exactly one key, which decides the type of the value under it; gives `(key, value)`."""
+
+    what: str
+    types: dict[str, Any]
+
+
+class Keyed(msgspec.Struct, frozen=True):
+    """Marks a mapping of names in which some names have a type of their own."""
+
+    what: str
+    default: Any
+    types: dict[str, Any]
+
+
+class Bounded(msgspec.Struct, frozen=True):
+    """Marks a whole number from `low` up to `high`."""
+
+    low: int
+    high: int
+
+
+class Interpolated(msgspec.Struct, frozen=True):
+    """Marks a part of the document whose texts may take `${NAME}` and `${NAME:-default}` from the environment."""
+
+
+class Document:
+    """One YAML file, and where each of its values stands. `problem` builds every refusal."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._marks: dict[Location, Any] = {}
+
+    def problem(self, path: Location, message: str) -> InvalidInputError:
+        """An error that points at the value, or at the nearest value around it."""
+        while path and path not in self._marks:
+            path = path[:-1]
+        return self._problem_at(self._marks.get(path), message)
+
+    def place(self, path: Location) -> str:
+        """`file:line:column` of a value."""
+        return self._place(self._marks[path])
+
+    def read(self, hint: Any) -> Any:
+        """The document as a value of the type. Raises `InvalidInputError`."""
+        return self._convert(self._compose(), hint, (), False)
+
+    def _compose(self) -> yaml.Node:
+        try:
+            raw = self._path.read_bytes()
+        except OSError as error:
+            raise InvalidInputError(f"{self._path}: cannot be read: {error.strerror}") from None
+        if len(raw) > DOCUMENT_BYTES_MAX:
+            raise InvalidInputError(f"{self._path}: {len(raw)} bytes, allowed: up to {DOCUMENT_BYTES_MAX}")
+        try:
+            text = raw.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise InvalidInputError(f"{self._path}: byte {error.start} is not UTF-8, allowed: UTF-8 text") from None
+        try:
+            # Events come flat, so that aliases, tags and depth are refused before anything is built from them.
+            depth = 0
+            for event in yaml.parse(text, Loader=_Loader):
+                self._check_event(event)
+                depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+                if depth > DEPTH_MAX:
+                    raise self._problem_at(event.start_mark, f"nested deeper than {DEPTH_MAX} levels")
+            node = yaml.compose(text, Loader=_Loader)
+        except yaml.MarkedYAMLError as error:
+            raise self._problem_at(error.problem_mark, f"broken YAML: {error.problem}") from None
+        except yaml.YAMLError as error:
+            raise InvalidInputError(f"{self._path}: broken YAML: {' '.join(str(error).split())}") from None
+        if node is None:
+            raise InvalidInputError(f"{self._path}:1:1: the file is empty, allowed: a scenario")
+        return node
+
+    def _check_event(self, event: Any) -> None:
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
+            raise self._problem_at(
+                event.start_mark, f"{sign}{event.anchor}: anchors and aliases are not allowed, write the value out"
+            )
+        if getattr(event, "tag", None):
+            raise self._problem_at(event.start_mark, f"tag {event.tag}: tags are not allowed, write a plain value")
+
+    def _convert(self, node: yaml.Node, hint: Any, path: Location, interpolate: bool, secret: bool = False) -> Any:
+        self._marks[path] = node.start_mark
+        origin = get_origin(hint)
+        if origin is Annotated:
+            base, *marks = get_args(hint)
+            for mark in marks:
+                match mark:
+                    case Interpolated():
+                        interpolate = True
+                    case Secret():
+                        secret = True
+                    case Text(parse=parse):
+                        return self._parsed(node, parse, mark.what, interpolate)
+                    case OneOf():
+                        return self._one_of(node, mark, path, interpolate)
+                    case Keyed(what=what, default=default, types=special):
+                        return {
+                            key.value: self._convert(
+                                value, special.get(key.value, default), (*path, key.value), interpolate
+                            )
+                            for key, value in self._pairs(node, what)
+                        }
+                    case Bounded(low=low, high=high):
+                        return self._bounded(node, low, high)
+            return self._convert(node, base, path, interpolate, secret)
+        if origin in (Union, types.UnionType):
+            return self._union(node, get_args(hint), path, interpolate)
+        if origin is Literal:
+            return self._choice(node, get_args(hint))
+        if origin is dict:
+            return self._mapping(node, get_args(hint)[1], path, interpolate)
+        if origin is tuple:
+            return self._sequence(node, get_args(hint)[0], path, interpolate)
+        if isinstance(hint, type) and issubclass(hint, StrEnum):
+            return hint(self._choice(node, [member.value for member in hint]))
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+            return self._struct(node, hint, path, interpolate)
+        return self._scalar(node, hint, interpolate, secret)
+
+    def _scalar(self, node: yaml.Node, hint: type, interpolate: bool, secret: bool) -> Any:
+        expected = {str: "text", int: "a whole number", bool: "true or false"}[hint]
+        kind = node.tag.rpartition(":")[2]
+        if isinstance(node, yaml.ScalarNode):
+            if hint is str and kind == "str":
+                return self._interpolated(node) if interpolate else node.value
+            if hint is int and kind == "int" and re.fullmatch(r"[-+]?[0-9_]+", node.value):
+                return int(node.value)
+            if hint is bool and kind == "bool":
+                return node.value.lower() in ("true", "yes", "on")
+        if secret:
+            raise self._problem_at(node.start_mark, f"expected {expected}, found something else; quote it")
+        quote = ", quote it" if hint is str and isinstance(node, yaml.ScalarNode) and kind != "null" else ""
+        raise self._problem_at(node.start_mark, f"expected {expected}, found {_found(node)}{quote}")
+
+    def _parsed(self, node: yaml.Node, parse: Callable[[str], Any], what: str, interpolate: bool) -> Any:
+        if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
+            raise self._problem_at(node.start_mark, f"expected {what}, found {_found(node)}")
+        try:
+            return parse(self._interpolated(node) if interpolate else node.value)
+        except InvalidInputError as error:
+            raise self._problem_at(node.start_mark, str(error)) from None
+
+    def _bounded(self, node: yaml.Node, low: int, high: int) -> int:
+        number: int = self._scalar(node, int, False, False)
+        if not low <= number <= high:
+            raise self._problem_at(node.start_mark, f"{number} is out of range, allowed: {low} to {high}")
+        return number
+
+    def _choice(self, node: yaml.Node, allowed: Collection[str]) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise self._problem_at(node.start_mark, f"expected one of {', '.join(allowed)}, found {_found(node)}")
+        if node.value not in allowed:
+            raise self._unknown(node, "value", allowed)
+        value: str = node.value
+        return value
+
+    def _union(self, node: yaml.Node, hints: tuple[Any, ...], path: Location, interpolate: bool) -> Any:
+        """The one alternative that fits the node's kind: at most one each takes mappings, lists, numbers and words."""
+        kinds = []
+        for hint in hints:
+            if hint is type(None):
+                continue
+            base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+            node_type: type = yaml.ScalarNode
+            if get_origin(base) is tuple:
+                node_type = yaml.SequenceNode
+            elif isinstance(base, type) and issubclass(base, msgspec.Struct):
+                node_type = yaml.MappingNode
+            kinds.append((hint, base, node_type))
+        fitting = [(hint, base) for hint, base, node_type in kinds if isinstance(node, node_type)]
+        numeric = node.tag.endswith(":int")
+        for hint, base in fitting:
+            if len(fitting) == 1 or (base is int) == numeric:
+                return self._convert(node, hint, path, interpolate)
+        raise self._problem_at(
+            node.start_mark, f"found {_found(node)}, allowed: {', '.join(_described(hint) for hint, _, _ in kinds)}"
+        )
+
+    def _mapping(self, node: yaml.Node, hint: Any, path: Location, interpolate: bool) -> dict[str, Any]:
+        return {
+            key.value: self._convert(value, hint, (*path, key.value), interpolate)
+            for key, value in self._pairs(node, "a mapping of names")
+        }
+
+    def _sequence(self, node: yaml.Node, hint: Any, path: Location, interpolate: bool) -> tuple[Any, ...]:
+        if not isinstance(node, yaml.SequenceNode):
+            raise self._problem_at(node.start_mark, f"expected a list, found {_found(node)}")
+        return tuple(
+            self._convert(item, hint, (*path, index), interpolate) for index, item in enumerate(node.value)
+        )
+
+    def _one_of(self, node: yaml.Node, mark: OneOf, path: Location, interpolate: bool) -> tuple[str, Any]:
+        pairs = self._pairs(node, mark.what)
+        for key, _ in pairs:
+            if key.value not in mark.types:
+                raise self._unknown(key, mark.what, mark.types)
+        if len(pairs) != 1:
+            place = pairs[1][0].start_mark if pairs else node.start_mark
+            raise self._problem_at(place, f"expected one {mark.what}, found {len(pairs)} keys")
+        [(key, value)] = pairs
+        return key.value, self._convert(value, mark.types[key.value], (*path, key.value), interpolate)
+
+    def _struct(self, node: yaml.Node, hint: type[msgspec.Struct], path: Location, interpolate: bool) -> msgspec.Struct:
+        hints, fields = _fields_of(hint)
+        values = {}
+        for key, value in self._pairs(node, "a mapping"):
+            if key.value not in fields:
+                raise self._unknown(key, "key", fields)
+            field = fields[key.value]
+            values[field.name] = self._convert(value, hints[field.name], (*path, key.value), interpolate)
+        for name, field in fields.items():
+            if field.required and field.name not in values:
+                raise self._problem_at(node.start_mark, f"key {name!r} is missing")
+        try:
+            return hint(**values)
+        except InvalidInputError as error:
+            raise self._problem_at(node.start_mark, str(error)) from None
+
+    def _pairs(self, node: yaml.Node, what: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
+        if not isinstance(node, yaml.MappingNode):
+            raise self._problem_at(node.start_mark, f"expected {what}, found {_found(node)}")
+        seen: dict[str, Any] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise self._problem_at(key.start_mark, f"expected a plain key, found {_found(key)}")
+            if key.value in seen:
+                raise self._problem_at(key.start_mark, f"key {key.value!r} stands twice, first in line {seen[key.value]}")
+            seen[key.value] = key.start_mark.line + 1
+        return list(node.value)
+
+    def _interpolated(self, node: yaml.ScalarNode) -> str:
+        def value(match: re.Match[str]) -> str:
+            name, default = match.groups()
+            if name is None:
+                raise self._problem_at(node.start_mark, "'${' without a name, allowed: ${NAME} or ${NAME:-default}")
+            found = os.environ.get(name) or default
+            if found is None:
+                raise self._problem_at(
+                    node.start_mark, f"${{{name}}} has no value: set {name}, or write ${{{name}:-default}}"
+                )
+            return found
+
+        return _VARIABLE.sub(value, node.value)
+
+    def _unknown(self, node: yaml.ScalarNode, what: str, allowed: Collection[str]) -> InvalidInputError:
+        return self._problem_at(node.start_mark, unknown(what, node.value, allowed))
+
+    def _problem_at(self, mark: Any, message: str) -> InvalidInputError:
+        return InvalidInputError(f"{self._place(mark)}: {message}" if mark else f"{self._path}: {message}")
+
+    def _place(self, mark: Any) -> str:
+        return f"{self._path}:{mark.line + 1}:{mark.column + 1}"
+
+
+@functools.cache
+def _fields_of(hint: type[msgspec.Struct]) -> tuple[dict[str, Any], dict[str, msgspec.structs.FieldInfo]]:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(hint)}
+    return get_type_hints(hint, include_extras=True), fields
+
+
+def unknown(what: str, found: str, allowed: Collection[str]) -> str:
+    """The message for a word that is not among the allowed ones, with the likeliest one meant."""
+    close = difflib.get_close_matches(found, allowed, n=1)
+    hint = f", did you mean {close[0]!r}?" if close else ""
+    return f"unknown {what} {_short(found)!r}{hint} (allowed: {', '.join(allowed) or 'none'})"
+
+
+def _found(node: yaml.Node) -> str:
+    match node:
+        case yaml.MappingNode():
+            return "a mapping"
+        case yaml.SequenceNode():
+            return "a list"
+    kind = node.tag.rpartition(":")[2]
+    if kind == "null":
+        return "nothing"
+    return f"{_YAML_KINDS.get(kind, kind)} {_short(node.value)!r}"
+
+
+def _described(hint: Any) -> str:
+    if get_origin(hint) is Annotated:
+        base, *marks = get_args(hint)
+        for mark in marks:
+            if isinstance(mark, Bounded):
+                return f"a whole number from {mark.low}"
+            if isinstance(mark, Text | OneOf):
+                return mark.what
+        return _described(base)
+    if get_origin(hint) is Literal:
+        return ", ".join(get_args(hint))
+    if get_origin(hint) is tuple:
+        return "a list"
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return f"a mapping of {', '.join(field.encode_name for field in msgspec.structs.fields(hint))}"
+    return {int: "a whole number", str: "text", bool: "true or false"}[hint]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}…"

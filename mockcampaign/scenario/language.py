@@ -1,0 +1,211 @@
+"""The scenario language: one frozen class for each mapping, one table for the steps."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from mockcampaign.compliance.probe import check_jmespath
+from mockcampaign.durations import parse_duration, parse_moment
+from mockcampaign.engine.exporter import OUTAGES
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.model import EventType
+from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
+from mockcampaign.scenario.document import Bounded, Interpolated, Keyed, OneOf, Secret, Text
+
+COUNT_MAX = 1_000_000
+INT64_MAX = 2**63 - 1
+
+
+def _parse_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018  (reading it is what checks it)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname or any(ord(char) <= 32 for char in text):
+        raise InvalidInputError(f"{text!r} is not a URL, allowed: http://host[:port]/path or https://…")
+    if parts.username is not None:
+        raise InvalidInputError("a URL with credentials, allowed: credentials under `auth`")
+    return text
+
+
+def _parse_outage_kind(text: str) -> str:
+    if text not in OUTAGES:
+        raise InvalidInputError(f"unknown outage kind {text!r} (allowed: {', '.join(OUTAGES)})")
+    return text
+
+
+Duration = Annotated[int, Text(parse_duration, "a duration such as 90s, 10m, 2h, 3d or 1d12h")]
+Moment = Annotated[int, Text(parse_moment, "a moment such as 2025-01-01T00:00:00Z")]
+Url = Annotated[str, Text(_parse_url, "a URL")]
+JmesPath = Annotated[str, Text(check_jmespath, "a JMESPath")]
+Count = Annotated[int, Bounded(1, COUNT_MAX)]
+ClientId = Annotated[int, Bounded(1, INT64_MAX)]
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the consumer tells what it has processed: `events` leads to the events, or `count` to their number."""
+
+    url: Url
+    events: JmesPath | None = None
+    count: JmesPath | None = None
+
+    def __post_init__(self) -> None:
+        if (self.events is None) == (self.count is None):
+            raise InvalidInputError("expected exactly one of the keys 'events' and 'count'")
+
+
+class Consumer(msgspec.Struct, frozen=True, kw_only=True):
+    """The endpoint under test."""
+
+    url: Url
+    probe: Probe | None = None
+
+
+class BasicAuth(msgspec.Struct, frozen=True, kw_only=True):
+    """HTTP Basic credentials."""
+
+    username: str
+    password: Annotated[str, Secret()]
+
+
+class KeyAuth(msgspec.Struct, frozen=True, kw_only=True):
+    """A request header with a secret value."""
+
+    key: str
+    passphrase: Annotated[str, Secret()]
+
+
+class NoAuth(msgspec.Struct, frozen=True, kw_only=True):
+    """No credentials."""
+
+
+Auth = Annotated[Any, OneOf("kind of credentials", {"basic": BasicAuth, "key": KeyAuth, "none": NoAuth})]
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook to create. Its target is the consumer unless it has a URL of its own."""
+
+    type: EventType
+    url: Url | None = None
+    auth: Auth = ("none", NoAuth())
+    client: ClientId = DEFAULT_CLIENT_ID
+
+
+class WebhookUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change in a webhook."""
+
+    url: Url | None = None
+    auth: Auth = None
+
+
+class Emit(msgspec.Struct, frozen=True, kw_only=True):
+    """Recipients act: at this instant, or spread over a time from now on."""
+
+    type: EventType | None = None
+    count: Count = 1
+    over: Duration = 0
+    like: str | None = None
+    """A file with a captured event or list of events, relative to the scenario's folder."""
+    client: ClientId = DEFAULT_CLIENT_ID
+
+    def __post_init__(self) -> None:
+        if self.type is None and self.like is None:
+            raise InvalidInputError("expected at least one of the keys 'type' and 'like'")
+
+
+class Outage(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}):
+    """From now on, nothing reaches the consumer."""
+
+    duration: Duration
+    kind: Annotated[str, Text(_parse_outage_kind, "a kind of outage")] = "refused"
+    webhook: str | None = None
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """A number within bounds."""
+
+    at_least: int | None = None
+    at_most: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.at_least is None and self.at_most is None:
+            raise InvalidInputError("expected at least one of the keys 'at_least' and 'at_most'")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise InvalidInputError(f"at_least {self.at_least} is above at_most {self.at_most}")
+
+
+Number = Annotated[int, Bounded(0, INT64_MAX)]
+Processed = Literal["exactly-once", "at-least-once"]
+
+
+class WebhookExpectation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a webhook's deliveries must have come to by now. A plain number means equal."""
+
+    delivered: Number | Bounds | None = None
+    discarded: Number | Bounds | None = None
+    pending: Number | Bounds | None = None
+    attempts: Number | Bounds | None = None
+    batch_events: Number | Bounds | tuple[Number, ...] | None = None
+    """The number of events in each delivered list; a list says all of them in order."""
+
+
+class ConsumerExpectation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the consumer must say it has processed since the run began."""
+
+    processed: Processed | Number | Bounds | None = None
+
+
+STEPS: dict[str, Any] = {
+    "create": dict[str, Annotated[Webhook, Interpolated()]],
+    "update": dict[str, Annotated[WebhookUpdate, Interpolated()]],
+    "activate": str,
+    "deactivate": str,
+    "delete": str,
+    "emit": Emit,
+    "outage": Outage,
+    "advance": Duration,
+    "run": Literal["until-idle"],
+    "probe": Literal["now"],
+    "expect": Annotated[
+        Any, Keyed("a mapping of webhook names or consumer", WebhookExpectation, {"consumer": ConsumerExpectation})
+    ],
+}
+"""Type of the value under each step's key."""
+
+Step = Annotated[Any, OneOf("step", STEPS)]
+
+
+class SenderPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the sender that differ from its defaults (`policy.Policy` explains each)."""
+
+    batch_events_max: Annotated[int, Bounded(1, 100)] | None = None
+    retry_interval: Duration | None = None
+    event_age_max: Duration | None = None
+    timeout: Duration | None = None
+    refill: bool | None = None
+    webhooks_per_client_max: Annotated[int, Bounded(1, COUNT_MAX)] | None = None
+    response_body_bytes_kept: Annotated[int, Bounded(0, 1_048_576)] | None = None
+
+    def __post_init__(self) -> None:
+        self.policy()
+
+    def policy(self) -> Policy:
+        """The settings over the defaults. Raises `InvalidInputError` where they contradict each other."""
+        return Policy(**{name: value for name, value in msgspec.structs.asdict(self).items() if value is not None})
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole scenario file."""
+
+    name: str
+    consumer: Annotated[Consumer, Interpolated()]
+    steps: tuple[Step, ...]
+    webhooks: Annotated[dict[str, Webhook], Interpolated()] = {}
+    seed: Annotated[int, Bounded(0, INT64_MAX)] | None = None
+    """Drawn anew for each run where absent, and always reported."""
+    start: Moment = DEFAULT_START
+    policy: SenderPolicy = SenderPolicy()

@@ -1,0 +1,120 @@
+"""Carrying a plan out, step by step, on a `Campaign`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from mockcampaign.campaign import Campaign
+from mockcampaign.compliance.probe import Account, Probe
+from mockcampaign.compliance.processed import sent_events
+from mockcampaign.engine.journal import Probed, StepReached
+from mockcampaign.errors import CouldNotTellError
+from mockcampaign.model import (
+    Authentication,
+    BasicAuthentication,
+    KeyAuthentication,
+    NoAuthentication,
+    Webhook,
+)
+from mockcampaign.scenario import language
+from mockcampaign.scenario.load import Plan, Step
+from mockcampaign.transport import Transport
+
+
+class Player:
+    """Plays one plan once. The journal is the campaign's; names of webhooks lead to their ids through `webhooks`."""
+
+    def __init__(self, plan: Plan, transport: Transport, *, seed: int) -> None:
+        scenario = plan.scenario
+        self.plan = plan
+        self.campaign = Campaign(transport, seed=seed, policy=scenario.policy.policy(), start=scenario.start)
+        self.webhooks: dict[str, Webhook] = {}
+        probe = scenario.consumer.probe
+        self._probe = None if probe is None else Probe(url=probe.url, events=probe.events, count=probe.count)
+        self._account_before: Account | None = None
+
+    async def play(self) -> None:
+        """Raises `CouldNotTellError` where no verdict is possible; what happened until then is in the journal."""
+        if self._probe is not None:
+            self._account_before = await self._fetch_account(self._probe)
+        self._create(self.plan.scenario.webhooks)
+        for index, step in enumerate(self.plan.steps):
+            if step.kind == "expect" and any(expectation.subject == "consumer" for expectation in step.value):
+                await self._record_account()
+            self.campaign.journal.append(StepReached(at=self.campaign.now, index=index))
+            await self._step(step)
+
+    async def _step(self, step: Step) -> None:
+        campaign, value = self.campaign, step.value
+        match step.kind:
+            case "create":
+                self._create(value)
+            case "update":
+                for name, change in value.items():
+                    authentication = None if change.auth is None else _authentication(change.auth)
+                    self.webhooks[name] = campaign.update(
+                        self.webhooks[name], target_url=change.url, authentication=authentication
+                    )
+            case "activate" | "deactivate" | "delete":
+                self.webhooks[value] = getattr(campaign, step.kind)(self.webhooks[value])
+            case "emit":
+                like = None if value.like is None else self.plan.samples[value.like]
+                campaign.emit(value.type, value.count, over=value.over, like=like, client_id=value.client)
+            case "outage":
+                webhooks = [] if value.webhook is None else [self.webhooks[value.webhook]]
+                campaign.outage(value.duration, value.kind, *webhooks)
+            case "advance":
+                await campaign.advance(value)
+            case "run":
+                await campaign.run()
+            case "probe":
+                await self._record_account()
+            case "expect":
+                pass  # judged afterwards, from the journal alone
+            case _:
+                raise AssertionError(step.kind)
+
+    def _create(self, webhooks: dict[str, language.Webhook]) -> None:
+        for name, webhook in webhooks.items():
+            self.webhooks[name] = self.campaign.create(
+                webhook.type,
+                webhook.url or self.plan.scenario.consumer.url,
+                _authentication(webhook.auth),
+                client_id=webhook.client,
+            )
+
+    async def _record_account(self) -> None:
+        assert self._probe is not None
+        assert self._account_before is not None
+        account = await self._fetch_account(self._probe)
+        before = self._account_before
+        if before.events is not None:
+            ours = set(sent_events(self.campaign.journal.entries).values())
+            known = sum(event in ours for event in before.events)
+            if known:
+                raise CouldNotTellError(
+                    f"probe {self._probe.url}: {known} of this run's events were there before it began, most likely "
+                    "from an earlier run with the same seed: start the consumer afresh, or give another --seed"
+                )
+        newer = account.since(before)
+        if newer.count < 0:
+            raise CouldNotTellError(
+                f"probe {self._probe.url}: the account shrank from {before.count} to {account.count} events during the run"
+            )
+        events = None if newer.events is None else tuple(msgspec.Raw(event) for event in newer.events)
+        self.campaign.journal.append(Probed(at=self.campaign.now, count=newer.count, events=events))
+
+    async def _fetch_account(self, probe: Probe) -> Account:
+        return probe.read(await self.campaign.fetch(probe.request(self.campaign.exporter.policy.timeout)))
+
+
+def _authentication(auth: tuple[str, Any]) -> Authentication:
+    match auth:
+        case ("basic", language.BasicAuth(username=user_name, password=password)):
+            return BasicAuthentication(user_name, password)
+        case ("key", language.KeyAuth(key=key, passphrase=passphrase)):
+            return KeyAuthentication(key, passphrase)
+        case _:
+            return NoAuthentication()

@@ -1,0 +1,37 @@
+"""Carrying one request to a consumer and bringing back what came of it.
+
+`wire` goes over sockets, `inprocess` calls an ASGI or WSGI application. Neither decides anything: when to send, what to
+send and what an outcome means is the engine's. Whatever a consumer does is an `Outcome`, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable
+from typing import Protocol
+
+from mockcampaign.model import Outcome, Request
+
+
+class Transport(Protocol):
+    """Where requests go."""
+
+    def send(self, request: Request) -> Awaitable[Outcome]:
+        """What came of the request."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back all that is held: connections, tasks, threads."""
+        ...
+
+
+_NOT_THE_CONSUMERS = frozenset(
+    ("connection", "content-length", "date", "keep-alive", "proxy-authenticate", "proxy-connection", "server", "te")
+    + ("trailer", "transfer-encoding", "upgrade")
+)
+"""Response headers that belong to the connection, the framing, the clock or the server software."""
+
+
+def consumer_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+    """The headers that an outcome keeps, so that the same answer in-process and over a socket is an equal outcome."""
+    decoded = ((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers)
+    return tuple((name, value) for name, value in decoded if name not in _NOT_THE_CONSUMERS)
