@@ -70,9 +70,7 @@ class Campaign:
         self, webhook: Webhook, *, target_url: str | None = None, authentication: Authentication | None = None
     ) -> Webhook:
         """Change the target or the credentials. Raises `WebhookError` where the webhook is deleted."""
-        return self.exporter.update(
-            webhook.client_id, webhook.id, target_url=target_url, authentication=authentication
-        )
+        return self.exporter.update(webhook.client_id, webhook.id, target_url=target_url, authentication=authentication)
 
     def activate(self, webhook: Webhook) -> Webhook:
         """Raises `WebhookCommandRefusedError` where it is activated already."""

@@ -98,7 +98,9 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
 @click.option("--wait-for-consumer", type=DurationType(), default=0, help="Let the consumer start first, such as 30s.")
-@click.option("--ca", "ca_file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Trust this CA too.")
+@click.option(
+    "--ca", "ca_file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Trust this CA too."
+)
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
 @_common_options
 def run(
@@ -149,9 +151,7 @@ def run(
 
 @cli.command()
 @_common_options
-def demo(
-    seed: int | None, report_json: Path | None, verbose: bool, quiet: bool, no_color: bool
-) -> int:
+def demo(seed: int | None, report_json: Path | None, verbose: bool, quiet: bool, no_color: bool) -> int:
     """Run the shipped scenarios against a correct and a broken sample consumer, side by side."""
     import os
 
@@ -313,11 +313,12 @@ async def _show_progress(player: Player) -> None:
 
 def _run_async(main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
     """Run on uvloop where it exists."""
-    try:
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with contextlib.suppress(ImportError):
         from uvloop import new_event_loop
-    except ImportError:
-        new_event_loop = None
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+
+        loop_factory = new_event_loop
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(main())
 
 
@@ -364,5 +365,3 @@ def _complain(error: MockcampaignError, status: int) -> int:
 def _interrupted() -> int:
     click.echo("mockcampaign: interrupted", err=True)
     return INTERRUPTED
-
-

@@ -1,4 +1,4 @@
-"""Everything mockcampaign raises on purpose. A consumer's failure is a value (see `model.Outcome`), never one of these."""
+"""Everything mockcampaign raises on purpose. A consumer's failure is a value (`model.Outcome`), never one of these."""
 
 from __future__ import annotations
 

@@ -49,7 +49,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             if getattr(self, name) < 1:
                 raise InvalidInputError(f"policy.{name}: {getattr(self, name)} is out of range, allowed: 1 or more")
         if self.batch_events_max > 100:
-            raise InvalidInputError(f"policy.batch_events_max: {self.batch_events_max} is out of range, allowed: 1 to 100")
+            raise InvalidInputError(
+                f"policy.batch_events_max: {self.batch_events_max} is out of range, allowed: 1 to 100"
+            )
         if self.response_body_bytes_kept < 0:
             raise InvalidInputError("policy.response_body_bytes_kept: negative, allowed: 0 or more")
         if self.retry_interval >= self.event_age_max:

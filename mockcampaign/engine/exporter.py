@@ -225,9 +225,8 @@ class Exporter:
     def foreseen(self, attempt: Attempt) -> Outcome | None:
         """The outcome where an outage decides it, else None."""
         for outage in self._outages:
-            if (
-                outage.at <= attempt.started_at < outage.until
-                and (not outage.webhook_ids or attempt.webhook_id in outage.webhook_ids)
+            if outage.at <= attempt.started_at < outage.until and (
+                not outage.webhook_ids or attempt.webhook_id in outage.webhook_ids
             ):
                 return OUTAGES[outage.kind]
         return None
@@ -245,7 +244,7 @@ class Exporter:
         )
 
     def finish(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Tell what came of an attempt, at the moment at which it started; a time-out takes effect when it has passed."""
+        """Tell what came of an attempt, at the moment at which it started; a time-out takes effect once it is over."""
         if isinstance(outcome, TimedOut):
             self._scheduled += 1
             self.clock.add(attempt.started_at + self.policy.timeout, Conclusion(attempt, outcome))
@@ -281,9 +280,7 @@ class Exporter:
     def _discard(self, outbox: Outbox, events: Sequence[Event], reason: str) -> None:
         if events:
             self.journal.append(
-                Discarded(
-                    at=self.clock.now, webhook_id=outbox.webhook_id, serials=serial_ranges(events), reason=reason
-                )
+                Discarded(at=self.clock.now, webhook_id=outbox.webhook_id, serials=serial_ranges(events), reason=reason)
             )
 
     def _changed(self, webhook: Webhook, command: str) -> Webhook:
@@ -302,7 +299,7 @@ class Exporter:
                 type=webhook.type,
                 status=webhook.status,
                 target_url=webhook.target_url,
-                authentication=webhook.authentication.__struct_config__.tag,
+                authentication=str(webhook.authentication.__struct_config__.tag),
             )
         )
         return webhook
@@ -319,5 +316,3 @@ def _without_secrets(answer: Responded, authentication: Authentication) -> Respo
                 headers=tuple((name, value.replace(secret, "***")) for name, value in answer.headers),
             )
     return answer
-
-

@@ -39,7 +39,7 @@ class WebhookChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="happened"):
-    """Recipients acted. Where no activated webhook of the type existed, `webhook_ids` is empty and nothing is exported."""
+    """Recipients acted. Without an activated webhook of the type, `webhook_ids` is empty and nothing is exported."""
 
     at: int
     client_id: int

@@ -87,7 +87,9 @@ def scenario_result(
         verdict = "violated"
     elif trouble is not None or "could-not-tell" in judgements:
         verdict = "could-not-tell"
-    account = {entry.webhook_id: tally(journal, [entry.webhook_id]) for entry in journal if isinstance(entry, WebhookChanged)}
+    account = {
+        entry.webhook_id: tally(journal, [entry.webhook_id]) for entry in journal if isinstance(entry, WebhookChanged)
+    }
     return ScenarioResult(
         name=name,
         file=file,

@@ -67,7 +67,7 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
 
 def summary_lines(result: RunResult) -> Iterator[list[Styled]]:
     """The last line of a run."""
-    counts = {verdict: 0 for verdict in _VERDICTS}
+    counts = dict.fromkeys(_VERDICTS, 0)
     for scenario in result.scenarios:
         counts[scenario.verdict] += 1
     number = len(result.scenarios)

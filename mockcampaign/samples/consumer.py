@@ -103,17 +103,13 @@ BUGS: Mapping[str, Bug] = {
     ),
     "fails-after-storing": Bug(
         "stores a list, then answers 500 the first time, and stores it again when it comes again",
-        Behaviour(
-            forget_repeats=False, answer=lambda size, calls: Response(status_code=500 if calls == 1 else 200)
-        ),
+        Behaviour(forget_repeats=False, answer=lambda size, calls: Response(status_code=500 if calls == 1 else 200)),
     ),
     "accepts-any-credentials": Bug("never looks at the credentials", Behaviour(check_credentials=False)),
     "hides-refusals": Bug(
         "answers 200 to wrong credentials, so the sender believes that all is well", Behaviour(refuse_status=200)
     ),
-    "never-answers-200": Bug(
-        "answers 503 to everything", Behaviour(answer=_status(503), takes=lambda size: False)
-    ),
+    "never-answers-200": Bug("answers 503 to everything", Behaviour(answer=_status(503), takes=lambda size: False)),
 }
 
 
@@ -154,9 +150,7 @@ def consumer_app(bug: str | None = None, *, basic_authentication: BasicAuthentic
             and behaviour.check_credentials
             and not _authorised(request.headers.get("authorization", ""), basic_authentication)
         ):
-            return Response(
-                status_code=behaviour.refuse_status, headers={"www-authenticate": 'Basic realm="webhooks"'}
-            )
+            return Response(status_code=behaviour.refuse_status, headers={"www-authenticate": 'Basic realm="webhooks"'})
         body = await request.body()
         try:
             events = msgspec.json.decode(body, type=list[dict[str, Any]])
@@ -171,9 +165,7 @@ def consumer_app(bug: str | None = None, *, basic_authentication: BasicAuthentic
     async def processed(request: Request) -> Response:
         return Response(msgspec.json.encode(store.processed), media_type="application/json")
 
-    return Starlette(
-        routes=[Route("/hook", hook, methods=["POST"]), Route("/processed", processed, methods=["GET"])]
-    )
+    return Starlette(routes=[Route("/hook", hook, methods=["POST"]), Route("/processed", processed, methods=["GET"])])
 
 
 def _authorised(header: str, expected: BasicAuthentication) -> bool:

@@ -231,9 +231,7 @@ class Document:
     def _sequence(self, node: yaml.Node, hint: Any, path: Location, interpolate: bool) -> tuple[Any, ...]:
         if not isinstance(node, yaml.SequenceNode):
             raise self._problem_at(node.start_mark, f"expected a list, found {_found(node)}")
-        return tuple(
-            self._convert(item, hint, (*path, index), interpolate) for index, item in enumerate(node.value)
-        )
+        return tuple(self._convert(item, hint, (*path, index), interpolate) for index, item in enumerate(node.value))
 
     def _one_of(self, node: yaml.Node, mark: OneOf, path: Location, interpolate: bool) -> tuple[str, Any]:
         pairs = self._pairs(node, mark.what)
@@ -270,7 +268,9 @@ class Document:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._problem_at(key.start_mark, f"expected a plain key, found {_found(key)}")
             if key.value in seen:
-                raise self._problem_at(key.start_mark, f"key {key.value!r} stands twice, first in line {seen[key.value]}")
+                raise self._problem_at(
+                    key.start_mark, f"key {key.value!r} stands twice, first in line {seen[key.value]}"
+                )
             seen[key.value] = key.start_mark.line + 1
         return list(node.value)
 

@@ -14,7 +14,7 @@ from mockcampaign.scenario.load import Expectation, Plan
 
 WEBHOOK_REQUIREMENTS = {
     "delivered": "An event is delivered once the consumer has answered its list with 200 (vendor's webhook guide).",
-    "discarded": "An event that is not delivered within three days of its creation is discarded (vendor's webhook guide).",
+    "discarded": "What is not delivered within three days of its creation is discarded (vendor's webhook guide).",
     "pending": "What is not answered with 200 is sent again every 10 seconds (vendor's webhook guide).",
     "attempts": "A failed export is retried every 10 seconds until it succeeds or expires (vendor's webhook guide).",
     "batch_events": "Events come as lists of at most 100 (vendor's webhook guide).",
@@ -39,11 +39,15 @@ def nothing_shown(plan: Plan, entries: Sequence[Entry], idle: bool) -> str | Non
     account = tally(entries, webhook_ids)
     expected = {expectation.field for expectation in plan.expectations}
     if not any(entry.webhook_ids for entry in entries if isinstance(entry, Happened)):
-        return None if expected & {"delivered", "attempts", "pending"} else (
-            "no event was exported: no webhook of the emitted type was activated"
+        return (
+            None
+            if expected & {"delivered", "attempts", "pending"}
+            else ("no event was exported: no webhook of the emitted type was activated")
         )
     if not idle and "pending" not in expected:
-        return f"{len(account.pending)} events were still due at the end: add `run: until-idle`, or expect them as pending"
+        return (
+            f"{len(account.pending)} events were still due at the end: add `run: until-idle`, or expect them as pending"
+        )
     if not account.delivered and not expected & {"delivered", "discarded", "pending"}:
         return "nothing was delivered, and nothing in the scenario says that nothing should be"
     return None
@@ -62,13 +66,12 @@ def _judge(plan: Plan, expectation: Expectation, entries: Sequence[Entry] | None
     requirement = WEBHOOK_REQUIREMENTS.get(expectation.field) or PROCESSED_REQUIREMENTS.get(
         str(expectation.wanted), PROCESSED_REQUIREMENTS["at-least-once"]
     )
-    outcome: Judgement = "not-exercised"
-    actual, evidence = "the run ended before this step", ()
-    if entries is not None:
-        if expectation.subject == "consumer":
-            outcome, actual, evidence = _judge_consumer(expectation, entries)
-        else:
-            outcome, actual, evidence = _judge_webhook(plan, expectation, entries)
+    judged: _Judged = ("not-exercised", "the run ended before this step", ())
+    if entries is not None and expectation.subject == "consumer":
+        judged = _judge_consumer(expectation, entries)
+    elif entries is not None:
+        judged = _judge_webhook(plan, expectation, entries)
+    outcome, actual, evidence = judged
     name = f"{expectation.subject}.{expectation.field}"
     return Finding(
         id=name,

@@ -94,8 +94,7 @@ class _Check:
         if not self._scenario.steps:
             raise self._document.problem(("steps",), f"no steps, allowed: {', '.join(language.STEPS)}")
         steps = tuple(
-            self._step(("steps", index, kind), kind, value)
-            for index, (kind, value) in enumerate(self._scenario.steps)
+            self._step(("steps", index, kind), kind, value) for index, (kind, value) in enumerate(self._scenario.steps)
         )
         if not self._emits:
             raise self._document.problem(("steps",), "no step emits events, so there is nothing to deliver; add `emit`")

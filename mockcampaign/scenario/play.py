@@ -101,7 +101,7 @@ class Player:
         newer = account.since(before)
         if newer.count < 0:
             raise CouldNotTellError(
-                f"probe {self._probe.url}: the account shrank from {before.count} to {account.count} events during the run"
+                f"probe {self._probe.url}: the account shrank from {before.count} to {account.count} events"
             )
         events = None if newer.events is None else tuple(msgspec.Raw(event) for event in newer.events)
         self.campaign.journal.append(Probed(at=self.campaign.now, count=newer.count, events=events))

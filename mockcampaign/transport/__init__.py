@@ -1,7 +1,8 @@
 """Carrying one request to a consumer and bringing back what came of it.
 
 `wire` goes over sockets, `inprocess` calls an ASGI or WSGI application. Neither decides anything: when to send, what to
-send and what an outcome means is the engine's. Whatever a consumer does is an `Outcome`, never an exception.
+send and what an outcome means is the engine's, and nothing is ever sent twice here. Whatever a consumer does is an
+`Outcome`, never an exception.
 """
 
 from __future__ import annotations
@@ -16,22 +17,38 @@ class Transport(Protocol):
     """Where requests go."""
 
     def send(self, request: Request) -> Awaitable[Outcome]:
-        """What came of the request."""
+        """What came of the request.
+
+        Raises `InvalidInputError` where the request cannot be sent to any consumer: URL, method or headers.
+        """
         ...
 
     async def aclose(self) -> None:
-        """Give back all that is held: connections, tasks, threads."""
+        """Give back all that is held: connections, tasks, threads. What is still under way is cancelled."""
         ...
 
 
-_NOT_THE_CONSUMERS = frozenset(
-    ("connection", "content-length", "date", "keep-alive", "proxy-authenticate", "proxy-connection", "server", "te")
-    + ("trailer", "transfer-encoding", "upgrade")
+RESPONSE_HEADERS_DROPPED = frozenset(
+    {
+        "connection",
+        "content-length",
+        "date",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-connection",
+        "server",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
 )
-"""Response headers that belong to the connection, the framing, the clock or the server software."""
+"""Names of response headers that belong to the connection, the framing, the clock or the server software, and not to
+what the consumer decided."""
 
 
-def consumer_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+def kept_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
     """The headers that an outcome keeps, so that the same answer in-process and over a socket is an equal outcome."""
-    decoded = ((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers)
-    return tuple((name, value) for name, value in decoded if name not in _NOT_THE_CONSUMERS)
+    decoded = [(name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")) for name, value in headers]
+    return tuple([(name, value) for name, value in decoded if name not in RESPONSE_HEADERS_DROPPED])

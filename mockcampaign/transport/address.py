@@ -1,13 +1,24 @@
-"""What a URL means for a sender: where to connect, and what to ask for."""
+"""What a request's URL, method and headers mean for a sender, checked before anything is sent."""
 
 from __future__ import annotations
 
 import functools
+import re
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from mockcampaign.errors import InvalidInputError
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_UNFIT_FOR_URL = re.compile(r"[\x00-\x20\x7f]")
+_UNFIT_FOR_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+_PATH_SAFE = "/%:@!$&'()*+,;=-._~"
+_QUERY_SAFE = _PATH_SAFE + "?"
+
+_OURS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
+"""Request headers that only the transport can know. A second one would have the consumer read another request."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -15,40 +26,75 @@ class Address(msgspec.Struct, frozen=True):
 
     tls: bool
     host: str
+    """In ASCII, an IPv6 address without brackets."""
     port: int
     host_header: str
     path: str
-    """With the query, as the request line carries it."""
+    """As the request line carries it, percent-encoded."""
+    query: str
+    """Without the question mark; empty where the URL has none."""
+
+    @property
+    def target(self) -> str:
+        """What the request line asks for."""
+        return f"{self.path}?{self.query}" if self.query else self.path
 
 
 @functools.lru_cache(maxsize=4096)
 def parse_address(url: str) -> Address:
     """Raises `InvalidInputError` where the URL is not one a webhook can have."""
+    # An error's text goes to logs and reports, so it never repeats what may be a password.
+    shown = repr(re.sub(r"//.*@", "//…@", url, flags=re.DOTALL))
+    if _UNFIT_FOR_URL.search(url):
+        raise InvalidInputError(f"URL {shown} holds blanks or control characters, allowed: percent-encoded ones")
     try:
         parts = urlsplit(url)
+        if parts.username is not None:
+            raise InvalidInputError(f"URL {shown} holds credentials, allowed: the webhook's authentication")
         port = parts.port
-    except ValueError as error:
-        raise InvalidInputError(f"{url!r} is not a URL: {error}, allowed: http(s)://host[:port]/path") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidInputError(f"{url!r} is not a web address, allowed: http(s)://host[:port]/path")
-    if parts.username is not None or parts.password is not None:
-        raise InvalidInputError("a URL with credentials in it, allowed: credentials of the webhook")
-    if any(ord(char) <= 32 or ord(char) == 127 for char in url):
-        raise InvalidInputError(f"{url!r} holds blanks or control characters, allowed: percent-encoded ones")
-    try:
-        host = parts.hostname if ":" in parts.hostname else parts.hostname.encode("idna").decode("ascii")
-    except UnicodeError:
-        raise InvalidInputError(f"{url!r} holds no valid host name") from None
+        host = parts.hostname or ""
+        if ":" not in host:
+            host = host.encode("idna").decode("ascii")
+    except ValueError:  # a UnicodeError is one, too
+        raise InvalidInputError(f"URL {shown} is broken, allowed: http(s)://host[:port]/path") from None
+    if parts.scheme not in ("http", "https") or not host or port == 0:
+        raise InvalidInputError(f"URL {shown} is no web address, allowed: http(s)://host[:port]/path")
     tls = parts.scheme == "https"
-    bracketed = f"[{host}]" if ":" in host else host
-    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=-._~") + (
-        f"?{quote(parts.query, safe='/%:@!$&()*+,;=-._~?' + chr(39))}" if parts.query else ""
-    )
     default_port = 443 if tls else 80
+    bracketed = f"[{host}]" if ":" in host else host
     return Address(
         tls=tls,
         host=host,
-        port=default_port if port is None else port,
+        port=port or default_port,
         host_header=bracketed if port in (None, default_port) else f"{bracketed}:{port}",
-        path=path,
+        path=quote(parts.path or "/", safe=_PATH_SAFE),
+        query=quote(parts.query, safe=_QUERY_SAFE),
     )
+
+
+@functools.lru_cache(maxsize=1024)
+def encode_headers(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """Names in ASCII and values in UTF-8. Raises `InvalidInputError` where they would break out of their lines."""
+    for name, value in headers:
+        if not _TOKEN.fullmatch(name):
+            raise InvalidInputError(f"header name {name!r} cannot be sent, allowed: ASCII letters, digits, !#$%&'*+.^_`|~-")
+        if name.lower() in _OURS:
+            raise InvalidInputError(f"header {name} is the transport's own, allowed: any but {', '.join(sorted(_OURS))}")
+        # The value may be a secret: it is not shown.
+        if _UNFIT_FOR_VALUE.search(value):
+            raise InvalidInputError(f"header {name}: its value holds control characters, allowed: one line of text")
+    return tuple((name.encode("ascii"), value.strip(" \t").encode()) for name, value in headers)
+
+
+@functools.lru_cache(maxsize=1024)
+def encode_head(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> tuple[Address, bytes]:
+    """Where to connect, and the request up to the length of its body, which comes last.
+
+    Raises `InvalidInputError` as `parse_address` and `encode_headers` do, and for a method that is no token.
+    """
+    if not _TOKEN.fullmatch(method):
+        raise InvalidInputError(f"method {method!r} cannot be sent, allowed: one word such as POST")
+    address = parse_address(url)
+    lines = [f"{method} {address.target} HTTP/1.1\r\nHost: {address.host_header}\r\n".encode("ascii")]
+    lines += [b"%s: %s\r\n" % (name, value) for name, value in encode_headers(headers)]
+    return address, b"".join(lines) + b"Content-Length: "

@@ -1,193 +1,118 @@
-"""HTTP/1.1 over sockets: a keep-alive pool of `Connection`s for each origin.
+"""HTTP/1.1 over sockets, with a pool of kept connections for each scheme, host and port.
 
 An attempt that was cut is an outcome. Nothing is ever sent again here, not even on a connection that turns out to be
-stale: whether the consumer has seen the list cannot be known, and repeating it is the engine's decision.
+stale: whether the consumer has seen the list cannot be known, and repeating it is the engine's decision. Redirects are
+not followed, and cookies not kept.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import socket
+import contextlib
 import ssl
+import time
 from collections.abc import Awaitable
+from functools import partial
 from pathlib import Path
 
-from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import NoAnswer, Outcome, Request, TimedOut
-from mockcampaign.transport.address import Address, parse_address
+from mockcampaign.transport.address import Address, encode_head, parse_address
+from mockcampaign.transport.answer import AnswerParser
 from mockcampaign.transport.connection import Connection
+from mockcampaign.transport.dial import dial, trust
 
 IDLE_SECONDS_MAX = 1.0
-"""An idle connection is not used again after this. Servers close idle ones after some seconds, and while virtual time
+"""A connection idle for longer is not used again. Servers close idle ones after some seconds, and while virtual time
 kept this process busy, that news may not have been read yet."""
+
+POLL_SECONDS = 0.1
+"""Between two attempts of `wait_until_reachable`."""
 
 _Origin = tuple[bool, str, int]
 
 
 class WireTransport:
-    """Sends over sockets. `ca_file` adds to the trusted certificates; `verify=False` accepts any."""
+    """Sends over sockets. To be used within one event loop, and closed there."""
 
     def __init__(self, *, ca_file: Path | None = None, verify: bool = True) -> None:
-        self._ca_file = ca_file
+        """`ca_file` adds to the certificates that the system trusts; without `verify` any certificate will do.
+
+        Raises `InvalidInputError` where the file cannot be used.
+        """
         self._verify = verify
+        # The system's certificates take long to load, and most consumers under test have no use for them.
+        self._context: ssl.SSLContext | None = None if ca_file is None else trust(ca_file, verify=verify)
         self._idle: dict[_Origin, list[Connection]] = {}
-        self._all: set[Connection] = set()
+        self._open: set[Connection] = set()
         self._connecting: set[asyncio.Task[Outcome]] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def send(self, request: Request) -> Awaitable[Outcome]:
-        """What came of the request. Raises `InvalidInputError` where URL or headers cannot be sent at all."""
-        address = parse_address(request.url)
-        head = _encode_head(request.method, address, request.headers)
-        message = b"%s%d\r\n\r\n%s" % (head, len(request.body), request.body)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + request.timeout / 1_000
-        connection = self._idle_connection(_origin(address), loop.time())
+        """What came of the request, which is on its way already if a connection is kept; see `Transport.send`."""
+        address, head = encode_head(request.method, request.url, request.headers)
+        message = b"%b%d\r\n\r\n%b" % (head, len(request.body), request.body)
+        answer = AnswerParser(
+            body_bytes_kept=request.response_body_bytes_kept, headers_only=request.method == "HEAD"
+        )
+        seconds = request.timeout / 1_000
+        connection = self._take_idle((address.tls, address.host, address.port))
         if connection is not None:
-            return connection.exchange(
-                message, body_bytes_kept=request.response_body_bytes_kept, deadline=deadline
-            )
-        task = loop.create_task(self._send_anew(address, message, request.response_body_bytes_kept, deadline))
+            return connection.exchange(message, answer, seconds)
+        task = asyncio.create_task(self._send_anew(address, message, answer, seconds))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
         return task
 
     async def aclose(self) -> None:
-        """Close all connections, and wait until they are closed."""
-        for task in list(self._connecting):
+        """Cancel what is under way, close all connections and wait until they are closed."""
+        under_way = list(self._connecting)
+        for task in under_way:
             task.cancel()
-        await asyncio.gather(*self._connecting, return_exceptions=True)
-        for connection in list(self._all):
+        await asyncio.gather(*under_way, return_exceptions=True)
+        connections = list(self._open)
+        for connection in connections:
             connection.close()
-        while self._all:
-            await asyncio.sleep(0)
-        self._idle.clear()
+        await asyncio.gather(*(connection.closed for connection in connections))
 
-    def _idle_connection(self, origin: _Origin, now: float) -> Connection | None:
+    def _take_idle(self, origin: _Origin) -> Connection | None:
         idle = self._idle.get(origin)
+        # Not the loop's time: uvloop's stands still while the loop is busy, which is the very case that matters.
+        oldest = time.monotonic() - IDLE_SECONDS_MAX
         while idle:
             connection = idle.pop()
-            if connection.usable and now - connection.idle_since <= IDLE_SECONDS_MAX:
+            if connection.usable and connection.idle_since >= oldest:
                 return connection
             connection.close()
         return None
 
-    async def _send_anew(self, address: Address, message: bytes, body_bytes_kept: int, deadline: float) -> Outcome:
-        phases = _Phases()
-        try:
-            async with asyncio.timeout_at(deadline):
-                connection = await self._connect(address, phases)
-        except TimeoutError:
-            return TimedOut(phases.now)
-        except ssl.SSLError as error:
-            return NoAnswer("tls", _tls_reason(error))
-        except socket.gaierror:
-            return NoAnswer("resolve", "the host name does not resolve")
-        except ConnectionRefusedError:
-            return NoAnswer("connect", "connection refused")
-        except ConnectionError:
-            return NoAnswer(phases.now, "connection reset during the TLS handshake" if address.tls else "connection reset")
-        except OSError:
-            return NoAnswer("connect", "no route to the host")
-        return await connection.exchange(message, body_bytes_kept=body_bytes_kept, deadline=deadline)
+    async def _send_anew(self, address: Address, message: bytes, answer: AnswerParser, seconds: float) -> Outcome:
+        deadline = time.monotonic() + seconds
+        if address.tls and self._context is None:
+            self._context = trust(None, verify=self._verify)
+        origin = (address.tls, address.host, address.port)
+        make_connection = partial(Connection, on_open=self._open.add, on_idle=self._idle.setdefault(origin, []).append, on_lost=partial(self._forget, origin))
+        connection = await dial(address, make_connection, self._context if address.tls else None, seconds)
+        if isinstance(connection, NoAnswer | TimedOut):
+            return connection
+        return await connection.exchange(message, answer, deadline - time.monotonic())
 
-    async def _connect(self, address: Address, phases: _Phases) -> Connection:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-        phases.now = "connect"
-        failure: OSError = OSError("no address")
-        origin = _origin(address)
-        for family, _, protocol, _, target in found:
-            connected = socket.socket(family, socket.SOCK_STREAM, protocol)
-            try:
-                connected.setblocking(False)
-                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                await loop.sock_connect(connected, target)
-                phases.now = "tls" if address.tls else "send"
-                _, connection = await loop.create_connection(
-                    lambda: Connection(lambda one: self._released(origin, one)),
-                    sock=connected,
-                    ssl=self._tls_context() if address.tls else None,
-                    server_hostname=address.host if address.tls else None,
-                )
-            except OSError as error:
-                connected.close()
-                if isinstance(error, ssl.SSLError) or phases.now == "tls":
-                    raise
-                failure = error
-            except BaseException:
-                connected.close()
-                raise
-            else:
-                self._all.add(connection)
-                return connection
-        raise failure
-
-    def _released(self, origin: _Origin, connection: Connection) -> None:
-        if connection.usable:
-            self._idle.setdefault(origin, []).append(connection)
-        elif connection._transport is None:
-            self._all.discard(connection)
-
-    @functools.cache  # noqa: B019  (one transport lives as long as its run)
-    def _tls_context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        if self._ca_file is not None:
-            try:
-                context.load_verify_locations(self._ca_file)
-            except (OSError, ssl.SSLError):
-                raise InvalidInputError(f"{self._ca_file}: not a readable CA file, allowed: PEM certificates") from None
-        if not self._verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+    def _forget(self, origin: _Origin, connection: Connection) -> None:
+        self._open.discard(connection)
+        with contextlib.suppress(ValueError):
+            self._idle[origin].remove(connection)
 
 
 async def wait_until_reachable(url: str, timeout: int) -> bool:
-    """Whether something accepts connections there within `timeout` milliseconds."""
+    """Whether something accepts connections at the URL's host and port within `timeout` milliseconds.
+
+    Raises `InvalidInputError` where the URL is not one a webhook can have.
+    """
     address = parse_address(url)
-    with_limit = asyncio.timeout(timeout / 1_000)
-    try:
-        async with with_limit:
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection(address.host, address.port)
-                except OSError:
-                    await asyncio.sleep(0.1)
-                else:
-                    writer.close()
-                    return True
-    except TimeoutError:
-        return False
-
-
-class _Phases:
-    """How far an attempt to connect has got."""
-
-    now = "resolve"
-
-
-def _origin(address: Address) -> _Origin:
-    return address.tls, address.host, address.port
-
-
-@functools.lru_cache(maxsize=1024)
-def _encode_head(method: str, address: Address, headers: tuple[tuple[str, str], ...]) -> bytes:
-    """Everything up to the body's length, which comes last."""
-    lines = [f"{method} {address.path} HTTP/1.1", f"Host: {address.host_header}"]
-    for name, value in headers:
-        if not name or any(ord(char) <= 32 or ord(char) >= 127 or char == ":" for char in name):
-            raise InvalidInputError(f"header name {name!r} cannot be sent, allowed: visible ASCII without ':'")
-        if any(char in "\r\n\0" for char in value):
-            raise InvalidInputError(f"header {name}: its value holds a line break or NUL, allowed: one line of text")
-        lines.append(f"{name}: {value}")
-    return ("\r\n".join(lines) + "\r\nContent-Length: ").encode()
-
-
-def _tls_reason(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate refused: {error.verify_message.rstrip('.')}"
-    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
-        return "the port does not speak TLS"
-    return "the TLS handshake failed"
+    deadline = time.monotonic() + timeout / 1_000
+    while (seconds := deadline - time.monotonic()) > 0:
+        protocol = await dial(address, _Knock, None, seconds)
+        if isinstance(protocol, _Knock):
+            protocol.transport.abort()
+            await protocol.closed
+            return True
+        await asyncio.sleep(min(POLL_SECONDS, seconds))
+    return False

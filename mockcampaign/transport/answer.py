@@ -1,0 +1,144 @@
+"""Parsing one answer of a consumer, sans I/O: told the bytes, it says what came of the request."""
+
+from __future__ import annotations
+
+import httptools
+
+from mockcampaign.model import NoAnswer, Outcome, Responded
+from mockcampaign.transport import kept_headers
+
+HEAD_BYTES_MAX = 64 * 1024
+BODY_BYTES_MAX = 16 * 1024 * 1024
+"""Most that is read of an answer, interim answers counting as head; more is an outcome, not a burden on memory."""
+
+ANSWER_TOO_LONG = NoAnswer("body", "answer longer than 16 MiB")
+
+_HEAD_TOO_LONG = NoAnswer("headers", "headers of the answer longer than 64 KiB")
+
+# One sentence for an orderly close and for a reset: which of them a sender sees depends on whether the consumer had
+# read everything when it closed, and so on the machine.
+CUT = {
+    "send": NoAnswer("send", "connection closed before the request was sent"),
+    "wait": NoAnswer("wait", "connection closed before an answer"),
+    "headers": NoAnswer("headers", "connection closed within the answer's headers"),
+    "body": NoAnswer("body", "connection closed within the answer's body"),
+}
+"""What an attempt comes to when the consumer closes the connection, by phase."""
+
+
+class AnswerParser:
+    """Parses the final answer to one request; interim answers (1xx but 101) before it are skipped."""
+
+    __slots__ = (
+        "_body",
+        "_body_bytes",
+        "_body_bytes_left",
+        "_complete",
+        "_fed_bytes",
+        "_head_bytes",
+        "_headers",
+        "_headers_complete",
+        "_headers_only",
+        "_parser",
+        "_status",
+        "phase",
+        "reusable",
+    )
+
+    def __init__(self, *, body_bytes_kept: int, headers_only: bool = False) -> None:
+        """`headers_only` is for answers to HEAD, which state the length of a body that does not follow."""
+        self.phase = "wait"
+        """One of `model.PHASES` from "wait" on."""
+        self.reusable = False
+        """Whether the connection is fit for another request, once the answer is complete."""
+        self._headers_only = headers_only
+        self._parser = httptools.HttpResponseParser(self)
+        self._status = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._body_bytes_left = body_bytes_kept
+        self._fed_bytes = 0
+        self._head_bytes = 0
+        self._headers_complete = False
+        self._complete = False
+
+    def feed(self, data: bytes) -> Outcome | None:
+        """What came of the request, or None as long as more must follow. Not to be called after an outcome."""
+        if self.phase == "wait":
+            self.phase = "headers"
+        self._fed_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # The answer to 101 is complete; what follows is no HTTP.
+            self.reusable = False
+        except httptools.HttpParserError:
+            self.reusable = False
+            if not self._complete:
+                return NoAnswer(self.phase, "answer is not HTTP/1.x")
+        # A header without an end is seen only by what was fed, one that came in one piece only by what was parsed.
+        if self._head_bytes > HEAD_BYTES_MAX or (not self._headers_complete and self._fed_bytes > HEAD_BYTES_MAX):
+            return _HEAD_TOO_LONG
+        if self._body_bytes > BODY_BYTES_MAX:
+            return ANSWER_TOO_LONG
+        return self._responded() if self._complete else None
+
+    def end(self) -> Outcome:
+        """What came of the request now that the consumer closes the connection in an orderly way."""
+        if self._headers_complete and self._ends_by_close():
+            return self._responded()
+        return CUT[self.phase]
+
+    def _ends_by_close(self) -> bool:
+        # httptools does not offer llhttp's own "finish", so this says again when only the close ends a body
+        # (RFC 9112, 6.3); where there is no body at all, the answer was complete before.
+        fields = {name.lower(): value.lower() for name, value in self._headers}
+        if b"transfer-encoding" in fields:
+            return b"chunked" not in fields[b"transfer-encoding"]
+        return b"content-length" not in fields
+
+    def _responded(self) -> Responded:
+        return Responded(self._status, kept_headers(self._headers), b"".join(self._body), self._body_bytes)
+
+    # Called by httptools. Once the answer is complete, bytes after it are surplus, whatever they look like.
+
+    def on_message_begin(self) -> None:
+        """A message begins; nobody asked for one after the answer."""
+        if self._complete:
+            self.reusable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect; fields after the body (trailers) say nothing an outcome keeps."""
+        if not self._headers_complete:
+            self._headers.append((name, value))
+            self._head_bytes += len(name) + len(value) + 4
+
+    def on_headers_complete(self) -> None:
+        """Tell interim answers from the real one."""
+        if self._headers_complete:
+            return
+        status = self._parser.get_status_code()
+        if 100 <= status < 200 and status != 101:
+            self._headers.clear()
+            return
+        self._status = status
+        self._headers_complete = True
+        self.phase = "body"
+        if self._headers_only:
+            self._complete = True
+
+    def on_body(self, body: bytes) -> None:
+        """Count all, keep the beginning."""
+        if self._complete:
+            return
+        self._body_bytes += len(body)
+        if self._body_bytes_left > 0:
+            self._body.append(body[: self._body_bytes_left])
+            self._body_bytes_left -= len(body)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole, unless it was an interim one."""
+        if self._headers_complete and not self._complete:
+            self._complete = True
+            self.reusable = self._parser.should_keep_alive()

@@ -1,0 +1,142 @@
+"""Connecting to a consumer: its address, TCP, TLS, and a sentence of ours for all that can go wrong there."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.model import NoAnswer, TimedOut
+from mockcampaign.transport.address import Address
+
+_Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
+
+_CERTIFICATE_REASONS = {
+    9: "the certificate is not valid yet",
+    10: "the certificate has expired",
+    18: "the certificate is not issued by a trusted authority",
+    19: "the certificate is not issued by a trusted authority",
+    20: "the certificate is not issued by a trusted authority",
+    21: "the certificate is not issued by a trusted authority",
+    62: "the certificate is for another host",
+    64: "the certificate is for another host",
+}
+"""By OpenSSL's X509_V_ERR codes. OpenSSL's own texts differ from version to version."""
+
+_NO_TLS_SPOKEN = frozenset({"HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "WRONG_VERSION_NUMBER"})
+"""What OpenSSL's versions say to an answer in plain text."""
+
+
+class _Progress:
+    """How far connecting has got, one of `model.CONNECT_PHASES`."""
+
+    phase = "resolve"
+
+
+def trust(ca_file: Path | None, *, verify: bool) -> ssl.SSLContext:
+    """Trusts what the system trusts, and the certificates in `ca_file`; without `verify` anything.
+
+    Raises `InvalidInputError` where the file cannot be used.
+    """
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError:  # an ssl.SSLError is one, too
+            raise InvalidInputError(f"CA file {ca_file} cannot be read, allowed: a file of PEM certificates") from None
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def dial(
+    address: Address, make_protocol: Callable[[], _Protocol], context: ssl.SSLContext | None, seconds: float
+) -> _Protocol | NoAnswer | TimedOut:
+    """A protocol connected within `seconds`, or why there is none; over TLS where there is a context.
+
+    Raises `CouldNotTellError` where this process has no file descriptor left, which is not the consumer's failure.
+    """
+    progress = _Progress()
+    try:
+        async with asyncio.timeout(seconds):
+            connected = await _connect_socket(address, progress)
+            if context is not None:
+                progress.phase = "tls"
+            return await _hand_over(connected, make_protocol, context, address.host)
+    except TimeoutError:
+        return TimedOut(progress.phase)
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise CouldNotTellError("no file descriptor is left to connect with: raise the limit (ulimit -n)") from None
+        return NoAnswer(progress.phase, _reason(progress.phase, error))
+
+
+async def _resolve(address: Address) -> list[tuple[socket.AddressFamily, int, tuple[object, ...]]]:
+    try:
+        # A literal address needs no look-up, and so no thread.
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        )
+    except socket.gaierror:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    return [(family, protocol, target) for family, _, protocol, _, target in found]
+
+
+async def _connect_socket(address: Address, progress: _Progress) -> socket.socket:
+    """One address after the other; of several failures, a refusal says most about the consumer."""
+    loop = asyncio.get_running_loop()
+    failure: OSError | None = None
+    targets = await _resolve(address)
+    progress.phase = "connect"
+    for family, protocol, target in targets:
+        connecting: socket.socket | None = None
+        try:
+            connecting = socket.socket(family, socket.SOCK_STREAM, protocol)
+            connecting.setblocking(False)
+            await loop.sock_connect(connecting, target)
+        except OSError as error:
+            if not isinstance(failure, ConnectionRefusedError):
+                failure = error
+        except BaseException:
+            if connecting is not None:
+                connecting.close()
+            raise
+        else:
+            return connecting
+        if connecting is not None:
+            connecting.close()
+    raise failure or OSError(errno.EHOSTUNREACH, "no address")
+
+
+async def _hand_over(
+    connected: socket.socket, make_protocol: Callable[[], _Protocol], context: ssl.SSLContext | None, host: str
+) -> _Protocol:
+    loop = asyncio.get_running_loop()
+    try:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _, protocol = await loop.create_connection(
+            make_protocol, sock=connected, ssl=context, server_hostname=None if context is None else host
+        )
+    except BaseException:
+        connected.close()
+        raise
+    return protocol
+
+
+def _reason(phase: str, error: OSError) -> str:
+    if phase == "resolve":
+        return "the host name does not resolve"
+    if phase == "connect":
+        return "connection refused" if isinstance(error, ConnectionRefusedError) else "no route to the host"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CERTIFICATE_REASONS.get(error.verify_code, "the certificate is refused")
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "the port does not speak TLS" if error.reason in _NO_TLS_SPOKEN else "the TLS handshake failed"
+    return "connection closed during the TLS handshake"

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockcampaign.durations import DURATION_MAX, format_duration, format_moment, parse_duration, parse_moment
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [("500ms", 500), ("90s", 90 * SECOND), ("10m", 10 * MINUTE), ("2h", 2 * HOUR), ("1d12h", DAY + 12 * HOUR), ("0s", 0)],
+)
+def test_durations_are_read(text: str, milliseconds: int) -> None:
+    assert parse_duration(text) == milliseconds
+
+
+@given(st.integers(0, DURATION_MAX))
+def test_what_is_written_is_read_back(milliseconds: int) -> None:
+    assert parse_duration(format_duration(milliseconds)) == milliseconds
+
+
+@pytest.mark.parametrize("text", ["", "90", "-5s", "1.5h", "2h1d", "5 s", "1w", "٣s", "s"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"is not a duration, allowed: 500ms, 90s, 10m, 2h, 3d or 1d12h"):
+        parse_duration(text)
+
+
+def test_the_longest_duration() -> None:
+    assert parse_duration("365d23h59m59s999ms") == DURATION_MAX - 1
+    assert parse_duration("366d") == DURATION_MAX
+    with pytest.raises(InvalidInputError, match="'366d1s' is too long, allowed: up to 366d"):
+        parse_duration("366d1s")
+
+
+def test_moments_are_read_and_written() -> None:
+    assert parse_moment("2019-07-31T18:20:54+02:00") == 1_564_590_054_000
+    assert format_moment(1_564_590_054_007) == "2019-07-31T16:20:54.007Z"
+
+
+@pytest.mark.parametrize("text", ["2025-01-01T00:00:00", "yesterday", "1969-12-31T23:59:59Z"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="is not a moment"):
+        parse_moment(text)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from mockcampaign.engine.outbox import IDLE, Attempt, Due, Outbox
+from mockcampaign.policy import DAY, HOUR, Policy
+
+from builders import START, event, events, outbox
+
+TEN_SECONDS = 10_000
+
+
+def start(box: Outbox, now: int = START) -> Attempt:
+    attempt = box.start(now)
+    assert attempt is not None
+    return attempt
+
+
+def serials(batch: object) -> list[int]:
+    return [one.serial for one in batch]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("outcomes", [o for n in range(1, 6) for o in product([True, False], repeat=n)])
+def test_every_sequence_of_outcomes(outcomes: tuple[bool, ...]) -> None:
+    """An acceptance brings the next list at once, a failure the same list 10 s later with the next number."""
+    box = outbox(policy=Policy(batch_events_max=1), holding=events(5))
+    now, expected_serial, expected_number = START, 1, 1
+    for accepted in outcomes:
+        assert box.next_at() == now
+        attempt = start(box, now)
+        assert (serials(attempt.events), attempt.number) == ([expected_serial], expected_number)
+        assert box.start(now) is None, "at most one request in flight"
+        box.finish(accepted, now)
+        if accepted:
+            expected_serial, expected_number = expected_serial + 1, 1
+        else:
+            assert box.start(now + TEN_SECONDS - 1) is None
+            now, expected_number = now + TEN_SECONDS, expected_number + 1
+    assert serials(box.pending) == list(range(expected_serial, 6))
+
+
+@pytest.mark.parametrize(("count", "lists"), [(99, [99]), (100, [100]), (101, [100, 1]), (250, [100, 100, 50])])
+def test_lists_of_at_most_a_hundred_in_order(count: int, lists: list[int]) -> None:
+    box = outbox(holding=events(count))
+    sent = []
+    while box.state is not IDLE:
+        sent.append(serials(start(box).events))
+        box.finish(True, START)
+    assert [len(one) for one in sent] == lists
+    assert [serial for one in sent for serial in one] == list(range(1, count + 1))
+
+
+def test_the_retry_keeps_its_list_and_newer_events_wait() -> None:
+    box = outbox(holding=events(2))
+    first = start(box)
+    box.accept(events(3, first=3), START)
+    box.finish(False, START)
+    assert start(box, START + TEN_SECONDS).events is first.events
+
+
+def test_refill_tops_the_retry_up_to_the_limit() -> None:
+    box = outbox(policy=Policy(refill=True, batch_events_max=4), holding=events(2))
+    start(box)
+    box.accept(events(3, first=3), START)
+    box.finish(False, START)
+    assert serials(start(box, START + TEN_SECONDS).events) == [1, 2, 3, 4]
+    assert serials(box.pending) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(("age", "left"), [(3 * DAY - 1, [1]), (3 * DAY, []), (3 * DAY + 1, [])])
+def test_an_event_expires_at_three_days(age: int, left: list[int]) -> None:
+    box = outbox(holding=events(1))
+    discarded = box.expire(START + age)
+    assert serials(box.pending) == left
+    assert len(left) + len(discarded) == 1
+
+
+def test_exactly_the_expired_events_leave_a_retried_list() -> None:
+    old, young = events(40), events(60, first=41, created=START + HOUR)
+    box = outbox(holding=[*old, *young])
+    start(box, START + HOUR)
+    box.finish(False, START + HOUR)
+    assert serials(box.expire(START + 3 * DAY)) == serials(old)
+    attempt = start(box, START + 3 * DAY)
+    assert (serials(attempt.events), attempt.number) == (serials(young), 2)
+
+
+def test_when_a_whole_list_expires_the_next_one_is_new() -> None:
+    box = outbox(policy=Policy(batch_events_max=1), holding=[event(1), event(2, START + HOUR)])
+    start(box)
+    box.finish(False, START)
+    assert serials(box.expire(START + 3 * DAY)) == [1]
+    attempt = start(box, START + 3 * DAY)
+    assert (serials(attempt.events), attempt.number) == ([2], 1)
+
+
+def test_a_list_on_its_way_is_not_expired() -> None:
+    box = outbox(holding=events(1))
+    start(box, START + 3 * DAY - 1)
+    assert box.expire(START + 3 * DAY) == ()
+    box.finish(True, START + 3 * DAY)
+    assert box.pending == []
+
+
+def test_an_event_reported_late_goes_first() -> None:
+    box = outbox(policy=Policy(batch_events_max=2), holding=events(2, created=START))
+    box.accept([event(3, START - HOUR)], START)
+    assert serials(start(box).events) == [3, 1]
+
+
+def test_nothing_starts_while_deactivated_and_everything_resumes() -> None:
+    box = outbox(holding=events(1))
+    box.deactivate()
+    assert box.start(START) is None
+    assert box.idle
+    assert box.next_at() == START + 3 * DAY
+    box.activate(START + HOUR)
+    assert start(box, START + HOUR).number == 1
+
+
+@pytest.mark.parametrize(("resumed_after", "due_after"), [(9_999, 10_000), (10_000, 10_000), (10_001, 10_001)])
+def test_a_resumed_retry_keeps_its_moment_if_that_is_to_come(resumed_after: int, due_after: int) -> None:
+    box = outbox(holding=events(1))
+    start(box)
+    box.finish(False, START)
+    box.deactivate()
+    box.activate(START + resumed_after)
+    assert box.next_at() == START + due_after
+
+
+def test_deleting_gives_up_all_that_waits() -> None:
+    box = outbox(policy=Policy(batch_events_max=1), holding=events(3))
+    start(box)
+    box.finish(False, START)
+    box.deactivate()
+    assert serials(box.delete()) == [1, 2, 3]
+    assert (box.state, box.pending, box.next_at()) == (IDLE, [], None)
+
+
+@pytest.mark.parametrize(("accepted", "given_up"), [(True, []), (False, [1])])
+def test_a_list_on_its_way_outlives_the_webhook(accepted: bool, given_up: list[int]) -> None:
+    box = outbox(policy=Policy(batch_events_max=1), holding=events(2))
+    start(box)
+    box.deactivate()
+    assert serials(box.delete()) == [2]
+    assert serials(box.finish(accepted, START)) == given_up
+    assert box.pending == []
+
+
+def test_a_first_attempt_has_no_list_before_it_starts() -> None:
+    box = outbox(holding=events(1))
+    assert box.state == Due(START, 1, ())

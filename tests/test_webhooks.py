@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from mockcampaign.engine.webhooks import WebhookRegistry
+from mockcampaign.errors import WebhookCommandRefusedError, WebhookNotFoundError, WebhookOfAnotherClientError
+from mockcampaign.model import BasicAuthentication, EventType, WebhookStatus
+
+# How to bring a new webhook into a status, and what each command then leads to; None is a refusal.
+LIVES: dict[str, list[str]] = {"created": [], "activated": ["activate"], "deactivated": ["activate", "deactivate"]}
+AFTER: dict[tuple[str, str], str | None] = {
+    ("created", "update"): "created",
+    ("created", "activate"): "activated",
+    ("created", "deactivate"): None,
+    ("created", "delete"): None,
+    ("activated", "update"): "activated",
+    ("activated", "activate"): None,
+    ("activated", "deactivate"): "deactivated",
+    ("activated", "delete"): None,
+    ("deactivated", "update"): "deactivated",
+    ("deactivated", "activate"): "activated",
+    ("deactivated", "deactivate"): None,
+    ("deactivated", "delete"): "deleted",
+}
+
+
+def registry_with_one(status: str = "created") -> WebhookRegistry:
+    registry = WebhookRegistry(10)
+    registry.create(1, EventType.OPEN, "http://a/", now=5)
+    for command in LIVES[status]:
+        getattr(registry, command)(1, 1, now=6)
+    return registry
+
+
+@pytest.mark.parametrize(("status", "command"), AFTER)
+def test_what_each_command_leads_to(status: str, command: str) -> None:
+    registry, after = registry_with_one(status), AFTER[status, command]
+    if after is None:
+        with pytest.raises(WebhookCommandRefusedError, match=f"^cannot {command} webhook 1 in status {status}, allowed in"):
+            getattr(registry, command)(1, 1, now=9)
+        assert registry.get(1, 1).status == status
+    else:
+        webhook = getattr(registry, command)(1, 1, now=9)
+        assert (webhook.status, webhook.created, webhook.modified) == (after, 5, 9)
+
+
+def test_the_table_above_is_complete() -> None:
+    commands = {"update", "activate", "deactivate", "delete"}
+    assert set(AFTER) == {(status, command) for status in LIVES for command in commands}
+    assert {status.value for status in WebhookStatus} - set(LIVES) == {"deleted", "suspended"}
+
+
+def test_a_deleted_webhook_is_gone() -> None:
+    registry = registry_with_one("deactivated")
+    registry.delete(1, 1, now=9)
+    assert registry.of_client(1) == []
+    with pytest.raises(WebhookNotFoundError, match="^webhook 1 does not exist$"):
+        registry.activate(1, 1, now=9)
+
+
+def test_another_client_is_told_apart_from_nobody() -> None:
+    registry = registry_with_one()
+    with pytest.raises(WebhookOfAnotherClientError, match="^webhook 1 does not belong to client 2$") as other:
+        registry.activate(2, 1, now=9)
+    assert other.value.http_status_code == 409
+    with pytest.raises(WebhookNotFoundError) as nobody:
+        registry.activate(2, 99, now=9)
+    assert nobody.value.http_status_code == 404
+
+
+def test_the_creation_limit_counts_each_client_and_not_what_is_deleted() -> None:
+    registry = WebhookRegistry(10)
+    for _ in range(10):
+        registry.create(1, EventType.OPEN, "http://a/", now=0)
+    with pytest.raises(WebhookCommandRefusedError, match="client 1 has 10 webhooks, which is the limit"):
+        registry.create(1, EventType.OPEN, "http://a/", now=0)
+    assert registry.create(2, EventType.OPEN, "http://a/", now=0).id == 11
+    for command in ("activate", "deactivate", "delete"):
+        getattr(registry, command)(1, 1, now=0)
+    assert registry.create(1, EventType.OPEN, "http://a/", now=0).id == 12
+
+
+def test_an_update_changes_what_it_names() -> None:
+    registry = registry_with_one()
+    secret = BasicAuthentication("acme", "geheim")
+    assert registry.update(1, 1, now=9, authentication=secret).target_url == "http://a/"
+    webhook = registry.update(1, 1, now=9, target_url="http://b/")
+    assert (webhook.target_url, webhook.authentication) == ("http://b/", secret)
+    assert "geheim" not in repr(webhook)
