@@ -1,7 +1,7 @@
 """The law of the sender: whatever happens in whatever order, every accepted event is delivered once, discarded once,
 or pending; and nothing is sent that must not be.
 
-The model is as plain as possible: lists that are scanned as a whole at every step, one millisecond step after the other.
+The model is as plain as possible: lists that are scanned as a whole at every step.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from builders import CLIENT, START, activated, exporter, happen
 from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted, Discarded, Happened
@@ -21,8 +22,6 @@ from mockcampaign.engine.outbox import Attempt
 from mockcampaign.errors import WebhookError
 from mockcampaign.model import EventType, NoAnswer, Outcome, Responded, TimedOut
 from mockcampaign.policy import Policy
-
-from builders import CLIENT, START, activated, exporter, happen
 
 SECOND = 1_000
 AGE_MAX, INTERVAL, TIMEOUT, LIST_MAX = 60 * SECOND, 10 * SECOND, 5 * SECOND, 3

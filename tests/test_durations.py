@@ -11,7 +11,14 @@ from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 
 @pytest.mark.parametrize(
     ("text", "milliseconds"),
-    [("500ms", 500), ("90s", 90 * SECOND), ("10m", 10 * MINUTE), ("2h", 2 * HOUR), ("1d12h", DAY + 12 * HOUR), ("0s", 0)],
+    [
+        ("500ms", 500),
+        ("90s", 90 * SECOND),
+        ("10m", 10 * MINUTE),
+        ("2h", 2 * HOUR),
+        ("1d12h", DAY + 12 * HOUR),
+        ("0s", 0),
+    ],
 )
 def test_durations_are_read(text: str, milliseconds: int) -> None:
     assert parse_duration(text) == milliseconds

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import CLIENT, OK, START, Consumer, activated, attempts_at, entries_of, exporter, happen, run
 from mockcampaign.engine.exporter import OUTAGES, Exporter
 from mockcampaign.engine.journal import Attempted, Discarded, Happened
 from mockcampaign.errors import WebhookOfAnotherClientError
@@ -19,8 +20,6 @@ from mockcampaign.model import (
     TimedOut,
 )
 from mockcampaign.policy import DAY, Policy
-
-from builders import CLIENT, OK, START, Consumer, activated, attempts_at, entries_of, exporter, happen, run
 
 FAILURES: list[Outcome] = [
     *(Responded(status) for status in (201, 202, 204, 301, 307, 400, 401, 404, 410, 429, 500, 503)),

@@ -3,6 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import event, events
 from mockcampaign.engine.journal import (
     Attempted,
     Began,
@@ -14,8 +15,6 @@ from mockcampaign.engine.journal import (
 )
 from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut
 from mockcampaign.policy import Policy
-
-from builders import event, events
 
 OUTCOMES: list[Outcome] = [Responded(200), Responded(500), NoAnswer("connect", "connection refused"), TimedOut("wait")]
 LISTS = [tuple(events(2)), tuple(events(1)), (event(1), event(3))]

@@ -4,11 +4,10 @@ import asyncio
 
 import pytest
 
+from builders import START, activated, attempts_at, entries_of, exporter, happen
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.engine.loop import drive
 from mockcampaign.model import Outcome, Request, Responded
-
-from builders import START, activated, attempts_at, entries_of, exporter, happen
 
 
 def test_webhooks_send_in_parallel_and_conclude_in_order() -> None:

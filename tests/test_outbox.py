@@ -4,10 +4,9 @@ from itertools import product
 
 import pytest
 
+from builders import START, event, events, outbox
 from mockcampaign.engine.outbox import IDLE, Attempt, Due, Outbox
 from mockcampaign.policy import DAY, HOUR, Policy
-
-from builders import START, event, events, outbox
 
 TEN_SECONDS = 10_000
 

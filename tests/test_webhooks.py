@@ -36,7 +36,9 @@ def registry_with_one(status: str = "created") -> WebhookRegistry:
 def test_what_each_command_leads_to(status: str, command: str) -> None:
     registry, after = registry_with_one(status), AFTER[status, command]
     if after is None:
-        with pytest.raises(WebhookCommandRefusedError, match=f"^cannot {command} webhook 1 in status {status}, allowed in"):
+        with pytest.raises(
+            WebhookCommandRefusedError, match=f"^cannot {command} webhook 1 in status {status}, allowed in"
+        ):
             getattr(registry, command)(1, 1, now=9)
         assert registry.get(1, 1).status == status
     else:
@@ -54,13 +56,13 @@ def test_a_deleted_webhook_is_gone() -> None:
     registry = registry_with_one("deactivated")
     registry.delete(1, 1, now=9)
     assert registry.of_client(1) == []
-    with pytest.raises(WebhookNotFoundError, match="^webhook 1 does not exist$"):
+    with pytest.raises(WebhookNotFoundError, match=r"^webhook 1 does not exist$"):
         registry.activate(1, 1, now=9)
 
 
 def test_another_client_is_told_apart_from_nobody() -> None:
     registry = registry_with_one()
-    with pytest.raises(WebhookOfAnotherClientError, match="^webhook 1 does not belong to client 2$") as other:
+    with pytest.raises(WebhookOfAnotherClientError, match=r"^webhook 1 does not belong to client 2$") as other:
         registry.activate(2, 1, now=9)
     assert other.value.http_status_code == 409
     with pytest.raises(WebhookNotFoundError) as nobody:

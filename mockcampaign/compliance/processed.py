@@ -39,7 +39,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
             parts.append(f"{len(self.surplus)} too many, first {_brief(self.surplus[0])}")
         if self.altered:
             sent, held = (msgspec.json.decode(event) for event in self.altered[0])
-            fields = [name for name in {**sent, **held} if sent.get(name, ...) != held.get(name, ...)]
+            fields = _differing_fields(*self.altered[0])
             changes = ", ".join(f"{name} {_value(sent, name)} became {_value(held, name)}" for name in fields[:3])
             parts.append(f"{len(self.altered)} altered, first: {changes}")
         return "; ".join(parts)
@@ -68,10 +68,11 @@ def compare(entries: Sequence[Entry], account: Tally, processed: Sequence[bytes]
     surplus = list((held - sent).elements())
     altered = []
     strangers = [event for event in surplus if event not in sent]
-    mails = {_mail(event): event for event in missing}
     for event in strangers:
-        original = mails.pop(_mail(event), None)
-        if original is not None:
+        # Of the missing events of the same mail, the one that has most in common is what this was made from.
+        originals = [one for one in missing if _mail(one) == _mail(event)]
+        if originals:
+            original = min(originals, key=lambda one: len(_differing_fields(one, event)))
             missing.remove(original)
             surplus.remove(event)
             altered.append((original, event))
@@ -79,6 +80,11 @@ def compare(entries: Sequence[Entry], account: Tally, processed: Sequence[bytes]
     ours = {_mail(event) for event in sent}
     surplus = [event for event in surplus if _mail(event) in ours]
     return Difference(missing=tuple(missing), surplus=tuple(surplus), altered=tuple(altered))
+
+
+def _differing_fields(one: bytes, other: bytes) -> list[str]:
+    left, right = msgspec.json.decode(one), msgspec.json.decode(other)
+    return [name for name in {**left, **right} if left.get(name, ...) != right.get(name, ...)]
 
 
 def _mail(event: bytes) -> Any:

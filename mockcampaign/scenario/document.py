@@ -140,12 +140,7 @@ class Document:
                     case OneOf():
                         return self._one_of(node, mark, path, interpolate)
                     case Keyed(what=what, default=default, types=special):
-                        return {
-                            key.value: self._convert(
-                                value, special.get(key.value, default), (*path, key.value), interpolate
-                            )
-                            for key, value in self._pairs(node, what)
-                        }
+                        return self._mapping(node, what, default, special, path, interpolate)
                     case Bounded(low=low, high=high):
                         return self._bounded(node, low, high)
             return self._convert(node, base, path, interpolate, secret)
@@ -154,7 +149,7 @@ class Document:
         if origin is Literal:
             return self._choice(node, get_args(hint))
         if origin is dict:
-            return self._mapping(node, get_args(hint)[1], path, interpolate)
+            return self._mapping(node, "a mapping of names", get_args(hint)[1], {}, path, interpolate)
         if origin is tuple:
             return self._sequence(node, get_args(hint)[0], path, interpolate)
         if isinstance(hint, type) and issubclass(hint, StrEnum):
@@ -181,8 +176,9 @@ class Document:
     def _parsed(self, node: yaml.Node, parse: Callable[[str], Any], what: str, interpolate: bool) -> Any:
         if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
             raise self._problem_at(node.start_mark, f"expected {what}, found {_found(node)}")
+        text = self._interpolated(node) if interpolate else node.value
         try:
-            return parse(self._interpolated(node) if interpolate else node.value)
+            return parse(text)
         except InvalidInputError as error:
             raise self._problem_at(node.start_mark, str(error)) from None
 
@@ -222,11 +218,16 @@ class Document:
             node.start_mark, f"found {_found(node)}, allowed: {', '.join(_described(hint) for hint, _, _ in kinds)}"
         )
 
-    def _mapping(self, node: yaml.Node, hint: Any, path: Location, interpolate: bool) -> dict[str, Any]:
-        return {
-            key.value: self._convert(value, hint, (*path, key.value), interpolate)
-            for key, value in self._pairs(node, "a mapping of names")
-        }
+    def _mapping(
+        self, node: yaml.Node, what: str, default: Any, special: dict[str, Any], path: Location, interpolate: bool
+    ) -> dict[str, Any]:
+        values = {}
+        for key, value in self._pairs(node, what):
+            location = (*path, key.value)
+            values[key.value] = self._convert(value, special.get(key.value, default), location, interpolate)
+            # Whoever refuses the entry later most likely means its name.
+            self._marks[location] = key.start_mark
+        return values
 
     def _sequence(self, node: yaml.Node, hint: Any, path: Location, interpolate: bool) -> tuple[Any, ...]:
         if not isinstance(node, yaml.SequenceNode):
@@ -237,10 +238,10 @@ class Document:
         pairs = self._pairs(node, mark.what)
         for key, _ in pairs:
             if key.value not in mark.types:
-                raise self._unknown(key, mark.what, mark.types)
+                raise self._unknown(key, mark.what.removeprefix("a "), mark.types)
         if len(pairs) != 1:
             place = pairs[1][0].start_mark if pairs else node.start_mark
-            raise self._problem_at(place, f"expected one {mark.what}, found {len(pairs)} keys")
+            raise self._problem_at(place, f"expected {mark.what}, found {len(pairs)} keys")
         [(key, value)] = pairs
         return key.value, self._convert(value, mark.types[key.value], (*path, key.value), interpolate)
 

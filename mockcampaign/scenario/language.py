@@ -83,7 +83,7 @@ class NoAuth(msgspec.Struct, frozen=True, kw_only=True):
     """No credentials."""
 
 
-Auth = Annotated[Any, OneOf("kind of credentials", {"basic": BasicAuth, "key": KeyAuth, "none": NoAuth})]
+Auth = Annotated[Any, OneOf("a kind of credentials", {"basic": BasicAuth, "key": KeyAuth, "none": NoAuth})]
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,11 +125,14 @@ class Outage(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for
     webhook: str | None = None
 
 
+Number = Annotated[int, Bounded(0, INT64_MAX)]
+
+
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """A number within bounds."""
 
-    at_least: int | None = None
-    at_most: int | None = None
+    at_least: Number | None = None
+    at_most: Number | None = None
 
     def __post_init__(self) -> None:
         if self.at_least is None and self.at_most is None:
@@ -138,7 +141,6 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidInputError(f"at_least {self.at_least} is above at_most {self.at_most}")
 
 
-Number = Annotated[int, Bounded(0, INT64_MAX)]
 Processed = Literal["exactly-once", "at-least-once"]
 
 
@@ -176,7 +178,7 @@ STEPS: dict[str, Any] = {
 }
 """Type of the value under each step's key."""
 
-Step = Annotated[Any, OneOf("step", STEPS)]
+Step = Annotated[Any, OneOf("a step", STEPS)]
 
 
 class SenderPolicy(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ send and what an outcome means is the engine's, and nothing is ever sent twice h
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Iterable
 from typing import Protocol
 
@@ -50,5 +51,12 @@ what the consumer decided."""
 
 def kept_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
     """The headers that an outcome keeps, so that the same answer in-process and over a socket is an equal outcome."""
-    decoded = [(name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")) for name, value in headers]
-    return tuple([(name, value) for name, value in decoded if name not in RESPONSE_HEADERS_DROPPED])
+    decoded = [_decode_header(header) for header in headers]
+    return tuple([header for header in decoded if header is not None])
+
+
+@functools.lru_cache(maxsize=4096)
+def _decode_header(header: tuple[bytes, bytes]) -> tuple[str, str] | None:
+    # Cached, because a consumer's answers differ in little else than their date, and that only once a second.
+    name = header[0].decode("latin-1").lower()
+    return None if name in RESPONSE_HEADERS_DROPPED else (name, header[1].decode("latin-1").strip(" \t"))

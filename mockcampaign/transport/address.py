@@ -77,9 +77,13 @@ def encode_headers(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, b
     """Names in ASCII and values in UTF-8. Raises `InvalidInputError` where they would break out of their lines."""
     for name, value in headers:
         if not _TOKEN.fullmatch(name):
-            raise InvalidInputError(f"header name {name!r} cannot be sent, allowed: ASCII letters, digits, !#$%&'*+.^_`|~-")
+            raise InvalidInputError(
+                f"header name {name!r} cannot be sent, allowed: ASCII letters, digits, !#$%&'*+.^_`|~-"
+            )
         if name.lower() in _OURS:
-            raise InvalidInputError(f"header {name} is the transport's own, allowed: any but {', '.join(sorted(_OURS))}")
+            raise InvalidInputError(
+                f"header {name} is the transport's own, allowed: any but {', '.join(sorted(_OURS))}"
+            )
         # The value may be a secret: it is not shown.
         if _UNFIT_FOR_VALUE.search(value):
             raise InvalidInputError(f"header {name}: its value holds control characters, allowed: one line of text")

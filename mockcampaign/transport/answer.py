@@ -27,44 +27,37 @@ CUT = {
 
 
 class AnswerParser:
-    """Parses the final answer to one request; interim answers (1xx but 101) before it are skipped."""
+    """Parses the answers on one connection, one after the other. Interim ones (1xx but 101) are skipped.
 
-    __slots__ = (
-        "_body",
-        "_body_bytes",
-        "_body_bytes_left",
-        "_complete",
-        "_fed_bytes",
-        "_head_bytes",
-        "_headers",
-        "_headers_complete",
-        "_headers_only",
-        "_parser",
-        "_status",
-        "phase",
-        "reusable",
-    )
+    It is kept as long as its connection: httptools' parser and its callbacks refer to each other, and a pair for each
+    answer would be work for the garbage collector.
+    """
 
-    def __init__(self, *, body_bytes_kept: int, headers_only: bool = False) -> None:
-        """`headers_only` is for answers to HEAD, which state the length of a body that does not follow."""
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self.expect(body_bytes_kept=0)
+
+    def expect(self, *, body_bytes_kept: int, headers_only: bool = False) -> None:
+        """Get ready for the answer to another request, after a `reusable` one.
+
+        `headers_only` is for answers to HEAD, which state the length of a body that does not follow.
+        """
         self.phase = "wait"
         """One of `model.PHASES` from "wait" on."""
         self.reusable = False
         """Whether the connection is fit for another request, once the answer is complete."""
         self._headers_only = headers_only
-        self._parser = httptools.HttpResponseParser(self)
         self._status = 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._body_bytes_left = body_bytes_kept
         self._fed_bytes = 0
-        self._head_bytes = 0
         self._headers_complete = False
         self._complete = False
 
     def feed(self, data: bytes) -> Outcome | None:
-        """What came of the request, or None as long as more must follow. Not to be called after an outcome."""
+        """What came of the request, or None as long as more must follow."""
         if self.phase == "wait":
             self.phase = "headers"
         self._fed_bytes += len(data)
@@ -77,8 +70,7 @@ class AnswerParser:
             self.reusable = False
             if not self._complete:
                 return NoAnswer(self.phase, "answer is not HTTP/1.x")
-        # A header without an end is seen only by what was fed, one that came in one piece only by what was parsed.
-        if self._head_bytes > HEAD_BYTES_MAX or (not self._headers_complete and self._fed_bytes > HEAD_BYTES_MAX):
+        if self._fed_bytes > HEAD_BYTES_MAX and self._head_is_too_long():
             return _HEAD_TOO_LONG
         if self._body_bytes > BODY_BYTES_MAX:
             return ANSWER_TOO_LONG
@@ -89,6 +81,11 @@ class AnswerParser:
         if self._headers_complete and self._ends_by_close():
             return self._responded()
         return CUT[self.phase]
+
+    def _head_is_too_long(self) -> bool:
+        if not self._headers_complete:
+            return True
+        return sum(len(name) + len(value) + 4 for name, value in self._headers) > HEAD_BYTES_MAX
 
     def _ends_by_close(self) -> bool:
         # httptools does not offer llhttp's own "finish", so this says again when only the close ends a body
@@ -112,7 +109,6 @@ class AnswerParser:
         """Collect; fields after the body (trailers) say nothing an outcome keeps."""
         if not self._headers_complete:
             self._headers.append((name, value))
-            self._head_bytes += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:
         """Tell interim answers from the real one."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import cast
 
 from mockcampaign.model import Outcome, TimedOut
@@ -14,12 +13,13 @@ from mockcampaign.transport.answer import CUT, AnswerParser
 class Connection(asyncio.Protocol):
     """Carries one exchange at a time, and can be kept for the next one where the answer allows it."""
 
-    def __init__(self, on_idle: Callable[[Connection], None], on_lost: Callable[[Connection], None]) -> None:
-        """`on_idle` hears when another exchange may begin, `on_lost` when the connection is gone for good."""
-        self._on_idle = on_idle
-        self._on_lost = on_lost
+    def __init__(self, *, connections: set[Connection], idle: list[Connection]) -> None:
+        """It puts itself into `idle` whenever an exchange has left it fit for another one; who takes it out of there to
+        begin one may find that it is not `usable` any more. Once closed it removes itself from `connections`."""
+        self._connections = connections
+        self._idle = idle
         self._loop = asyncio.get_running_loop()
-        self._answer: AnswerParser | None = None
+        self._answer = AnswerParser()
         self._outcome: asyncio.Future[Outcome] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
@@ -28,9 +28,14 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         """When the last exchange ended, in seconds of `time.monotonic`."""
 
-    def exchange(self, message: bytes, answer: AnswerParser, seconds: float) -> asyncio.Future[Outcome]:
-        """Write a request at once; the outcome is there after `seconds` at the latest. Cancelling it closes."""
-        self._answer = answer
+    def exchange(
+        self, message: bytes, seconds: float, *, body_bytes_kept: int, headers_only: bool
+    ) -> asyncio.Future[Outcome]:
+        """Write a request at once; the outcome is there after `seconds` at the latest. Cancelling it closes.
+
+        `body_bytes_kept` and `headers_only` are as in `AnswerParser.expect`.
+        """
+        self._answer.expect(body_bytes_kept=body_bytes_kept, headers_only=headers_only)
         self._outcome = outcome = self._loop.create_future()
         outcome.add_done_callback(self._on_cancelled)
         # Relative, not `call_at`: uvloop's idea of now is as old as its current turn, which may have been a long one.
@@ -57,7 +62,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Go on with the answer. Bytes that nobody asked for are nothing to build another exchange on."""
-        if self._answer is None:
+        if self._outcome is None:
             self._transport.abort()
             return
         outcome = self._answer.feed(data)
@@ -68,29 +73,32 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The consumer will send no more; some answers end like that. Either way this side closes as well."""
-        if self._answer is not None:
-            phase = self._phase(self._answer)
+        if self._outcome is not None:
+            phase = self._phase()
             self._end(CUT[phase] if phase == "send" else self._answer.end())
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is gone, and with it the exchange under way."""
-        if self._answer is not None:
-            self._end(CUT[self._phase(self._answer)])
+        if self._outcome is not None:
+            self._end(CUT[self._phase()])
+        self._connections.discard(self)
+        if self in self._idle:
+            self._idle.remove(self)
         if not self.closed.done():
             self.closed.set_result(None)
-        self._on_lost(self)
 
     # Ends of an exchange
 
-    def _phase(self, answer: AnswerParser) -> str:
+    def _phase(self) -> str:
         # Over TLS, up to 64 KiB may be encrypted and yet unwritten without being counted here, and are called sent.
-        unwritten = answer.phase == "wait" and self._transport.get_write_buffer_size() > 0
-        return "send" if unwritten else answer.phase
+        phase = self._answer.phase
+        unwritten = phase == "wait" and self._transport.get_write_buffer_size() > 0
+        return "send" if unwritten else phase
 
     def _on_deadline(self) -> None:
-        if self._answer is not None:
-            self._end(TimedOut(self._phase(self._answer)))
+        if self._outcome is not None:
+            self._end(TimedOut(self._phase()))
 
     def _on_cancelled(self, future: asyncio.Future[Outcome]) -> None:
         # Only a cancellation leads here: every other end takes this callback away first.
@@ -105,12 +113,12 @@ class Connection(asyncio.Protocol):
             future.set_result(outcome)
         if reusable and not self._transport.is_closing():
             self.idle_since = time.monotonic()
-            self._on_idle(self)
+            self._idle.append(self)
         else:
             self._transport.abort()
 
     def _settle(self) -> asyncio.Future[Outcome] | None:
         if self._timer is not None:
             self._timer.cancel()
-        future, self._outcome, self._answer, self._timer = self._outcome, None, None, None
+        future, self._outcome, self._timer = self._outcome, None, None
         return future

@@ -68,7 +68,11 @@ async def dial(
             connected = await _connect_socket(address, progress)
             if context is not None:
                 progress.phase = "tls"
-            return await _hand_over(connected, make_protocol, context, address.host)
+            # From here on the socket is the event loop's, which closes it should this fail.
+            _, protocol = await asyncio.get_running_loop().create_connection(
+                make_protocol, sock=connected, ssl=context, server_hostname=None if context is None else address.host
+            )
+            return protocol
     except TimeoutError:
         return TimedOut(progress.phase)
     except OSError as error:
@@ -113,21 +117,6 @@ async def _connect_socket(address: Address, progress: _Progress) -> socket.socke
         if connecting is not None:
             connecting.close()
     raise failure or OSError(errno.EHOSTUNREACH, "no address")
-
-
-async def _hand_over(
-    connected: socket.socket, make_protocol: Callable[[], _Protocol], context: ssl.SSLContext | None, host: str
-) -> _Protocol:
-    loop = asyncio.get_running_loop()
-    try:
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _, protocol = await loop.create_connection(
-            make_protocol, sock=connected, ssl=context, server_hostname=None if context is None else host
-        )
-    except BaseException:
-        connected.close()
-        raise
-    return protocol
 
 
 def _reason(phase: str, error: OSError) -> str:

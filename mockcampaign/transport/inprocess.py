@@ -1,4 +1,4 @@
-"""Calling an ASGI or WSGI application in this process, without sockets."""
+"""Calling an ASGI or WSGI application in this process, without sockets, as a server would call it."""
 
 from __future__ import annotations
 
@@ -9,165 +9,260 @@ from typing import Any
 from urllib.parse import unquote
 
 from mockcampaign.model import NoAnswer, Outcome, Request, Responded, TimedOut
-from mockcampaign.transport import consumer_headers
-from mockcampaign.transport.address import parse_address
+from mockcampaign.transport import kept_headers
+from mockcampaign.transport.address import encode_headers, parse_address
+from mockcampaign.transport.answer import ANSWER_TOO_LONG, BODY_BYTES_MAX, CUT
 
 Message = MutableMapping[str, Any]
 AsgiApp = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
+
+_SERVER_ERROR_BODY = b"Internal Server Error"
 
 _logger = logging.getLogger(__name__)
 
 
 class AsgiTransport:
-    """Calls an ASGI 3 application, which is started (lifespan) before its first request and stopped by `aclose`."""
+    """Calls an ASGI 3 application, which is started (lifespan) before its first request and stopped by `aclose`.
 
-    def __init__(self, app: AsgiApp, *, lifespan: bool = True) -> None:
+    To be used within one event loop, and closed there.
+    """
+
+    def __init__(self, app: AsgiApp) -> None:
         self._app = app
-        self._lifespan = _Lifespan(app) if lifespan else None
+        self._lifespan: _Lifespan | None = _Lifespan(app)
+        self._calls: set[asyncio.Task[None]] = set()
 
     async def send(self, request: Request) -> Outcome:
-        """What came of the request; an exception in the application is what a server makes of it: status 500."""
+        """What came of the request; see `Transport.send`.
+
+        As with a server, an exception in the application is status 500, and its traceback is logged. After the answer
+        or the time-out the application may go on in the background; it is told that the sender has gone. What is no
+        `Exception`, such as KeyboardInterrupt, is raised here.
+        """
+        exchange = _Exchange(request)
+        state: dict[str, Any] = {}
         if self._lifespan is not None:
-            await self._lifespan.start()
-        call = _Call(request)
+            if not await self._lifespan.start():
+                return NoAnswer("connect", "the application does not start")
+            state = self._lifespan.state
+        call = asyncio.create_task(exchange.run(self._app, state.copy()))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
         try:
-            async with asyncio.timeout(request.timeout / 1_000):
-                await self._app(call.scope(), call.receive, call.send)
+            async with asyncio.timeout(request.timeout / 1_000) as limit:
+                await asyncio.wait((call, exchange.outcome), return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
-            return TimedOut("wait")
-        except Exception:
-            # The traceback helps whoever wrote the application; the sender only ever learns of the 500.
-            _logger.exception("the application raised while answering %s %s", request.method, request.url)
-        return call.outcome()
+            if not limit.expired():
+                raise
+            return TimedOut(exchange.phase)
+        finally:
+            exchange.disconnected.set()
+        if not exchange.outcome.done():
+            await call  # raises what is no `Exception`
+        return exchange.outcome.result()
 
     async def aclose(self) -> None:
-        """Stop the application."""
+        """Cancel what the application still does, then stop it."""
+        calls = list(self._calls)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
         if self._lifespan is not None:
             await self._lifespan.stop()
 
 
 class WsgiTransport(AsgiTransport):
-    """Calls a WSGI application, in a thread for each request under way."""
+    """Calls a WSGI application, each request in a thread."""
 
     def __init__(self, app: Any) -> None:
+        # Imported here, since most runs have no WSGI application.
         from a2wsgi import WSGIMiddleware
 
-        self._bridge = WSGIMiddleware(app)
-        super().__init__(self._bridge, lifespan=False)
+        # Without a limit to its queue: a thread that has to wait for a sender that has gone would never end.
+        middleware = WSGIMiddleware(app, send_queue_size=0)
+        super().__init__(middleware)
+        self._lifespan = None
+        self._executor = middleware.executor
 
     async def aclose(self) -> None:
-        """Stop the threads."""
-        self._bridge.executor.shutdown()
+        """Wait until the application has answered all requests, also those given up: a thread cannot be cancelled."""
+        await asyncio.gather(*self._calls, return_exceptions=True)
+        self._executor.shutdown()
 
 
-class _Call:
+class _Exchange:
     """One request and its answer, as ASGI sees them."""
 
     def __init__(self, request: Request) -> None:
+        """Raises `InvalidInputError` where the request could not be sent to a server either."""
+        self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.disconnected = asyncio.Event()
         self._request = request
-        self._body_left: bytes | None = request.body
+        self._address = parse_address(request.url)
+        self._headers = encode_headers(request.headers)
+        self._body_received = False
         self._status: int | None = None
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._answer_headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
         self._body_bytes = 0
-        self._complete = False
+        self._body_bytes_stated: int | None = None
 
-    def scope(self) -> dict[str, Any]:
-        request, address = self._request, parse_address(self._request.url)
-        path, _, query = address.path.partition("?")
-        headers = [(b"host", address.host_header.encode())]
-        headers += [(name.lower().encode(), value.encode()) for name, value in request.headers]
-        headers.append((b"content-length", str(len(request.body)).encode()))
+    @property
+    def phase(self) -> str:
+        """One of `model.PHASES`."""
+        return "wait" if self._status is None else "body"
+
+    async def run(self, app: AsgiApp, state: dict[str, Any]) -> None:
+        """Call the application; afterwards there is an outcome."""
+        try:
+            await app(self._scope(state), self._receive, self._send)
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and self._cancelled_from_outside():
+                raise
+            # The traceback helps who wrote the application; the sender only ever learns of the 500.
+            _logger.exception("the application failed to answer %s %s", self._request.method, self._address.path)
+        if self._status is None:
+            body = _SERVER_ERROR_BODY[: self._request.response_body_bytes_kept]
+            headers = (("content-type", "text/plain; charset=utf-8"),)
+            self._conclude(Responded(500, headers, body, len(_SERVER_ERROR_BODY)))
+        else:
+            self._conclude(CUT["body"])
+
+    def _cancelled_from_outside(self) -> bool:
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+
+    def _scope(self, state: dict[str, Any]) -> dict[str, Any]:
+        request, address = self._request, self._address
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "1.1",
             "method": request.method,
             "scheme": "https" if address.tls else "http",
-            "path": unquote(path),
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
+            "path": unquote(address.path),
+            "raw_path": address.path.encode("ascii"),
+            "query_string": address.query.encode("ascii"),
             "root_path": "",
-            "headers": headers,
+            "headers": [
+                (b"host", address.host_header.encode("ascii")),
+                *((name.lower(), value) for name, value in self._headers),
+                (b"content-length", b"%d" % len(request.body)),
+            ],
             "client": ("127.0.0.1", 0),
             "server": (address.host, address.port),
+            "state": state,
         }
 
-    async def receive(self) -> Message:
-        body, self._body_left = self._body_left, None
-        if body is not None:
-            return {"type": "http.request", "body": body, "more_body": False}
-        if not self._complete:
-            # As with a real connection: the client stays until the answer is complete.
-            await asyncio.get_running_loop().create_future()
+    async def _receive(self) -> Message:
+        if not self._body_received:
+            self._body_received = True
+            return {"type": "http.request", "body": self._request.body, "more_body": False}
+        await self.disconnected.wait()
         return {"type": "http.disconnect"}
 
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._status = message["status"]
-            self._headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
-        elif message["type"] == "http.response.body" and not self._complete:
-            body = message.get("body", b"")
-            self._body_bytes += len(body)
-            self._body += body[: max(0, self._request.response_body_bytes_kept - len(self._body))]
-            self._complete = not message.get("more_body", False)
-
-    def outcome(self) -> Outcome:
+    async def _send(self, message: Message) -> None:
+        """Raises RuntimeError where the application breaks the protocol, as servers do."""
+        if self.disconnected.is_set():
+            return
+        if message["type"] != ("http.response.start" if self._status is None else "http.response.body"):
+            raise RuntimeError(f"ASGI message {message['type']!r} is out of turn")
+        if self.outcome.done():
+            raise RuntimeError("ASGI message after the answer was complete")
         if self._status is None:
-            body = b"Internal Server Error"[: self._request.response_body_bytes_kept]
-            return Responded(500, (("content-type", "text/plain; charset=utf-8"),), body, 21)
-        if not self._complete:
-            return NoAnswer("body", "connection closed within the answer's body")
-        return Responded(self._status, consumer_headers(self._headers), bytes(self._body), self._body_bytes)
+            self._begin_answer(message)
+        else:
+            self._continue_answer(message)
+
+    def _begin_answer(self, message: Message) -> None:
+        self._status = message["status"]
+        self._answer_headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
+        for name, value in self._answer_headers:
+            if name.lower() == b"content-length":
+                self._body_bytes_stated = int(value)
+        if self._request.method == "HEAD" or self._status in (204, 304):
+            self._body_bytes_stated = 0
+
+    def _continue_answer(self, message: Message) -> None:
+        body = b"" if self._request.method == "HEAD" else bytes(message.get("body", b""))
+        self._body_bytes += len(body)
+        self._body += body[: max(0, self._request.response_body_bytes_kept - len(self._body))]
+        stated, last = self._body_bytes_stated, not message.get("more_body", False)
+        if stated is not None and (self._body_bytes > stated or (last and self._body_bytes < stated)):
+            raise RuntimeError("the answer's body is not as long as its Content-Length says")
+        if self._body_bytes > BODY_BYTES_MAX:
+            self._conclude(ANSWER_TOO_LONG)
+        elif last:
+            headers = kept_headers(self._answer_headers)
+            self._conclude(Responded(self._status or 0, headers, bytes(self._body), self._body_bytes))
+
+    def _conclude(self, outcome: Outcome) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
 
 
 class _Lifespan:
-    """Starts and stops an application; one that does not know lifespan is served without."""
+    """Starts and stops an application; one that does not know lifespan is called without."""
 
     def __init__(self, app: AsgiApp) -> None:
+        self.state: dict[str, Any] = {}
+        """What the application has put there at its start, for its requests."""
         self._app = app
-        self._events: asyncio.Queue[Message] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
-        self._started: asyncio.Future[None] | None = None
-        self._stopped: asyncio.Future[None] | None = None
+        self._stop = asyncio.Event()
+        self._start_received = False
+        self._started = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._failed = False
 
-    async def start(self) -> None:
-        if self._started is None:
-            loop = asyncio.get_running_loop()
-            self._started, self._stopped = loop.create_future(), loop.create_future()
-            self._events.put_nowait({"type": "lifespan.startup"})
-            self._task = asyncio.create_task(self._serve())
-        await asyncio.shield(self._started)
+    async def start(self) -> bool:
+        """Whether the application has started; asked again, it is not started again."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        await self._started.wait()
+        return not self._failed
 
     async def stop(self) -> None:
-        if self._task is not None and self._stopped is not None:
-            self._events.put_nowait({"type": "lifespan.shutdown"})
-            await self._stopped
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        """Let the application finish, where it has started."""
+        if self._task is None:
+            return
+        if self._started.is_set():
+            self._stop.set()
+            await self._stopped.wait()
+        # What comes after "complete" is for no one to wait for.
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _serve(self) -> None:
-        assert self._started is not None
-        assert self._stopped is not None
+    async def _run(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
-            await self._app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, self._events.get, self._send)
+            await self._app(scope, self._receive, self._send)
         except Exception:
-            if self._started.done():
-                _logger.exception("the application raised in its lifespan")
+            # Before the start is complete this only says that the application does not know lifespan: it would
+            # otherwise have reported "startup.failed".
+            if self._started.is_set() and not self._failed:
+                _logger.exception("the application failed in its lifespan")
         finally:
-            for future in (self._started, self._stopped):
-                if not future.done():
-                    future.set_result(None)
+            self._started.set()
+            self._stopped.set()
+
+    async def _receive(self) -> Message:
+        if not self._start_received:
+            self._start_received = True
+            return {"type": "lifespan.startup"}
+        await self._stop.wait()
+        return {"type": "lifespan.shutdown"}
 
     async def _send(self, message: Message) -> None:
-        assert self._started is not None
-        assert self._stopped is not None
         match message["type"]:
             case "lifespan.startup.complete":
-                self._started.set_result(None)
+                self._started.set()
             case "lifespan.startup.failed":
-                _logger.error("the application's start-up failed: %s", message.get("message", ""))
-                self._started.set_result(None)
-            case "lifespan.shutdown.complete" | "lifespan.shutdown.failed":
-                self._stopped.set_result(None)
+                _logger.error("the application does not start: %s", message.get("message", ""))
+                self._failed = True
+                self._started.set()
+            case "lifespan.shutdown.complete":
+                self._stopped.set()
+            case "lifespan.shutdown.failed":
+                _logger.error("the application does not stop properly: %s", message.get("message", ""))
+                self._stopped.set()

@@ -8,7 +8,6 @@ not followed, and cookies not kept.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 import time
 from collections.abc import Awaitable
@@ -17,7 +16,6 @@ from pathlib import Path
 
 from mockcampaign.model import NoAnswer, Outcome, Request, TimedOut
 from mockcampaign.transport.address import Address, encode_head, parse_address
-from mockcampaign.transport.answer import AnswerParser
 from mockcampaign.transport.connection import Connection
 from mockcampaign.transport.dial import dial, trust
 
@@ -50,14 +48,11 @@ class WireTransport:
         """What came of the request, which is on its way already if a connection is kept; see `Transport.send`."""
         address, head = encode_head(request.method, request.url, request.headers)
         message = b"%b%d\r\n\r\n%b" % (head, len(request.body), request.body)
-        answer = AnswerParser(
-            body_bytes_kept=request.response_body_bytes_kept, headers_only=request.method == "HEAD"
-        )
         seconds = request.timeout / 1_000
         connection = self._take_idle((address.tls, address.host, address.port))
         if connection is not None:
-            return connection.exchange(message, answer, seconds)
-        task = asyncio.create_task(self._send_anew(address, message, answer, seconds))
+            return _exchange(connection, request, message, seconds)
+        task = asyncio.create_task(self._send_anew(address, request, message, seconds))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
         return task
@@ -84,21 +79,28 @@ class WireTransport:
             connection.close()
         return None
 
-    async def _send_anew(self, address: Address, message: bytes, answer: AnswerParser, seconds: float) -> Outcome:
+    async def _send_anew(self, address: Address, request: Request, message: bytes, seconds: float) -> Outcome:
         deadline = time.monotonic() + seconds
         if address.tls and self._context is None:
             self._context = trust(None, verify=self._verify)
         origin = (address.tls, address.host, address.port)
-        make_connection = partial(Connection, on_open=self._open.add, on_idle=self._idle.setdefault(origin, []).append, on_lost=partial(self._forget, origin))
+        idle = self._idle.setdefault(origin, [])
+        make_connection = partial(Connection, connections=self._open, idle=idle)
         connection = await dial(address, make_connection, self._context if address.tls else None, seconds)
         if isinstance(connection, NoAnswer | TimedOut):
             return connection
-        return await connection.exchange(message, answer, deadline - time.monotonic())
+        # Not before: uvloop never tells a connection that it is lost if this task is cancelled while it is made.
+        self._open.add(connection)
+        return await _exchange(connection, request, message, deadline - time.monotonic())
 
-    def _forget(self, origin: _Origin, connection: Connection) -> None:
-        self._open.discard(connection)
-        with contextlib.suppress(ValueError):
-            self._idle[origin].remove(connection)
+
+def _exchange(connection: Connection, request: Request, message: bytes, seconds: float) -> asyncio.Future[Outcome]:
+    return connection.exchange(
+        message,
+        seconds,
+        body_bytes_kept=request.response_body_bytes_kept,
+        headers_only=request.method == "HEAD",
+    )
 
 
 async def wait_until_reachable(url: str, timeout: int) -> bool:
@@ -109,10 +111,10 @@ async def wait_until_reachable(url: str, timeout: int) -> bool:
     address = parse_address(url)
     deadline = time.monotonic() + timeout / 1_000
     while (seconds := deadline - time.monotonic()) > 0:
-        protocol = await dial(address, _Knock, None, seconds)
-        if isinstance(protocol, _Knock):
-            protocol.transport.abort()
-            await protocol.closed
+        connection = await dial(address, partial(Connection, connections=set(), idle=[]), None, seconds)
+        if isinstance(connection, Connection):
+            connection.close()
+            await connection.closed
             return True
         await asyncio.sleep(min(POLL_SECONDS, seconds))
     return False

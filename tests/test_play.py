@@ -1,0 +1,368 @@
+"""Scenarios played against real consumers: the shipped ones, on sockets and in-process, right and broken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+from pytest_httpserver import HTTPServer
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from werkzeug import Request as WerkzeugRequest
+from werkzeug import Response as WerkzeugResponse
+
+from mockcampaign.compliance.rules import Finding
+from mockcampaign.engine.journal import Attempted
+from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError
+from mockcampaign.model import BasicAuthentication
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.scenario.judge import judge, nothing_shown
+from mockcampaign.scenario.load import Plan, find_scenarios, load
+from mockcampaign.scenario.play import Player
+from mockcampaign.serving import served
+from mockcampaign.shipped import scenarios_folder
+from mockcampaign.transport import Transport
+from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
+from mockcampaign.transport.wire import WireTransport
+
+SHIPPED = {path.name.removesuffix(".scenario.yaml"): path for path in find_scenarios((scenarios_folder(),))}
+CREDENTIALS = BasicAuthentication("acme", "secret")
+
+SCENARIO = """\
+name: a test's own
+consumer:
+  url: URL/hook
+  probe: {url: "URL/processed", events: "@"}
+webhooks:
+  opens: {type: open}
+steps:
+  - activate: opens
+STEPS
+"""
+
+
+def played(plan: Plan, transport: Transport, seed: int = 1) -> tuple[Player, list[Finding]]:
+    """The player after the run, and all findings."""
+    players = []
+
+    async def main() -> None:
+        player = Player(plan, transport, seed=seed)
+        players.append(player)
+        try:
+            await player.play()
+        finally:
+            await transport.aclose()
+
+    asyncio.run(main())
+    [player] = players
+    rules, expectations = judge(plan, player.campaign.journal.entries)
+    return player, [*rules, *expectations]
+
+
+def own_plan(folder: Path, url: str, *steps: str, probe: bool = True) -> Plan:
+    text = SCENARIO.replace("STEPS", "\n".join(f"  - {step}" for step in steps)).replace("URL", url)
+    if not probe:
+        text = "\n".join(line for line in text.splitlines() if "probe" not in line)
+    path = folder / "own.scenario.yaml"
+    path.write_text(text)
+    return load(path)
+
+
+def failed(findings: list[Finding]) -> list[str]:
+    return sorted({finding.id for finding in findings if finding.outcome in ("fail", "warn")})
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_correct_consumer_passes_every_shipped_scenario(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(consumer_app(basic_authentication=CREDENTIALS)) as url:
+        monkeypatch.setenv("CONSUMER_URL", url)
+        plan = load(SHIPPED[name])
+        player, findings = played(plan, WireTransport())
+    assert {finding.outcome for finding in findings} <= {"pass", "not-exercised"}
+    assert nothing_shown(plan, player.campaign.journal.entries, player.campaign.exporter.idle) is None
+
+
+CULPRITS = {
+    "full-batches": ["refuses-full-lists", "first-event-only", "last-event-only", "answers-202"],
+    "odd-remainder": ["forgets-odd-remainder"],
+    "two-hour-outage": ["keys-on-mail-id", "fails-after-storing"],
+    "three-day-outage": ["never-answers-200"],
+    "partial-expiry": ["keys-on-created", "keys-on-mail-id"],
+    "deactivate-and-resume": ["keys-on-mail-id", "answers-204"],
+    "two-types": ["keys-on-mail-id", "redirects"],
+    "rejected-credentials": ["accepts-any-credentials", "hides-refusals"],
+}
+
+
+# These are refused until they expire: 25,920 answers that a consumer really gives.
+THREE_DAYS_OF_ANSWERS = {"answers-202", "answers-204", "redirects", "refuses-full-lists"}
+
+
+@pytest.mark.parametrize(
+    ("name", "bug"),
+    [
+        pytest.param(name, bug, marks=[pytest.mark.slow] if bug in THREE_DAYS_OF_ANSWERS else [])
+        for name, bugs in CULPRITS.items()
+        for bug in bugs
+    ],
+)
+def test_every_shipped_scenario_finds_its_culprits(name: str, bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = load(SHIPPED[name])
+    transport = AsgiTransport(consumer_app(bug, basic_authentication=CREDENTIALS))
+    _, findings = played(plan, transport)
+    assert failed(findings)
+
+
+def test_the_culprits_cover_all_shipped_scenarios() -> None:
+    assert set(CULPRITS) == set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_journal_is_the_same_byte_for_byte(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice over loopback, twice in-process, and the two alike."""
+    journals = []
+    with served(consumer_app(basic_authentication=CREDENTIALS)) as reserved:
+        port = int(reserved.rpartition(":")[2])
+    monkeypatch.setenv("CONSUMER_URL", f"http://127.0.0.1:{port}")
+    plan = load(SHIPPED[name])
+    for _ in range(2):
+        with served(consumer_app(basic_authentication=CREDENTIALS), port=port):
+            journals.append(played(plan, WireTransport())[0].campaign.journal.to_json_lines())
+        in_process = AsgiTransport(consumer_app(basic_authentication=CREDENTIALS))
+        journals.append(played(plan, in_process)[0].campaign.journal.to_json_lines())
+    assert len(set(journals)) == 1
+    assert (
+        played(plan, AsgiTransport(consumer_app(basic_authentication=CREDENTIALS)), seed=2)[
+            0
+        ].campaign.journal.to_json_lines()
+        not in journals
+    )
+
+
+def flask_consumer(processed: list[dict[str, Any]]) -> flask.Flask:
+    app = flask.Flask("consumer")
+    seen: set[str] = set()
+
+    @app.post("/hook")
+    def hook() -> str:
+        for event in flask.request.get_json():
+            if repr(event) not in seen:
+                seen.add(repr(event))
+                processed.append(event)
+        return "ok"
+
+    @app.get("/processed")
+    def account() -> flask.Response:
+        return flask.jsonify(processed)
+
+    return app
+
+
+def test_a_flask_consumer_in_process(tmp_path: Path) -> None:
+    processed: list[dict[str, Any]] = []
+    plan = own_plan(
+        tmp_path,
+        "http://flask.test",
+        "emit: {type: open, count: 250}",
+        "run: until-idle",
+        "expect: {opens: {delivered: 250, batch_events: [100, 100, 50]}, consumer: {processed: exactly-once}}",
+    )
+    _, findings = played(plan, WsgiTransport(flask_consumer(processed)))
+    assert failed(findings) == []
+    assert len(processed) == 250
+
+
+def test_a_flask_consumer_behind_a_werkzeug_server(tmp_path: Path, httpserver: HTTPServer) -> None:
+    """pytest-httpserver is an endpoint that shares no line with ours."""
+    app = flask_consumer([]).test_client()
+
+    def forward(request: WerkzeugRequest) -> WerkzeugResponse:
+        answer = app.open(request.path, method=request.method, data=request.data, content_type=request.content_type)
+        return WerkzeugResponse(answer.data, answer.status_code, content_type=answer.content_type)
+
+    httpserver.expect_request("/hook").respond_with_handler(forward)
+    httpserver.expect_request("/processed").respond_with_handler(forward)
+    plan = own_plan(
+        tmp_path,
+        httpserver.url_for("").rstrip("/"),
+        "emit: {type: open, count: 101}",
+        "outage: {for: 1m}",
+        "run: until-idle",
+        "expect: {opens: {delivered: 101, attempts: 8}, consumer: {processed: exactly-once}}",
+    )
+    _, findings = played(plan, WireTransport())
+    assert failed(findings) == []
+
+
+@pytest.mark.parametrize("status", [201, 202, 204, 301, 307, 400, 401, 404, 410, 429, 500, 503])
+def test_every_other_status_is_retried_on_a_real_endpoint(tmp_path: Path, httpserver: HTTPServer, status: int) -> None:
+    for answer in (status, status, 200):
+        httpserver.expect_ordered_request("/hook", method="POST").respond_with_data("", answer)
+    plan = own_plan(
+        tmp_path,
+        httpserver.url_for("").rstrip("/"),
+        "emit: {type: open, count: 2}",
+        "advance: 20s",
+        "expect: {opens: {delivered: 2, attempts: 3}}",
+        probe=False,
+    )
+    player, findings = played(plan, WireTransport())
+    httpserver.check_assertions()
+    assert [finding.id for finding in findings if finding.outcome == "fail"] == (
+        ["answers-200"] if status < 400 else []
+    )
+    attempts = [entry for entry in player.campaign.journal.entries if isinstance(entry, Attempted)]
+    assert [(entry.count, entry.interval) for entry in attempts] == [(2, 10_000), (1, 0)]
+
+
+def starlette_consumer(hook: Callable[[Request], Any], account: Any = ()) -> Starlette:
+    async def processed(request: Request) -> Response:
+        return account if isinstance(account, Response) else JSONResponse(list(account))
+
+    return Starlette(routes=[Route("/hook", hook, methods=["POST"]), Route("/processed", processed)])
+
+
+async def _accept(request: Request) -> Response:
+    await request.body()
+    return Response("ok")
+
+
+RUN = ("emit: {type: open, count: 2}", "run: until-idle")
+
+
+def test_an_altered_field_is_shown(tmp_path: Path) -> None:
+    account: list[dict[str, Any]] = []
+
+    async def hook(request: Request) -> Response:
+        account.extend({**event, "created": event["created"] // 1000} for event in await request.json())
+        return Response("ok")
+
+    plan = own_plan(tmp_path, "http://x.test", *RUN, "expect: {consumer: {processed: exactly-once}}")
+    _, findings = played(plan, AsgiTransport(starlette_consumer(hook, account)))
+    [finding] = [finding for finding in findings if finding.outcome == "fail"]
+    assert finding.actual == "2 altered, first: created 1735689600000 became 1735689600"
+
+
+def test_a_doubled_event_is_shown(tmp_path: Path) -> None:
+    account: list[dict[str, Any]] = []
+
+    async def hook(request: Request) -> Response:
+        account.extend(2 * await request.json())
+        return Response("ok")
+
+    for wanted, outcome in (("exactly-once", "fail"), ("at-least-once", "pass"), ("4", "pass"), ("2", "fail")):
+        account.clear()
+        plan = own_plan(tmp_path, "http://x.test", *RUN, f"expect: {{consumer: {{processed: {wanted}}}}}")
+        _, findings = played(plan, AsgiTransport(starlette_consumer(hook, account)))
+        [finding] = [finding for finding in findings if finding.id == "consumer.processed"]
+        assert finding.outcome == outcome
+        if wanted == "exactly-once":
+            assert finding.actual.startswith("2 too many, first type=open mailId=")
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (
+            Response("<html>log in</html>", media_type="text/html"),
+            "expected JSON, got text/html; charset=utf-8 that begins",
+        ),
+        (Response("nope", status_code=503), "answered 503, expected 200"),
+        (JSONResponse({"events": []}), "'@' leads to {\"events\":[]}, expected a list of events"),
+        (JSONResponse([1]), "'@' leads to [1], expected a list of events"),
+    ],
+)
+def test_a_probe_that_tells_nothing_is_no_verdict(tmp_path: Path, answer: Response, why: str) -> None:
+    plan = own_plan(tmp_path, "http://x.test", *RUN)
+    with pytest.raises(CouldNotTellError) as refused:
+        played(plan, AsgiTransport(starlette_consumer(_accept, answer)))
+    assert str(refused.value).startswith(f"probe http://x.test/processed: {why}")
+
+
+def test_events_of_an_earlier_run_are_no_verdict(tmp_path: Path) -> None:
+    app = consumer_app()
+    plan = own_plan(tmp_path, "http://x.test", *RUN, "expect: {consumer: {processed: exactly-once}}")
+    played(plan, AsgiTransport(app))
+    with pytest.raises(CouldNotTellError, match="2 of this run's events were there before it began"):
+        played(plan, AsgiTransport(app))
+    assert failed(played(plan, AsgiTransport(app), seed=2)[1]) == []
+
+
+def test_nobody_at_the_first_attempt_is_no_verdict(tmp_path: Path) -> None:
+    with served(consumer_app()) as url:
+        pass
+    plan = own_plan(tmp_path, url, *RUN, probe=False)
+    with pytest.raises(ConsumerUnreachableError, match="connection refused at the first attempt"):
+        played(plan, WireTransport())
+
+
+@pytest.mark.parametrize(
+    ("steps", "why"),
+    [
+        (("emit: {type: click}", "run: until-idle"), "no event was exported"),
+        (("emit: {type: open, count: 3}",), "3 events were still due at the end"),
+    ],
+)
+def test_a_run_that_showed_nothing_is_no_success(tmp_path: Path, steps: tuple[str, ...], why: str) -> None:
+    plan = own_plan(tmp_path, "http://x.test", *steps, probe=False)
+    player, _ = played(plan, AsgiTransport(consumer_app()))
+    said = nothing_shown(plan, player.campaign.journal.entries, player.campaign.exporter.idle)
+    assert said is not None
+    assert said.startswith(why)
+
+
+def test_an_expectation_sees_only_what_lies_before_it(tmp_path: Path) -> None:
+    plan = own_plan(
+        tmp_path,
+        "http://x.test",
+        "emit: {type: open, count: 2}",
+        "expect: {opens: {attempts: 0, pending: 2}}",
+        "run: until-idle",
+        "expect: {opens: {attempts: 1, pending: 0}}",
+    )
+    _, findings = played(plan, AsgiTransport(consumer_app()))
+    assert failed(findings) == []
+
+
+def test_create_update_and_delete_as_steps(tmp_path: Path) -> None:
+    plan = own_plan(
+        tmp_path,
+        "http://x.test",
+        "create: {clicks: {type: click, url: 'http://x.test/wrong'}}",
+        "activate: clicks",
+        "emit: {type: click, count: 2}",
+        "advance: 5s",
+        "expect: {clicks: {delivered: 0, attempts: 1}}",
+        "update: {clicks: {url: 'http://x.test/hook'}}",
+        "run: until-idle",
+        "probe: now",
+        "deactivate: clicks",
+        "delete: clicks",
+        "expect: {clicks: {delivered: 2}, consumer: {processed: 2}}",
+    )
+    _, findings = played(plan, AsgiTransport(consumer_app()))
+    assert failed(findings) == []
+
+
+def test_a_sample_gives_more_of_its_kind(tmp_path: Path) -> None:
+    (tmp_path / "captured.json").write_text('[{"type": "click", "recipientId": "007", "extra": [1], "created": 1}]')
+    processed: list[dict[str, Any]] = []
+    plan = own_plan(
+        tmp_path,
+        "http://flask.test",
+        "create: {clicks: {type: click}}",
+        "activate: clicks",
+        "emit: {like: captured.json, count: 20}",
+        "run: until-idle",
+        "expect: {clicks: {delivered: 20}, consumer: {processed: exactly-once}}",
+    )
+    _, findings = played(plan, WsgiTransport(flask_consumer(processed)))
+    assert failed(findings) == []
+    assert {len(event["recipientId"]) for event in processed} == {3}
+    assert all(event["extra"] == [1] for event in processed)

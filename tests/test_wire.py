@@ -1,0 +1,793 @@
+"""The wire sender against endpoints that behave and that misbehave, on both event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import ssl
+import struct
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from pytest_httpserver import HTTPServer
+
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.model import PHASES, NoAnswer, Outcome, Request, Responded, TimedOut
+from mockcampaign.transport import dial, wire
+from mockcampaign.transport.answer import BODY_BYTES_MAX
+from mockcampaign.transport.wire import WireTransport, wait_until_reachable
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+OK_OUTCOME = Responded(200, (), b"ok", 2)
+LARGE = b"x" * (24 * 1024 * 1024)
+"""More than the socket buffers on both sides hold."""
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a test's coroutine on a fresh event loop of either kind."""
+    factory = None if request.param == "asyncio" else pytest.importorskip("uvloop").new_event_loop
+
+    def run_on_fresh_loop(main: Coroutine[Any, Any, None]) -> None:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(main)
+
+    return run_on_fresh_loop
+
+
+def request_to(url: str, **changes: Any) -> Request:
+    """A request that is in no hurry, but for what `changes` says."""
+    settings: dict[str, Any] = {"method": "POST", "headers": (), "timeout": 10_000, "response_body_bytes_kept": 4_096}
+    return Request(url=url, **(settings | changes))
+
+
+class Endpoint:
+    """Treats each connection as `behave` does, and remembers what came in."""
+
+    def __init__(self, behave: Behaviour) -> None:
+        self.connections = 0
+        self.url = ""
+        self._behave = behave
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.connections += 1
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await self._behave(reader, writer)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        except asyncio.CancelledError:
+            pass  # asyncio would complain about a handler that ends like that
+        finally:
+            writer.transport.abort()
+
+    @contextlib.asynccontextmanager
+    async def serving(
+        self, *, host: str = "127.0.0.1", context: ssl.SSLContext | None = None
+    ) -> AsyncIterator[Endpoint]:
+        server = await asyncio.start_server(self._serve, host, 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        self.url = f"{'https' if context else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/hook"
+        try:
+            yield self
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await server.wait_closed()
+
+
+async def read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Head and body."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+    return head, await reader.readexactly(length)
+
+
+def answering(*answers: bytes) -> Behaviour:
+    """Answers the requests of a connection one by one, and closes after the last."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in answers:
+            await read_request(reader)
+            writer.write(answer)
+            await writer.drain()
+
+    return behave
+
+
+def stalling(*, answer: bytes = b"", reads: bool = True) -> Behaviour:
+    """Sends a part of an answer, and then waits for a sender that loses patience."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if reads:
+            await read_request(reader)
+        writer.write(answer)
+        await asyncio.Event().wait()
+
+    return behave
+
+
+@contextlib.asynccontextmanager
+async def wired(**settings: Any) -> AsyncIterator[WireTransport]:
+    """A transport that must have given everything back in the end."""
+    transport = WireTransport(**settings)
+    try:
+        yield transport
+    finally:
+        await transport.aclose()
+    assert not transport._open
+    assert not transport._connecting
+    assert not any(transport._idle.values())
+
+
+async def outcome_of(behave: Behaviour, **changes: Any) -> Outcome:
+    async with Endpoint(behave).serving() as endpoint, wired() as transport:
+        return await transport.send(request_to(endpoint.url, **changes))
+
+
+# Answers
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 301, 304, 400, 404, 500, 503, 599])
+def test_an_answer_is_taken_as_it_is_whatever_its_status(run: Run, status: int) -> None:
+    async def main() -> None:
+        answer = b"HTTP/1.1 %d Whatever\r\nLocation: http://elsewhere.invalid/\r\nContent-Length: 0\r\n\r\n" % status
+        outcome = await outcome_of(answering(answer))
+        assert outcome == Responded(status, (("location", "http://elsewhere.invalid/"),), b"", 0)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", Responded(200, (), b"until the end", 13)),
+        (b"HTTP/1.0 200 OK\r\n\r\nuntil the end", Responded(200, (), b"until the end", 13)),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n",
+            Responded(200, (), b"abcde", 5),
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Late: 1\r\n\r\n",
+            Responded(200, (), b"a", 1),
+        ),
+        (b"HTTP/1.1 102 Processing\r\nX-No: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n" + OK, OK_OUTCOME),
+        (OK + OK.replace(b"200 OK", b"500 No"), OK_OUTCOME),
+        (OK + b"something else", OK_OUTCOME),
+        (b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nx", Responded(101, (), b"", 0)),
+        (
+            b"HTTP/1.1 200 OK\r\nDate: now\r\nServer: me\r\nX-Name:  \xe9 \r\nX-NAME: 2\r\nContent-Length: 0\r\n\r\n",
+            Responded(200, (("x-name", "é"), ("x-name", "2")), b"", 0),
+        ),
+        (b"", NoAnswer("wait", "connection closed before an answer")),
+        (b"HTTP/1.1 200", NoAnswer("headers", "connection closed within the answer's headers")),
+        (b"HTTP/1.1 102 P\r\n\r\n", NoAnswer("headers", "connection closed within the answer's headers")),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",
+            NoAnswer("body", "connection closed within the answer's body"),
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+            NoAnswer("body", "connection closed within the answer's body"),
+        ),
+        (b"220 mail.example ESMTP\r\n", NoAnswer("headers", "answer is not HTTP/1.x")),
+        (b"\x15\x03\x01\x00\x02\x02\x46", NoAnswer("headers", "answer is not HTTP/1.x")),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n",
+            NoAnswer("body", "answer is not HTTP/1.x"),
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nX: " + b"x" * 66_000 + b"\r\n\r\n",
+            NoAnswer("headers", "headers of the answer longer than 64 KiB"),
+        ),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 66_000, NoAnswer("headers", "headers of the answer longer than 64 KiB")),
+    ],
+)
+def test_what_comes_back_decides_the_outcome(run: Run, answer: bytes, outcome: Outcome) -> None:
+    async def main() -> None:
+        assert await outcome_of(answering(answer)) == outcome
+
+    run(main())
+
+
+@pytest.mark.parametrize("pieces_of", [1, 7])
+def test_an_answer_may_come_in_pieces(run: Run, pieces_of: int) -> None:
+    answer = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX-Long: value\r\nContent-Length: 4\r\n\r\nbody"
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        for start in range(0, len(answer), pieces_of):
+            writer.write(answer[start : start + pieces_of])
+            await asyncio.sleep(0)
+        await reader.read()
+
+    async def main() -> None:
+        assert await outcome_of(behave) == Responded(200, (("x-long", "value"),), b"body", 4)
+
+    run(main())
+
+
+def test_an_answer_to_head_has_no_body(run: Run) -> None:
+    async def main() -> None:
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+        assert await outcome_of(answering(answer), method="HEAD") == Responded(200, (), b"", 0)
+
+    run(main())
+
+
+@pytest.mark.parametrize(("kept", "body"), [(0, b""), (1, b"o"), (2, b"ok"), (3, b"ok")])
+def test_a_body_is_counted_in_full_and_kept_in_part(run: Run, kept: int, body: bytes) -> None:
+    async def main() -> None:
+        assert await outcome_of(answering(OK), response_body_bytes_kept=kept) == Responded(200, (), body, 2)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("more", "outcome"),
+    [
+        (0, Responded(200, (), b"x", BODY_BYTES_MAX)),
+        (1, NoAnswer("body", "answer longer than 16 MiB")),
+    ],
+)
+def test_an_answer_has_a_longest_length(run: Run, more: int, outcome: Outcome) -> None:
+    async def main() -> None:
+        body = LARGE[: BODY_BYTES_MAX + more]
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        assert await outcome_of(answering(answer), response_body_bytes_kept=1) == outcome
+
+    run(main())
+
+
+def test_a_reset_reads_like_a_close(run: Run) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        lingering = writer.get_extra_info("socket")
+        lingering.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async def main() -> None:
+        assert await outcome_of(behave) == NoAnswer("wait", "connection closed before an answer")
+
+    run(main())
+
+
+def test_a_reset_does_not_complete_a_body_without_a_stated_length(run: Run) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\npart")
+        await reader.readexactly(1)
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint, wired() as transport:
+            sent = asyncio.ensure_future(transport.send(request_to(endpoint.url)))
+            await until(lambda: bool(transport._open) and next(iter(transport._open))._answer.phase == "body")
+            connection = next(iter(transport._open))
+            connection.connection_lost(ConnectionResetError())
+            assert await sent == NoAnswer("body", "connection closed within the answer's body")
+
+    run(main())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets the loop turn until something has happened."""
+    while not condition():
+        await asyncio.sleep(0)
+
+
+# Requests
+
+
+def test_a_request_goes_out_as_given(run: Run) -> None:
+    seen: list[tuple[bytes, bytes]] = []
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await read_request(reader))
+        writer.write(OK)
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint, wired() as transport:
+            url = endpoint.url + "/ü%20?a=b&c=/ö#fragment"
+            headers = (("X-Key", "grün"), ("x-key", "2"), ("Content-Type", "application/json"))
+            assert await transport.send(request_to(url, headers=headers, body=b"[1]")) == OK_OUTCOME
+            host = endpoint.url.split("/")[2].encode()
+            assert seen == [
+                (
+                    b"POST /hook/%C3%BC%20?a=b&c=/%C3%B6 HTTP/1.1\r\nHost: " + host + b"\r\n"
+                    b"X-Key: gr\xc3\xbcn\r\nx-key: 2\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n",
+                    b"[1]",
+                )
+            ]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"headers": (("X", "a\r\nY: b"),)}, "header X: its value holds control characters, allowed: one line of text"),
+        ({"headers": (("X", "a\nb"),)}, "header X: its value holds control characters, allowed: one line of text"),
+        ({"headers": (("X\r\nY", "a"),)}, r"header name 'X\r\nY' cannot be sent, allowed: ASCII letters, digits,"),
+        ({"headers": (("", "a"),)}, "header name '' cannot be sent, allowed: ASCII letters, digits,"),
+        ({"headers": (("Content-length", "1"),)}, "header Content-length is the transport's own, allowed: any but"),
+        ({"method": "GET / HTTP/1.1\r\nX: y\r\n\r\nGET"}, "method 'GET / HTTP/1.1"),
+        ({"url": "http://host/a\r\nX: y"}, r"URL 'http://host/a\r\nX: y' holds blanks or control characters, allowed:"),
+        ({"url": "http://host/a b"}, "URL 'http://host/a b' holds blanks or control characters, allowed:"),
+        ({"url": "ftp://host/"}, "URL 'ftp://host/' is no web address, allowed: http(s)://host[:port]/path"),
+        ({"url": "host/path"}, "URL 'host/path' is no web address, allowed: http(s)://host[:port]/path"),
+        ({"url": "http:///path"}, "URL 'http:///path' is no web address, allowed: http(s)://host[:port]/path"),
+        ({"url": "http://host:0/"}, "URL 'http://host:0/' is no web address, allowed: http(s)://host[:port]/path"),
+        ({"url": "http://host:65536/"}, "URL 'http://host:65536/' is broken, allowed: http(s)://host[:port]/path"),
+        ({"url": "http://host:http/"}, "URL 'http://host:http/' is broken, allowed: http(s)://host[:port]/path"),
+        ({"url": "http://[::1/"}, "URL 'http://[::1/' is broken, allowed: http(s)://host[:port]/path"),
+        ({"url": "http://a..b/"}, "URL 'http://a..b/' is broken, allowed: http(s)://host[:port]/path"),
+        ({"url": "http://me:secret@host/"}, "URL 'http://…@host/' holds credentials, allowed: the webhook's"),
+        ({"url": "http://me:secret@host:x/"}, "URL 'http://…@host:x/' holds credentials, allowed: the webhook's"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused(changes: dict[str, Any], text: str) -> None:
+    async def main() -> None:
+        async with wired() as transport:
+            with pytest.raises(InvalidInputError) as refused:
+                await transport.send(request_to(**({"url": "http://host/"} | changes)))
+            assert str(refused.value).startswith(text)
+
+    asyncio.run(main())
+
+
+# Connections
+
+
+def test_a_connection_is_kept(run: Run) -> None:
+    async def main() -> None:
+        async with Endpoint(answering(*[OK] * 5)).serving() as endpoint, wired() as transport:
+            for _ in range(5):
+                assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
+            assert endpoint.connections == 1
+
+    run(main())
+
+
+def test_sending_on_a_kept_connection_makes_no_task(run: Run) -> None:
+    async def main() -> None:
+        async with Endpoint(answering(OK, OK)).serving() as endpoint, wired() as transport:
+            await transport.send(request_to(endpoint.url))
+            sent = transport.send(request_to(endpoint.url))
+            assert isinstance(sent, asyncio.Future)
+            assert not isinstance(sent, asyncio.Task)
+            assert await sent == OK_OUTCOME
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        OK + OK,
+        OK + b"garbage",
+        OK + b"HT",
+    ],
+)
+def test_a_connection_is_not_kept_when_it_cannot_be_trusted(run: Run, answer: bytes) -> None:
+    async def main() -> None:
+        async with Endpoint(answering(answer, OK)).serving() as endpoint, wired() as transport:
+            for _ in range(2):
+                assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
+            assert endpoint.connections == 2
+
+    run(main())
+
+
+def test_a_connection_long_idle_is_not_used(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "IDLE_SECONDS_MAX", -1.0)
+
+    async def main() -> None:
+        async with Endpoint(answering(OK, OK)).serving() as endpoint, wired() as transport:
+            for _ in range(2):
+                assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
+            assert endpoint.connections == 2
+
+    run(main())
+
+
+@pytest.mark.parametrize("surplus", [b"HTTP/1.1 408 Too slow\r\n\r\n", b""])
+def test_an_idle_connection_ends_with_bytes_nobody_asked_for_or_with_a_close(run: Run, surplus: bytes) -> None:
+    go_on = asyncio.Event()
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(OK)
+        await go_on.wait()
+        writer.write(surplus)
+        if surplus:
+            await reader.read()
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint, wired() as transport:
+            assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
+            assert len(transport._open) == 1
+            go_on.set()
+            await until(lambda: not transport._open)
+            assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
+            assert endpoint.connections == 2
+
+    run(main())
+
+
+def test_a_request_that_was_cut_is_never_sent_again(run: Run) -> None:
+    bodies: list[bytes] = []
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        bodies.append((await read_request(reader))[1])
+        writer.write(OK)
+        bodies.append((await read_request(reader))[1])
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint, wired() as transport:
+            assert await transport.send(request_to(endpoint.url, body=b"1")) == OK_OUTCOME
+            cut = await transport.send(request_to(endpoint.url, body=b"2"))
+            assert cut == NoAnswer("wait", "connection closed before an answer")
+            assert bodies == [b"1", b"2"]
+
+    run(main())
+
+
+def test_an_answer_before_the_request_is_through_counts_and_ends_the_connection(run: Run) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too large\r\nContent-Length: 0\r\n\r\n")
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint, wired() as transport:
+            for _ in range(2):
+                assert await transport.send(request_to(endpoint.url, body=LARGE)) == Responded(413)
+            assert endpoint.connections == 2
+
+    run(main())
+
+
+def test_requests_go_out_in_parallel(run: Run) -> None:
+    everyone = asyncio.Barrier(10)
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            _, body = await read_request(reader)
+            await everyone.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + body)
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint, wired() as transport:
+            for _ in range(2):
+                sent = [transport.send(request_to(endpoint.url, body=b"%d" % number)) for number in range(10)]
+                assert await asyncio.gather(*sent) == [Responded(200, (), b"%d" % number, 1) for number in range(10)]
+            assert endpoint.connections == 10
+
+    run(main())
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_cancelling_closes_the_connection(run: Run, kept: bool) -> None:
+    arrived, closed = asyncio.Event(), asyncio.Event()
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if kept:
+            await answering(OK)(reader, writer)
+        await read_request(reader)
+        arrived.set()
+        with contextlib.suppress(OSError):
+            assert await reader.read() == b""
+        closed.set()
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint, wired() as transport:
+            if kept:
+                await transport.send(request_to(endpoint.url))
+            sent = asyncio.ensure_future(transport.send(request_to(endpoint.url)))
+            await arrived.wait()
+            sent.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sent
+            await closed.wait()
+
+    run(main())
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_closing_the_transport_cancels_what_is_under_way(run: Run, kept: bool) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if kept:
+            await answering(OK)(reader, writer)
+        await stalling()(reader, writer)
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint:
+            async with wired() as transport:
+                if kept:
+                    await transport.send(request_to(endpoint.url))
+                sent = asyncio.ensure_future(transport.send(request_to(endpoint.url)))
+                await until(lambda: bool(transport._open))
+            with pytest.raises(asyncio.CancelledError):
+                await sent
+
+    run(main())
+
+
+# Not reached, and too late
+
+
+def unused_port() -> int:
+    with socket.socket() as briefly:
+        briefly.bind(("127.0.0.1", 0))
+        port: int = briefly.getsockname()[1]
+        return port
+
+
+def test_a_refused_connection(run: Run) -> None:
+    async def main() -> None:
+        async with wired() as transport:
+            for host in ("127.0.0.1", "localhost"):
+                outcome = await transport.send(request_to(f"http://{host}:{unused_port()}/"))
+                assert outcome == NoAnswer("connect", "connection refused")
+
+    run(main())
+
+
+def test_a_name_that_does_not_resolve(run: Run) -> None:
+    async def main() -> None:
+        async with wired() as transport:
+            outcome = await transport.send(request_to("http://consumer.invalid/"))
+            assert outcome == NoAnswer("resolve", "the host name does not resolve")
+
+    run(main())
+
+
+def test_our_own_lack_of_descriptors_is_not_the_consumers_failure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object) -> socket.socket:
+        raise OSError(24, "Too many open files")
+
+    async def main() -> None:
+        async with wired() as transport:
+            monkeypatch.setattr("mockcampaign.transport.dial.socket.socket", none_left)
+            sent = transport.send(request_to("http://127.0.0.1:1/"))
+            with pytest.raises(CouldNotTellError, match="no file descriptor is left"):
+                await sent
+            monkeypatch.undo()
+
+    run(main())
+
+
+def test_an_ipv6_address(run: Run) -> None:
+    async def main() -> None:
+        try:
+            async with Endpoint(answering(OK)).serving(host="::1") as endpoint, wired() as transport:
+                assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
+        except OSError:
+            pytest.skip("no IPv6 loopback here")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("phase", "behave", "body"),
+    [
+        ("send", stalling(reads=False), LARGE),
+        ("wait", stalling(), b""),
+        ("headers", stalling(answer=b"HTTP/1.1 200 OK\r\nContent-"), b""),
+        ("headers", stalling(answer=b"HTTP/1.1 100 Continue\r\n\r\n"), b""),
+        ("body", stalling(answer=b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"), b""),
+        ("body", stalling(answer=b"HTTP/1.1 200 OK\r\n\r\nab"), b""),
+    ],
+)
+def test_a_time_out_says_how_far_the_exchange_got(run: Run, phase: str, behave: Behaviour, body: bytes) -> None:
+    async def main() -> None:
+        assert phase in PHASES
+        assert await outcome_of(behave, timeout=50, body=body) == TimedOut(phase)
+
+    run(main())
+
+
+def test_a_time_out_on_a_kept_connection(run: Run) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answering(OK)(reader, writer)
+        await stalling()(reader, writer)
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint, wired() as transport:
+            assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
+            assert await transport.send(request_to(endpoint.url, timeout=50)) == TimedOut("wait")
+            assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
+
+    run(main())
+
+
+def test_a_time_out_while_the_name_is_looked_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(dial, "_resolve", never)
+
+    async def main() -> None:
+        async with wired() as transport:
+            assert await transport.send(request_to("http://host/", timeout=50)) == TimedOut("resolve")
+
+    run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="relies on Linux ignoring connections beyond the backlog")
+def test_a_time_out_while_connecting(run: Run) -> None:
+    async def main() -> None:
+        with contextlib.ExitStack() as stack:
+            full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+            for _ in range(2):
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(full.getsockname())
+            async with wired() as transport:
+                url = f"http://127.0.0.1:{full.getsockname()[1]}/"
+                assert await transport.send(request_to(url, timeout=50)) == TimedOut("connect")
+
+    run(main())
+
+
+def test_waiting_for_a_consumer_to_listen(run: Run) -> None:
+    async def main() -> None:
+        async with Endpoint(stalling()).serving() as endpoint:
+            assert await wait_until_reachable(endpoint.url, 10_000)
+        assert not await wait_until_reachable(f"http://127.0.0.1:{unused_port()}/", 1)
+        with pytest.raises(InvalidInputError):
+            await wait_until_reachable("ftp://host/", 1)
+
+    run(main())
+
+
+# TLS
+
+
+AUTHORITY = trustme.CA()
+
+
+def server_context(*names: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    AUTHORITY.issue_cert(*names).configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def ca_file(tmp_path: Path) -> Path:
+    path = tmp_path / "ca.pem"
+    AUTHORITY.cert_pem.write_to_path(str(path))
+    return path
+
+
+def test_tls_with_an_authority_of_ones_own(run: Run, ca_file: Path) -> None:
+    names: list[str] = []
+    context = server_context("localhost", "127.0.0.1")
+    context.sni_callback = lambda _, name, __: names.append(name)
+
+    async def main() -> None:
+        served = Endpoint(answering(OK, OK)).serving(context=context)
+        async with served as endpoint, wired(ca_file=ca_file) as transport:
+            for url in (endpoint.url, endpoint.url, endpoint.url.replace("127.0.0.1", "localhost")):
+                assert await transport.send(request_to(url, body=LARGE[:100_000])) == OK_OUTCOME
+            assert endpoint.connections == 2
+            assert names == [None, "localhost"]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("names", "settings", "outcome"),
+    [
+        (["127.0.0.1"], {}, NoAnswer("tls", "the certificate is not issued by a trusted authority")),
+        (["other.example"], {"ca_file": True}, NoAnswer("tls", "the certificate is for another host")),
+        (["other.example"], {"verify": False}, OK_OUTCOME),
+    ],
+)
+def test_certificates_are_verified(
+    run: Run, ca_file: Path, names: list[str], settings: dict[str, Any], outcome: Outcome
+) -> None:
+    if "ca_file" in settings:
+        settings = {"ca_file": ca_file}
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda *_: None)  # the server's complaint about the handshake that fails
+        served = Endpoint(answering(OK)).serving(context=server_context(*names))
+        async with served as endpoint, wired(**settings) as transport:
+            assert await transport.send(request_to(endpoint.url)) == outcome
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("first", "outcome"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", NoAnswer("tls", "the port does not speak TLS")),
+        (b"", NoAnswer("tls", "connection closed during the TLS handshake")),
+    ],
+)
+def test_tls_to_a_port_that_does_not_speak_it(run: Run, first: bytes, outcome: Outcome) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65_536)
+        writer.write(first)
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint, wired() as transport:
+            assert await transport.send(request_to(endpoint.url.replace("http:", "https:"))) == outcome
+
+    run(main())
+
+
+def test_a_time_out_in_the_tls_handshake(run: Run) -> None:
+    async def main() -> None:
+        async with Endpoint(stalling(reads=False)).serving() as endpoint, wired(verify=False) as transport:
+            outcome = await transport.send(request_to(endpoint.url.replace("http:", "https:"), timeout=50))
+            assert outcome == TimedOut("tls")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", Responded(200, (), b"until the end", 13)),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",
+            NoAnswer("body", "connection closed within the answer's body"),
+        ),
+        (b"", NoAnswer("wait", "connection closed before an answer")),
+    ],
+)
+def test_closing_over_tls(run: Run, answer: bytes, outcome: Outcome) -> None:
+    async def main() -> None:
+        served = Endpoint(answering(answer)).serving(context=server_context("127.0.0.1"))
+        async with served as endpoint, wired(verify=False) as transport:
+            assert await transport.send(request_to(endpoint.url)) == outcome
+
+    run(main())
+
+
+def test_a_ca_file_that_is_none_is_refused_at_once(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pem"
+    broken.write_text("no certificate")
+    for path in (broken, tmp_path / "missing.pem"):
+        with pytest.raises(InvalidInputError, match=r"CA file .*\.pem cannot be read, allowed: a file of PEM"):
+            WireTransport(ca_file=path)
+
+
+# An endpoint that is not ours
+
+
+def test_a_real_server(run: Run, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook", method="POST", json=[{"n": 1}]).respond_with_json({"seen": 1}, status=202)
+
+    async def main() -> None:
+        async with wired() as transport:
+            request = request_to(
+                httpserver.url_for("/hook"), headers=(("Content-Type", "application/json"),), body=b'[{"n":1}]'
+            )
+            outcome = await transport.send(request)
+            assert isinstance(outcome, Responded)
+            assert (outcome.status, outcome.headers) == (202, (("content-type", "application/json"),))
+            assert json.loads(outcome.body) == {"seen": 1}
+
+    run(main())
