@@ -132,9 +132,11 @@ def run(
             url = plan.scenario.consumer.url
             if wait_for_consumer and not await wait_until_reachable(url, wait_for_consumer):
                 raise CouldNotTellError(f"consumer {url}: not reachable within {format_duration(wait_for_consumer)}")
-            async with _wire(ca_file, not insecure) as transport:
-                await _play(plan, transport, seed, strict, results)
-            _print_scenario(results[-1], verbose, quiet, color)
+            try:
+                async with _wire(ca_file, not insecure) as transport:
+                    await _play(plan, transport, seed, strict, results)
+            finally:
+                _print_scenario(results[-1], verbose, quiet, color)
 
     try:
         _run_async(play_all)

@@ -58,8 +58,8 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
     sums = result.deliveries
     yield [
         (
-            f"  {sums.attempts} attempts: {sums.delivered} events delivered, {sums.discarded} discarded, "
-            f"{sums.pending} pending",
+            f"  {sums.attempts} attempt{'' if sums.attempts == 1 else 's'}: {sums.delivered} events delivered, "
+            f"{sums.discarded} discarded, {sums.pending} pending",
             _FAINT,
         )
     ]

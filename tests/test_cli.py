@@ -1,0 +1,291 @@
+"""The command as a user meets it: exit statuses, one line for each error, no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mockcampaign.model import BasicAuthentication
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.serving import served
+
+SCENARIO = """\
+name: three opens
+seed: 5
+consumer:
+  url: ${CONSUMER_URL}/hook
+  probe: {url: "${CONSUMER_URL}/processed", events: "@"}
+webhooks:
+  opens: {type: open, auth: {basic: {username: acme, password: "${HOOK_PASSWORD:-geheim!}"}}}
+steps:
+  - activate: opens
+  - emit: {type: open, count: 3}
+  - run: until-idle
+  - expect:
+      opens: {delivered: 3}
+      consumer: {processed: exactly-once}
+"""
+
+
+def mockcampaign(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "mockcampaign", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def consumer_url() -> Iterator[str]:
+    with served(consumer_app(basic_authentication=BasicAuthentication("acme", "geheim!"))) as url:
+        yield url
+
+
+def written(folder: Path, *changes: tuple[str, str]) -> Path:
+    text = SCENARIO
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "three.scenario.yaml"
+    path.write_text(text)
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def test_a_compliant_consumer_is_status_0(tmp_path: Path, consumer_url: str) -> None:
+    written(tmp_path)
+    done = mockcampaign("run", ".", "--report-json", "r.json", folder=tmp_path, CONSUMER_URL=consumer_url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "compliant  three opens",
+        "  three.scenario.yaml",
+        f"  {consumer_url}/hook, seed 5, 0s of virtual time from 2025-01-01T00:00:00.000Z",
+        "    +0s  opens  create → created",
+        "    +0s  opens  activate → activated",
+        "    +0s         3 open events",
+        "    +0s  opens  list of 3  200",
+        "    +0s         probe: 3 events processed",
+        "  ok   opens.delivered: 3",
+        "  ok   consumer.processed: exactly-once",
+        "  1 attempt: 3 events delivered, 0 discarded, 0 pending",
+        "1 scenario: 1 compliant, 0 NOT COMPLIANT, 0 could not tell",
+    ]
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert (report["compliant"], report["seed"], report["target"]) == (True, 5, f"{consumer_url}/hook")
+    assert report["deliveries"] == {"attempts": 1, "delivered": 3, "discarded": 0, "pending": 0}
+    assert [entry["entry"] for entry in report["scenarios"][0]["journal"]][:3] == [
+        "began",
+        "webhook-changed",
+        "step-reached",
+    ]
+
+
+def test_a_broken_consumer_is_status_1_and_shows_why(tmp_path: Path) -> None:
+    written(tmp_path)
+    with served(consumer_app("first-event-only")) as url:
+        done = mockcampaign("run", ".", "-q", folder=tmp_path, CONSUMER_URL=url)
+    assert done.returncode == 1
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert "FAIL consumer.processed: exactly-once" in lines
+    assert "at three.scenario.yaml:14:29" in lines
+    assert any(line.startswith("actual    2 missing, first type=open mailId=") for line in lines)
+
+
+def test_a_broken_scenario_is_status_2_and_nothing_was_sent(tmp_path: Path) -> None:
+    written(tmp_path)
+    (tmp_path / "z.scenario.yaml").write_text(SCENARIO.replace("count: 3", "cuont: 3"))
+    done = mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL="http://127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "mockcampaign: z.scenario.yaml:10:24: unknown key 'cuont', did you mean 'count'? "
+        "(allowed: type, count, over, like, client)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["run", "nowhere"],
+            "mockcampaign: nowhere: does not exist, allowed: a scenario file, or a folder of *.scenario",
+        ),
+        (["run", "."], "mockcampaign: .: no *.scenario.yaml file in this folder"),
+        (["run"], "Missing argument 'PATHS...'"),
+        (["rum"], "No such command 'rum'"),
+        (
+            ["run", ".", "--wait-for-consumer", "30"],
+            "'30' is not a duration, allowed: 500ms, 90s, 10m, 2h, 3d or 1d12h",
+        ),
+        (["run", ".", "--seed", "-1"], "-1 is not in the range 0<=x<="),
+        (["consumer", "--bug", "first-evnt-only"], "unknown bug 'first-evnt-only', did you mean 'first-event-only'?"),
+        (["consumer", "--basic-auth", "acme"], "--basic-auth: no colon in it, allowed: USER:PASSWORD"),
+    ],
+)
+def test_wrong_usage_is_status_2(tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = mockcampaign(*arguments, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_consumer_that_is_not_there_is_status_3_and_what_happened_is_reported(tmp_path: Path) -> None:
+    written(tmp_path, ('  probe: {url: "${CONSUMER_URL}/processed", events: "@"}\n', ""), ("      consumer: {", "#"))
+    done = mockcampaign(
+        "run", ".", "--report-json", "r.json", folder=tmp_path, CONSUMER_URL=f"http://127.0.0.1:{free_port()}"
+    )
+    assert done.returncode == 3
+    assert "connection refused at the first attempt" in done.stdout
+    assert "3 open events" in done.stdout
+    assert json.loads((tmp_path / "r.json").read_text())["scenarios"][0]["verdict"] == "could-not-tell"
+
+
+@pytest.mark.parametrize("host", ["consumer.invalid", "127.0.0.1"])
+def test_waiting_for_a_consumer_ends(tmp_path: Path, host: str) -> None:
+    written(tmp_path)
+    url = f"http://{host}:{free_port()}"
+    done = mockcampaign("run", ".", "--wait-for-consumer", "200ms", folder=tmp_path, CONSUMER_URL=url)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == f"mockcampaign: consumer {url}/hook: not reachable within 200ms\n"
+
+
+def test_a_name_that_does_not_resolve_is_status_3(tmp_path: Path) -> None:
+    written(tmp_path)
+    done = mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL="http://consumer.invalid")
+    assert done.returncode == 3
+    assert "probe http://consumer.invalid/processed: the host name does not resolve" in done.stdout
+
+
+def test_a_probe_of_html_is_status_3(tmp_path: Path, consumer_url: str) -> None:
+    from starlette.applications import Starlette
+    from starlette.responses import HTMLResponse
+    from starlette.routing import Route
+
+    async def page(request: object) -> HTMLResponse:
+        return HTMLResponse("<html>\x1b[31mlog in</html>")
+
+    written(tmp_path)
+    with served(Starlette(routes=[Route("/processed", page)])) as url:
+        done = mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL=url)
+    assert done.returncode == 3
+    assert "expected JSON, got text/html; charset=utf-8 that begins '<html>" in done.stdout
+    assert "\x1b" not in done.stderr + done.stdout
+
+
+def test_one_seed_gives_one_report(tmp_path: Path) -> None:
+    written(tmp_path)
+    port = free_port()
+    reports = []
+    for _ in range(2):
+        with served(consumer_app(), port=port) as url:
+            mockcampaign("run", ".", "--seed", "9", "--report-json", "r.json", folder=tmp_path, CONSUMER_URL=url)
+        reports.append((tmp_path / "r.json").read_bytes())
+    assert reports[0] == reports[1]
+
+
+def test_no_secret_is_in_any_output(tmp_path: Path, consumer_url: str) -> None:
+    written(tmp_path)
+    for password in ("geheim!", "wrong-geheim!"):
+        done = mockcampaign(
+            *("run", ".", "-v", "--report-json", "r.json"),
+            folder=tmp_path,
+            CONSUMER_URL=consumer_url,
+            HOOK_PASSWORD=password,
+        )
+        everything = done.stdout + done.stderr + (tmp_path / "r.json").read_text()
+        assert "geheim" not in everything
+        assert BasicAuthentication("acme", password).secrets()[1] not in everything
+
+
+def test_the_report_cannot_be_written(tmp_path: Path, consumer_url: str) -> None:
+    written(tmp_path)
+    done = mockcampaign("run", ".", "--report-json", "no/r.json", folder=tmp_path, CONSUMER_URL=consumer_url)
+    assert done.returncode == 2
+    assert done.stderr == "mockcampaign: --report-json no/r.json: cannot be written: No such file or directory\n"
+
+
+def test_a_taken_port_is_status_2(tmp_path: Path, consumer_url: str) -> None:
+    port = consumer_url.rpartition(":")[2]
+    done = mockcampaign("consumer", "--port", port, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"mockcampaign: cannot listen on 127.0.0.1 port {port}: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_reports_what_happened_and_is_status_130(tmp_path: Path) -> None:
+    written(tmp_path, ('  probe: {url: "${CONSUMER_URL}/processed", events: "@"}\n', ""), ("      consumer: {", "#"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mockcampaign", "run", "."],
+            cwd=tmp_path,
+            env={**os.environ, "CONSUMER_URL": url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        accepted, _ = silent.accept()
+        with accepted:
+            accepted.recv(1)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == "mockcampaign: interrupted\n"
+    assert "3 open events" in out
+    assert "could not tell: interrupted" in out
+
+
+def test_the_sample_consumer_runs_until_it_is_stopped(tmp_path: Path) -> None:
+    written(tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mockcampaign", "consumer", "--port", "0", "--basic-auth", "acme:geheim!"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1].removesuffix("/hook")
+        done = mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL=url)
+    finally:
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+    assert (done.returncode, process.returncode, err) == (0, 0, "")
+
+
+def test_demo_needs_nothing_and_shows_the_difference(tmp_path: Path) -> None:
+    done = mockcampaign("demo", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "A two-hour outage loses nothing                                compliant       violated" in done.stdout
+    assert "What is wrong with the broken one:" in done.stdout
+    assert "missing, first type=open mailId=" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_every_command_and_imports_nothing_heavy(tmp_path: Path) -> None:
+    done = mockcampaign("--help", folder=tmp_path)
+    assert done.returncode == 0
+    assert all(command in done.stdout for command in ("run", "demo", "consumer"))
+    code = (
+        "import sys, mockcampaign.cli; "
+        "print([m for m in ('hypothesis', 'starlette', 'uvicorn', 'rich', 'yaml') if m in sys.modules])"
+    )
+    heavy = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert heavy.stdout == "[]\n"
