@@ -1,0 +1,150 @@
+"""Full lists delivered each second, beside `wrk` on the same receiver: `python tests/benchmarks/deliveries.py`.
+
+Eight webhooks send in parallel, journal on; `wrk` posts a list of the same size on eight connections, from one thread.
+Debian's packages `wrk` and `nginx-light` have the yardstick and the second receiver; rows without them are skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from mockcampaign.campaign import Campaign
+from mockcampaign.model import EventType, encode_batch
+from mockcampaign.policy import Policy
+from mockcampaign.transport.wire import WireTransport
+
+WEBHOOKS, LISTS_EACH, ROUNDS, WRK_SECONDS = 8, 2_500, 5, 3
+RATIO_MIN = 0.5
+
+RECEIVER = """
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+"""
+NGINX = """
+daemon off; pid {folder}/nginx.pid; error_log stderr crit; worker_processes 1;
+events {{ worker_connections 256; }}
+http {{
+  access_log off; client_body_buffer_size 256k; keepalive_requests 1000000;
+  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  server {{ listen 127.0.0.1:{port}; location / {{ return 200 "ok"; }} }}
+}}
+"""
+LUA = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+local file = io.open("{body}", "rb")
+wrk.body = file:read("*a")
+"""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port: int = one.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def uvicorn_command(port: int, folder: Path) -> list[str]:
+    (folder / "receiver.py").write_text(RECEIVER)
+    options = ["--log-level", "warning", "--no-access-log", "--lifespan", "off"]
+    return [sys.executable, "-m", "uvicorn", "receiver:app", "--port", str(port), *options]
+
+
+def nginx_command(port: int, folder: Path) -> list[str]:
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port))
+    return ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
+
+
+async def deliver(url: str) -> float:
+    """Lists each second. Making the events is not counted, all else is."""
+    transport = WireTransport()
+    campaign = Campaign(transport, policy=Policy(webhooks_per_client_max=WEBHOOKS))
+    for _ in range(WEBHOOKS):
+        campaign.activate(campaign.create(EventType.OPEN, url))
+    campaign.emit(EventType.OPEN, LISTS_EACH * 100)
+    began = time.perf_counter()
+    await campaign.run()
+    seconds = time.perf_counter() - began
+    await transport.aclose()
+    return WEBHOOKS * LISTS_EACH / seconds
+
+
+def wrk(url: str, folder: Path) -> float:
+    """Requests each second."""
+    command = ["wrk", "-t1", f"-c{WEBHOOKS}", f"-d{WRK_SECONDS}s", "-s", str(folder / "post.lua"), url]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"Requests/sec:\s+([0-9.]+)", printed)
+    assert found is not None, printed
+    return float(found[1])
+
+
+def sample_body() -> bytes:
+    """A list of a hundred opens, as a campaign makes them."""
+    campaign = Campaign(WireTransport())
+    webhook = campaign.activate(campaign.create(EventType.OPEN, "http://127.0.0.1:1/"))
+    campaign.emit(EventType.OPEN, 100)
+    return encode_batch(tuple(campaign.exporter.pending(webhook.id)))
+
+
+def main() -> None:
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        new_event_loop = asyncio.new_event_loop
+    body = sample_body()
+    print(f"{WEBHOOKS} webhooks in parallel, lists of 100 events ({len(body):,} bytes), journal on, best of {ROUNDS}")
+    for name, command in (("uvicorn", uvicorn_command), ("nginx", nginx_command)):
+        missing = [tool for tool in ("wrk", "nginx" if name == "nginx" else "wrk") if shutil.which(tool) is None]
+        if missing:
+            print(f"{name:<8} skipped: {' and '.join(dict.fromkeys(missing))} not installed")
+            continue
+        with tempfile.TemporaryDirectory() as place:
+            folder, port = Path(place), free_port()
+            (folder / "body").write_bytes(body)
+            (folder / "post.lua").write_text(LUA.format(body=folder / "body"))
+            url = f"http://127.0.0.1:{port}/"
+            ratios, ours, theirs = [], [], []
+            with running(command(port, folder), port, folder):
+                for _ in range(ROUNDS):
+                    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                        ours.append(runner.run(deliver(url)))
+                    theirs.append(wrk(url, folder))
+                    ratios.append(ours[-1] / theirs[-1])
+        ratio = statistics.median(ratios)
+        print(
+            f"{name:<8} {max(ours):>8,.0f} lists/s   wrk {max(theirs):>8,.0f}/s   median ratio {ratio:.2f} "
+            f"({min(ratios):.2f} to {max(ratios):.2f}), bound {RATIO_MIN}: {'ok' if ratio >= RATIO_MIN else 'UNDER'}"
+        )
+
+
+if __name__ == "__main__":
+    main()
