@@ -5,7 +5,7 @@ Equal consecutive attempts of one webhook are one folded entry, from which each 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -183,14 +183,17 @@ def read_journal(json_lines: bytes) -> list[Entry]:
     return [decoder.decode(line) for line in json_lines.splitlines()]
 
 
-def serial_ranges(events: Iterable[Event]) -> SerialRanges:
+def serial_ranges(events: Sequence[Event]) -> SerialRanges:
     """The events' serials, neighbours joined."""
+    serials = [event.serial for event in events]
+    if serials and serials == list(range(serials[0], serials[0] + len(serials))):
+        return ((serials[0], serials[-1]),)  # as almost always
     ranges: list[tuple[int, int]] = []
-    for event in events:
-        if ranges and ranges[-1][1] + 1 == event.serial:
-            ranges[-1] = (ranges[-1][0], event.serial)
+    for serial in serials:
+        if ranges and ranges[-1][1] + 1 == serial:
+            ranges[-1] = (ranges[-1][0], serial)
         else:
-            ranges.append((event.serial, event.serial))
+            ranges.append((serial, serial))
     return tuple(ranges)
 
 
