@@ -29,7 +29,8 @@ class Account(msgspec.Struct, frozen=True):
             return Account(self.count - before.count, None)
         newer = Counter(self.events)
         newer.subtract(before.events)
-        events = tuple(event for event, times in newer.items() for _ in range(times))
+        # Sorted: in which order parallel lists reach the consumer is chance, and no part of the account.
+        events = tuple(event for event, times in sorted(newer.items()) for _ in range(times))
         return Account(len(events), events)
 
 
