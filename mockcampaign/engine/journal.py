@@ -184,12 +184,16 @@ def read_journal(json_lines: bytes) -> list[Entry]:
 
 
 def serial_ranges(events: Sequence[Event]) -> SerialRanges:
-    """The events' serials, neighbours joined."""
-    serials = [event.serial for event in events]
-    if serials and serials == list(range(serials[0], serials[0] + len(serials))):
-        return ((serials[0], serials[-1]),)  # as almost always
+    """The serials of events in order of creation, neighbours joined."""
+    if not events:
+        return ()
+    first, last = events[0], events[-1]
+    # Equal moments are ordered by serial, so the ends tell that no serial between them is missing: as almost always.
+    if first.created == last.created and last.serial - first.serial == len(events) - 1:
+        return ((first.serial, last.serial),)
     ranges: list[tuple[int, int]] = []
-    for serial in serials:
+    for event in events:
+        serial = event.serial
         if ranges and ranges[-1][1] + 1 == serial:
             ranges[-1] = (ranges[-1][0], serial)
         else:

@@ -5,8 +5,9 @@ It is told the time and the outcomes, and returns what should be sent and what h
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import pairwise
 
 import msgspec
 
@@ -42,6 +43,54 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
 IDLE = Idle()
 
 
+class Backlog:
+    """Events that are in no list yet, ordered by creation; a hundred of them are taken off the front at a time.
+
+    A deque gives up its front one by one only, which was the greater part of the cost of forming a list.
+    """
+
+    __slots__ = ("_events", "_taken")
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._taken = 0
+
+    def __len__(self) -> int:
+        return len(self._events) - self._taken
+
+    @property
+    def first(self) -> Event:
+        """The oldest. There must be one."""
+        return self._events[self._taken]
+
+    @property
+    def all(self) -> Events:
+        """Oldest first."""
+        return tuple(self._events[self._taken :])
+
+    def extend(self, events: Iterable[Event]) -> None:
+        """Put events in where they belong, which is nearly always at the end."""
+        old = len(self._events)
+        self._events.extend(events)
+        newcomers = self._events[max(old - 1, self._taken) :]
+        if any(_age_order(later) < _age_order(earlier) for earlier, later in pairwise(newcomers)):
+            self._events = sorted(self._events[self._taken :], key=_age_order)
+            self._taken = 0
+
+    def count_created_by(self, moment: int) -> int:
+        """How many were created then or before."""
+        return bisect_right(self._events, moment, lo=self._taken, key=lambda event: event.created) - self._taken
+
+    def take(self, count: int) -> Events:
+        """Take off the oldest, as many of `count` as there are."""
+        events = tuple(self._events[self._taken : self._taken + count])
+        self._taken += len(events)
+        if self._taken * 2 > len(self._events):  # so that each event is moved at most once on average
+            del self._events[: self._taken]
+            self._taken = 0
+        return events
+
+
 class Outbox:
     """The pending events of one webhook.
 
@@ -55,7 +104,7 @@ class Outbox:
         self.wake_at: int | None = None
         """Bookkeeping of whoever wakes this outbox: the moment for which that is arranged."""
         self._policy = policy
-        self._backlog: deque[Event] = deque()
+        self._backlog = Backlog()
         self._state: Idle | Due | Attempt = IDLE
         self._activated = False
         self._deleted = False
@@ -69,7 +118,7 @@ class Outbox:
     def pending(self) -> list[Event]:
         """Accepted, and neither delivered nor discarded; what is on its way counts."""
         held = () if isinstance(self._state, Idle) else self._state.events
-        return [*held, *self._backlog]
+        return [*held, *self._backlog.all]
 
     @property
     def idle(self) -> bool:
@@ -89,22 +138,14 @@ class Outbox:
                 if at is None or expiry < at:
                     at = expiry
         if self._backlog:
-            expiry = self._backlog[0].created + age_max
+            expiry = self._backlog.first.created + age_max
             if at is None or expiry < at:
                 at = expiry
         return at
 
     def accept(self, events: Iterable[Event], now: int) -> None:
         """Take over events that happened while the webhook was activated; they are due at once."""
-        newest = self._backlog[-1] if self._backlog else None
-        in_order = True
-        for event in events:
-            if newest is not None and _age_order(event) < _age_order(newest):
-                in_order = False
-            newest = event
-            self._backlog.append(event)
-        if not in_order:
-            self._backlog = deque(sorted(self._backlog, key=_age_order))
+        self._backlog.extend(events)
         if self._state is IDLE and self._backlog:
             self._state = Due(now, 1, ())
 
@@ -122,8 +163,7 @@ class Outbox:
         """Give up all that is pending, and return it; a list on its way is decided by its outcome."""
         self._activated = False
         self._deleted = True
-        discarded = tuple(self._backlog)
-        self._backlog.clear()
+        discarded = self._backlog.take(len(self._backlog))
         if isinstance(self._state, Due):
             discarded = self._state.events + discarded
             self._state = IDLE
@@ -141,10 +181,9 @@ class Outbox:
             survivors = tuple(event for event in state.events if event.created > newest_created)
             discarded = state.events[: len(state.events) - len(survivors)]
             self._state = Due(state.at, state.number if survivors else 1, survivors)
-        backlog = self._backlog
-        while backlog and backlog[0].created <= newest_created:
-            discarded += (backlog.popleft(),)
-        if discarded and not backlog and isinstance(self._state, Due) and not self._state.events:
+        if self._backlog and self._backlog.first.created <= newest_created:
+            discarded += self._backlog.take(self._backlog.count_created_by(newest_created))
+        if discarded and not self._backlog and isinstance(self._state, Due) and not self._state.events:
             self._state = IDLE
         return discarded
 
@@ -174,9 +213,8 @@ class Outbox:
         return ()
 
     def _topped_up(self, events: Events) -> Events:
-        room = self._policy.batch_events_max - len(events)
-        newer = [self._backlog.popleft() for _ in range(min(room, len(self._backlog)))]
-        return tuple(sorted([*events, *newer], key=_age_order)) if events else tuple(newer)
+        newer = self._backlog.take(self._policy.batch_events_max - len(events))
+        return tuple(sorted(events + newer, key=_age_order)) if events else newer
 
 
 def _age_order(event: Event) -> tuple[int, int]:
