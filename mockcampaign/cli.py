@@ -190,11 +190,13 @@ def demo(seed: int | None, report_json: Path | None, verbose: bool, quiet: bool,
         click.echo(
             f"{printable(left.name):<{width}}  {_verdict(left, color, 14)}  {_verdict(right, color, 0)}", color=color
         )
-    click.echo("\nWhat is wrong with the broken one:\n")
-    for result in broken:
-        if not result.compliant:
-            _print_scenario(result, verbose, quiet, color)
-            click.echo()
+    violated = [result for result in broken if not result.compliant]
+    for result in violated if verbose else violated[:1]:
+        click.echo("\nWhat is wrong with the broken one:\n" if result is violated[0] else "")
+        _print_scenario(result, verbose, quiet, color)
+    if len(violated) > 1 and not verbose:
+        click.echo(f"  … and {len(violated) - 1} more like it (-v shows them)")
+    click.echo()
     click.echo("Next: start your own consumer, and try these scenarios on it (the README shows how):")
     click.echo(f"  CONSUMER_URL=http://127.0.0.1:8000/hook mockcampaign run {scenarios_folder()}")
     _summed_up([*correct, *broken], report_json)

@@ -119,6 +119,28 @@ def test_every_shipped_scenario_finds_its_culprits(name: str, bug: str, monkeypa
     assert failed(findings)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("accepted_at", "attempts", "delivered"), [(25_919, 25_919, 1), (25_920, 25_920, 1), (25_921, 25_920, 0)]
+)
+def test_three_days_of_answers_over_sockets(tmp_path: Path, accepted_at: int, attempts: int, delivered: int) -> None:
+    asked = 0
+
+    async def hook(request: Request) -> Response:
+        nonlocal asked
+        asked += 1
+        return Response(status_code=200 if asked == accepted_at else 503)
+
+    with served(Starlette(routes=[Route("/hook", hook, methods=["POST"])])) as url:
+        plan = own_plan(tmp_path, url, "emit: {type: open}", "run: until-idle", probe=False)
+        player, _ = played(plan, WireTransport())
+    assert asked == attempts
+    made = [entry for entry in player.campaign.journal.entries if isinstance(entry, Attempted)]
+    age = made[-1].last_at - made[0].at
+    assert age == (attempts - 1) * 10_000
+    assert sum(entry.events for entry in made if entry.outcome.accepted) == delivered
+
+
 def test_the_culprits_cover_all_shipped_scenarios() -> None:
     assert set(CULPRITS) == set(SHIPPED)
 
