@@ -1,0 +1,50 @@
+"""What the README says is what happens."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mockcampaign.engine.exporter import OUTAGES
+from mockcampaign.model import BasicAuthentication
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.scenario.language import STEPS
+from mockcampaign.serving import served
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+@pytest.mark.parametrize("bug", [None, "keys-on-mail-id"])
+def test_the_scenario_of_the_readme_tells_right_from_broken(tmp_path: Path, bug: str | None) -> None:
+    [text] = re.findall(r"```yaml\n(name: A two-hour.*?)```", README, re.DOTALL)
+    (tmp_path / "outage.scenario.yaml").write_text(text)
+    with served(consumer_app(bug, basic_authentication=BasicAuthentication("acme", "secret"))) as url:
+        done = subprocess.run(
+            [sys.executable, "-m", "mockcampaign", "run", "outage.scenario.yaml", "--seed", "1"],
+            cwd=tmp_path,
+            env={**os.environ, "CONSUMER_URL": url},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0 if bug is None else 1, "")
+
+
+def test_every_outage_is_named() -> None:
+    assert all(f"`{kind}`" in README for kind in OUTAGES)
+
+
+def test_paths_that_the_readme_names_exist() -> None:
+    named = re.findall(r"(?:mockcampaign|tests|scenarios|fixtures)/[\w/.-]*", README)
+    assert len(named) > 3
+    assert [path for path in named if not (Path(__file__).parent.parent / path).exists()] == []
+
+
+def test_every_step_is_explained() -> None:
+    assert [step for step in STEPS if not re.search(rf"\| .*`{step}: ", README)] == []
