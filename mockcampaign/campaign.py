@@ -31,14 +31,22 @@ class Campaign:
     """
 
     def __init__(
-        self, transport: Transport, *, seed: int = 0, policy: Policy = Policy(), start: int = DEFAULT_START
+        self,
+        transport: Transport,
+        *,
+        seed: int = 0,
+        policy: Policy = Policy(),
+        start: int = DEFAULT_START,
+        journal: Journal | None = None,
     ) -> None:
+        """`journal` is for a bounded one; without it, everything is kept."""
         self.seed = seed
         self.exporter = Exporter(
             policy=policy,
             seed=seed,
             start=start,
             versions={"mockcampaign": __version__, "python": platform.python_version()},
+            journal=journal,
         )
         self._transport = transport
         self._generators: dict[int, Generator] = {}
@@ -62,9 +70,12 @@ class Campaign:
         authentication: Authentication | None = None,
         *,
         client_id: int = DEFAULT_CLIENT_ID,
+        integration_id: str = "",
     ) -> Webhook:
         """A webhook in status `created`. Raises `WebhookCommandRefusedError` at the client's creation limit."""
-        return self.exporter.create(client_id, event_type, target_url, authentication or NoAuthentication())
+        return self.exporter.create(
+            client_id, event_type, target_url, authentication or NoAuthentication(), integration_id=integration_id
+        )
 
     def update(
         self, webhook: Webhook, *, target_url: str | None = None, authentication: Authentication | None = None

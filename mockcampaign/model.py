@@ -99,6 +99,8 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     target_url: str
     authentication: Authentication = NoAuthentication()
     status: WebhookStatus = WebhookStatus.CREATED
+    integration_id: str = ""
+    """A label of the creator's own, to find its webhooks by. Not documented, but sent by the vendor's own client."""
     created: int
     """Milliseconds since 1970, like `modified`."""
     modified: int

@@ -16,10 +16,11 @@ from mockcampaign.engine.journal import (
     Happened,
     Journal,
     OutageDeclared,
+    OutageMended,
     WebhookChanged,
     serial_ranges,
 )
-from mockcampaign.engine.outbox import Attempt, Outbox
+from mockcampaign.engine.outbox import Attempt, Due, Idle, Outbox
 from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.model import (
     Authentication,
@@ -63,18 +64,37 @@ class Conclusion(msgspec.Struct, frozen=True):
     outcome: Outcome
 
 
+class Outage(msgspec.Struct):
+    """A declared outage that is not over."""
+
+    declared: OutageDeclared
+    mended_ids: set[int]
+    """Webhooks that it concerns no more."""
+
+    def concerns(self, webhook_id: int, now: int) -> bool:
+        """Whether an attempt of the webhook that starts now is in it."""
+        ids = self.declared.webhook_ids
+        return (
+            self.declared.at <= now < self.declared.until
+            and (not ids or webhook_id in ids)
+            and webhook_id not in self.mended_ids
+        )
+
+
 class Exporter:
     """The sender's side of everything, sans I/O."""
 
-    def __init__(self, *, policy: Policy, seed: int, start: int, versions: dict[str, str]) -> None:
+    def __init__(
+        self, *, policy: Policy, seed: int, start: int, versions: dict[str, str], journal: Journal | None = None
+    ) -> None:
         self.policy = policy
         self.clock: Clock[Outbox | Happening | Conclusion] = Clock(start)
-        self.journal = Journal()
+        self.journal = Journal() if journal is None else journal
         self.registry = WebhookRegistry(policy.webhooks_per_client_max)
         self._outboxes: dict[int, Outbox] = {}
         self._webhooks: dict[int, Webhook] = {}
         self._request_headers: dict[int, tuple[tuple[str, str], ...]] = {}
-        self._outages: list[OutageDeclared] = []
+        self._outages: list[Outage] = []
         self._ready: list[Outbox] = []
         self._scheduled = 0
         self._last_serial = 0
@@ -89,9 +109,13 @@ class Exporter:
         event_type: EventType,
         target_url: str,
         authentication: Authentication = NoAuthentication(),
+        *,
+        integration_id: str = "",
     ) -> Webhook:
         """Raises as `WebhookRegistry.create` does, like all commands here."""
-        webhook = self.registry.create(client_id, event_type, target_url, authentication, now=self.clock.now)
+        webhook = self.registry.create(
+            client_id, event_type, target_url, authentication, integration_id=integration_id, now=self.clock.now
+        )
         self._outboxes[webhook.id] = Outbox(webhook.id, self.policy)
         return self._changed(webhook, "create")
 
@@ -143,10 +167,41 @@ class Exporter:
         self._scheduled += 1
 
     def declare_outage(self, kind: str, until: int, webhook_ids: tuple[int, ...] = ()) -> None:
-        """From now until then, not included, no attempt of these webhooks (none named: all) reaches its consumer."""
-        outage = OutageDeclared(at=self.clock.now, until=until, kind=kind, webhook_ids=webhook_ids)
-        self._outages.append(outage)
-        self.journal.append(outage)
+        """From now until then, not included, no attempt of these webhooks (none named: all) reaches its consumer.
+
+        While several outages concern a webhook, the one declared last decides.
+        """
+        declared = OutageDeclared(at=self.clock.now, until=until, kind=kind, webhook_ids=webhook_ids)
+        self._outages = [outage for outage in self._outages if outage.declared.until > self.clock.now]
+        self._outages.append(Outage(declared, set()))
+        self.journal.append(declared)
+
+    def mend(self, webhook_ids: tuple[int, ...] = ()) -> None:
+        """End the outages of these webhooks (none named: of all) now. A list that waits keeps its moment."""
+        if webhook_ids:
+            for outage in self._outages:
+                outage.mended_ids.update(webhook_ids)
+        else:
+            self._outages.clear()
+        self.journal.append(OutageMended(at=self.clock.now, webhook_ids=webhook_ids))
+
+    def outage(self, webhook_id: int) -> OutageDeclared | None:
+        """The outage that an attempt of the webhook would meet now."""
+        now = self.clock.now
+        for outage in reversed(self._outages):
+            if outage.concerns(webhook_id, now):
+                return outage.declared
+        return None
+
+    def retry(self, client_id: int, webhook_id: int) -> Webhook:
+        """Make the list that waits due now, as if its ten seconds were over."""
+        webhook = self.registry.get(client_id, webhook_id)
+        outbox = self._outboxes[webhook_id]
+        self._discard(outbox, outbox.expire(self.clock.now), "expired")
+        outbox.retry(self.clock.now)
+        self._changed(webhook, "retry")
+        self._arrange(outbox)
+        return webhook
 
     # Time
 
@@ -179,7 +234,7 @@ class Exporter:
                     self.happen(item)
                 case Conclusion(attempt=attempt, outcome=outcome):
                     self._scheduled -= 1
-                    self._conclude(attempt, outcome)
+                    self.conclude(attempt, outcome)
         return True
 
     def happen(self, happening: Happening) -> None:
@@ -224,21 +279,19 @@ class Exporter:
 
     def foreseen(self, attempt: Attempt) -> Outcome | None:
         """The outcome where an outage decides it, else None."""
-        for outage in self._outages:
-            if outage.at <= attempt.started_at < outage.until and (
-                not outage.webhook_ids or attempt.webhook_id in outage.webhook_ids
-            ):
-                return OUTAGES[outage.kind]
-        return None
+        if not self._outages:
+            return None
+        outage = self.outage(attempt.webhook_id)
+        return None if outage is None else OUTAGES[outage.kind]
 
-    def request(self, attempt: Attempt) -> Request:
-        """What goes over the wire for an attempt."""
-        webhook = self._webhooks[attempt.webhook_id]
+    def request(self, webhook_id: int, events: tuple[Event, ...]) -> Request:
+        """What goes over the wire for a list of the webhook."""
+        webhook = self._webhooks[webhook_id]
         return Request(
             method="POST",
             url=webhook.target_url,
-            headers=self._request_headers[webhook.id],
-            body=encode_batch(attempt.events),
+            headers=self._request_headers[webhook_id],
+            body=encode_batch(events),
             timeout=self.policy.timeout,
             response_body_bytes_kept=self.policy.response_body_bytes_kept,
         )
@@ -247,19 +300,34 @@ class Exporter:
         """Tell what came of an attempt, at the moment at which it started; a time-out takes effect once it is over."""
         if isinstance(outcome, TimedOut):
             self._scheduled += 1
-            self.clock.add(attempt.started_at + self.policy.timeout, Conclusion(attempt, outcome))
+            over_at = max(attempt.started_at + self.policy.timeout, self.clock.now)
+            self.clock.add(over_at, Conclusion(attempt, outcome))
         else:
-            self._conclude(attempt, outcome)
+            self.conclude(attempt, outcome)
 
     def pending(self, webhook_id: int) -> list[Event]:
         """What the webhook still has to deliver, oldest first."""
         return self._outboxes[webhook_id].pending
 
-    def _conclude(self, attempt: Attempt, outcome: Outcome) -> None:
+    def pending_count(self, webhook_id: int) -> int:
+        """How many events the webhook still has to deliver."""
+        return self._outboxes[webhook_id].pending_count
+
+    def outbox_state(self, webhook_id: int) -> Idle | Due | Attempt:
+        """Whether the webhook has something to send, or on its way."""
+        return self._outboxes[webhook_id].state
+
+    def without_secrets(self, webhook_id: int, outcome: Outcome) -> Outcome:
+        """The outcome less the webhook's own credentials, which a consumer may echo."""
+        if isinstance(outcome, Responded):
+            return _without_secrets(outcome, self._webhooks[webhook_id].authentication)
+        return outcome
+
+    def conclude(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Tell what came of an attempt that is over now."""
         now = self.clock.now
         outbox = self._outboxes[attempt.webhook_id]
-        if isinstance(outcome, Responded):
-            outcome = _without_secrets(outcome, self._webhooks[attempt.webhook_id].authentication)
+        outcome = self.without_secrets(attempt.webhook_id, outcome)
         self.journal.attempted(
             attempt.webhook_id, attempt.number, attempt.started_at, now - attempt.started_at, attempt.events, outcome
         )

@@ -5,7 +5,7 @@ Equal consecutive attempts of one webhook are one folded entry, from which each 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -103,6 +103,23 @@ class OutageDeclared(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry
     """Empty: all of them."""
 
 
+class OutageMended(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="outage-mended"):
+    """The consumer can be reached again, before the outages that were declared end by themselves."""
+
+    at: int
+    webhook_ids: tuple[int, ...]
+    """Empty: all of them."""
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="verified"):
+    """Sample events were sent on request, outside all delivery rules: nothing is pending or retried for them."""
+
+    at: int
+    webhook_id: int
+    events: tuple[msgspec.Raw, ...]
+    outcome: Outcome
+
+
 class Probed(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="probed"):
     """The consumer's own account of what it has processed."""
 
@@ -120,26 +137,58 @@ class StepReached(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", 
     index: int
 
 
-Entry = Began | WebhookChanged | Happened | Attempted | Discarded | OutageDeclared | Probed | StepReached
+Entry = (
+    Began
+    | WebhookChanged
+    | Happened
+    | Attempted
+    | Discarded
+    | OutageDeclared
+    | OutageMended
+    | Verified
+    | Probed
+    | StepReached
+)
+
+Listener = Callable[[int, Entry], None]
+"""Told the position and the entry, when it was added and whenever it has grown by one attempt."""
 
 
 class Journal:
-    """What happened, in order."""
+    """What happened, in order. An entry's position is its index, which evidence refers to, unless entries were dropped.
 
-    def __init__(self) -> None:
+    It is kept whole where verdicts are made from it. Where it has no end, in a server, `entries_max` and `events_max`
+    (the payloads that its entries hold) bound it: the oldest entries are dropped, and counted.
+    """
+
+    def __init__(self, *, entries_max: int | None = None, events_max: int | None = None) -> None:
         self._entries: list[Entry] = []
-        self._growing: dict[int, tuple[Attempted, tuple[Event, ...]]] = {}
+        self._growing: dict[int, tuple[int, Attempted, tuple[Event, ...]]] = {}
+        self._entries_max = entries_max
+        self._events_max = events_max
+        self._events = 0
+        self._dropped = 0
+        self.listener: Listener | None = None
 
     @property
     def entries(self) -> list[Entry]:
-        """All entries; an entry's index is its position, which evidence refers to."""
+        """All entries that are held, oldest first."""
         return self._entries
+
+    @property
+    def dropped(self) -> int:
+        """How many entries are held no more; it is the position of the oldest that is."""
+        return self._dropped
+
+    @property
+    def next_position(self) -> int:
+        """The position of the entry to come."""
+        return self._dropped + len(self._entries)
 
     def append(self, entry: Entry) -> int:
         """Add an entry and return its position. No attempt before it grows any more."""
         self._growing.clear()
-        self._entries.append(entry)
-        return len(self._entries) - 1
+        return self._add(entry)
 
     def attempted(
         self, webhook_id: int, number: int, started_at: int, took: int, events: tuple[Event, ...], outcome: Outcome
@@ -147,10 +196,11 @@ class Journal:
         """Add an attempt, as part of the entry before it where it only repeats that."""
         known = self._growing.get(webhook_id)
         if known is not None:
-            entry, entry_events = known
+            position, entry, entry_events = known
             interval = started_at - entry.at if entry.count == 1 else entry.interval
             if (
-                events is entry_events
+                position >= self._dropped
+                and events is entry_events
                 and number == entry.first_number + entry.count
                 and started_at == entry.at + interval * entry.count
                 and took == entry.took
@@ -158,6 +208,8 @@ class Journal:
             ):
                 entry.count += 1
                 entry.interval = interval
+                if self.listener is not None:
+                    self.listener(position, entry)
                 return
         entry = Attempted(
             at=started_at,
@@ -169,12 +221,41 @@ class Journal:
             took=took,
             outcome=outcome,
         )
+        self._growing[webhook_id] = (self._add(entry), entry, events)
+
+    def _add(self, entry: Entry) -> int:
+        position = self.next_position
         self._entries.append(entry)
-        self._growing[webhook_id] = (entry, events)
+        if self._entries_max is not None or self._events_max is not None:
+            self._events += _payloads(entry)
+            self._drop()
+        if self.listener is not None:
+            self.listener(position, entry)
+        return position
+
+    def _drop(self) -> None:
+        entries_max = len(self._entries) if self._entries_max is None else self._entries_max
+        events_max = self._events if self._events_max is None else self._events_max
+        if len(self._entries) <= entries_max and self._events <= events_max:
+            return
+        # An eighth more than must go, so that the list is not moved at each entry; the newest one always stays.
+        entries_kept = entries_max - entries_max // 8
+        count = 0
+        for entry in self._entries[:-1]:
+            if len(self._entries) - count <= entries_kept and self._events <= events_max:
+                break
+            self._events -= _payloads(entry)
+            count += 1
+        del self._entries[:count]
+        self._dropped += count
 
     def to_json_lines(self) -> bytes:
         """One entry a line."""
         return b"".join(msgspec.json.encode(entry) + b"\n" for entry in self._entries)
+
+
+def _payloads(entry: Entry) -> int:
+    return len(entry.events) if isinstance(entry, Happened | Verified) else 0
 
 
 def read_journal(json_lines: bytes) -> list[Entry]:

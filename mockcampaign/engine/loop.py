@@ -5,61 +5,76 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from mockcampaign.engine.exporter import Exporter
+from mockcampaign.engine.outbox import Attempt
 from mockcampaign.model import Outcome, Request
-
-if TYPE_CHECKING:
-    from mockcampaign.engine.outbox import Attempt
 
 MOMENTS_BETWEEN_YIELDS = 500
 """How many due moments without input or output may pass before other tasks get their turn."""
 
+Send = Callable[[Request], Awaitable[Outcome]]
 
-async def drive(exporter: Exporter, send: Callable[[Request], Awaitable[Outcome]], until: int | None) -> None:
-    """Do everything due up to and including the moment `until`; None: until the exporter is idle.
 
-    Virtual time stands still while requests are out. All that is due at one moment is sent at once, and the outcomes
-    take effect in the order in which the attempts began, however the answers came in: a run is the same everywhere.
+async def drive(exporter: Exporter, send: Send, until: int | None) -> None:
+    """Do everything due up to and including the moment `until`; None: until the exporter is idle."""
+    await Driver(exporter, send).drive(until)
+
+
+class Driver:
+    """Moves an exporter through virtual time, which stands still while requests are out.
+
+    All that is due at one moment is sent at once, and the outcomes take effect in the order in which the attempts
+    began, however the answers came in: a run is the same everywhere.
     """
-    moments = 0
-    while (until is not None or not exporter.idle) and exporter.move(until):
-        under_way: deque[tuple[Attempt, asyncio.Future[Outcome]]] = deque()
-        _start(exporter, send, under_way)
-        if under_way:
-            await _conclude(exporter, send, under_way)
-        else:
-            moments += 1
-            if moments % MOMENTS_BETWEEN_YIELDS == 0:
-                await asyncio.sleep(0)
 
+    def __init__(self, exporter: Exporter, send: Send) -> None:
+        self.exporter = exporter
+        self._send = send
+        self._under_way: deque[tuple[Attempt, asyncio.Future[Outcome]]] = deque()
 
-def _start(
-    exporter: Exporter,
-    send: Callable[[Request], Awaitable[Outcome]],
-    under_way: deque[tuple[Attempt, asyncio.Future[Outcome]]],
-) -> None:
-    for attempt in exporter.start_due():
-        foreseen = exporter.foreseen(attempt)
-        if foreseen is None:
-            under_way.append((attempt, asyncio.ensure_future(send(exporter.request(attempt)))))
-        else:
-            exporter.finish(attempt, foreseen)
+    async def drive(self, until: int | None) -> None:
+        """Do everything due up to and including the moment `until`; None: until the exporter is idle."""
+        moments = 0
+        exporter = self.exporter
+        while (until is not None or not exporter.idle) and exporter.move(until):
+            self._start_due()
+            if self._under_way:
+                await self._conclude()
+            else:
+                moments += 1
+                if moments % MOMENTS_BETWEEN_YIELDS == 0:
+                    await asyncio.sleep(0)
 
+    def poke(self) -> None:
+        """Start at once what a command made due at this moment, if others are waited for."""
+        if self._under_way and self.exporter.move(self.exporter.clock.now):
+            self._start_due()
 
-async def _conclude(
-    exporter: Exporter,
-    send: Callable[[Request], Awaitable[Outcome]],
-    under_way: deque[tuple[Attempt, asyncio.Future[Outcome]]],
-) -> None:
-    """First in, first out. What an outcome makes due at this same moment begins at once, while others are under way."""
-    try:
-        while under_way:
-            attempt, outcome = under_way.popleft()
-            exporter.finish(attempt, await outcome)
-            if exporter.move(exporter.clock.now):
-                _start(exporter, send, under_way)
-    finally:
-        for _, outcome in under_way:
-            outcome.cancel()
+    def begin(self, attempt: Attempt) -> asyncio.Future[Outcome]:
+        """Put a list on its way."""
+        return asyncio.ensure_future(self._send(self.exporter.request(attempt.webhook_id, attempt.events)))
+
+    def _start_due(self) -> None:
+        for attempt in self.exporter.start_due():
+            foreseen = self.exporter.foreseen(attempt)
+            if foreseen is None:
+                self._under_way.append((attempt, self.begin(attempt)))
+            else:
+                self.exporter.finish(attempt, foreseen)
+
+    async def _conclude(self) -> None:
+        """First in, first out. What an outcome makes due at this moment begins at once, while others are under way."""
+        under_way, exporter = self._under_way, self.exporter
+        try:
+            while under_way:
+                attempt, outcome = under_way[0]
+                await outcome
+                under_way.popleft()
+                exporter.finish(attempt, outcome.result())
+                if exporter.move(exporter.clock.now):
+                    self._start_due()
+        finally:
+            for _, outcome in under_way:
+                outcome.cancel()
+            under_way.clear()

@@ -121,6 +121,11 @@ class Outbox:
         return [*held, *self._backlog.all]
 
     @property
+    def pending_count(self) -> int:
+        """The length of `pending`."""
+        return (0 if isinstance(self._state, Idle) else len(self._state.events)) + len(self._backlog)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing will be sent unless something new happens."""
         return self._state is IDLE or not (self._activated or isinstance(self._state, Attempt))
@@ -158,6 +163,11 @@ class Outbox:
     def deactivate(self) -> None:
         """Start nothing more. What is pending stays, and its three days run on (assumed)."""
         self._activated = False
+
+    def retry(self, now: int) -> None:
+        """Make the list that waits due now."""
+        if isinstance(self._state, Due):
+            self._state = msgspec.structs.replace(self._state, at=now)
 
     def delete(self) -> Events:
         """Give up all that is pending, and return it; a list on its way is decided by its outcome."""

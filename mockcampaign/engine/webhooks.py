@@ -33,11 +33,16 @@ class WebhookRegistry:
     def __init__(self, webhooks_per_client_max: int) -> None:
         self._webhooks_per_client_max = webhooks_per_client_max
         self._webhooks: dict[int, Webhook] = {}
+        self._ids_of_client: dict[int, list[int]] = {}
         self._last_id = 0
 
     def of_client(self, client_id: int) -> list[Webhook]:
         """The client's webhooks that are not deleted, oldest first."""
-        return [webhook for webhook in self._webhooks.values() if webhook.client_id == client_id]
+        return [self._webhooks[webhook_id] for webhook_id in self._ids_of_client.get(client_id, ())]
+
+    def all(self) -> list[Webhook]:
+        """The webhooks of all clients that are not deleted, oldest first."""
+        return list(self._webhooks.values())
 
     def get(self, client_id: int, webhook_id: int) -> Webhook:
         """Raises `WebhookNotFoundError` or `WebhookOfAnotherClientError`."""
@@ -55,10 +60,12 @@ class WebhookRegistry:
         target_url: str,
         authentication: Authentication = NoAuthentication(),
         *,
+        integration_id: str = "",
         now: int,
     ) -> Webhook:
         """A new webhook in status `created`. Raises `WebhookCommandRefusedError` at the client's creation limit."""
-        if len(self.of_client(client_id)) >= self._webhooks_per_client_max:
+        ids = self._ids_of_client.setdefault(client_id, [])
+        if len(ids) >= self._webhooks_per_client_max:
             raise WebhookCommandRefusedError(
                 f"client {client_id} has {self._webhooks_per_client_max} webhooks, which is the limit"
             )
@@ -69,10 +76,12 @@ class WebhookRegistry:
             type=event_type,
             target_url=target_url,
             authentication=authentication,
+            integration_id=integration_id,
             created=now,
             modified=now,
         )
         self._webhooks[webhook.id] = webhook
+        ids.append(webhook.id)
         return webhook
 
     def update(
@@ -106,6 +115,7 @@ class WebhookRegistry:
         """Raises as `get` does, and `WebhookCommandRefusedError` unless it is deactivated."""
         webhook = self._command(client_id, webhook_id, "delete", now)
         del self._webhooks[webhook_id]
+        self._ids_of_client[client_id].remove(webhook_id)
         return webhook
 
     def _command(self, client_id: int, webhook_id: int, command: Command, now: int) -> Webhook:
