@@ -20,7 +20,7 @@ from mockcampaign.engine.journal import (
     WebhookChanged,
     serial_ranges,
 )
-from mockcampaign.engine.outbox import Attempt, Due, Idle, Outbox
+from mockcampaign.engine.outbox import Attempt, Due, Idle, Outbox, age_order
 from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.model import (
     Authentication,
@@ -243,6 +243,7 @@ class Exporter:
         for created, encoded in happening.payloads:
             self._last_serial += 1
             events.append(Event(self._last_serial, created, encoded))
+        ordered = tuple(sorted(events, key=age_order))
         outboxes = [
             self._outboxes[webhook.id]
             for webhook in self.registry.of_client(happening.client_id)
@@ -259,7 +260,7 @@ class Exporter:
             )
         )
         for outbox in outboxes:
-            outbox.accept(events, self.clock.now)
+            outbox.accept(ordered, self.clock.now)
             self._discard(outbox, outbox.expire(self.clock.now), "expired")
             self._arrange(outbox)
 

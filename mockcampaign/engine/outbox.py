@@ -6,8 +6,7 @@ It is told the time and the outcomes, and returns what should be sent and what h
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
-from itertools import pairwise
+from collections import deque
 
 import msgspec
 
@@ -44,51 +43,68 @@ IDLE = Idle()
 
 
 class Backlog:
-    """Events that are in no list yet, ordered by creation; a hundred of them are taken off the front at a time.
+    """Events that are in no list yet, ordered by creation.
 
-    A deque gives up its front one by one only, which was the greater part of the cost of forming a list.
+    They are held as they came, in tuples that a thousand webhooks can share, and cut from the front by slices: taking
+    them one by one was the greater part of the cost of forming a list.
     """
 
-    __slots__ = ("_events", "_taken")
+    __slots__ = ("_chunks", "_length", "_taken")
 
     def __init__(self) -> None:
-        self._events: list[Event] = []
+        self._chunks: deque[Events] = deque()
         self._taken = 0
+        """How many of the first chunk's events are gone already."""
+        self._length = 0
 
     def __len__(self) -> int:
-        return len(self._events) - self._taken
+        return self._length
 
     @property
     def first(self) -> Event:
         """The oldest. There must be one."""
-        return self._events[self._taken]
+        return self._chunks[0][self._taken]
 
     @property
     def all(self) -> Events:
         """Oldest first."""
-        return tuple(self._events[self._taken :])
+        return tuple(event for chunk in self._chunks for event in chunk)[self._taken :]
 
-    def extend(self, events: Iterable[Event]) -> None:
-        """Put events in where they belong, which is nearly always at the end."""
-        old = len(self._events)
-        self._events.extend(events)
-        newcomers = self._events[max(old - 1, self._taken) :]
-        if any(_age_order(later) < _age_order(earlier) for earlier, later in pairwise(newcomers)):
-            self._events = sorted(self._events[self._taken :], key=_age_order)
+    def extend(self, events: Events) -> None:
+        """Put in events that are ordered by creation."""
+        if not events:
+            return
+        if self._chunks and age_order(events[0]) < age_order(self._chunks[-1][-1]):
+            merged = tuple(sorted((*self.all, *events), key=age_order))
+            self._chunks = deque([merged])
             self._taken = 0
+        else:
+            self._chunks.append(events)
+        self._length += len(events)
 
     def count_created_by(self, moment: int) -> int:
         """How many were created then or before."""
-        return bisect_right(self._events, moment, lo=self._taken, key=lambda event: event.created) - self._taken
+        count, taken = 0, self._taken
+        for chunk in self._chunks:
+            expired = bisect_right(chunk, moment, lo=taken, key=lambda event: event.created)
+            count += expired - taken
+            if expired < len(chunk):
+                break
+            taken = 0
+        return count
 
     def take(self, count: int) -> Events:
         """Take off the oldest, as many of `count` as there are."""
-        events = tuple(self._events[self._taken : self._taken + count])
-        self._taken += len(events)
-        if self._taken * 2 > len(self._events):  # so that each event is moved at most once on average
-            del self._events[: self._taken]
-            self._taken = 0
-        return events
+        taken: Events = ()
+        while self._chunks and len(taken) < count:
+            part = self._chunks[0][self._taken : self._taken + count - len(taken)]
+            taken = taken + part if taken else part
+            self._taken += len(part)
+            if self._taken == len(self._chunks[0]):
+                self._chunks.popleft()
+                self._taken = 0
+        self._length -= len(taken)
+        return taken
 
 
 class Outbox:
@@ -148,8 +164,8 @@ class Outbox:
                 at = expiry
         return at
 
-    def accept(self, events: Iterable[Event], now: int) -> None:
-        """Take over events that happened while the webhook was activated; they are due at once."""
+    def accept(self, events: Events, now: int) -> None:
+        """Take over events, ordered by creation, that happened while the webhook was activated. They are due at once."""
         self._backlog.extend(events)
         if self._state is IDLE and self._backlog:
             self._state = Due(now, 1, ())
@@ -224,8 +240,9 @@ class Outbox:
 
     def _topped_up(self, events: Events) -> Events:
         newer = self._backlog.take(self._policy.batch_events_max - len(events))
-        return tuple(sorted(events + newer, key=_age_order)) if events else newer
+        return tuple(sorted(events + newer, key=age_order)) if events else newer
 
 
-def _age_order(event: Event) -> tuple[int, int]:
+def age_order(event: Event) -> tuple[int, int]:
+    """Oldest first; of equal age, in the order in which they happened."""
     return event.created, event.serial
