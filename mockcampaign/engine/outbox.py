@@ -165,7 +165,7 @@ class Outbox:
         return at
 
     def accept(self, events: Events, now: int) -> None:
-        """Take over events, ordered by creation, that happened while the webhook was activated. They are due at once."""
+        """Take over events, ordered by creation, that happened while the webhook was activated: due at once."""
         self._backlog.extend(events)
         if self._state is IDLE and self._backlog:
             self._state = Due(now, 1, ())
