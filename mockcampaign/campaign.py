@@ -108,6 +108,19 @@ class Campaign:
 
         `like` makes events of a captured one's shape. Raises `InvalidInputError` where that is of another type.
         """
+        self.put(self.prepare(event_type, count, over=over, like=like, client_id=client_id))
+
+    def prepare(
+        self,
+        event_type: EventType,
+        count: int = 1,
+        *,
+        over: int = 0,
+        like: Sample | None = None,
+        client_id: int = DEFAULT_CLIENT_ID,
+    ) -> list[tuple[int, Happening]]:
+        """What `emit` would let happen, and when. It touches nothing but the client's generator, so that a server may
+        call it in a thread, one call for each client at a time."""
         if like is not None and like.event_type != event_type:
             raise InvalidInputError(f"like: the sample is of type {like.event_type}, allowed: {event_type}")
         if count < 1 or over < 0:
@@ -118,9 +131,15 @@ class Campaign:
         generator = self._generators[client_id]
         created = moments(self._randoms[client_id], count, self.now, over)
         payloads = generator.payloads(event_type, created) if like is None else generator.payloads_like(like, created)
-        for at, group in groupby(zip(created, payloads, strict=True), key=lambda pair: pair[0]):
-            happening = Happening(client_id=client_id, type=event_type, payloads=tuple(group))
-            if over:
+        return [
+            (at, Happening(client_id=client_id, type=event_type, payloads=tuple(group)))
+            for at, group in groupby(zip(created, payloads, strict=True), key=lambda pair: pair[0])
+        ]
+
+    def put(self, prepared: list[tuple[int, Happening]]) -> None:
+        """Let happen what `prepare` made: at once what belongs to the present, the rest in its time."""
+        for at, happening in prepared:
+            if at > self.now:
                 self.exporter.schedule(at, happening)
             else:
                 self.exporter.happen(happening)
