@@ -19,6 +19,7 @@ import click
 from mockcampaign import __version__
 from mockcampaign.durations import format_duration, parse_duration
 from mockcampaign.errors import CouldNotTellError, InvalidInputError, MockcampaignError
+from mockcampaign.policy import DEFAULT_CLIENT_ID
 
 if TYPE_CHECKING:
     from mockcampaign.report.results import RunResult, ScenarioResult
@@ -70,6 +71,10 @@ def main() -> NoReturn:
         sys.stdout = open("/dev/null", "w") if sys.platform != "win32" else sys.stdout  # noqa: SIM115
         status = COULD_NOT_TELL
     sys.exit(status)
+
+
+_FILE: Any = click.Path(path_type=Path, dir_okay=False, exists=True)
+_NEW_FILE: Any = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -240,6 +245,45 @@ def consumer(bug: str | None, host: str, port: int, basic_auth: str | None) -> i
     return 0
 
 
+@cli.command(context_settings={"auto_envvar_prefix": "MOCKCAMPAIGN_SERVE"})
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen here.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@click.option(
+    "--client-id", default=DEFAULT_CLIENT_ID, show_default=True, type=click.IntRange(1, 2**63 - 1), help="The client."
+)
+@click.option("--user", default="mockcampaign", show_default=True, help="The client's user.")
+@click.option("--password", default="mockcampaign", show_default=True, help="The user's password.")
+@click.option("--clients", "clients_file", type=_FILE, help="More clients and their users, as YAML.")
+@click.option("--scenario", "scenario_file", type=_FILE, help="Create its webhooks and play its steps at the start.")
+@click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0.001, 1e6), help="Times wall time.")
+@click.option("--virtual", is_flag=True, help="Time moves only through the control API.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Makes the events repeatable.")
+@click.option("--ca", "ca_file", type=_FILE, help="Trust this CA too when delivering.")
+@click.option("--insecure", is_flag=True, help="Accept any certificate when delivering.")
+@click.option("--allow-host", "host_names", multiple=True, metavar="NAME", help="Answer to this host name too.")
+@click.option("--tls", is_flag=True, help="Serve https, with a certificate made for all names.")
+@click.option("--tls-ca-file", type=_NEW_FILE, help="Write the CA that clients must trust here.")
+@click.option("--tls-certificate", type=_FILE, help="Serve https with this certificate chain.")
+@click.option("--tls-key", type=_FILE, help="The certificate's key.")
+def serve(virtual: bool, speed: float, **options: Any) -> int:
+    """Serve a double of Campaign: REST API, Swagger UI, control API and a live page.
+
+    Every option is also an environment variable, such as MOCKCAMPAIGN_SERVE_PORT.
+    """
+    from mockcampaign.server.run import Options
+    from mockcampaign.server.run import serve as serve_until_told
+
+    def say(line: str) -> None:
+        click.echo(line)
+        sys.stdout.flush()
+
+    def complain(line: str) -> None:
+        click.echo(f"mockcampaign: {line}", err=True)
+
+    _run_async(lambda: serve_until_told(Options(speed=0 if virtual else speed, **options), say, complain))
+    return 0
+
+
 async def _play(
     plan: Plan, transport: Transport, seed: int | None, strict: bool, results: list[ScenarioResult]
 ) -> None:
@@ -248,7 +292,7 @@ async def _play(
     from mockcampaign.scenario.play import Player
 
     chosen = seed if seed is not None else plan.scenario.seed
-    player = Player(plan, transport, seed=secrets.randbits(31) if chosen is None else chosen)
+    player = Player.with_campaign(plan, transport, seed=secrets.randbits(31) if chosen is None else chosen)
     trouble: str | None = "interrupted"
     try:
         async with _progress(player):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -30,13 +31,26 @@ class _ThreadedServer(uvicorn.Server):
         self.ready.set()
 
 
+class _SignalledServer(uvicorn.Server):
+    """Ends on a signal, without raising it again afterwards: to be ended is the normal end of a server."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
 @contextlib.contextmanager
 def served(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Serve `app` while the context is open; gives the base URL, without a slash at its end. Port 0 picks a free one.
 
     Raises `InvalidInputError` where the address is taken or not ours.
     """
-    listening = _listen(host, port)
+    listening = listen(host, port)
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     server = _ThreadedServer(config)
     # Started and ended here, so that the thread never outlives the context.
@@ -46,12 +60,37 @@ def served(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]
         while not server.ready.wait(0.05):
             if not thread.is_alive():
                 raise InvalidInputError("the application did not start; its own message stands above")
-        name = f"[{host}]" if ":" in host else host
-        yield f"http://{name}:{listening.getsockname()[1]}"
+        yield base_url("http", host, listening)
     finally:
         server.should_exit = True
         thread.join()
         listening.close()
+
+
+def base_url(scheme: str, host: str, listening: socket.socket) -> str:
+    """The URL of a listening socket, without a slash at its end; loopback for one that listens everywhere."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    name = f"[{shown}]" if ":" in shown else shown
+    return f"{scheme}://{name}:{listening.getsockname()[1]}"
+
+
+async def serve_until_signalled(app: Any, listening: socket.socket, *, tls_files: tuple[str, str] | None) -> None:
+    """Serve until SIGINT or SIGTERM; a second one ends without grace. `tls_files`: certificate chain and key.
+
+    Needs the main thread, whose signals it takes.
+    """
+    certificate, key = tls_files or (None, None)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        server_header=False,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    server = _SignalledServer(config)
+    await server.serve(sockets=[listening])
 
 
 def _serve(server: _ThreadedServer, listening: socket.socket, config: uvicorn.Config) -> None:
@@ -59,7 +98,8 @@ def _serve(server: _ThreadedServer, listening: socket.socket, config: uvicorn.Co
         runner.run(server.serve(sockets=[listening]))
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises `InvalidInputError` where the address is taken or not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:

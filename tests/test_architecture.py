@@ -24,6 +24,7 @@ LEVELS = (
     {"compliance"},
     {"scenario"},
     {"report"},
+    {"server"},
     {"cli"},
     {"__main__"},
 )
@@ -35,7 +36,12 @@ OWNERS = {
     "hypothesis": set[str](),
     "jmespath": {"compliance.probe"},
     "rich": {"cli"},
-    "starlette": {"samples.consumer"},
+    "sse_starlette": {"server.stream"},
+    "starlette": {
+        "samples.consumer",
+        *(f"server.{name}" for name in ("api", "app", "control", "guard", "operations", "rest", "stream")),
+    },
+    "trustme": {"server.tls"},
     "uvicorn": {"serving"},
     "uvloop": {"cli"},
     "yaml": {"scenario.document"},
@@ -45,7 +51,7 @@ OWNERS = {
 FORBIDDEN = {"time.time", "time.sleep", "time.monotonic", "time.perf_counter", "datetime.now", "uuid.uuid4"} | {
     f"random.{name}" for name in ("random", "randint", "choice", "choices", "randrange", "shuffle", "seed")
 }
-CLOCK_OWNERS = {"transport", "serving", "cli"}
+CLOCK_OWNERS = {"transport", "serving", "cli", "server"}
 
 
 def modules() -> dict[str, ast.Module]:

@@ -52,7 +52,7 @@ def played(plan: Plan, transport: Transport, seed: int = 1) -> tuple[Player, lis
     players = []
 
     async def main() -> None:
-        player = Player(plan, transport, seed=seed)
+        player = Player.with_campaign(plan, transport, seed=seed)
         players.append(player)
         try:
             await player.play()

@@ -22,6 +22,7 @@ from mockcampaign.engine.journal import (
 )
 from mockcampaign.engine.outbox import Attempt, Due, Idle, Outbox, age_order
 from mockcampaign.engine.webhooks import WebhookRegistry
+from mockcampaign.errors import WebhookNotFoundError
 from mockcampaign.model import (
     Authentication,
     Event,
@@ -317,6 +318,13 @@ class Exporter:
     def outbox_state(self, webhook_id: int) -> Idle | Due | Attempt:
         """Whether the webhook has something to send, or on its way."""
         return self._outboxes[webhook_id].state
+
+    def webhook(self, webhook_id: int) -> Webhook:
+        """The webhook as it is now, or was when it was deleted. Raises `WebhookNotFoundError` where there never was."""
+        found = self._webhooks.get(webhook_id)
+        if found is None:
+            raise WebhookNotFoundError(f"webhook {webhook_id} does not exist")
+        return found
 
     def without_secrets(self, webhook_id: int, outcome: Outcome) -> Outcome:
         """The outcome less the webhook's own credentials, which a consumer may echo."""

@@ -37,7 +37,7 @@ class Driver:
         """Do everything due up to and including the moment `until`; None: until the exporter is idle."""
         moments = 0
         exporter = self.exporter
-        while (until is not None or not exporter.idle) and exporter.move(until):
+        while not self.halted() and (until is not None or not exporter.idle) and exporter.move(until):
             self._start_due()
             if self._under_way:
                 await self._conclude()
@@ -45,6 +45,10 @@ class Driver:
                 moments += 1
                 if moments % MOMENTS_BETWEEN_YIELDS == 0:
                     await asyncio.sleep(0)
+
+    def halted(self) -> bool:
+        """Whether to stop between two moments, before `until`."""
+        return False
 
     def poke(self) -> None:
         """Start at once what a command made due at this moment, if others are waited for."""

@@ -70,10 +70,13 @@ def find_scenarios(paths: tuple[Path, ...]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def load(path: Path) -> Plan:
-    """Read and check a scenario file. Raises `InvalidInputError` with file:line:column."""
+def load(path: Path, *, must_emit: bool = True) -> Plan:
+    """Read and check a scenario file. Raises `InvalidInputError` with file:line:column.
+
+    One that emits nothing shows nothing, so it is refused unless `must_emit` is False.
+    """
     document = Document(path)
-    return _Check(document, document.read(language.Scenario), path).plan()
+    return _Check(document, document.read(language.Scenario), path).plan(must_emit)
 
 
 class _Check:
@@ -88,7 +91,7 @@ class _Check:
         self._samples: dict[str, Sample] = {}
         self._emits = False
 
-    def plan(self) -> Plan:
+    def plan(self, must_emit: bool) -> Plan:
         for name, webhook in self._scenario.webhooks.items():
             self._create(("webhooks", name), name, webhook)
         if not self._scenario.steps:
@@ -96,7 +99,7 @@ class _Check:
         steps = tuple(
             self._step(("steps", index, kind), kind, value) for index, (kind, value) in enumerate(self._scenario.steps)
         )
-        if not self._emits:
+        if must_emit and not self._emits:
             raise self._document.problem(("steps",), "no step emits events, so there is nothing to deliver; add `emit`")
         return Plan(path=self._path, scenario=self._scenario, steps=steps, samples=self._samples)
 

@@ -26,14 +26,20 @@ from mockcampaign.transport import Transport
 class Player:
     """Plays one plan once. The journal is the campaign's; names of webhooks lead to their ids through `webhooks`."""
 
-    def __init__(self, plan: Plan, transport: Transport, *, seed: int) -> None:
+    def __init__(self, plan: Plan, campaign: Campaign) -> None:
         scenario = plan.scenario
         self.plan = plan
-        self.campaign = Campaign(transport, seed=seed, policy=scenario.policy.policy(), start=scenario.start)
+        self.campaign = campaign
         self.webhooks: dict[str, Webhook] = {}
         probe = scenario.consumer.probe
         self._probe = None if probe is None else Probe(url=probe.url, events=probe.events, count=probe.count)
         self._account_before: Account | None = None
+
+    @classmethod
+    def with_campaign(cls, plan: Plan, transport: Transport, *, seed: int) -> Player:
+        """A player with a campaign of its own, set up as the scenario says."""
+        scenario = plan.scenario
+        return cls(plan, Campaign(transport, seed=seed, policy=scenario.policy.policy(), start=scenario.start))
 
     async def play(self) -> None:
         """Raises `CouldNotTellError` where no verdict is possible; what happened until then is in the journal."""

@@ -1,0 +1,206 @@
+"""When a served campaign's clock moves: with the wall's clock, at a speed, or only when told."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections import OrderedDict, deque
+from typing import NamedTuple
+
+from mockcampaign.engine.exporter import Exporter
+from mockcampaign.engine.loop import MOMENTS_BETWEEN_YIELDS, Driver, Send
+from mockcampaign.engine.outbox import Attempt
+from mockcampaign.errors import MockcampaignError
+from mockcampaign.model import NoAnswer, Outcome
+
+MEASURED_MAX = 10_000
+"""Of how many attempts the measured duration is kept."""
+
+
+class AttemptKey(NamedTuple):
+    """Which attempt a measured duration belongs to."""
+
+    webhook_id: int
+    at: int
+    number: int
+
+
+class Pacer(Driver):
+    """Moves an exporter with the wall's clock: `speed` virtual seconds in each second.
+
+    Requests take the time they take. At speed 0, and while an `advance` is carried out, virtual time stands still while
+    requests are out, as everywhere else; what is due at the present moment is sent at once even so.
+    """
+
+    def __init__(self, exporter: Exporter, send: Send, *, speed: float) -> None:
+        super().__init__(exporter, send)
+        self.wall_milliseconds: OrderedDict[AttemptKey, float] = OrderedDict()
+        """How long attempts really took."""
+        self._speed = speed
+        self._anchor = (time.monotonic(), exporter.clock.now)
+        self._advances: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._moments: list[tuple[int, asyncio.Future[None]]] = []
+        self._idle: list[asyncio.Future[None]] = []
+        self._at_large: set[asyncio.Future[Outcome]] = set()
+        self._wake = asyncio.Event()
+
+    @property
+    def speed(self) -> float:
+        """Virtual seconds in each second; 0: time moves only through `advance`."""
+        return self._speed
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        self.catch_up()
+        self._speed = speed
+        self._anchor = (time.monotonic(), self.exporter.clock.now)
+        self._wake.set()
+
+    @property
+    def advancing(self) -> bool:
+        """Whether an `advance` is being carried out."""
+        return bool(self._advances)
+
+    def catch_up(self) -> None:
+        """Do what the wall's clock says is due by now, and let the exporter's clock show the present."""
+        if not self._speed or self._advances:
+            return
+        until = self._before_next_halt(self._now())
+        for _ in range(MOMENTS_BETWEEN_YIELDS):
+            if self.halted() or not self.exporter.move(until):
+                if self._release():
+                    self._wake.set()
+                return
+            self._start_at_large()
+        self._wake.set()  # the rest, after others had their turn
+
+    def wake(self) -> None:
+        """Look again: something may be due at once."""
+        self.poke()
+        self._wake.set()
+
+    async def advance(self, duration: int) -> None:
+        """Let virtual time pass, as fast as the consumers answer. Requests under way come to their end before."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._advances.append((duration, done))
+        self._wake.set()
+        await asyncio.shield(done)
+
+    async def reached(self, moment: int) -> None:
+        """Until virtual time is at a moment. Time stands still until whoever waits here has gone on."""
+        if moment > self.exporter.clock.now:
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._moments.append((moment, waiting))
+            self._wake.set()
+            await waiting
+
+    async def idle(self) -> None:
+        """Until nothing is left to send on activated webhooks, as `reached`."""
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._idle.append(waiting)
+        self._wake.set()
+        await waiting
+
+    def halted(self) -> bool:
+        """Whether somebody waits for what has come."""
+        return bool(self._idle) and self.exporter.idle
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            while True:
+                self._wake.clear()
+                if self._advances:
+                    await self._carry_out_advance()
+                elif self._speed:
+                    self.catch_up()
+                else:
+                    await self.drive(self.exporter.clock.now)
+                if self._release():
+                    self._wake.set()
+                await asyncio.sleep(0)
+                if not self._advances:
+                    await self._sleep()
+        finally:
+            for future in self._at_large:
+                future.cancel()
+            for _, done in self._advances:
+                done.cancel()
+
+    def begin(self, attempt: Attempt) -> asyncio.Future[Outcome]:
+        """Put a list on its way, and measure how long that takes."""
+        return asyncio.ensure_future(self._measured(attempt))
+
+    async def _measured(self, attempt: Attempt) -> Outcome:
+        began = time.perf_counter()
+        try:
+            outcome = await self._send(self.exporter.request(attempt.webhook_id, attempt.events))
+        except MockcampaignError as error:
+            outcome = NoAnswer("connect", str(error))  # such as no descriptor left: retried like anything else
+        key = AttemptKey(attempt.webhook_id, attempt.started_at, attempt.number)
+        self.wall_milliseconds[key] = (time.perf_counter() - began) * 1_000
+        if len(self.wall_milliseconds) > MEASURED_MAX:
+            self.wall_milliseconds.popitem(last=False)
+        return outcome
+
+    def _now(self) -> int:
+        wall, virtual = self._anchor
+        return max(self.exporter.clock.now, virtual + int((time.monotonic() - wall) * 1_000 * self._speed))
+
+    def _before_next_halt(self, moment: int | None) -> int:
+        return min([at for at, _ in self._moments] + ([] if moment is None else [moment]))
+
+    def _release(self) -> bool:
+        """Let those go on whose moment has come; whether there were any."""
+        now, idle = self.exporter.clock.now, self.exporter.idle
+        due = [waiting for at, waiting in self._moments if at <= now] + (self._idle if idle else [])
+        self._moments = [(at, waiting) for at, waiting in self._moments if at > now]
+        if idle:
+            self._idle = []
+        for waiting in due:
+            if not waiting.done():
+                waiting.set_result(None)
+        return bool(due)
+
+    def _start_at_large(self) -> None:
+        for attempt in self.exporter.start_due():
+            foreseen = self.exporter.foreseen(attempt)
+            if foreseen is not None:
+                self.exporter.finish(attempt, foreseen)
+                continue
+            future = self.begin(attempt)
+            self._at_large.add(future)
+            future.add_done_callback(functools.partial(self._conclude_at_large, attempt))
+
+    def _conclude_at_large(self, attempt: Attempt, future: asyncio.Future[Outcome]) -> None:
+        self._at_large.discard(future)
+        if not future.cancelled():
+            self.catch_up()
+            self.exporter.conclude(attempt, future.result())
+            self.wake()
+
+    async def _carry_out_advance(self) -> None:
+        duration, done = self._advances[0]
+        while self._at_large:
+            await asyncio.wait(self._at_large)
+        end = self.exporter.clock.now + duration
+        await self.drive(self._before_next_halt(end))
+        while self._release() or self.exporter.clock.now < end:
+            await asyncio.sleep(0)  # so that those released act at their moment
+            await self.drive(self._before_next_halt(end))
+        self._advances.popleft()
+        self._anchor = (time.monotonic(), self.exporter.clock.now)
+        if not done.done():
+            done.set_result(None)
+
+    async def _sleep(self) -> None:
+        seconds = None
+        due = self.exporter.clock.next_due() if self._speed else None
+        if self._speed and (due is not None or self._moments):
+            due = self._before_next_halt(due)
+            seconds = max(0.0, (due - self._now()) / 1_000 / self._speed)
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return

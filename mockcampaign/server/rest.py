@@ -1,0 +1,62 @@
+"""The vendor's REST API: who may call it, and how it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.server import smartcampaigns, webhooks
+from mockcampaign.server.api import Api
+from mockcampaign.server.fields import Integer
+from mockcampaign.server.operations import JSON, VENDOR_JSON, Parameter, RequestRefusedError
+from mockcampaign.server.served import ServedCampaign
+
+CLIENT = Parameter(name="clientId", kind=Integer(), description="Id of the client.", place="path", required=True)
+
+
+class RestError(msgspec.Struct, frozen=True, rename="camel"):
+    """Why a request was refused, in the form that the vendor's own client reads."""
+
+    http_status_code: int
+    error_message: str
+    violations: list[str]
+    """One for each field that is wrong, in the form `field: what, and what would be allowed`."""
+
+
+def _admitted(served: ServedCampaign, request: Request) -> dict[str, Any]:
+    try:
+        client_id = CLIENT.kind.read(request.path_params["clientId"])
+    except InvalidInputError as error:
+        raise RequestRefusedError(400, "1 field cannot be accepted", (f"clientId: {error}",)) from None
+    user = served.accounts.authenticated(client_id, request.headers.get("authorization"))
+    return {"clientId": client_id, "user": user}
+
+
+def _error_body(refused: RequestRefusedError) -> bytes:
+    return msgspec.json.encode(RestError(refused.status, refused.message, list(refused.violations)))
+
+
+def _content_type(request: Request) -> str:
+    return VENDOR_JSON if VENDOR_JSON in request.headers.get("accept", "").lower() else JSON
+
+
+API = Api(
+    prefix="/rest/{clientId}",
+    operations=(*webhooks.OPERATIONS, *smartcampaigns.OPERATIONS),
+    parameters=(CLIENT,),
+    failures={
+        400: "A field is wrong.",
+        401: "The credentials are missing, or are not valid for this client.",
+        413: "The body is too long.",
+        415: "The body is not a form.",
+    },
+    error=RestError,
+    media_types=(JSON, VENDOR_JSON),
+    secured=True,
+    admit=_admitted,
+    error_body=_error_body,
+    content_type=_content_type,
+)

@@ -1,0 +1,157 @@
+"""`mockcampaign serve`: from options to a server that runs until it is told to end."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mockcampaign import __version__
+from mockcampaign.errors import InvalidInputError, MockcampaignError
+from mockcampaign.server.accounts import Accounts, User
+from mockcampaign.server.app import server_app
+from mockcampaign.server.clients import load_clients, user_name_problem, users_of
+from mockcampaign.server.served import Prologue, ServedCampaign, Settings
+from mockcampaign.serving import base_url, listen, serve_until_signalled
+from mockcampaign.transport.wire import WireTransport
+
+if TYPE_CHECKING:
+    from mockcampaign.campaign import Campaign
+    from mockcampaign.scenario.load import Plan
+
+Say = Callable[[str], None]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line says."""
+
+    host: str
+    port: int
+    client_id: int
+    user: str
+    password: str
+    clients_file: Path | None
+    scenario_file: Path | None
+    speed: float
+    seed: int | None
+    ca_file: Path | None
+    insecure: bool
+    host_names: tuple[str, ...]
+    tls: bool
+    tls_ca_file: Path | None
+    tls_certificate: Path | None
+    tls_key: Path | None
+
+    def __repr__(self) -> str:
+        return "Options(…)"
+
+
+async def serve(options: Options, say: Say, complain: Say) -> None:
+    """Serve until a signal comes. `say` tells the user what is where; `complain`, what went wrong meanwhile.
+
+    Raises `InvalidInputError` before anything is served.
+    """
+    plan = _plan(options)
+    users_of_client = _users_of_client(options, plan)
+    transport = WireTransport(ca_file=options.ca_file, verify=not options.insecure)
+    settings = Settings(speed=options.speed, seed=_seed(options, plan))
+    if plan is not None:
+        settings = msgspec.structs.replace(settings, policy=plan.scenario.policy.policy(), start=plan.scenario.start)
+    with contextlib.ExitStack() as stack:
+        tls_files, trust = _tls_files(options, stack)
+        listening = stack.enter_context(contextlib.closing(listen(options.host, options.port)))
+        prologue = None if plan is None else _prologue(plan, complain)
+        served = ServedCampaign(transport, Accounts(users_of_client), settings, prologue)
+        app = server_app(served, host_names=(options.host, *options.host_names))
+        url = base_url("https" if tls_files else "http", options.host, listening)
+        for line in _welcome(url, served, trust):
+            say(line)
+        await serve_until_signalled(app, listening, tls_files=tls_files)
+        say(_farewell(served))
+
+
+def _plan(options: Options) -> Plan | None:
+    if options.scenario_file is None:
+        return None
+    from mockcampaign.scenario.load import load
+
+    return load(options.scenario_file, must_emit=False)
+
+
+def _seed(options: Options, plan: Plan | None) -> int:
+    if options.seed is not None:
+        return options.seed
+    return (plan.scenario.seed or 0) if plan is not None else 0
+
+
+def _users_of_client(options: Options, plan: Plan | None) -> dict[int, tuple[User, ...]]:
+    wrong = user_name_problem(options.user)
+    if wrong is not None:
+        raise InvalidInputError(f"--user: {wrong}")
+    first = {options.client_id: users_of(options.client_id, [(options.user, options.password)])}
+    users_of_client = first | ({} if options.clients_file is None else load_clients(options.clients_file))
+    named = () if plan is None else [webhook.client for webhook in plan.scenario.webhooks.values()]
+    for client_id in named:
+        users_of_client.setdefault(client_id, users_of(client_id, [(options.user, options.password)]))
+    return users_of_client
+
+
+def _prologue(plan: Plan, complain: Say) -> Prologue:
+    from mockcampaign.scenario.play import Player
+
+    async def play(campaign: Campaign) -> None:
+        try:
+            await Player(plan, campaign).play()
+        except MockcampaignError as error:
+            complain(f"{plan.path}: stopped: {error}")
+
+    return play
+
+
+def _tls_files(options: Options, stack: contextlib.ExitStack) -> tuple[tuple[str, str] | None, Path | None]:
+    """Certificate chain and key, and the CA that clients must trust where we made it."""
+    certificate, key = options.tls_certificate, options.tls_key
+    if certificate is not None or key is not None:
+        if certificate is None or key is None:
+            missing = "--tls-certificate" if certificate is None else "--tls-key"
+            raise InvalidInputError(f"{missing}: missing, allowed: both --tls-certificate and --tls-key, or neither")
+        return (str(certificate), str(key)), None
+    if not options.tls:
+        return None, None
+    # Imported late: it brings a cryptography library that no other server needs.
+    from mockcampaign.server.tls import CA_FILE_NAME, make_certificate
+
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockcampaign-")))
+    ca_file = (options.tls_ca_file or folder / CA_FILE_NAME).absolute()
+    names = list(dict.fromkeys(["localhost", "127.0.0.1", "::1", options.host, *options.host_names]))
+    try:
+        return make_certificate(names, folder, ca_file), ca_file
+    except OSError as error:
+        raise InvalidInputError(f"--tls-ca-file {ca_file}: cannot be written: {error.strerror}") from None
+    except ValueError as error:
+        raise InvalidInputError(f"--allow-host: no certificate can be made for it: {error}") from None
+
+
+def _welcome(url: str, served: ServedCampaign, trust: Path | None) -> list[str]:
+    speed = served.settings.speed
+    pace = "time moves only when told" if speed == 0 else f"{speed:g} virtual seconds in each second"
+    lines = [
+        f"mockcampaign {__version__}, {pace}; Ctrl-C stops it",
+        f"  REST API    {url}/rest/{served.accounts.client_ids[0]}",
+        f"  Swagger UI  {url}/docs",
+        f"  live page   {url}/",
+        f"  control     {url}/__mockcampaign/",
+    ]
+    return lines if trust is None else [*lines, f"  CA file     {trust}"]
+
+
+def _farewell(served: ServedCampaign) -> str:
+    totals, pending = served.hub.totals, served.pending
+    return (
+        f"stopped after {totals.attempts} attempts: {totals.delivered} events delivered, {totals.discarded} discarded, "
+        f"{pending} pending"
+    )

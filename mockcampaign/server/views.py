@@ -1,0 +1,325 @@
+"""What the control API shows of a served campaign: its state, its journal, and one delivery in full."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from mockcampaign.compliance.rules import describe_outcome
+from mockcampaign.engine.exporter import OUTAGES
+from mockcampaign.engine.journal import Attempted, Entry, Happened, Verified, WebhookChanged, serials_in
+from mockcampaign.engine.outbox import Attempt, Idle
+from mockcampaign.model import EventType, NoAnswer, Outcome, Responded, Webhook
+from mockcampaign.server.operations import RequestRefusedError
+from mockcampaign.server.pacer import AttemptKey
+from mockcampaign.server.served import ServedCampaign
+from mockcampaign.server.webhooks import authentication_type
+
+MASK = "***"
+
+
+class DeliveriesView(msgspec.Struct, frozen=True):
+    """What became of all events so far."""
+
+    attempts: int
+    delivered: int
+    discarded: int
+    pending: int
+
+
+class OutageView(msgspec.Struct, frozen=True):
+    """Why no attempt of a webhook would reach its target now."""
+
+    kind: str
+    until: int
+
+
+class WebhookView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A webhook and its queue."""
+
+    id: int
+    client_id: int
+    type: str
+    status: str
+    target_url: str
+    authentication: str
+    pending: int
+    phase: str
+    """`idle`, `due` or `under-way`."""
+    due_at: int | None
+    attempt: int | None
+    """Number of the attempt that is due or under way."""
+    delivered: int
+    discarded: int
+    attempts: int
+    outage: OutageView | None
+
+
+class JournalView(msgspec.Struct, frozen=True):
+    """Which positions are held: `first` up to, not including, `next`."""
+
+    first: int
+    next: int
+    dropped: int
+
+
+class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The present. All moments are milliseconds since 1970."""
+
+    now: int
+    started: int
+    speed: float
+    advancing: bool
+    seed: int
+    types: tuple[str, ...]
+    outage_kinds: tuple[str, ...]
+    clients: list[int]
+    deliveries: DeliveriesView
+    webhooks: list[WebhookView]
+    journal: JournalView
+
+
+class RequestView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A request as it was sent, less its secrets."""
+
+    method: str
+    url: str
+    headers: list[tuple[str, str]]
+    body: str | None
+    """None where its events are held no more."""
+    body_bytes: int | None
+
+
+class ResponseView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The target's answer."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: str
+    """As much of it as the policy keeps."""
+    body_bytes: int
+
+
+class DeliveryView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """One attempt in full."""
+
+    position: int
+    webhook_id: int
+    number: int
+    at: int
+    took: int
+    """Virtual milliseconds."""
+    wall_milliseconds: float | None
+    """How long it really took; None for one that touched no socket, or is too long ago."""
+    request: RequestView
+    response: ResponseView | None
+    outcome: str
+    accepted: bool
+    curl: str
+
+
+def state(served: ServedCampaign) -> StateView:
+    """The present."""
+    exporter, hub = served.exporter, served.hub
+    webhooks = [_webhook(served, webhook) for webhook in exporter.registry.all()]
+    totals = hub.totals
+    return StateView(
+        now=exporter.clock.now,
+        started=served.started,
+        speed=served.pacer.speed,
+        advancing=served.pacer.advancing,
+        seed=served.settings.seed,
+        types=tuple(EventType),
+        outage_kinds=tuple(OUTAGES),
+        clients=served.accounts.client_ids,
+        deliveries=DeliveriesView(
+            totals.attempts, totals.delivered, totals.discarded, sum(webhook.pending for webhook in webhooks)
+        ),
+        webhooks=webhooks,
+        journal=journal(served),
+    )
+
+
+def encoded_state(served: ServedCampaign) -> bytes:
+    """The present as JSON, made once for all who watch."""
+    hub = served.hub
+    key = (hub.version, served.exporter.clock.now)
+    if hub.encoded_state is None or hub.encoded_state[0] != key:
+        hub.encoded_state = (key, msgspec.json.encode(state(served)))
+    return hub.encoded_state[1]
+
+
+def journal(served: ServedCampaign) -> JournalView:
+    """Which positions are held."""
+    held = served.hub.journal
+    return JournalView(held.dropped, held.next_position, held.dropped)
+
+
+def entry(position: int, shown: Entry) -> dict[str, Any]:
+    """A journal entry with its position; lists of events are shown as their number."""
+    fields: dict[str, Any]
+    match shown:
+        case Happened():
+            fields = _fields(shown, "happened", "events") | {"count": len(shown.events)}
+        case Attempted():
+            fields = _fields(shown, "attempted", "outcome") | {
+                "events": shown.events,
+                "outcome": _outcome(shown.outcome),
+                "status_text": describe_outcome(shown),
+                "accepted": shown.outcome.accepted,
+            }
+        case Verified():
+            fields = _fields(shown, "verified", "events", "outcome") | {
+                "events": len(shown.events),
+                "outcome": _outcome(shown.outcome),
+                "accepted": shown.outcome.accepted,
+            }
+        case _:
+            fields = msgspec.to_builtins(shown)
+    return {"position": position, **fields}
+
+
+def delivery(served: ServedCampaign, position: int, number: int | None) -> DeliveryView:
+    """An attempt of the entry at a position: the last of them, unless a number is given.
+
+    Raises `RequestRefusedError` with 404 where there is none.
+    """
+    held = served.hub.journal
+    index = position - held.dropped
+    found = held.entries[index] if 0 <= index < len(held.entries) else None
+    if not isinstance(found, Attempted):
+        gone = f"; positions below {held.dropped} are held no more" if held.dropped else ""
+        raise RequestRefusedError(404, f"position {position} holds no attempt{gone}")
+    last = found.first_number + found.count - 1
+    number = last if number is None else number
+    if not found.first_number <= number <= last:
+        raise RequestRefusedError(
+            404, f"attempt {number} is not at position {position}, allowed: {found.first_number} to {last}"
+        )
+    at = found.at + (number - found.first_number) * found.interval
+    request = _request(served, found, index)
+    response = None
+    if isinstance(found.outcome, Responded):
+        response = ResponseView(
+            status=found.outcome.status,
+            headers=list(found.outcome.headers),
+            body=_text(found.outcome.body),
+            body_bytes=found.outcome.body_bytes,
+        )
+    return DeliveryView(
+        position=position,
+        webhook_id=found.webhook_id,
+        number=number,
+        at=at,
+        took=found.took,
+        wall_milliseconds=served.pacer.wall_milliseconds.get(AttemptKey(found.webhook_id, at, number)),
+        request=request,
+        response=response,
+        outcome=describe_outcome(found),
+        accepted=found.outcome.accepted,
+        curl=_curl(request),
+    )
+
+
+def _webhook(served: ServedCampaign, webhook: Webhook) -> WebhookView:
+    exporter = served.exporter
+    waiting, totals = exporter.outbox_state(webhook.id), served.hub.of(webhook.id)
+    outage = exporter.outage(webhook.id)
+    phase, due_at, attempt = "idle", None, None
+    if isinstance(waiting, Attempt):
+        phase, attempt = "under-way", waiting.number
+    elif not isinstance(waiting, Idle):
+        phase, due_at, attempt = "due", waiting.at, waiting.number
+    return WebhookView(
+        id=webhook.id,
+        client_id=webhook.client_id,
+        type=webhook.type.value,
+        status=webhook.status.value,
+        target_url=webhook.target_url,
+        authentication=authentication_type(webhook.authentication),
+        pending=exporter.pending_count(webhook.id),
+        phase=phase,
+        due_at=due_at,
+        attempt=attempt,
+        delivered=totals.delivered,
+        discarded=totals.discarded,
+        attempts=totals.attempts,
+        outage=None if outage is None else OutageView(outage.kind, outage.until),
+    )
+
+
+def _fields(shown: msgspec.Struct, tag: str, *but: str) -> dict[str, Any]:
+    return {"entry": tag} | {
+        name: msgspec.to_builtins(getattr(shown, name)) for name in shown.__struct_fields__ if name not in but
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    match outcome:
+        case Responded(status=status, headers=headers, body=body, body_bytes=body_bytes):
+            return {
+                "type": "responded",
+                "status": status,
+                "headers": headers,
+                "body": _text(body),
+                "body_bytes": body_bytes,
+            }
+        case NoAnswer(phase=phase, reason=reason):
+            return {"type": "no-answer", "phase": phase, "reason": reason}
+        case _:
+            return {"type": "timed-out", "phase": outcome.phase}
+
+
+def _request(served: ServedCampaign, attempted: Attempted, index: int) -> RequestView:
+    bare = served.exporter.request(attempted.webhook_id, ())
+    secret_names = {name for name, _ in served.exporter.webhook(attempted.webhook_id).authentication.headers()}
+    entries = served.hub.journal.entries
+    url = next(
+        (
+            change.target_url
+            for change in reversed(entries[:index])
+            if isinstance(change, WebhookChanged) and change.webhook_id == attempted.webhook_id
+        ),
+        bare.url,
+    )
+    body = _body(entries[:index], attempted)
+    return RequestView(
+        method=bare.method,
+        url=url,
+        headers=[(name, MASK if name in secret_names else text) for name, text in bare.headers],
+        body=None if body is None else body.decode(),
+        body_bytes=None if body is None else len(body),
+    )
+
+
+def _body(before: Iterable[Entry], attempted: Attempted) -> bytes | None:
+    """The list, put together again from the events that happened before."""
+    payloads: dict[int, bytes] = {}
+    wanted = list(serials_in(attempted.serials))
+    first, last = min(wanted), max(wanted)
+    for happened in before:
+        if isinstance(happened, Happened):
+            start = happened.first_serial
+            lowest = max(first, start)
+            for serial in range(lowest, min(last, start + len(happened.events) - 1) + 1):
+                payloads[serial] = bytes(happened.events[serial - start])
+    if not all(serial in payloads for serial in wanted):
+        return None
+    return b"[" + b",".join(payloads[serial] for serial in wanted) + b"]"
+
+
+def _curl(request: RequestView) -> str:
+    """A command that sends the same again; a masked secret has to be filled in."""
+    parts = ["curl", "--request", request.method]
+    for name, text in request.headers:
+        parts += ["--header", f"{name}: {text}"]
+    if request.body is not None:
+        parts += ["--data-raw", request.body]
+    return shlex.join([*parts, request.url])
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
