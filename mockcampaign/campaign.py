@@ -144,6 +144,11 @@ class Campaign:
             else:
                 self.exporter.happen(happening)
 
+    def sample_payloads(self, event_type: EventType, count: int, *, client_id: int, mailing_id: int) -> list[bytes]:
+        """Events of a mailing as they would be exported, for a look at them: nobody acted, and nothing is pending."""
+        source = random.Random(f"{self.seed}:{client_id}:{mailing_id}:{event_type}")
+        return Generator(source, client_id).payloads(event_type, [self.now] * count, mailing_id=mailing_id)
+
     def outage(self, duration: int, kind: str = "refused", *webhooks: Webhook) -> None:
         """From now on, for `duration`, nothing reaches the consumers of these webhooks (none named: of all).
 

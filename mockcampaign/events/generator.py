@@ -48,10 +48,11 @@ class Generator:
         while self._mail_factor % 3 == 0:
             self._mail_factor += 2
 
-    def payloads(self, event_type: EventType, created: Sequence[int]) -> list[bytes]:
-        """One event for each moment (milliseconds since 1970), all of one mailing."""
+    def payloads(self, event_type: EventType, created: Sequence[int], *, mailing_id: int | None = None) -> list[bytes]:
+        """One event for each moment (milliseconds since 1970), all of one mailing: a new one unless it is named."""
+        drawn = self._random.randint(*values.ID_RANGE)
         mailing = Mailing(
-            self._random.randint(*values.ID_RANGE), self._random.randint(*values.ID_RANGE), self._symbols(8)
+            drawn if mailing_id is None else mailing_id, self._random.randint(*values.ID_RANGE), self._symbols(8)
         )
         fields = values.FIELDS[event_type]
         mails: list[Mail] = []

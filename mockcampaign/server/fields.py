@@ -153,7 +153,7 @@ class AuthenticationText(msgspec.Struct, frozen=True):
 
     def schema(self) -> dict[str, Any]:
         """Its three forms stand in the description."""
-        return {"type": "string", "example": '{"type":"none"}', "description": f"JSON text: {AUTHENTICATION_FORMS}"}
+        return {"type": "string", "description": f"JSON text: {AUTHENTICATION_FORMS}"}
 
 
 def basic_authentication(user_name: str, password: str) -> BasicAuthentication:

@@ -45,9 +45,7 @@ def document(apis: Sequence[Api], client_id: int) -> bytes:
                 "title": "mockcampaign",
                 "version": __version__,
                 "description": _ABOUT,
-                "license": {"name": "MIT"},
             },
-            "servers": [{"url": "/"}],
             "tags": [{"name": tag} for tag in dict.fromkeys(o.tag for api in apis for o in api.operations)],
             "paths": paths,
             "components": {
@@ -73,7 +71,10 @@ def _operation(api: Api, operation: Operation, schema_of: dict[int, Any], client
     if api.secured:
         described["security"] = [{"basic": []}]
     if form:
-        described["requestBody"] = {"required": True, "content": {FORM: {"schema": _form(form)}}}
+        described["requestBody"] = {
+            "required": any(parameter.required for parameter in form),
+            "content": {FORM: {"schema": _form(form)}},
+        }
     elif operation.body is not None:
         described["requestBody"] = {"required": True, "content": {JSON: {"schema": schema_of[id(operation.body)]}}}
     responses = described["responses"]
@@ -119,6 +120,10 @@ def _form(form: list[Parameter]) -> dict[str, Any]:
         schema = {"description": parameter.description} | parameter.kind.schema()
         if "description" in parameter.kind.schema():
             schema["description"] = f"{parameter.description} {schema['description']}"
+        if not parameter.required and parameter.default is None:
+            schema["example"] = ""  # otherwise Swagger UI fills in the word "string"
+        if parameter.deprecated:
+            schema["deprecated"] = True
         properties[parameter.name] = schema if parameter.default is None else schema | {"default": parameter.default}
     return {
         "type": "object",

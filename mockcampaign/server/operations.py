@@ -34,6 +34,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     place: Literal["path", "query", "form"] = "query"
     required: bool = False
+    deprecated: bool = False
     default: str | int | None = None
 
 

@@ -196,7 +196,9 @@ def _delete(served: Any, values: dict[str, Any]) -> None:
 async def _verify(served: Any, values: dict[str, Any]) -> RestWebhookVerify:
     exporter, number = served.exporter, values["numberOfEvents"]
     webhook: Webhook = exporter.registry.get(values["clientId"], values["webhookId"])
-    payloads = served.campaign.sample_payloads(webhook.type, number, webhook.client_id, values["mailingId"])
+    payloads = served.campaign.sample_payloads(
+        webhook.type, number, client_id=webhook.client_id, mailing_id=values["mailingId"]
+    )
     events = tuple(Event(0, served.campaign.now, payload) for payload in payloads)
     outage = exporter.outage(webhook.id)
     if outage is None:
@@ -253,8 +255,10 @@ def _authentication(values: dict[str, Any]) -> Authentication | None:
 _WEBHOOK = Parameter(name="webhookId", kind=Integer(), description="Id of the webhook.", place="path", required=True)
 
 
-def _form(name: str, kind: Any, description: str, *, required: bool = False) -> Parameter:
-    return Parameter(name=name, kind=kind, description=description, place="form", required=required)
+def _form(name: str, kind: Any, description: str, *, required: bool = False, deprecated: bool = False) -> Parameter:
+    return Parameter(
+        name=name, kind=kind, description=description, place="form", required=required, deprecated=deprecated
+    )
 
 
 _FORM = (
@@ -262,8 +266,8 @@ _FORM = (
     _form("type", Choice(tuple(EventType)), "Which events are sent. Each webhook carries one type.", required=True),
     _form("format", Choice(("json",)), "Format of the lists.", required=True),
     _form("authentication", AuthenticationText(), "How requests to the target are authorised."),
-    _form("basicAuthUsername", Text(), "User name for HTTP Basic; deprecated in favour of `authentication`."),
-    _form("basicAuthPassword", Text(), "Password for HTTP Basic; deprecated in favour of `authentication`."),
+    _form("basicAuthUsername", Text(), "User name for HTTP Basic; better: `authentication`.", deprecated=True),
+    _form("basicAuthPassword", Text(), "Password for HTTP Basic; better: `authentication`.", deprecated=True),
 )
 _INTEGRATION = "A label of the creator's own (not documented by the vendor, but sent by its own client)."
 _NOT_FOUND = {404: "No such webhook exists.", 409: "The webhook belongs to another client."}

@@ -1,0 +1,55 @@
+"""A real browser for tests, and what it must never do on a page of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Any]:
+    """Headless Chromium, where there is one. In CI there has to be."""
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        message = f"no browser, wanted: one of {', '.join(NAMES)} (Debian package chromium)"
+        assert not os.environ.get("CI"), message
+        pytest.skip(message)
+    sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
+    # As root, which CI often is, Chromium runs only without its sandbox; the pages come from this machine.
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        try:
+            yield running
+        finally:
+            running.close()
+
+
+@contextlib.contextmanager
+def clean_page(running: Any, url: str, **more: Any) -> Iterator[Any]:
+    """A page that logs no error, breaks no security policy, and asks no other address than its own."""
+    problems: list[str] = []
+    host = urlsplit(url).netloc
+    context = running.new_context(**more)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on(
+        "request",
+        lambda request: None if urlsplit(request.url).netloc in (host, "") else problems.append(f"asked {request.url}"),
+    )
+    try:
+        yield page
+        # A refused call is a message of the browser's own, and at times just what a test wants to see.
+        unexpected = [problem for problem in problems if "status of 4" not in problem]
+        assert not unexpected, unexpected
+    finally:
+        context.close()

@@ -1,0 +1,86 @@
+"""The fake server on a real port, for tests."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+
+from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
+from mockcampaign.server.accounts import Accounts
+from mockcampaign.server.app import server_app
+from mockcampaign.server.clients import users_of
+from mockcampaign.server.served import ServedCampaign, Settings
+from mockcampaign.serving import served
+from mockcampaign.transport.wire import WireTransport
+
+CLIENT = DEFAULT_CLIENT_ID
+OTHER_CLIENT = CLIENT + 1
+USER, PASSWORD = "acme", "s3cret-of-acme"
+OTHER_USER, OTHER_PASSWORD = "other", "s3cret-of-other"
+
+
+class Server:
+    """A running server, and its two APIs as a program calls them."""
+
+    def __init__(self, url: str, campaign: ServedCampaign) -> None:
+        self.url = url
+        self.campaign = campaign
+        self._session = requests.Session()
+
+    def rest(self, method: str, path: str, form: Any = None, **more: Any) -> requests.Response:
+        """A call of the vendor's API for the first client, unless `client` says otherwise."""
+        client = more.pop("client", CLIENT)
+        auth = more.pop("auth", (OTHER_USER, OTHER_PASSWORD) if client == OTHER_CLIENT else (USER, PASSWORD))
+        url = f"{self.url}/rest/{client}{path}"
+        return self._session.request(method, url, data=form, auth=auth, timeout=30, **more)
+
+    def control(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
+        """A call of the double's own API."""
+        return self._session.request(method, f"{self.url}/__mockcampaign{path}", json=body, timeout=30, **more)
+
+    def create(self, target: str = "http://127.0.0.1:9/hook", event_type: str = "open", **more: Any) -> int:
+        """The id of a new webhook."""
+        client = more.pop("client", CLIENT)
+        form = {"targetUrl": target, "type": event_type, "format": "json", **more}
+        answer = self.rest("POST", "/webhooks", form, client=client)
+        assert answer.status_code == 201, answer.text
+        return int(answer.json()["id"])
+
+    def activated(self, target: str, event_type: str = "open", **more: Any) -> int:
+        """The id of a new, activated webhook."""
+        number = self.create(target, event_type, **more)
+        assert self.rest("POST", f"/webhooks/{number}/activate", client=more.get("client", CLIENT)).status_code == 200
+        return number
+
+    def advance(self, by: str) -> None:
+        """Let virtual time pass."""
+        assert self.control("POST", "/clock/advance", {"by": by}).status_code == 200
+
+    def state(self) -> Any:
+        """What the control API says of the present."""
+        return self.control("GET", "/state").json()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._session.close()
+
+
+@contextlib.contextmanager
+def running_server(*, speed: float = 0, policy: Policy = Policy(), seed: int = 1) -> Iterator[Server]:
+    """A server with two clients, whose clock moves only when told unless a speed is given."""
+    accounts = Accounts(
+        {
+            CLIENT: users_of(CLIENT, [(USER, PASSWORD)]),
+            OTHER_CLIENT: users_of(OTHER_CLIENT, [(OTHER_USER, OTHER_PASSWORD)]),
+        }
+    )
+    campaign = ServedCampaign(WireTransport(), accounts, Settings(speed=speed, policy=policy, seed=seed))
+    with served(server_app(campaign, host_names=("campaign.test",))) as url:
+        server = Server(url, campaign)
+        try:
+            yield server
+        finally:
+            server.close()

@@ -1,0 +1,487 @@
+"""The vendor's REST API as clients meet it, over a real port."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from pytest_httpserver import HTTPServer
+
+from mockcampaign.model import EventType
+from mockcampaign.policy import Policy
+from mockcampaign.server.operations import BODY_BYTES_MAX, VENDOR_JSON
+from servers import CLIENT, OTHER_CLIENT, PASSWORD, USER, Server, running_server
+
+TARGET = "http://127.0.0.1:9/hook"
+FORM = {"targetUrl": TARGET, "type": "open", "format": "json"}
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
+
+
+def violations(answer: requests.Response) -> list[str]:
+    assert answer.status_code == 400, answer.text
+    body = answer.json()
+    assert body["httpStatusCode"] == 400
+    assert body["errorMessage"]
+    return [str(violation) for violation in body["violations"]]
+
+
+def test_a_new_webhook_is_created_and_shown_whole(server: Server) -> None:
+    answer = server.rest("POST", "/webhooks", FORM)
+    assert answer.status_code == 201
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == {
+        "id": 1,
+        "type": "open",
+        "status": "created",
+        "format": "json",
+        "targetUrl": TARGET,
+        "authentication": {"type": "none"},
+        "created": "2025-01-01T00:00:00.000Z",
+        "modified": "2025-01-01T00:00:00.000Z",
+    }
+    assert server.rest("GET", "/webhooks").json() == [answer.json()]
+
+
+@pytest.mark.parametrize("event_type", EventType)
+def test_every_type_can_be_created(server: Server, event_type: EventType) -> None:
+    answer = server.rest("POST", "/webhooks", {**FORM, "type": event_type.value})
+    assert answer.status_code == 201
+    assert answer.json()["type"] == ("archived" if event_type == "archive" else event_type.value)
+
+
+def test_every_command_in_every_status(server: Server) -> None:
+    commands = {
+        "activate": ("POST", "/activate"),
+        "deactivate": ("POST", "/deactivate"),
+        "delete": ("DELETE", ""),
+    }
+    ways = {"created": (), "activated": ("activate",), "deactivated": ("activate", "deactivate")}
+    success = {("created", "activate"), ("activated", "deactivate"), ("deactivated", "activate")}
+    for status, way in ways.items():
+        for command, (method, path) in commands.items():
+            number = server.create()
+            for step in way:
+                assert server.rest(commands[step][0], f"/webhooks/{number}{commands[step][1]}").status_code == 200
+            answer = server.rest(method, f"/webhooks/{number}{path}")
+            if (status, command) in success:
+                assert (answer.status_code, answer.json()["status"]) == (200, f"{command}d")
+            elif (status, command) == ("deactivated", "delete"):
+                assert (answer.status_code, answer.content) == (204, b"")
+                assert server.rest("GET", "/webhooks").json() == []
+            else:
+                assert answer.status_code == 400, (status, command)
+                assert f"in status {status}" in answer.json()["errorMessage"]
+            server.control("POST", "/reset", {})
+
+
+ON_ONE = (
+    ("PUT", "", FORM),
+    ("GET", "/verify?mailingId=1", None),
+    ("POST", "/activate", None),
+    ("POST", "/deactivate", None),
+    ("DELETE", "", None),
+)
+
+
+@pytest.mark.parametrize(("method", "path", "form"), ON_ONE)
+def test_404_where_no_webhook_is_and_409_where_it_is_another_clients(
+    server: Server, method: str, path: str, form: Any
+) -> None:
+    number = server.create(client=OTHER_CLIENT)
+    for wanted, status in ((number, 409), (number + 1, 404)):
+        answer = server.rest(method, f"/webhooks/{wanted}{path}", form)
+        assert (answer.status_code, answer.json()["httpStatusCode"]) == (status, status)
+        assert answer.json()["violations"] == []
+
+
+def test_a_client_sees_only_its_own_webhooks(server: Server) -> None:
+    mine, others = server.create(), server.create(client=OTHER_CLIENT)
+    assert [webhook["id"] for webhook in server.rest("GET", "/webhooks").json()] == [mine]
+    assert [webhook["id"] for webhook in server.rest("GET", "/webhooks", client=OTHER_CLIENT).json()] == [others]
+
+
+@pytest.mark.parametrize("path", ["/webhooks", "/webhooks/1/activate", "/users/authenticated", "/smartcampaigns"])
+def test_401_without_the_right_credentials(server: Server, path: str) -> None:
+    method = "POST" if path.endswith("activate") else "GET"
+    for auth in (None, (USER, "wrong"), ("wrong", PASSWORD), ("other", "s3cret-of-other")):
+        answer = server.rest(method, path, auth=auth)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Basic ")
+        assert answer.json()["httpStatusCode"] == 401
+        assert PASSWORD not in answer.text
+    for header in ("Bearer x", "Basic", "Basic !", "Basic " + base64.b64encode(b"acme").decode()):
+        answer = server.rest(method, path, auth=_NoAuth(), headers={"Authorization": header})
+        assert answer.status_code == 401
+    assert server.rest(method, path, client=3, auth=(USER, PASSWORD)).status_code == 401
+
+
+class _NoAuth(requests.auth.AuthBase):
+    """Leaves a header as it is given."""
+
+    def __call__(self, request: Any) -> Any:
+        return request
+
+
+def test_the_authenticated_user(server: Server) -> None:
+    answer = server.rest("GET", "/users/authenticated")
+    assert answer.status_code == 200
+    assert answer.json()["username"] == USER
+    assert set(answer.json()) == {"id", "username", "email"}
+    assert answer.json()["id"] != server.rest("GET", "/users/authenticated", client=OTHER_CLIENT).json()["id"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        (VENDOR_JSON, VENDOR_JSON),
+        (f"text/html, {VENDOR_JSON};q=0.9", VENDOR_JSON),
+        ("application/json", "application/json"),
+        ("*/*", "application/json"),
+    ],
+)
+def test_the_answer_has_the_media_type_that_is_asked_for(server: Server, accept: str, content_type: str) -> None:
+    for path, status in (("/webhooks", 200), ("/webhooks?limit=0", 400)):
+        answer = server.rest("GET", path, headers={"Accept": accept})
+        assert (answer.status_code, answer.headers["content-type"]) == (status, content_type)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/webhooks", "GET, HEAD, POST"),
+        ("/webhooks/1", "DELETE, PUT"),
+        ("/webhooks/1/activate", "POST"),
+        ("/users/authenticated", "GET, HEAD"),
+    ],
+)
+def test_405_names_the_methods_that_are_allowed(server: Server, path: str, allowed: str) -> None:
+    answer = server.rest("PATCH", path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert allowed in answer.json()["errorMessage"]
+
+
+def test_404_where_no_operation_is(server: Server) -> None:
+    for path in ("", "/", "/webhook", "/webhooks/1/pause", "/webhooks/"):
+        answer = server.rest("GET", path)
+        assert (answer.status_code, answer.json()["httpStatusCode"]) == (404, 404)
+
+
+def test_a_json_body_gets_415_and_a_hint(server: Server) -> None:
+    answer = server.rest("POST", "/webhooks", json.dumps(FORM), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 415
+    assert "form, not as JSON" in answer.json()["errorMessage"]
+    assert server.rest("GET", "/webhooks").json() == []
+
+
+@pytest.mark.parametrize("size", [BODY_BYTES_MAX, BODY_BYTES_MAX + 1])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_above_the_limit_gets_413(server: Server, size: int, chunked: bool) -> None:
+    body = b"type=open&x=".ljust(size, b"y")
+    answer = server.rest(
+        "POST",
+        "/webhooks",
+        iter([body[: size // 2], body[size // 2 :]]) if chunked else body,
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    assert answer.status_code == (400 if size <= BODY_BYTES_MAX else 413)
+    assert server.rest("GET", "/webhooks").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("targetUrl", None),
+        ("targetUrl", ""),
+        ("targetUrl", "ftp://example.com/"),
+        ("targetUrl", "file:///etc/passwd"),
+        ("targetUrl", "//example.com/"),
+        ("targetUrl", "http://"),
+        ("targetUrl", "http://user:password@example.com/"),
+        ("targetUrl", "http://example.com:99999/"),
+        ("targetUrl", "http://example.com/\r\nX: y"),
+        ("targetUrl", "http://example.com/ a"),
+        ("targetUrl", "http://example.com/" + "a" * 2_000),
+        ("type", None),
+        ("type", "Open"),
+        ("type", "archived"),
+        ("type", "webhooknode"),
+        ("format", None),
+        ("format", "xml"),
+        ("authentication", "{"),
+        ("authentication", "[]"),
+        ("authentication", "null"),
+        ("authentication", '{"type":"digest"}'),
+        ("authentication", '{"type":"basicAuth","userName":"a"}'),
+        ("authentication", '{"type":"basicAuth","userName":"","password":"b"}'),
+        ("authentication", '{"type":"basicAuth","userName":"a:b","password":"c"}'),
+        ("authentication", '{"type":"keyAuth","key":"X-Key"}'),
+        ("authentication", '{"type":"keyAuth","key":"X Key","passphrase":"p"}'),
+        ("authentication", '{"type":"keyAuth","key":"X-Key","passphrase":"p\\r\\nX: y"}'),
+        ("authentication", '{"type":"keyAuth","key":"Content-Length","passphrase":"5"}'),
+        ("authentication", '{"type":"none","extra":1}'),
+        ("authentication", "[" * 5_000),
+        ("basicAuthUsername", "lonely"),
+        ("basicAuthPassword", "lonely"),
+        ("integrationId", "a\x00b"),
+        ("integrationId", "a" * 2_001),
+    ],
+)
+def test_a_wrong_field_is_named_and_nothing_is_created(server: Server, field: str, text: str | None) -> None:
+    form = {name: value for name, value in {**FORM, field: text}.items() if value is not None}
+    [violation] = violations(server.rest("POST", "/webhooks", form))
+    named = {"basicAuthUsername": "basicAuthPassword", "basicAuthPassword": "basicAuthUsername"}.get(field, field)
+    assert violation.startswith(f"{named}: ")
+    assert server.rest("GET", "/webhooks").json() == []
+    number = server.create()
+    if field != "integrationId":
+        assert violations(server.rest("PUT", f"/webhooks/{number}", form)) == [violation]
+
+
+def test_all_wrong_fields_are_named_at_once(server: Server) -> None:
+    found = violations(server.rest("POST", "/webhooks", {"type": "x", "authentication": "{"}))
+    assert [violation.partition(":")[0] for violation in found] == ["targetUrl", "type", "format", "authentication"]
+
+
+def test_a_field_given_twice_is_refused(server: Server) -> None:
+    found = violations(server.rest("POST", "/webhooks", [*FORM.items(), ("type", "click")]))
+    assert found == ["type: given 2 times, allowed: once"]
+    found = violations(server.rest("GET", "/webhooks?limit=1&limit=2"))
+    assert found == ["limit: given 2 times, allowed: once"]
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1.0", "x", "9223372036854775808", "1" * 100, "%00"])
+def test_an_id_that_is_none_is_refused(server: Server, number: str) -> None:
+    for method, path, form in ON_ONE:
+        [violation] = violations(server.rest(method, f"/webhooks/{number}{path}", form))
+        assert violation.startswith("webhookId: ")
+    [violation] = violations(server.rest("GET", "/webhooks", client=number))
+    assert violation.startswith("clientId: ")
+
+
+def test_the_greatest_id_is_only_unknown(server: Server) -> None:
+    assert server.rest("POST", "/webhooks/9223372036854775807/activate").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sort", "id"),
+        ("sort", ""),
+        ("direction", "UP"),
+        ("offset", "-1"),
+        ("offset", "2147483648"),
+        ("limit", "0"),
+        ("limit", "-1"),
+        ("limit", "ten"),
+        ("integrationId", "%01"),
+        ("integrationId", "%ff"),
+    ],
+)
+def test_a_wrong_query_parameter_is_named(server: Server, name: str, text: str) -> None:
+    answer = server.rest("GET", f"/webhooks?{name}={text}")
+    found = violations(answer)
+    assert [violation.partition(":")[0] for violation in found] == ([name] if text != "%ff" else [])
+
+
+@pytest.mark.parametrize("query", ["", "mailingId=0", "mailingId=1&numberOfEvents=0", "mailingId=1&numberOfEvents=101"])
+def test_a_wrong_verification_is_refused(server: Server, query: str) -> None:
+    number = server.create()
+    [violation] = violations(server.rest("GET", f"/webhooks/{number}/verify?{query}"))
+    assert violation.partition(":")[0] in ("mailingId", "numberOfEvents")
+
+
+def test_the_creation_limit_is_each_clients_own() -> None:
+    with running_server(policy=Policy(webhooks_per_client_max=2)) as server:
+        server.create()
+        second = server.activated(TARGET)
+        answer = server.rest("POST", "/webhooks", FORM)
+        assert answer.status_code == 400
+        assert "limit" in answer.json()["errorMessage"]
+        server.create(client=OTHER_CLIENT)
+        server.rest("POST", f"/webhooks/{second}/deactivate")
+        server.rest("DELETE", f"/webhooks/{second}")
+        assert server.rest("POST", "/webhooks", FORM).status_code == 201
+
+
+def test_lists_are_sorted_cut_and_filtered(server: Server) -> None:
+    targets = ["http://b.example/", "http://a.example/", "http://c.example/"]
+    types = ["open", "click", "bounce"]
+    for target, event_type, integration in zip(targets, types, ["x", "y", "x"], strict=True):
+        server.create(target, event_type, integrationId=integration)
+
+    def ids(query: str) -> list[int]:
+        return [webhook["id"] for webhook in server.rest("GET", f"/webhooks?{query}").json()]
+
+    assert ids("") == [3, 2, 1]
+    assert ids("direction=ASC") == [1, 2, 3]
+    assert ids("sort=TARGET_URL&direction=ASC") == [2, 1, 3]
+    assert ids("sort=TYPE") == [1, 2, 3]
+    assert ids("sort=NAME&direction=ASC") == [1, 2, 3]
+    assert ids("offset=1") == [2, 1]
+    assert ids("offset=1&limit=1") == [2]
+    assert ids("offset=3") == []
+    assert ids("integrationId=x") == [3, 1]
+    assert ids("integrationId=z") == []
+    server.rest("POST", "/webhooks/2/activate")
+    assert ids("sort=STATUS&direction=ASC&limit=1") == [2]
+
+
+def test_update_changes_target_and_credentials_and_keeps_what_it_is_not_told(
+    server: Server, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request("/new").respond_with_data("")
+    number = server.activated(TARGET, basicAuthUsername="joe", basicAuthPassword="pw:1")
+    answer = server.rest("PUT", f"/webhooks/{number}", {**FORM, "targetUrl": httpserver.url_for("/new")})
+    assert (answer.status_code, answer.json()["authentication"]) == (200, {"type": "basicAuth"})
+    server.control("POST", "/emit", {"type": "open"})
+    server.advance("1s")
+    request, _ = httpserver.log[0]
+    assert request.headers["authorization"] == "Basic " + base64.b64encode(b"joe:pw:1").decode()
+    none = server.rest("PUT", f"/webhooks/{number}", {**FORM, "authentication": '{"type":"none"}'})
+    assert none.json()["authentication"] == {"type": "none"}
+
+
+def test_update_does_not_change_the_type(server: Server) -> None:
+    number = server.create()
+    assert server.rest("PUT", f"/webhooks/{number}", {**FORM, "type": "click"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "header", "text"),
+    [
+        ({}, "none", "Authorization", None),
+        ({"authentication": '{"type":"none"}'}, "none", "Authorization", None),
+        (
+            {"basicAuthUsername": "joe", "basicAuthPassword": "p"},
+            "basicAuth",
+            "Authorization",
+            "Basic " + base64.b64encode(b"joe:p").decode(),
+        ),
+        (
+            {"authentication": '{"type":"basicAuth","userName":"joe","password":"pä ß"}'},
+            "basicAuth",
+            "Authorization",
+            "Basic " + base64.b64encode("joe:pä ß".encode()).decode(),
+        ),
+        (
+            {"authentication": '{"type":"keyAuth","key":"Authorization","passphrase":"Bearer t0ken"}'},
+            "keyAuth",
+            "Authorization",
+            "Bearer t0ken",
+        ),
+        (
+            {"authentication": '{"type":"keyAuth","key":"X-Api-Key","passphrase":"k"}'},
+            "keyAuth",
+            "X-Api-Key",
+            "k",
+        ),
+    ],
+)
+def test_credentials_go_with_every_request(
+    server: Server, httpserver: HTTPServer, fields: dict[str, str], kind: str, header: str, text: str | None
+) -> None:
+    httpserver.expect_request("/hook").respond_with_data("")
+    server.activated(httpserver.url_for("/hook"), **fields)
+    [webhook] = server.rest("GET", "/webhooks").json()
+    assert webhook["authentication"] == {"type": kind}
+    server.control("POST", "/emit", {"type": "open", "count": 150})
+    server.advance("1s")
+    assert [request.headers.get(header) for request, _ in httpserver.log] == [text, text]
+
+
+def test_two_ways_of_credentials_must_agree(server: Server) -> None:
+    both = {"basicAuthUsername": "joe", "basicAuthPassword": "p"}
+    same = {**both, "authentication": '{"type":"basicAuth","userName":"joe","password":"p"}'}
+    assert server.rest("POST", "/webhooks", {**FORM, **same}).status_code == 201
+    [violation] = violations(server.rest("POST", "/webhooks", {**FORM, **both, "authentication": '{"type":"none"}'}))
+    assert violation.startswith("authentication: ")
+
+
+@pytest.mark.parametrize("count", [1, 99, 100])
+def test_verify_sends_sample_events_of_the_mailing_and_tells_the_answer(
+    server: Server, httpserver: HTTPServer, count: int
+) -> None:
+    httpserver.expect_request("/hook").respond_with_data("thanks", 202)
+    number = server.create(httpserver.url_for("/hook"), "click")
+    query = "mailingId=42" if count == 1 else f"mailingId=42&numberOfEvents={count}"
+    answer = server.rest("GET", f"/webhooks/{number}/verify?{query}")
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "id": number,
+            "httpStatusCode": 202,
+            "responseBody": "thanks",
+            "numberOfEvents": count,
+            "targetUrl": httpserver.url_for("/hook"),
+        },
+    )
+    [(request, _)] = httpserver.log
+    events = request.get_json()
+    assert len(events) == count
+    assert {(event["type"], event["mailingId"], event["clientId"]) for event in events} == {("click", 42, CLIENT)}
+    assert server.state()["deliveries"] == {"attempts": 0, "delivered": 0, "discarded": 0, "pending": 0}
+
+
+def test_verify_tells_why_no_answer_came(server: Server) -> None:
+    number = server.create(TARGET)
+    answer = server.rest("GET", f"/webhooks/{number}/verify?mailingId=1").json()
+    assert (answer["httpStatusCode"], answer["responseBody"]) == (0, "connection refused")
+
+
+def test_the_way_of_the_vendors_own_client_to_a_mailing_id(server: Server) -> None:
+    empty = server.rest("GET", "/smartcampaigns")
+    assert empty.json() == {"elements": [], "count": 0, "offset": 0, "limit": 100}
+    made = server.rest("POST", "/smartcampaigns", {"name": "webhook test"})
+    assert (made.status_code, made.json()["name"]) == (201, "webhook test")
+    path = f"/smartcampaigns/{made.json()['id']}"
+    assert server.rest("GET", f"{path}/messages").json() == []
+    message = server.rest("POST", f"{path}/messages", {"name": "mail", "subject": "hello"})
+    assert (message.status_code, message.json()["mediaType"]) == (201, "email")
+    assert server.rest("GET", f"{path}/messages").json() == [message.json()]
+    assert server.rest("GET", path).json()["messages"] == [message.json()]
+    copy = server.rest("POST", "/smartcampaigns", {"sourceCampaignId": str(made.json()["id"])}).json()
+    assert copy["messages"][0]["mailingId"] != message.json()["mailingId"]
+    assert server.rest("GET", path, client=OTHER_CLIENT).status_code == 404
+    assert server.rest("DELETE", f"{path}/messages/{message.json()['mailingId']}").status_code == 204
+    assert server.rest("DELETE", f"{path}/messages/{message.json()['mailingId']}").status_code == 404
+    assert server.rest("DELETE", path).status_code == 204
+    assert server.rest("GET", path).status_code == 404
+
+
+def test_no_answer_ever_holds_a_secret(server: Server, httpserver: HTTPServer) -> None:
+    def echo(request: Any) -> Any:
+        from werkzeug import Response
+
+        return Response(str(request.headers), 500, {"X-Echo": request.headers["Authorization"]})
+
+    httpserver.expect_request("/hook").respond_with_handler(echo)
+    authentication = '{"type":"keyAuth","key":"Authorization","passphrase":"Bearer t0p-s3cret"}'
+    number = server.activated(httpserver.url_for("/hook"), authentication=authentication)
+    server.control("POST", "/emit", {"type": "open"})
+    server.advance("20s")
+    answers = [
+        server.rest("GET", "/webhooks"),
+        server.rest("GET", f"/webhooks/{number}/verify?mailingId=1"),
+        server.rest("POST", "/webhooks", {**FORM, "authentication": '{"type":"keyAuth","passphrase":"t0p-s3cret"}'}),
+        server.control("GET", "/state"),
+        server.control("GET", "/journal"),
+    ]
+    positions = [
+        entry["position"] for entry in answers[-1].json()["entries"] if entry["entry"] in ("attempted", "verified")
+    ]
+    answers += [server.control("GET", f"/deliveries/{position}") for position in positions]
+    assert len(positions) == 2
+    assert answers[-1].status_code == 404  # a verification is no delivery
+    assert any("***" in answer.text for answer in answers)
+    for answer in answers:
+        assert "t0p-s3cret" not in answer.text + str(answer.headers)
+        assert PASSWORD not in answer.text + str(answer.headers)

@@ -1,0 +1,104 @@
+"""The life of a webhook in Swagger UI, clicked through in a real browser as the vendor's guide tells it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from browsers import browser, clean_page
+from servers import CLIENT, PASSWORD, USER, Server, running_server
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
+
+
+def opened(page: Any, title: str) -> Any:
+    """The operation of that title, opened and ready to be tried."""
+    block = page.locator(".opblock", has=page.get_by_text(title, exact=True))
+    block.locator(".opblock-summary-control").click()
+    block.get_by_role("button", name="Try it out").click()
+    return block
+
+
+def executed(block: Any) -> tuple[int, Any]:
+    """Status and body of the answer that Swagger UI shows. Leaves the operation closed, and as it was."""
+    block.get_by_role("button", name="Execute").click()
+    live = block.locator(".live-responses-table .response")
+    live.wait_for()
+    status = int(live.locator(".response-col_status").inner_text().split()[0])
+    shown = live.locator(".highlight-code code")
+    body = json.loads(shown.first.text_content()) if status != 204 else None
+    block.get_by_role("button", name="Clear").click()
+    block.get_by_role("button", name="Cancel").click()
+    block.locator(".opblock-summary-control").click()
+    return status, body
+
+
+def filled(block: Any, name: str, text: str) -> None:
+    """Fill in a parameter or form field."""
+    row = block.locator(f'tr[data-param-name="{name}"], tr[data-property-name="{name}"]')
+    field = row.locator("input, textarea, select").first
+    if field.evaluate("field => field.tagName") == "SELECT":
+        field.select_option(text)
+    else:
+        field.fill(text)
+
+
+def called(page: Any, title: str, **values: str) -> tuple[int, Any]:
+    block = opened(page, title)
+    for name, text in values.items():
+        filled(block, name, text)
+    return executed(block)
+
+
+def test_the_life_of_a_webhook(server: Server, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook", method="POST").respond_with_data("", 200)
+    target = httpserver.url_for("/hook")
+    with browser() as running, clean_page(running, server.url) as page:
+        page.goto(f"{server.url}/docs")
+        page.get_by_role("button", name="Authorize").first.click()
+        form = page.locator(".auth-container")
+        form.get_by_label("auth-basic-username").fill(USER)
+        form.get_by_label("auth-basic-password").fill(PASSWORD)
+        form.get_by_role("button", name="Apply credentials").click()
+        page.locator(".modal-ux").get_by_role("button", name="Close").last.click()
+
+        status, webhook = called(page, "Create a webhook", targetUrl=target, type="open", format="json")
+        assert status == 201, webhook
+        assert webhook["status"] == "created"
+        number = str(webhook["id"])
+
+        status, webhooks = called(page, "Get information about all webhooks")
+        assert (status, [each["id"] for each in webhooks]) == (200, [webhook["id"]])
+
+        status, webhook = called(page, "Activate a webhook", webhookId=number)
+        assert (status, webhook["status"]) == (200, "activated")
+
+        status, emitted = emit(page, {"type": "open", "count": 3})
+        assert (status, emitted) == (200, {"events": 3, "webhookIds": [webhook["id"]]})
+        server.advance("1s")
+        [delivery] = httpserver.log
+        events = json.loads(delivery[0].get_data())
+        assert [event["clientId"] for event in events] == [CLIENT] * 3
+
+        status, refused = called(page, "Delete a webhook", webhookId=number)
+        assert (status, refused["httpStatusCode"]) == (400, 400)
+
+        status, webhook = called(page, "Deactivate a webhook", webhookId=number)
+        assert (status, webhook["status"]) == (200, "deactivated")
+
+        assert called(page, "Delete a webhook", webhookId=number) == (204, None)
+        assert called(page, "Get information about all webhooks") == (200, [])
+
+
+def emit(page: Any, body: dict[str, Any]) -> tuple[int, Any]:
+    block = opened(page, "Emit events")
+    block.locator(".body-param__text").fill(json.dumps(body))
+    return executed(block)
