@@ -98,7 +98,7 @@ class ServedCampaign:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Time passes, and the prologue is played, while this is open."""
-        self._task = asyncio.create_task(self.pacer.run())
+        self._start()
         playing = None if self._prologue is None else asyncio.ensure_future(self._prologue(self.campaign))
         try:
             yield
@@ -117,7 +117,7 @@ class ServedCampaign:
         await self._stop()
         self._begin_anew()
         self.generation += 1
-        self._task = asyncio.create_task(self.pacer.run())
+        self._start()
         old.changed()  # whoever watches the old one learns of the new one
 
     async def in_thread(self, make: Callable[[], Made]) -> Made:
@@ -134,8 +134,19 @@ class ServedCampaign:
         """Events that are neither delivered nor discarded."""
         return sum(self.exporter.pending_count(webhook.id) for webhook in self.exporter.registry.all())
 
+    def _start(self) -> None:
+        self._task = asyncio.create_task(self.pacer.run())
+        self._task.add_done_callback(_tell)
+
     async def _stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """Nobody waits for the task that moves time: if it fails, which is a fault of ours, that must not go unseen."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        task.get_loop().call_exception_handler({"message": "time stands still", "exception": error, "task": task})

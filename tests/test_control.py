@@ -1,0 +1,433 @@
+"""The control API, the live stream, and who is kept out."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from pytest_httpserver import HTTPServer
+
+from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
+from servers import CLIENT, OTHER_CLIENT, Server, running_server
+
+DEAD = "http://127.0.0.1:9/hook"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def hook(httpserver: HTTPServer) -> str:
+    httpserver.expect_request("/hook").respond_with_data("thanks")
+    return httpserver.url_for("/hook")
+
+
+def attempts(server: Server) -> list[Any]:
+    entries = server.control("GET", "/journal").json()["entries"]
+    return [entry for entry in entries if entry["entry"] == "attempted"]
+
+
+def test_health(server: Server) -> None:
+    assert server.control("GET", "/health").json()["status"] == "ok"
+
+
+def test_events_reach_the_webhooks_of_their_client_and_type(server: Server, httpserver: HTTPServer, hook: str) -> None:
+    opens, _ = server.activated(hook), server.activated(hook, "click")
+    server.activated(hook, client=OTHER_CLIENT)
+    server.create(hook)
+    answer = server.control("POST", "/emit", {"type": "open", "count": 250})
+    assert answer.json() == {"events": 250, "webhookIds": [opens]}
+    server.advance("1s")
+    assert [len(request.get_json()) for request, _ in httpserver.log] == [100, 100, 50]
+    assert {event["clientId"] for request, _ in httpserver.log for event in request.get_json()} == {CLIENT}
+
+
+def test_events_over_a_time_fall_due_with_it(server: Server, httpserver: HTTPServer, hook: str) -> None:
+    server.activated(hook)
+    server.control("POST", "/emit", {"type": "open", "count": 60, "over": "1h"})
+    server.advance("30m")
+    half = len(httpserver.log)
+    assert 0 < half < 60
+    server.advance("30m")
+    assert sum(len(request.get_json()) for request, _ in httpserver.log) == 60
+
+
+def test_more_like_a_captured_event(server: Server, httpserver: HTTPServer, hook: str) -> None:
+    server.activated(hook)
+    captured = {"type": "open", "recipientId": "A-0042", "created": 1564590054, "extra": {"deep": [1, None]}}
+    server.control("POST", "/emit", {"type": "open", "count": 3, "like": captured})
+    server.advance("1s")
+    events = httpserver.log[0][0].get_json()
+    assert [list(event) for event in events] == [list(captured)] * 3
+    assert {json.dumps(event["extra"]) for event in events} == {'{"deep": [1, null]}'}
+    wrong = server.control("POST", "/emit", {"type": "click", "like": captured})
+    assert (wrong.status_code, wrong.json()["error"]) == (
+        400,
+        "like: its type is not click, allowed: an event of that type",
+    )
+
+
+def test_time_moves_only_when_told(server: Server) -> None:
+    clock = {"now": DEFAULT_START, "speed": 0, "advancing": False}
+    assert server.control("GET", "/clock").json() == clock
+    assert server.control("POST", "/clock/advance", {"by": "1h30m"}).json()["now"] == DEFAULT_START + 3 * HOUR // 2
+    assert server.state()["now"] == DEFAULT_START + 3 * HOUR // 2
+
+
+def test_speed_can_be_set_and_time_then_moves_by_itself(server: Server, httpserver: HTTPServer, hook: str) -> None:
+    httpserver.clear()
+    httpserver.expect_ordered_request("/hook").respond_with_data("", 503)
+    httpserver.expect_ordered_request("/hook").respond_with_data("", 200)
+    server.activated(hook)
+    assert server.control("PUT", "/clock/speed", {"speed": 1000}).json()["speed"] == 1000
+    with httpserver.wait(timeout=20) as waiting:
+        server.control("POST", "/emit", {"type": "open"})
+    assert waiting.result
+    server.control("PUT", "/clock/speed", {"speed": 0})
+    first, second = attempts(server)
+    assert second["at"] - (first["at"] + first["took"]) == 10 * SECOND
+    assert (first["accepted"], second["accepted"]) == (False, True)
+
+
+def test_an_outage_of_one_webhook_is_retried_and_mended(server: Server, httpserver: HTTPServer, hook: str) -> None:
+    broken, whole = server.activated(hook), server.activated(hook)
+    outage = {"kind": "unreachable", "for": "2h", "webhookId": broken}
+    assert server.control("POST", "/outages", outage).status_code == 204
+    server.control("POST", "/emit", {"type": "open"})
+    server.advance("1m")
+    views = {view["id"]: view for view in server.state()["webhooks"]}
+    assert views[broken]["outage"] == {"kind": "unreachable", "until": DEFAULT_START + 2 * HOUR}
+    assert (views[broken]["pending"], views[broken]["attempts"], views[broken]["attempt"]) == (1, 7, 8)
+    assert (views[whole]["pending"], views[whole]["outage"], views[whole]["phase"]) == (0, None, "idle")
+    assert len(httpserver.log) == 1
+    assert server.control("DELETE", f"/outages?webhookId={broken}").status_code == 204
+    assert server.control("POST", f"/webhooks/{broken}/retry").status_code == 204
+    server.advance("1s")
+    assert len(httpserver.log) == 2
+    assert server.state()["deliveries"] == {"attempts": 9, "delivered": 2, "discarded": 0, "pending": 0}
+
+
+def test_mend_all(server: Server, hook: str) -> None:
+    server.activated(hook)
+    server.control("POST", "/outages", {"for": "3d"})
+    server.control("POST", "/emit", {"type": "open"})
+    server.advance("5s")
+    assert server.state()["deliveries"]["pending"] == 1
+    server.control("DELETE", "/outages")
+    server.advance("5s")
+    assert server.state()["deliveries"] == {"attempts": 2, "delivered": 1, "discarded": 0, "pending": 0}
+
+
+def test_three_days_of_outage_discard(server: Server) -> None:
+    server.activated(DEAD)
+    server.control("POST", "/outages", {"for": "4d"})
+    server.control("POST", "/emit", {"type": "open", "count": 100})
+    server.advance("3d")
+    assert server.state()["deliveries"] == {"attempts": 25_920, "delivered": 0, "discarded": 100, "pending": 0}
+
+
+def test_a_delivery_is_shown_in_full(server: Server, httpserver: HTTPServer, hook: str) -> None:
+    httpserver.clear()
+    httpserver.expect_request("/hook").respond_with_data("<script>alert(1)</script>", 500, {"X-Why": "because"})
+    server.activated(hook, basicAuthUsername="joe", basicAuthPassword="pw")
+    server.control("POST", "/emit", {"type": "open", "count": 2})
+    server.advance("15s")
+    [entry] = attempts(server)
+    assert (entry["count"], entry["first_number"], entry["status_text"]) == (2, 1, "500")
+    shown = server.control("GET", f"/deliveries/{entry['position']}").json()
+    assert (shown["number"], shown["at"], shown["accepted"]) == (2, DEFAULT_START + 10 * SECOND, False)
+    assert shown["wallMilliseconds"] > 0
+    request, response = shown["request"], shown["response"]
+    assert (request["method"], request["url"]) == ("POST", hook)
+    assert request["body"].encode() == httpserver.log[1][0].get_data()
+    assert request["bodyBytes"] == len(request["body"])
+    assert ["Authorization", "***"] in request["headers"]
+    assert (response["status"], response["body"]) == (500, "<script>alert(1)</script>")
+    assert ["x-why", "because"] in response["headers"]
+    assert shown["curl"].startswith("curl --request POST --header ")
+    assert "Authorization: ***" in shown["curl"]
+    first = server.control("GET", f"/deliveries/{entry['position']}?number=1").json()
+    assert (first["number"], first["at"]) == (1, DEFAULT_START)
+    for wrong in ("99999", f"{entry['position'] - 1}", f"{entry['position']}?number=3"):
+        assert server.control("GET", f"/deliveries/{wrong}").status_code == 404
+
+
+def test_a_delivery_names_the_target_it_went_to(server: Server, hook: str) -> None:
+    number = server.activated(DEAD)
+    server.control("POST", "/emit", {"type": "open"})
+    server.advance("1s")
+    server.rest("PUT", f"/webhooks/{number}", {"targetUrl": hook, "type": "open", "format": "json"})
+    server.advance("10s")
+    shown = [server.control("GET", f"/deliveries/{entry['position']}").json() for entry in attempts(server)]
+    assert [view["request"]["url"] for view in shown] == [DEAD, hook]
+
+
+def test_the_journal_in_pages(server: Server) -> None:
+    for _ in range(7):
+        server.create()
+    page = server.control("GET", "/journal?limit=3").json()
+    assert (page["first"], page["next"], page["dropped"]) == (0, 8, 0)
+    assert [entry["position"] for entry in page["entries"]] == [0, 1, 2]
+
+    def positions(query: str) -> list[int]:
+        return [entry["position"] for entry in server.control("GET", f"/journal?{query}").json()["entries"]]
+
+    assert positions("after=2&limit=3") == [3, 4, 5]
+    assert positions("after=7") == []
+    assert positions("after=100") == []
+    assert positions("before=100&limit=2") == [6, 7]
+    assert positions("before=2") == [0, 1]
+    assert positions("before=0") == []
+    for wrong in ("limit=0", "limit=1001", "after=x", "after=1&before=2"):
+        assert server.control("GET", f"/journal?{wrong}").status_code == 400
+
+
+def test_reset_forgets_everything(server: Server, hook: str) -> None:
+    number = server.activated(hook)
+    server.control("POST", "/emit", {"type": "open"})
+    server.advance("1h")
+    server.control("POST", "/outages", {"for": "1d"})
+    assert server.control("POST", "/reset").status_code == 204
+    state = server.state()
+    assert (state["now"], state["webhooks"], state["deliveries"]["attempts"]) == (DEFAULT_START, [], 0)
+    assert server.rest("GET", "/webhooks").json() == []
+    assert server.rest("POST", f"/webhooks/{number}/activate").status_code == 404
+    assert server.activated(hook) == 1
+    server.control("POST", "/emit", {"type": "open"})
+    server.advance("1s")
+    assert server.state()["deliveries"]["delivered"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "word"),
+    [
+        ("POST", "/emit", {}, "type"),
+        ("POST", "/emit", {"type": "x"}, "type"),
+        ("POST", "/emit", {"type": "open", "count": 0}, "count"),
+        ("POST", "/emit", {"type": "open", "count": 1_000_001}, "count"),
+        ("POST", "/emit", {"type": "open", "count": 1.5}, "count"),
+        ("POST", "/emit", {"type": "open", "over": "soon"}, "over"),
+        ("POST", "/emit", {"type": "open", "clientId": 5}, "clientId"),
+        ("POST", "/emit", {"type": "open", "unknown": 1}, "unknown"),
+        ("POST", "/emit", [], "object"),
+        ("POST", "/clock/advance", {"by": "-1s"}, "by"),
+        ("POST", "/clock/advance", {"by": ""}, "by"),
+        ("POST", "/clock/advance", {"by": "367d"}, "366d"),
+        ("PUT", "/clock/speed", {"speed": -1}, "speed"),
+        ("PUT", "/clock/speed", {"speed": 1e9}, "speed"),
+        ("POST", "/outages", {"for": "1h", "kind": "x"}, "connect-timeout"),
+        ("POST", "/outages", {"kind": "refused"}, "for"),
+        ("POST", "/outages", {"for": "1h", "webhookId": 2**63}, "webhookId"),
+        ("DELETE", "/outages?webhookId=0", None, "webhookId"),
+        ("POST", "/webhooks/x/retry", None, "webhookId"),
+    ],
+)
+def test_wrong_input_is_one_line_that_names_it(server: Server, method: str, path: str, body: Any, word: str) -> None:
+    before = server.state()
+    answer = server.control(method, path, body)
+    assert answer.status_code == 400
+    [(name, line)] = answer.json().items()
+    assert name == "error"
+    assert word in line
+    assert "\n" not in line
+    assert server.state() == before
+
+
+def test_what_is_not_there_is_404(server: Server) -> None:
+    for method, path, body in (
+        ("POST", "/webhooks/1/retry", None),
+        ("DELETE", "/outages?webhookId=1", None),
+        ("POST", "/outages", {"for": "1h", "webhookId": 1}),
+        ("GET", "/nothing", None),
+    ):
+        answer = server.control(method, path, body)
+        assert answer.status_code == 404
+        assert set(answer.json()) == {"error"}
+    assert server.control("DELETE", "/clock").status_code == 405
+
+
+STATE_CHANGING = (
+    ("POST", "/emit", {"type": "open"}),
+    ("POST", "/clock/advance", {"by": "1s"}),
+    ("PUT", "/clock/speed", {"speed": 2}),
+    ("POST", "/outages", {"for": "1h"}),
+    ("DELETE", "/outages", None),
+    ("POST", "/webhooks/1/retry", None),
+    ("POST", "/reset", None),
+)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), STATE_CHANGING)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "attacker.example"},
+        {"Host": "127.0.0.1.attacker.example"},
+        {"Host": "localhost.attacker.example:80"},
+        {"Host": ""},
+        {"Host": "["},
+        {"Origin": "http://attacker.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_another_site_changes_nothing(
+    server: Server, method: str, path: str, body: Any, headers: dict[str, str]
+) -> None:
+    server.activated(DEAD)
+    before = server.state()
+    answer = server.control(method, path, body, headers=headers)
+    assert answer.status_code == 403
+    assert "allowed" in answer.json()["error"]
+    assert server.state() == before
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data", ""])
+def test_a_form_of_another_site_cannot_be_a_control_call(server: Server, content_type: str) -> None:
+    answer = requests.post(
+        f"{server.url}/__mockcampaign/emit",
+        data=b'{"type":"open"}',
+        headers={"Content-Type": content_type},
+        timeout=10,
+    )
+    assert answer.status_code == 415
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "LOCALHOST:80", "app.localhost", "[::1]:80", "10.0.0.1", "campaign.test"]
+)
+def test_own_names_and_addresses_are_let_in(server: Server, host: str) -> None:
+    headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+    assert server.control("POST", "/clock/advance", {"by": "1s"}, headers=headers).status_code == 200
+
+
+def test_another_site_cannot_reach_the_rest_api_through_a_browser(server: Server) -> None:
+    number = server.create()
+    for headers in (
+        {"Origin": "http://attacker.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "attacker.example"},
+    ):
+        answer = server.rest("GET", f"/webhooks/{number}/verify?mailingId=1", headers=headers)
+        assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/__mockcampaign/pages/live.css", "/openapi.json", "/__mockcampaign/state"]
+)
+def test_whatever_a_browser_shows_runs_nothing_foreign(server: Server, path: str) -> None:
+    answer = requests.get(server.url + path, timeout=10)
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path", ["../control.py", "..%2fcontrol.py", "%2e%2e/control.py", "vendor/../../control.py", "nothing.js"]
+)
+def test_nothing_but_pages_is_served_as_a_file(server: Server, path: str) -> None:
+    prepared = requests.Request("GET", f"{server.url}/__mockcampaign/pages/x").prepare()
+    prepared.url = f"{server.url}/__mockcampaign/pages/{path}"
+    with requests.Session() as session:
+        assert session.send(prepared, timeout=10).status_code == 404
+
+
+class Watcher:
+    """Reads the live stream in a thread of its own."""
+
+    def __init__(self, server: Server, **headers: str) -> None:
+        self._answer = requests.get(f"{server.url}/__mockcampaign/stream", headers=headers, stream=True, timeout=20)
+        assert self._answer.headers["content-type"].startswith("text/event-stream")
+        self.messages: list[tuple[str, str, Any]] = []
+        self._arrived = threading.Condition()
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        fields: dict[str, str] = {}
+        try:
+            for line in self._answer.iter_lines(decode_unicode=True):
+                name, _, text = line.partition(": ")
+                if line:
+                    fields[name] = text
+                elif "data" in fields:
+                    with self._arrived:
+                        message = fields.get("event", ""), fields.get("id", ""), json.loads(fields["data"])
+                        self.messages.append(message)
+                        self._arrived.notify_all()
+                    fields = {}
+        except (requests.RequestException, AttributeError, ValueError):
+            return  # closed under its feet
+
+    def until(self, wanted: Any) -> tuple[str, str, Any]:
+        """The first message that fits."""
+
+        def found() -> Any:
+            return next((message for message in self.messages if wanted(*message)), None)
+
+        with self._arrived:
+            assert self._arrived.wait_for(found, timeout=20), self.messages[-5:]
+            message: tuple[str, str, Any] = found()
+            return message
+
+    def close(self) -> None:
+        self._answer.close()
+        self._thread.join()
+
+
+@pytest.fixture
+def watcher(server: Server) -> Iterator[Watcher]:
+    watcher = Watcher(server)
+    yield watcher
+    server.control("POST", "/outages", {"for": "1s"})  # so that its last read ends
+    watcher.close()
+
+
+def test_the_stream_tells_the_state_first_and_then_what_happens(server: Server, watcher: Watcher, hook: str) -> None:
+    first = watcher.until(lambda event, number, data: True)
+    assert (first[0], first[2]["webhooks"]) == ("state", [])
+    server.activated(hook)
+    server.control("POST", "/emit", {"type": "open", "count": 3})
+    server.advance("1s")
+    _, number, entry = watcher.until(lambda event, number, data: data.get("entry") == "attempted")
+    assert (number, entry["events"], entry["accepted"]) == (str(entry["position"]), 3, True)
+    watcher.until(lambda event, number, data: event == "state" and data["deliveries"]["delivered"] == 3)
+
+
+def test_a_run_of_equal_failures_grows_in_the_stream(server: Server, watcher: Watcher) -> None:
+    server.activated(DEAD)
+    server.control("POST", "/outages", {"for": "1d"})
+    server.control("POST", "/emit", {"type": "open"})
+    server.advance("1s")
+    _, number, _ = watcher.until(lambda event, number, data: data.get("count") == 1 and data["entry"] == "attempted")
+    server.advance("1h")
+    assert watcher.until(lambda event, number, data: data.get("count") == 361)[1] == number
+
+
+def test_the_stream_tells_of_a_reset(server: Server, watcher: Watcher) -> None:
+    server.create()
+    watcher.until(lambda event, number, data: data.get("command") == "create")
+    server.control("POST", "/reset")
+    watcher.until(lambda event, number, data: event == "reset")
+    watcher.until(lambda event, number, data: data.get("entry") == "began")
+
+
+def test_a_watcher_that_comes_back_misses_nothing(server: Server) -> None:
+    for _ in range(5):
+        server.create()
+    watcher = Watcher(server, **{"Last-Event-ID": "3"})
+    watcher.until(lambda event, number, data: number == "5")
+    assert [number for event, number, _ in watcher.messages if event == "entry"] == ["4", "5"]
+    server.create()
+    watcher.close()

@@ -1,0 +1,148 @@
+"""Our OpenAPI document against the table of facts: paths, parameters, enumerations, statuses."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+
+from mockcampaign.server import control, rest
+from mockcampaign.server.openapi import document
+from servers import CLIENT
+
+DOCUMENT = json.loads(document((rest.API, control.API), CLIENT))
+
+TYPES = [
+    *("open", "click", "sent", "bounce", "unsubscribe", "spamcomplaint", "singleoptin", "confirmedoptin"),
+    *("doubleoptin", "blocklist", "archive", "filteredbyblocklist"),
+]
+FORM = {"targetUrl", "type", "format", "authentication", "basicAuthUsername", "basicAuthPassword"}
+
+FACTS: tuple[tuple[str, str, str, set[str], set[int]], ...] = (
+    ("Create a webhook", "post", "", FORM | {"integrationId"}, {201, 400, 401, 413, 415}),
+    (
+        "Get information about all webhooks",
+        "get",
+        "",
+        {"sort", "direction", "offset", "limit", "integrationId"},
+        {200, 400, 401},
+    ),
+    ("Update a webhook", "put", "/{webhookId}", {"webhookId"} | FORM, {200, 400, 401, 404, 409, 413, 415}),
+    (
+        "Verify a webhook",
+        "get",
+        "/{webhookId}/verify",
+        {"webhookId", "mailingId", "numberOfEvents"},
+        {200, 400, 401, 404, 409},
+    ),
+    ("Activate a webhook", "post", "/{webhookId}/activate", {"webhookId"}, {200, 400, 401, 404, 409}),
+    ("Deactivate a webhook", "post", "/{webhookId}/deactivate", {"webhookId"}, {200, 400, 401, 404, 409}),
+    ("Delete a webhook", "delete", "/{webhookId}", {"webhookId"}, {204, 400, 401, 404, 409}),
+)
+
+
+def form_of(operation: Any) -> dict[str, Any]:
+    content = operation.get("requestBody", {}).get("content", {})
+    form: dict[str, Any] = content.get("application/x-www-form-urlencoded", {}).get("schema", {})
+    return form
+
+
+@pytest.mark.parametrize(("title", "method", "path", "fields", "statuses"), FACTS)
+def test_the_operations_on_webhooks(title: str, method: str, path: str, fields: set[str], statuses: set[int]) -> None:
+    operation = DOCUMENT["paths"]["/rest/{clientId}/webhooks" + path][method]
+    assert operation["summary"] == title
+    named = {parameter["name"] for parameter in operation["parameters"]} | set(form_of(operation).get("properties", {}))
+    assert named == fields | {"clientId"}
+    assert {int(status) for status in operation["responses"]} == statuses
+    assert operation["security"] == [{"basic": []}]
+    for status, response in operation["responses"].items():
+        media_types = set(response.get("content", {}))
+        expected = {"application/json", "application/vnd.optivo.broadmail.v1+json"}
+        assert media_types == (set() if status == "204" else expected)
+
+
+def test_there_are_no_other_operations_on_webhooks() -> None:
+    found = {
+        (method, path)
+        for path, methods in DOCUMENT["paths"].items()
+        for method in methods
+        if path.startswith("/rest/{clientId}/webhooks")
+    }
+    assert found == {(method, "/rest/{clientId}/webhooks" + path) for _, method, path, _, _ in FACTS}
+
+
+def test_the_form_of_a_webhook() -> None:
+    form = form_of(DOCUMENT["paths"]["/rest/{clientId}/webhooks"]["post"])
+    assert form["required"] == ["targetUrl", "type", "format"]
+    assert form["properties"]["type"]["enum"] == TYPES
+    assert form["properties"]["format"]["enum"] == ["json"]
+    assert [name for name, field in form["properties"].items() if field.get("deprecated")] == [
+        "basicAuthUsername",
+        "basicAuthPassword",
+    ]
+
+
+def test_the_parameters_of_the_list() -> None:
+    operation = DOCUMENT["paths"]["/rest/{clientId}/webhooks"]["get"]
+    schemas = {parameter["name"]: parameter["schema"] for parameter in operation["parameters"]}
+    assert schemas["sort"]["enum"] == [
+        *("ID", "MAILING_GROUP", "TYPE", "NAME", "TEMPLATE", "STATUS", "PAYLOAD_FORMAT", "TARGET_URL"),
+        *("INTEGRATION_ID", "AUTHENTICATION", "DATA", "CREATED", "MODIFIED"),
+    ]
+    assert schemas["direction"]["enum"] == ["ASC", "DESC"]
+    defaults = {name: schema["default"] for name, schema in schemas.items() if "default" in schema}
+    assert defaults == {"clientId": CLIENT, "sort": "CREATED", "direction": "DESC", "offset": 0, "limit": 100}
+
+
+def test_a_webhook_as_it_is_answered() -> None:
+    webhook = DOCUMENT["components"]["schemas"]["RestWebhook"]
+    assert set(webhook["properties"]) == {
+        *("id", "type", "status", "format", "targetUrl", "authentication", "created", "modified")
+    }
+    assert set(webhook["properties"]["type"]["enum"]) == {*TYPES, "archived", "webhooknode"} - {"archive"}
+    assert set(webhook["properties"]["status"]["enum"]) == {
+        *("created", "activated", "deactivated", "deleted", "suspended")
+    }
+    assert webhook["properties"]["id"]["format"] == "int64"
+    assert webhook["properties"]["created"]["format"] == "date-time"
+
+
+def test_the_operations_of_smart_campaigns_and_users() -> None:
+    found = {
+        (method, path.removeprefix("/rest/{clientId}"))
+        for path, methods in DOCUMENT["paths"].items()
+        for method in methods
+        if path.startswith("/rest/") and "/webhooks" not in path
+    }
+    assert found == {
+        ("get", "/users/authenticated"),
+        ("get", "/smartcampaigns"),
+        ("post", "/smartcampaigns"),
+        ("get", "/smartcampaigns/{campaignId}"),
+        ("delete", "/smartcampaigns/{campaignId}"),
+        ("get", "/smartcampaigns/{campaignId}/messages"),
+        ("post", "/smartcampaigns/{campaignId}/messages"),
+        ("delete", "/smartcampaigns/{campaignId}/messages/{mailingId}"),
+    }
+
+
+def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
+    for schema in DOCUMENT["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    text = json.dumps(DOCUMENT)
+    for name in set(part.partition('"')[0] for part in text.split("#/components/schemas/")[1:]):
+        assert name in DOCUMENT["components"]["schemas"]
+
+
+def test_the_control_api_has_its_own_tag_and_asks_for_no_credentials() -> None:
+    operations = [
+        operation
+        for path, methods in DOCUMENT["paths"].items()
+        for operation in methods.values()
+        if path.startswith("/__mockcampaign/")
+    ]
+    assert len(operations) >= 12
+    assert {tag for operation in operations for tag in operation["tags"]} == {"Control"}
+    assert not [operation for operation in operations if "security" in operation]
