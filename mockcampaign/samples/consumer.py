@@ -9,13 +9,14 @@ import base64
 import binascii
 import difflib
 import hmac
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -33,8 +34,11 @@ def _all_fields(event: Event) -> bytes:
 class Behaviour:
     """How a consumer goes about its parts; the defaults are right."""
 
-    key: Callable[[Event], Any] = _all_fields
+    key: Callable[[Event], bytes] = _all_fields
     """What makes two events the same one. There is no event id, so nothing less than all fields will do."""
+    keeps_twins: bool = True
+    """Whether events of one list with one key are several. Twice in one list is two acts, as in the vendor's example;
+    once in each of two lists is taken for a repetition, since nothing tells the two cases apart."""
     select: Callable[[list[Event]], list[Event]] = list
     """Which events of a list are processed."""
     forget_repeats: bool = True
@@ -61,8 +65,8 @@ def _status(status: int, **headers: str) -> Callable[[int, int], Response]:
     return lambda size, calls: Response(status_code=status, headers=headers)
 
 
-def _fields(*names: str) -> Callable[[Event], Any]:
-    return lambda event: tuple(event.get(name) for name in names)
+def _fields(*names: str) -> Callable[[Event], bytes]:
+    return lambda event: msgspec.json.encode([event.get(name) for name in names])
 
 
 BUGS: Mapping[str, Bug] = {
@@ -87,15 +91,15 @@ BUGS: Mapping[str, Bug] = {
     ),
     "keys-on-mail-id": Bug(
         "takes mailId for an event id, and drops a second open of the same mail",
-        Behaviour(key=_fields("mailId")),
+        Behaviour(key=_fields("mailId"), keeps_twins=False),
     ),
     "keys-on-recipient-id": Bug(
         "takes recipientId for an event id, and drops all but a recipient's first event",
-        Behaviour(key=_fields("recipientId")),
+        Behaviour(key=_fields("recipientId"), keeps_twins=False),
     ),
     "keys-on-created": Bug(
         "takes the moment for an event id, and drops what others did in the same millisecond",
-        Behaviour(key=_fields("created")),
+        Behaviour(key=_fields("created"), keeps_twins=False),
     ),
     "drops-out-of-order": Bug(
         "ignores events that are older than the newest one it has",
@@ -116,20 +120,26 @@ BUGS: Mapping[str, Bug] = {
 @dataclass(slots=True)
 class _Store:
     processed: list[Event] = field(default_factory=list)
-    keys: set[Any] = field(default_factory=set)
+    times: Counter[bytes] = field(default_factory=Counter)
+    """How often an event of each key was processed."""
     calls: dict[bytes, int] = field(default_factory=dict)
     newest: int = 0
 
-    def process(self, event: Event, behaviour: Behaviour) -> None:
-        key = behaviour.key(event)
-        if behaviour.forget_repeats and key in self.keys:
-            return
-        created = event.get("created", 0)
-        if behaviour.in_order_only and created < self.newest:
-            return
-        self.newest = max(self.newest, created)
-        self.keys.add(key)
-        self.processed.append(event)
+    def process(self, events: list[Event], behaviour: Behaviour) -> None:
+        times_in_list: Counter[bytes] = Counter()
+        for event in events:
+            key = behaviour.key(event)
+            times_in_list[key] += 1
+            wanted = times_in_list[key] if behaviour.keeps_twins else 1
+            if behaviour.forget_repeats and self.times[key] >= wanted:
+                continue
+            created = event.get("created")
+            if behaviour.in_order_only and isinstance(created, int):
+                if created < self.newest:
+                    continue
+                self.newest = created
+            self.times[key] += 1
+            self.processed.append(event)
 
 
 def consumer_app(bug: str | None = None, *, basic_authentication: BasicAuthentication | None = None) -> Starlette:
@@ -151,15 +161,17 @@ def consumer_app(bug: str | None = None, *, basic_authentication: BasicAuthentic
             and not _authorised(request.headers.get("authorization", ""), basic_authentication)
         ):
             return Response(status_code=behaviour.refuse_status, headers={"www-authenticate": 'Basic realm="webhooks"'})
-        body = await request.body()
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return Response(status_code=400)  # which nobody reads
         try:
             events = msgspec.json.decode(body, type=list[dict[str, Any]])
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return JSONResponse({"error": "not a JSON list of events"}, status_code=400)
         calls = store.calls[body] = store.calls.get(body, 0) + 1
         if behaviour.takes(len(events)):
-            for event in behaviour.select(events):
-                store.process(event, behaviour)
+            store.process(behaviour.select(events), behaviour)
         return behaviour.answer(len(events), calls)
 
     async def processed(request: Request) -> Response:
