@@ -258,6 +258,7 @@ def consumer(bug: str | None, host: str, port: int, basic_auth: str | None) -> i
 @click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0.001, 1e6), help="Times wall time.")
 @click.option("--virtual", is_flag=True, help="Time moves only through the control API.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Makes the events repeatable.")
+@click.option("--webhooks-per-client-max", type=click.IntRange(1, 1_000_000), help="Creation limit; 10 without it.")
 @click.option("--ca", "ca_file", type=_FILE, help="Trust this CA too when delivering.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate when delivering.")
 @click.option("--allow-host", "host_names", multiple=True, metavar="NAME", help="Answer to this host name too.")

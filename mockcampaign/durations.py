@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC, datetime
 
@@ -53,6 +54,7 @@ def parse_moment(text: str) -> int:
     return round(moment.timestamp() * 1_000)
 
 
+@functools.lru_cache(maxsize=1_024)
 def format_moment(milliseconds: int) -> str:
     """ISO 8601 in UTC, to the millisecond."""
     seconds, rest = divmod(milliseconds, SECOND)

@@ -7,7 +7,7 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -33,6 +33,15 @@ class _ThreadedServer(uvicorn.Server):
 
 class _SignalledServer(uvicorn.Server):
     """Ends on a signal, without raising it again afterwards: to be ended is the normal end of a server."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -74,10 +83,12 @@ def base_url(scheme: str, host: str, listening: socket.socket) -> str:
     return f"{scheme}://{name}:{listening.getsockname()[1]}"
 
 
-async def serve_until_signalled(app: Any, listening: socket.socket, *, tls_files: tuple[str, str] | None) -> None:
+async def serve_until_signalled(
+    app: Any, listening: socket.socket, *, tls_files: tuple[str, str] | None, ready: Callable[[], None]
+) -> None:
     """Serve until SIGINT or SIGTERM; a second one ends without grace. `tls_files`: certificate chain and key.
 
-    Needs the main thread, whose signals it takes.
+    `ready` is called once requests are answered. Needs the main thread, whose signals it takes.
     """
     certificate, key = tls_files or (None, None)
     config = uvicorn.Config(
@@ -89,7 +100,7 @@ async def serve_until_signalled(app: Any, listening: socket.socket, *, tls_files
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
-    server = _SignalledServer(config)
+    server = _SignalledServer(config, ready)
     await server.serve(sockets=[listening])
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -34,12 +35,7 @@ class Serving:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         assert process.stdout is not None
-        self.said: list[str] = []
-        while len(self.said) < 5 or (self.said[0].startswith("mockcampaign") and False):
-            line = process.stdout.readline()
-            if not line:
-                break
-            self.said.append(line.rstrip("\n"))
+        self.said = [process.stdout.readline().rstrip("\n") for _ in range(5)]
         found = re.search(r"(https?://\S+)/docs", "\n".join(self.said))
         self.url = "" if found is None else found[1]
 
@@ -216,8 +212,6 @@ def test_https_with_a_certificate_made_on_the_spot(tmp_path: Path) -> None:
         with urllib.request.urlopen(f"{server.url}/__mockcampaign/health", context=context, timeout=20) as answer:
             assert json.load(answer)["status"] == "ok"
         # As a client with the vendor's name hard-coded, which the hosts file leads here.
-        import socket
-
         host, port = server.url.removeprefix("https://").split(":")
         with (
             socket.create_connection((host, int(port)), timeout=20) as plain,

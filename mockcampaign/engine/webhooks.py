@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -39,6 +40,14 @@ class WebhookRegistry:
     def of_client(self, client_id: int) -> list[Webhook]:
         """The client's webhooks that are not deleted, oldest first."""
         return [self._webhooks[webhook_id] for webhook_id in self._ids_of_client.get(client_id, ())]
+
+    def ids_of_client(self, client_id: int) -> Sequence[int]:
+        """The ids of `of_client`, for who needs only some of them."""
+        return self._ids_of_client.get(client_id, ())
+
+    def newest(self, webhook_id: int) -> Webhook:
+        """The webhook of an id that `ids_of_client` gave."""
+        return self._webhooks[webhook_id]
 
     def all(self) -> list[Webhook]:
         """The webhooks of all clients that are not deleted, oldest first."""

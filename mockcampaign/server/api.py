@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from mockcampaign.server.operations import Operation, Parameter, RequestRefusedError, perform
+from mockcampaign.server.operations import Operation, Parameter, Performer, RequestRefusedError
 from mockcampaign.server.served import ServedCampaign
 
 
@@ -51,7 +51,8 @@ class _Path:
     def __init__(self, api: Api, served: ServedCampaign, methods: dict[str, Operation]) -> None:
         self._api = api
         self._served = served
-        self._methods = methods | ({"HEAD": methods["GET"]} if "GET" in methods else {})
+        performers = {method: Performer(operation) for method, operation in methods.items()}
+        self._performers = performers | ({"HEAD": performers["GET"]} if "GET" in performers else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -64,16 +65,16 @@ class _Path:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        operation = self._methods.get(request.method)
-        if operation is None:
-            allowed = ", ".join(sorted(self._methods))
+        performer = self._performers.get(request.method)
+        if performer is None:
+            allowed = ", ".join(sorted(self._performers))
             raise RequestRefusedError(
                 405, f"method {request.method} is not supported, allowed: {allowed}", headers={"Allow": allowed}
             )
         api, served = self._api, self._served
-        body = await perform(operation, served, request, api.admit(served, request))
+        body = await performer.perform(served, request, api.admit(served, request))
         return Response(
-            body, operation.success, media_type=None if operation.answer is None else api.content_type(request)
+            body, performer.operation.success, media_type=None if body is None else api.content_type(request)
         )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 import msgspec
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,14 +16,15 @@ PAGE_POLICY = (
 )
 """Whatever a consumer answers, a page that shows it runs nothing of it and asks no other address."""
 
-_HEADERS = {
-    "Content-Security-Policy": PAGE_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+_HEADERS = [
+    (b"content-security-policy", PAGE_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _API_PREFIXES = ("/rest/", "/__mockcampaign/")
+_HOSTS_REMEMBERED = 100
 _PAGES_PREFIX = "/__mockcampaign/pages/"
 
 
@@ -35,6 +35,7 @@ class Guard:
         """`host_names` are those by which clients know the server, besides addresses and the names of loopback."""
         self._app = app
         self._host_names = frozenset(name.lower() for name in host_names)
+        self._ours: set[bytes] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,9 +44,7 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, text in _HEADERS.items():
-                    headers.setdefault(name, text)
+                message["headers"] = [*message["headers"], *_HEADERS]
             await send(message)
 
         problem = self._problem(scope)
@@ -56,26 +55,38 @@ class Guard:
         await Response(body, 403, media_type="application/json")(scope, receive, send_with_headers)
 
     def _problem(self, scope: Scope) -> str | None:
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        name = _host_name(host)
-        if not self._is_ours(name):
-            return (
-                f"Host {name[:100]!r} is not allowed, allowed: addresses, localhost and names given with --allow-host"
-            )
-        path, method = scope["path"], scope["method"]
+        host = origin = b""
+        site = b"none"
+        for name, text in scope["headers"]:
+            if name == b"host":
+                host = text
+            elif name == b"origin":
+                origin = text
+            elif name == b"sec-fetch-site":
+                site = text
+        if not self._is_ours(host):
+            shown = host[:100].decode("latin-1")
+            return f"Host {shown!r} is not allowed, allowed: addresses, localhost and names given with --allow-host"
+        path = scope["path"]
         guarded = path.startswith(_API_PREFIXES) and not path.startswith(_PAGES_PREFIX)
-        if method in _SAFE_METHODS and not guarded:
+        if not guarded and scope["method"] in _SAFE_METHODS:
             return None
-        # RFC 9110 makes host names equal whatever their case; browsers send both headers in lower case.
-        origin = headers.get("origin")
-        if origin is not None and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
-            return "the call came from another site, allowed: pages of this server, and programs"
-        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        # Names of hosts are equal whatever their case (RFC 9110).
+        own = not origin or origin.lower() in (b"http://" + host.lower(), b"https://" + host.lower())
+        if not own or site not in (b"none", b"same-origin"):
             return "the call came from another site, allowed: pages of this server, and programs"
         return None
 
-    def _is_ours(self, name: str) -> bool:
+    def _is_ours(self, host: bytes) -> bool:
+        if host not in self._ours:
+            if not self._is_named_ours(_host_name(host.decode("latin-1"))):
+                return False
+            if len(self._ours) >= _HOSTS_REMEMBERED:
+                self._ours.clear()
+            self._ours.add(host)
+        return True
+
+    def _is_named_ours(self, name: str) -> bool:
         if name in self._host_names or name == "localhost" or name.endswith(".localhost"):
             return True
         try:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 import msgspec
 
-from mockcampaign.engine.journal import Attempted, Discarded, Entry, Journal
+from mockcampaign.engine.journal import Attempted, Discarded, Entry, Journal, WebhookChanged
 
 GROWN_MAX = 10_000
 """How many grown entries are remembered for those who watch; who falls further behind must fetch the journal again."""
@@ -32,6 +32,8 @@ class Hub:
         self.totals_of_webhook: dict[int, Totals] = {}
         self.encoded_state: tuple[tuple[int, int], bytes] | None = None
         """The state as JSON, and the version and moment that it shows."""
+        self.encoded_webhooks: dict[int, msgspec.Raw] = {}
+        """Webhooks as JSON, until they change."""
         self._grown: OrderedDict[int, int] = OrderedDict()
         self._waiting: list[asyncio.Future[None]] = []
         journal.listener = self._on_entry
@@ -78,6 +80,8 @@ class Hub:
                 discarded = sum(last - first + 1 for first, last in serials)
                 for totals in (self.totals, self.of(webhook_id)):
                     totals.discarded += discarded
+            case WebhookChanged(webhook_id=webhook_id):
+                self.encoded_webhooks.pop(webhook_id, None)
             case _:
                 pass
         self.changed()

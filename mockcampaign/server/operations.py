@@ -73,63 +73,85 @@ class RequestRefusedError(Exception):
         self.headers = headers or {}
 
 
-async def perform(
-    operation: Operation, served: ServedCampaign, request: Request, given: Mapping[str, Any]
-) -> bytes | None:
-    """Read the request, carry the operation out with what it says and what is `given`, and encode the answer.
+class Performer:
+    """Reads requests of one operation, carries them out and encodes the answers."""
 
-    Raises `RequestRefusedError`, where nothing was changed.
-    """
-    values = {**await read_request(operation, request), **given}
-    served.catch_up()
-    try:
-        answer = operation.handle(served, values)
-        if isawaitable(answer):
-            answer = await answer
-    except WebhookError as error:
-        raise RequestRefusedError(error.http_status_code, str(error)) from None
-    except InvalidInputError as error:
-        raise RequestRefusedError(400, str(error), (str(error),)) from None
-    finally:
-        served.wake()
-    return None if operation.answer is None else msgspec.json.encode(answer)
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+        # Sorted out once, since it is asked at every request.
+        self._of_place = {
+            place: [parameter for parameter in operation.parameters if parameter.place == place]
+            for place in ("path", "query", "form")
+        }
 
+    async def perform(self, served: ServedCampaign, request: Request, given: Mapping[str, Any]) -> bytes | None:
+        """Carry the operation out with what the request says and what is `given`; returns the encoded answer.
 
-async def read_request(operation: Operation, request: Request) -> dict[str, Any]:
-    """All parameters by name, in their kinds; absent ones have their default, or None."""
-    found: dict[str, list[str]] = {name: [str(value)] for name, value in request.path_params.items()}
-    places = {parameter.place for parameter in operation.parameters}
-    violations: list[str] = []
-    query = request.scope["query_string"]
-    if query and "query" in places:
-        _collect(found, _pairs(query), "query", operation)
-    if "form" in places:
-        body = await read_body(request)
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type != FORM and (body or content_type):
-            raise RequestRefusedError(415, _form_hint(content_type))
-        _collect(found, _pairs(body), "form", operation)
-    values: dict[str, Any] = {}
-    for parameter in operation.parameters:
-        texts = found.get(parameter.name)
-        if texts is None or (parameter.place == "form" and texts == [""]):
-            values[parameter.name] = parameter.default
-            if parameter.required:
-                violations.append(f"{parameter.name}: missing, allowed: {_allowed(parameter)}")
-            continue
-        if len(texts) > 1:
-            violations.append(f"{parameter.name}: given {len(texts)} times, allowed: once")
-            continue
+        Raises `RequestRefusedError`, where nothing was changed.
+        """
+        operation = self.operation
+        values = await self._read(request)
+        values.update(given)
+        served.catch_up()
         try:
-            values[parameter.name] = parameter.kind.read(texts[0])
+            answer = operation.handle(served, values)
+            if isawaitable(answer):
+                answer = await answer
+        except WebhookError as error:
+            raise RequestRefusedError(error.http_status_code, str(error)) from None
         except InvalidInputError as error:
-            violations.append(f"{parameter.name}: {error}")
-    if operation.body is not None:
-        values["body"] = await _json_body(operation.body, request)
-    if violations:
-        noun = "field" if len(violations) == 1 else "fields"
-        raise RequestRefusedError(400, f"{len(violations)} {noun} cannot be accepted", tuple(violations))
-    return values
+            raise RequestRefusedError(400, str(error), (str(error),)) from None
+        finally:
+            if operation.method != "GET":
+                served.wake()
+        return None if operation.answer is None else msgspec.json.encode(answer)
+
+    async def _read(self, request: Request) -> dict[str, Any]:
+        """All parameters by name, in their kinds; absent ones have their default, or None."""
+        values: dict[str, Any] = {}
+        violations: list[str] = []
+        for parameter in self._of_place["path"]:
+            _read_text(parameter, request.path_params[parameter.name], values, violations)
+        if self._of_place["query"]:
+            _read_pairs(self._of_place["query"], _pairs(request.scope["query_string"]), values, violations)
+        if self._of_place["form"]:
+            body = await read_body(request)
+            content_type = _content_type(request)
+            if content_type != FORM and (body or content_type):
+                raise RequestRefusedError(415, _form_hint(content_type))
+            pairs = [pair for pair in _pairs(body) if pair[1]]  # what a form leaves empty is absent
+            _read_pairs(self._of_place["form"], pairs, values, violations)
+        if self.operation.body is not None:
+            values["body"] = await _json_body(self.operation.body, request)
+        if violations:
+            noun = "field" if len(violations) == 1 else "fields"
+            raise RequestRefusedError(400, f"{len(violations)} {noun} cannot be accepted", tuple(violations))
+        return values
+
+
+def _read_text(parameter: Parameter, text: str, values: dict[str, Any], violations: list[str]) -> None:
+    try:
+        values[parameter.name] = parameter.kind.read(text)
+    except InvalidInputError as error:
+        violations.append(f"{parameter.name}: {error}")
+
+
+def _read_pairs(
+    parameters: list[Parameter], pairs: list[tuple[str, str]], values: dict[str, Any], violations: list[str]
+) -> None:
+    # Fields that nobody knows are passed over, as servers do: a client may send what a newer version of the API takes.
+    found = dict(pairs)
+    names = [name for name, _ in pairs]
+    for parameter in parameters:
+        name = parameter.name
+        if name not in found:
+            values[name] = parameter.default
+            if parameter.required:
+                violations.append(f"{name}: missing, allowed: {_allowed(parameter)}")
+        elif len(found) < len(pairs) and names.count(name) > 1:
+            violations.append(f"{name}: given {names.count(name)} times, allowed: once")
+        else:
+            _read_text(parameter, found[name], values, violations)
 
 
 async def read_body(request: Request) -> bytes:
@@ -152,6 +174,8 @@ async def read_body(request: Request) -> bytes:
 
 
 def _pairs(encoded: bytes) -> list[tuple[str, str]]:
+    if not encoded:
+        return []
     try:
         return parse_qsl(
             encoded.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FORM_FIELDS_MAX
@@ -160,14 +184,6 @@ def _pairs(encoded: bytes) -> list[tuple[str, str]]:
         raise RequestRefusedError(400, "the request is not percent-encoded UTF-8") from None
     except ValueError:
         raise RequestRefusedError(400, f"more than {FORM_FIELDS_MAX} fields") from None
-
-
-def _collect(found: dict[str, list[str]], pairs: list[tuple[str, str]], place: str, operation: Operation) -> None:
-    # Others are passed over, as servers do: a client may send what a newer version of the API knows.
-    known = {parameter.name for parameter in operation.parameters if parameter.place == place}
-    for name, text in pairs:
-        if name in known:
-            found.setdefault(name, []).append(text)
 
 
 def _allowed(parameter: Parameter) -> str:
@@ -180,8 +196,12 @@ def _form_hint(content_type: str) -> str:
     return f"Content-Type {shortened(content_type)} is not accepted, allowed: {FORM}{hint}"
 
 
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 async def _json_body(kind: type, request: Request) -> Any:
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_type = _content_type(request)
     if content_type != JSON:
         raise RequestRefusedError(415, f"Content-Type {shortened(content_type)} is not accepted, allowed: {JSON}")
     body = await read_body(request)

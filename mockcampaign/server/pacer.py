@@ -44,6 +44,8 @@ class Pacer(Driver):
         self._idle: list[asyncio.Future[None]] = []
         self._at_large: set[asyncio.Future[Outcome]] = set()
         self._wake = asyncio.Event()
+        self._slept_for: int | None = None
+        """The moment that is waited for; what falls due later need not wake anybody. None: whatever comes."""
 
     @property
     def speed(self) -> float:
@@ -78,7 +80,9 @@ class Pacer(Driver):
     def wake(self) -> None:
         """Look again: something may be due at once."""
         self.poke()
-        self._wake.set()
+        due, slept_for = self.exporter.clock.next_due(), self._slept_for
+        if self._idle or (due is not None and (slept_for is None or due < slept_for)):
+            self._wake.set()
 
     async def advance(self, duration: int) -> None:
         """Let virtual time pass, as fast as the consumers answer. Requests under way come to their end before."""
@@ -153,7 +157,7 @@ class Pacer(Driver):
 
     def _release(self) -> bool:
         """Let those go on whose moment has come; whether there were any."""
-        now, idle = self.exporter.clock.now, self.exporter.idle
+        now, idle = self.exporter.clock.now, self.halted()
         due = [waiting for at, waiting in self._moments if at <= now] + (self._idle if idle else [])
         self._moments = [(at, waiting) for at, waiting in self._moments if at > now]
         if idle:
@@ -196,10 +200,14 @@ class Pacer(Driver):
 
     async def _sleep(self) -> None:
         seconds = None
-        due = self.exporter.clock.next_due() if self._speed else None
-        if self._speed and (due is not None or self._moments):
-            due = self._before_next_halt(due)
-            seconds = max(0.0, (due - self._now()) / 1_000 / self._speed)
+        due = self.exporter.clock.next_due()
+        if not self._speed:
+            self._slept_for = self.exporter.clock.now + 1
+        elif due is None and not self._moments:
+            self._slept_for = None
+        else:
+            self._slept_for = self._before_next_halt(due)
+            seconds = max(0.0, (self._slept_for - self._now()) / 1_000 / self._speed)
         try:
             await asyncio.wait_for(self._wake.wait(), seconds)
         except TimeoutError:

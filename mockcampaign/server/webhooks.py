@@ -9,6 +9,7 @@ import msgspec
 from mockcampaign.durations import format_moment
 from mockcampaign.engine.exporter import OUTAGES
 from mockcampaign.engine.journal import Verified
+from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.errors import InvalidInputError, WebhookCommandRefusedError
 from mockcampaign.model import (
     Authentication,
@@ -37,7 +38,7 @@ from mockcampaign.server.smartcampaigns import Id, Moment
 LIST_LIMIT_MAX = INT32_MAX
 
 SORTS: dict[str, Any] = {
-    "ID": lambda webhook: webhook.id,
+    "ID": None,
     "MAILING_GROUP": None,
     "TYPE": lambda webhook: webhook.type,
     "NAME": None,
@@ -48,10 +49,10 @@ SORTS: dict[str, Any] = {
     "INTEGRATION_ID": lambda webhook: webhook.integration_id,
     "AUTHENTICATION": lambda webhook: authentication_type(webhook.authentication),
     "DATA": None,
-    "CREATED": lambda webhook: webhook.created,
+    "CREATED": None,
     "MODIFIED": lambda webhook: webhook.modified,
 }
-"""By what webhooks are sorted; None where all of ours are alike. Equal ones are sorted by id (assumed)."""
+"""By what webhooks are sorted besides their id; None where that decides, since all of ours are alike (assumed)."""
 
 
 _SPELLED = {EventType.ARCHIVE: "archived"}
@@ -100,23 +101,6 @@ class AuthenticatedUser(msgspec.Struct, frozen=True):
     email: str
 
 
-class _Representations:
-    """The encoded form of each webhook, made anew only when the webhook has changed."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Webhook, msgspec.Raw]] = {}
-
-    def __call__(self, webhook: Webhook) -> msgspec.Raw:
-        known = self._known.get(webhook.id)
-        if known is not None and known[0] is webhook:
-            return known[1]
-        encoded = msgspec.Raw(msgspec.json.encode(represent(webhook)))
-        if len(self._known) > 10_000:
-            self._known.clear()
-        self._known[webhook.id] = (webhook, encoded)
-        return encoded
-
-
 def represent(webhook: Webhook) -> RestWebhook:
     """The webhook as the vendor's API shows it."""
     return RestWebhook(
@@ -142,7 +126,13 @@ def authentication_type(authentication: Authentication) -> AuthenticationType:
             return "none"
 
 
-_encoded = _Representations()
+def _encoded(served: Any, webhook: Webhook) -> msgspec.Raw:
+    """The webhook as JSON, made anew only when it has changed."""
+    known: dict[int, msgspec.Raw] = served.hub.encoded_webhooks
+    found = known.get(webhook.id)
+    if found is None:
+        found = known[webhook.id] = msgspec.Raw(msgspec.json.encode(represent(webhook)))
+    return found
 
 
 def _create(served: Any, values: dict[str, Any]) -> msgspec.Raw:
@@ -153,21 +143,23 @@ def _create(served: Any, values: dict[str, Any]) -> msgspec.Raw:
         client_id=values["clientId"],
         integration_id=values["integrationId"] or "",
     )
-    return _encoded(webhook)
+    return _encoded(served, webhook)
 
 
 def _list(served: Any, values: dict[str, Any]) -> list[msgspec.Raw]:
-    webhooks: list[Webhook] = served.exporter.registry.of_client(values["clientId"])
+    registry: WebhookRegistry = served.exporter.registry
+    ids = registry.ids_of_client(values["clientId"])
     if values["integrationId"] is not None:
-        webhooks = [webhook for webhook in webhooks if webhook.integration_id == values["integrationId"]]
+        ids = [number for number in ids if registry.newest(number).integration_id == values["integrationId"]]
     key = SORTS[values["sort"]]
     # They come in order of their ids, and so of their creation; sorting is stable.
-    if key is not None and values["sort"] not in ("ID", "CREATED"):
-        webhooks = sorted(webhooks, key=key)
+    if key is not None:
+        ids = sorted(ids, key=lambda number: key(registry.newest(number)))
     if values["direction"] == "DESC":
-        webhooks = webhooks[::-1]
+        ids = ids[::-1]
     offset, limit = values["offset"], values["limit"]
-    return [_encoded(webhook) for webhook in webhooks[offset : offset + limit]]
+    known: dict[int, msgspec.Raw] = served.hub.encoded_webhooks
+    return [known.get(number) or _encoded(served, registry.newest(number)) for number in ids[offset : offset + limit]]
 
 
 def _update(served: Any, values: dict[str, Any]) -> msgspec.Raw:
@@ -178,15 +170,15 @@ def _update(served: Any, values: dict[str, Any]) -> msgspec.Raw:
             f"webhook {webhook.id} carries events of type {webhook.type}, which cannot be changed"
         )
     changed = served.campaign.update(webhook, target_url=values["targetUrl"], authentication=authentication)
-    return _encoded(changed)
+    return _encoded(served, changed)
 
 
 def _activate(served: Any, values: dict[str, Any]) -> msgspec.Raw:
-    return _encoded(served.exporter.activate(values["clientId"], values["webhookId"]))
+    return _encoded(served, served.exporter.activate(values["clientId"], values["webhookId"]))
 
 
 def _deactivate(served: Any, values: dict[str, Any]) -> msgspec.Raw:
-    return _encoded(served.exporter.deactivate(values["clientId"], values["webhookId"]))
+    return _encoded(served, served.exporter.deactivate(values["clientId"], values["webhookId"]))
 
 
 def _delete(served: Any, values: dict[str, Any]) -> None:

@@ -1,0 +1,118 @@
+"""The server under load: it still answers, and memory stays within the limits that it states."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from mockcampaign.policy import Policy
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.server.served import JOURNAL_ENTRIES_MAX, JOURNAL_EVENTS_MAX
+from mockcampaign.serving import served
+from servers import PASSWORD, USER, Server, running_server
+
+WEBHOOKS = 1_000
+EVENTS = 100_000
+WATCHERS = 50
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with running_server(policy=Policy(webhooks_per_client_max=WEBHOOKS)) as server:
+        yield server
+
+
+def watcher(server: Server, *, receive_bytes: int | None = None) -> socket.socket:
+    """A client of the live stream that reads nothing by itself."""
+    address = urlsplit(server.url)
+    connection = socket.socket()
+    if receive_bytes is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    connection.settimeout(30)
+    connection.connect((address.hostname, address.port))
+    connection.sendall(f"GET /__mockcampaign/stream HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
+    return connection
+
+
+@pytest.mark.slow
+def test_a_thousand_webhooks_a_hundred_thousand_events_and_fifty_watchers(server: Server) -> None:
+    with served(consumer_app(None)) as target:
+        for _ in range(WEBHOOKS - 1):
+            server.create()
+        server.activated(f"{target}/hook")
+        fast = [watcher(server) for _ in range(WATCHERS - 1)]
+        slow = watcher(server, receive_bytes=4_096)
+        seen = [0] * len(fast)
+
+        def read(index: int) -> None:
+            with contextlib.suppress(OSError):  # shut down under its feet
+                while part := fast[index].recv(65_536):
+                    seen[index] += part.count(b"event: ")
+
+        readers = [threading.Thread(target=read, args=(index,)) for index in range(len(fast))]
+        for reader in readers:
+            reader.start()
+        emitting = threading.Thread(
+            target=requests.post,
+            args=(f"{server.url}/__mockcampaign/emit",),
+            kwargs={"json": {"type": "open", "count": EVENTS}, "timeout": 120},
+        )
+        emitting.start()
+        longest = 0.0
+        while emitting.is_alive():
+            began = time.monotonic()
+            answer = requests.get(f"{server.url}/__mockcampaign/health", timeout=30)
+            longest = max(longest, time.monotonic() - began)
+            assert answer.status_code == 200
+        emitting.join()
+        print(f"longest answer while {EVENTS} events were made: {longest:.2f} s")
+        server.advance("1s")
+        deliveries = server.state()["deliveries"]
+        assert (deliveries["delivered"], deliveries["pending"]) == (EVENTS, 0)
+        listed = server.rest("GET", f"/webhooks?limit={WEBHOOKS}", auth=(USER, PASSWORD)).json()
+        assert len(listed) == WEBHOOKS
+        for connection in [*fast, slow]:
+            connection.shutdown(socket.SHUT_RDWR)
+        for reader in readers:
+            reader.join()
+        for connection in [*fast, slow]:
+            connection.close()
+        assert min(seen) > 0
+
+
+def test_the_journal_of_a_server_is_bounded_and_says_what_it_dropped(server: Server) -> None:
+    number = server.create()
+    extra = 5_000
+    for _ in range(3):
+        server.control("POST", "/emit", {"type": "open", "count": JOURNAL_EVENTS_MAX // 2})
+    page = server.control("GET", "/journal?limit=1").json()
+    assert page["dropped"] == page["first"] > 0
+    held = server.campaign.hub.journal
+    for _ in range(JOURNAL_ENTRIES_MAX + extra - held.next_position):
+        server.campaign.exporter.mend((number,))
+    page = server.control("GET", "/journal?limit=1").json()
+    assert page["next"] == JOURNAL_ENTRIES_MAX + extra
+    assert page["next"] - page["first"] <= JOURNAL_ENTRIES_MAX
+    assert page["dropped"] == page["first"] >= extra
+    assert server.control("GET", f"/deliveries/{page['first'] - 1}").status_code == 404
+
+
+def test_a_slow_watcher_is_told_how_much_it_missed(server: Server) -> None:
+    number = server.create()
+    connection = watcher(server)
+    received = b""
+    while b"event: state" not in received:
+        received += connection.recv(65_536)
+    for _ in range(3_000):
+        server.campaign.exporter.mend((number,))
+    server.create()
+    while b"event: dropped" not in received:
+        received += connection.recv(65_536)
+    connection.close()
