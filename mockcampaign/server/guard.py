@@ -16,9 +16,11 @@ PAGE_POLICY = (
 )
 """Whatever a consumer answers, a page that shows it runs nothing of it and asks no other address."""
 
-_HEADERS = [
+_API_HEADERS = [(b"x-content-type-options", b"nosniff")]
+"""JSON runs nothing, as long as nobody takes it for something else."""
+_PAGE_HEADERS = [
+    *_API_HEADERS,
     (b"content-security-policy", PAGE_POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
@@ -42,19 +44,23 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        path = scope["path"]
+        guarded = path.startswith(_API_PREFIXES) and not path.startswith(_PAGES_PREFIX)
+        headers = _API_HEADERS if guarded else _PAGE_HEADERS
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_HEADERS]
+                message["headers"] = [*message["headers"], *headers]
             await send(message)
 
-        problem = self._problem(scope)
+        problem = self._problem(scope, guarded)
         if problem is None:
             await self._app(scope, receive, send_with_headers)
             return
         body = msgspec.json.encode({"error": problem})
         await Response(body, 403, media_type="application/json")(scope, receive, send_with_headers)
 
-    def _problem(self, scope: Scope) -> str | None:
+    def _problem(self, scope: Scope, guarded: bool) -> str | None:
         host = origin = b""
         site = b"none"
         for name, text in scope["headers"]:
@@ -67,8 +73,6 @@ class Guard:
         if not self._is_ours(host):
             shown = host[:100].decode("latin-1")
             return f"Host {shown!r} is not allowed, allowed: addresses, localhost and names given with --allow-host"
-        path = scope["path"]
-        guarded = path.startswith(_API_PREFIXES) and not path.startswith(_PAGES_PREFIX)
         if not guarded and scope["method"] in _SAFE_METHODS:
             return None
         # Names of hosts are equal whatever their case (RFC 9110).
