@@ -59,8 +59,8 @@ def serving(*arguments: str, folder: Path, **environment: str) -> Iterator[Servi
     try:
         yield Serving(process)
     finally:
-        process.kill()
-        process.communicate()
+        process.terminate()
+        process.communicate(timeout=10)
 
 
 def failed(*arguments: str, folder: Path, **environment: str) -> tuple[int, str]:
