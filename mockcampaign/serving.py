@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
+import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import uvicorn
 
 from mockcampaign.errors import InvalidInputError
+
+# Nothing here speaks over websockets, whose libraries take their time to be imported.
+_SETTINGS: Mapping[str, Any] = {
+    "log_level": "warning",
+    "access_log": False,
+    "timeout_graceful_shutdown": 1,
+    "ws": "none",
+}
 
 
 class _ThreadedServer(uvicorn.Server):
@@ -28,7 +38,9 @@ class _ThreadedServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.ready.set()
+        # Not started: some versions of uvicorn say so by exiting, others by this alone.
+        if self.started:
+            self.ready.set()
 
 
 class _SignalledServer(uvicorn.Server):
@@ -57,10 +69,10 @@ class _SignalledServer(uvicorn.Server):
 def served(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Serve `app` while the context is open; gives the base URL, without a slash at its end. Port 0 picks a free one.
 
-    Raises `InvalidInputError` where the address is taken or not ours.
+    Raises `InvalidInputError` where the address is taken or not ours, or the application fails at its start.
     """
     listening = listen(host, port)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, **_SETTINGS)
     server = _ThreadedServer(config)
     # Started and ended here, so that the thread never outlives the context.
     thread = threading.Thread(target=_serve, args=(server, listening, config), name="mockcampaign-served")
@@ -78,24 +90,27 @@ def served(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]
 
 def base_url(scheme: str, host: str, listening: socket.socket) -> str:
     """The URL of a listening socket, without a slash at its end; loopback for one that listens everywhere."""
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    address, port = listening.getsockname()[:2]
+    # By the socket's own address, since everywhere has several spellings.
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, host)
     name = f"[{shown}]" if ":" in shown else shown
-    return f"{scheme}://{name}:{listening.getsockname()[1]}"
+    return f"{scheme}://{name}:{port}"
 
 
 async def serve_until_signalled(
     app: Any, listening: socket.socket, *, tls_files: tuple[str, str] | None, ready: Callable[[], None]
 ) -> None:
-    """Serve until SIGINT or SIGTERM; a second one ends without grace. `tls_files`: certificate chain and key.
+    """Serve until SIGINT or SIGTERM; a second SIGINT ends without grace. `tls_files`: certificate chain and key.
 
-    `ready` is called once requests are answered. Needs the main thread, whose signals it takes.
+    `ready` is called once requests are answered. Needs the main thread, whose signals it takes. Raises
+    `InvalidInputError` as `check_tls_files` does.
     """
+    if tls_files is not None:
+        check_tls_files(*tls_files)
     certificate, key = tls_files or (None, None)
     config = uvicorn.Config(
         app,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=1,
+        **_SETTINGS,
         server_header=False,
         ssl_certfile=certificate,
         ssl_keyfile=key,
@@ -105,22 +120,46 @@ async def serve_until_signalled(
 
 
 def _serve(server: _ThreadedServer, listening: socket.socket, config: uvicorn.Config) -> None:
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+    # By that uvicorn says, after the reason, that the application failed at its start; `served` raises.
+    with contextlib.suppress(SystemExit), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listening]))
 
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises `InvalidInputError` where the address is taken or not ours."""
+    # An empty host would mean everywhere, and is most likely a variable that nobody set.
+    if not host or not host.isprintable():
+        raise _cannot_listen(repr(host), port, "no name of a host")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # Without it, a port stays taken for a minute after the last connection on it; it does not share a live one.
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":
+            # Without it, a port stays taken for a minute after the last connection on it. It does not share a live one;
+            # on Windows it would.
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(2048)
-    except OSError as error:
+    except (OSError, OverflowError, TypeError) as error:
         listening.close()
-        raise InvalidInputError(
-            f"cannot listen on {host} port {port}: {error.strerror or error}, allowed: a free port, or 0 to pick one"
-        ) from None
+        raise _cannot_listen(host, port, getattr(error, "strerror", None) or str(error)) from None
     return listening
+
+
+def _cannot_listen(host: str, port: int, why: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"cannot listen on {host} port {port}: {why}, allowed: an address of this machine and a free port, "
+        "or 0 to pick one"
+    )
+
+
+def check_tls_files(certificate: str, key: str) -> None:
+    """Raises `InvalidInputError` unless the paths lead to a certificate chain and its key, both PEM."""
+    try:
+        # With a pass phrase of our own: without one, OpenSSL would ask for it at the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+        raise InvalidInputError(
+            f"certificate {certificate} and key {key}: {why}, allowed: two PEM files that belong together, "
+            "the key without a pass phrase"
+        ) from None
