@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import random
 from collections.abc import Awaitable
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from mockcampaign.durations import format_moment
 from mockcampaign.engine.exporter import OUTAGES, Exporter, Happening
 from mockcampaign.engine.loop import drive
 from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError
-from mockcampaign.events import Generator, Sample, moments
+from mockcampaign.events import Generator, Sample
 from mockcampaign.model import CONNECT_PHASES, EventType, NoAnswer, NoAuthentication, TimedOut
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 
@@ -50,7 +49,6 @@ class Campaign:
         )
         self._transport = transport
         self._generators: dict[int, Generator] = {}
-        self._randoms: dict[int, random.Random] = {}
         self._reached: set[str] = set()
 
     @property
@@ -125,12 +123,12 @@ class Campaign:
             raise InvalidInputError(f"like: the sample is of type {like.event_type}, allowed: {event_type}")
         if count < 1 or over < 0:
             raise InvalidInputError(f"count {count} over {over} ms: allowed are a count from 1 and a duration from 0")
-        if client_id not in self._generators:
-            self._randoms[client_id] = random.Random(f"{self.seed}:{client_id}")
-            self._generators[client_id] = Generator(self._randoms[client_id], client_id)
-        generator = self._generators[client_id]
-        created = moments(self._randoms[client_id], count, self.now, over)
-        payloads = generator.payloads(event_type, created) if like is None else generator.payloads_like(like, created)
+        generator = self._generator(client_id)
+        created = list(generator.moments(count, self.now, over))
+        if like is None:
+            payloads = generator.payloads(event_type, count, created)
+        else:
+            payloads = generator.payloads_like(like, created)
         return [
             (at, Happening(client_id=client_id, type=event_type, payloads=tuple(group)))
             for at, group in groupby(zip(created, payloads, strict=True), key=lambda pair: pair[0])
@@ -146,8 +144,8 @@ class Campaign:
 
     def sample_payloads(self, event_type: EventType, count: int, *, client_id: int, mailing_id: int) -> list[bytes]:
         """Events of a mailing as they would be exported, for a look at them: nobody acted, and nothing is pending."""
-        source = random.Random(f"{self.seed}:{client_id}:{mailing_id}:{event_type}")
-        return Generator(source, client_id).payloads(event_type, [self.now] * count, mailing_id=mailing_id)
+        generator = Generator(f"{self.seed}:{client_id}:{mailing_id}:{event_type}", client_id)
+        return list(generator.payloads(event_type, count, [self.now] * count, mailing_id=mailing_id))
 
     def outage(self, duration: int, kind: str = "refused", *webhooks: Webhook) -> None:
         """From now on, for `duration`, nothing reaches the consumers of these webhooks (none named: of all).
@@ -177,6 +175,11 @@ class Campaign:
     async def aclose(self) -> None:
         """Close connections."""
         await self._transport.aclose()
+
+    def _generator(self, client_id: int) -> Generator:
+        if client_id not in self._generators:
+            self._generators[client_id] = Generator(f"{self.seed}:{client_id}", client_id)
+        return self._generators[client_id]
 
     async def _first_send(self, request: Request) -> Outcome:
         outcome = await self._transport.send(request)

@@ -1,142 +1,148 @@
-"""Events from a seed."""
+"""Events of one client from a seed: by number, or as whole mailings."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
 from mockcampaign.events import values
+from mockcampaign.events.dice import Dice, Words, share
+from mockcampaign.events.mailing import DEFAULT_RATES, REPEATABLE, Mailing, Rates
+from mockcampaign.events.payload import BOUNCES, SHOWING_TRACES, Mails
+from mockcampaign.events.people import AUDIENCE_MAX, LIST, PRIVATE, Actor, Audience, RecipientIds, Traces, opened_by
 from mockcampaign.events.sample import Sample
 from mockcampaign.model import EventType
 
-_SYMBOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+MOMENTS_TOGETHER = 1_000
+"""So many events are spread over their share of the time together: a burst is no longer than that."""
+
+_REPEAT = share(values.REPEAT_SHARE)
+_PRIVACY_PROXY = share(values.PRIVACY_PROXY_SHARE)
 _encode = msgspec.json.Encoder().encode
 
 
-class Mailing(msgspec.Struct, frozen=True):
-    """What all mails of one sending share."""
-
-    mailing_id: int
-    user_list_id: int
-    mail_id_group: str
-
-
-class Mail(msgspec.Struct, frozen=True):
-    """One mail: who got it, and where it was acted on so far."""
-
-    recipient_id: str
-    subscription_id: int
-    mail_id: str
-    addresses: set[str]
-
-
 class Generator:
-    """Makes a client's events. No two of one generator are equal in all fields."""
+    """Makes a client's events. No two of one generator are equal in all fields, unless `Rates.twins` asks for it."""
 
-    def __init__(self, source: random.Random, client_id: int) -> None:
-        self._random = source
+    def __init__(self, seed: str, client_id: int, ids: RecipientIds = RecipientIds.DIGITS) -> None:
+        self._seed = seed
         self._client_id = client_id
-        self._recipients = 0
-        self._client_weights = [weight for weight, _ in values.CLIENTS]
-        self._clients = [client for _, client in values.CLIENTS]
-        self._recipient_base = source.randint(10**11, 9 * 10**11)
-        # Multiplying by a number prime to the modulus visits every value once: mail ids never collide.
-        self._mail_factor = source.randrange(1, 36**8, 6) | 1
-        while self._mail_factor % 3 == 0:
-            self._mail_factor += 2
+        self._audience = Audience(seed, ids)
+        self._dice = Dice(seed, "acts")
+        self._times = Dice(seed, "times")
+        self._mailings = 0
+        self._recipients = AUDIENCE_MAX
+        self._samples = 0
+        self._spans = 0
 
-    def payloads(self, event_type: EventType, created: Sequence[int], *, mailing_id: int | None = None) -> list[bytes]:
-        """One event for each moment (milliseconds since 1970), all of one mailing: a new one unless it is named."""
-        drawn = self._random.randint(*values.ID_RANGE)
-        mailing = Mailing(
-            drawn if mailing_id is None else mailing_id, self._random.randint(*values.ID_RANGE), self._symbols(8)
+    def mailing(
+        self,
+        recipients: int,
+        start: int,
+        *,
+        rates: Rates = DEFAULT_RATES,
+        types: Collection[EventType] = tuple(EventType),
+    ) -> Mailing:
+        """A mailing that leaves at `start` (milliseconds since 1970), and what its recipients will do.
+
+        All mailings of a generator go to the same people. Raises `InvalidInputError` for more than `AUDIENCE_MAX`.
+        """
+        number = self._mailings
+        mails = self._mails()
+        return Mailing(
+            seed=f"{self._seed}:{number}", mails=mails, recipients=recipients, start=start, rates=rates, types=types
         )
-        fields = values.FIELDS[event_type]
-        mails: list[Mail] = []
-        payloads = []
-        for moment, client in zip(created, self._draw_clients(len(created)), strict=True):
-            mail = self._mail(event_type, mailing, mails)
-            known = self._known_values(event_type, mailing, mail, moment, client)
-            payloads.append(_encode({name: known[name]() for name in fields}))
-        return payloads
 
-    def payloads_like(self, sample: Sample, created: Sequence[int]) -> list[bytes]:
+    def payloads(
+        self, event_type: EventType, count: int, created: Iterable[int], *, mailing_id: int | None = None
+    ) -> Iterator[bytes]:
+        """One event for each of `count` moments (milliseconds since 1970), made when it is asked for.
+
+        All are of one mailing, a new one unless it is named. Most are of recipients who never did anything before; some
+        opens and clicks are further ones of a mail, from elsewhere.
+        """
+        first = self._recipients
+        self._recipients += count
+        return self._payloads(event_type, first, created, self._mails(mailing_id))
+
+    def payloads_like(self, sample: Sample, created: Iterable[int]) -> Iterator[bytes]:
         """One event for each moment, of the sample's shape: its fields, in its order and formats."""
-        return [_encode(event) for event in sample.more(self._random, created)]
+        number = self._samples
+        self._samples += 1
+        return (_encode(event) for event in sample.more(f"{self._seed}:like:{number}", created))
 
-    def _mail(self, event_type: EventType, mailing: Mailing, mails: list[Mail]) -> Mail:
-        """Mostly a mail that was not acted on before, where that is possible at all."""
-        if mails and event_type in values.REPEATABLE and self._random.randrange(values.REPEAT_SHARE) == 0:
-            return self._random.choice(mails)
-        self._recipients += 1
-        number = self._recipients
-        mail = Mail(
-            str(self._recipient_base + number),
-            self._random.randint(*values.SUBSCRIPTION_ID_RANGE),
-            f"{mailing.mail_id_group}-{_base36(number * self._mail_factor % 36**8, 8)}-{self._symbols(6)}",
-            set(),
+    def moments(self, count: int, start: int, over: int) -> Iterator[int]:
+        """When `count` events happen: milliseconds from `start` to `start + over`, in order."""
+        number = self._spans << 40
+        self._spans += 1
+        return self._spread(count, start, over, number)
+
+    def _mails(self, mailing_id: int | None = None) -> Mails:
+        number = self._mailings
+        self._mailings += 1
+        return Mails(
+            self._audience, self._client_id, self._audience.mailing_id(number) if mailing_id is None else mailing_id
         )
-        mails.append(mail)
-        return mail
 
-    def _known_values(
-        self, event_type: EventType, mailing: Mailing, mail: Mail, moment: int, client: tuple[str, str, str]
-    ) -> dict[str, Callable[[], Any]]:
-        link = self._random.randrange(len(values.LINKS)) if event_type is EventType.CLICK else 0
-        return {
-            "type": lambda: event_type.value,
-            "recipientId": lambda: mail.recipient_id,
-            "userListId": lambda: mailing.user_list_id,
-            "remoteAddress": lambda: self._new_address(mail),
-            "clientId": lambda: self._client_id,
-            "mailingId": lambda: mailing.mailing_id,
-            "created": lambda: moment,
-            "subscriptionId": lambda: mail.subscription_id,
-            "mailId": lambda: mail.mail_id,
-            "device": lambda: client[0],
-            "operatingSystem": lambda: client[1],
-            "browser": lambda: client[2],
-            "linkId": lambda: mailing.mailing_id + link + 1,
-            "linkUrl": lambda: f"https://www.example.com{values.LINKS[link]}",
-            "bounceType": lambda: self._random.choice(("hardbounce", "softbounce")),
-        }
-
-    def _draw_clients(self, count: int) -> list[tuple[str, str, str]]:
-        return self._random.choices(self._clients, self._client_weights, k=count)
-
-    def _new_address(self, mail: Mail) -> str:
-        """One that the mail was not acted on from before: so two acts differ, even within one millisecond."""
-        while True:
-            if self._random.randrange(4) == 0:
-                block, low, high = self._random.choice(values.ADDRESS_BLOCKS)
-                address = f"{block}{self._random.randint(low, high)}"
+    def _payloads(self, event_type: EventType, first: int, created: Iterable[int], mails: Mails) -> Iterator[bytes]:
+        fresh = first
+        repeated: dict[int, list[str]] = {}
+        for number, moment in enumerate(created, first):
+            words = self._dice.throw(number)
+            if event_type in REPEATABLE and words[0] < _REPEAT and fresh > first:
+                recipient = first + (words[1] * (fresh - first) >> 32)
+                person, traces = self._elsewhere(event_type, recipient, repeated)
             else:
-                bits = self._random.getrandbits(17)
-                address = f"198.{18 + (bits >> 16)}.{bits >> 8 & 255}.{bits & 255}"
-            if address not in mail.addresses:
-                mail.addresses.add(address)
-                return address
+                recipient = fresh
+                fresh += 1
+                person = self._audience.people.throw(recipient)
+                traces = self._traces(event_type, recipient, person)
+            yield mails.payload(
+                event_type, moment, person[LIST] * values.LISTS >> 32, recipient, traces, _detail(event_type, words)
+            )
 
-    def _symbols(self, count: int) -> str:
-        return "".join(self._random.choices(_SYMBOLS, k=count))
+    def _traces(self, event_type: EventType, recipient: int, person: Words) -> Traces | None:
+        if event_type not in SHOWING_TRACES:
+            return None
+        private = person[PRIVATE] < _PRIVACY_PROXY
+        actor = Actor.PERSON
+        if event_type is EventType.OPEN:
+            actor = Actor.PRIVACY_PROXY if private else opened_by(person)
+        return self._audience.traces(recipient, person, actor, private=private)
+
+    def _elsewhere(
+        self, event_type: EventType, recipient: int, repeated: dict[int, list[str]]
+    ) -> tuple[Words, Traces | None]:
+        """Traces at an address from which the mail was not acted on before: two acts in one millisecond differ."""
+        person = self._audience.people.throw(recipient)
+        if recipient not in repeated:
+            first = self._traces(event_type, recipient, person)
+            repeated[recipient] = [] if first is None else [first.address]
+        addresses = repeated[recipient]
+        which = len(addresses)
+        while True:
+            traces = self._audience.traces(recipient, person, Actor.FRIEND, which=which)
+            if traces.address not in addresses:
+                addresses.append(traces.address)
+                return person, traces
+            which += 1
+
+    def _spread(self, count: int, start: int, over: int, number: int) -> Iterator[int]:
+        for index in range(0, count, MOMENTS_TOGETHER):
+            together = min(MOMENTS_TOGETHER, count - index)
+            begin, end = over * index // count, over * (index + together) // count
+            size = end - begin + 1
+            drawn: list[int] = []
+            while len(drawn) < together:
+                words = self._times.throw(number)
+                number += 1
+                # Two words for each, since a month has more milliseconds than a word has values.
+                drawn += [(high << 32 | low) * size >> 64 for high, low in zip(words[::2], words[1::2], strict=True)]
+            yield from (start + begin + moment for moment in sorted(drawn[:together]))
 
 
-def moments(source: random.Random, count: int, start: int, over: int) -> list[int]:
-    """When `count` events happen: sorted milliseconds from `start` to `start + over`."""
-    return sorted(_moments(source, count, start, over)) if over else [start] * count
-
-
-def _moments(source: random.Random, count: int, start: int, over: int) -> Iterator[int]:
-    for _ in range(count):
-        yield start + source.randint(0, over)
-
-
-def _base36(number: int, digits: int) -> str:
-    symbols = []
-    for _ in range(digits):
-        number, index = divmod(number, 36)
-        symbols.append(_SYMBOLS[index])
-    return "".join(symbols)
+def _detail(event_type: EventType, words: Words) -> int:
+    """Any link, any kind of bounce."""
+    kinds = {EventType.CLICK: len(values.LINKS), EventType.BOUNCE: len(BOUNCES)}
+    return words[2] * kinds.get(event_type, 1) >> 32

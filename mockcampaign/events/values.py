@@ -1,66 +1,231 @@
-"""Field values and their shares, and which fields an event of each type has: one place for each fact.
+"""Field values and the shares in which they come: one place for each number, with where it comes from.
 
-*Documented* is the vendor's guide with its one example; *assumed* is everything else.
+*Documented* is the vendor's guide with its one example. The vendor publishes no statistics, so all shares are
+*assumed*; where a public report gave the number, it is named. The reports do not fit together (years, countries, ways
+of counting): they make events plausible, not a forecast.
 """
 
 from __future__ import annotations
 
-from mockcampaign.model import EventType
+from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 
 ID_RANGE = (100_000_000_000, 999_999_999_999)
 """Twelve digits, as all ids of the guide's example but subscriptionId. The range around it is assumed."""
 
 SUBSCRIPTION_ID_RANGE = (1_000_000, 9_999_999)
-"""Seven digits in the guide's example."""
+"""Seven digits in the guide's example. The range around it is assumed."""
 
 MAIL_ID_GROUPS = (8, 8, 6)
-"""Lengths of the three groups of A-Z and 0-9 (vendor's guide)."""
+"""Lengths of the three groups of A-Z and 0-9 in the guide's example. That they are made from mailing, recipient and
+list, in this order, is assumed; that a mailId stands for the three is documented in the vendor's API description."""
 
-CLIENTS: tuple[tuple[int, tuple[str, str, str]], ...] = (
-    (34, ("mobile", "iOS 17", "Safari 17.5")),
-    (14, ("mobile", "Android 14", "Chrome 126.0")),
-    (5, ("tablet", "iPadOS 17", "Safari 17.5")),
-    (16, ("desktop", "Windows 10", "Chrome 126.0")),
-    (9, ("desktop", "Windows 11", "Edge 126.0")),
-    (4, ("desktop", "Windows 10", "Firefox 64.1")),
-    (12, ("desktop", "macOS 14", "Safari 17.5")),
-    (4, ("desktop", "macOS 14", "Chrome 126.0")),
-    (2, ("desktop", "Linux", "Firefox 128.0")),
+LISTS = 3
+"""Recipient lists that a mailing goes to. Assumed."""
+
+Client = tuple[str, str, str]
+"""Device, operating system and browser, which belong together. The spelling is the guide's (`desktop`, `Windows 10`,
+`Firefox 64.1`): a name, a space, a version."""
+
+IPHONE: Client = ("mobile", "iOS 17", "Safari 17.5")
+IPAD: Client = ("tablet", "iPadOS 17", "Safari 17.5")
+MAC_MAIL: Client = ("desktop", "macOS 14", "Apple Mail 16.0")
+MAC_SAFARI: Client = ("desktop", "macOS 14", "Safari 17.5")
+MAC_CHROME: Client = ("desktop", "macOS 14", "Chrome 126.0")
+ANDROID_CHROME: Client = ("mobile", "Android 14", "Chrome 126.0")
+ANDROID_OLD: Client = ("mobile", "Android 11", "Chrome 114.0")
+SAMSUNG: Client = ("mobile", "Android 14", "Samsung Internet 25.0")
+ANDROID_TABLET: Client = ("tablet", "Android 13", "Chrome 126.0")
+WINDOWS_CHROME: Client = ("desktop", "Windows 10", "Chrome 126.0")
+WINDOWS_EDGE: Client = ("desktop", "Windows 11", "Edge 126.0")
+WINDOWS_FIREFOX: Client = ("desktop", "Windows 10", "Firefox 64.1")
+WINDOWS_OUTLOOK: Client = ("desktop", "Windows 10", "Outlook 16.0")
+WINDOWS_11_OUTLOOK: Client = ("desktop", "Windows 11", "Outlook 16.0")
+WINDOWS_OLD: Client = ("desktop", "Windows 7", "Internet Explorer 11.0")
+LINUX: Client = ("desktop", "Linux", "Firefox 128.0")
+
+GOOGLE_PROXY: Client = ("desktop", "Windows XP", "Firefox 11.0")
+"""What Gmail's image proxy says it is, whatever the person uses (its user agent names Windows NT 5.1 and an old
+Firefox: blog.filippo.io, "How the new Gmail image proxy works", 2013). The click comes from the person's browser."""
+
+PRIVACY_PROXY: Client = ("unknown", "unknown", "Mozilla 5.0")
+"""Apple's proxy says no more than "Mozilla/5.0" (rejoiner.com, "Email Client Market Share", 2023: nothing on device,
+system or browser). How Campaign spells that is assumed."""
+
+SCANNER: Client = ("desktop", "Windows 10", "Chrome 126.0")
+"""Security scanners pass themselves off as common browsers. Assumed."""
+
+OWN, GOOGLE = "own", "google"
+"""Who fetches a mail's images when a person opens it."""
+
+MAILBOXES: tuple[tuple[int, tuple[str, Client]], ...] = (
+    # Apple's own clients, without those behind the privacy proxy: 10.7 + 5.0 + 0.6 %
+    (1880, (OWN, IPHONE)),
+    (880, (OWN, MAC_MAIL)),
+    (110, (OWN, IPAD)),
+    # Gmail 30.4 %, two thirds of it on phones and tablets
+    (2100, (GOOGLE, ANDROID_CHROME)),
+    (200, (GOOGLE, ANDROID_OLD)),
+    (1240, (GOOGLE, IPHONE)),
+    (60, (GOOGLE, ANDROID_TABLET)),
+    (40, (GOOGLE, IPAD)),
+    (1210, (GOOGLE, WINDOWS_CHROME)),
+    (150, (GOOGLE, WINDOWS_FIREFOX)),
+    (300, (GOOGLE, MAC_CHROME)),
+    (50, (GOOGLE, LINUX)),
+    # Outlook 4.1 %
+    (430, (OWN, WINDOWS_OUTLOOK)),
+    (290, (OWN, WINDOWS_11_OUTLOOK)),
+    # Yahoo and other web mail 2.5 %
+    (180, (OWN, WINDOWS_CHROME)),
+    (120, (OWN, WINDOWS_FIREFOX)),
+    (140, (OWN, MAC_SAFARI)),
+    # Google Android 2.0, Outlook.com 1.0, Samsung Mail 0.4, Windows Live Mail 0.1 %
+    (350, (OWN, ANDROID_CHROME)),
+    (180, (OWN, WINDOWS_EDGE)),
+    (70, (OWN, SAMSUNG)),
+    (20, (OWN, WINDOWS_OLD)),
 )
-"""Weight, and device, operating system and browser that belong together. The spelling is the guide's (`desktop`,
-`Windows 10`, `Firefox 64.1`); the shares are assumed, in the order of size that public reports on mail clients give."""
+"""What people read mail with, in ten-thousandths of mailboxes that are not behind a privacy proxy, and who fetches the
+images. From the opens counted by Litmus in December 2021 ("Email Client Market Share in December 2021") less those that
+Apple's proxy made; within Gmail, 68 % on phones and tablets (Litmus, "Mobile Email Opens Hit 51%", 2014)."""
 
-ADDRESS_BLOCKS = (("192.0.2.", 1, 254), ("198.51.100.", 1, 254), ("203.0.113.", 1, 254))
-"""Documentation addresses (RFC 5737), which belong to nobody. Wider ones come from 198.18.0.0/15 (RFC 2544)."""
+APPLE_MAILBOXES: tuple[tuple[int, Client], ...] = ((66, IPHONE), (30, MAC_SAFARI), (4, IPAD))
+"""What people behind Apple's privacy proxy click with, in hundredths: 10.7, 5.0, 0.6 % of opens in the same report."""
 
-REPEAT_SHARE = 6
-"""One event in so many is a further act on a mail that was acted on before, most often from elsewhere. Assumed."""
+SECOND_DEVICES: tuple[tuple[int, Client], ...] = (
+    (45, IPHONE),
+    (20, ANDROID_CHROME),
+    (10, IPAD),
+    (15, WINDOWS_CHROME),
+    (10, MAC_SAFARI),
+)
+"""Where else people open a mail, in hundredths. Assumed: most often a phone."""
 
 LINKS = ("/offer", "/news", "/account", "/imprint", "/unsubscribe")
+LINK_URL = "https://www.example.com"
+LINK_WEIGHTS = (45, 25, 15, 10, 5)
+"""What a mail links to, and how often in a hundred clicks. Assumed: the first link gets most."""
 
-PERSON_FIELDS = ("remoteAddress", "device", "operatingSystem", "browser")
-COMMON_FIELDS = ("type", "recipientId", "userListId", "clientId", "mailingId", "created", "subscriptionId", "mailId")
-OPEN_FIELDS = (
-    *("type", "recipientId", "userListId", "remoteAddress", "clientId", "mailingId", "created", "subscriptionId"),
-    *("mailId", "device", "operatingSystem", "browser"),
+# Addresses. Nothing is ever sent to them.
+
+DOCUMENTATION_BLOCKS = (("192.0.2.0", 24), ("198.51.100.0", 24), ("203.0.113.0", 24))
+"""Belong to nobody (RFC 5737)."""
+
+PROVIDER_BLOCKS = (("84.128.0.0", 10), ("91.0.0.0", 10), ("86.128.0.0", 10), ("73.0.0.0", 8), ("198.18.0.0", 15))
+"""Look like people at home and on phones: blocks that big access providers in Germany, the United Kingdom and the
+United States announce, and the one kept for benchmarks (RFC 2544). Assumed."""
+
+PROVIDER_BLOCKS_6 = ("2001:db8", "2003:c7", "2003:e4", "2a02:8109", "2601:646", "2a00:23c5")
+"""The same as IPv6: documentation (RFC 3849), then blocks of big access providers. Assumed."""
+
+PRIVACY_PROXY_ADDRESSES = tuple(
+    f"{block}.{host}" for block in ("172.224.226", "172.225.46", "104.28.30") for host in range(16, 24)
 )
-"""The guide's example, in its order. Documented."""
+"""Few addresses fetch the images of very many mails: of networks that carry Apple's proxies. Assumed."""
 
-FIELDS: dict[EventType, tuple[str, ...]] = {
-    EventType.OPEN: OPEN_FIELDS,
-    EventType.CLICK: (*OPEN_FIELDS, "linkId", "linkUrl"),
-    EventType.SENT: COMMON_FIELDS,
-    EventType.BOUNCE: (*COMMON_FIELDS, "bounceType"),
-    EventType.UNSUBSCRIBE: (*COMMON_FIELDS, *PERSON_FIELDS),
-    EventType.SPAMCOMPLAINT: COMMON_FIELDS,
-    EventType.SINGLEOPTIN: (*COMMON_FIELDS, *PERSON_FIELDS),
-    EventType.CONFIRMEDOPTIN: (*COMMON_FIELDS, *PERSON_FIELDS),
-    EventType.DOUBLEOPTIN: (*COMMON_FIELDS, *PERSON_FIELDS),
-    EventType.BLOCKLIST: COMMON_FIELDS,
-    EventType.ARCHIVE: COMMON_FIELDS,
-    EventType.FILTEREDBYBLOCKLIST: COMMON_FIELDS,
-}
-"""Only `open` is documented; all others are assumed."""
+GOOGLE_PROXY_ADDRESSES = tuple(
+    f"{block}.{host}" for block in ("66.249.84", "66.249.93", "74.125.210") for host in range(32, 40)
+)
+"""The same for Gmail's proxy: of networks that Google announces. Assumed."""
 
-REPEATABLE = frozenset({EventType.OPEN, EventType.CLICK})
-"""What a recipient may do more than once with one mail."""
+SCANNER_ADDRESSES = tuple(f"{block}.{host}" for block in ("40.94.20", "64.235.150") for host in range(4, 8))
+"""The same for security scanners: of networks of Microsoft and Barracuda. Assumed."""
+
+DOCUMENTATION_SHARE = 0.05
+IPV6_SHARE = 0.35
+"""Of people's addresses. Assumed: Google sees IPv6 in some four of ten requests (google.com/intl/en/ipv6/statistics,
+2024), and mail traffic is a little older than web traffic."""
+
+# Times
+
+MAILS_PER_SECOND = 250
+"""How fast a mailing leaves. Assumed."""
+
+SECOND_MAIL_DELAY = 700
+"""Between the mails of a recipient who is in two lists, in milliseconds. Assumed."""
+
+ZONES = ((65, 60), (10, 0), (8, 120), (10, -300), (3, -480), (4, 480))
+"""Of a hundred recipients so many live so many minutes from UTC. Assumed: the vendor's customers are mostly in central
+Europe. Without summer time."""
+
+ACTIVITY = (
+    *(40, 20, 15, 15, 25, 50, 90, 120, 145, 160, 170, 165),
+    *(155, 150, 145, 135, 130, 125, 115, 110, 105, 95, 70, 50),
+)
+"""How active people are in each hour of their day, 100 on average. The shape is MailerMailer's (marketingcharts.com,
+"US Email Open and Click Rates, by Hour Scheduled, in 2014": least between 1 and 3, most at 10 to 11, slowly falling
+from there); the numbers are assumed."""
+
+OPEN_DELAYS = (
+    *((0, 2 * SECOND), (20, 5 * MINUTE), (65, 15 * MINUTE), (125, 30 * MINUTE), (215, HOUR), (304, 2 * HOUR)),
+    *((362, 3 * HOUR), (518, 6 * HOUR), (660, 12 * HOUR), (750, 18 * HOUR), (789, DAY), (860, 2 * DAY)),
+    *((900, 3 * DAY), (950, 7 * DAY), (980, 14 * DAY), (1000, 30 * DAY)),
+)
+"""From the sending to a person's first open: thousandths of them and the time by which they have opened, for a mailing
+that leaves at `OPEN_DELAYS_HOUR` of their day. Up to three hours: GetResponse (chimpmetrics.com, "Email opens by hour":
+21.5, 8.9 and 5.8 % in the first three); 6, 18 and 24 hours: MailerMailer (marketingcharts.com, 2013: 51.8, about 75 and
+78.9 %); a week and a month: Mailchimp ("Nearly One Third Of Opens Occur Within 1 Hour", 2006: 95 % within a week, some
+after 30 days). The other knots are assumed."""
+
+OPEN_DELAYS_HOUR = 10
+"""Assumed: the reports count mailings that mostly left in the morning."""
+
+REOPEN_DELAYS = (*((0, MINUTE), (250, 20 * MINUTE), (500, 4 * HOUR), (750, DAY), (900, 3 * DAY), (1000, 10 * DAY)),)
+"""From an open to the next one of the same person. Assumed."""
+
+RELOAD_DELAYS = ((0, 200), (800, 3 * SECOND), (1000, 20 * SECOND))
+"""From an open to the same client's fetching the images again. Assumed."""
+
+CLICK_DELAYS = ((0, 2 * SECOND), (400, 15 * SECOND), (750, MINUTE), (930, 5 * MINUTE), (1000, HOUR))
+"""From an open to a click, and from a click to the next. Assumed."""
+
+FORWARD_DELAYS = ((0, MINUTE), (300, 30 * MINUTE), (700, 6 * HOUR), (1000, 4 * DAY))
+"""From an open to that of somebody the mail was forwarded to. Assumed."""
+
+PREFETCH_DELAYS = ((0, 20 * SECOND), (350, 3 * MINUTE), (650, 12 * MINUTE), (880, HOUR), (970, 6 * HOUR), (1000, DAY))
+"""From the sending to the privacy proxy's fetch, by day and night alike. Assumed: mostly minutes, sometimes hours."""
+
+SCAN_DELAYS = ((0, 300), (600, 4 * SECOND), (950, 15 * SECOND), (1000, 90 * SECOND))
+"""From the sending to the security scanner's visit (live-direct-marketing.online, "Bot clicks from security scanners":
+within five seconds, where people never click). The curve is assumed."""
+
+SCAN_STEP = 400
+"""Longest time between two clicks of a scanner, in milliseconds. Assumed."""
+
+HARD_BOUNCE_DELAYS = ((0, SECOND), (800, 20 * SECOND), (1000, 10 * MINUTE))
+"""From the sending to the final refusal. Assumed."""
+
+SOFT_BOUNCE_DELAYS = ((0, 30 * SECOND), (300, 30 * MINUTE), (700, DAY), (1000, 5 * DAY))
+"""From the sending to giving up. RFC 5321, 4.5.4.1: retry every half hour or slower, for four to five days."""
+
+UNSUBSCRIBE_DELAYS = ((0, 5 * SECOND), (700, MINUTE), (1000, 20 * MINUTE))
+COMPLAINT_DELAYS = ((0, 3 * SECOND), (700, MINUTE), (1000, DAY))
+"""From a person's open. Assumed."""
+
+BLOCKLIST_DELAY = 5 * SECOND
+"""From a complaint to the address's entry in the blocklist. Assumed, as is that there is one."""
+
+PRIVACY_PROXY_SHARE = 0.41
+"""Of opens that are asked for by number: fetched by Apple's privacy proxy (Litmus, December 2021: 41.0 %)."""
+
+REPEAT_SHARE = 1 / 6
+"""Of events that are asked for by number: so many are a further act on a mail that was acted on before, from elsewhere.
+Assumed."""
+
+FIRST_NAMES = ("anna", "ben", "clara", "david", "elif", "finn", "greta", "hugo", "ines", "jonas", "katja", "leon")
+LAST_NAMES = (
+    "meier",
+    "schulz",
+    "nowak",
+    "rossi",
+    "dubois",
+    "jansen",
+    "kaya",
+    "larsen",
+    "novak",
+    "silva",
+    "smith",
+    "weber",
+)
+MAIL_DOMAINS = ("example.com", "example.org", "example.net")
+"""For recipients who are known by their e-mail address; the domains belong to nobody (RFC 2606)."""

@@ -1,0 +1,145 @@
+"""Which fields the events of each type have, and what is known about each: one place for each fact, and the schema.
+
+*Documented* is the vendor's webhook guide, which shows one event, an open; *assumed* is everything else.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from mockcampaign.model import EventType
+
+INT64_MAX = 2**63 - 1
+BATCH_EVENTS_MAX = 100
+"""Most events in one list. Documented."""
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of events."""
+
+    source: Literal["documented", "assumed"]
+    """Whether the guide shows the field; what it shows is an open."""
+    meaning: str
+    kind: dict[str, Any]
+    """JSON Schema of its values."""
+    optional: bool = False
+    """Whether a consumer should be ready for it to be absent or null. Assumed, as nobody says."""
+
+
+_ID = {"type": "integer", "minimum": 0, "maximum": INT64_MAX}
+
+FIELDS: dict[str, Field] = {
+    "type": Field(
+        source="documented",
+        meaning="What happened.",
+        kind={"type": "string", "enum": [kind.value for kind in EventType]},
+    ),
+    "recipientId": Field(
+        source="documented",
+        meaning="The recipient as the client's list knows it: digits, an e-mail address or a customer number.",
+        kind={"type": "string", "minLength": 1},
+    ),
+    "userListId": Field(source="documented", meaning="The recipient list.", kind=_ID),
+    "remoteAddress": Field(
+        source="documented",
+        meaning="Where the recipient, or who acted in its name, came from. That there is IPv6 is assumed.",
+        kind={"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
+        optional=True,
+    ),
+    "clientId": Field(source="documented", meaning="The vendor's customer.", kind=_ID),
+    "mailingId": Field(source="documented", meaning="The mailing.", kind=_ID),
+    "created": Field(source="documented", meaning="When it happened, in milliseconds since 1970.", kind=_ID),
+    "subscriptionId": Field(source="documented", meaning="The recipient's place in the list.", kind=_ID),
+    "mailId": Field(
+        source="documented",
+        meaning="The mail: one for each mailing, recipient list and recipient, in all of its events.",
+        kind={"type": "string", "pattern": "^[A-Z0-9]{8}-[A-Z0-9]{8}-[A-Z0-9]{6}$"},
+    ),
+    "device": Field(
+        source="documented",
+        meaning="Kind of device. 'desktop' is documented, all other names are assumed.",
+        kind={"type": "string"},
+        optional=True,
+    ),
+    "operatingSystem": Field(
+        source="documented",
+        meaning="Such as 'Windows 10', which is documented; all other names are assumed.",
+        kind={"type": "string"},
+        optional=True,
+    ),
+    "browser": Field(
+        source="documented",
+        meaning="Such as 'Firefox 64.1', which is documented; all other names are assumed.",
+        kind={"type": "string"},
+        optional=True,
+    ),
+    "linkId": Field(source="assumed", meaning="The link that was clicked.", kind=_ID, optional=True),
+    "linkUrl": Field(source="assumed", meaning="Where the link leads.", kind={"type": "string"}, optional=True),
+    "bounceType": Field(
+        source="assumed",
+        meaning="Whether the mail can never be delivered, or could not for now. The two names are documented.",
+        kind={"type": "string", "enum": ["hardbounce", "softbounce"]},
+        optional=True,
+    ),
+}
+"""All fields, in no particular order."""
+
+_COMMON = ("type", "recipientId", "userListId", "clientId", "mailingId", "created", "subscriptionId", "mailId")
+_PERSON = ("remoteAddress", "device", "operatingSystem", "browser")
+_OPEN = (
+    *("type", "recipientId", "userListId", "remoteAddress", "clientId", "mailingId", "created", "subscriptionId"),
+    *("mailId", "device", "operatingSystem", "browser"),
+)
+
+TYPES: dict[EventType, tuple[str, ...]] = {
+    EventType.OPEN: _OPEN,
+    EventType.CLICK: (*_OPEN, "linkId", "linkUrl"),
+    EventType.SENT: _COMMON,
+    EventType.BOUNCE: (*_COMMON, "bounceType"),
+    EventType.UNSUBSCRIBE: (*_COMMON, *_PERSON),
+    EventType.SPAMCOMPLAINT: _COMMON,
+    EventType.SINGLEOPTIN: (*_COMMON, *_PERSON),
+    EventType.CONFIRMEDOPTIN: (*_COMMON, *_PERSON),
+    EventType.DOUBLEOPTIN: (*_COMMON, *_PERSON),
+    EventType.BLOCKLIST: _COMMON,
+    EventType.ARCHIVE: _COMMON,
+    EventType.FILTEREDBYBLOCKLIST: _COMMON,
+}
+"""The fields of each type, in the order in which they are sent. `open` is documented, in this order; all else is
+assumed: that a click has an open's fields and the link, and that a person's traces are there where a person acted."""
+
+
+def event_schema() -> dict[str, Any]:
+    """JSON Schema of one event, or of a list of them as a webhook receives it.
+
+    It allows what a consumer has to expect: optional fields absent or null, and fields that nobody announced.
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Events of Campaign's webhooks",
+        "description": "One event, or a list of them as a webhook receives it.",
+        "anyOf": [{"$ref": "#/$defs/event"}, {"$ref": "#/$defs/list"}],
+        "$defs": {
+            "list": {
+                "type": "array",
+                "items": {"$ref": "#/$defs/event"},
+                "minItems": 1,
+                "maxItems": BATCH_EVENTS_MAX,
+            },
+            "event": {
+                "type": "object",
+                "required": [name for name, field in FIELDS.items() if not field.optional],
+                "properties": {name: _property(field) for name, field in FIELDS.items()},
+                "additionalProperties": True,
+            },
+        },
+    }
+
+
+def _property(field: Field) -> dict[str, Any]:
+    description = f"{field.source.capitalize()}. {field.meaning}"
+    if not field.optional:
+        return {"description": description, **field.kind}
+    return {"description": description, "anyOf": [field.kind, {"type": "null"}]}
