@@ -7,12 +7,14 @@ from collections.abc import Awaitable
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mockcampaign import __version__
 from mockcampaign.durations import format_moment
 from mockcampaign.engine.exporter import OUTAGES, Exporter, Happening
 from mockcampaign.engine.loop import drive
 from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError
-from mockcampaign.events import Generator, Sample
+from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
 from mockcampaign.model import CONNECT_PHASES, EventType, NoAnswer, NoAuthentication, TimedOut
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
     from mockcampaign.engine.journal import Journal
     from mockcampaign.model import Authentication, Outcome, Request, Webhook
     from mockcampaign.transport import Transport
+
+
+class MailingSent(msgspec.Struct, frozen=True, kw_only=True):
+    """A mailing, and how many events will come of it."""
+
+    mailing_id: int
+    events: int
+    by_type: dict[EventType, int]
 
 
 class Campaign:
@@ -141,6 +151,27 @@ class Campaign:
                 self.exporter.schedule(at, happening)
             else:
                 self.exporter.happen(happening)
+
+    def mailing(
+        self, recipients: int, *, rates: Rates = DEFAULT_RATES, client_id: int = DEFAULT_CLIENT_ID
+    ) -> MailingSent:
+        """Send a mailing now: what its recipients do falls due in the month to come, event by event.
+
+        Events that no activated webhook wants when they fall due are not even made. Raises `InvalidInputError` for a
+        number of recipients out of range.
+        """
+        return self.put_mailing(self.prepare_mailing(recipients, rates=rates, client_id=client_id))
+
+    def prepare_mailing(
+        self, recipients: int, *, rates: Rates = DEFAULT_RATES, client_id: int = DEFAULT_CLIENT_ID
+    ) -> Mailing:
+        """What `mailing` would send. Like `prepare`, it touches nothing but the client's generator."""
+        return self._generator(client_id).mailing(recipients, self.now, rates=rates)
+
+    def put_mailing(self, mailing: Mailing) -> MailingSent:
+        """Send what `prepare_mailing` made."""
+        self.exporter.unfold(mailing.client_id, iter(mailing))
+        return MailingSent(mailing_id=mailing.mailing_id, events=mailing.events, by_type=dict(mailing.counts))
 
     def sample_payloads(self, event_type: EventType, count: int, *, client_id: int, mailing_id: int) -> list[bytes]:
         """Events of a mailing as they would be exported, for a look at them: nobody acted, and nothing is pending."""

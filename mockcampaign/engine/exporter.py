@@ -5,7 +5,9 @@ It decides and writes the journal; `loop.drive` asks it what to send and tells i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Protocol
 
 import msgspec
 
@@ -58,6 +60,29 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     """Creation in milliseconds, and the encoded payload."""
 
 
+class Coming(Protocol):
+    """An event that is not made before it happens."""
+
+    @property
+    def at(self) -> int:
+        """Milliseconds since 1970."""
+
+    @property
+    def type(self) -> EventType:
+        """Decides which webhooks want it."""
+
+    def payload(self) -> bytes:
+        """The encoded payload."""
+
+
+class Unfolding(msgspec.Struct):
+    """Events of one client that happen one after another. Only the next one is on the clock."""
+
+    client_id: int
+    following: Coming
+    rest: Iterator[Coming]
+
+
 class Conclusion(msgspec.Struct, frozen=True):
     """An outcome that stands for virtual time, known now and effective when that has passed."""
 
@@ -89,7 +114,7 @@ class Exporter:
         self, *, policy: Policy, seed: int, start: int, versions: dict[str, str], journal: Journal | None = None
     ) -> None:
         self.policy = policy
-        self.clock: Clock[Outbox | Happening | Conclusion] = Clock(start)
+        self.clock: Clock[Outbox | Happening | Unfolding | Conclusion] = Clock(start)
         self.journal = Journal() if journal is None else journal
         self.registry = WebhookRegistry(policy.webhooks_per_client_max)
         self._outboxes: dict[int, Outbox] = {}
@@ -167,6 +192,15 @@ class Exporter:
         self.clock.add(at, happening)
         self._scheduled += 1
 
+    def unfold(self, client_id: int, coming: Iterator[Coming]) -> None:
+        """Let a client's recipients act at the given moments, which are in order of time.
+
+        Each event is made when it falls due, if an activated webhook wants it by then; else nothing is left of it.
+        """
+        following = next(coming, None)
+        if following is not None:
+            self._await(Unfolding(client_id, following, coming))
+
     def declare_outage(self, kind: str, until: int, webhook_ids: tuple[int, ...] = ()) -> None:
         """From now until then, not included, no attempt of these webhooks (none named: all) reaches its consumer.
 
@@ -233,6 +267,9 @@ class Exporter:
                 case Happening():
                     self._scheduled -= 1
                     self.happen(item)
+                case Unfolding():
+                    self._scheduled -= 1
+                    self._unfold(item)
                 case Conclusion(attempt=attempt, outcome=outcome):
                     self._scheduled -= 1
                     self.conclude(attempt, outcome)
@@ -264,6 +301,29 @@ class Exporter:
             outbox.accept(ordered, self.clock.now)
             self._discard(outbox, outbox.expire(self.clock.now), "expired")
             self._arrange(outbox)
+
+    def _await(self, unfolding: Unfolding) -> None:
+        self.clock.add(max(unfolding.following.at, self.clock.now), unfolding)
+        self._scheduled += 1
+
+    def _unfold(self, unfolding: Unfolding) -> None:
+        """Let happen what falls due now, and put the next one on the clock."""
+        now, client_id = self.clock.now, unfolding.client_id
+        due: dict[EventType, list[tuple[int, bytes]]] = {}
+        for coming in chain((unfolding.following,), unfolding.rest):
+            if coming.at > now:
+                self._await(Unfolding(client_id, coming, unfolding.rest))
+                break
+            if self._wanted(client_id, coming.type):
+                due.setdefault(coming.type, []).append((coming.at, coming.payload()))
+        for kind, payloads in due.items():
+            self.happen(Happening(client_id=client_id, type=kind, payloads=tuple(payloads)))
+
+    def _wanted(self, client_id: int, event_type: EventType) -> bool:
+        return any(
+            webhook.type == event_type and webhook.status is WebhookStatus.ACTIVATED
+            for webhook in self.registry.of_client(client_id)
+        )
 
     # Sending
 

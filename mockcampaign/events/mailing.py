@@ -243,6 +243,16 @@ class Mailing:
         self._plan(frozenset(types))
 
     @property
+    def client_id(self) -> int:
+        """Whose mailing it is."""
+        return self.mails.client_id
+
+    @property
+    def mailing_id(self) -> int:
+        """What all its events carry."""
+        return self.mails.mailing_id
+
+    @property
     def events(self) -> int:
         """How many there are."""
         return self.counts.total()

@@ -26,7 +26,7 @@ class Mails:
     def __init__(self, audience: Audience, client_id: int, mailing_id: int) -> None:
         self.audience = audience
         self.mailing_id = mailing_id
-        self._client_id = client_id
+        self.client_id = client_id
         self._ids = audience.mail_ids(mailing_id)
         self._list_ids = [audience.user_list_id(number) for number in range(values.LISTS)]
 
@@ -47,7 +47,7 @@ class Mails:
             "recipientId": audience.recipient_id(recipient),
             "userListId": self._list_ids[list_number],
             "remoteAddress": address,
-            "clientId": self._client_id,
+            "clientId": self.client_id,
             "mailingId": self.mailing_id,
             "created": created,
             "subscriptionId": audience.subscription_id(list_number, recipient),
