@@ -11,14 +11,17 @@ import msgspec
 
 from mockcampaign import __version__
 from mockcampaign.durations import format_moment
-from mockcampaign.engine.exporter import OUTAGES, Exporter, Happening
+from mockcampaign.engine.exporter import Exporter, Happening
+from mockcampaign.engine.faults import make_fault
 from mockcampaign.engine.loop import drive
 from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
-from mockcampaign.model import CONNECT_PHASES, EventType, NoAnswer, NoAuthentication, TimedOut
+from mockcampaign.model import CONNECT_PHASES, EventType, Fault, NoAnswer, NoAuthentication, TimedOut
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
+from mockcampaign.transport.faults import FAULTS, OUTAGES, WireFault
 
 if TYPE_CHECKING:
+    from mockcampaign.engine.faults import Declared, When
     from mockcampaign.engine.journal import Journal
     from mockcampaign.model import Authentication, Outcome, Request, Webhook
     from mockcampaign.transport import Transport
@@ -30,6 +33,29 @@ class MailingSent(msgspec.Struct, frozen=True, kw_only=True):
     mailing_id: int
     events: int
     by_type: dict[EventType, int]
+
+
+class FaultInForce:
+    """A fault that was declared. Used as a context manager, it ends with that."""
+
+    def __init__(self, exporter: Exporter, declared: Declared) -> None:
+        self._exporter = exporter
+        self._declared = declared
+
+    @property
+    def hits(self) -> int:
+        """How many attempts it has hit."""
+        return self._declared.hits
+
+    def end(self) -> None:
+        """Let it hit no more. It may be over already."""
+        self._exporter.end_fault(self._declared.number)
+
+    def __enter__(self) -> FaultInForce:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
 
 class Campaign:
@@ -181,11 +207,53 @@ class Campaign:
     def outage(self, duration: int, kind: str = "refused", *webhooks: Webhook) -> None:
         """From now on, for `duration`, nothing reaches the consumers of these webhooks (none named: of all).
 
-        Raises `InvalidInputError` for a kind that is not in `engine.exporter.OUTAGES`.
+        Raises `InvalidInputError` for a kind that is not in `transport.faults.OUTAGES`.
         """
         if kind not in OUTAGES:
             raise InvalidInputError(f"outage: {kind!r} is no kind of outage, allowed: {', '.join(OUTAGES)}")
         self.exporter.declare_outage(kind, self.now + duration, tuple(webhook.id for webhook in webhooks))
+
+    def fault(
+        self,
+        fault: Fault | str,
+        *webhooks: Webhook,
+        times: int | None = None,
+        duration: int | None = None,
+        every: int | None = None,
+        probability: float | None = None,
+        **parameters: object,
+    ) -> FaultInForce:
+        """From now on, a fault hits the attempts of these webhooks (none named: of all).
+
+        It is one of `transport.faults`, or its kind and parameters: `fault("lost-ack", times=1)`. It hits all attempts,
+        or at most so many `times`, those within a `duration`, the n-th of `every` n, each with a `probability`. In a
+        `with` statement it ends with that.
+
+        Raises `InvalidInputError` for a kind or parameter that does not exist, and where the transport cannot carry it
+        out, before anything is declared.
+        """
+        limits = {"times": times, "duration": duration, "every": every, "probability": probability}
+        when = {name: value for name, value in limits.items() if value is not None}
+        if isinstance(fault, Fault):
+            parameters = {**msgspec.structs.asdict(fault), **parameters}
+            fault = fault.kind
+        return self.declare_fault(*make_fault(fault, **parameters, **when), *webhooks)
+
+    def declare_fault(self, fault: Fault, when: When, *webhooks: Webhook) -> FaultInForce:
+        """The same with values as `engine.faults.read_fault` gives them."""
+        self.check_fault(fault)
+        declared = self.exporter.declare_fault(fault, when, tuple(webhook.id for webhook in webhooks))
+        return FaultInForce(self.exporter, declared)
+
+    def check_fault(self, fault: Fault) -> None:
+        """Raises `InvalidInputError` where the transport cannot carry the fault out."""
+        possible = self._transport.faults
+        if isinstance(fault, WireFault) and type(fault) not in possible:
+            allowed = [kind for kind, known in FAULTS.items() if known in possible or not issubclass(known, WireFault)]
+            raise InvalidInputError(
+                f"fault {fault.kind} needs a connection, which an application called in-process has not, allowed: "
+                f"{', '.join(allowed)}, or the consumer's URL as target"
+            )
 
     async def advance(self, duration: int) -> None:
         """Let time pass, and do all that falls due meanwhile. Raises `ConsumerUnreachableError` as `run` does."""
@@ -214,7 +282,7 @@ class Campaign:
 
     async def _first_send(self, request: Request) -> Outcome:
         outcome = await self._transport.send(request)
-        if isinstance(outcome, NoAnswer | TimedOut) and outcome.phase in CONNECT_PHASES:
+        if isinstance(outcome, NoAnswer | TimedOut) and outcome.phase in CONNECT_PHASES and not request.faults:
             reason = outcome.reason if isinstance(outcome, NoAnswer) else "no connection within the time-out"
             raise ConsumerUnreachableError(
                 f"consumer {request.url}: {reason} at the first attempt ({format_moment(self.now)}), and no outage was "

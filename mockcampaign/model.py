@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -127,7 +127,43 @@ def encode_batch(events: tuple[Event, ...]) -> bytes:
     return b"[" + b",".join([event.encoded for event in events]) + b"]"
 
 
-class Responded(msgspec.Struct, frozen=True, tag="responded"):
+class Measured(msgspec.Struct, frozen=True, gc=False):
+    """What a transport measured of one exchange, on this machine at this time. No two runs agree on it, so it stays
+    out of the journal, and makes no two outcomes differ."""
+
+    bytes_sent: int
+    """Bytes of the request that were handed to the network; whether they all arrived is not known."""
+    bytes_received: int
+    """Bytes of the answer, head and framing included."""
+    microseconds: int
+    """From the request's beginning, connecting included, to the outcome."""
+
+    def describe(self) -> str:
+        """One phrase for people."""
+        took = f"{self.microseconds / 1_000:,.1f} ms"
+        return f"{self.bytes_sent:,} bytes sent, {self.bytes_received:,} received in {took}"
+
+
+class _Measurable(msgspec.Struct, frozen=True, kw_only=True):
+    """What all outcomes have in common."""
+
+    measured: Measured | msgspec.UnsetType = msgspec.UNSET
+    """Set by a transport that goes over sockets, and taken away before the outcome is written down."""
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._decided() == other._decided()
+
+    def __hash__(self) -> int:
+        return hash(self._decided())
+
+    def _decided(self) -> tuple[object, ...]:
+        """All but what was measured. Written out in each class: a folding journal compares at every retry."""
+        raise NotImplementedError
+
+
+class Responded(_Measurable, frozen=True, tag="responded"):
     """A complete HTTP answer came."""
 
     status: int
@@ -143,8 +179,18 @@ class Responded(msgspec.Struct, frozen=True, tag="responded"):
         """Success is 200 and nothing else (vendor's guide)."""
         return self.status == 200
 
+    def describe(self) -> str:
+        """One sentence for people, without an end; control characters in it are the consumer's."""
+        if 300 <= self.status < 400:
+            target = dict(self.headers).get("location")
+            return f"answered {self.status}" + (f", a redirect to {target}, not followed" if target else "")
+        return f"answered {self.status}"
 
-class TimedOut(msgspec.Struct, frozen=True, tag="timed-out"):
+    def _decided(self) -> tuple[object, ...]:
+        return self.status, self.headers, self.body, self.body_bytes
+
+
+class TimedOut(_Measurable, frozen=True, tag="timed-out"):
     """No complete answer came within the policy's time-out."""
 
     phase: str
@@ -152,8 +198,15 @@ class TimedOut(msgspec.Struct, frozen=True, tag="timed-out"):
 
     accepted = False
 
+    def describe(self) -> str:
+        """One sentence for people, without an end."""
+        return f"{_UNFINISHED[self.phase]} within the time-out"
 
-class NoAnswer(msgspec.Struct, frozen=True, tag="no-answer"):
+    def _decided(self) -> tuple[object, ...]:
+        return (self.phase,)
+
+
+class NoAnswer(_Measurable, frozen=True, tag="no-answer"):
     """The attempt ended before a complete HTTP answer came: not connected, cut off, or not HTTP."""
 
     phase: str
@@ -163,6 +216,13 @@ class NoAnswer(msgspec.Struct, frozen=True, tag="no-answer"):
 
     accepted = False
 
+    def describe(self) -> str:
+        """One sentence for people, without an end."""
+        return self.reason
+
+    def _decided(self) -> tuple[object, ...]:
+        return self.phase, self.reason
+
 
 PHASES = ("resolve", "connect", "tls", "send", "wait", "headers", "body")
 """How far an attempt got, in order."""
@@ -170,7 +230,32 @@ PHASES = ("resolve", "connect", "tls", "send", "wait", "headers", "body")
 CONNECT_PHASES = ("resolve", "connect", "tls")
 """An attempt that ended in one of these did not reach the consumer."""
 
+_UNFINISHED = {
+    "resolve": "the host name was not looked up",
+    "connect": "no connection was made",
+    "tls": "the TLS handshake did not end",
+    "send": "the request could not be sent",
+    "wait": "no answer began",
+    "headers": "the answer's headers did not end",
+    "body": "the answer's body did not end",
+}
+
 Outcome = Responded | TimedOut | NoAnswer
+
+INTERRUPTED = NoAnswer("wait", "the sender was interrupted")
+"""What came of an attempt that was under way when this process gave it up: nothing that the consumer did."""
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    """One thing that goes wrong on purpose, or differently than usual. `transport.faults` has them all."""
+
+    harmless: ClassVar[bool] = False
+    """Whether a consumer that keeps to the rules answers the attempt as it answers any other."""
+
+    @property
+    def kind(self) -> str:
+        """The fault's name at all doors."""
+        return str(self.__struct_config__.tag)
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,3 +269,5 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     timeout: int
     """Wall-clock milliseconds for the whole exchange."""
     response_body_bytes_kept: int
+    faults: tuple[Fault, ...] = ()
+    """What the transport is to do differently with it; only such as it is known to carry out (`Transport.faults`)."""

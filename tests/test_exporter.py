@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import CLIENT, OK, START, Consumer, activated, attempts_at, entries_of, exporter, happen, run
-from mockcampaign.engine.exporter import OUTAGES, Exporter
+from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted, Discarded, Happened
 from mockcampaign.errors import WebhookOfAnotherClientError
 from mockcampaign.model import (
@@ -20,6 +20,7 @@ from mockcampaign.model import (
     TimedOut,
 )
 from mockcampaign.policy import DAY, Policy
+from mockcampaign.transport.faults import OUTAGES
 
 FAILURES: list[Outcome] = [
     *(Responded(status) for status in (201, 202, 204, 301, 307, 400, 401, 404, 410, 429, 500, 503)),

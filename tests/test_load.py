@@ -99,7 +99,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "step": (
         GOOD.replace("run: until-idle", "rum: until-idle"),
-        ":10:5: unknown step 'rum', did you mean 'run'? (allowed: create, update, activate, deactivate, delete, emit, outage, advance, run, probe, expect)",
+        ":10:5: unknown step 'rum', did you mean 'run'? (allowed: create, update, activate, deactivate, delete, emit, outage, fault, advance, run, probe, expect)",
     ),
     "run": (
         GOOD.replace("until-idle", "until-done"),
@@ -209,7 +209,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "no steps": (
         GOOD[: GOOD.index("steps:")] + "steps: []\n",
-        ":7:8: no steps, allowed: create, update, activate, deactivate, delete, emit, outage, advance, run, probe, expect",
+        ":7:8: no steps, allowed: create, update, activate, deactivate, delete, emit, outage, fault, advance, run, probe, expect",
     ),
     "outage": (
         GOOD.replace("run: until-idle", "outage: {for: 2h, kind: rejected}"),

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from mockcampaign.engine.exporter import OUTAGES
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.language import STEPS
 from mockcampaign.serving import served
+from mockcampaign.transport.faults import OUTAGES
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 

@@ -6,140 +6,36 @@ import asyncio
 import contextlib
 import json
 import socket
-import ssl
 import struct
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from pytest_httpserver import HTTPServer
 
+from endpoints import (
+    LARGE,
+    OK,
+    OK_OUTCOME,
+    Behaviour,
+    Endpoint,
+    Run,
+    answering,
+    outcome_of,
+    read_request,
+    request_to,
+    server_context,
+    stalling,
+    until,
+    unused_port,
+    wired,
+)
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
-from mockcampaign.model import PHASES, NoAnswer, Outcome, Request, Responded, TimedOut
+from mockcampaign.model import PHASES, NoAnswer, Outcome, Responded, TimedOut
 from mockcampaign.transport import dial, wire
 from mockcampaign.transport.answer import BODY_BYTES_MAX
 from mockcampaign.transport.wire import WireTransport, wait_until_reachable
-
-Run = Callable[[Coroutine[Any, Any, None]], None]
-Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-OK_OUTCOME = Responded(200, (), b"ok", 2)
-LARGE = b"x" * (24 * 1024 * 1024)
-"""More than the socket buffers on both sides hold."""
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Runs a test's coroutine on a fresh event loop of either kind."""
-    factory = None if request.param == "asyncio" else pytest.importorskip("uvloop").new_event_loop
-
-    def run_on_fresh_loop(main: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(main)
-
-    return run_on_fresh_loop
-
-
-def request_to(url: str, **changes: Any) -> Request:
-    """A request that is in no hurry, but for what `changes` says."""
-    settings: dict[str, Any] = {"method": "POST", "headers": (), "timeout": 10_000, "response_body_bytes_kept": 4_096}
-    return Request(url=url, **(settings | changes))
-
-
-class Endpoint:
-    """Treats each connection as `behave` does, and remembers what came in."""
-
-    def __init__(self, behave: Behaviour) -> None:
-        self.connections = 0
-        self.url = ""
-        self._behave = behave
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self.connections += 1
-        try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                await self._behave(reader, writer)
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-        except asyncio.CancelledError:
-            pass  # asyncio would complain about a handler that ends like that
-        finally:
-            writer.transport.abort()
-
-    @contextlib.asynccontextmanager
-    async def serving(
-        self, *, host: str = "127.0.0.1", context: ssl.SSLContext | None = None
-    ) -> AsyncIterator[Endpoint]:
-        server = await asyncio.start_server(self._serve, host, 0, ssl=context)
-        port = server.sockets[0].getsockname()[1]
-        self.url = f"{'https' if context else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/hook"
-        try:
-            yield self
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            await server.wait_closed()
-
-
-async def read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """Head and body."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-    return head, await reader.readexactly(length)
-
-
-def answering(*answers: bytes) -> Behaviour:
-    """Answers the requests of a connection one by one, and closes after the last."""
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for answer in answers:
-            await read_request(reader)
-            writer.write(answer)
-            await writer.drain()
-
-    return behave
-
-
-def stalling(*, answer: bytes = b"", reads: bool = True) -> Behaviour:
-    """Sends a part of an answer, and then waits for a sender that loses patience."""
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if reads:
-            await read_request(reader)
-        writer.write(answer)
-        await asyncio.Event().wait()
-
-    return behave
-
-
-@contextlib.asynccontextmanager
-async def wired(**settings: Any) -> AsyncIterator[WireTransport]:
-    """A transport that must have given everything back in the end."""
-    transport = WireTransport(**settings)
-    try:
-        yield transport
-    finally:
-        await transport.aclose()
-    assert not transport._open
-    assert not transport._connecting
-    assert not any(transport._idle.values())
-
-
-async def outcome_of(behave: Behaviour, **changes: Any) -> Outcome:
-    async with Endpoint(behave).serving() as endpoint, wired() as transport:
-        return await transport.send(request_to(endpoint.url, **changes))
-
 
 # Answers
 
@@ -283,12 +179,6 @@ def test_a_reset_does_not_complete_a_body_without_a_stated_length(run: Run) -> N
             assert await sent == NoAnswer("body", "connection closed within the answer's body")
 
     run(main())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Lets the loop turn until something has happened."""
-    while not condition():
-        await asyncio.sleep(0)
 
 
 # Requests
@@ -534,13 +424,6 @@ def test_closing_the_transport_cancels_what_is_under_way(run: Run, kept: bool) -
 # Not reached, and too late
 
 
-def unused_port() -> int:
-    with socket.socket() as briefly:
-        briefly.bind(("127.0.0.1", 0))
-        port: int = briefly.getsockname()[1]
-        return port
-
-
 def test_a_refused_connection(run: Run) -> None:
     async def main() -> None:
         async with wired() as transport:
@@ -633,7 +516,7 @@ def test_a_time_out_while_the_name_is_looked_up(run: Run, monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="relies on Linux ignoring connections beyond the backlog")
-def test_a_time_out_while_connecting(run: Run) -> None:
+def test_a_time_out_while_under_way(run: Run) -> None:
     async def main() -> None:
         with contextlib.ExitStack() as stack:
             full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
@@ -660,22 +543,6 @@ def test_waiting_for_a_consumer_to_listen(run: Run) -> None:
 
 
 # TLS
-
-
-AUTHORITY = trustme.CA()
-
-
-def server_context(*names: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    AUTHORITY.issue_cert(*names).configure_cert(context)
-    return context
-
-
-@pytest.fixture
-def ca_file(tmp_path: Path) -> Path:
-    path = tmp_path / "ca.pem"
-    AUTHORITY.cert_pem.write_to_path(str(path))
-    return path
 
 
 def test_tls_with_an_authority_of_ones_own(run: Run, ca_file: Path) -> None:

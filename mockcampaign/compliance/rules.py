@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 
 from mockcampaign.engine.journal import Attempted, Entry
-from mockcampaign.model import CONNECT_PHASES, NoAnswer, Responded, TimedOut
+from mockcampaign.model import CONNECT_PHASES, INTERRUPTED, NoAnswer, Responded, TimedOut
+from mockcampaign.transport.faults import FAULTS
 
 Level = Literal["must", "should"]
 Judgement = Literal["pass", "fail", "warn", "not-exercised", "could-not-tell"]
@@ -84,7 +85,11 @@ def describe_outcome(entry: Attempted) -> str:
 
 
 def _reached(entry: Attempted) -> bool:
-    return isinstance(entry.outcome, Responded) or entry.outcome.phase not in CONNECT_PHASES
+    """Whether the attempt reached the consumer in a form that obliges it to answer."""
+    if isinstance(entry.outcome, Responded):
+        return True
+    ours = entry.outcome == INTERRUPTED or not all(FAULTS[kind].harmless for kind in entry.faults)
+    return not ours and entry.outcome.phase not in CONNECT_PHASES
 
 
 RULES: tuple[Rule, ...] = (

@@ -44,7 +44,7 @@ def tally(entries: Sequence[Entry], webhook_ids: Iterable[int]) -> Tally:
                 account.attempted.update(serials)
                 if entry.outcome.accepted:
                     account.delivered += serials
-                    account.batch_events.append(len(serials))
+                    account.batch_events.append(entry.events)
             case Discarded(webhook_id=webhook_id) if webhook_id in wanted:
                 account.discarded.update(serials_in(entry.serials))
             case _:

@@ -5,16 +5,19 @@ It decides and writes the journal; `loop.drive` asks it what to send and tells i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 
 from mockcampaign.engine.clock import Clock
+from mockcampaign.engine.faults import Declared, FaultTable, When
 from mockcampaign.engine.journal import (
     Began,
     Discarded,
+    FaultDeclared,
+    FaultEnded,
     Happened,
     Journal,
     OutageDeclared,
@@ -26,10 +29,11 @@ from mockcampaign.engine.outbox import Attempt, Due, Idle, Outbox, age_order
 from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.errors import WebhookNotFoundError
 from mockcampaign.model import (
+    INTERRUPTED,
     Authentication,
     Event,
     EventType,
-    NoAnswer,
+    Fault,
     NoAuthentication,
     Outcome,
     Request,
@@ -40,15 +44,19 @@ from mockcampaign.model import (
     encode_batch,
 )
 from mockcampaign.policy import Policy
+from mockcampaign.transport.faults import (
+    FAULTS,
+    OUTAGES,
+    AnyFault,
+    BeforeConsumer,
+    Duplicate,
+    Latency,
+    Timeout,
+    WireFault,
+    last_of,
+)
 
-OUTAGES: dict[str, Outcome] = {
-    "refused": NoAnswer("connect", "connection refused"),
-    "unreachable": NoAnswer("connect", "no route to the host"),
-    "dns-failure": NoAnswer("resolve", "the host name does not resolve"),
-    "tls-failure": NoAnswer("tls", "the TLS handshake failed"),
-    "connect-timeout": TimedOut("connect"),
-}
-"""What an attempt comes to during an outage of each kind. None of them touches a socket."""
+_OUTAGE_FAULTS: dict[str, tuple[Fault, ...]] = {kind: (FAULTS[kind](),) for kind in OUTAGES}
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +98,17 @@ class Conclusion(msgspec.Struct, frozen=True):
     outcome: Outcome
 
 
+class Repeat(msgspec.Struct, frozen=True):
+    """A list that was accepted is to be delivered once more."""
+
+    webhook_id: int
+    number: int
+    events: tuple[Event, ...]
+    fault: Duplicate
+    holding: bool
+    """Whether nothing else of the webhook goes out before."""
+
+
 class Outage(msgspec.Struct):
     """A declared outage that is not over."""
 
@@ -114,14 +133,16 @@ class Exporter:
         self, *, policy: Policy, seed: int, start: int, versions: dict[str, str], journal: Journal | None = None
     ) -> None:
         self.policy = policy
-        self.clock: Clock[Outbox | Happening | Unfolding | Conclusion] = Clock(start)
+        self.clock: Clock[Outbox | Happening | Unfolding | Conclusion | Repeat] = Clock(start)
         self.journal = Journal() if journal is None else journal
         self.registry = WebhookRegistry(policy.webhooks_per_client_max)
         self._outboxes: dict[int, Outbox] = {}
         self._webhooks: dict[int, Webhook] = {}
         self._request_headers: dict[int, tuple[tuple[str, str], ...]] = {}
         self._outages: list[Outage] = []
+        self._faults = FaultTable(seed)
         self._ready: list[Outbox] = []
+        self._repeats: list[Repeat] = []
         self._scheduled = 0
         self._last_serial = 0
         self._user_agent = f"mockcampaign/{versions.get('mockcampaign', '0')}"
@@ -228,6 +249,26 @@ class Exporter:
                 return outage.declared
         return None
 
+    def declare_fault(self, fault: Fault, when: When, webhook_ids: tuple[int, ...] = ()) -> Declared:
+        """From now on, the fault hits what `when` says, of the attempts of these webhooks (none named: of all).
+
+        What an outage hits does not reach the wire, and no fault is spent on it.
+        """
+        now = self.clock.now
+        declared = self._faults.declare(fault, when, webhook_ids, now)
+        self.journal.append(
+            FaultDeclared(
+                at=now, number=declared.number, fault=cast(AnyFault, fault), when=when, webhook_ids=webhook_ids
+            )
+        )
+        return declared
+
+    def end_fault(self, number: int) -> None:
+        """Let a fault hit no more. What it did to attempts under way stays. It may be over already."""
+        ended = self._faults.end(number)
+        if ended is not None:
+            self.journal.append(FaultEnded(at=self.clock.now, number=number, kind=ended.fault.kind))
+
     def retry(self, client_id: int, webhook_id: int) -> Webhook:
         """Make the list that waits due now, as if its ten seconds were over."""
         webhook = self.registry.get(client_id, webhook_id)
@@ -272,7 +313,10 @@ class Exporter:
                     self._unfold(item)
                 case Conclusion(attempt=attempt, outcome=outcome):
                     self._scheduled -= 1
-                    self.conclude(attempt, outcome)
+                    self._conclude(attempt, outcome)
+                case Repeat():
+                    self._scheduled -= 1
+                    self._repeats.append(item)
         return True
 
     def happen(self, happening: Happening) -> None:
@@ -330,21 +374,38 @@ class Exporter:
     def start_due(self) -> list[Attempt]:
         """The attempts to make at this moment, in the order in which they fell due."""
         now = self.clock.now
-        attempts = []
+        attempts: list[Attempt] = []
+        for repeat in self._repeats:
+            self._start_repeat(repeat, attempts)
+        self._repeats.clear()
         for outbox in self._ready:
-            attempt = outbox.start(now)
+            if (self._outages or self._faults) and outbox.starts(now):
+                attempt = outbox.start(now, self._hits(outbox, outbox.applies))
+            else:
+                attempt = outbox.start(now)
             if attempt is not None:
                 attempts.append(attempt)
+                if attempt.faults:
+                    self._start_twin(attempt, attempts)
             self._arrange(outbox)
         self._ready.clear()
         return attempts
 
     def foreseen(self, attempt: Attempt) -> Outcome | None:
-        """The outcome where an outage decides it, else None."""
-        if not self._outages:
+        """The outcome where an outage, or a fault like one, decides it, else None."""
+        if not attempt.faults:
             return None
-        outage = self.outage(attempt.webhook_id)
-        return None if outage is None else OUTAGES[outage.kind]
+        fault = last_of(attempt.faults, BeforeConsumer)
+        return None if fault is None else fault.outcome
+
+    def request_of(self, attempt: Attempt) -> Request:
+        """What goes over the wire for an attempt, and how."""
+        request = self.request(attempt.webhook_id, attempt.listed)
+        if not attempt.faults:
+            return request
+        return msgspec.structs.replace(
+            request, faults=tuple([fault for fault in attempt.faults if isinstance(fault, WireFault)])
+        )
 
     def request(self, webhook_id: int, events: tuple[Event, ...]) -> Request:
         """What goes over the wire for a list of the webhook."""
@@ -359,11 +420,9 @@ class Exporter:
         )
 
     def finish(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Tell what came of an attempt, at the moment at which it started; a time-out takes effect once it is over."""
+        """Tell what came of an attempt, at the moment at which it started; it takes effect once its time is over."""
         if isinstance(outcome, TimedOut):
-            self._scheduled += 1
-            over_at = max(attempt.started_at + self.policy.timeout, self.clock.now)
-            self.clock.add(over_at, Conclusion(attempt, outcome))
+            self._conclude_at(attempt.started_at + self.policy.timeout, attempt, outcome)
         else:
             self.conclude(attempt, outcome)
 
@@ -393,16 +452,104 @@ class Exporter:
         return outcome
 
     def conclude(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Tell what came of an attempt that is over now."""
+        """Tell what came of an attempt that is over now, but for the time that its faults add."""
+        if attempt.faults and not isinstance(outcome, TimedOut):
+            latency, over = last_of(attempt.faults, Latency), last_of(attempt.faults, Timeout)
+            took = self.policy.timeout if over else latency.time if latency else 0
+            if took >= self.policy.timeout and isinstance(outcome, Responded):
+                took, outcome = self.policy.timeout, TimedOut("wait")
+            if took:
+                self._conclude_at(attempt.started_at + took, attempt, outcome)
+                return
+        self._conclude(attempt, outcome)
+
+    def interrupt(self, attempt: Attempt) -> None:
+        """Give up an attempt that may have been sent: its list comes again, as after every failure."""
+        self._conclude(attempt, INTERRUPTED)
+
+    def abandon(self, attempt: Attempt) -> None:
+        """Take back an attempt that was never sent: its list is due again."""
+        outbox = self._outboxes[attempt.webhook_id]
+        if not attempt.duplicate:
+            outbox.abandon(self.clock.now)
+        self._release(outbox, attempt)
+        self._arrange(outbox)
+
+    def _conclude_at(self, moment: int, attempt: Attempt, outcome: Outcome) -> None:
+        self._scheduled += 1
+        self.clock.add(max(moment, self.clock.now), Conclusion(attempt, outcome))
+
+    def _conclude(self, attempt: Attempt, outcome: Outcome) -> None:
         now = self.clock.now
         outbox = self._outboxes[attempt.webhook_id]
         outcome = self.without_secrets(attempt.webhook_id, outcome)
+        if outcome.measured is not msgspec.UNSET:
+            outcome = msgspec.structs.replace(outcome, measured=msgspec.UNSET)
         self.journal.attempted(
-            attempt.webhook_id, attempt.number, attempt.started_at, now - attempt.started_at, attempt.events, outcome
+            attempt.webhook_id,
+            attempt.number,
+            attempt.started_at,
+            now - attempt.started_at,
+            attempt.events,
+            outcome,
+            attempt.again,
+            attempt.faults,
         )
-        self._discard(outbox, outbox.finish(outcome.accepted, now), "webhook deleted")
+        if attempt.duplicate:
+            self._release(outbox, attempt)
+        else:
+            self._discard(outbox, outbox.finish(outcome.accepted, now), "webhook deleted")
+            if attempt.faults and outcome.accepted:
+                self._schedule_repeat(outbox, attempt)
         self._discard(outbox, outbox.expire(now), "expired")
         self._arrange(outbox)
+
+    # Faults
+
+    def _hits(self, outbox: Outbox, applies: Callable[[Fault], bool]) -> tuple[Fault, ...]:
+        """What hits the attempt that the outbox is about to make, of what applies to it.
+
+        What does not reach the consumer meets no other fault, and spends none.
+        """
+        now, webhook_id = self.clock.now, outbox.webhook_id
+        outage = self.outage(webhook_id) if self._outages else None
+        if outage is not None:
+            return _OUTAGE_FAULTS[outage.kind]
+        if not self._faults:
+            return ()
+        before = self._faults.hits(webhook_id, now, lambda fault: isinstance(fault, BeforeConsumer))
+        return before or self._faults.hits(
+            webhook_id, now, lambda fault: not isinstance(fault, BeforeConsumer) and applies(fault)
+        )
+
+    def _start_twin(self, attempt: Attempt, attempts: list[Attempt]) -> None:
+        duplicate = last_of(attempt.faults, Duplicate)
+        if duplicate is not None and duplicate.again == "concurrent":
+            twin = Repeat(attempt.webhook_id, attempt.number, attempt.listed, duplicate, holding=False)
+            self._start_repeat(twin, attempts)
+
+    def _start_repeat(self, repeat: Repeat, attempts: list[Attempt]) -> None:
+        outbox = self._outboxes[repeat.webhook_id]
+        faults = (repeat.fault, *self._hits(outbox, _concerns_duplicates))
+        attempt = outbox.repeat(repeat.events, repeat.number, self.clock.now, faults, holding=repeat.holding)
+        if attempt is not None:
+            attempts.append(attempt)
+        elif repeat.holding:
+            outbox.held = False
+            self._arrange(outbox)
+
+    def _schedule_repeat(self, outbox: Outbox, attempt: Attempt) -> None:
+        duplicate = last_of(attempt.faults, Duplicate)
+        if duplicate is None or duplicate.again == "concurrent":
+            return
+        outbox.held = duplicate.again == "at-once"
+        repeat = Repeat(attempt.webhook_id, attempt.number, attempt.listed, duplicate, holding=outbox.held)
+        self._scheduled += 1
+        self.clock.add(self.clock.now + (0 if repeat.holding else duplicate.delay), repeat)
+
+    def _release(self, outbox: Outbox, attempt: Attempt) -> None:
+        if attempt.holding:
+            outbox.held = False
 
     def _arrange(self, outbox: Outbox) -> None:
         at = outbox.next_at()
@@ -440,6 +587,11 @@ class Exporter:
             )
         )
         return webhook
+
+
+def _concerns_duplicates(fault: Fault) -> bool:
+    """A duplicate forms no list and has no duplicates of its own."""
+    return isinstance(fault, WireFault | Latency | Timeout)
 
 
 def _without_secrets(answer: Responded, authentication: Authentication) -> Responded:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from mockcampaign.model import Event, EventType, Outcome, WebhookStatus
+from mockcampaign.engine.faults import When
+from mockcampaign.model import Event, EventType, Fault, Outcome, WebhookStatus
 from mockcampaign.policy import Policy
+from mockcampaign.transport.faults import AnyFault
 
 SerialRanges = tuple[tuple[int, int], ...]
 """Serials as inclusive ranges: `((1, 100), (103, 103))`."""
@@ -49,7 +51,7 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag
     webhook_ids: tuple[int, ...]
 
 
-class Attempted(msgspec.Struct, kw_only=True, tag_field="entry", tag="attempted"):
+class Attempted(msgspec.Struct, kw_only=True, tag_field="entry", tag="attempted", omit_defaults=True):
     """One attempt, or a run of attempts that differ in nothing but their number and their moment.
 
     It grows while it is the newest of its webhook; after that it is left alone.
@@ -66,6 +68,10 @@ class Attempted(msgspec.Struct, kw_only=True, tag_field="entry", tag="attempted"
     took: int
     """Virtual milliseconds that each of them lasted."""
     outcome: Outcome
+    again: SerialRanges = ()
+    """What the list held besides `serials`: events delivered in another list. A duplicate holds nothing else."""
+    faults: tuple[str, ...] = ()
+    """Kinds of the declared faults and outages that hit it."""
 
     @property
     def last_at(self) -> int:
@@ -75,7 +81,7 @@ class Attempted(msgspec.Struct, kw_only=True, tag_field="entry", tag="attempted"
     @property
     def events(self) -> int:
         """How many events the list held."""
-        return sum(last - first + 1 for first, last in self.serials)
+        return sum(last - first + 1 for first, last in (*self.serials, *self.again))
 
     def starts(self) -> Iterator[tuple[int, int]]:
         """Number and moment of each attempt."""
@@ -109,6 +115,26 @@ class OutageMended(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry",
     at: int
     webhook_ids: tuple[int, ...]
     """Empty: all of them."""
+
+
+class FaultDeclared(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="fault-declared"):
+    """From `at` on, a fault hits what `when` says. Attempts name the kinds of those that hit them."""
+
+    at: int
+    number: int
+    """Counts a run's declared faults from 1."""
+    fault: AnyFault
+    when: When
+    webhook_ids: tuple[int, ...]
+    """Empty: all of them."""
+
+
+class FaultEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="fault-ended"):
+    """A declared fault was ended by hand before it was over by itself."""
+
+    at: int
+    number: int
+    kind: str
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="verified"):
@@ -145,6 +171,8 @@ Entry = (
     | Discarded
     | OutageDeclared
     | OutageMended
+    | FaultDeclared
+    | FaultEnded
     | Verified
     | Probed
     | StepReached
@@ -163,7 +191,7 @@ class Journal:
 
     def __init__(self, *, entries_max: int | None = None, events_max: int | None = None) -> None:
         self._entries: list[Entry] = []
-        self._growing: dict[int, tuple[int, Attempted, tuple[Event, ...]]] = {}
+        self._growing: dict[int, tuple[int, Attempted, tuple[Event, ...], tuple[Fault, ...]]] = {}
         self._entries_max = entries_max
         self._events_max = events_max
         self._events = 0
@@ -191,12 +219,20 @@ class Journal:
         return self._add(entry)
 
     def attempted(
-        self, webhook_id: int, number: int, started_at: int, took: int, events: tuple[Event, ...], outcome: Outcome
+        self,
+        webhook_id: int,
+        number: int,
+        started_at: int,
+        took: int,
+        events: tuple[Event, ...],
+        outcome: Outcome,
+        again: tuple[Event, ...] = (),
+        faults: tuple[Fault, ...] = (),
     ) -> None:
         """Add an attempt, as part of the entry before it where it only repeats that."""
         known = self._growing.get(webhook_id)
         if known is not None:
-            position, entry, entry_events = known
+            position, entry, entry_events, entry_faults = known
             interval = started_at - entry.at if entry.count == 1 else entry.interval
             if (
                 position >= self._dropped
@@ -205,6 +241,9 @@ class Journal:
                 and started_at == entry.at + interval * entry.count
                 and took == entry.took
                 and (outcome is entry.outcome or outcome == entry.outcome)
+                and (faults is entry_faults or faults == entry_faults)
+                and not again
+                and not entry.again
             ):
                 entry.count += 1
                 entry.interval = interval
@@ -220,8 +259,10 @@ class Journal:
             interval=0,
             took=took,
             outcome=outcome,
+            again=serial_ranges(again),
+            faults=tuple([fault.kind for fault in faults]),
         )
-        self._growing[webhook_id] = (self._add(entry), entry, events)
+        self._growing[webhook_id] = (self._add(entry), entry, events, faults)
 
     def _add(self, entry: Entry) -> int:
         position = self.next_position

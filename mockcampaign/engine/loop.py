@@ -57,7 +57,7 @@ class Driver:
 
     def begin(self, attempt: Attempt) -> asyncio.Future[Outcome]:
         """Put a list on its way."""
-        return asyncio.ensure_future(self._send(self.exporter.request(attempt.webhook_id, attempt.events)))
+        return asyncio.ensure_future(self._send(self.exporter.request_of(attempt)))
 
     def _start_due(self) -> None:
         for attempt in self.exporter.start_due():
@@ -79,6 +79,15 @@ class Driver:
                 if exporter.move(exporter.clock.now):
                     self._start_due()
         finally:
-            for _, outcome in under_way:
-                outcome.cancel()
-            under_way.clear()
+            while under_way:
+                self._give_up(*under_way.popleft())
+
+    def _give_up(self, attempt: Attempt, outcome: asyncio.Future[Outcome]) -> None:
+        """Leave nothing on its way, so that the journal says what was sent and another drive can go on."""
+        if not outcome.done() or outcome.cancelled():
+            outcome.cancel()
+            self.exporter.interrupt(attempt)
+        elif outcome.exception() is not None:
+            self.exporter.abandon(attempt)
+        else:
+            self.exporter.finish(attempt, outcome.result())

@@ -10,8 +10,9 @@ from collections import deque
 
 import msgspec
 
-from mockcampaign.model import Event
+from mockcampaign.model import Event, Fault
 from mockcampaign.policy import Policy
+from mockcampaign.transport.faults import Overlap, Refill, Reorder, last_of
 
 Events = tuple[Event, ...]
 
@@ -28,15 +29,34 @@ class Due(msgspec.Struct, frozen=True, gc=False):
     """Number of the attempt to come. A first attempt's list is formed only when it starts."""
     events: Events
     """The list of a retry, in order; empty for a first attempt."""
+    again: Events = ()
+    """What the list of a retry repeats from lists accepted before."""
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
-    """A list is on its way; there is at most one for each webhook (assumed)."""
+    """A list is on its way; there is at most one for each webhook (assumed), duplicates apart."""
 
     webhook_id: int
     number: int
     started_at: int
     events: Events
+    """What the attempt is to deliver; empty for a duplicate, which delivers nothing new."""
+    again: Events = ()
+    """What the list holds besides: delivered before, or, in a duplicate, another attempt's to deliver."""
+    faults: tuple[Fault, ...] = ()
+    """Those that hit it."""
+    holding: bool = False
+    """Whether nothing else of the webhook goes out before this duplicate is over."""
+
+    @property
+    def listed(self) -> Events:
+        """All that goes out, in order."""
+        return _merged(self.again, self.events)
+
+    @property
+    def duplicate(self) -> bool:
+        """Whether its outcome decides nothing."""
+        return not self.events
 
 
 IDLE = Idle()
@@ -93,6 +113,15 @@ class Backlog:
             taken = 0
         return count
 
+    def put_back(self, events: Events) -> None:
+        """Put back what was taken off last."""
+        if self._taken:
+            # The rest of the first chunk, so that nothing in it counts as taken any more.
+            self._chunks[0] = self._chunks[0][self._taken :]
+            self._taken = 0
+        self._chunks.appendleft(events)
+        self._length += len(events)
+
     def take(self, count: int) -> Events:
         """Take off the oldest, as many of `count` as there are."""
         taken: Events = ()
@@ -113,7 +142,17 @@ class Outbox:
     Events leave oldest first. They are kept ordered by creation, so that what expires next is always at the front.
     """
 
-    __slots__ = ("_activated", "_backlog", "_deleted", "_policy", "_state", "wake_at", "webhook_id")
+    __slots__ = (
+        "_activated",
+        "_backlog",
+        "_deleted",
+        "_delivered",
+        "_policy",
+        "_state",
+        "held",
+        "wake_at",
+        "webhook_id",
+    )
 
     def __init__(self, webhook_id: int, policy: Policy) -> None:
         self.webhook_id = webhook_id
@@ -124,6 +163,10 @@ class Outbox:
         self._state: Idle | Due | Attempt = IDLE
         self._activated = False
         self._deleted = False
+        self._delivered: Events = ()
+        """The list that was accepted last, as a fault may repeat the end of it."""
+        self.held = False
+        """Whether a duplicate goes out before anything else."""
 
     @property
     def state(self) -> Idle | Due | Attempt:
@@ -152,7 +195,7 @@ class Outbox:
         at = None
         age_max = self._policy.event_age_max
         if isinstance(state, Due):
-            if self._activated:
+            if self._activated and not self.held:
                 at = state.at
             if state.events:
                 expiry = state.events[0].created + age_max
@@ -189,9 +232,10 @@ class Outbox:
         """Give up all that is pending, and return it; a list on its way is decided by its outcome."""
         self._activated = False
         self._deleted = True
+        self._delivered = ()
         discarded = self._backlog.take(len(self._backlog))
         if isinstance(self._state, Due):
-            discarded = self._state.events + discarded
+            discarded = _merged(self._state.events, discarded)
             self._state = IDLE
         return discarded
 
@@ -206,24 +250,64 @@ class Outbox:
         if isinstance(state, Due) and state.events and state.events[0].created <= newest_created:
             survivors = tuple(event for event in state.events if event.created > newest_created)
             discarded = state.events[: len(state.events) - len(survivors)]
-            self._state = Due(state.at, state.number if survivors else 1, survivors)
+            self._state = Due(state.at, state.number, survivors, state.again) if survivors else Due(state.at, 1, ())
         if self._backlog and self._backlog.first.created <= newest_created:
-            discarded += self._backlog.take(self._backlog.count_created_by(newest_created))
+            discarded = _merged(discarded, self._backlog.take(self._backlog.count_created_by(newest_created)))
         if discarded and not self._backlog and isinstance(self._state, Due) and not self._state.events:
             self._state = IDLE
         return discarded
 
-    def start(self, now: int) -> Attempt | None:
-        """The attempt to make now, or None where none is due. Call `expire` for the same moment first."""
+    def starts(self, now: int) -> bool:
+        """Whether an attempt is to be made now. Call `expire` for the same moment first."""
         state = self._state
-        if not isinstance(state, Due) or not self._activated or state.at > now:
+        return isinstance(state, Due) and self._activated and state.at <= now and not self.held
+
+    def applies(self, fault: Fault) -> bool:
+        """Whether a fault would change the attempt to be made now."""
+        state = self._state
+        assert isinstance(state, Due), "asked without an attempt to be made"
+        waiting, events_max = len(self._backlog), self._policy.batch_events_max
+        match fault:
+            case Reorder():
+                return state.number == 1 and waiting > events_max
+            case Refill():
+                return state.number > 1 and waiting > 0 and len(state.events) + len(state.again) < events_max
+            case Overlap():
+                return state.number == 1 and events_max > 1 and bool(self._delivered)
+            case _:
+                return True
+
+    def start(self, now: int, faults: tuple[Fault, ...] = ()) -> Attempt | None:
+        """The attempt to make now, hit by these faults, or None where none is due. Call `expire` before."""
+        state = self._state
+        if not isinstance(state, Due) or not self._activated or state.at > now or self.held:
             return None
-        events = state.events
-        if (state.number == 1 or self._policy.refill) and self._backlog and len(events) < self._policy.batch_events_max:
-            events = self._topped_up(events)
-        attempt = Attempt(self.webhook_id, state.number, now, events)
+        events, again = state.events, state.again
+        room = self._policy.batch_events_max
+        if faults and state.number == 1:
+            overlap = last_of(faults, Overlap)
+            if overlap is not None:
+                again = self._delivered[-min(overlap.events, room - 1) :]
+        if again:
+            again = self._young(again, now)
+            room -= len(again)
+        if self._backlog and len(events) < room:
+            if state.number == 1:
+                events = self._first_list(room, last_of(faults, Reorder) is not None)
+            elif self._policy.refill or last_of(faults, Refill) is not None:
+                events = _merged(events, self._backlog.take(room - len(events)))
+        attempt = Attempt(self.webhook_id, state.number, now, events, again, faults)
         self._state = attempt
         return attempt
+
+    def repeat(
+        self, events: Events, number: int, now: int, faults: tuple[Fault, ...], *, holding: bool
+    ) -> Attempt | None:
+        """A duplicate of a list, or None where the webhook exports nothing or the list has become too old."""
+        again = self._young(events, now)
+        if not self._activated or not again:
+            return None
+        return Attempt(self.webhook_id, number, now, (), again, faults, holding)
 
     def finish(self, accepted: bool, now: int) -> Events:
         """Conclude the attempt on its way; returns the events that are thereby discarded (the webhook was deleted)."""
@@ -231,18 +315,42 @@ class Outbox:
         assert isinstance(attempt, Attempt), "finish without an attempt on its way"
         if accepted:
             self._state = Due(now, 1, ()) if self._backlog else IDLE
+            if not self._deleted:
+                self._delivered = attempt.listed if attempt.again else attempt.events
             return ()
         if self._deleted:
             self._state = IDLE
             return attempt.events
-        self._state = Due(now + self._policy.retry_interval, attempt.number + 1, attempt.events)
+        self._state = Due(now + self._policy.retry_interval, attempt.number + 1, attempt.events, attempt.again)
         return ()
 
-    def _topped_up(self, events: Events) -> Events:
-        newer = self._backlog.take(self._policy.batch_events_max - len(events))
-        return tuple(sorted(events + newer, key=age_order)) if events else newer
+    def abandon(self, now: int) -> None:
+        """Forget the attempt on its way, which was never sent: its list is due again."""
+        attempt = self._state
+        assert isinstance(attempt, Attempt), "abandon without an attempt on its way"
+        self._state = Due(now, attempt.number, attempt.events, attempt.again)
+
+    def _first_list(self, count: int, reordered: bool) -> Events:
+        earlier = self._backlog.take(count)
+        if not reordered or not self._backlog:
+            return earlier
+        later = self._backlog.take(count)
+        self._backlog.put_back(earlier)
+        return later
+
+    def _young(self, events: Events, now: int) -> Events:
+        """Less what has reached the greatest age, which is not sent any more."""
+        newest_created = now - self._policy.event_age_max
+        if min(event.created for event in events) > newest_created:
+            return events
+        return tuple(event for event in events if event.created > newest_created)
 
 
 def age_order(event: Event) -> tuple[int, int]:
     """Oldest first; of equal age, in the order in which they happened."""
     return event.created, event.serial
+
+
+def _merged(one: Events, other: Events) -> Events:
+    """Both in one order."""
+    return tuple(sorted(one + other, key=age_order)) if one and other else one or other

@@ -8,17 +8,21 @@ import msgspec
 
 from mockcampaign.compliance.rules import describe_outcome
 from mockcampaign.durations import format_duration
+from mockcampaign.engine.faults import When
 from mockcampaign.engine.journal import (
     Attempted,
     Began,
     Discarded,
     Entry,
+    FaultDeclared,
+    FaultEnded,
     Happened,
     OutageDeclared,
     Probed,
     WebhookChanged,
     serials_in,
 )
+from mockcampaign.transport.faults import OUTAGES
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +61,7 @@ def _key(entry: Entry) -> object:
     """What neighbouring entries must share to stand in one line: small lists that were simply delivered, one by one."""
     match entry:
         case Attempted(count=1, first_number=1) if entry.outcome.accepted:
-            return entry.webhook_id, entry.events
+            return entry.webhook_id, entry.events, entry.faults
         case Happened():
             return entry.client_id, entry.type, entry.webhook_ids
         case _:
@@ -92,6 +96,10 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
         case OutageDeclared(at=at, until=until, kind=kind):
             what = f"outage for {format_duration(until - at)}: {kind}"
             return Line(when=when, who="", what=what, came_to="", accepted=None)
+        case FaultDeclared(fault=fault, when=hits):
+            return Line(when=when, who="", what=f"fault {fault.kind}{_limits(hits)}", came_to="", accepted=None)
+        case FaultEnded(kind=kind):
+            return Line(when=when, who="", what=f"fault {kind} ended", came_to="", accepted=None)
         case Probed(count=count):
             what = f"probe: {count} event{_s(count)} processed"
             return Line(when=when, who="", what=what, came_to="", accepted=None)
@@ -101,10 +109,29 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
 
 def _attempts(entry: Attempted, lists: int) -> str:
     what = f"{lists} lists of {entry.events}" if lists > 1 else f"list of {entry.events}"
+    if not entry.serials:
+        what += " once more"
+    # An outage says its kind by what the attempt came to.
+    faults = [kind for kind in entry.faults if kind not in OUTAGES and (entry.serials or kind != "duplicate")]
+    if faults:
+        what += f" ({', '.join(dict.fromkeys(faults))})"
     if entry.count > 1:
         last = entry.first_number + entry.count - 1
         return f"{what}, attempts {entry.first_number}-{last} every {format_duration(entry.interval)}"
     return what if entry.first_number == 1 else f"{what}, attempt {entry.first_number}"
+
+
+def _limits(when: When) -> str:
+    parts = []
+    if when.every is not None:
+        parts.append(f"every {when.every}.")
+    if when.probability is not None:
+        parts.append(f"with probability {when.probability:g}")
+    if when.times is not None:
+        parts.append(f"{when.times} time{_s(when.times)}")
+    if when.duration is not None:
+        parts.append(f"for {format_duration(when.duration)}")
+    return f", {', '.join(parts)}" if parts else ""
 
 
 def _span(first: int, last: int) -> str:

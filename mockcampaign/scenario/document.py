@@ -62,6 +62,13 @@ class Bounded(msgspec.Struct, frozen=True):
     high: int
 
 
+class Decoded(msgspec.Struct, frozen=True):
+    """Marks a mapping of plain values that a function turns into one value. Its refusals may name a `key`."""
+
+    decode: Callable[[dict[str, Any]], Any]
+    what: str
+
+
 class Interpolated(msgspec.Struct, frozen=True):
     """Marks a part of the document whose texts may take `${NAME}` and `${NAME:-default}` from the environment."""
 
@@ -143,6 +150,8 @@ class Document:
                         return self._mapping(node, what, default, special, path, interpolate)
                     case Bounded(low=low, high=high):
                         return self._bounded(node, low, high)
+                    case Decoded():
+                        return self._decoded(node, mark, path)
             return self._convert(node, base, path, interpolate, secret)
         if origin in (Union, types.UnionType):
             return self._union(node, get_args(hint), path, interpolate)
@@ -187,6 +196,30 @@ class Document:
         if not low <= number <= high:
             raise self._problem_at(node.start_mark, f"{number} is out of range, allowed: {low} to {high}")
         return number
+
+    def _decoded(self, node: yaml.Node, mark: Decoded, path: Location) -> Any:
+        values = {}
+        for key, value in self._pairs(node, mark.what):
+            self._marks[(*path, key.value)] = value.start_mark
+            values[key.value] = self._plain(value)
+        try:
+            return mark.decode(values)
+        except InvalidInputError as error:
+            raise self.problem((*path, getattr(error, "key", None) or ""), str(error)) from None
+
+    def _plain(self, node: yaml.Node) -> str | int | float | bool:
+        if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
+            raise self._problem_at(node.start_mark, f"expected a plain value, found {_found(node)}")
+        kind = node.tag.rpartition(":")[2]
+        if kind in ("int", "bool"):
+            number: int | bool = self._scalar(node, int if kind == "int" else bool, False, False)
+            return number
+        if kind != "float":
+            return str(node.value)
+        try:
+            return float(node.value)
+        except ValueError:
+            raise self._problem_at(node.start_mark, f"expected a number such as 0.25, found {_found(node)}") from None
 
     def _choice(self, node: yaml.Node, allowed: Collection[str]) -> str:
         if not isinstance(node, yaml.ScalarNode):
@@ -330,7 +363,7 @@ def _described(hint: Any) -> str:
         for mark in marks:
             if isinstance(mark, Bounded):
                 return f"a whole number from {mark.low}"
-            if isinstance(mark, Text | OneOf):
+            if isinstance(mark, Text | OneOf | Decoded):
                 return mark.what
         return _described(base)
     if get_origin(hint) is Literal:

@@ -9,11 +9,12 @@ import msgspec
 
 from mockcampaign.compliance.probe import check_jmespath
 from mockcampaign.durations import parse_duration, parse_moment
-from mockcampaign.engine.exporter import OUTAGES
+from mockcampaign.engine.faults import FaultInputError, When, read_fault
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.model import EventType
+from mockcampaign.model import EventType, Fault
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
-from mockcampaign.scenario.document import Bounded, Interpolated, Keyed, OneOf, Secret, Text
+from mockcampaign.scenario.document import Bounded, Decoded, Interpolated, Keyed, OneOf, Secret, Text
+from mockcampaign.transport.faults import OUTAGES
 
 COUNT_MAX = 1_000_000
 INT64_MAX = 2**63 - 1
@@ -125,6 +126,22 @@ class Outage(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for
     webhook: str | None = None
 
 
+class FaultStep(msgspec.Struct, frozen=True, kw_only=True):
+    """From now on, a fault hits the attempts of one webhook, or of all."""
+
+    fault: Fault
+    when: When
+    webhook: str | None = None
+
+
+def _read_fault_step(values: dict[str, Any]) -> FaultStep:
+    webhook = values.pop("webhook", None)
+    if webhook is not None and not isinstance(webhook, str):
+        raise FaultInputError(f"fault: webhook: {webhook!r} is no text, allowed: the name of a webhook", "webhook")
+    fault, when = read_fault(values)
+    return FaultStep(fault=fault, when=when, webhook=webhook)
+
+
 Number = Annotated[int, Bounded(0, INT64_MAX)]
 
 
@@ -169,6 +186,7 @@ STEPS: dict[str, Any] = {
     "delete": str,
     "emit": Emit,
     "outage": Outage,
+    "fault": Annotated[Any, Decoded(_read_fault_step, "a mapping of kind, webhook, times, for, every and so on")],
     "advance": Duration,
     "run": Literal["until-idle"],
     "probe": Literal["now"],

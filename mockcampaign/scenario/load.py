@@ -115,7 +115,7 @@ class _Check:
                 self._command(at, kind, value)
             case "emit":
                 value = self._emit(at, value)
-            case "outage" if value.webhook is not None:
+            case "outage" | "fault" if value.webhook is not None:
                 self._known((*at, "webhook"), value.webhook)
             case "probe":
                 self._needs_probe(at)

@@ -10,7 +10,7 @@ from mockcampaign.campaign import Campaign
 from mockcampaign.compliance.probe import Account, Probe
 from mockcampaign.compliance.processed import sent_events
 from mockcampaign.engine.journal import Probed, StepReached
-from mockcampaign.errors import CouldNotTellError
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.model import (
     Authentication,
     BasicAuthentication,
@@ -42,7 +42,13 @@ class Player:
         return cls(plan, Campaign(transport, seed=seed, policy=scenario.policy.policy(), start=scenario.start))
 
     async def play(self) -> None:
-        """Raises `CouldNotTellError` where no verdict is possible; what happened until then is in the journal."""
+        """Raises `CouldNotTellError` where no verdict is possible; what happened until then is in the journal.
+
+        Raises `InvalidInputError` before anything acts where the transport cannot carry out a fault.
+        """
+        for step in self.plan.steps:
+            if step.kind == "fault":
+                self._check_fault(step)
         if self._probe is not None:
             self._account_before = await self._fetch_account(self._probe)
         self._create(self.plan.scenario.webhooks)
@@ -71,6 +77,9 @@ class Player:
             case "outage":
                 webhooks = [] if value.webhook is None else [self.webhooks[value.webhook]]
                 campaign.outage(value.duration, value.kind, *webhooks)
+            case "fault":
+                webhooks = [] if value.webhook is None else [self.webhooks[value.webhook]]
+                campaign.declare_fault(value.fault, value.when, *webhooks)
             case "advance":
                 await campaign.advance(value)
             case "run":
@@ -81,6 +90,12 @@ class Player:
                 pass  # judged afterwards, from the journal alone
             case _:
                 raise AssertionError(step.kind)
+
+    def _check_fault(self, step: Step) -> None:
+        try:
+            self.campaign.check_fault(step.value.fault)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{step.place}: {error}") from None
 
     def _create(self, webhooks: dict[str, language.Webhook]) -> None:
         for name, webhook in webhooks.items():

@@ -139,7 +139,7 @@ class Pacer(Driver):
     async def _measured(self, attempt: Attempt) -> Outcome:
         began = time.perf_counter()
         try:
-            outcome = await self._send(self.exporter.request(attempt.webhook_id, attempt.events))
+            outcome = await self._send(self.exporter.request_of(attempt))
         except MockcampaignError as error:
             outcome = NoAnswer("connect", str(error))  # such as no descriptor left: retried like anything else
         key = AttemptKey(attempt.webhook_id, attempt.started_at, attempt.number)

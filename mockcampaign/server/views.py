@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from mockcampaign.compliance.rules import describe_outcome
-from mockcampaign.engine.exporter import OUTAGES
 from mockcampaign.engine.journal import Attempted, Entry, Happened, Verified, WebhookChanged, serials_in
 from mockcampaign.engine.outbox import Attempt, Idle
 from mockcampaign.model import EventType, NoAnswer, Outcome, Responded, Webhook
@@ -17,6 +16,7 @@ from mockcampaign.server.operations import RequestRefusedError
 from mockcampaign.server.pacer import AttemptKey
 from mockcampaign.server.served import ServedCampaign
 from mockcampaign.server.webhooks import authentication_type
+from mockcampaign.transport.faults import OUTAGES
 
 MASK = "***"
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mockcampaign.durations import format_moment
-from mockcampaign.engine.exporter import OUTAGES
 from mockcampaign.engine.journal import Verified
 from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.errors import InvalidInputError, WebhookCommandRefusedError
@@ -34,6 +33,7 @@ from mockcampaign.server.fields import (
 )
 from mockcampaign.server.operations import Operation, Parameter
 from mockcampaign.server.smartcampaigns import Id, Moment
+from mockcampaign.transport.faults import OUTAGES
 
 LIST_LIMIT_MAX = INT32_MAX
 

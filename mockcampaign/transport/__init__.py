@@ -11,11 +11,16 @@ import functools
 from collections.abc import Awaitable, Iterable
 from typing import Protocol
 
-from mockcampaign.model import Outcome, Request
+from mockcampaign.model import Fault, Outcome, Request
 
 
 class Transport(Protocol):
     """Where requests go."""
+
+    @property
+    def faults(self) -> frozenset[type[Fault]]:
+        """The faults that it can carry out; a request never has others."""
+        ...
 
     def send(self, request: Request) -> Awaitable[Outcome]:
         """What came of the request.

@@ -90,15 +90,20 @@ def encode_headers(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, b
     return tuple((name.encode("ascii"), value.strip(" \t").encode()) for name, value in headers)
 
 
+def encode_start(method: str, url: str, version: str) -> bytes:
+    """The request line. Raises `InvalidInputError` as `parse_address` does, and for a method that is no token."""
+    if not _TOKEN.fullmatch(method):
+        raise InvalidInputError(f"method {method!r} cannot be sent, allowed: one word such as POST")
+    return f"{method} {parse_address(url).target} HTTP/{version}\r\n".encode("ascii")
+
+
 @functools.lru_cache(maxsize=1024)
 def encode_head(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> tuple[Address, bytes]:
     """Where to connect, and the request up to the length of its body, which comes last.
 
-    Raises `InvalidInputError` as `parse_address` and `encode_headers` do, and for a method that is no token.
+    Raises `InvalidInputError` as `encode_start` and `encode_headers` do.
     """
-    if not _TOKEN.fullmatch(method):
-        raise InvalidInputError(f"method {method!r} cannot be sent, allowed: one word such as POST")
+    start = encode_start(method, url, "1.1")
     address = parse_address(url)
-    lines = [f"{method} {address.target} HTTP/1.1\r\nHost: {address.host_header}\r\n".encode("ascii")]
-    lines += [b"%s: %s\r\n" % (name, value) for name, value in encode_headers(headers)]
-    return address, b"".join(lines) + b"Content-Length: "
+    fields = [(b"Host", address.host_header.encode("ascii")), *encode_headers(headers)]
+    return address, b"".join([start, *(b"%s: %s\r\n" % field for field in fields), b"Content-Length: "])

@@ -53,8 +53,22 @@ class AnswerParser:
         self._body_bytes = 0
         self._body_bytes_left = body_bytes_kept
         self._fed_bytes = 0
+        self._status_begun = False
         self._headers_complete = False
         self._complete = False
+        self.continued = False
+        """Whether the consumer has asked for the body (status 100)."""
+
+    @property
+    def bytes_received(self) -> int:
+        """Of this answer, interim ones included, and of what came with its end."""
+        return self._fed_bytes
+
+    def has_passed(self, moment: str) -> bool:
+        """Whether the real answer has come as far as `moment` says, one of `script.LOST`."""
+        if self._headers_complete or moment == "after-headers":
+            return self._headers_complete
+        return (self._status_begun or bool(self._headers)) and not _is_interim(self._parser.get_status_code())
 
     def feed(self, data: bytes) -> Outcome | None:
         """What came of the request, or None as long as more must follow."""
@@ -105,6 +119,10 @@ class AnswerParser:
         if self._complete:
             self.reusable = False
 
+    def on_status(self, status: bytes) -> None:
+        """The reason phrase, which is the end of the status line."""
+        self._status_begun = True
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect; fields after the body (trailers) say nothing an outcome keeps."""
         if not self._headers_complete:
@@ -115,8 +133,10 @@ class AnswerParser:
         if self._headers_complete:
             return
         status = self._parser.get_status_code()
-        if 100 <= status < 200 and status != 101:
+        if _is_interim(status):
             self._headers.clear()
+            self._status_begun = False
+            self.continued = self.continued or status == 100
             return
         self._status = status
         self._headers_complete = True
@@ -138,3 +158,8 @@ class AnswerParser:
         if self._headers_complete and not self._complete:
             self._complete = True
             self.reusable = self._parser.should_keep_alive()
+
+
+def _is_interim(status: int) -> bool:
+    """An answer that another one follows; 101 ends HTTP on the connection."""
+    return 100 <= status < 200 and status != 101

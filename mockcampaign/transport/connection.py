@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import struct
 import time
+from collections.abc import Callable
 from typing import cast
 
-from mockcampaign.model import Outcome, TimedOut
+import msgspec
+
+from mockcampaign.model import Measured, Outcome, TimedOut
 from mockcampaign.transport.answer import CUT, AnswerParser
+from mockcampaign.transport.script import LOST, Script
 
 
 class Connection(asyncio.Protocol):
@@ -22,6 +29,11 @@ class Connection(asyncio.Protocol):
         self._answer = AnswerParser()
         self._outcome: asyncio.Future[Outcome] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._script: Script | None = None
+        self._unwritten = False
+        self._news: asyncio.Event | None = None
+        self._began = 0.0
+        self._written = 0
         self._transport: asyncio.Transport
         self.closed: asyncio.Future[None] = self._loop.create_future()
         """Done when the socket has been given back."""
@@ -29,19 +41,41 @@ class Connection(asyncio.Protocol):
         """When the last exchange ended, in seconds of `time.monotonic`."""
 
     def exchange(
-        self, message: bytes, seconds: float, *, body_bytes_kept: int, headers_only: bool
+        self, message: bytes, seconds: float, *, began: float, body_bytes_kept: int, headers_only: bool
     ) -> asyncio.Future[Outcome]:
         """Write a request at once; the outcome is there after `seconds` at the latest. Cancelling it closes.
 
-        `body_bytes_kept` and `headers_only` are as in `AnswerParser.expect`.
+        `began` is when the attempt began, in seconds of `time.monotonic`; `body_bytes_kept` and `headers_only` are as
+        in `AnswerParser.expect`.
         """
         self._answer.expect(body_bytes_kept=body_bytes_kept, headers_only=headers_only)
+        self._began = began
         self._outcome = outcome = self._loop.create_future()
         outcome.add_done_callback(self._on_cancelled)
         # Relative, not `call_at`: uvloop's idea of now is as old as its current turn, which may have been a long one.
         self._timer = self._loop.call_later(seconds, self._on_deadline)
+        self._written = len(message)
         self._transport.write(message)
         return outcome
+
+    async def carry_out(
+        self, script: Script, seconds: float, *, began: float, body_bytes_kept: int, headers_only: bool
+    ) -> Outcome:
+        """Send a request as the script says, and bring back what came of it; see `exchange`."""
+        self._script, self._unwritten, self._news = script, True, asyncio.Event()
+        # So that "everything is written" means: the operating system has it.
+        self._transport.set_write_buffer_limits(0)
+        outcome = self.exchange(b"", seconds, began=began, body_bytes_kept=body_bytes_kept, headers_only=headers_only)
+        try:
+            await self._write_pieces(script, outcome)
+            if not outcome.done():
+                if script.cut is not None:
+                    self._end(script.cut, reset=script.reset)
+                elif script.dropped == "before-answer":
+                    self._end(LOST[script.dropped])
+            return await outcome
+        finally:
+            outcome.cancel()
 
     @property
     def usable(self) -> bool:
@@ -66,10 +100,16 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             return
         outcome = self._answer.feed(data)
+        script = self._script
+        if script is not None:
+            if script.dropped is not None and self._answer.has_passed(script.dropped):
+                self._end(LOST[script.dropped])
+                return
+            self.resume_writing()
         if outcome is not None:
             # An answer may come before the whole request is written; the rest would get in the way of the next one.
-            written = self._transport.get_write_buffer_size() == 0
-            self._end(outcome, reusable=written and self._answer.reusable)
+            written = not self._unwritten and self._transport.get_write_buffer_size() == 0
+            self._end(outcome, reusable=written and self._answer.reusable and (script is None or script.reusable))
 
     def eof_received(self) -> bool:
         """The consumer will send no more; some answers end like that. Either way this side closes as well."""
@@ -88,12 +128,41 @@ class Connection(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(None)
 
+    def resume_writing(self) -> None:
+        """All that was to be written is, or something else has changed."""
+        if self._news is not None:
+            self._news.set()
+
+    # Writing in pieces
+
+    async def _write_pieces(self, script: Script, outcome: asyncio.Future[Outcome]) -> None:
+        last = None if script.cut is not None else (*script.head, *script.body)[-1]
+        for index, piece in enumerate((*script.head, *script.body)):
+            if index == len(script.head) and script.patience is not None:
+                await self._wait_for(lambda: self._answer.continued, script.patience)
+            if piece.pause != 0:
+                await self._wait_for(lambda: False, piece.pause)
+            if outcome.done():
+                return
+            self._unwritten = piece is not last
+            self._written += len(piece.data)
+            self._transport.write(piece.data)
+            await self._wait_for(lambda: self._transport.get_write_buffer_size() == 0)
+
+    async def _wait_for(self, condition: Callable[[], bool], milliseconds: int | None = None) -> None:
+        """Until the condition holds, the exchange is over, or the time is up."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if milliseconds is None else milliseconds / 1_000):
+                while (news := self._news) is not None and not condition():
+                    news.clear()
+                    await news.wait()
+
     # Ends of an exchange
 
     def _phase(self) -> str:
         # Over TLS, up to 64 KiB may be encrypted and yet unwritten without being counted here, and are called sent.
         phase = self._answer.phase
-        unwritten = phase == "wait" and self._transport.get_write_buffer_size() > 0
+        unwritten = phase == "wait" and (self._unwritten or self._transport.get_write_buffer_size() > 0)
         return "send" if unwritten else phase
 
     def _on_deadline(self) -> None:
@@ -106,19 +175,31 @@ class Connection(asyncio.Protocol):
             self._settle()
             self._transport.abort()
 
-    def _end(self, outcome: Outcome, *, reusable: bool = False) -> None:
+    def _end(self, outcome: Outcome, *, reusable: bool = False, reset: bool = False) -> None:
+        now = time.monotonic()
         future = self._settle()
         if future is not None and not future.done():
             future.remove_done_callback(self._on_cancelled)
-            future.set_result(outcome)
+            unwritten = self._transport.get_write_buffer_size()
+            measured = Measured(
+                self._written - unwritten, self._answer.bytes_received, int((now - self._began) * 1_000_000)
+            )
+            future.set_result(msgspec.structs.replace(outcome, measured=measured))
         if reusable and not self._transport.is_closing():
-            self.idle_since = time.monotonic()
+            self.idle_since = now
             self._idle.append(self)
         else:
+            if reset:
+                lingering = self._transport.get_extra_info("socket")
+                lingering.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
 
     def _settle(self) -> asyncio.Future[Outcome] | None:
         if self._timer is not None:
             self._timer.cancel()
         future, self._outcome, self._timer = self._outcome, None, None
+        if self._script is not None:
+            self.resume_writing()
+            self._script, self._news, self._unwritten = None, None, False
+            self._transport.set_write_buffer_limits()
         return future

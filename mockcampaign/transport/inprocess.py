@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
 from mockcampaign.model import NoAnswer, Outcome, Request, Responded, TimedOut
 from mockcampaign.transport import kept_headers
-from mockcampaign.transport.address import encode_headers, parse_address
+from mockcampaign.transport.address import parse_address
 from mockcampaign.transport.answer import ANSWER_TOO_LONG, BODY_BYTES_MAX, CUT
+from mockcampaign.transport.faults import Chunked, ContentType, CutBody, HeaderCase, Http10, LostAck, last_of
+from mockcampaign.transport.script import LOST, cut_outcome, header_fields
 
 Message = MutableMapping[str, Any]
 AsgiApp = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
@@ -26,6 +29,10 @@ class AsgiTransport:
 
     To be used within one event loop, and closed there.
     """
+
+    # What an application sees of a request behind a server. Header names reach it in lower case whatever the sender
+    # wrote (ASGI), and as CGI variables (WSGI).
+    faults = frozenset({Chunked, ContentType, CutBody, HeaderCase, Http10, LostAck})
 
     def __init__(self, app: AsgiApp) -> None:
         self._app = app
@@ -99,8 +106,11 @@ class _Exchange:
         self.disconnected = asyncio.Event()
         self._request = request
         self._address = parse_address(request.url)
-        self._headers = encode_headers(request.headers)
-        self._body_received = False
+        self._headers = header_fields(request)
+        self._messages = deque(_body_messages(request))
+        cut, lost = last_of(request.faults, CutBody), last_of(request.faults, LostAck)
+        self._cut = None if cut is None else cut_outcome(cut, len(request.body))
+        self._dropped = None if lost is None else lost.dropped
         self._status: int | None = None
         self._answer_headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
@@ -137,7 +147,7 @@ class _Exchange:
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
+            "http_version": "1.0" if last_of(request.faults, Http10) else "1.1",
             "method": request.method,
             "scheme": "https" if address.tls else "http",
             "path": unquote(address.path),
@@ -147,7 +157,6 @@ class _Exchange:
             "headers": [
                 (b"host", address.host_header.encode("ascii")),
                 *((name.lower(), value) for name, value in self._headers),
-                (b"content-length", b"%d" % len(request.body)),
             ],
             "client": ("127.0.0.1", 0),
             "server": (address.host, address.port),
@@ -155,9 +164,13 @@ class _Exchange:
         }
 
     async def _receive(self) -> Message:
-        if not self._body_received:
-            self._body_received = True
-            return {"type": "http.request", "body": self._request.body, "more_body": False}
+        if self._messages:
+            message = self._messages.popleft()
+            if self._dropped == "before-answer" and not message["more_body"]:
+                self.disconnected.set()
+            return message
+        if self._cut is not None:
+            self.disconnected.set()
         await self.disconnected.wait()
         return {"type": "http.disconnect"}
 
@@ -176,6 +189,10 @@ class _Exchange:
 
     def _begin_answer(self, message: Message) -> None:
         self._status = message["status"]
+        if self._dropped is not None:
+            # The outcome follows once the application is through: it shall not still be busy when the list comes again.
+            self.disconnected.set()
+            return
         self._answer_headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
         for name, value in self._answer_headers:
             if name.lower() == b"content-length":
@@ -197,8 +214,25 @@ class _Exchange:
             self._conclude(Responded(self._status or 0, headers, bytes(self._body), self._body_bytes))
 
     def _conclude(self, outcome: Outcome) -> None:
+        # Whatever the application makes of a request that was cut, or of an answer that is lost, nobody learns of it.
+        if self._cut is not None:
+            outcome = self._cut
+        elif self._dropped is not None:
+            outcome = LOST[self._dropped]
         if not self.outcome.done():
             self.outcome.set_result(outcome)
+
+
+def _body_messages(request: Request) -> Iterator[Message]:
+    """The ASGI messages that carry the request's body; where it is cut, the last of them is missing."""
+    cut, chunked = last_of(request.faults, CutBody), last_of(request.faults, Chunked)
+    body = request.body if cut is None else request.body[: cut.position(len(request.body))]
+    size = len(body) if chunked is None else chunked.chunk_bytes
+    pieces = [body[at : at + size] for at in range(0, len(body), size)] if body else []
+    if cut is None and not pieces:
+        pieces = [b""]
+    for index, piece in enumerate(pieces):
+        yield {"type": "http.request", "body": piece, "more_body": cut is not None or index < len(pieces) - 1}
 
 
 class _Lifespan:

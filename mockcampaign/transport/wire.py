@@ -8,16 +8,22 @@ not followed, and cookies not kept.
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from mockcampaign.model import NoAnswer, Outcome, Request, TimedOut
+import msgspec
+
+from mockcampaign.model import Measured, NoAnswer, Outcome, Request, TimedOut
 from mockcampaign.transport.address import Address, encode_head, parse_address
 from mockcampaign.transport.connection import Connection
 from mockcampaign.transport.dial import dial, trust
+from mockcampaign.transport.faults import WIRE_FAULTS
+from mockcampaign.transport.script import Script, script
 
 IDLE_SECONDS_MAX = 1.0
 """A connection idle for longer is not used again. Servers close idle ones after some seconds, and while virtual time
@@ -32,6 +38,8 @@ _Origin = tuple[bool, str, int]
 class WireTransport:
     """Sends over sockets. To be used within one event loop, and closed there."""
 
+    faults = WIRE_FAULTS
+
     def __init__(self, *, ca_file: Path | None = None, verify: bool = True) -> None:
         """`ca_file` adds to the certificates that the system trusts; without `verify` any certificate will do.
 
@@ -42,24 +50,24 @@ class WireTransport:
         self._context: ssl.SSLContext | None = None if ca_file is None else trust(ca_file, verify=verify)
         self._idle: dict[_Origin, list[Connection]] = {}
         self._open: set[Connection] = set()
-        self._connecting: set[asyncio.Task[Outcome]] = set()
+        self._under_way: set[asyncio.Task[Outcome]] = set()
 
     def send(self, request: Request) -> Awaitable[Outcome]:
         """What came of the request, which is on its way already if a connection is kept; see `Transport.send`."""
+        if request.faults:
+            return self._task(self._send_with_faults(request, script(request)))
         address, head = encode_head(request.method, request.url, request.headers)
         message = b"%b%d\r\n\r\n%b" % (head, len(request.body), request.body)
-        seconds = request.timeout / 1_000
-        connection = self._take_idle((address.tls, address.host, address.port))
+        began = time.monotonic()
+        # A connection idle for longer than that is not used again.
+        connection = self._take_idle((address.tls, address.host, address.port), began - IDLE_SECONDS_MAX)
         if connection is not None:
-            return _exchange(connection, request, message, seconds)
-        task = asyncio.create_task(self._send_anew(address, request, message, seconds))
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
-        return task
+            return _exchange(connection, request, message, began, request.timeout / 1_000)
+        return self._task(self._send_anew(address, request, message, began))
 
     async def aclose(self) -> None:
         """Cancel what is under way, close all connections and wait until they are closed."""
-        under_way = list(self._connecting)
+        under_way = list(self._under_way)
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
@@ -68,39 +76,76 @@ class WireTransport:
             connection.close()
         await asyncio.gather(*(connection.closed for connection in connections))
 
-    def _take_idle(self, origin: _Origin) -> Connection | None:
+    def _task(self, sending: Coroutine[Any, Any, Outcome]) -> asyncio.Task[Outcome]:
+        task = asyncio.create_task(sending)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
+
+    def _take_idle(self, origin: _Origin, oldest: float) -> Connection | None:
         idle = self._idle.get(origin)
-        # Not the loop's time: uvloop's stands still while the loop is busy, which is the very case that matters.
-        oldest = time.monotonic() - IDLE_SECONDS_MAX
         while idle:
             connection = idle.pop()
+            # Not the loop's time: uvloop's stands still while the loop is busy, which is the very case that matters.
             if connection.usable and connection.idle_since >= oldest:
                 return connection
             connection.close()
         return None
 
-    async def _send_anew(self, address: Address, request: Request, message: bytes, seconds: float) -> Outcome:
-        deadline = time.monotonic() + seconds
+    async def _connect(self, address: Address, request: Request, began: float) -> Connection | Outcome:
         if address.tls and self._context is None:
             self._context = trust(None, verify=self._verify)
-        origin = (address.tls, address.host, address.port)
-        idle = self._idle.setdefault(origin, [])
+        idle = self._idle.setdefault((address.tls, address.host, address.port), [])
         make_connection = partial(Connection, connections=self._open, idle=idle)
-        connection = await dial(address, make_connection, self._context if address.tls else None, seconds)
+        context = self._context if address.tls else None
+        connection = await dial(address, make_connection, context, _seconds_left(request, began))
         if isinstance(connection, NoAnswer | TimedOut):
-            return connection
+            measured = Measured(0, 0, int((time.monotonic() - began) * 1_000_000))
+            return msgspec.structs.replace(connection, measured=measured)
         # Not before: uvloop never tells a connection that it is lost if this task is cancelled while it is made.
         self._open.add(connection)
-        return await _exchange(connection, request, message, deadline - time.monotonic())
+        return connection
+
+    async def _send_anew(self, address: Address, request: Request, message: bytes, began: float) -> Outcome:
+        connection = await self._connect(address, request, began)
+        if isinstance(connection, Connection):
+            return await _exchange(connection, request, message, began, _seconds_left(request, began))
+        return connection
+
+    async def _send_with_faults(self, request: Request, script: Script) -> Outcome:
+        address = parse_address(request.url)
+        began = time.monotonic()
+        oldest = began - IDLE_SECONDS_MAX if script.idle is None else -math.inf
+        kept = None if script.fresh else self._take_idle((address.tls, address.host, address.port), oldest)
+        if kept is not None and script.idle is not None:
+            await asyncio.sleep(script.idle / 1_000 - (began - kept.idle_since))
+            began = time.monotonic()
+        connection = kept if kept is not None and kept.usable else await self._connect(address, request, began)
+        if not isinstance(connection, Connection):
+            return connection
+        return await connection.carry_out(
+            script,
+            _seconds_left(request, began),
+            began=began,
+            body_bytes_kept=request.response_body_bytes_kept,
+            headers_only=request.method == "HEAD",
+        )
 
 
-def _exchange(connection: Connection, request: Request, message: bytes, seconds: float) -> asyncio.Future[Outcome]:
+def _exchange(
+    connection: Connection, request: Request, message: bytes, began: float, seconds: float
+) -> asyncio.Future[Outcome]:
     return connection.exchange(
         message,
         seconds,
+        began=began,
         body_bytes_kept=request.response_body_bytes_kept,
         headers_only=request.method == "HEAD",
     )
+
+
+def _seconds_left(request: Request, began: float) -> float:
+    return request.timeout / 1_000 - (time.monotonic() - began)
 
 
 async def wait_until_reachable(url: str, timeout: int) -> bool:

@@ -1,0 +1,211 @@
+"""Which attempts a declared fault hits, and how faults are written where they are not Python values."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from mockcampaign.durations import format_duration, parse_duration
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.model import Fault
+from mockcampaign.policy import DAY
+from mockcampaign.transport.faults import DURATION_UNIT, FAULTS, Latency
+
+Chance = Annotated[float, Meta(gt=0, le=1)]
+Span = Annotated[int, Meta(ge=1, le=366 * DAY, extra={"unit": DURATION_UNIT})]
+
+
+class FaultInputError(InvalidInputError):
+    """A fault that cannot be read."""
+
+    def __init__(self, message: str, key: str | None = None) -> None:
+        """`key` is the one that is to blame, where it is one."""
+        super().__init__(message)
+        self.key = key
+
+
+class When(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}, omit_defaults=True):
+    """Which of the attempts that a fault concerns it hits: all, unless something is said.
+
+    Raises `InvalidInputError` where two answers to the same question are given.
+    """
+
+    times: Annotated[int, Meta(ge=1)] | None = None
+    """At most so many."""
+    duration: Span | None = None
+    """Only those that start within so many virtual milliseconds from now."""
+    every: Annotated[int, Meta(ge=1)] | None = None
+    """The third, the sixth, the ninth and so on, where it is 3."""
+    probability: Chance | None = None
+    """Each with this chance, drawn from the seed of the run."""
+
+    def __post_init__(self) -> None:
+        if self.every is not None and self.probability is not None:
+            raise InvalidInputError("fault: allowed: one of 'every' and 'probability', found both")
+
+
+class Declared:
+    """A fault that was declared, and is not over."""
+
+    def __init__(
+        self, *, number: int, fault: Fault, when: When, webhook_ids: tuple[int, ...], now: int, seed: int
+    ) -> None:
+        self.number = number
+        self.fault = fault
+        self.hits = 0
+        """How many attempts it has hit."""
+        self._when = when
+        self._webhook_ids = webhook_ids
+        self._until = None if when.duration is None else now + when.duration
+        self._concerned = 0
+        self._random = random.Random(f"fault:{seed}:{number}")
+
+    def over(self, now: int) -> bool:
+        """Whether it will never hit again."""
+        return self.hits == self._when.times or (self._until is not None and now >= self._until)
+
+    def hit(self, webhook_id: int, now: int) -> Fault | None:
+        """The fault as this attempt meets it, or None where it goes free. It must not be over."""
+        if self._webhook_ids and webhook_id not in self._webhook_ids:
+            return None
+        self._concerned += 1
+        when = self._when
+        if when.every is not None and self._concerned % when.every:
+            return None
+        if when.probability is not None and self._random.random() >= when.probability:
+            return None
+        self.hits += 1
+        return self.fault.drawn(self._random) if isinstance(self.fault, Latency) else self.fault
+
+
+class FaultTable:
+    """The faults that are declared and not over, in the order in which they were declared."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._last_number = 0
+        self._declared: list[Declared] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._declared)
+
+    def declare(self, fault: Fault, when: When, webhook_ids: tuple[int, ...], now: int) -> Declared:
+        """From now on, the fault hits what `when` says, of these webhooks (none named: of all)."""
+        self._last_number += 1
+        declared = Declared(
+            number=self._last_number, fault=fault, when=when, webhook_ids=webhook_ids, now=now, seed=self._seed
+        )
+        self._declared.append(declared)
+        return declared
+
+    def end(self, number: int) -> Declared | None:
+        """Let a fault hit no more. None where it could not have anyway."""
+        for declared in self._declared:
+            if declared.number == number:
+                self._declared.remove(declared)
+                return declared
+        return None
+
+    def hits(self, webhook_id: int, now: int, applies: Callable[[Fault], bool]) -> tuple[Fault, ...]:
+        """Those that hit an attempt of the webhook that starts now. One that does not apply to it is left unspent."""
+        found = []
+        for declared in self._declared:
+            if applies(declared.fault) and not declared.over(now):
+                fault = declared.hit(webhook_id, now)
+                if fault is not None:
+                    found.append(fault)
+        self._declared = [declared for declared in self._declared if not declared.over(now)]
+        return tuple(found)
+
+
+_Value = TypeVar("_Value", bound=msgspec.Struct)
+
+_WHEN_KEYS = tuple(field.encode_name for field in msgspec.structs.fields(When))
+
+
+def read_fault(mapping: Mapping[str, object]) -> tuple[Fault, When]:
+    """The fault and when it hits, from a mapping as YAML and JSON have it: `kind`, the fault's own keys, `times`,
+    `for`, `every` and `probability`. Durations are text such as `10s`.
+
+    Raises `FaultInputError` in one line.
+    """
+    return _read({**mapping}, text=True)
+
+
+def make_fault(kind: str, **values: object) -> tuple[Fault, When]:
+    """The same from Python, where durations are whole milliseconds and `for` is `duration`."""
+    renamed = {"for" if name == "duration" else name: value for name, value in values.items()}
+    return _read({"kind": kind, **renamed}, text=False)
+
+
+def _read(values: dict[str, object], *, text: bool) -> tuple[Fault, When]:
+    kind = values.pop("kind", None)
+    if not isinstance(kind, str) or kind not in FAULTS:
+        found = "none" if kind is None else repr(kind)
+        raise FaultInputError(f"fault: expected a kind, found {found}, allowed: {', '.join(FAULTS)}", "kind")
+    when = {name: values.pop(name) for name in _WHEN_KEYS if name in values}
+    return (
+        _convert(FAULTS[kind], values, f"fault {kind}", _WHEN_KEYS, text),
+        _convert(When, when, f"fault {kind}", (), text),
+    )
+
+
+def _convert(
+    value_type: type[_Value], values: dict[str, object], where: str, other_keys: tuple[str, ...], text: bool
+) -> _Value:
+    info = msgspec.inspect.type_info(value_type)
+    assert isinstance(info, msgspec.inspect.StructType)
+    types = {field.encode_name: field.type for field in info.fields}
+    for name, value in values.items():
+        if name not in types:
+            allowed = ", ".join((*types, *other_keys)) or "none"
+            raise FaultInputError(f"{where}: unknown key {name!r}, allowed: {allowed}", name)
+        if text and _is_duration(types[name]) and value is not None:
+            values[name] = _duration(value, where, name)
+    try:
+        return msgspec.convert(values, value_type)
+    except msgspec.ValidationError as error:
+        found = re.search(r"`\$\.([a-z_]+)", str(error))
+        name = found[1] if found else ""
+        message = f"{where}: {name}: {values.get(name)!r} does not fit, allowed: {_described(types[name])}"
+        raise FaultInputError(message, name) from None
+
+
+def _duration(value: object, where: str, name: str) -> int:
+    try:
+        return parse_duration(value if isinstance(value, str) else repr(value))
+    except InvalidInputError as error:
+        raise FaultInputError(f"{where}: {name}: {error}", name) from None
+
+
+def _is_duration(field: msgspec.inspect.Type) -> bool:
+    match field:
+        case msgspec.inspect.UnionType(types=types):
+            return any(_is_duration(one) for one in types)
+        case msgspec.inspect.Metadata(extra=extra):
+            return extra is not None and extra.get("unit") == DURATION_UNIT
+        case _:
+            return False
+
+
+def _described(field: msgspec.inspect.Type) -> str:
+    match field:
+        case msgspec.inspect.UnionType(types=types):
+            return _described(types[0])
+        case msgspec.inspect.Metadata(type=msgspec.inspect.IntType(ge=low, le=high)):
+            return f"a duration of {low or 0} ms to {format_duration(high or 0)}"
+        case msgspec.inspect.IntType(ge=low, le=high):
+            return f"a whole number from {low}" + ("" if high is None else f" to {high}")
+        case msgspec.inspect.FloatType(gt=None, ge=low, lt=high):
+            return f"a number from {low} to less than {high}"
+        case msgspec.inspect.FloatType(gt=low, le=high):
+            return f"a number above {low}, up to {high}"
+        case msgspec.inspect.LiteralType(values=values):
+            return ", ".join(str(value) for value in values)
+        case _:
+            return "a line of printable ASCII text"

@@ -1,0 +1,158 @@
+"""A request with wire faults as what is to be written when, sans I/O. `carrying` does what it says."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import msgspec
+
+from mockcampaign.model import NoAnswer, Outcome, Request
+from mockcampaign.transport.address import encode_headers, encode_start, parse_address
+from mockcampaign.transport.faults import (
+    Chunked,
+    ContentType,
+    CutBody,
+    ExpectContinue,
+    HeaderCase,
+    Http10,
+    IdleConnection,
+    LostAck,
+    NewConnection,
+    SplitHeaders,
+    StallBody,
+    TrickleBody,
+    last_of,
+)
+
+LOST: dict[str, Outcome] = {
+    "before-answer": NoAnswer("wait", "connection dropped before the answer"),
+    "after-status": NoAnswer("headers", "connection dropped after the answer's status line"),
+    "after-headers": NoAnswer("body", "connection dropped after the answer's headers"),
+}
+"""What an attempt comes to whose answer is thrown away, by `LostAck.dropped`."""
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Bytes that are written together."""
+
+    data: bytes
+    pause: int | None = 0
+    """Milliseconds of silence before it, by the wall's clock. None: silence until the time-out."""
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True):
+    """How one request goes out, and what is made of its answer."""
+
+    head: tuple[Piece, ...]
+    body: tuple[Piece, ...]
+    """Empty where the head's last piece holds it."""
+    patience: int | None
+    """How many milliseconds the body waits for status 100; None: it does not wait."""
+    cut: Outcome | None
+    """Where the sender ends the connection instead of waiting for an answer: what the attempt comes to."""
+    reset: bool
+    """Whether it ends it by a reset."""
+    dropped: str | None
+    """One of `LOST`: when to throw the answer away."""
+    fresh: bool
+    """Whether the request needs a connection of its own."""
+    idle: int | None
+    """How many milliseconds a kept connection has to be idle before the request goes out on it."""
+    reusable: bool
+    """Whether the connection may be kept for another request."""
+
+
+def script(request: Request) -> Script:
+    """What to do for the request. Raises `InvalidInputError` as `parse_address` and `encode_headers` do."""
+    faults = request.faults
+    body = request.body
+    chunked = last_of(faults, Chunked)
+    if chunked is not None and not _speaks_http_1_0(request):
+        body = _in_chunks(body, chunked.chunk_bytes)
+    expect = None if _speaks_http_1_0(request) else last_of(faults, ExpectContinue)
+    cut, lost, idle = last_of(faults, CutBody), last_of(faults, LostAck), last_of(faults, IdleConnection)
+    fresh = last_of(faults, NewConnection) is not None
+    head_pieces = _head_pieces(_head(request), last_of(faults, SplitHeaders))
+    body_pieces = _body_pieces(body, cut, last_of(faults, StallBody), last_of(faults, TrickleBody))
+    if expect is None and body_pieces and body_pieces[0].pause == 0:
+        # Together, as without faults: only what is to come apart does.
+        last = head_pieces.pop()
+        head_pieces.append(Piece(last.data + body_pieces.pop(0).data, last.pause))
+    return Script(
+        head=tuple(head_pieces),
+        body=tuple(body_pieces),
+        patience=None if expect is None else expect.patience,
+        cut=None if cut is None else cut_outcome(cut, len(body)),
+        reset=cut is not None and cut.ending == "rst",
+        dropped=None if lost is None else lost.dropped,
+        fresh=fresh,
+        idle=None if idle is None or fresh else idle.idle,
+        reusable=not fresh and not _speaks_http_1_0(request),
+    )
+
+
+def header_fields(request: Request) -> list[tuple[bytes, bytes]]:
+    """All header fields of the request but `Host`, with what its faults make of them. Raises as `encode_headers`."""
+    faults = request.faults
+    fields = list(encode_headers(request.headers))
+    content_type = last_of(faults, ContentType)
+    if content_type is not None:
+        spelled = (b"Content-Type", content_type.value.encode("ascii"))
+        fields = [spelled if name.lower() == b"content-type" else (name, value) for name, value in fields]
+    # A sender that speaks HTTP/1.0 knows neither chunks nor status 100 (RFC 9112, 6.1, and RFC 9110, 10.1.1).
+    old = _speaks_http_1_0(request)
+    if last_of(faults, Chunked) is not None and not old:
+        fields.append((b"Transfer-Encoding", b"chunked"))
+    else:
+        fields.append((b"Content-Length", b"%d" % len(request.body)))
+    if last_of(faults, ExpectContinue) is not None and not old:
+        fields.append((b"Expect", b"100-continue"))
+    if last_of(faults, NewConnection) is not None and not old:
+        fields.append((b"Connection", b"close"))
+    return fields
+
+
+def cut_outcome(cut: CutBody, body_bytes: int) -> Outcome:
+    """What an attempt comes to whose body is cut, and is that long as it goes over the wire."""
+    return NoAnswer("send", f"the body was cut after {cut.position(body_bytes):,} of {body_bytes:,} bytes")
+
+
+def _speaks_http_1_0(request: Request) -> bool:
+    return last_of(request.faults, Http10) is not None
+
+
+def _head(request: Request) -> bytes:
+    fields = [(b"Host", parse_address(request.url).host_header.encode("ascii")), *header_fields(request)]
+    case = last_of(request.faults, HeaderCase)
+    if case is not None:
+        fields = [(name.upper() if case.case == "upper" else name.lower(), value) for name, value in fields]
+    start = encode_start(request.method, request.url, "1.0" if _speaks_http_1_0(request) else "1.1")
+    return b"".join([start, *(b"%s: %s\r\n" % field for field in fields), b"\r\n"])
+
+
+def _head_pieces(head: bytes, split: SplitHeaders | None) -> list[Piece]:
+    if split is None:
+        return [Piece(head)]
+    size = split.piece_bytes
+    return [Piece(head[at : at + size], split.pause if at else 0) for at in range(0, len(head), size)]
+
+
+def _body_pieces(body: bytes, cut: CutBody | None, stall: StallBody | None, trickle: TrickleBody | None) -> list[Piece]:
+    end = len(body) if cut is None else cut.position(len(body))
+    starts = set(range(0, end, trickle.piece_bytes if trickle else max(end, 1)))
+    stall_at = None if stall is None else stall.position(len(body))
+    if stall_at is not None and stall_at < end:
+        starts.add(stall_at)
+    pieces = []
+    ordered = [*sorted(starts), end]
+    for at, following in pairwise(ordered):
+        pause: int | None = trickle.pause if trickle is not None and at else 0
+        if stall is not None and at == stall_at:
+            pause = stall.pause
+        pieces.append(Piece(body[at:following], pause))
+    return pieces
+
+
+def _in_chunks(body: bytes, size: int) -> bytes:
+    chunks = [body[at : at + size] for at in range(0, len(body), size)]
+    return b"".join([b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks] + [b"0\r\n\r\n"])

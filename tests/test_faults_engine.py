@@ -1,0 +1,488 @@
+"""Which attempts a fault hits, and what the sender makes of it, on the engine alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders import CLIENT, OK, START, Consumer, activated, attempts_at, entries_of, exporter, happen, run
+from mockcampaign.compliance.tally import tally
+from mockcampaign.engine.exporter import Exporter
+from mockcampaign.engine.faults import When
+from mockcampaign.engine.journal import Attempted, Discarded, FaultDeclared, FaultEnded, read_journal
+from mockcampaign.model import Fault, NoAnswer, Outcome, Request, Responded, TimedOut
+from mockcampaign.policy import DAY, Policy
+from mockcampaign.transport.faults import (
+    FAULTS,
+    OUTAGES,
+    Chunked,
+    ConnectTimeout,
+    Duplicate,
+    Latency,
+    LostAck,
+    Overlap,
+    Refill,
+    Refused,
+    Reorder,
+    Timeout,
+    WireFault,
+)
+
+FAILED = Responded(500)
+
+
+def box_with(count: int, *, list_max: int = 100, webhooks: int = 1, **settings: Any) -> Exporter:
+    """An exporter with events waiting on each of its webhooks."""
+    box = exporter(policy=Policy(batch_events_max=list_max, **settings))
+    for _ in range(webhooks):
+        activated(box)
+    if count:
+        happen(box, count)
+    return box
+
+
+def lists(consumer: Consumer) -> list[list[int]]:
+    """The events of each request, by the number that `happen` gave them."""
+    return [[event["n"] for event in json.loads(request.body)] for request in consumer.requests]
+
+
+def faults_of(box: Exporter) -> list[tuple[str, ...]]:
+    return [entry.faults for entry in entries_of(box, Attempted) for _ in range(entry.count)]
+
+
+# Which attempts it hits
+
+
+@pytest.mark.parametrize(
+    ("when", "hit"),
+    [
+        ({}, [1, 2, 3, 4, 5, 6, 7]),
+        ({"times": 1}, [1]),
+        ({"times": 3}, [1, 2, 3]),
+        ({"every": 1}, [1, 2, 3, 4, 5, 6, 7]),
+        ({"every": 3}, [3, 6]),
+        ({"every": 3, "times": 1}, [3]),
+        ({"duration": 29_999}, [1, 2, 3]),
+        ({"duration": 30_000}, [1, 2, 3]),
+        ({"duration": 30_001}, [1, 2, 3, 4]),
+        ({"duration": 50_000, "times": 2}, [1, 2]),
+        ({"probability": 1.0}, [1, 2, 3, 4, 5, 6, 7]),
+    ],
+)
+def test_when_it_hits(when: dict[str, Any], hit: list[int]) -> None:
+    box = box_with(1)
+    declared = box.declare_fault(Chunked(), When(**when))
+    run(box, Consumer(lambda number: OK if number == 7 else FAILED))
+    assert [number for number, faults in enumerate(faults_of(box), 1) if faults] == hit
+    assert declared.hits == len(hit)
+
+
+def test_chance_is_drawn_from_the_seed() -> None:
+    def hits(probability: float, seed: int) -> list[bool]:
+        box = Exporter(policy=Policy(), seed=seed, start=START, versions={})
+        activated(box)
+        happen(box)
+        box.declare_fault(Chunked(), When(probability=probability))
+        run(box, until=START + DAY // 24, consumer=Consumer(FAILED))
+        return [bool(faults) for faults in faults_of(box)]
+
+    assert hits(0.5, 1) == hits(0.5, 1) != hits(0.5, 2)
+    assert 120 < sum(hits(0.5, 3)) < 240
+    assert 5 < sum(hits(0.1, 3)) < 80
+
+
+def test_it_can_concern_one_webhook() -> None:
+    box = box_with(1, webhooks=2)
+    box.declare_fault(Chunked(), When(), (2,))
+    run(box)
+    assert [(entry.webhook_id, entry.faults) for entry in entries_of(box, Attempted)] == [(1, ()), (2, ("chunked",))]
+
+
+def test_it_ends_by_hand() -> None:
+    box = box_with(1)
+    declared = box.declare_fault(LostAck(), When())
+    run(box, Consumer(FAILED), until=START)
+    box.end_fault(declared.number)
+    box.end_fault(declared.number)
+    run(box)
+    assert faults_of(box) == [("lost-ack",), ()]
+    assert [entry.number for entry in entries_of(box, FaultEnded)] == [1]
+
+
+def test_what_is_over_by_itself_is_not_ended_again() -> None:
+    box = box_with(1)
+    declared = box.declare_fault(LostAck(), When(times=1))
+    run(box)
+    box.end_fault(declared.number)
+    assert entries_of(box, FaultEnded) == []
+
+
+def test_several_faults_hit_one_attempt_and_reach_the_transport_in_order() -> None:
+    box = box_with(1)
+    for fault in (Latency(), LostAck(), Chunked(chunk_bytes=5), Chunked(chunk_bytes=7)):
+        box.declare_fault(fault, When(times=1))
+    [request] = run(box).requests
+    assert request.faults == (LostAck(), Chunked(chunk_bytes=5), Chunked(chunk_bytes=7))
+    assert faults_of(box) == [("latency", "lost-ack", "chunked", "chunked")]
+
+
+def test_equal_attempts_with_equal_faults_are_one_entry() -> None:
+    box = box_with(1)
+    box.declare_fault(Chunked(), When(duration=50_000))
+    run(box, Consumer(lambda number: OK if number == 8 else FAILED))
+    assert [(entry.count, entry.faults) for entry in entries_of(box, Attempted)] == [
+        (5, ("chunked",)),
+        (2, ()),
+        (1, ()),
+    ]
+
+
+def test_a_declared_fault_is_read_back() -> None:
+    box = box_with(1)
+    for fault in FAULTS.values():
+        box.declare_fault(fault(), When(times=1, duration=5))
+    box.end_fault(1)
+    assert read_journal(box.journal.to_json_lines()) == box.journal.entries
+    declared = entries_of(box, FaultDeclared)
+    assert [entry.fault.kind for entry in declared] == list(FAULTS)
+    assert [entry.number for entry in declared] == list(range(1, len(FAULTS) + 1))
+
+
+# Before the consumer
+
+
+@pytest.mark.parametrize("kind", OUTAGES)
+def test_what_does_not_reach_the_consumer_is_an_outage_counted_in_attempts(kind: str) -> None:
+    box = box_with(1)
+    box.declare_fault(FAULTS[kind](), When(times=3))
+    consumer = run(box)
+    assert len(consumer.requests) == 1
+    spent = 20_000 if kind == "connect-timeout" else 10_000
+    assert attempts_at(box) == [0, spent, 2 * spent, 3 * spent]
+    assert [entry.outcome for entry in entries_of(box, Attempted)] == [OUTAGES[kind], OK]
+
+
+@pytest.mark.parametrize("outage", [True, False])
+def test_nothing_is_spent_on_what_does_not_reach_the_consumer(outage: bool) -> None:
+    box = box_with(1)
+    box.declare_fault(LostAck(), When(times=1))
+    if outage:
+        box.declare_outage("refused", START + 15_000)
+    else:
+        box.declare_fault(Refused(), When(times=2))
+    run(box)
+    assert faults_of(box) == [("refused",), ("refused",), ("lost-ack",)]
+
+
+# Once more
+
+
+def test_a_duplicate_comes_at_once_and_before_anything_else() -> None:
+    box = box_with(5, list_max=2)
+    box.declare_fault(Duplicate(), When(times=1))
+    consumer = run(box)
+    assert lists(consumer) == [[0, 1], [0, 1], [2, 3], [4]]
+    assert attempts_at(box) == [0, 0, 0, 0]
+    original, copy = entries_of(box, Attempted)[:2]
+    assert (original.serials, original.again, original.faults) == (((1, 2),), (), ("duplicate",))
+    assert (copy.serials, copy.again, copy.faults, copy.events) == ((), ((1, 2),), ("duplicate",), 2)
+
+
+def test_a_duplicate_comes_at_once_even_while_events_come_in() -> None:
+    box = box_with(2, list_max=2)
+    box.declare_fault(Duplicate(), When(times=1))
+
+    async def send(request: Request) -> Outcome:
+        consumer.requests.append(request)
+        if len(consumer.requests) == 2:
+            happen(box, 1)
+        return OK
+
+    consumer = Consumer()
+    run(box, consumer, send=send)
+    assert lists(consumer) == [[0, 1], [0, 1], [0]]
+
+
+def test_a_list_that_fails_is_duplicated_once_it_is_accepted() -> None:
+    box = box_with(3, list_max=2)
+    box.declare_fault(Duplicate(), When())
+    consumer = run(box, Consumer(lambda number: FAILED if number <= 2 else OK))
+    assert lists(consumer) == [[0, 1]] * 4 + [[2]] * 2
+
+
+@pytest.mark.parametrize("again", ["at-once", "later", "concurrent"])
+@pytest.mark.parametrize("outcome", [FAILED, NoAnswer("wait", "cut"), TimedOut("wait")])
+def test_what_comes_of_a_duplicate_decides_nothing(again: Any, outcome: Outcome) -> None:
+    box = box_with(3, list_max=2)
+    box.declare_fault(Duplicate(again=again), When(times=1))
+    order = {"at-once": [0, 0, 2], "later": [0, 2, 0], "concurrent": [0, 0, 2]}[again]
+    failing = {"at-once": 2, "later": 3, "concurrent": 2}[again]
+    consumer = run(box, Consumer(lambda number: outcome if number == failing else OK))
+    assert [sent[0] for sent in lists(consumer)] == order
+    account = tally(box.journal.entries, [1])
+    assert (account.delivered, account.attempts) == ([1, 2, 3], 3)
+
+
+@pytest.mark.parametrize("delay", [0, 9_999, 10_000, DAY])
+def test_a_duplicate_comes_later(delay: int) -> None:
+    box = box_with(3, list_max=2)
+    box.declare_fault(Duplicate(again="later", delay=delay), When(times=1))
+    consumer = run(box)
+    assert sorted(map(tuple, lists(consumer))) == [(0, 1), (0, 1), (2,)]
+    assert attempts_at(box) == [0, 0, delay] or delay == 0
+
+
+def test_concurrent_copies_are_under_way_together() -> None:
+    box = box_with(2)
+    box.declare_fault(Duplicate(again="concurrent"), When(times=1))
+    together = asyncio.Barrier(2)
+    bodies = []
+
+    async def send(request: Request) -> Outcome:
+        bodies.append(request.body)
+        await together.wait()
+        return OK
+
+    run(box, send=send)
+    assert len(bodies) == 2
+    assert bodies[0] == bodies[1]
+
+
+def test_a_copy_that_is_accepted_does_not_spare_the_retry() -> None:
+    box = box_with(1)
+    box.declare_fault(Duplicate(again="concurrent"), When(times=1))
+    consumer = run(box, Consumer(lambda number: FAILED if number == 1 else OK))
+    assert lists(consumer) == [[0]] * 3
+    assert attempts_at(box) == [0, 0, 10_000]
+
+
+@pytest.mark.parametrize(("age", "copies"), [(3 * DAY - 5_001, 1), (3 * DAY - 5_000, 0), (3 * DAY - 4_999, 0)])
+def test_no_copy_of_an_event_that_is_too_old(age: int, copies: int) -> None:
+    box = exporter(start=START + 4 * DAY)
+    activated(box)
+    happen(box, age=age)
+    box.declare_fault(Duplicate(again="later", delay=5_000), When())
+    assert len(run(box).requests) == 1 + copies
+
+
+def test_no_copy_once_the_webhook_exports_nothing() -> None:
+    box = box_with(1)
+    box.declare_fault(Duplicate(again="later"), When())
+    run(box, until=START)
+    box.deactivate(CLIENT, 1)
+    assert run(box, until=START + DAY).requests == []
+    assert box.idle
+
+
+def test_copies_meet_outages_and_faults_of_the_wire() -> None:
+    box = box_with(1)
+    box.declare_fault(Duplicate(again="later", delay=1_000), When(times=2))
+    box.declare_fault(LostAck(), When(every=2))
+    consumer = run(box)
+    assert [request.faults for request in consumer.requests] == [(), (LostAck(),)]
+    assert faults_of(box) == [("duplicate",), ("duplicate", "lost-ack")]
+
+
+# Lists in another form
+
+
+def test_a_later_list_before_an_earlier_one() -> None:
+    box = box_with(7, list_max=2)
+    box.declare_fault(Reorder(), When(times=1))
+    assert lists(run(box)) == [[2, 3], [0, 1], [4, 5], [6]]
+
+
+def test_every_list_but_the_last_is_overtaken() -> None:
+    box = box_with(7, list_max=2)
+    box.declare_fault(Reorder(), When())
+    assert lists(run(box)) == [[2, 3], [4, 5], [6], [0, 1]]
+
+
+@pytest.mark.parametrize(("count", "hits"), [(2, 0), (3, 1)])
+def test_a_reorder_waits_for_two_lists(count: int, hits: int) -> None:
+    box = box_with(count, list_max=2)
+    declared = box.declare_fault(Reorder(), When(times=1))
+    run(box)
+    assert declared.hits == hits
+
+
+def test_what_was_overtaken_expires_in_its_time() -> None:
+    box = box_with(3, list_max=2)
+    box.declare_fault(Reorder(), When(times=1))
+    run(box, Consumer(FAILED))
+    assert [entry.serials for entry in entries_of(box, Discarded)] == [((1, 3),)]
+
+
+def test_a_retried_list_is_topped_up() -> None:
+    box = box_with(2, list_max=3)
+    box.declare_fault(Refill(), When(times=1))
+    run(box, Consumer(FAILED), until=START)
+    happen(box, 3)
+    assert lists(run(box)) == [[0, 1, 0], [1, 2]]
+
+
+@pytest.mark.parametrize(("first", "newer", "hits"), [(3, 1, 0), (2, 0, 0), (2, 1, 1)])
+def test_a_refill_needs_room_and_newer_events(first: int, newer: int, hits: int) -> None:
+    box = box_with(first, list_max=3)
+    declared = box.declare_fault(Refill(), When())
+    run(box, Consumer(FAILED), until=START)
+    if newer:
+        happen(box, newer)
+    run(box)
+    assert declared.hits == hits
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        (1, [[0, 1, 2], [2, 3, 4], [4, 5, 6]]),
+        (2, [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 6]]),
+        (99, [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 6]]),
+    ],
+)
+def test_an_event_in_two_lists(events: int, expected: list[list[int]]) -> None:
+    box = box_with(7, list_max=3)
+    box.declare_fault(Overlap(events=events), When())
+    assert lists(run(box)) == expected
+    assert tally(box.journal.entries, [1]).delivered == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_list_that_overlaps_is_retried_as_it_is() -> None:
+    box = box_with(3, list_max=2)
+    box.declare_fault(Overlap(), When(times=1))
+    consumer = run(box, Consumer(lambda number: FAILED if number == 2 else OK))
+    assert lists(consumer) == [[0, 1], [1, 2], [1, 2]]
+    assert [(entry.serials, entry.again) for entry in entries_of(box, Attempted)] == [
+        (((1, 2),), ()),
+        (((3, 3),), ((2, 2),)),
+        (((3, 3),), ((2, 2),)),
+    ]
+
+
+def test_nothing_overlaps_with_what_is_too_old() -> None:
+    box = exporter()
+    activated(box)
+    happen(box)
+    run(box)
+    run(box, until=START + 3 * DAY)
+    happen(box)
+    box.declare_fault(Overlap(), When())
+    assert lists(run(box)) == [[0]]
+
+
+# Time
+
+
+@pytest.mark.parametrize(
+    ("time", "taken", "outcome"), [(0, 0, OK), (9_999, 9_999, OK), (10_000, 10_000, TimedOut("wait"))]
+)
+def test_an_attempt_takes_its_latency(time: int, taken: int, outcome: Outcome) -> None:
+    box = box_with(1)
+    box.declare_fault(Latency(time=time), When(times=1))
+    run(box)
+    first = entries_of(box, Attempted)[0]
+    assert (first.took, first.outcome) == (taken, outcome)
+    assert attempts_at(box) == ([0] if outcome == OK else [0, 20_000])
+
+
+def test_the_ten_seconds_run_from_the_end_of_a_slow_attempt() -> None:
+    box = box_with(1)
+    box.declare_fault(Latency(time=300), When())
+    run(box, Consumer(lambda number: OK if number == 3 else FAILED))
+    assert attempts_at(box) == [0, 10_300, 20_600]
+
+
+@pytest.mark.parametrize(
+    ("distribution", "fits"),
+    [
+        ("uniform", lambda times: min(times) < 50 < 350 < max(times) <= 400),
+        ("exponential", lambda times: min(times) < 50 < 400 < max(times)),
+    ],
+)
+def test_latency_is_distributed_about_its_mean(distribution: Any, fits: Callable[[list[int]], bool]) -> None:
+    def times() -> list[int]:
+        box = box_with(1_000, list_max=1)
+        box.declare_fault(Latency(time=200, distribution=distribution), When())
+        run(box)
+        return [entry.took for entry in entries_of(box, Attempted)]
+
+    drawn = times()
+    assert fits(drawn)
+    assert 180 < sum(drawn) / len(drawn) < 220
+    assert drawn == times()
+
+
+def test_a_time_out_at_exactly_the_limit_though_the_consumer_has_answered() -> None:
+    box = box_with(1)
+    box.declare_fault(Timeout(), When(times=1))
+    consumer = run(box)
+    assert lists(consumer) == [[0], [0]]
+    assert attempts_at(box) == [0, 20_000]
+    assert [(entry.took, entry.outcome) for entry in entries_of(box, Attempted)] == [
+        (10_000, TimedOut("wait")),
+        (0, OK),
+    ]
+
+
+def test_what_has_failed_otherwise_does_not_time_out() -> None:
+    box = box_with(1)
+    box.declare_fault(Timeout(), When(times=1))
+    cut = NoAnswer("wait", "cut")
+    run(box, Consumer(lambda number: OK if number == 2 else cut))
+    assert [entry.outcome for entry in entries_of(box, Attempted)] == [cut, OK]
+
+
+# The law, for lists of one webhook
+
+ANY_FAULT = st.sampled_from(
+    [
+        *(fault() for fault in FAULTS.values() if issubclass(fault, WireFault)),
+        Refused(),
+        ConnectTimeout(),
+        Duplicate(),
+        Duplicate(again="later", delay=3_000),
+        Duplicate(again="concurrent"),
+        Reorder(),
+        Refill(),
+        Overlap(),
+        Overlap(events=2),
+        Latency(time=500),
+        Latency(time=9_000, distribution="uniform"),
+        Timeout(),
+    ]
+)
+WHEN = st.one_of(
+    st.builds(When, times=st.integers(1, 4)),
+    st.builds(When, every=st.integers(1, 4), duration=st.sampled_from([5_000, 60_000])),
+    st.builds(When, probability=st.sampled_from([0.3, 0.7]), duration=st.just(100_000)),
+)
+
+
+@given(
+    st.lists(st.tuples(ANY_FAULT, WHEN), max_size=3),
+    st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    st.lists(st.sampled_from([OK, FAILED, TimedOut("wait"), NoAnswer("wait", "cut")]), max_size=8),
+)
+def test_each_event_is_delivered_once_and_nothing_else_is_sent(
+    faults: list[tuple[Fault, When]], counts: list[int], outcomes: list[Outcome]
+) -> None:
+    box = exporter(policy=Policy(batch_events_max=3))
+    activated(box)
+    consumer = Consumer(lambda number: outcomes[number - 1] if number <= len(outcomes) else OK)
+    for fault, when in faults:
+        box.declare_fault(fault, when)
+    for count in counts:
+        happen(box, count)
+        run(box, consumer, until=box.clock.now + 4_000)
+    run(box, consumer)
+    account = tally(box.journal.entries, [1])
+    assert sorted(account.delivered) == list(range(1, sum(counts) + 1))
+    assert account.discarded == set()
+    assert all(1 <= entry.events <= 3 for entry in entries_of(box, Attempted))
+    assert box.pending_count(1) == 0

@@ -1,0 +1,507 @@
+"""Every fault of the wire as the consumer sees it: which bytes arrive, in what order, and how the connection ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import h11
+import pytest
+
+from endpoints import (
+    BODY,
+    OK,
+    OK_OUTCOME,
+    Behaviour,
+    Endpoint,
+    Run,
+    read_request,
+    request_to,
+    server_context,
+    wired,
+)
+from mockcampaign.model import Fault, NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.transport import wire
+from mockcampaign.transport.faults import (
+    WIRE_FAULTS,
+    Chunked,
+    ContentType,
+    CutBody,
+    ExpectContinue,
+    HeaderCase,
+    Http10,
+    IdleConnection,
+    LostAck,
+    NewConnection,
+    SplitHeaders,
+    StallBody,
+    TrickleBody,
+)
+from mockcampaign.transport.wire import WireTransport
+
+HEADERS = (("Content-Type", "application/json"), ("X-Key", "value"))
+
+
+class Seen:
+    """What came in on one connection."""
+
+    def __init__(self) -> None:
+        self.reads: list[bytes] = []
+        self.requests: list[tuple[h11.Request, bytes]] = []
+        self.end = "open"
+
+    @property
+    def raw(self) -> bytes:
+        return b"".join(self.reads)
+
+    @property
+    def body(self) -> bytes:
+        return self.raw.partition(b"\r\n\r\n")[2]
+
+
+class Consumer:
+    """Reads with h11, which is not ours, answers each complete request, and writes down what it sees."""
+
+    def __init__(self, *, answer: bytes = OK, continues: bool = True) -> None:
+        self.connections: list[Seen] = []
+        self._open = 0
+        self._all_ended = asyncio.Event()
+        self._answer = answer
+        self._continues = continues
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen = Seen()
+        self.connections.append(seen)
+        self._open += 1
+        parser, request, body = h11.Connection(h11.SERVER), None, b""
+        try:
+            while data := await reader.read(65_536):
+                seen.reads.append(data)
+                parser.receive_data(data)
+                while (event := parser.next_event()) is not h11.NEED_DATA and event is not h11.PAUSED:
+                    if isinstance(event, h11.Request):
+                        request = event
+                        if self._continues and parser.they_are_waiting_for_100_continue:
+                            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                    elif isinstance(event, h11.Data):
+                        body += bytes(event.data)
+                    elif isinstance(event, h11.EndOfMessage):
+                        assert request is not None
+                        seen.requests.append((request, body))
+                        writer.write(self._answer)
+                        parser, body = h11.Connection(h11.SERVER), b""
+                        break
+            seen.end = "fin"
+        except ConnectionResetError:
+            seen.end = "rst"
+        self._open -= 1
+        self._all_ended.set()
+
+    async def all_ended(self) -> None:
+        """Until every connection has come to its end."""
+        while self._open:
+            self._all_ended.clear()
+            await self._all_ended.wait()
+
+
+async def sent(consumer: Behaviour, *faults: Fault, **changes: Any) -> Outcome:
+    """What comes of one request with these faults; by then the consumer has seen all that it ever will."""
+    async with Endpoint(consumer).serving() as endpoint:
+        async with wired() as transport:
+            request = request_to(endpoint.url, headers=HEADERS, body=BODY, faults=faults, **changes)
+            outcome = await transport.send(request)
+        if isinstance(consumer, Consumer):
+            await consumer.all_ended()
+        return outcome
+
+
+# While sending
+
+
+@pytest.mark.parametrize("ending", ["fin", "rst"])
+@pytest.mark.parametrize(
+    ("where", "bytes_arrived"),
+    [
+        ({"after_bytes": 1}, 1),
+        ({"after_bytes": 16}, 16),
+        ({"after_bytes": 17}, 16),
+        ({"after_bytes": 9_999}, 16),
+        ({"at_fraction": 0.0}, 0),
+        ({"at_fraction": 0.25}, 4),
+        ({}, 8),
+    ],
+)
+def test_a_body_is_cut(run: Run, ending: Any, where: dict[str, Any], bytes_arrived: int) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        outcome = await sent(consumer, CutBody(ending=ending, **where))
+        assert outcome == NoAnswer("send", f"the body was cut after {bytes_arrived} of 17 bytes")
+        [seen] = consumer.connections
+        assert b"Content-Length: 17\r\n" in seen.raw
+        assert (seen.body, seen.end, seen.requests) == (BODY[:bytes_arrived], ending, [])
+
+    run(main())
+
+
+def test_a_body_stalls_until_the_time_out(run: Run) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        assert await sent(consumer, StallBody(after_bytes=3), timeout=60) == TimedOut("send")
+        assert (consumer.connections[0].body, consumer.connections[0].requests) == (BODY[:3], [])
+
+    run(main())
+
+
+def test_a_body_stalls_for_a_while(run: Run) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        assert await sent(consumer, StallBody(at_fraction=0.0, pause=20)) == OK_OUTCOME
+        [seen] = consumer.connections
+        assert seen.reads[0].endswith(b"\r\n\r\n")
+        assert seen.reads[1] == BODY
+
+    run(main())
+
+
+def test_a_body_trickles(run: Run) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        assert await sent(consumer, TrickleBody(piece_bytes=5, pause=10)) == OK_OUTCOME
+        [seen] = consumer.connections
+        assert seen.reads[0].endswith(b"\r\n\r\n" + BODY[:5])
+        assert seen.reads[1:] == [BODY[5:10], BODY[10:15], BODY[15:]]
+
+    run(main())
+
+
+def test_a_trickle_that_is_too_slow_times_out_while_sending(run: Run) -> None:
+    async def main() -> None:
+        assert await sent(Consumer(), TrickleBody(piece_bytes=1, pause=1_000), timeout=60) == TimedOut("send")
+
+    run(main())
+
+
+def test_the_consumer_may_answer_before_a_trickling_body_is_through(run: Run) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too large\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()
+
+    async def main() -> None:
+        assert await sent(behave, TrickleBody(piece_bytes=1, pause=50)) == Responded(413)
+
+    run(main())
+
+
+def test_a_head_comes_in_packets(run: Run) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        assert await sent(consumer, SplitHeaders(piece_bytes=30, pause=5)) == OK_OUTCOME
+        [seen] = consumer.connections
+        head = seen.raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+        assert seen.reads[:-1] == [head[at : at + 30] for at in range(0, len(head), 30)][:-1]
+        assert seen.reads[-1].endswith(b"\r\n\r\n" + BODY)
+
+    run(main())
+
+
+def test_chunks_instead_of_a_length(run: Run) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        assert await sent(consumer, Chunked(chunk_bytes=10)) == OK_OUTCOME
+        [seen] = consumer.connections
+        assert b"Transfer-Encoding: chunked\r\n" in seen.raw
+        assert b"ontent-" + b"Length" not in seen.raw
+        assert seen.body == b'a\r\n[{"n":1},{\r\n7\r\n"n":2}]\r\n0\r\n\r\n'
+        assert seen.requests[0][1] == BODY
+
+    run(main())
+
+
+def test_the_body_waits_until_the_consumer_wants_it(run: Run) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"Expect: 100-continue\r\n" in head
+        for _ in range(20):
+            await asyncio.sleep(0)
+        arrived.append(len(reader._buffer))  # type: ignore[attr-defined]
+        writer.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+        await asyncio.sleep(0.02)
+        arrived.append(len(reader._buffer))  # type: ignore[attr-defined]
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        assert await reader.readexactly(len(BODY)) == BODY
+        writer.write(OK)
+
+    arrived: list[int] = []
+
+    async def main() -> None:
+        assert await sent(behave, ExpectContinue(patience=9_000)) == OK_OUTCOME
+        assert arrived == [0, 0]
+
+    run(main())
+
+
+def test_the_body_does_not_wait_forever(run: Run) -> None:
+    async def main() -> None:
+        consumer = Consumer(continues=False)
+        assert await sent(consumer, ExpectContinue(patience=20)) == OK_OUTCOME
+        assert [read.endswith(BODY) for read in consumer.connections[0].reads] == [False, True]
+
+    run(main())
+
+
+def test_a_body_that_is_not_wanted_is_not_sent(run: Run) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n")
+        rest.append(await reader.read())
+
+    rest: list[bytes] = []
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint, wired() as transport:
+            request = request_to(endpoint.url, body=BODY, faults=(ExpectContinue(patience=9_000),))
+            assert await transport.send(request) == Responded(417)
+            assert await transport.send(request) == Responded(417)
+            assert endpoint.connections == 2
+        assert rest[0] == b""
+
+    run(main())
+
+
+def test_http_1_0(run: Run) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        async with Endpoint(consumer).serving() as endpoint, wired() as transport:
+            # What HTTP/1.0 does not know is left out.
+            request = request_to(endpoint.url, body=BODY, faults=(Http10(), Chunked(), ExpectContinue()))
+            assert await transport.send(request) == OK_OUTCOME
+            assert await transport.send(request) == OK_OUTCOME
+        assert [seen.requests[0][0].http_version for seen in consumer.connections] == [b"1.0", b"1.0"]
+        assert [seen.requests[0][1] for seen in consumer.connections] == [BODY, BODY]
+        assert b"\r\nContent-Length: 17\r\n\r\n" in consumer.connections[0].raw
+        assert b"Expect" not in consumer.connections[0].raw
+
+    run(main())
+
+
+def test_a_connection_for_one_request(run: Run) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        async with Endpoint(consumer).serving() as endpoint, wired() as transport:
+            for faults in ((), (NewConnection(),), ()):
+                assert await transport.send(request_to(endpoint.url, body=BODY, faults=faults)) == OK_OUTCOME
+        assert [len(seen.requests) for seen in consumer.connections] == [2, 1]
+        assert b"\r\nConnection: close\r\n" in consumer.connections[1].raw
+        assert b"Connection:" not in consumer.connections[0].raw
+
+    run(main())
+
+
+def test_a_connection_is_used_again_after_it_was_idle(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "IDLE_SECONDS_MAX", -1.0)
+
+    async def main() -> None:
+        consumer = Consumer()
+        async with Endpoint(consumer).serving() as endpoint, wired() as transport:
+            for _ in range(3):
+                request = request_to(endpoint.url, body=BODY, faults=(IdleConnection(idle=10),))
+                assert await transport.send(request) == OK_OUTCOME
+        assert [len(seen.requests) for seen in consumer.connections] == [3]
+
+    run(main())
+
+
+def test_a_connection_that_was_closed_while_idle_is_replaced(run: Run) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(OK)
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint, wired() as transport:
+            for _ in range(2):
+                request = request_to(endpoint.url, body=BODY, faults=(IdleConnection(idle=20),))
+                assert await transport.send(request) == OK_OUTCOME
+            assert endpoint.connections == 2
+
+    run(main())
+
+
+@pytest.mark.parametrize(("case", "expected"), [("lower", bytes.lower), ("upper", bytes.upper)])
+def test_header_names_in_one_case(run: Run, case: Any, expected: Any) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        assert await sent(consumer, HeaderCase(case=case), NewConnection()) == OK_OUTCOME
+        lines = consumer.connections[0].raw.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+        names = [line.partition(b":")[0] for line in lines]
+        assert names == [
+            expected(name) for name in (b"Host", b"Content-Type", b"X-Key", b"Content-Length", b"Connection")
+        ]
+        assert lines[2].endswith(b": value")
+
+    run(main())
+
+
+def test_another_spelling_of_the_content_type(run: Run) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        assert await sent(consumer, ContentType()) == OK_OUTCOME
+        [(request, _)] = consumer.connections[0].requests
+        assert [value for name, value in request.headers if name == b"content-type"] == [
+            b"application/json;charset=UTF-8"
+        ]
+
+    run(main())
+
+
+# Lost answers
+
+
+@pytest.mark.parametrize(
+    ("dropped", "answer", "outcome"),
+    [
+        ("before-answer", b"", NoAnswer("wait", "connection dropped before the answer")),
+        (
+            "after-status",
+            b"HTTP/1.1 200 OK\r\n",
+            NoAnswer("headers", "connection dropped after the answer's status line"),
+        ),
+        (
+            "after-status",
+            b"HTTP/1.1 200 OK\r\nX: 1\r\n",
+            NoAnswer("headers", "connection dropped after the answer's status line"),
+        ),
+        (
+            "after-headers",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n",
+            NoAnswer("body", "connection dropped after the answer's headers"),
+        ),
+        ("after-headers", OK, NoAnswer("body", "connection dropped after the answer's headers")),
+    ],
+)
+def test_an_answer_is_lost(run: Run, dropped: Any, answer: bytes, outcome: Outcome) -> None:
+    """The consumer has read the whole request and waits, having written just so much, until the connection ends."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append((await read_request(reader))[1])
+        writer.write(b"HTTP/1.1 102 Processing\r\nX: y\r\n\r\n" if answer else b"")
+        writer.write(answer)
+        with contextlib.suppress(ConnectionResetError):
+            seen.append(await reader.read())
+        ended.set()
+
+    seen: list[bytes] = []
+    ended = asyncio.Event()
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint, wired() as transport:
+            request = request_to(endpoint.url, body=BODY, faults=(LostAck(dropped=dropped),))
+            assert await transport.send(request) == outcome
+            await ended.wait()
+            assert b"".join(seen) == BODY
+
+    run(main())
+
+
+def test_an_answer_that_never_comes_is_not_lost_but_too_late(run: Run) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 102 Processing\r\nX: y\r\n\r\nHTTP/1.1 102 P\r\nX: y\r\n")
+        await reader.read()
+
+    async def main() -> None:
+        for dropped in ("after-status", "after-headers"):
+            assert await sent(behave, LostAck(dropped=dropped), timeout=60) == TimedOut("headers")  # type: ignore[arg-type]
+
+    run(main())
+
+
+# Together, over TLS, and afterwards
+
+
+def test_faults_work_together(run: Run) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        faults = (
+            Chunked(chunk_bytes=8),
+            HeaderCase(),
+            SplitHeaders(piece_bytes=50, pause=1),
+            TrickleBody(piece_bytes=4, pause=1),
+            CutBody(after_bytes=30),
+        )
+        assert await sent(consumer, *faults) == NoAnswer("send", "the body was cut after 30 of 37 bytes")
+        [seen] = consumer.connections
+        assert seen.raw.startswith(b"POST /hook HTTP/1.1\r\nhost: ")
+        assert seen.body == b'8\r\n[{"n":1}\r\n8\r\n,{"n":2}\r\n1\r\n]'[:30]
+
+    run(main())
+
+
+@pytest.mark.parametrize("fault", [Chunked(), CutBody(), LostAck(), TrickleBody(piece_bytes=9), SplitHeaders()])
+def test_faults_over_tls(run: Run, fault: Fault) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        served = Endpoint(consumer).serving(context=server_context("127.0.0.1"))
+        async with served as endpoint, wired(verify=False) as transport:
+            outcome = await transport.send(request_to(endpoint.url, headers=HEADERS, body=BODY, faults=(fault,)))
+            assert (outcome == OK_OUTCOME) == (not isinstance(fault, CutBody | LostAck))
+            assert await transport.send(request_to(endpoint.url, body=BODY)) == OK_OUTCOME
+
+    run(main())
+
+
+@pytest.mark.parametrize("fault", sorted(WIRE_FAULTS, key=lambda fault: fault.__name__))
+def test_after_a_fault_the_next_request_is_an_ordinary_one(run: Run, fault: type[Fault]) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        async with Endpoint(consumer).serving() as endpoint, wired() as transport:
+            values = {"timeout": 60} if fault is StallBody else {}
+            await transport.send(request_to(endpoint.url, headers=HEADERS, body=BODY, faults=(fault(),), **values))
+            before = len(consumer.connections)
+            assert await transport.send(request_to(endpoint.url, headers=HEADERS, body=BODY)) == OK_OUTCOME
+            assert len(consumer.connections) <= before + 1
+            raw = consumer.connections[-1].raw
+            start = raw.rindex(b"POST")
+            assert raw[start:].startswith(b"POST /hook HTTP/1.1\r\nHost: ")
+            assert raw.endswith(b"Content-Type: application/json\r\nX-Key: value\r\nContent-Length: 17\r\n\r\n" + BODY)
+
+    run(main())
+
+
+def test_cancelling_a_request_with_a_fault_closes_its_connection(run: Run) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        async with Endpoint(consumer).serving() as endpoint, wired() as transport:
+            for fault in (StallBody(), ExpectContinue(patience=60_000), IdleConnection(idle=60_000)):
+                patient = Consumer(continues=False) if isinstance(fault, ExpectContinue) else consumer
+                endpoint._behave = patient
+                await transport.send(request_to(endpoint.url, body=BODY))
+                sending = asyncio.ensure_future(transport.send(request_to(endpoint.url, body=BODY, faults=(fault,))))
+                await asyncio.sleep(0.01)
+                sending.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await sending
+            await asyncio.sleep(0)
+            assert not transport._under_way
+
+    run(main())
+
+
+def test_what_a_transport_measures_makes_no_two_outcomes_differ(run: Run) -> None:
+    async def main() -> None:
+        async with Endpoint(Consumer()).serving() as endpoint:
+            transport = WireTransport()
+            outcome = await transport.send(request_to(endpoint.url, body=BODY))
+            refused = await transport.send(request_to("http://127.0.0.1:1/", body=BODY))
+            await transport.aclose()
+        host = endpoint.url.split("/")[2]
+        assert outcome == OK_OUTCOME
+        assert hash(outcome) == hash(OK_OUTCOME)
+        head = f"POST /hook HTTP/1.1\r\nHost: {host}\r\nContent-Length: 17\r\n\r\n"
+        assert outcome.measured.bytes_sent == len(head) + len(BODY)
+        assert outcome.measured.bytes_received == len(OK)
+        assert refused.measured.bytes_sent == refused.measured.bytes_received == 0
+        assert outcome.measured.describe().startswith(f"{outcome.measured.bytes_sent} bytes sent, 40 received in ")
+
+    run(main())
