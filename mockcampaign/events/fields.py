@@ -111,6 +111,26 @@ TYPES: dict[EventType, tuple[str, ...]] = {
 assumed: that a click has an open's fields and the link, and that a person's traces are there where a person acted."""
 
 
+EXAMPLE: dict[str, Any] = {
+    "type": "open",
+    "recipientId": "123456789005",
+    "userListId": 123456789003,
+    "remoteAddress": "0.0.0.0",
+    "clientId": 123456789001,
+    "mailingId": 123456789004,
+    "created": 1564590054000,
+    "subscriptionId": 1234567,
+    "mailId": "3IHQ2XT8-38PY7WFQ-XKNQSY",
+    "device": "desktop",
+    "operatingSystem": "Windows 10",
+    "browser": "Firefox 64.1",
+    "linkId": 123456789006,
+    "linkUrl": "https://www.example.com/offer",
+    "bounceType": "hardbounce",
+}
+"""A value of each field: the guide's example, which is an open, and after it what we assume of other types."""
+
+
 def event_schema() -> dict[str, Any]:
     """JSON Schema of one event, or of a list of them as a webhook receives it.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from mockcampaign.events import values
@@ -40,6 +42,18 @@ class Mails:
         detail: int = 0,
     ) -> bytes:
         """The event as JSON. `detail` is the index of a link, or of a kind of bounce."""
+        return _encode(self.event(event_type, created, list_number, recipient, traces, detail))
+
+    def event(
+        self,
+        event_type: EventType,
+        created: int,
+        list_number: int,
+        recipient: int,
+        traces: Traces | None = None,
+        detail: int = 0,
+    ) -> dict[str, Any]:
+        """The event's fields in their order."""
         audience = self.audience
         address, (device, operating_system, browser) = _TRACELESS if traces is None else (traces.address, traces.client)
         known = {
@@ -59,4 +73,4 @@ class Mails:
             "linkUrl": _LINK_URLS[detail],
             "bounceType": BOUNCES[detail & 1],
         }
-        return _encode({name: known[name] for name in TYPES[event_type]})
+        return {name: known[name] for name in TYPES[event_type]}

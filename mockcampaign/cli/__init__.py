@@ -1,0 +1,75 @@
+"""The command line. Only this package prints, reads arguments, and chooses the exit status.
+
+Exit status: 0 compliant; 1 not compliant; 2 wrong usage or a broken scenario; 3 could not tell; 130 interrupted.
+
+Each command is a module of its own, imported when it is called: `--help` and usage errors answer at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from mockcampaign import __version__
+from mockcampaign.cli.terminal import COULD_NOT_TELL, USAGE_ERROR, complain, interrupted
+from mockcampaign.errors import CouldNotTellError, MockcampaignError
+
+COMMANDS = {
+    "demo": "Run the shipped scenarios against a correct and a broken sample consumer.",
+    "run": "Run scenario files, or all *.scenario.yaml in folders.",
+    "serve": "Serve a double of Campaign: REST API, Swagger UI, control API and a live page.",
+    "consumer": "Run a sample consumer, correct or with one bug.",
+}
+"""What `--help` says of each; the command is the function of that name in the module of that name."""
+
+
+class _Commands(click.Group):
+    """Imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"mockcampaign.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="mockcampaign")
+def cli() -> None:
+    """A scriptable test double of the webhook exporter of Optimizely (Episerver) Campaign.
+
+    It sends your webhook consumer what the real Campaign would send, fails when you want it to, and says whether the
+    consumer complied. Start with: mockcampaign demo
+    """
+
+
+def main() -> NoReturn:
+    """The console script."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        status = interrupted()
+    except click.ClickException as error:
+        error.show()
+        status = USAGE_ERROR
+    except KeyboardInterrupt:
+        status = interrupted()
+    except CouldNotTellError as error:
+        status = complain(error, COULD_NOT_TELL)
+    except MockcampaignError as error:
+        status = complain(error, USAGE_ERROR)
+    except BrokenPipeError:
+        # The reader went away (`| head`); a second error while Python flushes at exit would only repeat that.
+        sys.stdout = open("/dev/null", "w") if sys.platform != "win32" else sys.stdout  # noqa: SIM115
+        status = COULD_NOT_TELL
+    sys.exit(status)

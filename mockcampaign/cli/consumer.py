@@ -1,0 +1,40 @@
+"""`mockcampaign consumer`: a sample consumer until Ctrl-C."""
+
+from __future__ import annotations
+
+import click
+
+from mockcampaign.errors import InvalidInputError
+
+
+@click.command()
+@click.option("--bug", help="Be broken in this way; an unknown name lists them.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@click.option("--basic-auth", metavar="USER:PASSWORD", help="Require these credentials.", envvar="CONSUMER_BASIC_AUTH")
+def consumer(bug: str | None, host: str, port: int, basic_auth: str | None) -> int:
+    """Run a sample consumer, correct or with one bug, until Ctrl-C."""
+    import signal
+    import threading
+
+    from mockcampaign.model import BasicAuthentication
+    from mockcampaign.samples.consumer import consumer_app
+    from mockcampaign.serving import served
+
+    credentials = None
+    if basic_auth is not None:
+        user_name, colon, password = basic_auth.partition(":")
+        if not colon:
+            raise InvalidInputError("--basic-auth: no colon in it, allowed: USER:PASSWORD")
+        credentials = BasicAuthentication(user_name, password)
+    app = consumer_app(bug, basic_authentication=credentials)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with served(app, host=host, port=port) as url:
+        click.echo(f"webhook target {url}/hook")
+        click.echo(f"probe          {url}/processed")
+        click.echo("Ctrl-C stops it")
+        while not stop.wait(1):
+            pass
+    return 0

@@ -1,0 +1,76 @@
+"""`mockcampaign demo`: a correct and a broken sample consumer, side by side."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from mockcampaign.cli.options import common_options
+from mockcampaign.cli.playing import play, print_scenario, run_async, summed_up, wire
+from mockcampaign.cli.terminal import COULD_NOT_TELL, use_color
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mockcampaign.report.results import ScenarioResult
+    from mockcampaign.scenario.load import Plan
+
+DEMO_BUG = "keys-on-mail-id"
+
+
+@click.command()
+@common_options
+def demo(seed: int | None, report_json: Path | None, verbose: bool, quiet: bool, no_color: bool) -> int:
+    """Run the shipped scenarios against a correct and a broken sample consumer, side by side."""
+    from mockcampaign.model import BasicAuthentication
+    from mockcampaign.report.text import printable
+    from mockcampaign.samples.consumer import BUGS, consumer_app
+    from mockcampaign.scenario.load import find_scenarios, load
+    from mockcampaign.serving import served
+    from mockcampaign.shipped import scenarios_folder
+
+    color = use_color(no_color)
+    bug = BUGS[DEMO_BUG]
+    columns: dict[str, list[ScenarioResult]] = {"correct": [], "broken": []}
+    click.echo(f"A correct consumer, and one with a bug: {bug.description}")
+    for column, results in columns.items():
+        for path in find_scenarios((scenarios_folder(),)):
+            # Each scenario gets a consumer of its own: nothing that one leaves behind can blur the next one's verdict.
+            credentials = BasicAuthentication("acme", "secret")
+            app = consumer_app(DEMO_BUG if column == "broken" else None, basic_authentication=credentials)
+            with served(app) as url:
+                os.environ["CONSUMER_URL"] = url
+                os.environ["HOOK_PASSWORD"] = credentials.password
+                plan = load(path)
+
+                async def play_it(plan: Plan = plan, results: list[ScenarioResult] = results) -> None:
+                    async with wire(None, True) as transport:
+                        await play(plan, transport, 1 if seed is None else seed, False, results)
+
+                run_async(play_it)
+    correct, broken = columns.values()
+    width = max(len(result.name) for result in correct)
+    click.echo(f"\n{'scenario':<{width}}  {'correct':<14}  broken")
+    for left, right in zip(correct, broken, strict=True):
+        click.echo(
+            f"{printable(left.name):<{width}}  {_verdict(left, color, 14)}  {_verdict(right, color, 0)}", color=color
+        )
+    violated = [result for result in broken if not result.compliant]
+    for result in violated if verbose else violated[:1]:
+        click.echo("\nWhat is wrong with the broken one:\n" if result is violated[0] else "")
+        print_scenario(result, verbose, quiet, color)
+    if len(violated) > 1 and not verbose:
+        click.echo(f"  … and {len(violated) - 1} more like it (-v shows them)")
+    click.echo()
+    click.echo("Next: start your own consumer, and try these scenarios on it (the README shows how):")
+    click.echo(f"  CONSUMER_URL=http://127.0.0.1:8000/hook mockcampaign run {scenarios_folder()}")
+    summed_up([*correct, *broken], report_json)
+    as_expected = all(result.compliant for result in correct) and not all(result.compliant for result in broken)
+    return 0 if as_expected else COULD_NOT_TELL
+
+
+def _verdict(result: ScenarioResult, color: bool | None, width: int) -> str:
+    shown = {"compliant": "green", "violated": "red", "could-not-tell": "yellow"}[result.verdict]
+    return click.style(f"{result.verdict:<{width}}", fg=shown)

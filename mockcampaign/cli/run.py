@@ -1,0 +1,73 @@
+"""`mockcampaign run`: scenarios against a consumer."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mockcampaign.cli.options import EXISTING_FILE, DurationType, common_options
+from mockcampaign.cli.playing import play, print_scenario, run_async, summed_up, wire
+from mockcampaign.cli.terminal import COULD_NOT_TELL, complain, interrupted, print_lines, use_color
+from mockcampaign.durations import format_duration
+from mockcampaign.errors import CouldNotTellError
+
+if TYPE_CHECKING:
+    from mockcampaign.report.results import ScenarioResult
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
+@click.option("--wait-for-consumer", type=DurationType(), default=0, help="Let the consumer start first, such as 30s.")
+@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
+@click.option("--insecure", is_flag=True, help="Accept any certificate.")
+@common_options
+def run(
+    paths: tuple[Path, ...],
+    strict: bool,
+    wait_for_consumer: int,
+    ca_file: Path | None,
+    insecure: bool,
+    seed: int | None,
+    report_json: Path | None,
+    verbose: bool,
+    quiet: bool,
+    no_color: bool,
+) -> int:
+    """Run scenario files, or all *.scenario.yaml in folders, against the consumer they name."""
+    from mockcampaign.report.results import exit_status
+    from mockcampaign.report.text import summary_lines
+    from mockcampaign.scenario.load import find_scenarios, load
+
+    plans = [load(path) for path in find_scenarios(paths)]
+    color = use_color(no_color)
+    results: list[ScenarioResult] = []
+    status: int | None = None
+
+    async def play_all() -> None:
+        from mockcampaign.transport.wire import wait_until_reachable
+
+        for plan in plans:
+            url = plan.scenario.consumer.url
+            if wait_for_consumer and not await wait_until_reachable(url, wait_for_consumer):
+                raise CouldNotTellError(f"consumer {url}: not reachable within {format_duration(wait_for_consumer)}")
+            try:
+                async with wire(ca_file, not insecure) as transport:
+                    await play(plan, transport, seed, strict, results)
+            finally:
+                print_scenario(results[-1], verbose, quiet, color)
+
+    try:
+        run_async(play_all)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        status = interrupted()
+    except CouldNotTellError as error:
+        status = complain(error, COULD_NOT_TELL)
+    if results:
+        result = summed_up(results, report_json)
+        print_lines(summary_lines(result), color)
+        status = exit_status(result) if status is None else status
+    return COULD_NOT_TELL if status is None else status

@@ -1,0 +1,54 @@
+"""`mockcampaign serve`: the fake server until it is told to stop."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from mockcampaign.cli.options import EXISTING_FILE, NEW_FILE, SEED
+from mockcampaign.cli.playing import run_async
+from mockcampaign.policy import DEFAULT_CLIENT_ID
+
+
+@click.command(context_settings={"auto_envvar_prefix": "MOCKCAMPAIGN_SERVE"})
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen here.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@click.option(
+    "--client-id", default=DEFAULT_CLIENT_ID, show_default=True, type=click.IntRange(1, 2**63 - 1), help="The client."
+)
+@click.option("--user", default="mockcampaign", show_default=True, help="The client's user.")
+@click.option("--password", default="mockcampaign", show_default=True, help="The user's password.")
+@click.option("--clients", "clients_file", type=EXISTING_FILE, help="More clients and their users, as YAML.")
+@click.option(
+    "--scenario", "scenario_file", type=EXISTING_FILE, help="Create its webhooks and play its steps at the start."
+)
+@click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0.001, 1e6), help="Times wall time.")
+@click.option("--virtual", is_flag=True, help="Time moves only through the control API.")
+@click.option("--seed", type=SEED, help="Makes the events repeatable.")
+@click.option("--webhooks-per-client-max", type=click.IntRange(1, 1_000_000), help="Creation limit; 10 without it.")
+@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too when delivering.")
+@click.option("--insecure", is_flag=True, help="Accept any certificate when delivering.")
+@click.option("--allow-host", "host_names", multiple=True, metavar="NAME", help="Answer to this host name too.")
+@click.option("--tls", is_flag=True, help="Serve https, with a certificate made for all names.")
+@click.option("--tls-ca-file", type=NEW_FILE, help="Write the CA that clients must trust here.")
+@click.option("--tls-certificate", type=EXISTING_FILE, help="Serve https with this certificate chain.")
+@click.option("--tls-key", type=EXISTING_FILE, help="The certificate's key.")
+def serve(virtual: bool, speed: float, **options: Any) -> int:
+    """Serve a double of Campaign: REST API, Swagger UI, control API and a live page.
+
+    Every option is also an environment variable, such as MOCKCAMPAIGN_SERVE_PORT.
+    """
+    from mockcampaign.server.run import Options
+    from mockcampaign.server.run import serve as serve_until_told
+
+    def say(line: str) -> None:
+        click.echo(line)
+        sys.stdout.flush()
+
+    def complain(line: str) -> None:
+        click.echo(f"mockcampaign: {line}", err=True)
+
+    run_async(lambda: serve_until_told(Options(speed=0 if virtual else speed, **options), say, complain))
+    return 0
