@@ -30,9 +30,9 @@ from mockcampaign.events import values
 from mockcampaign.events.dice import Dice, Mix
 from mockcampaign.events.fields import BATCH_EVENTS_MAX, EXAMPLE, FIELDS, INT64_MAX, TYPES
 from mockcampaign.events.generator import Generator
-from mockcampaign.events.mailing import Rates
 from mockcampaign.events.payload import BOUNCES, SHOWING_TRACES, Mails
 from mockcampaign.events.people import Audience, person_address
+from mockcampaign.events.rates import Rates
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, DEFAULT_CLIENT_ID, DEFAULT_START, HOUR, MINUTE, SECOND
 

@@ -99,7 +99,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "step": (
         GOOD.replace("run: until-idle", "rum: until-idle"),
-        ":10:5: unknown step 'rum', did you mean 'run'? (allowed: create, update, activate, deactivate, delete, emit, outage, fault, advance, run, probe, expect)",
+        ":10:5: unknown step 'rum', did you mean 'run'? (allowed: create, update, activate, deactivate, delete, emit, mailing, outage, fault, advance, run, probe, expect)",
     ),
     "run": (
         GOOD.replace("until-idle", "until-done"),
@@ -203,13 +203,29 @@ BROKEN: dict[str, tuple[str, str]] = {
         GOOD.replace("emit: {type: open, count: 3}", "emit: {count: 3}"),
         ":9:11: expected at least one of the keys 'type' and 'like'",
     ),
+    "mailing": (
+        GOOD.replace("emit: {type: open, count: 3}", "mailing: {recipients: 5000001}"),
+        ":9:27: 5000001 is out of range, allowed: 1 to 5000000",
+    ),
+    "mailing rate": (
+        GOOD.replace("emit: {type: open, count: 3}", "mailing: {recipients: 5, rates: {openings: 0.5}}"),
+        ":9:38: unknown key 'openings', did you mean 'opening'? (allowed: filtered, hard_bouncing, soft_bouncing, opening, clicking, clicking_on, blocking, reopening, second_device, reloading, forwarding, unsubscribing, complaining, prefetched, scanned, in_two_lists, twins)",
+    ),
+    "mailing rate above 1": (
+        GOOD.replace("emit: {type: open, count: 3}", "mailing: {recipients: 5, rates: {opening: 1.5}}"),
+        ":9:37: rates.opening: 1.5 is out of range, allowed: 0 to 1",
+    ),
+    "mailing rate no number": (
+        GOOD.replace("emit: {type: open, count: 3}", "mailing: {recipients: 5, rates: {opening: .nan}}"),
+        ":9:47: expected a number such as 0.25, found a number '.nan'",
+    ),
     "no emit": (
         GOOD.replace("  - emit: {type: open, count: 3}\n", ""),
-        ":8:3: no step emits events, so there is nothing to deliver; add `emit`",
+        ":8:3: no step emits events, so there is nothing to deliver; add `emit` or `mailing`",
     ),
     "no steps": (
         GOOD[: GOOD.index("steps:")] + "steps: []\n",
-        ":7:8: no steps, allowed: create, update, activate, deactivate, delete, emit, outage, fault, advance, run, probe, expect",
+        ":7:8: no steps, allowed: create, update, activate, deactivate, delete, emit, mailing, outage, fault, advance, run, probe, expect",
     ),
     "outage": (
         GOOD.replace("run: until-idle", "outage: {for: 2h, kind: rejected}"),

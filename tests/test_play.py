@@ -21,6 +21,7 @@ from mockcampaign.compliance.rules import Finding
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError
 from mockcampaign.model import BasicAuthentication
+from mockcampaign.policy import DAY
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.judge import judge, nothing_shown
 from mockcampaign.scenario.load import Plan, find_scenarios, load
@@ -388,3 +389,24 @@ def test_a_sample_gives_more_of_its_kind(tmp_path: Path) -> None:
     assert failed(findings) == []
     assert {len(event["recipientId"]) for event in processed} == {3}
     assert all(event["extra"] == [1] for event in processed)
+
+
+def test_a_mailing_falls_due_as_time_passes(tmp_path: Path) -> None:
+    plan = own_plan(
+        tmp_path,
+        "http://flask.test",
+        "create: {bounces: {type: bounce}}",
+        "activate: bounces",
+        "mailing: {recipients: 400, rates: {opening: 1, hard_bouncing: 0.25}}",
+        "advance: 1h",
+        "expect: {opens: {delivered: {at_least: 50, at_most: 250}}}",
+        "run: until-idle",
+        "expect: {opens: {delivered: {at_least: 290}}, bounces: {delivered: {at_least: 70, at_most: 130}}}",
+    )
+    processed: list[dict[str, Any]] = []
+    player, findings = played(plan, WsgiTransport(flask_consumer(processed)))
+    assert failed(findings) == []
+    moments = [event["created"] for event in processed]
+    assert plan.scenario.start <= min(moments)
+    assert max(moments) <= player.campaign.now < plan.scenario.start + 31 * DAY
+    assert len({event["mailingId"] for event in processed}) == 1

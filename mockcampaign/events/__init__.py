@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from mockcampaign.events.fields import event_schema
 from mockcampaign.events.generator import Generator
-from mockcampaign.events.mailing import DEFAULT_RATES, Mailing, Occurrence, Rates
-from mockcampaign.events.people import Actor, RecipientIds
+from mockcampaign.events.mailing import Mailing, Occurrence
+from mockcampaign.events.people import AUDIENCE_MAX, Actor, RecipientIds
+from mockcampaign.events.rates import DEFAULT_RATES, Rates
 from mockcampaign.events.sample import Sample, load_sample
 
 __all__ = [
+    "AUDIENCE_MAX",
     "DEFAULT_RATES",
     "Actor",
     "Generator",

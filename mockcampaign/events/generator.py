@@ -8,9 +8,10 @@ import msgspec
 
 from mockcampaign.events import values
 from mockcampaign.events.dice import Dice, Words, share
-from mockcampaign.events.mailing import DEFAULT_RATES, REPEATABLE, Mailing, Rates
+from mockcampaign.events.mailing import REPEATABLE, Mailing
 from mockcampaign.events.payload import BOUNCES, SHOWING_TRACES, Mails
 from mockcampaign.events.people import AUDIENCE_MAX, LIST, PRIVATE, Actor, Audience, RecipientIds, Traces, opened_by
+from mockcampaign.events.rates import DEFAULT_RATES, Rates
 from mockcampaign.events.sample import Sample
 from mockcampaign.model import EventType
 

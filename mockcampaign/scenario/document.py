@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import os
@@ -168,13 +169,16 @@ class Document:
         return self._scalar(node, hint, interpolate, secret)
 
     def _scalar(self, node: yaml.Node, hint: type, interpolate: bool, secret: bool) -> Any:
-        expected = {str: "text", int: "a whole number", bool: "true or false"}[hint]
+        expected = {str: "text", int: "a whole number", float: "a number such as 0.25", bool: "true or false"}[hint]
         kind = node.tag.rpartition(":")[2]
         if isinstance(node, yaml.ScalarNode):
             if hint is str and kind == "str":
                 return self._interpolated(node) if interpolate else node.value
             if hint is int and kind == "int" and re.fullmatch(r"[-+]?[0-9_]+", node.value):
                 return int(node.value)
+            if hint is float and kind in ("int", "float"):
+                with contextlib.suppress(ValueError):
+                    return float(node.value)
             if hint is bool and kind == "bool":
                 return node.value.lower() in ("true", "yes", "on")
         if secret:
@@ -211,15 +215,9 @@ class Document:
         if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
             raise self._problem_at(node.start_mark, f"expected a plain value, found {_found(node)}")
         kind = node.tag.rpartition(":")[2]
-        if kind in ("int", "bool"):
-            number: int | bool = self._scalar(node, int if kind == "int" else bool, False, False)
-            return number
-        if kind != "float":
-            return str(node.value)
-        try:
-            return float(node.value)
-        except ValueError:
-            raise self._problem_at(node.start_mark, f"expected a number such as 0.25, found {_found(node)}") from None
+        hint = {"int": int, "float": float, "bool": bool}.get(kind)
+        value: str | int | float | bool = node.value if hint is None else self._scalar(node, hint, False, False)
+        return value
 
     def _choice(self, node: yaml.Node, allowed: Collection[str]) -> str:
         if not isinstance(node, yaml.ScalarNode):

@@ -11,6 +11,7 @@ from mockcampaign.compliance.probe import check_jmespath
 from mockcampaign.durations import parse_duration, parse_moment
 from mockcampaign.engine.faults import FaultInputError, When, read_fault
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.events import AUDIENCE_MAX, DEFAULT_RATES, Rates
 from mockcampaign.model import EventType, Fault
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 from mockcampaign.scenario.document import Bounded, Decoded, Interpolated, Keyed, OneOf, Secret, Text
@@ -118,6 +119,14 @@ class Emit(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidInputError("expected at least one of the keys 'type' and 'like'")
 
 
+class Mailing(msgspec.Struct, frozen=True, kw_only=True):
+    """A mailing is sent, and what its recipients do falls due in the month to come, as time passes."""
+
+    recipients: Annotated[int, Bounded(1, AUDIENCE_MAX)]
+    rates: Rates = DEFAULT_RATES
+    client: ClientId = DEFAULT_CLIENT_ID
+
+
 class Outage(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}):
     """From now on, nothing reaches the consumer."""
 
@@ -185,6 +194,7 @@ STEPS: dict[str, Any] = {
     "deactivate": str,
     "delete": str,
     "emit": Emit,
+    "mailing": Mailing,
     "outage": Outage,
     "fault": Annotated[Any, Decoded(_read_fault_step, "a mapping of kind, webhook, times, for, every and so on")],
     "advance": Duration,

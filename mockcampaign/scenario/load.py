@@ -100,7 +100,9 @@ class _Check:
             self._step(("steps", index, kind), kind, value) for index, (kind, value) in enumerate(self._scenario.steps)
         )
         if must_emit and not self._emits:
-            raise self._document.problem(("steps",), "no step emits events, so there is nothing to deliver; add `emit`")
+            raise self._document.problem(
+                ("steps",), "no step emits events, so there is nothing to deliver; add `emit` or `mailing`"
+            )
         return Plan(path=self._path, scenario=self._scenario, steps=steps, samples=self._samples)
 
     def _step(self, at: Location, kind: str, value: Any) -> Step:
@@ -115,6 +117,8 @@ class _Check:
                 self._command(at, kind, value)
             case "emit":
                 value = self._emit(at, value)
+            case "mailing":
+                self._emits = True
             case "outage" | "fault" if value.webhook is not None:
                 self._known((*at, "webhook"), value.webhook)
             case "probe":

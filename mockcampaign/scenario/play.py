@@ -74,6 +74,8 @@ class Player:
             case "emit":
                 like = None if value.like is None else self.plan.samples[value.like]
                 campaign.emit(value.type, value.count, over=value.over, like=like, client_id=value.client)
+            case "mailing":
+                campaign.mailing(value.recipients, rates=value.rates, client_id=value.client)
             case "outage":
                 webhooks = [] if value.webhook is None else [self.webhooks[value.webhook]]
                 campaign.outage(value.duration, value.kind, *webhooks)
