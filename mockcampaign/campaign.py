@@ -107,6 +107,7 @@ class Campaign:
         integration_id: str = "",
     ) -> Webhook:
         """A webhook in status `created`. Raises `WebhookCommandRefusedError` at the client's creation limit."""
+        self.check_target(target_url)
         return self.exporter.create(
             client_id, event_type, target_url, authentication or NoAuthentication(), integration_id=integration_id
         )
@@ -115,7 +116,13 @@ class Campaign:
         self, webhook: Webhook, *, target_url: str | None = None, authentication: Authentication | None = None
     ) -> Webhook:
         """Change the target or the credentials. Raises `WebhookError` where the webhook is deleted."""
+        if target_url is not None:
+            self.check_target(target_url)
         return self.exporter.update(webhook.client_id, webhook.id, target_url=target_url, authentication=authentication)
+
+    def check_target(self, target_url: str) -> None:
+        """Raises `InvalidInputError` where webhooks may not send there. Here they may send anywhere: who calls this
+        could as well send by himself."""
 
     def activate(self, webhook: Webhook) -> Webhook:
         """Raises `WebhookCommandRefusedError` where it is activated already."""

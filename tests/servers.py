@@ -14,6 +14,7 @@ from mockcampaign.server.app import server_app
 from mockcampaign.server.clients import users_of
 from mockcampaign.server.served import ServedCampaign, Settings
 from mockcampaign.serving import served
+from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 
 CLIENT = DEFAULT_CLIENT_ID
@@ -69,7 +70,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def running_server(*, speed: float = 0, policy: Policy = Policy(), seed: int = 1) -> Iterator[Server]:
+def running_server(
+    *, speed: float = 0, policy: Policy = Policy(), seed: int = 1, targets: AllowedTargets | None = None
+) -> Iterator[Server]:
     """A server with two clients, whose clock moves only when told unless a speed is given."""
     accounts = Accounts(
         {
@@ -77,7 +80,8 @@ def running_server(*, speed: float = 0, policy: Policy = Policy(), seed: int = 1
             OTHER_CLIENT: users_of(OTHER_CLIENT, [(OTHER_USER, OTHER_PASSWORD)]),
         }
     )
-    campaign = ServedCampaign(WireTransport(), accounts, Settings(speed=speed, policy=policy, seed=seed))
+    transport = WireTransport(targets=targets)
+    campaign = ServedCampaign(transport, accounts, Settings(speed=speed, policy=policy, seed=seed))
     with served(server_app(campaign, host_names=("campaign.test",))) as url:
         server = Server(url, campaign)
         try:

@@ -221,6 +221,23 @@ def test_https_with_a_certificate_made_on_the_spot(tmp_path: Path) -> None:
             assert secured.recv(15) == b"HTTP/1.1 200 OK"
 
 
+def test_a_server_that_others_reach_sends_only_where_it_was_allowed_to(tmp_path: Path, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook").respond_with_data("ok")
+    target = httpserver.url_for("/hook")
+    form = {"targetUrl": target, "type": "open", "format": "json"}
+    with serving("--host", "0.0.0.0", "--virtual", folder=tmp_path) as server:
+        base = f"{server.url}/rest/{CLIENT}/webhooks".replace("0.0.0.0", "127.0.0.1")
+        answer = requests.post(base, form, auth=USER, timeout=20)
+        assert answer.status_code == 400
+        assert answer.json()["violations"][0].startswith("targetUrl: host localhost is not an allowed target, allowed:")
+    with serving("--host", "0.0.0.0", "--virtual", "--allow-target", "127.0.0.0/8", folder=tmp_path) as server:
+        server.url = server.url.replace("0.0.0.0", "127.0.0.1")
+        activated(server, target)
+        control(server, "/emit", {"type": "open"})
+        control(server, "/clock/advance", {"by": "1s"})
+        assert "1 events delivered" in server.end()
+
+
 def test_deliveries_over_https_need_a_trusted_certificate(tmp_path: Path) -> None:
     arguments = ["--tls", "--tls-ca-file", "ca.pem", "--virtual"]
     with serving(*arguments, folder=tmp_path) as target:
@@ -249,11 +266,20 @@ def test_deliveries_over_https_need_a_trusted_certificate(tmp_path: Path) -> Non
         (["--scenario", "broken.yaml"], "broken.yaml:"),
         (["--tls", "--tls-ca-file", "nowhere/ca.pem"], "--tls-ca-file"),
         (["--tls", "--allow-host", "not a name"], "--allow-host"),
+        (["--allow-target", "10.0.0.1/8"], "--allow-target: '10.0.0.1/8' is no target to allow, allowed: a host name,"),
+        (["--scenario", "elsewhere.yaml"], "elsewhere.yaml: host 198.51.100.1 is not an allowed target, allowed: "),
+        (
+            ["--host", "0.0.0.0", "--scenario", "x.scenario.yaml"],
+            "x.scenario.yaml: host 127.0.0.1 is not an allowed target, allowed: hosts and networks given with",
+        ),
     ],
 )
 def test_wrong_options_are_one_line_and_status_2(tmp_path: Path, arguments: list[str], message: str) -> None:
     (tmp_path / "x.scenario.yaml").write_text(SCENARIO)
     (tmp_path / "broken.yaml").write_text("name: [")
+    (tmp_path / "elsewhere.yaml").write_text(
+        SCENARIO.replace("clicks: {type: click,", "clicks: {type: click, url: 'http://198.51.100.1/',")
+    )
     status, said = failed(*arguments, folder=tmp_path, TARGET="http://127.0.0.1:9/")
     assert status == 2
     assert len(said.splitlines()) == 1

@@ -31,6 +31,12 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too when delivering.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate when delivering.")
 @click.option("--allow-host", "host_names", multiple=True, metavar="NAME", help="Answer to this host name too.")
+@click.option(
+    "--allow-target",
+    multiple=True,
+    metavar="HOST|NETWORK",
+    help="Deliver to this host or network too. Loopback and private addresses are allowed while --host is loopback.",
+)
 @click.option("--tls", is_flag=True, help="Serve https, with a certificate made for all names.")
 @click.option("--tls-ca-file", type=NEW_FILE, help="Write the CA that clients must trust here.")
 @click.option("--tls-certificate", type=EXISTING_FILE, help="Serve https with this certificate chain.")

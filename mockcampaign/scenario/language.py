@@ -239,3 +239,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Drawn anew for each run where absent, and always reported."""
     start: Moment = DEFAULT_START
     policy: SenderPolicy = SenderPolicy()
+
+    def urls(self) -> list[str]:
+        """All that a run of it would send to, each once."""
+        probe = self.consumer.probe
+        changes = [change for kind, value in self.steps if kind in ("create", "update") for change in value.values()]
+        urls = [webhook.url for webhook in (*self.webhooks.values(), *changes)]
+        urls += [self.consumer.url, None if probe is None else probe.url]
+        return list(dict.fromkeys(url for url in urls if url is not None))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import ipaddress
+import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from mockcampaign.server.app import server_app
 from mockcampaign.server.clients import load_clients, user_name_problem, users_of
 from mockcampaign.server.served import Prologue, ServedCampaign, Settings
 from mockcampaign.serving import base_url, listen, serve_until_signalled
+from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: Path | None
     insecure: bool
     host_names: tuple[str, ...]
+    allow_target: tuple[str, ...]
     tls: bool
     tls_ca_file: Path | None
     tls_certificate: Path | None
@@ -59,7 +63,6 @@ async def serve(options: Options, say: Say, complain: Say) -> None:
     """
     plan = _plan(options)
     users_of_client = _users_of_client(options, plan)
-    transport = WireTransport(ca_file=options.ca_file, verify=not options.insecure)
     settings = Settings(speed=options.speed, seed=_seed(options, plan))
     if plan is not None:
         settings = msgspec.structs.replace(settings, policy=plan.scenario.policy.policy(), start=plan.scenario.start)
@@ -70,6 +73,8 @@ async def serve(options: Options, say: Say, complain: Say) -> None:
         tls_files, trust = _tls_files(options, stack)
         listening = stack.enter_context(contextlib.closing(listen(options.host, options.port)))
         prologue = None if plan is None else _prologue(plan, complain)
+        targets = _targets(options, plan, listening)
+        transport = WireTransport(ca_file=options.ca_file, verify=not options.insecure, targets=targets)
         served = ServedCampaign(transport, Accounts(users_of_client), settings, prologue)
         app = server_app(served, host_names=(options.host, *options.host_names))
         url = base_url("https" if tls_files else "http", options.host, listening)
@@ -91,6 +96,22 @@ def _plan(options: Options) -> Plan | None:
     from mockcampaign.scenario.load import load
 
     return load(options.scenario_file, must_emit=False)
+
+
+def _targets(options: Options, plan: Plan | None, listening: socket.socket) -> AllowedTargets:
+    """Whoever can call a server that only this machine reaches could reach the same targets without it."""
+    try:
+        targets = AllowedTargets(
+            options.allow_target, local=ipaddress.ip_address(listening.getsockname()[0]).is_loopback
+        )
+    except InvalidInputError as error:
+        raise InvalidInputError(f"--allow-target: {error}") from None
+    for url in [] if plan is None else plan.scenario.urls():
+        try:
+            targets.check(url)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{options.scenario_file}: {error}") from None
+    return targets
 
 
 def _seed(options: Options, plan: Plan | None) -> int:

@@ -12,13 +12,15 @@ import msgspec
 
 from mockcampaign.campaign import Campaign
 from mockcampaign.engine.journal import Journal
+from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import Webhook
 from mockcampaign.policy import DEFAULT_START, Policy
 from mockcampaign.server.accounts import Accounts
 from mockcampaign.server.hub import Hub
 from mockcampaign.server.pacer import Pacer
 from mockcampaign.server.smartcampaigns import SmartCampaigns
-from mockcampaign.transport import Transport
+from mockcampaign.transport.targets import AllowedTargets
+from mockcampaign.transport.wire import WireTransport
 
 JOURNAL_ENTRIES_MAX = 20_000
 JOURNAL_EVENTS_MAX = 200_000
@@ -44,6 +46,14 @@ class PacedCampaign(Campaign):
     """A campaign whose time others move: here, `advance` and `run` only wait."""
 
     pacer: Pacer
+    targets: AllowedTargets | None
+
+    def check_target(self, target_url: str) -> None:
+        if self.targets is not None:
+            try:
+                self.targets.check(target_url)
+            except InvalidInputError as error:
+                raise InvalidInputError(f"targetUrl: {error}") from None
 
     async def advance(self, duration: int) -> None:
         await self.pacer.reached(self.now + duration)
@@ -56,7 +66,7 @@ class ServedCampaign:
     """What all requests to the server act on."""
 
     def __init__(
-        self, transport: Transport, accounts: Accounts, settings: Settings, prologue: Prologue | None = None
+        self, transport: WireTransport, accounts: Accounts, settings: Settings, prologue: Prologue | None = None
     ) -> None:
         """`prologue` plays what a scenario file says, once, from the start on."""
         self._prologue = prologue
@@ -80,6 +90,7 @@ class ServedCampaign:
         self.campaign = PacedCampaign(
             self._transport, seed=settings.seed, policy=settings.policy, start=start, journal=journal
         )
+        self.campaign.targets = self._transport.targets
         self.exporter = self.campaign.exporter
         self.hub = Hub(journal)
         self.pacer = self.campaign.pacer = Pacer(self.exporter, self._transport.send, speed=settings.speed)

@@ -13,8 +13,13 @@ from typing import TypeVar
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.model import NoAnswer, TimedOut
 from mockcampaign.transport.address import Address
+from mockcampaign.transport.targets import AllowedTargets
 
 _Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
+_Target = tuple[socket.AddressFamily, int, tuple[object, ...]]
+"""Family, protocol and socket address."""
+
+_TARGET_NOT_ALLOWED = NoAnswer("connect", "the host's address is not an allowed target")
 
 _CERTIFICATE_REASONS = {
     9: "the certificate is not valid yet",
@@ -56,16 +61,28 @@ def trust(ca_file: Path | None, *, verify: bool) -> ssl.SSLContext:
 
 
 async def dial(
-    address: Address, make_protocol: Callable[[], _Protocol], context: ssl.SSLContext | None, seconds: float
+    address: Address,
+    make_protocol: Callable[[], _Protocol],
+    context: ssl.SSLContext | None,
+    seconds: float,
+    targets: AllowedTargets | None = None,
 ) -> _Protocol | NoAnswer | TimedOut:
     """A protocol connected within `seconds`, or why there is none; over TLS where there is a context.
+
+    Without `targets` every address may be connected to.
 
     Raises `CouldNotTellError` where this process has no file descriptor left, which is not the consumer's failure.
     """
     progress = _Progress()
     try:
         async with asyncio.timeout(seconds):
-            connected = await _connect_socket(address, progress)
+            found = await _resolve(address)
+            progress.phase = "connect"
+            if targets is not None:
+                found = [one for one in found if targets.admits(address.host, str(one[2][0]))]
+                if not found:
+                    return _TARGET_NOT_ALLOWED
+            connected = await _connect_socket(found)
             if context is not None:
                 progress.phase = "tls"
             # From here on the socket is the event loop's, which closes it should this fail.
@@ -81,7 +98,7 @@ async def dial(
         return NoAnswer(progress.phase, _reason(progress.phase, error))
 
 
-async def _resolve(address: Address) -> list[tuple[socket.AddressFamily, int, tuple[object, ...]]]:
+async def _resolve(address: Address) -> list[_Target]:
     try:
         # A literal address needs no look-up, and so no thread.
         found = socket.getaddrinfo(
@@ -93,13 +110,11 @@ async def _resolve(address: Address) -> list[tuple[socket.AddressFamily, int, tu
     return [(family, protocol, target) for family, _, protocol, _, target in found]
 
 
-async def _connect_socket(address: Address, progress: _Progress) -> socket.socket:
+async def _connect_socket(found: list[_Target]) -> socket.socket:
     """One address after the other; of several failures, a refusal says most about the consumer."""
     loop = asyncio.get_running_loop()
     failure: OSError | None = None
-    targets = await _resolve(address)
-    progress.phase = "connect"
-    for family, protocol, target in targets:
+    for family, protocol, target in found:
         connecting: socket.socket | None = None
         try:
             connecting = socket.socket(family, socket.SOCK_STREAM, protocol)

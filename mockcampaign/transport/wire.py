@@ -24,6 +24,7 @@ from mockcampaign.transport.connection import Connection
 from mockcampaign.transport.dial import dial, trust
 from mockcampaign.transport.faults import WIRE_FAULTS
 from mockcampaign.transport.script import Script, script
+from mockcampaign.transport.targets import AllowedTargets
 
 IDLE_SECONDS_MAX = 1.0
 """A connection idle for longer is not used again. Servers close idle ones after some seconds, and while virtual time
@@ -40,11 +41,16 @@ class WireTransport:
 
     faults = WIRE_FAULTS
 
-    def __init__(self, *, ca_file: Path | None = None, verify: bool = True) -> None:
-        """`ca_file` adds to the certificates that the system trusts; without `verify` any certificate will do.
+    def __init__(
+        self, *, ca_file: Path | None = None, verify: bool = True, targets: AllowedTargets | None = None
+    ) -> None:
+        """`ca_file` adds to the certificates that the system trusts; without `verify` any certificate will do. Without
+        `targets` it sends to whatever host a request names.
 
         Raises `InvalidInputError` where the file cannot be used.
         """
+        self.targets = targets
+        """Which hosts it sends to; None: all."""
         self._verify = verify
         # The system's certificates take long to load, and most consumers under test have no use for them.
         self._context: ssl.SSLContext | None = None if ca_file is None else trust(ca_file, verify=verify)
@@ -98,7 +104,7 @@ class WireTransport:
         idle = self._idle.setdefault((address.tls, address.host, address.port), [])
         make_connection = partial(Connection, connections=self._open, idle=idle)
         context = self._context if address.tls else None
-        connection = await dial(address, make_connection, context, _seconds_left(request, began))
+        connection = await dial(address, make_connection, context, _seconds_left(request, began), self.targets)
         if isinstance(connection, NoAnswer | TimedOut):
             measured = Measured(0, 0, int((time.monotonic() - began) * 1_000_000))
             return msgspec.structs.replace(connection, measured=measured)
