@@ -15,54 +15,16 @@ from typing import Any
 
 import pytest
 
+from commands import SCENARIO, mockcampaign, written
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
-
-SCENARIO = """\
-name: three opens
-seed: 5
-consumer:
-  url: ${CONSUMER_URL}/hook
-  probe: {url: "${CONSUMER_URL}/processed", events: "@"}
-webhooks:
-  opens: {type: open, auth: {basic: {username: acme, password: "${HOOK_PASSWORD:-geheim!}"}}}
-steps:
-  - activate: opens
-  - emit: {type: open, count: 3}
-  - run: until-idle
-  - expect:
-      opens: {delivered: 3}
-      consumer: {processed: exactly-once}
-"""
-
-
-def mockcampaign(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "mockcampaign", *arguments],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.fixture
 def consumer_url() -> Iterator[str]:
     with served(consumer_app(basic_authentication=BasicAuthentication("acme", "geheim!"))) as url:
         yield url
-
-
-def written(folder: Path, *changes: tuple[str, str]) -> Path:
-    text = SCENARIO
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
-    path = folder / "three.scenario.yaml"
-    path.write_text(text)
-    return path
 
 
 def free_port() -> int:
@@ -216,11 +178,12 @@ def test_no_secret_is_in_any_output(tmp_path: Path, consumer_url: str) -> None:
         assert BasicAuthentication("acme", password).secrets()[1] not in everything
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
 def test_the_report_cannot_be_written(tmp_path: Path, consumer_url: str) -> None:
     written(tmp_path)
-    done = mockcampaign("run", ".", "--report-json", "no/r.json", folder=tmp_path, CONSUMER_URL=consumer_url)
+    done = mockcampaign("run", ".", "--report-json", "/dev/full", folder=tmp_path, CONSUMER_URL=consumer_url)
     assert done.returncode == 2
-    assert done.stderr == "mockcampaign: --report-json no/r.json: cannot be written: No such file or directory\n"
+    assert done.stderr == "mockcampaign: --report-json /dev/full: cannot be written: No space left on device\n"
 
 
 def test_a_taken_port_is_status_2(tmp_path: Path, consumer_url: str) -> None:

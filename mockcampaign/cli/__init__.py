@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "Run the shipped scenarios against a correct and a broken sample consumer.",
     "run": "Run scenario files, or all *.scenario.yaml in folders.",
     "serve": "Serve a double of Campaign: REST API, Swagger UI, control API and a live page.",
+    "schema": "Print the JSON Schema of the JSON report.",
     "consumer": "Run a sample consumer, correct or with one bug.",
 }
 """What `--help` says of each; the command is the function of that name in the module of that name."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +32,42 @@ class DurationType(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """The files that the result of a run goes to; None: not asked for."""
+
+    report_json: Path | None = None
+    junit: Path | None = None
+
+    def named(self) -> dict[str, Path]:
+        """Path by option, of those that were asked for."""
+        paths = {f"--{field.name.replace('_', '-')}": getattr(self, field.name) for field in fields(self)}
+        return {option: path for option, path in paths.items() if path is not None}
+
+    def check(self) -> None:
+        """Raises `InvalidInputError` for a path that cannot be written to, while nothing was done in vain yet."""
+        for option, path in self.named().items():
+            if not path.parent.is_dir():
+                raise InvalidInputError(f"{option} {path}: there is no folder {path.parent}, allowed: one that exists")
+
+
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What all commands that end in a verdict have."""
+    """What all commands that end in a verdict have. The command gets the files as `outputs`."""
+
+    @functools.wraps(command)
+    def with_outputs(**arguments: Any) -> Any:
+        outputs = Outputs(**{field.name: arguments.pop(field.name) for field in fields(Outputs)})
+        outputs.check()
+        return command(outputs=outputs, **arguments)
+
+    decorated: Callable[..., Any] = with_outputs
     for option in (
         click.option("--no-color", is_flag=True, help="Plain text, also on a terminal."),
         click.option("-q", "--quiet", is_flag=True, help="Only verdicts, and what is wrong."),
         click.option("-v", "--verbose", is_flag=True, help="Whole timelines, and what is right."),
-        click.option("--report-json", type=NEW_FILE, help="Write the report here."),
+        click.option("--junit", type=NEW_FILE, help="Write JUnit XML here."),
+        click.option("--report-json", type=NEW_FILE, help="Write the whole result as JSON here."),
         click.option("--seed", type=SEED, help="Makes the events repeatable."),
     ):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mockcampaign.cli.ci import announce
 from mockcampaign.cli.terminal import print_lines, progress
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 
 if TYPE_CHECKING:
+    from mockcampaign.cli.options import Outputs
     from mockcampaign.report.results import RunResult, ScenarioResult
     from mockcampaign.scenario.load import Plan
     from mockcampaign.transport import Transport
@@ -80,17 +83,30 @@ def run_async(main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         return runner.run(main())
 
 
-def summed_up(results: list[ScenarioResult], report_json: Path | None) -> RunResult:
-    """The result of all, written to the file as well. Raises `InvalidInputError` where that cannot be."""
-    from mockcampaign.report.results import run_result, to_json
+def summed_up(results: list[ScenarioResult], outputs: Outputs) -> RunResult:
+    """The result of all, written to where it is wanted. Raises `InvalidInputError` where that cannot be."""
+    from mockcampaign.report.results import run_result
 
     result = run_result(results)
-    if report_json is not None:
-        try:
-            report_json.write_bytes(to_json(result))
-        except OSError as error:
-            raise InvalidInputError(f"--report-json {report_json}: cannot be written: {error.strerror}") from None
+    write(result, outputs)
+    announce(result)
     return result
+
+
+def write(result: RunResult, outputs: Outputs) -> None:
+    """The files alone. Raises `InvalidInputError` where one cannot be written."""
+    from mockcampaign.report.junit import to_junit
+    from mockcampaign.report.results import to_json
+
+    writers: dict[str, Callable[[RunResult], bytes]] = {
+        "--report-json": to_json,
+        "--junit": lambda result: to_junit(result, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())),
+    }
+    for option, path in outputs.named().items():
+        try:
+            path.write_bytes(writers[option](result))
+        except OSError as error:
+            raise InvalidInputError(f"{option} {path}: cannot be written: {error.strerror}") from None
 
 
 def print_scenario(result: ScenarioResult, verbose: bool, quiet: bool, color: bool | None) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mockcampaign.cli.options import EXISTING_FILE, DurationType, common_options
+from mockcampaign.cli.ci import shielded
+from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options
 from mockcampaign.cli.playing import play, print_scenario, run_async, summed_up, wire
 from mockcampaign.cli.terminal import COULD_NOT_TELL, complain, interrupted, print_lines, use_color
 from mockcampaign.durations import format_duration
@@ -32,7 +33,7 @@ def run(
     ca_file: Path | None,
     insecure: bool,
     seed: int | None,
-    report_json: Path | None,
+    outputs: Outputs,
     verbose: bool,
     quiet: bool,
     no_color: bool,
@@ -61,13 +62,14 @@ def run(
                 print_scenario(results[-1], verbose, quiet, color)
 
     try:
-        run_async(play_all)
+        with shielded():
+            run_async(play_all)
     except (KeyboardInterrupt, asyncio.CancelledError):
         status = interrupted()
     except CouldNotTellError as error:
         status = complain(error, COULD_NOT_TELL)
     if results:
-        result = summed_up(results, report_json)
+        result = summed_up(results, outputs)
         print_lines(summary_lines(result), color)
         status = exit_status(result) if status is None else status
     return COULD_NOT_TELL if status is None else status

@@ -50,6 +50,8 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: Deliveries
     journal: list[Entry]
     """The evidence; findings refer to its positions."""
+    strict: bool = False
+    """Whether a failed "should" rule counts as a violation."""
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,11 +83,11 @@ def scenario_result(
     """Put a result together; the verdict follows from the findings and the trouble."""
     began = journal[0]
     assert isinstance(began, Began)
-    judgements = {finding.outcome for finding in [*rules, *expectations]}
+    findings = [*rules, *expectations]
     verdict: Verdict = "compliant"
-    if "fail" in judgements or (strict and "warn" in judgements):
+    if any(_violates(finding, strict) for finding in findings):
         verdict = "violated"
-    elif trouble is not None or "could-not-tell" in judgements:
+    elif trouble is not None or any(finding.outcome == "could-not-tell" for finding in findings):
         verdict = "could-not-tell"
     account = {
         entry.webhook_id: tally(journal, [entry.webhook_id]) for entry in journal if isinstance(entry, WebhookChanged)
@@ -110,7 +112,17 @@ def scenario_result(
             pending=sum(len(one.pending) for one in account.values()),
         ),
         journal=journal,
+        strict=strict,
     )
+
+
+def violates(finding: Finding, scenario: ScenarioResult) -> bool:
+    """Whether the finding makes its scenario one that was violated."""
+    return _violates(finding, scenario.strict)
+
+
+def _violates(finding: Finding, strict: bool) -> bool:
+    return finding.outcome == "fail" or (strict and finding.outcome == "warn")
 
 
 def run_result(scenarios: Sequence[ScenarioResult]) -> RunResult:
@@ -138,12 +150,23 @@ def run_result(scenarios: Sequence[ScenarioResult]) -> RunResult:
     )
 
 
-def exit_status(result: RunResult) -> int:
-    """0 compliant, 1 violated, 3 could not tell; a proven violation outweighs trouble elsewhere."""
+def verdict_of(result: RunResult) -> Verdict:
+    """The worst verdict; a proven violation outweighs trouble elsewhere."""
     verdicts = {scenario.verdict for scenario in result.scenarios}
-    return 1 if "violated" in verdicts else 3 if "could-not-tell" in verdicts else 0
+    return "violated" if "violated" in verdicts else "could-not-tell" if "could-not-tell" in verdicts else "compliant"
+
+
+def exit_status(result: RunResult) -> int:
+    """0 compliant, 1 violated, 3 could not tell."""
+    return {"compliant": 0, "violated": 1, "could-not-tell": 3}[verdict_of(result)]
 
 
 def to_json(result: RunResult) -> bytes:
     """The JSON report."""
     return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+
+
+def json_schema() -> bytes:
+    """The JSON Schema of the JSON report."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"mockcampaign report {FORMAT}"}
+    return msgspec.json.format(msgspec.json.encode({**schema, **msgspec.json.schema(RunResult)}), indent=2) + b"\n"

@@ -81,6 +81,11 @@ def summary_lines(result: RunResult) -> Iterator[list[Styled]]:
     ]
 
 
+def plain_report(result: ScenarioResult) -> str:
+    """The report on one scenario as plain text."""
+    return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in scenario_lines(result, verbosity=1))
+
+
 def printable(text: str) -> str:
     """The text with control characters spelled out, so that a consumer cannot write to the terminal."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

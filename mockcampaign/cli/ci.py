@@ -1,0 +1,63 @@
+"""What GitHub Actions is told, when the command runs there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mockcampaign.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from mockcampaign.report.results import RunResult
+
+
+def on_github() -> bool:
+    """Whether GitHub Actions runs this."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+@contextlib.contextmanager
+def shielded() -> Iterator[None]:
+    """What is printed inside is no command to GitHub, whatever a consumer made of it."""
+    if not on_github():
+        yield
+        return
+    from mockcampaign.report.github import stop_commands
+
+    stop, resume = stop_commands(secrets.token_hex(16))
+    click.echo(stop)
+    try:
+        yield
+    finally:
+        click.echo(resume)
+
+
+def announce(result: RunResult) -> None:
+    """Annotations at the scenarios' lines, and a summary on the page of the run."""
+    if not on_github():
+        return
+    from mockcampaign.report.github import annotation_lines
+    from mockcampaign.report.markdown import to_markdown
+
+    for line in annotation_lines(result, _from_repository):
+        click.echo(line)
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        try:
+            with open(path, "a", encoding="utf-8") as summary:
+                summary.write(to_markdown(result))
+        except OSError as error:
+            raise InvalidInputError(f"GITHUB_STEP_SUMMARY {path}: cannot be written: {error.strerror}") from None
+
+
+def _from_repository(path: str) -> str:
+    """GitHub wants paths that start at the checkout; others stay as they are."""
+    resolved = Path(path).resolve()
+    checkout = Path(os.environ.get("GITHUB_WORKSPACE") or ".").resolve()
+    return resolved.relative_to(checkout).as_posix() if resolved.is_relative_to(checkout) else path

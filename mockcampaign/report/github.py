@@ -1,0 +1,62 @@
+"""What GitHub Actions understands: annotations at the lines of a scenario, and a way to print what it must not obey."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from mockcampaign.compliance.rules import Finding
+from mockcampaign.report.results import RunResult, ScenarioResult, violates
+from mockcampaign.report.text import printable
+
+ANNOTATIONS_MAX = 10
+"""GitHub shows as many of each kind for a step, and drops the rest (GitHub's documentation of workflow commands)."""
+
+
+def annotation_lines(result: RunResult, locate: Callable[[str], str]) -> Iterator[str]:
+    """Workflow commands, one a line. `locate` makes a path as the run knows it one that starts at the repository."""
+    left = {"error": ANNOTATIONS_MAX, "warning": ANNOTATIONS_MAX}
+    for kind, scenario, finding in _worth_it(result):
+        if left[kind]:
+            left[kind] -= 1
+            yield _command(kind, scenario, finding, locate)
+
+
+def stop_commands(token: str) -> tuple[str, str]:
+    """The lines between which GitHub obeys nothing that is printed: a consumer's words may look like commands."""
+    return f"::stop-commands::{token}", f"::{token}::"
+
+
+def _worth_it(result: RunResult) -> Iterator[tuple[str, ScenarioResult, Finding | None]]:
+    for scenario in result.scenarios:
+        for finding in [*scenario.expectations, *scenario.rules]:
+            if violates(finding, scenario) or finding.outcome == "could-not-tell":
+                yield "error", scenario, finding
+            elif finding.outcome == "warn":
+                yield "warning", scenario, finding
+        if scenario.trouble is not None:
+            yield "error", scenario, None
+
+
+def _command(kind: str, scenario: ScenarioResult, finding: Finding | None, locate: Callable[[str], str]) -> str:
+    path, line, column = scenario.file, "1", "1"
+    if finding is None:
+        title, message = scenario.name, f"could not tell: {scenario.trouble}"
+    else:
+        title = f"{scenario.name}: {finding.title}"
+        message = f"expected {finding.expected}, actual {finding.actual}\n{finding.requirement}"
+        if finding.place is not None:
+            path, line, column = finding.place.rsplit(":", 2)
+    where = {"file": locate(path), "line": line, "col": column} if path else {}
+    properties = {**where, "title": title}
+    written = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{kind} {written}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    """A message may have several lines; all else that is no plain text is spelled out."""
+    lines = [printable(line) for line in text.split("\n")]
+    return "%0A".join(line.replace("%", "%25") for line in lines)
+
+
+def _property(text: str) -> str:
+    return printable(text).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,92 @@
+"""JUnit XML: a suite for each scenario, a case for each expectation and rule.
+
+What the consumer did wrong is a failure; where we could not tell, that is an error. Both of the schemas that people
+check against accept it (Ant's, and that of Jenkins' xUnit plugin).
+"""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+from mockcampaign.compliance.rules import Finding
+from mockcampaign.durations import format_duration
+from mockcampaign.report.results import RunResult, ScenarioResult, violates
+from mockcampaign.report.text import plain_report
+
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 has no way to write, not even escaped."""
+
+
+def to_junit(result: RunResult, timestamp: str) -> bytes:
+    """The document. `timestamp` says when the run was, as `2025-01-01T00:00:00`: the format has no zone."""
+    suites = ElementTree.Element("testsuites")
+    for index, scenario in enumerate(result.scenarios):
+        suites.append(_suite(scenario, index, timestamp))
+    ElementTree.indent(suites)
+    document: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def _suite(scenario: ScenarioResult, index: int, timestamp: str) -> ElementTree.Element:
+    name = _token(scenario.name)
+    suite = ElementTree.Element(
+        "testsuite", name=name, package=name, id=str(index), timestamp=timestamp, hostname="localhost", time="0"
+    )
+    properties = ElementTree.SubElement(suite, "properties")
+    facts = {
+        "target": scenario.target,
+        "seed": scenario.seed,
+        "virtual time": format_duration(scenario.virtual_milliseconds),
+        **scenario.versions,
+    }
+    for key, value in facts.items():
+        ElementTree.SubElement(properties, "property", name=_token(key), value=_text(str(value)))
+    cases = [_case(scenario, finding) for finding in [*scenario.expectations, *scenario.rules]]
+    if scenario.trouble is not None:
+        case = _bare_case(scenario, "the run itself")
+        ElementTree.SubElement(case, "error", type="could-not-tell", message=_text(scenario.trouble))
+        cases.append(case)
+    suite.extend(cases)
+    suite.set("tests", str(len(cases)))
+    for attribute, tag in {"failures": "failure", "errors": "error", "skipped": "skipped"}.items():
+        suite.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
+    ElementTree.SubElement(suite, "system-out").text = _text(plain_report(scenario))
+    ElementTree.SubElement(suite, "system-err")
+    return suite
+
+
+def _case(scenario: ScenarioResult, finding: Finding) -> ElementTree.Element:
+    case = _bare_case(scenario, finding.title)
+    if violates(finding, scenario):
+        kind = ElementTree.SubElement(case, "failure", type=finding.id, message=_text(_message(finding)))
+    elif finding.outcome == "could-not-tell":
+        kind = ElementTree.SubElement(case, "error", type="could-not-tell", message=_text(_message(finding)))
+    elif finding.outcome == "not-exercised":
+        ElementTree.SubElement(case, "skipped", message=_text(finding.actual))
+        return case
+    else:
+        return case
+    lines = {"required": finding.requirement, "expected": finding.expected, "actual": finding.actual}
+    if finding.place is not None:
+        lines = {"at": finding.place, **lines}
+    kind.text = _text("".join(f"{key:<9} {value}\n" for key, value in lines.items()))
+    return case
+
+
+def _bare_case(scenario: ScenarioResult, name: str) -> ElementTree.Element:
+    # No time: virtual time would add up to days in a dashboard that means the machine's.
+    return ElementTree.Element("testcase", classname=_token(scenario.name), name=_token(name), time="0")
+
+
+def _message(finding: Finding) -> str:
+    return f"expected {finding.expected}, actual {finding.actual}"
+
+
+def _text(text: str) -> str:
+    return _NOT_XML.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
+
+
+def _token(text: str) -> str:
+    """In one line, since these identify a test between runs."""
+    return " ".join(_text(text).split()) or "unnamed"

@@ -1,0 +1,77 @@
+"""A summary in Markdown, as GitHub shows it on the page of a run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from mockcampaign.compliance.rules import Finding
+from mockcampaign.durations import format_duration
+from mockcampaign.report.results import RunResult, ScenarioResult, verdict_of, violates
+from mockcampaign.report.text import printable
+
+FINDINGS_MAX = 50
+"""GitHub takes a megabyte for each step; more findings than this nobody reads there."""
+
+_VERDICTS = {"compliant": "✅ compliant", "violated": "❌ not compliant", "could-not-tell": "❔ could not tell"}
+_OUTCOMES = {"fail": "❌", "warn": "⚠️", "could-not-tell": "❔"}
+_MEANS_SOMETHING = re.compile(r"[!#$&*+.:<=>@\[\\\]^_`{|}~-]")
+
+
+def to_markdown(result: RunResult) -> str:
+    """The summary: verdict, one row for each scenario, and what was wrong."""
+    return "\n".join([*_head(result), *_scenarios(result), *_findings(result)]) + "\n"
+
+
+def _head(result: RunResult) -> Iterator[str]:
+    yield f"## mockcampaign: {_VERDICTS[verdict_of(result)]}"
+    yield ""
+    seed = "" if result.seed is None else f", seed {result.seed}"
+    yield f"Target {_plain(result.target)}{seed}"
+    yield ""
+
+
+def _scenarios(result: RunResult) -> Iterator[str]:
+    yield "| Scenario | Verdict | Virtual time | Attempts | Delivered | Discarded | Pending |"
+    yield "|---|---|---|--:|--:|--:|--:|"
+    for scenario in result.scenarios:
+        sums = scenario.deliveries
+        cells = (
+            _plain(scenario.name),
+            _VERDICTS[scenario.verdict],
+            format_duration(scenario.virtual_milliseconds),
+            *(str(number) for number in (sums.attempts, sums.delivered, sums.discarded, sums.pending)),
+        )
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
+def _findings(result: RunResult) -> Iterator[str]:
+    wrong = [
+        (scenario, finding)
+        for scenario in result.scenarios
+        for finding in [*scenario.expectations, *scenario.rules]
+        if finding.outcome in _OUTCOMES
+    ]
+    wrong.sort(key=lambda pair: not violates(pair[1], pair[0]))
+    for scenario in result.scenarios:
+        if scenario.trouble is not None:
+            yield f"- ❔ **{_plain(scenario.name)}**: could not tell: {_plain(scenario.trouble)}"
+    for scenario, finding in wrong[:FINDINGS_MAX]:
+        yield from _finding(scenario, finding)
+    if len(wrong) > FINDINGS_MAX:
+        yield f"- … and {len(wrong) - FINDINGS_MAX} more"
+
+
+def _finding(scenario: ScenarioResult, finding: Finding) -> Iterator[str]:
+    yield f"- {_OUTCOMES[finding.outcome]} **{_plain(scenario.name)}**: {_plain(finding.title)}"
+    if finding.place is not None:
+        yield f"  - at {_plain(finding.place)}"
+    yield f"  - required: {_plain(finding.requirement)}"
+    yield f"  - expected: {_plain(finding.expected)}"
+    yield f"  - actual: {_plain(finding.actual)}"
+
+
+def _plain(text: str) -> str:
+    """As text and nothing else: no markup, no HTML, no link, no cell of its own."""
+    return _MEANS_SOMETHING.sub(lambda found: f"&#{ord(found[0])};", printable(text))

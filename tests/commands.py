@@ -1,0 +1,47 @@
+"""The command as a user calls it, and a scenario to call it with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SCENARIO = """\
+name: three opens
+seed: 5
+consumer:
+  url: ${CONSUMER_URL}/hook
+  probe: {url: "${CONSUMER_URL}/processed", events: "@"}
+webhooks:
+  opens: {type: open, auth: {basic: {username: acme, password: "${HOOK_PASSWORD:-geheim!}"}}}
+steps:
+  - activate: opens
+  - emit: {type: open, count: 3}
+  - run: until-idle
+  - expect:
+      opens: {delivered: 3}
+      consumer: {processed: exactly-once}
+"""
+
+
+def mockcampaign(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "mockcampaign", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def written(folder: Path, *changes: tuple[str, str]) -> Path:
+    text = SCENARIO
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "three.scenario.yaml"
+    path.write_text(text)
+    return path

@@ -1,0 +1,71 @@
+"""The files and lines that a run leaves behind, as a user and GitHub meet them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import junitparser
+import pytest
+
+from commands import mockcampaign, written
+from mockcampaign.model import BasicAuthentication
+from mockcampaign.report.results import json_schema
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.serving import served
+
+
+@pytest.fixture
+def broken_url() -> Iterator[str]:
+    with served(consumer_app("first-event-only", basic_authentication=BasicAuthentication("acme", "geheim!"))) as url:
+        yield url
+
+
+def test_files_say_the_same_as_the_exit_status(tmp_path: Path, broken_url: str) -> None:
+    written(tmp_path)
+    files = ("--junit", "r.xml", "--report-json", "r.json")
+    done = mockcampaign("run", ".", *files, folder=tmp_path, CONSUMER_URL=broken_url)
+    assert (done.returncode, done.stderr) == (1, "")
+    [suite] = junitparser.JUnitXml.fromfile(str(tmp_path / "r.xml"))
+    assert (suite.name, suite.failures, suite.errors) == ("three opens", 1, 0)
+    assert json.loads((tmp_path / "r.json").read_text())["compliant"] is False
+
+
+@pytest.mark.parametrize("option", ["--report-json", "--junit"])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_sent(tmp_path: Path, option: str) -> None:
+    written(tmp_path)
+    done = mockcampaign("run", ".", option, "no/r", folder=tmp_path, CONSUMER_URL="http://127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"mockcampaign: {option} no/r: there is no folder no, allowed: one that exists\n"
+
+
+def test_github_gets_annotations_at_the_scenarios_line_and_a_summary(tmp_path: Path, broken_url: str) -> None:
+    folder = tmp_path / "checks"
+    folder.mkdir()
+    written(folder)
+    github = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path), "GITHUB_STEP_SUMMARY": str(tmp_path / "s")}
+    done = mockcampaign("run", ".", folder=folder, CONSUMER_URL=broken_url, **github)
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    [annotation] = [line for line in lines if line.startswith("::error")]
+    assert annotation.startswith(
+        "::error file=checks/three.scenario.yaml,line=14,col=29,title=three opens%3A consumer."
+    )
+    # What a consumer may have had a hand in stands where GitHub obeys nothing.
+    assert lines[0].startswith("::stop-commands::")
+    resume = lines.index(f"::{lines[0].removeprefix('::stop-commands::')}::")
+    assert "  FAIL consumer.processed: exactly-once" in lines[:resume]
+    assert (tmp_path / "s").read_text().startswith("## mockcampaign: ❌ not compliant\n")
+
+
+def test_elsewhere_nothing_is_said_to_github(tmp_path: Path, broken_url: str) -> None:
+    written(tmp_path)
+    done = mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL=broken_url, GITHUB_ACTIONS="")
+    assert "::" not in done.stdout
+
+
+def test_the_schema_of_the_report_is_printed(tmp_path: Path) -> None:
+    done = mockcampaign("schema", "report", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.encode() == json_schema()

@@ -1,0 +1,115 @@
+"""Every output of a result: kept as a file, checked against its published schema, and read back by others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jsonschema
+import junitparser
+import msgspec
+import pytest
+from lxml import etree
+
+from builders import exporter
+from golden import check_golden
+from mockcampaign.report.github import ANNOTATIONS_MAX, annotation_lines
+from mockcampaign.report.junit import to_junit
+from mockcampaign.report.markdown import to_markdown
+from mockcampaign.report.results import RunResult, exit_status, json_schema, run_result, to_json, violates
+from mockcampaign.report.text import plain_report
+from results import every_outcome, finding, scenario
+
+SCHEMAS = Path(__file__).parent / "schemas"
+WHEN = "2025-01-01T00:00:00"
+
+
+def parsed(result: RunResult) -> list[junitparser.TestSuite]:
+    return list(junitparser.JUnitXml.fromstring(to_junit(result, WHEN)))
+
+
+def test_text() -> None:
+    check_golden("report.txt", "".join(plain_report(one) for one in every_outcome().scenarios))
+
+
+def test_json() -> None:
+    check_golden("report.json", to_json(every_outcome()))
+
+
+def test_the_json_schema_is_a_schema_that_the_report_keeps_to() -> None:
+    schema = msgspec.json.decode(json_schema())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    report = msgspec.json.decode(to_json(every_outcome()))
+    jsonschema.validate(report, schema)
+    del report["scenarios"][0]["journal"][0]["seed"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(report, schema)
+
+
+def test_the_json_report_is_read_back_as_the_same_result() -> None:
+    report = to_json(every_outcome())
+    assert to_json(msgspec.json.decode(report, type=RunResult)) == report
+
+
+def test_junit() -> None:
+    check_golden("report.junit.xml", to_junit(every_outcome(), WHEN))
+
+
+@pytest.mark.parametrize("schema", ["junit-ant.xsd", "junit-jenkins.xsd"])
+def test_junit_keeps_to_the_schemas_that_people_check_against(schema: str) -> None:
+    etree.XMLSchema(etree.parse(SCHEMAS / schema)).assertValid(etree.fromstring(to_junit(every_outcome(), WHEN)))
+
+
+def test_a_violation_is_a_failure_and_our_trouble_is_an_error() -> None:
+    suites = parsed(every_outcome())
+    assert [(suite.tests, suite.failures, suite.errors, suite.skipped) for suite in suites] == [
+        (4, 0, 0, 0),
+        (7, 2, 1, 1),
+        (5, 0, 1, 4),
+    ]
+    outcomes = {case.name: [type(one).__name__ for one in case.result] for case in suites[1]}
+    assert outcomes["consumer.processed: exactly-once"] == ["Failure"]
+    assert outcomes["opens.attempts: 253"] == ["Error"]
+    assert outcomes["opens.pending: 253"] == ["Skipped"]
+    assert outcomes["Answers within the sender's time-out"] == []
+
+
+def test_a_warning_is_a_failure_where_the_run_is_strict() -> None:
+    for strict, failures, status in ((False, 0, 0), (True, 1, 1)):
+        doubt, nothing = finding(outcome="warn", level="should"), exporter().journal.entries
+        result = run_result([scenario(findings=(doubt,), journal=nothing, strict=strict)])
+        assert parsed(result)[0].failures == failures
+        assert exit_status(result) == status
+        assert violates(result.scenarios[0].expectations[0], result.scenarios[0]) is strict
+
+
+def test_annotations() -> None:
+    lines = list(annotation_lines(every_outcome(), lambda path: f"tests/{path}"))
+    check_golden("annotations.txt", "\n".join(lines) + "\n")
+
+
+def test_github_is_told_no_more_than_it_shows() -> None:
+    wrong = tuple(finding(f"opens.{number}", "fail") for number in range(20))
+    doubtful = tuple(finding(f"clicks.{number}", "warn") for number in range(20))
+    lines = list(annotation_lines(run_result([scenario(findings=(*wrong, *doubtful))]), str))
+    assert [line.split()[0] for line in lines] == ["::error"] * ANNOTATIONS_MAX + ["::warning"] * ANNOTATIONS_MAX
+
+
+def test_an_annotation_is_one_command_whatever_its_text() -> None:
+    [scenario_result] = [
+        scenario(name="a,b:c\n::set-env name=PATH::x", findings=(finding(actual="%0A::error::", outcome="fail"),))
+    ]
+    line = next(annotation_lines(run_result([scenario_result]), str))
+    assert "\n" not in line
+    assert "title=a%2Cb%3Ac\\n%3A%3Aset-env name=PATH%3A%3Ax%3A opens.delivered%3A 253::expected 253" in line
+    assert "actual %250A::error::" in line
+
+
+def test_step_summary() -> None:
+    check_golden("summary.md", to_markdown(every_outcome()))
+
+
+def test_the_step_summary_stays_readable_with_many_findings() -> None:
+    wrong = tuple(finding(f"opens.{number}", "fail") for number in range(500))
+    lines = to_markdown(run_result([scenario(findings=wrong)])).splitlines()
+    assert lines[-1] == "- … and 453 more"
+    assert len(lines) < 300
