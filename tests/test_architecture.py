@@ -40,7 +40,7 @@ OWNERS = {
     "rich": {"cli.terminal"},
     "sse_starlette": {"server.stream"},
     "starlette": {
-        "samples.consumer",
+        "samples",
         *(f"server.{name}" for name in ("api", "app", "control", "guard", "operations", "rest", "stream")),
     },
     "trustme": {"server.tls"},
@@ -53,7 +53,7 @@ OWNERS = {
 FORBIDDEN = {"time.time", "time.sleep", "time.monotonic", "time.perf_counter", "datetime.now", "uuid.uuid4"} | {
     f"random.{name}" for name in ("random", "randint", "choice", "choices", "randrange", "shuffle", "seed")
 }
-CLOCK_OWNERS = {"transport", "serving", "cli", "server"}
+CLOCK_OWNERS = {"transport", "serving", "cli", "server", "samples"}
 
 
 def modules() -> dict[str, ast.Module]:

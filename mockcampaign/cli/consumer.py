@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from mockcampaign.errors import InvalidInputError
 
 
 @click.command()
-@click.option("--bug", help="Be broken in this way; an unknown name lists them.")
+@click.option("--bug", metavar="NAME", help="Be broken in this way; an unknown name lists them.")
+@click.option("--list", "list_bugs", is_flag=True, help="Say what each bug does, and end.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@click.option(
+    "--store",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep what was processed in this file, over restarts; in memory otherwise.",
+)
 @click.option("--basic-auth", metavar="USER:PASSWORD", help="Require these credentials.", envvar="CONSUMER_BASIC_AUTH")
-def consumer(bug: str | None, host: str, port: int, basic_auth: str | None) -> int:
+def consumer(bug: str | None, list_bugs: bool, host: str, port: int, store: Path | None, basic_auth: str | None) -> int:
     """Run a sample consumer, correct or with one bug, until Ctrl-C."""
     import signal
     import threading
 
     from mockcampaign.model import BasicAuthentication
-    from mockcampaign.samples.consumer import consumer_app
+    from mockcampaign.samples.consumer import BUGS, consumer_app
     from mockcampaign.serving import served
+
+    if list_bugs:
+        width = max(map(len, BUGS))
+        for name, known in BUGS.items():
+            click.echo(f"{name:<{width}}  {known.description}")
+        return 0
 
     credentials = None
     if basic_auth is not None:
@@ -27,7 +41,7 @@ def consumer(bug: str | None, host: str, port: int, basic_auth: str | None) -> i
         if not colon:
             raise InvalidInputError("--basic-auth: no colon in it, allowed: USER:PASSWORD")
         credentials = BasicAuthentication(user_name, password)
-    app = consumer_app(bug, basic_authentication=credentials)
+    app = consumer_app(bug, basic_authentication=credentials, store=store)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

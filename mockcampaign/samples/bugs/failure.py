@@ -1,0 +1,182 @@
+"""Mistakes that show when something fails: the consumer itself, its process, or the sender before it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mockcampaign.model import BasicAuthentication
+from mockcampaign.samples.bugs.bug import Bug
+from mockcampaign.samples.bugs.redelivery import CountsRepeats
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Event, Identity, Store
+
+
+class FailsAfterStoring(CountsRepeats):
+    """Loses its connection to whatever it reports to, the first time a list comes."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.seen: set[bytes] = set()
+
+    def answer(self, events: list[Event]) -> Response:
+        body = msgspec.json.encode(events)
+        if body not in self.seen:
+            self.seen.add(body)
+            raise ConnectionError
+        return super().answer(events)
+
+
+class CommitsEventByEvent(CountsRepeats):
+    """Falls over an event without device when those before it are stored; a list that was stored whole is known."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.seen: set[Identity] = set()
+
+    async def process(self, events: list[Event]) -> None:
+        identified = Consumer.identified(self, events)
+        for event in [event for identity, event in identified.items() if identity not in self.seen]:
+            event["device"].strip()
+            await super().process([event])
+        self.seen.update(identified)
+
+
+class ThrottlesBacklogs(Consumer):
+    lists_per_minute = 60
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.full: list[float] = []
+
+    async def process(self, events: list[Event]) -> None:
+        now = time.monotonic()
+        if len(events) == 100:  # others cost too little to be counted
+            self.full = [at for at in self.full if at > now - 60]
+            if len(self.full) >= self.lists_per_minute:
+                raise HTTPException(429, "too many requests", {"Retry-After": "60"})
+            self.full.append(now)
+        await super().process(events)
+
+
+class LeaksOnHangUp(Consumer):
+    """Takes a place of a small pool for each request, and gives it back where all went well."""
+
+    places = 5
+
+    async def read(self, request: Request) -> bytes:
+        if self.places == 0:
+            raise HTTPException(503, "no connection is free")
+        self.places -= 1
+        body = await super().read(request)
+        self.places += 1
+        return body
+
+
+class StaysBusyAfterGarbage(Consumer):
+    busy = False
+
+    def parse(self, body: bytes) -> list[Event]:
+        if self.busy:
+            raise HTTPException(503, "busy")
+        self.busy = True
+        events = super().parse(body)
+        self.busy = False
+        return events
+
+
+class BindsAVariableForEachList(Consumer):
+    """Asks for the mailing's earlier lists with one bound variable for each, of which the database allows so many."""
+
+    variables_max = 400
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.lists: dict[object, int] = {}
+
+    async def process(self, events: list[Event]) -> None:
+        mailing = str(events[0].get("mailingId")) if events else ""
+        if self.lists.get(mailing, 0) >= self.variables_max:
+            raise OverflowError("too many SQL variables")
+        self.lists[mailing] = self.lists.get(mailing, 0) + 1
+        await super().process(events)
+
+
+class CommitsEveryTenLists(Consumer):
+    """Shows what it holds, and writes it down when it is worth a commit."""
+
+    lists = 10
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.durable = store
+        self.store = _InMemory(store)
+        self.uncommitted: dict[Identity, Event] = {}
+        self.count = 0
+
+    async def process(self, events: list[Event]) -> None:
+        identified = self.identified([self.kept(event) for event in events])
+        self.store.add(identified)
+        self.uncommitted |= identified
+        self.count += 1
+        if self.count % self.lists == 0:
+            self.durable.add(self.uncommitted)
+            self.uncommitted = {}
+
+
+class KeepsKeysInMemory(CountsRepeats):
+    """What it has processed is written down, what it must not process again is not."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.seen: set[Identity] = set()
+
+    async def process(self, events: list[Event]) -> None:
+        identified = Consumer.identified(self, events)
+        await super().process([event for identity, event in identified.items() if identity not in self.seen])
+        self.seen.update(identified)
+
+
+class ForgetsEverything(Consumer):
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(Store(), basic_authentication)
+
+
+class _InMemory(Store):
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._events = dict(store._events)
+
+
+BUGS: Mapping[str, Bug] = {
+    "fails-after-storing": Bug(
+        "stores a list, then answers 500 the first time, and stores it again when it comes again", FailsAfterStoring
+    ),
+    "commits-event-by-event": Bug(
+        "answers 500 at an event without device, has stored those before it, and stores them at each retry",
+        CommitsEventByEvent,
+    ),
+    "throttles-backlogs": Bug("answers 429 after 60 full lists within a minute", ThrottlesBacklogs),
+    "leaks-on-hang-up": Bug(
+        "loses one of five connections to its database whenever a sender hangs up within a body", LeaksOnHangUp
+    ),
+    "stays-busy-after-garbage": Bug(
+        "takes a lock to read a list, keeps it where that fails, and answers 503 ever after", StaysBusyAfterGarbage
+    ),
+    "binds-a-variable-for-each-list": Bug(
+        "fails at a mailing's 401st list, with too many SQL variables", BindsAVariableForEachList
+    ),
+    "commits-every-ten-lists": Bug(
+        "writes to disk with every tenth list, and has acknowledged the others", CommitsEveryTenLists
+    ),
+    "keeps-keys-in-memory": Bug(
+        "keeps events on disk and the keys it knows them by in memory: after a restart, repetitions count",
+        KeepsKeysInMemory,
+    ),
+    "forgets-everything": Bug("keeps everything in memory only", ForgetsEverything),
+}

@@ -1,0 +1,71 @@
+"""Mistakes in what makes two events the same: too few fields, or one too coarse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from mockcampaign.samples.bugs.bug import Bug
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Event, Identity
+
+
+def keyed(*fields: str | Callable[[Event], Any]) -> type[Consumer]:
+    """One that takes these for an event id, and has one event for each."""
+
+    class Keyed(Consumer):
+        def identified(self, events: list[Event]) -> dict[Identity, Event]:
+            rows: dict[Identity, Event] = {}
+            for event in events:
+                rows.setdefault((self.key(event), 1), event)
+            return rows
+
+        def key(self, event: Event) -> bytes:
+            return msgspec.json.encode(
+                [event.get(field) if isinstance(field, str) else field(event) for field in fields]
+            )
+
+    return Keyed
+
+
+def _second(event: Event) -> Any:
+    created = event.get("created")
+    return created // 1_000 if isinstance(created, int) else created
+
+
+def _day(event: Event) -> Any:
+    created = event.get("created")
+    return created // 86_400_000 if isinstance(created, int) else created
+
+
+BUGS: Mapping[str, Bug] = {
+    "keys-on-mail-id": Bug("takes mailId for an event id, and drops a second open of the same mail", keyed("mailId")),
+    "keys-on-mail-id-and-type": Bug(
+        "allows one open and one click for each mail, and drops all further ones", keyed("mailId", "type")
+    ),
+    "keys-on-recipient-id": Bug(
+        "takes recipientId for an event id, and drops all but a recipient's first event", keyed("recipientId")
+    ),
+    "keys-on-recipient-and-mailing": Bug(
+        "has one event for each recipient and mailing", keyed("recipientId", "mailingId", "type")
+    ),
+    "keys-on-created": Bug(
+        "takes the moment for an event id, and drops what others did in the same millisecond", keyed("created")
+    ),
+    "keys-on-mail-id-and-created": Bug(
+        "takes mailId and moment for an event id, and drops a mail's second event of the same millisecond",
+        keyed("mailId", "created"),
+    ),
+    "keys-on-mail-id-and-second": Bug(
+        "stores moments in whole seconds, and has one event of a mail in each", keyed("mailId", "type", _second)
+    ),
+    "keys-on-recipient-and-day": Bug(
+        "counts unique opens: one for each recipient, mailing and day", keyed("recipientId", "mailingId", "type", _day)
+    ),
+    "keys-on-device-and-created": Bug(
+        "takes address, browser and moment for an event id, and drops what others do behind the same proxy",
+        keyed("remoteAddress", "browser", "created"),
+    ),
+}

@@ -1,0 +1,84 @@
+"""Mistakes with time: how old an event may be, what came first, and in what unit it is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from mockcampaign.samples.bugs.bug import Bug
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Event
+
+DAY = 24 * 60 * 60 * 1_000
+
+
+def _created(event: Event) -> int:
+    created = event.get("created")
+    return created if isinstance(created, int) else 0
+
+
+class DropsOutOfOrder(Consumer):
+    newest = 0
+
+    async def process(self, events: list[Event]) -> None:
+        taken = []
+        for event in events:
+            if _created(event) >= self.newest:
+                taken.append(event)
+                self.newest = _created(event)
+        await super().process(taken)
+
+
+class DropsOlderThanADay(Consumer):
+    newest = 0
+
+    async def process(self, events: list[Event]) -> None:
+        self.newest = max([self.newest, *map(_created, events)])
+        await super().process([event for event in events if _created(event) > self.newest - DAY])
+
+
+class DropsByTheClock(Consumer):
+    async def process(self, events: list[Event]) -> None:
+        today = time.time() * 1_000 - DAY
+        await super().process([event for event in events if _created(event) > today])
+
+
+class AdvancesATie(Consumer):
+    """Keeps a cursor at the newest moment, and takes what is beyond it."""
+
+    cursor = 0
+
+    async def process(self, events: list[Event]) -> None:
+        taken = [event for event in events if _created(event) > self.cursor]
+        await super().process(taken)
+        self.cursor = max([self.cursor, *map(_created, taken)])
+
+
+class TakesSeconds(Consumer):
+    def kept(self, event: Event) -> Event:
+        created: Any = event.get("created")
+        if isinstance(created, int):
+            datetime.fromtimestamp(created, UTC)  # out of range in milliseconds
+        return event
+
+
+class KeepsWholeSeconds(Consumer):
+    def kept(self, event: Event) -> Event:
+        return event | {"created": _created(event) // 1_000 * 1_000} if "created" in event else event
+
+
+BUGS: Mapping[str, Bug] = {
+    "drops-out-of-order": Bug("ignores events that are older than the newest one it has", DropsOutOfOrder),
+    "drops-older-than-a-day": Bug(
+        "ignores events that are more than a day older than the newest one it has", DropsOlderThanADay
+    ),
+    "drops-by-the-clock": Bug("ignores events of which its clock says that they are older than a day", DropsByTheClock),
+    "drops-ties": Bug(
+        "takes what is newer than the newest event of the lists before, and loses others of the same millisecond",
+        AdvancesATie,
+    ),
+    "takes-seconds": Bug("takes created for seconds, and answers 500 since the year is out of range", TakesSeconds),
+    "keeps-whole-seconds": Bug("keeps created without its milliseconds", KeepsWholeSeconds),
+}

@@ -1,0 +1,149 @@
+"""Mistakes with what comes again: later, in another list, on another connection, or at the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mockcampaign.model import BasicAuthentication
+from mockcampaign.samples.bugs.bug import Bug
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Event, Identity, Store
+
+HOUR = 60 * 60 * 1_000
+
+
+class CountsRepeats(Consumer):
+    """Stores whatever comes; a base for those that notice repetitions in a wrong way."""
+
+    def identified(self, events: list[Event]) -> dict[Identity, Event]:
+        stored = len(self.store)
+        return {(self.key(event), stored + index): event for index, event in enumerate(events)}
+
+
+def recognising_lists(by: Callable[[list[Event]], bytes]) -> type[Consumer]:
+    """One that looks at lists where it should look at events."""
+
+    class RecognisingLists(CountsRepeats):
+        def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+            super().__init__(store, basic_authentication)
+            self.seen: set[bytes] = set()
+
+        async def process(self, events: list[Event]) -> None:
+            if by(events) in self.seen:
+                return
+            await super().process(events)
+            self.seen.add(by(events))
+
+    return RecognisingLists
+
+
+class KnowsTheLastListOnly(CountsRepeats):
+    last: list[Event] | None = None
+
+    async def process(self, events: list[Event]) -> None:
+        if events == self.last:
+            return
+        await super().process(events)
+        self.last = events
+
+
+class KnowsPlacesInLists(Consumer):
+    def identified(self, events: list[Event]) -> dict[Identity, Event]:
+        return {(self.key(event), index): event for index, event in enumerate(events)}
+
+
+class ForgetsKeys(CountsRepeats):
+    """Remembers which events it has had, and not all of them for ever."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.seen: dict[Identity, int] = {}
+        """When each happened, in the order in which they were seen."""
+
+    async def process(self, events: list[Event]) -> None:
+        identified = Consumer.identified(self, events)
+        await super().process([event for identity, event in identified.items() if identity not in self.seen])
+        for identity, event in identified.items():
+            created = event.get("created")
+            self.seen.pop(identity, None)
+            self.seen[identity] = created if isinstance(created, int) else 0
+        self.forget()
+
+    def forget(self) -> None:
+        raise NotImplementedError
+
+
+class KeepsKeysForAnHour(ForgetsKeys):
+    def forget(self) -> None:
+        newest = max(self.seen.values(), default=0)
+        self.seen = {identity: at for identity, at in self.seen.items() if at > newest - HOUR}
+
+
+class Keeps1000Keys(ForgetsKeys):
+    def forget(self) -> None:
+        while len(self.seen) > 1_000:
+            del self.seen[next(iter(self.seen))]
+
+
+class KeepsKeysByConnection(CountsRepeats):
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.seen: dict[object, set[Identity]] = {}
+
+    async def take(self, request: Request) -> Response:
+        self.here = self.seen.setdefault(request.client, set())
+        return await super().take(request)
+
+    async def process(self, events: list[Event]) -> None:
+        here, identified = self.here, Consumer.identified(self, events)
+        await super().process([event for identity, event in identified.items() if identity not in here])
+        here.update(identified)
+
+
+class LooksBeforeItInserts(CountsRepeats):
+    seconds_for_a_query = 0.02
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.seen: set[Identity] = set()
+
+    async def process(self, events: list[Event]) -> None:
+        identified = Consumer.identified(self, events)
+        new = {identity: event for identity, event in identified.items() if identity not in self.seen}
+        await asyncio.sleep(self.seconds_for_a_query)
+        await super().process(list(new.values()))
+        self.seen.update(new)
+
+
+BUGS: Mapping[str, Bug] = {
+    "counts-repeats": Bug("stores whatever comes, so that every repetition counts", CountsRepeats),
+    "recognises-bodies": Bug(
+        "knows a repetition by the list's hash, and not where events come again in another list",
+        recognising_lists(lambda events: msgspec.json.encode(events)),
+    ),
+    "recognises-first-events": Bug(
+        "knows a repetition by the list's length and first event, and not a list that was topped up",
+        recognising_lists(lambda events: msgspec.json.encode((len(events), events[:1]))),
+    ),
+    "knows-the-last-list-only": Bug("compares a list with the one before it, and with no other", KnowsTheLastListOnly),
+    "knows-places-in-lists": Bug(
+        "knows events by content and place in the list, and not where they come again at another place",
+        KnowsPlacesInLists,
+    ),
+    "keeps-keys-for-an-hour": Bug(
+        "forgets what it has had once it is an hour older than the newest event", KeepsKeysForAnHour
+    ),
+    "keeps-1000-keys": Bug("remembers the last 1,000 events, and takes what comes again after more", Keeps1000Keys),
+    "keeps-keys-by-connection": Bug(
+        "remembers for each connection what came over it", KeepsKeysByConnection, over_sockets=True
+    ),
+    "looks-before-it-inserts": Bug(
+        "looks first whether it has an event, and stores it then: twice where a list comes twice at a time",
+        LooksBeforeItInserts,
+    ),
+}

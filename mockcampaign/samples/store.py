@@ -1,0 +1,62 @@
+"""Where a sample consumer keeps what it has processed: in memory, and in a file where one is given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+Event = dict[str, Any]
+Identity = tuple[bytes, int]
+"""A key, and the how manieth event of that key in its list it is."""
+
+
+class Store:
+    """Events by their identity, in the order in which they came.
+
+    With a file, what `add` has stored is there again after the process was killed.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Raises OSError where the file cannot be read or written, and `msgspec.MsgspecError` where it is no store."""
+        self._path = path
+        self._events: dict[Identity, Event] = {}
+        if path is not None:
+            self._load(path)
+
+    def __contains__(self, identity: Identity) -> bool:
+        return identity in self._events
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def add(self, events: Mapping[Identity, Event]) -> None:
+        """Store those that are not there yet: all of them or, where that fails, none."""
+        new = {identity: event for identity, event in events.items() if identity not in self._events}
+        if self._path is not None and new:
+            _append(self._path, b"".join(msgspec.json.encode((*row, new[row])) + b"\n" for row in new))
+        self._events |= new
+
+    def events(self) -> list[Event]:
+        """All of them."""
+        return list(self._events.values())
+
+    def _load(self, path: Path) -> None:
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        # Killed while it wrote: that list was not acknowledged, and comes again.
+        if lines and not lines[-1].endswith(b"\n"):
+            os.truncate(path, path.stat().st_size - len(lines.pop()))
+        for line in lines:
+            key, number, event = msgspec.json.decode(line, type=tuple[bytes, int, Event])
+            self._events[key, number] = event
+        _append(path, b"")
+
+
+def _append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
