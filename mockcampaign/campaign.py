@@ -72,14 +72,20 @@ class Campaign:
         seed: int = 0,
         policy: Policy = Policy(),
         start: int = DEFAULT_START,
+        name: str = "",
         journal: Journal | None = None,
     ) -> None:
-        """`journal` is for a bounded one; without it, everything is kept."""
+        """Campaigns of one seed make different events if their names differ, so that a consumer can tell them apart.
+
+        `journal` is for a bounded one; without it, everything is kept.
+        """
         self.seed = seed
+        self.name = name
         self.exporter = Exporter(
             policy=policy,
             seed=seed,
             start=start,
+            name=name,
             versions={"mockcampaign": __version__, "python": platform.python_version()},
             journal=journal,
         )
@@ -284,7 +290,9 @@ class Campaign:
 
     def _generator(self, client_id: int) -> Generator:
         if client_id not in self._generators:
-            self._generators[client_id] = Generator(f"{self.seed}:{client_id}", client_id)
+            self._generators[client_id] = Generator(
+                f"{self.seed}:{client_id}{self.name and f':{self.name}'}", client_id
+            )
         return self._generators[client_id]
 
     async def _first_send(self, request: Request) -> Outcome:

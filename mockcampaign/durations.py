@@ -12,6 +12,9 @@ from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 DURATION_MAX = 366 * DAY
 """Longer spans are typing errors: nothing the sender does takes longer than three days after its cause."""
 
+MOMENT_MAX = 32_503_680_000_000
+"""The year 3000 in UTC: so far from the end of the calendar that no run gets there."""
+
 _UNITS = (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", 1))
 _DURATION = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit, _ in _UNITS))
 
@@ -43,15 +46,18 @@ def format_duration(milliseconds: int) -> str:
 def parse_moment(text: str) -> int:
     """Milliseconds since 1970 of an ISO 8601 date-time with a zone, such as `2025-01-01T00:00:00Z`.
 
-    Raises `InvalidInputError` where it is not one, or lies before 1970.
+    Raises `InvalidInputError` where it is not one, or lies before 1970 or after 2999.
     """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
-    if moment is None or moment.tzinfo is None or moment.timestamp() < 0:
+    if moment is None or moment.tzinfo is None:
         raise InvalidInputError(f"{text!r} is not a moment, allowed: a date-time with a zone like 2025-01-01T00:00:00Z")
-    return round(moment.timestamp() * 1_000)
+    milliseconds = round(moment.timestamp() * 1_000)
+    if not 0 <= milliseconds < MOMENT_MAX:
+        raise InvalidInputError(f"{text!r} is out of range, allowed: 1970-01-01T00:00:00Z to before 3000")
+    return milliseconds
 
 
 @functools.lru_cache(maxsize=1_024)

@@ -186,6 +186,71 @@ def test_the_report_cannot_be_written(tmp_path: Path, consumer_url: str) -> None
     assert done.stderr == "mockcampaign: --report-json /dev/full: cannot be written: No space left on device\n"
 
 
+def test_a_ca_file_that_is_none_is_status_2(tmp_path: Path) -> None:
+    written(tmp_path)
+    done = mockcampaign("run", ".", "--ca", "three.scenario.yaml", folder=tmp_path, CONSUMER_URL="http://127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "mockcampaign: CA file three.scenario.yaml cannot be read, allowed: a file of PEM certificates\n"
+    )
+
+
+def test_a_fault_of_our_own_is_status_3_and_what_happened_is_reported(tmp_path: Path) -> None:
+    written(tmp_path, ('  probe: {url: "${CONSUMER_URL}/processed", events: "@"}\n', ""), ("      consumer: {", "#"))
+    code = (
+        "import sys; from mockcampaign.campaign import Campaign; Campaign.run = None; "
+        "sys.argv = ['mockcampaign', 'run', '.', '--report-json', 'r.json']; "
+        "from mockcampaign.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "CONSUMER_URL": "http://127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("Traceback")
+    assert done.stderr.endswith("this is a fault of mockcampaign itself, and no verdict on the consumer\n")
+    assert "3 open events" in done.stdout
+    assert json.loads((tmp_path / "r.json").read_text())["scenarios"][0]["verdict"] == "could-not-tell"
+
+
+def test_waiting_for_a_consumer_lets_it_start(tmp_path: Path) -> None:
+    written(tmp_path)
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mockcampaign", "run", ".", "--wait-for-consumer", "60s"],
+        cwd=tmp_path,
+        env={**os.environ, "CONSUMER_URL": f"http://127.0.0.1:{port}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with served(consumer_app(), port=port):
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert out.startswith("compliant  three opens")
+
+
+def test_one_seed_serves_a_whole_folder(tmp_path: Path, consumer_url: str) -> None:
+    for name in ("one", "two"):
+        text = SCENARIO.replace("seed: 5\n", "").replace("three opens", name)
+        (tmp_path / f"{name}.scenario.yaml").write_text(text)
+    for arguments in ((), ("--seed", "7")):
+        done = mockcampaign("run", ".", "-q", *arguments, folder=tmp_path, CONSUMER_URL=consumer_url)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_probe_that_hangs_is_status_3(tmp_path: Path) -> None:
+    written(tmp_path, ("seed: 5", "policy: {timeout: 200ms}"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL=url)
+    assert done.returncode == 3
+    assert f"could not tell: probe {url}/processed: no answer within the time-out" in done.stdout
+
+
 def test_a_taken_port_is_status_2(tmp_path: Path, consumer_url: str) -> None:
     port = consumer_url.rpartition(":")[2]
     done = mockcampaign("consumer", "--port", port, folder=tmp_path)

@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from builders import CLIENT, START, activated, exporter, happen
+from builders import CLIENT, START, exporter, happen
 from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted, Discarded, Happened
@@ -71,10 +71,12 @@ class Conservation(RuleBasedStateMachine):
     # Commands
 
     @precondition(lambda self: len(self.model) < 3)
-    @rule(event_type=st.sampled_from([EventType.OPEN, EventType.CLICK]))
-    def create(self, event_type: EventType) -> None:
-        webhook_id = activated(self.box, event_type)
-        self.model[webhook_id] = ModelWebhook(event_type, status="activated")
+    @rule(event_type=st.sampled_from([EventType.OPEN, EventType.CLICK]), activate=st.booleans())
+    def create(self, event_type: EventType, activate: bool) -> None:
+        webhook_id = self.box.create(CLIENT, event_type, "http://consumer/").id
+        self.model[webhook_id] = ModelWebhook(event_type)
+        if activate:
+            self.change(webhook_id, "activate")
 
     @rule(webhook_id=st.integers(1, 3), command=st.sampled_from(["activate", "deactivate", "delete"]))
     def change(self, webhook_id: int, command: str) -> None:
@@ -107,6 +109,7 @@ class Conservation(RuleBasedStateMachine):
             for webhook in self.model.values():
                 if webhook.type == event_type and webhook.status == "activated":
                     webhook.waiting.append((self.now - age, self.serial))
+        self._expire_model()
 
     @rule(seconds=st.sampled_from([0, 1, 5, 9, 10, 11, 30, 59, 60, 61]), outcomes=st.lists(st.sampled_from(OUTCOMES)))
     def advance(self, seconds: int, outcomes: list[Outcome]) -> None:
@@ -202,6 +205,9 @@ class Conservation(RuleBasedStateMachine):
             assert pending == account.pending
             assert account.accepted == set(account.delivered) | account.discarded | pending
             assert account.delivered == webhook.delivered
+            assert account.discarded == webhook.discarded
+            held = webhook.waiting + webhook.retry + webhook.out
+            assert pending == {serial for _, serial in held}
 
     @invariant()
     def nothing_is_sent_that_must_not_be(self) -> None:

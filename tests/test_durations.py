@@ -47,7 +47,21 @@ def test_moments_are_read_and_written() -> None:
     assert format_moment(1_564_590_054_007) == "2019-07-31T16:20:54.007Z"
 
 
-@pytest.mark.parametrize("text", ["2025-01-01T00:00:00", "yesterday", "1969-12-31T23:59:59Z"])
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [("1970-01-01T00:00:00Z", 0), ("2999-12-31T23:59:59Z", 32_503_679_999_000), ("1970-01-01T01:00:00+01:00", 0)],
+)
+def test_the_earliest_and_the_latest_moment(text: str, moment: int) -> None:
+    assert parse_moment(text) == moment
+
+
+@pytest.mark.parametrize("text", ["1969-12-31T23:59:59Z", "3000-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59"])
+def test_moments_out_of_range_are_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="is out of range, allowed: 1970-01-01T00:00:00Z to before 3000"):
+        parse_moment(text)
+
+
+@pytest.mark.parametrize("text", ["2025-01-01T00:00:00", "yesterday"])
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError, match="is not a moment"):
         parse_moment(text)

@@ -47,11 +47,11 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "tag": (
         GOOD.replace("name: x", "name: !!python/object:os.system x"),
-        ":1:7: tag tag:yaml.org,2002:python/object:os.system: tags are not allowed, write a plain value",
+        ":1:7: tags are not allowed, write a plain value, or quote text that begins with '!'",
     ),
     "alias": (
         GOOD.replace("{type: open}", "&a {type: open}") + "  - x: *a\n",
-        ":6:10: &a: anchors and aliases are not allowed, write the value out",
+        ":6:10: anchors and aliases are not allowed, write the value out, or quote text that begins with '&'",
     ),
     "list top": (
         "- a\n",
@@ -173,11 +173,11 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "url": (
         GOOD.replace("url: http://127.0.0.1:8000/hook", "url: ftp://x/"),
-        ":3:8: 'ftp://x/' is not a URL, allowed: http://host[:port]/path or https://…",
+        ":3:8: URL 'ftp://x/' is no web address, allowed: http(s)://host[:port]/path",
     ),
     "url creds": (
         GOOD.replace("url: http://127.0.0.1:8000/hook", "url: http://me:geheim@x/"),
-        ":3:8: a URL with credentials, allowed: credentials under `auth`",
+        ":3:8: URL 'http://…@x/' holds credentials, allowed: the webhook's authentication",
     ),
     "var": (
         GOOD.replace("url: http://127.0.0.1:8000/hook", "url: ${NOT_SET_ANYWHERE}/hook"),
@@ -189,7 +189,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "secret": (
         GOOD.replace("{type: open}", "{type: open, auth: {basic: {username: u, password: 4711}}}"),
-        ":6:61: expected text, found something else; quote it",
+        ":6:61: expected text, found a whole number, quote it",
     ),
     "auth": (
         GOOD.replace("{type: open}", "{type: open, auth: {basik: {}}}"),
@@ -229,7 +229,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "outage": (
         GOOD.replace("run: until-idle", "outage: {for: 2h, kind: rejected}"),
-        ":10:29: unknown outage kind 'rejected' (allowed: refused, unreachable, dns-failure, tls-failure, connect-timeout)",
+        ":10:29: unknown kind of outage 'rejected' (allowed: refused, unreachable, dns-failure, tls-failure, connect-timeout)",
     ),
     "outage for": (
         GOOD.replace("run: until-idle", "outage: {kind: refused}"),
@@ -277,6 +277,66 @@ BROKEN: dict[str, tuple[str, str]] = {
         GOOD.replace("name: x", "? [a]\n: x"),
         ":1:3: expected a plain key, found a list",
     ),
+    "control": (
+        GOOD.replace("name: x", 'name: "\x07"'),
+        ":1:8: character U+0007, allowed: printable ones",
+    ),
+    "url port": (
+        GOOD.replace(":8000/hook", ":99999/hook"),
+        ":3:8: URL 'http://127.0.0.1:99999/hook' is broken, allowed: http(s)://host[:port]/path",
+    ),
+    "url blank": (
+        GOOD.replace(":8000/hook", ":8000/my hook"),
+        ":3:8: URL 'http://127.0.0.1:8000/my hook' holds blanks or control characters, allowed: percent-encoded ones",
+    ),
+    "outage kind near": (
+        GOOD.replace("run: until-idle", "outage: {for: 2h, kind: refusd}"),
+        ":10:29: unknown kind of outage 'refusd', did you mean 'refused'? (allowed: refused, unreachable, dns-failure, tls-failure, connect-timeout)",
+    ),
+    "outage for nothing": (
+        GOOD.replace("run: until-idle", "outage: {for: 0s}"),
+        ":10:19: '0s' is no time at all, allowed: 1ms or more",
+    ),
+    "advance by nothing": (
+        GOOD.replace("run: until-idle", "advance: 0s"),
+        ":10:14: '0s' is no time at all, allowed: 1ms or more",
+    ),
+    "too much time": (
+        GOOD.replace("  - run: until-idle", "  - advance: 366d\n" * 101),
+        ":110:14: more virtual time than a run may take, allowed: 36600d for all steps",
+    ),
+    "start late": (
+        GOOD + "start: 3000-01-01T00:00:00Z\n",
+        ":13:8: '3000-01-01T00:00:00Z' is out of range, allowed: 1970-01-01T00:00:00Z to before 3000",
+    ),
+    "auth is text": (
+        GOOD.replace("{type: open}", "{type: open, auth: basik}"),
+        ":6:29: expected a kind of credentials, found text",
+    ),
+    "auth is nothing like one": (
+        GOOD.replace("{type: open}", "{type: open, auth: {s3cret: x}}"),
+        ":6:30: unknown kind of credentials (allowed: basic, key, none)",
+    ),
+    "auth two kinds": (
+        GOOD.replace("{type: open}", "{type: open, auth: {none: {}, basic: {}}}"),
+        ":6:40: expected a kind of credentials, found 2 keys",
+    ),
+    "auth colon": (
+        GOOD.replace("{type: open}", '{type: open, auth: {basic: {username: "a:b", password: x}}}'),
+        ":6:37: username: a colon in it would end it (RFC 7617), allowed: text without colons",
+    ),
+    "auth header name": (
+        GOOD.replace("{type: open}", "{type: open, auth: {key: {key: X Token, passphrase: x}}}"),
+        ":6:35: header name 'X Token' cannot be sent, allowed: ASCII letters, digits, !#$%&'*+.^_`|~-",
+    ),
+    "auth header value": (
+        GOOD.replace("{type: open}", '{type: open, auth: {key: {key: X, passphrase: "s3\\ncret"}}}'),
+        ":6:35: header X: its value holds control characters, allowed: one line of text",
+    ),
+    "auth header ours": (
+        GOOD.replace("{type: open}", "{type: open, auth: {key: {key: Host, passphrase: x}}}"),
+        ":6:35: header Host is the transport's own, allowed: any but connection, content-length, host, transfer-encoding",
+    ),
     "two docs": (
         GOOD + "---\nname: y\n",
         ":13:1: broken YAML: but found another document",
@@ -300,10 +360,40 @@ def test_what_is_wrong_is_refused_with_its_place(tmp_path: Path, what: str) -> N
     assert "\n" not in str(refused.value)
 
 
-def test_no_message_repeats_a_secret(tmp_path: Path) -> None:
-    auth = "{type: open, auth: {basic: {username: u, password: {geheim: 1}}}}"
+@pytest.mark.parametrize(
+    "auth",
+    [
+        "geheim",
+        "[geheim]",
+        "{geheim}",
+        "{basic: geheim}",
+        "{basic: [geheim]}",
+        "{basic: {username: u, password: {geheim: 1}}}",
+        "{basic: {username: u, password: [geheim]}}",
+        "{basic: {username: u, pasword: geheim}}",
+        "{basic: {username: u, password: !geheim}}",
+        "{basic: {username: u, password: &geheim}}",
+        "{basic: {username: u, password: *geheim}}",
+        "{basic: {username: u, password: @geheim}}",
+        "{basic: {username: u, password: %geheim}}",
+        "{basic: {username: u, password: geheim, password: geheim}}",
+        "{basic: {username: 'geheim:geheim', password: x}}",
+        "{key: Bearer geheim}",
+        '{key: {key: Authorization, passphrase: "geheim\\n"}}',
+        "{key: {key: Authorization, passphrase: Bearer geheim, x: y}}",
+    ],
+)
+def test_no_message_repeats_a_secret(tmp_path: Path, auth: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
-        load(written(tmp_path, changed("{type: open}", auth)))
+        load(written(tmp_path, changed("{type: open}", f"{{type: open, auth: {auth}}}")))
+    assert str(refused.value).startswith(f"{tmp_path}/t.scenario.yaml:6:")
+    assert "geheim" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["http://u:geheim@x:99999/", "http://u:geheim@x y/", "ftp://u:geheim@x/"])
+def test_no_message_repeats_the_credentials_of_a_url(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        load(written(tmp_path, changed("http://127.0.0.1:8000/hook", f'"{url}"')))
     assert "geheim" not in str(refused.value)
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import flask
+import msgspec
 import pytest
 from pytest_httpserver import HTTPServer
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from werkzeug import Request as WerkzeugRequest
-from werkzeug import Response as WerkzeugResponse
+from werkzeug.serving import make_server
 
 from mockcampaign.compliance.rules import Finding
 from mockcampaign.engine.journal import Attempted
@@ -201,25 +203,31 @@ def test_a_flask_consumer_in_process(tmp_path: Path) -> None:
     assert len(processed) == 250
 
 
-def test_a_flask_consumer_behind_a_werkzeug_server(tmp_path: Path, httpserver: HTTPServer) -> None:
-    """pytest-httpserver is an endpoint that shares no line with ours."""
-    app = flask_consumer([]).test_client()
+@contextlib.contextmanager
+def served_by_werkzeug(app: flask.Flask) -> Iterator[str]:
+    """Served as Flask itself would, which shares no line with us."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
-    def forward(request: WerkzeugRequest) -> WerkzeugResponse:
-        answer = app.open(request.path, method=request.method, data=request.data, content_type=request.content_type)
-        return WerkzeugResponse(answer.data, answer.status_code, content_type=answer.content_type)
 
-    httpserver.expect_request("/hook").respond_with_handler(forward)
-    httpserver.expect_request("/processed").respond_with_handler(forward)
-    plan = own_plan(
-        tmp_path,
-        httpserver.url_for("").rstrip("/"),
-        "emit: {type: open, count: 101}",
-        "outage: {for: 1m}",
-        "run: until-idle",
-        "expect: {opens: {delivered: 101, attempts: 8}, consumer: {processed: exactly-once}}",
-    )
-    _, findings = played(plan, WireTransport())
+def test_a_flask_consumer_behind_its_own_server(tmp_path: Path) -> None:
+    with served_by_werkzeug(flask_consumer([])) as url:
+        plan = own_plan(
+            tmp_path,
+            url,
+            "emit: {type: open, count: 101}",
+            "outage: {for: 1m}",
+            "run: until-idle",
+            "expect: {opens: {delivered: 101, attempts: 8}, consumer: {processed: exactly-once}}",
+        )
+        _, findings = played(plan, WireTransport())
     assert failed(findings) == []
 
 
@@ -338,6 +346,24 @@ def test_a_run_that_showed_nothing_is_no_success(tmp_path: Path, steps: tuple[st
     said = nothing_shown(plan, player.campaign.journal.entries, player.campaign.exporter.idle)
     assert said is not None
     assert said.startswith(why)
+
+
+def test_what_was_pending_once_says_nothing_about_what_happened_later(tmp_path: Path) -> None:
+    steps = ("emit: {type: open, count: 3}", "expect: {opens: {pending: 3}}", "emit: {type: open}")
+    plan = own_plan(tmp_path, "http://x.test", *steps, probe=False)
+    player, _ = played(plan, AsgiTransport(consumer_app()))
+    said = nothing_shown(plan, player.campaign.journal.entries, player.campaign.exporter.idle)
+    assert said is not None
+    assert said.startswith("4 events were still due at the end")
+
+
+def test_scenarios_of_one_seed_share_a_consumer(tmp_path: Path) -> None:
+    """Their events differ, so that each finds its own in the account."""
+    app = consumer_app()
+    for name in ("one", "two"):
+        plan = own_plan(tmp_path, "http://x.test", *RUN, "expect: {consumer: {processed: exactly-once}}")
+        renamed = msgspec.structs.replace(plan, scenario=msgspec.structs.replace(plan.scenario, name=name))
+        assert failed(played(renamed, AsgiTransport(app))[1]) == []
 
 
 def test_an_expectation_sees_only_what_lies_before_it(tmp_path: Path) -> None:

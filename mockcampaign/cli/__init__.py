@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from mockcampaign import __version__
-from mockcampaign.cli.terminal import COULD_NOT_TELL, USAGE_ERROR, complain, interrupted
+from mockcampaign.cli.terminal import COULD_NOT_TELL, USAGE_ERROR, complain, failed, interrupted
 from mockcampaign.errors import CouldNotTellError, MockcampaignError
 
 COMMANDS = {
@@ -73,4 +73,6 @@ def main() -> NoReturn:
         # The reader went away (`| head`); a second error while Python flushes at exit would only repeat that.
         sys.stdout = open("/dev/null", "w") if sys.platform != "win32" else sys.stdout  # noqa: SIM115
         status = COULD_NOT_TELL
+    except Exception:
+        status = failed()
     sys.exit(status)

@@ -12,6 +12,8 @@ from mockcampaign.cli.playing import play, print_scenario, run_async, wire, writ
 from mockcampaign.cli.terminal import COULD_NOT_TELL, use_color
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mockcampaign.report.results import ScenarioResult
     from mockcampaign.scenario.load import Plan
 
@@ -44,9 +46,9 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
                 os.environ["HOOK_PASSWORD"] = credentials.password
                 plan = load(path)
 
-                async def play_it(plan: Plan = plan, results: list[ScenarioResult] = results) -> None:
+                async def play_it(plan: Plan = plan, done: Callable[[ScenarioResult], None] = results.append) -> None:
                     async with wire(None, True) as transport:
-                        await play(plan, transport, 1 if seed is None else seed, False, results)
+                        await play(plan, transport, seed=1 if seed is None else seed, strict=False, done=done)
 
                 run_async(play_it)
     correct, broken = columns.values()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mockcampaign.cli.ci import announce
 from mockcampaign.cli.terminal import print_lines, progress
-from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.errors import CouldNotTellError, InvalidInputError, MockcampaignError
 
 if TYPE_CHECKING:
     from mockcampaign.cli.options import Outputs
@@ -26,26 +26,33 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-async def play(plan: Plan, transport: Transport, seed: int | None, strict: bool, results: list[ScenarioResult]) -> None:
-    """Play one plan and add its result, also where it is cut short."""
+async def play(
+    plan: Plan, transport: Transport, *, seed: int, strict: bool, done: Callable[[ScenarioResult], None]
+) -> None:
+    """Play one plan and hand its result over, also where it is cut short."""
     from mockcampaign.scenario.judge import judge, nothing_shown
     from mockcampaign.scenario.play import Player
 
-    chosen = seed if seed is not None else plan.scenario.seed
-    player = Player.with_campaign(plan, transport, seed=secrets.randbits(31) if chosen is None else chosen)
-    trouble: str | None = "interrupted"
+    player = Player.with_campaign(plan, transport, seed=seed)
+    trouble: str | None = None
     try:
         async with progress(player):
             await player.play()
         trouble = nothing_shown(plan, player.campaign.journal.entries, player.campaign.exporter.idle)
     except CouldNotTellError as error:
         trouble = str(error)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        trouble = "interrupted"
+        raise
+    except Exception as error:
+        trouble = str(error) if isinstance(error, MockcampaignError) else f"mockcampaign itself failed: {error!r}"
+        raise
     finally:
         from mockcampaign.report.results import scenario_result
 
         entries = player.campaign.journal.entries
         rules, expectations = judge(plan, entries)
-        results.append(
+        done(
             scenario_result(
                 name=plan.scenario.name,
                 file=str(plan.path),
@@ -58,6 +65,17 @@ async def play(plan: Plan, transport: Transport, seed: int | None, strict: bool,
                 strict=strict,
             )
         )
+
+
+def seeds(seed: int | None) -> Callable[[Plan], int]:
+    """The seed of each plan: the one given, else the plan's own, else one drawn for the whole run."""
+    drawn = secrets.randbits(31)
+
+    def choose(plan: Plan) -> int:
+        own = plan.scenario.seed if seed is None else seed
+        return drawn if own is None else own
+
+    return choose
 
 
 @contextlib.asynccontextmanager

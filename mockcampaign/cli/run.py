@@ -10,10 +10,10 @@ import click
 
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options
-from mockcampaign.cli.playing import play, print_scenario, run_async, summed_up, wire
-from mockcampaign.cli.terminal import COULD_NOT_TELL, complain, interrupted, print_lines, use_color
+from mockcampaign.cli.playing import play, print_scenario, run_async, seeds, summed_up, wire
+from mockcampaign.cli.terminal import COULD_NOT_TELL, USAGE_ERROR, complain, failed, interrupted, print_lines, use_color
 from mockcampaign.durations import format_duration
-from mockcampaign.errors import CouldNotTellError
+from mockcampaign.errors import CouldNotTellError, MockcampaignError
 
 if TYPE_CHECKING:
     from mockcampaign.report.results import ScenarioResult
@@ -48,6 +48,12 @@ def run(
     results: list[ScenarioResult] = []
     status: int | None = None
 
+    seed_of = seeds(seed)
+
+    def done(result: ScenarioResult) -> None:
+        results.append(result)
+        print_scenario(result, verbose, quiet, color)
+
     async def play_all() -> None:
         from mockcampaign.transport.wire import wait_until_reachable
 
@@ -55,11 +61,8 @@ def run(
             url = plan.scenario.consumer.url
             if wait_for_consumer and not await wait_until_reachable(url, wait_for_consumer):
                 raise CouldNotTellError(f"consumer {url}: not reachable within {format_duration(wait_for_consumer)}")
-            try:
-                async with wire(ca_file, not insecure) as transport:
-                    await play(plan, transport, seed, strict, results)
-            finally:
-                print_scenario(results[-1], verbose, quiet, color)
+            async with wire(ca_file, not insecure) as transport:
+                await play(plan, transport, seed=seed_of(plan), strict=strict, done=done)
 
     try:
         with shielded():
@@ -68,6 +71,11 @@ def run(
         status = interrupted()
     except CouldNotTellError as error:
         status = complain(error, COULD_NOT_TELL)
+    except MockcampaignError as error:
+        status = complain(error, USAGE_ERROR)
+    except Exception:
+        # What was recorded is reported all the same.
+        status = failed()
     if results:
         result = summed_up(results, outputs)
         print_lines(summary_lines(result), color)

@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 import time
+import traceback
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,13 @@ def interrupted() -> int:
     """Say that Ctrl-C ended it, and return the status for that."""
     click.echo("mockcampaign: interrupted", err=True)
     return INTERRUPTED
+
+
+def failed() -> int:
+    """Say that we failed ourselves, and return the status for that. To be called where the exception is handled."""
+    traceback.print_exc()
+    click.echo("mockcampaign: this is a fault of mockcampaign itself, and no verdict on the consumer", err=True)
+    return COULD_NOT_TELL
 
 
 @contextlib.asynccontextmanager

@@ -130,7 +130,14 @@ class Exporter:
     """The sender's side of everything, sans I/O."""
 
     def __init__(
-        self, *, policy: Policy, seed: int, start: int, versions: dict[str, str], journal: Journal | None = None
+        self,
+        *,
+        policy: Policy,
+        seed: int,
+        start: int,
+        versions: dict[str, str],
+        name: str = "",
+        journal: Journal | None = None,
     ) -> None:
         self.policy = policy
         self.clock: Clock[Outbox | Happening | Unfolding | Conclusion | Repeat] = Clock(start)
@@ -146,7 +153,7 @@ class Exporter:
         self._scheduled = 0
         self._last_serial = 0
         self._user_agent = f"mockcampaign/{versions.get('mockcampaign', '0')}"
-        self.journal.append(Began(at=start, seed=seed, versions=versions, policy=policy))
+        self.journal.append(Began(at=start, seed=seed, name=name, versions=versions, policy=policy))
 
     # Commands: each changes the registry, then the outbox, and writes it down.
 

@@ -23,6 +23,8 @@ class Began(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="b
 
     at: int
     seed: int
+    name: str = ""
+    """What tells the campaign from others of one seed."""
     versions: dict[str, str]
     policy: Policy
 

@@ -74,6 +74,16 @@ class Interpolated(msgspec.Struct, frozen=True):
     """Marks a part of the document whose texts may take `${NAME}` and `${NAME:-default}` from the environment."""
 
 
+class _Context(msgspec.Struct, frozen=True):
+    """What a value inherits from the values around it."""
+
+    interpolated: bool = False
+    secret: bool = False
+
+
+_PLAIN = _Context()
+
+
 class Document:
     """One YAML file, and where each of its values stands. `problem` builds every refusal."""
 
@@ -93,7 +103,7 @@ class Document:
 
     def read(self, hint: Any) -> Any:
         """The document as a value of the type. Raises `InvalidInputError`."""
-        return self._convert(self._compose(), hint, (), False)
+        return self._convert(self._compose(), hint, (), _PLAIN)
 
     def _compose(self) -> yaml.Node:
         try:
@@ -117,22 +127,30 @@ class Document:
             node = yaml.compose(text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
             raise self._problem_at(error.problem_mark, f"broken YAML: {error.problem}") from None
-        except yaml.YAMLError as error:
-            raise InvalidInputError(f"{self._path}: broken YAML: {' '.join(str(error).split())}") from None
+        except yaml.reader.ReaderError as error:
+            before = text[: error.position]
+            line, column = before.count("\n") + 1, error.position - before.rfind("\n")
+            raise InvalidInputError(
+                f"{self._path}:{line}:{column}: character U+{error.character:04X}, allowed: printable ones"
+            ) from None
         if node is None:
             raise InvalidInputError(f"{self._path}:1:1: the file is empty, allowed: a scenario")
         return node
 
     def _check_event(self, event: Any) -> None:
+        # What follows the sign may be a secret that was not quoted.
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
             raise self._problem_at(
-                event.start_mark, f"{sign}{event.anchor}: anchors and aliases are not allowed, write the value out"
+                event.start_mark,
+                f"anchors and aliases are not allowed, write the value out, or quote text that begins with '{sign}'",
             )
         if getattr(event, "tag", None):
-            raise self._problem_at(event.start_mark, f"tag {event.tag}: tags are not allowed, write a plain value")
+            raise self._problem_at(
+                event.start_mark, "tags are not allowed, write a plain value, or quote text that begins with '!'"
+            )
 
-    def _convert(self, node: yaml.Node, hint: Any, path: Location, interpolate: bool, secret: bool = False) -> Any:
+    def _convert(self, node: yaml.Node, hint: Any, path: Location, context: _Context) -> Any:
         self._marks[path] = node.start_mark
         origin = get_origin(hint)
         if origin is Annotated:
@@ -140,40 +158,40 @@ class Document:
             for mark in marks:
                 match mark:
                     case Interpolated():
-                        interpolate = True
+                        context = msgspec.structs.replace(context, interpolated=True)
                     case Secret():
-                        secret = True
+                        context = msgspec.structs.replace(context, secret=True)
                     case Text(parse=parse):
-                        return self._parsed(node, parse, mark.what, interpolate)
+                        return self._parsed(node, parse, mark.what, context)
                     case OneOf():
-                        return self._one_of(node, mark, path, interpolate)
+                        return self._one_of(node, mark, path, context)
                     case Keyed(what=what, default=default, types=special):
-                        return self._mapping(node, what, default, special, path, interpolate)
+                        return self._mapping(node, what, default, special, path, context)
                     case Bounded(low=low, high=high):
                         return self._bounded(node, low, high)
                     case Decoded():
                         return self._decoded(node, mark, path)
-            return self._convert(node, base, path, interpolate, secret)
+            return self._convert(node, base, path, context)
         if origin in (Union, types.UnionType):
-            return self._union(node, get_args(hint), path, interpolate)
+            return self._union(node, get_args(hint), path, context)
         if origin is Literal:
             return self._choice(node, get_args(hint))
         if origin is dict:
-            return self._mapping(node, "a mapping of names", get_args(hint)[1], {}, path, interpolate)
+            return self._mapping(node, "a mapping of names", get_args(hint)[1], {}, path, context)
         if origin is tuple:
-            return self._sequence(node, get_args(hint)[0], path, interpolate)
+            return self._sequence(node, get_args(hint)[0], path, context)
         if isinstance(hint, type) and issubclass(hint, StrEnum):
             return hint(self._choice(node, [member.value for member in hint]))
         if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-            return self._struct(node, hint, path, interpolate)
-        return self._scalar(node, hint, interpolate, secret)
+            return self._struct(node, hint, path, context)
+        return self._scalar(node, hint, context)
 
-    def _scalar(self, node: yaml.Node, hint: type, interpolate: bool, secret: bool) -> Any:
+    def _scalar(self, node: yaml.Node, hint: type, context: _Context = _PLAIN) -> Any:
         expected = {str: "text", int: "a whole number", float: "a number such as 0.25", bool: "true or false"}[hint]
         kind = node.tag.rpartition(":")[2]
         if isinstance(node, yaml.ScalarNode):
             if hint is str and kind == "str":
-                return self._interpolated(node) if interpolate else node.value
+                return self._interpolated(node) if context.interpolated else node.value
             if hint is int and kind == "int" and re.fullmatch(r"[-+]?[0-9_]+", node.value):
                 return int(node.value)
             if hint is float and kind in ("int", "float"):
@@ -181,22 +199,20 @@ class Document:
                     return float(node.value)
             if hint is bool and kind == "bool":
                 return node.value.lower() in ("true", "yes", "on")
-        if secret:
-            raise self._problem_at(node.start_mark, f"expected {expected}, found something else; quote it")
         quote = ", quote it" if hint is str and isinstance(node, yaml.ScalarNode) and kind != "null" else ""
-        raise self._problem_at(node.start_mark, f"expected {expected}, found {_found(node)}{quote}")
+        raise self._problem_at(node.start_mark, f"expected {expected}, found {_found(node, context)}{quote}")
 
-    def _parsed(self, node: yaml.Node, parse: Callable[[str], Any], what: str, interpolate: bool) -> Any:
+    def _parsed(self, node: yaml.Node, parse: Callable[[str], Any], what: str, context: _Context) -> Any:
         if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
-            raise self._problem_at(node.start_mark, f"expected {what}, found {_found(node)}")
-        text = self._interpolated(node) if interpolate else node.value
+            raise self._problem_at(node.start_mark, f"expected {what}, found {_found(node, context)}")
+        text = self._interpolated(node) if context.interpolated else node.value
         try:
             return parse(text)
         except InvalidInputError as error:
             raise self._problem_at(node.start_mark, str(error)) from None
 
     def _bounded(self, node: yaml.Node, low: int, high: int) -> int:
-        number: int = self._scalar(node, int, False, False)
+        number: int = self._scalar(node, int)
         if not low <= number <= high:
             raise self._problem_at(node.start_mark, f"{number} is out of range, allowed: {low} to {high}")
         return number
@@ -216,7 +232,7 @@ class Document:
             raise self._problem_at(node.start_mark, f"expected a plain value, found {_found(node)}")
         kind = node.tag.rpartition(":")[2]
         hint = {"int": int, "float": float, "bool": bool}.get(kind)
-        value: str | int | float | bool = node.value if hint is None else self._scalar(node, hint, False, False)
+        value: str | int | float | bool = node.value if hint is None else self._scalar(node, hint)
         return value
 
     def _choice(self, node: yaml.Node, allowed: Collection[str]) -> str:
@@ -227,7 +243,7 @@ class Document:
         value: str = node.value
         return value
 
-    def _union(self, node: yaml.Node, hints: tuple[Any, ...], path: Location, interpolate: bool) -> Any:
+    def _union(self, node: yaml.Node, hints: tuple[Any, ...], path: Location, context: _Context) -> Any:
         """The one alternative that fits the node's kind: at most one each takes mappings, lists, numbers and words."""
         kinds = []
         for hint in hints:
@@ -244,46 +260,47 @@ class Document:
         numeric = node.tag.endswith(":int")
         for hint, base in fitting:
             if len(fitting) == 1 or (base is int) == numeric:
-                return self._convert(node, hint, path, interpolate)
+                return self._convert(node, hint, path, context)
         raise self._problem_at(
-            node.start_mark, f"found {_found(node)}, allowed: {', '.join(_described(hint) for hint, _, _ in kinds)}"
+            node.start_mark,
+            f"found {_found(node, context)}, allowed: {', '.join(_described(hint) for hint, _, _ in kinds)}",
         )
 
     def _mapping(
-        self, node: yaml.Node, what: str, default: Any, special: dict[str, Any], path: Location, interpolate: bool
+        self, node: yaml.Node, what: str, default: Any, special: dict[str, Any], path: Location, context: _Context
     ) -> dict[str, Any]:
         values = {}
-        for key, value in self._pairs(node, what):
+        for key, value in self._pairs(node, what, context):
             location = (*path, key.value)
-            values[key.value] = self._convert(value, special.get(key.value, default), location, interpolate)
+            values[key.value] = self._convert(value, special.get(key.value, default), location, context)
             # Whoever refuses the entry later most likely means its name.
             self._marks[location] = key.start_mark
         return values
 
-    def _sequence(self, node: yaml.Node, hint: Any, path: Location, interpolate: bool) -> tuple[Any, ...]:
+    def _sequence(self, node: yaml.Node, hint: Any, path: Location, context: _Context) -> tuple[Any, ...]:
         if not isinstance(node, yaml.SequenceNode):
-            raise self._problem_at(node.start_mark, f"expected a list, found {_found(node)}")
-        return tuple(self._convert(item, hint, (*path, index), interpolate) for index, item in enumerate(node.value))
+            raise self._problem_at(node.start_mark, f"expected a list, found {_found(node, context)}")
+        return tuple(self._convert(item, hint, (*path, index), context) for index, item in enumerate(node.value))
 
-    def _one_of(self, node: yaml.Node, mark: OneOf, path: Location, interpolate: bool) -> tuple[str, Any]:
-        pairs = self._pairs(node, mark.what)
+    def _one_of(self, node: yaml.Node, mark: OneOf, path: Location, context: _Context) -> tuple[str, Any]:
+        pairs = self._pairs(node, mark.what, context)
         for key, _ in pairs:
             if key.value not in mark.types:
-                raise self._unknown(key, mark.what.removeprefix("a "), mark.types)
+                raise self._unknown(key, mark.what.removeprefix("a "), mark.types, context)
         if len(pairs) != 1:
             place = pairs[1][0].start_mark if pairs else node.start_mark
             raise self._problem_at(place, f"expected {mark.what}, found {len(pairs)} keys")
         [(key, value)] = pairs
-        return key.value, self._convert(value, mark.types[key.value], (*path, key.value), interpolate)
+        return key.value, self._convert(value, mark.types[key.value], (*path, key.value), context)
 
-    def _struct(self, node: yaml.Node, hint: type[msgspec.Struct], path: Location, interpolate: bool) -> msgspec.Struct:
+    def _struct(self, node: yaml.Node, hint: type[msgspec.Struct], path: Location, context: _Context) -> msgspec.Struct:
         hints, fields = _fields_of(hint)
         values = {}
-        for key, value in self._pairs(node, "a mapping"):
+        for key, value in self._pairs(node, "a mapping", context):
             if key.value not in fields:
-                raise self._unknown(key, "key", fields)
+                raise self._unknown(key, "key", fields, context)
             field = fields[key.value]
-            values[field.name] = self._convert(value, hints[field.name], (*path, key.value), interpolate)
+            values[field.name] = self._convert(value, hints[field.name], (*path, key.value), context)
         for name, field in fields.items():
             if field.required and field.name not in values:
                 raise self._problem_at(node.start_mark, f"key {name!r} is missing")
@@ -292,9 +309,9 @@ class Document:
         except InvalidInputError as error:
             raise self._problem_at(node.start_mark, str(error)) from None
 
-    def _pairs(self, node: yaml.Node, what: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
+    def _pairs(self, node: yaml.Node, what: str, context: _Context = _PLAIN) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
         if not isinstance(node, yaml.MappingNode):
-            raise self._problem_at(node.start_mark, f"expected {what}, found {_found(node)}")
+            raise self._problem_at(node.start_mark, f"expected {what}, found {_found(node, context)}")
         seen: dict[str, Any] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -320,7 +337,12 @@ class Document:
 
         return _VARIABLE.sub(value, node.value)
 
-    def _unknown(self, node: yaml.ScalarNode, what: str, allowed: Collection[str]) -> InvalidInputError:
+    def _unknown(
+        self, node: yaml.ScalarNode, what: str, allowed: Collection[str], context: _Context = _PLAIN
+    ) -> InvalidInputError:
+        # Where secrets belong, a word that is nothing like the allowed ones may be one.
+        if context.secret and not difflib.get_close_matches(node.value, allowed, n=1):
+            return self._problem_at(node.start_mark, f"unknown {what} (allowed: {', '.join(allowed) or 'none'})")
         return self._problem_at(node.start_mark, unknown(what, node.value, allowed))
 
     def _problem_at(self, mark: Any, message: str) -> InvalidInputError:
@@ -343,7 +365,7 @@ def unknown(what: str, found: str, allowed: Collection[str]) -> str:
     return f"unknown {what} {_short(found)!r}{hint} (allowed: {', '.join(allowed) or 'none'})"
 
 
-def _found(node: yaml.Node) -> str:
+def _found(node: yaml.Node, context: _Context = _PLAIN) -> str:
     match node:
         case yaml.MappingNode():
             return "a mapping"
@@ -352,6 +374,8 @@ def _found(node: yaml.Node) -> str:
     kind = node.tag.rpartition(":")[2]
     if kind == "null":
         return "nothing"
+    if context.secret:
+        return _YAML_KINDS.get(kind, kind)
     return f"{_YAML_KINDS.get(kind, kind)} {_short(node.value)!r}"
 
 

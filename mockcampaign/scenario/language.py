@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -12,9 +11,10 @@ from mockcampaign.durations import parse_duration, parse_moment
 from mockcampaign.engine.faults import FaultInputError, When, read_fault
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import AUDIENCE_MAX, DEFAULT_RATES, Rates
-from mockcampaign.model import EventType, Fault
+from mockcampaign.model import EventType, Fault, KeyAuthentication
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
-from mockcampaign.scenario.document import Bounded, Decoded, Interpolated, Keyed, OneOf, Secret, Text
+from mockcampaign.scenario.document import Bounded, Decoded, Interpolated, Keyed, OneOf, Secret, Text, unknown
+from mockcampaign.transport.address import encode_headers, parse_address
 from mockcampaign.transport.faults import OUTAGES
 
 COUNT_MAX = 1_000_000
@@ -22,25 +22,26 @@ INT64_MAX = 2**63 - 1
 
 
 def _parse_url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018  (reading it is what checks it)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname or any(ord(char) <= 32 for char in text):
-        raise InvalidInputError(f"{text!r} is not a URL, allowed: http://host[:port]/path or https://…")
-    if parts.username is not None:
-        raise InvalidInputError("a URL with credentials, allowed: credentials under `auth`")
+    parse_address(text)
     return text
 
 
 def _parse_outage_kind(text: str) -> str:
     if text not in OUTAGES:
-        raise InvalidInputError(f"unknown outage kind {text!r} (allowed: {', '.join(OUTAGES)})")
+        raise InvalidInputError(unknown("kind of outage", text, OUTAGES))
     return text
 
 
+def _parse_span(text: str) -> int:
+    duration = parse_duration(text)
+    if not duration:
+        raise InvalidInputError(f"{text!r} is no time at all, allowed: 1ms or more")
+    return duration
+
+
 Duration = Annotated[int, Text(parse_duration, "a duration such as 90s, 10m, 2h, 3d or 1d12h")]
+Span = Annotated[int, Text(_parse_span, "a duration such as 90s, 10m, 2h, 3d or 1d12h")]
+"""A duration that is not zero."""
 Moment = Annotated[int, Text(parse_moment, "a moment such as 2025-01-01T00:00:00Z")]
 Url = Annotated[str, Text(_parse_url, "a URL")]
 JmesPath = Annotated[str, Text(check_jmespath, "a JMESPath")]
@@ -71,21 +72,28 @@ class BasicAuth(msgspec.Struct, frozen=True, kw_only=True):
     """HTTP Basic credentials."""
 
     username: str
-    password: Annotated[str, Secret()]
+    password: str
+
+    def __post_init__(self) -> None:
+        if ":" in self.username:
+            raise InvalidInputError("username: a colon in it would end it (RFC 7617), allowed: text without colons")
 
 
 class KeyAuth(msgspec.Struct, frozen=True, kw_only=True):
     """A request header with a secret value."""
 
     key: str
-    passphrase: Annotated[str, Secret()]
+    passphrase: str
+
+    def __post_init__(self) -> None:
+        encode_headers(KeyAuthentication(self.key, self.passphrase).headers())
 
 
 class NoAuth(msgspec.Struct, frozen=True, kw_only=True):
     """No credentials."""
 
 
-Auth = Annotated[Any, OneOf("a kind of credentials", {"basic": BasicAuth, "key": KeyAuth, "none": NoAuth})]
+Auth = Annotated[Any, Secret(), OneOf("a kind of credentials", {"basic": BasicAuth, "key": KeyAuth, "none": NoAuth})]
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +138,7 @@ class Mailing(msgspec.Struct, frozen=True, kw_only=True):
 class Outage(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}):
     """From now on, nothing reaches the consumer."""
 
-    duration: Duration
+    duration: Span
     kind: Annotated[str, Text(_parse_outage_kind, "a kind of outage")] = "refused"
     webhook: str | None = None
 
@@ -197,7 +205,7 @@ STEPS: dict[str, Any] = {
     "mailing": Mailing,
     "outage": Outage,
     "fault": Annotated[Any, Decoded(_read_fault_step, "a mapping of kind, webhook, times, for, every and so on")],
-    "advance": Duration,
+    "advance": Span,
     "run": Literal["until-idle"],
     "probe": Literal["now"],
     "expect": Annotated[

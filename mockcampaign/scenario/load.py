@@ -7,14 +7,19 @@ from typing import Any
 
 import msgspec
 
+from mockcampaign.durations import format_duration
 from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.errors import InvalidInputError, WebhookError
 from mockcampaign.events import Sample, load_sample
 from mockcampaign.model import EventType
+from mockcampaign.policy import DAY
 from mockcampaign.scenario import language
 from mockcampaign.scenario.document import Document, Location, unknown
 
 SUFFIX = ".scenario.yaml"
+
+VIRTUAL_TIME_MAX = 36_600 * DAY
+"""Longer runs are typing errors, and would leave the calendar."""
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +49,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...]
     samples: dict[str, Sample]
     """Captured events by the name under `like`."""
+
+    @property
+    def label(self) -> str:
+        """Tells its run from those of other scenarios, on every machine."""
+        return f"{self.path.name}: {self.scenario.name}"
 
     @property
     def expectations(self) -> tuple[Expectation, ...]:
@@ -90,6 +100,8 @@ class _Check:
         self._ids: dict[str, tuple[int, int]] = {}
         self._samples: dict[str, Sample] = {}
         self._emits = False
+        self._passes = 0
+        """Milliseconds that the steps let pass, at most."""
 
     def plan(self, must_emit: bool) -> Plan:
         for name, webhook in self._scenario.webhooks.items():
@@ -117,15 +129,28 @@ class _Check:
                 self._command(at, kind, value)
             case "emit":
                 value = self._emit(at, value)
+                self._pass(at, value.over)
             case "mailing":
                 self._emits = True
-            case "outage" | "fault" if value.webhook is not None:
-                self._known((*at, "webhook"), value.webhook)
+            case "outage" | "fault":
+                if value.webhook is not None:
+                    self._known((*at, "webhook"), value.webhook)
+                if kind == "outage":
+                    self._pass(at, value.duration)
+            case "advance":
+                self._pass(at, value)
             case "probe":
                 self._needs_probe(at)
             case "expect":
                 value = tuple(self._expectations(at, value))
         return Step(kind=kind, value=value, place=self._document.place(at))
+
+    def _pass(self, at: Location, duration: int) -> None:
+        self._passes += duration
+        if self._passes > VIRTUAL_TIME_MAX:
+            raise self._document.problem(
+                at, f"more virtual time than a run may take, allowed: {format_duration(VIRTUAL_TIME_MAX)} for all steps"
+            )
 
     def _create(self, at: Location, name: str, webhook: language.Webhook) -> None:
         if name == "consumer":

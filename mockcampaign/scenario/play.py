@@ -39,7 +39,10 @@ class Player:
     def with_campaign(cls, plan: Plan, transport: Transport, *, seed: int) -> Player:
         """A player with a campaign of its own, set up as the scenario says."""
         scenario = plan.scenario
-        return cls(plan, Campaign(transport, seed=seed, policy=scenario.policy.policy(), start=scenario.start))
+        campaign = Campaign(
+            transport, seed=seed, policy=scenario.policy.policy(), start=scenario.start, name=plan.label
+        )
+        return cls(plan, campaign)
 
     async def play(self) -> None:
         """Raises `CouldNotTellError` where no verdict is possible; what happened until then is in the journal.
@@ -119,7 +122,7 @@ class Player:
             if known:
                 raise CouldNotTellError(
                     f"probe {self._probe.url}: {known} of this run's events were there before it began, most likely "
-                    "from an earlier run with the same seed: start the consumer afresh, or give another --seed"
+                    "from an earlier run with the same seed and name: start the consumer afresh, or give another --seed"
                 )
         newer = account.since(before)
         if newer.count < 0:
