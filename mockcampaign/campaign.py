@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -156,6 +156,28 @@ class Campaign:
         `like` makes events of a captured one's shape. Raises `InvalidInputError` where that is of another type.
         """
         self.put(self.prepare(event_type, count, over=over, like=like, client_id=client_id))
+
+    def emit_events(
+        self,
+        event_type: EventType,
+        events: Sequence[Mapping[str, Any]],
+        *,
+        created: int | None = None,
+        client_id: int = DEFAULT_CLIENT_ID,
+    ) -> None:
+        """Let recipients act now, and exactly these events tell of it.
+
+        `created` is the moment from which their three days run; without it, it is each event's own where that is a
+        moment of the last three days, else now.
+        """
+        oldest, now = self.now - self.exporter.policy.event_age_max, self.now
+        payloads = []
+        for event in events:
+            moment = event.get("created") if created is None else created
+            if isinstance(moment, bool) or not isinstance(moment, int) or not oldest < moment <= now:
+                moment = now
+            payloads.append((moment, msgspec.json.encode(event)))
+        self.exporter.happen(Happening(client_id=client_id, type=event_type, payloads=tuple(payloads)))
 
     def prepare(
         self,

@@ -25,6 +25,7 @@ LEVELS = (
     {"compliance"},
     {"scenario"},
     {"report"},
+    {"check"},
     {"server"},
     {"cli"},
     {"__main__"},

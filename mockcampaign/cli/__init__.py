@@ -19,6 +19,8 @@ from mockcampaign.errors import CouldNotTellError, MockcampaignError
 
 COMMANDS = {
     "demo": "Run the shipped scenarios against a correct and a broken sample consumer.",
+    "check": "Examine a consumer, rule by rule.",
+    "rules": "List the rules that `check` examines, or explain one.",
     "run": "Run scenario files, or all *.scenario.yaml in folders.",
     "serve": "Serve a double of Campaign: REST API, Swagger UI, control API and a live page.",
     "schema": "Print the JSON Schema of the JSON report.",

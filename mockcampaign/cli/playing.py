@@ -105,7 +105,11 @@ def summed_up(results: list[ScenarioResult], outputs: Outputs) -> RunResult:
     """The result of all, written to where it is wanted. Raises `InvalidInputError` where that cannot be."""
     from mockcampaign.report.results import run_result
 
-    result = run_result(results)
+    return reported(run_result(results), outputs)
+
+
+def reported(result: RunResult, outputs: Outputs) -> RunResult:
+    """The result, written to where it is wanted. Raises `InvalidInputError` where that cannot be."""
     write(result, outputs)
     announce(result)
     return result

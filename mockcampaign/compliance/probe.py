@@ -55,6 +55,13 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
     def read(self, outcome: Outcome) -> Account:
         """Raises `CouldNotTellError` where the answer is no such account."""
+        found = self.found(outcome)
+        if isinstance(found, int):
+            return Account(found, None)
+        return Account(len(found), tuple(canonical(event) for event in found))
+
+    def found(self, outcome: Outcome) -> list[dict[str, Any]] | int:
+        """The events, or their number. Raises `CouldNotTellError` as `read` does."""
         match outcome:
             case NoAnswer(reason=reason):
                 raise self._unusable(reason)
@@ -71,21 +78,32 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
             kind = dict(outcome.headers).get("content-type", "no content type")
             start = outcome.body[:40].decode("utf-8", "backslashreplace")
             raise self._unusable(f"expected JSON, got {kind} that begins {start!r}") from None
-        expression = self.events or self.count or "@"
-        try:
-            found = jmespath.search(expression, answer)
-        except JMESPathError as error:
-            raise self._unusable(f"{expression!r} does not apply to the answer: {str(error).splitlines()[0]}") from None
-        if self.count is not None:
-            if isinstance(found, bool) or not isinstance(found, int) or found < 0:
-                raise self._unusable(f"{expression!r} leads to {_shown(found)}, expected a whole number")
-            return Account(found, None)
-        if not isinstance(found, list) or not all(isinstance(event, dict) for event in found):
-            raise self._unusable(f"{expression!r} leads to {_shown(found)}, expected a list of events")
-        return Account(len(found), tuple(canonical(event) for event in found))
+        return found_in(answer, f"probe {self.url}", events=self.events, count=self.count)
 
     def _unusable(self, why: str) -> CouldNotTellError:
         return CouldNotTellError(f"probe {self.url}: {why}")
+
+
+def found_in(
+    answer: Any, whose: str, *, events: str | None = None, count: str | None = None
+) -> list[dict[str, Any]] | int:
+    """What the JMESPath leads to in an account: a list of events, or with `count` a whole number.
+
+    Raises `CouldNotTellError`, which begins with `whose`, where it leads to something else.
+    """
+    expression = events or count or "@"
+    try:
+        found = answer if expression == "@" else jmespath.search(expression, answer)
+    except JMESPathError as error:
+        reason = str(error).splitlines()[0]
+        raise CouldNotTellError(f"{whose}: {expression!r} does not apply to the answer: {reason}") from None
+    if count is not None:
+        if isinstance(found, bool) or not isinstance(found, int) or found < 0:
+            raise CouldNotTellError(f"{whose}: {expression!r} leads to {_shown(found)}, expected a whole number")
+        return found
+    if not isinstance(found, list) or not all(isinstance(event, dict) for event in found):
+        raise CouldNotTellError(f"{whose}: {expression!r} leads to {_shown(found)}, expected a list of events")
+    return found
 
 
 def check_jmespath(expression: str) -> str:

@@ -27,8 +27,23 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     altered: tuple[tuple[bytes, bytes], ...]
     """Delivered, and what the account holds in its place."""
 
+    missing_count: int = 0
+    """More of them, of which only the number is known; so is `surplus_count`."""
+    surplus_count: int = 0
+
+    @classmethod
+    def of_counts(cls, required: int, allowed: int, held: int) -> Difference:
+        """Where the account is no more than a number."""
+        return cls(
+            missing=(),
+            surplus=(),
+            altered=(),
+            missing_count=max(0, required - held),
+            surplus_count=max(0, held - allowed),
+        )
+
     def __bool__(self) -> bool:
-        return bool(self.missing or self.surplus or self.altered)
+        return bool(self.missing or self.surplus or self.altered or self.missing_count or self.surplus_count)
 
     def describe(self) -> str:
         """One line that counts, and shows the first of each kind."""
@@ -42,6 +57,10 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
             fields = _differing_fields(*self.altered[0])
             changes = ", ".join(f"{name} {_value(sent, name)} became {_value(held, name)}" for name in fields[:3])
             parts.append(f"{len(self.altered)} altered, first: {changes}")
+        if self.missing_count:
+            parts.append(f"{self.missing_count} missing")
+        if self.surplus_count:
+            parts.append(f"{self.surplus_count} too many")
         return "; ".join(parts)
 
 
@@ -63,11 +82,15 @@ def compare(entries: Sequence[Entry], account: Tally, processed: Sequence[bytes]
     payloads = sent_events(entries)
     sent = Counter(payloads[serial] for serial in account.attempted)
     delivered = Counter(payloads[serial] for serial in account.delivered)
-    held = Counter(processed)
-    missing = list((delivered - held).elements())
-    surplus = list((held - sent).elements())
+    return difference(delivered, sent, Counter(processed))
+
+
+def difference(required: Counter[bytes], allowed: Counter[bytes], held: Counter[bytes]) -> Difference:
+    """How an account differs from what must be, and may be, in it. All are events in canonical form."""
+    missing = list((required - held).elements())
+    surplus = list((held - allowed).elements())
     altered = []
-    strangers = [event for event in surplus if event not in sent]
+    strangers = [event for event in surplus if event not in allowed]
     for event in strangers:
         # Of the missing events of the same mail, the one that has most in common is what this was made from.
         originals = [one for one in missing if _mail(one) == _mail(event)]
@@ -76,8 +99,8 @@ def compare(entries: Sequence[Entry], account: Tally, processed: Sequence[bytes]
             missing.remove(original)
             surplus.remove(event)
             altered.append((original, event))
-    # An account may hold what somebody else sent to the same consumer; only events of this run's mails are our affair.
-    ours = {_mail(event) for event in sent}
+    # An account may hold what somebody else sent to the same consumer; only events of these mails are our affair.
+    ours = {_mail(event) for event in allowed}
     surplus = [event for event in surplus if _mail(event) in ours]
     return Difference(missing=tuple(missing), surplus=tuple(surplus), altered=tuple(altered))
 

@@ -15,6 +15,17 @@ Level = Literal["must", "should"]
 Judgement = Literal["pass", "fail", "warn", "not-exercised", "could-not-tell"]
 
 
+class Reproduce(msgspec.Struct, frozen=True, kw_only=True):
+    """How to see a violation again, by itself."""
+
+    curl: str | None = None
+    """A command for a shell. It takes credentials from the environment."""
+    scenario: str | None = None
+    """A scenario file."""
+    case: tuple[msgspec.Raw, ...] | None = None
+    """The smallest list of events that shows the violation."""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one rule or one expectation."""
 
@@ -29,6 +40,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Positions in the journal."""
     place: str | None = None
     """`file:line:column` of an expectation."""
+    family: str | None = None
+    """Of a rule in the catalogue."""
+    reason: str | None = None
+    """Why a rule was not exercised, or could not be told."""
+    fix: str | None = None
+    """How to mend a consumer that violates the rule."""
+    cannot_tell: str | None = None
+    """What a pass does not show."""
+    reproduce: Reproduce | None = None
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

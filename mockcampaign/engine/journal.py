@@ -148,6 +148,17 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag
     outcome: Outcome
 
 
+class Requested(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="requested"):
+    """A request outside all delivery rules, such as Campaign never sends: to see what the consumer makes of it."""
+
+    at: int
+    method: str
+    what: str
+    """What is special about it, in a few words."""
+    body_bytes: int
+    outcome: Outcome
+
+
 class Probed(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="probed"):
     """The consumer's own account of what it has processed."""
 
@@ -176,6 +187,7 @@ Entry = (
     | FaultDeclared
     | FaultEnded
     | Verified
+    | Requested
     | Probed
     | StepReached
 )

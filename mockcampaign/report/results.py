@@ -18,7 +18,7 @@ FORMAT = 1
 
 Verdict = Literal["compliant", "violated", "could-not-tell"]
 
-_WORST: tuple[Judgement, ...] = ("fail", "could-not-tell", "warn", "pass", "not-exercised")
+WORST: tuple[Judgement, ...] = ("fail", "could-not-tell", "warn", "pass", "not-exercised")
 
 
 class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +66,10 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """The worst finding of each rule; its evidence refers to the journal of the scenario that `actual` names."""
     deliveries: Deliveries
     scenarios: list[ScenarioResult]
+    headline: str | None = None
+    """What a compliance check came to, in one sentence; None for runs of scenarios."""
+    trouble: str | None = None
+    """Why the whole is no success although nothing is violated."""
 
 
 def scenario_result(
@@ -132,7 +136,7 @@ def run_result(scenarios: Sequence[ScenarioResult]) -> RunResult:
     for scenario in scenarios:
         for finding in scenario.rules:
             known = worst.get(finding.id)
-            if known is None or _WORST.index(finding.outcome) < _WORST.index(known.outcome):
+            if known is None or WORST.index(finding.outcome) < WORST.index(known.outcome):
                 worst[finding.id] = msgspec.structs.replace(finding, actual=f"{scenario.name}: {finding.actual}")
     return RunResult(
         format=FORMAT,
@@ -152,7 +156,9 @@ def run_result(scenarios: Sequence[ScenarioResult]) -> RunResult:
 
 def verdict_of(result: RunResult) -> Verdict:
     """The worst verdict; a proven violation outweighs trouble elsewhere."""
-    verdicts = {scenario.verdict for scenario in result.scenarios}
+    verdicts: set[Verdict] = {scenario.verdict for scenario in result.scenarios}
+    if result.trouble is not None:
+        verdicts.add("could-not-tell")
     return "violated" if "violated" in verdicts else "could-not-tell" if "could-not-tell" in verdicts else "compliant"
 
 

@@ -17,42 +17,42 @@ Style = dict[str, str | bool]
 Styled = tuple[str, Style]
 """A piece of a line, and how a terminal may show it (keywords of `click.style`)."""
 
-_GOOD: Style = {"fg": "green"}
-_BAD: Style = {"fg": "red"}
-_DOUBT: Style = {"fg": "yellow"}
-_FAINT: Style = {"dim": True}
-_PLAIN: Style = {}
-_STRONG: Style = {"bold": True}
+GOOD: Style = {"fg": "green"}
+BAD: Style = {"fg": "red"}
+DOUBT: Style = {"fg": "yellow"}
+FAINT: Style = {"dim": True}
+PLAIN: Style = {}
+STRONG: Style = {"bold": True}
 
-_MARKS: dict[str, Styled] = {
-    "pass": ("ok  ", _GOOD),
-    "fail": ("FAIL", _BAD),
-    "warn": ("warn", _DOUBT),
-    "not-exercised": ("-   ", _FAINT),
-    "could-not-tell": ("?   ", _DOUBT),
+MARKS: dict[str, Styled] = {
+    "pass": ("ok  ", GOOD),
+    "fail": ("FAIL", BAD),
+    "warn": ("warn", DOUBT),
+    "not-exercised": ("-   ", FAINT),
+    "could-not-tell": ("?   ", DOUBT),
 }
 _VERDICTS: dict[str, Styled] = {
-    "compliant": ("compliant", _GOOD),
-    "violated": ("NOT COMPLIANT", _BAD),
-    "could-not-tell": ("could not tell", _DOUBT),
+    "compliant": ("compliant", GOOD),
+    "violated": ("NOT COMPLIANT", BAD),
+    "could-not-tell": ("could not tell", DOUBT),
 }
 
 
 def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[list[Styled]]:
     """The report on one scenario, line by line. Verbosity -1: the verdict only; 1: the whole timeline."""
-    yield [_VERDICTS[result.verdict], ("  ", _PLAIN), (printable(result.name), _STRONG)]
+    yield [_VERDICTS[result.verdict], ("  ", PLAIN), (printable(result.name), STRONG)]
     if verbosity < 0 and result.compliant:
         return
-    yield [(f"  {result.file}", _FAINT)]
+    yield [(f"  {result.file}", FAINT)]
     began = result.journal[0]
     assert isinstance(began, Began)
     seed = f"seed {result.seed}"
     spent = f"{format_duration(result.virtual_milliseconds)} of virtual time from {format_moment(began.at)}"
-    yield [(f"  {printable(result.target)}, {seed}, {spent}", _FAINT)]
+    yield [(f"  {printable(result.target)}, {seed}, {spent}", FAINT)]
     if result.trouble is not None:
-        yield [("  could not tell: ", _DOUBT), (printable(result.trouble), _PLAIN)]
+        yield [("  could not tell: ", DOUBT), (printable(result.trouble), PLAIN)]
     if verbosity >= 0:
-        yield from _timeline_lines(result, None if verbosity > 0 else TIMELINE_LINES_MAX)
+        yield from timeline_lines(result, None if verbosity > 0 else TIMELINE_LINES_MAX)
     for finding in [*result.expectations, *result.rules]:
         yield from _finding_lines(finding, verbosity)
     sums = result.deliveries
@@ -60,7 +60,7 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
         (
             f"  {sums.attempts} attempt{'' if sums.attempts == 1 else 's'}: {sums.delivered} events delivered, "
             f"{sums.discarded} discarded, {sums.pending} pending",
-            _FAINT,
+            FAINT,
         )
     ]
 
@@ -71,12 +71,12 @@ def summary_lines(result: RunResult) -> Iterator[list[Styled]]:
     for scenario in result.scenarios:
         counts[scenario.verdict] += 1
     number = len(result.scenarios)
-    yield [(f"{number} scenario{'' if number == 1 else 's'}: ", _STRONG)] + [
+    yield [(f"{number} scenario{'' if number == 1 else 's'}: ", STRONG)] + [
         piece
         for index, (verdict, count) in enumerate(counts.items())
         for piece in [
-            (", " if index else "", _PLAIN),
-            (f"{count} {_VERDICTS[verdict][0]}", _VERDICTS[verdict][1] if count else _FAINT),
+            (", " if index else "", PLAIN),
+            (f"{count} {_VERDICTS[verdict][0]}", _VERDICTS[verdict][1] if count else FAINT),
         ]
     ]
 
@@ -91,7 +91,7 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def _timeline_lines(result: ScenarioResult, lines_max: int | None) -> Iterator[list[Styled]]:
+def timeline_lines(result: ScenarioResult, lines_max: int | None) -> Iterator[list[Styled]]:
     names = {webhook_id: name for name, webhook_id in result.webhooks.items()}
     lines = list(timeline(result.journal, names))
     when_width = min(max((len(line.when) for line in lines), default=0), 32)
@@ -102,11 +102,11 @@ def _timeline_lines(result: ScenarioResult, lines_max: int | None) -> Iterator[l
         shown = [*lines[:half], None, *lines[-half:]]
     for line in shown:
         if line is None:
-            yield [(f"    … {len(lines) - len(shown) + 1} more lines (-v shows them)", _FAINT)]
+            yield [(f"    … {len(lines) - len(shown) + 1} more lines (-v shows them)", FAINT)]
             continue
-        style = {None: _FAINT, True: _GOOD, False: _BAD}[line.accepted]
+        style = {None: FAINT, True: GOOD, False: BAD}[line.accepted]
         yield [
-            (f"    {line.when:<{when_width}}  {line.who:<{who_width}}  {line.what}", _PLAIN),
+            (f"    {line.when:<{when_width}}  {line.who:<{who_width}}  {line.what}", PLAIN),
             (f"  {printable(line.came_to)}" if line.came_to else "", style),
         ]
 
@@ -115,10 +115,10 @@ def _finding_lines(finding: Finding, verbosity: int) -> Iterator[list[Styled]]:
     failed = finding.outcome in ("fail", "warn", "could-not-tell")
     if not failed and (verbosity < 0 or (finding.place is None and verbosity < 1)):
         return
-    yield [("  ", _PLAIN), _MARKS[finding.outcome], (f" {finding.title}", _PLAIN)]
+    yield [("  ", PLAIN), MARKS[finding.outcome], (f" {finding.title}", PLAIN)]
     if failed:
         if finding.place is not None:
-            yield [(f"         at {finding.place}", _FAINT)]
-        yield [(f"         required  {finding.requirement}", _FAINT)]
-        yield [(f"         expected  {finding.expected}", _PLAIN)]
-        yield [(f"         actual    {printable(finding.actual)}", _PLAIN)]
+            yield [(f"         at {finding.place}", FAINT)]
+        yield [(f"         required  {finding.requirement}", FAINT)]
+        yield [(f"         expected  {finding.expected}", PLAIN)]
+        yield [(f"         actual    {printable(finding.actual)}", PLAIN)]

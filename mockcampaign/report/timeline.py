@@ -19,6 +19,7 @@ from mockcampaign.engine.journal import (
     Happened,
     OutageDeclared,
     Probed,
+    Requested,
     WebhookChanged,
     serials_in,
 )
@@ -100,6 +101,9 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
             return Line(when=when, who="", what=f"fault {fault.kind}{_limits(hits)}", came_to="", accepted=None)
         case FaultEnded(kind=kind):
             return Line(when=when, who="", what=f"fault {kind} ended", came_to="", accepted=None)
+        case Requested(method=method, what=special, outcome=outcome):
+            came_to = outcome.describe()
+            return Line(when=when, who="", what=f"{method}: {special}", came_to=came_to, accepted=None)
         case Probed(count=count):
             what = f"probe: {count} event{_s(count)} processed"
             return Line(when=when, who="", what=what, came_to="", accepted=None)

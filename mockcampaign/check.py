@@ -1,0 +1,150 @@
+"""The compliance check: the whole catalogue against one consumer, as one result.
+
+    transport = WireTransport()
+    settings = Settings(now=wall.now(), seed=1)
+    source = UrlAccount(Probe(url="http://127.0.0.1:8000/processed", events="@"), transport, timeout=10_000)
+    result = await check("http://127.0.0.1:8000/hook", transport=transport, settings=settings, source=source)
+
+The consumer needs no reset before, and none between rules: each rule sends events of mailings and recipients of its
+own, and looks for just these in the account. Client and mailing ids are from `settings.CLIENT_IDS` and `MAILING_IDS`.
+
+`source` tells what the consumer has processed: `UrlAccount`, `CommandAccount` or `CallableAccount` of
+`compliance.account`; without one, the rules that need it are not exercised.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+
+from mockcampaign.compliance.account import AccountSource
+from mockcampaign.compliance.examination import Examination, Examiner
+from mockcampaign.compliance.rules import RULES, Finding
+from mockcampaign.compliance.settings import Settings
+from mockcampaign.report.results import (
+    FORMAT,
+    WORST,
+    Deliveries,
+    RunResult,
+    ScenarioResult,
+    run_result,
+    scenario_result,
+)
+from mockcampaign.transport import Transport
+
+
+async def check(
+    url: str,
+    *,
+    transport: Transport,
+    settings: Settings,
+    source: AccountSource | None = None,
+    told: Callable[[Finding], None] = lambda finding: None,
+) -> RunResult:
+    """Examine the consumer at the URL. `told` is called with each rule's finding as soon as there is one.
+
+    Whatever the consumer does is in the result, never an exception. Raises `CouldNotTellError` where it cannot be
+    reached at the start, or its account not be read, and `InvalidInputError` for rules that do not exist.
+    """
+    examiner = Examiner(
+        url, transport=transport, settings=settings, source=source, told=lambda examination: told(examination.finding)
+    )
+    await examiner.run()
+    return check_result(examiner.examinations, url, settings)
+
+
+def check_result(examinations: list[Examination], url: str, settings: Settings) -> RunResult:
+    """What the examinations came to, all together."""
+    scenarios = [_scenario(examination, url, settings) for examination in examinations if examination.entries]
+    findings = {examination.rule.id: examination.finding for examination in examinations}
+    for scenario in scenarios:
+        for seen in scenario.rules[1:]:
+            known = findings.get(seen.id)
+            if (
+                known is not None
+                and seen.outcome in ("fail", "warn")
+                and WORST.index(seen.outcome) < WORST.index(known.outcome)
+            ):
+                findings[seen.id] = msgspec.structs.replace(
+                    known, outcome=seen.outcome, actual=f"{scenario.name}: {seen.actual}", evidence=seen.evidence
+                )
+    rules = list(findings.values())
+    trouble = _trouble(rules, settings)
+    whole = (
+        run_result(scenarios)
+        if scenarios
+        else RunResult(
+            format=FORMAT,
+            compliant=False,
+            target=url,
+            seed=settings.seed,
+            rules=[],
+            deliveries=Deliveries(attempts=0, delivered=0, discarded=0, pending=0),
+            scenarios=[],
+        )
+    )
+    return msgspec.structs.replace(
+        whole,
+        compliant=whole.compliant and trouble is None,
+        rules=rules,
+        headline=headline(rules),
+        trouble=trouble,
+    )
+
+
+def headline(rules: list[Finding]) -> str:
+    """What was examined, what was violated, and what the rest would need."""
+    counts = Counter(finding.outcome for finding in rules)
+    exercised = counts["pass"] + counts["fail"] + counts["warn"]
+    hazards = f"{counts['warn']} hazard{'s' * (counts['warn'] != 1)}" if counts["warn"] else ""
+    if counts["fail"]:
+        parts = [f"{counts['fail']} of {exercised} rules violated" + (f", {hazards}" if hazards else "")]
+    else:
+        parts = [f"no violation in {exercised} of {len(rules)} rules" + (f", but {hazards}" if hazards else "")]
+    reasons = Counter(
+        finding.reason or ""
+        for finding in rules
+        if finding.outcome == "not-exercised" and (finding.reason or "").startswith("needs ")
+    )
+    parts += [
+        f"{count} need{'s' * (count == 1)} {reason.removeprefix('needs ').partition(' (')[0]}"
+        for reason, count in reasons.items()
+    ]
+    others = counts["not-exercised"] - reasons.total()
+    if others:
+        parts.append(f"{others} not exercised")
+    if counts["could-not-tell"]:
+        parts.append(f"{counts['could-not-tell']} could not be told")
+    return "; ".join(parts)
+
+
+def _trouble(rules: list[Finding], settings: Settings) -> str | None:
+    outcomes = {finding.outcome for finding in rules}
+    if not outcomes & {"pass", "fail", "warn"}:
+        return "no rule was exercised"
+    untold = [finding.id for finding in rules if finding.outcome == "could-not-tell"]
+    if untold:
+        return f"{len(untold)} rules could not be told, first {untold[0]}"
+    open_musts = [finding.id for finding in rules if finding.level == "must" and finding.outcome == "not-exercised"]
+    if settings.strict and open_musts:
+        return f"--strict, and {len(open_musts)} must-rules were not exercised, first {open_musts[0]}"
+    return None
+
+
+def _scenario(examination: Examination, url: str, settings: Settings) -> ScenarioResult:
+    assert examination.entries is not None
+    finding = examination.finding
+    seen = [rule.judge(examination.entries) for rule in RULES if rule.id != finding.id]
+    return scenario_result(
+        name=finding.id,
+        file="",
+        target=url,
+        trouble=finding.reason if finding.outcome == "could-not-tell" else None,
+        webhooks=examination.webhooks,
+        rules=[finding, *seen],
+        expectations=[],
+        journal=examination.entries,
+        strict=settings.strict,
+    )

@@ -1,0 +1,159 @@
+"""`mockcampaign check`: the compliance catalogue against a consumer."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options
+from mockcampaign.cli.playing import reported, run_async, wire
+from mockcampaign.cli.terminal import INTERRUPTED, interrupted, print_lines, use_color
+from mockcampaign.durations import format_duration
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.model import Authentication, BasicAuthentication, EventType, KeyAuthentication, NoAuthentication
+
+
+class _Names(click.ParamType[tuple[str, ...]]):
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        return value if isinstance(value, tuple) else tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+@click.command()
+@click.argument("url")
+@click.option("--type", "event_type", type=click.Choice([kind.value for kind in EventType]), default="open")
+@click.option("--basic-auth", metavar="USER:PASSWORD", envvar="CHECK_BASIC_AUTH", help="The right credentials.")
+@click.option("--key-auth", metavar="NAME:VALUE", envvar="CHECK_KEY_AUTH", help="The same as a header of its own.")
+@click.option("--probe", "probe_url", metavar="URL", help="Where the consumer tells what it has processed.")
+@click.option("--probe-command", metavar="COMMAND", help="A command that prints the same as JSON.")
+@click.option("--probe-events", metavar="JMESPATH", help="Leads to the list of events; @ without it.")
+@click.option("--probe-count", metavar="JMESPATH", help="Leads to their number, where it tells no more than that.")
+@click.option("--probe-fields", type=_Names(), metavar="FIELD,…", help="The fields that the account keeps; all.")
+@click.option("--rules", type=_Names(), default=(), metavar="ID,…", help="Only these rules or families.")
+@click.option("--skip", type=_Names(), default=(), metavar="ID,…", help="Not these rules or families.")
+@click.option("--examples", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Per generated rule.")
+@click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="The sender's time-out.")
+@click.option("--settle", type=DurationType(), default="0s", help="How long the account may lag behind, such as 5s.")
+@click.option("--budget", type=DurationType(), default="2m", show_default=True, help="How long all may take.")
+@click.option("--client-id", type=click.IntRange(1, 2**53), help="The clientId of the events.")
+@click.option("--wait-for-consumer", type=DurationType(), default=0, help="Let the consumer start first, such as 30s.")
+@click.option("--strict", is_flag=True, help="Hazards fail it; must-rules that were not exercised are status 3.")
+@click.option("--explain", is_flag=True, help="Whole timelines, and how to see a violation again.")
+@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
+@click.option("--insecure", is_flag=True, help="Accept any certificate.")
+@common_options
+def check(
+    url: str,
+    event_type: str,
+    basic_auth: str | None,
+    key_auth: str | None,
+    probe_url: str | None,
+    probe_command: str | None,
+    probe_events: str | None,
+    probe_count: str | None,
+    probe_fields: tuple[str, ...] | None,
+    wait_for_consumer: int,
+    explain: bool,
+    ca_file: Path | None,
+    insecure: bool,
+    seed: int | None,
+    outputs: Outputs,
+    verbose: bool,
+    quiet: bool,
+    no_color: bool,
+    **options: Any,
+) -> int:
+    """Examine the consumer at URL, rule by rule (`mockcampaign rules` lists them)."""
+    from mockcampaign.check import check_result
+    from mockcampaign.compliance.account import AccountSource, CommandAccount, UrlAccount
+    from mockcampaign.compliance.examination import Examiner
+    from mockcampaign.compliance.probe import Probe, check_jmespath
+    from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Settings
+    from mockcampaign.events.fields import FIELDS
+    from mockcampaign.report.checks import check_lines, headline_lines
+    from mockcampaign.report.results import exit_status
+    from mockcampaign.transport import Transport, wall
+    from mockcampaign.transport.address import parse_address
+    from mockcampaign.transport.wire import wait_until_reachable
+
+    parse_address(url)
+    if probe_url is not None:
+        parse_address(probe_url)
+        if probe_command is not None:
+            raise InvalidInputError("allowed: one of --probe and --probe-command, found both")
+    if probe_events is not None and probe_count is not None:
+        raise InvalidInputError("allowed: one of --probe-events and --probe-count, found both")
+    for expression in (probe_events, probe_count):
+        if expression is not None:
+            check_jmespath(expression)
+    unknown = sorted(set(probe_fields or ()) - set(FIELDS))
+    if unknown:
+        raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(FIELDS)}")
+    settings = Settings(
+        seed=secrets.randbits(31) if seed is None else seed,
+        now=wall.now() // 1_000 * 1_000,
+        event_type=EventType(event_type),
+        authentication=_authentication(basic_auth, key_auth),
+        probe_fields=probe_fields or tuple(FIELDS),
+        **options,
+    )
+    color = use_color(no_color)
+    examiner: Examiner | None = None
+
+    def account(transport: Transport) -> AccountSource | None:
+        events = None if probe_count is not None else probe_events or "@"
+        if probe_url is not None:
+            return UrlAccount(
+                Probe(url=probe_url, events=events, count=probe_count), transport, timeout=settings.timeout
+            )
+        if probe_command is not None:
+            return CommandAccount(probe_command, events=events, count=probe_count, timeout=settings.timeout)
+        return None
+
+    async def examine() -> None:
+        nonlocal examiner
+        if wait_for_consumer and not await wait_until_reachable(url, wait_for_consumer):
+            raise CouldNotTellError(f"consumer {url}: not reachable within {format_duration(wait_for_consumer)}")
+        async with wire(ca_file, not insecure) as transport:
+            examiner = Examiner(url, transport=transport, settings=settings, source=account(transport))
+            if not quiet:
+                click.echo(
+                    f"{len(examiner.rules)} rules, at most {format_duration(settings.budget)}; events of clients from "
+                    f"{CLIENT_IDS.start} and mailings from {MAILING_IDS.start} on\n"
+                )
+            await examiner.run()
+
+    status: int | None = None
+    try:
+        run_async(examine)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        status = interrupted()
+    if examiner is None or not examiner.examinations:
+        return INTERRUPTED
+    examiner.not_reached()
+    result = check_result(examiner.examinations, url, settings)
+    print_lines(check_lines(result, verbosity=verbose - quiet, explain=explain), color)
+    print_lines(headline_lines(result, examiner.milliseconds), color)
+    reported(result, outputs)
+    return exit_status(result) if status is None else status
+
+
+def _authentication(basic_auth: str | None, key_auth: str | None) -> Authentication:
+    if basic_auth is not None and key_auth is not None:
+        raise InvalidInputError("allowed: one of --basic-auth and --key-auth, found both")
+    if basic_auth is not None:
+        user_name, colon, password = basic_auth.partition(":")
+        if not colon:
+            raise InvalidInputError("--basic-auth: no colon in it, allowed: USER:PASSWORD")
+        return BasicAuthentication(user_name, password)
+    if key_auth is not None:
+        key, colon, passphrase = key_auth.partition(":")
+        if not colon or not key.strip() or not passphrase.strip():
+            raise InvalidInputError("--key-auth: no colon in it, allowed: NAME:VALUE")
+        return KeyAuthentication(key.strip(), passphrase.strip())
+    return NoAuthentication()

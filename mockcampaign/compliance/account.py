@@ -1,0 +1,107 @@
+"""Where a check asks what the consumer has processed: a URL, a command, or a Python callable."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import shlex
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from mockcampaign.compliance.probe import ACCOUNT_BYTES_MAX, Probe, found_in
+from mockcampaign.errors import CouldNotTellError
+from mockcampaign.transport import Transport
+
+Found = list[dict[str, Any]] | int
+"""What was processed so far: the events, or only their number."""
+
+Ask = Callable[[], Found | Awaitable[Found]]
+
+
+class AccountSource(Protocol):
+    """Somebody who tells what the consumer has processed."""
+
+    @property
+    def tells_events(self) -> bool:
+        """Whether it tells the events themselves, not only their number."""
+        ...
+
+    async def ask(self) -> Found:
+        """What was processed so far. Raises `CouldNotTellError` where that cannot be learned."""
+        ...
+
+
+class UrlAccount:
+    """The consumer tells it itself, at a URL."""
+
+    def __init__(self, probe: Probe, transport: Transport, *, timeout: int) -> None:
+        """`timeout` in milliseconds."""
+        self._probe = probe
+        self._transport = transport
+        self._timeout = timeout
+
+    @property
+    def tells_events(self) -> bool:
+        return self._probe.count is None
+
+    async def ask(self) -> Found:
+        return self._probe.found(await self._transport.send(self._probe.request(self._timeout)))
+
+
+class CommandAccount:
+    """A command prints it as JSON."""
+
+    def __init__(self, command: str, *, events: str | None = None, count: str | None = None, timeout: int) -> None:
+        """`events` or `count` is a JMESPath into what is printed; `timeout` in milliseconds."""
+        self._command = shlex.split(command)
+        self._events = events
+        self._count = count
+        self._timeout = timeout
+
+    @property
+    def tells_events(self) -> bool:
+        return self._count is None
+
+    async def ask(self) -> Found:
+        whose = f"probe command {self._command[0]}"
+        try:
+            running = await asyncio.create_subprocess_exec(
+                *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+            )
+        except OSError as error:
+            raise CouldNotTellError(f"{whose}: {error.strerror}") from None
+        try:
+            async with asyncio.timeout(self._timeout / 1_000):
+                printed, _ = await running.communicate()
+        except TimeoutError:
+            raise CouldNotTellError(f"{whose}: still running after {self._timeout} ms") from None
+        finally:
+            if running.returncode is None:
+                running.kill()
+                await running.wait()
+        if running.returncode:
+            raise CouldNotTellError(f"{whose}: ended with status {running.returncode}")
+        if len(printed) > ACCOUNT_BYTES_MAX:
+            raise CouldNotTellError(f"{whose}: printed more than {ACCOUNT_BYTES_MAX} bytes")
+        try:
+            answer = msgspec.json.decode(printed)
+        except msgspec.DecodeError:
+            raise CouldNotTellError(f"{whose}: did not print JSON") from None
+        return found_in(answer, whose, events=self._events, count=self._count)
+
+
+class CallableAccount:
+    """A function returns it, at once or as something to await."""
+
+    def __init__(self, ask: Ask, *, tells_events: bool = True) -> None:
+        """`tells_events` is False where it returns a number."""
+        self._ask = ask
+        self.tells_events = tells_events
+
+    async def ask(self) -> Found:
+        found = self._ask()
+        if inspect.isawaitable(found):
+            found = await found
+        return found_in(found, "probe", **({} if self.tells_events else {"count": "@"}))

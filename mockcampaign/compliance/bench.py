@@ -1,0 +1,385 @@
+"""Where one rule is examined: a sender of its own, events that only it sends, and the account of just these."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import string
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from mockcampaign.campaign import Campaign, FaultInForce
+from mockcampaign.compliance.account import AccountSource, Found
+from mockcampaign.compliance.processed import Difference, difference
+from mockcampaign.compliance.rule import Event, NotExercised
+from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Settings
+from mockcampaign.compliance.tally import tally
+from mockcampaign.engine.journal import Attempted, Happened, Probed, Requested
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.events import values
+from mockcampaign.events.fields import EXAMPLE, TYPES
+from mockcampaign.model import CONNECT_PHASES, EventType, NoAnswer, Outcome, Request, Responded, TimedOut, Webhook
+from mockcampaign.policy import MINUTE, Policy
+from mockcampaign.transport import Transport
+from mockcampaign.transport.wall import pause
+
+PACE = 7
+"""Milliseconds from one event to the next, unless a rule says otherwise: no two are of the same moment."""
+
+SETTLE_POLL = 50
+"""Milliseconds between two looks at an account that may still change."""
+
+_LETTERS = string.ascii_uppercase + string.digits
+_CLIENTS = tuple(dict.fromkeys(client for _, (_, client) in values.MAILBOXES))
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a list."""
+
+    outcomes: tuple[Outcome, ...]
+    """Of each attempt."""
+    accepted: bool
+    """Whether the consumer took all of it."""
+
+    @property
+    def last(self) -> Outcome:
+        """Of the last attempt."""
+        return self.outcomes[-1]
+
+    def describe(self) -> str:
+        """The outcomes in a few words."""
+        shown = [_shown(outcome) for outcome in self.outcomes]
+        return shown[0] if len(set(shown)) == 1 else ", then ".join(shown)
+
+
+class Bench:
+    """One rule's own. Its virtual time moves only as the rule wants."""
+
+    def __init__(
+        self,
+        rule_id: str,
+        *,
+        url: str,
+        transport: Transport,
+        settings: Settings,
+        start: int,
+        source: AccountSource | None,
+        shown_fields: frozenset[str],
+        policy: Policy | None = None,
+    ) -> None:
+        """`start` in milliseconds since 1970; `shown_fields` are those that the account shows as they were sent."""
+        self.url = url
+        self.settings = settings
+        self.type = settings.event_type
+        self.campaign = Campaign(
+            transport,
+            seed=settings.seed,
+            policy=Policy(timeout=settings.timeout) if policy is None else policy,
+            start=start,
+        )
+        self.random = random.Random(f"check:{settings.seed}:{rule_id}")
+        self.shown_fields = shown_fields
+        self._transport = transport
+        self._source = source
+        digest = int.from_bytes(hashlib.sha256(f"{settings.seed}:{rule_id}".encode()).digest()[:8])
+        self.client_id = settings.client_id or CLIENT_IDS[digest % len(CLIENT_IDS)]
+        self.mailing_id = MAILING_IDS[digest % len(MAILING_IDS)]
+        self._webhooks: list[Webhook] = []
+        self._made = 0
+        self._newest = start - MINUTE
+        self._mail_ids: set[str] = set()
+        self._count_before: int | None = None
+
+    # Events
+
+    def event(self, **changes: Any) -> Event:
+        """One event of a recipient and a mail of its own, later than all before."""
+        return self.events(1, **changes)[0]
+
+    def events(self, count: int, event_type: EventType | None = None, **changes: Any) -> list[Event]:
+        """The same, several. `changes` sets fields in all of them, if their type has these."""
+        kind = self.type if event_type is None else event_type
+        return [self._event(kind, changes) for _ in range(count)]
+
+    def _event(self, kind: EventType, changes: dict[str, Any]) -> Event:
+        self._made += 1
+        self._newest = min(max(self._newest + PACE, self.campaign.now - MINUTE), self.campaign.now)
+        device, system, browser = self.random.choice(_CLIENTS)
+        known = {
+            **EXAMPLE,
+            "type": kind.value,
+            "recipientId": str(self.random.randrange(10**11, 10**12)),
+            "userListId": self.mailing_id + 1,
+            "remoteAddress": f"198.51.100.{self.random.randrange(1, 255)}",
+            "clientId": self.client_id,
+            "mailingId": self.mailing_id,
+            "created": self._newest,
+            "subscriptionId": self.random.randrange(10**6, 10**9),
+            "mailId": self.mail_id(),
+            "device": device,
+            "operatingSystem": system,
+            "browser": browser,
+            "linkId": self.mailing_id + 2,
+        }
+        return {name: changes.get(name, known[name]) for name in TYPES[kind]}
+
+    def mail_id(self) -> str:
+        """A new one, in the shape of the guide's example."""
+        return "-".join("".join(self.random.choices(_LETTERS, k=size)) for size in (8, 8, 6))
+
+    # Delivering
+
+    def webhook(self, number: int = 0, event_type: EventType | None = None) -> Webhook:
+        """An activated webhook, the same one for the same number. Each belongs to a client of its own."""
+        while len(self._webhooks) <= number:
+            self._webhooks.append(self._new_webhook(len(self._webhooks), event_type or self.type))
+        return self._webhooks[number]
+
+    def _new_webhook(self, number: int, event_type: EventType) -> Webhook:
+        webhook = self.campaign.create(
+            event_type, self.url, self.settings.authentication, client_id=CLIENT_IDS[0] + number
+        )
+        return self.campaign.activate(webhook)
+
+    @property
+    def webhook_ids(self) -> dict[str, int]:
+        """By the names under which a report shows them."""
+        return {
+            "hook" if number == 0 else f"hook {number + 1}": webhook.id for number, webhook in enumerate(self._webhooks)
+        }
+
+    def give_up(self, number: int = 0) -> None:
+        """Discard what a webhook still has to deliver, so that nothing waits behind it."""
+        webhook = self.campaign.deactivate(self._webhooks[number])
+        self.campaign.delete(webhook)
+        self._webhooks[number] = self._new_webhook(number, webhook.type)
+
+    def emit(self, events: Sequence[Event], number: int = 0, *, created: int | None = None) -> None:
+        """Let these events happen, exactly."""
+        webhook = self.webhook(number)
+        self._mail_ids.update(event["mailId"] for event in events if isinstance(event.get("mailId"), str))
+        self.campaign.emit_events(webhook.type, events, client_id=webhook.client_id, created=created)
+
+    async def deliver(
+        self, events: Sequence[Event], *, attempts: int = 1, number: int = 0, created: int | None = None
+    ) -> Delivery:
+        """Emit and send them. What the consumer does not take within so many attempts is given up.
+
+        Raises `CouldNotTellError` where the consumer cannot be reached.
+        """
+        self.webhook(number)
+        before = self._attempts(number)
+        self.emit(events, number, created=created)
+        return await self._send(number, before, attempts, give_up=True)
+
+    async def proceed(self, *, attempts: int = 1, number: int = 0, give_up: bool = True) -> Delivery:
+        """Make the next attempts at what is pending."""
+        return await self._send(number, self._attempts(number), attempts, give_up=give_up)
+
+    async def _send(self, number: int, before: int, attempts: int, *, give_up: bool) -> Delivery:
+        campaign, webhook = self.campaign, self._webhooks[number]
+        exporter = campaign.exporter
+        await campaign.advance(0)
+        while exporter.pending_count(webhook.id) and self._attempts(number) - before < attempts:
+            due = exporter.clock.next_due()
+            if due is None:
+                break
+            await campaign.advance(due - campaign.now)
+        accepted = not exporter.pending_count(webhook.id)
+        outcomes = tuple(
+            entry.outcome
+            for entry in campaign.journal.entries
+            if isinstance(entry, Attempted) and entry.webhook_id == webhook.id
+            for _ in range(entry.count)
+        )[before:]
+        if outcomes and not self._touched(outcomes):
+            raise CouldNotTellError(f"consumer {self.url}: {_shown(outcomes[-1])}")
+        if not accepted and give_up:
+            self.give_up(number)
+        return Delivery(outcomes=outcomes, accepted=accepted)
+
+    def _touched(self, outcomes: Sequence[Outcome]) -> bool:
+        """Whether any attempt reached the consumer, or was not meant to."""
+        entries = [entry for entry in self.campaign.journal.entries if isinstance(entry, Attempted)]
+        return bool(entries[-1].faults) or any(
+            isinstance(outcome, Responded) or outcome.phase not in CONNECT_PHASES for outcome in outcomes
+        )
+
+    def _attempts(self, number: int) -> int:
+        webhook = self.webhook(number)
+        return sum(
+            entry.count
+            for entry in self.campaign.journal.entries
+            if isinstance(entry, Attempted) and entry.webhook_id == webhook.id
+        )
+
+    async def must_deliver(self, events: Sequence[Event], *, number: int = 0) -> Delivery:
+        """`deliver`, where the rule is about what comes afterwards. Raises `NotExercised` unless it is accepted."""
+        delivery = await self.deliver(events, number=number, attempts=3)
+        if not delivery.accepted:
+            count = len(events)
+            raise NotExercised(
+                f"a list of {count} ordinary event{'s' * (count > 1)} was not taken: {delivery.describe()}"
+            )
+        return delivery
+
+    async def must_process(self, count: int) -> None:
+        """An ordinary list of so many events, by which to know that it is not that which goes wrong.
+
+        Raises `NotExercised` unless it is accepted and processed as it should be.
+        """
+        await self.must_deliver(self.events(count))
+        difference = await self.difference()
+        if difference:
+            raise NotExercised(
+                f"even an ordinary list of {count} is not processed as it should be: {difference.describe()}"
+            )
+
+    def fault(self, kind: str, number: int = 0, **options: Any) -> FaultInForce:
+        """Declare a fault as `Campaign.fault` does. Raises `NotExercised` where the transport cannot carry it out."""
+        webhook = self.webhook(number)
+        try:
+            return self.campaign.fault(kind, webhook, **options)
+        except InvalidInputError as error:
+            raise NotExercised(str(error)) from None
+
+    async def request(
+        self,
+        what: str,
+        body: bytes,
+        *,
+        method: str = "POST",
+        headers: Iterable[tuple[str, str]] | None = None,
+        authenticated: bool = True,
+    ) -> Outcome:
+        """Send something that Campaign never sends; `what` says in a few words what is special about it."""
+        sent_headers = [("Content-Type", "application/json")] if headers is None else list(headers)
+        if authenticated:
+            sent_headers += self.settings.authentication.headers()
+        request = Request(
+            method=method,
+            url=self.url,
+            headers=tuple(sent_headers),
+            body=body,
+            timeout=self.settings.timeout,
+            response_body_bytes_kept=self.campaign.exporter.policy.response_body_bytes_kept,
+        )
+        outcome = await self._transport.send(request)
+        outcome = msgspec.structs.replace(outcome, measured=msgspec.UNSET)
+        webhook = self.webhook()
+        self.campaign.journal.append(
+            Requested(
+                at=self.campaign.now,
+                method=method,
+                what=what,
+                body_bytes=len(body),
+                outcome=self.campaign.exporter.without_secrets(webhook.id, outcome),
+            )
+        )
+        return outcome
+
+    def expect_events_of(self, events: Iterable[Event]) -> None:
+        """Look for these in the account, too, though they were not sent as Campaign sends them."""
+        self._mail_ids.update(event["mailId"] for event in events)
+
+    # The account
+
+    async def begin(self) -> None:
+        """Note how many events there were before, where the account is no more than a number."""
+        if self._source is not None and not self._source.tells_events:
+            found = await self._source.ask()
+            self._count_before = found if isinstance(found, int) else len(found)
+
+    async def held(self) -> Found:
+        """This rule's own events in the account, or how many came since the rule began.
+
+        Raises `NotExercised` without a probe.
+        """
+        if self._source is None:
+            raise NotExercised("needs a probe")
+        found = await self._source.ask()
+        if isinstance(found, int):
+            return found - (self._count_before or 0)
+        return [event for event in found if event.get("mailId") in self._mail_ids]
+
+    async def events_held(self) -> list[Event]:
+        """The same, where only the events themselves will do."""
+        found = await self.settled(self.difference_now)
+        held = found[1]
+        if isinstance(held, int):
+            raise NotExercised("needs a probe that tells the events")
+        return held
+
+    async def difference(self) -> Difference:
+        """How the account differs from what was delivered, once it is settled.
+
+        An event that was emitted more than once may be there as often, and must be there once if it was acknowledged.
+        """
+        return (await self.settled(self.difference_now))[0]
+
+    async def settled(self, look: Any) -> tuple[Difference, Found]:
+        """Look until nothing is missing or the account has been the same for as long as it may take to settle."""
+        waited = 0
+        before: Found | None = None
+        patience = self.settings.settle
+        while True:
+            found, held = await look()
+            if patience == 0 or (held == before and (not found or waited >= patience)):
+                break
+            waited = waited + SETTLE_POLL if held == before else 0
+            before = held
+            await pause(SETTLE_POLL)
+        count, events = (
+            (held, None)
+            if isinstance(held, int)
+            else (len(held), tuple(msgspec.Raw(msgspec.json.encode(event)) for event in held))
+        )
+        self.campaign.journal.append(Probed(at=self.campaign.now, count=count, events=events))
+        return found, held
+
+    async def difference_now(self) -> tuple[Difference, Found]:
+        """How the account differs from what was delivered as it is now, and what it holds."""
+        held = await self.held()
+        entries = self.campaign.journal.entries
+        sent: dict[int, Event] = {
+            entry.first_serial + index: msgspec.json.decode(encoded)
+            for entry in entries
+            if isinstance(entry, Happened)
+            for index, encoded in enumerate(entry.events)
+        }
+        account = tally(entries, {entry.webhook_id for entry in entries if isinstance(entry, Attempted)})
+        # Events are compared by what the account shows of them; but only those that are equal altogether are one.
+        whole = Counter(msgspec.json.encode(sent[serial], order="sorted") for serial in account.attempted)
+        acknowledged = {msgspec.json.encode(sent[serial], order="sorted") for serial in account.delivered}
+        allowed: Counter[bytes] = Counter()
+        required: Counter[bytes] = Counter()
+        for encoded, times in whole.items():
+            shown = self.shown(msgspec.json.decode(encoded))
+            allowed[shown] += times
+            required[shown] += encoded in acknowledged
+        if isinstance(held, int):
+            return Difference.of_counts(required.total(), allowed.total(), held), held
+        return difference(required, allowed, Counter(self.shown(event) for event in held)), held
+
+    def shown(self, event: Event) -> bytes:
+        """What is compared of an event: the fields that the account shows. Null and absent are the same."""
+        fields = {name: event[name] for name in self.shown_fields if event.get(name) is not None}
+        return msgspec.json.encode(fields, order="sorted")
+
+
+def _shown(outcome: Outcome) -> str:
+    match outcome:
+        case Responded(status=status):
+            return str(status)
+        case TimedOut():
+            return outcome.describe()
+        case NoAnswer(reason=reason):
+            return reason
+
+
+def body_of(events: Sequence[Event]) -> bytes:
+    """The body of a list of these events."""
+    return msgspec.json.encode(list(events))

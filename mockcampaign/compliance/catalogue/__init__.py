@@ -1,0 +1,28 @@
+"""The rules that a check examines, one module for each family, in the order in which they are examined."""
+
+from __future__ import annotations
+
+from mockcampaign.compliance.catalogue.acknowledge import ACKNOWLEDGE
+from mockcampaign.compliance.catalogue.batch import BATCH
+from mockcampaign.compliance.catalogue.identity import IDENTITY
+from mockcampaign.compliance.catalogue.redelivery import REDELIVERY
+from mockcampaign.compliance.rule import Rule
+
+CATALOGUE: tuple[Rule, ...] = (
+    *ACKNOWLEDGE,
+    *BATCH,
+    *IDENTITY,
+    *REDELIVERY,
+)
+"""All of them. Families stay together, and the basics come first."""
+
+FAMILIES: dict[str, str] = {
+    "acknowledge": "200 and nothing else, in time, and only for what is stored",
+    "batch": "lists of every size, and every event in them",
+    "identity": "what makes two events the same one",
+    "redelivery": "the same events again, processed once",
+}
+"""What each family is about."""
+
+BASICS = "answers-200"
+"""Where this one is violated, no other rule can be examined."""

@@ -1,0 +1,257 @@
+"""Lists of every size that Campaign sends, and every event in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mockcampaign.compliance.bench import Bench, body_of
+from mockcampaign.compliance.rule import Event, Examined, Rule, holds, violated
+from mockcampaign.events.fields import EXAMPLE
+
+SIZES = (1, 2, 3, 99, 100)
+
+_LIST = "Events come as JSON lists of at most 100 (vendor's webhook guide)."
+
+
+async def _every_size(bench: Bench) -> Examined:
+    for size in SIZES:
+        delivery = await bench.deliver(bench.events(size), attempts=2)
+        if not delivery.accepted:
+            smallest = await smallest_refused(bench, size, lambda count: bench.events(count))
+            return violated(
+                f"{delivery.describe()} to a list of {size}; {smallest} is the smallest that is refused",
+                bench.events(smallest),
+            )
+    return holds(f"200 to lists of {', '.join(map(str, SIZES))}")
+
+
+async def smallest_refused(bench: Bench, refused: int, make: Callable[[int], list[Event]]) -> int:
+    """By halving: the smallest size of list that is refused, where all above it are."""
+    taken = 0
+    while refused - taken > 1:
+        size = (taken + refused) // 2
+        if (await bench.deliver(make(size))).accepted:
+            taken = size
+        else:
+            refused = size
+    return refused
+
+
+async def _every_event(bench: Bench) -> Examined:
+    for size in SIZES:
+        events = bench.events(size)
+        delivery = await bench.deliver(events)
+        if not delivery.accepted:
+            continue
+        difference = await bench.difference()
+        if difference:
+            return violated(f"list of {size}: {difference.describe()}{await _which(bench, events)}", events)
+    return holds(f"every event of lists of {', '.join(map(str, SIZES))} was processed")
+
+
+async def _which(bench: Bench, events: list[Event]) -> str:
+    held = await bench.held()
+    if isinstance(held, int):
+        return ""
+    mails = {event.get("mailId") for event in held}
+    kept = [str(number) for number, event in enumerate(events, 1) if event["mailId"] in mails]
+    return f" (of {len(events)}, kept: {', '.join(kept[:8]) or 'none'}{' …' * (len(kept) > 8)})"
+
+
+def _long_events(bench: Bench, count: int) -> list[Event]:
+    """Long, but nothing out of the ordinary."""
+    return [
+        bench.event(
+            recipientId=f"{bench.random.randrange(10**30)}.{'long-name-' * 6}@customers.example.com",
+            device="smartphone, with a display of 1170 x 2532",
+            operatingSystem="Windows Subsystem for Android, version 2204.40000.20.0",
+            browser="Chrome Mobile WebView 101.0.4951.61 within an application",
+            linkUrl=f"https://www.example.com/{'offer-' * 20}",
+        )
+        for _ in range(count)
+    ]
+
+
+async def _large_body(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(100))
+    return await _takes(bench, lambda count: _long_events(bench, count))
+
+
+async def _takes(bench: Bench, make: Callable[[int], list[Event]]) -> Examined:
+    events = make(100)
+    size = len(body_of(events))
+    delivery = await bench.deliver(events, attempts=2)
+    if delivery.accepted:
+        return holds(f"200 to a list of 100 events and {size:,} bytes")
+    count = await smallest_refused(bench, 100, make)
+    smallest = make(count)
+    return violated(
+        f"{delivery.describe()} to a list of 100 events and {size:,} bytes; "
+        f"from {count} events and {len(body_of(smallest)):,} bytes on, lists like it are refused",
+        smallest,
+    )
+
+
+async def _largest_list(bench: Bench) -> Examined:
+    await bench.must_deliver(_long_events(bench, 100))
+    local = "a" * 64
+    domain = ".".join(["b" * 63, "c" * 63, "d" * 57])
+
+    def longest_events(count: int) -> list[Event]:
+        return [
+            bench.event(
+                recipientId=f"{local}@{domain}",
+                remoteAddress="2001:0db8:85a3:08d3:1319:8a2e:0370:7348",
+                device="e" * 255,
+                operatingSystem="f" * 255,
+                browser="g" * 255,
+                linkUrl=f"https://www.example.com/{'h' * 1_977}",
+            )
+            for _ in range(count)
+        ]
+
+    return await _takes(bench, longest_events)
+
+
+async def _equal_events(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(1))
+    event = bench.event(**{name: EXAMPLE[name] for name in ("device", "operatingSystem", "browser")})
+    delivery = await bench.deliver([event, dict(event)], attempts=2)
+    if not delivery.accepted:
+        return violated(f"{delivery.describe()} to a list that holds one event twice", [event, event])
+    return holds("200 to a list that holds one event twice")
+
+
+async def _equal_events_kept(bench: Bench) -> Examined:
+    await bench.must_process(4)
+    first, event, last = bench.events(3)
+    await bench.must_deliver([first, event, dict(event), last])
+    difference = await bench.difference()
+    if difference:
+        return violated(f"a list of four, two of them equal: {difference.describe()}", [first, event, event, last])
+    return holds("equal events in one list were kept, once or twice, and their neighbours with them")
+
+
+async def _mixed(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(2))
+    mixed = [
+        bench.event(mailingId=bench.mailing_id + 10 * number, userListId=bench.mailing_id + 10 * number % 3 + 5)
+        for number in range(6)
+    ]
+    delivery = await bench.deliver(mixed, attempts=2)
+    if not delivery.accepted:
+        return violated(f"{delivery.describe()} to a list with events of six mailings and three lists", mixed)
+    return holds("200 to a list with events of six mailings and three recipient lists")
+
+
+async def _mixed_kept(bench: Bench) -> Examined:
+    await bench.must_process(6)
+    mixed = [
+        bench.event(mailingId=bench.mailing_id + 10 * number, userListId=bench.mailing_id + 10 * number % 3 + 5)
+        for number in range(6)
+    ]
+    await bench.must_deliver(mixed)
+    difference = await bench.difference()
+    if difference:
+        return violated(f"six events of six mailings and three lists: {difference.describe()}", mixed)
+    return holds("events of six mailings and three recipient lists in one list were all processed")
+
+
+BATCH = (
+    Rule(
+        id="takes-every-size",
+        family="batch",
+        level="must",
+        title="Takes lists of 1 to 100 events",
+        requirement=_LIST,
+        expected="200 to lists of 1, 2, 3, 99 and 100 events",
+        examine=_every_size,
+        fix="Raise the limit on body size or list length: a full list of ordinary events has 35,000 bytes.",
+        example="app.config['MAX_CONTENT_LENGTH'] = 1_000_000",
+    ),
+    Rule(
+        id="processes-every-event",
+        family="batch",
+        level="must",
+        title="Processes every event of a list",
+        requirement=_LIST,
+        expected="each event of lists of 1, 2, 3, 99 and 100 processed once",
+        needs=("probe",),
+        examine=_every_event,
+        fix="Loop over the whole list.",
+        example="for event in request.json(): store(event)",
+    ),
+    Rule(
+        id="takes-large-body",
+        family="batch",
+        level="must",
+        title="Takes a full list of long events",
+        requirement=f"{_LIST} 100 events with long but ordinary texts are some 60,000 bytes (assumed).",
+        expected="200 to 100 events of the longest realistic size",
+        relies_on=("list", "fields"),
+        examine=_large_body,
+        fix="Raise the limit on body size, in the application and in every proxy before it.",
+        example="express.json({limit: '1mb'})",
+    ),
+    Rule(
+        id="takes-largest-list",
+        family="batch",
+        level="must",
+        title="Takes 100 events with the longest legal fields",
+        requirement=f"{_LIST} An address has up to 254 characters (RFC 5321); that the names of devices, systems and "
+        "browsers have up to 255, and links up to 2,000, is assumed.",
+        expected="200, since a list that is refused for its size blocks its webhook for three days",
+        relies_on=("list", "fields", "discard"),
+        examine=_largest_list,
+        fix="Raise the limit on body size to 1 MB, in the application and in every proxy before it, and let columns "
+        "hold 255 characters.",
+        example="express.json({limit: '1mb'})",
+    ),
+    Rule(
+        id="takes-equal-events",
+        family="batch",
+        level="must",
+        title="Takes a list that holds an event twice",
+        requirement="The guide's example list holds one event twice, identical (vendor's webhook guide).",
+        expected="200: there is no event id, and equal events are no error",
+        examine=_equal_events,
+        fix="Let a repeated event be left out or counted, but not fail the list.",
+        example="INSERT INTO events … ON CONFLICT DO NOTHING",
+    ),
+    Rule(
+        id="keeps-equal-events",
+        family="batch",
+        level="must",
+        title="Keeps at least one of two equal events, and their neighbours",
+        requirement="The guide's example list holds one event twice, identical (vendor's webhook guide).",
+        expected="the equal events kept once or twice, all others once",
+        needs=("probe",),
+        examine=_equal_events_kept,
+        fix="Look for repetitions event by event, and store what is left.",
+        example="INSERT INTO events … ON CONFLICT DO NOTHING",
+        cannot_tell="Whether equal events should be counted once or twice: nobody says whether they are two acts.",
+    ),
+    Rule(
+        id="takes-mixed-mailings",
+        family="batch",
+        level="must",
+        title="Takes a list with events of several mailings",
+        requirement=f"{_LIST} A webhook carries one type, of all mailings and recipient lists of its client.",
+        expected="200 to a list with events of six mailings and three recipient lists",
+        examine=_mixed,
+        fix="Take mailingId and userListId from each event, not from the first of a list.",
+        example="for event in events: mailing = mailings[event['mailingId']]",
+    ),
+    Rule(
+        id="processes-mixed-mailings",
+        family="batch",
+        level="must",
+        title="Processes a list with events of several mailings",
+        requirement=f"{_LIST} A webhook carries one type, of all mailings and recipient lists of its client.",
+        expected="every event processed once, with its own mailingId and userListId",
+        needs=("probe",),
+        examine=_mixed_kept,
+        fix="Take mailingId and userListId from each event, not from the first of a list.",
+        example="for event in events: mailing = mailings[event['mailingId']]",
+    ),
+)

@@ -1,0 +1,129 @@
+"""What makes two events the same one: nothing less than all of their fields, since there is no event id."""
+
+from __future__ import annotations
+
+from mockcampaign.compliance.bench import Bench
+from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.events.payload import SHOWING_TRACES
+from mockcampaign.model import EventType
+
+_NO_ID = (
+    "There is no event id: the guide's example shows every field, and none of them is one (vendor's webhook guide)."
+)
+_FIX = "Compare all fields of two events, and take them for one only where all are equal."
+_EXAMPLE = "key = json.dumps(event, sort_keys=True)"
+_ELSEWHERE = {
+    "remoteAddress": "203.0.113.77",
+    "device": "mobile",
+    "operatingSystem": "Android 14",
+    "browser": "Samsung Internet 23.0",
+}
+
+
+async def _kept(bench: Bench, lists: list[list[Event]], what: str) -> Examined:
+    for events in lists:
+        await bench.must_deliver(events)
+    difference = await bench.difference()
+    if difference:
+        return violated(f"{what}: {difference.describe()}", [event for events in lists for event in events])
+    return holds(f"{what}: all kept")
+
+
+async def _second_act(bench: Bench) -> Examined:
+    await bench.must_process(1)
+    first = bench.event()
+    return await _kept(
+        bench,
+        [[first], [{**first, "created": first["created"] + 40 * 1_000}]],
+        f"a second {bench.type} of the same mail, 40 seconds later",
+    )
+
+
+async def _same_moment(bench: Bench) -> Examined:
+    await bench.must_process(2)
+    first = bench.event()
+    second, third = bench.events(2, created=first["created"])
+    return await _kept(bench, [[first, second], [third]], "three recipients in the same millisecond")
+
+
+async def _same_mail_same_moment(bench: Bench) -> Examined:
+    if bench.type not in SHOWING_TRACES:
+        raise NotExercised(f"{bench.type} events say nothing about devices")
+    await bench.must_process(1)
+    first = bench.event(created=(bench.campaign.now - 30_000) // 1_000 * 1_000)
+    return await _kept(
+        bench, [[first], [{**first, **_ELSEWHERE}]], f"two {bench.type}s of one mail in one second, from two devices"
+    )
+
+
+async def _same_recipient(bench: Bench) -> Examined:
+    await bench.must_process(1)
+    first = bench.event()
+    second = bench.event(recipientId=first["recipientId"], mailingId=bench.mailing_id + 7)
+    return await _kept(bench, [[first], [second]], "one recipient's events of two mailings")
+
+
+async def _open_and_click(bench: Bench) -> Examined:
+    await bench.must_process(1)
+    opened = bench.events(1, EventType.OPEN)[0]
+    clicked = bench.events(1, EventType.CLICK, **{name: value for name, value in opened.items() if name != "type"})[0]
+    bench.webhook(1, EventType.OPEN)
+    bench.webhook(2, EventType.CLICK)
+    await bench.must_deliver([opened], number=1)
+    click = await bench.deliver([clicked], number=2, attempts=3)
+    if not click.accepted:
+        raise NotExercised(f"the consumer takes no clicks: {click.describe()}")
+    difference = await bench.difference()
+    if difference:
+        return violated(f"an open and a click of one mail: {difference.describe()}", [opened, clicked])
+    return holds("an open and a click of one mail in the same millisecond: both kept")
+
+
+def _kept_rule(rule_id: str, title: str, expected: str, examine: object, **more: object) -> Rule:
+    return Rule(
+        id=rule_id,
+        family="identity",
+        level="must",
+        title=title,
+        requirement=_NO_ID,
+        expected=expected,
+        needs=("probe",),
+        examine=examine,  # type: ignore[arg-type]
+        fix=_FIX,
+        example=_EXAMPLE,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+IDENTITY = (
+    _kept_rule(
+        "keeps-second-act",
+        "Keeps a second act on the same mail",
+        "both kept: mailId names the mail, not the act",
+        _second_act,
+    ),
+    _kept_rule(
+        "keeps-same-moment",
+        "Keeps what several recipients do in the same millisecond",
+        "all kept: created is a moment, not an id",
+        _same_moment,
+    ),
+    _kept_rule(
+        "keeps-same-mail-same-moment",
+        "Keeps two acts on one mail at one moment",
+        "both kept: they came from different devices and addresses",
+        _same_mail_same_moment,
+    ),
+    _kept_rule(
+        "keeps-same-recipient",
+        "Keeps what one recipient does with several mails",
+        "both kept: recipientId names the recipient, not the act",
+        _same_recipient,
+    ),
+    _kept_rule(
+        "keeps-open-and-click",
+        "Keeps an open and a click of one mail",
+        "both kept: they share mailId, and may share the moment",
+        _open_and_click,
+    ),
+)

@@ -1,0 +1,231 @@
+"""The same events again: processed once."""
+
+from __future__ import annotations
+
+from mockcampaign.compliance.bench import Bench
+from mockcampaign.compliance.rule import Examined, NotExercised, Rule, holds, violated
+from mockcampaign.policy import DAY, HOUR, MINUTE
+
+_AGAIN = (
+    "What is not acknowledged comes again every 10 seconds (vendor's webhook guide), also when the consumer has taken "
+    "the list and only its answer was lost."
+)
+_FIX = "Remember what was processed by all fields of the event, in the same transaction that stores it."
+_EXAMPLE = "key = json.dumps(event, sort_keys=True); INSERT INTO events (key, …) … ON CONFLICT (key) DO NOTHING"
+
+
+async def _compared(bench: Bench, how: str) -> Examined:
+    difference = await bench.difference()
+    if difference:
+        return violated(f"{how}: {difference.describe()}")
+    return holds(f"{how}: each event once")
+
+
+async def _again(bench: Bench, kind: str, how: str) -> Examined:
+    """A list of five whose first attempt meets a fault, and which is delivered by the second."""
+    await bench.must_process(5)
+    with bench.fault(kind, times=1):
+        delivery = await bench.deliver(bench.events(5), attempts=3)
+    if not delivery.accepted:
+        raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
+    return await _compared(bench, how)
+
+
+async def _lost_answer(bench: Bench) -> Examined:
+    return await _again(bench, "lost-ack", "a list of 5 came again after its answer was lost")
+
+
+async def _cut_body(bench: Bench) -> Examined:
+    return await _again(bench, "cut-body", "a list of 5 came again after its body was cut")
+
+
+async def _timeout(bench: Bench) -> Examined:
+    return await _again(bench, "timeout", "a list of 5 came again after the sender gave up waiting for its answer")
+
+
+async def _after(bench: Bench, duration: int, how: str) -> Examined:
+    await bench.must_process(5)
+    with bench.fault("lost-ack", times=1):
+        bench.emit(bench.events(5))
+        await bench.campaign.advance(0)
+    bench.campaign.outage(duration)
+    await bench.campaign.advance(duration)
+    delivery = await bench.proceed()
+    if not delivery.accepted:
+        raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
+    return await _compared(bench, f"a list of 5 came again {how} after its answer was lost")
+
+
+async def _after_an_hour(bench: Bench) -> Examined:
+    return await _after(bench, HOUR, "an hour")
+
+
+async def _after_three_days(bench: Bench) -> Examined:
+    return await _after(bench, 3 * DAY - 10 * MINUTE, "almost three days")
+
+
+async def _after_many(bench: Bench) -> Examined:
+    await bench.must_process(5)
+    with bench.fault("lost-ack", times=1):
+        bench.emit(bench.events(5))
+        await bench.campaign.advance(0)
+    await bench.must_deliver(bench.events(1_500), number=1)
+    delivery = await bench.proceed()
+    if not delivery.accepted:
+        raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
+    return await _compared(bench, "a list of 5 came again after 1,500 other events")
+
+
+async def _reformed(bench: Bench) -> Examined:
+    await bench.must_process(5)
+    campaign = bench.campaign
+    age_max = campaign.exporter.policy.event_age_max
+    # Two of them expire before the list comes again, and two newer ones come with it.
+    old = [bench.event(created=campaign.now - age_max + 5_000 + number) for number in range(2)]
+    with bench.fault("lost-ack", times=1):
+        bench.emit([*old, *bench.events(4)])
+        await campaign.advance(0)
+    with bench.fault("refill"):
+        bench.emit(bench.events(2))
+        delivery = await bench.proceed()
+    if not delivery.accepted:
+        raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
+    return await _compared(bench, "a list of 6 came again less 2 expired events and with 2 newer ones")
+
+
+async def _overlapping(bench: Bench) -> Examined:
+    await bench.must_process(4)
+    with bench.fault("overlap", events=2, times=1):
+        await bench.must_process(5)
+    return await _compared(bench, "a list of 4 began with 2 events of the list before")
+
+
+async def _concurrent(bench: Bench) -> Examined:
+    await bench.must_process(5)
+    for size in (1, 5, 50):
+        with bench.fault("duplicate", again="concurrent", times=1):
+            await bench.must_deliver(bench.events(size))
+    return await _compared(bench, "lists of 1, 5 and 50 were delivered twice at the same moment")
+
+
+REDELIVERY = (
+    Rule(
+        id="once-after-lost-answer",
+        family="redelivery",
+        level="must",
+        title="Processes a list once whose answer was lost",
+        requirement=_AGAIN,
+        expected="each event processed once",
+        needs=("probe",),
+        examine=_lost_answer,
+        fix=_FIX,
+        example=_EXAMPLE,
+    ),
+    Rule(
+        id="once-after-cut-body",
+        family="redelivery",
+        level="must",
+        title="Processes a list once whose body was cut",
+        requirement=_AGAIN,
+        expected="nothing processed of the list that was cut, and each event once when it comes whole",
+        needs=("probe",),
+        examine=_cut_body,
+        fix="Read the whole body and parse it before anything is stored.",
+        example="events = json.loads(await request.body())",
+    ),
+    Rule(
+        id="once-after-timeout",
+        family="redelivery",
+        level="must",
+        title="Processes a list once that the sender gave up",
+        requirement=_AGAIN,
+        expected="each event processed once",
+        needs=("probe",),
+        relies_on=("list", "retry", "time-out"),
+        examine=_timeout,
+        fix=_FIX,
+        example=_EXAMPLE,
+    ),
+    Rule(
+        id="once-in-reformed-list",
+        family="redelivery",
+        level="must",
+        title="Processes events once that come again in another list",
+        requirement=f"{_AGAIN} By then some of them may have expired (documented), and newer ones come with it "
+        "(assumed).",
+        expected="each event processed once, though the list is not the same",
+        needs=("probe",),
+        relies_on=("list", "retry", "discard", "refill"),
+        examine=_reformed,
+        fix=f"{_FIX} A hash of the body, or an id of the request, is another one each time.",
+        example=_EXAMPLE,
+    ),
+    Rule(
+        id="once-in-overlapping-lists",
+        family="redelivery",
+        level="must",
+        title="Processes events once that the next list repeats",
+        requirement=f"{_AGAIN} Which list it is part of then is not documented.",
+        expected="each event processed once",
+        needs=("probe",),
+        relies_on=("list", "retry", "refill"),
+        examine=_overlapping,
+        fix=_FIX,
+        example=_EXAMPLE,
+    ),
+    Rule(
+        id="once-when-concurrent",
+        family="redelivery",
+        level="must",
+        title="Processes a list once that arrives twice at the same moment",
+        requirement=f"{_AGAIN} A sender that gave up waiting sends again while the consumer still works.",
+        expected="each event processed once",
+        needs=("probe",),
+        relies_on=("list", "retry", "time-out"),
+        examine=_concurrent,
+        fix="Let the database decide: a unique key and an insert that may do nothing, not a look before the insert.",
+        example=_EXAMPLE,
+        cannot_tell="A race that these three lists happened not to hit.",
+    ),
+    Rule(
+        id="once-after-many-others",
+        family="redelivery",
+        level="must",
+        title="Remembers a list while many others arrive",
+        requirement=f"{_AGAIN} Meanwhile other webhooks deliver.",
+        expected="each event processed once",
+        needs=("probe",),
+        examine=_after_many,
+        fix="Keep the keys of three days, however many they are: in the database, not in a cache of fixed size.",
+        example=_EXAMPLE,
+    ),
+    Rule(
+        id="once-after-an-hour",
+        family="redelivery",
+        level="must",
+        title="Processes a list once that comes again after an hour",
+        requirement=_AGAIN,
+        expected="each event processed once",
+        needs=("probe",),
+        examine=_after_an_hour,
+        fix="Remember what was processed for at least three days.",
+        example="DELETE FROM keys WHERE seen < now() - interval '4 days'",
+        cannot_tell="A memory that forgets after an hour of wall time: only the sender's time is virtual.",
+        span=HOUR + MINUTE,
+    ),
+    Rule(
+        id="once-after-three-days",
+        family="redelivery",
+        level="must",
+        title="Processes a list once that comes again after almost three days",
+        requirement=f"{_AGAIN} Events are discarded three days after their creation (vendor's webhook guide).",
+        expected="each event processed once",
+        needs=("probe",),
+        relies_on=("list", "retry", "discard"),
+        examine=_after_three_days,
+        fix="Remember what was processed for at least three days.",
+        example="DELETE FROM keys WHERE seen < now() - interval '4 days'",
+        cannot_tell="A memory that forgets after three days of wall time: only the sender's time is virtual.",
+        span=3 * DAY,
+    ),
+)

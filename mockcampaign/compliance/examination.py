@@ -1,0 +1,230 @@
+"""Examining the catalogue, rule by rule, each on a bench of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from mockcampaign.compliance.account import AccountSource
+from mockcampaign.compliance.bench import Bench
+from mockcampaign.compliance.catalogue import BASICS, CATALOGUE, FAMILIES
+from mockcampaign.compliance.reproduce import reproduce
+from mockcampaign.compliance.rule import NEEDS, Examined, Need, NotExercised, Rule
+from mockcampaign.compliance.rules import Finding, Judgement
+from mockcampaign.compliance.settings import Settings
+from mockcampaign.durations import format_duration
+from mockcampaign.engine.journal import Attempted, Entry
+from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
+from mockcampaign.model import NoAuthentication
+from mockcampaign.policy import HOUR, MINUTE
+from mockcampaign.transport import Transport
+from mockcampaign.transport.faults import NewConnection
+from mockcampaign.transport.wall import Stopwatch
+
+SLOT = MINUTE
+"""Virtual milliseconds from one rule's start to the next one's: no rule's events are older than those before."""
+
+
+class Examination(msgspec.Struct, frozen=True, kw_only=True):
+    """What examining one rule came to."""
+
+    rule: Rule
+    finding: Finding
+    entries: list[Entry] | None
+    """The journal of its sender; None where it was not even begun."""
+    webhooks: dict[str, int] = {}
+    """Ids by name."""
+
+
+def select(settings: Settings) -> list[Rule]:
+    """The rules to examine, in their order. Raises `InvalidInputError` for a name that is none."""
+    names = [rule.id for rule in CATALOGUE] + list(FAMILIES)
+    for name in (*settings.rules, *settings.skip):
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = f", did you mean {close[0]!r}?" if close else ""
+            raise InvalidInputError(f"{name!r} is no rule{hint} (allowed: {', '.join(names)})")
+    wanted, unwanted = set(settings.rules), set(settings.skip)
+    chosen = [
+        rule
+        for rule in CATALOGUE
+        if (not wanted or wanted & {rule.id, rule.family}) and not unwanted & {rule.id, rule.family}
+    ]
+    if not chosen:
+        raise InvalidInputError("--rules and --skip leave no rule to examine")
+    # What reaches far back in time comes last, so that only there older events follow newer ones.
+    return sorted(chosen, key=lambda rule: rule.span > 0)
+
+
+class Examiner:
+    """Examines the rules one after the other. `examinations` grows by one for each, and is right at any time."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        transport: Transport,
+        settings: Settings,
+        source: AccountSource | None,
+        told: Callable[[Examination], None] = lambda examination: None,
+    ) -> None:
+        """`told` is called with each result. Raises `InvalidInputError` as `select` does."""
+        self.rules = select(settings)
+        self.examinations: list[Examination] = []
+        self._url = url
+        self._transport = transport
+        self._settings = settings
+        self._source = source
+        self._told = told
+        self._stopwatch = Stopwatch()
+        self._shown_fields = frozenset(settings.probe_fields)
+
+    @property
+    def milliseconds(self) -> int:
+        """Since it was made, by the wall's clock."""
+        return self._stopwatch.milliseconds
+
+    async def run(self) -> None:
+        """Examine all. Raises `CouldNotTellError` where the consumer cannot be reached, or its account not be read."""
+        await self._calibrate()
+        stopped: tuple[Judgement, str] | None = None
+        for rule in self.rules:
+            missing = self._missing(rule)
+            if missing is not None:
+                self._add(rule, "not-exercised", f"needs {NEEDS[missing]}")
+            elif stopped is not None:
+                self._add(rule, stopped[0], stopped[1])
+            elif self._left() <= 0:
+                budget = format_duration(self._settings.budget)
+                self._add(rule, "could-not-tell", f"not reached within the budget of {budget} (--budget)")
+            else:
+                stopped = await self._examine(rule)
+
+    def not_reached(self) -> None:
+        """Say of the rules that are left that nobody came to them, since the check was interrupted."""
+        for rule in self.rules[len(self.examinations) :]:
+            self._add(rule, "could-not-tell", "not reached: interrupted")
+
+    def _left(self) -> float:
+        return (self._settings.budget - self.milliseconds) / 1_000
+
+    async def _calibrate(self) -> None:
+        """Learn which fields the account shows as they were sent, so that only one rule complains of the others."""
+        bench = self._bench("calibration", start=self._settings.now - 2 * HOUR - SLOT)
+        event = bench.event()
+        if self._source is None:
+            return
+        found = await self._source.ask()
+        if isinstance(found, int):
+            return
+        ours = {event["mailId"]}
+        if any(held.get("mailId") in ours for held in found):
+            raise CouldNotTellError(
+                "probe: events of this check were there before it began, most likely from an earlier check with the "
+                "same seed: start the consumer afresh, or give another --seed"
+            )
+        try:
+            delivery = await bench.deliver([event])
+            held = await bench.events_held() if delivery.accepted else []
+        except NotExercised:
+            return
+        if held:
+            shown = {name for name in self._shown_fields if held[0].get(name) == event.get(name)}
+            self._shown_fields = frozenset(shown | {"mailId"})
+
+    def _missing(self, rule: Rule) -> Need | None:
+        have: dict[Need, bool] = {
+            "probe": self._source is not None,
+            "probe events": self._source is not None and self._source.tells_events,
+            "credentials": self._settings.authentication != NoAuthentication(),
+            "connection": NewConnection in self._transport.faults,
+            "https": self._url.startswith("https:"),
+            "restart command": self._settings.restart_command is not None,
+        }
+        return next((need for need in rule.needs if not have[need]), None)
+
+    def _bench(self, rule_id: str, *, start: int) -> Bench:
+        return Bench(
+            rule_id,
+            url=self._url,
+            transport=self._transport,
+            settings=self._settings,
+            start=start,
+            source=self._source,
+            shown_fields=self._shown_fields,
+        )
+
+    async def _examine(self, rule: Rule) -> tuple[Judgement, str] | None:
+        """Returns what is to be said of all following rules, where none of them can be examined."""
+        slot = [known.id for known in CATALOGUE].index(rule.id)
+        start = self._settings.now - (rule.span or 2 * HOUR - slot * SLOT)
+        bench = self._bench(rule.id, start=start)
+        examined: Examined | None = None
+        reason: str | None = None
+        outcome: Judgement = "could-not-tell"
+        stopped: tuple[Judgement, str] | None = None
+        try:
+            async with asyncio.timeout(self._left()) as limit:
+                await bench.begin()
+                examined = await rule.examine(bench)
+        except NotExercised as error:
+            outcome, reason = "not-exercised", str(error)
+        except ConsumerUnreachableError as error:
+            if not self.examinations:
+                raise
+            reason = str(error)
+            stopped = "could-not-tell", f"not reached: the consumer was gone after {self.examinations[-1].rule.id}"
+        except CouldNotTellError as error:
+            reason = str(error)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            reason = f"not finished within the budget of {format_duration(self._settings.budget)} (--budget)"
+        except Exception as error:
+            # Whatever it is, it is not the consumer's failure, and no reason to forget what is known so far.
+            reason = f"trouble of ours: {type(error).__name__}: {error}"
+        if examined is not None:
+            outcome = "pass" if examined.holds else "fail" if rule.level == "must" else "warn"
+            if rule.id == BASICS and not examined.holds:
+                stopped = "not-exercised", f"not reached: {BASICS} is violated, and all else rests on it"
+        self._add(rule, outcome, reason, examined, bench)
+        return stopped
+
+    def _add(
+        self,
+        rule: Rule,
+        outcome: Judgement,
+        reason: str | None,
+        examined: Examined | None = None,
+        bench: Bench | None = None,
+    ) -> None:
+        entries = None if bench is None else bench.campaign.journal.entries
+        wrong = outcome in ("fail", "warn")
+        finding = Finding(
+            id=rule.id,
+            title=rule.title,
+            level=rule.level,
+            outcome=outcome,
+            requirement=rule.requirement,
+            expected=rule.expected,
+            actual=reason or "" if examined is None else examined.actual,
+            evidence=() if entries is None else _attempts(entries),
+            family=rule.family,
+            reason=reason,
+            fix=rule.fix if wrong else None,
+            cannot_tell=rule.cannot_tell or None,
+            reproduce=reproduce(bench, examined, rule)
+            if wrong and bench is not None and examined is not None
+            else None,
+        )
+        webhooks = {} if bench is None else bench.webhook_ids
+        examination = Examination(rule=rule, finding=finding, entries=entries, webhooks=webhooks)
+        self.examinations.append(examination)
+        self._told(examination)
+
+
+def _attempts(entries: Sequence[Entry]) -> tuple[int, ...]:
+    return tuple(position for position, entry in enumerate(entries) if isinstance(entry, Attempted))

@@ -1,0 +1,97 @@
+"""What a rule of the catalogue is, and what examining it can come to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from mockcampaign.compliance.rules import Level
+
+if TYPE_CHECKING:
+    from mockcampaign.compliance.bench import Bench
+
+Event = dict[str, Any]
+
+Need = Literal["probe", "probe events", "credentials", "connection", "https", "restart command"]
+"""What a rule cannot be examined without."""
+
+NEEDS: dict[Need, str] = {
+    "probe": "a probe (--probe)",
+    "probe events": "a probe that tells the events (--probe, --probe-events)",
+    "credentials": "the credentials that the consumer demands (--basic-auth or --key-auth)",
+    "connection": "a consumer behind a socket",
+    "https": "a target with https",
+    "restart command": "a command that kills and starts the consumer (--restart-cmd)",
+}
+"""The same for people."""
+
+Behaviour = Literal["list", "retry", "discard", "time-out", "refill", "order", "parallel", "charset", "fields"]
+"""Something the sender does, on which a rule relies."""
+
+BEHAVIOURS: dict[Behaviour, tuple[Literal["documented", "assumed"], str]] = {
+    "list": ("documented", "events come as JSON lists of at most 100"),
+    "retry": ("documented", "what is not answered with 200 comes again every 10 seconds"),
+    "discard": ("documented", "what was not delivered within three days of its creation is discarded"),
+    "time-out": ("assumed", "an attempt without an answer within the time-out has failed"),
+    "refill": ("assumed", "whether a list that comes again holds newer events, too"),
+    "order": ("assumed", "whether the oldest events come first"),
+    "parallel": ("assumed", "whether a client's webhooks deliver at the same moment"),
+    "charset": ("assumed", "whether the Content-Type names a charset"),
+    "fields": ("assumed", "how long texts are, and which fields may be absent, null or new"),
+}
+"""Whether the vendor documents it, and what it is."""
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """What examining a rule has shown."""
+
+    holds: bool
+    actual: str
+    case: tuple[Event, ...] | None = None
+    """The smallest list that shows the violation, where one list does."""
+    curl: str | None = None
+    """A command that shows the violation, where that is no list of events."""
+
+
+def holds(actual: str) -> Examined:
+    """The consumer does what the rule requires."""
+    return Examined(holds=True, actual=actual)
+
+
+def violated(actual: str, case: list[Event] | None = None, *, curl: str | None = None) -> Examined:
+    """It does not."""
+    return Examined(holds=False, actual=actual, case=None if case is None else tuple(case), curl=curl)
+
+
+class NotExercised(Exception):  # noqa: N818  (it is no error, but an outcome)
+    """The rule cannot be put to the test; the text says why."""
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is required of a consumer, and how to find out whether it does it."""
+
+    id: str
+    """Stable, in kebab-case."""
+    family: str
+    level: Level
+    """must: what Campaign is documented to do loses, doubles or blocks data; should: a hazard that can be foreseen."""
+    title: str
+    requirement: str
+    """The sentence that obliges the consumer, with its source."""
+    expected: str
+    examine: Callable[[Bench], Awaitable[Examined]]
+    """Raises `NotExercised`, and `CouldNotTellError` for trouble of ours."""
+    needs: tuple[Need, ...] = ()
+    relies_on: tuple[Behaviour, ...] = ("list", "retry")
+    fix: str
+    """How to mend a consumer that violates it."""
+    example: str
+    """The same in Python."""
+    cannot_tell: str = ""
+    """What a pass does not show."""
+    span: int = 0
+    """How much virtual time it needs, in milliseconds; the events that it sends are as old at its end."""
+    modelled: bool = False
+    """Whether it waits through long spans of equal failures, most of which may be modelled."""

@@ -1,0 +1,49 @@
+"""What a check is told: what it may use, and how long it may take."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mockcampaign.events.fields import FIELDS
+from mockcampaign.model import Authentication, EventType, NoAuthentication
+from mockcampaign.policy import MINUTE, SECOND
+
+CLIENT_IDS = range(900_000_000_000, 901_000_000_000)
+"""Client ids of the events that checks send, so that they can be told from real ones, and swept up."""
+
+MAILING_IDS = range(910_000_000_000, 911_000_000_000)
+"""Mailing ids of the same."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of one check. Durations are whole milliseconds."""
+
+    seed: int = 0
+    """Makes ids and generated events repeatable."""
+    now: int
+    """Milliseconds since 1970. All that a check sends was created before."""
+    event_type: EventType = EventType.OPEN
+    authentication: Authentication = NoAuthentication()
+    """Sent with every request, but for those that are to be refused."""
+    client_id: int | None = None
+    """Of the events; None: one of `CLIENT_IDS`."""
+    rules: tuple[str, ...] = ()
+    """Ids of the rules to examine; none: all."""
+    skip: tuple[str, ...] = ()
+    """Ids of rules, or names of families, to leave out."""
+    strict: bool = False
+    """Whether a violated "should" rule fails the check, and a "must" rule that was not exercised leaves it open."""
+    examples: int = 20
+    """How many cases a rule generates that generates them."""
+    timeout: int = 10 * SECOND
+    """How long the consumer may take for an answer."""
+    settle: int = 0
+    """How long the account may go on changing after an answer; 0: what is acknowledged is in it at once."""
+    budget: int = 2 * MINUTE
+    """How long the whole check may take, by the wall's clock."""
+    probe_fields: tuple[str, ...] = tuple(FIELDS)
+    """Which fields of an event the account shows; those that it does not know are not compared."""
+    full_fidelity: bool = False
+    """Whether long spans of equal failures are really sent, attempt by attempt."""
+    restart_command: str | None = None
+    """Kills the consumer and starts it again, for the rules that need it."""

@@ -1,0 +1,76 @@
+"""The text report of a compliance check: a line for each rule, and what is wrong in full."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from mockcampaign.compliance.rules import Finding
+from mockcampaign.report.results import RunResult, ScenarioResult
+from mockcampaign.report.text import BAD, DOUBT, FAINT, GOOD, MARKS, PLAIN, STRONG, Styled, printable, timeline_lines
+
+WIDTH = 110
+
+
+def check_lines(result: RunResult, *, verbosity: int = 0, explain: bool = False) -> Iterator[list[Styled]]:
+    """The whole report. Verbosity -1: only what is wrong; 1: every rule with what was seen."""
+    scenarios = {scenario.name: scenario for scenario in result.scenarios}
+    families: dict[str, list[Finding]] = {}
+    for finding in result.rules:
+        families.setdefault(finding.family or "", []).append(finding)
+    for family, findings in families.items():
+        if verbosity >= 0 or any(_wrong(finding) for finding in findings):
+            yield [(family, STRONG)]
+        for finding in findings:
+            yield from _finding_lines(finding, scenarios.get(finding.id), verbosity, explain)
+
+
+def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterator[list[Styled]]:
+    """The last lines: the verdict in one sentence, and what was sent."""
+    failed = any(finding.outcome == "fail" for finding in result.rules)
+    style = BAD if failed or not (result.compliant or result.trouble) else DOUBT if result.trouble else GOOD
+    word = "NOT COMPLIANT" if style is BAD else "could not tell" if style is DOUBT else "compliant"
+    yield [(word, style), (f"  {result.headline}", STRONG)]
+    if result.trouble:
+        yield [(f"  {printable(result.trouble)}", DOUBT)]
+    sums = result.deliveries
+    took = "" if milliseconds is None else f" in {milliseconds / 1_000:.1f} s"
+    yield [(f"  {sums.attempts:,} attempts, {sums.delivered:,} events delivered{took}, seed {result.seed}", FAINT)]
+
+
+def _wrong(finding: Finding) -> bool:
+    return finding.outcome in ("fail", "warn", "could-not-tell")
+
+
+def _finding_lines(
+    finding: Finding, scenario: ScenarioResult | None, verbosity: int, explain: bool
+) -> Iterator[list[Styled]]:
+    wrong = _wrong(finding)
+    if verbosity < 0 and not wrong:
+        return
+    said = printable(finding.actual) if verbosity > 0 or finding.outcome == "not-exercised" else ""
+    yield [
+        ("  ", PLAIN),
+        MARKS[finding.outcome],
+        (f" {finding.id:<30} ", STRONG if wrong else PLAIN),
+        (finding.title, PLAIN if wrong else FAINT),
+    ]
+    if said and not wrong:
+        yield from _wrapped("", said)
+    if not wrong:
+        return
+    yield from _wrapped("required", finding.requirement)
+    yield from _wrapped("expected", finding.expected)
+    yield from _wrapped("actual", printable(finding.actual))
+    if finding.fix:
+        yield from _wrapped("fix", finding.fix)
+    if finding.reproduce is not None and finding.reproduce.curl is not None and (explain or verbosity > 0):
+        yield [("         see it    ", FAINT), (printable(finding.reproduce.curl), PLAIN)]
+    if explain and scenario is not None:
+        yield from timeline_lines(scenario, None)
+
+
+def _wrapped(label: str, text: str) -> Iterator[list[Styled]]:
+    lines: Sequence[str] = textwrap.wrap(text, WIDTH - 19) or [""]
+    for index, line in enumerate(lines):
+        yield [(f"         {label if index == 0 else '':<10}", FAINT), (line, PLAIN)]

@@ -1,0 +1,213 @@
+"""The compliance check as a whole: its options, its outcomes, and how they are counted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mockcampaign.check import check
+from mockcampaign.cli import cli
+from mockcampaign.compliance.account import AccountSource, CallableAccount, UrlAccount
+from mockcampaign.compliance.catalogue import CATALOGUE, FAMILIES
+from mockcampaign.compliance.probe import Probe
+from mockcampaign.compliance.rules import Finding
+from mockcampaign.compliance.settings import Settings
+from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError
+from mockcampaign.report.results import RunResult, exit_status, to_json
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.serving import served
+from mockcampaign.transport.inprocess import AsgiTransport
+
+NOW = 1_750_000_000_000
+EVENTS = Probe(url="http://app/processed", events="@")
+COUNT = Probe(url="http://app/processed", count="length(@)")
+
+
+def checked(app: Any, *, probe: Probe | None = EVENTS, told: list[Finding] | None = None, **settings: Any) -> RunResult:
+    async def run() -> RunResult:
+        transport = AsgiTransport(app)
+        source: AccountSource | None = None if probe is None else UrlAccount(probe, transport, timeout=5_000)
+        try:
+            return await check(
+                "http://app/hook",
+                transport=transport,
+                settings=Settings(**({"now": NOW, "seed": 1} | settings)),
+                source=source,
+                told=(lambda finding: None) if told is None else told.append,
+            )
+        finally:
+            await transport.aclose()
+
+    return asyncio.run(run())
+
+
+def outcomes(result: RunResult) -> dict[str, str]:
+    return {finding.id: finding.outcome for finding in result.rules}
+
+
+def test_a_correct_consumer_violates_nothing_and_no_rule_is_in_doubt() -> None:
+    result = checked(consumer_app())
+    assert {finding.id: finding.actual for finding in result.rules if finding.outcome in ("fail", "warn")} == {}
+    assert {finding.id: finding.reason for finding in result.rules if finding.outcome == "could-not-tell"} == {}
+    assert result.compliant
+    assert exit_status(result) == 0
+
+
+def test_a_number_as_account_will_do_for_all_rules_but_those_that_look_at_events() -> None:
+    result = checked(consumer_app(), probe=COUNT)
+    assert result.compliant
+    needy = {rule.id for rule in CATALOGUE if "probe events" in rule.needs}
+    reasons = {finding.id for finding in result.rules if "tells the events" in (finding.reason or "")}
+    assert reasons == needy
+    assert "once-after-lost-answer" not in needy
+
+
+@pytest.mark.parametrize("probe", [EVENTS, COUNT])
+def test_a_bug_is_found_with_either_kind_of_account(probe: Probe) -> None:
+    assert outcomes(checked(consumer_app("keys-on-mail-id"), probe=probe))["keeps-second-act"] == "fail"
+
+
+def test_without_a_probe_no_rule_that_needs_one_counts_as_passed() -> None:
+    result = checked(consumer_app(), probe=None)
+    for rule in CATALOGUE:
+        if rule.needs:
+            assert outcomes(result)[rule.id] == "not-exercised"
+    exercised = sum(outcome == "pass" for outcome in outcomes(result).values())
+    assert result.headline is not None
+    assert result.headline.startswith(f"no violation in {exercised} of {len(CATALOGUE)} rules; ")
+    assert "need a probe" in result.headline
+    assert result.compliant
+
+
+def test_strict_leaves_the_verdict_open_where_a_must_rule_was_not_exercised() -> None:
+    result = checked(consumer_app(), probe=None, strict=True)
+    assert not result.compliant
+    assert exit_status(result) == 3
+    assert result.trouble is not None
+    assert result.trouble.startswith("--strict, and ")
+
+
+def test_nothing_exercised_is_no_success() -> None:
+    result = checked(consumer_app(), probe=None, rules=("once-after-lost-answer",))
+    assert exit_status(result) == 3
+    assert result.trouble == "no rule was exercised"
+
+
+def test_where_the_basics_fail_nothing_else_is_reached() -> None:
+    result = checked(consumer_app("never-answers-200"))
+    assert outcomes(result).pop("answers-200") == "fail"
+    assert {outcome for rule, outcome in outcomes(result).items() if rule != "answers-200"} == {"not-exercised"}
+    assert "not reached: answers-200 is violated" in (result.rules[-1].reason or "")
+    assert exit_status(result) == 1
+
+
+def test_findings_are_the_same_for_the_same_seed() -> None:
+    assert to_json(checked(consumer_app("keys-on-created"))) == to_json(checked(consumer_app("keys-on-created")))
+
+
+def test_results_are_told_one_by_one() -> None:
+    told: list[Finding] = []
+    result = checked(consumer_app(), told=told)
+    assert [finding.id for finding in told] == [finding.id for finding in result.rules]
+
+
+def test_rules_and_families_can_be_chosen_and_left_out() -> None:
+    chosen = checked(consumer_app(), rules=("batch", "answers-200"), skip=("takes-every-size",))
+    ids = {rule.id for rule in CATALOGUE if rule.family == "batch"} | {"answers-200"}
+    assert set(outcomes(chosen)) == ids - {"takes-every-size"}
+
+
+def test_an_unknown_rule_is_refused_with_a_hint() -> None:
+    with pytest.raises(InvalidInputError, match="'answers-20' is no rule, did you mean 'answers-200'"):
+        checked(consumer_app(), rules=("answers-20",))
+
+
+def test_a_consumer_that_nobody_started_is_no_violation() -> None:
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.failed"})
+
+    with pytest.raises(ConsumerUnreachableError):
+        checked(broken, probe=None)
+
+
+def test_an_account_can_be_a_function() -> None:
+    async def run() -> RunResult:
+        transport = AsgiTransport(consumer_app("first-event-only"))
+        probe = UrlAccount(EVENTS, transport, timeout=5_000)
+        try:
+            return await check(
+                "http://app/hook",
+                transport=transport,
+                settings=Settings(now=NOW, rules=("processes-every-event",)),
+                source=CallableAccount(probe.ask),
+            )
+        finally:
+            await transport.aclose()
+
+    [finding] = asyncio.run(run()).rules
+    assert finding.outcome == "fail"
+    assert finding.actual.startswith("list of 2: 1 missing")
+    assert finding.actual.endswith("(of 2, kept: 1)")
+
+
+def test_the_same_seed_twice_on_one_consumer_is_refused() -> None:
+    app = consumer_app()
+    checked(app, rules=("answers-200",))
+    with pytest.raises(Exception, match="give another --seed"):
+        checked(app, rules=("answers-200",))
+
+
+def test_every_rule_explains_itself() -> None:
+    ids = [rule.id for rule in CATALOGUE]
+    assert len(ids) == len(set(ids))
+    for rule in CATALOGUE:
+        assert rule.family in FAMILIES
+        assert "(" in rule.requirement, f"{rule.id} names no source"
+        assert rule.title
+        assert rule.expected
+        assert rule.fix
+        assert rule.example
+
+
+# The command line
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with served(consumer_app()) as base:
+        yield base
+
+
+def command(*arguments: str) -> int:
+    status: int = cli.main(list(arguments), standalone_mode=False)
+    return status
+
+
+def test_check_over_sockets(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report.json"
+    status = command("check", f"{url}/hook", "--probe", f"{url}/processed", "--report-json", str(report), "--no-color")
+    printed = capsys.readouterr().out
+    assert status == 0, printed
+    assert f"no violation in {len(CATALOGUE)} of {len(CATALOGUE)} rules" in printed or "not exercised" in printed
+    written = json.loads(report.read_bytes())
+    assert written["compliant"] is True
+    assert {rule["id"] for rule in written["rules"]} == {rule.id for rule in CATALOGUE}
+
+
+def test_rules_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("rules") == 0
+    listed = capsys.readouterr().out
+    assert all(rule.id in listed for rule in CATALOGUE)
+    assert command("rules", "once-after-lost-answer") == 0
+    explained = capsys.readouterr().out
+    assert "comes again every 10 seconds" in explained
+    assert "ON CONFLICT" in explained
+    with pytest.raises(InvalidInputError, match="'once' is no rule"):
+        command("rules", "once")
