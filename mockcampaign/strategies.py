@@ -30,7 +30,7 @@ from mockcampaign.events import values
 from mockcampaign.events.dice import Dice, Mix
 from mockcampaign.events.fields import BATCH_EVENTS_MAX, EXAMPLE, FIELDS, INT64_MAX, TYPES
 from mockcampaign.events.generator import Generator
-from mockcampaign.events.payload import BOUNCES, SHOWING_TRACES, Mails
+from mockcampaign.events.payload import BOUNCES, DETAILS, SHOWING_TRACES, Mails
 from mockcampaign.events.people import Audience, person_address
 from mockcampaign.events.rates import Rates
 from mockcampaign.model import EventType
@@ -199,12 +199,15 @@ def _event(kind: EventType, seeds: _Seeds, index: int) -> Event:
         moment = _DICE.throw(seeds.when << 16 | index)[0]
         created = DEFAULT_START + seeds.when * MINUTE + index * SECOND + moment % SECOND
     detail = 0
-    if seeds.detail and kind in _DETAILS:
-        detail = _DICE.throw(1 << 32 | seeds.detail << 16 | index)[0] % _DETAILS[kind]
+    if seeds.detail and kind in DETAILS:
+        detail = _DICE.throw(1 << 32 | seeds.detail << 16 | index)[0] % DETAILS[kind]
     if seeds.who:
         # Here and there one mail is acted on twice.
         recipient = seeds.who + index - index // 6
-        event = _mails(seeds.who % 32).event(kind, created, recipient % values.LISTS, recipient, None, detail)
+        payloads = _mails(seeds.who % 32).payloads(kind)
+        event: Event = msgspec.json.decode(
+            payloads.payload(created, recipient % values.LISTS, recipient, detail=detail)
+        )
     else:
         event = _like_example(kind, index, created, detail)
     if kind in SHOWING_TRACES:
@@ -240,9 +243,6 @@ def _client(seed: int, index: int) -> values.Client:
     return _MIX.choose(_DICE.throw(3 << 32 | seed << 16 | index)[0])
 
 
-_DETAILS = {EventType.CLICK: len(values.LINKS), EventType.BOUNCE: len(BOUNCES)}
-
-
 def _one(kind: EventType | str | None, pins: Pins, *, wild: bool) -> SearchStrategy[Event]:
     return _batches(1, 1, kind, pins, wild=wild).map(lambda batch: batch[0])
 
@@ -270,7 +270,7 @@ def _drawn_batch(
         draw(_SEEDS) if person else 0,
         draw(_SEEDS) if person else 0,
         draw(_SEEDS),
-        draw(_SEEDS) if kind in _DETAILS else 0,
+        draw(_SEEDS) if kind in DETAILS else 0,
     )
     return _finished(draw, [_event(kind, seeds, index) for index in range(size)], pins, wild)
 

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain, count, islice
 
 import msgspec
 
 from mockcampaign.events import values
 from mockcampaign.events.dice import Dice, Words, share
 from mockcampaign.events.mailing import REPEATABLE, Mailing
-from mockcampaign.events.payload import BOUNCES, SHOWING_TRACES, Mails
-from mockcampaign.events.people import AUDIENCE_MAX, LIST, PRIVATE, Actor, Audience, RecipientIds, Traces, opened_by
+from mockcampaign.events.payload import DETAILS, NO_TRACES, SHOWING_TRACES, Mails
+from mockcampaign.events.people import (
+    AUDIENCE_MAX,
+    DETAIL,
+    LIST,
+    PRIVACY_PROXIES,
+    PRIVATE,
+    REPEATED,
+    REPEATS,
+    Actor,
+    Audience,
+    RecipientIds,
+    Traces,
+    at_home,
+    of_machine,
+    opening,
+)
 from mockcampaign.events.rates import DEFAULT_RATES, Rates
 from mockcampaign.events.sample import Sample
 from mockcampaign.model import EventType
 
 MOMENTS_TOGETHER = 1_000
 """So many events are spread over their share of the time together: a burst is no longer than that."""
+
+RECENT_MAX = 1_024
+"""A mail is acted on again while it is one of so many that were acted on last: a stream keeps no more in mind."""
 
 _REPEAT = share(values.REPEAT_SHARE)
 _PRIVACY_PROXY = share(values.PRIVACY_PROXY_SHARE)
@@ -30,7 +49,6 @@ class Generator:
         self._seed = seed
         self._client_id = client_id
         self._audience = Audience(seed, ids)
-        self._dice = Dice(seed, "acts")
         self._times = Dice(seed, "times")
         self._mailings = 0
         self._recipients = AUDIENCE_MAX
@@ -65,7 +83,8 @@ class Generator:
         """
         first = self._recipients
         self._recipients += count
-        return self._payloads(event_type, first, created, self._mails(mailing_id))
+        people = self._audience.people.stream(first)
+        return self._payloads(event_type, first, created, self._mails(mailing_id), people)
 
     def payloads_like(self, sample: Sample, created: Iterable[int]) -> Iterator[bytes]:
         """One event for each moment, of the sample's shape: its fields, in its order and formats."""
@@ -75,9 +94,8 @@ class Generator:
 
     def moments(self, count: int, start: int, over: int) -> Iterator[int]:
         """When `count` events happen: milliseconds from `start` to `start + over`, in order."""
-        number = self._spans << 40
         self._spans += 1
-        return self._spread(count, start, over, number)
+        return _spread(count, start, over, self._times.stream(self._spans))
 
     def _mails(self, mailing_id: int | None = None) -> Mails:
         number = self._mailings
@@ -86,64 +104,58 @@ class Generator:
             self._audience, self._client_id, self._audience.mailing_id(number) if mailing_id is None else mailing_id
         )
 
-    def _payloads(self, event_type: EventType, first: int, created: Iterable[int], mails: Mails) -> Iterator[bytes]:
-        fresh = first
-        repeated: dict[int, list[str]] = {}
-        for number, moment in enumerate(created, first):
-            words = self._dice.throw(number)
-            if event_type in REPEATABLE and words[0] < _REPEAT and fresh > first:
-                recipient = first + (words[1] * (fresh - first) >> 32)
-                person, traces = self._elsewhere(event_type, recipient, repeated)
+    def _payloads(
+        self, event_type: EventType, first: int, created: Iterable[int], mails: Mails, people: Iterator[Words]
+    ) -> Iterator[bytes]:
+        write, first_traces = mails.payloads(event_type).payload, _FIRST_TRACES[event_type]
+        details, repeat = DETAILS.get(event_type, 1), _REPEAT if event_type in REPEATABLE else 0
+        # Mails that were acted on: recipient, person, and from which addresses.
+        recent: list[tuple[int, Words, list[str]]] = []
+        for moment, recipient, person in zip(created, count(first), people, strict=False):
+            detail = person[DETAIL] * details >> 32
+            if person[REPEATS] < repeat and recent:
+                recipient, person, addresses = recent[person[REPEATED] * len(recent) >> 32]
+                traces = self._elsewhere(recipient, person, addresses)
             else:
-                recipient = fresh
-                fresh += 1
-                person = self._audience.people.throw(recipient)
-                traces = self._traces(event_type, recipient, person)
-            yield mails.payload(
-                event_type, moment, person[LIST] * values.LISTS >> 32, recipient, traces, _detail(event_type, words)
-            )
+                traces = first_traces(person)
+                if len(recent) < RECENT_MAX:
+                    recent.append((recipient, person, [traces.address]))
+                else:
+                    recent[recipient % RECENT_MAX] = (recipient, person, [traces.address])
+            yield write(moment, person[LIST] * values.LISTS >> 32, recipient, traces, detail)
 
-    def _traces(self, event_type: EventType, recipient: int, person: Words) -> Traces | None:
-        if event_type not in SHOWING_TRACES:
-            return None
-        private = person[PRIVATE] < _PRIVACY_PROXY
-        actor = Actor.PERSON
-        if event_type is EventType.OPEN:
-            actor = Actor.PRIVACY_PROXY if private else opened_by(person)
-        return self._audience.traces(recipient, person, actor, private=private)
-
-    def _elsewhere(
-        self, event_type: EventType, recipient: int, repeated: dict[int, list[str]]
-    ) -> tuple[Words, Traces | None]:
+    def _elsewhere(self, recipient: int, person: Words, addresses: list[str]) -> Traces:
         """Traces at an address from which the mail was not acted on before: two acts in one millisecond differ."""
-        person = self._audience.people.throw(recipient)
-        if recipient not in repeated:
-            first = self._traces(event_type, recipient, person)
-            repeated[recipient] = [] if first is None else [first.address]
-        addresses = repeated[recipient]
         which = len(addresses)
         while True:
             traces = self._audience.traces(recipient, person, Actor.FRIEND, which=which)
             if traces.address not in addresses:
                 addresses.append(traces.address)
-                return person, traces
+                return traces
             which += 1
 
-    def _spread(self, count: int, start: int, over: int, number: int) -> Iterator[int]:
-        for index in range(0, count, MOMENTS_TOGETHER):
-            together = min(MOMENTS_TOGETHER, count - index)
-            begin, end = over * index // count, over * (index + together) // count
-            size = end - begin + 1
-            drawn: list[int] = []
-            while len(drawn) < together:
-                words = self._times.throw(number)
-                number += 1
-                # Two words for each, since a month has more milliseconds than a word has values.
-                drawn += [(high << 32 | low) * size >> 64 for high, low in zip(words[::2], words[1::2], strict=True)]
-            yield from (start + begin + moment for moment in sorted(drawn[:together]))
+
+def _spread(count: int, start: int, over: int, throws: Iterator[Words]) -> Iterator[int]:
+    words = chain.from_iterable(throws)
+    for index in range(0, count, MOMENTS_TOGETHER):
+        together = min(MOMENTS_TOGETHER, count - index)
+        begin, end = over * index // count, over * (index + together) // count
+        first, size = start + begin, end - begin + 1
+        yield from sorted([first + (word * size >> 32) for word in islice(words, together)])
 
 
-def _detail(event_type: EventType, words: Words) -> int:
-    """Any link, any kind of bounce."""
-    kinds = {EventType.CLICK: len(values.LINKS), EventType.BOUNCE: len(BOUNCES)}
-    return words[2] * kinds.get(event_type, 1) >> 32
+def _opened(person: Words) -> Traces:
+    return of_machine(PRIVACY_PROXIES, person) if person[PRIVATE] < _PRIVACY_PROXY else opening(person)
+
+
+def _acted(person: Words) -> Traces:
+    return at_home(person, private=person[PRIVATE] < _PRIVACY_PROXY)
+
+
+def _not_acted(person: Words) -> Traces:
+    return NO_TRACES
+
+
+_FIRST_TRACES = {kind: _acted if kind in SHOWING_TRACES else _not_acted for kind in EventType} | {
+    EventType.OPEN: _opened
+}

@@ -17,7 +17,7 @@ import msgspec
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import values
 from mockcampaign.events.dice import Curve, Dice, Mix, Words, share
-from mockcampaign.events.payload import SHOWING_TRACES, Mails
+from mockcampaign.events.payload import NO_TRACES, SHOWING_TRACES, Mails
 from mockcampaign.events.people import (
     AUDIENCE_MAX,
     IN_TWO_LISTS,
@@ -229,12 +229,14 @@ class Mailing:
     def payload(self, occurrence: Occurrence) -> bytes:
         """The event as JSON."""
         kind, recipient, detail = occurrence.type, occurrence.recipient, occurrence.detail
-        if kind not in SHOWING_TRACES:
-            return self.mails.payload(kind, occurrence.at, occurrence.list_number, recipient, detail=detail)
-        person = self._audience.people.throw(recipient)
-        private = person[PRIVATE] < self._rates["prefetched"]
-        traces = self._audience.traces(recipient, person, occurrence.actor, private=private, which=detail)
-        return self.mails.payload(kind, occurrence.at, occurrence.list_number, recipient, traces, detail)
+        traces = NO_TRACES
+        if kind in SHOWING_TRACES:
+            person = self._audience.people.throw(recipient)
+            private = person[PRIVATE] < self._rates["prefetched"]
+            traces = self._audience.traces(recipient, person, occurrence.actor, private=private, which=detail)
+            # Of an open, the detail says which friend it was.
+            detail = detail if kind is EventType.CLICK else 0
+        return self.mails.payloads(kind).payload(occurrence.at, occurrence.list_number, recipient, traces, detail)
 
     def _plan(self, types: frozenset[EventType]) -> None:
         buckets, counts = self._buckets, dict.fromkeys(_TYPES, 0)

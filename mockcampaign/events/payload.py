@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from mockcampaign.events import values
-from mockcampaign.events.fields import TYPES
+from mockcampaign.events.fields import FIELDS, TYPES
 from mockcampaign.events.people import Audience, Traces
 from mockcampaign.model import EventType
 
 BOUNCES = ("hardbounce", "softbounce")
 
-_encode = msgspec.json.Encoder().encode
-_TRACELESS = "", ("", "", "")
-_TYPE_NAMES = {kind: kind.value for kind in EventType}
-_LINK_URLS = tuple(values.LINK_URL + path for path in values.LINKS)
+DETAILS = {EventType.CLICK: len(values.LINKS), EventType.BOUNCE: len(BOUNCES)}
+"""How many links or kinds of bounces there are, each a detail of its event; of other types there is one."""
 
 SHOWING_TRACES = frozenset(kind for kind, names in TYPES.items() if "remoteAddress" in names)
 """Types whose events say where somebody acted, and with what."""
+
+NO_TRACES = Traces("", ("", "", ""))
+"""Of events that do not tell of a person's act."""
+
+_VARYING = (
+    "recipientId",
+    "remoteAddress",
+    "created",
+    "subscriptionId",
+    "mailId",
+    "device",
+    "operatingSystem",
+    "browser",
+)
+"""Fields that differ within a mailing's events of one type, in the order in which `fields.TYPES` has to have them."""
 
 
 class Mails:
@@ -29,48 +40,68 @@ class Mails:
         self.audience = audience
         self.mailing_id = mailing_id
         self.client_id = client_id
-        self._ids = audience.mail_ids(mailing_id)
-        self._list_ids = [audience.user_list_id(number) for number in range(values.LISTS)]
+        self.ids = audience.mail_ids(mailing_id)
+        self._payloads: dict[EventType, Payloads] = {}
+
+    def payloads(self, event_type: EventType) -> Payloads:
+        """How events of the type are written."""
+        if event_type not in self._payloads:
+            self._payloads[event_type] = Payloads(self, event_type)
+        return self._payloads[event_type]
+
+
+class Payloads:
+    """Writes the events of one type and mailing.
+
+    What all of them have in common is encoded once, and the rest filled in, none of which JSON would escape: that is
+    several times faster than to encode each event.
+    """
+
+    def __init__(self, mails: Mails, event_type: EventType) -> None:
+        self._recipient_id = mails.audience.recipient_id
+        self._subscription_id = mails.audience.subscription_id
+        self._recipient_group = mails.ids.recipient_group
+        self._between = [
+            [_between(mails, event_type, number, detail) for detail in range(DETAILS.get(event_type, 1))]
+            for number in range(values.LISTS)
+        ]
 
     def payload(
-        self,
-        event_type: EventType,
-        created: int,
-        list_number: int,
-        recipient: int,
-        traces: Traces | None = None,
-        detail: int = 0,
+        self, created: int, list_number: int, recipient: int, traces: Traces = NO_TRACES, detail: int = 0
     ) -> bytes:
         """The event as JSON. `detail` is the index of a link, or of a kind of bounce."""
-        return _encode(self.event(event_type, created, list_number, recipient, traces, detail))
+        a, b, c, d, e, f, g, h, i = self._between[list_number][detail]
+        device, operating_system, browser = traces.client
+        return (
+            f"{a}{self._recipient_id(recipient)}{b}{traces.address}{c}{created}"
+            f"{d}{self._subscription_id(list_number, recipient)}{e}{self._recipient_group(recipient)}"
+            f"{f}{device}{g}{operating_system}{h}{browser}{i}"
+        ).encode()
 
-    def event(
-        self,
-        event_type: EventType,
-        created: int,
-        list_number: int,
-        recipient: int,
-        traces: Traces | None = None,
-        detail: int = 0,
-    ) -> dict[str, Any]:
-        """The event's fields in their order."""
-        audience = self.audience
-        address, (device, operating_system, browser) = _TRACELESS if traces is None else (traces.address, traces.client)
-        known = {
-            "type": _TYPE_NAMES[event_type],
-            "recipientId": audience.recipient_id(recipient),
-            "userListId": self._list_ids[list_number],
-            "remoteAddress": address,
-            "clientId": self.client_id,
-            "mailingId": self.mailing_id,
-            "created": created,
-            "subscriptionId": audience.subscription_id(list_number, recipient),
-            "mailId": self._ids.mail_id(list_number, recipient),
-            "device": device,
-            "operatingSystem": operating_system,
-            "browser": browser,
-            "linkId": self.mailing_id + detail + 1,
-            "linkUrl": _LINK_URLS[detail],
-            "bounceType": BOUNCES[detail & 1],
-        }
-        return {name: known[name] for name in TYPES[event_type]}
+
+def _between(mails: Mails, event_type: EventType, list_number: int, detail: int) -> tuple[str, ...]:
+    """The text before, between and after the varying fields; before one that the type does not have there is none."""
+    in_common = {
+        "type": event_type.value,
+        "userListId": mails.audience.user_list_id(list_number),
+        "clientId": mails.client_id,
+        "mailingId": mails.mailing_id,
+        "mailId": mails.ids.mail_id(list_number, _mark("mailId")),
+        "linkId": mails.mailing_id + detail + 1,
+        "linkUrl": values.LINK_URL + values.LINKS[detail],
+        "bounceType": BOUNCES[detail % len(BOUNCES)],
+    }
+    fields = {name: in_common.get(name, _mark(name)) for name in TYPES[event_type]}
+    text = msgspec.json.encode(fields).decode()
+    between = []
+    for name in _VARYING:
+        before = ""
+        if name in fields:
+            mark = _mark(name) if FIELDS[name].kind["type"] == "string" else f'"{_mark(name)}"'
+            before, _, text = text.partition(mark)
+        between.append(before)
+    return (*between, text)
+
+
+def _mark(name: str) -> str:
+    return f"<{name}>"

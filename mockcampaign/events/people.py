@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 from math import gcd
-from typing import assert_never
 
 import msgspec
 
@@ -48,7 +47,9 @@ class Traces(msgspec.Struct, frozen=True, gc=False):
 
 
 PRIVATE, SCANNED, ZONE, MAILBOX, LIST, IN_TWO_LISTS, SECOND_DEVICE, PROXY, ADDRESS = range(9)
-"""Which word of a person's throw decides what. A person is the same in all mailings to its audience."""
+REPEATS, REPEATED, DETAIL = range(13, 16)
+"""Which word of a person's throw decides what: `ADDRESS` is the first of five, and the last three are for events that
+are asked for by number. A person is the same in all mailings to its audience."""
 
 
 class RecipientIds(StrEnum):
@@ -63,16 +64,16 @@ class Numbering:
     """Shuffles the numbers below `size`: different ones stay different, neighbours do not stay together."""
 
     def __init__(self, size: int, words: Words) -> None:
-        self._size = size
-        self._offset = (words[0] << 32 | words[1]) % size
+        self.size = size
+        self.offset = (words[0] << 32 | words[1]) % size
         factor = (words[2] << 32 | words[3]) % size
         while gcd(factor, size) != 1:
             factor += 1
-        self._factor = factor
+        self.factor = factor
 
     def place(self, number: int) -> int:
         """Where the number went."""
-        return (number * self._factor + self._offset) % self._size
+        return (number * self.factor + self.offset) % self.size
 
 
 class Audience:
@@ -89,7 +90,12 @@ class Audience:
         self._places = Dice(seed, "places")
         low, high = values.ID_RANGE
         first, second, third = (36**digits for digits in values.MAIL_ID_GROUPS)
-        self._ids = ids
+        self.recipient_id = {
+            RecipientIds.DIGITS: self._digits,
+            RecipientIds.EMAIL: _address_of,
+            RecipientIds.CUSTOMER_NUMBER: self._customer_number,
+        }[ids]
+        """As the client's lists know the recipient of a number."""
         self._mailing_ids = Numbering((high - low + 1) // 2, dice.throw(0))
         self._list_ids = Numbering((high - low + 1) // 4, dice.throw(1))
         self._recipient_base = low + Numbering((high - low) // 2, dice.throw(2)).place(0)
@@ -108,42 +114,30 @@ class Audience:
         low, high = values.ID_RANGE
         return (low + high + 1) // 2 + self._list_ids.place(number)
 
-    def recipient_id(self, number: int) -> str:
-        """As the client's lists know the recipient."""
-        if self._ids is RecipientIds.DIGITS:
-            return str(self._recipient_base + number)
-        if self._ids is RecipientIds.CUSTOMER_NUMBER:
-            return f"{self._recipient_base % 10**6 + number:010}"
-        first = values.FIRST_NAMES[number % len(values.FIRST_NAMES)]
-        last = values.LAST_NAMES[number // 7 % len(values.LAST_NAMES)]
-        return f"{first}.{last}{number}@{values.MAIL_DOMAINS[number % len(values.MAIL_DOMAINS)]}"
-
     def subscription_id(self, list_number: int, number: int) -> int:
         """One for each list and recipient, as far as seven digits go."""
         return values.SUBSCRIPTION_ID_RANGE[0] + self._subscriptions.place(number * values.LISTS + list_number)
+
+    def _digits(self, number: int) -> str:
+        return str(self._recipient_base + number)
+
+    def _customer_number(self, number: int) -> str:
+        return f"{self._recipient_base % 10**6 + number:010}"
 
     def traces(self, recipient: int, person: Words, actor: Actor, *, private: bool = False, which: int = 0) -> Traces:
         """What an act shows. `person` is the recipient's throw.
 
         `private` says whether the mailbox is behind a privacy proxy, and `which` tells friends from each other.
         """
-        match actor:
-            case Actor.PERSON:
-                client = _APPLE.choose(person[MAILBOX]) if private else _MAILBOXES.choose(person[MAILBOX])[1]
-                return Traces(person_address(person[ADDRESS:]), client)
-            case Actor.IMAGE_PROXY:
-                return Traces(one_of(values.GOOGLE_PROXY_ADDRESSES, person[PROXY]), values.GOOGLE_PROXY)
-            case Actor.PRIVACY_PROXY:
-                return Traces(one_of(values.PRIVACY_PROXY_ADDRESSES, person[PROXY]), values.PRIVACY_PROXY)
-            case Actor.SCANNER:
-                return Traces(one_of(values.SCANNER_ADDRESSES, person[PROXY]), values.SCANNER)
-            case Actor.ELSEWHERE:
-                place = self._places.throw(recipient)
-                return Traces(person_address(place), _SECOND_DEVICES.choose(person[SECOND_DEVICE]))
-            case Actor.FRIEND:
-                place = self._places.throw((which + 1) << 32 | recipient)
-                return Traces(person_address(place), _MAILBOXES.choose(place[8])[1])
-        assert_never(actor)
+        if actor is Actor.PERSON:
+            return at_home(person, private=private)
+        if actor is Actor.FRIEND:
+            place = self._places.throw((which + 1) << 32 | recipient)
+            return Traces(person_address(place), _MAILBOXES.choose(place[8]))
+        if actor is Actor.ELSEWHERE:
+            place = self._places.throw(recipient)
+            return Traces(person_address(place), _SECOND_DEVICES.choose(person[SECOND_DEVICE]))
+        return of_machine(_MACHINES[actor], person)
 
     def mail_ids(self, mailing_id: int) -> MailIds:
         """Of all mails of one mailing."""
@@ -152,37 +146,76 @@ class Audience:
         return MailIds(base36(self._mailing_groups.place(mailing_id), first), self._recipient_groups, lists)
 
 
+def _address_of(number: int) -> str:
+    first = values.FIRST_NAMES[number % len(values.FIRST_NAMES)]
+    last = values.LAST_NAMES[number // 7 % len(values.LAST_NAMES)]
+    return f"{first}.{last}{number}@{values.MAIL_DOMAINS[number % len(values.MAIL_DOMAINS)]}"
+
+
 class MailIds:
-    """The mailIds of one mailing."""
+    """The mailIds of one mailing: a group each for mailing, recipient and list."""
 
     def __init__(self, mailing_group: str, recipient_groups: Numbering, list_groups: list[str]) -> None:
         self._mailing_group = mailing_group
-        self._recipient_groups = recipient_groups
+        self._recipients = recipient_groups
         self._list_groups = list_groups
 
-    def mail_id(self, list_number: int, number: int) -> str:
+    def mail_id(self, list_number: int, recipient_group: str) -> str:
         """One for each list and recipient."""
-        middle = base36(self._recipient_groups.place(number), values.MAIL_ID_GROUPS[1])
-        return f"{self._mailing_group}-{middle}-{self._list_groups[list_number]}"
+        return f"{self._mailing_group}-{recipient_group}-{self._list_groups[list_number]}"
+
+    def recipient_group(self, number: int) -> str:
+        """`base36` of the recipient's place. Written out for eight digits, as every event needs one."""
+        recipients = self._recipients
+        place = (number * recipients.factor + recipients.offset) % recipients.size
+        high, low = place // 36**4, place % 36**4
+        return f"{_PAIRS[high // 1296]}{_PAIRS[high % 1296]}{_PAIRS[low // 1296]}{_PAIRS[low % 1296]}"
 
 
 def base36(number: int, digits: int) -> str:
-    """The number in A-Z and 0-9, as so many digits, which are even."""
-    pairs = []
-    for _ in range(digits // 2):
-        number, pair = divmod(number, len(_PAIRS))
-        pairs.append(_PAIRS[pair])
-    return "".join(pairs)
+    """The number in A-Z and 0-9, as so many digits."""
+    symbols = []
+    for _ in range(digits):
+        number, symbol = divmod(number, 36)
+        symbols.append(_SYMBOLS[symbol])
+    return "".join(reversed(symbols))
 
 
-_MAILBOXES = Mix(values.MAILBOXES)
+_MAILBOXES = Mix((weight, client) for weight, (_, client) in values.MAILBOXES)
+_OPENERS = Mix((weight, None if owner == values.GOOGLE else client) for weight, (owner, client) in values.MAILBOXES)
 _APPLE = Mix(values.APPLE_MAILBOXES)
 _SECOND_DEVICES = Mix(values.SECOND_DEVICES)
+
+IMAGE_PROXIES = [Traces(address, values.GOOGLE_PROXY) for address in values.GOOGLE_PROXY_ADDRESSES]
+PRIVACY_PROXIES = [Traces(address, values.PRIVACY_PROXY) for address in values.PRIVACY_PROXY_ADDRESSES]
+SCANNERS = [Traces(address, values.SCANNER) for address in values.SCANNER_ADDRESSES]
+_MACHINES = {
+    Actor.IMAGE_PROXY: IMAGE_PROXIES,
+    Actor.PRIVACY_PROXY: PRIVACY_PROXIES,
+    Actor.SCANNER: SCANNERS,
+}
 
 
 def opened_by(person: Words) -> Actor:
     """Who fetches the images when the recipient opens a mail at home."""
-    return Actor.IMAGE_PROXY if _MAILBOXES.choose(person[MAILBOX])[0] == values.GOOGLE else Actor.PERSON
+    return Actor.IMAGE_PROXY if _OPENERS.choose(person[MAILBOX]) is None else Actor.PERSON
+
+
+def opening(person: Words) -> Traces:
+    """What the recipient's open shows, at home and without a privacy proxy."""
+    client = _OPENERS.choose(person[MAILBOX])
+    return of_machine(IMAGE_PROXIES, person) if client is None else Traces(person_address(person[ADDRESS:]), client)
+
+
+def at_home(person: Words, *, private: bool) -> Traces:
+    """What all else shows that the recipient does at home."""
+    client = (_APPLE if private else _MAILBOXES).choose(person[MAILBOX])
+    return Traces(person_address(person[ADDRESS:]), client)
+
+
+def of_machine(machines: list[Traces], person: Words) -> Traces:
+    """What an act shows of one of the machines that serve very many people."""
+    return machines[person[PROXY] * len(machines) >> 32]
 
 
 _IPV6 = share(values.IPV6_SHARE)
@@ -214,8 +247,3 @@ def person_address(words: Words) -> str:
     if last == 0 or last == 255:  # the network's own, and its broadcast's
         address ^= 1 << 1
     return f"{address >> 24}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"
-
-
-def one_of(addresses: tuple[str, ...], word: int) -> str:
-    """One of few addresses."""
-    return addresses[word * len(addresses) >> 32]
