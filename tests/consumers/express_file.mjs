@@ -1,0 +1,47 @@
+// Express, with a file to which every list is appended before it is acknowledged.
+
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import express from "express";
+import { parse, stringify } from "lossless-json"; // JSON.parse changes ids beyond 2^53
+
+const { CONSUMER_USER, CONSUMER_PASSWORD, CONSUMER_FD, CONSUMER_STORE } = process.env;
+const wanted = Buffer.from(`${CONSUMER_USER}:${CONSUMER_PASSWORD}`).toString("base64");
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const processed = new Map();
+
+const keyOf = (event) => stringify(Object.keys(event).sort().map((name) => [name, event[name]]));
+
+if (existsSync(CONSUMER_STORE)) {
+  for (const line of readFileSync(CONSUMER_STORE, "utf-8").split("\n").filter(Boolean)) {
+    const event = parse(line);
+    processed.set(keyOf(event), event);
+  }
+}
+
+const app = express();
+
+app.post("/hook", (request, response, next) => {
+  const [scheme, token] = (request.get("authorization") ?? "").split(" ");
+  if (scheme.toLowerCase() === "basic" && token === wanted) return next();
+  response.set("WWW-Authenticate", "Basic").sendStatus(401);
+});
+
+app.post("/hook", express.text({ type: "*/*", limit: "1mb" }), (request, response) => {
+  let events;
+  try {
+    events = parse(request.body);
+  } catch {
+    return response.status(400).json({ error: "not JSON" });
+  }
+  if (!Array.isArray(events) || !events.every(isObject)) return response.status(400).json({ error: "not events" });
+  const fresh = new Map(events.map((event) => [keyOf(event), event]).filter(([key]) => !processed.has(key)));
+  if (fresh.size) appendFileSync(CONSUMER_STORE, [...fresh.values()].map((event) => `${stringify(event)}\n`).join(""));
+  fresh.forEach((event, key) => processed.set(key, event));
+  response.json({ accepted: events.length });
+});
+
+app.get("/processed", (request, response) => {
+  response.type("json").send(stringify([...processed.values()]));
+});
+
+app.listen({ fd: Number(CONSUMER_FD) });

@@ -1,0 +1,49 @@
+"""FastAPI, asynchronous and in memory; the body is read by hand."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+
+
+def make_app(*, user: str, password: str, store: str | None = None) -> FastAPI:
+    app = FastAPI()
+    held: dict[str, Any] = {}
+
+    @app.middleware("http")
+    async def check_credentials(request: Request, call_next: Any) -> Response:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        right = base64.b64encode(f"{user}:{password}".encode()).decode()
+        if request.url.path == "/hook" and (scheme.lower() != "basic" or token.strip() != right):
+            return Response(status_code=403)
+        answer: Response = await call_next(request)
+        return answer
+
+    @app.post("/hook")
+    async def hook(request: Request) -> Response:
+        try:
+            events = await request.json()
+            if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+                raise ValueError("not a list of events")
+        except ValueError as error:
+            return Response(str(error), status_code=422)
+        for event in events:
+            identity = hashlib.blake2b(json.dumps(event, sort_keys=True).encode()).hexdigest()
+            held.setdefault(identity, event)
+        return Response("ok", media_type="text/plain")
+
+    @app.get("/processed")
+    async def processed() -> Any:
+        return list(held.values())
+
+    return app
+
+
+def from_environment() -> FastAPI:
+    """For uvicorn."""
+    return make_app(user=os.environ["CONSUMER_USER"], password=os.environ["CONSUMER_PASSWORD"])
