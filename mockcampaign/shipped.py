@@ -1,11 +1,18 @@
-"""The scenarios and fixtures that come with the package."""
+"""What comes with the package besides its code."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+_PACKAGE = Path(__file__).parent
+
 
 def scenarios_folder() -> Path:
     """Inside the installed package, or beside it in a checkout."""
-    inside = Path(__file__).parent / "shipped" / "scenarios"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "scenarios"
+    inside = _PACKAGE / "shipped" / "scenarios"
+    return inside if inside.is_dir() else _PACKAGE.parent / "scenarios"
+
+
+def assets_folder() -> Path:
+    """Other people's work that pages are made of, each in a folder with its licence."""
+    return _PACKAGE / "assets"

@@ -37,6 +37,8 @@ OWNERS = {
     "click": {"cli"},
     "httptools": {"transport.answer"},
     "hypothesis": {"strategies"},
+    "jinja2": {"report.html"},
+    "markupsafe": {"report.html"},
     "jmespath": {"compliance.probe"},
     "rich": {"cli.terminal"},
     "sse_starlette": {"server.stream"},

@@ -38,6 +38,7 @@ class Outputs:
 
     report_json: Path | None = None
     junit: Path | None = None
+    html: Path | None = None
 
     def named(self) -> dict[str, Path]:
         """Path by option, of those that were asked for."""
@@ -65,6 +66,7 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--no-color", is_flag=True, help="Plain text, also on a terminal."),
         click.option("-q", "--quiet", is_flag=True, help="Only verdicts, and what is wrong."),
         click.option("-v", "--verbose", is_flag=True, help="Whole timelines, and what is right."),
+        click.option("--html", type=NEW_FILE, help="Write a page with plots and every attempt here."),
         click.option("--junit", type=NEW_FILE, help="Write JUnit XML here."),
         click.option("--report-json", type=NEW_FILE, help="Write the whole result as JSON here."),
         click.option("--seed", type=SEED, help="Makes the events repeatable."),

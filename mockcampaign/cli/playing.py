@@ -117,11 +117,18 @@ def reported(result: RunResult, outputs: Outputs) -> RunResult:
 
 def write(result: RunResult, outputs: Outputs) -> None:
     """The files alone. Raises `InvalidInputError` where one cannot be written."""
+
+    def to_html(result: RunResult) -> bytes:
+        from mockcampaign.report.html import to_html
+
+        return to_html(result)
+
     from mockcampaign.report.junit import to_junit
     from mockcampaign.report.results import to_json
 
     writers: dict[str, Callable[[RunResult], bytes]] = {
         "--report-json": to_json,
+        "--html": to_html,
         "--junit": lambda result: to_junit(result, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())),
     }
     for option, path in outputs.named().items():

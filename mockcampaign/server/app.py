@@ -17,6 +17,7 @@ from mockcampaign.server import control, rest
 from mockcampaign.server.guard import Guard
 from mockcampaign.server.served import ServedCampaign
 from mockcampaign.server.stream import stream
+from mockcampaign.shipped import assets_folder
 
 PAGES = Path(__file__).parent / "pages"
 
@@ -49,6 +50,7 @@ def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> Sta
             Route("/docs", _page("docs.html")),
             Route("/openapi.json", openapi),
             Route(f"{control.PREFIX}/stream", events),
+            Mount(f"{control.PREFIX}/pages/vendor/uplot", StaticFiles(directory=assets_folder() / "uplot")),
             Mount(f"{control.PREFIX}/pages", StaticFiles(directory=PAGES)),
             *control.API.routes(served),
         ],

@@ -1,0 +1,170 @@
+"""Every attempt of a run with its request and its answer, cut down as far as a page of bounded size demands.
+
+Requests are put together again from the journal: what is not in it, above all the credentials, is in no report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from mockcampaign.engine.journal import Attempted, Entry, Happened, WebhookChanged, serials_in
+from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.transport.faults import OUTAGES
+
+HEADERS_MAX = 40
+"""Shown of an answer; no framework sends as many."""
+
+Lane = Literal["accepted", "refused", "silent"]
+
+
+class Detail(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of each exchange is shown."""
+
+    events: int
+    """So many of each list."""
+    text: int
+    """So many characters of an answer's body, and of each of its headers."""
+
+
+DETAILS = (
+    Detail(events=100, text=4_096),
+    Detail(events=10, text=400),
+    Detail(events=2, text=100),
+    Detail(events=0, text=0),
+)
+"""From all to nothing but the outcomes."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """An outcome, which many attempts may share."""
+
+    what: str
+    lane: Lane
+    status: int | None = None
+    headers: list[tuple[str, str]] = []
+    body: str = ""
+    body_bytes: int = 0
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """An attempt, or a run of equal ones."""
+
+    position: int
+    """In the journal."""
+    webhook_id: int
+    at: int
+    """Milliseconds since the run began."""
+    first_number: int
+    count: int
+    interval: int
+    took: int
+    answer: int
+    """Index of the outcome."""
+    serials: list[tuple[int, int]]
+    again: list[tuple[int, int]]
+    faults: list[str]
+    target: int
+    """Index of the URL."""
+
+
+class Attempts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a page shows of a scenario's attempts."""
+
+    rows: list[Row]
+    left_out: int
+    """How many rows there was no room for."""
+    answers: list[Answer]
+    targets: list[tuple[str, str]]
+    """URL and kind of credentials."""
+    events: dict[int, str]
+    """Payload by serial, of those that are shown."""
+    detail: Detail
+
+
+def attempts(entries: Sequence[Entry], evidence: frozenset[int], start: int, rows_max: int, detail: Detail) -> Attempts:
+    """The attempts; where there are too many, what is evidence and what failed stays before the rest."""
+    positions = [position for position, entry in enumerate(entries) if isinstance(entry, Attempted)]
+    kept = frozenset(_most_telling(entries, positions, evidence)[:rows_max])
+    answers: dict[Outcome, int] = {}
+    targets: dict[tuple[str, str], int] = {}
+    current: dict[int, int] = {}
+    rows: list[Row] = []
+    for position, entry in enumerate(entries):
+        match entry:
+            case WebhookChanged():
+                target = (entry.target_url, entry.authentication)
+                current[entry.webhook_id] = targets.setdefault(target, len(targets))
+            case Attempted() if position in kept:
+                rows.append(
+                    Row(
+                        position=position,
+                        webhook_id=entry.webhook_id,
+                        at=entry.at - start,
+                        first_number=entry.first_number,
+                        count=entry.count,
+                        interval=entry.interval,
+                        took=entry.took,
+                        answer=answers.setdefault(entry.outcome, len(answers)),
+                        serials=list(entry.serials),
+                        again=list(entry.again),
+                        faults=[kind for kind in entry.faults if kind not in OUTAGES],
+                        target=current.get(entry.webhook_id, 0),
+                    )
+                )
+    return Attempts(
+        rows=rows,
+        left_out=len(positions) - len(rows),
+        answers=[_answer(outcome, detail) for outcome in answers],
+        targets=list(targets),
+        events=_events(entries, rows, detail.events),
+        detail=detail,
+    )
+
+
+def _most_telling(entries: Sequence[Entry], positions: list[int], evidence: frozenset[int]) -> list[int]:
+    def rank(position: int) -> int:
+        entry = entries[position]
+        failed = isinstance(entry, Attempted) and not entry.outcome.accepted
+        return 0 if failed and position in evidence else 1 if failed else 2 if position in evidence else 3
+
+    return sorted(positions, key=rank)
+
+
+def _answer(outcome: Outcome, detail: Detail) -> Answer:
+    match outcome:
+        case Responded():
+            return Answer(
+                what=str(outcome.status),
+                lane="accepted" if outcome.accepted else "refused",
+                status=outcome.status,
+                headers=[
+                    (_cut(name, detail.text), _cut(value, detail.text)) for name, value in outcome.headers[:HEADERS_MAX]
+                ]
+                if detail.text
+                else [],
+                body=_cut(outcome.body.decode("utf-8", "backslashreplace"), detail.text),
+                body_bytes=outcome.body_bytes,
+            )
+        case TimedOut() | NoAnswer():
+            return Answer(what=outcome.describe(), lane="silent")
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def _events(entries: Sequence[Entry], rows: list[Row], events_max: int) -> dict[int, str]:
+    wanted: set[int] = set()
+    for row in rows:
+        serials = list(serials_in((*row.serials, *row.again)))
+        wanted.update(serials[:events_max])
+    return {
+        serial: bytes(event).decode("utf-8", "backslashreplace")
+        for entry in entries
+        if isinstance(entry, Happened)
+        for serial, event in enumerate(entry.events, entry.first_serial)
+        if serial in wanted
+    }
