@@ -106,8 +106,8 @@ def test_the_verdict_stands_at_the_top_and_headings_lead_on(opened: Any) -> None
     headings = [" ".join(heading.split()) for heading in page.locator("h1, h2").all_inner_texts()]
     assert headings == [
         "Not compliant",
-        "Scenarios",
         "Rules and expectations",
+        "Scenarios",
         "compliant: An outage, then all is well",
         "not compliant: A list is lost",
         "could not tell: Nobody there",

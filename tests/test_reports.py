@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import re
 from pathlib import Path
 
 import jsonschema
@@ -12,12 +15,14 @@ from lxml import etree
 
 from builders import exporter
 from golden import check_golden
+from mockcampaign.compliance.rules import Reproduce
 from mockcampaign.report.github import ANNOTATIONS_MAX, annotation_lines
+from mockcampaign.report.html import to_html
 from mockcampaign.report.junit import to_junit
 from mockcampaign.report.markdown import to_markdown
 from mockcampaign.report.results import RunResult, exit_status, json_schema, run_result, to_json, violates
 from mockcampaign.report.text import plain_report
-from results import every_outcome, finding, scenario
+from results import every_outcome, finding, outage, scenario
 
 SCHEMAS = Path(__file__).parent / "schemas"
 WHEN = "2025-01-01T00:00:00"
@@ -113,3 +118,34 @@ def test_the_step_summary_stays_readable_with_many_findings() -> None:
     lines = to_markdown(run_result([scenario(findings=wrong)])).splitlines()
     assert lines[-1] == "- … and 453 more"
     assert len(lines) < 300
+
+
+def test_trouble_of_the_whole_is_an_error_everywhere() -> None:
+    result = msgspec.structs.replace(
+        run_result([scenario(journal=outage({}).journal.entries)]), trouble="4 of 29 rules were not exercised"
+    )
+    assert [(suite.name, suite.errors) for suite in parsed(result)][-1] == ("mockcampaign", 1)
+    assert next(annotation_lines(result, str)) == "::error title=mockcampaign::4 of 29 rules were not exercised"
+    assert to_markdown(result).startswith("## mockcampaign: ❔ could not tell\n")
+    assert exit_status(result) == 3
+
+
+def test_how_to_mend_it_is_said_everywhere() -> None:
+    reproduce = Reproduce(curl="curl -d '[]' http://consumer/")
+    result = run_result([scenario(findings=(finding(outcome="fail", fix="Compare all fields.", reproduce=reproduce),))])
+    for document in (to_junit(result, WHEN).decode(), "\n".join(annotation_lines(result, str)), to_markdown(result)):
+        assert "Compare all fields" in document
+    assert "see it    curl -d '[]' http://consumer/" in to_junit(result, WHEN).decode()
+
+
+def test_html() -> None:
+    """But for what is other people's, or packed."""
+    page = to_html(every_outcome()).decode()
+    page = re.sub(r"(<(?:style|script)[^>]*>).*?(</)", r"\1…\2", page, flags=re.DOTALL)
+    check_golden("report.html", re.sub(r"sha256-[\w+/=]*", "sha256-…", page))
+
+
+def test_the_data_of_the_html_report() -> None:
+    [packed] = re.findall('id="data">([^<]*)<', to_html(every_outcome()).decode())
+    data = gzip.decompress(base64.b64decode(packed))
+    check_golden("report.html.json", msgspec.json.format(data, indent=1) + b"\n")

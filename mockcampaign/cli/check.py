@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options
 from mockcampaign.cli.playing import reported, run_async, wire
 from mockcampaign.cli.terminal import INTERRUPTED, interrupted, print_lines, use_color
@@ -137,7 +138,8 @@ def check(
         return INTERRUPTED
     examiner.not_reached()
     result = check_result(examiner.examinations, url, settings)
-    print_lines(check_lines(result, verbosity=verbose - quiet, explain=explain), color)
+    with shielded():
+        print_lines(check_lines(result, verbosity=verbose - quiet, explain=explain), color)
     print_lines(headline_lines(result, examiner.milliseconds), color)
     reported(result, outputs)
     return exit_status(result) if status is None else status

@@ -15,6 +15,9 @@ ANNOTATIONS_MAX = 10
 def annotation_lines(result: RunResult, locate: Callable[[str], str]) -> Iterator[str]:
     """Workflow commands, one a line. `locate` makes a path as the run knows it one that starts at the repository."""
     left = {"error": ANNOTATIONS_MAX, "warning": ANNOTATIONS_MAX}
+    if result.trouble is not None:
+        left["error"] -= 1
+        yield f"::error title=mockcampaign::{_data(result.trouble)}"
     for kind, scenario, finding in _worth_it(result):
         if left[kind]:
             left[kind] -= 1
@@ -43,7 +46,7 @@ def _command(kind: str, scenario: ScenarioResult, finding: Finding | None, locat
         title, message = scenario.name, f"could not tell: {scenario.trouble}"
     else:
         title = f"{scenario.name}: {finding.title}"
-        message = f"expected {finding.expected}, actual {finding.actual}\n{finding.requirement}"
+        message = f"expected {finding.expected}, actual {finding.actual}\n{finding.fix or finding.requirement}"
         if finding.place is not None:
             path, line, column = finding.place.rsplit(":", 2)
     where = {"file": locate(path), "line": line, "col": column} if path else {}

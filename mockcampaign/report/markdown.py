@@ -29,6 +29,10 @@ def _head(result: RunResult) -> Iterator[str]:
     seed = "" if result.seed is None else f", seed {result.seed}"
     yield f"Target {_plain(result.target)}{seed}"
     yield ""
+    for line in (result.headline, result.trouble):
+        if line is not None:
+            yield _plain(line)
+            yield ""
 
 
 def _scenarios(result: RunResult) -> Iterator[str]:
@@ -70,6 +74,8 @@ def _finding(scenario: ScenarioResult, finding: Finding) -> Iterator[str]:
     yield f"  - required: {_plain(finding.requirement)}"
     yield f"  - expected: {_plain(finding.expected)}"
     yield f"  - actual: {_plain(finding.actual)}"
+    if finding.fix is not None:
+        yield f"  - fix: {_plain(finding.fix)}"
 
 
 def _plain(text: str) -> str:
