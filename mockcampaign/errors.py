@@ -11,6 +11,10 @@ class InvalidInputError(MockcampaignError):
     """Input refused before anything acted on it: what, where, and what would be allowed."""
 
 
+class MisuseError(MockcampaignError):
+    """A test asks for what cannot work; the text says what to do instead."""
+
+
 class WebhookError(MockcampaignError):
     """The webhook registry refuses a command; subclasses say why (statuses: the vendor's API description)."""
 
@@ -39,3 +43,7 @@ class CouldNotTellError(MockcampaignError):
 
 class ConsumerUnreachableError(CouldNotTellError):
     """The first attempt at a consumer could not connect although no outage was declared."""
+
+
+class RunNotEndedError(CouldNotTellError):
+    """Letting time pass took longer than allowed; the text says how far it got."""

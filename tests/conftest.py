@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from endpoints import AUTHORITY, Run
+
+Inner = Callable[..., pytest.RunResult]
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -22,6 +24,21 @@ def run(request: pytest.FixtureRequest) -> Run:
             runner.run(main)
 
     return run_on_fresh_loop
+
+
+@pytest.fixture
+def inner(pytester: pytest.Pytester) -> Inner:
+    """Runs tests in a pytest of its own, whose fixtures are those of `plugin_apps`."""
+    pytester.makeconftest((Path(__file__).parent / "plugin_apps.py").read_text())
+
+    def run_inner(source: str, *arguments: str, asyncio_mode: str = "") -> pytest.RunResult:
+        pytester.makepyfile(test_it=source)
+        asyncio = ["-p", "no:asyncio"]
+        if asyncio_mode:
+            asyncio = [f"-oasyncio_mode={asyncio_mode}", "-oasyncio_default_fixture_loop_scope=function"]
+        return pytester.runpytest_inprocess(*asyncio, "-p", "no:randomly", "-W", "error", *arguments)
+
+    return run_inner
 
 
 @pytest.fixture

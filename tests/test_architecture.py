@@ -27,7 +27,7 @@ LEVELS = (
     {"report"},
     {"check"},
     {"server"},
-    {"cli"},
+    {"cli", "pytest_plugin"},
     {"__main__"},
 )
 
@@ -36,10 +36,11 @@ OWNERS = {
     "a2wsgi": {"transport.inprocess"},
     "click": {"cli"},
     "httptools": {"transport.answer"},
-    "hypothesis": {"strategies"},
+    "hypothesis": {"pytest_plugin.lifecycle", "strategies"},
     "jinja2": {"report.html"},
     "markupsafe": {"report.html"},
     "jmespath": {"compliance.probe"},
+    "pytest": {"pytest_plugin"},
     "rich": {"cli.terminal"},
     "sse_starlette": {"server.stream"},
     "starlette": {

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
-from mockcampaign.model import NoAnswer, Outcome, Request, Responded, TimedOut
+from mockcampaign.model import Fault, NoAnswer, Outcome, Request, Responded, TimedOut
 from mockcampaign.transport import kept_headers
 from mockcampaign.transport.address import parse_address
 from mockcampaign.transport.answer import ANSWER_TOO_LONG, BODY_BYTES_MAX, CUT
@@ -32,11 +32,12 @@ class AsgiTransport:
 
     # What an application sees of a request behind a server. Header names reach it in lower case whatever the sender
     # wrote (ASGI), and as CGI variables (WSGI).
-    faults = frozenset({Chunked, ContentType, CutBody, HeaderCase, Http10, LostAck})
+    faults: frozenset[type[Fault]] = frozenset({Chunked, ContentType, CutBody, HeaderCase, Http10, LostAck})
 
-    def __init__(self, app: AsgiApp) -> None:
+    def __init__(self, app: AsgiApp, *, lifespan: bool = True) -> None:
+        """Without `lifespan`, starting and stopping the application is somebody else's affair."""
         self._app = app
-        self._lifespan: _Lifespan | None = _Lifespan(app)
+        self._lifespan = _Lifespan(app) if lifespan else None
         self._calls: set[asyncio.Task[None]] = set()
 
     async def send(self, request: Request) -> Outcome:
@@ -87,8 +88,7 @@ class WsgiTransport(AsgiTransport):
 
         # Without a limit to its queue: a thread that has to wait for a sender that has gone would never end.
         middleware = WSGIMiddleware(app, send_queue_size=0)
-        super().__init__(middleware)
-        self._lifespan = None
+        super().__init__(middleware, lifespan=False)
         self._executor = middleware.executor
 
     async def aclose(self) -> None:

@@ -1,0 +1,106 @@
+"""The pytest plugin: the fixtures `campaign`, `campaign_server` and `campaign_check`, and scenario files as tests.
+
+Every pytest run of everybody who has mockcampaign installed imports this module, so it imports nothing but pytest; all
+else comes with the first fixture or scenario file that is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from mockcampaign.pytest_plugin.account import Deliveries as Deliveries
+    from mockcampaign.pytest_plugin.account import Delivery as Delivery
+    from mockcampaign.pytest_plugin.account import Events as Events
+    from mockcampaign.pytest_plugin.clock import CampaignClock as CampaignClock
+    from mockcampaign.pytest_plugin.fixture import CampaignFixture as CampaignFixture
+
+__all__ = ["CampaignClock", "CampaignFixture", "Deliveries", "Delivery", "Events"]
+
+_HOMES = {
+    "CampaignClock": "clock",
+    "CampaignFixture": "fixture",
+    "Deliveries": "account",
+    "Delivery": "account",
+    "Events": "account",
+}
+
+MARKER = (
+    "mockcampaign(allow=[], seed=None, start=None, policy=None): for this test's campaign: rules that the consumer may "
+    "violate, the seed of its events, the moment at which it starts, and the sender's numbers (mockcampaign.Policy)"
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("mockcampaign", "mockcampaign: a test double of Campaign's webhook exporter")
+    group.addoption(
+        "--mockcampaign-seed",
+        metavar="SEED",
+        help="What events are made from: a number, 'random', or 'test' for one that follows from each test's name.",
+    )
+    group.addoption(
+        "--mockcampaign-run-timeout",
+        metavar="DURATION",
+        help="How long one advance() or run() may take by the wall's clock, such as 60s.",
+    )
+    parser.addini("mockcampaign_seed", "default of --mockcampaign-seed", default="test")
+    parser.addini("mockcampaign_run_timeout", "default of --mockcampaign-run-timeout", default="60s")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
+
+
+@pytest.fixture
+def campaign(request: pytest.FixtureRequest) -> Iterator[CampaignFixture]:
+    """A double of Campaign that sends to your consumer what the real one would, on virtual time.
+
+    opens = campaign.webhook("open", target=app, path="/hook"); campaign.emit(opens, count=250); campaign.run()
+    """
+    from mockcampaign.pytest_plugin.lifecycle import lent
+
+    with lent(request) as lent_campaign:
+        yield lent_campaign
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    if "campaign" in getattr(item, "fixturenames", ()) and hasattr(getattr(item, "obj", None), "hypothesis"):
+        from mockcampaign.pytest_plugin.lifecycle import fresh_for_each_example
+
+        with fresh_for_each_example(item):
+            return (yield)
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    report = yield
+    if "campaign" in getattr(item, "fixturenames", ()):
+        from mockcampaign.pytest_plugin.lifecycle import reported
+
+        reported(item, report)
+    return report
+
+
+def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
+    import sys
+
+    account = sys.modules.get("mockcampaign.pytest_plugin.account")
+    if op != "==" or account is None or not isinstance(left, list) or not isinstance(right, list):
+        return None
+    if not isinstance(left, account.Events) and not isinstance(right, account.Events):
+        return None
+    from mockcampaign.pytest_plugin.differences import explained
+
+    return explained(left, right)

@@ -1,0 +1,111 @@
+"""How a consumer's account differs from the campaign's, event by event, for a failing `assert`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from mockcampaign.pytest_plugin.account import Events
+
+SHOWN_MAX = 10
+"""Differences of one kind that are shown."""
+
+IDENTIFYING = ("type", "mailId", "recipientId", "created")
+
+
+def explained(left: Sequence[Any], right: Sequence[Any]) -> list[str]:
+    """Lines for pytest's report of `assert left == right`, of which at least one is the campaign's."""
+    ours, theirs = (left, right) if isinstance(left, Events) else (right, left)
+    # Two views of one campaign may be compared as well.
+    name = "the campaign" if not isinstance(theirs, Events) else "one side"
+    head = f"{len(left)} events == {len(right)} events, {name} has {len(ours)}"
+    return [head, *_differences(ours, theirs)]
+
+
+def _differences(ours: Sequence[Any], theirs: Sequence[Any]) -> Iterator[str]:
+    missing, surplus = _apart(ours, theirs)
+    altered = []
+    for stranger in list(surplus):
+        same_mail = [one for one in missing if _mail(one) is not None and _mail(one) == _mail(stranger)]
+        if same_mail:
+            original = min(same_mail, key=lambda one: len(_fields(one, stranger)))
+            missing.remove(original)
+            surplus.remove(stranger)
+            altered.append((original, stranger))
+    yield from _shown("altered", [_change(*pair) for pair in altered])
+    yield from _shown("missing", [f"{_brief(event)}{_where(event, ours)}" for event in missing])
+    yield from _shown("too many", [f"{_brief(event)}{_times(event, ours, theirs)}" for event in surplus])
+    if not (altered or missing or surplus):
+        index = next(index for index, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other)
+        yield "the same events in another order:"
+        yield f"  at index {index} {_brief(ours[index])}"
+        yield f"  where there is {_brief(theirs[index])}"
+
+
+def _apart(ours: Sequence[Any], theirs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """What only one side has, in order."""
+    keys, held = Counter(map(_key, ours)), Counter(map(_key, theirs))
+    return _rest(ours, keys - held), _rest(theirs, held - keys)
+
+
+def _rest(events: Sequence[Any], counts: Counter[bytes]) -> list[Any]:
+    """The last so many of each kind: the first of two equal events is the one that both sides have."""
+    found = []
+    for event in reversed(events):
+        key = _key(event)
+        if counts[key] > 0:
+            counts[key] -= 1
+            found.append(event)
+    return found[::-1]
+
+
+def _shown(what: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield f"{len(lines)} {what}:"
+        yield from (f"  {line}" for line in lines[:SHOWN_MAX])
+        if len(lines) > SHOWN_MAX:
+            yield f"  … and {len(lines) - SHOWN_MAX} more"
+
+
+def _change(original: dict[str, Any], altered: dict[str, Any]) -> str:
+    changes = ", ".join(
+        f"{name} {_value(original, name)} became {_value(altered, name)}" for name in _fields(original, altered)
+    )
+    return f"{_brief(original)}: {changes}"
+
+
+def _fields(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    return [name for name in {**one, **other} if one.get(name, ...) != other.get(name, ...)]
+
+
+def _brief(event: Any) -> str:
+    if not isinstance(event, dict):
+        return repr(event)[:120]
+    return " ".join(f"{name}={event[name]}" for name in IDENTIFYING if name in event) or repr(event)[:120]
+
+
+def _where(event: Any, events: Sequence[Any]) -> str:
+    return f" (index {events.index(event)})"
+
+
+def _times(event: Any, ours: Sequence[Any], theirs: Sequence[Any]) -> str:
+    sent = ours.count(event)
+    return f" ({theirs.count(event)} times, where {sent} were delivered)" if sent else " (never delivered)"
+
+
+def _mail(event: Any) -> Any:
+    return event.get("mailId") if isinstance(event, dict) else None
+
+
+def _value(event: dict[str, Any], name: str) -> str:
+    return repr(event[name]) if name in event else "absent"
+
+
+def _key(event: Any) -> bytes:
+    try:
+        return msgspec.json.encode(event, order="sorted")
+    except TypeError:
+        return repr(event).encode()

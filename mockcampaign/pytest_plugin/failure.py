@@ -1,0 +1,84 @@
+"""What a failing test shows of its campaign: the timeline, the last exchange, the seed, and how to see it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from mockcampaign.compliance.rules import RULES
+from mockcampaign.engine.journal import Attempted, Entry, serials_in
+from mockcampaign.model import NoAuthentication, Responded, Webhook
+from mockcampaign.pytest_plugin.account import last_exchange
+from mockcampaign.pytest_plugin.fixture import CampaignFixture
+from mockcampaign.report.results import scenario_result
+from mockcampaign.report.text import printable, scenario_lines
+
+EVENTS_SHOWN_MAX = 2
+BODY_CHARACTERS_MAX = 400
+
+
+def section(campaign: CampaignFixture, node_id: str, *, whole: bool) -> str:
+    """The report section. Credentials are not in it: the journal has none."""
+    entries = campaign.journal.entries
+    webhooks = {webhook.id: webhook for webhook in campaign.webhooks}
+    names = _names(list(webhooks.values()))
+    result = scenario_result(
+        name=node_id,
+        file=node_id.partition("::")[0],
+        target=", ".join(dict.fromkeys(webhook.target_url for webhook in webhooks.values())) or "no webhook",
+        trouble=None,
+        webhooks=names,
+        rules=[rule.judge(entries) for rule in RULES],
+        expectations=[],
+        journal=entries,
+        strict=False,
+    )
+    lines = ["".join(text for text, _ in line).rstrip() for line in scenario_lines(result, verbosity=int(whole))]
+    return "\n".join([*lines, *_last_exchange(campaign, entries, webhooks), *_again(campaign, node_id)])
+
+
+def _names(webhooks: Sequence[Webhook]) -> dict[str, int]:
+    """A webhook is called by its type, and numbered where several have one."""
+    types = [webhook.type for webhook in webhooks]
+    return {
+        webhook.type.value if types.count(webhook.type) == 1 else f"{webhook.type} {webhook.id}": webhook.id
+        for webhook in webhooks
+    }
+
+
+def _last_exchange(campaign: CampaignFixture, entries: Sequence[Entry], webhooks: dict[int, Webhook]) -> Iterator[str]:
+    entry = last_exchange(entries)
+    if entry is None:
+        return
+    webhook = webhooks[entry.webhook_id]
+    yield "  last request and answer"
+    yield f"    POST {printable(webhook.target_url)}"
+    yield "    Content-Type: application/json"
+    for name, _ in () if isinstance(webhook.authentication, NoAuthentication) else webhook.authentication.headers():
+        yield f"    {name}: ***"
+    yield f"    {_listed(campaign, entry)}"
+    if isinstance(entry.outcome, Responded):
+        yield f"    → {entry.outcome.status}"
+        for name, value in entry.outcome.headers:
+            yield f"      {printable(name)}: {printable(value)}"
+        body = entry.outcome.body.decode("utf-8", "backslashreplace")
+        if body:
+            cut = len(body) > BODY_CHARACTERS_MAX or entry.outcome.body_bytes > len(entry.outcome.body)
+            yield f"      {printable(body[:BODY_CHARACTERS_MAX])}{' …' if cut else ''}"
+    else:
+        yield f"    → {printable(entry.outcome.describe())}"
+
+
+def _listed(campaign: CampaignFixture, entry: Attempted) -> str:
+    payloads = campaign.payloads()
+    serials = [*serials_in(entry.serials), *serials_in(entry.again)]
+    shown = ",".join(msgspec.json.encode(payloads[serial]).decode() for serial in serials[:EVENTS_SHOWN_MAX])
+    more = len(serials) - EVENTS_SHOWN_MAX
+    return f"[{printable(shown)}{f', … {more} more' if more > 0 else ''}]"
+
+
+def _again(campaign: CampaignFixture, node_id: str) -> Iterator[str]:
+    yield f"  seed {campaign.seed}; the same again:"
+    yield f"    pytest {shlex.quote(node_id)} --mockcampaign-seed {campaign.seed}"

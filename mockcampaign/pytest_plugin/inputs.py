@@ -1,0 +1,50 @@
+"""What a test hands in, as the engine's values: durations, event types, captured events."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from mockcampaign.durations import parse_duration
+from mockcampaign.errors import MisuseError
+from mockcampaign.events import Sample, load_sample
+from mockcampaign.model import EventType
+
+Duration = str | timedelta
+"""Text such as `500ms`, `90s`, `10m`, `2h`, `3d` or `1d12h`, or a timedelta."""
+
+
+def duration_of(value: Duration | object, name: str) -> int:
+    """Milliseconds. Raises `MisuseError` for a bare number, whose unit nobody knows, and `InvalidInputError` for text
+    that is no duration."""
+    if isinstance(value, timedelta):
+        milliseconds = value // timedelta(milliseconds=1)
+        if milliseconds < 0:
+            raise MisuseError(f"{name} {value!r} is negative, allowed: a duration from 0 such as '10m'")
+        return milliseconds
+    if isinstance(value, str):
+        return parse_duration(value)
+    raise MisuseError(
+        f"{name} {value!r} has no unit, allowed: a text such as '90s', '10m', '2h' or '3d', or a timedelta"
+    )
+
+
+def event_type_of(value: EventType | str) -> EventType:
+    """Raises `MisuseError` for a type that does not exist."""
+    if isinstance(value, str) and value in list(EventType):
+        return EventType(value)
+    close = difflib.get_close_matches(str(value), list(EventType), n=1)
+    hint = f", did you mean {str(close[0])!r}?" if close else ""
+    raise MisuseError(f"unknown event type {value!r}{hint} (allowed: {', '.join(EventType)})")
+
+
+def sample_of(value: Mapping[str, Any] | Path | str | Sample) -> Sample:
+    """A captured event, or the file that holds it, as what more of its shape is made from."""
+    if isinstance(value, Sample):
+        return value
+    if isinstance(value, Mapping):
+        return Sample(event_type_of(value.get("type", "")), (dict(value),))
+    return load_sample(Path(value))

@@ -1,0 +1,206 @@
+"""A test's campaign from setup to teardown: what it is made with, how it ends, and what a failing test shows of it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import secrets
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from mockcampaign.compliance.rules import RULES
+from mockcampaign.durations import parse_duration, parse_moment
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.policy import DEFAULT_START, Policy
+from mockcampaign.pytest_plugin.failure import section
+from mockcampaign.pytest_plugin.fixture import CampaignFixture, Settings
+
+CAMPAIGN = pytest.StashKey[CampaignFixture]()
+FAILED = pytest.StashKey[bool]()
+RANDOM_SEED = pytest.StashKey[int]()
+
+SEED_MAX = 2**63 - 1
+
+
+@contextmanager
+def lent(request: pytest.FixtureRequest) -> Iterator[CampaignFixture]:
+    """The campaign of a test. A violation that the test has not asked about fails it in the end."""
+    item = request.node
+    campaign = CampaignFixture(settings_of(item))
+    item.stash[CAMPAIGN] = campaign
+    _leave_loop_after(item, campaign)
+    try:
+        yield campaign
+    finally:
+        failed = item.stash.get(FAILED, False)
+        try:
+            campaign.close()
+        except Exception:
+            if not failed:
+                raise
+    if not failed and (found := campaign.violations()):
+        lines = [line for violation in found for line in violation.lines()]
+        ids = ", ".join(repr(violation.id) for violation in found)
+        hint = f"(a test that means it says @pytest.mark.mockcampaign(allow=[{ids}]))"
+        pytest.fail("\n".join(["the consumer has violated Campaign's rules", *lines, hint]), pytrace=False)
+
+
+def reported(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Add the delivery timeline to a failing test's report."""
+    campaign = item.stash.get(CAMPAIGN, None)
+    if campaign is None:
+        return
+    if report.when == "call" and not report.passed:
+        item.stash[FAILED] = True
+    if report.failed:
+        whole = item.config.get_verbosity() > 0
+        report.sections.append(("mockcampaign", section(campaign, item.nodeid, whole=whole)))
+
+
+@contextmanager
+def fresh_for_each_example(item: pytest.Item) -> Iterator[None]:
+    """Let each example of a Hypothesis test begin with a fresh campaign, which Hypothesis cannot know it does."""
+    campaign = item.stash.get(CAMPAIGN, None)
+    function: Any = getattr(item, "obj", None)
+    function = getattr(function, "__func__", function)
+    if campaign is None:
+        yield
+        return
+    handle = function.hypothesis
+    inner = handle.inner_test
+    handle.inner_test = _in_example(inner, campaign)
+    before = _suppress_fixture_check(item, function)
+    try:
+        yield
+    finally:
+        handle.inner_test = inner
+        if before is not None:
+            function._hypothesis_internal_use_settings = before
+
+
+def settings_of(item: pytest.Item) -> Settings:
+    """From the command line, the ini file and the test's markers, of which the closest one counts."""
+    marked: dict[str, Any] = {}
+    allow: set[str] = set()
+    for marker in reversed(list(item.iter_markers("mockcampaign"))):
+        if marker.args or not marker.kwargs.keys() <= {"allow", "seed", "start", "policy"}:
+            raise pytest.UsageError(
+                f"{item.nodeid}: @pytest.mark.mockcampaign({', '.join((*map(repr, marker.args), *marker.kwargs))}), "
+                "allowed: allow=[rule ids], seed=number, start=moment, policy=mockcampaign.Policy(…)"
+            )
+        marked |= marker.kwargs
+        allow |= set(marker.kwargs.get("allow", ()))
+    if unknown := allow - {rule.id for rule in RULES}:
+        raise pytest.UsageError(
+            f"{item.nodeid}: allow: unknown rule {', '.join(sorted(unknown))}, "
+            f"allowed: {', '.join(rule.id for rule in RULES)}"
+        )
+    policy = marked.get("policy", Policy())
+    if not isinstance(policy, Policy):
+        raise pytest.UsageError(f"{item.nodeid}: policy: {policy!r}, allowed: mockcampaign.Policy(…)")
+    return Settings(
+        seed=_seed(item, marked.get("seed")),
+        start=_start(item, marked.get("start")),
+        policy=policy,
+        run_timeout=_run_timeout(item.config),
+        allow=frozenset(allow),
+    )
+
+
+def _seed(item: pytest.Item, marked: int | None) -> int:
+    config = item.config
+    option = config.getoption("--mockcampaign-seed")
+    chosen = str(option if option is not None else config.getini("mockcampaign_seed") if marked is None else marked)
+    if chosen == "test":
+        return zlib.crc32(item.nodeid.encode())
+    if chosen == "random":
+        base = config.stash.setdefault(RANDOM_SEED, secrets.randbits(31))
+        return zlib.crc32(f"{base} {item.nodeid}".encode())
+    if not chosen.isdecimal() or int(chosen) > SEED_MAX:
+        raise pytest.UsageError(f"mockcampaign seed {chosen!r}, allowed: 0 to {SEED_MAX}, 'random' or 'test'")
+    return int(chosen)
+
+
+def _start(item: pytest.Item, marked: str | datetime | None) -> int:
+    if marked is None:
+        return DEFAULT_START
+    try:
+        return parse_moment(marked if isinstance(marked, str) else marked.isoformat())
+    except InvalidInputError as error:
+        raise pytest.UsageError(f"{item.nodeid}: start: {error}") from None
+
+
+def _run_timeout(config: pytest.Config) -> int:
+    option = config.getoption("--mockcampaign-run-timeout")
+    try:
+        return parse_duration(config.getini("mockcampaign_run_timeout") if option is None else option)
+    except InvalidInputError as error:
+        raise pytest.UsageError(f"mockcampaign run timeout: {error}") from None
+
+
+def _leave_loop_after(item: Any, campaign: CampaignFixture) -> None:
+    """Let an async test close, in its own loop, what the campaign has opened there."""
+    test = getattr(item, "obj", None)
+    if not inspect.iscoroutinefunction(test):
+        return
+
+    @functools.wraps(test)
+    async def and_leave(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        try:
+            return await test(*args, **kwargs)
+        finally:
+            await campaign.leave_loop()
+
+    item.obj = and_leave
+
+
+def _in_example(inner: Any, campaign: CampaignFixture) -> Any:
+    if inspect.iscoroutinefunction(inner):
+
+        @functools.wraps(inner)
+        async def example(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            with campaign.example():
+                try:
+                    return await inner(*args, **kwargs)
+                finally:
+                    await campaign.leave_loop()
+
+        return example
+
+    @functools.wraps(inner)
+    def example_without_loop(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        with campaign.example():
+            return inner(*args, **kwargs)
+
+    return example_without_loop
+
+
+def _suppress_fixture_check(item: Any, function: Any) -> Any:
+    """Hypothesis objects to function-scoped fixtures, since they are not fresh for each example; ours is.
+
+    Where the test uses another one, Hypothesis keeps its say. Gives back the settings to put back.
+    """
+    from hypothesis import HealthCheck, settings
+
+    arguments = inspect.signature(item.function).parameters
+    others = [
+        name
+        for name, definitions in item._fixtureinfo.name2fixturedefs.items()
+        if name in arguments and name != "campaign" and definitions[-1].scope == "function"
+    ]
+    if others:
+        return None
+    before = getattr(function, "_hypothesis_internal_use_settings", settings.default)
+    assert before is not None
+    function._hypothesis_internal_use_settings = settings(
+        parent=before, suppress_health_check={HealthCheck.function_scoped_fixture, *before.suppress_health_check}
+    )
+    return before

@@ -1,0 +1,226 @@
+"""What a test gives as its consumer, and the transport that leads to it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from mockcampaign.errors import MisuseError
+from mockcampaign.transport.address import parse_address
+from mockcampaign.transport.faults import WIRE_FAULTS
+
+if TYPE_CHECKING:
+    from mockcampaign.model import Fault, Outcome, Request
+    from mockcampaign.pytest_plugin.surroundings import Errands
+    from mockcampaign.transport import Transport
+
+ORIGIN = "http://testserver"
+"""Of the first application called in-process. Django, for one, answers to this name in tests and to few others."""
+
+FIRST_PORT = 8001
+"""Of the second application."""
+
+ALLOWED = (
+    "a URL, an ASGI or WSGI application, or an object with a `url` (or `url_for`), such as your framework's live server"
+)
+
+
+class HasUrl(Protocol):
+    """A server that runs already, such as Django's live server."""
+
+    @property
+    def url(self) -> str: ...
+
+
+class HasUrlFor(Protocol):
+    """A server that runs already, such as pytest-httpserver's."""
+
+    def url_for(self, suffix: str, /) -> str: ...
+
+
+Target = str | HasUrl | HasUrlFor | Callable[..., Any]
+"""A consumer: URL, running server, or an ASGI or WSGI application, which is called in-process."""
+
+Kind = Literal["url", "asgi", "wsgi"]
+
+Settled = Callable[[], Awaitable[object] | object]
+"""Returns, or can be awaited until, the consumer has nothing left to do."""
+
+
+class Application(msgspec.Struct, frozen=True):
+    """An application that is called in-process."""
+
+    app: Any
+    kind: Kind
+    lifespan: bool
+
+
+def recognised(target: object) -> tuple[Kind, object]:
+    """What kind of target it is, and its URL or application. Raises `MisuseError` where it is none."""
+    if isinstance(target, str):
+        return "url", target
+    url = getattr(target, "url", None)
+    if isinstance(url, str):
+        return "url", url
+    url_for = getattr(target, "url_for", None)
+    if callable(url_for) and not callable(target):
+        return "url", str(url_for("/"))
+    if not callable(target) or inspect.isclass(target):
+        raise MisuseError(f"target {_shown(target)} is no consumer, allowed: {ALLOWED}")
+    if _is_async(target):
+        return _checked(target, "asgi", 3)
+    wanted = _arguments(target)
+    return _checked(target, "asgi", 3) if wanted == 3 else _checked(target, "wsgi", 2)
+
+
+def _checked(target: object, kind: Kind, count: int) -> tuple[Kind, object]:
+    wanted = _arguments(target)
+    if wanted is not None and wanted != count:
+        form = "(scope, receive, send)" if kind == "asgi" else "(environ, start_response)"
+        raise MisuseError(
+            f"target {_shown(target)} takes {wanted} arguments, where an {kind.upper()} application takes {form}; "
+            f"allowed: {ALLOWED}"
+        )
+    return kind, target
+
+
+def _is_async(target: Any) -> bool:
+    call = target if inspect.isroutine(target) else getattr(target, "__call__", target)  # noqa: B004
+    return inspect.iscoroutinefunction(inspect.unwrap(target)) or inspect.iscoroutinefunction(inspect.unwrap(call))
+
+
+def _arguments(target: Any) -> int | None:
+    """How many positional arguments it must be given; None where that cannot be told."""
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        return None
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(parameter.kind in positional and parameter.default is parameter.empty for parameter in parameters)
+
+
+def _shown(target: object) -> str:
+    text = repr(target)
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
+class Targets:
+    """The transport of a test's campaign: each request goes to the application that its URL stands for, or out.
+
+    Transports are made when they are first needed, and belong to the event loop that runs then; after `aclose` they are
+    made anew.
+    """
+
+    def __init__(self) -> None:
+        self._applications: dict[str, Application] = {}
+        self._rerouted: dict[str, str] = {}
+        self._settled: list[Settled] = []
+        self._transports: dict[str, Transport] = {}
+        self.errands: Errands | None = None
+        """Where WSGI applications are called; None: in threads."""
+        self.before_request: Callable[[], object] | None = None
+        """Called before each request."""
+
+    def url_of(self, target: Target, path: str = "", *, lifespan: bool = True, settled: Settled | None = None) -> str:
+        """The URL that leads to the target.
+
+        Raises `MisuseError` where the target is none, and `InvalidInputError` for a URL that no webhook can have.
+        """
+        if path and not path.startswith("/"):
+            raise MisuseError(f"path {path!r} does not begin with a slash, allowed: a path such as '/hook'")
+        kind, found = recognised(target)
+        if settled is not None and settled not in self._settled:
+            self._settled.append(settled)
+        if kind == "url":
+            url = urljoin(str(found), path) if path else str(found)
+            parse_address(url)
+            return url
+        return self._origin_of(Application(found, kind, lifespan)) + (path or "/")
+
+    def reroute(self, url: str, target: Target) -> None:
+        """Let requests to the URL's origin go to the target instead."""
+        origin = origin_of(url)
+        kind, found = recognised(target)
+        if kind == "url":
+            self._rerouted[origin] = origin_of(str(found))
+        else:
+            self._applications[origin] = Application(found, kind, True)
+
+    def _origin_of(self, application: Application) -> str:
+        for origin, known in self._applications.items():
+            if known.app is application.app:
+                return origin
+        count = len(self._applications)
+        origin = ORIGIN if count == 0 else f"{ORIGIN}:{FIRST_PORT + count - 1}"
+        self._applications[origin] = application
+        return origin
+
+    @property
+    def faults(self) -> frozenset[type[Fault]]:
+        """What all consumers' transports can carry out."""
+        if not self._applications:
+            return WIRE_FAULTS
+        from mockcampaign.transport.inprocess import AsgiTransport
+
+        return WIRE_FAULTS & AsgiTransport.faults
+
+    async def send(self, request: Request) -> Outcome:
+        """What came of the request."""
+        if self.before_request is not None:
+            self.before_request()
+        origin = origin_of(request.url)
+        elsewhere = self._rerouted.get(origin)
+        if elsewhere is not None:
+            request = msgspec.structs.replace(request, url=elsewhere + request.url.removeprefix(origin))
+        name = origin if origin in self._applications else ""
+        transport = self._transports.get(name)
+        if transport is None:
+            transport = self._transports[name] = self._transport(self._applications.get(name))
+        return await transport.send(request)
+
+    async def settle(self, timeout: int) -> None:
+        """Wait until the consumers have nothing left to do, at most `timeout` milliseconds for each application."""
+        for transport in self._transports.values():
+            settle = getattr(transport, "settle", None)
+            if settle is not None:
+                await settle(timeout)
+        for settled in self._settled:
+            waiting = settled()
+            if inspect.isawaitable(waiting):
+                await waiting
+
+    async def aclose(self) -> None:
+        """Give back all that is held."""
+        transports = list(self._transports.values())
+        self._transports.clear()
+        for transport in transports:
+            await transport.aclose()
+
+    def _transport(self, application: Application | None) -> Transport:
+        if application is None:
+            from mockcampaign.transport.wire import WireTransport
+
+            return WireTransport()
+        if application.kind == "asgi":
+            from mockcampaign.transport.inprocess import AsgiTransport
+
+            return AsgiTransport(application.app, lifespan=application.lifespan)
+        if self.errands is None:
+            from mockcampaign.transport.inprocess import WsgiTransport
+
+            return WsgiTransport(application.app)
+        from mockcampaign.transport.wsgi import DirectWsgiTransport
+
+        return DirectWsgiTransport(application.app, self.errands.done)
+
+
+def origin_of(url: str) -> str:
+    """The URL up to its path."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,76 @@
+"""What a consumer did against the rules in one test, from the journal alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from mockcampaign.compliance.probe import canonical
+from mockcampaign.compliance.processed import compare
+from mockcampaign.compliance.rules import RULES
+from mockcampaign.compliance.tally import tally
+from mockcampaign.engine.journal import Entry, WebhookChanged
+from mockcampaign.report.text import printable
+
+
+class Violation(msgspec.Struct, frozen=True, kw_only=True):
+    """What was required, expected and seen."""
+
+    id: str
+    requirement: str
+    expected: str
+    actual: str
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        yield f"{self.id}: {printable(self.actual)}"
+        yield f"  required  {self.requirement}"
+        yield f"  expected  {self.expected}"
+
+
+def violations(
+    entries: Sequence[Entry],
+    *,
+    allow: Collection[str] = (),
+    strict: bool = False,
+    processed: Sequence[dict[str, Any]] | None = None,
+    needs_delivery: bool = True,
+) -> list[Violation]:
+    """Violations of rules that are not allowed; that nothing reached the consumer is one, where it is needed."""
+    wrong = {"fail", "warn"} if strict else {"fail"}
+    findings = [rule.judge(entries) for rule in RULES]
+    found = [
+        Violation(id=finding.id, requirement=finding.requirement, expected=finding.expected, actual=finding.actual)
+        for finding in findings
+        if finding.outcome in wrong and finding.id not in allow
+    ]
+    if needs_delivery and all(finding.outcome == "not-exercised" for finding in findings):
+        found.append(
+            Violation(
+                id="nothing-shown",
+                requirement="A verdict needs an attempt that reached the consumer.",
+                expected="campaign.emit(…) and campaign.run() before",
+                actual="no attempt has reached the consumer",
+            )
+        )
+    if processed is not None:
+        found += _processed(entries, processed)
+    return found
+
+
+def _processed(entries: Sequence[Entry], processed: Sequence[dict[str, Any]]) -> list[Violation]:
+    webhook_ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
+    difference = compare(entries, tally(entries, webhook_ids), [canonical(event) for event in processed])
+    if not difference:
+        return []
+    return [
+        Violation(
+            id="processed",
+            requirement="What is answered with 200 never comes again, and a list that is not comes again whole: a "
+            "consumer must keep every event it acknowledges, and keep it once (vendor's webhook guide).",
+            expected="each delivered event once, unaltered",
+            actual=difference.describe(),
+        )
+    ]

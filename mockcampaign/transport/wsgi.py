@@ -1,0 +1,97 @@
+"""Calling a WSGI application where the caller says, such as in a test's own thread, so that both see one database."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from mockcampaign.transport.inprocess import AsgiApp, AsgiTransport
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class DirectWsgiTransport(AsgiTransport):
+    """Calls a WSGI application as its server's only thread would, one request after the other.
+
+    An application that takes longer than the time-out is not interrupted; the attempt has timed out all the same.
+    """
+
+    def __init__(self, app: WsgiApp, call_there: Callable[[Callable[[], Answer]], Awaitable[Answer]]) -> None:
+        """`call_there` makes a call where the application is to be called."""
+        super().__init__(_as_asgi(app, call_there), lifespan=False)
+
+
+class Answer:
+    """What a WSGI application has answered."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body = bytearray()
+
+    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
+        """The application's `start_response`; until the end it may think better of it, and say so with `exc_info`."""
+        if self.status and exc_info is None:
+            raise RuntimeError("start_response was called twice")
+        self.status = int(status.partition(" ")[0])
+        self.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        return self.body.extend
+
+
+def _as_asgi(app: WsgiApp, call_there: Callable[[Callable[[], Answer]], Awaitable[Answer]]) -> AsgiApp:
+    async def call(scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while (message := await receive())["type"] == "http.request":
+            body += message["body"]
+            if not message["more_body"]:
+                break
+        answer = await call_there(lambda: _answer(app, _environ(scope, body)))
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": bytes(answer.body)})
+
+    return call
+
+
+def _answer(app: WsgiApp, environ: dict[str, Any]) -> Answer:
+    answer = Answer()
+    pieces = app(environ, answer.start)
+    try:
+        for piece in pieces:
+            answer.body += piece
+    finally:
+        close = getattr(pieces, "close", None)
+        if close is not None:
+            close()
+    if not answer.status:
+        raise RuntimeError("start_response was never called")
+    return answer
+
+
+def _environ(scope: Any, body: bytes) -> dict[str, Any]:
+    """The request as PEP 3333 has it."""
+    environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope["path"].encode().decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("ascii"),
+        "SERVER_NAME": scope["server"][0],
+        "SERVER_PORT": str(scope["server"][1]),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": scope["client"][0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,  # it ends where the body ends, also without a stated length
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope["headers"]:
+        key = name.decode("latin-1").upper().replace("-", "_")
+        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+        text = value.decode("latin-1")
+        environ[key] = f"{environ[key]},{text}" if key in environ else text
+    return environ

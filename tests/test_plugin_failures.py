@@ -1,0 +1,228 @@
+"""What a failing test shows, and how the plugin fails a test whose consumer has broken a rule."""
+
+from __future__ import annotations
+
+from conftest import Inner
+
+
+def test_a_failing_test_shows_timeline_last_exchange_seed_and_command(inner: Inner) -> None:
+    result = inner(
+        """
+        def test_it(campaign, app):
+            opens = campaign.webhook("open", target=app, path="/hook", auth=("acme", "very-secret"))
+            campaign.emit(opens, count=150)
+            campaign.outage("2h")
+            campaign.run()
+            assert not app.events
+        """,
+        "--mockcampaign-seed=7",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*- mockcampaign -*",
+            "compliant  test_it.py::test_it",
+            "  http://testserver/hook, seed 7, 2h of virtual time from 2025-01-01T00:00:00.000Z",
+            "    +0s * open  create → created",
+            "    +0s … +1h59m50s  open  list of 100, attempts 1-720 every 10s  connection refused",
+            "    +2h              open  list of 100, attempt 721  200",
+            "    +2h              open  list of 50  200",
+            "  last request and answer",
+            "    POST http://testserver/hook",
+            "    Authorization: ?*",
+            '    [[]{"type":"open"*}, … 48 more[]]',
+            "    → 200",
+            "  seed 7; the same again:",
+            "    pytest test_it.py::test_it --mockcampaign-seed 7",
+        ],
+        consecutive=False,
+    )
+    section = result.stdout.str().partition("- mockcampaign -")[2]
+    assert "very-secret" not in section  # it stands in the test's own source
+    assert "YWNtZTp2ZXJ5LXNlY3JldA" not in section
+
+
+def test_the_command_repeats_the_events(inner: Inner) -> None:
+    source = """
+        def test_it(campaign, app):
+            campaign.emit(campaign.webhook("open", target=app))
+            campaign.run()
+            assert campaign.delivered[0]["mailId"] == ""
+        """
+    first, again = (inner(source, "--mockcampaign-seed=99").stdout.str() for _ in range(2))
+    other = inner(source, "--mockcampaign-seed=98").stdout.str()
+    [mine] = [line for line in first.splitlines() if (line.startswith("E ") and "!=" in line) or "== ''" in line][:1]
+    assert mine in again
+    assert mine not in other
+
+
+def test_long_timelines_are_whole_with_v(inner: Inner) -> None:
+    source = """
+        def test_it(campaign, app):
+            opens = campaign.webhook("open", target=app)
+            for _ in range(40):
+                campaign.emit(opens)
+                campaign.advance("1m")
+            assert False
+        """
+    assert "more lines (-v shows them)" in inner(source).stdout.str()
+    assert "more lines" not in inner(source, "-v").stdout.str()
+
+
+def test_differences_are_explained_event_by_event(inner: Inner) -> None:
+    result = inner(
+        """
+        import pytest
+
+        @pytest.fixture
+        def events(campaign, app):
+            campaign.emit(campaign.webhook("open", target=app), 20)
+            campaign.run()
+            return app.processed()
+
+        def test_altered(campaign, events):
+            events[3]["device"] = "toaster"
+            del events[4]["browser"]
+            assert events == campaign.delivered
+
+        def test_missing_and_doubled(campaign, events):
+            events.append(events[0])
+            del events[7]
+            assert campaign.delivered == events
+
+        def test_order(campaign, events):
+            events[5], events[6] = events[6], events[5]
+            assert events == campaign.delivered
+
+        def test_strangers(campaign, events):
+            assert campaign.delivered == [*events, {"type": "open", "mailId": "A"}, 42]
+
+        def test_other_lists_are_explained_as_ever(events):
+            assert events == []
+        """
+    )
+    result.assert_outcomes(failed=5)
+    result.stdout.fnmatch_lines(
+        [
+            "E *assert 20 events == 20 events, the campaign has 20",
+            "E         2 altered:",
+            "E           type=open mailId=* recipientId=* created=1735689600000: device '*' became 'toaster'",
+            "E           type=open mailId=* recipientId=* created=1735689600000: browser '*' became absent",
+            "E         1 missing:",
+            "E           type=open mailId=* (index 7)",
+            "E         1 too many:",
+            "E           type=open mailId=* (2 times, where 1 were delivered)",
+            "E         the same events in another order:",
+            "E           at index 5 type=open mailId=*",
+            "E           where there is type=open mailId=*",
+            "E *assert 20 events == 22 events, the campaign has 20",
+            "E         2 too many:",
+            "E           type=open mailId=A (never delivered)",
+            "E           42 (never delivered)",
+            "*Left contains 20 more items*",
+        ],
+        consecutive=False,
+    )
+
+
+VIOLATED = """
+    import pytest
+
+    @pytest.fixture
+    def violated(campaign, app):
+        app.status = 204
+        campaign.emit(campaign.webhook("open", target=app))
+        campaign.advance("9s")
+    """
+
+
+def test_a_violation_that_nobody_asked_about_fails_the_test_at_teardown(inner: Inner) -> None:
+    result = inner(
+        VIOLATED
+        + """
+    def test_it(violated):
+        pass
+    """
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at teardown of test_it*",
+            "the consumer has violated Campaign's rules",
+            "answers-200: 204 (1 attempt)",
+            "  required  The export succeeded if the answer is HTTP 200*",
+            "(a test that means it says @pytest.mark.mockcampaign(allow=['answers-200']))",
+            "*- mockcampaign -*",
+            "NOT COMPLIANT  test_it.py::test_it",
+        ],
+        consecutive=False,
+    )
+
+
+def test_a_violation_that_is_allowed_or_asked_about_does_not(inner: Inner) -> None:
+    inner(
+        VIOLATED
+        + """
+    @pytest.mark.mockcampaign(allow=["answers-200"])
+    def test_allowed(violated):
+        pass
+
+    @pytest.mark.mockcampaign(allow=["answers-200"])
+    class TestAllowed:
+        @pytest.mark.mockcampaign(seed=3)
+        def test_in_class(self, violated):
+            pass
+
+    def test_asked(violated, campaign):
+        with pytest.raises(AssertionError, match="answers-200"):
+            campaign.assert_compliant()
+    """
+    ).assert_outcomes(passed=3)
+
+
+def test_a_failing_or_skipped_test_fails_only_once(inner: Inner) -> None:
+    inner(
+        VIOLATED
+        + """
+    def test_failing(violated):
+        assert False
+
+    def test_skipped(violated):
+        pytest.skip("not today")
+
+    @pytest.mark.xfail(strict=True)
+    def test_expected_to_fail(violated):
+        assert False
+    """
+    ).assert_outcomes(failed=1, skipped=1, xfailed=1)
+
+
+def test_markers_are_checked(inner: Inner) -> None:
+    wrong = {
+        "allow=['answers-201']": "*allow: unknown rule answers-201, allowed: answers-200, *",
+        "rules=['answers-200']": "*@pytest.mark.mockcampaign(rules), allowed: allow=[[]rule ids[]], seed=number*",
+        "'answers-200'": "*@pytest.mark.mockcampaign('answers-200'), allowed: *",
+        "policy={'timeout': 3}": "*policy: {'timeout': 3}, allowed: mockcampaign.Policy(…)",
+        "start='yesterday'": "*start: 'yesterday' is not a moment, allowed: a date-time with a zone*",
+        "seed=-1": "*mockcampaign seed '-1', allowed: 0 to *, 'random' or 'test'",
+    }
+    tests = [
+        f"""
+    @pytest.mark.mockcampaign({arguments})
+    def test_{number}(campaign):
+        pass
+    """
+        for number, arguments in enumerate(wrong)
+    ]
+    result = inner(VIOLATED + "".join(tests))
+    result.assert_outcomes(errors=len(wrong))
+    result.stdout.fnmatch_lines(list(wrong.values()), consecutive=False)
+
+
+def test_options_stand_in_one_group_of_the_help_and_the_marker_is_known(inner: Inner) -> None:
+    text = inner("", "--help").stdout.str()
+    [group] = [part for part in text.split("\n\n") if part.startswith("mockcampaign:")]
+    assert "--mockcampaign-seed=SEED" in group
+    assert "--mockcampaign-run-timeout=DURATION" in group
+    assert "mockcampaign_seed (string):" in text
+    assert "@pytest.mark.mockcampaign(allow=[]" in inner("", "--markers").stdout.str()
