@@ -43,6 +43,11 @@ class FaultInForce:
         self._declared = declared
 
     @property
+    def number(self) -> int:
+        """Its number in the journal."""
+        return self._declared.number
+
+    @property
     def hits(self) -> int:
         """How many attempts it has hit."""
         return self._declared.hits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,9 @@ import requests
 from pytest_httpserver import HTTPServer
 
 from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
+from mockcampaign.server import control
+from mockcampaign.server.faults import FAULTS_MAX
+from mockcampaign.transport.faults import FAULTS
 from servers import CLIENT, OTHER_CLIENT, Server, running_server
 
 DEAD = "http://127.0.0.1:9/hook"
@@ -74,6 +78,28 @@ def test_more_like_a_captured_event(server: Server, httpserver: HTTPServer, hook
     )
 
 
+def test_a_whole_mailing_falls_due_over_time(server: Server, httpserver: HTTPServer, hook: str) -> None:
+    server.activated(hook, "sent")
+    sent = server.control("POST", "/mailing", {"recipients": 300, "rates": {"filtered": 0, "in_two_lists": 0}}).json()
+    assert sent["byType"]["sent"] == 300
+    assert sum(sent["byType"].values()) == sent["events"] > 300
+    assert server.state()["deliveries"]["delivered"] == 0
+    server.advance("1h")
+    events = [event for request, _ in httpserver.log for event in request.get_json()]
+    assert {(event["type"], event["mailingId"]) for event in events} == {("sent", sent["mailingId"])}
+    assert len(events) == 300
+
+
+def test_a_mailing_of_another_client(server: Server, httpserver: HTTPServer, hook: str) -> None:
+    server.activated(hook, "sent", client=OTHER_CLIENT)
+    server.control("POST", "/mailing", {"recipients": 5})
+    server.advance("1h")
+    assert not httpserver.log
+    server.control("POST", "/mailing", {"recipients": 5, "clientId": OTHER_CLIENT})
+    server.advance("1h")
+    assert {event["clientId"] for request, _ in httpserver.log for event in request.get_json()} == {OTHER_CLIENT}
+
+
 def test_time_moves_only_when_told(server: Server) -> None:
     clock = {"now": DEFAULT_START, "speed": 0, "advancing": False}
     assert server.control("GET", "/clock").json() == clock
@@ -91,6 +117,7 @@ def test_speed_can_be_set_and_time_then_moves_by_itself(server: Server, httpserv
         server.control("POST", "/emit", {"type": "open"})
     assert waiting.result
     server.control("PUT", "/clock/speed", {"speed": 0})
+    server.advance("1ms")  # what is under way comes to its end before
     first, second = attempts(server)
     assert second["at"] - (first["at"] + first["took"]) == 10 * SECOND
     assert (first["accepted"], second["accepted"]) == (False, True)
@@ -131,6 +158,101 @@ def test_three_days_of_outage_discard(server: Server) -> None:
     server.control("POST", "/emit", {"type": "open", "count": 100})
     server.advance("3d")
     assert server.state()["deliveries"] == {"attempts": 25_920, "delivered": 0, "discarded": 100, "pending": 0}
+
+
+def test_a_fault_of_one_webhook_hits_as_often_as_declared(server: Server, httpserver: HTTPServer, hook: str) -> None:
+    hit, free = server.activated(hook), server.activated(hook)
+    declared = server.control("POST", "/faults", {"kind": "lost-ack", "times": 2, "for": "1h", "webhookId": hit})
+    fault = {
+        "number": 1,
+        "fault": {"kind": "lost-ack", "dropped": "after-headers", "times": 2, "for": "1h"},
+        "webhookId": hit,
+        "until": DEFAULT_START + HOUR,
+        "hits": 0,
+    }
+    assert (declared.status_code, declared.json()) == (201, fault)
+    assert server.control("GET", "/faults").json() == [fault] == server.state()["faults"]
+    assert server.control("GET", f"/faults?webhookId={hit}").json() == [fault]
+    assert server.control("GET", f"/faults?webhookId={free}").json() == []
+    server.control("POST", "/emit", {"type": "open"})
+    server.advance("1s")
+    assert server.control("GET", "/faults").json() == [{**fault, "hits": 1}]
+    server.advance("1m")
+    assert server.control("GET", "/faults").json() == []  # over by itself
+    assert len(httpserver.log) == 4  # three at one webhook, one at the other
+    assert server.state()["deliveries"] == {"attempts": 4, "delivered": 2, "discarded": 0, "pending": 0}
+    assert [entry["faults"] for entry in attempts(server)] == [["lost-ack"], [], []]
+
+
+def test_faults_end_when_told(server: Server, hook: str) -> None:
+    number = server.activated(hook)
+    for body in ({"kind": "refused"}, {"kind": "timeout", "webhookId": number}, {"kind": "latency", "time": "3s"}):
+        assert server.control("POST", "/faults", body).status_code == 201
+    assert server.control("DELETE", "/faults/2").status_code == 204
+    assert [view["number"] for view in server.control("GET", f"/faults?webhookId={number}").json()] == [1, 3]
+    again = server.control("DELETE", "/faults/2")
+    assert (again.status_code, again.json()["error"]) == (
+        404,
+        "fault 2 is not in force: never declared, over, or ended",
+    )
+    assert server.control("DELETE", "/faults").status_code == 204
+    assert server.control("GET", "/faults").json() == []
+    server.control("POST", "/emit", {"type": "open"})
+    server.advance("1s")
+    assert server.state()["deliveries"]["delivered"] == 1
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_every_kind_of_fault_can_be_declared(server: Server, hook: str, kind: str) -> None:
+    server.activated(hook)
+    declared = server.control("POST", "/faults", {"kind": kind, "times": 1})
+    assert (declared.status_code, declared.json()["fault"]["kind"]) == (201, kind)
+    # What it is listed as declares the same again.
+    again = server.control("POST", "/faults", declared.json()["fault"])
+    assert (again.status_code, again.json()["fault"]) == (201, declared.json()["fault"])
+
+
+def test_faults_in_force_are_limited(server: Server) -> None:
+    for _ in range(FAULTS_MAX):
+        assert server.control("POST", "/faults", {"kind": "refused"}).status_code == 201
+    full = server.control("POST", "/faults", {"kind": "refused"})
+    assert (full.status_code, full.json()["error"]) == (
+        400,
+        f"{FAULTS_MAX} faults are in force, which is the limit: end one before",
+    )
+    server.control("DELETE", "/faults/7")
+    assert server.control("POST", "/faults", {"kind": "refused"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "duplicate"},
+        {"kind": "duplicate", "again": "concurrent"},
+        {"kind": "overlap", "events": 3},
+        {"kind": "reorder"},
+        {"kind": "refill"},
+    ],
+)
+def test_a_delivery_is_shown_as_it_was_sent_whatever_the_sender_does(
+    server: Server, httpserver: HTTPServer, hook: str, fault: Any
+) -> None:
+    httpserver.clear()
+    httpserver.expect_oneshot_request("/hook").respond_with_data("", 503)
+    httpserver.expect_request("/hook").respond_with_data("")
+    server.activated(hook)
+    server.control("POST", "/faults", fault)
+    server.control("POST", "/emit", {"type": "open", "count": 150})
+    server.advance("1ms")
+    server.control("POST", "/emit", {"type": "open", "count": 150})
+    server.advance("1m")
+    entries = attempts(server)
+    shown = [server.control("GET", f"/deliveries/{entry['position']}").json() for entry in entries]
+    assert sorted(view["request"]["body"].encode() for view in shown) == sorted(
+        request.get_data() for request, _ in httpserver.log
+    )
+    assert any(fault["kind"] in view["faults"] for view in shown)
+    assert all(view["bytesSent"] > view["request"]["bodyBytes"] for view in shown)
 
 
 def test_a_delivery_is_shown_in_full(server: Server, httpserver: HTTPServer, hook: str) -> None:
@@ -217,6 +339,30 @@ def test_reset_forgets_everything(server: Server, hook: str) -> None:
         ("POST", "/emit", {"type": "open", "clientId": 5}, "clientId"),
         ("POST", "/emit", {"type": "open", "unknown": 1}, "unknown"),
         ("POST", "/emit", [], "object"),
+        ("POST", "/mailing", {}, "recipients"),
+        ("POST", "/mailing", {"recipients": 0}, "recipients"),
+        ("POST", "/mailing", {"recipients": 1_000_001}, "recipients"),
+        ("POST", "/mailing", {"recipients": 1, "clientId": 5}, "clientId"),
+        ("POST", "/mailing", {"recipients": 1, "rates": {"opening": 1.5}}, "opening"),
+        ("POST", "/mailing", {"recipients": 1, "rates": {"openning": 1}}, "openning"),
+        ("POST", "/mailing", {"recipients": 1, "rates": None}, "rates"),
+        ("POST", "/faults", {}, "kind"),
+        ("POST", "/faults", {"kind": "x"}, "lost-ack"),
+        ("POST", "/faults", {"kind": ["refused"]}, "kind"),
+        ("POST", "/faults", {"kind": "refused", "unknown": 1}, "unknown"),
+        ("POST", "/faults", {"kind": "refused", "times": 0}, "times"),
+        ("POST", "/faults", {"kind": "refused", "for": "soon"}, "for"),
+        ("POST", "/faults", {"kind": "refused", "for": 5}, "for"),
+        ("POST", "/faults", {"kind": "refused", "every": 2, "probability": 0.5}, "every"),
+        ("POST", "/faults", {"kind": "latency", "time": "4d"}, "time"),
+        ("POST", "/faults", {"kind": "content-type", "value": "a\r\nX: y"}, "value"),
+        ("POST", "/faults", {"kind": "refused", "webhookId": "1"}, "webhookId"),
+        ("POST", "/faults", {"kind": "refused", "webhookId": True}, "webhookId"),
+        ("POST", "/faults", {"kind": "refused", "webhookId": 0}, "webhookId"),
+        ("POST", "/faults", {"kind": "refused", "webhookId": 2**63}, "webhookId"),
+        ("POST", "/faults", [], "object"),
+        ("GET", "/faults?webhookId=x", None, "webhookId"),
+        ("DELETE", "/faults/0", None, "number"),
         ("POST", "/clock/advance", {"by": "-1s"}, "by"),
         ("POST", "/clock/advance", {"by": ""}, "by"),
         ("POST", "/clock/advance", {"by": "367d"}, "366d"),
@@ -245,6 +391,9 @@ def test_what_is_not_there_is_404(server: Server) -> None:
         ("POST", "/webhooks/1/retry", None),
         ("DELETE", "/outages?webhookId=1", None),
         ("POST", "/outages", {"for": "1h", "webhookId": 1}),
+        ("POST", "/faults", {"kind": "refused", "webhookId": 1}),
+        ("GET", "/faults?webhookId=1", None),
+        ("DELETE", "/faults/1", None),
         ("GET", "/nothing", None),
     ):
         answer = server.control(method, path, body)
@@ -257,11 +406,24 @@ STATE_CHANGING = (
     ("POST", "/emit", {"type": "open"}),
     ("POST", "/clock/advance", {"by": "1s"}),
     ("PUT", "/clock/speed", {"speed": 2}),
+    ("POST", "/mailing", {"recipients": 1}),
     ("POST", "/outages", {"for": "1h"}),
     ("DELETE", "/outages", None),
+    ("POST", "/faults", {"kind": "refused"}),
+    ("DELETE", "/faults/1", None),
+    ("DELETE", "/faults", None),
     ("POST", "/webhooks/1/retry", None),
     ("POST", "/reset", None),
 )
+
+
+def test_every_call_that_changes_something_is_tried_from_another_site() -> None:
+    called = {(method, re.sub(r"/[0-9]+(?=/|$)", "/{}", path)) for method, path, _ in STATE_CHANGING}
+    assert called == {
+        (operation.method, re.sub(r"{\w+}", "{}", operation.path))
+        for operation in control.OPERATIONS
+        if operation.method != "GET"
+    }
 
 
 @pytest.mark.parametrize(("method", "path", "body"), STATE_CHANGING)

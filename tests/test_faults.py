@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import flask
+import jsonschema
 import pytest
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -19,7 +20,7 @@ from endpoints import BODY, request_to
 from mockcampaign.campaign import Campaign
 from mockcampaign.compliance.rules import RULES
 from mockcampaign.compliance.tally import tally
-from mockcampaign.engine.faults import When, make_fault, read_fault
+from mockcampaign.engine.faults import When, fault_schema, make_fault, read_fault, write_fault
 from mockcampaign.engine.journal import Attempted, FaultDeclared, FaultEnded
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType, Fault, NoAnswer, Outcome, Responded, TimedOut
@@ -54,6 +55,22 @@ def test_every_fault_can_be_written_with_its_kind_alone(kind: str) -> None:
     assert read_fault({"kind": kind}) == (FAULTS[kind](), When())
     assert make_fault(kind) == (FAULTS[kind](), When())
     assert FAULTS[kind]().kind == kind
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_what_is_written_reads_the_same_and_fits_its_schema(kind: str) -> None:
+    schema = fault_schema(kind, {"type": "string"})
+    for when in (When(), When(times=2, duration=90_000, every=3), When(probability=0.25)):
+        written = write_fault(FAULTS[kind](), when)
+        assert read_fault(written) == (FAULTS[kind](), when)
+        jsonschema.validate(written, schema)
+    assert write_fault(StallBody(pause=2_000), When(duration=5_400_000)) == {
+        "kind": "stall-body",
+        "pause": "2s",
+        "for": "1h30m",
+    }
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"kind": kind, "unknown": 1}, schema)
 
 
 def test_every_fault_belongs_to_one_family() -> None:

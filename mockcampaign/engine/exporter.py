@@ -270,6 +270,10 @@ class Exporter:
         )
         return declared
 
+    def faults(self) -> list[Declared]:
+        """The declared faults that are not over."""
+        return self._faults.in_force(self.clock.now)
+
     def end_fault(self, number: int) -> None:
         """Let a fault hit no more. What it did to attempts under way stays. It may be over already."""
         ended = self._faults.end(number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -57,24 +57,26 @@ class Declared:
     ) -> None:
         self.number = number
         self.fault = fault
+        self.when = when
+        self.webhook_ids = webhook_ids
+        """Empty: all of them."""
+        self.until = None if when.duration is None else now + when.duration
+        """The moment from which it hits no more; None where no duration was given."""
         self.hits = 0
         """How many attempts it has hit."""
-        self._when = when
-        self._webhook_ids = webhook_ids
-        self._until = None if when.duration is None else now + when.duration
         self._concerned = 0
         self._random = random.Random(f"fault:{seed}:{number}")
 
     def over(self, now: int) -> bool:
         """Whether it will never hit again."""
-        return self.hits == self._when.times or (self._until is not None and now >= self._until)
+        return self.hits == self.when.times or (self.until is not None and now >= self.until)
 
     def hit(self, webhook_id: int, now: int) -> Fault | None:
         """The fault as this attempt meets it, or None where it goes free. It must not be over."""
-        if self._webhook_ids and webhook_id not in self._webhook_ids:
+        if self.webhook_ids and webhook_id not in self.webhook_ids:
             return None
         self._concerned += 1
-        when = self._when
+        when = self.when
         if when.every is not None and self._concerned % when.every:
             return None
         if when.probability is not None and self._random.random() >= when.probability:
@@ -111,6 +113,10 @@ class FaultTable:
                 return declared
         return None
 
+    def in_force(self, now: int) -> list[Declared]:
+        """Those that are not over, in the order in which they were declared."""
+        return [declared for declared in self._declared if not declared.over(now)]
+
     def hits(self, webhook_id: int, now: int, applies: Callable[[Fault], bool]) -> tuple[Fault, ...]:
         """Those that hit an attempt of the webhook that starts now. One that does not apply to it is left unspent."""
         found = []
@@ -119,7 +125,7 @@ class FaultTable:
                 fault = declared.hit(webhook_id, now)
                 if fault is not None:
                     found.append(fault)
-        self._declared = [declared for declared in self._declared if not declared.over(now)]
+        self._declared = self.in_force(now)
         return tuple(found)
 
 
@@ -135,6 +141,29 @@ def read_fault(mapping: Mapping[str, object]) -> tuple[Fault, When]:
     Raises `FaultInputError` in one line.
     """
     return _read({**mapping}, text=True)
+
+
+def write_fault(fault: Fault, when: When) -> dict[str, object]:
+    """The mapping that `read_fault` reads as these, defaults of `when` left out."""
+    return {"kind": fault.kind, **_written(fault), **_written(when)}
+
+
+def fault_schema(kind: str, duration: Mapping[str, object]) -> dict[str, Any]:
+    """The JSON Schema of such a mapping for one kind; `duration` is that of a duration as text."""
+    fault = FAULTS[kind]
+    _, components = msgspec.json.schema_components((fault, When))
+    schema: dict[str, Any] = components[fault.__name__]
+    properties = {**schema["properties"], **components[When.__name__]["properties"]}
+    for value_type in (fault, When):
+        info = msgspec.inspect.type_info(value_type)
+        assert isinstance(info, msgspec.inspect.StructType)
+        for field in filter(lambda field: _is_duration(field.type), info.fields):
+            default = field.default
+            if isinstance(default, int):
+                properties[field.encode_name] = {**duration, "default": format_duration(default)}
+            else:
+                properties[field.encode_name] = {"anyOf": [duration, {"type": "null"}], "default": None}
+    return {**schema, "title": kind, "properties": properties}
 
 
 def make_fault(kind: str, **values: object) -> tuple[Fault, When]:
@@ -174,6 +203,16 @@ def _convert(
         name = found[1] if found else ""
         message = f"{where}: {name}: {values.get(name)!r} does not fit, allowed: {_described(types[name])}"
         raise FaultInputError(message, name) from None
+
+
+def _written(value: msgspec.Struct) -> dict[str, object]:
+    info = msgspec.inspect.type_info(type(value))
+    assert isinstance(info, msgspec.inspect.StructType)
+    return {
+        field.encode_name: format_duration(found) if _is_duration(field.type) else found
+        for field in info.fields
+        if (found := getattr(value, field.name)) is not None
+    }
 
 
 def _duration(value: object, where: str, name: str) -> int:

@@ -10,31 +10,16 @@ from starlette.requests import Request
 from mockcampaign import __version__
 from mockcampaign.durations import parse_duration
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.events import Sample
-from mockcampaign.model import EventType
-from mockcampaign.server import views
+from mockcampaign.server import emission, faults, views
 from mockcampaign.server.api import Api
-from mockcampaign.server.fields import INT64_MAX, Integer
-from mockcampaign.server.operations import JSON, Operation, Parameter, RequestRefusedError
+from mockcampaign.server.fields import Duration, Integer
+from mockcampaign.server.operations import CONTROL_TAG, JSON, Operation, Parameter, RequestRefusedError
 from mockcampaign.server.served import ServedCampaign
 
 PREFIX = "/__mockcampaign"
 
-EMIT_COUNT_MAX = 1_000_000
-"""Most events of one call. Ours: what fits in memory."""
 JOURNAL_LIMIT_MAX = 1_000
 SPEED_MAX = 1_000_000.0
-
-Duration = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
-        max_length=40,
-        description="A duration such as 500ms, 90s, 10m, 2h, 3d or 1d12h.",
-        examples=["10m"],
-    ),
-]
-PositiveId = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX, extra_json_schema={"format": "int64"})]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -70,40 +55,6 @@ class JournalPage(msgspec.Struct, frozen=True):
     entries: list[dict[str, Any]]
 
 
-class Emit(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Recipients act."""
-
-    type: EventType
-    count: Annotated[int, msgspec.Meta(ge=1, le=EMIT_COUNT_MAX)] = 1
-    over: Duration = "0s"
-    """Spread over the time to come; at this instant without it."""
-    like: dict[str, Any] | None = None
-    """A captured event: more of its shape are made."""
-    client_id: PositiveId | None = None
-    """The first client without it."""
-
-
-class Emitted(msgspec.Struct, frozen=True, rename="camel"):
-    """How many events happen, and which webhooks are activated for them now."""
-
-    events: int
-    webhook_ids: list[int]
-
-
-class Mailing(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A whole mailing is sent; its events fall due in the days after."""
-
-    recipients: Annotated[int, msgspec.Meta(ge=1, le=EMIT_COUNT_MAX)]
-    client_id: PositiveId | None = None
-
-
-class MailingSent(msgspec.Struct, frozen=True, rename="camel"):
-    """The mailing, and how many events will come of it."""
-
-    mailing_id: int
-    events: int
-
-
 class Advance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Let time pass."""
 
@@ -114,21 +65,6 @@ class Speed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How fast time passes by itself."""
 
     speed: Annotated[float, msgspec.Meta(ge=0, le=SPEED_MAX)]
-
-
-class Outage(
-    msgspec.Struct,
-    frozen=True,
-    rename={"duration": "for", "webhook_id": "webhookId"},
-    kw_only=True,
-    forbid_unknown_fields=True,
-):
-    """Nothing reaches the target for a time."""
-
-    kind: str = "refused"
-    duration: Duration
-    webhook_id: PositiveId | None = None
-    """All webhooks without it."""
 
 
 def _health(served: ServedCampaign, values: dict[str, Any]) -> Health:
@@ -164,24 +100,6 @@ def _delivery(served: ServedCampaign, values: dict[str, Any]) -> views.DeliveryV
     return views.delivery(served, values["position"], values["number"])
 
 
-async def _emit(served: ServedCampaign, values: dict[str, Any]) -> Emitted:
-    body: Emit = values["body"]
-    client_id = _client(served, body.client_id)
-    over = parse_duration(body.over)
-    like = None if body.like is None else _sample(body.like, body.type)
-    campaign = served.campaign
-    prepared = await served.in_thread(
-        lambda: campaign.prepare(body.type, body.count, over=over, like=like, client_id=client_id)
-    )
-    campaign.put(prepared)
-    webhook_ids = [
-        webhook.id
-        for webhook in served.exporter.registry.of_client(client_id)
-        if webhook.type == body.type and webhook.status == "activated"
-    ]
-    return Emitted(body.count, webhook_ids)
-
-
 async def _advance(served: ServedCampaign, values: dict[str, Any]) -> ClockView:
     await served.pacer.advance(parse_duration(values["body"].by))
     return _clock(served, values)
@@ -190,17 +108,6 @@ async def _advance(served: ServedCampaign, values: dict[str, Any]) -> ClockView:
 def _set_speed(served: ServedCampaign, values: dict[str, Any]) -> ClockView:
     served.pacer.speed = values["body"].speed
     return _clock(served, values)
-
-
-def _break(served: ServedCampaign, values: dict[str, Any]) -> None:
-    body: Outage = values["body"]
-    webhooks = [] if body.webhook_id is None else [served.webhook(body.webhook_id)]
-    served.campaign.outage(parse_duration(body.duration), body.kind, *webhooks)
-
-
-def _mend(served: ServedCampaign, values: dict[str, Any]) -> None:
-    number = values["webhookId"]
-    served.exporter.mend(() if number is None else (served.webhook(number).id,))
 
 
 def _retry(served: ServedCampaign, values: dict[str, Any]) -> None:
@@ -212,23 +119,7 @@ async def _reset(served: ServedCampaign, values: dict[str, Any]) -> None:
     await served.reset()
 
 
-def _client(served: ServedCampaign, number: int | None) -> int:
-    known = served.accounts.client_ids
-    if number is None:
-        return known[0]
-    if number not in known:
-        raise InvalidInputError(f"clientId: {number} is no client here, allowed: {', '.join(map(str, known[:10]))}")
-    return number
-
-
-def _sample(event: dict[str, Any], event_type: EventType) -> Sample:
-    if event.get("type") != event_type:
-        raise InvalidInputError(f"like: its type is not {event_type}, allowed: an event of that type")
-    return Sample(event_type, (event,))
-
-
 _WEBHOOK = Parameter(name="webhookId", kind=Integer(), description="Id of the webhook.", place="path", required=True)
-_TAG = "Control"
 
 
 def _position(name: str, description: str) -> Parameter:
@@ -239,7 +130,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="health",
         title="Ask whether the server is there",
-        tag=_TAG,
+        tag=CONTROL_TAG,
         method="GET",
         path="/health",
         success_description="It is.",
@@ -249,7 +140,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="state",
         title="Get the present state",
-        tag=_TAG,
+        tag=CONTROL_TAG,
         method="GET",
         path="/state",
         success_description="The clock, all webhooks with their queues, and totals.",
@@ -261,7 +152,7 @@ OPERATIONS: tuple[Operation, ...] = (
         title="Get what happened",
         description="The oldest entries are dropped, and counted, once there are more than the server holds. Equal "
         "consecutive attempts of a webhook are one entry, with a count.",
-        tag=_TAG,
+        tag=CONTROL_TAG,
         method="GET",
         path="/journal",
         parameters=(
@@ -279,7 +170,7 @@ OPERATIONS: tuple[Operation, ...] = (
         id="delivery",
         title="Get one attempt in full",
         description="Secrets are masked.",
-        tag=_TAG,
+        tag=CONTROL_TAG,
         method="GET",
         path="/deliveries/{position}",
         parameters=(
@@ -297,21 +188,11 @@ OPERATIONS: tuple[Operation, ...] = (
         failures={404: "No attempt stands there, or it is held no more."},
         handle=_delivery,
     ),
-    Operation(
-        id="emit",
-        title="Emit events",
-        tag=_TAG,
-        method="POST",
-        path="/emit",
-        body=Emit,
-        success_description="The events happen.",
-        answer=Emitted,
-        handle=_emit,
-    ),
+    *emission.OPERATIONS,
     Operation(
         id="clock",
         title="Get the time",
-        tag=_TAG,
+        tag=CONTROL_TAG,
         method="GET",
         path="/clock",
         success_description="Virtual time.",
@@ -322,7 +203,7 @@ OPERATIONS: tuple[Operation, ...] = (
         id="advance",
         title="Advance the clock",
         description="Answers when all that falls due meanwhile has been done, as fast as the targets answer.",
-        tag=_TAG,
+        tag=CONTROL_TAG,
         method="POST",
         path="/clock/advance",
         body=Advance,
@@ -333,7 +214,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="setSpeed",
         title="Set the speed of the clock",
-        tag=_TAG,
+        tag=CONTROL_TAG,
         method="PUT",
         path="/clock/speed",
         body=Speed,
@@ -341,38 +222,12 @@ OPERATIONS: tuple[Operation, ...] = (
         answer=ClockView,
         handle=_set_speed,
     ),
-    Operation(
-        id="declareOutage",
-        title="Break the endpoint",
-        description="From now on, for a time, no attempt reaches it. Kinds stand in the state as `outageKinds`.",
-        tag=_TAG,
-        method="POST",
-        path="/outages",
-        body=Outage,
-        success=204,
-        success_description="It is broken.",
-        failures={404: "No such webhook exists."},
-        handle=_break,
-    ),
-    Operation(
-        id="mend",
-        title="Mend the endpoint",
-        tag=_TAG,
-        method="DELETE",
-        path="/outages",
-        parameters=(
-            Parameter(name="webhookId", kind=Integer(), description="Id of the webhook; all webhooks without it."),
-        ),
-        success=204,
-        success_description="It can be reached.",
-        failures={404: "No such webhook exists."},
-        handle=_mend,
-    ),
+    *faults.OPERATIONS,
     Operation(
         id="retry",
         title="Retry now",
         description="The list that waits for its next attempt is due at once.",
-        tag=_TAG,
+        tag=CONTROL_TAG,
         method="POST",
         path="/webhooks/{webhookId}/retry",
         parameters=(_WEBHOOK,),
@@ -385,7 +240,7 @@ OPERATIONS: tuple[Operation, ...] = (
         id="reset",
         title="Forget everything",
         description="All webhooks, events and happenings are gone, and the clock stands at its start.",
-        tag=_TAG,
+        tag=CONTROL_TAG,
         method="POST",
         path="/reset",
         success=204,

@@ -14,6 +14,25 @@ from mockcampaign.transport.address import encode_headers, parse_address
 INT64_MAX = 2**63 - 1
 INT32_MAX = 2**31 - 1
 
+DURATION_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "pattern": r"^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
+    "maxLength": 40,
+    "description": "A duration such as 500ms, 90s, 10m, 2h, 3d or 1d12h.",
+    "examples": ["10m"],
+}
+Duration = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=DURATION_SCHEMA["pattern"],
+        max_length=DURATION_SCHEMA["maxLength"],
+        description=DURATION_SCHEMA["description"],
+        examples=DURATION_SCHEMA["examples"],
+    ),
+]
+PositiveId = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX, extra_json_schema={"format": "int64"})]
+"""Types of fields in a JSON body."""
+
 TEXT_LENGTH_MAX = 2_000
 """Most characters of a text or URL. Ours: nobody documents one."""
 

@@ -76,7 +76,8 @@ def _operation(api: Api, operation: Operation, schema_of: dict[int, Any], client
             "content": {FORM: {"schema": _form(form)}},
         }
     elif operation.body is not None:
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": schema_of[id(operation.body)]}}}
+        body = schema_of[id(operation.body)] if operation.body_schema is None else operation.body_schema()
+        described["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
     responses = described["responses"]
     success: dict[str, Any] = {"description": operation.success_description}
     if operation.answer is not None:
@@ -132,20 +133,24 @@ def _form(form: list[Parameter]) -> dict[str, Any]:
     }
 
 
-_LINKED = {"createWebhook": "webhookId", "createOrCopySmartCampaign": "campaignId"}
-"""Operations whose answer's `id` others take, and the parameter by which they take it."""
+_LINKED = {
+    "createWebhook": ("webhookId", "id"),
+    "createOrCopySmartCampaign": ("campaignId", "id"),
+    "declareFault": ("number", "number"),
+}
+"""Operations whose answer names what others take: their parameter, and the answer's field."""
 
 
 def _links(api: Api, operation: Operation) -> dict[str, Any]:
-    name = _LINKED.get(operation.id)
-    if name is None:
+    if operation.id not in _LINKED:
         return {}
+    name, field = _LINKED[operation.id]
     return {
         follower.id: {
             "operationId": follower.id,
             "parameters": {
                 **{f"path.{shared.name}": f"$request.path.{shared.name}" for shared in api.parameters},
-                f"path.{name}": "$response.body#/id",
+                f"path.{name}": f"$response.body#/{field}",
             },
         }
         for follower in api.operations

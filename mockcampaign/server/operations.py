@@ -21,6 +21,9 @@ JSON = "application/json"
 VENDOR_JSON = "application/vnd.optivo.broadmail.v1+json"
 """The vendor's own name of the same JSON; an answer has it when the client asks for it."""
 
+CONTROL_TAG = "Control"
+"""Marks the double's own operations in the OpenAPI document."""
+
 FORM_FIELDS_MAX = 200
 BODY_BYTES_MAX = 1_048_576
 """Longest request body. Ours: nobody documents one, and no form of the API comes near it."""
@@ -48,8 +51,10 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     parameters: tuple[Parameter, ...] = ()
-    body: type | None = None
-    """What a JSON body is decoded to; None where there is none."""
+    body: Any = None
+    """The type that a JSON body is decoded to; None where there is none."""
+    body_schema: Callable[[], dict[str, Any]] | None = None
+    """The body's JSON Schema, where the type says too little; asked only when the document is made."""
     success: int = 200
     success_description: str
     answer: Any = None
@@ -207,7 +212,7 @@ def _content_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _json_body(kind: type, request: Request) -> Any:
+async def _json_body(kind: Any, request: Request) -> Any:
     content_type = _content_type(request)
     if content_type != JSON:
         raise RequestRefusedError(415, f"Content-Type {shortened(content_type)} is not accepted, allowed: {JSON}")

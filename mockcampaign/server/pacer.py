@@ -8,22 +8,25 @@ import time
 from collections import OrderedDict, deque
 from typing import NamedTuple
 
+import msgspec
+
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.loop import MOMENTS_BETWEEN_YIELDS, Driver, Send
 from mockcampaign.engine.outbox import Attempt
 from mockcampaign.errors import MockcampaignError
-from mockcampaign.model import NoAnswer, Outcome
+from mockcampaign.model import Measured, NoAnswer, Outcome
 
 MEASURED_MAX = 10_000
-"""Of how many attempts the measured duration is kept."""
+"""Of how many attempts it is kept what they took."""
 
 
 class AttemptKey(NamedTuple):
-    """Which attempt a measured duration belongs to."""
+    """Which attempt something was measured of."""
 
     webhook_id: int
     at: int
     number: int
+    duplicate: bool
 
 
 class Pacer(Driver):
@@ -35,8 +38,8 @@ class Pacer(Driver):
 
     def __init__(self, exporter: Exporter, send: Send, *, speed: float) -> None:
         super().__init__(exporter, send)
-        self.wall_milliseconds: OrderedDict[AttemptKey, float] = OrderedDict()
-        """How long attempts really took."""
+        self.measured: OrderedDict[AttemptKey, Measured] = OrderedDict()
+        """What attempts really took."""
         self._speed = speed
         self._anchor = (time.monotonic(), exporter.clock.now)
         self._advances: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -133,19 +136,19 @@ class Pacer(Driver):
                 done.cancel()
 
     def begin(self, attempt: Attempt) -> asyncio.Future[Outcome]:
-        """Put a list on its way, and measure how long that takes."""
+        """Put a list on its way, and keep what was measured of it."""
         return asyncio.ensure_future(self._measured(attempt))
 
     async def _measured(self, attempt: Attempt) -> Outcome:
-        began = time.perf_counter()
         try:
             outcome = await self._send(self.exporter.request_of(attempt))
         except MockcampaignError as error:
             outcome = NoAnswer("connect", str(error))  # such as no descriptor left: retried like anything else
-        key = AttemptKey(attempt.webhook_id, attempt.started_at, attempt.number)
-        self.wall_milliseconds[key] = (time.perf_counter() - began) * 1_000
-        if len(self.wall_milliseconds) > MEASURED_MAX:
-            self.wall_milliseconds.popitem(last=False)
+        if outcome.measured is not msgspec.UNSET:
+            key = AttemptKey(attempt.webhook_id, attempt.started_at, attempt.number, attempt.duplicate)
+            self.measured[key] = outcome.measured
+            if len(self.measured) > MEASURED_MAX:
+                self.measured.popitem(last=False)
         return outcome
 
     def _now(self) -> int:

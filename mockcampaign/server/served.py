@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
@@ -82,6 +83,8 @@ class ServedCampaign:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
+        self.run = secrets.token_hex(8)
+        """Names this life of the server, from its start or its last reset on."""
         settings = self.settings
         start = settings.start
         if start is None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from mockcampaign.compliance.rules import describe_outcome
+from mockcampaign.engine.faults import write_fault
 from mockcampaign.engine.journal import Attempted, Entry, Happened, Verified, WebhookChanged, serials_in
 from mockcampaign.engine.outbox import Attempt, Idle
 from mockcampaign.model import EventType, NoAnswer, Outcome, Responded, Webhook
@@ -16,7 +17,7 @@ from mockcampaign.server.operations import RequestRefusedError
 from mockcampaign.server.pacer import AttemptKey
 from mockcampaign.server.served import ServedCampaign
 from mockcampaign.server.webhooks import authentication_type
-from mockcampaign.transport.faults import OUTAGES
+from mockcampaign.transport.faults import FAULTS, OUTAGES
 
 MASK = "***"
 
@@ -35,6 +36,21 @@ class OutageView(msgspec.Struct, frozen=True):
 
     kind: str
     until: int
+
+
+class FaultView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A fault in force."""
+
+    number: int
+    """Counts declared faults from 1."""
+    fault: dict[str, Any]
+    """As it was declared, its own settings complete."""
+    webhook_id: int | None
+    """None: it concerns all webhooks."""
+    until: int | None
+    """The moment from which it hits no more, where it was declared for a time."""
+    hits: int
+    """How many attempts it has hit."""
 
 
 class WebhookView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -69,6 +85,8 @@ class JournalView(msgspec.Struct, frozen=True):
 class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The present. All moments are milliseconds since 1970."""
 
+    run: str
+    """Names this life of the server, from its start or its last reset on: positions of another mean nothing in it."""
     now: int
     started: int
     speed: float
@@ -76,9 +94,11 @@ class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     seed: int
     types: tuple[str, ...]
     outage_kinds: tuple[str, ...]
+    fault_kinds: tuple[str, ...]
     clients: list[int]
     deliveries: DeliveriesView
     webhooks: list[WebhookView]
+    faults: list[FaultView]
     journal: JournalView
 
 
@@ -113,7 +133,12 @@ class DeliveryView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     took: int
     """Virtual milliseconds."""
     wall_milliseconds: float | None
-    """How long it really took; None for one that touched no socket, or is too long ago."""
+    """How long it really took, connecting included; None for one that touched no socket, or is too long ago."""
+    bytes_sent: int | None
+    bytes_received: int | None
+    """Over the socket, heads and framing included; known as long as how long it took."""
+    faults: tuple[str, ...]
+    """Kinds of the faults that hit it. What they change on the wire is not in `request`."""
     request: RequestView
     response: ResponseView | None
     outcome: str
@@ -127,6 +152,7 @@ def state(served: ServedCampaign) -> StateView:
     webhooks = [_webhook(served, webhook) for webhook in exporter.registry.all()]
     totals = hub.totals
     return StateView(
+        run=served.run,
         now=exporter.clock.now,
         started=served.started,
         speed=served.pacer.speed,
@@ -134,13 +160,29 @@ def state(served: ServedCampaign) -> StateView:
         seed=served.settings.seed,
         types=tuple(EventType),
         outage_kinds=tuple(OUTAGES),
+        fault_kinds=tuple(FAULTS),
         clients=served.accounts.client_ids,
         deliveries=DeliveriesView(
             totals.attempts, totals.delivered, totals.discarded, sum(webhook.pending for webhook in webhooks)
         ),
         webhooks=webhooks,
+        faults=faults(served),
         journal=journal(served),
     )
+
+
+def faults(served: ServedCampaign) -> list[FaultView]:
+    """Those in force, in the order in which they were declared."""
+    return [
+        FaultView(
+            number=declared.number,
+            fault=write_fault(declared.fault, declared.when),
+            webhook_id=next(iter(declared.webhook_ids), None),
+            until=declared.until,
+            hits=declared.hits,
+        )
+        for declared in served.exporter.faults()
+    ]
 
 
 def encoded_state(served: ServedCampaign) -> bytes:
@@ -209,13 +251,18 @@ def delivery(served: ServedCampaign, position: int, number: int | None) -> Deliv
             body=_text(found.outcome.body),
             body_bytes=found.outcome.body_bytes,
         )
+    key = AttemptKey(found.webhook_id, at, number, duplicate=not found.serials)
+    measured = served.pacer.measured.get(key)
     return DeliveryView(
         position=position,
         webhook_id=found.webhook_id,
         number=number,
         at=at,
         took=found.took,
-        wall_milliseconds=served.pacer.wall_milliseconds.get(AttemptKey(found.webhook_id, at, number)),
+        wall_milliseconds=None if measured is None else measured.microseconds / 1_000,
+        bytes_sent=None if measured is None else measured.bytes_sent,
+        bytes_received=None if measured is None else measured.bytes_received,
+        faults=found.faults,
         request=request,
         response=response,
         outcome=describe_outcome(found),
@@ -298,7 +345,9 @@ def _request(served: ServedCampaign, attempted: Attempted, index: int) -> Reques
 def _body(before: Iterable[Entry], attempted: Attempted) -> bytes | None:
     """The list, put together again from the events that happened before."""
     payloads: dict[int, bytes] = {}
-    wanted = list(serials_in(attempted.serials))
+    wanted = list(serials_in((*attempted.serials, *attempted.again)))
+    if attempted.serials and attempted.again:
+        wanted.sort()  # what is repeated stands among the rest by its age, which is the order of serials
     first, last = min(wanted), max(wanted)
     for happened in before:
         if isinstance(happened, Happened):
