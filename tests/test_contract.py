@@ -22,8 +22,6 @@ for methods in DOCUMENT["paths"].values():
         for parameter in operation["parameters"]:
             if parameter["name"] == "clientId":
                 parameter["schema"]["enum"] = [CLIENT]  # no other has a user
-for form, name in (("Emit", "count"), ("Mailing", "recipients")):
-    DOCUMENT["components"]["schemas"][form]["properties"][name]["maximum"] = 1_000  # a million takes its time
 
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 SCHEMA.auth.set_from_requests(HTTPBasicAuth(USER, PASSWORD))
@@ -46,11 +44,22 @@ CONTRACT = settings(
 )
 
 
+MANY = 10_000
+
+
+def is_quick(case: Any) -> bool:
+    """Whether it makes few enough events: a million, which is allowed, takes its time."""
+    body = case.body if isinstance(case.body, dict) else {}
+    numbers = [body.get("count"), body.get("recipients")]
+    return not any(isinstance(number, int | float) and MANY < number <= 1_000_000 for number in numbers)
+
+
 @SCHEMA.parametrize()
 @CONTRACT
 def test_every_operation_answers_as_documented(case: Any, server: Server) -> None:
     known = {parameter["name"] for parameter in case.operation.definition.raw["parameters"]}
     assume(set(case.query or ()) <= known)  # others are passed over on purpose
+    assume(is_quick(case))
     case.call_and_validate(base_url=server.url, checks=CHECKS, timeout=20)
 
 

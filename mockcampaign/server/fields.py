@@ -16,7 +16,7 @@ INT32_MAX = 2**31 - 1
 
 DURATION_SCHEMA: dict[str, Any] = {
     "type": "string",
-    "pattern": r"^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
+    "pattern": r"^([0-9]{1,9}(ms|[dhms]))+$",
     "maxLength": 40,
     "description": "A duration such as 500ms, 90s, 10m, 2h, 3d or 1d12h.",
     "examples": ["10m"],
