@@ -41,7 +41,7 @@ OWNERS = {
     "markupsafe": {"report.html"},
     "jmespath": {"compliance.probe"},
     "pytest": {"pytest_plugin"},
-    "rich": {"cli.progress"},
+    "rich": {"cli.terminal"},
     "sse_starlette": {"server.stream"},
     "starlette": {
         "samples",

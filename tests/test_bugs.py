@@ -92,6 +92,11 @@ def after_hang_ups(consumer: CalledConsumer) -> Any:
     return consumer.post(event())
 
 
+def after_a_cut(consumer: CalledConsumer) -> Any:
+    consumer.exchange(request(body=encoded(event(1), event(2)), faults=(CutBody(at_fraction=0.6),)))
+    return seen(*[[event(1), event(2)]] * 2)(consumer)
+
+
 def without(name: str, number: int = 0) -> Event:
     one = event(number)
     del one[name]
@@ -131,6 +136,7 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
     "forgets-the-hundredth": (seen(some_events(100)), ([200], ALL), ([200], ALL[:99])),
     "refuses-full-lists": (seen(some_events(100)), ([200], ALL), ([413], [])),
     "refuses-twins": (seen(TWINS, [event(2)]), ([200, 200], [1, 1, 2]), ([500, 200], [2])),
+    "drops-twins": (seen([event(1), event(1), event(2)]), ([200], [1, 1, 2]), ([200], [2])),
     "one-event-per-recipient": (
         seen([event(1), event(1, created=5), event(2)]),
         ([200], [1, 1, 2]),
@@ -140,6 +146,11 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         seen([event(1, mailingId=1), event(2, mailingId=1), event(3, mailingId=2)]),
         ([200], [1, 2, 3]),
         ([200], [1, 2]),
+    ),
+    "refuses-mixed-lists": (
+        statuses([event(1, mailingId=1), event(2, mailingId=1)], [event(3, mailingId=1), event(4, mailingId=2)]),
+        [200, 200],
+        [200, 400],
     ),
     "one-recipient-list-per-list": (
         lambda consumer: (
@@ -176,6 +187,11 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         ([200] * 3, [1, 2]),
         ([200] * 3, [1, 2, 1]),
     ),
+    "keeps-keys-for-a-day": (
+        seen([event(1, created=BASE)], [event(2, created=BASE + DAY)], [event(1, created=BASE)]),
+        ([200] * 3, [1, 2]),
+        ([200] * 3, [1, 2, 1]),
+    ),
     "keeps-1000-keys": (
         lambda consumer: (
             [consumer.post(*map(event, range(at, at + 100))) for at in (*range(0, 1_100, 100), 0)],
@@ -184,6 +200,7 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         ([200] * 12, 1_100),
         ([200] * 12, 1_200),
     ),
+    "stores-while-it-reads": (after_a_cut, ([200, 200], [1, 2]), ([200, 200], [1, 1, 2])),
     "looks-before-it-inserts": (at_once(encoded(event()), encoded(event())), ([200, 200], 1), ([200, 200], 2)),
     # identity
     "keys-on-mail-id": (seen([event(1), event(2, mailId="M1")]), ([200], [1, 2]), ([200], [1])),
@@ -215,6 +232,11 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
     ),
     "keys-on-recipient-and-day": (
         seen([event(1, created=0), event(1, created=DAY - 1), event(1, created=DAY)]),
+        ([200], [1, 1, 1]),
+        ([200], [1, 1]),
+    ),
+    "keys-without-type": (
+        seen([event(1), event(1, type="click"), event(1, browser="x")]),
         ([200], [1, 1, 1]),
         ([200], [1, 1]),
     ),
@@ -268,6 +290,11 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         lambda consumer: (consumer.post(event(1)), consumer.send(body=b"[").status, consumer.post(event(2))),
         (200, 400, 200),
         (200, 400, 503),
+    ),
+    "fills-a-buffer": (
+        statuses(*[[event(number, mailingId=1) for number in range(51)]] * 3, [event(mailingId=2)]),
+        [200, 200, 200, 200],
+        [200, 200, 503, 200],
     ),
     "binds-a-variable-for-each-list": (
         lambda consumer: [

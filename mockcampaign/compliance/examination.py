@@ -10,7 +10,7 @@ import msgspec
 
 from mockcampaign.compliance.account import AccountSource
 from mockcampaign.compliance.bench import Bench
-from mockcampaign.compliance.catalogue import BASICS, CATALOGUE, FAMILIES
+from mockcampaign.compliance.catalogue import ACCOUNT, BASICS, CATALOGUE, FAMILIES
 from mockcampaign.compliance.reproduce import reproduce
 from mockcampaign.compliance.rule import NEEDS, Examined, Need, NotExercised, Rule
 from mockcampaign.compliance.rules import Finding, Judgement
@@ -97,6 +97,8 @@ class Examiner:
                 self._add(rule, "not-exercised", f"needs {NEEDS[missing]}")
             elif stopped is not None:
                 self._add(rule, stopped[0], stopped[1])
+            elif (ground := self._lost_ground(rule)) is not None:
+                self._add(rule, "not-exercised", f"rests on {ground}, which is violated")
             elif self._left() <= 0:
                 budget = format_duration(self._settings.budget)
                 self._add(rule, "could-not-tell", f"not reached within the budget of {budget} (--budget)")
@@ -145,6 +147,18 @@ class Examiner:
             "restart command": self._settings.restart_command is not None,
         }
         return next((need for need in rule.needs if not have[need]), None)
+
+    def _lost_ground(self, rule: Rule) -> str | None:
+        """A violated rule without which there is no telling what this one's violation would mean."""
+        grounds = {*rule.rests_on, *((ACCOUNT,) if "probe" in rule.needs or "probe events" in rule.needs else ())}
+        return next(
+            (
+                examination.rule.id
+                for examination in self.examinations
+                if examination.rule.id in grounds and examination.finding.outcome == "fail"
+            ),
+            None,
+        )
 
     def _bench(self, rule_id: str, *, start: int) -> Bench:
         return Bench(

@@ -82,10 +82,7 @@ def compare(entries: Sequence[Entry], account: Tally, processed: Sequence[bytes]
     payloads = sent_events(entries)
     sent = Counter(payloads[serial] for serial in account.attempted)
     delivered = Counter(payloads[serial] for serial in account.delivered)
-    found = difference(delivered, sent, Counter(processed))
-    # An account may hold what somebody else sent to the same consumer; only events of these mails are our affair.
-    ours = {_mail(event) for event in sent}
-    return msgspec.structs.replace(found, surplus=tuple(event for event in found.surplus if _mail(event) in ours))
+    return difference(delivered, sent, Counter(processed))
 
 
 def difference(required: Counter[bytes], allowed: Counter[bytes], held: Counter[bytes]) -> Difference:
@@ -102,6 +99,9 @@ def difference(required: Counter[bytes], allowed: Counter[bytes], held: Counter[
             missing.remove(original)
             surplus.remove(event)
             altered.append((original, event))
+    # An account may hold what somebody else sent to the same consumer; only events of these mails are our affair.
+    ours = {_mail(event) for event in allowed}
+    surplus = [event for event in surplus if _mail(event) in ours]
     return Difference(missing=tuple(missing), surplus=tuple(surplus), altered=tuple(altered))
 
 

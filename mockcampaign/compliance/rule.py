@@ -65,9 +65,6 @@ def violated(actual: str, case: list[Event] | None = None, *, curl: str | None =
     return Examined(holds=False, actual=actual, case=None if case is None else tuple(case), curl=curl)
 
 
-Examine = Callable[["Bench"], Awaitable[Examined]]
-
-
 class NotExercised(Exception):  # noqa: N818  (it is no error, but an outcome)
     """The rule cannot be put to the test; the text says why."""
 
@@ -84,9 +81,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     requirement: str
     """The sentence that obliges the consumer, with its source."""
     expected: str
-    examine: Examine
+    examine: Callable[[Bench], Awaitable[Examined]]
     """Raises `NotExercised`, and `CouldNotTellError` for trouble of ours."""
     needs: tuple[Need, ...] = ()
+    rests_on: tuple[str, ...] = ()
+    """Rules of which a violation would show here as well: where one of them is violated, this one is not examined."""
     relies_on: tuple[Behaviour, ...] = ("list", "retry")
     fix: str
     """How to mend a consumer that violates it."""

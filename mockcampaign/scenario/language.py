@@ -227,7 +227,6 @@ class SenderPolicy(msgspec.Struct, frozen=True, kw_only=True):
     refill: bool | None = None
     webhooks_per_client_max: Annotated[int, Bounded(1, COUNT_MAX)] | None = None
     response_body_bytes_kept: Annotated[int, Bounded(0, 1_048_576)] | None = None
-    modelled_after: Annotated[int, Bounded(0, COUNT_MAX)] | None = None
 
     def __post_init__(self) -> None:
         self.policy()

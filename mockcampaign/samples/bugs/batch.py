@@ -29,6 +29,14 @@ class RefusesFullLists(Consumer):
         return events
 
 
+class RefusesMixedLists(Consumer):
+    def parse(self, body: bytes) -> list[Event]:
+        events = super().parse(body)
+        if len({str(event.get("mailingId")) for event in events}) > 1:
+            raise HTTPException(400, "one mailing for each request")
+        return events
+
+
 class RefusesTwins(Consumer):
     def identified(self, events: list[Event]) -> dict[Identity, Event]:
         rows: dict[Identity, Event] = {}
@@ -40,6 +48,10 @@ class RefusesTwins(Consumer):
                 raise ValueError("UNIQUE constraint failed: event.hash")
             rows[identity] = event
         return rows
+
+
+def _without_twins(events: list[Event]) -> list[Event]:
+    return [event for event in events if events.count(event) == 1]
 
 
 def _by_recipient(events: list[Event]) -> list[Event]:
@@ -66,6 +78,10 @@ BUGS: Mapping[str, Bug] = {
     ),
     "refuses-full-lists": Bug("answers 413 to lists of 100 events", RefusesFullLists),
     "refuses-twins": Bug("answers 500 to a list with two equal events, which break its unique index", RefusesTwins),
+    "drops-twins": Bug(
+        "removes events that are not unique in a list, as pandas' drop_duplicates(keep=False) does",
+        selecting(_without_twins),
+    ),
     "one-event-per-recipient": Bug(
         "puts a list into a dictionary by recipient, and loses all but a recipient's last event in it",
         selecting(_by_recipient),
@@ -73,6 +89,7 @@ BUGS: Mapping[str, Bug] = {
     "one-mailing-per-list": Bug(
         "takes all events of a list to be of one mailing, and loses those of others", selecting(_of_one_mailing)
     ),
+    "refuses-mixed-lists": Bug("answers 400 to a list with events of several mailings", RefusesMixedLists),
     "one-recipient-list-per-list": Bug(
         "books all events of a list under the recipient list of the first", selecting(_with_the_first_list)
     ),

@@ -90,6 +90,23 @@ class StaysBusyAfterGarbage(Consumer):
         return events
 
 
+class FillsABuffer(Consumer):
+    """Collects a mailing's events until a job has summed them up, and has room for so many."""
+
+    room = 101
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.buffered: dict[str, int] = {}
+
+    async def process(self, events: list[Event]) -> None:
+        mailing = str(events[0].get("mailingId")) if events else ""
+        if self.buffered.get(mailing, 0) > self.room:
+            raise HTTPException(503, "the buffer is full")
+        self.buffered[mailing] = self.buffered.get(mailing, 0) + len(events)
+        await super().process(events)
+
+
 class BindsAVariableForEachList(Consumer):
     """Asks for the mailing's earlier lists with one bound variable for each, of which the database allows so many."""
 
@@ -167,6 +184,9 @@ BUGS: Mapping[str, Bug] = {
     ),
     "stays-busy-after-garbage": Bug(
         "takes a lock to read a list, keeps it where that fails, and answers 503 ever after", StaysBusyAfterGarbage
+    ),
+    "fills-a-buffer": Bug(
+        "answers 503 when it has more than 101 events of a mailing, until a job has summed them up", FillsABuffer
     ),
     "binds-a-variable-for-each-list": Bug(
         "fails at a mailing's 401st list, with too many SQL variables", BindsAVariableForEachList

@@ -30,6 +30,12 @@ def keyed(*fields: str | Callable[[Event], Any]) -> type[Consumer]:
     return Keyed
 
 
+def _all_but_type(event: Event) -> Any:
+    return sorted(
+        (name, msgspec.json.encode(value)) for name, value in event.items() if name not in ("type", "linkId", "linkUrl")
+    )
+
+
 def _second(event: Event) -> Any:
     created = event.get("created")
     return created // 1_000 if isinstance(created, int) else created
@@ -63,6 +69,10 @@ BUGS: Mapping[str, Bug] = {
     ),
     "keys-on-recipient-and-day": Bug(
         "counts unique opens: one for each recipient, mailing and day", keyed("recipientId", "mailingId", "type", _day)
+    ),
+    "keys-without-type": Bug(
+        "compares all that opens and clicks have in common, and drops a click in the millisecond of its open",
+        keyed(_all_but_type),
     ),
     "keys-on-device-and-created": Bug(
         "takes address, browser and moment for an event id, and drops what others do behind the same proxy",

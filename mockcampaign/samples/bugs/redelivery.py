@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import msgspec
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from mockcampaign.model import BasicAuthentication
@@ -40,6 +41,38 @@ def recognising_lists(by: Callable[[list[Event]], bytes]) -> type[Consumer]:
             self.seen.add(by(events))
 
     return RecognisingLists
+
+
+class StoresWhileItReads(CountsRepeats):
+    """Stores events as they come in, and notes at the end that it has had the list."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.seen: set[Identity] = set()
+
+    async def read(self, request: Request) -> bytes:
+        body, stored = b"", 0
+        try:
+            async for piece in request.stream():
+                body += piece
+                so_far = whole_events(body)
+                await super().process([event for event in so_far[stored:] if (self.key(event), 1) not in self.seen])
+                stored = len(so_far)
+        except ClientDisconnect:
+            raise HTTPException(400) from None
+        return body
+
+    async def process(self, events: list[Event]) -> None:
+        self.seen.update((self.key(event), 1) for event in events)
+
+
+def whole_events(body: bytes) -> list[Event]:
+    """Those of a list's beginning that are there to their last brace."""
+    whole, brace, _ = body.rpartition(b"}")
+    try:
+        return msgspec.json.decode(whole + brace + b"]", type=list[Event])
+    except msgspec.MsgspecError:
+        return []
 
 
 class KnowsTheLastListOnly(CountsRepeats):
@@ -78,10 +111,15 @@ class ForgetsKeys(CountsRepeats):
         raise NotImplementedError
 
 
-class KeepsKeysForAnHour(ForgetsKeys):
-    def forget(self) -> None:
-        newest = max(self.seen.values(), default=0)
-        self.seen = {identity: at for identity, at in self.seen.items() if at > newest - HOUR}
+def keeping_keys_for(duration: int) -> type[Consumer]:
+    """One that forgets what is so many milliseconds older than the newest event."""
+
+    class KeepsKeysFor(ForgetsKeys):
+        def forget(self) -> None:
+            newest = max(self.seen.values(), default=0)
+            self.seen = {identity: at for identity, at in self.seen.items() if at > newest - duration}
+
+    return KeepsKeysFor
 
 
 class Keeps1000Keys(ForgetsKeys):
@@ -136,11 +174,17 @@ BUGS: Mapping[str, Bug] = {
         KnowsPlacesInLists,
     ),
     "keeps-keys-for-an-hour": Bug(
-        "forgets what it has had once it is an hour older than the newest event", KeepsKeysForAnHour
+        "forgets what it has had once it is an hour older than the newest event", keeping_keys_for(HOUR)
+    ),
+    "keeps-keys-for-a-day": Bug(
+        "forgets what it has had once it is a day older than the newest event", keeping_keys_for(24 * HOUR)
     ),
     "keeps-1000-keys": Bug("remembers the last 1,000 events, and takes what comes again after more", Keeps1000Keys),
     "keeps-keys-by-connection": Bug(
         "remembers for each connection what came over it", KeepsKeysByConnection, over_sockets=True
+    ),
+    "stores-while-it-reads": Bug(
+        "stores events while a list comes in, and again those of a list that was cut", StoresWhileItReads
     ),
     "looks-before-it-inserts": Bug(
         "looks first whether it has an event, and stores it then: twice where a list comes twice at a time",
