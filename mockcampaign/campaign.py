@@ -195,7 +195,7 @@ class Campaign:
     ) -> list[tuple[int, Happening]]:
         """What `emit` would let happen, and when. It touches nothing but the client's generator, so that a server may
         call it in a thread, one call for each client at a time."""
-        if like is not None and like.event_type != event_type:
+        if like is not None and like.event_type not in (None, event_type):
             raise InvalidInputError(f"like: the sample is of type {like.event_type}, allowed: {event_type}")
         if count < 1 or over < 0:
             raise InvalidInputError(f"count {count} over {over} ms: allowed are a count from 1 and a duration from 0")

@@ -17,7 +17,8 @@ are never edited. An unknown type or field raises `InvalidInputError`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
@@ -290,13 +291,13 @@ def _drawn_mailing(draw: DrawFn, max_recipients: int, rates: Rates, pins: Pins, 
 
 
 def _finished(draw: DrawFn, made: list[Event], pins: Pins, wild: bool) -> list[Event]:
-    if wild and made:
-        for position, edit, value in draw(_EDITS_OF_MANY if len(made) > 1 else _EDITS_OF_ONE):
-            edit(made, position % len(made), value)
-    for name, pin in pins.items():
-        for event in made:
-            if name in TYPES[EventType(event["type"])]:
+    for event in made:
+        for name, pin in pins.items():
+            if name in event:
                 event[name] = draw(pin) if isinstance(pin, SearchStrategy) else pin
+    if wild and made:
+        for position, edit, value in draw(_edits(frozenset(pins), many=len(made) > 1)):
+            edit(made, position % len(made), value)
     return made
 
 
@@ -319,6 +320,8 @@ def _pins(pins: Pins, kind: EventType | None) -> Pins:
 # Edits: each changes one event of a list, or its relation to its neighbour.
 
 Edit = Callable[[list[Event], int, Any], None]
+Edits = SearchStrategy[list[tuple[int, Edit, Any]]]
+"""A list of: which event, what to do with it, and what with."""
 
 
 def _drop(made: list[Event], index: int, name: str) -> None:
@@ -333,7 +336,7 @@ def _set(made: list[Event], index: int, value: tuple[str, Any]) -> None:
 
 def _add(made: list[Event], index: int, value: tuple[str, Any]) -> None:
     name, content = value
-    made[index].setdefault(name, content)
+    made[index].setdefault(name, deepcopy(content))
 
 
 def _twin(made: list[Event], index: int, value: None) -> None:
@@ -350,6 +353,8 @@ def _move(made: list[Event], index: int, duration: int) -> None:
 def _age(made: list[Event], index: int, duration: int) -> None:
     made[index]["created"] = max(event["created"] for event in made) - duration
 
+
+# What the edits choose from, the simplest first.
 
 _OPTIONAL = tuple(name for name, field in FIELDS.items() if field.optional)
 _NUMBERS = ("userListId", "clientId", "mailingId", "subscriptionId", "linkId")
@@ -401,30 +406,28 @@ _ODD_VALUES: tuple[Any, ...] = (
     {"a": {"b": None}},
 )
 
-_SINGLE: tuple[tuple[Edit, SearchStrategy[Any]], ...] = (
-    (_drop, st.sampled_from(_OPTIONAL)),
-    (_set, st.sampled_from([(name, None) for name in _OPTIONAL])),
-    (_set, st.sampled_from([("remoteAddress", address) for address in _ODD_ADDRESSES])),
-    (_set, st.sampled_from([(name, text) for text in _ODD_TEXTS for name in _NAMES])),
-    (_set, st.tuples(st.sampled_from(_NAMES), st.text(max_size=40))),
-    (_set, st.sampled_from([("recipientId", text) for text in _ODD_RECIPIENTS])),
-    (_set, st.sampled_from([(name, number) for number in _ODD_NUMBERS for name in _NUMBERS])),
-    (_add, st.tuples(st.sampled_from(_ODD_FIELDS), st.sampled_from(_ODD_VALUES))),
-    (_set, st.sampled_from([("created", 0), ("created", DEFAULT_START), ("created", 2**41)])),
-)
-_RELATIONS: tuple[tuple[Edit, SearchStrategy[Any]], ...] = (
-    (_twin, st.none()),
-    (_move, st.sampled_from((0, -1, -SECOND, -HOUR))),
-    (_age, st.sampled_from((3 * DAY - 10 * SECOND, 3 * DAY - HOUR, 2 * DAY))),
-)
 
-
-def _edits(
-    positions: SearchStrategy[int], edits: tuple[tuple[Edit, SearchStrategy[Any]], ...]
-) -> SearchStrategy[list[tuple[int, Edit, Any]]]:
-    drawn = st.one_of([st.tuples(positions, st.just(edit), value) for edit, value in edits])
-    return st.lists(drawn, max_size=EDITS_MAX)
-
-
-_EDITS_OF_ONE = _edits(st.just(0), _SINGLE)
-_EDITS_OF_MANY = _edits(st.integers(0, BATCH_EVENTS_MAX - 1), (*_SINGLE, *_RELATIONS))
+@lru_cache(maxsize=128)
+def _edits(pinned: frozenset[str], *, many: bool) -> Edits:
+    """Lists of edits, none of which touches a pinned field. Simple ones first: that is where they shrink to."""
+    optional = [name for name in _OPTIONAL if name not in pinned]
+    names = [name for name in _NAMES if name not in pinned]
+    choices: list[tuple[Edit, Sequence[Any]]] = [
+        (_drop, optional),
+        (_set, [(name, None) for name in optional]),
+        (_set, [("remoteAddress", address) for address in _ODD_ADDRESSES if "remoteAddress" not in pinned]),
+        (_set, [(name, text) for text in _ODD_TEXTS for name in names]),
+        (_set, [("recipientId", text) for text in _ODD_RECIPIENTS if "recipientId" not in pinned]),
+        (_set, [(name, number) for number in _ODD_NUMBERS for name in _NUMBERS if name not in pinned]),
+        (_add, [(name, value) for value in _ODD_VALUES for name in _ODD_FIELDS]),
+    ]
+    if many:
+        choices.append((_twin, [None]))
+        if "created" not in pinned:
+            choices += [(_move, (0, -1, -SECOND, -HOUR)), (_age, (3 * DAY - 10 * SECOND, 3 * DAY - HOUR, 2 * DAY))]
+    positions = st.integers(0, BATCH_EVENTS_MAX - 1) if many else st.just(0)
+    kinds = [st.tuples(positions, st.just(edit), st.sampled_from(one)) for edit, one in choices if one]
+    if names:
+        named = st.tuples(st.sampled_from(names), st.text(max_size=40))
+        kinds.append(st.tuples(positions, st.just(_set), named))
+    return st.lists(st.one_of(kinds), max_size=EDITS_MAX)

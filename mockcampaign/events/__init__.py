@@ -10,7 +10,7 @@ from mockcampaign.events.generator import Generator
 from mockcampaign.events.mailing import Mailing, Occurrence
 from mockcampaign.events.people import AUDIENCE_MAX, Actor, RecipientIds
 from mockcampaign.events.rates import DEFAULT_RATES, Rates
-from mockcampaign.events.sample import Sample, load_sample
+from mockcampaign.events.sample import Sample, load_sample, read_sample
 
 __all__ = [
     "AUDIENCE_MAX",
@@ -24,4 +24,5 @@ __all__ = [
     "Sample",
     "event_schema",
     "load_sample",
+    "read_sample",
 ]

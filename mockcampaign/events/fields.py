@@ -86,29 +86,29 @@ FIELDS: dict[str, Field] = {
 }
 """All fields, in no particular order."""
 
-_COMMON = ("type", "recipientId", "userListId", "clientId", "mailingId", "created", "subscriptionId", "mailId")
-_PERSON = ("remoteAddress", "device", "operatingSystem", "browser")
-_OPEN = (
+_ACT = (
     *("type", "recipientId", "userListId", "remoteAddress", "clientId", "mailingId", "created", "subscriptionId"),
     *("mailId", "device", "operatingSystem", "browser"),
 )
+_COMMON = tuple(name for name in _ACT if name not in ("remoteAddress", "device", "operatingSystem", "browser"))
 
 TYPES: dict[EventType, tuple[str, ...]] = {
-    EventType.OPEN: _OPEN,
-    EventType.CLICK: (*_OPEN, "linkId", "linkUrl"),
+    EventType.OPEN: _ACT,
+    EventType.CLICK: (*_ACT, "linkId", "linkUrl"),
     EventType.SENT: _COMMON,
     EventType.BOUNCE: (*_COMMON, "bounceType"),
-    EventType.UNSUBSCRIBE: (*_COMMON, *_PERSON),
+    EventType.UNSUBSCRIBE: _ACT,
     EventType.SPAMCOMPLAINT: _COMMON,
-    EventType.SINGLEOPTIN: (*_COMMON, *_PERSON),
-    EventType.CONFIRMEDOPTIN: (*_COMMON, *_PERSON),
-    EventType.DOUBLEOPTIN: (*_COMMON, *_PERSON),
+    EventType.SINGLEOPTIN: _ACT,
+    EventType.CONFIRMEDOPTIN: _ACT,
+    EventType.DOUBLEOPTIN: _ACT,
     EventType.BLOCKLIST: _COMMON,
     EventType.ARCHIVE: _COMMON,
     EventType.FILTEREDBYBLOCKLIST: _COMMON,
 }
 """The fields of each type, in the order in which they are sent. `open` is documented, in this order; all else is
-assumed: that a click has an open's fields and the link, and that a person's traces are there where a person acted."""
+assumed: that where a person acted the event looks like an open, that a click has the link besides, and that all other
+types have no traces of a person."""
 
 
 EXAMPLE: dict[str, Any] = {

@@ -19,7 +19,6 @@ from mockcampaign.events.people import (
     PRIVATE,
     REPEATED,
     REPEATS,
-    Actor,
     Audience,
     RecipientIds,
     Traces,
@@ -84,7 +83,7 @@ class Generator:
         first = self._recipients
         self._recipients += count
         people = self._audience.people.stream(first)
-        return self._payloads(event_type, first, created, self._mails(mailing_id), people)
+        return _payloads(event_type, first, created, self._mails(mailing_id), people)
 
     def payloads_like(self, sample: Sample, created: Iterable[int]) -> Iterator[bytes]:
         """One event for each moment, of the sample's shape: its fields, in its order and formats."""
@@ -104,35 +103,31 @@ class Generator:
             self._audience, self._client_id, self._audience.mailing_id(number) if mailing_id is None else mailing_id
         )
 
-    def _payloads(
-        self, event_type: EventType, first: int, created: Iterable[int], mails: Mails, people: Iterator[Words]
-    ) -> Iterator[bytes]:
-        write, first_traces = mails.payloads(event_type).payload, _FIRST_TRACES[event_type]
-        details, repeat = DETAILS.get(event_type, 1), _REPEAT if event_type in REPEATABLE else 0
-        # Mails that were acted on: recipient, person, and from which addresses.
-        recent: list[tuple[int, Words, list[str]]] = []
-        for moment, recipient, person in zip(created, count(first), people, strict=False):
-            detail = person[DETAIL] * details >> 32
-            if person[REPEATS] < repeat and recent:
-                recipient, person, addresses = recent[person[REPEATED] * len(recent) >> 32]
-                traces = self._elsewhere(recipient, person, addresses)
-            else:
-                traces = first_traces(person)
-                if len(recent) < RECENT_MAX:
-                    recent.append((recipient, person, [traces.address]))
-                else:
-                    recent[recipient % RECENT_MAX] = (recipient, person, [traces.address])
-            yield write(moment, person[LIST] * values.LISTS >> 32, recipient, traces, detail)
 
-    def _elsewhere(self, recipient: int, person: Words, addresses: list[str]) -> Traces:
-        """Traces at an address from which the mail was not acted on before: two acts in one millisecond differ."""
-        which = len(addresses)
-        while True:
-            traces = self._audience.traces(recipient, person, Actor.FRIEND, which=which)
+def _payloads(
+    event_type: EventType, first: int, created: Iterable[int], mails: Mails, people: Iterator[Words]
+) -> Iterator[bytes]:
+    write, first_traces = mails.payloads(event_type).payload, _FIRST_TRACES[event_type]
+    details, repeat = DETAILS.get(event_type, 1), _REPEAT if event_type in REPEATABLE else 0
+    # Mails that were acted on: recipient, list, and from which addresses.
+    recent: list[tuple[int, int, list[str]]] = []
+    for moment, recipient, words in zip(created, count(first), people, strict=False):
+        if words[REPEATS] < repeat and recent:
+            traces = at_home(words, private=False)
+            repeated, list_number, addresses = recent[words[REPEATED] * len(recent) >> 32]
+            # Two acts on one mail may fall into the same millisecond, and must differ.
             if traces.address not in addresses:
                 addresses.append(traces.address)
-                return traces
-            which += 1
+                yield write(moment, list_number, repeated, traces, words[DETAIL] * details >> 32)
+                continue
+        else:
+            traces = first_traces(words)
+        list_number = words[LIST] * values.LISTS >> 32
+        if len(recent) < RECENT_MAX:
+            recent.append((recipient, list_number, [traces.address]))
+        else:
+            recent[recipient % RECENT_MAX] = (recipient, list_number, [traces.address])
+        yield write(moment, list_number, recipient, traces, words[DETAIL] * details >> 32)
 
 
 def _spread(count: int, start: int, over: int, throws: Iterator[Words]) -> Iterator[int]:

@@ -276,7 +276,9 @@ class Mailing:
         if person[SCANNED] < rates["scanned"]:
             self._scan(acts, sent_at + _SCANNING.duration(words[_SCAN_DELAY]), list_number, number)
         if words[_READS] < rates["opening"]:
-            self._read(acts, person, words, number, sent_at, list_number)
+            read: list[Act] = []
+            self._read(read, person, words, number, sent_at, list_number)
+            acts += [act for act in read if act.at <= sent_at + LENGTH_MAX]
 
     def _scan(self, acts: list[Act], at: int, list_number: int, number: int) -> None:
         words = _Words(self._scanning, number)

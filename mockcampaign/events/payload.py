@@ -98,7 +98,9 @@ def _between(mails: Mails, event_type: EventType, list_number: int, detail: int)
         before = ""
         if name in fields:
             mark = _mark(name) if FIELDS[name].kind["type"] == "string" else f'"{_mark(name)}"'
-            before, _, text = text.partition(mark)
+            before, found, text = text.partition(mark)
+            if not found:
+                raise ValueError(f"fields of {event_type}: {name} out of order, allowed: {', '.join(_VARYING)}")
         between.append(before)
     return (*between, text)
 

@@ -60,13 +60,17 @@ class RecipientIds(StrEnum):
     CUSTOMER_NUMBER = "customer-number"
 
 
+def _number(words: Words) -> int:
+    return sum(word << 32 * index for index, word in enumerate(words))
+
+
 class Numbering:
     """Shuffles the numbers below `size`: different ones stay different, neighbours do not stay together."""
 
     def __init__(self, size: int, words: Words) -> None:
         self.size = size
-        self.offset = (words[0] << 32 | words[1]) % size
-        factor = (words[2] << 32 | words[3]) % size
+        self.offset = _number(words[:8]) % size
+        factor = _number(words[8:]) % size
         while gcd(factor, size) != 1:
             factor += 1
         self.factor = factor
@@ -100,6 +104,7 @@ class Audience:
         self._list_ids = Numbering((high - low + 1) // 4, dice.throw(1))
         self._recipient_base = low + Numbering((high - low) // 2, dice.throw(2)).place(0)
         subscriptions = values.SUBSCRIPTION_ID_RANGE
+        self._subscription_base = subscriptions[0]
         self._subscriptions = Numbering(subscriptions[1] - subscriptions[0] + 1, dice.throw(3))
         self._mailing_groups = Numbering(first, dice.throw(4))
         self._recipient_groups = Numbering(second, dice.throw(5))
@@ -116,7 +121,9 @@ class Audience:
 
     def subscription_id(self, list_number: int, number: int) -> int:
         """One for each list and recipient, as far as seven digits go."""
-        return values.SUBSCRIPTION_ID_RANGE[0] + self._subscriptions.place(number * values.LISTS + list_number)
+        shuffled = self._subscriptions
+        place = ((number * values.LISTS + list_number) * shuffled.factor + shuffled.offset) % shuffled.size
+        return self._subscription_base + place
 
     def _digits(self, number: int) -> str:
         return str(self._recipient_base + number)
@@ -166,8 +173,8 @@ class MailIds:
 
     def recipient_group(self, number: int) -> str:
         """`base36` of the recipient's place. Written out for eight digits, as every event needs one."""
-        recipients = self._recipients
-        place = (number * recipients.factor + recipients.offset) % recipients.size
+        shuffled = self._recipients
+        place = (number * shuffled.factor + shuffled.offset) % shuffled.size
         high, low = place // 36**4, place % 36**4
         return f"{_PAIRS[high // 1296]}{_PAIRS[high % 1296]}{_PAIRS[low // 1296]}{_PAIRS[low % 1296]}"
 

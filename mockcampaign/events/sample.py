@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from math import prod
@@ -21,8 +22,14 @@ from mockcampaign.model import EventType
 SAMPLE_BYTES_MAX = 16_777_216
 """Largest file of captured events. Ours."""
 
+DEPTH_MAX = 50
+"""Deepest nesting of a captured event. Ours."""
+
+LINES_SUFFIXES = (".jsonl", ".ndjson")
+"""Files of these names hold an event in each line."""
+
 IDENTITIES = ("recipientId", "mailId", "subscriptionId")
-"""Fields that tell one mail from another: they always vary."""
+"""Fields that tell one mail from another: they always vary, if there is an ASCII letter or digit in them."""
 
 SHARED = ("clientId", "mailingId", "userListId", "linkId")
 """Fields that many mails have in common: they stay as they were captured."""
@@ -32,19 +39,23 @@ IDENTIFIER_DIGITS_MIN = 4
 
 _MOMENT_NAME = re.compile(r"(?i:created|modified|time|date|moment)(?!.*[iI]d$)|[a-z]At$|_at$|^(?:at|ts)$")
 _SECONDS = range(978_307_200, 4_102_444_800)  # 2001 to 2100
-_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d(:\d\d)?(?:[.,](\d{1,9}))?(Z|[+-]\d\d:?\d\d)?")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:([T ])\d\d:\d\d(?:(:\d\d)(?:[.,](\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?)?")
+_TIME_OF_DAY = re.compile(r"\d\d:\d\d(:\d\d([.,]\d+)?)?")
 _UUID = re.compile(r"([0-9A-Fa-f]{8})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{12})")
 _HEXADECIMAL = re.compile(r"(?=.*[0-9])(?=.*[a-f])[0-9a-f]{16,}")
 _TOKEN_GROUP = re.compile(r"(?=.*[0-9])(?=.*[A-Z])[A-Z0-9]{5,}")
 _VERSION = re.compile(r"[0-9]+([.][0-9]+)+")
 _DIGITS, _LOWER, _UPPER = "0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INTEGERS = -(1 << 63), 1 << 64
+_decoder = msgspec.json.Decoder()
 
 
 class Sample(msgspec.Struct, frozen=True):
     """One or more captured events of one type."""
 
-    event_type: EventType
+    event_type: EventType | None
+    """None where they do not say it in a word of ours."""
     events: tuple[dict[str, Any], ...]
 
     def more(self, seed: str, created: Iterable[int]) -> Iterator[dict[str, Any]]:
@@ -62,23 +73,42 @@ def load_sample(path: Path) -> Sample:
     try:
         if path.stat().st_size > SAMPLE_BYTES_MAX:
             raise InvalidInputError(f"{path}: larger than {SAMPLE_BYTES_MAX} bytes, which is the limit")
-        raw = path.read_bytes()
+        raw = path.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
         raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from None
+    lines = path.suffix.lower() in LINES_SUFFIXES
     try:
-        content = msgspec.json.decode(raw)
+        content = _decoder.decode_lines(raw) if lines else _decoder.decode(raw)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidInputError(f"{path}: not JSON: {error}, allowed: one event, or a list of events") from None
+        what = "JSON Lines" if lines else "JSON"
+        raise InvalidInputError(f"{path}: not {what}: {error}, allowed: one event, or a list of events") from None
     events = content if isinstance(content, list) else [content]
     if not events or not all(isinstance(event, dict) for event in events):
         raise InvalidInputError(f"{path}: allowed: one event as a JSON object, or a non-empty list of them")
-    types = {str(event.get("type")) for event in events}
+    return read_sample(events, str(path))
+
+
+def read_sample(events: Sequence[dict[str, Any]], where: str) -> Sample:
+    """A sample of events that are captured already. Raises `InvalidInputError`, whose text begins with `where`."""
+    if any(_depth(event) > DEPTH_MAX for event in events):
+        raise InvalidInputError(f"{where}: nested deeper than {DEPTH_MAX} levels, which is the limit")
+    if any(isinstance(value, int) and not _INTEGERS[0] <= value < _INTEGERS[1] for _, value in _leaves(list(events))):
+        raise InvalidInputError(f"{where}: holds a whole number of more than 64 bits, which is the limit")
+    types = {event.get("type") if isinstance(event.get("type"), str) else None for event in events}
     if len(types) > 1:
-        raise InvalidInputError(f"{path}: holds types {', '.join(sorted(types))}, allowed: one type")
+        named = ", ".join(sorted(str(name) for name in types))
+        raise InvalidInputError(f"{where}: holds types {named}, allowed: one type")
     [name] = types
-    if name not in list(EventType):
-        raise InvalidInputError(f"{path}: type {name!r} is unknown, allowed: {', '.join(EventType)}")
-    return Sample(EventType(name), tuple(events))
+    return Sample(EventType(name) if name in list(EventType) else None, tuple(events))
+
+
+def _depth(value: Any) -> int:
+    """How many levels of objects and lists there are; no more than one above the limit is counted."""
+    depth, level = 0, [value]
+    while depth <= DEPTH_MAX and (level := [one for one in level if isinstance(one, dict | list)]):
+        depth += 1
+        level = [one for outer in level for one in (outer.values() if isinstance(outer, dict) else outer)]
+    return depth
 
 
 class _Shape:
@@ -173,32 +203,36 @@ class _Form:
 def _codes(events: tuple[dict[str, Any], ...]) -> set[tuple[str, str | int]]:
     """Values that several different captured events share under one name: names of things, not of one mail."""
     distinct = {msgspec.json.encode(event): event for event in events}
-    seen = Counter(pair for event in distinct.values() for pair in set(_pairs(event)))
+    seen = Counter(
+        pair for event in distinct.values() for pair in {one for one in _leaves(event) if isinstance(one[1], str | int)}
+    )
     return {(name, value) for (name, value), count in seen.items() if count > 1 and name not in IDENTITIES}
 
 
-def _pairs(value: Any, name: str = "") -> Iterator[tuple[str, str | int]]:
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """All values that hold no others, each with the nearest name around it."""
     if isinstance(value, dict):
         for inner, one in value.items():
-            yield from _pairs(one, inner)
+            yield from _leaves(one, inner)
     elif isinstance(value, list):
         for one in value:
-            yield from _pairs(one, name)
-    elif isinstance(value, str | int):
+            yield from _leaves(one, name)
+    else:
         yield name, value
 
 
 def _alphabets(name: str, value: str | int) -> tuple[str, ...] | None:
     """What may stand at each place of a value like this one; None where it is a name, a code or not understood."""
-    text = str(value)
-    if not text.isascii() or "/" in text or " " in text:
-        return None
+    text, identity = str(value), name in IDENTITIES
     local, at, domain = text.partition("@")
-    if at and "." in domain:
+    if at and "." in domain and (identity or _is_plain(text)):
         return (*_similar(local), *at, *domain)
-    digits = sum(symbol.isdigit() for symbol in text)
-    if name not in IDENTITIES and (digits < IDENTIFIER_DIGITS_MIN or _VERSION.fullmatch(text)):
-        return None
+    digits = sum(symbol in _DIGITS for symbol in text)
+    if not identity:
+        if not _is_plain(text) or digits < IDENTIFIER_DIGITS_MIN:
+            return None
+        if _VERSION.fullmatch(text) or _TIME_OF_DAY.fullmatch(text):
+            return None
     if _UUID.fullmatch(text):
         # The digits of version and variant stay.
         return tuple(one if index in (14, 19) else _hexadecimal(one) for index, one in enumerate(text))
@@ -206,14 +240,26 @@ def _alphabets(name: str, value: str | int) -> tuple[str, ...] | None:
         return tuple(_hexadecimal(one) for one in text)
     if any(_TOKEN_GROUP.fullmatch(group) for group in text.split("-")):
         return tuple(_UPPER + _DIGITS if one in _UPPER + _DIGITS else one for one in text)
-    found = [_DIGITS if one.isdigit() else one for one in text]
-    if isinstance(value, int) and digits:
-        found[-digits] = _DIGITS[1:]
-    elif text.isdigit():
-        found[0] = "0" if text[0] == "0" else _DIGITS[1:]
+    if isinstance(value, int):
+        return _whole_number(text)
     if digits == 0:
         return _similar(text)
+    found = [_DIGITS if one in _DIGITS else one for one in text]
+    if digits == len(text):
+        found[0] = "0" if text[0] == "0" else _DIGITS[1:]
     return tuple(found)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it may be an identifier; else it is a name, a sentence, a path or a URL."""
+    return text.isascii() and "/" not in text and " " not in text
+
+
+def _whole_number(text: str) -> tuple[str, ...]:
+    """As many digits, and no number that is too large for 64 bits where the captured one was not."""
+    sign, digits = text[: text.startswith("-")], text.removeprefix("-")
+    leading = {19: ("12345678",), 20: ("1", "01234567")}.get(len(digits), (_DIGITS[1:],))
+    return (*sign, *leading, *[_DIGITS] * (len(digits) - len(leading)))
 
 
 def _similar(text: str) -> tuple[str, ...]:
@@ -238,8 +284,8 @@ def _address_version(text: str) -> int | None:
 
 def _moments(event: dict[str, Any]) -> Iterator[int]:
     """The captured moments, `created` first."""
-    names = sorted(event, key=lambda name: name != "created")
-    return (found for name in names if (found := _moment(name, event[name])) is not None)
+    named = sorted(_leaves(event), key=lambda pair: pair[0] != "created")
+    return (found for name, value in named if (found := _moment(name, value)) is not None)
 
 
 def _moment(name: str, value: Any) -> int | None:
@@ -256,7 +302,7 @@ def _moment(name: str, value: Any) -> int | None:
         return None
     if name == "created" or int(value) in _SECONDS or int(value) // 1_000 in _SECONDS:
         # Seconds since 1970 stay below 10^11 for three thousand years, milliseconds have been above since 1973.
-        return int(value * 1_000) if value < 10**11 else int(value)
+        return round(value * 1_000) if value < 10**11 else int(value)
     return None
 
 
@@ -266,7 +312,9 @@ def _moment_like(captured: Any, moment: int) -> Any:
         separator, seconds, fraction, zone = iso.groups()
         offset = datetime.fromisoformat(captured.replace(",", ".")).utcoffset() or timedelta(0)
         local = _EPOCH + timedelta(milliseconds=moment) + offset
-        text = f"{local:%Y-%m-%d}{separator}{local:%H:%M}" + (f":{local:%S}" if seconds else "")
+        text = f"{local:%Y-%m-%d}"
+        if separator:
+            text += f"{separator}{local:%H:%M}" + (f":{local:%S}" if seconds else "")
         if fraction:
             text += captured[iso.start(3) - 1] + f"{local.microsecond // 1_000:03}000000"[: len(fraction)]
         return text + (zone or "")

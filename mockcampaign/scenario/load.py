@@ -11,7 +11,6 @@ from mockcampaign.durations import format_duration
 from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.errors import InvalidInputError, WebhookError
 from mockcampaign.events import Sample, load_sample
-from mockcampaign.model import EventType
 from mockcampaign.policy import DAY
 from mockcampaign.scenario import language
 from mockcampaign.scenario.document import Document, Location, unknown
@@ -185,12 +184,14 @@ class _Check:
                 self._samples[emit.like] = load_sample(self._path.parent / emit.like)
             except InvalidInputError as error:
                 raise self._document.problem((*at, "like"), str(error)) from None
-        sample_type = EventType(self._samples[emit.like].event_type)
-        if emit.type not in (None, sample_type):
+        sample_type = self._samples[emit.like].event_type
+        if sample_type is None and emit.type is None:
+            raise self._document.problem((*at, "like"), f"{emit.like} holds no type of ours; name it with key 'type'")
+        if sample_type is not None and emit.type not in (None, sample_type):
             raise self._document.problem(
                 (*at, "type"), f"type {emit.type.value!r}, but {emit.like} holds {sample_type.value!r} events"
             )
-        return msgspec.structs.replace(emit, type=sample_type)
+        return msgspec.structs.replace(emit, type=sample_type or emit.type)
 
     def _expectations(self, at: Location, value: dict[str, msgspec.Struct]) -> list[Expectation]:
         expectations = []
