@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,11 @@ from mockcampaign import __version__
 from mockcampaign.durations import format_moment
 from mockcampaign.engine.exporter import Exporter, Happening
 from mockcampaign.engine.faults import make_fault
-from mockcampaign.engine.loop import drive
+from mockcampaign.engine.journal import Verified
+from mockcampaign.engine.loop import Driver, Send, drive
 from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
-from mockcampaign.model import CONNECT_PHASES, EventType, Fault, NoAnswer, NoAuthentication, TimedOut
+from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAnswer, NoAuthentication, TimedOut
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 from mockcampaign.transport.faults import FAULTS, OUTAGES, WireFault
 
@@ -61,6 +62,21 @@ class FaultInForce:
 
     def __exit__(self, *_: object) -> None:
         self.end()
+
+
+SAMPLE_MAILING_ID = 123456789004
+"""The mailing of the guide's example."""
+
+
+class _Waiting(Driver):
+    """Stops as soon as a condition holds."""
+
+    def __init__(self, exporter: Exporter, send: Send, condition: Callable[[], bool]) -> None:
+        super().__init__(exporter, send)
+        self._condition = condition
+
+    def halted(self) -> bool:
+        return self._condition()
 
 
 class Campaign:
@@ -306,6 +322,40 @@ class Campaign:
         very first attempt at a consumer cannot connect, since then most likely nobody started it.
         """
         await drive(self.exporter, self._send, None)
+
+    async def wait(self, duration: int, condition: Callable[[], bool]) -> None:
+        """Let time pass until the condition holds, at most for `duration`; it is asked between any two due moments.
+
+        Raises `ConsumerUnreachableError` as `run` does.
+        """
+        await _Waiting(self.exporter, self._send, condition).drive(self.now + duration)
+
+    async def verify(self, webhook: Webhook, count: int = 1, *, mailing_id: int | None = None) -> Outcome:
+        """Send `count` sample events of a mailing to the webhook's target at once, whatever its status.
+
+        That is outside all delivery rules: nothing is pending or comes again. Raises `WebhookError` where the webhook
+        is deleted.
+        """
+        exporter = self.exporter
+        current = exporter.registry.get(webhook.client_id, webhook.id)
+        payloads = self.sample_payloads(
+            current.type, count, client_id=current.client_id, mailing_id=mailing_id or SAMPLE_MAILING_ID
+        )
+        events = tuple(Event(0, self.now, payload) for payload in payloads)
+        outage = exporter.outage(current.id)
+        outcome = await self.fetch(exporter.request(current.id, events)) if outage is None else OUTAGES[outage.kind]
+        outcome = exporter.without_secrets(current.id, outcome)
+        if outcome.measured is not msgspec.UNSET:
+            outcome = msgspec.structs.replace(outcome, measured=msgspec.UNSET)
+        exporter.journal.append(
+            Verified(
+                at=self.now,
+                webhook_id=current.id,
+                events=tuple(msgspec.Raw(event.encoded) for event in events),
+                outcome=outcome,
+            )
+        )
+        return outcome
 
     async def fetch(self, request: Request) -> Outcome:
         """One exchange outside the sender's rules, for the consumer's own account of what it has processed."""

@@ -50,7 +50,7 @@ OWNERS = {
     "trustme": {"server.tls"},
     "uvicorn": {"serving"},
     "uvloop": {"cli.playing"},
-    "yaml": {"scenario.document"},
+    "yaml": {"scenario.document", "scenario.nodes"},
     "msgspec": {"anyone"},
 }
 

@@ -7,7 +7,7 @@ as many equal ones are expected.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -74,12 +74,17 @@ def sent_events(entries: Sequence[Entry]) -> dict[int, bytes]:
     }
 
 
-def compare(entries: Sequence[Entry], account: Tally, processed: Sequence[bytes]) -> Difference:
-    """The difference between the consumer's account and the deliveries.
+def compare(
+    entries: Sequence[Entry], account: Tally, processed: Sequence[bytes], by: Sequence[str] | None = None
+) -> Difference:
+    """The difference between the consumer's account and the deliveries; `by` names the only fields that count.
 
     What was sent without being acknowledged may be in the account or not: it was sent, so having it is no fault.
     """
     payloads = sent_events(entries)
+    if by is not None:
+        payloads = {serial: _only(event, by) for serial, event in payloads.items()}
+        processed = [_only(event, by) for event in processed]
     sent = Counter(payloads[serial] for serial in account.attempted)
     delivered = Counter(payloads[serial] for serial in account.delivered)
     return difference(delivered, sent, Counter(processed))
@@ -100,9 +105,19 @@ def difference(required: Counter[bytes], allowed: Counter[bytes], held: Counter[
             surplus.remove(event)
             altered.append((original, event))
     # An account may hold what somebody else sent to the same consumer; only events of these mails are our affair.
-    ours = {_mail(event) for event in allowed}
-    surplus = [event for event in surplus if _mail(event) in ours]
+    surplus = own_events(surplus, allowed)
     return Difference(missing=tuple(missing), surplus=tuple(surplus), altered=tuple(altered))
+
+
+def own_events(processed: Iterable[bytes], sent: Iterable[bytes]) -> list[bytes]:
+    """Those of the processed events that belong to mails of the sent ones."""
+    ours = {_mail(event) for event in sent}
+    return [event for event in processed if _mail(event) in ours]
+
+
+def _only(event: bytes, fields: Sequence[str]) -> bytes:
+    known = msgspec.json.decode(event)
+    return canonical({name: known[name] for name in fields if name in known})
 
 
 def _differing_fields(one: bytes, other: bytes) -> list[str]:

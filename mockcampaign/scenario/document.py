@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
 import os
 import re
@@ -17,61 +16,15 @@ import msgspec
 import yaml
 
 from mockcampaign.errors import InvalidInputError
-
-DOCUMENT_BYTES_MAX = 1024 * 1024
-DEPTH_MAX = 30
-"""A scenario nests about eight deep; what nests deeper is an attack or an accident."""
+from mockcampaign.scenario import nodes
+from mockcampaign.scenario.marks import Bounded, Decoded, Interpolated, Keyed, OneOf, Secret, Text
+from mockcampaign.scenario.words import short, unknown
 
 Location = tuple[str | int, ...]
 """Where in a document a value stands: keys and list indexes from the top."""
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _YAML_KINDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "nothing"}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{")
-
-
-class Text(msgspec.Struct, frozen=True):
-    """Marks a value written as text that has a form of its own, such as a duration."""
-
-    parse: Callable[[str], Any]
-    what: str
-
-
-class Secret(msgspec.Struct, frozen=True):
-    """Marks text that no message may repeat."""
-
-
-class OneOf(msgspec.Struct, frozen=True):
-    """Marks a mapping of exactly one key, which decides the type of the value under it; gives `(key, value)`."""
-
-    what: str
-    types: dict[str, Any]
-
-
-class Keyed(msgspec.Struct, frozen=True):
-    """Marks a mapping of names in which some names have a type of their own."""
-
-    what: str
-    default: Any
-    types: dict[str, Any]
-
-
-class Bounded(msgspec.Struct, frozen=True):
-    """Marks a whole number from `low` up to `high`."""
-
-    low: int
-    high: int
-
-
-class Decoded(msgspec.Struct, frozen=True):
-    """Marks a mapping of plain values that a function turns into one value. Its refusals may name a `key`."""
-
-    decode: Callable[[dict[str, Any]], Any]
-    what: str
-
-
-class Interpolated(msgspec.Struct, frozen=True):
-    """Marks a part of the document whose texts may take `${NAME}` and `${NAME:-default}` from the environment."""
 
 
 class _Context(msgspec.Struct, frozen=True):
@@ -87,68 +40,34 @@ _PLAIN = _Context()
 class Document:
     """One YAML file, and where each of its values stands. `problem` builds every refusal."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, variant: nodes.Variant | None = None) -> None:
+        """A `variant` of the file as `variants` gives it; without one, the file as it is."""
+        self.path = path
+        self._variant = variant
         self._marks: dict[Location, Any] = {}
 
     def problem(self, path: Location, message: str) -> InvalidInputError:
         """An error that points at the value, or at the nearest value around it."""
         while path and path not in self._marks:
             path = path[:-1]
-        return self._problem_at(self._marks.get(path), message)
+        return self._problem_at(self._marks[path], message)
 
     def place(self, path: Location) -> str:
         """`file:line:column` of a value."""
-        return self._place(self._marks[path])
+        return nodes.place(self._marks[path])
+
+    @property
+    def given(self) -> str:
+        """The values of the matrix, as `name=value, …`; empty without one."""
+        return "" if self._variant is None else ", ".join(f"{k}={v}" for k, v in self._variant.given.items())
 
     def read(self, hint: Any) -> Any:
         """The document as a value of the type. Raises `InvalidInputError`."""
-        return self._convert(self._compose(), hint, (), _PLAIN)
+        node = nodes.compose(self.path, "a mapping") if self._variant is None else self._variant.node
+        return self._convert(node, hint, (), _PLAIN)
 
-    def _compose(self) -> yaml.Node:
-        try:
-            raw = self._path.read_bytes()
-        except OSError as error:
-            raise InvalidInputError(f"{self._path}: cannot be read: {error.strerror}") from None
-        if len(raw) > DOCUMENT_BYTES_MAX:
-            raise InvalidInputError(f"{self._path}: {len(raw)} bytes, allowed: up to {DOCUMENT_BYTES_MAX}")
-        try:
-            text = raw.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise InvalidInputError(f"{self._path}: byte {error.start} is not UTF-8, allowed: UTF-8 text") from None
-        try:
-            # Events come flat, so that aliases, tags and depth are refused before anything is built from them.
-            depth = 0
-            for event in yaml.parse(text, Loader=_Loader):
-                self._check_event(event)
-                depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-                if depth > DEPTH_MAX:
-                    raise self._problem_at(event.start_mark, f"nested deeper than {DEPTH_MAX} levels")
-            node = yaml.compose(text, Loader=_Loader)
-        except yaml.MarkedYAMLError as error:
-            raise self._problem_at(error.problem_mark, f"broken YAML: {error.problem}") from None
-        except yaml.reader.ReaderError as error:
-            before = text[: error.position]
-            line, column = before.count("\n") + 1, error.position - before.rfind("\n")
-            raise InvalidInputError(
-                f"{self._path}:{line}:{column}: character U+{error.character:04X}, allowed: printable ones"
-            ) from None
-        if node is None:
-            raise InvalidInputError(f"{self._path}:1:1: the file is empty, allowed: a scenario")
-        return node
-
-    def _check_event(self, event: Any) -> None:
-        # What follows the sign may be a secret that was not quoted.
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
-            raise self._problem_at(
-                event.start_mark,
-                f"anchors and aliases are not allowed, write the value out, or quote text that begins with '{sign}'",
-            )
-        if getattr(event, "tag", None):
-            raise self._problem_at(
-                event.start_mark, "tags are not allowed, write a plain value, or quote text that begins with '!'"
-            )
+    def _problem_at(self, mark: Any, message: str) -> InvalidInputError:
+        return nodes.problem_at(mark, f"{message} (with {self.given})" if self.given else message)
 
     def _convert(self, node: yaml.Node, hint: Any, path: Location, context: _Context) -> Any:
         self._marks[path] = node.start_mark
@@ -244,26 +163,24 @@ class Document:
         return value
 
     def _union(self, node: yaml.Node, hints: tuple[Any, ...], path: Location, context: _Context) -> Any:
-        """The one alternative that fits the node's kind: at most one each takes mappings, lists, numbers and words."""
-        kinds = []
-        for hint in hints:
-            if hint is type(None):
-                continue
-            base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-            node_type: type = yaml.ScalarNode
-            if get_origin(base) is tuple:
-                node_type = yaml.SequenceNode
-            elif isinstance(base, type) and issubclass(base, msgspec.Struct):
-                node_type = yaml.MappingNode
-            kinds.append((hint, base, node_type))
-        fitting = [(hint, base) for hint, base, node_type in kinds if isinstance(node, node_type)]
-        numeric = node.tag.endswith(":int")
-        for hint, base in fitting:
-            if len(fitting) == 1 or (base is int) == numeric:
-                return self._convert(node, hint, path, context)
+        """The one alternative that fits the node's kind: at most one each takes mappings, lists, numbers, switches and
+        words."""
+        known = {_kind(hint): hint for hint in hints if hint is not type(None)}
+        match node:
+            case yaml.MappingNode():
+                kind = "mapping"
+            case yaml.SequenceNode():
+                kind = "list"
+            case _:
+                kind = node.tag.rpartition(":")[2]
+                if kind not in known and kind != "null":
+                    # Text where a number is wanted, or the other way round: the alternative says what is wrong.
+                    kind = "str" if "str" in known else "int"
+        if kind in known:
+            return self._convert(node, known[kind], path, context)
         raise self._problem_at(
             node.start_mark,
-            f"found {_found(node, context)}, allowed: {', '.join(_described(hint) for hint, _, _ in kinds)}",
+            f"found {_found(node, context)}, allowed: {', '.join(described(hint) for hint in known.values())}",
         )
 
     def _mapping(
@@ -312,15 +229,13 @@ class Document:
     def _pairs(self, node: yaml.Node, what: str, context: _Context = _PLAIN) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
         if not isinstance(node, yaml.MappingNode):
             raise self._problem_at(node.start_mark, f"expected {what}, found {_found(node, context)}")
-        seen: dict[str, Any] = {}
+        seen: dict[str, str] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._problem_at(key.start_mark, f"expected a plain key, found {_found(key)}")
             if key.value in seen:
-                raise self._problem_at(
-                    key.start_mark, f"key {key.value!r} stands twice, first in line {seen[key.value]}"
-                )
-            seen[key.value] = key.start_mark.line + 1
+                raise self._problem_at(key.start_mark, f"key {key.value!r} stands twice, first at {seen[key.value]}")
+            seen[key.value] = nodes.place(key.start_mark)
         return list(node.value)
 
     def _interpolated(self, node: yaml.ScalarNode) -> str:
@@ -340,29 +255,13 @@ class Document:
     def _unknown(
         self, node: yaml.ScalarNode, what: str, allowed: Collection[str], context: _Context = _PLAIN
     ) -> InvalidInputError:
-        # Where secrets belong, a word that is nothing like the allowed ones may be one.
-        if context.secret and not difflib.get_close_matches(node.value, allowed, n=1):
-            return self._problem_at(node.start_mark, f"unknown {what} (allowed: {', '.join(allowed) or 'none'})")
-        return self._problem_at(node.start_mark, unknown(what, node.value, allowed))
-
-    def _problem_at(self, mark: Any, message: str) -> InvalidInputError:
-        return InvalidInputError(f"{self._place(mark)}: {message}" if mark else f"{self._path}: {message}")
-
-    def _place(self, mark: Any) -> str:
-        return f"{self._path}:{mark.line + 1}:{mark.column + 1}"
+        return self._problem_at(node.start_mark, unknown(what, node.value, allowed, secret=context.secret))
 
 
 @functools.cache
 def _fields_of(hint: type[msgspec.Struct]) -> tuple[dict[str, Any], dict[str, msgspec.structs.FieldInfo]]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(hint)}
     return get_type_hints(hint, include_extras=True), fields
-
-
-def unknown(what: str, found: str, allowed: Collection[str]) -> str:
-    """The message for a word that is not among the allowed ones, with the likeliest one meant."""
-    close = difflib.get_close_matches(found, allowed, n=1)
-    hint = f", did you mean {close[0]!r}?" if close else ""
-    return f"unknown {what} {_short(found)!r}{hint} (allowed: {', '.join(allowed) or 'none'})"
 
 
 def _found(node: yaml.Node, context: _Context = _PLAIN) -> str:
@@ -376,26 +275,41 @@ def _found(node: yaml.Node, context: _Context = _PLAIN) -> str:
         return "nothing"
     if context.secret:
         return _YAML_KINDS.get(kind, kind)
-    return f"{_YAML_KINDS.get(kind, kind)} {_short(node.value)!r}"
+    return f"{_YAML_KINDS.get(kind, kind)} {short(node.value)!r}"
 
 
-def _described(hint: Any) -> str:
+def described(hint: Any) -> str:
+    """What a value of the type is, in a few words."""
     if get_origin(hint) is Annotated:
         base, *marks = get_args(hint)
         for mark in marks:
             if isinstance(mark, Bounded):
                 return f"a whole number from {mark.low}"
-            if isinstance(mark, Text | OneOf | Decoded):
+            if isinstance(mark, Text | OneOf | Keyed | Decoded):
                 return mark.what
-        return _described(base)
+        return described(base)
     if get_origin(hint) is Literal:
         return ", ".join(get_args(hint))
     if get_origin(hint) is tuple:
         return "a list"
+    if get_origin(hint) is dict:
+        return "a mapping of names"
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return ", ".join(member.value for member in hint)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return f"a mapping of {', '.join(field.encode_name for field in msgspec.structs.fields(hint))}"
-    return {int: "a whole number", str: "text", bool: "true or false"}[hint]
+    return {int: "a whole number", float: "a number", str: "text", bool: "true or false"}[hint]
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:60]}…"
+def _kind(hint: Any) -> str:
+    """Which kind of node an alternative takes."""
+    base = hint
+    if get_origin(hint) is Annotated:
+        base, *marks = get_args(hint)
+        if any(isinstance(mark, Text) for mark in marks):
+            return "str"
+    if get_origin(base) is tuple:
+        return "list"
+    if get_origin(base) is dict or (isinstance(base, type) and issubclass(base, msgspec.Struct)):
+        return "mapping"
+    return {int: "int", float: "float", bool: "bool"}.get(base, "str")

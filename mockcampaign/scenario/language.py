@@ -1,4 +1,7 @@
-"""The scenario language: one frozen class for each mapping, one table for the steps."""
+"""The scenario language: one frozen class for each mapping, one table for the steps.
+
+Files are read by these definitions, and the JSON Schema and the reference are made from them and their docstrings.
+"""
 
 from __future__ import annotations
 
@@ -6,55 +9,42 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from mockcampaign.compliance.probe import check_jmespath
-from mockcampaign.durations import parse_duration, parse_moment
 from mockcampaign.engine.faults import FaultInputError, When, read_fault
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import AUDIENCE_MAX, DEFAULT_RATES, Rates
 from mockcampaign.model import EventType, Fault, KeyAuthentication
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
-from mockcampaign.scenario.document import Bounded, Decoded, Interpolated, Keyed, OneOf, Secret, Text, unknown
-from mockcampaign.transport.address import encode_headers, parse_address
-from mockcampaign.transport.faults import OUTAGES
-
-COUNT_MAX = 1_000_000
-INT64_MAX = 2**63 - 1
-
-
-def _parse_url(text: str) -> str:
-    parse_address(text)
-    return text
-
-
-def _parse_outage_kind(text: str) -> str:
-    if text not in OUTAGES:
-        raise InvalidInputError(unknown("kind of outage", text, OUTAGES))
-    return text
-
-
-def _parse_span(text: str) -> int:
-    duration = parse_duration(text)
-    if not duration:
-        raise InvalidInputError(f"{text!r} is no time at all, allowed: 1ms or more")
-    return duration
-
-
-Duration = Annotated[int, Text(parse_duration, "a duration such as 90s, 10m, 2h, 3d or 1d12h")]
-Span = Annotated[int, Text(_parse_span, "a duration such as 90s, 10m, 2h, 3d or 1d12h")]
-"""A duration that is not zero."""
-Moment = Annotated[int, Text(parse_moment, "a moment such as 2025-01-01T00:00:00Z")]
-Url = Annotated[str, Text(_parse_url, "a URL")]
-JmesPath = Annotated[str, Text(check_jmespath, "a JMESPath")]
-Count = Annotated[int, Bounded(1, COUNT_MAX)]
-ClientId = Annotated[int, Bounded(1, INT64_MAX)]
+from mockcampaign.scenario.expectations import ConsumerExpectation, WebhookExpectation
+from mockcampaign.scenario.faults import fault_schema
+from mockcampaign.scenario.marks import Bounded, Decoded, Interpolated, Keyed, OneOf, Secret, Shared
+from mockcampaign.scenario.values import (
+    COUNT_MAX,
+    INT64_MAX,
+    ClientId,
+    Count,
+    Duration,
+    JmesPath,
+    Moment,
+    OutageKind,
+    Span,
+    Tag,
+    Url,
+)
+from mockcampaign.transport.address import encode_headers
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """Where the consumer tells what it has processed: `events` leads to the events, or `count` to their number."""
 
     url: Url
+    """Asked with GET; it answers JSON."""
     events: JmesPath | None = None
+    """A JMESPath to the list of all processed events in the answer, such as `@`. It may also rename fields."""
     count: JmesPath | None = None
+    """A JMESPath to the number of all processed events in the answer."""
+    patience: Duration = 0
+    """For consumers that process in the background: how long an `expect` asks again, by the wall's clock, until the
+    account is as expected."""
 
     def __post_init__(self) -> None:
         if (self.events is None) == (self.count is None):
@@ -65,14 +55,18 @@ class Consumer(msgspec.Struct, frozen=True, kw_only=True):
     """The endpoint under test."""
 
     url: Url
+    """Where webhooks send to, unless they have a URL of their own."""
     probe: Probe | None = None
+    """The consumer's own account of what it has processed."""
 
 
 class BasicAuth(msgspec.Struct, frozen=True, kw_only=True):
     """HTTP Basic credentials."""
 
     username: str
+    """The name, without colons."""
     password: str
+    """The password, which no output repeats."""
 
     def __post_init__(self) -> None:
         if ":" in self.username:
@@ -83,7 +77,9 @@ class KeyAuth(msgspec.Struct, frozen=True, kw_only=True):
     """A request header with a secret value."""
 
     key: str
+    """The header's name, such as `Authorization` or `X-Api-Key`."""
     passphrase: str
+    """The header's value, which no output repeats."""
 
     def __post_init__(self) -> None:
         encode_headers(KeyAuthentication(self.key, self.passphrase).headers())
@@ -100,27 +96,41 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook to create. Its target is the consumer unless it has a URL of its own."""
 
     type: EventType
+    """The one event type that it exports."""
     url: Url | None = None
+    """Its target; the consumer's URL where there is none."""
     auth: Auth = ("none", NoAuth())
+    """The credentials that every request carries."""
     client: ClientId = DEFAULT_CLIENT_ID
+    """The id of the client that it belongs to."""
 
 
 class WebhookUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """What to change in a webhook."""
 
     url: Url | None = None
+    """Another target; what is pending goes there, too."""
     auth: Auth = None
+    """Other credentials."""
+
+    def __post_init__(self) -> None:
+        if self.url is None and self.auth is None:
+            raise InvalidInputError("changes nothing, allowed: at least one of the keys 'url' and 'auth'")
 
 
 class Emit(msgspec.Struct, frozen=True, kw_only=True):
     """Recipients act: at this instant, or spread over a time from now on."""
 
     type: EventType | None = None
+    """What they do; not needed with `like`."""
     count: Count = 1
+    """How many events."""
     over: Duration = 0
+    """Spread over this time from now on; it does not pass by itself."""
     like: str | None = None
-    """A file with a captured event or list of events, relative to the scenario's folder."""
+    """A file with a captured event or list of events, relative to the scenario's folder: more of the same shape."""
     client: ClientId = DEFAULT_CLIENT_ID
+    """The id of the client whose recipients act."""
 
     def __post_init__(self) -> None:
         if self.type is None and self.like is None:
@@ -131,16 +141,22 @@ class Mailing(msgspec.Struct, frozen=True, kw_only=True):
     """A mailing is sent, and what its recipients do falls due in the month to come, as time passes."""
 
     recipients: Annotated[int, Bounded(1, AUDIENCE_MAX)]
+    """How many get it."""
     rates: Rates = DEFAULT_RATES
+    """How they behave: shares from 0 to 1."""
     client: ClientId = DEFAULT_CLIENT_ID
+    """The id of the client that sends it."""
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}):
     """From now on, nothing reaches the consumer."""
 
     duration: Span
-    kind: Annotated[str, Text(_parse_outage_kind, "a kind of outage")] = "refused"
+    """How long; it does not pass by itself."""
+    kind: OutageKind = "refused"
+    """What each attempt meets."""
     webhook: str | None = None
+    """The only webhook concerned; all of them without it."""
 
 
 class FaultStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,40 +175,22 @@ def _read_fault_step(values: dict[str, Any]) -> FaultStep:
     return FaultStep(fault=fault, when=when, webhook=webhook)
 
 
-Number = Annotated[int, Bounded(0, INT64_MAX)]
+class Verify(msgspec.Struct, frozen=True, kw_only=True):
+    """Sample events go to a webhook's target at once, outside all delivery rules: none is pending or comes again."""
+
+    webhook: str
+    """Its name."""
+    events: Annotated[int, Bounded(1, 100)] = 1
+    """How many."""
 
 
-class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """A number within bounds."""
+class Wait(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}):
+    """Time passes until all of this holds, and no longer than this; it has to hold by then."""
 
-    at_least: Number | None = None
-    at_most: Number | None = None
-
-    def __post_init__(self) -> None:
-        if self.at_least is None and self.at_most is None:
-            raise InvalidInputError("expected at least one of the keys 'at_least' and 'at_most'")
-        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise InvalidInputError(f"at_least {self.at_least} is above at_most {self.at_most}")
-
-
-Processed = Literal["exactly-once", "at-least-once"]
-
-
-class WebhookExpectation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a webhook's deliveries must have come to by now. A plain number means equal."""
-
-    delivered: Number | Bounds | None = None
-    discarded: Number | Bounds | None = None
-    pending: Number | Bounds | None = None
-    attempts: Number | Bounds | None = None
-    batch_events: Number | Bounds | tuple[Number, ...] | None = None
-    """The number of events in each delivered list; a list says all of them in order."""
-
-
-class ConsumerExpectation(msgspec.Struct, frozen=True, kw_only=True):
-    """What the consumer must say it has processed since the run began."""
-
-    processed: Processed | Number | Bounds | None = None
+    until: dict[str, WebhookExpectation]
+    """As in `expect`, for webhooks."""
+    duration: Span
+    """How long at most."""
 
 
 STEPS: dict[str, Any] = {
@@ -201,12 +199,17 @@ STEPS: dict[str, Any] = {
     "activate": str,
     "deactivate": str,
     "delete": str,
+    "verify": str | Verify,
     "emit": Emit,
     "mailing": Mailing,
     "outage": Outage,
-    "fault": Annotated[Any, Decoded(_read_fault_step, "a mapping of kind, webhook, times, for, every and so on")],
+    "fault": Annotated[
+        Any,
+        Decoded(_read_fault_step, "a mapping of kind, webhook, times, for, every and so on", fault_schema),
+    ],
     "advance": Span,
     "run": Literal["until-idle"],
+    "wait": Wait,
     "probe": Literal["now"],
     "expect": Annotated[
         Any, Keyed("a mapping of webhook names or consumer", WebhookExpectation, {"consumer": ConsumerExpectation})
@@ -214,19 +217,41 @@ STEPS: dict[str, Any] = {
 }
 """Type of the value under each step's key."""
 
-Step = Annotated[Any, OneOf("a step", STEPS)]
+STEP_DOCS = {
+    "create": "More webhooks, by name.",
+    "update": "Webhooks get other targets or credentials.",
+    "activate": "From now on, events of the webhook's type are exported. The value is the webhook's name.",
+    "deactivate": "Nothing more is exported; what is pending is kept, and its three days run on.",
+    "delete": "A deactivated webhook is deleted; what is pending is discarded.",
+    "verify": "Sample events go to a webhook's target at once. The value is its name, or says more.",
+    "fault": "From now on, something goes wrong with the attempts that the fault hits.",
+    "advance": "Time passes, and everything that falls due in it happens.",
+    "run": "Time passes until nothing is left to send.",
+    "probe": "The consumer is asked what it has processed; the answer is in the report.",
+    "expect": "What must be true by now, of webhooks by name and of the consumer.",
+}
+"""What the steps mean whose value's type does not say it."""
+
+Step = Annotated[Any, OneOf("a step", STEPS, STEP_DOCS)]
 
 
 class SenderPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of the sender that differ from its defaults (`policy.Policy` explains each)."""
+    """Settings of the sender that differ from its defaults."""
 
     batch_events_max: Annotated[int, Bounded(1, 100)] | None = None
-    retry_interval: Duration | None = None
-    event_age_max: Duration | None = None
-    timeout: Duration | None = None
+    """Most events in one list: 100 (documented)."""
+    retry_interval: Span | None = None
+    """From the end of a failed attempt to the next: 10s (documented; from the end is assumed)."""
+    event_age_max: Span | None = None
+    """An event of this age is discarded: 3d (documented)."""
+    timeout: Span | None = None
+    """How long an attempt may take: 10s (assumed)."""
     refill: bool | None = None
+    """Whether a retried list is topped up with newer events: false (assumed)."""
     webhooks_per_client_max: Annotated[int, Bounded(1, COUNT_MAX)] | None = None
+    """Creation limit for each client: 10 (that there is one is documented)."""
     response_body_bytes_kept: Annotated[int, Bounded(0, 1_048_576)] | None = None
+    """How much of an answer's body is kept as evidence: 4096."""
 
     def __post_init__(self) -> None:
         self.policy()
@@ -237,16 +262,28 @@ class SenderPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole scenario file."""
+    """A whole scenario file, `*.scenario.yaml`."""
 
     name: str
-    consumer: Annotated[Consumer, Interpolated()]
+    """Shown in reports."""
+    consumer: Annotated[Consumer, Interpolated(), Shared()]
+    """The endpoint under test."""
     steps: tuple[Step, ...]
-    webhooks: Annotated[dict[str, Webhook], Interpolated()] = {}
+    """What happens, in order. Only `advance`, `run` and `wait` let time pass."""
+    webhooks: Annotated[dict[str, Webhook], Interpolated(), Shared()] = {}
+    """Created at the start, by a name that steps refer to."""
+    tags: tuple[Tag, ...] = ()
+    """Words to choose scenarios by (`--tag`)."""
+    matrix: dict[str, tuple[str | int | float | bool, ...]] | None = None
+    """Runs the scenario for each combination of these values, which stand for `${matrix.NAME}` anywhere else."""
+    use: str | None = None
+    """A file, relative to the scenario's folder, with `consumer`, `webhooks` or `policy` for several scenarios."""
     seed: Annotated[int, Bounded(0, INT64_MAX)] | None = None
-    """Drawn anew for each run where absent, and always reported."""
+    """Makes the events repeatable; drawn anew for each run where absent, and always reported."""
     start: Moment = DEFAULT_START
-    policy: SenderPolicy = SenderPolicy()
+    """The moment at which virtual time begins."""
+    policy: Annotated[SenderPolicy, Shared()] = SenderPolicy()
+    """The sender's numbers that differ from Campaign's."""
 
     def urls(self) -> list[str]:
         """All that a run of it would send to, each once."""

@@ -1,7 +1,8 @@
-"""A scenario file as a plan that is known to make sense: names exist, statuses allow the commands, files are there."""
+"""A scenario file as plans that are known to make sense: names exist, statuses allow the commands, files are there."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.errors import InvalidInputError, WebhookError
 from mockcampaign.events import Sample, load_sample
 from mockcampaign.policy import DAY
-from mockcampaign.scenario import language
-from mockcampaign.scenario.document import Document, Location, unknown
+from mockcampaign.scenario import language, nodes
+from mockcampaign.scenario.document import Document, Location
+from mockcampaign.scenario.marks import Shared
+from mockcampaign.scenario.words import unknown
 
 SUFFIX = ".scenario.yaml"
 
@@ -22,13 +25,22 @@ VIRTUAL_TIME_MAX = 36_600 * DAY
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of an `expect` step."""
+    """One line of an `expect` or `wait` step."""
 
     subject: str
     """A webhook's name, or `consumer`."""
     field: str
     wanted: Any
     place: str
+    by: tuple[str, ...] | None = None
+    """The fields by which events are compared."""
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """A `wait` step."""
+
+    expectations: tuple[Expectation, ...]
+    duration: int
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,15 +51,34 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     value: Any
     place: str
 
+    @property
+    def expectations(self) -> tuple[Expectation, ...]:
+        """What it expects; nothing where it is another kind of step."""
+        match self.kind:
+            case "expect":
+                expectations: tuple[Expectation, ...] = self.value
+            case "wait":
+                expectations = self.value.expectations
+            case _:
+                expectations = ()
+        return expectations
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A scenario that passed every check that can be made before it runs."""
+    """A scenario that passed every check that can be made before it runs, with one value for each key of its matrix."""
 
     path: Path
     scenario: language.Scenario
     steps: tuple[Step, ...]
     samples: dict[str, Sample]
     """Captured events by the name under `like`."""
+    files: tuple[Path, ...]
+    """All that was read: the scenario's own, what it uses, and samples."""
+
+    @property
+    def name(self) -> str:
+        """Of the scenario; with the values of its matrix, unless the name itself tells them."""
+        return self.scenario.name
 
     @property
     def label(self) -> str:
@@ -57,7 +88,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def expectations(self) -> tuple[Expectation, ...]:
         """All of them, in order."""
-        return tuple(expectation for step in self.steps if step.kind == "expect" for expectation in step.value)
+        return tuple(expectation for step in self.steps for expectation in step.expectations)
 
 
 def find_scenarios(paths: tuple[Path, ...]) -> list[Path]:
@@ -80,12 +111,39 @@ def find_scenarios(paths: tuple[Path, ...]) -> list[Path]:
 
 
 def load(path: Path, *, must_emit: bool = True) -> Plan:
-    """Read and check a scenario file. Raises `InvalidInputError` with file:line:column.
+    """The one plan of a scenario file. Raises `InvalidInputError` as `load_all` does, and where its matrix makes
+    several."""
+    plans = load_all(path, must_emit=must_emit)
+    if len(plans) > 1:
+        raise InvalidInputError(f"{path}: its matrix makes {len(plans)} runs, allowed here: one")
+    return plans[0]
 
-    One that emits nothing shows nothing, so it is refused unless `must_emit` is False.
+
+def load_all(path: Path, *, must_emit: bool = True) -> list[Plan]:
+    """Read and check a scenario file: one plan for each combination of its matrix.
+
+    Raises `InvalidInputError` with file:line:column. A scenario that emits nothing shows nothing, so it is refused
+    unless `must_emit` is False.
     """
-    document = Document(path)
-    return _Check(document, document.read(language.Scenario), path).plan(must_emit)
+    root = nodes.compose(path, "a scenario")
+    root, used = nodes.with_used(root, path.parent, _SHARED)
+    files = (path,) if used is None else (path, used)
+    documents = [Document(path, variant) for variant in nodes.variants(root)]
+    scenarios: list[language.Scenario] = [document.read(language.Scenario) for document in documents]
+    times = Counter(scenario.name for scenario in scenarios)
+    plans = []
+    for document, scenario in zip(documents, scenarios, strict=True):
+        if times[scenario.name] > 1:
+            scenario = msgspec.structs.replace(scenario, name=f"{scenario.name} [{document.given}]")
+        plans.append(_Check(document, scenario, path).plan(must_emit, files))
+    return plans
+
+
+_SHARED = [
+    field.encode_name
+    for field in msgspec.structs.fields(language.Scenario)
+    if any(isinstance(mark, Shared) for mark in getattr(field.type, "__metadata__", ()))
+]
 
 
 class _Check:
@@ -97,12 +155,13 @@ class _Check:
         self._path = path
         self._registry = WebhookRegistry(scenario.policy.policy().webhooks_per_client_max)
         self._ids: dict[str, tuple[int, int]] = {}
+        self._deleted: set[str] = set()
         self._samples: dict[str, Sample] = {}
         self._emits = False
         self._passes = 0
         """Milliseconds that the steps let pass, at most."""
 
-    def plan(self, must_emit: bool) -> Plan:
+    def plan(self, must_emit: bool, files: tuple[Path, ...]) -> Plan:
         for name, webhook in self._scenario.webhooks.items():
             self._create(("webhooks", name), name, webhook)
         if not self._scenario.steps:
@@ -114,7 +173,14 @@ class _Check:
             raise self._document.problem(
                 ("steps",), "no step emits events, so there is nothing to deliver; add `emit` or `mailing`"
             )
-        return Plan(path=self._path, scenario=self._scenario, steps=steps, samples=self._samples)
+        samples = tuple(self._path.parent / name for name in self._samples)
+        return Plan(
+            path=self._path,
+            scenario=self._scenario,
+            steps=steps,
+            samples=self._samples,
+            files=(*files, *samples),
+        )
 
     def _step(self, at: Location, kind: str, value: Any) -> Step:
         match kind:
@@ -126,6 +192,10 @@ class _Check:
                     self._command((*at, name), "update", name)
             case "activate" | "deactivate" | "delete":
                 self._command(at, kind, value)
+                if kind == "delete":
+                    self._deleted.add(value)
+            case "verify":
+                value = self._verify(at, value)
             case "emit":
                 value = self._emit(at, value)
                 self._pass(at, value.over)
@@ -138,10 +208,14 @@ class _Check:
                     self._pass(at, value.duration)
             case "advance":
                 self._pass(at, value)
+            case "wait":
+                expectations = self._expectations((*at, "until"), value.until)
+                self._pass(at, value.duration)
+                value = Wait(expectations=expectations, duration=value.duration)
             case "probe":
                 self._needs_probe(at)
             case "expect":
-                value = tuple(self._expectations(at, value))
+                value = self._expectations(at, value)
         return Step(kind=kind, value=value, place=self._document.place(at))
 
     def _pass(self, at: Location, duration: int) -> None:
@@ -175,6 +249,15 @@ class _Check:
             raise self._document.problem(at, unknown("webhook", name, self._ids))
         return self._ids[name]
 
+    def _verify(self, at: Location, value: str | language.Verify) -> language.Verify:
+        verify = language.Verify(webhook=value) if isinstance(value, str) else value
+        at = at if isinstance(value, str) else (*at, "webhook")
+        self._known(at, verify.webhook)
+        if verify.webhook in self._deleted:
+            raise self._document.problem(at, f"webhook {verify.webhook!r} is deleted")
+        self._emits = True
+        return verify
+
     def _emit(self, at: Location, emit: language.Emit) -> language.Emit:
         self._emits = True
         if emit.like is None:
@@ -193,29 +276,46 @@ class _Check:
             )
         return msgspec.structs.replace(emit, type=sample_type or emit.type)
 
-    def _expectations(self, at: Location, value: dict[str, msgspec.Struct]) -> list[Expectation]:
-        expectations = []
+    def _expectations(self, at: Location, value: dict[str, msgspec.Struct]) -> tuple[Expectation, ...]:
+        expectations: list[Expectation] = []
         for subject, fields in value.items():
-            if subject != "consumer":
-                if subject not in self._ids:
-                    raise self._document.problem((*at, subject), unknown("webhook", subject, [*self._ids, "consumer"]))
-            else:
+            if at[-1] == "until" and subject == "consumer":
+                raise self._document.problem(
+                    (*at, subject), "`wait` is for webhooks; the consumer's probe has `patience`"
+                )
+            if subject == "consumer":
                 self._needs_probe((*at, subject))
-            for field, wanted in msgspec.structs.asdict(fields).items():
-                if wanted is not None:
-                    where = self._document.place((*at, subject, field))
-                    expectations.append(Expectation(subject=subject, field=field, wanted=wanted, place=where))
+            elif subject not in self._ids:
+                others = [] if at[-1] == "until" else ["consumer"]
+                raise self._document.problem((*at, subject), unknown("webhook", subject, [*self._ids, *others]))
+            wanted = {name: value for name, value in msgspec.structs.asdict(fields).items() if value is not None}
+            by = wanted.pop("by", None)
+            if not wanted:
+                allowed = ", ".join(fields.__struct_fields__)
+                raise self._document.problem((*at, subject), f"expects nothing, allowed: {allowed}")
+            expectations += [
+                Expectation(
+                    subject=subject,
+                    field=name,
+                    wanted=value,
+                    place=self._document.place((*at, subject, name)),
+                    by=by,
+                )
+                for name, value in wanted.items()
+            ]
+            self._check_processed((*at, subject, "processed"), wanted.get("processed"))
         if not expectations:
-            raise self._document.problem(at, "expects nothing, allowed: at least one expectation")
-        if "processed" in [expectation.field for expectation in expectations]:
-            probe = self._scenario.consumer.probe
-            for expectation in expectations:
-                if isinstance(expectation.wanted, str) and probe is not None and probe.events is None:
-                    raise self._document.problem(
-                        (*at, "consumer", "processed"),
-                        f"{expectation.wanted} needs `events` in the consumer's probe; with `count`, allowed: a number",
-                    )
-        return expectations
+            raise self._document.problem(
+                at, "expects nothing, allowed: names of webhooks, with what is expected of each"
+            )
+        return tuple(expectations)
+
+    def _check_processed(self, at: Location, processed: Any) -> None:
+        probe = self._scenario.consumer.probe
+        if isinstance(processed, str) and probe is not None and probe.events is None:
+            raise self._document.problem(
+                at, f"{processed} needs `events` in the consumer's probe; with `count`, allowed: a number"
+            )
 
     def _needs_probe(self, at: Location) -> None:
         if self._scenario.consumer.probe is None:

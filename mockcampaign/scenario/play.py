@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from mockcampaign.campaign import Campaign
 from mockcampaign.compliance.probe import Account, Probe
 from mockcampaign.compliance.processed import sent_events
-from mockcampaign.engine.journal import Probed, StepReached
+from mockcampaign.engine.journal import Entry, Probed, StepReached
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.model import (
     Authentication,
@@ -19,8 +20,10 @@ from mockcampaign.model import (
     Webhook,
 )
 from mockcampaign.scenario import language
-from mockcampaign.scenario.load import Plan, Step
+from mockcampaign.scenario.judge import finding
+from mockcampaign.scenario.load import Expectation, Plan, Step
 from mockcampaign.transport import Transport
+from mockcampaign.transport.patience import ask_until
 
 
 class Player:
@@ -56,8 +59,9 @@ class Player:
             self._account_before = await self._fetch_account(self._probe)
         self._create(self.plan.scenario.webhooks)
         for index, step in enumerate(self.plan.steps):
-            if step.kind == "expect" and any(expectation.subject == "consumer" for expectation in step.value):
-                await self._record_account()
+            of_consumer = [expectation for expectation in step.expectations if expectation.subject == "consumer"]
+            if of_consumer:
+                await self._record_account(of_consumer)
             self.campaign.journal.append(StepReached(at=self.campaign.now, index=index))
             await self._step(step)
 
@@ -85,6 +89,10 @@ class Player:
             case "fault":
                 webhooks = [] if value.webhook is None else [self.webhooks[value.webhook]]
                 campaign.declare_fault(value.fault, value.when, *webhooks)
+            case "verify":
+                await campaign.verify(self.webhooks[value.webhook], value.events)
+            case "wait":
+                await campaign.wait(value.duration, lambda: self._hold(value.expectations, campaign.journal.entries))
             case "advance":
                 await campaign.advance(value)
             case "run":
@@ -111,7 +119,21 @@ class Player:
                 client_id=webhook.client,
             )
 
-    async def _record_account(self) -> None:
+    def _hold(self, expectations: Sequence[Expectation], entries: Sequence[Entry]) -> bool:
+        return all(
+            finding(self.plan, expectation, entries, self.campaign.now).outcome == "pass"
+            for expectation in expectations
+        )
+
+    async def _record_account(self, expectations: Sequence[Expectation] = ()) -> None:
+        """Write the consumer's account down: as expected, or what it is when the probe's patience ends."""
+        probe = self.plan.scenario.consumer.probe
+        assert probe is not None
+        entries = self.campaign.journal.entries
+        probed = await ask_until(self._ask, lambda probed: self._hold(expectations, [*entries, probed]), probe.patience)
+        self.campaign.journal.append(probed)
+
+    async def _ask(self) -> Probed:
         assert self._probe is not None
         assert self._account_before is not None
         account = await self._fetch_account(self._probe)
@@ -130,7 +152,7 @@ class Player:
                 f"probe {self._probe.url}: the account shrank from {before.count} to {account.count} events"
             )
         events = None if newer.events is None else tuple(msgspec.Raw(event) for event in newer.events)
-        self.campaign.journal.append(Probed(at=self.campaign.now, count=newer.count, events=events))
+        return Probed(at=self.campaign.now, count=newer.count, events=events)
 
     async def _fetch_account(self, probe: Probe) -> Account:
         return probe.read(await self.campaign.fetch(probe.request(self.campaign.exporter.policy.timeout)))

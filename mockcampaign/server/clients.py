@@ -7,7 +7,8 @@ from typing import Annotated
 
 import msgspec
 
-from mockcampaign.scenario.document import Bounded, Document, Interpolated, Secret
+from mockcampaign.scenario.document import Document
+from mockcampaign.scenario.marks import Bounded, Interpolated, Secret
 from mockcampaign.server.accounts import User
 from mockcampaign.server.fields import INT64_MAX
 

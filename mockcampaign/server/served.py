@@ -15,7 +15,7 @@ from mockcampaign.campaign import Campaign
 from mockcampaign.engine.journal import Journal
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import Webhook
-from mockcampaign.policy import DEFAULT_START, Policy
+from mockcampaign.policy import DEFAULT_START, SECOND, Policy
 from mockcampaign.server.accounts import Accounts
 from mockcampaign.server.hub import Hub
 from mockcampaign.server.pacer import Pacer
@@ -61,6 +61,11 @@ class PacedCampaign(Campaign):
 
     async def run(self) -> None:
         await self.pacer.idle()
+
+    async def wait(self, duration: int, condition: Callable[[], bool]) -> None:
+        end = self.now + duration
+        while not condition() and self.now < end:
+            await self.pacer.reached(min(self.now + SECOND, end))
 
 
 class ServedCampaign:

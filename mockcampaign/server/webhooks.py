@@ -7,13 +7,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mockcampaign.durations import format_moment
-from mockcampaign.engine.journal import Verified
 from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.errors import InvalidInputError, WebhookCommandRefusedError
 from mockcampaign.model import (
     Authentication,
     BasicAuthentication,
-    Event,
     EventType,
     KeyAuthentication,
     NoAnswer,
@@ -33,7 +31,6 @@ from mockcampaign.server.fields import (
 )
 from mockcampaign.server.operations import Operation, Parameter
 from mockcampaign.server.smartcampaigns import Id, Moment
-from mockcampaign.transport.faults import OUTAGES
 
 LIST_LIMIT_MAX = INT32_MAX
 
@@ -186,26 +183,9 @@ def _delete(served: Any, values: dict[str, Any]) -> None:
 
 
 async def _verify(served: Any, values: dict[str, Any]) -> RestWebhookVerify:
-    exporter, number = served.exporter, values["numberOfEvents"]
-    webhook: Webhook = exporter.registry.get(values["clientId"], values["webhookId"])
-    payloads = served.campaign.sample_payloads(
-        webhook.type, number, client_id=webhook.client_id, mailing_id=values["mailingId"]
-    )
-    events = tuple(Event(0, served.campaign.now, payload) for payload in payloads)
-    outage = exporter.outage(webhook.id)
-    if outage is None:
-        outcome = await served.campaign.fetch(exporter.request(webhook.id, events))
-    else:
-        outcome = OUTAGES[outage.kind]
-    outcome = exporter.without_secrets(webhook.id, outcome)
-    exporter.journal.append(
-        Verified(
-            at=served.campaign.now,
-            webhook_id=webhook.id,
-            events=tuple(msgspec.Raw(event.encoded) for event in events),
-            outcome=outcome,
-        )
-    )
+    number = values["numberOfEvents"]
+    webhook: Webhook = served.exporter.registry.get(values["clientId"], values["webhookId"])
+    outcome = await served.campaign.verify(webhook, number, mailing_id=values["mailingId"])
     match outcome:
         case Responded(status=status, body=body):
             text = body.decode("utf-8", "replace")

@@ -1,0 +1,34 @@
+"""The docstrings of classes and of their fields, which Python keeps only in the source."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import textwrap
+
+
+@functools.cache
+def field_docs(value_type: type) -> dict[str, str]:
+    """The docstring of each field that has one, on one line; inherited ones included."""
+    docs: dict[str, str] = {}
+    for owner in reversed(value_type.__mro__):
+        if owner.__module__.startswith("mockcampaign."):
+            docs |= _own_docs(owner)
+    return docs
+
+
+def summary(value_type: type) -> str:
+    """The first paragraph of the class's docstring, on one line."""
+    return " ".join(inspect.cleandoc(value_type.__doc__ or "").partition("\n\n")[0].split())
+
+
+def _own_docs(owner: type) -> dict[str, str]:
+    [definition] = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+    assert isinstance(definition, ast.ClassDef)
+    docs = {}
+    for statement, following in zip(definition.body, definition.body[1:], strict=False):
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                docs[name] = " ".join(text.split())
+    return docs

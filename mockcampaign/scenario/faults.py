@@ -1,0 +1,69 @@
+"""What JSON Schema can say of the `fault` step, from the table of faults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from mockcampaign.engine.faults import When
+from mockcampaign.scenario.documented import field_docs, summary
+from mockcampaign.scenario.values import DURATION_PATTERN
+from mockcampaign.transport.faults import DURATION_UNIT, FAULTS
+
+
+def fault_schema() -> dict[str, Any]:
+    """One alternative for each kind."""
+    common = {"webhook": {"type": "string", "description": "The only webhook concerned; all of them without it."}}
+    common |= _properties(When)
+    return {
+        "anyOf": [
+            {
+                "type": "object",
+                "description": summary(fault),
+                "properties": {
+                    "kind": {"const": kind, "description": summary(fault)},
+                    **_properties(fault),
+                    **common,
+                },
+                "required": ["kind"],
+                "additionalProperties": False,
+            }
+            for kind, fault in FAULTS.items()
+        ]
+    }
+
+
+def _properties(value_type: type[msgspec.Struct]) -> dict[str, Any]:
+    info = msgspec.inspect.type_info(value_type)
+    assert isinstance(info, msgspec.inspect.StructType)
+    docs = field_docs(value_type)
+    return {
+        field.encode_name: {**_schema(field.type), **({"description": docs[field.name]} if field.name in docs else {})}
+        for field in info.fields
+    }
+
+
+def _schema(field: msgspec.inspect.Type) -> dict[str, Any]:
+    match field:
+        case msgspec.inspect.UnionType(types=types):
+            return _schema(types[0])
+        case msgspec.inspect.Metadata(extra={"unit": unit}) if unit == DURATION_UNIT:
+            return {"type": "string", "pattern": DURATION_PATTERN}
+        case msgspec.inspect.Metadata(type=inner):
+            return _schema(inner)
+        case msgspec.inspect.IntType(ge=low, le=high):
+            return {"type": "integer", **_limits(minimum=low, maximum=high)}
+        case msgspec.inspect.FloatType(gt=above, ge=low, lt=below, le=high):
+            return {
+                "type": "number",
+                **_limits(exclusiveMinimum=above, minimum=low, exclusiveMaximum=below, maximum=high),
+            }
+        case msgspec.inspect.LiteralType(values=values):
+            return {"enum": list(values)}
+        case _:
+            return {"type": "string"}
+
+
+def _limits(**limits: float | None) -> dict[str, float]:
+    return {name: limit for name, limit in limits.items() if limit is not None}
