@@ -103,16 +103,16 @@ def test_what_is_written_is_meant(written: dict[str, Any], meant: tuple[Fault, W
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ({}, f"fault: expected a kind, found none, allowed: {KINDS}"),
-        ({"kind": "lost"}, f"fault: expected a kind, found 'lost', allowed: {KINDS}"),
-        ({"kind": ["lost-ack"]}, f"fault: expected a kind, found ['lost-ack'], allowed: {KINDS}"),
+        ({}, f"fault: key 'kind' is missing (allowed: {KINDS})"),
+        ({"kind": "lost"}, f"fault: unknown kind 'lost', did you mean 'lost-ack'? (allowed: {KINDS})"),
+        ({"kind": ["lost-ack"]}, f"fault: unknown kind \"['lost-ack']\", did you mean 'lost-ack'? (allowed: {KINDS})"),
         (
             {"kind": "lost-ack", "often": 1},
-            "fault lost-ack: unknown key 'often', allowed: dropped, times, for, every, probability",
+            "fault lost-ack: unknown key 'often' (allowed: dropped, times, for, every, probability)",
         ),
         (
             {"kind": "refused", "often": 1},
-            "fault refused: unknown key 'often', allowed: times, for, every, probability",
+            "fault refused: unknown key 'often' (allowed: times, for, every, probability)",
         ),
         ({"kind": "lost-ack", "times": 0}, "fault lost-ack: times: 0 does not fit, allowed: a whole number from 1"),
         (
@@ -224,7 +224,10 @@ def test_a_fault_of_python_is_checked_like_any_other() -> None:
         ({"times": 0}, "fault lost-ack: times: 0 does not fit, allowed: a whole number from 1"),
         ({"duration": 0}, "fault lost-ack: for: 0 does not fit, allowed: a duration of 1 ms to 366d"),
         ({"dropped": 1}, "fault lost-ack: dropped: 1 does not fit, allowed: after-headers,"),
-        ({"drop": 1}, "fault lost-ack: unknown key 'drop', allowed: dropped, times, for, every, probability"),
+        (
+            {"drop": 1},
+            "fault lost-ack: unknown key 'drop', did you mean 'dropped'? (allowed: dropped, times, for, every, probability)",
+        ),
     ):
         with pytest.raises(InvalidInputError) as refused:
             campaign.fault("lost-ack", **arguments)  # type: ignore[arg-type]
@@ -428,8 +431,8 @@ def test_a_scenario_declares_a_fault(tmp_path: Path) -> None:
     ("fault", "message"),
     [
         ("lost-ack", ":10:12: expected a mapping of kind, webhook, times, for, every and so on, found text 'lost-ack'"),
-        ("{times: 1}", ":10:12: fault: expected a kind, found none, allowed: refused,"),
-        ("{kind: lost}", ":10:19: fault: expected a kind, found 'lost', allowed: refused,"),
+        ("{times: 1}", ":10:12: fault: key 'kind' is missing (allowed: refused,"),
+        ("{kind: lost}", ":10:19: fault: unknown kind 'lost', did you mean 'lost-ack'? (allowed: refused,"),
         ("{kind: lost-ack, times: 0}", ":10:36: fault lost-ack: times: 0 does not fit, allowed: a whole number from 1"),
         ("{kind: lost-ack, times: [1]}", ":10:36: expected a plain value, found a list"),
         ("{kind: lost-ack, for: 90}", ":10:34: fault lost-ack: for: '90' is not a duration, allowed: 500ms,"),

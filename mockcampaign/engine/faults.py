@@ -15,6 +15,7 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import Fault
 from mockcampaign.policy import DAY
 from mockcampaign.transport.faults import DURATION_UNIT, FAULTS, Latency
+from mockcampaign.words import unknown
 
 Chance = Annotated[float, Meta(gt=0, le=1)]
 Span = Annotated[int, Meta(ge=1, le=366 * DAY, extra={"unit": DURATION_UNIT})]
@@ -175,8 +176,9 @@ def make_fault(kind: str, **values: object) -> tuple[Fault, When]:
 def _read(values: dict[str, object], *, text: bool) -> tuple[Fault, When]:
     kind = values.pop("kind", None)
     if not isinstance(kind, str) or kind not in FAULTS:
-        found = "none" if kind is None else repr(kind)
-        raise FaultInputError(f"fault: expected a kind, found {found}, allowed: {', '.join(FAULTS)}", "kind")
+        if kind is None:
+            raise FaultInputError(f"fault: key 'kind' is missing (allowed: {', '.join(FAULTS)})", "kind")
+        raise FaultInputError(f"fault: {unknown('kind', str(kind), FAULTS)}", "kind")
     when = {name: values.pop(name) for name in _WHEN_KEYS if name in values}
     return (
         _convert(FAULTS[kind], values, f"fault {kind}", _WHEN_KEYS, text),
@@ -192,8 +194,7 @@ def _convert(
     types = {field.encode_name: field.type for field in info.fields}
     for name, value in values.items():
         if name not in types:
-            allowed = ", ".join((*types, *other_keys)) or "none"
-            raise FaultInputError(f"{where}: unknown key {name!r}, allowed: {allowed}", name)
+            raise FaultInputError(f"{where}: {unknown('key', name, (*types, *other_keys))}", name)
         if text and _is_duration(types[name]) and value is not None:
             values[name] = _duration(value, where, name)
     try:

@@ -18,12 +18,19 @@ import yaml
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.scenario import nodes
 from mockcampaign.scenario.marks import Bounded, Decoded, Interpolated, Keyed, OneOf, Secret, Text
-from mockcampaign.scenario.words import short, unknown
+from mockcampaign.words import short, unknown
 
 Location = tuple[str | int, ...]
 """Where in a document a value stands: keys and list indexes from the top."""
 
-_YAML_KINDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "nothing"}
+_YAML_KINDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "nothing",
+    "timestamp": "a date",
+}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{")
 
 
@@ -206,7 +213,9 @@ class Document:
                 raise self._unknown(key, mark.what.removeprefix("a "), mark.types, context)
         if len(pairs) != 1:
             place = pairs[1][0].start_mark if pairs else node.start_mark
-            raise self._problem_at(place, f"expected {mark.what}, found {len(pairs)} keys")
+            raise self._problem_at(
+                place, f"expected {mark.what}: one key, found {len(pairs)} (allowed: {', '.join(mark.types)})"
+            )
         [(key, value)] = pairs
         return key.value, self._convert(value, mark.types[key.value], (*path, key.value), context)
 
@@ -220,7 +229,8 @@ class Document:
             values[field.name] = self._convert(value, hints[field.name], (*path, key.value), context)
         for name, field in fields.items():
             if field.required and field.name not in values:
-                raise self._problem_at(node.start_mark, f"key {name!r} is missing")
+                keys = ", ".join(fields)
+                raise self._problem_at(node.start_mark, f"key {name!r} is missing (allowed: {keys})")
         try:
             return hint(**values)
         except InvalidInputError as error:
@@ -229,13 +239,15 @@ class Document:
     def _pairs(self, node: yaml.Node, what: str, context: _Context = _PLAIN) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
         if not isinstance(node, yaml.MappingNode):
             raise self._problem_at(node.start_mark, f"expected {what}, found {_found(node, context)}")
-        seen: dict[str, str] = {}
+        seen: dict[str, Any] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._problem_at(key.start_mark, f"expected a plain key, found {_found(key)}")
             if key.value in seen:
-                raise self._problem_at(key.start_mark, f"key {key.value!r} stands twice, first at {seen[key.value]}")
-            seen[key.value] = nodes.place(key.start_mark)
+                first = seen[key.value]
+                where = f"in line {first.line + 1}" if first.name == key.start_mark.name else f"at {nodes.place(first)}"
+                raise self._problem_at(key.start_mark, f"key {key.value!r} stands twice, first {where}")
+            seen[key.value] = key.start_mark
         return list(node.value)
 
     def _interpolated(self, node: yaml.ScalarNode) -> str:

@@ -184,11 +184,16 @@ class Verify(msgspec.Struct, frozen=True, kw_only=True):
     """How many."""
 
 
+Expected = Annotated[
+    Any, Keyed("a mapping of webhook names or consumer", WebhookExpectation, {"consumer": ConsumerExpectation})
+]
+
+
 class Wait(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}):
     """Time passes until all of this holds, and no longer than this; it has to hold by then."""
 
-    until: dict[str, WebhookExpectation]
-    """As in `expect`, for webhooks."""
+    until: Expected
+    """As in `expect`, but of webhooks only."""
     duration: Span
     """How long at most."""
 
@@ -211,9 +216,7 @@ STEPS: dict[str, Any] = {
     "run": Literal["until-idle"],
     "wait": Wait,
     "probe": Literal["now"],
-    "expect": Annotated[
-        Any, Keyed("a mapping of webhook names or consumer", WebhookExpectation, {"consumer": ConsumerExpectation})
-    ],
+    "expect": Expected,
 }
 """Type of the value under each step's key."""
 

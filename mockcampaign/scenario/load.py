@@ -16,7 +16,7 @@ from mockcampaign.policy import DAY
 from mockcampaign.scenario import language, nodes
 from mockcampaign.scenario.document import Document, Location
 from mockcampaign.scenario.marks import Shared
-from mockcampaign.scenario.words import unknown
+from mockcampaign.words import unknown
 
 SUFFIX = ".scenario.yaml"
 
@@ -281,7 +281,8 @@ class _Check:
         for subject, fields in value.items():
             if at[-1] == "until" and subject == "consumer":
                 raise self._document.problem(
-                    (*at, subject), "`wait` is for webhooks; the consumer's probe has `patience`"
+                    (*at, subject),
+                    "`wait` is for webhooks (the consumer's probe has `patience`), allowed: " + ", ".join(self._ids),
                 )
             if subject == "consumer":
                 self._needs_probe((*at, subject))

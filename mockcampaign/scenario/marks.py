@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 
-class Text(msgspec.Struct, frozen=True):
+class Text(msgspec.Struct, frozen=True, eq=False):
     """Marks a value written as text that has a form of its own, such as a duration."""
 
     parse: Callable[[str], Any]
@@ -22,7 +22,7 @@ class Secret(msgspec.Struct, frozen=True):
     """Marks text that no message may repeat."""
 
 
-class OneOf(msgspec.Struct, frozen=True):
+class OneOf(msgspec.Struct, frozen=True, eq=False):
     """Marks a mapping of exactly one key, which decides the type of the value under it; gives `(key, value)`."""
 
     what: str
@@ -31,7 +31,7 @@ class OneOf(msgspec.Struct, frozen=True):
     """What each key means, where its type does not say it."""
 
 
-class Keyed(msgspec.Struct, frozen=True):
+class Keyed(msgspec.Struct, frozen=True, eq=False):
     """Marks a mapping of names in which some names have a type of their own."""
 
     what: str
@@ -46,7 +46,7 @@ class Bounded(msgspec.Struct, frozen=True):
     high: int
 
 
-class Decoded(msgspec.Struct, frozen=True):
+class Decoded(msgspec.Struct, frozen=True, eq=False):
     """Marks a mapping of plain values that a function turns into one value. Its refusals may name a `key`."""
 
     decode: Callable[[dict[str, Any]], Any]

@@ -14,7 +14,7 @@ import msgspec
 import yaml
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.scenario.words import unknown
+from mockcampaign.words import unknown
 
 DOCUMENT_BYTES_MAX = 1024 * 1024
 DEPTH_MAX = 30
@@ -190,8 +190,9 @@ def _pairs(matrix: yaml.Node) -> dict[yaml.ScalarNode, yaml.Node]:
 
 def _refuse_references(node: yaml.Node) -> None:
     for scalar in _scalars(node):
-        if _MATRIX in scalar.value:
-            raise problem_at(scalar.start_mark, f"{_MATRIX}…}}, but there is no `matrix`")
+        found = _MATRIX_VALUE.search(scalar.value)
+        if found is not None:
+            raise problem_at(scalar.start_mark, f"{found[0]}, but there is no `matrix`, allowed: one that has it")
 
 
 def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from mockcampaign.compliance.probe import check_jmespath
-from mockcampaign.durations import parse_duration, parse_moment
+from mockcampaign.durations import format_duration, parse_duration, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.scenario.marks import Bounded, Text
-from mockcampaign.scenario.words import unknown
 from mockcampaign.transport.address import parse_address
 from mockcampaign.transport.faults import OUTAGES
+from mockcampaign.words import unknown
 
 COUNT_MAX = 1_000_000
 INT64_MAX = 2**63 - 1
@@ -92,16 +93,14 @@ ClientId = Annotated[int, Bounded(1, INT64_MAX)]
 Processed = Literal["exactly-once", "at-least-once"]
 
 
-class _Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    def __post_init__(self) -> None:
-        low, high = getattr(self, "at_least", None), getattr(self, "at_most", None)
-        if low is None and high is None:
-            raise InvalidInputError("expected at least one of the keys 'at_least' and 'at_most'")
-        if low is not None and high is not None and low > high:
-            raise InvalidInputError(f"at_least is above at_most ({low} > {high})")
+def _check_bounds(low: int | None, high: int | None, show: Callable[[int], str]) -> None:
+    if low is None and high is None:
+        raise InvalidInputError("expected at least one of the keys 'at_least' and 'at_most'")
+    if low is not None and high is not None and low > high:
+        raise InvalidInputError(f"at_least {show(low)} is above at_most {show(high)}")
 
 
-class Bounds(_Bounds, frozen=True, kw_only=True):
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """A number within bounds, which are included."""
 
     at_least: Number | None = None
@@ -109,14 +108,20 @@ class Bounds(_Bounds, frozen=True, kw_only=True):
     at_most: Number | None = None
     """No number above this."""
 
+    def __post_init__(self) -> None:
+        _check_bounds(self.at_least, self.at_most, str)
 
-class DurationBounds(_Bounds, frozen=True, kw_only=True):
+
+class DurationBounds(msgspec.Struct, frozen=True, kw_only=True):
     """A duration within bounds, which are included."""
 
     at_least: Duration | None = None
     """Nothing shorter."""
     at_most: Duration | None = None
     """Nothing longer."""
+
+    def __post_init__(self) -> None:
+        _check_bounds(self.at_least, self.at_most, format_duration)
 
 
 def fits(value: int, wanted: int | Bounds | DurationBounds) -> bool:
