@@ -244,7 +244,7 @@ BROKEN |= {
     "matrix null": with_matrix("{n: [null]}"),
     "matrix name": with_matrix("{n-1: [1]}"),
     "matrix twice": with_matrix("{n: [1], n: [2]}"),
-    "matrix too large": with_matrix("{n: [%s], m: [%s]}" % (", ".join("1" * 17), ", ".join("1" * 16))),
+    "matrix too large": with_matrix(f"{{n: [{', '.join('1' * 17)}], m: [{', '.join('1' * 16)}]}}"),
     "matrix unknown": with_matrix("{nn: [1]}"),
     "matrix unused": with_matrix("{n: [1], m: [2]}"),
     "matrix wrong value": with_matrix("{n: [1, many]}"),

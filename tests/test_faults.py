@@ -226,7 +226,8 @@ def test_a_fault_of_python_is_checked_like_any_other() -> None:
         ({"dropped": 1}, "fault lost-ack: dropped: 1 does not fit, allowed: after-headers,"),
         (
             {"drop": 1},
-            "fault lost-ack: unknown key 'drop', did you mean 'dropped'? (allowed: dropped, times, for, every, probability)",
+            "fault lost-ack: unknown key 'drop', did you mean 'dropped'? "
+            "(allowed: dropped, times, for, every, probability)",
         ),
     ):
         with pytest.raises(InvalidInputError) as refused:
