@@ -242,9 +242,9 @@ def test_a_delivery_is_shown_as_it_was_sent_whatever_the_sender_does(
     httpserver.expect_request("/hook").respond_with_data("")
     server.activated(hook)
     server.control("POST", "/faults", fault)
-    server.control("POST", "/emit", {"type": "open", "count": 150})
+    server.control("POST", "/emit", {"type": "open", "count": 50})
     server.advance("1ms")
-    server.control("POST", "/emit", {"type": "open", "count": 150})
+    server.control("POST", "/emit", {"type": "open", "count": 250})
     server.advance("1m")
     entries = attempts(server)
     shown = [server.control("GET", f"/deliveries/{entry['position']}").json() for entry in entries]

@@ -221,5 +221,7 @@ async def _json_body(kind: Any, request: Request) -> Any:
         return msgspec.json.decode(body or b"{}", type=kind)
     except msgspec.ValidationError as error:
         raise RequestRefusedError(400, f"the body does not fit: {error}", (str(error),)) from None
+    except InvalidInputError as error:  # of values that check themselves
+        raise RequestRefusedError(400, str(error), (str(error),)) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise RequestRefusedError(400, f"the body is not JSON: {error}") from None

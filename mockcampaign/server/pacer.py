@@ -26,6 +26,8 @@ class AttemptKey(NamedTuple):
     webhook_id: int
     at: int
     number: int
+    serial: int
+    """Of the first event that it delivers or, in a duplicate, repeats: several lists may begin at one moment."""
     duplicate: bool
 
 
@@ -145,7 +147,8 @@ class Pacer(Driver):
         except MockcampaignError as error:
             outcome = NoAnswer("connect", str(error))  # such as no descriptor left: retried like anything else
         if outcome.measured is not msgspec.UNSET:
-            key = AttemptKey(attempt.webhook_id, attempt.started_at, attempt.number, attempt.duplicate)
+            first = (attempt.events or attempt.again)[0]
+            key = AttemptKey(attempt.webhook_id, attempt.started_at, attempt.number, first.serial, attempt.duplicate)
             self.measured[key] = outcome.measured
             if len(self.measured) > MEASURED_MAX:
                 self.measured.popitem(last=False)

@@ -251,7 +251,8 @@ def delivery(served: ServedCampaign, position: int, number: int | None) -> Deliv
             body=_text(found.outcome.body),
             body_bytes=found.outcome.body_bytes,
         )
-    key = AttemptKey(found.webhook_id, at, number, duplicate=not found.serials)
+    [serial, _], *_ = found.serials or found.again
+    key = AttemptKey(found.webhook_id, at, number, serial, duplicate=not found.serials)
     measured = served.pacer.measured.get(key)
     return DeliveryView(
         position=position,
