@@ -26,8 +26,7 @@ def consumer(bug: str | None, list_bugs: bool, host: str, port: int, store: Path
     import threading
 
     from mockcampaign.model import BasicAuthentication
-    from mockcampaign.samples.consumer import BUGS, consumer_app
-    from mockcampaign.serving import served
+    from mockcampaign.samples.consumer import BUGS, consumer_served
 
     if list_bugs:
         width = max(map(len, BUGS))
@@ -41,11 +40,10 @@ def consumer(bug: str | None, list_bugs: bool, host: str, port: int, store: Path
         if not colon:
             raise InvalidInputError("--basic-auth: no colon in it, allowed: USER:PASSWORD")
         credentials = BasicAuthentication(user_name, password)
-    app = consumer_app(bug, basic_authentication=credentials, store=store)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with served(app, host=host, port=port) as url:
+    with consumer_served(bug, basic_authentication=credentials, store=store, host=host, port=port) as url:
         click.echo(f"webhook target {url}/hook")
         click.echo(f"probe          {url}/processed")
         click.echo("Ctrl-C stops it")

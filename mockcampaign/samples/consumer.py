@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,9 +18,35 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.bugs import BUGS
 from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.handmade import served_by_hand
 from mockcampaign.samples.store import Store
+from mockcampaign.serving import served
 
-__all__ = ["BUGS", "consumer_app"]
+__all__ = ["BUGS", "consumer_app", "consumer_served"]
+
+
+@contextlib.contextmanager
+def consumer_served(
+    bug: str | None = None,
+    *,
+    basic_authentication: BasicAuthentication | None = None,
+    store: Path | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+) -> Iterator[str]:
+    """A consumer behind a port while the context is open; gives the base URL.
+
+    Raises `InvalidInputError` as `consumer_app` and `serving.served` do.
+    """
+    app = consumer_app(bug, basic_authentication=basic_authentication, store=store)
+    connection = None if bug is None else BUGS[bug].connection
+    serving = (
+        served(app, host=host, port=port)
+        if connection is None
+        else served_by_hand(app, connection, host=host, port=port)
+    )
+    with serving as url:
+        yield url
 
 
 def consumer_app(

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server of one's own around a consumer, as people write it who do not want a framework.
+"""A small HTTP/1.1 server around a consumer, as people write it who do not want a framework.
 
 It is right as it stands; bugs replace its parts.
 """
@@ -15,79 +15,85 @@ from typing import Any
 
 from mockcampaign.serving import base_url, listen
 
-Headers = dict[str, str]
 AsgiApp = Callable[[Any, Any, Any], Any]
+Headers = dict[str, str]
 
 
-class HandmadeServer:
-    """Requests of a connection one after another, each with its head, its body and its answer."""
+class Connection:
+    """One connection, whose requests are answered one after another."""
 
-    def __init__(self, app: AsgiApp) -> None:
+    def __init__(self, app: AsgiApp, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.app = app
+        self.reader = reader
+        self.writer = writer
+        self.unread: Headers | None = None
+        """The headers of a body that nobody has read so far."""
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, from its first request to its end."""
+    async def serve(self) -> None:
+        """From its first request to its end."""
         try:
-            while await self.exchange(reader, writer):
+            while await self.exchange():
                 pass
         except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # whatever it was, it was no request
+            # Whatever it was, it was no request.
+            self.writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         finally:
-            writer.close()
+            self.writer.close()
 
-    async def exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def exchange(self) -> bool:
         """One request and its answer; whether there may be another."""
-        head = await self.read_head(reader)
-        start, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+        start, *lines = (await self.read_head()).decode("latin-1").split("\r\n")
         method, target, version = start.split(" ")
         headers = self.headers(lines)
-        if headers.get("expect", "").lower() == "100-continue":
-            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = await self.read_body(reader, headers)
         keep = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
-        status, answer_headers, answer = await self.call(method, target, lines, body, writer)
+        self.unread = headers
+        status, fields, answer = await self.call(method, target, headers)
+        await self.leave_nothing_unread()
         # Every answer has a length, so that the next one can follow it.
-        answer_headers = {**answer_headers, "content-length": str(len(answer))}
-        fields = "".join(f"{name}: {value}\r\n" for name, value in self.last_headers(answer_headers, keep).items())
-        writer.write(f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{fields}\r\n".encode() + answer)
-        await writer.drain()
-        return self.stays_open(keep)
+        fields["content-length"] = str(len(answer))
+        if not keep:
+            fields["connection"] = "close"
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {fields[name]}" for name in fields)]
+        self.writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + answer)
+        await self.writer.drain()
+        return keep
 
-    async def read_head(self, reader: asyncio.StreamReader) -> bytes:
-        """To the empty line, in however many pieces it comes."""
-        return await reader.readuntil(b"\r\n\r\n")
+    async def read_head(self) -> bytes:
+        """All before the empty line, in however many pieces it comes."""
+        return (await self.reader.readuntil(b"\r\n\r\n")).removesuffix(b"\r\n\r\n")
 
     def headers(self, lines: list[str]) -> Headers:
         """By their names, of which the case means nothing."""
         pairs = (line.partition(":") for line in lines)
         return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
-    async def read_body(self, reader: asyncio.StreamReader, headers: Headers) -> bytes:
+    async def read_body(self, headers: Headers) -> bytes:
         """As many bytes as are stated, or chunks up to the empty one."""
         if headers.get("transfer-encoding", "").lower() != "chunked":
-            return await reader.readexactly(int(headers.get("content-length", 0)))
+            return await self.reader.readexactly(int(headers.get("content-length", 0)))
         body = b""
-        while size := int((await reader.readline()).split(b";")[0], 16):
-            body += await reader.readexactly(size)
-            await reader.readexactly(2)
-        while (await reader.readline()).strip():
+        while size := int((await self.reader.readline()).partition(b";")[0], 16):
+            body += await self.reader.readexactly(size)
+            await self.reader.readexactly(2)
+        while (await self.reader.readline()).strip():
             pass  # trailers
         return body
 
-    def last_headers(self, headers: Headers, keep: bool) -> Headers:
-        """Says where the connection ends with the answer."""
-        return headers if keep else {**headers, "connection": "close"}
+    async def leave_nothing_unread(self) -> None:
+        """A body that was refused unread would be taken for the next request."""
+        if self.unread is not None:
+            await self.body()
 
-    def stays_open(self, keep: bool) -> bool:
-        """Whether another request may come, given that the sender would like that."""
-        return keep
+    async def body(self) -> bytes:
+        """The whole body, which the application has asked for."""
+        headers, self.unread = self.unread or {}, None
+        if headers.get("expect", "").lower() == "100-continue":
+            self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return await self.read_body(headers)
 
-    async def call(
-        self, method: str, target: str, lines: list[str], body: bytes, writer: asyncio.StreamWriter
-    ) -> tuple[int, Headers, bytes]:
+    async def call(self, method: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:
         """The application's answer: status, headers and body."""
         path, _, query = target.partition("?")
-        pairs = (line.partition(":") for line in lines)
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -95,32 +101,36 @@ class HandmadeServer:
             "method": method,
             "scheme": "http",
             "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "headers": [(name.strip().lower().encode(), value.strip().encode("latin-1")) for name, _, value in pairs],
-            "client": writer.get_extra_info("peername")[:2],
-            "server": writer.get_extra_info("sockname")[:2],
+            "raw_path": path.encode("latin-1"),
+            "query_string": query.encode("latin-1"),
+            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
+            "client": self.writer.get_extra_info("peername")[:2],
+            "server": self.writer.get_extra_info("sockname")[:2],
         }
         sent: list[Mapping[str, Any]] = []
 
         async def receive() -> Mapping[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
+            return {"type": "http.request", "body": await self.body(), "more_body": False}
 
         async def send(message: Mapping[str, Any]) -> None:
             sent.append(message)
 
         await self.app(scope, receive, send)
-        headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        return sent[0]["status"], headers, b"".join(message["body"] for message in sent[1:])
+        started, *pieces = sent
+        fields = {name.decode("latin-1"): value.decode("latin-1") for name, value in started["headers"]}
+        return started["status"], fields, b"".join(piece["body"] for piece in pieces)
 
 
 @contextlib.contextmanager
-def served_by_hand(server: HandmadeServer, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def served_by_hand(
+    app: AsgiApp, connection: type[Connection] = Connection, *, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[str]:
     """Serve while the context is open, as `serving.served` does. Raises `InvalidInputError` as that does."""
     listening = listen(host, port)
     with asyncio.Runner() as runner:
         loop, stop = runner.get_loop(), asyncio.Event()
-        thread = threading.Thread(target=runner.run, args=(_serve(server, listening, stop),), name="handmade")
+        main = _serve(app, connection, listening, stop)
+        thread = threading.Thread(target=runner.run, args=(main,), name="mockcampaign-served-by-hand")
         thread.start()
         try:
             yield base_url("http", host, listening)
@@ -130,16 +140,16 @@ def served_by_hand(server: HandmadeServer, *, host: str = "127.0.0.1", port: int
             listening.close()
 
 
-async def _serve(server: HandmadeServer, listening: socket.socket, stop: asyncio.Event) -> None:
-    connections: set[asyncio.Task[None]] = set()
+async def _serve(app: AsgiApp, connection: type[Connection], listening: socket.socket, stop: asyncio.Event) -> None:
+    open_ones: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(server.serve(reader, writer))
-        connections.add(task)
-        task.add_done_callback(connections.discard)
+        task = asyncio.create_task(connection(app, reader, writer).serve())
+        open_ones.add(task)
+        task.add_done_callback(open_ones.discard)
 
     async with await asyncio.start_server(connected, sock=listening):
         await stop.wait()
-        for task in connections:
+        for task in open_ones:
             task.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        await asyncio.gather(*open_ones, return_exceptions=True)

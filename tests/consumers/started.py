@@ -78,6 +78,8 @@ def started(name: str, store: Path) -> Iterator[Started]:
                 "CONSUMER_FD": str(fd),
             },
             pass_fds=(fd,),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             # Its group, so that its workers end with it.
             start_new_session=True,
         )

@@ -9,6 +9,7 @@ from mockcampaign.samples.bugs import (
     authentication,
     batch,
     failure,
+    handmade,
     http,
     identity,
     order,
@@ -29,5 +30,6 @@ BUGS: Mapping[str, Bug] = {
     **payload.BUGS,
     **authentication.BUGS,
     **http.BUGS,
+    **handmade.BUGS,
 }
 """All of them by their names."""

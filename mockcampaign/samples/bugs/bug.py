@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.handmade import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +16,5 @@ class Bug:
     consumer: type[Consumer]
     over_sockets: bool = False
     """Whether it shows only where there are connections."""
+    connection: type[Connection] | None = None
+    """Where the mistake is in a server of one's own: its connections."""

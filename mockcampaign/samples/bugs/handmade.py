@@ -1,0 +1,68 @@
+"""Mistakes of those who write the HTTP server themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mockcampaign.samples.bugs.bug import Bug
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.handmade import Connection, Headers
+
+
+class ReadsHeadsAtOnce(Connection):
+    """Takes what one reading gives for a whole head, and what comes behind it for the body's beginning."""
+
+    beginning = b""
+
+    async def read_head(self) -> bytes:
+        head, end, self.beginning = (await self.reader.read(64 * 1024)).partition(b"\r\n\r\n")
+        if not end:
+            raise ValueError("not a request")
+        return head
+
+    async def read_body(self, headers: Headers) -> bytes:
+        missing = int(headers.get("content-length", 0)) - len(self.beginning)
+        return self.beginning + await self.reader.readexactly(missing)
+
+
+class KnowsHeadersBySpelling(Connection):
+    def headers(self, lines: list[str]) -> Headers:
+        wanted = ("Content-Length", "Content-Type", "Authorization", "Connection", "Expect", "Transfer-Encoding")
+        pairs = (line.partition(": ") for line in lines)
+        return {name.lower(): value for name, _, value in pairs if name in wanted}
+
+
+class EndsConnectionsSilently(Connection):
+    async def exchange(self) -> bool:
+        await super().exchange()
+        return False
+
+
+class LeavesRefusedBodies(Connection):
+    async def leave_nothing_unread(self) -> None:
+        pass
+
+
+BUGS: Mapping[str, Bug] = {
+    "reads-heads-at-once": Bug(
+        "reads a request's head in one go, and answers 400 where it comes in several packets",
+        Consumer,
+        over_sockets=True,
+        connection=ReadsHeadsAtOnce,
+    ),
+    "knows-headers-by-spelling": Bug(
+        "knows headers only as it spells them itself", Consumer, over_sockets=True, connection=KnowsHeadersBySpelling
+    ),
+    "ends-connections-silently": Bug(
+        "closes connections after an answer that says nothing of it",
+        Consumer,
+        over_sockets=True,
+        connection=EndsConnectionsSilently,
+    ),
+    "leaves-refused-bodies": Bug(
+        "refuses credentials before it reads the body, and takes that for the next request",
+        Consumer,
+        over_sockets=True,
+        connection=LeavesRefusedBodies,
+    ),
+}

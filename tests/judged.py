@@ -1,0 +1,111 @@
+"""One consumer, judged by the whole check, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from consumers.started import COMMANDS, PASSWORD, USER, started
+
+from mockcampaign.check import check
+from mockcampaign.compliance.account import UrlAccount
+from mockcampaign.compliance.probe import Probe
+from mockcampaign.compliance.settings import Settings
+from mockcampaign.model import BasicAuthentication
+from mockcampaign.policy import SECOND
+from mockcampaign.report.results import RunResult
+from mockcampaign.samples.consumer import BUGS, consumer_app, consumer_served
+from mockcampaign.transport import Transport, wall
+from mockcampaign.transport.inprocess import AsgiTransport
+from mockcampaign.transport.wire import WireTransport
+
+CREDENTIALS = BasicAuthentication(USER, PASSWORD)
+"""With a space, a colon and a letter beyond ASCII."""
+
+CORRECT = ("sample", *COMMANDS)
+"""Consumers that nothing is wrong with."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a check said of one consumer."""
+
+    name: str
+    seed: int
+    violated: tuple[str, ...]
+    """Must-rules."""
+    hazards: tuple[str, ...]
+    """Should-rules."""
+    untold: tuple[str, ...]
+    not_exercised: tuple[str, ...]
+    milliseconds: int
+
+    @property
+    def caught(self) -> bool:
+        """Whether anything was found."""
+        return bool(self.violated or self.hazards)
+
+
+def judged(name: str, seed: int, result: RunResult, milliseconds: int = 0) -> Judged:
+    """The result as one line."""
+
+    def of(*outcomes: str) -> tuple[str, ...]:
+        return tuple(finding.id for finding in result.rules if finding.outcome in outcomes)
+
+    return Judged(name, seed, of("fail"), of("warn"), of("could-not-tell"), of("not-exercised"), milliseconds)
+
+
+def settings(seed: int, **changes: Any) -> Settings:
+    """Of a check of a consumer on this machine."""
+    given: dict[str, Any] = {
+        "now": wall.now() // SECOND * SECOND,
+        "authentication": CREDENTIALS,
+        "timeout": 2 * SECOND,
+        "seed": seed,
+    }
+    return Settings(**(given | changes))
+
+
+def checked(url: str, transport: Any, chosen: Settings) -> RunResult:
+    """The check of a consumer; `transport` makes one."""
+
+    async def run() -> RunResult:
+        one: Transport = transport()
+        try:
+            source = UrlAccount(Probe(url=f"{url}/processed", events="@"), one, timeout=30 * SECOND)
+            return await check(f"{url}/hook", transport=one, settings=chosen, source=source)
+        finally:
+            await one.aclose()
+
+    return asyncio.run(run())
+
+
+def checked_in_process(bug: str | None, chosen: Settings) -> RunResult:
+    """The check of a sample consumer in this process."""
+    app = consumer_app(bug, basic_authentication=CREDENTIALS)
+    return checked("http://consumer.test", lambda: AsgiTransport(app), chosen)
+
+
+@contextlib.contextmanager
+def running(name: str) -> Iterator[str]:
+    """The base URL of the consumer of that name, a correct one or one with that bug."""
+    if name in COMMANDS:
+        with tempfile.TemporaryDirectory() as folder, started(name, Path(folder) / "store") as consumer:
+            yield consumer.url
+        return
+    with consumer_served(None if name == "sample" else name, basic_authentication=CREDENTIALS) as url:
+        yield url
+
+
+def checked_over_loopback(name: str, chosen: Settings) -> RunResult:
+    """The check of a consumer behind a socket."""
+    with running(name) as url:
+        return checked(url, WireTransport, chosen)
+
+
+__all__ = ["BUGS", "CORRECT", "Judged", "checked_in_process", "checked_over_loopback", "judged", "settings"]
