@@ -21,7 +21,17 @@ from mockcampaign.engine.journal import Attempted, Happened, Probed, Requested
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.events import values
 from mockcampaign.events.fields import EXAMPLE, TYPES
-from mockcampaign.model import CONNECT_PHASES, EventType, NoAnswer, Outcome, Request, Responded, TimedOut, Webhook
+from mockcampaign.model import (
+    CONNECT_PHASES,
+    EventType,
+    Fault,
+    NoAnswer,
+    Outcome,
+    Request,
+    Responded,
+    TimedOut,
+    Webhook,
+)
 from mockcampaign.policy import MINUTE, Policy
 from mockcampaign.transport import Transport
 from mockcampaign.transport.wall import pause
@@ -92,6 +102,16 @@ class Bench:
         self._newest = start - MINUTE
         self._mail_ids: set[str] = set()
         self._count_before: int | None = None
+
+    @property
+    def has_probe(self) -> bool:
+        """Whether somebody tells what was processed."""
+        return self._source is not None
+
+    @property
+    def faults(self) -> frozenset[type[Fault]]:
+        """Those that the transport can carry out."""
+        return self._transport.faults
 
     # Events
 
@@ -254,6 +274,8 @@ class Bench:
         method: str = "POST",
         headers: Iterable[tuple[str, str]] | None = None,
         authenticated: bool = True,
+        faults: tuple[Fault, ...] = (),
+        transport: Transport | None = None,
     ) -> Outcome:
         """Send something that Campaign never sends; `what` says in a few words what is special about it."""
         sent_headers = [("Content-Type", "application/json")] if headers is None else list(headers)
@@ -266,8 +288,9 @@ class Bench:
             body=body,
             timeout=self.settings.timeout,
             response_body_bytes_kept=self.campaign.exporter.policy.response_body_bytes_kept,
+            faults=faults,
         )
-        outcome = await self._transport.send(request)
+        outcome = await (transport or self._transport).send(request)
         outcome = msgspec.structs.replace(outcome, measured=msgspec.UNSET)
         webhook = self.webhook()
         self.campaign.journal.append(

@@ -87,7 +87,9 @@ def compare(
         processed = [_only(event, by) for event in processed]
     sent = Counter(payloads[serial] for serial in account.attempted)
     delivered = Counter(payloads[serial] for serial in account.delivered)
-    return difference(delivered, sent, Counter(processed))
+    found = difference(delivered, sent, Counter(processed))
+    # An account may hold what somebody else sent to the same consumer; only events of these mails are our affair.
+    return msgspec.structs.replace(found, surplus=tuple(own_events(found.surplus, sent)))
 
 
 def difference(required: Counter[bytes], allowed: Counter[bytes], held: Counter[bytes]) -> Difference:
@@ -104,8 +106,6 @@ def difference(required: Counter[bytes], allowed: Counter[bytes], held: Counter[
             missing.remove(original)
             surplus.remove(event)
             altered.append((original, event))
-    # An account may hold what somebody else sent to the same consumer; only events of these mails are our affair.
-    surplus = own_events(surplus, allowed)
     return Difference(missing=tuple(missing), surplus=tuple(surplus), altered=tuple(altered))
 
 

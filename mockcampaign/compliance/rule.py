@@ -65,6 +65,9 @@ def violated(actual: str, case: list[Event] | None = None, *, curl: str | None =
     return Examined(holds=False, actual=actual, case=None if case is None else tuple(case), curl=curl)
 
 
+Examine = Callable[["Bench"], Awaitable[Examined]]
+
+
 class NotExercised(Exception):  # noqa: N818  (it is no error, but an outcome)
     """The rule cannot be put to the test; the text says why."""
 
@@ -81,7 +84,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     requirement: str
     """The sentence that obliges the consumer, with its source."""
     expected: str
-    examine: Callable[[Bench], Awaitable[Examined]]
+    examine: Examine
     """Raises `NotExercised`, and `CouldNotTellError` for trouble of ours."""
     needs: tuple[Need, ...] = ()
     rests_on: tuple[str, ...] = ()

@@ -19,6 +19,9 @@ class Tally:
     attempted: set[int] = field(default_factory=set)
     """Serials that were in any list sent."""
     attempts: int = 0
+    """All of them, modelled ones included."""
+    modelled: int = 0
+    """Attempts that were not sent, but taken to fail as the ones before."""
     batch_events: list[int] = field(default_factory=list)
     """How many events each delivered list held, in order."""
     evidence: list[int] = field(default_factory=list)
@@ -40,6 +43,7 @@ def tally(entries: Sequence[Entry], webhook_ids: Iterable[int]) -> Tally:
                 account.accepted.update(range(entry.first_serial, entry.first_serial + len(entry.events)))
             case Attempted(webhook_id=webhook_id) if webhook_id in wanted:
                 account.attempts += entry.count
+                account.modelled += entry.count if entry.modelled else 0
                 serials = list(serials_in(entry.serials))
                 account.attempted.update(serials)
                 if entry.outcome.accepted:

@@ -126,6 +126,14 @@ class Outage(msgspec.Struct):
         )
 
 
+class Failures(msgspec.Struct):
+    """How often in a row a list of a webhook came to the same failure, and to which."""
+
+    events: tuple[Event, ...]
+    outcome: Outcome
+    count: int
+
+
 class Exporter:
     """The sender's side of everything, sans I/O."""
 
@@ -148,6 +156,9 @@ class Exporter:
         self._request_headers: dict[int, tuple[tuple[str, str], ...]] = {}
         self._outages: list[Outage] = []
         self._faults = FaultTable(seed)
+        self._failures: dict[int, Failures] = {}
+        self._modelled: set[int] = set()
+        """Webhooks whose attempt under way is not really sent."""
         self._ready: list[Outbox] = []
         self._repeats: list[Repeat] = []
         self._scheduled = 0
@@ -403,11 +414,33 @@ class Exporter:
         return attempts
 
     def foreseen(self, attempt: Attempt) -> Outcome | None:
-        """The outcome where an outage, or a fault like one, decides it, else None."""
+        """The outcome where an outage, a fault like one, or what came of the list before decides it, else None."""
         if not attempt.faults:
-            return None
+            return self._modelled_outcome(attempt) if self._failures else None
         fault = last_of(attempt.faults, BeforeConsumer)
         return None if fault is None else fault.outcome
+
+    def _modelled_outcome(self, attempt: Attempt) -> Outcome | None:
+        known = self._failures.get(attempt.webhook_id)
+        if known is None or known.count < self.policy.modelled_after or known.events is not attempt.events:
+            return None
+        number = attempt.number
+        # Now and then it is really asked, whether it still fails alike; but a time-out would cost its time each time.
+        if isinstance(known.outcome, Responded) and number & (number - 1) == 0:
+            return None
+        self._modelled.add(attempt.webhook_id)
+        return known.outcome
+
+    def _count_failure(self, attempt: Attempt, outcome: Outcome) -> None:
+        webhook_id = attempt.webhook_id
+        if outcome.accepted or attempt.faults:
+            self._failures.pop(webhook_id, None)
+            return
+        known = self._failures.get(webhook_id)
+        if known is not None and known.events is attempt.events and known.outcome == outcome:
+            known.count += 1
+        else:
+            self._failures[webhook_id] = Failures(attempt.events, outcome, 1)
 
     def request_of(self, attempt: Attempt) -> Request:
         """What goes over the wire for an attempt, and how."""
@@ -505,7 +538,11 @@ class Exporter:
             outcome,
             attempt.again,
             attempt.faults,
+            attempt.webhook_id in self._modelled,
         )
+        if self.policy.modelled_after and not attempt.duplicate:
+            self._modelled.discard(attempt.webhook_id)
+            self._count_failure(attempt, outcome)
         if attempt.duplicate:
             self._release(outbox, attempt)
         else:

@@ -35,7 +35,13 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
         yield [(f"  {printable(result.trouble)}", DOUBT)]
     sums = result.deliveries
     took = "" if milliseconds is None else f" in {milliseconds / 1_000:.1f} s"
-    yield [(f"  {sums.attempts:,} attempts, {sums.delivered:,} events delivered{took}, seed {result.seed}", FAINT)]
+    modelled = f" and {sums.modelled:,} modelled" if sums.modelled else ""
+    yield [
+        (
+            f"  {sums.attempts:,} attempts{modelled}, {sums.delivered:,} events delivered{took}, seed {result.seed}",
+            FAINT,
+        )
+    ]
 
 
 def _wrong(finding: Finding) -> bool:

@@ -44,7 +44,8 @@ def _scenarios(result: RunResult) -> Iterator[str]:
             _plain(scenario.name),
             _VERDICTS[scenario.verdict],
             format_duration(scenario.virtual_milliseconds),
-            *(str(number) for number in (sums.attempts, sums.delivered, sums.discarded, sums.pending)),
+            f"{sums.attempts} and {sums.modelled} modelled" if sums.modelled else str(sums.attempts),
+            *(str(number) for number in (sums.delivered, sums.discarded, sums.pending)),
         )
         yield f"| {' | '.join(cells)} |"
     yield ""

@@ -25,9 +25,12 @@ class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
     """What a run's sending came to. All but `attempts` count events; an event counts once for each webhook."""
 
     attempts: int
+    """Less those that were modelled."""
     delivered: int
     discarded: int
     pending: int
+    modelled: int = 0
+    """Attempts that were not made, but taken to fail as the ones before (`Policy.modelled_after`)."""
 
 
 class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,10 +113,11 @@ def scenario_result(
         rules=rules,
         expectations=expectations,
         deliveries=Deliveries(
-            attempts=sum(one.attempts for one in account.values()),
+            attempts=sum(one.attempts - one.modelled for one in account.values()),
             delivered=sum(len(one.delivered) for one in account.values()),
             discarded=sum(len(one.discarded) for one in account.values()),
             pending=sum(len(one.pending) for one in account.values()),
+            modelled=sum(one.modelled for one in account.values()),
         ),
         journal=journal,
         strict=strict,

@@ -56,9 +56,11 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
     for finding in [*result.expectations, *result.rules]:
         yield from _finding_lines(finding, verbosity)
     sums = result.deliveries
+    plural = "" if sums.attempts == 1 else "s"
+    modelled = f" and {sums.modelled} modelled" if sums.modelled else ""
     yield [
         (
-            f"  {sums.attempts} attempt{'' if sums.attempts == 1 else 's'}: {sums.delivered} events delivered, "
+            f"  {sums.attempts} attempt{plural}{modelled}: {sums.delivered} events delivered, "
             f"{sums.discarded} discarded, {sums.pending} pending",
             FAINT,
         )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from mockcampaign.compliance.catalogue.acknowledge import ACKNOWLEDGE
+from mockcampaign.compliance.catalogue.authentication import AUTHENTICATION
 from mockcampaign.compliance.catalogue.batch import BATCH
+from mockcampaign.compliance.catalogue.http import HTTP
 from mockcampaign.compliance.catalogue.identity import IDENTITY
+from mockcampaign.compliance.catalogue.order import ORDER
 from mockcampaign.compliance.catalogue.redelivery import REDELIVERY
 from mockcampaign.compliance.rule import Rule
 
@@ -13,6 +16,9 @@ CATALOGUE: tuple[Rule, ...] = (
     *BATCH,
     *IDENTITY,
     *REDELIVERY,
+    *ORDER,
+    *AUTHENTICATION,
+    *HTTP,
 )
 """All of them. Families stay together, and the basics come first."""
 
@@ -21,6 +27,9 @@ FAMILIES: dict[str, str] = {
     "batch": "lists of every size, and every event in them",
     "identity": "what makes two events the same one",
     "redelivery": "the same events again, processed once",
+    "order": "how old events may be, and in which order they come",
+    "authentication": "the right credentials work, and all others are refused",
+    "http": "whatever HTTP allows, and requests that are none of Campaign's",
 }
 """What each family is about."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mockcampaign.compliance.bench import Bench
-from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.compliance.rule import Event, Examine, Examined, NotExercised, Rule, holds, violated
 from mockcampaign.events.payload import SHOWING_TRACES
 from mockcampaign.model import EventType
 
@@ -83,7 +83,7 @@ async def _open_and_click(bench: Bench) -> Examined:
     return holds("an open and a click of one mail in the same millisecond: both kept")
 
 
-def _kept_rule(rule_id: str, title: str, expected: str, examine: object, *rests_on: str) -> Rule:
+def _kept_rule(rule_id: str, title: str, expected: str, examine: Examine, *rests_on: str) -> Rule:
     return Rule(
         id=rule_id,
         family="identity",
@@ -92,7 +92,7 @@ def _kept_rule(rule_id: str, title: str, expected: str, examine: object, *rests_
         requirement=_NO_ID,
         expected=expected,
         needs=("probe",),
-        examine=examine,  # type: ignore[arg-type]
+        examine=examine,
         fix=_FIX,
         example=_EXAMPLE,
         rests_on=rests_on,

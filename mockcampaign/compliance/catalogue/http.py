@@ -1,0 +1,306 @@
+"""HTTP as any sender may speak it, and requests that are none of Campaign's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from mockcampaign.compliance.bench import Bench, body_of
+from mockcampaign.compliance.reproduce import curl
+from mockcampaign.compliance.rule import (
+    Behaviour,
+    Event,
+    Examine,
+    Examined,
+    Need,
+    NotExercised,
+    Rule,
+    holds,
+    violated,
+)
+from mockcampaign.model import Fault, NoAnswer, Responded
+from mockcampaign.transport.faults import StallBody
+from mockcampaign.transport.wire import WireTransport
+
+_RFC = "How Campaign frames its requests is not documented; whatever HTTP/1.1 allows may come (assumed)"
+
+
+async def _taken(bench: Bench, events: list[Event], how: str) -> Examined:
+    """Whether the list is accepted and, if somebody tells, processed."""
+    delivery = await bench.deliver(events, attempts=3)
+    if not delivery.accepted:
+        return violated(f"{delivery.describe()} to {how}")
+    if bench.has_probe:
+        difference = await bench.difference()
+        if difference:
+            return violated(f"200 to {how}, and then: {difference.describe()}")
+    return holds(f"200 to {how}")
+
+
+async def _with_fault(bench: Bench, kind: str, how: str, count: int = 5, **options: Any) -> Examined:
+    await bench.must_deliver(bench.events(count))
+    if bench.has_probe:
+        await bench.must_process(count)
+    bench.fault(kind, **options)
+    return await _taken(bench, bench.events(count), how)
+
+
+async def _reused(bench: Bench) -> Examined:
+    for number in range(1, 11):
+        delivery = await bench.deliver(bench.events(1))
+        if any(not isinstance(outcome, Responded) for outcome in delivery.outcomes):
+            return violated(f"{delivery.describe()} to request {number} on one connection")
+    return holds("ten requests after one another, on one connection as long as the consumer keeps it")
+
+
+async def _new_connection(bench: Bench) -> Examined:
+    return await _with_fault(bench, "new-connection", "a list on a connection of its own")
+
+
+async def _chunked(bench: Bench) -> Examined:
+    return await _with_fault(bench, "chunked", "a list in chunks, whose length is not stated", 10, chunk_bytes=700)
+
+
+async def _expect(bench: Bench) -> Examined:
+    return await _with_fault(bench, "expect-continue", "a list with Expect: 100-continue")
+
+
+async def _split(bench: Bench) -> Examined:
+    return await _with_fault(bench, "split-headers", "a list whose headers come in several packets", piece_bytes=48)
+
+
+async def _header_case(bench: Bench) -> Examined:
+    return await _with_fault(bench, "header-case", "a list with the names of its headers in capitals", case="upper")
+
+
+async def _slow_body(bench: Bench) -> Examined:
+    how = "a list whose body comes in pieces, and takes a second"
+    return await _with_fault(bench, "trickle-body", how, 10, piece_bytes=420, pause=120)
+
+
+async def _charset(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(2))
+    for value in ("application/json; charset=utf-8", "application/json;charset=UTF-8"):
+        with bench.fault("content-type", value=value):
+            examined = await _taken(bench, bench.events(2), f"a list with Content-Type: {value}")
+        if not examined.holds:
+            return examined
+    return holds("200 with a charset in the Content-Type, and without")
+
+
+async def _methods(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(1))
+    if bench.has_probe:
+        await bench.must_process(1)
+    for method in ("PUT", "PATCH", "DELETE", "GET"):
+        events = bench.events(1)
+        bench.expect_events_of(events)
+        outcome = await bench.request("a list", body_of(events), method=method)
+        command = curl(bench.url, body_of(events), bench.settings.authentication, method=method)
+        # A page for those who look at the address is nobody's harm.
+        if isinstance(outcome, Responded) and outcome.status < 300 and method != "GET":
+            return violated(f"{outcome.describe()} to {method}", curl=command)
+        if bench.has_probe:
+            difference = await bench.difference()
+            if difference:
+                return violated(f"{method} was processed: {difference.describe()}", curl=command)
+    return holds("PUT, PATCH, DELETE and GET were not taken for lists")
+
+
+async def _two_at_once(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(1))
+    if StallBody not in bench.faults:
+        raise NotExercised("an application called in-process has no slow connection")
+    over: list[str] = []
+
+    async def send(name: str, faults: tuple[Fault, ...]) -> object:
+        events = bench.events(2)
+        outcome = await bench.request(f"{name} of two lists at once", body_of(events), faults=faults)
+        over.append(name)
+        return outcome
+
+    slow = asyncio.ensure_future(send("the slow one", (StallBody(pause=1_000),)))
+    quick = await asyncio.gather(*(send("a quick one", ()) for _ in range(3)))
+    waited = slow.done()
+    await slow
+    if waited or any(not isinstance(outcome, Responded) for outcome in quick):
+        return violated("lists of other webhooks were answered only after one whose body took a second")
+    return holds("lists of other webhooks were answered while one was still coming")
+
+
+async def _oversized(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(1))
+    for what, body in _oversized_bodies():
+        outcome = await bench.request(what, body)
+        if isinstance(outcome, Responded) and outcome.accepted:
+            return violated(f"200 to {what}")
+        delivery = await bench.deliver(bench.events(2), attempts=3)
+        if not delivery.accepted:
+            return violated(f"{outcome.describe()} to {what}, and then {delivery.describe()} to an ordinary list")
+    return holds("bodies that are far too long or too deep were refused, and ordinary lists taken afterwards")
+
+
+def _oversized_bodies() -> Iterable[tuple[str, bytes]]:
+    yield "a body of 20 MB that is no list", b'{"a":"' + b"x" * 20_000_000 + b'"}'
+    yield "a list nested 100,000 levels deep", b"[" * 100_000 + b"]" * 100_000
+
+
+async def _certificate(bench: Bench) -> Examined:
+    transport = WireTransport()
+    try:
+        outcome = await bench.request("certificate", b"[]", method="OPTIONS", transport=transport)
+    finally:
+        await transport.aclose()
+    if isinstance(outcome, NoAnswer) and outcome.phase == "tls":
+        return violated(outcome.describe())
+    return holds("the certificate is valid for the name, and issued by an authority that this machine trusts")
+
+
+def _framing(
+    rule_id: str,
+    title: str,
+    expected: str,
+    examine: Examine,
+    fix: str,
+    example: str,
+    *,
+    requirement: str = f"{_RFC} (RFC 9112).",
+    needs: tuple[Need, ...] = (),
+    relies_on: tuple[Behaviour, ...] = ("list", "retry"),
+) -> Rule:
+    return Rule(
+        id=rule_id,
+        family="http",
+        level="must",
+        title=title,
+        requirement=requirement,
+        expected=expected,
+        examine=examine,
+        needs=needs,
+        relies_on=relies_on,
+        fix=fix,
+        example=example,
+    )
+
+
+_WHOLE = "Let the server or framework read the body, and wait for all of it."
+_WHOLE_EXAMPLE = "body = await request.body()"
+
+HTTP = (
+    _framing(
+        "takes-reused-connection",
+        "Takes many requests on one connection",
+        "an answer to each of ten requests in a row",
+        _reused,
+        "Answer with the right Content-Length, and say Connection: close before closing.",
+        "return Response(b'ok', headers={'Content-Length': '2'})",
+    ),
+    _framing(
+        "takes-new-connection",
+        "Takes a request on a connection of its own",
+        "200 to a list with Connection: close",
+        _new_connection,
+        "Keep nothing that matters with the connection.",
+        "known = database.keys()  # and not connection.keys",
+        needs=("connection",),
+    ),
+    _framing(
+        "takes-chunked-body",
+        "Takes a body whose length is not stated",
+        "200 to a list in chunks, and all of it processed",
+        _chunked,
+        _WHOLE,
+        _WHOLE_EXAMPLE,
+    ),
+    _framing(
+        "takes-expect-continue",
+        "Takes a body that waits to be asked for",
+        "200 to a list with Expect: 100-continue",
+        _expect,
+        "Answer 100, as servers do by themselves, or read the body all the same.",
+        "h11, uvicorn, gunicorn and node do it without being told",
+        needs=("connection",),
+    ),
+    _framing(
+        "takes-split-headers",
+        "Takes headers that come in several packets",
+        "200 to a list whose headers come in pieces",
+        _split,
+        "Read until the empty line, whatever a single read gives.",
+        "head = await reader.readuntil(b'\\r\\n\\r\\n')",
+        needs=("connection",),
+    ),
+    _framing(
+        "ignores-header-case",
+        "Knows header names in any case",
+        "200 to a list with the names of its headers in capitals",
+        _header_case,
+        "Look headers up by names in lower case, or in a mapping that does so.",
+        "headers = {name.lower(): value for name, value in raw}",
+    ),
+    _framing(
+        "takes-slow-body",
+        "Takes a body that comes slowly",
+        "200 to a list whose body takes a second",
+        _slow_body,
+        f"{_WHOLE} Give it as long as the sender has: some seconds.",
+        _WHOLE_EXAMPLE,
+        needs=("connection",),
+        relies_on=("list", "time-out"),
+    ),
+    _framing(
+        "takes-charset",
+        "Takes a Content-Type with a charset, and without",
+        "200 to application/json, with charset=utf-8 or without it",
+        _charset,
+        "Compare the media type only, less its parameters and in lower case.",
+        "media_type = header.partition(';')[0].strip().lower()",
+        relies_on=("list", "charset"),
+    ),
+    _framing(
+        "refuses-other-methods",
+        "Takes lists from POST only",
+        "an error status to PUT, PATCH and DELETE, and nothing processed of theirs or of GET's",
+        _methods,
+        "Route POST only.",
+        "@app.post('/hook')",
+        requirement="Event data comes by POST (vendor's webhook guide).",
+        relies_on=("list",),
+    ),
+    _framing(
+        "serves-webhooks-at-once",
+        "Answers one webhook while another one's list still comes",
+        "other lists answered within the second that one of them takes",
+        _two_at_once,
+        "Use a server with several threads or workers, or an asynchronous one, and hold no lock while a body comes.",
+        "gunicorn --worker-class gthread --threads 8 app:app",
+        needs=("connection",),
+        relies_on=("list", "parallel"),
+    ),
+    Rule(
+        id="survives-oversized-body",
+        family="http",
+        level="should",
+        title="Refuses far too long and far too deep bodies without harm",
+        requirement="The address of a webhook is open to the world, and other senders send other things (CWE-400).",
+        expected="an error status, and 200 to ordinary lists afterwards",
+        examine=_oversized,
+        fix="Limit the size of bodies to some megabytes, and use a JSON parser that refuses deep nesting.",
+        example="except (ValueError, RecursionError): return Response(status_code=400)",
+    ),
+    Rule(
+        id="has-valid-certificate",
+        family="http",
+        level="should",
+        title="Has a certificate that is valid for its name",
+        requirement="Requests come over HTTPS on port 443 (vendor's webhook guide, later versions). That the sender "
+        "verifies certificates is assumed.",
+        expected="a TLS handshake that needs no exception",
+        needs=("https",),
+        examine=_certificate,
+        fix="Get a certificate for the host's name from a public authority, and send the whole chain.",
+        example="certbot --nginx -d hooks.example.com",
+        cannot_tell="Whether the vendor trusts the same authorities as this machine.",
+    ),
+)

@@ -1,0 +1,190 @@
+"""Time: how old events may be, in which order they come, and in what unit they tell it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mockcampaign.compliance.bench import Bench
+from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.model import EventType
+from mockcampaign.policy import MINUTE
+
+_LATE = (
+    "What is not acknowledged comes again every 10 seconds, until three days after its creation, while newer events go "
+    "on (vendor's webhook guide)."
+)
+_FIX = "Take every event, and let its created decide what is newer, not the order in which events arrive."
+_EXAMPLE = "state = max(events_of_mail, key=lambda event: event['created'])"
+
+
+async def _old(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(2))
+    age = bench.campaign.exporter.policy.event_age_max - MINUTE
+    events = [bench.event(created=bench.campaign.now - age + number) for number in range(3)]
+    delivery = await bench.deliver(events, attempts=3)
+    if not delivery.accepted:
+        return violated(f"{delivery.describe()} to events that are almost three days old", events)
+    if bench.has_probe:
+        difference = await bench.difference()
+        if difference:
+            return violated(f"events that are almost three days old: {difference.describe()}", events)
+    return holds("events that were almost three days old were taken")
+
+
+async def _late(bench: Bench) -> Examined:
+    await bench.must_process(2)
+    older = bench.events(3)
+    await bench.must_deliver(bench.events(3))
+    await bench.must_deliver(older)
+    difference = await bench.difference()
+    if difference:
+        return violated(f"three events after three newer ones: {difference.describe()}", older)
+    return holds("older events after newer ones were kept")
+
+
+async def _late_in_journey(bench: Bench) -> Examined:
+    """Journeys of some mails, whose lists arrive in another order than they were made, and some of them twice."""
+    await bench.must_process(2)
+    journeys = [_journey(bench, 1 + bench.random.randrange(4)) for _ in range(8)]
+    events = sorted((event for journey in journeys for event in journey), key=lambda event: event["created"])
+    lists = [events[at : at + 5] for at in range(0, len(events), 5)]
+    bench.random.shuffle(lists)
+    for number, part in enumerate(lists):
+        if number % 3 == 1:
+            with bench.fault("lost-ack", times=1):
+                await bench.must_deliver(part)
+        else:
+            await bench.must_deliver(part)
+    held = await bench.events_held()
+    newest: dict[str, Event] = {}
+    for event in held:
+        mail, created = event.get("mailId"), event.get("created")
+        if isinstance(mail, str) and isinstance(created, int):
+            known = newest.get(mail)
+            if known is None or created >= known["created"]:
+                newest[mail] = event
+    stale = [journey for journey in journeys if _created(newest.get(journey[-1]["mailId"])) != journey[-1]["created"]]
+    if stale and "created" in bench.shown_fields:
+        known = newest.get(stale[0][-1]["mailId"])
+        behind = "nothing" if known is None else f"an event {stale[0][-1]['created'] - known['created']} ms older"
+        return violated(
+            f"{len(stale)} of {len(journeys)} mails do not end with their newest event; the first ends with {behind}",
+            stale[0],
+        )
+    return holds(f"{len(journeys)} mails end with their newest event, though older ones came after it")
+
+
+def _created(event: Event | None) -> object:
+    return None if event is None else event.get("created")
+
+
+def _journey(bench: Bench, acts: int) -> list[Event]:
+    first = bench.event()
+    return [
+        first,
+        *(
+            {**first, "created": first["created"] + number * 3_001, "remoteAddress": f"203.0.113.{number}"}
+            if "remoteAddress" in first
+            else {**first, "created": first["created"] + number * 3_001}
+            for number in range(1, acts + 1)
+        ),
+    ]
+
+
+async def _click_first(bench: Bench) -> Examined:
+    await bench.must_process(1)
+    opened = bench.events(1, EventType.OPEN)[0]
+    same = {name: value for name, value in opened.items() if name not in ("type", "created")}
+    clicked = bench.events(1, EventType.CLICK, **same)[0]
+    bench.webhook(1, EventType.OPEN)
+    bench.webhook(2, EventType.CLICK)
+    click = await bench.deliver([clicked], number=2, attempts=3)
+    if not click.accepted:
+        raise NotExercised(f"the consumer takes no clicks: {click.describe()}")
+    delivery = await bench.deliver([opened], number=1, attempts=3)
+    if not delivery.accepted:
+        return violated(f"{delivery.describe()} to an open whose click came before it", [opened])
+    difference = await bench.difference()
+    if difference:
+        return violated(f"a click, and then the open before it: {difference.describe()}", [clicked, opened])
+    return holds("a click that came before its open, and the open, were kept")
+
+
+async def _milliseconds(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(1))
+    events = [bench.event(created=bench.campaign.now - 1_000 * number - 1 - 332 * number) for number in range(3)]
+    await bench.must_deliver(events)
+    held = {event.get("mailId"): event.get("created") for event in await bench.events_held()}
+    for event in events:
+        if event["mailId"] not in held:
+            raise NotExercised("the account does not hold what was acknowledged")
+        kept = held[event["mailId"]]
+        if kept != event["created"]:
+            return violated(f"created {event['created']} became {msgspec.json.encode(kept).decode()}", [event])
+    return holds("created is kept to the millisecond")
+
+
+ORDER = (
+    Rule(
+        id="keeps-created",
+        family="order",
+        level="must",
+        title="Keeps created to the millisecond",
+        requirement="created is the moment of the act in milliseconds since 1970 (vendor's webhook guide).",
+        expected="the same number in the account",
+        needs=("probe events",),
+        examine=_milliseconds,
+        fix="Keep the number as it is, or in a type with milliseconds.",
+        example="datetime.fromtimestamp(created / 1000, UTC)",
+    ),
+    Rule(
+        id="keeps-late-events",
+        family="order",
+        level="must",
+        title="Keeps events that are older than what it has",
+        requirement=_LATE,
+        expected="each event processed once, though newer ones came before",
+        needs=("probe",),
+        examine=_late,
+        fix=_FIX,
+        example=_EXAMPLE,
+    ),
+    Rule(
+        id="keeps-click-before-open",
+        family="order",
+        level="must",
+        title="Keeps a click that comes before its open",
+        requirement="Each type has a webhook of its own (vendor's webhook guide), and each webhook its own retries.",
+        expected="both kept, in whichever order they come",
+        needs=("probe",),
+        relies_on=("list", "retry", "parallel"),
+        examine=_click_first,
+        fix="Let no event depend on another one's being there before.",
+        example="INSERT INTO mails … ON CONFLICT DO NOTHING  -- with either event",
+    ),
+    Rule(
+        id="keeps-newest-state",
+        family="order",
+        level="must",
+        title="Ends with the newest event of each mail, whatever came last",
+        requirement=_LATE,
+        expected="for each mail, its newest event by created in the account",
+        needs=("probe events",),
+        examine=_late_in_journey,
+        fix=_FIX,
+        example=_EXAMPLE,
+    ),
+    Rule(
+        id="takes-old-events",
+        family="order",
+        level="must",
+        title="Takes events that are almost three days old",
+        requirement="An event is delivered until three days after its creation (vendor's webhook guide).",
+        expected="200, and each event processed",
+        relies_on=("list", "retry", "discard"),
+        examine=_old,
+        fix="Do not reject events for their age; Campaign itself discards them after three days.",
+        example="# no `if created < yesterday: continue`",
+        span=10 * MINUTE,
+    ),
+)

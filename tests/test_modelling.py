@@ -1,0 +1,91 @@
+"""Long spans of equal failures are not sent attempt by attempt, where the policy says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from builders import Consumer, activated, attempts_at, entries_of, exporter, happen, run
+from mockcampaign.engine.journal import Attempted
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.policy import Policy
+
+BAD = Responded(500)
+
+
+def played(answer: Outcome | object, modelled_after: int) -> tuple[Consumer, list[Attempted]]:
+    box = exporter(policy=Policy(modelled_after=modelled_after))
+    activated(box)
+    happen(box, 3)
+    consumer = run(box, Consumer(answer))  # type: ignore[arg-type]
+    return consumer, entries_of(box, Attempted)
+
+
+def test_three_days_of_equal_answers_take_a_handful_of_requests() -> None:
+    consumer, attempted = played(BAD, 3)
+    # The first three, and then those whose number is a power of two.
+    assert len(consumer.requests) == 3 + len([4 << shift for shift in range(13)])
+    assert sum(entry.count for entry in attempted) == 25_920
+    assert sum(entry.count for entry in attempted if entry.modelled) == 25_920 - len(consumer.requests)
+    assert all(entry.outcome == BAD for entry in attempted)
+
+
+def test_attempts_are_at_the_same_moments_as_without() -> None:
+    moments = []
+    for modelled_after in (0, 5):
+        box = exporter(policy=Policy(modelled_after=modelled_after))
+        activated(box)
+        happen(box)
+        run(box, Consumer(BAD))
+        moments.append(attempts_at(box))
+    assert moments[0] == moments[1]
+
+
+@pytest.mark.parametrize(("number", "sent"), [(3, 3), (4, 4), (5, 8), (8, 8), (9, 16)])
+def test_a_consumer_that_recovers_is_noticed_at_the_next_real_attempt(number: int, sent: int) -> None:
+    _, attempted = played(lambda count: Responded(200) if _number(count) >= number else BAD, 3)
+    assert attempted[-1].outcome.accepted
+    assert attempted[-1].first_number == sent
+    assert not attempted[-1].modelled
+
+
+def _number(count: int) -> int:
+    """The attempt's number, by how many requests there were."""
+    return count if count <= 3 else 4 << (count - 4)
+
+
+def test_failures_that_differ_are_all_sent() -> None:
+    answers = [Responded(500), Responded(502)]
+    consumer, _ = played(lambda count: Responded(200) if count == 40 else answers[count % 2], 2)
+    assert len(consumer.requests) == 40
+
+
+def test_a_time_out_is_not_waited_for_again() -> None:
+    consumer, attempted = played(TimedOut("wait"), 2)
+    assert len(consumer.requests) == 2
+    assert sum(entry.count for entry in attempted) > 10_000
+
+
+def test_no_answer_counts_as_failure_too() -> None:
+    consumer, _ = played(NoAnswer("wait", "closed"), 2)
+    assert len(consumer.requests) == 2
+
+
+def test_without_the_policy_all_are_sent() -> None:
+    consumer, attempted = played(lambda count: Responded(200) if count == 200 else BAD, 0)
+    assert len(consumer.requests) == 200
+    assert not any(entry.modelled for entry in attempted)
+
+
+def test_the_next_list_is_really_sent() -> None:
+    box = exporter(policy=Policy(modelled_after=2, batch_events_max=1))
+    activated(box)
+    happen(box, 2)
+    consumer = run(box, Consumer(lambda count: Responded(200) if count > 3 else BAD))
+    assert [len(request.body) for request in consumer.requests] == [len(b'[{"n":0}]')] * len(consumer.requests)
+    assert entries_of(box, Attempted)[-1].first_number == 1
+
+
+def test_a_negative_number_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match=r"policy\.modelled_after: negative"):
+        Policy(modelled_after=-1)
