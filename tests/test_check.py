@@ -192,13 +192,23 @@ def command(*arguments: str) -> int:
 
 def test_check_over_sockets(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = tmp_path / "report.json"
-    status = command("check", f"{url}/hook", "--probe", f"{url}/processed", "--report-json", str(report), "--no-color")
+    status = command(
+        "check",
+        f"{url}/hook",
+        "--probe",
+        f"{url}/processed",
+        "--report-json",
+        str(report),
+        "--no-color",
+        "--skip",
+        "http",
+    )
     printed = capsys.readouterr().out
     assert status == 0, printed
-    assert f"no violation in {len(CATALOGUE)} of {len(CATALOGUE)} rules" in printed or "not exercised" in printed
+    assert "compliant  no violation in " in printed
     written = json.loads(report.read_bytes())
     assert written["compliant"] is True
-    assert {rule["id"] for rule in written["rules"]} == {rule.id for rule in CATALOGUE}
+    assert {rule["id"] for rule in written["rules"]} == {rule.id for rule in CATALOGUE if rule.family != "http"}
 
 
 def test_rules_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
