@@ -41,7 +41,7 @@ OWNERS = {
     "markupsafe": {"report.html"},
     "jmespath": {"compliance.probe"},
     "pytest": {"pytest_plugin"},
-    "rich": {"cli.terminal"},
+    "rich": {"cli.progress"},
     "sse_starlette": {"server.stream"},
     "starlette": {
         "samples",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -11,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -319,43 +317,3 @@ def test_help_names_every_command_and_imports_nothing_heavy(tmp_path: Path) -> N
     )
     heavy = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert heavy.stdout == "[]\n"
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
-def test_a_terminal_shows_progress_of_a_long_run(tmp_path: Path) -> None:
-    """The consumer answers when the progress display has been seen, so nothing here is a matter of time."""
-    import pty
-    import threading
-
-    shown = threading.Event()
-
-    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            return
-        while (await receive()).get("more_body"):
-            pass
-        await asyncio.to_thread(shown.wait, 60)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    probe = '  probe: {url: "${CONSUMER_URL}/processed", events: "@"}\n'
-    written(tmp_path, (probe, ""), ("      consumer: {processed: exactly-once}\n", ""))
-    terminal, other_end = pty.openpty()
-    with served(app) as url:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mockcampaign", "run", "."],
-            cwd=tmp_path,
-            env={**os.environ, "CONSUMER_URL": url, "TERM": "xterm"},
-            stdout=subprocess.PIPE,
-            stderr=other_end,
-        )
-        os.close(other_end)
-        seen = b""
-        while b"of virtual time after" not in seen:
-            seen += os.read(terminal, 1_000)
-        shown.set()
-        printed, _ = process.communicate(timeout=60)
-    os.close(terminal)
-    assert process.returncode == 0
-    assert b"three opens: 0s of virtual time after" in seen
-    assert printed.startswith(b"compliant  three opens")

@@ -12,7 +12,7 @@ import click
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options
 from mockcampaign.cli.playing import reported, run_async, wire
-from mockcampaign.cli.terminal import INTERRUPTED, interrupted, print_lines, use_color
+from mockcampaign.cli.terminal import INTERRUPTED, columns, interrupted, print_lines, use_color
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.model import Authentication, BasicAuthentication, EventType, KeyAuthentication, NoAuthentication
@@ -139,7 +139,7 @@ def check(
     examiner.not_reached()
     result = check_result(examiner.examinations, url, settings)
     with shielded():
-        print_lines(check_lines(result, verbosity=verbose - quiet, explain=explain), color)
+        print_lines(check_lines(result, verbosity=verbose - quiet, explain=explain, width=columns()), color)
     print_lines(headline_lines(result, examiner.milliseconds), color)
     reported(result, outputs)
     return exit_status(result) if status is None else status

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mockcampaign.cli.ci import announce
-from mockcampaign.cli.terminal import print_lines, progress
+from mockcampaign.cli.terminal import print_lines
 from mockcampaign.errors import CouldNotTellError, InvalidInputError, MockcampaignError
 
 if TYPE_CHECKING:
     from mockcampaign.cli.options import Outputs
+    from mockcampaign.cli.progress import Watch
     from mockcampaign.report.results import RunResult, ScenarioResult
     from mockcampaign.scenario.load import Plan
     from mockcampaign.transport import Transport
@@ -27,7 +28,13 @@ Result = TypeVar("Result")
 
 
 async def play(
-    plan: Plan, transport: Transport, *, seed: int, strict: bool, done: Callable[[ScenarioResult], None]
+    plan: Plan,
+    transport: Transport,
+    *,
+    seed: int,
+    strict: bool,
+    done: Callable[[ScenarioResult], None],
+    watch: Watch | None = None,
 ) -> None:
     """Play one plan and hand its result over, also where it is cut short."""
     from mockcampaign.scenario.judge import judge, nothing_shown
@@ -36,7 +43,7 @@ async def play(
     player = Player.with_campaign(plan, transport, seed=seed)
     trouble: str | None = None
     try:
-        async with progress(player):
+        with contextlib.nullcontext() if watch is None else watch.playing(player):
             await player.play()
         trouble = nothing_shown(plan, player.campaign.journal.entries, player.campaign.exporter.idle)
     except CouldNotTellError as error:

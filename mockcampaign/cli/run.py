@@ -11,7 +11,17 @@ import click
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options
 from mockcampaign.cli.playing import play, print_scenario, run_async, seeds, summed_up, wire
-from mockcampaign.cli.terminal import COULD_NOT_TELL, USAGE_ERROR, complain, failed, interrupted, print_lines, use_color
+from mockcampaign.cli.progress import progress
+from mockcampaign.cli.terminal import (
+    COULD_NOT_TELL,
+    USAGE_ERROR,
+    columns,
+    complain,
+    failed,
+    interrupted,
+    print_lines,
+    use_color,
+)
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CouldNotTellError, MockcampaignError
 
@@ -57,12 +67,15 @@ def run(
     async def play_all() -> None:
         from mockcampaign.transport.wire import wait_until_reachable
 
-        for plan in plans:
-            url = plan.scenario.consumer.url
-            if wait_for_consumer and not await wait_until_reachable(url, wait_for_consumer):
-                raise CouldNotTellError(f"consumer {url}: not reachable within {format_duration(wait_for_consumer)}")
-            async with wire(ca_file, not insecure) as transport:
-                await play(plan, transport, seed=seed_of(plan), strict=strict, done=done)
+        async with progress(len(plans)) as watch:
+            for plan in plans:
+                url = plan.scenario.consumer.url
+                if wait_for_consumer and not await wait_until_reachable(url, wait_for_consumer):
+                    raise CouldNotTellError(
+                        f"consumer {url}: not reachable within {format_duration(wait_for_consumer)}"
+                    )
+                async with wire(ca_file, not insecure) as transport:
+                    await play(plan, transport, seed=seed_of(plan), strict=strict, done=done, watch=watch)
 
     try:
         with shielded():
@@ -78,6 +91,6 @@ def run(
         status = failed()
     if results:
         result = summed_up(results, outputs)
-        print_lines(summary_lines(result), color)
+        print_lines(summary_lines(result, verbosity=verbose - quiet, width=columns()), color)
         status = exit_status(result) if status is None else status
     return COULD_NOT_TELL if status is None else status

@@ -6,14 +6,19 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from mockcampaign.compliance.rules import Finding
+from mockcampaign.report.columns import PLAIN, Styled
 from mockcampaign.report.results import RunResult, ScenarioResult
-from mockcampaign.report.text import BAD, DOUBT, FAINT, GOOD, MARKS, PLAIN, STRONG, Styled, printable, timeline_lines
+from mockcampaign.report.text import BAD, DOUBT, FAINT, GOOD, MARKS, STRONG, printable, timeline_lines
 
 WIDTH = 110
+"""Longer lines are no pleasure to read, however wide the terminal."""
 
 
-def check_lines(result: RunResult, *, verbosity: int = 0, explain: bool = False) -> Iterator[list[Styled]]:
+def check_lines(
+    result: RunResult, *, verbosity: int = 0, explain: bool = False, width: int | None = None
+) -> Iterator[list[Styled]]:
     """The whole report. Verbosity -1: only what is wrong; 1: every rule with what was seen."""
+    width = WIDTH if width is None else min(width, WIDTH)
     scenarios = {scenario.name: scenario for scenario in result.scenarios}
     families: dict[str, list[Finding]] = {}
     for finding in result.rules:
@@ -22,7 +27,7 @@ def check_lines(result: RunResult, *, verbosity: int = 0, explain: bool = False)
         if verbosity >= 0 or any(_wrong(finding) for finding in findings):
             yield [(family, STRONG)]
         for finding in findings:
-            yield from _finding_lines(finding, scenarios.get(finding.id), verbosity, explain)
+            yield from _finding_lines(finding, scenarios.get(finding.id), verbosity, explain, width)
 
 
 def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterator[list[Styled]]:
@@ -49,7 +54,7 @@ def _wrong(finding: Finding) -> bool:
 
 
 def _finding_lines(
-    finding: Finding, scenario: ScenarioResult | None, verbosity: int, explain: bool
+    finding: Finding, scenario: ScenarioResult | None, verbosity: int, explain: bool, width: int
 ) -> Iterator[list[Styled]]:
     wrong = _wrong(finding)
     if verbosity < 0 and not wrong:
@@ -62,21 +67,21 @@ def _finding_lines(
         (finding.title, PLAIN if wrong else FAINT),
     ]
     if said and not wrong:
-        yield from _wrapped("", said)
+        yield from _wrapped("", said, width)
     if not wrong:
         return
-    yield from _wrapped("required", finding.requirement)
-    yield from _wrapped("expected", finding.expected)
-    yield from _wrapped("actual", printable(finding.actual))
+    yield from _wrapped("required", finding.requirement, width)
+    yield from _wrapped("expected", finding.expected, width)
+    yield from _wrapped("actual", printable(finding.actual), width)
     if finding.fix:
-        yield from _wrapped("fix", finding.fix)
+        yield from _wrapped("fix", finding.fix, width)
     if finding.reproduce is not None and finding.reproduce.curl is not None and (explain or verbosity > 0):
         yield [("         see it    ", FAINT), (printable(finding.reproduce.curl), PLAIN)]
     if explain and scenario is not None:
         yield from timeline_lines(scenario, None)
 
 
-def _wrapped(label: str, text: str) -> Iterator[list[Styled]]:
-    lines: Sequence[str] = textwrap.wrap(text, WIDTH - 19) or [""]
+def _wrapped(label: str, text: str, width: int) -> Iterator[list[Styled]]:
+    lines: Sequence[str] = textwrap.wrap(text, width - 19) or [""]
     for index, line in enumerate(lines):
         yield [(f"         {label if index == 0 else '':<10}", FAINT), (line, PLAIN)]

@@ -7,21 +7,17 @@ from collections.abc import Iterator
 from mockcampaign.compliance.rules import Finding
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Began
+from mockcampaign.report.columns import PLAIN, Style, Styled, cells, fitted
 from mockcampaign.report.results import RunResult, ScenarioResult
 from mockcampaign.report.timeline import Line, timeline
 
 TIMELINE_LINES_MAX = 30
 """More are cut out of the middle unless asked for."""
 
-Style = dict[str, str | bool]
-Styled = tuple[str, Style]
-"""A piece of a line, and how a terminal may show it (keywords of `click.style`)."""
-
 GOOD: Style = {"fg": "green"}
 BAD: Style = {"fg": "red"}
 DOUBT: Style = {"fg": "yellow"}
 FAINT: Style = {"dim": True}
-PLAIN: Style = {}
 STRONG: Style = {"bold": True}
 
 MARKS: dict[str, Styled] = {
@@ -43,7 +39,7 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
     yield [_VERDICTS[result.verdict], ("  ", PLAIN), (printable(result.name), STRONG)]
     if verbosity < 0 and result.compliant:
         return
-    yield [(f"  {result.file}", FAINT)]
+    yield [(f"  {printable(result.file)}", FAINT)]
     began = result.journal[0]
     assert isinstance(began, Began)
     seed = f"seed {result.seed}"
@@ -67,8 +63,11 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
     ]
 
 
-def summary_lines(result: RunResult) -> Iterator[list[Styled]]:
-    """The last line of a run."""
+def summary_lines(result: RunResult, *, verbosity: int = 0, width: int | None = None) -> Iterator[list[Styled]]:
+    """The end of a run: a table of several scenarios, and how they went in one line."""
+    if len(result.scenarios) > 1 and verbosity >= 0:
+        yield []
+        yield from _table_lines(result, width)
     counts = dict.fromkeys(_VERDICTS, 0)
     for scenario in result.scenarios:
         counts[scenario.verdict] += 1
@@ -83,6 +82,23 @@ def summary_lines(result: RunResult) -> Iterator[list[Styled]]:
     ]
 
 
+def _table_lines(result: RunResult, width: int | None) -> Iterator[list[Styled]]:
+    heads = ("attempts", "delivered", "discarded", "pending")
+    rows = [[f"{getattr(scenario.deliveries, head):,}" for head in heads] for scenario in result.scenarios]
+    widths = [max(len(head), *(len(row[index]) for row in rows)) for index, head in enumerate(heads)]
+    verdict_width = max(len(word) for word, _ in _VERDICTS.values())
+    names = [printable(scenario.name) for scenario in result.scenarios]
+    name_width = max(len("scenario"), *map(cells, names))
+    if width is not None:
+        name_width = max(min(name_width, width - verdict_width - sum(widths) - 2 * (len(heads) + 1)), len("scenario"))
+    numbers = "  ".join(f"{head:>{size}}" for head, size in zip(heads, widths, strict=True))
+    yield [(f"{'verdict':<{verdict_width}}  {fitted('scenario', name_width)}  {numbers}", FAINT)]
+    for scenario, name, row in zip(result.scenarios, names, rows, strict=True):
+        word, style = _VERDICTS[scenario.verdict]
+        numbers = "  ".join(f"{number:>{size}}" for number, size in zip(row, widths, strict=True))
+        yield [(f"{word:<{verdict_width}}", style), (f"  {fitted(name, name_width)}  {numbers}", PLAIN)]
+
+
 def plain_report(result: ScenarioResult) -> str:
     """The report on one scenario as plain text."""
     return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in scenario_lines(result, verbosity=1))
@@ -94,7 +110,7 @@ def printable(text: str) -> str:
 
 
 def timeline_lines(result: ScenarioResult, lines_max: int | None) -> Iterator[list[Styled]]:
-    names = {webhook_id: name for name, webhook_id in result.webhooks.items()}
+    names = {webhook_id: printable(name) for name, webhook_id in result.webhooks.items()}
     lines = list(timeline(result.journal, names))
     when_width = min(max((len(line.when) for line in lines), default=0), 32)
     who_width = max((len(line.who) for line in lines), default=0)
@@ -108,7 +124,7 @@ def timeline_lines(result: ScenarioResult, lines_max: int | None) -> Iterator[li
             continue
         style = {None: FAINT, True: GOOD, False: BAD}[line.accepted]
         yield [
-            (f"    {line.when:<{when_width}}  {line.who:<{who_width}}  {line.what}", PLAIN),
+            (f"    {line.when:<{when_width}}  {line.who:<{who_width}}  {printable(line.what)}", PLAIN),
             (f"  {printable(line.came_to)}" if line.came_to else "", style),
         ]
 
@@ -117,10 +133,10 @@ def _finding_lines(finding: Finding, verbosity: int) -> Iterator[list[Styled]]:
     failed = finding.outcome in ("fail", "warn", "could-not-tell")
     if not failed and (verbosity < 0 or (finding.place is None and verbosity < 1)):
         return
-    yield [("  ", PLAIN), MARKS[finding.outcome], (f" {finding.title}", PLAIN)]
+    yield [("  ", PLAIN), MARKS[finding.outcome], (" ", PLAIN), (printable(finding.title), PLAIN)]
     if failed:
         if finding.place is not None:
-            yield [(f"         at {finding.place}", FAINT)]
-        yield [(f"         required  {finding.requirement}", FAINT)]
-        yield [(f"         expected  {finding.expected}", PLAIN)]
-        yield [(f"         actual    {printable(finding.actual)}", PLAIN)]
+            yield [("         at ", FAINT), (printable(finding.place), FAINT)]
+        yield [("         required  ", FAINT), (printable(finding.requirement), FAINT)]
+        yield [("         expected  ", PLAIN), (printable(finding.expected), PLAIN)]
+        yield [("         actual    ", PLAIN), (printable(finding.actual), PLAIN)]

@@ -1,0 +1,151 @@
+"""What a person sees on a terminal: lines that fit, colours only where they are wanted, and how far a run is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import struct
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commands import written
+from golden import check_golden
+from mockcampaign.report.columns import PLAIN, cells, fitted, folded
+from mockcampaign.report.results import run_result
+from mockcampaign.report.text import scenario_lines, summary_lines
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.serving import served
+from results import every_outcome, scenario
+
+# Windows has no pseudo-terminals.
+fcntl, pty, termios = (pytest.importorskip(name) for name in ("fcntl", "pty", "termios"))
+
+TEXTS = st.text(st.characters(categories=("L", "N", "P", "Zs")), max_size=120)
+
+
+@given(pieces=st.lists(TEXTS, min_size=1, max_size=4), width=st.integers(20, 100))
+def test_folded_lines_fit_and_lose_nothing_but_spaces(pieces: list[str], width: int) -> None:
+    parts = list(folded([(piece, PLAIN) for piece in pieces], width))
+    lines = ["".join(text for text, _ in part) for part in parts]
+    assert "".join("".join(pieces).split(" ")) == "".join("".join(lines).split(" "))
+    if all(cells(piece) <= width // 2 for piece in pieces[:-1]) and len(pieces) <= 2:
+        assert all(cells(line.rstrip(" ")) <= width for line in lines)
+
+
+def test_what_is_too_long_goes_on_below_where_it_began() -> None:
+    line = [("  actual    ", PLAIN), ("one two three four five six", PLAIN)]
+    assert ["".join(text for text, _ in part) for part in folded(line, 28)] == [
+        "  actual    one two three",
+        "            four five six",
+    ]
+
+
+@given(text=TEXTS, width=st.integers(8, 60))
+def test_a_cell_of_a_table_has_its_width(text: str, width: int) -> None:
+    assert width - 1 <= cells(fitted(text, width)) <= width
+
+
+def test_the_report_fits_eighty_columns() -> None:
+    result = every_outcome()
+    lines = [line for one in result.scenarios for line in scenario_lines(one, verbosity=1)]
+    lines += summary_lines(result, width=80)
+    shown = ["".join(text for text, _ in part).rstrip() for line in lines for part in folded(line, 80)]
+    assert max(map(cells, shown)) <= 80
+    check_golden("report.80.txt", "\n".join(shown) + "\n")
+
+
+def test_a_long_name_leaves_room_for_the_numbers() -> None:
+    result = run_result([scenario(name="名前" * 60), scenario(name="short")])
+    table = ["".join(text for text, _ in line) for line in summary_lines(result, width=80)][1:4]
+    assert [cells(line) for line in table] == [80, 80, 80]
+    assert "…" in table[1]
+
+
+def on_terminal(folder: Path, url: str, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Exit status and what a terminal of 80 columns is sent."""
+    terminal, other_end = pty.openpty()
+    fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "CI")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mockcampaign", "run", ".", *arguments],
+        cwd=folder,
+        env={**inherited, "CONSUMER_URL": url, "TERM": "xterm", **environment},
+        stdout=other_end,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(other_end)
+    seen = b""
+    try:
+        while piece := os.read(terminal, 10_000):
+            seen += piece
+    except OSError:
+        pass  # how Linux says that the other end is closed
+    os.close(terminal)
+    return process.wait(timeout=60), seen.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "colours"),
+    [((), {}, True), (("--no-color",), {}, False), ((), {"NO_COLOR": "1"}, False)],
+)
+def test_colours_are_for_terminals_that_want_them(
+    tmp_path: Path, arguments: tuple[str, ...], environment: dict[str, str], colours: bool
+) -> None:
+    written(tmp_path)
+    with served(consumer_app("first-event-only")) as url:
+        status, shown = on_terminal(tmp_path, url, *arguments, **environment)
+    assert status == 1
+    assert ("\x1b[31m" in shown) is colours
+    assert ("\x1b" in shown) is colours
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    assert max(map(cells, plain)) <= 80
+    assert "  FAIL consumer.processed: exactly-once" in plain
+
+
+def test_a_long_run_shows_how_far_it_is(tmp_path: Path) -> None:
+    """The consumer answers when the progress display has been seen, so nothing here is a matter of time."""
+    shown = threading.Event()
+
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            return
+        while (await receive()).get("more_body"):
+            pass
+        await asyncio.to_thread(shown.wait, 60)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    probe = '  probe: {url: "${CONSUMER_URL}/processed", events: "@"}\n'
+    changes = (
+        (probe, ""),
+        ("      consumer: {processed: exactly-once}\n", ""),
+        ("three opens", '"three [red]\\e[2Jopens"'),
+    )
+    written(tmp_path, *changes)
+    terminal, other_end = pty.openpty()
+    with served(app) as url:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mockcampaign", "run", "."],
+            cwd=tmp_path,
+            env={**os.environ, "CONSUMER_URL": url, "TERM": "xterm"},
+            stdout=subprocess.PIPE,
+            stderr=other_end,
+        )
+        os.close(other_end)
+        seen = b""
+        while b"opens" not in seen:
+            seen += os.read(terminal, 1_000)
+        shown.set()
+        printed, _ = process.communicate(timeout=60)
+    os.close(terminal)
+    assert process.returncode == 0
+    assert b"+0s of virtual time, 0 attempts/s, 3 pending: three [red]\\x1b[2Jopens" in seen
+    assert printed.startswith(b"compliant  three [red]\\x1b[2Jopens")
