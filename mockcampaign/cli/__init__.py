@@ -22,6 +22,7 @@ COMMANDS = {
     "check": "Examine a consumer, rule by rule.",
     "rules": "List the rules that `check` examines, or explain one.",
     "run": "Run scenario files, or all *.scenario.yaml in folders.",
+    "judge": "Judge journals that were written down, without a run.",
     "serve": "Serve a double of Campaign: REST API, Swagger UI, control API and a live page.",
     "schema": "Print the JSON Schema of the JSON report.",
     "consumer": "Run a sample consumer, correct or with one bug.",

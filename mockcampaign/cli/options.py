@@ -53,6 +53,14 @@ class Outputs:
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What all commands that make events and end in a verdict have: `output_options`, and the seed."""
+    with_seed: Callable[..., Any] = click.option("--seed", type=SEED, help="Makes the events repeatable.")(
+        output_options(command)
+    )
+    return with_seed
+
+
+def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What all commands that end in a verdict have. The command gets the files as `outputs`."""
 
     @functools.wraps(command)
@@ -69,7 +77,6 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--html", type=NEW_FILE, help="Write a page with plots and every attempt here."),
         click.option("--junit", type=NEW_FILE, help="Write JUnit XML here."),
         click.option("--report-json", type=NEW_FILE, help="Write the whole result as JSON here."),
-        click.option("--seed", type=SEED, help="Makes the events repeatable."),
     ):
         decorated = option(decorated)
     return decorated

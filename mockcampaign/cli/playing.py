@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ from mockcampaign.errors import CouldNotTellError, InvalidInputError, Mockcampai
 if TYPE_CHECKING:
     from mockcampaign.cli.options import Outputs
     from mockcampaign.cli.progress import Watch
+    from mockcampaign.engine.journal_file import Heading, JournalWriter
     from mockcampaign.report.results import RunResult, ScenarioResult
     from mockcampaign.scenario.load import Plan
     from mockcampaign.transport import Transport
@@ -35,12 +36,14 @@ async def play(
     strict: bool,
     done: Callable[[ScenarioResult], None],
     watch: Watch | None = None,
+    journal: JournalWriter | None = None,
 ) -> None:
     """Play one plan and hand its result over, also where it is cut short."""
     from mockcampaign.scenario.judge import judge, nothing_shown
     from mockcampaign.scenario.play import Player
 
     player = Player.with_campaign(plan, transport, seed=seed)
+    follower = None if journal is None else journal.follow(player.campaign.journal, heading(plan, strict))
     trouble: str | None = None
     try:
         with contextlib.nullcontext() if watch is None else watch.playing(player):
@@ -57,6 +60,8 @@ async def play(
     finally:
         from mockcampaign.report.results import scenario_result
 
+        if follower is not None:
+            follower.close()
         entries = player.campaign.journal.entries
         rules, expectations = judge(plan, entries)
         done(
@@ -74,6 +79,14 @@ async def play(
         )
 
 
+def heading(plan: Plan, strict: bool) -> Heading:
+    """What a plan's journal begins with in a file."""
+    from mockcampaign.engine.journal_file import Heading
+
+    scenario = plan.scenario
+    return Heading(name=scenario.name, file=str(plan.path), target=scenario.consumer.url, strict=strict)
+
+
 def seeds(seed: int | None) -> Callable[[Plan], int]:
     """The seed of each plan: the one given, else the plan's own, else one drawn for the whole run."""
     drawn = secrets.randbits(31)
@@ -83,6 +96,22 @@ def seeds(seed: int | None) -> Callable[[Plan], int]:
         return drawn if own is None else own
 
     return choose
+
+
+@contextlib.contextmanager
+def journal_file(path: Path | None) -> Iterator[JournalWriter | None]:
+    """A writer for the file, if one is asked for. Raises `InvalidInputError` where it cannot be written."""
+    from mockcampaign.engine.journal_file import JournalWriter
+
+    if path is None:
+        yield None
+        return
+    try:
+        file = path.open("wb")
+    except OSError as error:
+        raise InvalidInputError(f"--journal {path}: cannot be written: {error.strerror}") from None
+    with file:
+        yield JournalWriter(file, time.monotonic)
 
 
 @contextlib.asynccontextmanager

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options
-from mockcampaign.cli.playing import play, print_scenario, run_async, seeds, summed_up, wire
+from mockcampaign.cli.options import EXISTING_FILE, NEW_FILE, DurationType, Outputs, common_options
+from mockcampaign.cli.playing import journal_file, play, print_scenario, run_async, seeds, summed_up, wire
 from mockcampaign.cli.progress import progress
 from mockcampaign.cli.terminal import (
     COULD_NOT_TELL,
@@ -26,6 +26,7 @@ from mockcampaign.durations import format_duration
 from mockcampaign.errors import CouldNotTellError, MockcampaignError
 
 if TYPE_CHECKING:
+    from mockcampaign.engine.journal_file import JournalWriter
     from mockcampaign.report.results import ScenarioResult
 
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
 @click.option("--wait-for-consumer", type=DurationType(), default=0, help="Let the consumer start first, such as 30s.")
+@click.option("--journal", type=NEW_FILE, help="Write down here what happens, while it happens; `judge` reads it.")
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
 @common_options
@@ -40,6 +42,7 @@ def run(
     paths: tuple[Path, ...],
     strict: bool,
     wait_for_consumer: int,
+    journal: Path | None,
     ca_file: Path | None,
     insecure: bool,
     seed: int | None,
@@ -64,7 +67,7 @@ def run(
         results.append(result)
         print_scenario(result, verbose, quiet, color)
 
-    async def play_all() -> None:
+    async def play_all(writer: JournalWriter | None) -> None:
         from mockcampaign.transport.wire import wait_until_reachable
 
         async with progress(len(plans)) as watch:
@@ -75,11 +78,13 @@ def run(
                         f"consumer {url}: not reachable within {format_duration(wait_for_consumer)}"
                     )
                 async with wire(ca_file, not insecure) as transport:
-                    await play(plan, transport, seed=seed_of(plan), strict=strict, done=done, watch=watch)
+                    await play(
+                        plan, transport, seed=seed_of(plan), strict=strict, done=done, watch=watch, journal=writer
+                    )
 
     try:
-        with shielded():
-            run_async(play_all)
+        with shielded(), journal_file(journal) as writer:
+            run_async(lambda: play_all(writer))
     except (KeyboardInterrupt, asyncio.CancelledError):
         status = interrupted()
     except CouldNotTellError as error:
