@@ -344,7 +344,7 @@ class Campaign:
         events = tuple(Event(0, self.now, payload) for payload in payloads)
         outage = exporter.outage(current.id)
         outcome = await self.fetch(exporter.request(current.id, events)) if outage is None else OUTAGES[outage.kind]
-        outcome = exporter.without_secrets(current.id, outcome)
+        outcome = exporter.masking.outcome(outcome)
         if outcome.measured is not msgspec.UNSET:
             outcome = msgspec.structs.replace(outcome, measured=msgspec.UNSET)
         exporter.journal.append(

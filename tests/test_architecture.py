@@ -18,7 +18,7 @@ ROOT = Path(mockcampaign.__file__).parent
 LEVELS = (
     {"errors", "__init__"},
     {"policy", "model"},
-    {"durations", "shipped", "words"},
+    {"durations", "masking", "shipped", "words"},
     {"transport", "serving"},
     {"engine", "events"},
     {"samples", "campaign", "strategies"},

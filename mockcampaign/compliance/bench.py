@@ -13,7 +13,8 @@ import msgspec
 
 from mockcampaign.campaign import Campaign, FaultInForce
 from mockcampaign.compliance.account import AccountSource, Found
-from mockcampaign.compliance.processed import Difference, difference
+from mockcampaign.compliance.probe import canonical
+from mockcampaign.compliance.processed import Difference, difference, sent_events
 from mockcampaign.compliance.rule import Event, NotExercised
 from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Settings
 from mockcampaign.compliance.tally import tally
@@ -292,14 +293,14 @@ class Bench:
         )
         outcome = await (transport or self._transport).send(request)
         outcome = msgspec.structs.replace(outcome, measured=msgspec.UNSET)
-        webhook = self.webhook()
+        self.webhook()  # whose credentials the consumer may echo
         self.campaign.journal.append(
             Requested(
                 at=self.campaign.now,
                 method=method,
                 what=what,
                 body_bytes=len(body),
-                outcome=self.campaign.exporter.without_secrets(webhook.id, outcome),
+                outcome=self.campaign.exporter.masking.outcome(outcome),
             )
         )
         return outcome
@@ -355,13 +356,15 @@ class Bench:
             waited = waited + SETTLE_POLL if held == before else 0
             before = held
             await pause(SETTLE_POLL)
-        count, events = (
-            (held, None)
-            if isinstance(held, int)
-            else (len(held), tuple(msgspec.Raw(msgspec.json.encode(event)) for event in held))
-        )
-        self.campaign.journal.append(Probed(at=self.campaign.now, count=count, events=events))
+        self.campaign.journal.append(self._probed(held))
         return found, held
+
+    def _probed(self, held: Found) -> Probed:
+        if isinstance(held, int):
+            return Probed(at=self.campaign.now, count=held, events=None)
+        ours = set(sent_events(self.campaign.journal.entries).values())
+        events = self.campaign.exporter.masking.events(map(canonical, held), ours)
+        return Probed(at=self.campaign.now, count=len(held), events=tuple(map(msgspec.Raw, events)))
 
     async def difference_now(self) -> tuple[Difference, Found]:
         """How the account differs from what was delivered as it is now, and what it holds."""

@@ -18,6 +18,7 @@ from mockcampaign.compliance.settings import Settings
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Attempted, Entry
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
+from mockcampaign.masking import Masking
 from mockcampaign.model import NoAuthentication
 from mockcampaign.policy import HOUR, MINUTE
 from mockcampaign.transport import Transport
@@ -77,6 +78,7 @@ class Examiner:
         self._url = url
         self._transport = transport
         self._settings = settings
+        self._masking = Masking(settings.authentication.secrets())
         self._source = source
         self._told = told
         self._stopwatch = Stopwatch()
@@ -224,10 +226,11 @@ class Examiner:
             outcome=outcome,
             requirement=rule.requirement,
             expected=rule.expected,
-            actual=reason or "" if examined is None else examined.actual,
+            # Both may quote the consumer.
+            actual=self._masking.text(reason or "" if examined is None else examined.actual),
             evidence=() if entries is None else _attempts(entries),
             family=rule.family,
-            reason=reason,
+            reason=None if reason is None else self._masking.text(reason),
             fix=rule.fix if wrong else None,
             cannot_tell=rule.cannot_tell or None,
             reproduce=reproduce(bench, examined, rule)

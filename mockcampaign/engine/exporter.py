@@ -28,6 +28,7 @@ from mockcampaign.engine.journal import (
 from mockcampaign.engine.outbox import Attempt, Due, Idle, Outbox, age_order
 from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.errors import WebhookNotFoundError
+from mockcampaign.masking import Masking
 from mockcampaign.model import (
     INTERRUPTED,
     Authentication,
@@ -154,6 +155,9 @@ class Exporter:
         self._outboxes: dict[int, Outbox] = {}
         self._webhooks: dict[int, Webhook] = {}
         self._request_headers: dict[int, tuple[tuple[str, str], ...]] = {}
+        self._secrets: set[str] = set()
+        self.masking = Masking(())
+        """Hides the credentials of all webhooks, now and before: a consumer may echo them anywhere."""
         self._outages: list[Outage] = []
         self._faults = FaultTable(seed)
         self._failures: dict[int, Failures] = {}
@@ -489,12 +493,6 @@ class Exporter:
             raise WebhookNotFoundError(f"webhook {webhook_id} does not exist")
         return found
 
-    def without_secrets(self, webhook_id: int, outcome: Outcome) -> Outcome:
-        """The outcome less the webhook's own credentials, which a consumer may echo."""
-        if isinstance(outcome, Responded):
-            return _without_secrets(outcome, self._webhooks[webhook_id].authentication)
-        return outcome
-
     def conclude(self, attempt: Attempt, outcome: Outcome) -> None:
         """Tell what came of an attempt that is over now, but for the time that its faults add."""
         if attempt.faults and not isinstance(outcome, TimedOut):
@@ -526,7 +524,7 @@ class Exporter:
     def _conclude(self, attempt: Attempt, outcome: Outcome) -> None:
         now = self.clock.now
         outbox = self._outboxes[attempt.webhook_id]
-        outcome = self.without_secrets(attempt.webhook_id, outcome)
+        outcome = self.masking.outcome(outcome)
         if outcome.measured is not msgspec.UNSET:
             outcome = msgspec.structs.replace(outcome, measured=msgspec.UNSET)
         self.journal.attempted(
@@ -622,6 +620,10 @@ class Exporter:
             ("User-Agent", self._user_agent),
             *webhook.authentication.headers(),
         )
+        secrets = self._secrets.union(webhook.authentication.secrets())
+        if secrets != self._secrets:
+            self._secrets = secrets
+            self.masking = Masking(secrets)
         self.journal.append(
             WebhookChanged(
                 at=self.clock.now,
@@ -640,16 +642,3 @@ class Exporter:
 def _concerns_duplicates(fault: Fault) -> bool:
     """A duplicate forms no list and has no duplicates of its own."""
     return isinstance(fault, WireFault | Latency | Timeout)
-
-
-def _without_secrets(answer: Responded, authentication: Authentication) -> Responded:
-    """The answer less the webhook's own credentials, which a consumer may echo."""
-    for secret in authentication.secrets():
-        encoded = secret.encode()
-        if secret and (encoded in answer.body or any(secret in value for _, value in answer.headers)):
-            answer = msgspec.structs.replace(
-                answer,
-                body=answer.body.replace(encoded, b"***"),
-                headers=tuple((name, value.replace(secret, "***")) for name, value in answer.headers),
-            )
-    return answer

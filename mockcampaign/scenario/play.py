@@ -151,11 +151,19 @@ class Player:
             raise CouldNotTellError(
                 f"probe {self._probe.url}: the account shrank from {before.count} to {account.count} events"
             )
-        events = None if newer.events is None else tuple(msgspec.Raw(event) for event in newer.events)
-        return Probed(at=self.campaign.now, count=newer.count, events=events)
+        if newer.events is None:
+            return Probed(at=self.campaign.now, count=newer.count, events=None)
+        ours = set(sent_events(self.campaign.journal.entries).values())
+        events = self.campaign.exporter.masking.events(newer.events, ours)
+        return Probed(at=self.campaign.now, count=newer.count, events=tuple(map(msgspec.Raw, events)))
 
     async def _fetch_account(self, probe: Probe) -> Account:
-        return probe.read(await self.campaign.fetch(probe.request(self.campaign.exporter.policy.timeout)))
+        outcome = await self.campaign.fetch(probe.request(self.campaign.exporter.policy.timeout))
+        try:
+            return probe.read(outcome)
+        except CouldNotTellError as error:
+            # It may quote the consumer.
+            raise CouldNotTellError(self.campaign.exporter.masking.text(str(error))) from None
 
 
 def _authentication(auth: tuple[str, Any]) -> Authentication:
