@@ -52,7 +52,6 @@ class WireTransport:
         self.targets = targets
         """Which hosts it sends to; None: all."""
         self._verify = verify
-        # The system's certificates take long to load, and most consumers under test have no use for them.
         self._context: ssl.SSLContext | None = None if ca_file is None else trust(ca_file, verify=verify)
         self._idle: dict[_Origin, list[Connection]] = {}
         self._open: set[Connection] = set()
@@ -60,6 +59,10 @@ class WireTransport:
 
     def send(self, request: Request) -> Awaitable[Outcome]:
         """What came of the request, which is on its way already if a connection is kept; see `Transport.send`."""
+        if self._context is None and parse_address(request.url).tls:
+            # Here, since the system's certificates take long to load, and most consumers under test have no use for
+            # them; and before the attempt begins, since it is not the consumer's time that they take.
+            self._context = trust(None, verify=self._verify)
         if request.faults:
             return self._task(self._send_with_faults(request, script(request)))
         address, head = encode_head(request.method, request.url, request.headers)
@@ -99,8 +102,6 @@ class WireTransport:
         return None
 
     async def _connect(self, address: Address, request: Request, began: float) -> Connection | Outcome:
-        if address.tls and self._context is None:
-            self._context = trust(None, verify=self._verify)
         idle = self._idle.setdefault((address.tls, address.host, address.port), [])
         make_connection = partial(Connection, connections=self._open, idle=idle)
         context = self._context if address.tls else None
