@@ -132,7 +132,7 @@ class Measured(msgspec.Struct, frozen=True, gc=False):
     out of the journal, and makes no two outcomes differ."""
 
     bytes_sent: int
-    """Bytes of the request that were handed to the network; whether they all arrived is not known."""
+    """Bytes of the request that were handed to the network, at least; whether they all arrived is not known."""
     bytes_received: int
     """Bytes of the answer, head and framing included."""
     microseconds: int

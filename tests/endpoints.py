@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
+import os
 import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import trustme
@@ -57,9 +61,9 @@ class Endpoint:
 
     @contextlib.asynccontextmanager
     async def serving(
-        self, *, host: str = "127.0.0.1", context: ssl.SSLContext | None = None
+        self, *, host: str = "127.0.0.1", port: int = 0, context: ssl.SSLContext | None = None
     ) -> AsyncIterator[Endpoint]:
-        server = await asyncio.start_server(self._serve, host, 0, ssl=context)
+        server = await asyncio.start_server(self._serve, host, port, ssl=context)
         port = server.sockets[0].getsockname()[1]
         self.url = f"{'https' if context else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/hook"
         try:
@@ -103,6 +107,30 @@ def stalling(*, answer: bytes = b"", reads: bool = True) -> Behaviour:
     return behave
 
 
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Ends a connection by RST."""
+    lingering = writer.get_extra_info("socket")
+    lingering.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def leaving_nothing() -> AsyncIterator[None]:
+    """In the end there must be no more tasks and descriptors than at the beginning."""
+    # uvloop opens one of its own when it first serves.
+    async with Endpoint(answering()).serving():
+        pass
+    tasks, descriptors = asyncio.all_tasks(), _descriptors()
+    yield
+    async with asyncio.timeout(10):
+        while asyncio.all_tasks() != tasks or len(_descriptors()) > len(descriptors):
+            await asyncio.sleep(0)
+
+
+def _descriptors() -> list[str]:
+    return os.listdir("/dev/fd") if os.path.isdir("/dev/fd") else []
+
+
 @contextlib.asynccontextmanager
 async def wired(**settings: Any) -> AsyncIterator[WireTransport]:
     """A transport that must have given everything back in the end."""
@@ -137,7 +165,16 @@ def unused_port() -> int:
 AUTHORITY = trustme.CA()
 
 
-def server_context(*names: str) -> ssl.SSLContext:
+def server_context(*names: str, **validity: datetime.datetime) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    AUTHORITY.issue_cert(*names).configure_cert(context)
+    AUTHORITY.issue_cert(*names, **validity).configure_cert(context)
+    return context
+
+
+def self_signed_context(folder: Path) -> ssl.SSLContext:
+    """The certificate is an authority of its own."""
+    authority = trustme.CA()
+    (folder / "self.pem").write_bytes(authority.private_key_pem.bytes() + authority.cert_pem.bytes())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "self.pem")
     return context

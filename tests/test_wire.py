@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import socket
-import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from endpoints import (
     outcome_of,
     read_request,
     request_to,
+    reset,
     server_context,
     stalling,
     until,
@@ -154,9 +154,7 @@ def test_an_answer_has_a_longest_length(run: Run, more: int, outcome: Outcome) -
 def test_a_reset_reads_like_a_close(run: Run) -> None:
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
-        lingering = writer.get_extra_info("socket")
-        lingering.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        writer.transport.abort()
+        reset(writer)
 
     async def main() -> None:
         assert await outcome_of(behave) == NoAnswer("wait", "connection closed before an answer")

@@ -9,11 +9,17 @@ from mockcampaign.transport import kept_headers
 
 HEAD_BYTES_MAX = 64 * 1024
 BODY_BYTES_MAX = 16 * 1024 * 1024
-"""Most that is read of an answer, interim answers counting as head; more is an outcome, not a burden on memory."""
+"""Most that is read of an answer, interim answers counting as head; more is an outcome, not a burden on memory. What
+frames the body, chunk extensions and trailers, may be as long as a head from one byte of the body to the next."""
 
 ANSWER_TOO_LONG = NoAnswer("body", "answer longer than 16 MiB")
 
 _HEAD_TOO_LONG = NoAnswer("headers", "headers of the answer longer than 64 KiB")
+_FRAMING_TOO_LONG = NoAnswer("body", "chunk extensions or trailers of the answer longer than 64 KiB")
+_NOT_HTTP = "answer is not HTTP/1.x"
+
+_VERSIONS = ("1.1", "1.0")
+_STATUS_LINE_BYTES = len("HTTP/1.1 100 \r\n\r\n")
 
 # One sentence for an orderly close and for a reset: which of them a sender sees depends on whether the consumer had
 # read everything when it closed, and so on the machine.
@@ -53,6 +59,10 @@ class AnswerParser:
         self._body_bytes = 0
         self._body_bytes_left = body_bytes_kept
         self._fed_bytes = 0
+        self._interim_bytes = 0
+        self._reason_bytes = 0
+        self._framing_bytes = 0
+        self._strange = False
         self._status_begun = False
         self._headers_complete = False
         self._complete = False
@@ -75,6 +85,7 @@ class AnswerParser:
         if self.phase == "wait":
             self.phase = "headers"
         self._fed_bytes += len(data)
+        body_bytes = self._body_bytes
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -83,11 +94,11 @@ class AnswerParser:
         except httptools.HttpParserError:
             self.reusable = False
             if not self._complete:
-                return NoAnswer(self.phase, "answer is not HTTP/1.x")
-        if self._fed_bytes > HEAD_BYTES_MAX and self._head_is_too_long():
-            return _HEAD_TOO_LONG
-        if self._body_bytes > BODY_BYTES_MAX:
-            return ANSWER_TOO_LONG
+                return NoAnswer(self.phase, _NOT_HTTP)
+        failure = self._failure(len(data) if self._body_bytes == body_bytes else 0)
+        if failure is not None:
+            self.reusable = False
+            return failure
         return self._responded() if self._complete else None
 
     def end(self) -> Outcome:
@@ -96,17 +107,27 @@ class AnswerParser:
             return self._responded()
         return CUT[self.phase]
 
-    def _head_is_too_long(self) -> bool:
-        if not self._headers_complete:
-            return True
-        return sum(len(name) + len(value) + 4 for name, value in self._headers) > HEAD_BYTES_MAX
+    def _failure(self, framing_bytes: int) -> Outcome | None:
+        """What is wrong with the answer so far, of which the newest part holds so many bytes and none of the body."""
+        if self._strange:
+            return NoAnswer("headers", _NOT_HTTP)
+        if self._fed_bytes > HEAD_BYTES_MAX:
+            if not self._headers_complete or self._interim_bytes + self._head_bytes() > HEAD_BYTES_MAX:
+                return _HEAD_TOO_LONG
+            self._framing_bytes = self._framing_bytes + framing_bytes if framing_bytes else 0
+            if self._framing_bytes > HEAD_BYTES_MAX and not self._complete:
+                return _FRAMING_TOO_LONG
+        return ANSWER_TOO_LONG if self._body_bytes > BODY_BYTES_MAX else None
+
+    def _head_bytes(self) -> int:
+        return self._reason_bytes + sum(len(name) + len(value) + 4 for name, value in self._headers)
 
     def _ends_by_close(self) -> bool:
         # httptools does not offer llhttp's own "finish", so this says again when only the close ends a body
         # (RFC 9112, 6.3); where there is no body at all, the answer was complete before.
         fields = {name.lower(): value.lower() for name, value in self._headers}
         if b"transfer-encoding" in fields:
-            return b"chunked" not in fields[b"transfer-encoding"]
+            return fields[b"transfer-encoding"].rpartition(b",")[2].strip() != b"chunked"
         return b"content-length" not in fields
 
     def _responded(self) -> Responded:
@@ -120,8 +141,10 @@ class AnswerParser:
             self.reusable = False
 
     def on_status(self, status: bytes) -> None:
-        """The reason phrase, which is the end of the status line."""
+        """The reason phrase, which is the end of the status line, or a part of it."""
         self._status_begun = True
+        if not self._headers_complete:
+            self._reason_bytes += len(status)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect; fields after the body (trailers) say nothing an outcome keeps."""
@@ -134,11 +157,15 @@ class AnswerParser:
             return
         status = self._parser.get_status_code()
         if _is_interim(status):
+            self._interim_bytes += _STATUS_LINE_BYTES + self._head_bytes()
+            self._reason_bytes = 0
             self._headers.clear()
             self._status_begun = False
             self.continued = self.continued or status == 100
             return
         self._status = status
+        # httptools takes status 000 and the versions 0.9 and 2.0 as well.
+        self._strange = status < 100 or self._parser.get_http_version() not in _VERSIONS
         self._headers_complete = True
         self.phase = "body"
         if self._headers_only:

@@ -31,6 +31,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._script: Script | None = None
         self._unwritten = False
+        self._buffered_bytes = 0
         self._news: asyncio.Event | None = None
         self._began = 0.0
         self._written = 0
@@ -54,8 +55,13 @@ class Connection(asyncio.Protocol):
         outcome.add_done_callback(self._on_cancelled)
         # Relative, not `call_at`: uvloop's idea of now is as old as its current turn, which may have been a long one.
         self._timer = self._loop.call_later(seconds, self._on_deadline)
-        self._written = len(message)
-        self._transport.write(message)
+        self._written = 0
+        if self._transport.is_closing():
+            # A consumer may have closed a new connection already.
+            self._end(CUT["send"])
+        else:
+            self._written = len(message)
+            self._transport.write(message)
         return outcome
 
     async def carry_out(
@@ -63,8 +69,6 @@ class Connection(asyncio.Protocol):
     ) -> Outcome:
         """Send a request as the script says, and bring back what came of it; see `exchange`."""
         self._script, self._unwritten, self._news = script, True, asyncio.Event()
-        # So that "everything is written" means: the operating system has it.
-        self._transport.set_write_buffer_limits(0)
         outcome = self.exchange(b"", seconds, began=began, body_bytes_kept=body_bytes_kept, headers_only=headers_only)
         try:
             await self._write_pieces(script, outcome)
@@ -91,8 +95,9 @@ class Connection(asyncio.Protocol):
     # Called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Keep the transport, and have it tell whenever the operating system does not have all that was written."""
         self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=1, low=0)
 
     def data_received(self, data: bytes) -> None:
         """Go on with the answer. Bytes that nobody asked for are nothing to build another exchange on."""
@@ -105,10 +110,10 @@ class Connection(asyncio.Protocol):
             if script.dropped is not None and self._answer.has_passed(script.dropped):
                 self._end(LOST[script.dropped])
                 return
-            self.resume_writing()
+            self._tell()
         if outcome is not None:
             # An answer may come before the whole request is written; the rest would get in the way of the next one.
-            written = not self._unwritten and self._transport.get_write_buffer_size() == 0
+            written = not self._unwritten and not self._buffered_bytes
             self._end(outcome, reusable=written and self._answer.reusable and (script is None or script.reusable))
 
     def eof_received(self) -> bool:
@@ -128,10 +133,14 @@ class Connection(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(None)
 
+    def pause_writing(self) -> None:
+        """Something waits until the operating system takes more."""
+        self._buffered_bytes = self._transport.get_write_buffer_size()
+
     def resume_writing(self) -> None:
-        """All that was to be written is, or something else has changed."""
-        if self._news is not None:
-            self._news.set()
+        """The operating system has all that was written."""
+        self._buffered_bytes = 0
+        self._tell()
 
     # Writing in pieces
 
@@ -147,7 +156,7 @@ class Connection(asyncio.Protocol):
             self._unwritten = piece is not last
             self._written += len(piece.data)
             self._transport.write(piece.data)
-            await self._wait_for(lambda: self._transport.get_write_buffer_size() == 0)
+            await self._wait_for(lambda: not self._buffered_bytes)
 
     async def _wait_for(self, condition: Callable[[], bool], milliseconds: int | None = None) -> None:
         """Until the condition holds, the exchange is over, or the time is up."""
@@ -157,13 +166,17 @@ class Connection(asyncio.Protocol):
                     news.clear()
                     await news.wait()
 
+    def _tell(self) -> None:
+        """Let who waits look again."""
+        if self._news is not None:
+            self._news.set()
+
     # Ends of an exchange
 
     def _phase(self) -> str:
         # Over TLS, up to 64 KiB may be encrypted and yet unwritten without being counted here, and are called sent.
         phase = self._answer.phase
-        unwritten = phase == "wait" and (self._unwritten or self._transport.get_write_buffer_size() > 0)
-        return "send" if unwritten else phase
+        return "send" if phase == "wait" and (self._unwritten or self._buffered_bytes) else phase
 
     def _on_deadline(self) -> None:
         if self._outcome is not None:
@@ -180,7 +193,8 @@ class Connection(asyncio.Protocol):
         future = self._settle()
         if future is not None and not future.done():
             future.remove_done_callback(self._on_cancelled)
-            unwritten = self._transport.get_write_buffer_size()
+            # A transport that is lost has forgotten what was unwritten, which was so much at most.
+            unwritten = self._transport.get_write_buffer_size() or self._buffered_bytes
             measured = Measured(
                 self._written - unwritten, self._answer.bytes_received, int((now - self._began) * 1_000_000)
             )
@@ -199,7 +213,6 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         future, self._outcome, self._timer = self._outcome, None, None
         if self._script is not None:
-            self.resume_writing()
+            self._tell()
             self._script, self._news, self._unwritten = None, None, False
-            self._transport.set_write_buffer_limits()
         return future

@@ -82,7 +82,7 @@ async def dial(
                 found = [one for one in found if targets.admits(address.host, str(one[2][0]))]
                 if not found:
                     return _TARGET_NOT_ALLOWED
-            connected = await _connect_socket(found)
+            connected = await _connect_socket(found, asyncio.get_running_loop().time() + seconds)
             if context is not None:
                 progress.phase = "tls"
             # From here on the socket is the event loop's, which closes it should this fail.
@@ -110,16 +110,22 @@ async def _resolve(address: Address) -> list[_Target]:
     return [(family, protocol, target) for family, _, protocol, _, target in found]
 
 
-async def _connect_socket(found: list[_Target]) -> socket.socket:
-    """One address after the other; of several failures, a refusal says most about the consumer."""
+async def _connect_socket(found: list[_Target], deadline: float) -> socket.socket:
+    """One address after the other; of several failures, a refusal says most about the consumer.
+
+    An address that does not react has an even share of the time that is left, so that the others get theirs.
+    """
     loop = asyncio.get_running_loop()
     failure: OSError | None = None
-    for family, protocol, target in found:
+    for index, (family, protocol, target) in enumerate(found):
         connecting: socket.socket | None = None
+        addresses_left = len(found) - index
+        share = None if addresses_left == 1 else (deadline - loop.time()) / addresses_left
         try:
             connecting = socket.socket(family, socket.SOCK_STREAM, protocol)
             connecting.setblocking(False)
-            await loop.sock_connect(connecting, target)
+            async with asyncio.timeout(share):
+                await loop.sock_connect(connecting, target)
         except OSError as error:
             if not isinstance(failure, ConnectionRefusedError):
                 failure = error

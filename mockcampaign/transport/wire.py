@@ -66,6 +66,7 @@ class WireTransport:
         if request.faults:
             return self._task(self._send_with_faults(request, script(request)))
         address, head = encode_head(request.method, request.url, request.headers)
+        self._prepare_for(address)
         message = b"%b%d\r\n\r\n%b" % (head, len(request.body), request.body)
         began = time.monotonic()
         # A connection idle for longer than that is not used again.
@@ -90,6 +91,11 @@ class WireTransport:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return task
+
+    def _prepare_for(self, address: Address) -> None:
+        # Before an attempt's time begins: it is not the consumer that takes it.
+        if address.tls and self._context is None:
+            self._context = trust(None, verify=self._verify)
 
     def _take_idle(self, origin: _Origin, oldest: float) -> Connection | None:
         idle = self._idle.get(origin)
@@ -121,6 +127,7 @@ class WireTransport:
 
     async def _send_with_faults(self, request: Request, script: Script) -> Outcome:
         address = parse_address(request.url)
+        self._prepare_for(address)
         began = time.monotonic()
         oldest = began - IDLE_SECONDS_MAX if script.idle is None else -math.inf
         kept = None if script.fresh else self._take_idle((address.tls, address.host, address.port), oldest)
