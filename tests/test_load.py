@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from broken import BROKEN, GOOD, SHARED, changed
 
+from broken import BROKEN, GOOD, SHARED, changed
 from golden import check_golden
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,66 +18,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from werkzeug.serving import make_server
 
-from mockcampaign.compliance.rules import Finding
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.policy import DAY
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.scenario.judge import judge, nothing_shown
-from mockcampaign.scenario.load import Plan, find_scenarios, load
-from mockcampaign.scenario.play import Player
+from mockcampaign.scenario.judge import nothing_shown
+from mockcampaign.scenario.load import find_scenarios, load
 from mockcampaign.serving import served
 from mockcampaign.shipped import scenarios_folder
-from mockcampaign.transport import Transport
 from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
 from mockcampaign.transport.wire import WireTransport
+from plays import failed, own_plan, played, starlette_consumer
 
 SHIPPED = {path.name.removesuffix(".scenario.yaml"): path for path in find_scenarios((scenarios_folder(),))}
 CREDENTIALS = BasicAuthentication("acme", "secret")
-
-SCENARIO = """\
-name: a test's own
-consumer:
-  url: URL/hook
-  probe: {url: "URL/processed", events: "@"}
-webhooks:
-  opens: {type: open}
-steps:
-  - activate: opens
-STEPS
-"""
-
-
-def played(plan: Plan, transport: Transport, seed: int = 1) -> tuple[Player, list[Finding]]:
-    """The player after the run, and all findings."""
-    players = []
-
-    async def main() -> None:
-        player = Player.with_campaign(plan, transport, seed=seed)
-        players.append(player)
-        try:
-            await player.play()
-        finally:
-            await transport.aclose()
-
-    asyncio.run(main())
-    [player] = players
-    rules, expectations = judge(plan, player.campaign.journal.entries)
-    return player, [*rules, *expectations]
-
-
-def own_plan(folder: Path, url: str, *steps: str, probe: bool = True) -> Plan:
-    text = SCENARIO.replace("STEPS", "\n".join(f"  - {step}" for step in steps)).replace("URL", url)
-    if not probe:
-        text = "\n".join(line for line in text.splitlines() if "probe" not in line)
-    path = folder / "own.scenario.yaml"
-    path.write_text(text)
-    return load(path)
-
-
-def failed(findings: list[Finding]) -> list[str]:
-    return sorted({finding.id for finding in findings if finding.outcome in ("fail", "warn")})
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -250,13 +204,6 @@ def test_every_other_status_is_retried_on_a_real_endpoint(tmp_path: Path, httpse
     )
     attempts = [entry for entry in player.campaign.journal.entries if isinstance(entry, Attempted)]
     assert [(entry.count, entry.interval) for entry in attempts] == [(2, 10_000), (1, 0)]
-
-
-def starlette_consumer(hook: Callable[[Request], Any], account: Any = ()) -> Starlette:
-    async def processed(request: Request) -> Response:
-        return account if isinstance(account, Response) else JSONResponse(list(account))
-
-    return Starlette(routes=[Route("/hook", hook, methods=["POST"]), Route("/processed", processed)])
 
 
 async def _accept(request: Request) -> Response:

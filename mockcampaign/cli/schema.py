@@ -1,4 +1,4 @@
-"""`mockcampaign schema`: the JSON Schemas of what is read and written."""
+"""`mockcampaign schema`: the JSON Schemas of what is read and written, and the reference of the scenario language."""
 
 from __future__ import annotations
 
@@ -13,8 +13,22 @@ def _report() -> bytes:
     return json_schema()
 
 
+def _scenario() -> bytes:
+    from mockcampaign.scenario.schema import json_schema
+
+    return json_schema()
+
+
+def _reference() -> bytes:
+    from mockcampaign.scenario.reference import reference
+
+    return reference().encode()
+
+
 SCHEMAS: dict[str, Callable[[], bytes]] = {
     "report": _report,
+    "scenario": _scenario,
+    "reference": _reference,
 }
 """Each is made from the definitions that read or write the thing itself."""
 
@@ -22,6 +36,6 @@ SCHEMAS: dict[str, Callable[[], bytes]] = {
 @click.command()
 @click.argument("name", type=click.Choice(list(SCHEMAS)))
 def schema(name: str) -> int:
-    """Print the JSON Schema of what NAME stands for."""
+    """Print the JSON Schema of what NAME stands for; `reference` is the scenario language in Markdown."""
     click.echo(SCHEMAS[name](), nl=False)
     return 0

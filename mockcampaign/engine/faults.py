@@ -39,7 +39,7 @@ class When(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}
     times: Annotated[int, Meta(ge=1)] | None = None
     """At most so many."""
     duration: Span | None = None
-    """Only those that start within so many virtual milliseconds from now."""
+    """Only those that start within this virtual time from now; in Python, milliseconds."""
     every: Annotated[int, Meta(ge=1)] | None = None
     """The third, the sixth, the ninth and so on, where it is 3."""
     probability: Chance | None = None

@@ -12,26 +12,15 @@ from mockcampaign.scenario.values import DURATION_PATTERN
 from mockcampaign.transport.faults import DURATION_UNIT, FAULTS
 
 
-def fault_schema() -> dict[str, Any]:
-    """One alternative for each kind."""
-    common = {"webhook": {"type": "string", "description": "The only webhook concerned; all of them without it."}}
-    common |= _properties(When)
-    return {
-        "anyOf": [
-            {
-                "type": "object",
-                "description": summary(fault),
-                "properties": {
-                    "kind": {"const": kind, "description": summary(fault)},
-                    **_properties(fault),
-                    **common,
-                },
-                "required": ["kind"],
-                "additionalProperties": False,
-            }
-            for kind, fault in FAULTS.items()
-        ]
-    }
+def fault_kinds() -> dict[str, tuple[str, dict[str, Any]]]:
+    """What each kind means, and its own keys."""
+    return {kind: (summary(fault), _properties(fault)) for kind, fault in FAULTS.items()}
+
+
+def fault_limits() -> dict[str, Any]:
+    """The keys that all kinds have."""
+    webhook = {"type": "string", "description": "The only webhook concerned; all of them without it."}
+    return {"webhook": webhook, **_properties(When)}
 
 
 def _properties(value_type: type[msgspec.Struct]) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from mockcampaign.events import AUDIENCE_MAX, DEFAULT_RATES, Rates
 from mockcampaign.model import EventType, Fault, KeyAuthentication
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 from mockcampaign.scenario.expectations import ConsumerExpectation, WebhookExpectation
-from mockcampaign.scenario.faults import fault_schema
 from mockcampaign.scenario.marks import Bounded, Decoded, Interpolated, Keyed, OneOf, Secret, Shared
 from mockcampaign.scenario.values import (
     COUNT_MAX,
@@ -208,10 +207,7 @@ STEPS: dict[str, Any] = {
     "emit": Emit,
     "mailing": Mailing,
     "outage": Outage,
-    "fault": Annotated[
-        Any,
-        Decoded(_read_fault_step, "a mapping of kind, webhook, times, for, every and so on", fault_schema),
-    ],
+    "fault": Annotated[Any, Decoded(_read_fault_step, "a mapping of kind, webhook, times, for, every and so on")],
     "advance": Span,
     "run": Literal["until-idle"],
     "wait": Wait,

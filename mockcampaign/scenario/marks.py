@@ -51,7 +51,6 @@ class Decoded(msgspec.Struct, frozen=True, eq=False):
 
     decode: Callable[[dict[str, Any]], Any]
     what: str
-    schema: Callable[[], dict[str, Any]]
 
 
 class Interpolated(msgspec.Struct, frozen=True):

@@ -113,10 +113,9 @@ def with_used(node: yaml.Node, folder: Path, allowed: Collection[str]) -> tuple[
     if not isinstance(use, yaml.ScalarNode) or use.tag != _STR:
         return node, None  # absent, or refused later as no text
     path = folder / use.value
-    try:
-        used = compose(path, f"a mapping of {', '.join(allowed)}")
-    except InvalidInputError as error:
-        raise problem_at(use.start_mark, f"use: {error}") from None
+    if not path.is_file():
+        raise problem_at(use.start_mark, f"{path} is no file, allowed: one relative to the scenario's folder")
+    used = compose(path, f"a mapping of {', '.join(allowed)}")
     if not isinstance(used, yaml.MappingNode):
         raise problem_at(used.start_mark, f"expected a mapping of {', '.join(allowed)}")
     for key, _ in used.value:

@@ -110,7 +110,9 @@ class TrickleBody(WireFault, frozen=True, tag="trickle-body"):
     """The request's body comes in small pieces, with pauses by the wall's clock. All must fit within the time-out."""
 
     piece_bytes: Bytes = 1_024
+    """How many bytes come together."""
     pause: Pause = 10
+    """Between two pieces."""
 
 
 class SplitHeaders(WireFault, frozen=True, tag="split-headers"):
@@ -118,6 +120,7 @@ class SplitHeaders(WireFault, frozen=True, tag="split-headers"):
 
     harmless = True
     piece_bytes: Bytes = 16
+    """How many bytes come together."""
     pause: Pause = 1
     """Between two of them, by the wall's clock; without one, a busy consumer may read several at once."""
 
@@ -127,6 +130,7 @@ class Chunked(WireFault, frozen=True, tag="chunked"):
 
     harmless = True
     chunk_bytes: Bytes = 1_024
+    """Length of each chunk, but for the last."""
 
 
 class ExpectContinue(WireFault, frozen=True, tag="expect-continue"):
@@ -165,6 +169,7 @@ class HeaderCase(WireFault, frozen=True, tag="header-case"):
 
     harmless = True
     case: Literal["lower", "upper"] = "lower"
+    """Which."""
 
 
 class ContentType(WireFault, frozen=True, tag="content-type"):
@@ -174,6 +179,7 @@ class ContentType(WireFault, frozen=True, tag="content-type"):
     value: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[!-~]+( [!-~]+)*$")] = (
         "application/json;charset=UTF-8"
     )
+    """The header's value."""
 
 
 class LostAck(WireFault, frozen=True, tag="lost-ack"):
@@ -222,6 +228,7 @@ class Latency(SenderFault, frozen=True, tag="latency"):
 
     harmless = False
     time: Span = 200
+    """Virtual time, as `distribution` says."""
     distribution: Literal["fixed", "uniform", "exponential"] = "fixed"
     """`fixed` is exactly the time; `uniform` is from 0 to twice the time; `exponential` has it as its mean."""
 

@@ -1,0 +1,173 @@
+"""Examples of the reference, whole and short: each is a scenario that the tests run against a consumer."""
+
+from __future__ import annotations
+
+_HEAD = """\
+name: {name}
+consumer:
+  url: ${{CONSUMER_URL:-http://127.0.0.1:8000}}/hook
+  probe: {{url: "${{CONSUMER_URL:-http://127.0.0.1:8000}}/processed", events: "@"}}
+webhooks:
+  opens: {{type: open}}
+steps:
+"""
+
+STEP_EXAMPLES = {
+    "create": """\
+  - create:
+      clicks: {type: click, url: "${CONSUMER_URL:-http://127.0.0.1:8000}/hook"}
+  - activate: clicks
+  - emit: {type: click, count: 3}
+  - run: until-idle
+  - expect: {clicks: {delivered: 3}}
+""",
+    "update": """\
+  - activate: opens
+  - update: {opens: {auth: {basic: {username: acme, password: "${HOOK_PASSWORD:-secret}"}}}}
+  - emit: {type: open}
+  - run: until-idle
+""",
+    "activate": """\
+  - emit: {type: open, count: 5}      # nobody exports these
+  - activate: opens
+  - emit: {type: open, count: 2}
+  - run: until-idle
+  - expect: {opens: {delivered: 2}}
+""",
+    "deactivate": """\
+  - activate: opens
+  - emit: {type: open, count: 2}
+  - deactivate: opens
+  - advance: 1d
+  - expect: {opens: {attempts: 0, pending: 2}}
+  - activate: opens
+  - run: until-idle
+  - expect: {opens: {delivered: 2}}
+""",
+    "delete": """\
+  - activate: opens
+  - emit: {type: open, count: 2}
+  - deactivate: opens
+  - delete: opens
+  - expect: {opens: {discarded: 2, delivered: 0}}
+""",
+    "verify": """\
+  - verify: {webhook: opens, events: 3}
+  - expect: {opens: {verified: 200, attempts: 0}}
+""",
+    "emit": """\
+  - activate: opens
+  - emit: {type: open, count: 250}            # now
+  - emit: {type: open, count: 50, over: 1h}   # within the next hour
+  - run: until-idle
+  - expect: {opens: {delivered: 300, batch_events: {at_most: 100}}}
+""",
+    "mailing": """\
+  - activate: opens
+  - mailing: {recipients: 200, rates: {opening: 0.4}}
+  - advance: 1d
+  - expect: {opens: {delivered: {at_least: 20}}}
+  - run: until-idle
+""",
+    "outage": """\
+  - activate: opens
+  - outage: {for: 2h, kind: refused}
+  - emit: {type: open, count: 10}
+  - run: until-idle
+  - expect: {opens: {delivered: 10, attempts: 721, recovered_within: 10s}}
+""",
+    "fault": """\
+  - activate: opens
+  - fault: {kind: lost-ack, times: 2}
+  - emit: {type: open, count: 10}
+  - run: until-idle
+  - expect:
+      opens: {delivered: 10, outcomes: [no-answer, no-answer, 200]}
+      consumer: {processed: exactly-once}
+""",
+    "advance": """\
+  - activate: opens
+  - emit: {type: open, count: 10, over: 1h}
+  - advance: 1h
+  - expect: {opens: {delivered: 10, pending: 0}}
+""",
+    "run": """\
+  - activate: opens
+  - emit: {type: open, count: 101}
+  - run: until-idle
+  - expect: {opens: {batch_events: [100, 1]}}
+""",
+    "wait": """\
+  - activate: opens
+  - outage: {for: 1h}
+  - emit: {type: open}
+  - wait: {until: {opens: {attempts: {at_least: 10}}}, for: 10m}
+  - expect: {opens: {attempts: 10, delivered: 0}}
+  - run: until-idle
+""",
+    "probe": """\
+  - activate: opens
+  - emit: {type: open, count: 2}
+  - run: until-idle
+  - probe: now
+""",
+    "expect": """\
+  - activate: opens
+  - outage: {for: 1m}
+  - emit: {type: open, count: 150}
+  - run: until-idle
+  - expect:
+      opens:
+        delivered: 150
+        batch_events: [100, 50]
+        in_order: true
+        outcomes: [{outcome: not-connected, times: 6}, 200, 200]
+        all: {gap: 10s, events: {at_most: 100}}
+        any: {outcome: not-connected, number: 6}
+        latest: {outcome: 200, events: 50}
+        delivered_within: 1m
+        recovered_within: 10s
+      consumer: {processed: exactly-once, by: [mailId, created]}
+""",
+}
+"""What stands under `steps`, for each kind of step."""
+
+MATRIX_EXAMPLE = """\
+name: ${matrix.hours} hours of ${matrix.kind}
+tags: [outage]
+matrix:
+  kind: [refused, dns-failure, connect-timeout]
+  hours: [1, 12]
+consumer: {url: "${CONSUMER_URL:-http://127.0.0.1:8000}/hook"}
+webhooks:
+  opens: {type: open}
+steps:
+  - activate: opens
+  - outage: {for: "${matrix.hours}h", kind: "${matrix.kind}"}
+  - emit: {type: open, count: 10}
+  - run: until-idle
+  - expect: {opens: {delivered: 10, recovered_within: 20s}}
+"""
+
+USE_EXAMPLE = """\
+name: What is shared stands in a file of its own
+use: consumer.yaml
+steps:
+  - activate: opens
+  - emit: {type: open}
+  - run: until-idle
+  - expect: {consumer: {processed: exactly-once}}
+"""
+
+USED_EXAMPLE = """\
+consumer:
+  url: ${CONSUMER_URL:-http://127.0.0.1:8000}/hook
+  probe: {url: "${CONSUMER_URL:-http://127.0.0.1:8000}/processed", events: "@", patience: 5s}
+webhooks:
+  opens: {type: open, auth: {basic: {username: acme, password: "${HOOK_PASSWORD:-secret}"}}}
+"""
+
+
+def whole(kind: str) -> str:
+    """The scenario around the steps."""
+    return _HEAD.format(name=f"Example of {kind}") + STEP_EXAMPLES[kind]
