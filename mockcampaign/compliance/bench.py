@@ -35,6 +35,7 @@ from mockcampaign.model import (
 )
 from mockcampaign.policy import MINUTE, Policy
 from mockcampaign.transport import Transport
+from mockcampaign.transport.faults import NewConnection
 from mockcampaign.transport.wall import pause
 
 PACE = 7
@@ -278,7 +279,13 @@ class Bench:
         faults: tuple[Fault, ...] = (),
         transport: Transport | None = None,
     ) -> Outcome:
-        """Send something that Campaign never sends; `what` says in a few words what is special about it."""
+        """Send something that Campaign never sends; `what` says in a few words what is special about it.
+
+        It has a connection of its own where there are connections: a consumer that refuses it without reading its body
+        would take the rest of it for the next request.
+        """
+        if NewConnection in self.faults:
+            faults = (*faults, NewConnection())
         sent_headers = [("Content-Type", "application/json")] if headers is None else list(headers)
         if authenticated:
             sent_headers += self.settings.authentication.headers()
