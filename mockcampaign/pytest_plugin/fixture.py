@@ -327,6 +327,7 @@ class CampaignFixture:
     async def _passed(self, what: str, work: Callable[[], Coroutine[Any, Any, None]], errands: Errands | None) -> None:
         self._targets.errands = errands
         self._targets.before_request = self.clock.show
+        self._targets.watch()
         milliseconds = self._settings.run_timeout
         began = self.engine.now
         try:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mockcampaign.model import Fault, Outcome, Request
     from mockcampaign.pytest_plugin.surroundings import Errands
     from mockcampaign.transport import Transport
+    from mockcampaign.transport.inprocess import AsgiTransport
+    from mockcampaign.transport.wire import WireTransport
 
 ORIGIN = "http://testserver"
 """Of the first application called in-process. Django, for one, answers to this name in tests and to few others."""
@@ -121,7 +123,8 @@ class Targets:
         self._applications: dict[str, Application] = {}
         self._rerouted: dict[str, str] = {}
         self._settled: list[Settled] = []
-        self._transports: dict[str, Transport] = {}
+        self._called: dict[str, AsgiTransport] = {}
+        self._wire: WireTransport | None = None
         self.errands: Errands | None = None
         """Where WSGI applications are called; None: in threads."""
         self.before_request: Callable[[], object] | None = None
@@ -178,18 +181,27 @@ class Targets:
         elsewhere = self._rerouted.get(origin)
         if elsewhere is not None:
             request = msgspec.structs.replace(request, url=elsewhere + request.url.removeprefix(origin))
-        name = origin if origin in self._applications else ""
-        transport = self._transports.get(name)
-        if transport is None:
-            transport = self._transports[name] = self._transport(self._applications.get(name))
-        return await transport.send(request)
+        if origin in self._applications:
+            transport = self._called.get(origin)
+            if transport is None:
+                transport = self._called[origin] = self._transport(self._applications[origin])
+                transport.watch()
+            return await transport.send(request)
+        if self._wire is None:
+            from mockcampaign.transport.wire import WireTransport
+
+            self._wire = WireTransport()
+        return await self._wire.send(request)
+
+    def watch(self) -> None:
+        """From now on, tasks that come into being are the applications', and `settle` waits for them."""
+        for transport in self._called.values():
+            transport.watch()
 
     async def settle(self, timeout: int) -> None:
         """Wait until the consumers have nothing left to do, at most `timeout` milliseconds for each application."""
-        for transport in self._transports.values():
-            settle = getattr(transport, "settle", None)
-            if settle is not None:
-                await settle(timeout)
+        for transport in self._called.values():
+            await transport.settle(timeout / 1_000)
         for settled in self._settled:
             waiting = settled()
             if inspect.isawaitable(waiting):
@@ -197,23 +209,18 @@ class Targets:
 
     async def aclose(self) -> None:
         """Give back all that is held."""
-        transports = list(self._transports.values())
-        self._transports.clear()
+        transports: list[Transport] = [*self._called.values(), *([] if self._wire is None else [self._wire])]
+        self._called.clear()
+        self._wire = None
         for transport in transports:
             await transport.aclose()
 
-    def _transport(self, application: Application | None) -> Transport:
-        if application is None:
-            from mockcampaign.transport.wire import WireTransport
+    def _transport(self, application: Application) -> AsgiTransport:
+        from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
 
-            return WireTransport()
         if application.kind == "asgi":
-            from mockcampaign.transport.inprocess import AsgiTransport
-
             return AsgiTransport(application.app, lifespan=application.lifespan)
         if self.errands is None:
-            from mockcampaign.transport.inprocess import WsgiTransport
-
             return WsgiTransport(application.app)
         from mockcampaign.transport.wsgi import DirectWsgiTransport
 

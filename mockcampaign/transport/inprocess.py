@@ -14,6 +14,7 @@ from mockcampaign.transport import kept_headers
 from mockcampaign.transport.address import parse_address
 from mockcampaign.transport.answer import ANSWER_TOO_LONG, BODY_BYTES_MAX, CUT
 from mockcampaign.transport.faults import Chunked, ContentType, CutBody, HeaderCase, Http10, LostAck, last_of
+from mockcampaign.transport.quiescence import Watch
 from mockcampaign.transport.script import LOST, cut_outcome, header_fields
 
 Message = MutableMapping[str, Any]
@@ -39,6 +40,8 @@ class AsgiTransport:
         self._app = app
         self._lifespan = _Lifespan(app) if lifespan else None
         self._calls: set[asyncio.Task[None]] = set()
+        self._starting: asyncio.Task[bool] | None = None
+        self._watch: Watch | None = None
 
     async def send(self, request: Request) -> Outcome:
         """What came of the request; see `Transport.send`.
@@ -50,7 +53,9 @@ class AsgiTransport:
         exchange = _Exchange(request)
         state: dict[str, Any] = {}
         if self._lifespan is not None:
-            if not await self._lifespan.start():
+            if self._starting is None:
+                self._starting = asyncio.create_task(self._start(self._lifespan))
+            if not await asyncio.shield(self._starting):
                 return NoAnswer("connect", "the application does not start")
             state = self._lifespan.state
         call = asyncio.create_task(exchange.run(self._app, state.copy()))
@@ -69,14 +74,31 @@ class AsgiTransport:
             await call  # raises what is no `Exception`
         return exchange.outcome.result()
 
+    def watch(self) -> None:
+        """From now on, tasks that come into being in this loop are the application's; `settle` waits for them."""
+        if self._watch is None:
+            self._watch = Watch()
+        self._watch.begin()
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until the application has nothing left to do, as far as that can be seen; so many seconds at most."""
+        if self._watch is not None:
+            await self._watch.settle(self._calls, seconds)
+
     async def aclose(self) -> None:
         """Cancel what the application still does, then stop it."""
-        calls = list(self._calls)
-        for call in calls:
-            call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
+        tasks = [*self._calls, *([] if self._starting is None else [self._starting])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._lifespan is not None:
             await self._lifespan.stop()
+
+    async def _start(self, lifespan: _Lifespan) -> bool:
+        started = await lifespan.start()
+        if self._watch is not None:
+            await self._watch.rested()
+        return started
 
 
 class WsgiTransport(AsgiTransport):

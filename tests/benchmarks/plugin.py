@@ -1,0 +1,188 @@
+"""What the pytest plugin costs: `python tests/benchmarks/plugin.py`.
+
+1. A test that creates a webhook, delivers 250 opens in three lists to an in-process ASGI application and asserts,
+   beside the same test written by hand with pytest-httpserver and httpx, which makes its events itself. Both run in one
+   pytest, in turns; a test's time is that of its setup, call and teardown.
+2. Property tests: how many lists a second Hypothesis draws and delivers in-process.
+3. Start-up: pytest on an empty file with no plugin but this one, and with `-p no:mockcampaign`, in pairs, by processor
+   time. Other plugins would only hide what ours costs.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+
+TESTS, PAIRS = 60, 15
+MILLISECONDS_MAX, RATIO_MAX, START_RATIO_MAX = 12, 0.5, 1.03
+
+CONFTEST = """
+import collections, statistics, time
+import pytest
+
+seconds = collections.defaultdict(list)
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    began = time.perf_counter()
+    try:
+        return (yield)
+    finally:
+        seconds[item.originalname].append(time.perf_counter() - began)
+
+def pytest_sessionfinish():
+    for name, all_of_them in seconds.items():
+        print(f"\\nRESULT {name} {statistics.median(all_of_them[1:]) * 1_000:.3f}")
+"""
+
+TEST = """
+import json
+import httpx
+import pytest
+from werkzeug import Response
+
+ROUNDS = range({tests})
+
+def app(received):
+    async def consumer(scope, receive, send):
+        if scope["type"] != "http":
+            return
+        body = b""
+        while True:
+            message = await receive()
+            body += message["body"]
+            if not message["more_body"]:
+                break
+        received.extend(json.loads(body))
+        await send({{"type": "http.response.start", "status": 200, "headers": []}})
+        await send({{"type": "http.response.body", "body": b"ok"}})
+    return consumer
+
+@pytest.mark.parametrize("number", ROUNDS)
+def test_with_the_fixture(campaign, number):
+    received = []
+    opens = campaign.webhook("open", target=app(received), path="/hook")
+    campaign.emit(opens, count=250)
+    campaign.run()
+    assert received == campaign.delivered
+    campaign.assert_compliant()
+
+def event(number):
+    return {{
+        "type": "open", "recipientId": str(123456789005 + number), "userListId": 123456789003,
+        "remoteAddress": "0.0.0.0", "clientId": 123456789001, "mailingId": 123456789004,
+        "created": 1564590054000 + number, "subscriptionId": 1234567 + number,
+        "mailId": f"3IHQ2XT8-38PY7WFQ-{{number:06}}", "device": "desktop", "operatingSystem": "Windows 10",
+        "browser": "Firefox 64.1",
+    }}
+
+@pytest.mark.parametrize("number", ROUNDS)
+def test_by_hand(httpserver, number):
+    received = []
+    def hook(request):
+        received.extend(request.get_json())
+        return Response("ok")
+    httpserver.expect_request("/hook", method="POST").respond_with_handler(hook)
+    events = [event(number) for number in range(250)]
+    with httpx.Client() as client:
+        for start in range(0, 250, 100):
+            answer = client.post(httpserver.url_for("/hook"), json=events[start:start + 100])
+            assert answer.status_code == 200
+    assert received == events
+"""
+
+PROPERTY = """
+import json, time
+from hypothesis import HealthCheck, given, settings
+from mockcampaign.strategies import batches
+
+count = 0
+
+@settings(max_examples=400, database=None, deadline=None)
+@given(batches(max_size=20))
+def test_property(campaign, batch):
+    global count
+    count += 1
+    received = []
+    def consumer(environ, start_response):
+        received.extend(json.loads(environ["wsgi.input"].read()))
+        start_response("200 OK", [])
+        return []
+    campaign.emit(campaign.webhook("open", target=consumer), events=batch)
+    campaign.run()
+    assert received == batch
+
+def test_report():
+    print(f"\\nCOUNT {count}")
+"""
+
+
+def pytest_in(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:randomly", "-p", "no:asyncio", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    return done.stdout
+
+
+def processor_seconds(folder: Path, *arguments: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    others = {plugin.name for plugin in entry_points(group="pytest11")} - {"mockcampaign"}
+    command = [sys.executable, "-m", "pytest", "-q", "test_nothing.py", *(f"-pno:{name}" for name in others)]
+    subprocess.run([*command, *arguments], cwd=folder, stdout=subprocess.DEVNULL, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def one_test(folder: Path) -> None:
+    (folder / "conftest.py").write_text(CONFTEST)
+    (folder / "test_one.py").write_text(TEST.format(tests=TESTS))
+    printed = pytest_in(folder, "test_one.py")
+    results = dict(line.split()[1:] for line in printed.splitlines() if line.startswith("RESULT"))
+    ours, by_hand = float(results["test_with_the_fixture"]), float(results["test_by_hand"])
+    ratio = ours / by_hand
+    verdict = "ok" if ratio <= RATIO_MAX and ours < MILLISECONDS_MAX else "OVER"
+    print(
+        f"250 opens in three lists, median of {TESTS - 1} tests: with the fixture {ours:.1f} ms "
+        f"(bound {MILLISECONDS_MAX}), by hand {by_hand:.1f} ms, ratio {ratio:.2f} (bound {RATIO_MAX}): {verdict}"
+    )
+
+
+def property_test(folder: Path) -> None:
+    (folder / "test_property.py").write_text(PROPERTY)
+    printed = pytest_in(folder, "test_property.py", "--durations=0", "--durations-min=0")
+    [count] = [int(line.split()[1]) for line in printed.splitlines() if line.startswith("COUNT")]
+    [seconds] = [
+        float(line.split()[0][:-1]) for line in printed.splitlines() if "s call " in line and "::test_property" in line
+    ]
+    print(f"property test: {count} lists drawn and delivered in {seconds:.2f} s, {count / seconds:,.0f} lists/s")
+
+
+def start_up(folder: Path) -> None:
+    (folder / "test_nothing.py").write_text("def test_nothing(): pass\n")
+    with_plugin, without = [], []
+    for _ in range(PAIRS + 1):
+        with_plugin.append(processor_seconds(folder))
+        without.append(processor_seconds(folder, "-p", "no:mockcampaign"))
+    ratio = statistics.median(with_plugin[1:]) / statistics.median(without[1:])
+    print(
+        f"start-up, median of {PAIRS} pairs: {statistics.median(with_plugin[1:]) * 1_000:.0f} ms with the plugin, "
+        f"{statistics.median(without[1:]) * 1_000:.0f} ms without, ratio {ratio:.3f} (bound {START_RATIO_MAX}): "
+        f"{'ok' if ratio <= START_RATIO_MAX else 'OVER'}"
+    )
+
+
+def main(*parts: Callable[[Path], None]) -> None:
+    for part in parts:
+        with tempfile.TemporaryDirectory() as folder:
+            part(Path(folder))
+
+
+if __name__ == "__main__":
+    main(one_test, property_test, start_up)
