@@ -1,0 +1,239 @@
+// The live page: what the stream tells goes into the parts of the page, and what the user does goes to the control API.
+
+import { Detail } from "./live/detail.js";
+import { Faults } from "./live/faults.js";
+import { Plot } from "./live/plot.js";
+import { Rows } from "./live/rows.js";
+import { call, follow } from "./live/server.js";
+import { Store } from "./live/store.js";
+import { counted, element, moment, plural, since, visible, write } from "./live/text.js";
+import { nameOf, WebhooksTable } from "./live/webhooks.js";
+
+const RENDER_MILLISECONDS = 150;
+const TICK_MILLISECONDS = 250;
+
+const byId = (id) => document.getElementById(id);
+
+let state = null;
+let receivedAt = 0; // by this page's own clock
+let changed = false;
+let reconnected = false;
+let lastRender = 0;
+
+// What is told to the user
+
+function say(text) {
+  byId("message").textContent = visible(text);
+  byId("alert").textContent = "";
+}
+
+function complain(text) {
+  byId("message").textContent = "";
+  byId("alert").textContent = visible(text);
+}
+
+/** Carry out what the user asked for, and tell how it went: `done`, or what `work` returns. */
+async function act(work, done) {
+  try {
+    const answer = await work();
+    say(done ?? answer);
+  } catch (error) {
+    complain(error.message);
+  }
+}
+
+// The parts of the page
+
+const store = new Store(() => {
+  changed = true;
+});
+const detail = new Detail({ say, complain, back: () => byId("rows").focus() });
+const rows = new Rows(store, { chosen: (record) => detail.show(record), entered: () => detail.focus() });
+const plot = new Plot(store, {
+  chosen: (record) => {
+    rows.select(record.position, { reveal: true });
+    byId("deliveries").scrollIntoView({ block: "nearest" });
+  },
+});
+const faults = new Faults(act);
+const webhooks = new WebhooksTable({
+  breakOne: (webhook) => breakEndpoint(webhook.id),
+  mendOne: (webhook) =>
+    act(() => call("DELETE", `/outages?webhookId=${webhook.id}`), `Webhook ${webhook.id} can reach its endpoint.`),
+  retry: (webhook) => act(() => call("POST", `/webhooks/${webhook.id}/retry`), `Webhook ${webhook.id} sends now.`),
+});
+
+function render() {
+  changed = false;
+  lastRender = performance.now();
+  const names = new Map(state.webhooks.map((webhook) => [webhook.id, nameOf(webhook)]));
+  detail.started = state.started;
+  detail.nameOf = (id) => names.get(id) ?? `${id} (deleted)`;
+  rows.know(names, state);
+  plot.know(names, state);
+  faults.render(state, names);
+  webhooks.render(state);
+  rows.render();
+  plot.render();
+  renderTotals();
+}
+
+function renderTotals() {
+  const { deliveries } = state;
+  write(byId("total-attempts"), counted(deliveries.attempts));
+  write(byId("total-delivered"), counted(deliveries.delivered));
+  write(byId("total-discarded"), counted(deliveries.discarded));
+  write(byId("total-pending"), counted(deliveries.pending));
+}
+
+function frame() {
+  if (state !== null && changed && performance.now() - lastRender >= RENDER_MILLISECONDS) {
+    render();
+  }
+  requestAnimationFrame(frame);
+}
+
+/** Virtual time goes on between two states. */
+function tick() {
+  if (state === null) {
+    return;
+  }
+  const passed = state.advancing ? 0 : (performance.now() - receivedAt) * state.speed;
+  const now = state.now + passed;
+  write(byId("now"), moment(now));
+  write(byId("elapsed"), since(now - state.started));
+  webhooks.tick(now);
+}
+
+// What the server tells
+
+function begin(fresh) {
+  detail.clear();
+  rows.clear();
+  plot.clear();
+  store.begin(fresh.journal);
+  fill(byId("emit-type"), fresh.types);
+  fill(byId("outage-kind"), fresh.outageKinds);
+  byId("clients").replaceChildren(...fresh.clients.map((client) => element("option", { value: client })));
+}
+
+function fill(select, words) {
+  if (select.options.length !== words.length) {
+    select.replaceChildren(...words.map((word) => element("option", {}, word)));
+  }
+}
+
+function showSpeed({ speed }) {
+  const select = byId("speed");
+  const known = [...select.options].find((option) => Number(option.value) === speed);
+  if (known === undefined) {
+    select.append(element("option", { value: speed }, counted(speed)));
+  }
+  if (Number(select.value) !== speed) {
+    select.value = String(known?.value ?? speed);
+  }
+}
+
+const CONNECTIONS = { live: "Live", lost: "Connection lost, trying again" };
+
+follow({
+  connection(how) {
+    reconnected = true;
+    byId("connection").dataset.state = how;
+    write(byId("connection-text"), CONNECTIONS[how]);
+  },
+  state(fresh) {
+    const another = state?.run !== fresh.run;
+    state = fresh;
+    receivedAt = performance.now();
+    if (another) {
+      begin(fresh);
+    } else if (reconnected) {
+      store.reach(fresh.journal.next);
+    }
+    reconnected = false;
+    showSpeed(fresh);
+    changed = true;
+    tick();
+  },
+  entry(entry) {
+    // Before the first state it is not known which life of the server it belongs to; that state's journal holds it.
+    if (state !== null) {
+      store.add(entry);
+    }
+  },
+});
+setInterval(tick, TICK_MILLISECONDS);
+requestAnimationFrame(frame);
+
+// What the user does
+
+function onSubmit(id, work) {
+  const form = byId(id);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (form.dataset.busy) {
+      return;
+    }
+    form.dataset.busy = "yes";
+    const button = form.querySelector("[type=submit]");
+    button.setAttribute("aria-disabled", "true");
+    await act(work);
+    button.setAttribute("aria-disabled", "false");
+    delete form.dataset.busy;
+  });
+}
+
+const clientFrom = (id) => (byId(id).value.trim() ? { clientId: Number(byId(id).value) } : {});
+
+onSubmit("emit-form", async () => {
+  const type = byId("emit-type").value;
+  const over = byId("emit-over").value.trim();
+  const body = { type, count: byId("emit-count").valueAsNumber, ...clientFrom("emit-client"), ...(over ? { over } : {}) };
+  const { events, webhookIds } = await call("POST", "/emit", body);
+  const what = `${plural(events, `${type} event`)}${over ? ` over ${over}` : ""}`;
+  return webhookIds.length
+    ? `${what} for webhook ${webhookIds.slice(0, 10).join(", ")}${webhookIds.length > 10 ? " and more" : ""}.`
+    : `${what}, but no activated webhook wants this type: nothing is exported.`;
+});
+
+onSubmit("mailing-form", async () => {
+  const body = { recipients: byId("mailing-recipients").valueAsNumber, ...clientFrom("mailing-client") };
+  const sent = await call("POST", "/mailing", body);
+  return `Mailing ${sent.mailingId} is sent; ${plural(sent.events, "event")} will come of it, as time goes on.`;
+});
+
+onSubmit("advance-form", async () => {
+  const by = byId("advance-by").value.trim();
+  say(`Advancing by ${by}…`);
+  const clock = await call("POST", "/clock/advance", { by });
+  return `It is ${moment(clock.now)} now.`;
+});
+
+byId("speed").addEventListener("change", () =>
+  act(async () => {
+    const { speed } = await call("PUT", "/clock/speed", { speed: Number(byId("speed").value) });
+    return speed ? `${plural(speed, "virtual second")} in each second.` : "Time moves only when it is advanced.";
+  }),
+);
+
+function breakEndpoint(webhookId) {
+  const kind = byId("outage-kind").value;
+  const span = byId("outage-for").value.trim();
+  const body = { kind, for: span, ...(webhookId === undefined ? {} : { webhookId }) };
+  const whose = webhookId === undefined ? "All endpoints are" : `The endpoint of webhook ${webhookId} is`;
+  return act(() => call("POST", "/outages", body), `${whose} broken for ${span}: ${kind}.`);
+}
+
+byId("break-all").addEventListener("click", () => breakEndpoint());
+byId("mend-all").addEventListener("click", () =>
+  act(() => call("DELETE", "/outages"), "All endpoints can be reached."),
+);
+
+const dialog = byId("reset-dialog");
+byId("reset").addEventListener("click", () => dialog.showModal());
+byId("reset-no").addEventListener("click", () => dialog.close());
+byId("reset-yes").addEventListener("click", () => {
+  dialog.close();
+  act(() => call("POST", "/reset"), "Everything is as at the start.");
+});

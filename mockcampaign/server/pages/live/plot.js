@@ -1,0 +1,370 @@
+// Attempts over virtual time: a lane for each webhook, in which every attempt has a mark.
+
+import { counted, moment, plural, since } from "./text.js";
+
+const LANES_MAX = 12;
+const LANES_WITH_IDLE_MAX = 6;
+const LANE_HEIGHT = 26;
+const AROUND_LANES = 46;
+const MARK = 4;
+const NEAR = 12; // pixels from a mark at which the pointer means it
+const LEAST_SPAN = 60_000;
+
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800].map(
+  (seconds) => seconds * 1000,
+);
+
+const OUTCOMES = ["success", "failure", "discard"];
+
+export class Plot {
+  /** `chosen` is told the record whose mark was clicked. */
+  constructor(store, { chosen }) {
+    this.store = store;
+    this.element = document.getElementById("plot");
+    this.summary = document.getElementById("plot-summary");
+    this.reading = document.getElementById("plot-reading");
+    this.span = document.getElementById("span");
+    this.zoomOption = this.span.querySelector("[value=zoom]");
+    this.names = new Map();
+    this.started = 0;
+    this.now = 0;
+    this.zoom = null;
+    this.lanes = [];
+    this.outages = [];
+    this.drawn = []; // what stands where, for the pointer
+    this.colours = {};
+    this.span.addEventListener("change", () => {
+      if (this.span.value !== "zoom") {
+        this.zoom = null;
+        this.zoomOption.hidden = true;
+      }
+      this.render();
+    });
+    this.made = this.make();
+    this.element.addEventListener("click", () => {
+      if (this.near) {
+        chosen(this.near.record);
+      }
+    });
+    new ResizeObserver(() => this.fit()).observe(this.element);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.render());
+  }
+
+  know(names, state) {
+    this.names = names;
+    this.started = state.started;
+    this.now = Math.max(state.now, state.started);
+  }
+
+  clear() {
+    this.zoom = null;
+    this.zoomOption.hidden = true;
+    this.span.value = "all";
+  }
+
+  render() {
+    const { style } = this;
+    this.colours = Object.fromEntries(
+      ["success", "failure", "discard", "outage", "muted", "line", "ink"].map((name) => [
+        name,
+        style.getPropertyValue(`--${name}`).trim(),
+      ]),
+    );
+    this.survey();
+    this.fit();
+    this.made.setData([this.range(), [0, 0]]);
+  }
+
+  get style() {
+    return getComputedStyle(document.documentElement);
+  }
+
+  /** Which lanes there are, and what to say of the whole. */
+  survey() {
+    const webhooks = new Set();
+    const counts = { success: 0, failure: 0, discard: 0 };
+    this.outages = [];
+    for (const record of this.store.held()) {
+      if (record.kind !== "other") {
+        webhooks.add(record.webhook);
+        counts[record.kind] += record.count;
+      } else if (record.outage) {
+        this.outage(record);
+      }
+    }
+    for (const id of this.names.keys()) {
+      if (webhooks.size < LANES_WITH_IDLE_MAX) {
+        webhooks.add(id); // those that have sent nothing yet
+      }
+    }
+    const ids = [...webhooks].sort((one, other) => one - other);
+    this.lanes = ids.length > LANES_MAX ? OUTCOMES : ids.length ? ids : [null];
+    this.laneOf = new Map(this.lanes.map((lane, index) => [lane, index]));
+    this.summary.textContent =
+      `${plural(counts.success, "success").replace("successs", "successes")}, ${plural(counts.failure, "failure")}, ` +
+      `${plural(counts.discard, "discard")}` +
+      (this.lanes === OUTCOMES ? `, of ${counted(ids.length)} webhooks together` : "");
+  }
+
+  outage(record) {
+    const { until, webhooks } = record.outage;
+    if (until !== null) {
+      this.outages.push({ from: record.at, until, webhooks, mended: new Map() });
+      return;
+    }
+    for (const outage of this.outages) {
+      if (!webhooks.length) {
+        outage.until = Math.min(outage.until, Math.max(record.at, outage.from));
+      }
+      for (const id of webhooks) {
+        outage.mended.set(id, Math.min(outage.mended.get(id) ?? Infinity, record.at));
+      }
+    }
+  }
+
+  range() {
+    const choice = this.span.value;
+    if (choice === "zoom" && this.zoom) {
+      return this.zoom;
+    }
+    const first = this.store.records.find((record) => record !== undefined)?.at ?? this.started;
+    const from = choice === "all" ? first : Math.max(first, this.now - Number(choice));
+    // Marks at either end stand clear of the frame.
+    const span = Math.max(this.now - from, LEAST_SPAN);
+    return [from - span * 0.015, from + span * 1.015];
+  }
+
+  fit() {
+    const width = this.element.clientWidth - 16;
+    const height = this.lanes.length * LANE_HEIGHT + AROUND_LANES;
+    if (width > 0 && (this.made.width !== width || this.made.height !== height)) {
+      this.made.setSize({ width, height });
+    }
+  }
+
+  make() {
+    const axis = () => ({
+      stroke: () => this.colours.muted,
+      font: "12px system-ui, sans-serif",
+      ticks: { show: false },
+      grid: { stroke: () => this.colours.line, width: 1 },
+    });
+    const options = {
+      width: 600,
+      height: 150,
+      padding: [4, 12, 0, 0],
+      legend: { show: false },
+      cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false } },
+      scales: {
+        x: { time: false, range: (_, min, max) => [min, max] },
+        y: { range: () => [-0.5, this.lanes.length - 0.5], dir: -1 },
+      },
+      axes: [
+        { ...axis(), size: 30, splits: (_, __, min, max) => this.ticks(min, max), values: (_, ticks) => this.labels(ticks) },
+        {
+          ...axis(),
+          size: () => this.lanesWidth(),
+          gap: 8,
+          splits: () => this.lanes.map((_, index) => index),
+          values: () => this.lanes.map((lane) => shortened(this.laneName(lane))),
+          grid: { stroke: () => this.colours.line, width: 1 },
+        },
+      ],
+      series: [{}, { paths: () => null, points: { show: false } }],
+      hooks: {
+        draw: [() => this.draw()],
+        setCursor: [() => this.point()],
+        setSelect: [() => this.zoomIn()],
+      },
+    };
+    return new uPlot(options, [[0, 1], [0, 0]], this.element);
+  }
+
+  laneName(lane) {
+    if (lane === null) {
+      return "";
+    }
+    return typeof lane === "string" ? lane : (this.names.get(lane) ?? `${lane} (deleted)`);
+  }
+
+  lanesWidth() {
+    const longest = Math.max(...this.lanes.map((lane) => shortened(this.laneName(lane)).length));
+    return Math.max(44, Math.min(24 + longest * 6.6, 130));
+  }
+
+  ticks(min, max) {
+    const width = Math.max(this.made?.width ?? 600, 200);
+    const most = Math.max(2, Math.floor(width / 110));
+    const step = STEPS.find((each) => (max - min) / each <= most) ?? 86_400_000 * Math.ceil((max - min) / 86_400_000 / most);
+    const ticks = [];
+    for (let at = Math.ceil(min / step) * step; at <= max; at += step) {
+      ticks.push(at);
+    }
+    return ticks;
+  }
+
+  labels(ticks) {
+    const whole = ticks.every((at) => at % 60_000 === 0);
+    return ticks.map((at, index) => {
+      const text = moment(at);
+      const time = text.slice(11, whole ? 16 : 19);
+      const newDay = index === 0 || moment(ticks[index - 1]).slice(0, 10) !== text.slice(0, 10);
+      return newDay ? `${text.slice(5, 10)} ${time}` : time;
+    });
+  }
+
+  draw() {
+    const { ctx, bbox } = this.made;
+    const ratio = devicePixelRatio;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    this.drawOutages(ctx, ratio);
+    this.drawMarks(ctx, ratio);
+    ctx.restore();
+  }
+
+  drawOutages(ctx, ratio) {
+    const together = this.lanes === OUTCOMES;
+    const half = (LANE_HEIGHT / 2 - 3) * ratio;
+    ctx.lineWidth = ratio;
+    ctx.setLineDash([3 * ratio, 3 * ratio]);
+    for (const outage of this.outages) {
+      this.lanes.forEach((lane, index) => {
+        if (together ? outage.webhooks.length : outage.webhooks.length && !outage.webhooks.includes(lane)) {
+          return;
+        }
+        const until = Math.min(outage.until, (!together && outage.mended.get(lane)) || Infinity);
+        const left = this.x(outage.from);
+        const right = this.x(until);
+        if (right > left) {
+          const middle = this.y(index);
+          ctx.fillStyle = this.colours.outage;
+          ctx.fillRect(left, middle - half, right - left, 2 * half);
+          ctx.strokeStyle = this.colours.failure;
+          ctx.strokeRect(left, middle - half, right - left, 2 * half);
+        }
+      });
+    }
+    ctx.setLineDash([]);
+  }
+
+  drawMarks(ctx, ratio) {
+    const size = MARK * ratio;
+    const [min, max] = this.range();
+    const together = this.lanes === OUTCOMES;
+    const taken = new Set();
+    this.drawn = [];
+    const paths = Object.fromEntries(OUTCOMES.map((kind) => [kind, new Path2D()]));
+    // Successes first: a failure among them is not covered.
+    const shown = { success: [], failure: [], discard: [] };
+    for (const record of this.store.held()) {
+      if (record.kind !== "other" && record.end >= min && record.at <= max) {
+        shown[record.kind].push(record);
+      }
+    }
+    for (const kind of OUTCOMES) {
+      for (const record of shown[kind]) {
+        const lane = this.laneOf.get(together ? kind : record.webhook);
+        const x = this.x(record.at);
+        const y = this.y(lane);
+        const end = record.count > 1 ? this.x(record.end) : x;
+        const key = `${kind} ${lane} ${Math.round(x / ratio)} ${Math.round(end / ratio)}`;
+        if (!taken.has(key)) {
+          taken.add(key);
+          SHAPES[kind](paths[kind], x, y, size, end);
+          this.drawn.push({ record, left: x / ratio, right: end / ratio, y: y / ratio });
+        }
+      }
+    }
+    ctx.fillStyle = this.colours.success;
+    ctx.fill(paths.success);
+    for (const kind of ["failure", "discard"]) {
+      ctx.strokeStyle = this.colours[kind];
+      ctx.lineWidth = 1.7 * ratio;
+      ctx.stroke(paths[kind]);
+    }
+  }
+
+  x(at) {
+    return this.made.valToPos(at, "x", true);
+  }
+
+  y(lane) {
+    return this.made.valToPos(lane, "y", true);
+  }
+
+  /** Say what the pointer is at. */
+  point() {
+    const { left, top } = this.made.cursor;
+    const { bbox } = this.made;
+    const x = left + bbox.left / devicePixelRatio;
+    const y = top + bbox.top / devicePixelRatio;
+    this.near = null;
+    let nearest = NEAR;
+    for (const drawn of left >= 0 ? this.drawn : []) {
+      const away = Math.hypot(Math.max(drawn.left - x, 0, x - drawn.right), drawn.y - y);
+      if (away <= nearest) {
+        nearest = away;
+        this.near = drawn;
+      }
+    }
+    this.element.classList.toggle("pointing", this.near !== null);
+    this.reading.textContent = this.near ? this.described(this.near.record) : "";
+  }
+
+  described(record) {
+    const last = record.first + record.count - 1;
+    const which = record.count > 1 ? `attempts ${counted(record.first)} to ${counted(last)}` : `attempt ${counted(record.first)}`;
+    const what = record.kind === "discard" ? record.text : `${which}: ${record.text}`;
+    return `${moment(record.at)} (${since(record.at - this.started)}), ${this.laneName(record.webhook)}, ${what}`;
+  }
+
+  zoomIn() {
+    const { left, width } = this.made.select;
+    if (width < 4) {
+      return;
+    }
+    this.zoom = [this.made.posToVal(left, "x"), this.made.posToVal(left + width, "x")];
+    this.made.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    this.zoomOption.hidden = false;
+    this.span.value = "zoom";
+    this.render();
+  }
+}
+
+const shortened = (name) => (name.length > 16 ? `${name.slice(0, 15)}…` : name);
+
+/** How each outcome is drawn; the same shapes as the marks in the list. */
+const SHAPES = {
+  success(path, x, y, size) {
+    path.moveTo(x + size, y);
+    path.arc(x, y, size, 0, 2 * Math.PI);
+  },
+  failure(path, x, y, size, end) {
+    if (end - x > 2 * size) {
+      path.moveTo(x, y - size);
+      path.lineTo(x, y + size);
+      path.moveTo(x, y);
+      path.lineTo(end, y);
+      path.moveTo(end, y - size);
+      path.lineTo(end, y + size);
+      return;
+    }
+    const middle = (x + end) / 2;
+    const arm = size * 0.85;
+    path.moveTo(middle - arm, y - arm);
+    path.lineTo(middle + arm, y + arm);
+    path.moveTo(middle + arm, y - arm);
+    path.lineTo(middle - arm, y + arm);
+  },
+  discard(path, x, y, size) {
+    const arm = size * 1.15;
+    path.moveTo(x, y - arm);
+    path.lineTo(x + arm, y);
+    path.lineTo(x, y + arm);
+    path.lineTo(x - arm, y);
+    path.closePath();
+  },
+};

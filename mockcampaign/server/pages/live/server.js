@@ -1,0 +1,43 @@
+// The control API, as this page calls it.
+
+const PREFIX = "/__mockcampaign";
+
+/** The answer, or null where there is none. Throws an `Error` with the server's own line where it refuses. */
+export async function call(method, path, body) {
+  let response;
+  try {
+    response = await fetch(PREFIX + path, {
+      method,
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    throw new Error("the server does not answer");
+  }
+  if (response.status === 204) {
+    return null;
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) {
+    throw new Error(answer.error ?? `status ${response.status}`);
+  }
+  return answer;
+}
+
+const RETRY_MILLISECONDS = 2000;
+
+/** Follow the live stream for good. `on` has a function for each kind of message, and `connection`. */
+export function follow(on) {
+  const stream = new EventSource(`${PREFIX}/stream`);
+  stream.onopen = () => on.connection("live");
+  stream.onerror = () => {
+    on.connection("lost");
+    if (stream.readyState === EventSource.CLOSED) {
+      // Refused rather than interrupted: the browser does not try again by itself.
+      setTimeout(() => follow(on), RETRY_MILLISECONDS);
+    }
+  };
+  for (const kind of ["state", "entry"]) {
+    stream.addEventListener(kind, (message) => on[kind](JSON.parse(message.data)));
+  }
+}

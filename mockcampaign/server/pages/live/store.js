@@ -1,0 +1,206 @@
+// The journal as far as this page holds it: the newest entries, without gaps once those are filled.
+
+import { call } from "./server.js";
+import { counted, duration, plural } from "./text.js";
+
+/** As many as the server itself holds. */
+export const RECORDS_MAX = 20_000;
+const PAGE = 1_000;
+
+export class Store {
+  constructor(changed) {
+    this.changed = changed;
+    this.clear();
+  }
+
+  /** Forget everything: another life of the server has begun. */
+  clear() {
+    this.life = {}; // whatever was asked for before belongs to another one
+    this.base = 0;
+    this.records = [];
+    this.missing = 0;
+    this.filling = false;
+    this.changed();
+  }
+
+  get next() {
+    return this.base + this.records.length;
+  }
+
+  at(position) {
+    return this.records[position - this.base];
+  }
+
+  /** All that are there, oldest first. */
+  *held() {
+    for (const record of this.records) {
+      if (record !== undefined) {
+        yield record;
+      }
+    }
+  }
+
+  /** Start with what happened before this page was opened. */
+  begin(journal) {
+    this.clear();
+    this.base = Math.max(journal.first, journal.next - RECORDS_MAX);
+    this.records = new Array(journal.next - this.base);
+    this.missing = this.records.length;
+    this.fill();
+  }
+
+  add(entry) {
+    const index = entry.position - this.base;
+    if (index < 0) {
+      return;
+    }
+    if (index > this.records.length) {
+      this.missing += index - this.records.length;
+    } else if (index < this.records.length && this.records[index] === undefined) {
+      this.missing -= 1;
+    }
+    this.records[index] = recorded(entry);
+    if (this.records.length > RECORDS_MAX + PAGE) {
+      this.drop(this.records.length - RECORDS_MAX);
+    }
+    this.fill();
+    this.changed();
+  }
+
+  /** There is something below a position, which may have been told to nobody while the connection was lost. */
+  reach(next) {
+    if (next > this.next) {
+      this.missing += next - this.next;
+      this.records.length = next - this.base;
+      this.fill();
+    }
+  }
+
+  drop(count) {
+    for (const record of this.records.splice(0, count)) {
+      if (record === undefined) {
+        this.missing -= 1;
+      }
+    }
+    this.base += count;
+  }
+
+  /** Fetch what is missing, the newest first; one page at a time. */
+  async fill() {
+    if (this.filling || !this.missing) {
+      return;
+    }
+    this.filling = true;
+    const { life } = this;
+    try {
+      while (this.missing) {
+        const page = await call("GET", `/journal?before=${this.lastGap()}&limit=${PAGE}`);
+        if (this.life !== life) {
+          return;
+        }
+        if (page.first > this.base) {
+          this.drop(Math.min(page.first - this.base, this.records.length)); // the server holds them no more
+        }
+        for (const entry of page.entries) {
+          const index = entry.position - this.base;
+          if (index >= 0 && index < this.records.length && this.records[index] === undefined) {
+            this.records[index] = recorded(entry);
+            this.missing -= 1;
+          }
+        }
+        this.changed();
+      }
+    } catch {
+      // The server is away. Once it is back, its next message fills what is missing.
+    } finally {
+      if (this.life === life) {
+        this.filling = false;
+      }
+    }
+  }
+
+  /** The position after the newest missing one. */
+  lastGap() {
+    let index = this.records.length - 1;
+    while (this.records[index] !== undefined) {
+      index -= 1;
+    }
+    return this.base + index + 1;
+  }
+}
+
+/** What the page needs of a journal entry. Bodies are left to the server until somebody asks for one. */
+function recorded(entry) {
+  const record = {
+    position: entry.position,
+    entry: entry.entry,
+    kind: "other",
+    at: entry.at,
+    end: entry.at,
+    webhook: entry.webhook_id ?? null,
+    first: entry.first_number ?? 0,
+    count: entry.entry === "attempted" ? entry.count : 1,
+    interval: entry.interval ?? 0,
+    events: null,
+    text: "",
+    faults: entry.faults ?? [],
+    outage: null,
+  };
+  const describe = DESCRIBED[entry.entry];
+  if (describe) {
+    describe(record, entry);
+  } else {
+    record.text = entry.entry;
+  }
+  return record;
+}
+
+const DESCRIBED = {
+  attempted(record, entry) {
+    record.kind = entry.accepted ? "success" : "failure";
+    record.end = entry.at + entry.interval * (entry.count - 1);
+    record.events = entry.events;
+    record.text = entry.status_text;
+  },
+  discarded(record, entry) {
+    record.kind = "discard";
+    record.events = entry.serials.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+    record.text = `discarded: ${entry.reason}`;
+  },
+  began(record, entry) {
+    record.text = `began, with seed ${entry.seed}`;
+  },
+  "webhook-changed"(record, entry) {
+    record.text = `${entry.command}: ${entry.status}`;
+  },
+  happened(record, entry) {
+    record.events = entry.count;
+    record.text = `${entry.type} of client ${entry.client_id}${entry.webhook_ids.length ? "" : ", exported by no webhook"}`;
+  },
+  "outage-declared"(record, entry) {
+    record.outage = { until: entry.until, webhooks: entry.webhook_ids };
+    record.text = `outage of ${concerned(entry)} for ${duration(entry.until - entry.at)}: ${entry.kind}`;
+  },
+  "outage-mended"(record, entry) {
+    record.outage = { until: null, webhooks: entry.webhook_ids };
+    record.text = `mended ${concerned(entry)}`;
+  },
+  "fault-declared"(record, entry) {
+    record.text = `fault ${entry.number} of ${concerned(entry)}: ${entry.fault.kind}`;
+  },
+  "fault-ended"(record, entry) {
+    record.text = `fault ${entry.number} ended: ${entry.kind}`;
+  },
+  verified(record, entry) {
+    record.events = entry.events;
+    record.text = `verified: ${entry.outcome.status ?? entry.outcome.reason ?? "timed out"}`;
+  },
+  probed(record, entry) {
+    record.text = `probe: ${plural(entry.count, "event")} processed`;
+  },
+  "step-reached"(record, entry) {
+    record.text = `step ${counted(entry.index + 1)} of the scenario`;
+  },
+};
+
+const concerned = ({ webhook_ids: ids }) => (ids.length ? `webhook ${ids.join(", ")}` : "all webhooks");

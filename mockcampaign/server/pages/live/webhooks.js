@@ -1,0 +1,141 @@
+// The table of webhooks: status, queue, what comes next, and what can be done about it.
+
+import { counted, duration, element, moment, write } from "./text.js";
+
+const SHOWN_AT_FIRST = 50;
+const SHOWN_MORE = 200;
+
+export class WebhooksTable {
+  /** `act` has `breakOne`, `mendOne` and `retry`, each told a webhook. */
+  constructor(act) {
+    this.act = act;
+    this.body = document.getElementById("webhooks");
+    this.frame = document.getElementById("webhooks-table");
+    this.empty = document.getElementById("webhooks-empty");
+    this.count = document.getElementById("webhooks-count");
+    this.more = document.getElementById("webhooks-more");
+    this.shownMax = SHOWN_AT_FIRST;
+    this.rows = new Map();
+    this.state = null;
+    this.more.addEventListener("click", () => {
+      this.shownMax += SHOWN_MORE;
+      this.render(this.state);
+    });
+  }
+
+  render(state) {
+    this.state = state;
+    const { webhooks } = state;
+    const shown = webhooks.slice(0, this.shownMax);
+    const ids = new Set(shown.map((webhook) => webhook.id));
+    for (const [id, row] of this.rows) {
+      if (!ids.has(id)) {
+        row.element.remove();
+        this.rows.delete(id);
+      }
+    }
+    for (const webhook of shown) {
+      let row = this.rows.get(webhook.id);
+      if (row === undefined) {
+        row = this.made(webhook.id);
+        this.rows.set(webhook.id, row);
+        this.body.append(row.element); // ids ascend, so new ones come last
+      }
+      this.fill(row, webhook, state);
+    }
+    this.empty.hidden = webhooks.length > 0;
+    this.frame.hidden = webhooks.length === 0;
+    write(this.count, webhooks.length ? counted(webhooks.length) : "");
+    const rest = webhooks.length - shown.length;
+    this.more.hidden = rest <= 0;
+    write(this.more, `Show ${counted(Math.min(rest, SHOWN_MORE))} of ${counted(rest)} more`);
+  }
+
+  /** Count down, between two states. */
+  tick(now) {
+    for (const row of this.rows.values()) {
+      write(row.next, nextAttempt(row.webhook, now));
+    }
+  }
+
+  made(id) {
+    const cell = (label, attributes = {}) => element("td", { "data-label": label, ...attributes });
+    const row = {
+      name: element("span", { class: "name" }),
+      client: element("span", { class: "sub" }),
+      target: element("span"),
+      authentication: element("span", { class: "sub" }),
+      status: element("span", { class: "status" }),
+      outage: element("span", { class: "outage" }),
+      pending: cell("Pending", { class: "number" }),
+      next: cell("Next attempt", { class: "next" }),
+      attempts: cell("Attempts", { class: "number" }),
+      delivered: cell("Delivered", { class: "number" }),
+      discarded: cell("Discarded", { class: "number" }),
+      toggle: element("button", { type: "button", class: "small" }),
+      retry: element("button", { type: "button", class: "small" }, "Retry now"),
+      webhook: null,
+    };
+    row.retry.setAttribute("aria-label", `Retry webhook ${id} now`);
+    row.toggle.addEventListener("click", () => (row.webhook.outage ? this.act.mendOne : this.act.breakOne)(row.webhook));
+    row.retry.addEventListener("click", () => {
+      if (row.retry.getAttribute("aria-disabled") !== "true") {
+        this.act.retry(row.webhook);
+      }
+    });
+    row.element = element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, row.name, row.client),
+      element("td", { class: "target" }, row.target, row.authentication),
+      element("td", {}, row.status, row.outage),
+      row.pending,
+      row.next,
+      row.attempts,
+      row.delivered,
+      row.discarded,
+      element("td", { class: "actions" }, row.toggle, row.retry),
+    );
+    return row;
+  }
+
+  fill(row, webhook, state) {
+    row.webhook = webhook;
+    write(row.name, nameOf(webhook));
+    write(row.client, state.clients.length > 1 ? `client ${webhook.clientId}` : "");
+    write(row.target, webhook.targetUrl);
+    row.target.title = webhook.targetUrl;
+    write(row.authentication, AUTHENTICATIONS[webhook.authentication]);
+    write(row.status, webhook.status);
+    row.status.dataset.status = webhook.status;
+    write(row.outage, webhook.outage ? `${webhook.outage.kind} until ${moment(webhook.outage.until).slice(5)}` : "");
+    write(row.pending, counted(webhook.pending));
+    write(row.next, nextAttempt(webhook, state.now));
+    write(row.attempts, counted(webhook.attempts));
+    write(row.delivered, counted(webhook.delivered));
+    write(row.discarded, counted(webhook.discarded));
+    write(row.toggle, webhook.outage ? "Mend" : "Break");
+    row.toggle.setAttribute("aria-label", `${webhook.outage ? "Mend" : "Break"} webhook ${webhook.id}`);
+    // Not `disabled`: that would take the focus away from who has just pressed it.
+    row.retry.setAttribute("aria-disabled", String(webhook.phase !== "due" || webhook.status !== "activated"));
+  }
+}
+
+const AUTHENTICATIONS = { none: "", basicAuth: "HTTP Basic", keyAuth: "key in a header" };
+
+/** What a webhook is called on this page: its id and its type. */
+export const nameOf = (webhook) => `${webhook.id} ${webhook.type}`;
+
+function nextAttempt(webhook, now) {
+  if (webhook.phase === "idle") {
+    return "nothing to send";
+  }
+  if (webhook.phase === "under-way") {
+    return `attempt ${webhook.attempt} under way`;
+  }
+  if (webhook.status !== "activated") {
+    return "held until activated";
+  }
+  const left = webhook.dueAt - now;
+  return `attempt ${webhook.attempt} ${left < 1000 ? "now" : `in ${duration(left)}`}`;
+}
