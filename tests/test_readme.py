@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.scenario.language import STEPS
+from mockcampaign.scenario.load import load
 from mockcampaign.serving import served
-from mockcampaign.transport.faults import OUTAGES
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -36,15 +36,16 @@ def test_the_scenario_of_the_readme_tells_right_from_broken(tmp_path: Path, bug:
     assert (done.returncode, done.stderr) == (0 if bug is None else 1, "")
 
 
-def test_every_outage_is_named() -> None:
-    assert all(f"`{kind}`" in README for kind in OUTAGES)
+def test_the_mistake_of_the_readme_is_refused_like_this(tmp_path: Path) -> None:
+    [text] = re.findall(r"```yaml\n(name: A two-hour.*?)```", README, re.DOTALL)
+    path = tmp_path / "outage.scenario.yaml"
+    path.write_text(text.replace("count: 250", "cuont: 250"))
+    with pytest.raises(InvalidInputError) as refused:
+        load(path)
+    assert f"    {str(refused.value).removeprefix(f'{tmp_path}/')}\n" in README
 
 
 def test_paths_that_the_readme_names_exist() -> None:
     named = re.findall(r"(?<![\w/])(?:mockcampaign|tests|scenarios|fixtures)/[\w/.-]*", README)
     assert len(named) > 3
     assert [path for path in named if not (Path(__file__).parent.parent / path).exists()] == []
-
-
-def test_every_step_is_explained() -> None:
-    assert [step for step in STEPS if not re.search(rf"\| .*`{step}: ", README)] == []
