@@ -26,7 +26,7 @@ LEVELS = (
     {"scenario"},
     {"report"},
     {"check"},
-    {"server"},
+    {"recording", "server"},
     {"cli", "pytest_plugin"},
     {"__main__"},
 )
@@ -44,6 +44,7 @@ OWNERS = {
     "rich": {"cli.progress"},
     "sse_starlette": {"server.stream"},
     "starlette": {
+        "recording.proxy",
         "samples",
         *(f"server.{name}" for name in ("api", "app", "control", "guard", "operations", "rest", "stream")),
     },

@@ -23,6 +23,8 @@ COMMANDS = {
     "rules": "List the rules that `check` examines, or explain one.",
     "run": "Run scenario files, or all *.scenario.yaml in folders.",
     "judge": "Judge journals that were written down, without a run.",
+    "record": "Stand before a real consumer, and write down what Campaign sends it.",
+    "replay": "Let what a journal tells of happen again, before any consumer.",
     "serve": "Serve a double of Campaign: REST API, Swagger UI, control API and a live page.",
     "schema": "Print the JSON Schema of the JSON report.",
     "consumer": "Run a sample consumer, correct or with one bug.",

@@ -10,12 +10,13 @@ from typing import Any
 import click
 
 from mockcampaign.cli.ci import shielded
+from mockcampaign.cli.credentials import credentials
 from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options
 from mockcampaign.cli.playing import reported, run_async, wire
 from mockcampaign.cli.terminal import INTERRUPTED, columns, interrupted, print_lines, use_color
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
-from mockcampaign.model import Authentication, BasicAuthentication, EventType, KeyAuthentication, NoAuthentication
+from mockcampaign.model import EventType
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
@@ -99,7 +100,7 @@ def check(
         seed=secrets.randbits(31) if seed is None else seed,
         now=wall.now() // 1_000 * 1_000,
         event_type=EventType(event_type),
-        authentication=_authentication(basic_auth, key_auth),
+        authentication=credentials(basic_auth, key_auth),
         probe_fields=probe_fields or tuple(FIELDS),
         **options,
     )
@@ -143,19 +144,3 @@ def check(
     print_lines(headline_lines(result, examiner.milliseconds), color)
     reported(result, outputs)
     return exit_status(result) if status is None else status
-
-
-def _authentication(basic_auth: str | None, key_auth: str | None) -> Authentication:
-    if basic_auth is not None and key_auth is not None:
-        raise InvalidInputError("allowed: one of --basic-auth and --key-auth, found both")
-    if basic_auth is not None:
-        user_name, colon, password = basic_auth.partition(":")
-        if not colon:
-            raise InvalidInputError("--basic-auth: no colon in it, allowed: USER:PASSWORD")
-        return BasicAuthentication(user_name, password)
-    if key_auth is not None:
-        key, colon, passphrase = key_auth.partition(":")
-        if not colon or not key.strip() or not passphrase.strip():
-            raise InvalidInputError("--key-auth: no colon in it, allowed: NAME:VALUE")
-        return KeyAuthentication(key.strip(), passphrase.strip())
-    return NoAuthentication()

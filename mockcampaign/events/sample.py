@@ -69,7 +69,10 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 def load_sample(path: Path) -> Sample:
-    """Read a captured event, or a list of them. Raises `InvalidInputError` where the file holds neither."""
+    """Read a captured event, a list of them, or all that a journal tells of.
+
+    Raises `InvalidInputError` where the file holds neither.
+    """
     try:
         if path.stat().st_size > SAMPLE_BYTES_MAX:
             raise InvalidInputError(f"{path}: larger than {SAMPLE_BYTES_MAX} bytes, which is the limit")
@@ -82,10 +85,21 @@ def load_sample(path: Path) -> Sample:
     except (msgspec.DecodeError, RecursionError) as error:
         what = "JSON Lines" if lines else "JSON"
         raise InvalidInputError(f"{path}: not {what}: {error}, allowed: one event, or a list of events") from None
-    events = content if isinstance(content, list) else [content]
+    events = _recorded(content) if lines and _is_journal(content) else content
+    events = events if isinstance(events, list) else [events]
     if not events or not all(isinstance(event, dict) for event in events):
         raise InvalidInputError(f"{path}: allowed: one event as a JSON object, or a non-empty list of them")
     return read_sample(events, str(path))
+
+
+def _is_journal(lines: list[Any]) -> bool:
+    """Whether these are the lines of a journal, as `run --journal` and `record` write it."""
+    return bool(lines) and all(isinstance(line, dict) and "journal" in line and "entry" in line for line in lines)
+
+
+def _recorded(lines: list[dict[str, Any]]) -> list[Any]:
+    """The events that a journal tells of."""
+    return [event for line in lines if line["entry"] == "happened" for event in line.get("events", ())]
 
 
 def read_sample(events: Sequence[dict[str, Any]], where: str) -> Sample:

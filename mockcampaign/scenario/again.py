@@ -18,7 +18,7 @@ Judged = tuple[list[Finding], list[Finding], str | None]
 def judge_again(plan: Plan | None, entries: Sequence[Entry]) -> Judged:
     """The verdict on a journal; without the plan of its scenario nothing is expected but that the rules are kept."""
     if plan is None:
-        return [rule.judge(entries) for rule in RULES], [], None
+        return [rule.judge(entries) for rule in RULES], [], _nothing_delivered(entries)
     reached = max((entry.index for entry in entries if isinstance(entry, StepReached)), default=-1)
     last = len(plan.steps) - 1
     rules, expectations = judge(plan, entries)
@@ -26,6 +26,12 @@ def judge_again(plan: Plan | None, entries: Sequence[Entry]) -> Judged:
         where = f"before step {reached + 2} of {last + 1} ({plan.steps[reached + 1].place})"
         return rules, expectations, f"the journal ends {where}: the run was cut short, or the scenario has grown since"
     return rules, expectations, nothing_shown(plan, entries, _idle(entries))
+
+
+def _nothing_delivered(entries: Sequence[Entry]) -> str | None:
+    """Rules alone are kept by a consumer that never takes anything; that shows nothing."""
+    webhook_ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
+    return None if tally(entries, webhook_ids).delivered else "nothing was delivered, so that nothing was shown"
 
 
 def webhook_names(plan: Plan | None, entries: Sequence[Entry]) -> dict[str, int]:

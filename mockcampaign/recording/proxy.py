@@ -1,0 +1,107 @@
+"""The proxy itself: every request goes on to the consumer, its answer comes back, and the recorder is told of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as Incoming
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from mockcampaign.model import NoAnswer, Outcome, Request, Responded, TimedOut
+from mockcampaign.recording.recorder import Delivery, NotRecordedError, Recorder
+from mockcampaign.transport import Transport
+
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+BODY_BYTES_MAX = 64 * 1024 * 1024
+"""Of a request and of an answer: far more than Campaign sends, or anybody answers it."""
+
+_OF_THE_CONNECTION = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that a proxy does not pass on (RFC 9110, section 7.6.1), and what the transport adds itself."""
+
+
+def proxy_app(
+    forward: str,
+    *,
+    transport: Transport,
+    recorder: Recorder,
+    now: Callable[[], int],
+    timeout: int,
+    complain: Callable[[str], None],
+) -> Starlette:
+    """Stands before the consumer at the URL `forward`, to which the path of each request is added.
+
+    `now` reads milliseconds since 1970; `timeout` in milliseconds. `complain` is told what could not be recorded.
+    """
+
+    async def passed_on(incoming: Incoming) -> Response:
+        try:
+            body = await incoming.body()
+        except ClientDisconnect:
+            return Response(status_code=400)  # which nobody reads
+        if len(body) > BODY_BYTES_MAX:
+            return PlainTextResponse(f"mockcampaign record: more than {BODY_BYTES_MAX} bytes", status_code=413)
+        # As it came, since decoding and encoding again is not always the same.
+        path = incoming.scope["raw_path"].decode("latin-1").partition("?")[0]
+        headers = tuple(
+            (name, value) for name, value in incoming.headers.items() if name.lower() not in _OF_THE_CONNECTION
+        )
+        delivery: Delivery | None = None
+        if incoming.method == "POST":
+            try:
+                delivery = recorder.received(path, headers, body, now())
+            except NotRecordedError as error:
+                complain(f"POST {path!r} is not recorded: {error}")
+        outcome = await transport.send(
+            Request(
+                method=incoming.method,
+                url=_target(forward, path, incoming.url.query),
+                headers=headers,
+                body=body,
+                timeout=timeout,
+                response_body_bytes_kept=BODY_BYTES_MAX,
+            )
+        )
+        if delivery is not None:
+            recorder.answered(delivery, outcome, now())
+        return _answer(outcome)
+
+    return Starlette(routes=[Route("/{path:path}", passed_on, methods=list(METHODS))])
+
+
+def _target(forward: str, path: str, query: str) -> str:
+    url = forward if path == "/" else f"{forward.rstrip('/')}{path}"
+    return f"{url}?{query}" if query else url
+
+
+def _answer(outcome: Outcome) -> Response:
+    match outcome:
+        case Responded(body=body, body_bytes=body_bytes) if body_bytes > len(body):
+            return PlainTextResponse("mockcampaign record: the consumer's answer is too long", status_code=502)
+        case Responded(status=status, body=body, headers=headers):
+            response = Response(body, status_code=status)
+            length = [header for header in response.raw_headers if header[0] == b"content-length"]
+            kept = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+            response.raw_headers = [*kept, *length]
+            return response
+        case TimedOut():
+            return PlainTextResponse(f"mockcampaign record: {outcome.describe()}", status_code=504)
+        case NoAnswer():
+            return PlainTextResponse(f"mockcampaign record: {outcome.describe()}", status_code=502)

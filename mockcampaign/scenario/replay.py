@@ -1,0 +1,104 @@
+"""Letting what a journal tells of happen again, before any consumer.
+
+Webhooks change, events happen, and outages and faults come at the moments at which they did. What a consumer made of
+it, the attempts and discards, is not repeated but comes about anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mockcampaign.campaign import Campaign
+from mockcampaign.engine.exporter import Happening
+from mockcampaign.engine.journal import (
+    Attempted,
+    Began,
+    Entry,
+    FaultDeclared,
+    FaultEnded,
+    Happened,
+    OutageDeclared,
+    OutageMended,
+    WebhookChanged,
+)
+from mockcampaign.model import Authentication, Webhook
+from mockcampaign.transport import Transport
+
+
+class Replay:
+    """Plays one journal once."""
+
+    def __init__(
+        self, entries: Sequence[Entry], transport: Transport, *, target: str | None, authentication: Authentication
+    ) -> None:
+        """All webhooks lead to `target`, or where they led, and have these credentials: a journal holds none."""
+        began = entries[0]
+        assert isinstance(began, Began)
+        self.campaign = Campaign(transport, seed=began.seed, policy=began.policy, start=began.at, name=began.name)
+        self._entries = entries
+        self._target = target
+        self._authentication = authentication
+        self._webhooks: dict[int, Webhook] = {}
+        self._faults: dict[int, int] = {}
+
+    async def play(self) -> None:
+        """Raises `ConsumerUnreachableError` as `Campaign.run` does, and `InvalidInputError` where the transport cannot
+        carry out a fault, before anything acts."""
+        campaign = self.campaign
+        for entry in self._entries:
+            if isinstance(entry, FaultDeclared):
+                campaign.check_fault(entry.fault)
+        for entry in self._entries[1:]:
+            if isinstance(entry, Attempted) or entry.at > campaign.now:
+                # What was due before the entry is sent before it.
+                await campaign.advance(max(entry.at - campaign.now, 0))
+            self._repeat(entry)
+        await campaign.run()
+
+    def _repeat(self, entry: Entry) -> None:
+        exporter = self.campaign.exporter
+        match entry:
+            case WebhookChanged():
+                self._change(entry)
+            case Happened():
+                payloads = tuple((self._created(event, entry.at), bytes(event)) for event in entry.events)
+                exporter.happen(Happening(client_id=entry.client_id, type=entry.type, payloads=payloads))
+            case OutageDeclared(kind=kind, until=until, webhook_ids=webhook_ids):
+                exporter.declare_outage(kind, until, self._ids(webhook_ids))
+            case OutageMended(webhook_ids=webhook_ids):
+                exporter.mend(self._ids(webhook_ids))
+            case FaultDeclared(fault=fault, when=when, webhook_ids=webhook_ids):
+                self._faults[entry.number] = exporter.declare_fault(fault, when, self._ids(webhook_ids)).number
+            case FaultEnded(number=number):
+                exporter.end_fault(self._faults[number])
+            case _:
+                pass  # what came of it
+
+    def _change(self, entry: WebhookChanged) -> None:
+        target = self._target or entry.target_url
+        if entry.command == "create":
+            self._webhooks[entry.webhook_id] = self.campaign.create(
+                entry.type, target, self._authentication, client_id=entry.client_id
+            )
+            return
+        webhook = self._webhooks[entry.webhook_id]
+        match entry.command:
+            case "update":
+                self._webhooks[entry.webhook_id] = self.campaign.update(webhook, target_url=target)
+            case "activate" | "deactivate" | "delete":
+                self._webhooks[entry.webhook_id] = getattr(self.campaign, entry.command)(webhook)
+            case "retry":
+                self.campaign.exporter.retry(webhook.client_id, webhook.id)
+
+    def _ids(self, webhook_ids: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(self._webhooks[webhook_id].id for webhook_id in webhook_ids)
+
+    def _created(self, event: msgspec.Raw, at: int) -> int:
+        """The moment from which its three days run: its own, where it says one that fits."""
+        payload = msgspec.json.decode(event)
+        created = payload.get("created") if isinstance(payload, dict) else None
+        if isinstance(created, bool) or not isinstance(created, int):
+            return at
+        return created if at - self.campaign.exporter.policy.event_age_max < created <= at else at
