@@ -1,0 +1,282 @@
+"""Bugs that the catalogue was not written against: variants of the shipped ones, and some that strangers would bring.
+
+They are kept apart from the samples on purpose. Where one of them gets through, a rule is too narrow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mockcampaign.model import BasicAuthentication
+from mockcampaign.samples.bugs.acknowledge import answering
+from mockcampaign.samples.bugs.authentication import comparing, refusing_with
+from mockcampaign.samples.bugs.batch import selecting
+from mockcampaign.samples.bugs.identity import keyed
+from mockcampaign.samples.bugs.payload import field, keeping, limited, refusing, texts
+from mockcampaign.samples.bugs.redelivery import CountsRepeats, keeping_keys_for, recognising_lists
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Event, Identity, Store
+
+HOUR = 3_600_000
+
+
+class KeepsTenThousand(Consumer):
+    async def process(self, events: list[Event]) -> None:
+        await super().process(events)
+        while len(self.store) > 10_000:
+            del self.store._events[next(iter(self.store._events))]
+
+
+class KeepsKeysOfAList(CountsRepeats):
+    """Knows the keys of the last ten lists."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.lists: list[set[Identity]] = []
+
+    async def process(self, events: list[Event]) -> None:
+        identified = Consumer.identified(self, events)
+        seen = set().union(*self.lists)
+        await super().process([event for identity, event in identified.items() if identity not in seen])
+        self.lists = [*self.lists[-9:], set(identified)]
+
+
+class CommitsHalves(CountsRepeats):
+    """Inserts in chunks of 50, of which the second fails at a null; it knows a list once all of it is stored."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.seen: set[Identity] = set()
+
+    async def process(self, events: list[Event]) -> None:
+        identified = Consumer.identified(self, events)
+        new = [event for identity, event in identified.items() if identity not in self.seen]
+        for at in range(0, len(new), 10):
+            if any(None in event.values() for event in new[at : at + 10]):
+                raise ValueError("NOT NULL constraint failed")
+            await super().process(new[at : at + 10])
+        self.seen.update(identified)
+
+
+class FailsHalfway(CountsRepeats):
+    """Loses its database in the middle of a long list, the first time, and has stored the first half."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.seen: set[Identity] = set()
+        self.failed: set[bytes] = set()
+
+    async def process(self, events: list[Event]) -> None:
+        identified = Consumer.identified(self, events)
+        new = [event for identity, event in identified.items() if identity not in self.seen]
+        first = self.key(new[0]) if new else b""
+        if len(new) > 50 and first not in self.failed:
+            self.failed.add(first)
+            await super().process(new[:50])
+            raise ConnectionError
+        await super().process(new)
+        self.seen.update(identified)
+
+
+class WaitsOnTheLoop(Consumer):
+    """Does slow work in the event loop, so that nobody else is served."""
+
+    async def process(self, events: list[Event]) -> None:
+        await asyncio.sleep(0.03 * len(events))
+        await super().process(events)
+
+
+class ForgetsOnError(Consumer):
+    async def hook(self, request: Request) -> Response:
+        answer = await super().hook(request)
+        if answer.status_code >= 400 and answer.status_code != 401:
+            self.store._events.clear()  # "roll back", of the wrong transaction
+        return answer
+
+
+class Samples(Consumer):
+    async def process(self, events: list[Event]) -> None:
+        one_in_a_hundred = random.Random(len(self.store))
+        await super().process([event for event in events if one_in_a_hundred.random() > 0.01])
+
+
+class ReadsTextAs(Consumer):
+    encoding, errors = "ascii", "ignore"
+
+    def parse(self, body: bytes) -> list[Event]:
+        return super().parse(body.decode(self.encoding, self.errors).encode())
+
+
+class ReadsAsWindows(ReadsTextAs):
+    encoding, errors = "cp1252", "replace"
+
+
+class ReadsJsonLines(Consumer):
+    """Takes the last of two equal names, and NaN."""
+
+    def parse(self, body: bytes) -> list[Event]:
+        try:
+            events = json.loads(body)
+        except ValueError:
+            raise HTTPException(400) from None
+        return events if isinstance(events, list) else [events]
+
+
+class StoresRefused(Consumer):
+    """Answers 401 to wrong credentials when it has stored what they came with, if it could."""
+
+    async def take(self, request: Request) -> Response:
+        await self.process(self.parse(await self.read(request)))
+        return await super().take(request)
+
+
+class AcceptsGet(Consumer):
+    methods = ("GET", "POST")
+
+
+class AcceptsDelete(Consumer):
+    methods = ("DELETE", "POST")
+
+
+class WantsSmallHeaders(Consumer):
+    async def read(self, request: Request) -> bytes:
+        if request.headers.get("content-type", "").partition(";")[2].strip().lower() not in ("", "charset=utf-8"):
+            raise HTTPException(415)
+        return await super().read(request)
+
+
+class WantsLowerCaseCharset(Consumer):
+    async def read(self, request: Request) -> bytes:
+        if request.headers.get("content-type") not in ("application/json", "application/json; charset=utf-8"):
+            raise HTTPException(415)
+        return await super().read(request)
+
+
+def _hash(bits: int) -> type[Consumer]:
+    class Hashed(Consumer):
+        def key(self, event: Event) -> bytes:
+            return (zlib.crc32(super().key(event)) % 2**bits).to_bytes(8, "big")
+
+    return Hashed
+
+
+def _falsy(event: Event) -> bool:
+    return any(
+        name in event and not event[name] and event[name] is not None for name in ("subscriptionId", "mailingId")
+    )
+
+
+def _flat(event: Event) -> bool:
+    return any(isinstance(value, dict | list) for value in event.values())
+
+
+def _has(text: str) -> Any:
+    return lambda event: any(isinstance(value, str) and text in value for value in event.values())
+
+
+def _beyond(limit: int) -> Any:
+    return lambda event: any(isinstance(value, str) and len(value) > limit for value in event.values())
+
+
+def _astral(event: Event) -> bool:
+    return any(isinstance(value, str) and any(ord(one) > 0xFFFF for one in value) for value in event.values())
+
+
+VARIANTS: Mapping[str, type[Consumer]] = {
+    "answers-203": answering(203),
+    "answers-206": answering(206),
+    "answers-302": answering(302),
+    "first-ten-only": selecting(lambda events: events[:10]),
+    "all-but-first": selecting(lambda events: events[1:] or events),
+    "tens": selecting(lambda events: events[: len(events) // 10 * 10] or events),
+    "every-other": selecting(lambda events: events[::2]),
+    "fifty-only": selecting(lambda events: events[:50]),
+    "samples": Samples,
+    "recognises-lengths": recognising_lists(lambda events: b"%d" % len(json.dumps(events))),
+    "recognises-counts": recognising_lists(lambda events: b"%d" % len(events)),
+    "recognises-last-events": recognising_lists(lambda events: json.dumps(events[-1:]).encode()),
+    "recognises-sets": recognising_lists(lambda events: json.dumps(sorted(map(json.dumps, events))).encode()),
+    "keeps-keys-for-a-minute": keeping_keys_for(60_000),
+    "keeps-keys-for-two-days": keeping_keys_for(48 * HOUR),
+    "keeps-keys-of-ten-lists": KeepsKeysOfAList,
+    "keys-on-subscription": keyed("subscriptionId", "type"),
+    "keys-on-mail-created-recipient": keyed("mailId", "created", "recipientId", "type"),
+    "keys-on-address": keyed("remoteAddress", "mailId"),
+    "keys-on-mailing-and-created": keyed("mailingId", "created", "type"),
+    "keys-on-minute": keyed("mailId", "type", lambda event: event.get("created", 0) // 60_000),
+    "keys-on-device": keyed("mailId", "type", "device"),
+    "hash-of-16-bits": _hash(16),
+    "hash-of-20-bits": _hash(20),
+    "keeps-ten-thousand": KeepsTenThousand,
+    "commits-halves": CommitsHalves,
+    "fails-halfway": FailsHalfway,
+    "waits-on-the-loop": WaitsOnTheLoop,
+    "forgets-on-error": ForgetsOnError,
+    "reads-ascii": ReadsTextAs,
+    "reads-windows": ReadsAsWindows,
+    "stores-refused": StoresRefused,
+    "accepts-get": AcceptsGet,
+    "accepts-delete": AcceptsDelete,
+    "wants-lower-case-charset": WantsLowerCaseCharset,
+    "limits-40-kb": limited(40_000),
+    "limits-100-kb": limited(100_000),
+    "refuses-absent-browser": refusing(lambda event: "browser" not in event),
+    "refuses-absent-address": refusing(lambda event: "remoteAddress" not in event),
+    "refuses-null-system": refusing(lambda event: event.get("operatingSystem", "") is None),
+    "refuses-e-mail": refusing(lambda event: not str(event.get("recipientId")).isdigit()),
+    "refuses-zero": refusing(_falsy),
+    "refuses-nested": refusing(_flat),
+    "refuses-nul": refusing(_has("\0")),
+    "refuses-emoji": refusing(_astral),
+    "refuses-beyond-64": refusing(_beyond(64)),
+    "refuses-beyond-255": refusing(_beyond(255)),
+    "refuses-unknown-systems": refusing(
+        lambda event: (
+            not str(event.get("operatingSystem") or "Windows").startswith(
+                ("Windows", "Mac", "iOS", "Android", "Linux", "OS X", "iPadOS")
+            )
+        )
+    ),
+    "truncates-at-20": texts(lambda text: text[:40]),
+    "truncates-at-100": texts(lambda text: text[:100]),
+    "truncates-at-255": texts(lambda text: text[:255]),
+    "upper-cases-recipients": field("recipientId", str.upper),
+    "numbers-where-digits": field("recipientId", lambda text: int(text) if text.isdigit() else text),
+    "compares-normalised": texts(lambda text: text.replace("\u2028", "").replace("\0", "")),
+    "one-line": texts(lambda text: " ".join(text.split(" ")).replace("\n", " ")),
+    "ascii-only": texts(lambda text: text.encode("ascii", "replace").decode()),
+    "subscription-as-float": keeping(
+        lambda event: (
+            event | {"subscriptionId": int(float(event["subscriptionId"]))}
+            if isinstance(event.get("subscriptionId"), int)
+            else event
+        )
+    ),
+    "user-list-as-int32": keeping(
+        lambda event: (
+            event | {"subscriptionId": event["subscriptionId"] & 0x7FFFFFFF}
+            if isinstance(event.get("subscriptionId"), int)
+            else event
+        )
+    ),
+    "created-in-seconds": keeping(
+        lambda event: event | {"created": event["created"] // 1_000} if isinstance(event.get("created"), int) else event
+    ),
+    "accepts-eight-characters": comparing(lambda given, wanted: given[:13] == wanted[:13]),
+    "accepts-parts": comparing(lambda given, wanted: given in wanted),
+    "accepts-any-user": comparing(lambda given, wanted: given.partition(b":")[2] == wanted.partition(b":")[2]),
+    "refuses-with-404": refusing_with(404),
+    "refuses-with-500": refusing_with(500),
+    "refuses-with-400": refusing_with(400),
+    "stores-refused-too": StoresRefused,
+}
+"""By names that say what is wrong."""
