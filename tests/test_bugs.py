@@ -252,6 +252,16 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         ([200, 200], [2, 1, 2, 3]),
         ([200, 200], [2, 2, 3]),
     ),
+    "drops-older-of-a-mail": (
+        seen([event(2, mailId="M")], [event(1, mailId="M"), event(1)]),
+        ([200, 200], [2, 1, 1]),
+        ([200, 200], [2, 1]),
+    ),
+    "drops-clicks-without-open": (
+        seen([event(1, type="click"), event(2), event(2, type="click")]),
+        ([200], [1, 2, 2]),
+        ([200], [2, 2]),
+    ),
     "drops-older-than-a-day": (
         seen([event(1, created=BASE)], [event(2, created=BASE - DAY), event(3, created=BASE - DAY + 1)]),
         ([200, 200], [1, 2, 3]),
@@ -322,6 +332,7 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
     ),
     "reads-floats": (kept("mailingId", 2**53 + 1), 2**53 + 1, 2**53),
     "reads-latin-1": (kept("browser", "Café"), "Café", "CafÃ©"),
+    "keeps-ids-as-text": (kept("mailingId", 7), 7, "7"),
     "keeps-recipients-as-numbers": (kept("recipientId", "0042"), "0042", "42"),
     "lower-cases-recipients": (kept("recipientId", "Anna@example.com"), "Anna@example.com", "anna@example.com"),
     "trims-texts": (kept("recipientId", " 12 "), " 12 ", "12"),
@@ -351,6 +362,11 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
     "splits-at-the-last-colon": (let_in(RIGHT), (200, 1), (401, 0)),
     "fails-at-non-ascii": (let_in(RIGHT), (200, 1), (500, 0)),
     "fails-at-malformed-credentials": (let_in((("Authorization", "Basic !!!"),)), (401, 0), (500, 0)),
+    "locks-out": (
+        lambda consumer: [*[consumer.post(event(), headers=WRONG) for _ in range(10)], consumer.post(event())],
+        [*[401] * 10, 200],
+        [*[401] * 10, 401],
+    ),
     "stores-before-it-checks": (let_in(WRONG), (401, 0), (401, 1)),
     "hides-refusals": (let_in(WRONG), (401, 0), (200, 0)),
     "refuses-with-302": (let_in(WRONG), (401, 0), (302, 0)),

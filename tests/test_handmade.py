@@ -72,6 +72,11 @@ def in_lower_case(client: Client) -> list[int]:
     return [client.status()]
 
 
+def told_to_close(client: Client) -> list[int]:
+    client.send(head(more=f"{LENGTH}Connection: close\r\n"), BODY)
+    return [client.status()]
+
+
 def three(client: Client) -> list[int]:
     statuses = []
     for _ in range(3):
@@ -92,6 +97,7 @@ WITNESSES = {
     "reads-heads-at-once": (split, [200], [400]),
     "knows-headers-by-spelling": (in_lower_case, [200], [401]),
     "ends-connections-silently": (three, [200, 200, 200], [200, 0, 0]),
+    "hangs-up-when-told": (told_to_close, [200], [400]),
     "leaves-refused-bodies": (wrong_then_right, [401, 200], [401, 400]),
 }
 

@@ -13,6 +13,7 @@ import msgspec
 from mockcampaign.compliance.probe import ACCOUNT_BYTES_MAX, Probe, found_in
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.transport import Transport
+from mockcampaign.transport.faults import NewConnection
 
 Found = list[dict[str, Any]] | int
 """What was processed so far: the events, or only their number."""
@@ -47,7 +48,12 @@ class UrlAccount:
         return self._probe.count is None
 
     async def ask(self) -> Found:
-        return self._probe.found(await self._transport.send(self._probe.request(self._timeout)))
+        request = self._probe.request(self._timeout)
+        outcome = await self._transport.send(request)
+        if not outcome.accepted and NewConnection in self._transport.faults:
+            # What was said on the connection before may have left it in a bad state.
+            outcome = await self._transport.send(msgspec.structs.replace(request, faults=(NewConnection(),)))
+        return self._probe.found(outcome)
 
 
 class CommandAccount:

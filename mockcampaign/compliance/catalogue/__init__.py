@@ -17,8 +17,8 @@ CATALOGUE: tuple[Rule, ...] = (
     *IDENTITY,
     *REDELIVERY,
     *ORDER,
-    *AUTHENTICATION,
     *HTTP,
+    *AUTHENTICATION,
 )
 """All of them. Families stay together, and the basics come first."""
 

@@ -21,6 +21,7 @@ from mockcampaign.compliance.rule import (
 )
 from mockcampaign.model import Fault, NoAnswer, Responded
 from mockcampaign.transport.faults import StallBody
+from mockcampaign.transport.wall import pause
 from mockcampaign.transport.wire import WireTransport
 
 _RFC = "How Campaign frames its requests is not documented; whatever HTTP/1.1 allows may come (assumed)"
@@ -112,21 +113,20 @@ async def _two_at_once(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(1))
     if StallBody not in bench.faults:
         raise NotExercised("an application called in-process has no slow connection")
-    over: list[str] = []
 
     async def send(name: str, faults: tuple[Fault, ...]) -> object:
-        events = bench.events(2)
-        outcome = await bench.request(f"{name} of two lists at once", body_of(events), faults=faults)
-        over.append(name)
-        return outcome
+        return await bench.request(f"{name} of two lists at once", body_of(bench.events(2)), faults=faults)
 
-    slow = asyncio.ensure_future(send("the slow one", (StallBody(pause=1_000),)))
-    quick = await asyncio.gather(*(send("a quick one", ()) for _ in range(3)))
-    waited = slow.done()
-    await slow
-    if waited or any(not isinstance(outcome, Responded) for outcome in quick):
-        return violated("lists of other webhooks were answered only after one whose body took a second")
-    return holds("lists of other webhooks were answered while one was still coming")
+    # On a busy machine, a second may pass for other reasons.
+    for milliseconds in (1_000, 1_000, 2_000):
+        slow = asyncio.ensure_future(send("the slow one", (StallBody(pause=milliseconds),)))
+        await pause(100)  # until its beginning is there
+        quick = await asyncio.gather(*(send("a quick one", ()) for _ in range(3)))
+        waited = slow.done()
+        await slow
+        if not waited and all(isinstance(outcome, Responded) for outcome in quick):
+            return holds("lists of other webhooks were answered while one was still coming")
+    return violated("lists of other webhooks were answered only after one whose body took a second")
 
 
 async def _oversized(bench: Bench) -> Examined:
@@ -168,6 +168,7 @@ def _framing(
     requirement: str = f"{_RFC} (RFC 9112).",
     needs: tuple[Need, ...] = (),
     relies_on: tuple[Behaviour, ...] = ("list", "retry"),
+    rests_on: tuple[str, ...] = (),
 ) -> Rule:
     return Rule(
         id=rule_id,
@@ -179,6 +180,7 @@ def _framing(
         examine=examine,
         needs=needs,
         relies_on=relies_on,
+        rests_on=rests_on,
         fix=fix,
         example=example,
     )
@@ -277,6 +279,7 @@ HTTP = (
         "gunicorn --worker-class gthread --threads 8 app:app",
         needs=("connection",),
         relies_on=("list", "parallel"),
+        rests_on=("takes-slow-body",),
     ),
     Rule(
         id="survives-oversized-body",

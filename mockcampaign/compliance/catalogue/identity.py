@@ -132,6 +132,7 @@ IDENTITY = (
         "Keeps an open and a click of one mail",
         "both kept: they share mailId, and may share the moment",
         _open_and_click,
+        "keeps-fields",
         "keeps-second-act",
         "keeps-same-moment",
         "keeps-same-mail-same-moment",

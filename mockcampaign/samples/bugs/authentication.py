@@ -60,6 +60,18 @@ class FailsAtMalformedCredentials(Consumer):
         return scheme.lower() == "basic" and self.same(f"{user_name}:{password}".encode(), self.wanted())
 
 
+class LocksOut(Consumer):
+    """Lets nobody in after so many wrong passwords, also those who know the right one."""
+
+    wrong_max = 10
+    wrong = 0
+
+    def lets_in(self, request: Request) -> bool:
+        right = super().lets_in(request)
+        self.wrong += not right
+        return right and self.wrong < self.wrong_max
+
+
 class StoresBeforeItChecks(Consumer):
     async def take(self, request: Request) -> Response:
         if not self.lets_in(request):
@@ -124,6 +136,7 @@ BUGS: Mapping[str, Bug] = {
     ),
     "fails-at-non-ascii": Bug("answers 500 where credentials are not ASCII", FailsAtNonAscii),
     "fails-at-malformed-credentials": Bug("answers 500 to a header that it cannot decode", FailsAtMalformedCredentials),
+    "locks-out": Bug("lets nobody in any more after ten wrong passwords", LocksOut),
     "stores-before-it-checks": Bug("stores a list, and then refuses its credentials", StoresBeforeItChecks),
     "hides-refusals": Bug(
         "answers 200 to wrong credentials, so the sender believes that all is well", refusing_with(200)

@@ -10,19 +10,14 @@ from mockcampaign.samples.handmade import Connection, Headers
 
 
 class ReadsHeadsAtOnce(Connection):
-    """Takes what one reading gives for a whole head, and what comes behind it for the body's beginning."""
-
-    beginning = b""
+    """Takes what one reading gives for a whole head, with what comes behind it."""
 
     async def read_head(self) -> bytes:
-        head, end, self.beginning = (await self.reader.read(64 * 1024)).partition(b"\r\n\r\n")
+        head, end, rest = (await self.reader.read(1024 * 1024)).partition(b"\r\n\r\n")
         if not end:
             raise ValueError("not a request")
+        self.reader.feed_data(rest)
         return head
-
-    async def read_body(self, headers: Headers) -> bytes:
-        missing = int(headers.get("content-length", 0)) - len(self.beginning)
-        return self.beginning + await self.reader.readexactly(missing)
 
 
 class KnowsHeadersBySpelling(Connection):
@@ -36,6 +31,16 @@ class EndsConnectionsSilently(Connection):
     async def exchange(self) -> bool:
         await super().exchange()
         return False
+
+
+class HangsUpWhenTold(Connection):
+    """Takes `Connection: close` for the end of the request's connection, before the answer."""
+
+    async def call(self, method: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:
+        answer = await super().call(method, target, headers)
+        if headers.get("connection", "").lower() == "close":
+            raise ConnectionAbortedError
+        return answer
 
 
 class LeavesRefusedBodies(Connection):
@@ -58,6 +63,12 @@ BUGS: Mapping[str, Bug] = {
         Consumer,
         over_sockets=True,
         connection=EndsConnectionsSilently,
+    ),
+    "hangs-up-when-told": Bug(
+        "answers 400 to a request with Connection: close, since that is no connection any more",
+        Consumer,
+        over_sockets=True,
+        connection=HangsUpWhenTold,
     ),
     "leaves-refused-bodies": Bug(
         "refuses credentials before it reads the body, and takes that for the next request",

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.correct import Consumer
-from mockcampaign.samples.store import Event
+from mockcampaign.samples.store import Event, Store
 
 DAY = 24 * 60 * 60 * 1_000
 
@@ -29,6 +30,37 @@ class DropsOutOfOrder(Consumer):
                 taken.append(event)
                 self.newest = _created(event)
         await super().process(taken)
+
+
+class DropsOlderOfAMail(Consumer):
+    """Keeps a mail's events in order, as long as they come in order."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.newest: dict[str, int] = {}
+
+    async def process(self, events: list[Event]) -> None:
+        taken = []
+        for event in events:
+            mail = f"{event.get('mailId')} {event.get('type')}"
+            if _created(event) >= self.newest.get(mail, 0):
+                taken.append(event)
+                self.newest[mail] = _created(event)
+        await super().process(taken)
+
+
+class DropsClicksWithoutOpen(Consumer):
+    """Joins clicks with the opens of their mails, and loses those that have none yet."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.opened: set[str] = set()
+
+    async def process(self, events: list[Event]) -> None:
+        self.opened.update(str(event.get("mailId")) for event in events if event.get("type") == "open")
+        await super().process(
+            [event for event in events if event.get("type") != "click" or str(event.get("mailId")) in self.opened]
+        )
 
 
 class DropsOlderThanADay(Consumer):
@@ -71,6 +103,10 @@ class KeepsWholeSeconds(Consumer):
 
 BUGS: Mapping[str, Bug] = {
     "drops-out-of-order": Bug("ignores events that are older than the newest one it has", DropsOutOfOrder),
+    "drops-older-of-a-mail": Bug("ignores events that are older than the newest one of their mail", DropsOlderOfAMail),
+    "drops-clicks-without-open": Bug(
+        "joins clicks with the opens of their mails, and loses those that come before", DropsClicksWithoutOpen
+    ),
     "drops-older-than-a-day": Bug(
         "ignores events that are more than a day older than the newest one it has", DropsOlderThanADay
     ),

@@ -101,6 +101,10 @@ def _no_ipv4(event: Event) -> bool:
         return True
 
 
+def _ids_as_text(event: Event) -> Event:
+    return {name: str(value) if name.endswith("Id") else value for name, value in event.items()}
+
+
 def _number(text: str) -> Any:
     return str(int(text)) if text.isascii() and text.isdigit() else text
 
@@ -130,6 +134,7 @@ BUGS: Mapping[str, Bug] = {
     "refuses-beyond-int32": Bug("has a column for subscriptionId that ends at 2,147,483,647", refusing(_beyond_int32)),
     "reads-floats": Bug("reads numbers as floats, and changes ids beyond 2^53", ReadsFloats),
     "reads-latin-1": Bug("takes bodies for Latin-1, and turns é into Ã©", ReadsLatin1),
+    "keeps-ids-as-text": Bug("keeps ids as text, as CSV files do", keeping(_ids_as_text)),
     "keeps-recipients-as-numbers": Bug("keeps recipientId without leading zeros", field("recipientId", _number)),
     "lower-cases-recipients": Bug("keeps recipientId in lower case", field("recipientId", str.lower)),
     "trims-texts": Bug("keeps texts without spaces around them", texts(str.strip)),
