@@ -1,0 +1,234 @@
+"""Realistic events, drawn such that they shrink: a few seeds for a whole list, and a byte for each event.
+
+A seed of 0 stands for the vendor's example in all events of a list, a small one for another constant. What an event
+holds and which edits hit it depends on its byte, not on its place in the list (but for `created`), so that others can
+be taken away. Hypothesis draws, and shrinks, all bytes in one go.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.events import Generator, values
+from mockcampaign.events.dice import Dice, Mix
+from mockcampaign.events.fields import BATCH_EVENTS_MAX, EXAMPLE, FIELDS, TYPES
+from mockcampaign.events.payload import BOUNCES, DETAILS, SHOWING_TRACES, Mails
+from mockcampaign.events.people import Audience, person_address
+from mockcampaign.events.rates import Rates
+from mockcampaign.model import EventType
+from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, MINUTE, SECOND
+from mockcampaign.strategies.edits import Edit, Event, edits_of
+
+Pins = dict[str, Any]
+
+SHOWN_MAX = 20
+"""Most events of a list that are shown whole. Hypothesis warns of what is longer than 30,000 characters."""
+
+GROUPS = 8
+"""An edit hits one event in so many, of those that are not alone: an odd one among many is what happens."""
+
+EDITS_MAX, EDITS_MAX_ALONE = 6, 3
+"""Most edits of one list, and of one event that is alone."""
+
+RECIPIENTS_MAX = 100
+"""Most recipients of a drawn mailing."""
+
+LIVELY = Rates(opening=0.7, clicking=0.5, unsubscribing=0.05, complaining=0.05, hard_bouncing=0.05, scanned=0.05)
+"""Rates of the mailings that `mailings` draws: few recipients do much. Ours."""
+
+_SEEDS = st.integers(0, 0xFFFF)
+_TYPES = st.sampled_from(EventType)
+_DICE = Dice("strategies", "events")
+_OF_ONE_MAIL = ("recipientId", "created", "subscriptionId", "mailId")
+_ADDRESSES = (EXAMPLE["remoteAddress"], "2001:db8::1")
+_CLIENTS = (
+    (EXAMPLE["device"], EXAMPLE["operatingSystem"], EXAMPLE["browser"]),
+    *dict.fromkeys(client for _, (_, client) in values.MAILBOXES),
+    values.GOOGLE_PROXY,
+    values.PRIVACY_PROXY,
+)
+_MIX = Mix([*[(weight, client) for weight, (_, client) in values.MAILBOXES], (4000, values.GOOGLE_PROXY)])
+"""Small numbers stand for these values in all events of a list, so that a failing test shrinks to one of them."""
+
+
+class Batch(list[Event]):
+    """A list of events that shows itself in short where it is long, since Hypothesis prints what fails."""
+
+    def __repr__(self) -> str:
+        if len(self) <= SHOWN_MAX:
+            return super().__repr__()
+        first, *others = ({name: value for name, value in event.items() if name not in _OF_ONE_MAIL} for event in self)
+        unlike = [index for index, other in enumerate(others, 1) if other != first]
+        shown = ", ".join(f"{index}: {self[index]!r}" for index in unlike[:SHOWN_MAX])
+        return f"<{len(self)} events like {self[0]!r}; {len(unlike)} differ in more than mail and moment: {shown}>"
+
+
+class _Seeds(msgspec.Struct, frozen=True):
+    """What a list of events is made from. 0 stands for the vendor's example, small numbers for other constants."""
+
+    who: int
+    where: int
+    client: int
+    when: int
+    detail: int
+
+
+@lru_cache(maxsize=32)
+def _mails(number: int) -> Mails:
+    audience = Audience(f"strategies:{number}")
+    return Mails(audience, DEFAULT_CLIENT_ID, audience.mailing_id(0))
+
+
+def _event(kind: EventType, seeds: _Seeds, variant: int, index: int) -> Event:
+    created = EXAMPLE["created"] + index
+    if seeds.when:
+        moment = _DICE.throw(seeds.when << 16 | variant)[0]
+        created = DEFAULT_START + seeds.when * MINUTE + index * SECOND + moment % SECOND
+    detail = 0
+    if seeds.detail and kind in DETAILS:
+        detail = _DICE.throw(1 << 32 | seeds.detail << 16 | variant)[0] % DETAILS[kind]
+    if seeds.who:
+        recipient = seeds.who + variant
+        payload = _mails(seeds.who % 32).payloads(kind).payload
+        event: Event = msgspec.json.decode(payload(created, recipient % values.LISTS, recipient, detail=detail))
+    else:
+        event = _like_example(kind, variant, created, detail)
+    if kind in SHOWING_TRACES:
+        event["remoteAddress"] = _address(seeds.where, variant)
+        event["device"], event["operatingSystem"], event["browser"] = _client(seeds.client, variant)
+    return event
+
+
+def _like_example(kind: EventType, variant: int, created: int, detail: int) -> Event:
+    event = {name: EXAMPLE[name] for name in TYPES[kind]}
+    event["type"] = kind.value
+    event["created"] = created
+    if variant:
+        event["recipientId"] = str(int(EXAMPLE["recipientId"]) + variant)
+        event["mailId"] = f"{EXAMPLE['mailId'][:-3]}{variant:03}"
+    if kind is EventType.CLICK:
+        event["linkId"] += detail
+        event["linkUrl"] = values.LINK_URL + values.LINKS[detail]
+    elif kind is EventType.BOUNCE:
+        event["bounceType"] = BOUNCES[detail]
+    return event
+
+
+def _address(seed: int, variant: int) -> str:
+    if seed < len(_ADDRESSES):
+        return _ADDRESSES[seed]
+    return person_address(_DICE.throw(2 << 32 | seed << 16 | variant))
+
+
+def _client(seed: int, variant: int) -> values.Client:
+    if seed < len(_CLIENTS):
+        return _CLIENTS[seed]
+    return _MIX.choose(_DICE.throw(3 << 32 | seed << 16 | variant)[0])
+
+
+def one_of_type(kind: EventType | str | None, pins: Pins, *, wild: bool) -> SearchStrategy[Event]:
+    """One event, of any type unless it is named."""
+    return batch_of(1, 1, kind, pins, wild=wild).map(lambda batch: batch[0])
+
+
+def batch_of(
+    min_size: int, max_size: int, kind: EventType | str | None, pins: Pins, *, wild: bool
+) -> SearchStrategy[list[Event]]:
+    """A list of events of one type. Raises `InvalidInputError`."""
+    if not 0 <= min_size <= max_size <= BATCH_EVENTS_MAX:
+        raise InvalidInputError(
+            f"batches of {min_size} to {max_size} events, allowed: 0 to {BATCH_EVENTS_MAX}, the smaller first"
+        )
+    named = None if kind is None else _kind(kind)
+    return _drawn_batch(min_size, max_size, named, _pins(pins, named), wild)
+
+
+@st.composite
+def _drawn_batch(
+    draw: DrawFn, min_size: int, max_size: int, named: EventType | None, pins: Pins, wild: bool
+) -> list[Event]:
+    kind = draw(_TYPES) if named is None else named
+    person = kind in SHOWING_TRACES
+    seeds = _Seeds(
+        draw(_SEEDS),
+        draw(_SEEDS) if person else 0,
+        draw(_SEEDS) if person else 0,
+        draw(_SEEDS),
+        draw(_SEEDS) if kind in DETAILS else 0,
+    )
+    drawn = draw(_bytes(min_size, max_size))
+    groups = GROUPS if wild and max_size > 1 else 1
+    made = Batch(_event(kind, seeds, byte // groups, index) for index, byte in enumerate(drawn))
+    _pin(draw, made, pins)
+    if wild:
+        for group, edit in draw(_edits(frozenset(TYPES[kind]) - set(pins), groups)):
+            for index, byte in enumerate(drawn):
+                if byte % groups == group:
+                    edit(made, index)
+    return made
+
+
+def mailing_of(max_recipients: int, rates: Rates, pins: Pins, *, wild: bool) -> SearchStrategy[list[Event]]:
+    """All events of a mailing. Raises `InvalidInputError`."""
+    if not 1 <= max_recipients <= RECIPIENTS_MAX:
+        raise InvalidInputError(f"mailings to {max_recipients} recipients, allowed: 1 to {RECIPIENTS_MAX}")
+    return _drawn_mailing(max_recipients, rates, _pins(pins, None), wild)
+
+
+@st.composite
+def _drawn_mailing(draw: DrawFn, max_recipients: int, rates: Rates, pins: Pins, wild: bool) -> list[Event]:
+    recipients = draw(st.integers(1, max_recipients))
+    seed = draw(_SEEDS)
+    mailing = Generator(f"strategies:{seed}", DEFAULT_CLIENT_ID).mailing(recipients, DEFAULT_START, rates=rates)
+    made = Batch(msgspec.json.decode(occurrence.payload()) for occurrence in mailing)
+    _pin(draw, made, pins)
+    if wild:
+        for group, edit in draw(_edits(frozenset(FIELDS) - set(pins), GROUPS)):
+            for index in range(group, len(made), GROUPS):
+                edit(made, index)
+    return made
+
+
+@lru_cache(maxsize=256)
+def _bytes(min_size: int, max_size: int) -> SearchStrategy[bytes]:
+    if min_size == max_size:
+        return st.just(b"\0") if max_size == 1 else st.binary(min_size=max_size, max_size=max_size)
+    # Bytes of any size would rarely be many; a size and then exactly that many could hardly shrink.
+    return st.integers(min_size, max_size).flatmap(lambda size: st.binary(min_size=size, max_size=max_size))
+
+
+@lru_cache(maxsize=256)
+def _edits(editable: frozenset[str], groups: int) -> SearchStrategy[list[tuple[int, Edit]]]:
+    if groups == 1:
+        return st.lists(st.tuples(st.just(0), edits_of(editable, related=False)), max_size=EDITS_MAX_ALONE)
+    one = st.tuples(st.integers(0, groups - 1), edits_of(editable, related=True))
+    return st.lists(one, max_size=EDITS_MAX)
+
+
+def _pin(draw: DrawFn, made: Batch, pins: Pins) -> None:
+    for event in made:
+        for name, pin in pins.items():
+            if name in event:
+                event[name] = draw(pin) if isinstance(pin, SearchStrategy) else pin
+
+
+def _kind(kind: EventType | str) -> EventType:
+    if kind not in list(EventType):
+        raise InvalidInputError(f"type {kind!r} is unknown, allowed: {', '.join(EventType)}")
+    return EventType(kind)
+
+
+def _pins(pins: Pins, kind: EventType | None) -> Pins:
+    allowed = FIELDS if kind is None else TYPES[kind]
+    for name in pins:
+        if name not in allowed or name == "type":
+            raise InvalidInputError(
+                f"field {name!r} cannot be pinned, allowed: {', '.join(field for field in allowed if field != 'type')}"
+            )
+    return pins

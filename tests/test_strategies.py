@@ -1,0 +1,292 @@
+"""Events as Hypothesis strategies: what they draw, what they can reach, and what a failing test shrinks to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from ipaddress import ip_address
+from itertools import pairwise
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import find as find_with_settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from mockcampaign import strategies
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.events import event_schema
+from mockcampaign.events.fields import EXAMPLE, FIELDS, INT64_MAX, TYPES
+from mockcampaign.model import EventType
+from mockcampaign.policy import DAY, SECOND
+from mockcampaign.strategies import Event, batches, clicks, events, mailings, opens, wild_batches, wild_events
+
+VALIDATOR = jsonschema.Draft202012Validator(event_schema(), format_checker=jsonschema.FormatChecker())
+ONE_OF_EACH: dict[EventType, Callable[..., Any]] = {kind: getattr(strategies, f"{kind}s") for kind in EventType} | {
+    EventType.UNSUBSCRIBE: strategies.unsubscribes,
+}
+SIMPLEST = {kind: {name: EXAMPLE[name] for name in TYPES[kind]} | {"type": kind.value} for kind in EventType}
+QUICK = settings(max_examples=25, deadline=None, derandomize=True)
+
+
+def find(strategy: SearchStrategy[Any], condition: Callable[[Any], bool] = lambda _: True) -> Any:
+    """The simplest example. No database, as conditions are told apart in it by their source alone."""
+    return find_with_settings(strategy, condition, settings=settings(max_examples=2_000, database=None))
+
+
+def check_valid(batch: list[Event]) -> None:
+    """They arrive at a consumer as they are here."""
+    VALIDATOR.validate(batch)
+    assert json.loads(json.dumps(batch)) == batch
+
+
+@pytest.mark.parametrize("kind", EventType)
+def test_there_is_a_strategy_for_each_type(kind: EventType) -> None:
+    @QUICK
+    @given(ONE_OF_EACH[kind]())
+    def check(event: Event) -> None:
+        assert (event["type"], tuple(event)) == (kind, TYPES[kind])
+        check_valid([event])
+
+    check()
+
+
+@pytest.mark.parametrize("kind", EventType)
+def test_the_simplest_event_is_the_guides_example(kind: EventType) -> None:
+    assert find(ONE_OF_EACH[kind]()) == SIMPLEST[kind]
+    assert find(wild_events(kind)) == SIMPLEST[kind]
+
+
+def test_an_event_is_of_any_type_unless_it_is_named() -> None:
+    for kind in (EventType.CLICK, EventType.ARCHIVE):
+        assert find(events(), lambda event, kind=kind: event["type"] == kind) == SIMPLEST[kind]
+        assert find(batches(type=None), lambda batch, kind=kind: batch[0]["type"] == kind) == [SIMPLEST[kind]]
+
+
+@QUICK
+@given(batches(min_size=2, max_size=5, type="click"))
+def test_a_batch_is_of_the_size_and_type_asked_for(batch: list[Event]) -> None:
+    assert 2 <= len(batch) <= 5
+    assert {event["type"] for event in batch} == {"click"}
+    check_valid(batch)
+    assert all(earlier["created"] < later["created"] for earlier, later in pairwise(batch))
+
+
+@QUICK
+@given(mailings())
+def test_a_mailing_is_in_order_and_its_mails_hold_together(mailing: list[Event]) -> None:
+    mails: dict[str, tuple[Any, ...]] = {}
+    sent = set()
+    for event in mailing:
+        VALIDATOR.validate(event)
+        mail = tuple(event[name] for name in ("mailingId", "userListId", "recipientId", "subscriptionId"))
+        assert mails.setdefault(event["mailId"], mail) == mail
+        sent |= {event["mailId"]} if event["type"] in ("sent", "filteredbyblocklist") else set()
+        assert event["mailId"] in sent
+    assert len(set(mails.values())) == len(mails)
+    assert [event["created"] for event in mailing] == sorted(event["created"] for event in mailing)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(wild_batches(type=None) | strategies.wild_mailings(max_recipients=3))
+def test_wild_events_stay_valid(batch: list[Event]) -> None:
+    for event in batch:
+        check_valid([event])
+
+
+def test_no_size_fails_a_health_check() -> None:
+    """At the default settings, which is what users have."""
+    for strategy in (
+        batches(100, 100),
+        wild_batches(100, 100),
+        batches(min_size=100, type=None),
+        mailings(),
+        wild_batches(100, 100, mailingId=st.integers(1, 9)),
+    ):
+
+        @settings(settings(), deadline=None, database=None)
+        @given(strategy)
+        def check(batch: list[Event]) -> None:
+            assert batch
+
+        assert HealthCheck.data_too_large not in settings().suppress_health_check
+        check()
+
+
+# A planted bug
+
+
+def hook(batch: list[Event]) -> None:
+    """Fails when a click comes from IPv6 and operatingSystem is absent."""
+    for event in batch:
+        if event["type"] == "click" and ":" in (event.get("remoteAddress") or ""):
+            event["operatingSystem"]
+
+
+@pytest.mark.parametrize("run", [0, *(pytest.param(run, marks=pytest.mark.slow) for run in range(1, 5))])
+def test_a_planted_bug_is_found_and_shrinks_to_one_event_that_is_odd_in_nothing_else(run: int) -> None:
+    seen: list[list[Event]] = []
+
+    @seed(run)
+    @settings(max_examples=1_000, database=None, deadline=None)
+    @given(wild_batches(type="click"))
+    def check(batch: list[Event]) -> None:
+        seen[:] = [batch]
+        hook(batch)
+
+    with pytest.raises(KeyError):
+        check()
+    [[event]] = seen
+    expected = SIMPLEST[EventType.CLICK] | {"remoteAddress": "2001:db8::1"}
+    del expected["operatingSystem"]
+    assert event == expected
+
+
+# Edges that a consumer may meet
+
+OPTIONAL = [name for name in TYPES[EventType.CLICK] if FIELDS[name].optional]
+TEXTS = ("device", "operatingSystem", "browser")
+EVENT_EDGES: dict[str, Callable[[Event], bool]] = {
+    **{f"{name} absent": lambda event, name=name: name not in event for name in OPTIONAL},
+    **{f"{name} null": lambda event, name=name: name in event and event[name] is None for name in OPTIONAL},
+    "unknown field": lambda event: any(name not in FIELDS for name in event),
+    "unknown device": lambda event: event.get("device") not in ("desktop", "mobile", "tablet", "unknown", None),
+    "IPv6": lambda event: ":" in (event.get("remoteAddress") or ""),
+    "IPv4 within IPv6": lambda event: "::ffff:" in (event.get("remoteAddress") or ""),
+    "a number that JavaScript rounds": lambda event: event["mailingId"] > 2**53,
+    "the largest number of 64 bits": lambda event: event["subscriptionId"] == INT64_MAX,
+    "long text": lambda event: any(len(event.get(name) or "") >= 300 for name in TEXTS),
+    "another script": lambda event: any("\u0400" <= one <= "\u9fff" for name in TEXTS for one in event.get(name) or ""),
+    "emoji": lambda event: any("\U0001f4f1" in (event.get(name) or "") for name in TEXTS),
+    "control character": lambda event: any("\0" in (event.get(name) or "") for name in TEXTS),
+    "an empty text": lambda event: any(event.get(name) == "" for name in TEXTS),
+    "e-mail address as recipient": lambda event: "@" in event["recipientId"],
+    "customer number as recipient": lambda event: event["recipientId"] == "KD-004711",
+}
+BATCH_EDGES: dict[str, Callable[[list[Event]], bool]] = {
+    "equal moments": lambda batch: any(
+        one["created"] == other["created"] and one != other for one, other in pairwise(batch)
+    ),
+    "identical events": lambda batch: any(one == other for one, other in pairwise(batch)),
+    "clock going backwards": lambda batch: any(one["created"] > other["created"] for one, other in pairwise(batch)),
+    "almost three days old": lambda batch: (
+        max(event["created"] for event in batch) - min(event["created"] for event in batch) >= 3 * DAY - 10 * SECOND
+    ),
+    "a full list": lambda batch: len(batch) == 100,
+    "several kinds of devices": lambda batch: len({event.get("device") for event in batch}) >= 3,
+    "one mail acted on twice": lambda batch: len({event["mailId"] for event in batch}) < len(batch),
+}
+
+
+def reached(strategy: SearchStrategy[Any], edges: dict[str, Callable[[Any], bool]], examples: int) -> set[str]:
+    found = set()
+
+    @settings(max_examples=examples, deadline=None, derandomize=True)
+    @given(strategy)
+    def look(drawn: Any) -> None:
+        found.update(edge for edge, holds in edges.items() if edge not in found and holds(drawn))
+
+    look()
+    return found
+
+
+def test_every_edge_of_an_event_is_reached() -> None:
+    assert reached(strategies.wild_clicks(), EVENT_EDGES, 2_000) == set(EVENT_EDGES)
+
+
+def test_every_edge_of_a_list_is_reached() -> None:
+    assert reached(wild_batches(type="click"), BATCH_EDGES, 500) == set(BATCH_EDGES)
+
+
+def test_a_long_list_is_shown_in_short() -> None:
+    """Hypothesis prints what fails, and warns of what is longer than 30,000 characters."""
+    full = find(batches(100, 100, type="click"))
+    assert repr(full).startswith("<100 events like {'type': 'click', 'recipientId': '123456789005', ")
+    assert repr(full).endswith("; 0 differ in more than mail and moment: >")
+    full[3]["device"] = "toaster"
+    assert "; 1 differ in more than mail and moment: 3: {'type': 'click'," in repr(full)
+    short = find(batches(20, 20))
+    assert repr(short) == repr(list(short))
+
+
+# Pins
+
+
+@QUICK
+@given(wild_batches(type="click", max_size=20, device="mobile", mailingId=st.integers(1, 9), linkUrl=None))
+def test_pinned_fields_hold_in_every_event(batch: list[Event]) -> None:
+    for event in batch:
+        assert (event["device"], event["linkUrl"]) == ("mobile", None)
+        assert event["mailingId"] in range(1, 10)
+
+
+def test_twins_are_twins_also_where_a_field_is_pinned_to_a_strategy() -> None:
+    twins = {"identical events": BATCH_EDGES["identical events"]}
+    assert reached(wild_batches(2, 2, mailingId=st.integers(1, 2**40)), twins, 200) == set(twins)
+
+
+def test_a_pinned_moment_is_never_moved() -> None:
+    @QUICK
+    @given(wild_batches(3, 3, created=5))
+    def check(batch: list[Event]) -> None:
+        assert [event["created"] for event in batch] == [5, 5, 5]
+
+    check()
+
+
+def test_fields_that_a_type_does_not_have_are_pinned_only_where_they_are() -> None:
+    assert "bounceType" not in find(mailings(bounceType="softbounce"))[0]
+    bounce = find(events(bounceType="softbounce"), lambda event: event["type"] == "bounce")
+    assert bounce["bounceType"] == "softbounce"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: events("opens"), "type 'opens' is unknown, allowed: open, click, sent, bounce, unsubscribe, "),
+        (
+            lambda: opens(linkId=1),
+            "field 'linkId' cannot be pinned, allowed: recipientId, userListId, remoteAddress, c",
+        ),
+        (lambda: clicks(type="open"), "got multiple values for argument 'type'"),
+        (lambda: events(nothing=1), "field 'nothing' cannot be pinned, allowed: recipientId, "),
+        (lambda: batches(5, 4), "batches of 5 to 4 events, allowed: 0 to 100, the smaller first"),
+        (lambda: batches(-1), "batches of -1 to 100 events, allowed: 0 to 100"),
+        (lambda: wild_batches(max_size=101), "batches of 1 to 101 events, allowed: 0 to 100"),
+        (lambda: mailings(0), "mailings to 0 recipients, allowed: 1 to 100"),
+        (lambda: mailings(101), "mailings to 101 recipients, allowed: 1 to 100"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_drawn(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises((InvalidInputError, TypeError)) as refused:
+        make()
+    assert message in str(refused.value)
+
+
+def test_a_drawn_value_is_the_users_own() -> None:
+    """What a test does to one example shows in no other."""
+    seen = []
+
+    @settings(max_examples=500, deadline=None, derandomize=True)
+    @given(wild_events("open"))
+    def check(event: Event) -> None:
+        for value in event.values():
+            if isinstance(value, dict):
+                assert "mine" not in value
+                value["mine"] = seen.append(event)
+
+    check()
+    assert len(seen) > 2
+
+
+def test_addresses_are_addresses() -> None:
+    @QUICK
+    @given(wild_batches(type="unsubscribe", max_size=10))
+    def check(batch: list[Event]) -> None:
+        for event in batch:
+            if event.get("remoteAddress") is not None:
+                ip_address(event["remoteAddress"])
+
+    check()
