@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,15 @@ def run(request: pytest.FixtureRequest) -> Run:
     return run_on_fresh_loop
 
 
+@pytest.fixture(scope="session")
+def imported_for_good() -> None:
+    """What an inner run imports it forgets, and libraries in C do not bear to be imported twice."""
+    for name in ("lifecycle", "scenarios"):
+        importlib.import_module(f"mockcampaign.pytest_plugin.{name}")
+
+
 @pytest.fixture
-def inner(pytester: pytest.Pytester) -> Inner:
+def inner(imported_for_good: None, pytester: pytest.Pytester) -> Inner:
     """Runs tests in a pytest of its own, whose fixtures are those of `plugin_apps`."""
     pytester.makeconftest((Path(__file__).parent / "plugin_apps.py").read_text())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,9 +57,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("mockcampaign_seed", "default of --mockcampaign-seed", default="test")
     parser.addini("mockcampaign_run_timeout", "default of --mockcampaign-run-timeout", default="60s")
 
+    parser.addini(
+        "mockcampaign_consumer",
+        "the fixture whose value (URL, server, ASGI or WSGI application) is the consumer of scenario files",
+        default="",
+    )
+    parser.addini("mockcampaign_scenarios", "whether *.scenario.yaml are tests", type="bool", default=True)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if not file_path.name.endswith(".scenario.yaml") or not parent.config.getini("mockcampaign_scenarios"):
+        return None
+    from mockcampaign.pytest_plugin.scenarios import ScenarioFile
+
+    return ScenarioFile.from_parent(parent, path=file_path)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from mockcampaign.engine.journal import Attempted, Entry, serials_in
 from mockcampaign.model import NoAuthentication, Responded, Webhook
 from mockcampaign.pytest_plugin.account import last_exchange
 from mockcampaign.pytest_plugin.fixture import CampaignFixture
-from mockcampaign.report.results import scenario_result
+from mockcampaign.report.results import ScenarioResult, scenario_result
 from mockcampaign.report.text import printable, scenario_lines
 
 EVENTS_SHOWN_MAX = 2
@@ -35,8 +35,8 @@ def section(campaign: CampaignFixture, node_id: str, *, whole: bool) -> str:
         journal=entries,
         strict=False,
     )
-    lines = ["".join(text for text, _ in line).rstrip() for line in scenario_lines(result, verbosity=int(whole))]
-    return "\n".join([*lines, *_last_exchange(campaign, entries, webhooks), *_again(campaign, node_id)])
+    lines = result_lines(result, whole=whole)
+    return "\n".join([*lines, *_last_exchange(campaign, entries, webhooks), *again(node_id, campaign.seed)])
 
 
 def _names(webhooks: Sequence[Webhook]) -> dict[str, int]:
@@ -79,6 +79,12 @@ def _listed(campaign: CampaignFixture, entry: Attempted) -> str:
     return f"[{printable(shown)}{f', … {more} more' if more > 0 else ''}]"
 
 
-def _again(campaign: CampaignFixture, node_id: str) -> Iterator[str]:
-    yield f"  seed {campaign.seed}; the same again:"
-    yield f"    pytest {shlex.quote(node_id)} --mockcampaign-seed {campaign.seed}"
+def result_lines(result: ScenarioResult, *, whole: bool) -> list[str]:
+    """The text report without colours; the timeline is cut where it is long, unless the whole is asked for."""
+    return ["".join(text for text, _ in line).rstrip() for line in scenario_lines(result, verbosity=int(whole))]
+
+
+def again(node_id: str, seed: int) -> Iterator[str]:
+    """The command that repeats a test."""
+    yield f"  seed {seed}; the same again:"
+    yield f"    pytest {shlex.quote(node_id)} --mockcampaign-seed {seed}"

@@ -104,7 +104,7 @@ def settings_of(item: pytest.Item) -> Settings:
     if not isinstance(policy, Policy):
         raise pytest.UsageError(f"{item.nodeid}: policy: {policy!r}, allowed: mockcampaign.Policy(…)")
     return Settings(
-        seed=_seed(item, marked.get("seed")),
+        seed=chosen_seed(item, marked.get("seed")),
         start=_start(item, marked.get("start")),
         policy=policy,
         run_timeout=_run_timeout(item.config),
@@ -112,7 +112,8 @@ def settings_of(item: pytest.Item) -> Settings:
     )
 
 
-def _seed(item: pytest.Item, marked: int | None) -> int:
+def chosen_seed(item: pytest.Item, marked: int | None) -> int:
+    """From the command line, else what the test says, else as the ini file says."""
     config = item.config
     option = config.getoption("--mockcampaign-seed")
     chosen = str(option if option is not None else config.getini("mockcampaign_seed") if marked is None else marked)

@@ -57,6 +57,9 @@ class Consumer(msgspec.Struct, frozen=True, kw_only=True):
     """Where webhooks send to, unless they have a URL of their own."""
     probe: Probe | None = None
     """The consumer's own account of what it has processed."""
+    fixture: str | None = None
+    """Where the file is run by pytest: the fixture that gives the consumer (a URL, a server, or an ASGI or WSGI
+    application), which all requests to the host of `url` go to instead."""
 
 
 class BasicAuth(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,126 @@
+"""Scenario files as tests: each scenario of a `*.scenario.yaml` is one item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.pytest_plugin.failure import again, result_lines
+from mockcampaign.pytest_plugin.lifecycle import chosen_seed
+from mockcampaign.pytest_plugin.surroundings import Surroundings
+from mockcampaign.pytest_plugin.targets import Targets
+from mockcampaign.report.results import scenario_result
+from mockcampaign.scenario.judge import judge, nothing_shown
+from mockcampaign.scenario.load import Plan, load_all
+from mockcampaign.scenario.play import Player
+
+if TYPE_CHECKING:
+    from mockcampaign.model import Outcome, Request
+    from mockcampaign.report.results import ScenarioResult
+
+
+class ScenarioNotCompliantError(Exception):
+    """A scenario's expectations or Campaign's rules were violated, or could not be told."""
+
+    def __init__(self, result: ScenarioResult) -> None:
+        super().__init__(result.verdict)
+        self.result = result
+
+
+class ScenarioFile(pytest.File):
+    """A file, whose matrix may make several scenarios."""
+
+    def collect(self) -> Iterator[ScenarioItem]:
+        here = Path.cwd()
+        try:
+            plans = load_all(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
+        except InvalidInputError as error:
+            raise self.CollectError(str(error)) from None
+        for plan in plans:
+            yield ScenarioItem.from_parent(self, name=plan.name, plan=plan)
+
+
+class ScenarioItem(pytest.Function):
+    """One scenario, played in-process or over sockets, by what the consumer's fixture is."""
+
+    def __init__(self, *, plan: Plan, **more: Any) -> None:
+        super().__init__(callobj=self._play, **more)
+        self.plan = plan
+        for tag in plan.scenario.tags:
+            self.config.addinivalue_line("markers", f"{tag}: tag of a scenario file")
+            self.add_marker(tag)
+
+    def _play(self, request: pytest.FixtureRequest) -> None:
+        __tracebackhide__ = True
+        targets = _SettlingTargets()
+        consumer = self.plan.scenario.consumer
+        fixture = consumer.fixture or self.config.getini("mockcampaign_consumer")
+        if fixture:
+            targets.reroute(consumer.url, request.getfixturevalue(fixture))
+        surroundings = Surroundings(targets.aclose)
+        seed = chosen_seed(self, self.plan.scenario.seed)
+        results: list[ScenarioResult] = []
+        try:
+            surroundings.run("a scenario", lambda errands: self._judged(targets, errands, seed, results))
+        finally:
+            surroundings.leave()
+        [result] = results
+        if not result.compliant:
+            raise ScenarioNotCompliantError(result)
+
+    async def _judged(self, targets: Targets, errands: Any, seed: int, results: list[ScenarioResult]) -> None:
+        targets.errands = errands
+        targets.watch()
+        plan = self.plan
+        player = Player.with_campaign(plan, targets, seed=seed)
+        entries = player.campaign.journal.entries
+        trouble: str | None
+        try:
+            await player.play()
+            trouble = nothing_shown(plan, entries, player.campaign.exporter.idle)
+        except CouldNotTellError as error:
+            trouble = str(error)
+        rules, expectations = judge(plan, entries)
+        results.append(
+            scenario_result(
+                name=plan.name,
+                file=self.nodeid.partition("::")[0],
+                target=plan.scenario.consumer.url,
+                trouble=trouble,
+                webhooks={name: webhook.id for name, webhook in player.webhooks.items()},
+                rules=rules,
+                expectations=expectations,
+                journal=entries,
+                strict=False,
+            )
+        )
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The scenario's own report, since no line of Python is to blame."""
+        error = excinfo.value
+        if not isinstance(error, ScenarioNotCompliantError):
+            return super().repr_failure(excinfo)
+        places = [
+            f"{finding.place}: {finding.title}, got {finding.actual}"
+            for finding in error.result.expectations
+            if finding.outcome == "fail" and finding.place is not None
+        ]
+        lines = result_lines(error.result, whole=self.config.get_verbosity() > 0)
+        return "\n".join([*places, *lines, *again(self.nodeid, error.result.seed)])
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the scenario stands."""
+        return self.path, 0, self.name
+
+
+class _SettlingTargets(Targets):
+    """A consumer is not asked what it has processed before it has come to rest."""
+
+    async def send(self, request: Request) -> Outcome:
+        if request.method == "GET":
+            await self.settle(request.timeout)
+        return await super().send(request)
