@@ -94,7 +94,7 @@ class AnswerParser:
         except httptools.HttpParserError:
             self.reusable = False
             if not self._complete:
-                return NoAnswer(self.phase, _NOT_HTTP)
+                return NoAnswer("headers" if self._strange else self.phase, _NOT_HTTP)
         failure = self._failure(len(data) if self._body_bytes == body_bytes else 0)
         if failure is not None:
             self.reusable = False

@@ -1,0 +1,194 @@
+"""Whatever comes back is an outcome: any bytes, in any pieces, and beside a second opinion on what is well-formed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import h11
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from endpoints import Endpoint, read_request, request_to, wired
+from feeding import FRAGMENTS, KEPT, feed, in_one_piece, pieces_of
+from mockcampaign.model import PHASES, NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.transport import kept_headers
+from mockcampaign.transport.answer import HEAD_BYTES_MAX, AnswerParser
+
+ANSWERS = st.one_of(
+    st.binary(max_size=200),
+    st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.binary(max_size=4)), max_size=14).map(b"".join),
+)
+CUTS = st.lists(st.integers(0, 10_000), max_size=6)
+
+
+def assert_fits(outcome: Outcome) -> None:
+    """Within all limits, whatever the answer was."""
+    match outcome:
+        case Responded():
+            assert 100 <= outcome.status <= 999
+            assert len(outcome.body) == min(KEPT, outcome.body_bytes)
+        case NoAnswer():
+            assert outcome.phase in PHASES
+            assert "\n" not in outcome.reason
+        case TimedOut():
+            assert outcome.phase in PHASES
+    assert outcome.describe()
+
+
+@given(ANSWERS, CUTS, st.booleans())
+@settings(max_examples=400)
+@example(b"HTTP/2.0 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", [20], True)
+@example(b"HTTP/2.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx", [45], True)
+def test_any_bytes_are_an_outcome_however_they_are_cut(answer: bytes, cuts: list[int], closed: bool) -> None:
+    expected = in_one_piece(answer, closed=closed)
+    pieces: list[bytes | str] = [*pieces_of(answer, cuts)]
+    assert asyncio.run(feed([*pieces, "eof"] if closed else pieces)) == expected
+    if expected is not None:
+        assert_fits(expected)
+
+
+EVENTS = st.lists(st.one_of(ANSWERS, st.sampled_from(["eof", "rst", "taken", "late"])), max_size=8)
+
+
+@given(EVENTS, st.sampled_from([0, 50, 100, 10_000]))
+@settings(max_examples=300)
+def test_whatever_happens_on_a_connection_it_comes_to_one_outcome(events: list[bytes | str], takes: int) -> None:
+    outcome = asyncio.run(feed(events, takes=takes))
+    if outcome is None:
+        assert "rst" not in events
+        assert "late" not in events
+        assert "eof" not in events
+    else:
+        assert_fits(outcome)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@given(answers=st.lists(ANSWERS, min_size=1, max_size=10))
+@settings(max_examples=40, deadline=None)
+def test_any_bytes_over_a_socket(loop: str, answers: list[bytes]) -> None:
+    """The same as in memory; the endpoint closes after each, and nothing of one is left for the next."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(answers[endpoint.connections - 1])
+
+    async def main() -> None:
+        async with endpoint.serving(), wired() as transport:
+            for answer in answers:
+                before = endpoint.connections
+                outcome = await transport.send(request_to(endpoint.url, response_body_bytes_kept=KEPT))
+                assert outcome == in_one_piece(answer, closed=True)
+                while transport._open:
+                    await asyncio.sleep(0)
+                assert endpoint.connections == before + 1
+
+    endpoint = Endpoint(behave)
+    factory = None if loop == "asyncio" else pytest.importorskip("uvloop").new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
+
+
+# A second opinion
+
+TOKEN = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789!#$%&'*+-.^_`|~", min_size=1, max_size=12).map(
+    lambda text: b"X-" + text.encode()
+)
+VALUE = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=30).map(
+    lambda text: text.strip(" \t").encode("latin-1")
+)
+HEADERS = st.lists(st.tuples(TOKEN, VALUE), max_size=6)
+
+
+@st.composite
+def well_formed(draw: st.DrawFn) -> bytes:
+    """An answer as h11 writes it, with interim ones before it."""
+    server = h11.Connection(h11.SERVER)
+    server.receive_data(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+    while server.next_event() is not h11.NEED_DATA and server.their_state is not h11.DONE:
+        pass
+    written = b""
+
+    def write(event: Any) -> None:
+        nonlocal written
+        written += server.send(event) or b""
+
+    for status in draw(st.lists(st.sampled_from([100, 102, 103, 199]), max_size=3)):
+        write(h11.InformationalResponse(status_code=status, headers=draw(HEADERS), reason=b"Soon"))
+    body = draw(st.binary(max_size=60))
+    headers = draw(HEADERS)
+    framing = draw(st.sampled_from(["length", "chunked", "close"]))
+    if framing == "length":
+        headers = [*headers, (b"Content-Length", b"%d" % len(body))]
+    elif framing == "close":
+        headers = [*headers, (b"Connection", b"close")]
+    status = draw(st.sampled_from([200, 201, 202, 206, 301, 400, 404, 418, 500, 503, 599]))
+    write(h11.Response(status_code=status, headers=headers, reason=draw(VALUE)))
+    size = draw(st.integers(1, 20))
+    for at in range(0, len(body), size):
+        write(h11.Data(data=body[at : at + size]))
+    write(h11.EndOfMessage(headers=draw(HEADERS) if framing == "chunked" else []))
+    return written
+
+
+def by_h11(answer: bytes, method: str) -> tuple[Responded, bool]:
+    """What h11 makes of it, and whether it would use the connection again."""
+    client = h11.Connection(h11.CLIENT)
+    client.send(h11.Request(method=method, target="/", headers=[("Host", "x"), ("Content-Length", "0")]))
+    client.send(h11.EndOfMessage())
+    client.receive_data(answer)
+    client.receive_data(b"")
+    response, body = None, b""
+    while not isinstance(event := client.next_event(), h11.EndOfMessage):
+        if isinstance(event, h11.Response):
+            response = event
+        elif isinstance(event, h11.Data):
+            body += bytes(event.data)
+    assert response is not None
+    headers = kept_headers((bytes(name), bytes(value)) for name, value in response.headers)
+    return Responded(response.status_code, headers, body[:KEPT], len(body)), client.their_state is h11.DONE
+
+
+@given(well_formed(), CUTS, st.sampled_from(["POST", "GET"]))
+@settings(max_examples=200)
+def test_what_is_well_formed_reads_as_h11_reads_it(answer: bytes, cuts: list[int], method: str) -> None:
+    expected, reusable = by_h11(answer, method)
+    parser = AnswerParser()
+    parser.expect(body_bytes_kept=KEPT)
+    outcome = None
+    for piece in pieces_of(answer, cuts):
+        assert outcome is None
+        outcome = parser.feed(piece)
+    assert parser.reusable == (reusable and outcome is not None)
+    assert (parser.end() if outcome is None else outcome) == expected
+
+
+@given(st.lists(well_formed(), min_size=2, max_size=4))
+@settings(max_examples=50)
+def test_nothing_of_one_answer_is_left_for_the_next(answers: list[bytes]) -> None:
+    parser = AnswerParser()
+    for answer in answers:
+        parser.expect(body_bytes_kept=KEPT)
+        outcome = parser.feed(answer) or parser.end()
+        assert outcome == by_h11(answer, "POST")[0]
+        if not parser.reusable:
+            break
+
+
+# Limits
+
+
+@pytest.mark.parametrize(("more", "too_long"), [(-100, False), (100, True)])
+@pytest.mark.parametrize("pieces", [1, 50])
+def test_a_head_has_a_longest_length(more: int, too_long: bool, pieces: int) -> None:
+    """Interim answers and reason phrases count, and how the bytes are cut decides nothing."""
+    interim = b"HTTP/1.1 103 Early\r\nX: " + b"y" * 500 + b"\r\n\r\n"
+    start = b"HTTP/1.1 200 " + b"K" * 1_000 + b"\r\nContent-Length: 0\r\nX: "
+    answer = interim + start
+    answer += b"x" * (HEAD_BYTES_MAX - len(answer) + more) + b"\r\n\r\n"
+    parser = AnswerParser()
+    parser.expect(body_bytes_kept=KEPT)
+    size = len(answer) // pieces + 1
+    outcomes = [parser.feed(answer[at : at + size]) for at in range(0, len(answer), size)]
+    assert isinstance(outcomes[-1], NoAnswer) == too_long
