@@ -18,7 +18,7 @@ from mockcampaign.compliance.processed import Difference, difference, sent_event
 from mockcampaign.compliance.rule import Event, NotExercised
 from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Settings
 from mockcampaign.compliance.tally import tally
-from mockcampaign.engine.journal import Attempted, Happened, Probed, Requested
+from mockcampaign.engine.journal import Attempted, Happened, Probed, Requested, serials_in
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.events import values
 from mockcampaign.events.fields import EXAMPLE, TYPES
@@ -38,8 +38,15 @@ from mockcampaign.transport import Transport
 from mockcampaign.transport.faults import NewConnection
 from mockcampaign.transport.wall import pause
 
-PACE = 7
-"""Milliseconds from one event to the next, unless a rule says otherwise: no two are of the same moment."""
+PACE = 101
+"""Milliseconds from one event to the next, unless a rule says otherwise: no two are of the same moment, nor are events
+of two rules, as each rule has its own remainder."""
+
+HEAD_START = 10 * MINUTE
+"""Events begin so long before the bench's start, so that many of them fit between."""
+
+MODELLED_AFTER = 3
+"""After so many equal failures of one list, most further attempts are modelled."""
 
 SETTLE_POLL = 50
 """Milliseconds between two looks at an account that may still change."""
@@ -78,18 +85,22 @@ class Bench:
         transport: Transport,
         settings: Settings,
         start: int,
+        number: int,
         source: AccountSource | None,
         shown_fields: frozenset[str],
         policy: Policy | None = None,
     ) -> None:
-        """`start` in milliseconds since 1970; `shown_fields` are those that the account shows as they were sent."""
+        """`start` in milliseconds since 1970; `number` is the rule's own, below `PACE`.
+
+        `shown_fields` are those that the account shows as they were sent.
+        """
         self.url = url
         self.settings = settings
         self.type = settings.event_type
         self.campaign = Campaign(
             transport,
             seed=settings.seed,
-            policy=Policy(timeout=settings.timeout) if policy is None else policy,
+            policy=_policy(settings) if policy is None else policy,
             start=start,
         )
         self.random = random.Random(f"check:{settings.seed}:{rule_id}")
@@ -101,7 +112,8 @@ class Bench:
         self.mailing_id = MAILING_IDS[digest % len(MAILING_IDS)]
         self._webhooks: list[Webhook] = []
         self._made = 0
-        self._newest = start - MINUTE
+        self._newest = start - HEAD_START
+        self._remainder = number
         self._mail_ids: set[str] = set()
         self._count_before: int | None = None
 
@@ -128,7 +140,8 @@ class Bench:
 
     def _event(self, kind: EventType, changes: dict[str, Any]) -> Event:
         self._made += 1
-        self._newest = min(max(self._newest + PACE, self.campaign.now - MINUTE), self.campaign.now)
+        moment = max(self._newest + PACE, self.campaign.now - HEAD_START)
+        self._newest = min(moment + (self._remainder - moment) % PACE, self.campaign.now)
         device, system, browser = self.random.choice(_CLIENTS)
         known = {
             **EXAMPLE,
@@ -207,7 +220,7 @@ class Bench:
         await campaign.advance(0)
         while exporter.pending_count(webhook.id) and self._attempts(number) - before < attempts:
             due = exporter.clock.next_due()
-            if due is None:
+            if due is None or self._timed_out(number):
                 break
             await campaign.advance(due - campaign.now)
         accepted = not exporter.pending_count(webhook.id)
@@ -222,6 +235,16 @@ class Bench:
         if not accepted and give_up:
             self.give_up(number)
         return Delivery(outcomes=outcomes, accepted=accepted)
+
+    def _timed_out(self, number: int) -> bool:
+        """Whether the consumer itself took too long. Waiting for that again would cost the same once more."""
+        newest = self.campaign.journal.entries[-1]
+        return (
+            isinstance(newest, Attempted)
+            and newest.webhook_id == self._webhooks[number].id
+            and isinstance(newest.outcome, TimedOut)
+            and not newest.faults
+        )
 
     def _touched(self, outcomes: Sequence[Outcome]) -> bool:
         """Whether any attempt reached the consumer, or was not meant to."""
@@ -259,6 +282,16 @@ class Bench:
             raise NotExercised(
                 f"even an ordinary list of {count} is not processed as it should be: {difference.describe()}"
             )
+
+    async def must_tell_apart(self) -> None:
+        """Raises `NotExercised` where two acts on one mail, or one recipient's of two mailings, are taken for one."""
+        first = self.event()
+        second = {**first, "created": first["created"] + 40_001}
+        third = self.event(recipientId=first["recipientId"])
+        for event in (first, second, third):
+            await self.must_deliver([event])
+        if await self.difference():
+            raise NotExercised("events are taken for one another that are not equal, see the rules on identity")
 
     def fault(self, kind: str, number: int = 0, **options: Any) -> FaultInForce:
         """Declare a fault as `Campaign.fault` does. Raises `NotExercised` where the transport cannot carry it out."""
@@ -351,6 +384,43 @@ class Bench:
         """
         return (await self.settled(self.difference_now))[0]
 
+    async def difference_of(self, events: Sequence[Event]) -> Difference:
+        """The same of these events alone, each of which must be there once."""
+        mails = {event["mailId"] for event in events}
+        wanted = Counter(self.shown(event) for event in {body_of([event]): event for event in events}.values())
+        may = Counter(self.shown(event) for event in events)
+
+        async def look() -> tuple[Difference, Found]:
+            held = await self.held()
+            if isinstance(held, int):
+                return await self.difference_now()
+            ours = Counter(self.shown(event) for event in held if event.get("mailId") in mails)
+            return difference(wanted, may, ours), held
+
+        return (await self.settled(look))[0]
+
+    async def price(self, events: Sequence[Event], *, what: str) -> str:
+        """What it costs that the consumer refuses this list: it is delivered for three days, most of it modelled."""
+        webhook = self.webhook()
+        self.emit(events, created=self.campaign.now)
+        await self.campaign.run()
+        entries = self.campaign.journal.entries
+        last = [entry for entry in entries if isinstance(entry, Happened)][-1]
+        serials = range(last.first_serial, last.first_serial + len(events))
+        account = tally(entries, [webhook.id])
+        requests = sum(
+            entry.count
+            for entry in entries
+            if isinstance(entry, Attempted)
+            and entry.webhook_id == webhook.id
+            and any(serial in serials for serial in serials_in(entry.serials))
+        )
+        size = requests * len(body_of(events))
+        amount = f"{size / 1_000_000_000:.1f} GB" if size >= 1_000_000_000 else f"{max(1, size // 1_000_000)} MB"
+        lost = len(account.discarded.intersection(serials))
+        fate = f"then loses {lost} event{'s' * (lost != 1)}" if lost else "until it is taken"
+        return f"{what} costs {requests:,} requests and {amount}, {fate}"
+
     async def settled(self, look: Any) -> tuple[Difference, Found]:
         """Look until nothing is missing or the account has been the same for as long as it may take to settle."""
         waited = 0
@@ -401,6 +471,10 @@ class Bench:
         """What is compared of an event: the fields that the account shows. Null and absent are the same."""
         fields = {name: event[name] for name in self.shown_fields if event.get(name) is not None}
         return msgspec.json.encode(fields, order="sorted")
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(timeout=settings.timeout, modelled_after=0 if settings.full_fidelity else MODELLED_AFTER)
 
 
 def _shown(outcome: Outcome) -> str:

@@ -25,8 +25,11 @@ from mockcampaign.transport import Transport
 from mockcampaign.transport.faults import NewConnection
 from mockcampaign.transport.wall import Stopwatch
 
-SLOT = MINUTE
+SLOT = 6 * MINUTE
 """Virtual milliseconds from one rule's start to the next one's: no rule's events are older than those before."""
+
+RECENT = 10 * HOUR
+"""The first rule starts so long before now."""
 
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,8 +59,7 @@ def select(settings: Settings) -> list[Rule]:
     ]
     if not chosen:
         raise InvalidInputError("--rules and --skip leave no rule to examine")
-    # What reaches far back in time comes last, so that only there older events follow newer ones.
-    return sorted(chosen, key=lambda rule: rule.span > 0)
+    return sorted(chosen, key=lambda rule: rule.stage)
 
 
 class Examiner:
@@ -117,7 +119,7 @@ class Examiner:
 
     async def _calibrate(self) -> None:
         """Learn which fields the account shows as they were sent, so that only one rule complains of the others."""
-        bench = self._bench("calibration", start=self._settings.now - 2 * HOUR - SLOT)
+        bench = self._bench("calibration", start=self._settings.now - RECENT - SLOT, number=len(CATALOGUE))
         event = bench.event()
         if self._source is None:
             return
@@ -162,13 +164,14 @@ class Examiner:
             None,
         )
 
-    def _bench(self, rule_id: str, *, start: int) -> Bench:
+    def _bench(self, rule_id: str, *, start: int, number: int) -> Bench:
         return Bench(
             rule_id,
             url=self._url,
             transport=self._transport,
             settings=self._settings,
             start=start,
+            number=number,
             source=self._source,
             shown_fields=self._shown_fields,
         )
@@ -176,8 +179,8 @@ class Examiner:
     async def _examine(self, rule: Rule) -> tuple[Judgement, str] | None:
         """Returns what is to be said of all following rules, where none of them can be examined."""
         slot = [known.id for known in CATALOGUE].index(rule.id)
-        start = self._settings.now - (rule.span or 2 * HOUR - slot * SLOT)
-        bench = self._bench(rule.id, start=start)
+        start = self._settings.now - (rule.span or RECENT - slot * SLOT)
+        bench = self._bench(rule.id, start=start, number=slot)
         examined: Examined | None = None
         reason: str | None = None
         outcome: Judgement = "could-not-tell"

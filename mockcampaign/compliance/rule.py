@@ -98,5 +98,6 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """What a pass does not show."""
     span: int = 0
     """How much virtual time it needs, in milliseconds; the events that it sends are as old at its end."""
-    modelled: bool = False
-    """Whether it waits through long spans of equal failures, most of which may be modelled."""
+    stage: int = 0
+    """When it is examined: 0 first, 1 where it reaches far back in time, 2 and 3 where it sends what may leave a
+    consumer in a bad state."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from mockcampaign.compliance.catalogue.acknowledge import ACKNOWLEDGE
 from mockcampaign.compliance.catalogue.authentication import AUTHENTICATION
 from mockcampaign.compliance.catalogue.batch import BATCH
+from mockcampaign.compliance.catalogue.failure import FAILURE
 from mockcampaign.compliance.catalogue.http import HTTP
 from mockcampaign.compliance.catalogue.identity import IDENTITY
 from mockcampaign.compliance.catalogue.order import ORDER
+from mockcampaign.compliance.catalogue.payload import PAYLOAD
+from mockcampaign.compliance.catalogue.poison import POISON, PRICE
 from mockcampaign.compliance.catalogue.redelivery import REDELIVERY
 from mockcampaign.compliance.rule import Rule
 
@@ -19,6 +22,10 @@ CATALOGUE: tuple[Rule, ...] = (
     *ORDER,
     *HTTP,
     *AUTHENTICATION,
+    *PAYLOAD,
+    *POISON,
+    *PRICE,
+    *FAILURE,
 )
 """All of them. Families stay together, and the basics come first."""
 
@@ -30,6 +37,10 @@ FAMILIES: dict[str, str] = {
     "order": "how old events may be, and in which order they come",
     "authentication": "the right credentials work, and all others are refused",
     "http": "whatever HTTP allows, and requests that are none of Campaign's",
+    "payload": "what events may hold",
+    "poison": "one event that cannot be digested among others",
+    "status price": "what each answer but 200 costs",
+    "failure": "the consumer's own leave nothing half done, the sender's leave it working",
 }
 """What each family is about."""
 

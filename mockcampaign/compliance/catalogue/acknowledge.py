@@ -20,7 +20,10 @@ async def _answers_200(bench: Bench) -> Examined:
     delivery = await bench.deliver(events, attempts=3)
     if delivery.accepted:
         return holds(f"{delivery.describe()} to a list of one event")
-    return violated(f"{delivery.describe()} to a list of one event", events)
+    said = f"{delivery.describe()} to a list of one event"
+    if isinstance(delivery.last, Responded):
+        said = f"{said}; {await bench.price(bench.events(100), what=f'a {delivery.last.status} to a full list')}"
+    return violated(said, events)
 
 
 async def _after_full_list(bench: Bench) -> Examined:
@@ -190,5 +193,6 @@ ACKNOWLEDGE = (
         examine=_refuses_unreadable,
         fix="Answer 400 when parsing fails, and never a blanket 200.",
         example="except json.JSONDecodeError: return Response(status_code=400)",
+        stage=3,
     ),
 )

@@ -93,6 +93,10 @@ async def _send(
     )
 
 
+def _let_in(outcome: Outcome) -> bool:
+    return isinstance(outcome, Responded) and outcome.status < 300
+
+
 async def _all_refused(bench: Bench, cases: Iterator[tuple[str, Headers]]) -> Examined:
     await bench.must_deliver(bench.events(1))
     let_in = []
@@ -100,8 +104,8 @@ async def _all_refused(bench: Bench, cases: Iterator[tuple[str, Headers]]) -> Ex
     for what, headers in cases:
         count += 1
         outcome = await _send(bench, what, headers)
-        if isinstance(outcome, Responded) and outcome.status < 300:
-            let_in.append(f"{outcome.status} to {what}")
+        if _let_in(outcome):
+            let_in.append(f"{outcome.describe()} to {what}")
     if let_in:
         return violated("; ".join(let_in))
     return holds(f"{count} such request{'s' * (count > 1)} not accepted")
@@ -135,7 +139,7 @@ async def _with_401(bench: Bench) -> Examined:
     for what, headers in (*_missing(bench), *_wrong(bench), *_malformed(bench)):
         outcome = await _send(bench, what, headers)
         # What was let in is the matter of the rules before.
-        if isinstance(outcome, Responded) and outcome.status < 300:
+        if _let_in(outcome):
             continue
         refused += 1
         if isinstance(outcome, TimedOut | NoAnswer) or outcome.status not in (401, 403):
@@ -152,7 +156,7 @@ async def _processes_nothing(bench: Bench) -> Examined:
     for what, headers in (*_missing(bench), *_wrong(bench), *_malformed(bench)):
         events = bench.events(2)
         outcome = await _send(bench, what, headers, events)
-        if isinstance(outcome, Responded) and outcome.status < 300:
+        if _let_in(outcome):
             # Then that is what is wrong, and other rules say so.
             continue
         bench.expect_events_of(events)

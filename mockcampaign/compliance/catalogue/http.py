@@ -82,6 +82,8 @@ async def _slow_body(bench: Bench) -> Examined:
 
 async def _charset(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(2))
+    if bench.has_probe:
+        await bench.must_process(2)
     for value in ("application/json; charset=utf-8", "application/json;charset=UTF-8"):
         with bench.fault("content-type", value=value):
             examined = await _taken(bench, bench.events(2), f"a list with Content-Type: {value}")
@@ -169,6 +171,7 @@ def _framing(
     needs: tuple[Need, ...] = (),
     relies_on: tuple[Behaviour, ...] = ("list", "retry"),
     rests_on: tuple[str, ...] = (),
+    stage: int = 0,
 ) -> Rule:
     return Rule(
         id=rule_id,
@@ -181,6 +184,7 @@ def _framing(
         needs=needs,
         relies_on=relies_on,
         rests_on=rests_on,
+        stage=stage,
         fix=fix,
         example=example,
     )
@@ -268,6 +272,7 @@ HTTP = (
         "Route POST only.",
         "@app.post('/hook')",
         requirement="Event data comes by POST (vendor's webhook guide).",
+        stage=3,
         relies_on=("list",),
     ),
     _framing(
@@ -291,6 +296,7 @@ HTTP = (
         examine=_oversized,
         fix="Limit the size of bodies to some megabytes, and use a JSON parser that refuses deep nesting.",
         example="except (ValueError, RecursionError): return Response(status_code=400)",
+        stage=3,
     ),
     Rule(
         id="has-valid-certificate",

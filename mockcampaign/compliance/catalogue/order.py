@@ -18,7 +18,9 @@ _EXAMPLE = "state = max(events_of_mail, key=lambda event: event['created'])"
 
 
 async def _old(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(2))
+    await bench.must_deliver(bench.events(3))
+    if bench.has_probe:
+        await bench.must_process(3)
     age = bench.campaign.exporter.policy.event_age_max - MINUTE
     events = [bench.event(created=bench.campaign.now - age + number) for number in range(3)]
     delivery = await bench.deliver(events, attempts=3)
@@ -45,6 +47,7 @@ async def _late(bench: Bench) -> Examined:
 async def _late_in_journey(bench: Bench) -> Examined:
     """Journeys of some mails, whose lists arrive in another order than they were made, and some of them twice."""
     await bench.must_process(2)
+    await bench.must_tell_apart()
     journeys = [_journey(bench, 1 + bench.random.randrange(4)) for _ in range(8)]
     events = sorted((event for journey in journeys for event in journey), key=lambda event: event["created"])
     lists = [events[at : at + 5] for at in range(0, len(events), 5)]
@@ -200,5 +203,6 @@ ORDER = (
         fix="Do not reject events for their age; Campaign itself discards them after three days.",
         example="# no `if created < yesterday: continue`",
         span=10 * MINUTE,
+        stage=1,
     ),
 )

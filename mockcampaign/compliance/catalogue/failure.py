@@ -1,0 +1,192 @@
+"""Failures: the consumer's own leave nothing half done, the sender's leave it working."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from mockcampaign.compliance.bench import Bench, body_of
+from mockcampaign.compliance.rule import Event, Examined, Rule, holds, violated
+from mockcampaign.model import Responded
+from mockcampaign.policy import HOUR
+from mockcampaign.transport.faults import CutBody
+
+REQUESTS = 500
+BACKLOG = 10_000
+
+_AGAIN = "What is answered with anything but 200 comes again every 10 seconds (vendor's webhook guide)."
+
+
+async def _nothing_half_done(bench: Bench) -> Examined:
+    """Lists that it refuses, for whatever reason, and that come again as it wants them."""
+    await bench.must_deliver(bench.events(3))
+    refused = 0
+    for what, odd in _provocations(bench):
+        good = bench.events(3)
+        body = b"[" + b",".join([msgspec.json.encode(good[0]), msgspec.json.encode(good[1]), odd]) + b"]"
+        bench.expect_events_of(good)
+        outcome = await bench.request(what, body)
+        if isinstance(outcome, Responded) and outcome.accepted:
+            continue
+        refused += 1
+        if not (await bench.deliver(good, attempts=3)).accepted:
+            continue
+        difference = await bench.difference_of(good)
+        if difference.surplus or difference.surplus_count:
+            return violated(
+                f"{outcome.describe()} to a list of {what}; when its good events came again, {difference.describe()}"
+            )
+    for size in (1, 7, 100):
+        events = bench.events(size)
+        delivery = await bench.deliver(events, attempts=4)
+        if len(delivery.outcomes) == 1:
+            continue
+        refused += 1
+        difference = await bench.difference_of(events)
+        if delivery.accepted and difference:
+            return violated(f"{delivery.describe()} to a list of {size}: {difference.describe()}", events)
+    if not refused:
+        return holds("no list was refused, so nothing could be left behind")
+    return holds(f"{refused} lists were refused, and left nothing behind")
+
+
+def _provocations(bench: Bench) -> list[tuple[str, bytes]]:
+    event = bench.event()
+    without_device = {name: value for name, value in event.items() if name != "device"}
+    no_list_id = {name: value for name, value in event.items() if name != "userListId"}
+    return [
+        ("two good events and a number", b"42"),
+        ("two good events and an empty one", b"{}"),
+        ("two good events and one without device", msgspec.json.encode(without_device)),
+        ("two good events and one without userListId", msgspec.json.encode(no_list_id)),
+        ("two good events and one with created as text", msgspec.json.encode({**event, "created": "yesterday"})),
+        ("two good events and one that is cut", msgspec.json.encode(event)[:-20]),
+    ]
+
+
+async def _recovers(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(2))
+    for what, body in _garbage(bench):
+        outcome = await bench.request(what, body)
+        delivery = await bench.deliver(bench.events(2), attempts=3)
+        if not delivery.accepted:
+            return violated(f"{outcome.describe()} to {what}, and then {delivery.describe()} to an ordinary list")
+    if CutBody in bench.faults:
+        for number, cut in enumerate((CutBody(ending="fin"), CutBody(ending="rst")) * 6, 1):
+            await bench.request("a body that is cut", body_of(bench.events(5)), faults=(cut,))
+            if number % 4 == 0:
+                delivery = await bench.deliver(bench.events(2), attempts=3)
+                if not delivery.accepted:
+                    return violated(f"{delivery.describe()} to an ordinary list after {number} bodies that were cut")
+    with bench.fault("timeout", times=2):
+        delivery = await bench.deliver(bench.events(2), attempts=5)
+    if not delivery.accepted:
+        return violated(f"{delivery.describe()} to a list that the sender gave up waiting for twice")
+    return holds("ordinary lists were taken after garbage, cut bodies and time-outs")
+
+
+def _garbage(bench: Bench) -> list[tuple[str, bytes]]:
+    whole = body_of(bench.events(3))
+    return [
+        ("a body that is no JSON", b"\x00\xff garbage"),
+        ("a list that is cut", whole[: len(whole) // 2]),
+        ("an empty body", b""),
+        ("a number", b"42"),
+        ("null", b"null"),
+        ("a list of lists", b"[[1]]"),
+    ]
+
+
+async def _keeps_answering(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(1))
+    for number in range(1, REQUESTS + 1):
+        delivery = await bench.deliver(bench.events(1), attempts=2)
+        if not delivery.accepted:
+            return violated(f"{delivery.describe()} to request {number} of {REQUESTS}")
+        await asyncio.sleep(0)
+    return holds(f"200 to each of {REQUESTS} lists of one mailing")
+
+
+async def _drains(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(100))
+    if bench.has_probe:
+        await bench.must_process(100)
+    webhook = bench.webhook()
+    bench.campaign.outage(HOUR, "refused", webhook)
+    events: list[Event] = []
+    for _ in range(BACKLOG // 1_000):
+        part = bench.events(1_000)
+        events += part
+        bench.emit(part)
+        await bench.campaign.advance(HOUR // (BACKLOG // 1_000))
+    delivery = await bench.proceed(attempts=BACKLOG // 100 + 30)
+    failures = [outcome for outcome in delivery.outcomes if not outcome.accepted and not _ours(outcome)]
+    if not delivery.accepted:
+        taken = sum(outcome.accepted for outcome in delivery.outcomes)
+        said = failures[-1].describe() if failures else "nothing"
+        return violated(f"{taken} full lists taken, then {said}: the rest of {BACKLOG:,} events still waits")
+    if bench.has_probe:
+        difference = await bench.difference()
+        if difference:
+            return violated(f"{BACKLOG:,} events after an outage: {difference.describe()}")
+    return holds(f"{BACKLOG:,} events were drained after an outage of an hour")
+
+
+def _ours(outcome: object) -> bool:
+    return getattr(outcome, "phase", "") == "connect"
+
+
+FAILURE = (
+    Rule(
+        id="leaves-nothing-half-done",
+        family="failure",
+        level="must",
+        title="Leaves nothing behind of a list that it refuses",
+        requirement=_AGAIN,
+        expected="the events of a refused list processed once when they come again",
+        needs=("probe",),
+        examine=_nothing_half_done,
+        fix="Store a list in one transaction, and answer after its commit.",
+        example="with database.transaction(): store_all(events)",
+        cannot_tell="Failures that could not be provoked from outside, such as the database's.",
+        stage=3,
+    ),
+    Rule(
+        id="recovers-from-bad-requests",
+        family="failure",
+        level="must",
+        title="Goes on after bad requests, resets and time-outs",
+        requirement=f"{_AGAIN} A connection may break at any moment.",
+        expected="200 to ordinary lists after each of them",
+        examine=_recovers,
+        fix="Give back connections, locks and memory in every case, also where reading the body fails.",
+        example="with pool.connection() as connection: ...",
+        stage=2,
+    ),
+    Rule(
+        id="keeps-answering",
+        family="failure",
+        level="must",
+        title=f"Still answers after {REQUESTS} requests",
+        requirement="Lists follow each other as long as events happen (vendor's webhook guide).",
+        expected=f"200 to each of {REQUESTS} lists of one mailing",
+        examine=_keeps_answering,
+        fix="Look for what grows with each request: connections, files, variables of a query, logs.",
+        example="WHERE list_id = ?  -- and not IN (?, ?, …) with one for each list",
+    ),
+    Rule(
+        id="drains-backlog",
+        family="failure",
+        level="must",
+        title=f"Drains a backlog of {BACKLOG:,} events after an outage",
+        requirement=f"{_AGAIN} After an outage, everything that happened meanwhile comes at once, list after list.",
+        expected="every list taken, without a limit of the consumer's own making more of them wait",
+        examine=_drains,
+        relies_on=("list", "retry", "order"),
+        fix="Do not limit the rate of a sender that has one connection and waits for each answer.",
+        example="limiter.exempt('/hook')",
+        span=2 * HOUR,
+        stage=3,
+    ),
+)

@@ -1,0 +1,318 @@
+"""What events may hold: absent and unknown fields, large numbers, and text of all kinds."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis.errors import HypothesisException, NoSuchExample
+from hypothesis.strategies import SearchStrategy
+
+from mockcampaign import strategies
+from mockcampaign.compliance import oddities
+from mockcampaign.compliance.bench import Bench
+from mockcampaign.compliance.oddities import Oddity
+from mockcampaign.compliance.rule import Event, Examine, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.events.fields import BATCH_EVENTS_MAX
+from mockcampaign.model import EventType
+
+Oddities = Callable[[EventType], list[Oddity]]
+
+_ASSUMED = "(assumed, since the vendor publishes one example and no schema)"
+_FIX = "Take what you need from an event, with a default for what may be missing, and keep the rest as it is."
+_EXAMPLE = "device = event.get('device') or 'unknown'"
+
+
+async def _digests(bench: Bench, events: Sequence[Event]) -> str | None:
+    """What goes wrong with a list of them, or None."""
+    delivery = await bench.deliver(events, attempts=3)
+    if not delivery.accepted:
+        return delivery.describe()
+    if bench.has_probe:
+        difference = await bench.difference_of(events)
+        if difference:
+            return f"200, and then: {difference.describe()}"
+    return None
+
+
+async def _one_by_one(bench: Bench, odd: list[Oddity]) -> tuple[Oddity, Event, str] | None:
+    """The first of them that is not digested by itself, its event and what becomes of it."""
+    for oddity in odd:
+        event = oddity.applied(bench.event())
+        wrong = await _digests(bench, [event])
+        if wrong is not None:
+            return oddity, event, wrong
+    return None
+
+
+async def _all_digested(bench: Bench, make: Oddities) -> tuple[Oddity, Event, str] | None:
+    """The same, in one list where all goes well."""
+    odd = make(bench.type)
+    for at in range(0, len(odd), BATCH_EVENTS_MAX):
+        part = odd[at : at + BATCH_EVENTS_MAX]
+        if await _digests(bench, [oddity.applied(bench.event()) for oddity in part]) is not None:
+            found = await _one_by_one(bench, part)
+            if found is not None:
+                return found
+    return None
+
+
+def _table(make: Oddities) -> Examine:
+    async def examine(bench: Bench) -> Examined:
+        odd = make(bench.type)
+        if not odd:
+            raise NotExercised(f"{bench.type} events have no such fields")
+        await bench.must_deliver(bench.events(min(len(odd), BATCH_EVENTS_MAX)))
+        if bench.has_probe:
+            await bench.must_process(min(len(odd), BATCH_EVENTS_MAX))
+        found = await _all_digested(bench, make)
+        if found is not None:
+            oddity, event, wrong = found
+            return violated(f"{oddity.describe()}: {wrong}", [event])
+        how = "taken and kept" if bench.has_probe else "taken"
+        return holds(f"{len(odd)} events with one odd field each were {how}, such as {odd[0].describe()}")
+
+    return examine
+
+
+# Generated lists
+
+
+_TABLES: tuple[Oddities, ...] = (
+    oddities.absent_fields,
+    oddities.null_fields,
+    oddities.unknown_fields,
+    oddities.unknown_names,
+    oddities.large_ids,
+    oddities.recipient_ids,
+    oddities.addresses,
+    oddities.texts,
+)
+
+
+async def _generated(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(10))
+    if bench.has_probe:
+        await bench.must_process(10)
+        await bench.must_tell_apart()
+    for make in _TABLES:
+        found = await _all_digested(bench, make)
+        if found is not None:
+            raise NotExercised(f"a single odd field is too much already: {found[0].describe()}, see the rules on these")
+    smallest = await _find(bench, strategies.wild_batches(1, 20, type=bench.type))
+    if smallest is None:
+        return holds(f"{bench.settings.examples} generated lists were taken")
+    events, wrong = smallest
+    return violated(f"{_odd_fields(bench, events)}: {wrong}", events)
+
+
+async def _find(bench: Bench, strategy: SearchStrategy[list[Event]]) -> tuple[list[Event], str] | None:
+    """The smallest list that is not digested, and what becomes of it.
+
+    Hypothesis draws and shrinks in a thread of its own, while this loop does the sending.
+    """
+    loop = asyncio.get_running_loop()
+    last: tuple[list[Event], str] | None = None
+    stopped = False
+
+    async def ask(drawn: list[Event]) -> bool:
+        nonlocal last
+        events = _fresh(bench, drawn)
+        wrong = await _digests(bench, events)
+        if wrong is not None:
+            last = events, wrong
+        return wrong is not None
+
+    def is_bad(drawn: list[Event]) -> bool:
+        if stopped:
+            raise KeyboardInterrupt
+        return asyncio.run_coroutine_threadsafe(ask(drawn), loop).result()
+
+    def find() -> list[Event] | None:
+        try:
+            return hypothesis.find(
+                strategy,
+                is_bad,
+                settings=hypothesis.settings(
+                    max_examples=bench.settings.examples,
+                    database=None,
+                    deadline=None,
+                    verbosity=Verbosity.quiet,
+                    phases=(Phase.generate, Phase.shrink),
+                    suppress_health_check=list(HealthCheck),
+                ),
+                random=random.Random(f"payload:{bench.settings.seed}"),
+            )
+        except NoSuchExample:
+            return None
+        except HypothesisException:
+            # The consumer answers now like this and now like that: then what it last did will have to do.
+            return []
+
+    try:
+        found = await asyncio.to_thread(find)
+    finally:
+        stopped = True
+    if found is None or last is None:
+        return None
+    if found:
+        await ask(found)
+    return last
+
+
+def _fresh(bench: Bench, drawn: list[Event]) -> list[Event]:
+    """The drawn list with mails and moments of its own, and without what hardly any store can hold.
+
+    How events of one mail, or of one moment, are told apart is for other rules to find out.
+    """
+    return [
+        {name: _clean(value) for name, value in event.items()}
+        | {name: plain[name] for name in ("mailId", "created")}
+        | ({"recipientId": plain["recipientId"]} if _ordinary(event.get("recipientId")) else {})
+        for event, plain in zip(drawn, bench.events(len(drawn)), strict=True)
+    ]
+
+
+def _ordinary(recipient_id: object) -> bool:
+    return isinstance(recipient_id, str) and recipient_id.isdigit() and len(recipient_id) == 12
+
+
+def _clean(value: Any) -> Any:
+    return value.replace("\0", "·") if isinstance(value, str) else value
+
+
+def _odd_fields(bench: Bench, events: list[Event]) -> str:
+    """What is odd about the smallest list, told by how it differs from the simplest one."""
+    simplest = hypothesis.find(
+        strategies.batches(len(events), len(events), type=bench.type),
+        lambda drawn: True,
+        settings=hypothesis.settings(database=None, verbosity=Verbosity.quiet),
+    )
+    ids = ("mailId", "created", "recipientId") if _ordinary(events[0].get("recipientId")) else ("mailId", "created")
+    named = []
+    for event, plain in zip(events, simplest, strict=True):
+        for name in dict.fromkeys([*plain, *event]):
+            if name not in ids and event.get(name, ...) != plain.get(name, ...):
+                oddity = Oddity(field=name, value=event.get(name), absent=name not in event)
+                named.append(oddity.describe())
+    size = f"a list of {len(events)}" if len(events) > 1 else "one event"
+    return f"{size}, {' and '.join(dict.fromkeys(named)) or 'nothing odd but its times'}"
+
+
+def _rule(rule_id: str, title: str, requirement: str, expected: str, examine: Examine, fix: str, example: str) -> Rule:
+    return Rule(
+        id=rule_id,
+        family="payload",
+        level="must",
+        title=title,
+        requirement=requirement,
+        expected=expected,
+        examine=examine,
+        relies_on=("list", "retry", "fields"),
+        fix=fix,
+        example=example,
+        cannot_tell="Without a probe, only whether such events are taken, not whether they are kept.",
+    )
+
+
+PAYLOAD = (
+    _rule(
+        "takes-absent-fields",
+        "Takes events in which an optional field is missing",
+        f"What a mail client or a proxy does not tell cannot be in the event {_ASSUMED}.",
+        "200 to events without remoteAddress, device, operatingSystem or browser",
+        _table(oddities.absent_fields),
+        _FIX,
+        _EXAMPLE,
+    ),
+    _rule(
+        "takes-null-fields",
+        "Takes events in which an optional field is null",
+        f"What a mail client or a proxy does not tell may be null {_ASSUMED}.",
+        "200 to events whose remoteAddress, device, operatingSystem or browser is null",
+        _table(oddities.null_fields),
+        _FIX,
+        _EXAMPLE,
+    ),
+    _rule(
+        "takes-unknown-fields",
+        "Takes events with fields that nobody announced",
+        f"A sender may add fields at any time {_ASSUMED}.",
+        "200, and the known fields kept",
+        _table(oddities.unknown_fields),
+        "Ignore or keep unknown fields, and do not refuse them.",
+        "model_config = ConfigDict(extra='allow')",
+    ),
+    _rule(
+        "takes-unknown-names",
+        "Takes types, devices, systems and browsers that nobody announced",
+        f"New ones appear every year {_ASSUMED}; the guide gives one example of each.",
+        "200, and the names kept as they are",
+        _table(oddities.unknown_names),
+        "Keep names as text, not as an enumeration.",
+        "device: str",
+    ),
+    _rule(
+        "keeps-large-ids",
+        "Keeps ids beyond 2^53 exactly",
+        "Ids are numbers, in the API description of 64 bits (vendor's API description).",
+        "200, and each id kept to the last digit",
+        _table(oddities.large_ids),
+        "Use a column of 64 bits, and a JSON parser that keeps whole numbers whole.",
+        "BIGINT; in JavaScript, a parser such as json-bigint",
+    ),
+    _rule(
+        "keeps-recipient-ids",
+        "Keeps recipientId as the text that it is",
+        "recipientId is text, and whatever the client's list uses: digits, an e-mail address, a customer number "
+        "(vendor's API description).",
+        "leading zeros, capitals, spaces and signs kept",
+        _table(oddities.recipient_ids),
+        "Keep it as text, and change nothing about it.",
+        "recipient_id TEXT NOT NULL",
+    ),
+    _rule(
+        "takes-ipv6",
+        "Takes IPv6 addresses",
+        f"Recipients reach the tracking server over IPv6 as well {_ASSUMED}.",
+        "200, and the address kept",
+        _table(oddities.addresses),
+        "Keep the address as text of 45 characters, or in a type that knows both.",
+        "remote_address INET",
+    ),
+    _rule(
+        "keeps-texts",
+        "Keeps texts of every length and script",
+        f"JSON texts are Unicode (RFC 8259, 8.1), and names of devices and browsers come from all over the world "
+        f"{_ASSUMED}.",
+        "255 characters, non-Latin scripts, emoji and markup kept as they are",
+        _table(oddities.texts),
+        "Use UTF-8 throughout (utf8mb4 in MySQL), columns of 255 characters, and escape only where text is shown.",
+        "CREATE TABLE events (browser VARCHAR(255)) CHARACTER SET utf8mb4",
+    ),
+    Rule(
+        id="keeps-control-characters",
+        family="payload",
+        level="should",
+        title="Keeps texts with control characters",
+        requirement="JSON texts may hold any character (RFC 8259, 7); whether Campaign ever sends these is not known.",
+        expected="200, and the text kept",
+        examine=_table(oddities.control_characters),
+        relies_on=("list", "retry", "fields"),
+        fix="Where the store cannot hold NUL, replace it rather than refuse the list.",
+        example="text.replace('\\0', '')",
+    ),
+    _rule(
+        "takes-generated-lists",
+        "Takes generated lists with several oddities",
+        f"Events may hold whatever their schema allows (`mockcampaign schema events`), {_ASSUMED}.",
+        "200, and each event processed once, unchanged in its known fields",
+        _generated,
+        _FIX,
+        _EXAMPLE,
+    ),
+)

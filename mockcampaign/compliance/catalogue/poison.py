@@ -1,0 +1,160 @@
+"""One event that the consumer cannot digest among others, and what each answer but 200 costs."""
+
+from __future__ import annotations
+
+from mockcampaign.compliance import oddities
+from mockcampaign.compliance.bench import Bench
+from mockcampaign.compliance.oddities import Oddity
+from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.model import Responded
+
+_BLOCKS = (
+    "A list is acknowledged as a whole or comes again as a whole, every 10 seconds, until its events expire after "
+    "three days (vendor's webhook guide)."
+)
+
+
+def _candidates(bench: Bench) -> list[Oddity]:
+    """One of each kind is enough to find what the consumer stumbles over."""
+    kind = bench.type
+    makers = (
+        *(oddities.absent_fields, oddities.null_fields, oddities.unknown_names, oddities.addresses),
+        *(oddities.unknown_fields, oddities.large_ids, oddities.recipient_ids, oddities.texts),
+    )
+    return [oddity for make in makers for oddity in make(kind)]
+
+
+async def _poison(bench: Bench) -> Oddity | None:
+    """An event's oddity that makes the consumer refuse it."""
+    odd = _candidates(bench)
+    for at in range(0, len(odd), 100):
+        part = odd[at : at + 100]
+        if (await bench.deliver([oddity.applied(bench.event()) for oddity in part])).accepted:
+            continue
+        for oddity in part:
+            if not (await bench.deliver([oddity.applied(bench.event())])).accepted:
+                return oddity
+    return None
+
+
+async def _delays(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(100))
+    poison = await _poison(bench)
+    if poison is None:
+        return holds("no event was found that the consumer refuses")
+    events = [*bench.events(50), poison.applied(bench.event()), *bench.events(49)]
+    delivery = await bench.deliver(events, attempts=3)
+    if delivery.accepted:
+        return holds(f"200 to 99 good events and one with {poison.describe()}, which it refuses by itself")
+    price = await bench.price(events, what=f"{delivery.describe()} to 99 good events and one with {poison.describe()}")
+    return violated(f"{price}, 99 of them good ones", [poison.applied(bench.event())])
+
+
+async def _neighbours(bench: Bench) -> Examined:
+    """Good events around an odd one, of a list that is acknowledged."""
+    await bench.must_process(3)
+    odd = _candidates(bench)
+    acknowledged = 0
+    for at in range(0, len(odd), 30):
+        found = await _lost_neighbours(bench, odd[at : at + 30])
+        if found is None:
+            acknowledged += 1
+        elif found:
+            for oddity in odd[at : at + 30]:
+                alone = await _lost_neighbours(bench, [oddity])
+                if alone:
+                    return violated(f"200 to two good events around one with {oddity.describe()}, and then: {alone}")
+            return violated(found)
+    if not acknowledged:
+        raise NotExercised("no list with an odd event was acknowledged")
+    return holds("what was acknowledged around odd events was processed")
+
+
+async def _lost_neighbours(bench: Bench, odd: list[Oddity]) -> str | None:
+    """What is wrong with the good ones; nothing where the list was not acknowledged, None where all is well."""
+    good: list[Event] = []
+    events: list[Event] = []
+    for oddity in odd:
+        before, after = bench.events(2)
+        good += [before, after]
+        events += [before, oddity.applied(bench.event()), after]
+    if not (await bench.deliver(events)).accepted:
+        return ""
+    difference = await bench.difference_of(good)
+    return difference.describe() if difference else None
+
+
+async def _prices(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(1))
+    priced: list[str] = []
+    seen: set[str] = set()
+    lists: list[tuple[str, list[Event]]] = [
+        ("a list of 100 events", bench.events(100)),
+        ("100 events that are all equal", [bench.event()] * 100),
+    ]
+    poison = await _poison(bench)
+    if poison is not None:
+        lists.append((f"an event with {poison.describe()}", [poison.applied(bench.event())]))
+    for what, events in lists:
+        delivery = await bench.deliver(events)
+        if delivery.accepted or delivery.describe() in seen:
+            continue
+        seen.add(delivery.describe())
+        priced.append(await bench.price(events, what=f"{delivery.describe()} to {what}"))
+    if priced:
+        return violated("; ".join(priced))
+    return holds(f"200 to whatever Campaign may send; {await _others(bench)}")
+
+
+async def _others(bench: Bench) -> str:
+    """What it answers to requests that are none of Campaign's: these cost nothing."""
+    said = []
+    for what, body in (("a body that is no JSON", b"hello"), ("no list", b'{"type":"open"}'), ("an empty body", b"")):
+        outcome = await bench.request(what, body)
+        said.append(f"{outcome.status if isinstance(outcome, Responded) else outcome.describe()} to {what}")
+    return ", ".join(said)
+
+
+POISON = (
+    Rule(
+        id="keeps-neighbours",
+        family="poison",
+        level="must",
+        title="Processes the good events around one that it cannot digest",
+        requirement="What is answered with 200 never comes again (vendor's webhook guide), none of the list's events.",
+        expected="every good event of an acknowledged list processed",
+        needs=("probe",),
+        examine=_neighbours,
+        relies_on=("list", "fields"),
+        fix="Put the event that cannot be digested aside, and go on with the next one.",
+        example="for event in events:\n    try: store(event)\n    except ValueError: store_aside(event)",
+    ),
+    Rule(
+        id="one-bad-event-blocks-none",
+        family="poison",
+        level="should",
+        title="Lets one event that it cannot digest hold up no others",
+        requirement=_BLOCKS,
+        expected="200 to the list, and the one event put aside",
+        examine=_delays,
+        relies_on=("list", "retry", "discard", "fields"),
+        fix="Put the event that cannot be digested aside, store the others, and answer 200.",
+        example="except ValidationError: dead_letters.append(event)",
+    ),
+)
+
+PRICE = (
+    Rule(
+        id="pays-no-price",
+        family="status price",
+        level="should",
+        title="Answers 200 to whatever Campaign may send",
+        requirement=_BLOCKS,
+        expected="200, since every other answer has its price",
+        examine=_prices,
+        relies_on=("list", "retry", "discard", "fields"),
+        fix="Refuse only what may be taken when it comes again: while the database is down, but not for what is in it.",
+        example="except DatabaseDown: return Response(status_code=503)",
+        stage=3,
+    ),
+)
