@@ -123,6 +123,11 @@ class Bench:
         return self._source is not None
 
     @property
+    def tells_events(self) -> bool:
+        """Whether somebody tells the events, not only their number."""
+        return self._source is not None and self._source.tells_events
+
+    @property
     def faults(self) -> frozenset[type[Fault]]:
         """Those that the transport can carry out."""
         return self._transport.faults

@@ -32,7 +32,7 @@ async def _digests(bench: Bench, events: Sequence[Event]) -> str | None:
     delivery = await bench.deliver(events, attempts=3)
     if not delivery.accepted:
         return delivery.describe()
-    if bench.has_probe:
+    if bench.tells_events:
         difference = await bench.difference_of(events)
         if difference:
             return f"200, and then: {difference.describe()}"
@@ -67,13 +67,13 @@ def _table(make: Oddities) -> Examine:
         if not odd:
             raise NotExercised(f"{bench.type} events have no such fields")
         await bench.must_deliver(bench.events(min(len(odd), BATCH_EVENTS_MAX)))
-        if bench.has_probe:
+        if bench.tells_events:
             await bench.must_process(min(len(odd), BATCH_EVENTS_MAX))
         found = await _all_digested(bench, make)
         if found is not None:
             oddity, event, wrong = found
             return violated(f"{oddity.describe()}: {wrong}", [event])
-        how = "taken and kept" if bench.has_probe else "taken"
+        how = "taken and kept" if bench.tells_events else "taken"
         return holds(f"{len(odd)} events with one odd field each were {how}, such as {odd[0].describe()}")
 
     return examine
@@ -96,7 +96,7 @@ _TABLES: tuple[Oddities, ...] = (
 
 async def _generated(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(10))
-    if bench.has_probe:
+    if bench.tells_events:
         await bench.must_process(10)
         await bench.must_tell_apart()
     for make in _TABLES:
@@ -215,7 +215,7 @@ def _rule(rule_id: str, title: str, requirement: str, expected: str, examine: Ex
         relies_on=("list", "retry", "fields"),
         fix=fix,
         example=example,
-        cannot_tell="Without a probe, only whether such events are taken, not whether they are kept.",
+        cannot_tell="Without a probe that tells events, only whether they are taken, not whether they are kept.",
     )
 
 
