@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections.abc import Iterator
@@ -13,10 +14,13 @@ import pytest
 
 from browsers import browser, clean_page
 from builders import START, exporter
+from commands import mockcampaign
 from mockcampaign.engine.journal import Attempted, Entry, Happened
-from mockcampaign.model import EventType, Responded
+from mockcampaign.model import BasicAuthentication, EventType, Responded
 from mockcampaign.report.html import DATA_BYTES_MAX, ROWS_MAX, to_html
 from mockcampaign.report.results import RunResult, run_result
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.serving import served
 from results import every_outcome, outage, scenario
 
 MEGABYTE = 1_000_000
@@ -318,3 +322,28 @@ def test_nothing_happened_is_a_report_too(opened: Any) -> None:
 
 def test_data_is_bounded() -> None:
     assert DATA_BYTES_MAX * 4 / 3 < 2 * MEGABYTE - 150_000
+
+
+@pytest.mark.slow
+def test_the_picture_of_the_readme(chromium: Any, tmp_path: Path) -> None:
+    """Of a real run: the README's own scenario, and a consumer that takes mailId for an event id."""
+    root = Path(__file__).parent.parent
+    readme = (root / "README.md").read_text()
+    [text] = re.findall(r"```yaml\n(name: A two-hour.*?)```", readme, re.DOTALL)
+    (tmp_path / "outage.scenario.yaml").write_text(text)
+    with served(consumer_app("keys-on-mail-id", basic_authentication=BasicAuthentication("acme", "secret"))) as url:
+        arguments = ("run", "outage.scenario.yaml", "--seed", "4", "--html", "report.html")
+        done = mockcampaign(*arguments, folder=tmp_path, CONSUMER_URL=url)
+    assert (done.returncode, done.stderr) == (1, "")
+    address = (tmp_path / "report.html").as_uri()
+    with clean_page(chromium, address, viewport={"width": 1080, "height": 900}) as page:
+        page.goto(address)
+        page.wait_for_selector("html[data-ready]", state="attached")
+        bottom = page.locator(".key").bounding_box()
+        height = bottom["y"] + bottom["height"] + 16
+        picture = page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": 1080, "height": height})
+    assert picture.startswith(b"\x89PNG")
+    assert "](fixtures/report.png)" in readme
+    if os.environ.get("GOLDEN") == "write":
+        (root / "fixtures/report.png").write_bytes(picture)
+    assert (root / "fixtures/report.png").stat().st_size < 300_000

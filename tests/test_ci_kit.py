@@ -1,0 +1,282 @@
+"""What others run us with: action, image, compose and GitLab examples are linted, and their commands run."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import junitparser
+import pytest
+import requests
+import yaml
+
+from commands import written
+from mockcampaign.model import BasicAuthentication
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.serving import served
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = Path(sys.executable).parent
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these are shell scripts and images of Linux")
+
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+GITLAB = yaml.safe_load((ROOT / ".ci/gitlab.yml").read_text())
+DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
+
+
+def program(name: str) -> str:
+    """A tool of the development dependencies. In CI it has to be there."""
+    found = shutil.which(name, path=f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}")
+    if found is None:
+        no_such = name == "hadolint" and platform.machine() not in ("x86_64", "AMD64")
+        assert no_such or not os.environ.get("CI"), f"no {name}"
+        pytest.skip(f"no {name}")
+    return found
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "check-jsonschema --builtin-schema vendor.github-actions action.yml",
+        "check-jsonschema --builtin-schema vendor.compose-spec compose.yaml",
+        "check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .ci/gitlab.yml",
+        "zizmor --offline --quiet --no-progress action.yml",
+        "hadolint Dockerfile",
+    ],
+)
+def test_linters_find_nothing(command: str) -> None:
+    name, *arguments = shlex.split(command)
+    done = subprocess.run([program(name), *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def bash(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """As GitHub runs a step."""
+    path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        cwd=folder,
+        env={**os.environ, "PATH": path, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+# GitHub
+
+
+def action_step(name: str, folder: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
+    """Run a step of the action as GitHub does, with these inputs and the defaults of the others."""
+    [step] = [step for step in ACTION["runs"]["steps"] if step["name"] == name]
+    values = {**{key: str(given["default"]) for key, given in ACTION["inputs"].items()}, **inputs}
+
+    def value(expression: str) -> str:
+        found = re.fullmatch(r"\$\{\{ (?:inputs|github)\.([\w-]+) \}\}", expression)
+        assert found is not None, expression
+        return values[found[1]]
+
+    assert "${{" not in step["run"], "an input must not be written into a script"
+    temporary = folder / "temp"
+    temporary.mkdir(exist_ok=True)
+    github = {"RUNNER_TEMP": str(temporary), "GITHUB_OUTPUT": str(folder / "output"), "GITHUB_ACTIONS": "true"}
+    github |= {"GITHUB_WORKSPACE": str(folder), "GITHUB_STEP_SUMMARY": str(folder / "summary")}
+    return bash(step["run"], folder, **{name: value(text) for name, text in step["env"].items()}, **github)
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder in which the action has installed us."""
+    (tmp_path / "temp/mockcampaign/bin").mkdir(parents=True)
+    (tmp_path / "temp/mockcampaign/bin/mockcampaign").symlink_to(SCRIPTS / "mockcampaign")
+    return tmp_path
+
+
+def test_the_action_runs_scenarios_and_leaves_reports(installed: Path) -> None:
+    (installed / "checks").mkdir()
+    written(installed / "checks")
+    with served(consumer_app("first-event-only")) as url:
+        inputs = {"scenarios": "checks", "consumer-url": url, "arguments": "--seed 5 --strict"}
+        done = action_step("Run the scenarios", installed, **inputs)
+    assert done.returncode == 1, done.stderr
+    assert "::error file=checks/three.scenario.yaml,line=14" in done.stdout
+    assert "❌" in (installed / "summary").read_text()
+    outputs = dict(line.split("=", 1) for line in (installed / "output").read_text().splitlines())
+    assert set(outputs) == set(ACTION["outputs"])
+    [suite] = junitparser.JUnitXml.fromfile(outputs["junit"])
+    assert suite.failures == 1
+    assert json.loads(Path(outputs["json"]).read_text())["seed"] == 5
+    assert "Not compliant" in Path(outputs["html"]).read_text()
+
+
+def test_an_input_of_the_action_is_no_command(installed: Path) -> None:
+    done = action_step("Run the scenarios", installed, scenarios="$(touch pwned) `touch pwned` ; touch pwned")
+    assert done.returncode == 2
+    assert not (installed / "pwned").exists()
+
+
+@pytest.mark.slow
+def test_the_action_installs_from_what_the_image_is_built_of(tmp_path: Path) -> None:
+    """One installation for both, since it takes a while: the action's step, from the files that the image gets."""
+    source = tmp_path / "source"
+    wanted = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    for name in tracked:
+        if any(fnmatch.fnmatch(name, pattern) or name.startswith(f"{pattern}/") for pattern in wanted):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, source / name)
+    done = action_step("Install mockcampaign", tmp_path, python=sys.executable, action_path=str(source))
+    assert done.returncode == 0, done.stderr
+    script = tmp_path / "temp/mockcampaign/bin/mockcampaign"
+    demo = subprocess.run(
+        [script, "demo", "--html", "r.html"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (demo.returncode, demo.stderr) == (0, "")
+    assert (tmp_path / "r.html").stat().st_size > 100_000
+
+
+# Images
+
+
+def instruction(name: str) -> list[str]:
+    """The last instruction of the name, as a list."""
+    [*_, text] = re.findall(rf"^{name} .*?(\[.*\])$", DOCKERFILE, re.MULTILINE)
+    return list(json.loads(text))
+
+
+@contextmanager
+def running(arguments: list[str], **environment: str) -> Iterator[str]:
+    """One of our long-running commands on a free port; gives its URL."""
+    process = subprocess.Popen(
+        [str(SCRIPTS / "mockcampaign"), *arguments, "--port", "0"],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        first = process.stdout.readline() + process.stdout.readline()
+        [port, *_] = re.findall(r"http://[\d.]+:(\d+)", first)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+
+
+def health(command: list[str], url: str, was: str) -> int:
+    """The exit status of a health check that is meant for another port."""
+    assert command[0] == "python"
+    script = command[2].replace(was, url)
+    assert script != command[2]
+    return subprocess.run([sys.executable, "-c", script], stderr=subprocess.DEVNULL, check=False).returncode
+
+
+def test_the_image_serves_and_its_health_check_tells() -> None:
+    assert instruction("ENTRYPOINT") == ["mockcampaign"]
+    assert re.search(r"^USER \d+$", DOCKERFILE, re.MULTILINE)
+    check = instruction("HEALTHCHECK")
+    with running(instruction("CMD")) as url:
+        assert health(check, url, "http://127.0.0.1:8080") == 0
+    assert health(check, url, "http://127.0.0.1:8080") != 0
+
+
+def command_of(service: Mapping[str, Any]) -> list[str]:
+    return shlex.split(service["command"])
+
+
+def test_the_services_of_the_compose_file_work_together(tmp_path: Path) -> None:
+    services = COMPOSE["services"]
+    written(tmp_path)
+    with running(command_of(services["consumer"])) as consumer:
+        check = services["consumer"]["healthcheck"]["test"]
+        assert check[0] == "CMD"
+        assert health(check[1:], consumer, "http://127.0.0.1:8000") == 0
+        with running(command_of(services["campaign"])) as campaign:
+            # By the name that it has in the compose file's network.
+            named = requests.get(f"{campaign}/__mockcampaign/state", headers={"Host": "campaign:8080"}, timeout=10)
+            assert named.status_code == 200
+            form = {"targetUrl": "http://consumer:8000/hook", "type": "open", "format": "json"}
+            created = requests.post(
+                f"{campaign}/rest/123456789001/webhooks",
+                data=form,
+                auth=("mockcampaign", "mockcampaign"),
+                timeout=10,
+            )
+            assert created.status_code == 201, created.text
+        arguments = [argument.replace("/scenarios", str(tmp_path)) for argument in command_of(services["scenarios"])]
+        environment = {**services["scenarios"]["environment"], "CONSUMER_URL": consumer}
+        done = subprocess.run(
+            [SCRIPTS / "mockcampaign", *arguments],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# GitLab
+
+
+def test_the_script_for_gitlab_runs(tmp_path: Path) -> None:
+    job = GITLAB["mockcampaign"]
+    written(tmp_path)
+    with served(consumer_app(basic_authentication=BasicAuthentication("acme", "geheim!"))) as url:
+        variables = {**job["variables"], "SCENARIOS": ".", "CONSUMER_URL": url, "START": "touch started"}
+        done = bash("\n".join(job["script"]), tmp_path, **variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "started").exists()
+    for path in (*job["artifacts"]["paths"], job["artifacts"]["reports"]["junit"]):
+        assert (tmp_path / path).stat().st_size > 100
+
+
+# Shells
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("mockcampaign ru", ["run", "rules"]),
+        ("mockcampaign run --jun", ["--junit"]),
+        ("mockcampaign schema repo", ["report"]),
+    ],
+)
+def test_shells_complete_commands_options_and_names(words: str, wanted: list[str]) -> None:
+    count = len(words.split()) - 1
+    environment = {"_MOCKCAMPAIGN_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(count)}
+    done = subprocess.run(
+        [SCRIPTS / "mockcampaign"], env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(line.partition(",")[2] for line in done.stdout.splitlines()) == sorted(wanted)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_line_of_the_readme_gives_a_script_for_each_shell(shell: str) -> None:
+    done = subprocess.run(
+        [SCRIPTS / "mockcampaign"],
+        env={**os.environ, "_MOCKCAMPAIGN_COMPLETE": f"{shell}_source"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "_MOCKCAMPAIGN_COMPLETE" in done.stdout
+    assert f"_MOCKCAMPAIGN_COMPLETE={shell}_source" in (ROOT / "README.md").read_text()
