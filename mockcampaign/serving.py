@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -63,6 +64,20 @@ class _SignalledServer(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def import_app(where: str) -> Any:
+    """The application that `MODULE:NAME` names, as seen from the current folder.
+
+    Raises `InvalidInputError` where it cannot be imported; what a module raises itself goes through.
+    """
+    from uvicorn.importer import ImportFromStringError, import_from_string
+
+    sys.path.insert(0, os.getcwd())
+    try:
+        return import_from_string(where)
+    except ImportFromStringError as error:
+        raise InvalidInputError(f"application {where!r}: {error}, allowed: MODULE:NAME") from None
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from mockcampaign.errors import InvalidInputError
 if TYPE_CHECKING:
     from mockcampaign.engine.journal_file import Recorded
     from mockcampaign.report.results import ScenarioResult
+    from mockcampaign.scenario.load import Plan
 
 
 @click.command()
@@ -53,7 +54,6 @@ def judge(
 def _judged(recorded: Recorded, scenario_file: Path | None, rules_only: bool) -> ScenarioResult:
     from mockcampaign.report.results import scenario_result
     from mockcampaign.scenario.again import judge_again, webhook_names
-    from mockcampaign.scenario.load import load
 
     heading = recorded.heading
     path = scenario_file or (Path(heading.file) if heading.file and not rules_only else None)
@@ -61,7 +61,7 @@ def _judged(recorded: Recorded, scenario_file: Path | None, rules_only: bool) ->
         raise InvalidInputError(
             f"{path}: does not exist, and {heading.name!r} was played from it, allowed: --scenario FILE or --rules-only"
         )
-    plan = None if path is None else load(path)
+    plan = None if path is None else _plan(path, heading.name)
     rules, expectations, trouble = judge_again(plan, recorded.entries)
     return scenario_result(
         name=heading.name,
@@ -74,3 +74,16 @@ def _judged(recorded: Recorded, scenario_file: Path | None, rules_only: bool) ->
         journal=recorded.entries,
         strict=heading.strict,
     )
+
+
+def _plan(path: Path, name: str) -> Plan:
+    """The scenario's plan; of several that a matrix makes, the one of that name."""
+    from mockcampaign.scenario.load import load_all
+
+    plans = load_all(path)
+    chosen = [plan for plan in plans if plan.name == name] or plans
+    if len(chosen) > 1:
+        raise InvalidInputError(
+            f"{path}: its matrix makes no run {name!r}, allowed: {', '.join(p.name for p in plans)}"
+        )
+    return chosen[0]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mockcampaign.cli.ci import announce
 from mockcampaign.cli.terminal import print_lines
-from mockcampaign.errors import CouldNotTellError, InvalidInputError, MockcampaignError
+from mockcampaign.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from mockcampaign.cli.options import Outputs
@@ -39,44 +39,20 @@ async def play(
     journal: JournalWriter | None = None,
 ) -> None:
     """Play one plan and hand its result over, also where it is cut short."""
-    from mockcampaign.scenario.judge import judge, nothing_shown
     from mockcampaign.scenario.play import Player
+    from mockcampaign.scenario.run import run_plan
 
-    player = Player.with_campaign(plan, transport, seed=seed)
-    follower = None if journal is None else journal.follow(player.campaign.journal, heading(plan, strict))
-    trouble: str | None = None
-    try:
-        with contextlib.nullcontext() if watch is None else watch.playing(player):
-            await player.play()
-        trouble = nothing_shown(plan, player.campaign.journal.entries, player.campaign.exporter.idle)
-    except CouldNotTellError as error:
-        trouble = str(error)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        trouble = "interrupted"
-        raise
-    except Exception as error:
-        trouble = str(error) if isinstance(error, MockcampaignError) else f"mockcampaign itself failed: {error!r}"
-        raise
-    finally:
-        from mockcampaign.report.results import scenario_result
+    @contextlib.contextmanager
+    def around(player: Player) -> Iterator[None]:
+        follower = None if journal is None else journal.follow(player.campaign.journal, heading(plan, strict))
+        try:
+            with contextlib.nullcontext() if watch is None else watch.playing(player):
+                yield
+        finally:
+            if follower is not None:
+                follower.close()
 
-        if follower is not None:
-            follower.close()
-        entries = player.campaign.journal.entries
-        rules, expectations = judge(plan, entries)
-        done(
-            scenario_result(
-                name=plan.scenario.name,
-                file=str(plan.path),
-                target=plan.scenario.consumer.url,
-                trouble=trouble,
-                webhooks={name: webhook.id for name, webhook in player.webhooks.items()},
-                rules=rules,
-                expectations=expectations,
-                journal=entries,
-                strict=strict,
-            )
-        )
+    await run_plan(plan, transport, seed=seed, strict=strict, done=done, around=around)
 
 
 def heading(plan: Plan, strict: bool) -> Heading:
@@ -84,7 +60,7 @@ def heading(plan: Plan, strict: bool) -> Heading:
     from mockcampaign.engine.journal_file import Heading
 
     scenario = plan.scenario
-    return Heading(name=scenario.name, file=str(plan.path), target=scenario.consumer.url, strict=strict)
+    return Heading(name=plan.name, file=str(plan.path), target=scenario.consumer.url, strict=strict)
 
 
 def seeds(seed: int | None) -> Callable[[Plan], int]:

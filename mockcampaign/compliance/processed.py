@@ -110,8 +110,8 @@ def difference(required: Counter[bytes], allowed: Counter[bytes], held: Counter[
 
 
 def own_events(processed: Iterable[bytes], sent: Iterable[bytes]) -> list[bytes]:
-    """Those of the processed events that belong to mails of the sent ones."""
-    ours = {_mail(event) for event in sent}
+    """Those of the processed events that belong to mails of the sent ones, or do not tell their mail."""
+    ours = {None, *map(_mail, sent)}
     return [event for event in processed if _mail(event) in ours]
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from mockcampaign.errors import MisuseError
 from mockcampaign.transport.address import parse_address
+from mockcampaign.transport.applications import is_async, positional_arguments
 from mockcampaign.transport.faults import WIRE_FAULTS
 
 if TYPE_CHECKING:
@@ -73,14 +74,14 @@ def recognised(target: object) -> tuple[Kind, object]:
         return "url", str(url_for("/"))
     if not callable(target) or inspect.isclass(target):
         raise MisuseError(f"target {_shown(target)} is no consumer, allowed: {ALLOWED}")
-    if _is_async(target):
+    if is_async(target):
         return _checked(target, "asgi", 3)
-    wanted = _arguments(target)
+    wanted = positional_arguments(target)
     return _checked(target, "asgi", 3) if wanted == 3 else _checked(target, "wsgi", 2)
 
 
 def _checked(target: object, kind: Kind, count: int) -> tuple[Kind, object]:
-    wanted = _arguments(target)
+    wanted = positional_arguments(target)
     if wanted is not None and wanted != count:
         form = "(scope, receive, send)" if kind == "asgi" else "(environ, start_response)"
         raise MisuseError(
@@ -88,23 +89,6 @@ def _checked(target: object, kind: Kind, count: int) -> tuple[Kind, object]:
             f"allowed: {ALLOWED}"
         )
     return kind, target
-
-
-def _is_async(target: Any) -> bool:
-    call = target if inspect.isroutine(target) else getattr(target, "__call__", target)  # noqa: B004
-    return inspect.iscoroutinefunction(inspect.unwrap(target)) or inspect.iscoroutinefunction(inspect.unwrap(call))
-
-
-def _arguments(target: Any) -> int | None:
-    """How many positional arguments it must be given; None where that cannot be told."""
-    try:
-        parameters = inspect.signature(target).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
-        return None
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(parameter.kind in positional and parameter.default is parameter.empty for parameter in parameters)
 
 
 def _shown(target: object) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from mockcampaign.campaign import Campaign
 from mockcampaign.compliance.probe import Account, Probe
-from mockcampaign.compliance.processed import sent_events
+from mockcampaign.compliance.processed import own_events, sent_events
 from mockcampaign.engine.journal import Entry, Probed, StepReached
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.model import (
@@ -153,9 +153,10 @@ class Player:
             )
         if newer.events is None:
             return Probed(at=self.campaign.now, count=newer.count, events=None)
+        # What others sent to the same consumer meanwhile is no affair of this run.
         ours = set(sent_events(self.campaign.journal.entries).values())
-        events = self.campaign.exporter.masking.events(newer.events, ours)
-        return Probed(at=self.campaign.now, count=newer.count, events=tuple(map(msgspec.Raw, events)))
+        events = self.campaign.exporter.masking.events(own_events(newer.events, ours), ours)
+        return Probed(at=self.campaign.now, count=len(events), events=tuple(map(msgspec.Raw, events)))
 
     async def _fetch_account(self, probe: Probe) -> Account:
         outcome = await self.campaign.fetch(probe.request(self.campaign.exporter.policy.timeout))

@@ -1,0 +1,298 @@
+"""Choosing among scenarios, several at once, dry runs, applications in-process, and running again after a change."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from commands import mockcampaign
+from mockcampaign.cli import cli
+from mockcampaign.cli.jobs import InOrder
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.scenario.load import Plan, load_all
+from mockcampaign.scenario.selection import compiled, select
+from mockcampaign.serving import served
+
+TEXT = """\
+name: NAME
+tags: [TAG]
+consumer:
+  url: ${CONSUMER_URL:-http://127.0.0.1:1}/hook
+  probe: {url: "${CONSUMER_URL:-http://127.0.0.1:1}/processed", events: "@"}
+webhooks:
+  opens: {type: open}
+steps:
+  - activate: opens
+  - emit: {type: open, count: 3}
+  - run: until-idle
+  - expect:
+      opens: {delivered: DELIVERED}
+      consumer: {processed: exactly-once}
+"""
+
+
+def written(folder: Path, name: str, *, tag: str = "quick", delivered: object = 3) -> Path:
+    path = folder / f"{name.replace(' ', '-')}.scenario.yaml"
+    path.write_text(TEXT.replace("NAME", name).replace("TAG", tag).replace("DELIVERED", str(delivered)))
+    return path
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    """Exit status and standard output, in this process."""
+    result = CliRunner().invoke(cli, ["run", *map(str, arguments)], standalone_mode=False)
+    if result.exception is not None:
+        raise result.exception
+    return result.return_value, result.stdout
+
+
+@pytest.fixture
+def consumer_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with served(consumer_app()) as url:
+        monkeypatch.setenv("CONSUMER_URL", url)
+        yield url
+
+
+# Choosing
+
+
+@pytest.mark.parametrize(
+    ("expression", "text", "matches"),
+    [
+        ("outage", "A two-hour OUTAGE", True),
+        ("two-hour and not three", "A two-hour outage", True),
+        ("two-hour and not outage", "A two-hour outage", False),
+        ("three or (two and hour)", "A two-hour outage", True),
+        ("not (three or two)", "A two-hour outage", False),
+        ("t.scenario.yaml", "x t.scenario.yaml", True),
+        ("a=b", "x [a=b, c=d]", True),
+        ("None", "none", True),
+    ],
+)
+def test_expressions_are_as_pytests(expression: str, text: str, matches: bool) -> None:
+    assert compiled(expression)(text) is matches
+
+
+@pytest.mark.parametrize("expression", ["and", "a b", "(a", "a or", "not", "()", "a)"])
+def test_what_is_no_expression_is_refused(expression: str) -> None:
+    with pytest.raises(InvalidInputError, match="is no expression, allowed: words with and, or, not and parentheses"):
+        compiled(expression)
+
+
+@pytest.fixture
+def plans(tmp_path: Path) -> list[Plan]:
+    paths = [written(tmp_path, "one", tag="slow"), written(tmp_path, "two"), written(tmp_path, "three")]
+    return [plan for path in paths for plan in load_all(path)]
+
+
+@pytest.mark.parametrize(
+    ("tags", "expression", "names"),
+    [
+        ((), "", ["one", "two", "three"]),
+        (("slow",), "", ["one"]),
+        (("quick",), "not two", ["three"]),
+        (("slow", "quick"), "", ["one", "two", "three"]),
+        ((), "slow", ["one"]),
+    ],
+)
+def test_selection(plans: list[Plan], tags: tuple[str, ...], expression: str, names: list[str]) -> None:
+    assert [plan.name for plan in select(plans, tags=tags, expression=expression)] == names
+
+
+def test_choosing_none_is_wrong_usage(plans: list[Plan]) -> None:
+    with pytest.raises(InvalidInputError, match="no scenario matches, of: one, two, three"):
+        select(plans, expression="four")
+    with pytest.raises(InvalidInputError, match="--tag: unknown tag 'quik', did you mean 'quick'"):
+        select(plans, tags=("quik",))
+
+
+def test_a_chosen_scenario_runs_alone(tmp_path: Path, consumer_url: str) -> None:
+    written(tmp_path, "one", tag="slow")
+    written(tmp_path, "two")
+    assert run(tmp_path, "--tag", "slow", "-q")[1].splitlines()[0] == "compliant  one"
+    assert run(tmp_path, "-k", "not one", "-q")[1].splitlines()[0] == "compliant  two"
+
+
+# Several at once
+
+
+class Result:
+    def __init__(self, name: str, compliant: bool = True) -> None:
+        self.name, self.compliant = name, compliant
+
+
+def told(order: list[int], *, failing: Collection[int] = (), fail_fast: bool = False, flush: bool = True) -> list[str]:
+    names: list[str] = []
+    results = InOrder(lambda result: names.append(result.name), fail_fast=fail_fast)
+    for index in order:
+        results.take(index, Result(str(index), index not in failing))  # type: ignore[arg-type]
+    if flush:
+        results.flush()
+    return names
+
+
+def test_results_come_in_the_order_of_their_plans() -> None:
+    assert told([2, 0, 1, 3]) == ["0", "1", "2", "3"]
+    assert told([2, 3], flush=False) == []
+    assert told([2, 0]) == ["0", "2"]
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]])
+def test_after_a_failure_nothing_more_is_told_however_fast_it_was(order: list[int]) -> None:
+    assert told(order, failing={1, 2}, fail_fast=True) == ["0", "1"]
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_fail_fast_stops_after_the_first(tmp_path: Path, consumer_url: str, jobs: int) -> None:
+    for index, delivered in enumerate([3, 4, 3, 3]):
+        written(tmp_path, f"number {index}", delivered=delivered)
+    status, out = run(tmp_path, "--fail-fast", "--jobs", jobs, "-q")
+    lines = out.splitlines()
+    assert status == 1
+    assert [line for line in lines if "number" in line and not line.startswith(" ")] == [
+        "compliant  number 0",
+        "NOT COMPLIANT  number 1",
+    ]
+    assert lines[-1] == "2 more not run, because of --fail-fast"
+
+
+def test_jobs_change_nothing_but_the_time(tmp_path: Path, consumer_url: str) -> None:
+    for index in range(6):
+        written(tmp_path, f"number {index}")
+    reports = []
+    for jobs in (1, 3):
+        with served(consumer_app()) as url:
+            os.environ["CONSUMER_URL"] = url
+            status, out = run(tmp_path, "--seed", 4, "--jobs", jobs, "--report-json", tmp_path / "r.json")
+        report = json.loads((tmp_path / "r.json").read_text().replace(url, "URL"))
+        reports.append((status, out.replace(url, "URL"), report))
+    assert reports[0] == reports[1]
+    assert reports[0][0] == 0
+
+
+def test_a_count_that_others_would_change_is_refused_with_jobs(tmp_path: Path) -> None:
+    path = written(tmp_path, "one")
+    path.write_text(path.read_text().replace('events: "@"', "count: n").replace("exactly-once", "3"))
+    with pytest.raises(InvalidInputError, match=r"one\.scenario\.yaml:14:29: with --jobs 2, others run beside it"):
+        run(path, "--jobs", 2)
+
+
+def test_a_matrix_runs_whole(tmp_path: Path, consumer_url: str) -> None:
+    path = written(tmp_path, "one")
+    path.write_text("matrix: {n: [1, 3]}\n" + path.read_text().replace("count: 3", 'count: "${matrix.n}"'))
+    status, out = run(tmp_path, "-q", "--journal", tmp_path / "j.jsonl")
+    assert status == 1
+    assert "NOT COMPLIANT  one [n=1]" in out
+    assert "compliant  one [n=3]" in out
+    judged = CliRunner().invoke(cli, ["judge", str(tmp_path / "j.jsonl"), "-q"], standalone_mode=False)
+    assert judged.return_value == 1
+    assert "NOT COMPLIANT  one [n=1]" in judged.stdout
+    assert "compliant  one [n=3]" in judged.stdout
+
+
+# Dry runs
+
+
+def test_a_dry_run_shows_the_plan_and_touches_nothing(tmp_path: Path) -> None:
+    path = written(tmp_path, "one", delivered=4)
+    text = path.read_text().replace(
+        "  - run:", "  - outage: {for: 1h}\n  - fault: {kind: lost-ack, times: 1}\n  - run:"
+    )
+    path.write_text(text)
+    status, out = run(path, "--dry-run")
+    assert status == 0
+    assert out.splitlines() == [
+        "would run  one",
+        f"  {path}, tags quick",
+        "  http://127.0.0.1:1/hook, 1h10s of virtual time from 2025-01-01T00:00:00.000Z",
+        "  if the consumer answers 200 to everything:",
+        "    +0s            opens  create → created",
+        "    +0s            opens  activate → activated",
+        "    +0s                   3 open events",
+        "    +0s                   outage for 1h: refused",
+        "    +0s                   fault lost-ack, 1 time",
+        "    +0s … +59m50s  opens  list of 3, attempts 1-360 every 10s  connection refused",
+        "    +1h            opens  list of 3 (lost-ack), attempt 361  connection dropped after the answer's headers",
+        "    +1h10s         opens  list of 3, attempt 362  200",
+        "  expected  opens.delivered: 4  (it would be 3)",
+        "  expected  consumer.processed: exactly-once  (the probe would tell)",
+    ]
+
+
+def test_a_dry_run_refuses_what_a_run_refuses(tmp_path: Path) -> None:
+    path = written(tmp_path, "one")
+    path.write_text(path.read_text().replace("count: 3", "count: 0"))
+    with pytest.raises(InvalidInputError, match="0 is out of range"):
+        run(path, "--dry-run")
+
+
+# Applications in-process
+
+
+def test_an_application_in_this_process(tmp_path: Path) -> None:
+    (tmp_path / "asgi_consumer.py").write_text(
+        "from mockcampaign.samples.consumer import consumer_app\napp = consumer_app()\n"
+        "def wsgi(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'application/json')])\n"
+        "    return [b'[]']\n"
+    )
+    written(tmp_path, "one")
+    done = mockcampaign("run", ".", "--app", "asgi_consumer:app", "-q", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = mockcampaign("run", ".", "--app", "asgi_consumer:wsgi", "-q", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "consumer.processed: exactly-once" in done.stdout
+
+
+@pytest.mark.parametrize("app", ["nowhere:app", "asgi", "json:nothing"])
+def test_an_application_that_is_none_is_status_2(tmp_path: Path, app: str) -> None:
+    written(tmp_path, "one")
+    done = mockcampaign("run", ".", "--app", app, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"mockcampaign: application '{app}': ")
+    assert done.stderr.endswith(", allowed: MODULE:NAME\n")
+
+
+# Running again
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_watching_runs_again_after_each_change(tmp_path: Path, consumer_url: str) -> None:
+    path = written(tmp_path, "one")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mockcampaign", "run", ".", "--watch", "-q"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+    def until_waiting() -> list[str]:
+        lines: list[str] = []
+        assert process.stdout is not None
+        while not lines or not lines[-1].startswith("waiting"):
+            line = process.stdout.readline()
+            assert line, "it ended"
+            lines.append(line)
+        return lines
+
+    try:
+        assert until_waiting()[0] == "compliant  one\n"
+        path.write_text(path.read_text().replace("delivered: 3", "delivered: many"))
+        assert until_waiting()[0].startswith("mockcampaign: one.scenario.yaml:13:26: expected a whole number")
+        path.write_text(path.read_text().replace("delivered: many", "delivered: 4"))
+        assert until_waiting()[0] == "NOT COMPLIANT  one\n"
+        written(tmp_path, "two")
+        assert "compliant  two\n" in until_waiting()
+    finally:
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+    assert (process.returncode, rest) == (1, "")
