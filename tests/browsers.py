@@ -33,8 +33,11 @@ def browser() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def clean_page(running: Any, url: str, **more: Any) -> Iterator[Any]:
-    """A page that logs no error, breaks no security policy, and asks no other address than its own."""
+def clean_page(running: Any, url: str, *, lost_is_fine: bool = False, **more: Any) -> Iterator[Any]:
+    """A page that logs no error, breaks no security policy, and asks no other address than its own.
+
+    `lost_is_fine`: the server may go away, which the browser tells as an error.
+    """
     problems: list[str] = []
     host = urlsplit(url).netloc
     context = running.new_context(**more)
@@ -49,7 +52,8 @@ def clean_page(running: Any, url: str, **more: Any) -> Iterator[Any]:
     try:
         yield page
         # A refused call is a message of the browser's own, and at times just what a test wants to see.
-        unexpected = [problem for problem in problems if "status of 4" not in problem]
+        expected = ("status of 4", *(("net::ERR_",) if lost_is_fine else ()))
+        unexpected = [problem for problem in problems if not any(word in problem for word in expected)]
         assert not unexpected, unexpected
     finally:
         context.close()

@@ -71,7 +71,12 @@ class Server:
 
 @contextlib.contextmanager
 def running_server(
-    *, speed: float = 0, policy: Policy = Policy(), seed: int = 1, targets: AllowedTargets | None = None
+    *,
+    speed: float = 0,
+    policy: Policy = Policy(),
+    seed: int = 1,
+    targets: AllowedTargets | None = None,
+    port: int = 0,
 ) -> Iterator[Server]:
     """A server with two clients, whose clock moves only when told unless a speed is given."""
     accounts = Accounts(
@@ -82,7 +87,7 @@ def running_server(
     )
     transport = WireTransport(targets=targets)
     campaign = ServedCampaign(transport, accounts, Settings(speed=speed, policy=policy, seed=seed))
-    with served(server_app(campaign, host_names=("campaign.test",))) as url:
+    with served(server_app(campaign, host_names=("campaign.test",)), port=port) as url:
         server = Server(url, campaign)
         try:
             yield server

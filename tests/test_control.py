@@ -274,7 +274,7 @@ def test_a_delivery_is_shown_in_full(server: Server, httpserver: HTTPServer, hoo
     assert (response["status"], response["body"]) == (500, "<script>alert(1)</script>")
     assert ["x-why", "because"] in response["headers"]
     assert shown["curl"].startswith("curl --request POST --header ")
-    assert "Authorization: ***" in shown["curl"]
+    assert "'Authorization: Basic <base64 of user:password>'" in shown["curl"]
     first = server.control("GET", f"/deliveries/{entry['position']}?number=1").json()
     assert (first["number"], first["at"]) == (1, DEFAULT_START)
     for wrong in ("99999", f"{entry['position'] - 1}", f"{entry['position']}?number=3"):
@@ -581,6 +581,17 @@ def test_the_stream_tells_of_a_reset(server: Server, watcher: Watcher) -> None:
     server.control("POST", "/reset")
     watcher.until(lambda event, number, data: event == "reset")
     watcher.until(lambda event, number, data: data.get("entry") == "began")
+
+
+def test_only_so_many_can_watch(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockcampaign.server.stream.WATCHERS_MAX", 2)
+    watchers = [Watcher(server) for _ in range(2)]
+    for watcher in watchers:
+        watcher.until(lambda event, number, data: event == "state")
+    refused = server.control("GET", "/stream")
+    assert (refused.status_code, refused.json()) == (503, {"error": "2 watch already, which is the limit"})
+    for watcher in watchers:
+        watcher.close()
 
 
 def test_a_watcher_that_comes_back_misses_nothing(server: Server) -> None:

@@ -73,6 +73,8 @@ class _Path:
             )
         api, served = self._api, self._served
         body = await performer.perform(served, request, api.admit(served, request))
+        if isinstance(body, Response):
+            return body
         return Response(
             body, performer.operation.success, media_type=None if body is None else api.content_type(request)
         )

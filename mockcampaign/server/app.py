@@ -16,7 +16,6 @@ from starlette.staticfiles import StaticFiles
 from mockcampaign.server import control, rest
 from mockcampaign.server.guard import Guard
 from mockcampaign.server.served import ServedCampaign
-from mockcampaign.server.stream import stream
 from mockcampaign.shipped import assets_folder
 
 PAGES = Path(__file__).parent / "pages"
@@ -40,16 +39,12 @@ def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> Sta
             description.append(document((rest.API, control.API), served.accounts.client_ids[0]))
         return Response(description[0], media_type="application/json")
 
-    async def events(request: Request) -> Response:
-        return stream(served, request)
-
     return Starlette(
         routes=[
             *rest.API.routes(served),
             Route("/", _page("live.html")),
             Route("/docs", _page("docs.html")),
             Route("/openapi.json", openapi),
-            Route(f"{control.PREFIX}/stream", events),
             Mount(f"{control.PREFIX}/pages/vendor/uplot", StaticFiles(directory=assets_folder() / "uplot")),
             Mount(f"{control.PREFIX}/pages", StaticFiles(directory=PAGES)),
             *control.API.routes(served),

@@ -6,15 +6,16 @@ from typing import Annotated, Any
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 
 from mockcampaign import __version__
-from mockcampaign.durations import parse_duration
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.server import emission, faults, views
 from mockcampaign.server.api import Api
-from mockcampaign.server.fields import Duration, Integer
+from mockcampaign.server.fields import Duration, Integer, duration
 from mockcampaign.server.operations import CONTROL_TAG, JSON, Operation, Parameter, RequestRefusedError
 from mockcampaign.server.served import ServedCampaign
+from mockcampaign.server.stream import stream
 
 PREFIX = "/__mockcampaign"
 
@@ -96,12 +97,16 @@ def _journal(served: ServedCampaign, values: dict[str, Any]) -> JournalPage:
     return JournalPage(held.dropped, held.next_position, held.dropped, entries)
 
 
+def _stream(served: ServedCampaign, values: dict[str, Any]) -> Response:
+    return stream(served, values["lastEventId"])
+
+
 def _delivery(served: ServedCampaign, values: dict[str, Any]) -> views.DeliveryView:
     return views.delivery(served, values["position"], values["number"])
 
 
 async def _advance(served: ServedCampaign, values: dict[str, Any]) -> ClockView:
-    await served.pacer.advance(parse_duration(values["body"].by))
+    await served.pacer.advance(duration("by", values["body"].by))
     return _clock(served, values)
 
 
@@ -165,6 +170,20 @@ OPERATIONS: tuple[Operation, ...] = (
         success_description="Entries in order.",
         answer=JournalPage,
         handle=_journal,
+    ),
+    Operation(
+        id="stream",
+        title="Watch what happens",
+        description="Server-sent events. `entry`: a journal entry, with its position as `id`, as it comes and whenever "
+        "it has grown; `state`: the present state, now and then; `dropped`: so many entries were passed over, as the "
+        "watcher is too slow; `reset`: all is forgotten. Who comes back with `Last-Event-ID` is told what came after.",
+        tag=CONTROL_TAG,
+        method="GET",
+        path="/stream",
+        success_description="It goes on until the watcher leaves.",
+        media_type="text/event-stream",
+        failures={503: "As many watch as may."},
+        handle=_stream,
     ),
     Operation(
         id="delivery",
@@ -251,7 +270,7 @@ OPERATIONS: tuple[Operation, ...] = (
 
 
 def _anybody(served: ServedCampaign, request: Request) -> dict[str, Any]:
-    return {}
+    return {"lastEventId": request.headers.get("last-event-id")}
 
 
 def _error_body(refused: RequestRefusedError) -> bytes:

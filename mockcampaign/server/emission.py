@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from mockcampaign.durations import parse_duration
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Rates, Sample
 from mockcampaign.model import EventType
-from mockcampaign.server.fields import Duration, PositiveId
+from mockcampaign.server.fields import Duration, PositiveId, duration
 from mockcampaign.server.operations import CONTROL_TAG, Operation
 from mockcampaign.server.served import ServedCampaign
 
@@ -61,7 +60,7 @@ class MailingSent(msgspec.Struct, frozen=True, rename="camel"):
 async def _emit(served: ServedCampaign, values: dict[str, Any]) -> Emitted:
     body: Emit = values["body"]
     client_id = _client(served, body.client_id)
-    over = parse_duration(body.over)
+    over = duration("over", body.over)
     like = None if body.like is None else _sample(body.like, body.type)
     campaign = served.campaign
     prepared = await served.in_thread(

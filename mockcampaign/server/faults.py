@@ -6,11 +6,10 @@ from typing import Any
 
 import msgspec
 
-from mockcampaign.durations import parse_duration
 from mockcampaign.engine.faults import fault_schema, read_fault
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.server import views
-from mockcampaign.server.fields import DURATION_SCHEMA, INT64_MAX, Duration, Integer, PositiveId
+from mockcampaign.server.fields import DURATION_SCHEMA, INT64_MAX, Duration, Integer, PositiveId, duration
 from mockcampaign.server.operations import CONTROL_TAG, Operation, Parameter, RequestRefusedError
 from mockcampaign.server.served import ServedCampaign
 from mockcampaign.transport.faults import FAULTS
@@ -39,7 +38,7 @@ class Outage(
 def _break(served: ServedCampaign, values: dict[str, Any]) -> None:
     body: Outage = values["body"]
     webhooks = [] if body.webhook_id is None else [served.webhook(body.webhook_id)]
-    served.campaign.outage(parse_duration(body.duration), body.kind, *webhooks)
+    served.campaign.outage(duration("for", body.duration), body.kind, *webhooks)
 
 
 def _mend(served: ServedCampaign, values: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 
+from mockcampaign.durations import parse_duration
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentication, NoAuthentication
 from mockcampaign.transport.address import encode_headers, parse_address
@@ -21,17 +22,20 @@ DURATION_SCHEMA: dict[str, Any] = {
     "description": "A duration such as 500ms, 90s, 10m, 2h, 3d or 1d12h.",
     "examples": ["10m"],
 }
-Duration = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=DURATION_SCHEMA["pattern"],
-        max_length=DURATION_SCHEMA["maxLength"],
-        description=DURATION_SCHEMA["description"],
-        examples=DURATION_SCHEMA["examples"],
-    ),
-]
+Duration = Annotated[str, msgspec.Meta(extra_json_schema=DURATION_SCHEMA)]
+"""Only described here; `duration` reads it, whose message says more than a pattern."""
+
 PositiveId = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX, extra_json_schema={"format": "int64"})]
 """Types of fields in a JSON body."""
+
+
+def duration(name: str, text: str) -> int:
+    """Milliseconds of the field of that name. Raises `InvalidInputError`, with the name."""
+    try:
+        return parse_duration(text)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{name}: {error}") from None
+
 
 TEXT_LENGTH_MAX = 2_000
 """Most characters of a text or URL. Ours: nobody documents one."""

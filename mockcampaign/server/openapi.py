@@ -82,6 +82,8 @@ def _operation(api: Api, operation: Operation, schema_of: dict[int, Any], client
     success: dict[str, Any] = {"description": operation.success_description}
     if operation.answer is not None:
         success["content"] = {name: {"schema": schema_of[id(operation.answer)]} for name in api.media_types}
+    if operation.media_type is not None:
+        success["content"] = {operation.media_type: {"schema": {"type": "string"}}}
     responses[str(operation.success)] = success
     for status, description in sorted(_failures(api, operation, bool(parameters)).items()):
         responses[str(status)] = {

@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 
 from mockcampaign.errors import InvalidInputError, WebhookError
 from mockcampaign.server.fields import Kind, shortened
@@ -59,6 +60,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     success_description: str
     answer: Any = None
     """The type of the answer's body; None where it has none."""
+    media_type: str | None = None
+    """The answer's, where it is not that of the whole API: `handle` returns the whole response then."""
     failures: Mapping[int, str] = {}
     """Documented failures besides those of every operation of the same API."""
     handle: Callable[[ServedCampaign, dict[str, Any]], Any]
@@ -89,7 +92,9 @@ class Performer:
             for place in ("path", "query", "form")
         }
 
-    async def perform(self, served: ServedCampaign, request: Request, given: Mapping[str, Any]) -> bytes | None:
+    async def perform(
+        self, served: ServedCampaign, request: Request, given: Mapping[str, Any]
+    ) -> bytes | Response | None:
         """Carry the operation out with what the request says and what is `given`; returns the encoded answer.
 
         Raises `RequestRefusedError`, where nothing was changed.
@@ -109,6 +114,8 @@ class Performer:
         finally:
             if operation.method != "GET":
                 served.wake()
+        if isinstance(answer, Response):
+            return answer
         return None if operation.answer is None else msgspec.json.encode(answer)
 
     async def _read(self, request: Request) -> dict[str, Any]:

@@ -82,6 +82,8 @@ class ServedCampaign:
         self._task: asyncio.Task[None] | None = None
         self.generation = 0
         """Counts resets."""
+        self.watchers = 0
+        """How many follow the live stream."""
         self._making = asyncio.Lock()
         self.closing = asyncio.Event()
         """Set when the server ends: streams end by themselves."""

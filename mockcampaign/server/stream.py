@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
 
 from mockcampaign.server import views
 from mockcampaign.server.hub import Hub
+from mockcampaign.server.operations import RequestRefusedError
 from mockcampaign.server.served import ServedCampaign
 
 PAUSE_SECONDS = 0.1
@@ -29,28 +30,50 @@ SEND_SECONDS_MAX = 30
 """A watcher that takes nothing for so long is let go."""
 
 WATCHERS_MAX = 200
+"""Most watchers at once. Ours: each is sent everything that happens."""
+
+RETRY_MILLISECONDS = 1_000
+"""How soon a watcher that lost its connection is to come back."""
 
 
-def stream(served: ServedCampaign, request: Request) -> Response:
-    """The answer that goes on until the watcher leaves."""
+def stream(served: ServedCampaign, last_event_id: str | None) -> Response:
+    """The answer that goes on until the watcher leaves; one that comes back says what it saw last.
+
+    Raises `RequestRefusedError` with 503 where as many watch as may.
+    """
+    if served.watchers >= WATCHERS_MAX:
+        raise RequestRefusedError(503, f"{WATCHERS_MAX} watch already, which is the limit")
     # Imported late: a fifth of the time that the server takes to be ready.
     from sse_starlette import EventSourceResponse
 
     return EventSourceResponse(
-        _follow(served, request.headers.get("last-event-id")),
+        _counted(served, _follow(served, last_event_id)),
         ping=PING_SECONDS,
         send_timeout=SEND_SECONDS_MAX,
         headers={"Cache-Control": "no-store"},
     )
 
 
-async def _follow(served: ServedCampaign, last_event_id: str | None) -> AsyncIterator[dict[str, str]]:
+async def _counted(
+    served: ServedCampaign, messages: AsyncGenerator[dict[str, Any], None]
+) -> AsyncIterator[dict[str, Any]]:
+    served.watchers += 1
+    try:
+        async with contextlib.aclosing(messages):
+            async for message in messages:
+                yield message
+    finally:
+        served.watchers -= 1
+
+
+async def _follow(served: ServedCampaign, last_event_id: str | None) -> AsyncGenerator[dict[str, Any], None]:
     clock = asyncio.get_running_loop().time
     generation, hub = served.generation, served.hub
     version = hub.version
     known = last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit()
     position = min(int(last_event_id or 0) + 1, hub.journal.next_position) if known else hub.journal.next_position
     state_due = clock()
+    yield {"retry": RETRY_MILLISECONDS}
     while not served.closing.is_set():
         if served.generation != generation:
             generation, hub = served.generation, served.hub

@@ -12,7 +12,16 @@ from mockcampaign.compliance.rules import describe_outcome
 from mockcampaign.engine.faults import write_fault
 from mockcampaign.engine.journal import Attempted, Entry, Happened, Verified, WebhookChanged, serials_in
 from mockcampaign.engine.outbox import Attempt, Idle
-from mockcampaign.model import EventType, NoAnswer, Outcome, Responded, Webhook
+from mockcampaign.model import (
+    Authentication,
+    BasicAuthentication,
+    EventType,
+    KeyAuthentication,
+    NoAnswer,
+    Outcome,
+    Responded,
+    Webhook,
+)
 from mockcampaign.server.operations import RequestRefusedError
 from mockcampaign.server.pacer import AttemptKey
 from mockcampaign.server.served import ServedCampaign
@@ -268,7 +277,7 @@ def delivery(served: ServedCampaign, position: int, number: int | None) -> Deliv
         response=response,
         outcome=describe_outcome(found),
         accepted=found.outcome.accepted,
-        curl=_curl(request),
+        curl=_curl(request, served.exporter.webhook(found.webhook_id).authentication),
     )
 
 
@@ -361,11 +370,17 @@ def _body(before: Iterable[Entry], attempted: Attempted) -> bytes | None:
     return b"[" + b",".join(payloads[serial] for serial in wanted) + b"]"
 
 
-def _curl(request: RequestView) -> str:
-    """A command that sends the same again; a masked secret has to be filled in."""
+_PLACEHOLDERS: dict[type[object], str] = {
+    BasicAuthentication: "Basic <base64 of user:password>",
+    KeyAuthentication: "<passphrase>",
+}
+
+
+def _curl(request: RequestView, authentication: Authentication) -> str:
+    """A command that sends the same again; secrets have to be filled in."""
     parts = ["curl", "--request", request.method]
     for name, text in request.headers:
-        parts += ["--header", f"{name}: {text}"]
+        parts += ["--header", f"{name}: {_PLACEHOLDERS[type(authentication)] if text == MASK else text}"]
     if request.body is not None:
         parts += ["--data-raw", request.body]
     return shlex.join([*parts, request.url])
