@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from mockcampaign.pytest_plugin.account import Events as Events
     from mockcampaign.pytest_plugin.clock import CampaignClock as CampaignClock
     from mockcampaign.pytest_plugin.fixture import CampaignFixture as CampaignFixture
+    from mockcampaign.pytest_plugin.server import CampaignServer as CampaignServer
+    from mockcampaign.pytest_plugin.server import LiveServer
 
-__all__ = ["CampaignClock", "CampaignFixture", "Deliveries", "Delivery", "Events"]
+__all__ = ["CampaignClock", "CampaignFixture", "CampaignServer", "Deliveries", "Delivery", "Events"]
 
 _HOMES = {
     "CampaignClock": "clock",
     "CampaignFixture": "fixture",
+    "CampaignServer": "server",
     "Deliveries": "account",
     "Delivery": "account",
     "Events": "account",
@@ -58,6 +61,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("mockcampaign_run_timeout", "default of --mockcampaign-run-timeout", default="60s")
 
     parser.addini(
+        "mockcampaign_server_scope", "how long one campaign_server lives: session or module", default="session"
+    )
+    parser.addini(
         "mockcampaign_consumer",
         "the fixture whose value (URL, server, ASGI or WSGI application) is the consumer of scenario files",
         default="",
@@ -89,6 +95,35 @@ def campaign(request: pytest.FixtureRequest) -> Iterator[CampaignFixture]:
         yield lent_campaign
 
 
+def _server_scope(fixture_name: str, config: pytest.Config) -> Any:
+    scope = config.getini("mockcampaign_server_scope")
+    if scope not in ("session", "module"):
+        raise pytest.UsageError(f"mockcampaign_server_scope = {scope}, allowed: session or module")
+    return scope
+
+
+@pytest.fixture(scope=_server_scope)
+def _mockcampaign_server() -> Iterator[LiveServer]:
+    from mockcampaign.pytest_plugin.server import LiveServer
+
+    with LiveServer().running() as live:
+        yield live
+
+
+@pytest.fixture
+def campaign_server(request: pytest.FixtureRequest) -> Iterator[CampaignServer]:
+    """A double of Campaign's REST API on a real port, for code that registers its webhooks itself.
+
+    Point the code at campaign_server.url; campaign_server.emit("open", count=250); campaign_server.run()
+    """
+    live = request.getfixturevalue("_mockcampaign_server")
+    from mockcampaign.pytest_plugin.lifecycle import judged, settings_of
+    from mockcampaign.pytest_plugin.server import CampaignServer
+
+    with judged(request.node, CampaignServer(settings_of(request.node), live)) as lent_server:
+        yield lent_server
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     if "campaign" in getattr(item, "fixturenames", ()) and hasattr(getattr(item, "obj", None), "hypothesis"):
@@ -102,7 +137,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     report = yield
-    if "campaign" in getattr(item, "fixturenames", ()):
+    if {"campaign", "campaign_server"} & set(getattr(item, "fixturenames", ())):
         from mockcampaign.pytest_plugin.lifecycle import reported
 
         reported(item, report)

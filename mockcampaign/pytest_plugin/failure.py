@@ -11,7 +11,7 @@ from mockcampaign.compliance.rules import RULES
 from mockcampaign.engine.journal import Attempted, Entry, serials_in
 from mockcampaign.model import NoAuthentication, Responded, Webhook
 from mockcampaign.pytest_plugin.account import last_exchange
-from mockcampaign.pytest_plugin.fixture import CampaignFixture
+from mockcampaign.pytest_plugin.control import CampaignControl
 from mockcampaign.report.results import ScenarioResult, scenario_result
 from mockcampaign.report.text import printable, scenario_lines
 
@@ -19,7 +19,7 @@ EVENTS_SHOWN_MAX = 2
 BODY_CHARACTERS_MAX = 400
 
 
-def section(campaign: CampaignFixture, node_id: str, *, whole: bool) -> str:
+def section(campaign: CampaignControl, node_id: str, *, whole: bool) -> str:
     """The report section. Credentials are not in it: the journal has none."""
     entries = campaign.journal.entries
     webhooks = {webhook.id: webhook for webhook in campaign.webhooks}
@@ -48,7 +48,7 @@ def _names(webhooks: Sequence[Webhook]) -> dict[str, int]:
     }
 
 
-def _last_exchange(campaign: CampaignFixture, entries: Sequence[Entry], webhooks: dict[int, Webhook]) -> Iterator[str]:
+def _last_exchange(campaign: CampaignControl, entries: Sequence[Entry], webhooks: dict[int, Webhook]) -> Iterator[str]:
     entry = last_exchange(entries)
     if entry is None:
         return
@@ -71,7 +71,7 @@ def _last_exchange(campaign: CampaignFixture, entries: Sequence[Entry], webhooks
         yield f"    → {printable(entry.outcome.describe())}"
 
 
-def _listed(campaign: CampaignFixture, entry: Attempted) -> str:
+def _listed(campaign: CampaignControl, entry: Attempted) -> str:
     payloads = campaign.payloads()
     serials = [*serials_in(entry.serials), *serials_in(entry.again)]
     shown = ",".join(msgspec.json.encode(payloads[serial]).decode() for serial in serials[:EVENTS_SHOWN_MAX])

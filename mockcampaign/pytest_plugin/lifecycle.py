@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -17,23 +17,33 @@ from mockcampaign.compliance.rules import RULES
 from mockcampaign.durations import parse_duration, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import DEFAULT_START, Policy
+from mockcampaign.pytest_plugin.control import CampaignControl, Settings
 from mockcampaign.pytest_plugin.failure import section
-from mockcampaign.pytest_plugin.fixture import CampaignFixture, Settings
+from mockcampaign.pytest_plugin.fixture import CampaignFixture
 
-CAMPAIGN = pytest.StashKey[CampaignFixture]()
+CAMPAIGNS = pytest.StashKey[list[CampaignControl]]()
 FAILED = pytest.StashKey[bool]()
 RANDOM_SEED = pytest.StashKey[int]()
+
+Control = TypeVar("Control", bound=CampaignControl)
 
 SEED_MAX = 2**63 - 1
 
 
 @contextmanager
 def lent(request: pytest.FixtureRequest) -> Iterator[CampaignFixture]:
-    """The campaign of a test. A violation that the test has not asked about fails it in the end."""
-    item = request.node
-    campaign = CampaignFixture(settings_of(item))
-    item.stash[CAMPAIGN] = campaign
-    _leave_loop_after(item, campaign)
+    """The campaign of a test."""
+    campaign = CampaignFixture(settings_of(request.node))
+    _leave_loop_after(request.node, campaign)
+    with judged(request.node, campaign):
+        yield campaign
+
+
+@contextmanager
+def judged(item: pytest.Item, campaign: Control) -> Iterator[Control]:
+    """Close the campaign after the test. A violation that the test has not asked about fails it in the end."""
+    campaigns = item.stash.setdefault(CAMPAIGNS, [])
+    campaigns.append(campaign)
     try:
         yield campaign
     finally:
@@ -52,25 +62,25 @@ def lent(request: pytest.FixtureRequest) -> Iterator[CampaignFixture]:
 
 def reported(item: pytest.Item, report: pytest.TestReport) -> None:
     """Add the delivery timeline to a failing test's report."""
-    campaign = item.stash.get(CAMPAIGN, None)
-    if campaign is None:
-        return
+    campaigns = item.stash.get(CAMPAIGNS, [])
     if report.when == "call" and not report.passed:
         item.stash[FAILED] = True
     if report.failed:
         whole = item.config.get_verbosity() > 0
-        report.sections.append(("mockcampaign", section(campaign, item.nodeid, whole=whole)))
+        for campaign in campaigns:
+            report.sections.append(("mockcampaign", section(campaign, item.nodeid, whole=whole)))
 
 
 @contextmanager
 def fresh_for_each_example(item: pytest.Item) -> Iterator[None]:
     """Let each example of a Hypothesis test begin with a fresh campaign, which Hypothesis cannot know it does."""
-    campaign = item.stash.get(CAMPAIGN, None)
+    campaigns = [one for one in item.stash.get(CAMPAIGNS, []) if isinstance(one, CampaignFixture)]
     function: Any = getattr(item, "obj", None)
     function = getattr(function, "__func__", function)
-    if campaign is None:
+    if not campaigns:
         yield
         return
+    [campaign] = campaigns
     handle = function.hypothesis
     inner = handle.inner_test
     handle.inner_test = _in_example(inner, campaign)

@@ -119,15 +119,12 @@ class Targets:
 
         Raises `MisuseError` where the target is none, and `InvalidInputError` for a URL that no webhook can have.
         """
-        if path and not path.startswith("/"):
-            raise MisuseError(f"path {path!r} does not begin with a slash, allowed: a path such as '/hook'")
         kind, found = recognised(target)
         if settled is not None and settled not in self._settled:
             self._settled.append(settled)
         if kind == "url":
-            url = urljoin(str(found), path) if path else str(found)
-            parse_address(url)
-            return url
+            return url_at(str(found), path)
+        _check_path(path)
         return self._origin_of(Application(found, kind, lifespan)) + (path or "/")
 
     def reroute(self, url: str, target: Target) -> None:
@@ -209,6 +206,19 @@ class Targets:
         from mockcampaign.transport.wsgi import DirectWsgiTransport
 
         return DirectWsgiTransport(application.app, self.errands.done)
+
+
+def url_at(url: str, path: str) -> str:
+    """The URL with another path, if one is given. Raises as `Targets.url_of` does."""
+    _check_path(path)
+    url = urljoin(url, path) if path else url
+    parse_address(url)
+    return url
+
+
+def _check_path(path: str) -> None:
+    if path and not path.startswith("/"):
+        raise MisuseError(f"path {path!r} does not begin with a slash, allowed: a path such as '/hook'")
 
 
 def origin_of(url: str) -> str:
