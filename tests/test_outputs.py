@@ -69,3 +69,15 @@ def test_the_schema_of_the_report_is_printed(tmp_path: Path) -> None:
     done = mockcampaign("schema", "report", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.encode() == json_schema()
+
+
+def test_the_demo_tells_its_two_consumers_apart_in_every_file(tmp_path: Path) -> None:
+    done = mockcampaign("demo", "--html", "r.html", "--junit", "r.xml", folder=tmp_path, GITHUB_ACTIONS="true")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "Every request of this one: r.html"
+    assert "::" not in done.stdout.replace("http://", "")
+    failures = {suite.name: suite.failures for suite in junitparser.JUnitXml.fromfile(str(tmp_path / "r.xml"))}
+    assert failures["correct: A two-hour outage loses nothing"] == 0
+    assert failures["broken: A two-hour outage loses nothing"] == 1
+    page = (tmp_path / "r.html").read_text()
+    assert "A correct consumer, and one with a bug: takes mailId for an event id" in page

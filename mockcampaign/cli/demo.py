@@ -24,6 +24,8 @@ DEMO_BUG = "keys-on-mail-id"
 @common_options
 def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_color: bool) -> int:
     """Run the shipped scenarios against a correct and a broken sample consumer, side by side."""
+    import msgspec
+
     from mockcampaign.model import BasicAuthentication
     from mockcampaign.report.results import run_result
     from mockcampaign.report.text import printable
@@ -68,7 +70,17 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
     click.echo("Next: start your own consumer, and try these scenarios on it (the README shows how):")
     click.echo(f"  CONSUMER_URL=http://127.0.0.1:8000/hook mockcampaign run {scenarios_folder()}")
     # GitHub is told nothing: that the broken one is broken is no news.
-    write(run_result([*correct, *broken]), outputs)
+    named = [
+        msgspec.structs.replace(result, name=f"{column}: {result.name}")
+        for column, results in columns.items()
+        for result in results
+    ]
+    headline = f"A correct consumer, and one with a bug: {bug.description}"
+    write(msgspec.structs.replace(run_result(named), headline=headline), outputs)
+    if outputs.html is None:
+        click.echo("Or look at every request of this one: mockcampaign demo --html report.html")
+    else:
+        click.echo(f"Every request of this one: {outputs.html}")
     as_expected = all(result.compliant for result in correct) and not all(result.compliant for result in broken)
     return 0 if as_expected else COULD_NOT_TELL
 
