@@ -26,6 +26,7 @@ COMMANDS = {
     "record": "Stand before a real consumer, and write down what Campaign sends it.",
     "replay": "Let what a journal tells of happen again, before any consumer.",
     "serve": "Serve a double of Campaign: REST API, Swagger UI, control API and a live page.",
+    "generate": "Write events, lists of events or a whole mailing, as JSON or JSON Lines.",
     "schema": "Print the JSON Schema of the JSON report.",
     "consumer": "Run a sample consumer, correct or with one bug.",
 }

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from mockcampaign.durations import format_duration
 
@@ -19,6 +19,11 @@ PROGRESS_AFTER_SECONDS = 1.0
 """What is over sooner needs no display."""
 
 INTERVAL_SECONDS = 0.2
+
+COUNTED_TOGETHER = 4_096
+"""So many items pass from one look at the clock to the next."""
+
+Item = TypeVar("Item")
 
 
 class Watch:
@@ -94,3 +99,26 @@ async def _show(watch: Watch) -> None:
             line = printable(watch.line(time.monotonic() - began))
             status.update(Text(line, no_wrap=True, overflow="ellipsis"))
             await asyncio.sleep(INTERVAL_SECONDS)
+
+
+@contextlib.contextmanager
+def counting(what: str) -> Iterator[Callable[[Iterator[Item], int], Iterator[Item]]]:
+    """What counts items as they pass, against their total, on a terminal once it takes longer than a second."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield lambda items, total: items
+        return
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+
+        def counted(items: Iterator[Item], total: int) -> Iterator[Item]:
+            status = None
+            for number, item in enumerate(items):
+                if number % COUNTED_TOGETHER == 0 and time.monotonic() - began > PROGRESS_AFTER_SECONDS:
+                    if status is None:
+                        from rich.console import Console
+
+                        status = stack.enter_context(Console(stderr=True, no_color=True).status(""))
+                    status.update(f"{number:,} of {total:,} {what} ({100 * number // total} %)")
+                yield item
+
+        yield counted

@@ -13,6 +13,14 @@ def _report() -> bytes:
     return json_schema()
 
 
+def _events() -> bytes:
+    import msgspec
+
+    from mockcampaign.events import event_schema
+
+    return msgspec.json.format(msgspec.json.encode(event_schema()), indent=2) + b"\n"
+
+
 def _scenario() -> bytes:
     from mockcampaign.scenario.schema import json_schema
 
@@ -27,6 +35,7 @@ def _reference() -> bytes:
 
 SCHEMAS: dict[str, Callable[[], bytes]] = {
     "report": _report,
+    "events": _events,
     "scenario": _scenario,
     "reference": _reference,
 }

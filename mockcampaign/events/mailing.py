@@ -214,11 +214,15 @@ class Mailing:
                     self,
                 )
 
+    def sent_at(self, recipient: int) -> int:
+        """When the recipient's first mail leaves, in milliseconds since 1970."""
+        return self.start + recipient * 1_000 // values.MAILS_PER_SECOND
+
     def acts(self, recipient: int) -> list[Act]:
         """What happens to the mails of one recipient, in no particular order."""
         person = self._audience.people.throw(recipient)
         acts: list[Act] = []
-        sent_at = recipient * 1_000 // values.MAILS_PER_SECOND
+        sent_at = self.sent_at(recipient) - self.start
         list_number = person[LIST] * values.LISTS >> 32
         self._mail(acts, person, recipient << 1, sent_at, list_number)
         if person[IN_TWO_LISTS] < self._rates["in_two_lists"]:

@@ -177,7 +177,7 @@ class _Variation:
             return {inner: self._vary(inner, one) for inner, one in value.items()}
         if isinstance(value, list):
             return [self._vary(name, one) for one in value]
-        captured = _moment(name, value)
+        captured = moment_of(name, value)
         if captured is not None:
             return _moment_like(value, captured + self._shift)
         if isinstance(value, bool) or not isinstance(value, int | str) or self._shape.is_code(name, value):
@@ -299,10 +299,10 @@ def _address_version(text: str) -> int | None:
 def _moments(event: dict[str, Any]) -> Iterator[int]:
     """The captured moments, `created` first."""
     named = sorted(_leaves(event), key=lambda pair: pair[0] != "created")
-    return (found for name, value in named if (found := _moment(name, value)) is not None)
+    return (found for name, value in named if (found := moment_of(name, value)) is not None)
 
 
-def _moment(name: str, value: Any) -> int | None:
+def moment_of(name: str, value: Any) -> int | None:
     """Milliseconds since 1970, where the value is a moment: in seconds, milliseconds or ISO 8601."""
     if isinstance(value, str) and _ISO.fullmatch(value):
         try:

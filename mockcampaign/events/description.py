@@ -1,0 +1,176 @@
+"""What a stream of events looks like as a whole: numbers and a timeline, gathered event by event in constant memory."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from mockcampaign.durations import format_duration
+from mockcampaign.events import values
+from mockcampaign.events.mailing import Mailing, Occurrence
+from mockcampaign.events.people import MACHINES, Actor
+from mockcampaign.events.sample import moment_of
+from mockcampaign.model import EventType
+from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
+
+SPAN_MAX = 4 * DAY
+"""The timeline's length: what comes later of a mailing is little, and would hide the rest."""
+
+BINS_MAX = 120
+WIDTHS = (SECOND, 5 * SECOND, 15 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR)
+"""How long a bin of the timeline may be, in milliseconds: as long as there are more than `BINS_MAX`, the next."""
+
+Row = tuple[str, str, str]
+"""What, how many, and a remark."""
+
+
+class _Seen(msgspec.Struct):
+    """As much of an event as is described; in captured ones, anything may stand there."""
+
+    type: Any = None
+    device: Any = None
+    created: Any = None
+
+
+class Timeline:
+    """How many events fall into each bin, by type and device."""
+
+    def __init__(self, start: int) -> None:
+        """It begins at `start`, milliseconds since 1970."""
+        self.start = start
+        self.width = WIDTHS[0]
+        self.series: dict[tuple[str, str], Counter[int]] = {}
+        """By type and device: events by index of the bin."""
+        self.later = 0
+        """Events after the timeline's end."""
+        self.bins = 0
+
+    def add(self, event_type: str, device: str, at: int) -> None:
+        """Count an event at this moment; one before the start counts as if it were there."""
+        if at >= self.start + SPAN_MAX:
+            self.later += 1
+            return
+        index = max(at - self.start, 0) // self.width
+        self.series.setdefault((event_type, device), Counter())[index] += 1
+        self.bins = max(self.bins, index + 1)
+        if self.bins > BINS_MAX and self.width != WIDTHS[-1]:
+            self._coarsen()
+
+    def _coarsen(self) -> None:
+        wider = next(width for width in WIDTHS if width > self.width)
+        factor = wider // self.width
+        for key, counts in self.series.items():
+            coarse: Counter[int] = Counter()
+            for index, count in counts.items():
+                coarse[index // factor] += count
+            self.series[key] = coarse
+        self.width, self.bins = wider, -(-self.bins // factor)
+
+
+class Description:
+    """Numbers of all events so far."""
+
+    def __init__(self, start: int) -> None:
+        self.timeline = Timeline(start)
+        self._types: Counter[str] = Counter()
+        self._devices: dict[str, Counter[str]] = {}
+        self._first: int | None = None
+        self._last = 0
+
+    def add(self, payload: bytes) -> None:
+        """Count an event."""
+        seen = msgspec.json.decode(payload, type=_Seen)
+        kind, device = str(seen.type), "none" if seen.device is None else str(seen.device)
+        self._types[kind] += 1
+        self._devices.setdefault(device, Counter())[kind] += 1
+        at = moment_of("created", seen.created)
+        if at is not None:
+            self._first = at if self._first is None else min(self._first, at)
+            self._last = max(self._last, at)
+            self.timeline.add(kind, device, at)
+
+    def rows(self) -> Iterator[Row]:
+        """Events by type, and opens and clicks by device."""
+        total = self._types.total()
+        spread = "" if self._first is None else f"within {format_duration((self._last - self._first) // 1_000 * 1_000)}"
+        yield "events", f"{total:,}", spread
+        for kind, count in self._types.most_common():
+            yield f"  {kind}", f"{count:,}", _percent(count, total, "of events")
+        for kind in (EventType.OPEN, EventType.CLICK):
+            if of_kind := self._types[kind]:
+                yield f"{kind}s by device", f"{of_kind:,}", ""
+                for device, counts in sorted(self._devices.items(), key=lambda item: -item[1][kind]):
+                    if counts[kind]:
+                        yield f"  {device}", f"{counts[kind]:,}", _percent(counts[kind], of_kind, f"of {kind}s")
+
+
+_OPENED, _READ, _CLICKED = 1, 2, 4
+
+
+class Engagement:
+    """What became of the mails of a mailing, and how much of it people did. A byte for each mail, and four for each
+    that a person opened."""
+
+    def __init__(self, mailing: Mailing) -> None:
+        self._mailing = mailing
+        self._mails = bytearray(mailing.recipients * values.LISTS)
+        self._delays = array("I")
+        self._counts: Counter[str] = Counter()
+
+    def add(self, occurrence: Occurrence) -> None:
+        """Count an event, in the mailing's order."""
+        kind, person = occurrence.type, occurrence.actor not in MACHINES
+        if kind is EventType.OPEN:
+            self._counts["opens"] += 1
+            self._counts["machine opens"] += not person
+            self._once(occurrence, _OPENED, "opened")
+            if occurrence.actor not in (*MACHINES, Actor.FRIEND) and self._once(occurrence, _READ, "read"):
+                self._delays.append(occurrence.at - self._mailing.sent_at(occurrence.recipient))
+        elif kind is EventType.CLICK:
+            self._counts["clicks"] += 1
+            self._counts["machine clicks"] += not person
+            if person and self._once(occurrence, _CLICKED, "clicked"):
+                self._counts["clicked and read"] += self._mails[self._index(occurrence)] & _READ != 0
+
+    def rows(self) -> Iterator[Row]:
+        """Rates as e-mail marketers state them."""
+        counts, of_type = self._counts, self._mailing.counts
+        sent, bounced = of_type[EventType.SENT], of_type[EventType.BOUNCE]
+        delivered = sent - bounced
+        yield "mails sent", f"{sent:,}", f"to {self._mailing.recipients:,} recipients"
+        yield "  bounced", f"{bounced:,}", _percent(bounced, sent, "of sent")
+        for what, name in (
+            ("  opened", "opened"),
+            ("  seen to be opened by the recipient", "read"),
+            ("  clicked by the recipient", "clicked"),
+        ):
+            yield what, f"{counts[name]:,}", _percent(counts[name], delivered, "of delivered")
+        if counts["read"]:
+            both, delays = counts["clicked and read"], sorted(self._delays)
+            yield "  both", f"{both:,}", _percent(both, counts["read"], "of those opened by the recipient")
+            half, most = (format_duration(delays[len(delays) * tenths // 10] // MINUTE * MINUTE) for tenths in (5, 9))
+            yield "  first opens", "", f"half within {half}, nine of ten within {most}"
+        for kind in ("open", "click"):
+            machine = counts[f"machine {kind}s"]
+            yield f"  {kind}s by machines", f"{machine:,}", _percent(machine, counts[f"{kind}s"], f"of {kind}s")
+
+    def _once(self, occurrence: Occurrence, flag: int, name: str) -> bool:
+        """Whether it is the first time of this mail, which is counted."""
+        index = self._index(occurrence)
+        if self._mails[index] & flag:
+            return False
+        self._mails[index] |= flag
+        self._counts[name] += 1
+        return True
+
+    @staticmethod
+    def _index(occurrence: Occurrence) -> int:
+        return occurrence.recipient * values.LISTS + occurrence.list_number
+
+
+def _percent(part: int, whole: int, of: str) -> str:
+    return f"{100 * part / whole:.1f} % {of}" if whole else ""
