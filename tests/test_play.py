@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from starlette.routing import Route
 from werkzeug.serving import make_server
 
 from mockcampaign.engine.journal import Attempted
-from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError
+from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.policy import DAY
 from mockcampaign.samples.consumer import consumer_app
@@ -383,3 +384,37 @@ def test_a_mailing_falls_due_as_time_passes(tmp_path: Path) -> None:
     assert plan.scenario.start <= min(moments)
     assert max(moments) <= player.campaign.now < plan.scenario.start + 31 * DAY
     assert len({event["mailingId"] for event in processed}) == 1
+
+
+def test_exact_events_are_sent_as_they_are(tmp_path: Path) -> None:
+    events = '[{"type": "open", "mailId": "A", "id": 9007199254740993}, {"b": null}, {"mailId": "A"}, {"mailId": "B"}]'
+    for new_mails in (False, True):
+        plan = own_plan(
+            tmp_path,
+            "http://flask.test",
+            f"emit: {{type: open, events: '{events}', new_mails: {str(new_mails).lower()}}}",
+            "run: until-idle",
+            "expect: {opens: {delivered: 4, batch_events: [4]}}",
+        )
+        processed: list[dict[str, Any]] = []
+        _, findings = played(plan, WsgiTransport(flask_consumer(processed)))
+        assert failed(findings) == []
+        first, second, third, fourth = processed
+        assert first["id"] == 9007199254740993
+        assert second == {"b": None}
+        assert first["mailId"] == third["mailId"] != fourth["mailId"]
+        assert (first["mailId"] == "A") is not new_mails
+
+
+@pytest.mark.parametrize(
+    ("emit", "message"),
+    [
+        ("{type: open, events: '[]'}", "no list of events, allowed: a JSON list of 1 to 10,000 objects, as text"),
+        ("{type: open, events: '[1]'}", "no list of events, allowed: a JSON list of 1 to 10,000 objects, as text"),
+        ("{type: open, events: '[{}]', count: 2}", "events are all events, and happen now"),
+        ("{type: open, new_mails: true}", "new_mails: needs the key 'events'"),
+    ],
+)
+def test_exact_events_that_make_no_sense_are_refused(tmp_path: Path, emit: str, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=re.escape(message)):
+        own_plan(tmp_path, "http://flask.test", f"emit: {emit}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,11 @@ from mockcampaign.cli.terminal import INTERRUPTED, columns, interrupted, print_l
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.model import EventType
+
+if TYPE_CHECKING:
+    from mockcampaign.report.results import RunResult
+
+FOLDER: Any = click.Path(path_type=Path, file_okay=False, exists=True)
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
@@ -46,6 +51,7 @@ class _Names(click.ParamType[tuple[str, ...]]):
 @click.option("--wait-for-consumer", type=DurationType(), default=0, help="Let the consumer start first, such as 30s.")
 @click.option("--strict", is_flag=True, help="Hazards fail it; must-rules that were not exercised are status 3.")
 @click.option("--explain", is_flag=True, help="Whole timelines, and how to see a violation again.")
+@click.option("--scenarios", type=FOLDER, help="Write a scenario file for each violation into this folder.")
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
 @common_options
@@ -61,6 +67,7 @@ def check(
     probe_fields: tuple[str, ...] | None,
     wait_for_consumer: int,
     explain: bool,
+    scenarios: Path | None,
     ca_file: Path | None,
     insecure: bool,
     seed: int | None,
@@ -143,4 +150,17 @@ def check(
         print_lines(check_lines(result, verbosity=verbose - quiet, explain=explain, width=columns()), color)
     print_lines(headline_lines(result, examiner.milliseconds), color)
     reported(result, outputs)
+    if scenarios is not None:
+        _write_scenarios(result, scenarios)
     return exit_status(result) if status is None else status
+
+
+def _write_scenarios(result: RunResult, folder: Path) -> None:
+    """Raises `InvalidInputError` where one cannot be written."""
+    for finding in result.rules:
+        if finding.reproduce is not None and finding.reproduce.scenario is not None:
+            path = folder / f"{finding.id}.scenario.yaml"
+            try:
+                path.write_text(finding.reproduce.scenario, encoding="utf-8")
+            except OSError as error:
+                raise InvalidInputError(f"--scenarios {path}: cannot be written: {error.strerror}") from None

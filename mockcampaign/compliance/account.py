@@ -39,21 +39,21 @@ class UrlAccount:
 
     def __init__(self, probe: Probe, transport: Transport, *, timeout: int) -> None:
         """`timeout` in milliseconds."""
-        self._probe = probe
+        self.probe = probe
         self._transport = transport
         self._timeout = timeout
 
     @property
     def tells_events(self) -> bool:
-        return self._probe.count is None
+        return self.probe.count is None
 
     async def ask(self) -> Found:
-        request = self._probe.request(self._timeout)
+        request = self.probe.request(self._timeout)
         outcome = await self._transport.send(request)
         if not outcome.accepted and NewConnection in self._transport.faults:
             # What was said on the connection before may have left it in a bad state.
             outcome = await self._transport.send(msgspec.structs.replace(request, faults=(NewConnection(),)))
-        return self._probe.found(outcome)
+        return self.probe.found(outcome)
 
 
 class CommandAccount:

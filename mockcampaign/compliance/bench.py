@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
-import string
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from mockcampaign.campaign import Campaign, FaultInForce
-from mockcampaign.compliance.account import AccountSource, Found
-from mockcampaign.compliance.probe import canonical
+from mockcampaign.compliance.account import AccountSource, Found, UrlAccount
+from mockcampaign.compliance.history import History
+from mockcampaign.compliance.probe import Probe, canonical
 from mockcampaign.compliance.processed import Difference, difference, sent_events
 from mockcampaign.compliance.rule import Event, NotExercised
 from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Settings
@@ -21,7 +22,7 @@ from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.journal import Attempted, Happened, Probed, Requested, serials_in
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.events import values
-from mockcampaign.events.fields import EXAMPLE, TYPES
+from mockcampaign.events.fields import EXAMPLE, TYPES, drawn_mail_id
 from mockcampaign.model import (
     CONNECT_PHASES,
     EventType,
@@ -51,7 +52,6 @@ MODELLED_AFTER = 3
 SETTLE_POLL = 50
 """Milliseconds between two looks at an account that may still change."""
 
-_LETTERS = string.ascii_uppercase + string.digits
 _CLIENTS = tuple(dict.fromkeys(client for _, (_, client) in values.MAILBOXES))
 
 
@@ -112,10 +112,31 @@ class Bench:
         self.mailing_id = MAILING_IDS[digest % len(MAILING_IDS)]
         self._webhooks: list[Webhook] = []
         self._made = 0
+        self.history = History(start)
+        self.last_accepted = True
+        """Whether the list that was delivered last was taken."""
         self._newest = start - HEAD_START
         self._remainder = number
         self._mail_ids: set[str] = set()
         self._count_before: int | None = None
+
+    @property
+    def probe(self) -> Probe | None:
+        """Where the events can be asked for by anybody, if there is such a place."""
+        return self._source.probe if isinstance(self._source, UrlAccount) and self._source.tells_events else None
+
+    def delivered(self) -> dict[int, int]:
+        """How many events each webhook delivered, of those that the history holds."""
+        entries = self.campaign.journal.entries
+        recorded = self.history.emitted_mails
+        counts = {}
+        for webhook in self._webhooks:
+            account = tally(entries, [webhook.id])
+            payloads = sent_events(entries)
+            counts[webhook.id] = sum(
+                msgspec.json.decode(payloads[serial]).get("mailId") in recorded for serial in account.delivered
+            )
+        return {webhook_id: count for webhook_id, count in counts.items() if count}
 
     @property
     def has_probe(self) -> bool:
@@ -168,7 +189,7 @@ class Bench:
 
     def mail_id(self) -> str:
         """A new one, in the shape of the guide's example."""
-        return "-".join("".join(self.random.choices(_LETTERS, k=size)) for size in (8, 8, 6))
+        return drawn_mail_id(self.random)
 
     # Delivering
 
@@ -182,7 +203,9 @@ class Bench:
         webhook = self.campaign.create(
             event_type, self.url, self.settings.authentication, client_id=CLIENT_IDS[0] + number
         )
-        return self.campaign.activate(webhook)
+        activated = self.campaign.activate(webhook)
+        self.history.webhook(activated)
+        return activated
 
     @property
     def webhook_ids(self) -> dict[str, int]:
@@ -195,13 +218,26 @@ class Bench:
         """Discard what a webhook still has to deliver, so that nothing waits behind it."""
         webhook = self.campaign.deactivate(self._webhooks[number])
         self.campaign.delete(webhook)
+        self.history.discarded(webhook)
         self._webhooks[number] = self._new_webhook(number, webhook.type)
 
     def emit(self, events: Sequence[Event], number: int = 0, *, created: int | None = None) -> None:
         """Let these events happen, exactly."""
         webhook = self.webhook(number)
         self._mail_ids.update(event["mailId"] for event in events if isinstance(event.get("mailId"), str))
+        self.history.emitted(webhook, events)
         self.campaign.emit_events(webhook.type, events, client_id=webhook.client_id, created=created)
+
+    async def advance(self, duration: int = 0) -> None:
+        """Let virtual time pass, and do all that falls due meanwhile."""
+        self.history.advanced(duration)
+        await self.campaign.advance(duration)
+
+    def outage(self, duration: int, number: int = 0) -> None:
+        """From now on, for so long, nothing of the webhook reaches the consumer."""
+        webhook = self.webhook(number)
+        self.history.outage(duration, webhook)
+        self.campaign.outage(duration, "refused", webhook)
 
     async def deliver(
         self, events: Sequence[Event], *, attempts: int = 1, number: int = 0, created: int | None = None
@@ -222,13 +258,13 @@ class Bench:
     async def _send(self, number: int, before: int, attempts: int, *, give_up: bool) -> Delivery:
         campaign, webhook = self.campaign, self._webhooks[number]
         exporter = campaign.exporter
-        await campaign.advance(0)
+        await self.advance()
         while exporter.pending_count(webhook.id) and self._attempts(number) - before < attempts:
             due = exporter.clock.next_due()
             if due is None or self._timed_out(number):
                 break
-            await campaign.advance(due - campaign.now)
-        accepted = not exporter.pending_count(webhook.id)
+            await self.advance(due - campaign.now)
+        accepted = self.last_accepted = not exporter.pending_count(webhook.id)
         outcomes = tuple(
             entry.outcome
             for entry in campaign.journal.entries
@@ -281,7 +317,8 @@ class Bench:
 
         Raises `NotExercised` unless it is accepted and processed as it should be.
         """
-        await self.must_deliver(self.events(count))
+        with self._unrecorded():
+            await self.must_deliver(self.events(count))
         difference = await self.difference()
         if difference:
             raise NotExercised(
@@ -293,18 +330,30 @@ class Bench:
         first = self.event()
         second = {**first, "created": first["created"] + 40_001}
         third = self.event(recipientId=first["recipientId"])
-        for event in (first, second, third):
-            await self.must_deliver([event])
+        with self._unrecorded():
+            for event in (first, second, third):
+                await self.must_deliver([event])
         if await self.difference():
             raise NotExercised("events are taken for one another that are not equal, see the rules on identity")
+
+    @contextlib.contextmanager
+    def _unrecorded(self) -> Iterator[None]:
+        """What is done meanwhile is not part of what shows a violation."""
+        self.history.paused = True
+        try:
+            yield
+        finally:
+            self.history.paused = False
 
     def fault(self, kind: str, number: int = 0, **options: Any) -> FaultInForce:
         """Declare a fault as `Campaign.fault` does. Raises `NotExercised` where the transport cannot carry it out."""
         webhook = self.webhook(number)
         try:
-            return self.campaign.fault(kind, webhook, **options)
+            declared = self.campaign.fault(kind, webhook, **options)
         except InvalidInputError as error:
             raise NotExercised(str(error)) from None
+        self.history.fault(kind, webhook, options)
+        return declared
 
     async def request(
         self,
@@ -407,7 +456,8 @@ class Bench:
     async def price(self, events: Sequence[Event], *, what: str) -> str:
         """What it costs that the consumer refuses this list: it is delivered for three days, most of it modelled."""
         webhook = self.webhook()
-        self.emit(events, created=self.campaign.now)
+        with self._unrecorded():
+            self.emit(events, created=self.campaign.now)
         await self.campaign.run()
         entries = self.campaign.journal.entries
         last = [entry for entry in entries if isinstance(entry, Happened)][-1]

@@ -117,7 +117,8 @@ def own_events(processed: Iterable[bytes], sent: Iterable[bytes]) -> list[bytes]
 
 def _only(event: bytes, fields: Sequence[str]) -> bytes:
     known = msgspec.json.decode(event)
-    return canonical({name: known[name] for name in fields if name in known})
+    # Null says no more than nothing does.
+    return canonical({name: known[name] for name in fields if known.get(name) is not None})
 
 
 def _differing_fields(one: bytes, other: bytes) -> list[str]:

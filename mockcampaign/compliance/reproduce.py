@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from mockcampaign.compliance.history import of_lists
 from mockcampaign.compliance.rule import Examined, Rule
 from mockcampaign.compliance.rules import Reproduce
 from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentication
@@ -17,13 +18,37 @@ if TYPE_CHECKING:
 
 def reproduce(bench: Bench, examined: Examined, rule: Rule) -> Reproduce:
     """All that helps to see the violation again."""
+    lists = examined.lists
     command = examined.curl
-    case = None
-    if examined.case is not None:
-        case = tuple(msgspec.Raw(msgspec.json.encode(event)) for event in examined.case)
-        if command is None:
-            command = curl(bench.url, msgspec.json.encode(examined.case), bench.settings.authentication)
-    return Reproduce(curl=command, scenario=None, case=case)
+    if command is None and lists:
+        authentication = bench.settings.authentication
+        command = "\n".join(curl(bench.url, msgspec.json.encode(events), authentication) for events in lists)
+    smallest = tuple(msgspec.Raw(msgspec.json.encode(event)) for event in lists[0]) if len(lists) == 1 else None
+    return Reproduce(curl=command, scenario=_scenario(bench, examined, rule), case=smallest)
+
+
+def _scenario(bench: Bench, examined: Examined, rule: Rule) -> str | None:
+    """A file that expects what the consumer did not do. None where no scenario could tell."""
+    probe = bench.probe
+    if examined.curl is not None or (probe is None and bench.last_accepted):
+        return None
+    encoded = [msgspec.json.encode(event) for events in examined.lists for event in events]
+    if len(set(encoded)) < len(encoded):
+        return None  # Nobody says how often equal events of one list count.
+    history, delivered = bench.history, bench.delivered()
+    if examined.lists:
+        webhook = bench.webhook()
+        history = of_lists(bench.campaign.now, webhook, examined.lists)
+        delivered = {webhook.id: sum(map(len, examined.lists))}
+    return history.scenario(
+        f"{rule.id}: {rule.title}",
+        bench.url,
+        seed=bench.settings.seed,
+        policy=bench.campaign.exporter.policy,
+        delivered=delivered,
+        probe=probe,
+        by=sorted(bench.shown_fields),
+    )
 
 
 def curl(

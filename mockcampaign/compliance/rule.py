@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -49,8 +49,8 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
 
     holds: bool
     actual: str
-    case: tuple[Event, ...] | None = None
-    """The smallest list that shows the violation, where one list does."""
+    lists: tuple[tuple[Event, ...], ...] = ()
+    """The smallest lists that show the violation when they are delivered one after another, where that will do."""
     curl: str | None = None
     """A command that shows the violation, where that is no list of events."""
 
@@ -60,9 +60,9 @@ def holds(actual: str) -> Examined:
     return Examined(holds=True, actual=actual)
 
 
-def violated(actual: str, case: list[Event] | None = None, *, curl: str | None = None) -> Examined:
+def violated(actual: str, *lists: Sequence[Event], curl: str | None = None) -> Examined:
     """It does not."""
-    return Examined(holds=False, actual=actual, case=None if case is None else tuple(case), curl=curl)
+    return Examined(holds=False, actual=actual, lists=tuple(map(tuple, lists)), curl=curl)
 
 
 Examine = Callable[["Bench"], Awaitable[Examined]]

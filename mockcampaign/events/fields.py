@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import string
+from random import Random
 from typing import Any, Literal
 
 import msgspec
@@ -129,6 +131,14 @@ EXAMPLE: dict[str, Any] = {
     "bounceType": "hardbounce",
 }
 """A value of each field: the guide's example, which is an open, and after it what we assume of other types."""
+
+
+def drawn_mail_id(random: Random) -> str:
+    """A mailId in the shape of the guide's example."""
+    return "-".join("".join(random.choices(_MAIL_ID_LETTERS, k=size)) for size in (8, 8, 6))
+
+
+_MAIL_ID_LETTERS = string.ascii_uppercase + string.digits
 
 
 def event_schema() -> dict[str, Any]:

@@ -59,8 +59,9 @@ STEP_EXAMPLES = {
   - activate: opens
   - emit: {type: open, count: 250}            # now
   - emit: {type: open, count: 50, over: 1h}   # within the next hour
+  - emit: {type: open, new_mails: true, events: '[{"type": "open", "mailId": "A", "recipientId": "007"}]'}
   - run: until-idle
-  - expect: {opens: {delivered: 300, batch_events: {at_most: 100}}}
+  - expect: {opens: {delivered: 301, batch_events: {at_most: 100}}}
 """,
     "mailing": """\
   - activate: opens

@@ -22,6 +22,7 @@ from mockcampaign.scenario.values import (
     ClientId,
     Count,
     Duration,
+    ExactEvents,
     JmesPath,
     Moment,
     OutageKind,
@@ -131,12 +132,21 @@ class Emit(msgspec.Struct, frozen=True, kw_only=True):
     """Spread over this time from now on; it does not pass by itself."""
     like: str | None = None
     """A file with a captured event or list of events, relative to the scenario's folder: more of the same shape."""
+    events: ExactEvents | None = None
+    """Exactly these events, as JSON text, in place of generated ones."""
+    new_mails: bool = False
+    """Whether the mails of `events` get ids of their own in each run, equal ones an equal one: a consumer that has had
+    them before takes them for others."""
     client: ClientId = DEFAULT_CLIENT_ID
     """The id of the client whose recipients act."""
 
     def __post_init__(self) -> None:
         if self.type is None and self.like is None:
             raise InvalidInputError("expected at least one of the keys 'type' and 'like'")
+        if self.events is not None and (self.like is not None or self.over or self.count != 1):
+            raise InvalidInputError("events are all events, and happen now, allowed besides: type, new_mails, client")
+        if self.new_mails and self.events is None:
+            raise InvalidInputError("new_mails: needs the key 'events'")
 
 
 class Mailing(msgspec.Struct, frozen=True, kw_only=True):

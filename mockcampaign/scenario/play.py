@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from mockcampaign.compliance.probe import Account, Probe
 from mockcampaign.compliance.processed import own_events, sent_events
 from mockcampaign.engine.journal import Entry, Probed, StepReached
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.events.fields import drawn_mail_id
 from mockcampaign.model import (
     Authentication,
     BasicAuthentication,
@@ -37,6 +39,9 @@ class Player:
         probe = scenario.consumer.probe
         self._probe = None if probe is None else Probe(url=probe.url, events=probe.events, count=probe.count)
         self._account_before: Account | None = None
+        self._mail_ids: dict[str, str] = {}
+        """Of exact events that get new ones, by those that are written."""
+        self._random = Random(f"mails:{campaign.seed}")
 
     @classmethod
     def with_campaign(cls, plan: Plan, transport: Transport, *, seed: int) -> Player:
@@ -79,6 +84,10 @@ class Player:
             case "activate" | "deactivate" | "delete":
                 self.webhooks[value] = getattr(campaign, step.kind)(self.webhooks[value])
             case "emit":
+                if value.events is not None:
+                    events = self._with_new_mails(value.events) if value.new_mails else value.events
+                    campaign.emit_events(value.type, events, client_id=value.client)
+                    return
                 like = None if value.like is None else self.plan.samples[value.like]
                 campaign.emit(value.type, value.count, over=value.over, like=like, client_id=value.client)
             case "mailing":
@@ -103,6 +112,14 @@ class Player:
                 pass  # judged afterwards, from the journal alone
             case _:
                 raise AssertionError(step.kind)
+
+    def _with_new_mails(self, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {**event, "mailId": self._mail_ids.setdefault(event["mailId"], drawn_mail_id(self._random))}
+            if isinstance(event.get("mailId"), str)
+            else event
+            for event in events
+        ]
 
     def _check_fault(self, step: Step) -> None:
         try:

@@ -17,6 +17,7 @@ from mockcampaign.transport.faults import OUTAGES
 from mockcampaign.words import unknown
 
 COUNT_MAX = 1_000_000
+EVENTS_MAX = 10_000
 INT64_MAX = 2**63 - 1
 
 DURATION_PATTERN = r"^(?=.)(\d{1,9}d)?(\d{1,9}h)?(\d{1,9}m)?(\d{1,9}s)?(\d{1,9}ms)?$"
@@ -27,6 +28,16 @@ OUTCOMES = {
     "timed-out": "connected, but no complete answer came within the time-out",
 }
 """What an attempt can come to besides an answer's status."""
+
+
+def _parse_events(text: str) -> tuple[dict[str, Any], ...]:
+    try:
+        events = msgspec.json.decode(text, type=tuple[dict[str, Any], ...])
+    except msgspec.MsgspecError:
+        events = ()
+    if not 0 < len(events) <= EVENTS_MAX:
+        raise InvalidInputError(f"no list of events, allowed: a JSON list of 1 to {EVENTS_MAX:,} objects, as text")
+    return events
 
 
 def _parse_url(text: str) -> str:
@@ -74,6 +85,9 @@ Moment = Annotated[
         "a moment such as 2025-01-01T00:00:00Z",
         {"type": "string", "pattern": r"^[12]\d{3}-\d\d-\d\d[T ]\d\d.*(Z|[+-]\d\d:?\d\d)$"},
     ),
+]
+ExactEvents = Annotated[
+    tuple[dict[str, Any], ...], Text(_parse_events, "a JSON list of events, as text", {"type": "string"})
 ]
 Url = Annotated[str, Text(_parse_url, "a URL", {"type": "string", "pattern": r"^(https?://\S+|.*\$\{.*)$"})]
 JmesPath = Annotated[str, Text(check_jmespath, "a JMESPath", {"type": "string"})]

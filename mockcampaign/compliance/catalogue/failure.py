@@ -112,14 +112,13 @@ async def _drains(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(100))
     if bench.has_probe:
         await bench.must_process(100)
-    webhook = bench.webhook()
-    bench.campaign.outage(HOUR, "refused", webhook)
+    bench.outage(HOUR)
     events: list[Event] = []
     for _ in range(BACKLOG // 1_000):
         part = bench.events(1_000)
         events += part
         bench.emit(part)
-        await bench.campaign.advance(HOUR // (BACKLOG // 1_000))
+        await bench.advance(HOUR // (BACKLOG // 1_000))
     delivery = await bench.proceed(attempts=BACKLOG // 100 + 30)
     failures = [outcome for outcome in delivery.outcomes if not outcome.accepted and not _ours(outcome)]
     if not delivery.accepted:

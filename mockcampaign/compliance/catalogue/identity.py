@@ -28,7 +28,7 @@ async def _kept(bench: Bench, lists: list[list[Event]], what: str) -> Examined:
         await bench.must_deliver(events)
     difference = await bench.difference()
     if difference:
-        return violated(f"{what}: {difference.describe()}", [event for events in lists for event in events])
+        return violated(f"{what}: {difference.describe()}", *lists)
     return holds(f"{what}: all kept")
 
 
@@ -84,7 +84,7 @@ async def _open_and_click(bench: Bench) -> Examined:
         raise NotExercised(f"the consumer takes no clicks: {click.describe()}")
     difference = await bench.difference()
     if difference:
-        return violated(f"an open and a click of one mail: {difference.describe()}", [opened, clicked])
+        return violated(f"an open and a click of one mail: {difference.describe()}")
     return holds("an open and a click of one mail: both kept")
 
 

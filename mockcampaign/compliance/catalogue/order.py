@@ -18,29 +18,31 @@ _EXAMPLE = "state = max(events_of_mail, key=lambda event: event['created'])"
 
 
 async def _old(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(3))
+    newer = bench.events(3)
+    await bench.must_deliver(newer)
     if bench.has_probe:
         await bench.must_process(3)
     age = bench.campaign.exporter.policy.event_age_max - MINUTE
     events = [bench.event(created=bench.campaign.now - age + number) for number in range(3)]
     delivery = await bench.deliver(events, attempts=3)
     if not delivery.accepted:
-        return violated(f"{delivery.describe()} to events that are almost three days old", events)
+        return violated(f"{delivery.describe()} to events that are almost three days old", newer, events)
     if bench.has_probe:
         difference = await bench.difference()
         if difference:
-            return violated(f"events that are almost three days old: {difference.describe()}", events)
+            return violated(f"events that are almost three days old: {difference.describe()}", newer, events)
     return holds("events that were almost three days old were taken")
 
 
 async def _late(bench: Bench) -> Examined:
     await bench.must_process(2)
     older = bench.events(3)
-    await bench.must_deliver(bench.events(3))
+    newer = bench.events(3)
+    await bench.must_deliver(newer)
     await bench.must_deliver(older)
     difference = await bench.difference()
     if difference:
-        return violated(f"three events after three newer ones: {difference.describe()}", older)
+        return violated(f"three events after three newer ones: {difference.describe()}", newer, older)
     return holds("older events after newer ones were kept")
 
 
@@ -72,7 +74,6 @@ async def _late_in_journey(bench: Bench) -> Examined:
         behind = "nothing" if known is None else f"an event {stale[0][-1]['created'] - known['created']} ms older"
         return violated(
             f"{len(stale)} of {len(journeys)} mails do not end with their newest event; the first ends with {behind}",
-            stale[0],
         )
     difference = await bench.difference()
     if difference:
@@ -112,13 +113,13 @@ async def _click_first(bench: Bench) -> Examined:
         raise NotExercised(f"the consumer takes no clicks: {ordinary.describe()}")
     click = await bench.deliver([clicked], number=2, attempts=3)
     if not click.accepted:
-        return violated(f"{click.describe()} to a click that comes before its open", [clicked])
+        return violated(f"{click.describe()} to a click that comes before its open")
     delivery = await bench.deliver([opened], number=1, attempts=3)
     if not delivery.accepted:
-        return violated(f"{delivery.describe()} to an open whose click came before it", [opened])
+        return violated(f"{delivery.describe()} to an open whose click came before it")
     difference = await bench.difference()
     if difference:
-        return violated(f"a click, and then the open before it: {difference.describe()}", [clicked, opened])
+        return violated(f"a click, and then the open before it: {difference.describe()}")
     return holds("a click that came before its open, and the open, were kept")
 
 

@@ -52,9 +52,9 @@ async def _after(bench: Bench, duration: int, how: str) -> Examined:
     await bench.must_process(5)
     with bench.fault("lost-ack", times=1):
         bench.emit(bench.events(5))
-        await bench.campaign.advance(0)
-    bench.campaign.outage(duration, "refused", bench.webhook())
-    await bench.campaign.advance(duration - SECOND)
+        await bench.advance()
+    bench.outage(duration)
+    await bench.advance(duration - SECOND)
     await bench.must_deliver(bench.events(3), number=1)  # newer ones, so that the old can be seen to be old
     delivery = await bench.proceed()
     if not delivery.accepted:
@@ -75,7 +75,7 @@ async def _after_many(bench: Bench) -> Examined:
     events = bench.events(5)
     with bench.fault("lost-ack", times=1):
         bench.emit(events)
-        await bench.campaign.advance(0)
+        await bench.advance()
     await bench.must_deliver(bench.events(1_500), number=1)
     delivery = await bench.proceed()
     if not delivery.accepted:
@@ -94,7 +94,7 @@ async def _reformed(bench: Bench) -> Examined:
     old = [bench.event(created=campaign.now - age_max + 5_000 + number) for number in range(2)]
     with bench.fault("lost-ack", times=1):
         bench.emit([*old, *bench.events(4)])
-        await campaign.advance(0)
+        await bench.advance()
     with bench.fault("refill"):
         bench.emit(bench.events(2))
         delivery = await bench.proceed()

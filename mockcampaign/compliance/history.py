@@ -1,0 +1,136 @@
+"""What a sender did, as a scenario file that does it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from mockcampaign.compliance.probe import Probe
+from mockcampaign.compliance.rule import Event
+from mockcampaign.durations import format_duration, format_moment
+from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentication, Webhook
+from mockcampaign.policy import SECOND, Policy
+
+BYTES_MAX = 900_000
+"""A longer file is not written: none over a megabyte is read."""
+
+PATIENCE = 30 * SECOND
+"""Virtual time for each of some lists: for three attempts."""
+
+
+class History:
+    """Steps of the scenario language, in order. While it is `paused`, only webhooks are added."""
+
+    def __init__(self, start: int) -> None:
+        """`start` in milliseconds since 1970."""
+        self.paused = False
+        self._start = start
+        self._steps: list[str] = []
+        self._advance = 0
+        self._names: dict[int, str] = {}
+        self._emitted: set[int] = set()
+        self.emitted_mails: set[object] = set()
+        """mailIds of the events in it."""
+
+    def webhook(self, webhook: Webhook) -> None:
+        """It was created, and activated."""
+        name = self._names[webhook.id] = f"hook{len(self._names) + 1}"
+        auth = _auth(webhook.authentication)
+        self._steps += [
+            f"create: {{{name}: {{type: {webhook.type}, client: {webhook.client_id}{auth}}}}}",
+            f"activate: {name}",
+        ]
+
+    def discarded(self, webhook: Webhook) -> None:
+        """What it still had to deliver was given up, and so was the webhook."""
+        if webhook.id in self._emitted:
+            self._emitted.remove(webhook.id)
+            self._add(f"deactivate: {self._names[webhook.id]}")
+            self._add(f"delete: {self._names[webhook.id]}")
+
+    def emitted(self, webhook: Webhook, events: Sequence[Event]) -> None:
+        """Exactly these events happened."""
+        if not self.paused:
+            self._emitted.add(webhook.id)
+            self.emitted_mails.update(event.get("mailId") for event in events)
+            # As text, since YAML has another mind of some numbers and characters; and no ${…} must be seen in it.
+            text = json.dumps(events, separators=(",", ":")).replace("$", "\\u0024").replace("'", "''")
+            self._add(f"emit: {{type: {webhook.type}, client: {webhook.client_id}, new_mails: true, events: '{text}'}}")
+
+    def advanced(self, duration: int) -> None:
+        """Time passed, if only to let happen what is due."""
+        if not self.paused:
+            self._advance += max(duration, 1)
+
+    def fault(self, kind: str, webhook: Webhook, options: Mapping[str, object]) -> None:
+        """A fault was declared; it does not end with a step, but after its `times`."""
+        written = {("for" if name == "duration" else name): value for name, value in options.items()}
+        spans = {"pause", "delay", "time", "idle", "patience", "for"}
+        said = "".join(
+            f", {name}: {format_duration(value) if name in spans and isinstance(value, int) else json.dumps(value)}"
+            for name, value in written.items()
+        )
+        self._add(f"fault: {{kind: {kind}, webhook: {self._names[webhook.id]}{said}}}")
+
+    def outage(self, duration: int, webhook: Webhook) -> None:
+        """An outage was declared."""
+        self._add(f"outage: {{for: {format_duration(duration)}, webhook: {self._names[webhook.id]}}}")
+
+    def scenario(
+        self,
+        name: str,
+        url: str,
+        *,
+        seed: int,
+        policy: Policy,
+        delivered: Mapping[int, int],
+        probe: Probe | None,
+        by: Sequence[str],
+    ) -> str | None:
+        """The file, which expects so many delivered events of each webhook and, with a probe, each of them once.
+
+        Events are compared `by` these fields. None where the file would be too long.
+        """
+        steps = [*self._steps, f"advance: {format_duration(self._advance)}"] if self._advance else self._steps
+        expected = [f"{self._names[webhook_id]}: {{delivered: {count}}}" for webhook_id, count in delivered.items()]
+        lines = [f"name: {json.dumps(name)}", f"seed: {seed}", f"start: {format_moment(self._start)}"]
+        if policy.timeout != Policy().timeout:
+            lines.append(f"policy: {{timeout: {format_duration(policy.timeout)}}}")
+        lines += ["consumer:", f"  url: {_variable('CONSUMER_URL', url)}"]
+        if probe is not None:
+            lines.append(f"  probe: {{url: {_variable('PROBE_URL', probe.url)}, events: {json.dumps(probe.events)}}}")
+            expected.append(f"consumer: {{processed: exactly-once, by: [{', '.join(sorted(by))}]}}")
+        lines += ["steps:", *(f"  - {step}" for step in steps), f"  - expect: {{{', '.join(expected)}}}", ""]
+        text = "\n".join(lines)
+        return text if len(text) <= BYTES_MAX else None
+
+    def _add(self, step: str) -> None:
+        if not self.paused:
+            if self._advance:
+                self._steps.append(f"advance: {format_duration(self._advance)}")
+                self._advance = 0
+            self._steps.append(step)
+
+
+def of_lists(start: int, webhook: Webhook, lists: Sequence[Sequence[Event]]) -> History:
+    """Some lists, one after another, and nothing else."""
+    history = History(start)
+    history.webhook(webhook)
+    for events in lists:
+        history.emitted(webhook, events)
+        history.advanced(PATIENCE)
+    return history
+
+
+def _variable(name: str, default: str) -> str:
+    return json.dumps(f"${{{name}:-{default}}}")
+
+
+def _auth(authentication: Authentication) -> str:
+    match authentication:
+        case BasicAuthentication():
+            return ', auth: {basic: {username: "${HOOK_USER}", password: "${HOOK_PASSWORD}"}}'
+        case KeyAuthentication(key=key):
+            return f', auth: {{key: {{key: {json.dumps(key)}, passphrase: "${{HOOK_KEY}}"}}}}'
+        case _:
+            return ""
