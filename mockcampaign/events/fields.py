@@ -133,9 +133,9 @@ EXAMPLE: dict[str, Any] = {
 """A value of each field: the guide's example, which is an open, and after it what we assume of other types."""
 
 
-def drawn_mail_id(random: Random) -> str:
+def drawn_mail_id(drawer: Random) -> str:
     """A mailId in the shape of the guide's example."""
-    return "-".join("".join(random.choices(_MAIL_ID_LETTERS, k=size)) for size in (8, 8, 6))
+    return "-".join("".join(drawer.choices(_MAIL_ID_LETTERS, k=size)) for size in (8, 8, 6))
 
 
 _MAIL_ID_LETTERS = string.ascii_uppercase + string.digits
