@@ -68,7 +68,11 @@ def check_result(examinations: list[Examination], url: str, settings: Settings) 
                 and WORST.index(seen.outcome) < WORST.index(known.outcome)
             ):
                 findings[seen.id] = msgspec.structs.replace(
-                    known, outcome=seen.outcome, actual=f"{scenario.name}: {seen.actual}", evidence=seen.evidence
+                    known,
+                    known=seen.known,
+                    outcome=seen.outcome,
+                    actual=f"{scenario.name}: {seen.actual}",
+                    evidence=seen.evidence,
                 )
     rules = list(findings.values())
     trouble = _trouble(rules, settings)
@@ -96,8 +100,9 @@ def check_result(examinations: list[Examination], url: str, settings: Settings) 
 
 def headline(rules: list[Finding]) -> str:
     """What was examined, what was violated, and what the rest would need."""
-    counts = Counter(finding.outcome for finding in rules)
-    exercised = counts["pass"] + counts["fail"] + counts["warn"]
+    counts = Counter(finding.outcome for finding in rules if not finding.known)
+    known = sum(finding.known for finding in rules)
+    exercised = counts["pass"] + counts["fail"] + counts["warn"] + known
     hazards = f"{counts['warn']} hazard{'s' * (counts['warn'] != 1)}" if counts["warn"] else ""
     if counts["fail"]:
         parts = [f"{counts['fail']} of {exercised} rules violated" + (f", {hazards}" if hazards else "")]
@@ -115,6 +120,8 @@ def headline(rules: list[Finding]) -> str:
     others = counts["not-exercised"] - reasons.total()
     if others:
         parts.append(f"{others} not exercised")
+    if known:
+        parts.append(f"{known} known violation{'s' * (known != 1)} accepted")
     if counts["could-not-tell"]:
         parts.append(f"{counts['could-not-tell']} could not be told")
     return "; ".join(parts)
@@ -136,7 +143,10 @@ def _trouble(rules: list[Finding], settings: Settings) -> str | None:
 def _scenario(examination: Examination, url: str, settings: Settings) -> ScenarioResult:
     assert examination.entries is not None
     finding = examination.finding
-    seen = [rule.judge(examination.entries) for rule in RULES if rule.id != finding.id]
+    seen = [
+        msgspec.structs.replace(judged, known=judged.id in settings.known)
+        for judged in (rule.judge(examination.entries) for rule in RULES if rule.id != finding.id)
+    ]
     return scenario_result(
         name=finding.id,
         file="",

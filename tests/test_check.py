@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from endpoints import unused_port
 from mockcampaign.check import check
 from mockcampaign.cli import cli
 from mockcampaign.compliance.account import AccountSource, CallableAccount, UrlAccount
@@ -221,3 +227,91 @@ def test_rules_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> N
     assert "ON CONFLICT" in explained
     with pytest.raises(InvalidInputError, match="'once' is no rule"):
         command("rules", "once")
+
+
+def test_known_violations_are_accepted_and_new_ones_are_not() -> None:
+    families = ("answers-200", "identity")
+    result = checked(consumer_app("keys-on-mail-id"), rules=families, known=("keeps-second-act", "answers-200"))
+    assert {finding.id for finding in result.rules if finding.known} == {"keeps-second-act"}
+    assert exit_status(result) == 0
+    assert result.headline is not None
+    assert "1 known violation accepted" in result.headline
+    assert exit_status(checked(consumer_app("keys-on-mail-id"), rules=families, known=("answers-200",))) == 1
+
+
+def test_a_baseline_is_an_earlier_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report.json"
+    rules = ("--rules", "identity", "--no-color")
+    for number, more in enumerate((("--report-json", str(report)), ("--baseline", str(report)))):
+        with served(consumer_app("keys-on-mail-id")) as base:
+            status = command("check", f"{base}/hook", "--probe", f"{base}/processed", *rules, *more)
+        assert status == 1 - number, capsys.readouterr().out
+    (tmp_path / "none.json").write_text("[]")
+    with pytest.raises(InvalidInputError, match="no report, allowed: a file that --report-json wrote"):
+        command("check", "http://127.0.0.1:1/", "--baseline", str(tmp_path / "none.json"))
+
+
+@pytest.mark.slow
+def test_full_fidelity_reaches_the_same_verdict() -> None:
+    verdicts = []
+    for full_fidelity in (False, True):
+        rules = ("pays-no-price", "one-bad-event-blocks-none")
+        result = checked(consumer_app("requires-device"), rules=rules, full_fidelity=full_fidelity)
+        verdicts.append([(finding.id, finding.outcome, finding.actual) for finding in result.rules])
+        assert (result.deliveries.modelled == 0) is full_fidelity
+        assert result.deliveries.attempts + result.deliveries.modelled > 2 * 25_920
+    assert verdicts[0] == verdicts[1]
+    assert "costs 25,920 requests and" in verdicts[0][0][2]
+
+
+RESTART = """\
+import os, signal, subprocess, sys, time
+folder, arguments = sys.argv[1], sys.argv[2:]
+pid = folder + "/pid"
+if os.path.exists(pid):
+    os.kill(int(open(pid).read()), signal.SIGKILL)
+started = subprocess.Popen(
+    [sys.executable, "-m", "mockcampaign", "consumer", *arguments],
+    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+)
+open(pid, "w").write(str(started.pid))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bug", "violated"),
+    [
+        (None, set()),
+        ("forgets-everything", {"keeps-over-crash"}),
+        ("commits-every-ten-lists", {"keeps-over-crash"}),
+        ("keeps-keys-in-memory", {"once-after-crash"}),
+    ],
+)
+def test_what_a_crash_takes(bug: str | None, violated: set[str], tmp_path: Path) -> None:
+    port = unused_port()
+    script = tmp_path / "restart.py"
+    script.write_text(RESTART)
+    consumer = ["--port", str(port), "--store", str(tmp_path / "store"), *([] if bug is None else ["--bug", bug])]
+    restart = [sys.executable, str(script), str(tmp_path), *consumer]
+    subprocess.run(restart, check=True)
+    report = tmp_path / "report.json"
+    base = f"http://127.0.0.1:{port}"
+    arguments = ("--probe", f"{base}/processed", "--rules", "crash,answers-200", "--restart-cmd", shlex.join(restart))
+    try:
+        command(
+            "check",
+            f"{base}/hook",
+            *arguments,
+            "--report-json",
+            str(report),
+            "--wait-for-consumer",
+            "30s",
+            "--budget",
+            "3m",
+        )
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    found = {rule["id"]: rule["outcome"] for rule in json.loads(report.read_bytes())["rules"]}
+    assert {rule for rule, outcome in found.items() if outcome == "fail"} == violated, found
+    assert "could-not-tell" not in found.values()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.credentials import credentials
@@ -52,6 +53,9 @@ class _Names(click.ParamType[tuple[str, ...]]):
 @click.option("--strict", is_flag=True, help="Hazards fail it; must-rules that were not exercised are status 3.")
 @click.option("--explain", is_flag=True, help="Whole timelines, and how to see a violation again.")
 @click.option("--scenarios", type=FOLDER, help="Write a scenario file for each violation into this folder.")
+@click.option("--baseline", type=EXISTING_FILE, help="Accept what an earlier --report-json found, and nothing new.")
+@click.option("--full-fidelity", is_flag=True, help="Really send every attempt of long spans of equal failures.")
+@click.option("--restart-cmd", "restart_command", metavar="COMMAND", help="Kills the consumer and starts it again.")
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
 @common_options
@@ -68,6 +72,7 @@ def check(
     wait_for_consumer: int,
     explain: bool,
     scenarios: Path | None,
+    baseline: Path | None,
     ca_file: Path | None,
     insecure: bool,
     seed: int | None,
@@ -109,6 +114,7 @@ def check(
         event_type=EventType(event_type),
         authentication=credentials(basic_auth, key_auth),
         probe_fields=probe_fields or tuple(FIELDS),
+        known=() if baseline is None else _known(baseline),
         **options,
     )
     color = use_color(no_color)
@@ -153,6 +159,24 @@ def check(
     if scenarios is not None:
         _write_scenarios(result, scenarios)
     return exit_status(result) if status is None else status
+
+
+class _Known(msgspec.Struct):
+    id: str
+    outcome: str
+
+
+class _Baseline(msgspec.Struct):
+    rules: list[_Known]
+
+
+def _known(path: Path) -> tuple[str, ...]:
+    """The rules that were violated in an earlier report."""
+    try:
+        earlier = msgspec.json.decode(path.read_bytes(), type=_Baseline)
+    except (OSError, msgspec.MsgspecError):
+        raise InvalidInputError(f"--baseline {path}: no report, allowed: a file that --report-json wrote") from None
+    return tuple(finding.id for finding in earlier.rules if finding.outcome in ("fail", "warn"))
 
 
 def _write_scenarios(result: RunResult, folder: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import shlex
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import msgspec
 
+from mockcampaign.compliance.commands import parsed, printed
 from mockcampaign.compliance.probe import ACCOUNT_BYTES_MAX, Probe, found_in
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.transport import Transport
@@ -61,7 +60,7 @@ class CommandAccount:
 
     def __init__(self, command: str, *, events: str | None = None, count: str | None = None, timeout: int) -> None:
         """`events` or `count` is a JMESPath into what is printed; `timeout` in milliseconds."""
-        self._command = shlex.split(command)
+        self._command = parsed(command)
         self._events = events
         self._count = count
         self._timeout = timeout
@@ -71,28 +70,12 @@ class CommandAccount:
         return self._count is None
 
     async def ask(self) -> Found:
-        whose = f"probe command {self._command[0]}"
-        try:
-            running = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
-            )
-        except OSError as error:
-            raise CouldNotTellError(f"{whose}: {error.strerror}") from None
-        try:
-            async with asyncio.timeout(self._timeout / 1_000):
-                printed, _ = await running.communicate()
-        except TimeoutError:
-            raise CouldNotTellError(f"{whose}: still running after {self._timeout} ms") from None
-        finally:
-            if running.returncode is None:
-                running.kill()
-                await running.wait()
-        if running.returncode:
-            raise CouldNotTellError(f"{whose}: ended with status {running.returncode}")
-        if len(printed) > ACCOUNT_BYTES_MAX:
+        whose = "probe command"
+        text = await printed(self._command, whose, timeout=self._timeout)
+        if len(text) > ACCOUNT_BYTES_MAX:
             raise CouldNotTellError(f"{whose}: printed more than {ACCOUNT_BYTES_MAX} bytes")
         try:
-            answer = msgspec.json.decode(printed)
+            answer = msgspec.json.decode(text)
         except msgspec.DecodeError:
             raise CouldNotTellError(f"{whose}: did not print JSON") from None
         return found_in(answer, whose, events=self._events, count=self._count)

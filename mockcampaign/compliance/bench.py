@@ -13,6 +13,7 @@ import msgspec
 
 from mockcampaign.campaign import Campaign, FaultInForce
 from mockcampaign.compliance.account import AccountSource, Found, UrlAccount
+from mockcampaign.compliance.commands import parsed, printed
 from mockcampaign.compliance.history import History
 from mockcampaign.compliance.probe import Probe, canonical
 from mockcampaign.compliance.processed import Difference, difference, sent_events
@@ -38,6 +39,7 @@ from mockcampaign.policy import MINUTE, Policy
 from mockcampaign.transport import Transport
 from mockcampaign.transport.faults import NewConnection
 from mockcampaign.transport.wall import pause
+from mockcampaign.transport.wire import wait_until_reachable
 
 PACE = 101
 """Milliseconds from one event to the next, unless a rule says otherwise: no two are of the same moment, nor are events
@@ -48,6 +50,9 @@ HEAD_START = 10 * MINUTE
 
 MODELLED_AFTER = 3
 """After so many equal failures of one list, most further attempts are modelled."""
+
+RESTART_TIMEOUT = 30_000
+"""How long the command that restarts the consumer may take, and the consumer after it, in milliseconds."""
 
 SETTLE_POLL = 50
 """Milliseconds between two looks at an account that may still change."""
@@ -402,6 +407,19 @@ class Bench:
     def expect_events_of(self, events: Iterable[Event]) -> None:
         """Look for these in the account, too, though they were not sent as Campaign sends them."""
         self._mail_ids.update(event["mailId"] for event in events)
+
+    async def restart(self, *, after: int) -> None:
+        """Kill the consumer and start it again, so many milliseconds from now by the wall's clock.
+
+        Raises `CouldNotTellError` where the command fails, or the consumer does not come back.
+        """
+        command = self.settings.restart_command
+        if command is None:
+            raise NotExercised("needs a command that restarts the consumer")
+        await pause(after)
+        await printed(parsed(command), "restart command", timeout=RESTART_TIMEOUT, output=False)
+        if not await wait_until_reachable(self.url, RESTART_TIMEOUT):
+            raise CouldNotTellError(f"consumer {self.url}: not back {RESTART_TIMEOUT} ms after its restart")
 
     # The account
 

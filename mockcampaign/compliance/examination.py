@@ -233,6 +233,7 @@ class Examiner:
             actual=self._masking.text(reason or "" if examined is None else examined.actual),
             evidence=() if entries is None else _attempts(entries),
             family=rule.family,
+            known=wrong and rule.id in self._settings.known,
             reason=None if reason is None else self._masking.text(reason),
             fix=rule.fix if wrong else None,
             cannot_tell=rule.cannot_tell or None,

@@ -100,4 +100,4 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """How much virtual time it needs, in milliseconds; the events that it sends are as old at its end."""
     stage: int = 0
     """When it is examined: 0 first, 1 where it reaches far back in time, 2 and 3 where it sends what may leave a
-    consumer in a bad state."""
+    consumer in a bad state, 4 where it kills it."""

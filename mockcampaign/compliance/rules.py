@@ -40,6 +40,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Positions in the journal."""
     place: str | None = None
     """`file:line:column` of an expectation."""
+    known: bool = False
+    """Whether it was accepted beforehand: then it violates the rule, and fails nothing."""
     family: str | None = None
     """Of a rule in the catalogue."""
     reason: str | None = None

@@ -43,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long the whole check may take, by the wall's clock."""
     probe_fields: tuple[str, ...] = tuple(FIELDS)
     """Which fields of an event the account shows; those that it does not know are not compared."""
+    known: tuple[str, ...] = ()
+    """Ids of rules whose violation is accepted."""
     full_fidelity: bool = False
     """Whether long spans of equal failures are really sent, attempt by attempt."""
     restart_command: str | None = None

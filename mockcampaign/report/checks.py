@@ -32,7 +32,7 @@ def check_lines(
 
 def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterator[list[Styled]]:
     """The last lines: the verdict in one sentence, and what was sent."""
-    failed = any(finding.outcome == "fail" for finding in result.rules)
+    failed = any(finding.outcome == "fail" and not finding.known for finding in result.rules)
     style = BAD if failed or not (result.compliant or result.trouble) else DOUBT if result.trouble else GOOD
     word = "NOT COMPLIANT" if style is BAD else "could not tell" if style is DOUBT else "compliant"
     yield [(word, style), (f"  {result.headline}", STRONG)]
@@ -62,7 +62,7 @@ def _finding_lines(
     said = printable(finding.actual) if verbosity > 0 or finding.outcome == "not-exercised" else ""
     yield [
         ("  ", PLAIN),
-        MARKS[finding.outcome],
+        ("known", DOUBT) if finding.known else MARKS[finding.outcome],
         (f" {finding.id:<30} ", STRONG if wrong else PLAIN),
         (finding.title, PLAIN if wrong else FAINT),
     ]

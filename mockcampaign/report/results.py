@@ -130,7 +130,7 @@ def violates(finding: Finding, scenario: ScenarioResult) -> bool:
 
 
 def _violates(finding: Finding, strict: bool) -> bool:
-    return finding.outcome == "fail" or (strict and finding.outcome == "warn")
+    return not finding.known and (finding.outcome == "fail" or (strict and finding.outcome == "warn"))
 
 
 def run_result(scenarios: Sequence[ScenarioResult]) -> RunResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mockcampaign.compliance.catalogue.acknowledge import ACKNOWLEDGE
 from mockcampaign.compliance.catalogue.authentication import AUTHENTICATION
 from mockcampaign.compliance.catalogue.batch import BATCH
+from mockcampaign.compliance.catalogue.crash import CRASH
 from mockcampaign.compliance.catalogue.failure import FAILURE
 from mockcampaign.compliance.catalogue.http import HTTP
 from mockcampaign.compliance.catalogue.identity import IDENTITY
@@ -26,6 +27,7 @@ CATALOGUE: tuple[Rule, ...] = (
     *POISON,
     *PRICE,
     *FAILURE,
+    *CRASH,
 )
 """All of them. Families stay together, and the basics come first."""
 
@@ -41,6 +43,7 @@ FAMILIES: dict[str, str] = {
     "poison": "one event that cannot be digested among others",
     "status price": "what each answer but 200 costs",
     "failure": "the consumer's own leave nothing half done, the sender's leave it working",
+    "crash": "killed and started again, it still has what it acknowledged",
 }
 """What each family is about."""
 

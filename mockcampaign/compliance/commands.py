@@ -1,0 +1,46 @@
+"""Running the user's own commands."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
+
+
+def parsed(command: str) -> list[str]:
+    """Its words. Raises `InvalidInputError` where there are none, or quotes do not match."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise InvalidInputError(f"command {command!r}: {error}, allowed: words as a shell has them") from None
+    if not words:
+        raise InvalidInputError("an empty command, allowed: a program and its arguments")
+    return words
+
+
+async def printed(words: list[str], whose: str, *, timeout: int, output: bool = True) -> bytes:
+    """What a command prints; nothing, where its output is not wanted and may go on when it has ended.
+
+    `timeout` in milliseconds. Raises `CouldNotTellError`, which begins with `whose`, where it does not end well.
+    """
+    stdout = asyncio.subprocess.PIPE if output else asyncio.subprocess.DEVNULL
+    stderr = None if output else asyncio.subprocess.DEVNULL
+    try:
+        running = await asyncio.create_subprocess_exec(
+            *words, stdin=asyncio.subprocess.DEVNULL, stdout=stdout, stderr=stderr
+        )
+    except OSError as error:
+        raise CouldNotTellError(f"{whose} {words[0]}: {error.strerror}") from None
+    try:
+        async with asyncio.timeout(timeout / 1_000):
+            text, _ = await running.communicate()
+    except TimeoutError:
+        raise CouldNotTellError(f"{whose} {words[0]}: still running after {timeout} ms") from None
+    finally:
+        if running.returncode is None:
+            running.kill()
+            await running.wait()
+    if running.returncode:
+        raise CouldNotTellError(f"{whose} {words[0]}: ended with status {running.returncode}")
+    return text or b""
