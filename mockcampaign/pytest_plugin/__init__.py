@@ -6,6 +6,7 @@ else comes with the first fixture or scenario file that is used.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -17,14 +18,16 @@ if TYPE_CHECKING:
     from mockcampaign.pytest_plugin.account import Deliveries as Deliveries
     from mockcampaign.pytest_plugin.account import Delivery as Delivery
     from mockcampaign.pytest_plugin.account import Events as Events
+    from mockcampaign.pytest_plugin.check import CampaignCheck as CampaignCheck
     from mockcampaign.pytest_plugin.clock import CampaignClock as CampaignClock
     from mockcampaign.pytest_plugin.fixture import CampaignFixture as CampaignFixture
     from mockcampaign.pytest_plugin.server import CampaignServer as CampaignServer
     from mockcampaign.pytest_plugin.server import LiveServer
 
-__all__ = ["CampaignClock", "CampaignFixture", "CampaignServer", "Deliveries", "Delivery", "Events"]
+__all__ = ["CampaignCheck", "CampaignClock", "CampaignFixture", "CampaignServer", "Deliveries", "Delivery", "Events"]
 
 _HOMES = {
+    "CampaignCheck": "check",
     "CampaignClock": "clock",
     "CampaignFixture": "fixture",
     "CampaignServer": "server",
@@ -122,6 +125,18 @@ def campaign_server(request: pytest.FixtureRequest) -> Iterator[CampaignServer]:
 
     with judged(request.node, CampaignServer(settings_of(request.node), live)) as lent_server:
         yield lent_server
+
+
+@pytest.fixture
+def campaign_check(request: pytest.FixtureRequest) -> Iterator[CampaignCheck]:
+    """The whole catalogue of rules against your consumer.
+
+    report = campaign_check(app, path="/hook", probe=app.processed)
+    """
+    from mockcampaign.pytest_plugin.check import CampaignCheck
+
+    with contextlib.closing(CampaignCheck(request)) as lent_check:
+        yield lent_check
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -72,5 +72,5 @@ def _by_time_machine(library: Any, now: datetime) -> Any:
 
 
 def _by_freezegun(library: Any, now: datetime) -> Any:
-    # The event loop goes by real time, or nothing in it would ever time out.
-    return library.freeze_time(now, real_asyncio=True)
+    # The event loop goes by real time, or nothing in it would ever time out; and so does pytest, which times tests.
+    return library.freeze_time(now, real_asyncio=True, ignore=["_pytest."])
