@@ -120,17 +120,6 @@ class ReadsAsWindows(ReadsTextAs):
     encoding, errors = "cp1252", "replace"
 
 
-class ReadsJsonLines(Consumer):
-    """Takes the last of two equal names, and NaN."""
-
-    def parse(self, body: bytes) -> list[Event]:
-        try:
-            events = json.loads(body)
-        except ValueError:
-            raise HTTPException(400) from None
-        return events if isinstance(events, list) else [events]
-
-
 class StoresRefused(Consumer):
     """Answers 401 to wrong credentials when it has stored what they came with, if it could."""
 
@@ -145,13 +134,6 @@ class AcceptsGet(Consumer):
 
 class AcceptsDelete(Consumer):
     methods = ("DELETE", "POST")
-
-
-class WantsSmallHeaders(Consumer):
-    async def read(self, request: Request) -> bytes:
-        if request.headers.get("content-type", "").partition(";")[2].strip().lower() not in ("", "charset=utf-8"):
-            raise HTTPException(415)
-        return await super().read(request)
 
 
 class WantsLowerCaseCharset(Consumer):
@@ -246,7 +228,7 @@ VARIANTS: Mapping[str, type[Consumer]] = {
             )
         )
     ),
-    "truncates-at-20": texts(lambda text: text[:40]),
+    "truncates-at-30": texts(lambda text: text[:30]),
     "truncates-at-100": texts(lambda text: text[:100]),
     "truncates-at-255": texts(lambda text: text[:255]),
     "upper-cases-recipients": field("recipientId", str.upper),
@@ -277,6 +259,5 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "refuses-with-404": refusing_with(404),
     "refuses-with-500": refusing_with(500),
     "refuses-with-400": refusing_with(400),
-    "stores-refused-too": StoresRefused,
 }
 """By names that say what is wrong."""

@@ -22,7 +22,7 @@ from mockcampaign.samples.handmade import served_by_hand
 from mockcampaign.samples.store import Store
 from mockcampaign.serving import served
 
-__all__ = ["BUGS", "consumer_app", "consumer_served"]
+__all__ = ["BUGS", "application", "consumer_app", "consumer_served"]
 
 
 @contextlib.contextmanager
@@ -69,7 +69,11 @@ def consumer_app(
         raise InvalidInputError(f"store {store}: {error.strerror}, allowed: a file that can be written") from None
     except msgspec.MsgspecError:
         raise InvalidInputError(f"store {store}: not written by a sample consumer, allowed: a new file") from None
-    consumer = (Consumer if bug is None else BUGS[bug].consumer)(held, basic_authentication)
+    return application((Consumer if bug is None else BUGS[bug].consumer)(held, basic_authentication))
+
+
+def application(consumer: Consumer) -> Starlette:
+    """The application around it."""
     return Starlette(
         routes=[
             Route("/hook", consumer.hook, methods=list(consumer.methods)),
