@@ -245,6 +245,7 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
     "requires-device": (seen([event(1), without("device")]), ([200], [1, 0]), ([500], [])),
     "skips-without-device": (seen([event(1), without("device"), event(2)]), ([200], [1, 0, 2]), ([200], [1, 2])),
     "drops-poisoned-lists": (seen([event(1), without("device")]), ([200], [1, 0]), ([200], [])),
+    "drops-lists-with-nul": (seen([event(1), event(2, browser="\0")]), ([200], [1, 2]), ([200], [])),
     "stops-at-poison": (seen([event(1), without("device"), event(2)]), ([200], [1, 0, 2]), ([200], [1])),
     # order
     "drops-out-of-order": (
@@ -286,7 +287,7 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         ([500, 200, 500], [0, 1, 0, 1, 0]),
     ),
     "commits-event-by-event": (
-        seen([event(1), event(1), event(2)], [event(1), event(2)], *[[event(3), without("device", 4)]] * 2),
+        seen([event(1), event(1), event(2)], [event(1), event(2)], *[[event(3), without("created", 4)]] * 2),
         ([200] * 4, [1, 1, 2, 3, 4]),
         ([200, 200, 500, 500], [1, 1, 2, 3, 3]),
     ),
@@ -329,6 +330,11 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         statuses([event(subscriptionId=2**31)], [event(subscriptionId=2**31 - 1)]),
         [200, 200],
         [400, 200],
+    ),
+    "takes-columns-from-first-event": (
+        statuses([without("device")], [event(1), without("device")], [event(1), event(2)]),
+        [200, 200, 200],
+        [200, 500, 200],
     ),
     "reads-floats": (kept("mailingId", 2**53 + 1), 2**53 + 1, 2**53),
     "reads-latin-1": (kept("browser", "Café"), "Café", "CafÃ©"),

@@ -203,7 +203,17 @@ def _odd_fields(bench: Bench, events: list[Event]) -> str:
     return f"{size}, {' and '.join(dict.fromkeys(named)) or 'nothing odd but its times'}"
 
 
-def _rule(rule_id: str, title: str, requirement: str, expected: str, examine: Examine, fix: str, example: str) -> Rule:
+def _rule(
+    rule_id: str,
+    title: str,
+    requirement: str,
+    expected: str,
+    examine: Examine,
+    fix: str,
+    example: str,
+    *,
+    rests_on: tuple[str, ...] = (),
+) -> Rule:
     return Rule(
         id=rule_id,
         family="payload",
@@ -213,6 +223,7 @@ def _rule(rule_id: str, title: str, requirement: str, expected: str, examine: Ex
         expected=expected,
         examine=examine,
         relies_on=("list", "retry", "fields"),
+        rests_on=rests_on,
         fix=fix,
         example=example,
         cannot_tell="Without a probe that tells events, only whether they are taken, not whether they are kept.",
@@ -314,5 +325,6 @@ PAYLOAD = (
         _generated,
         _FIX,
         _EXAMPLE,
+        rests_on=("takes-every-size", "takes-large-body", "processes-mixed-mailings"),
     ),
 )

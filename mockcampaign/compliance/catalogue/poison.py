@@ -20,6 +20,7 @@ def _candidates(bench: Bench) -> list[Oddity]:
     makers = (
         *(oddities.absent_fields, oddities.null_fields, oddities.unknown_names, oddities.addresses),
         *(oddities.unknown_fields, oddities.large_ids, oddities.recipient_ids, oddities.texts),
+        oddities.control_characters,
     )
     return [oddity for make in makers for oddity in make(kind)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -33,7 +34,7 @@ class FailsAfterStoring(CountsRepeats):
 
 
 class CommitsEventByEvent(CountsRepeats):
-    """Falls over an event without device when those before it are stored; a list that was stored whole is known."""
+    """Falls over an event without a moment when those before it are stored; a list that was stored whole is known."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
@@ -42,7 +43,7 @@ class CommitsEventByEvent(CountsRepeats):
     async def process(self, events: list[Event]) -> None:
         identified = Consumer.identified(self, events)
         for event in [event for identity, event in identified.items() if identity not in self.seen]:
-            event["device"].strip()
+            datetime.fromtimestamp(event["created"] / 1_000, UTC)
             await super().process([event])
         self.seen.update(identified)
 
@@ -175,7 +176,7 @@ BUGS: Mapping[str, Bug] = {
         "stores a list, then answers 500 the first time, and stores it again when it comes again", FailsAfterStoring
     ),
     "commits-event-by-event": Bug(
-        "answers 500 at an event without device, has stored those before it, and stores them at each retry",
+        "answers 500 at an event without a moment, has stored those before it, and stores them at each retry",
         CommitsEventByEvent,
     ),
     "throttles-backlogs": Bug("answers 429 after 60 full lists within a minute", ThrottlesBacklogs),

@@ -74,6 +74,16 @@ def field(name: str, change: Callable[[str], Any]) -> type[Consumer]:
     return keeping(lambda event: event | {name: change(event[name])} if isinstance(event.get(name), str) else event)
 
 
+class TakesColumnsFromFirstEvent(Consumer):
+    """Inserts a list in one statement, whose columns are the fields of the first event."""
+
+    def parse(self, body: bytes) -> list[Event]:
+        events = super().parse(body)
+        if any(event.keys() != events[0].keys() for event in events):
+            raise HTTPException(500, "the number of columns does not match")
+        return events
+
+
 class ReadsFloats(Consumer):
     """Reads numbers as JavaScript does."""
 
@@ -132,6 +142,9 @@ BUGS: Mapping[str, Bug] = {
     ),
     "refuses-ipv6": Bug("answers 400 to an IPv6 address", refusing(_no_ipv4)),
     "refuses-beyond-int32": Bug("has a column for subscriptionId that ends at 2,147,483,647", refusing(_beyond_int32)),
+    "takes-columns-from-first-event": Bug(
+        "answers 500 where an event has other fields than the first of its list", TakesColumnsFromFirstEvent
+    ),
     "reads-floats": Bug("reads numbers as floats, and changes ids beyond 2^53", ReadsFloats),
     "reads-latin-1": Bug("takes bodies for Latin-1, and turns é into Ã©", ReadsLatin1),
     "keeps-ids-as-text": Bug("keeps ids as text, as CSV files do", keeping(_ids_as_text)),

@@ -30,6 +30,15 @@ class DropsPoisonedLists(RequiresDevice):
             await super().process(events)
 
 
+class DropsListsWithNul(Consumer):
+    """Uses a store that cannot hold NUL in texts, as PostgreSQL cannot."""
+
+    async def process(self, events: list[Event]) -> None:
+        if any("\0" in value for event in events for value in event.values() if isinstance(value, str)):
+            return  # "logged, and on to the next"
+        await super().process(events)
+
+
 class StopsAtPoison(RequiresDevice):
     async def process(self, events: list[Event]) -> None:
         for index, event in enumerate(events):
@@ -46,6 +55,9 @@ BUGS: Mapping[str, Bug] = {
     "skips-without-device": Bug("leaves events without device out, without a word", SkipsWithoutDevice),
     "drops-poisoned-lists": Bug(
         "logs an event without device as an error, and drops the whole list with its 200", DropsPoisonedLists
+    ),
+    "drops-lists-with-nul": Bug(
+        "logs a text with NUL as an error, and drops the whole list with its 200", DropsListsWithNul
     ),
     "stops-at-poison": Bug(
         "stops at an event without device, and drops it and the rest of the list with its 200", StopsAtPoison
