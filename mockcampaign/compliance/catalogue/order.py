@@ -127,7 +127,11 @@ async def _milliseconds(bench: Bench) -> Examined:
     if "created" not in bench.settings.probe_fields:
         raise NotExercised("the account does not show created (--probe-fields)")
     await bench.must_deliver(bench.events(1))
-    events = [bench.event(created=bench.campaign.now - 1_000 * number - 1 - 332 * number) for number in range(3)]
+    seconds = [{**event, "created": event["created"] // 1_000 * 1_000} for event in bench.events(3)]
+    events = [
+        {**event, "created": event["created"] + milliseconds}
+        for event, milliseconds in zip(seconds, (1, 333, 999), strict=True)
+    ]
     await bench.must_deliver(events)
     held = {event.get("mailId"): event.get("created") for event in await bench.events_held()}
     for event in events:
