@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,22 +11,21 @@ from typing import Any
 import msgspec
 import pytest
 
+from attempts import many_attempts
 from browsers import browser, clean_page
-from builders import START, exporter
+from builders import exporter
 from commands import mockcampaign
-from mockcampaign.engine.journal import Attempted, Entry, Happened
-from mockcampaign.model import BasicAuthentication, EventType, Responded
+from mockcampaign.model import BasicAuthentication, Responded
 from mockcampaign.report.html import DATA_BYTES_MAX, ROWS_MAX, to_html
 from mockcampaign.report.results import RunResult, run_result
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
-from results import every_outcome, outage, scenario
+from results import every_outcome, scenario
 
 MEGABYTE = 1_000_000
 
 # Made here, since no other event loop can run while the browser's does.
 RESULT = every_outcome()
-FIRST_ENTRIES = outage({}).journal.entries[:3]
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +200,7 @@ def test_an_attempt_opens_to_its_request_and_answer(opened: Any) -> None:
     assert button.get_attribute("aria-expanded") == "true"
     words = page.locator("details[open] tr.detail").inner_text()
     assert "POST http://consumer/clicks\nContent-Type: application/json" in words
-    assert '{"n":6}\n]' in words
+    assert '{"n":5},\n{"n":6}\n]' in words
     assert "HTTP 503\ncontent-type: text/plain\nretry-after: 5\n\nbusy, come again" in words
     button.click()
     assert page.locator("tr.detail").count() == 0
@@ -232,53 +230,6 @@ def test_what_has_no_room_is_counted_and_what_failed_stays() -> None:
     page = to_html(run_result([scenario(journal=journal, findings=())])).decode()
     assert "There was no room for 500 more attempts" in page
     assert len(page) < 2 * MEGABYTE
-
-
-def many_attempts(count: int) -> list[Entry]:
-    """Lists of one event as large as real ones, each answered differently, so that nothing folds."""
-    draw = random.Random(1)
-    entries = list(FIRST_ENTRIES)
-    for number in range(1, count + 1):
-        at = START + number * 700
-        event = msgspec.json.encode(
-            {
-                "type": "open",
-                "recipientId": str(draw.randrange(10**11, 10**12)),
-                "userListId": 123456789003,
-                "remoteAddress": f"203.0.{draw.randrange(255)}.{draw.randrange(255)}",
-                "clientId": 123456789001,
-                "mailingId": 123456789004,
-                "created": at,
-                "subscriptionId": draw.randrange(10**6, 10**7),
-                "mailId": f"{draw.getrandbits(40):08X}-{draw.getrandbits(40):08X}-{draw.getrandbits(30):06X}",
-                "device": "desktop",
-                "operatingSystem": "Windows 10",
-                "browser": "Firefox 64.1",
-            }
-        )
-        entries.append(
-            Happened(
-                at=at,
-                client_id=7,
-                type=EventType.OPEN,
-                first_serial=number,
-                events=(msgspec.Raw(event),),
-                webhook_ids=(1,),
-            )
-        )
-        entries.append(
-            Attempted(
-                at=at,
-                webhook_id=1,
-                serials=((number, number),),
-                first_number=1,
-                count=1,
-                interval=0,
-                took=0,
-                outcome=Responded(200, (("x-request-id", f"{draw.getrandbits(128):032x}"),), b"stored %d" % number, 12),
-            )
-        )
-    return entries
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ import junitparser
 import pytest
 
 from commands import mockcampaign, written
+from golden import check_golden
 from mockcampaign.engine.journal_file import read_journals
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
@@ -61,6 +62,31 @@ def test_several_scenarios_share_a_journal_and_every_output_works(tmp_path: Path
     assert (done.returncode, done.stderr) == (1, "")
     assert [suite.name for suite in junitparser.JUnitXml.fromfile(str(tmp_path / "r.xml"))] == ["three opens", "again"]
     assert {"r.html", "r.json"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_each_scenario_of_a_matrix_is_judged_by_its_own_expectations(tmp_path: Path, broken_url: str) -> None:
+    matrix = "name: list of ${matrix.size}\nmatrix: {size: [1, 3]}\n"
+    path = written(
+        tmp_path,
+        ("name: three opens\n", matrix),
+        ("count: 3", 'count: "${matrix.size}"'),
+        ("{delivered: 3}", '{delivered: "${matrix.size}"}'),
+    )
+    run = mockcampaign("run", ".", "--jobs", "2", *JOURNAL, folder=tmp_path, CONSUMER_URL=broken_url)
+    judged = mockcampaign("judge", "j.jsonl", folder=tmp_path, CONSUMER_URL=broken_url)
+    assert (run.returncode, judged.returncode, judged.stderr) == (1, 1, "")
+    assert judged.stdout == run.stdout
+    path.write_text(path.read_text().replace("list of", "lists of"))
+    renamed = mockcampaign("judge", "j.jsonl", folder=tmp_path, CONSUMER_URL=broken_url)
+    assert renamed.returncode == 2
+    assert "makes no scenario called 'list of 1', only 'lists of 1', 'lists of 3'" in renamed.stderr
+
+
+def test_a_journal_of_an_earlier_version_is_still_read() -> None:
+    """Journals are kept as evidence, so this file stays as it is."""
+    done = mockcampaign("judge", "fixtures/journals/outage.jsonl", "-v", folder=Path(__file__).parent.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    check_golden("judged.txt", done.stdout)
 
 
 def test_what_is_no_journal_is_status_2(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import os
 import re
 from pathlib import Path
 
@@ -48,6 +49,13 @@ def test_the_json_schema_is_a_schema_that_the_report_keeps_to() -> None:
     del report["scenarios"][0]["journal"][0]["seed"]
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(report, schema)
+
+
+def test_the_shipped_schema_is_current() -> None:
+    path = Path(__file__).parent.parent / "fixtures/report.schema.json"
+    if os.environ.get("GOLDEN") == "write":
+        path.write_bytes(json_schema())
+    assert path.read_bytes() == json_schema(), "mockcampaign schema report > fixtures/report.schema.json"
 
 
 def test_the_json_report_is_read_back_as_the_same_result() -> None:

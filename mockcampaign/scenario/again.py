@@ -8,7 +8,7 @@ from mockcampaign.compliance.rules import RULES, Finding
 from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.journal import Entry, StepReached, WebhookChanged
 from mockcampaign.model import WebhookStatus
-from mockcampaign.scenario.judge import _webhook_ids, judge, nothing_shown
+from mockcampaign.scenario.judge import judge, nothing_shown, webhook_ids
 from mockcampaign.scenario.load import Plan
 
 Judged = tuple[list[Finding], list[Finding], str | None]
@@ -30,14 +30,14 @@ def judge_again(plan: Plan | None, entries: Sequence[Entry]) -> Judged:
 
 def _nothing_delivered(entries: Sequence[Entry]) -> str | None:
     """Rules alone are kept by a consumer that never takes anything; that shows nothing."""
-    webhook_ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
-    return None if tally(entries, webhook_ids).delivered else "nothing was delivered, so that nothing was shown"
+    ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
+    return None if tally(entries, ids).delivered else "nothing was delivered, so that nothing was shown"
 
 
 def webhook_names(plan: Plan | None, entries: Sequence[Entry]) -> dict[str, int]:
     """Ids by name, of those that came to be."""
     created = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
-    names = {} if plan is None else _webhook_ids(plan)
+    names = {} if plan is None else webhook_ids(plan)
     return {name: webhook_id for name, webhook_id in names.items() if webhook_id in created}
 
 

@@ -52,7 +52,7 @@ def finding(plan: Plan, expectation: Expectation, entries: Sequence[Entry] | Non
     if entries is not None and expectation.subject == "consumer":
         judged = _judge_consumer(expectation, entries)
     elif entries is not None:
-        webhook_id = _webhook_ids(plan)[expectation.subject]
+        webhook_id = webhook_ids(plan)[expectation.subject]
         judged = CHECKS[expectation.field].judge(entries, webhook_id, now, expectation.wanted)
     outcome, actual, evidence = judged
     name = f"{expectation.subject}.{expectation.field}"
@@ -111,7 +111,7 @@ def _judge_consumer(expectation: Expectation, entries: Sequence[Entry]) -> Judge
     return verdict(not wrong), summary, (*account.evidence, position)
 
 
-def _webhook_ids(plan: Plan) -> dict[str, int]:
+def webhook_ids(plan: Plan) -> dict[str, int]:
     """Ids are given in order of creation, which the plan knows."""
     names = list(plan.scenario.webhooks)
     for step in plan.steps:

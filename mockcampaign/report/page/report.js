@@ -456,8 +456,8 @@
     const head = [`POST ${url}`, "Content-Type: application/json"];
     if (credentials === "basicAuth") head.push("Authorization: Basic ***");
     if (credentials === "keyAuth") head.push("(a header with a key: ***)");
-    const lines = known.map((event) => `  ${event}`).join(",\n");
-    const list = known.length ? `[\n${lines}${left ? `,\n  … and ${count(left, "more event")}` : ""}\n]` : `[… ${count(left, "event")}]`;
+    const lines = known.join(",\n");
+    const list = known.length ? `[\n${lines}${left ? `,\n… and ${count(left, "more event")}` : ""}\n]` : `[… ${count(left, "event")}]`;
     const made = element("div", {className: "exchange"});
     made.append(element("div", {className: left || !known.length ? "wide" : ""},
       element("h4", {textContent: attempt.times > 1 ? `Request, ${attempt.times.toLocaleString("en")} times every ${duration(attempt.interval)}` : "Request"}),
