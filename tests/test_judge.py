@@ -79,7 +79,7 @@ def test_each_scenario_of_a_matrix_is_judged_by_its_own_expectations(tmp_path: P
     path.write_text(path.read_text().replace("list of", "lists of"))
     renamed = mockcampaign("judge", "j.jsonl", folder=tmp_path, CONSUMER_URL=broken_url)
     assert renamed.returncode == 2
-    assert "makes no scenario called 'list of 1', only 'lists of 1', 'lists of 3'" in renamed.stderr
+    assert "its matrix makes no run 'list of 1', allowed: lists of 1, lists of 3" in renamed.stderr
 
 
 def test_a_journal_of_an_earlier_version_is_still_read() -> None:

@@ -95,6 +95,17 @@ def test_a_warning_is_a_failure_where_the_run_is_strict() -> None:
         assert violates(result.scenarios[0].expectations[0], result.scenarios[0]) is strict
 
 
+def test_a_known_violation_fails_nothing_and_is_shown() -> None:
+    nothing = exporter().journal.entries
+    result = run_result([scenario(findings=(finding(outcome="fail", known=True),), journal=nothing)])
+    assert exit_status(result) == 0
+    assert [(suite.failures, suite.skipped) for suite in parsed(result)] == [(0, 4)]
+    assert 'message="known violation: 253"' in to_junit(result, WHEN).decode()
+    assert next(annotation_lines(result, str)).startswith("::warning ")
+    assert "- ⚠️ known: **" in to_markdown(result)
+    assert '<span class="tag">known</span>' in to_html(result).decode()
+
+
 def test_annotations() -> None:
     lines = list(annotation_lines(every_outcome(), lambda path: f"tests/{path}"))
     check_golden("annotations.txt", "\n".join(lines) + "\n")

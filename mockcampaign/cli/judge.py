@@ -87,17 +87,3 @@ def _plan(path: Path, name: str) -> Plan:
             f"{path}: its matrix makes no run {name!r}, allowed: {', '.join(p.name for p in plans)}"
         )
     return chosen[0]
-
-
-def _plan(path: Path, name: str) -> Plan:
-    """The plan of a file that was played; a file with a matrix has several, which their names tell apart."""
-    from mockcampaign.scenario.load import load_all
-
-    plans = load_all(path)
-    if len(plans) == 1:
-        return plans[0]
-    for plan in plans:
-        if plan.scenario.name == name:
-            return plan
-    names = ", ".join(repr(plan.scenario.name) for plan in plans)
-    raise InvalidInputError(f"{path}: makes no scenario called {name!r}, only {names}")

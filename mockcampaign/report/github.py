@@ -34,7 +34,7 @@ def _worth_it(result: RunResult) -> Iterator[tuple[str, ScenarioResult, Finding 
         for finding in [*scenario.expectations, *scenario.rules]:
             if violates(finding, scenario) or finding.outcome == "could-not-tell":
                 yield "error", scenario, finding
-            elif finding.outcome == "warn":
+            elif finding.outcome == "warn" or finding.known:
                 yield "warning", scenario, finding
         if scenario.trouble is not None:
             yield "error", scenario, None

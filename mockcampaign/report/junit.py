@@ -81,8 +81,9 @@ def _case(scenario: ScenarioResult, finding: Finding) -> ElementTree.Element:
         kind = ElementTree.SubElement(case, "failure", type=finding.id, message=_text(_message(finding)))
     elif finding.outcome == "could-not-tell":
         kind = ElementTree.SubElement(case, "error", type="could-not-tell", message=_text(_message(finding)))
-    elif finding.outcome == "not-exercised":
-        ElementTree.SubElement(case, "skipped", message=_text(finding.actual))
+    elif finding.outcome == "not-exercised" or finding.known:
+        why = "known violation: " if finding.known else ""
+        ElementTree.SubElement(case, "skipped", message=_text(why + finding.actual))
         return case
     else:
         return case

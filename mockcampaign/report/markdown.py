@@ -69,7 +69,8 @@ def _findings(result: RunResult) -> Iterator[str]:
 
 
 def _finding(scenario: ScenarioResult, finding: Finding) -> Iterator[str]:
-    yield f"- {_OUTCOMES[finding.outcome]} **{_plain(scenario.name)}**: {_plain(finding.title)}"
+    mark = "⚠️ known:" if finding.known else _OUTCOMES[finding.outcome]
+    yield f"- {mark} **{_plain(scenario.name)}**: {_plain(finding.title)}"
     if finding.place is not None:
         yield f"  - at {_plain(finding.place)}"
     yield f"  - required: {_plain(finding.requirement)}"
