@@ -172,7 +172,7 @@ class Document:
     def _union(self, node: yaml.Node, hints: tuple[Any, ...], path: Location, context: _Context) -> Any:
         """The one alternative that fits the node's kind: at most one each takes mappings, lists, numbers, switches and
         words."""
-        known = {_kind(hint): hint for hint in hints if hint is not type(None)}
+        known = _alternatives(hints)
         match node:
             case yaml.MappingNode():
                 kind = "mapping"
@@ -311,6 +311,12 @@ def described(hint: Any) -> str:
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return f"a mapping of {', '.join(field.encode_name for field in msgspec.structs.fields(hint))}"
     return {int: "a whole number", float: "a number", str: "text", bool: "true or false"}[hint]
+
+
+@functools.cache
+def _alternatives(hints: tuple[Any, ...]) -> dict[str, Any]:
+    """The alternatives of a union by the kind of node that each takes."""
+    return {_kind(hint): hint for hint in hints if hint is not type(None)}
 
 
 def _kind(hint: Any) -> str:

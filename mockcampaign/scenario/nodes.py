@@ -68,14 +68,7 @@ def compose(path: Path, what: str) -> yaml.Node:
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"{path}: byte {error.start} is not UTF-8, allowed: UTF-8 text") from None
     try:
-        # Events come flat, so that aliases, tags and depth are refused before anything is built from them.
-        depth = 0
-        for event in yaml.parse(_Named(text, str(path)), Loader=_Loader):
-            _check_event(event)
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEPTH_MAX:
-                raise problem_at(event.start_mark, f"nested deeper than {DEPTH_MAX} levels")
-        node = yaml.compose(_Named(text, str(path)), Loader=_Loader)
+        node = _document(_Loader(_Named(text, str(path))))
     except yaml.MarkedYAMLError as error:
         raise problem_at(error.problem_mark, f"broken YAML: {error.problem}") from None
     except yaml.reader.ReaderError as error:
@@ -88,6 +81,41 @@ def compose(path: Path, what: str) -> yaml.Node:
     if node is None:
         raise InvalidInputError(f"{path}:1:1: the file is empty, allowed: {what}")
     return node
+
+
+def _document(loader: Any) -> yaml.Node | None:
+    """The one document. PyYAML's own composer would follow aliases, tags and any depth."""
+    loader.get_event()  # the stream starts
+    if loader.check_event(yaml.StreamEndEvent):
+        return None
+    loader.get_event()
+    node = _node(loader, 1)
+    loader.get_event()
+    if not loader.check_event(yaml.StreamEndEvent):
+        raise problem_at(loader.get_event().start_mark, "broken YAML: another document begins, allowed: one")
+    return node
+
+
+def _node(loader: Any, depth: int) -> yaml.Node:
+    event = loader.get_event()
+    _check_event(event)
+    start, end = event.start_mark, event.end_mark
+    if isinstance(event, yaml.ScalarEvent):
+        tag = loader.resolve(yaml.ScalarNode, event.value, event.implicit)
+        return yaml.ScalarNode(tag, event.value, start, end)
+    if depth > DEPTH_MAX:
+        raise problem_at(start, f"nested deeper than {DEPTH_MAX} levels")
+    items: list[Any] = []
+    if isinstance(event, yaml.SequenceStartEvent):
+        while not loader.check_event(yaml.SequenceEndEvent):
+            items.append(_node(loader, depth + 1))
+        loader.get_event()
+        return yaml.SequenceNode("tag:yaml.org,2002:seq", items, start, end)
+    while not loader.check_event(yaml.MappingEndEvent):
+        key = _node(loader, depth + 1)
+        items.append((key, _node(loader, depth + 1)))
+    loader.get_event()
+    return yaml.MappingNode("tag:yaml.org,2002:map", items, start, end)
 
 
 def _check_event(event: Any) -> None:
@@ -195,16 +223,16 @@ def _refuse_references(node: yaml.Node) -> None:
 
 
 def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
-    match node:
-        case yaml.ScalarNode():
-            yield node
-        case yaml.SequenceNode():
-            for item in node.value:
-                yield from _scalars(item)
-        case yaml.MappingNode():
-            for key, value in node.value:
-                yield from _scalars(key)
-                yield from _scalars(value)
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, yaml.ScalarNode):
+            yield one
+        elif isinstance(one, yaml.SequenceNode):
+            waiting += reversed(one.value)
+        else:
+            for key, value in reversed(one.value):
+                waiting += (value, key)
 
 
 def _substituted(node: yaml.Node, given: Mapping[str, yaml.ScalarNode], used: set[str]) -> yaml.Node:
