@@ -83,7 +83,7 @@ class Generator:
         first = self._recipients
         self._recipients += count
         people = self._audience.people.stream(first)
-        return _payloads(event_type, first, created, self._mails(mailing_id), people)
+        return _payloads(event_type, first, islice(created, count), self._mails(mailing_id), people)
 
     def payloads_like(self, sample: Sample, created: Iterable[int]) -> Iterator[bytes]:
         """One event for each moment, of the sample's shape: its fields, in its order and formats."""
