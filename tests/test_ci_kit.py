@@ -201,6 +201,7 @@ def command_of(service: Mapping[str, Any]) -> list[str]:
     return shlex.split(service["command"])
 
 
+@pytest.mark.slow
 def test_the_services_of_the_compose_file_work_together(tmp_path: Path) -> None:
     services = COMPOSE["services"]
     written(tmp_path)

@@ -172,10 +172,13 @@ def test_credentials_and_people_stay_out_of_the_journal_even_where_the_consumer_
 
 
 def test_other_credentials_are_known_by_their_unusual_header() -> None:
-    recorder = Recorder("http://consumer", now=NOW)
-    send(recorder, body(event()), Responded(200, (), b"got opensesame", 14), headers=(*JSON, ("x-key", "opensesame")))
-    assert recorded(recorder, Attempted)[0].outcome.body == b"got ***"
-    assert recorded(recorder, WebhookChanged)[0].authentication == "keyAuth"
+    proxied = (*JSON, ("x-forwarded-for", "192.0.2.1"), ("via", "1.1 proxy"))
+    for headers, kind in ((proxied, "none"), ((*proxied, ("x-a", "1"), ("x-key", "opensesame")), "keyAuth")):
+        recorder = Recorder("http://consumer", now=NOW)
+        send(recorder, body(event()), Responded(200, (), b"1 opensesame", 12), headers=headers)
+        said = b"1 opensesame" if kind == "none" else b"*** ***"
+        assert recorded(recorder, Attempted)[0].outcome.body == said
+        assert recorded(recorder, WebhookChanged)[0].authentication == kind
 
 
 def test_kept_names_keep_every_byte() -> None:
@@ -292,7 +295,7 @@ def test_a_journal_with_an_outage_and_faults_happens_again_at_the_same_moments(t
 
 
 def test_a_replay_before_a_consumer_that_takes_nothing_shows_nothing(tmp_path: Path) -> None:
-    written(tmp_path)
+    written(tmp_path, ("seed: 5\n", "seed: 5\npolicy: {event_age_max: 1m}\n"))
     with served(consumer_app()) as url:
         mockcampaign("run", ".", "--journal", "j.jsonl", folder=tmp_path, CONSUMER_URL=url)
     with served(consumer_app("never-answers-200")) as url:

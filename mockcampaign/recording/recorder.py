@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import platform
+import re
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -37,9 +39,15 @@ ENTRIES_MAX = 1_000
 EVENTS_MAX = 20_000
 """What the journal keeps in memory; all of it goes to the file."""
 
-_ORDINARY_HEADERS = frozenset(
-    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
+SECRET_MIN = 6
+"""A shorter value of an unusual header is hidden only if it authorises: it may be as common as a digit."""
+
+_ORDINARY_HEADER = re.compile(
+    r"accept|accept-(?:charset|encoding|language)|baggage|cache-control|connection|content-(?:length|type)|forwarded"
+    r"|host|trace(?:parent|state)|user-agent|via|x-forwarded-.*|x-real-ip|x-request-id",
+    re.IGNORECASE,
 )
+"""What says nothing of who sends: from clients, proxies and tracers."""
 
 
 class NotRecordedError(Exception):
@@ -107,11 +115,11 @@ class Recorder:
             )
         )
 
-    def received(self, path: str, headers: Iterable[tuple[str, str]], body: bytes, now: int) -> Delivery:
+    def received(self, path: str, headers: Sequence[tuple[str, str]], body: bytes, now: int) -> Delivery:
         """A request came in. Raises `NotRecordedError` where it is no list of events."""
         payloads = _payloads(body)
         event_type = _event_type(payloads)
-        authentication = _authentication(headers)
+        authentication, masking = _authentication(headers)
         webhook = self._webhook(path, event_type, authentication, payloads[0], now)
         self._expire(webhook, now)
         names: dict[str, str] = {}
@@ -149,7 +157,7 @@ class Recorder:
             started_at=now,
             events=events,
             again=tuple(again),
-            masking=Masking(authentication.secrets()),
+            masking=masking,
             names=names,
         )
 
@@ -288,17 +296,20 @@ def _client_id(payload: dict[str, Any]) -> int:
     return client_id
 
 
-def _authentication(headers: Iterable[tuple[str, str]]) -> Authentication:
-    """What the request seems to be authorised by: what it holds is a secret."""
-    unusual = [(name, value) for name, value in headers if name.lower() not in _ORDINARY_HEADERS]
+def _authentication(headers: Sequence[tuple[str, str]]) -> tuple[Authentication, Masking]:
+    """What the request seems to be authorised by, and what hides every header that could be a secret."""
+    unusual = [(name, value) for name, value in headers if not _ORDINARY_HEADER.fullmatch(name)]
+    found: Authentication = NoAuthentication()
     for name, value in unusual:
         scheme, _, token = value.partition(" ")
-        if name.lower() == "authorization" and scheme.lower() == "basic":
-            try:
+        if name.lower() != "authorization":
+            continue
+        found = KeyAuthentication(name, value)
+        if scheme.lower() == "basic":
+            with contextlib.suppress(binascii.Error, UnicodeDecodeError):
                 user_name, _, password = base64.b64decode(token, validate=True).decode().partition(":")
-            except (binascii.Error, UnicodeDecodeError):
-                return KeyAuthentication(name, value)
-            return BasicAuthentication(user_name, password)
-        if name.lower() == "authorization":
-            return KeyAuthentication(name, value)
-    return KeyAuthentication(*unusual[0]) if unusual else NoAuthentication()
+                found = BasicAuthentication(user_name, password)
+    if unusual and isinstance(found, NoAuthentication):
+        found = KeyAuthentication(*unusual[0])
+    values = {value for _, value in unusual if len(value) >= SECRET_MIN}
+    return found, Masking(values.union(found.secrets()))
