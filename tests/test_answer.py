@@ -38,7 +38,7 @@ def assert_fits(outcome: Outcome) -> None:
 
 
 @given(ANSWERS, CUTS, st.booleans())
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @example(b"HTTP/2.0 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", [20], True)
 @example(b"HTTP/2.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx", [45], True)
 def test_any_bytes_are_an_outcome_however_they_are_cut(answer: bytes, cuts: list[int], closed: bool) -> None:
@@ -53,7 +53,7 @@ EVENTS = st.lists(st.one_of(ANSWERS, st.sampled_from(["eof", "rst", "taken", "la
 
 
 @given(EVENTS, st.sampled_from([0, 50, 100, 10_000]))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_whatever_happens_on_a_connection_it_comes_to_one_outcome(events: list[bytes | str], takes: int) -> None:
     outcome = asyncio.run(feed(events, takes=takes))
     if outcome is None:
@@ -151,7 +151,7 @@ def by_h11(answer: bytes, method: str) -> tuple[Responded, bool]:
 
 
 @given(well_formed(), CUTS, st.sampled_from(["POST", "GET"]))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_what_is_well_formed_reads_as_h11_reads_it(answer: bytes, cuts: list[int], method: str) -> None:
     expected, reusable = by_h11(answer, method)
     parser = AnswerParser()
@@ -165,7 +165,7 @@ def test_what_is_well_formed_reads_as_h11_reads_it(answer: bytes, cuts: list[int
 
 
 @given(st.lists(well_formed(), min_size=2, max_size=4))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_nothing_of_one_answer_is_left_for_the_next(answers: list[bytes]) -> None:
     parser = AnswerParser()
     for answer in answers:

@@ -98,8 +98,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 def describe_outcome(entry: Attempted) -> str:
     """The outcome in a few words."""
     match entry.outcome:
-        case Responded(status=status):
-            return str(status)
+        case Responded(status=status) as answer:
+            # A redirect says where to: that the sender does not go there is what surprises people.
+            return answer.describe().removeprefix("answered ") if 300 <= status < 400 else str(status)
         case TimedOut(phase=phase):
             return f"timed out ({phase})"
         case NoAnswer(reason=reason):

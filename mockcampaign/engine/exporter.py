@@ -405,7 +405,7 @@ class Exporter:
             self._start_repeat(repeat, attempts)
         self._repeats.clear()
         for outbox in self._ready:
-            if (self._outages or self._faults) and outbox.starts(now):
+            if (self._outages or self._faults.concern(outbox.webhook_id)) and outbox.starts(now):
                 attempt = outbox.start(now, self._hits(outbox, outbox.applies))
             else:
                 attempt = outbox.start(now)
@@ -561,7 +561,7 @@ class Exporter:
         outage = self.outage(webhook_id) if self._outages else None
         if outage is not None:
             return _OUTAGE_FAULTS[outage.kind]
-        if not self._faults:
+        if not self._faults.concern(webhook_id):
             return ()
         before = self._faults.hits(webhook_id, now, lambda fault: isinstance(fault, BeforeConsumer))
         return before or self._faults.hits(

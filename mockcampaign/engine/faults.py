@@ -94,8 +94,12 @@ class FaultTable:
         self._last_number = 0
         self._declared: list[Declared] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._declared)
+    def concern(self, webhook_id: int) -> bool:
+        """Whether one of them may hit an attempt of the webhook."""
+        for declared in self._declared:  # noqa: SIM110  (asked at every attempt, where a generator would cost)
+            if not declared.webhook_ids or webhook_id in declared.webhook_ids:
+                return True
+        return False
 
     def declare(self, fault: Fault, when: When, webhook_ids: tuple[int, ...], now: int) -> Declared:
         """From now on, the fault hits what `when` says, of these webhooks (none named: of all)."""

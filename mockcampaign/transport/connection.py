@@ -194,7 +194,7 @@ class Connection(asyncio.Protocol):
         if future is not None and not future.done():
             future.remove_done_callback(self._on_cancelled)
             # A transport that is lost has forgotten what was unwritten, which was so much at most.
-            unwritten = self._transport.get_write_buffer_size() or self._buffered_bytes
+            unwritten = self._buffered_bytes and (self._transport.get_write_buffer_size() or self._buffered_bytes)
             measured = Measured(
                 self._written - unwritten, self._answer.bytes_received, int((now - self._began) * 1_000_000)
             )

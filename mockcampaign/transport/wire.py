@@ -59,10 +59,6 @@ class WireTransport:
 
     def send(self, request: Request) -> Awaitable[Outcome]:
         """What came of the request, which is on its way already if a connection is kept; see `Transport.send`."""
-        if self._context is None and parse_address(request.url).tls:
-            # Here, since the system's certificates take long to load, and most consumers under test have no use for
-            # them; and before the attempt begins, since it is not the consumer's time that they take.
-            self._context = trust(None, verify=self._verify)
         if request.faults:
             return self._task(self._send_with_faults(request, script(request)))
         address, head = encode_head(request.method, request.url, request.headers)
@@ -93,7 +89,8 @@ class WireTransport:
         return task
 
     def _prepare_for(self, address: Address) -> None:
-        # Before an attempt's time begins: it is not the consumer that takes it.
+        # Not earlier, since the system's certificates take long to load, and most consumers under test have no use for
+        # them; and before an attempt begins, since it is not the consumer's time that they take.
         if address.tls and self._context is None:
             self._context = trust(None, verify=self._verify)
 
