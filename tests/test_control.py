@@ -15,6 +15,7 @@ from pytest_httpserver import HTTPServer
 from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
 from mockcampaign.server import control
 from mockcampaign.server.faults import FAULTS_MAX
+from mockcampaign.server.operations import BODY_BYTES_MAX
 from mockcampaign.transport.faults import FAULTS
 from servers import CLIENT, OTHER_CLIENT, Server, running_server
 
@@ -453,15 +454,38 @@ def test_another_site_changes_nothing(
     assert server.state() == before
 
 
-@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data", ""])
-def test_a_form_of_another_site_cannot_be_a_control_call(server: Server, content_type: str) -> None:
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data"])
+@pytest.mark.parametrize("path", sorted({path for method, path, _ in STATE_CHANGING if method == "POST"}))
+def test_a_form_of_another_site_cannot_be_a_control_call(server: Server, path: str, content_type: str) -> None:
+    server.activated(DEAD)
+    before = server.state()
     answer = requests.post(
-        f"{server.url}/__mockcampaign/emit",
+        f"{server.url}/__mockcampaign{path}",
         data=b'{"type":"open"}',
-        headers={"Content-Type": content_type},
+        headers={"Content-Type": f"{content_type}; charset=UTF-8"},
         timeout=10,
     )
-    assert answer.status_code == 415
+    assert (answer.status_code, set(answer.json())) == (415, {"error"})
+    assert server.state() == before
+
+
+def test_a_control_call_with_a_body_says_that_it_is_json(server: Server) -> None:
+    for headers in ({}, {"Content-Type": ""}, {"Content-Type": "application/xml"}):
+        answer = requests.post(
+            f"{server.url}/__mockcampaign/emit", data=b'{"type":"open"}', headers=headers, timeout=10
+        )
+        assert answer.status_code == 415
+
+
+@pytest.mark.parametrize("size", [BODY_BYTES_MAX, BODY_BYTES_MAX + 1])
+def test_a_control_body_above_the_limit_gets_413(server: Server, size: int) -> None:
+    answer = requests.post(
+        f"{server.url}/__mockcampaign/emit",
+        data=b'{"type":"open"}'.ljust(size),
+        headers={"Content-Type": "application/json"},
+        timeout=10,
+    )
+    assert answer.status_code == (200 if size == BODY_BYTES_MAX else 413)
 
 
 @pytest.mark.parametrize(
@@ -591,6 +615,7 @@ def test_only_so_many_can_watch(server: Server, monkeypatch: pytest.MonkeyPatch)
     refused = server.control("GET", "/stream")
     assert (refused.status_code, refused.json()) == (503, {"error": "2 watch already, which is the limit"})
     for watcher in watchers:
+        server.create()  # so that its last read ends
         watcher.close()
 
 

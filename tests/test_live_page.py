@@ -109,6 +109,7 @@ def test_break_see_retries_mend_and_see_it_drain(server: Server, page: Any, http
     assert page.locator("#plot-summary").inner_text() == "3 successes, 61 failures, 0 discards"
 
 
+@pytest.mark.slow
 def test_an_outage_of_all_discards_after_three_days(server: Server, page: Any) -> None:
     server.activated("http://127.0.0.1:9/a")
     server.activated("http://127.0.0.1:9/b", "click")
@@ -145,6 +146,7 @@ def test_what_the_engine_refuses_is_said_and_nothing_happens(server: Server, pag
     assert server.state()["faults"] == []
 
 
+@pytest.mark.slow
 def test_faults_are_declared_seen_at_work_and_ended(server: Server, page: Any, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/hook").respond_with_data("")
     number = server.activated(httpserver.url_for("/hook"))
@@ -169,6 +171,7 @@ def test_faults_are_declared_seen_at_work_and_ended(server: Server, page: Any, h
     settled(page, delivered="1")
 
 
+@pytest.mark.slow
 def test_mailing_speed_and_reset(server: Server, page: Any) -> None:
     server.activated("http://127.0.0.1:9/hook", "sent")
     form = page.get_by_role("form", name="Send a mailing")
@@ -291,6 +294,7 @@ def test_by_keyboard_alone(server: Server, page: Any, httpserver: HTTPServer) ->
     assert page.evaluate("document.activeElement.id") == "rows"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 768, 1024, 1280])
 def test_nothing_is_cut_off_in_a_narrow_window(chromium: Any, server: Server, width: int) -> None:
     for name in ("open", "filteredbyblocklist"):
@@ -311,6 +315,7 @@ def test_nothing_is_cut_off_in_a_narrow_window(chromium: Any, server: Server, wi
                 assert box["x"] + box["width"] <= width, button.inner_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_accessible_by_the_rules_of_axe(
     chromium: Any, server: Server, httpserver: HTTPServer, scheme: str
@@ -335,6 +340,7 @@ def test_it_is_accessible_by_the_rules_of_axe(
     assert not [(found["id"], [node["html"] for node in found["nodes"]]) for found in violations]
 
 
+@pytest.mark.slow
 def test_the_page_comes_back_by_itself_with_what_it_missed(chromium: Any) -> None:
     port = unused_port()
     url = f"http://127.0.0.1:{port}"
@@ -352,6 +358,7 @@ def test_the_page_comes_back_by_itself_with_what_it_missed(chromium: Any) -> Non
             rows(page).filter(has_text="1 click").wait_for()
 
 
+@pytest.mark.slow
 def test_a_point_in_the_timeline_leads_to_its_delivery(server: Server, page: Any, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/hook").respond_with_data("", 503)
     server.activated(httpserver.url_for("/hook"))
@@ -402,6 +409,7 @@ def test_ten_thousand_attempts(chromium: Any) -> None:
             page.get_by_text("1 to 100 of 10,001").wait_for()
 
 
+@pytest.mark.slow
 def test_the_page_says_what_the_server_dropped(chromium: Any, server: Server) -> None:
     number = server.create()
     held = server.campaign.hub.journal

@@ -288,8 +288,7 @@ def test_the_greatest_id_is_only_unknown(server: Server) -> None:
 )
 def test_a_wrong_query_parameter_is_named(server: Server, name: str, text: str) -> None:
     answer = server.rest("GET", f"/webhooks?{name}={text}")
-    found = violations(answer)
-    assert [violation.partition(":")[0] for violation in found] == ([name] if text != "%ff" else [])
+    assert [violation.partition(":")[0] for violation in violations(answer)] == [name]
 
 
 @pytest.mark.parametrize("query", ["", "mailingId=0", "mailingId=1&numberOfEvents=0", "mailingId=1&numberOfEvents=101"])

@@ -103,7 +103,7 @@ def test_it_says_where_everything_is_and_ends_cleanly_with_what_is_pending(tmp_p
         stream = requests.get(f"{server.url}/__mockcampaign/stream", stream=True, timeout=20)
         assert next(stream.iter_content(1))
         said = server.end(number)
-        assert said.splitlines() == ["stopped after 1 attempts: 0 events delivered, 0 discarded, 12 pending"]
+        assert said.splitlines() == ["stopped after 1 attempt: 0 events delivered, 0 discarded, 12 pending"]
         assert server.process.returncode == 0
         stream.close()
 

@@ -58,6 +58,7 @@ def called(page: Any, title: str, **values: str) -> tuple[int, Any]:
     return executed(block)
 
 
+@pytest.mark.slow
 def test_the_life_of_a_webhook(server: Server, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/hook", method="POST").respond_with_data("", 200)
     target = httpserver.url_for("/hook")

@@ -12,8 +12,16 @@ from mockcampaign import __version__
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.server import emission, faults, views
 from mockcampaign.server.api import Api
-from mockcampaign.server.fields import Duration, Integer, duration
-from mockcampaign.server.operations import CONTROL_TAG, JSON, Operation, Parameter, RequestRefusedError
+from mockcampaign.server.fields import Duration, Integer, duration, shortened
+from mockcampaign.server.operations import (
+    CONTROL_TAG,
+    FORM,
+    JSON,
+    Operation,
+    Parameter,
+    RequestRefusedError,
+    content_type,
+)
 from mockcampaign.server.served import ServedCampaign
 from mockcampaign.server.stream import stream
 
@@ -124,6 +132,7 @@ async def _reset(served: ServedCampaign, values: dict[str, Any]) -> None:
     await served.reset()
 
 
+_NO_FORM = {415: "A form was sent."}
 _WEBHOOK = Parameter(name="webhookId", kind=Integer(), description="Id of the webhook.", place="path", required=True)
 
 
@@ -252,7 +261,7 @@ OPERATIONS: tuple[Operation, ...] = (
         parameters=(_WEBHOOK,),
         success=204,
         success_description="It is due.",
-        failures={404: "No such webhook exists."},
+        failures={404: "No such webhook exists.", **_NO_FORM},
         handle=_retry,
     ),
     Operation(
@@ -264,12 +273,21 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/reset",
         success=204,
         success_description="All is as at the start.",
+        failures=_NO_FORM,
         handle=_reset,
     ),
 )
 
 
-def _anybody(served: ServedCampaign, request: Request) -> dict[str, Any]:
+_FORM_TYPES = (FORM, "multipart/form-data", "text/plain")
+"""What a form on another site's page can send; a browser asks nobody before it does (Fetch standard, "CORS-safelisted
+request-header")."""
+
+
+def _not_a_form(served: ServedCampaign, request: Request) -> dict[str, Any]:
+    sent = content_type(request)
+    if request.method == "POST" and sent in _FORM_TYPES:
+        raise RequestRefusedError(415, f"Content-Type {shortened(sent)} is not accepted, allowed: {JSON}, or none")
     return {"lastEventId": request.headers.get("last-event-id")}
 
 
@@ -293,7 +311,7 @@ API = Api(
     error=Problem,
     media_types=(JSON,),
     secured=False,
-    admit=_anybody,
+    admit=_not_a_form,
     error_body=_error_body,
     content_type=_content_type,
 )

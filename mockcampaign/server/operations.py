@@ -128,9 +128,9 @@ class Performer:
             _read_pairs(self._of_place["query"], _pairs(request.scope["query_string"]), values, violations)
         if self._of_place["form"]:
             body = await read_body(request)
-            content_type = _content_type(request)
-            if content_type != FORM and (body or content_type):
-                raise RequestRefusedError(415, _form_hint(content_type))
+            sent = content_type(request)
+            if sent != FORM and (body or sent):
+                raise RequestRefusedError(415, _form_hint(sent))
             pairs = [pair for pair in _pairs(body) if pair[1]]  # what a form leaves empty is absent
             _read_pairs(self._of_place["form"], pairs, values, violations)
         if self.operation.body is not None:
@@ -192,12 +192,14 @@ def _pairs(encoded: bytes) -> list[tuple[str, str]]:
     fields = encoded.split(b"&")
     if len(fields) > FORM_FIELDS_MAX:
         raise RequestRefusedError(400, f"{len(fields)} fields, allowed: up to {FORM_FIELDS_MAX}")
-    try:
-        return [
-            (_unquoted(name), _unquoted(text)) for name, _, text in (field.partition(b"=") for field in fields if field)
-        ]
-    except UnicodeDecodeError:
-        raise RequestRefusedError(400, "the request is not percent-encoded UTF-8") from None
+    pairs = []
+    for name, _, text in (field.partition(b"=") for field in fields if field):
+        try:
+            pairs.append((_unquoted(name), _unquoted(text)))
+        except UnicodeDecodeError:
+            wrong = f"{unquote_plus(name.decode('latin-1'))}: is not percent-encoded UTF-8"
+            raise RequestRefusedError(400, "1 field cannot be accepted", (wrong,)) from None
+    return pairs
 
 
 def _unquoted(encoded: bytes) -> str:
@@ -210,19 +212,20 @@ def _allowed(parameter: Parameter) -> str:
     return ", ".join(schema["enum"]) if "enum" in schema else f"{schema['type']}"
 
 
-def _form_hint(content_type: str) -> str:
-    hint = ": send the fields as a form, not as JSON" if "json" in content_type else ""
-    return f"Content-Type {shortened(content_type)} is not accepted, allowed: {FORM}{hint}"
+def _form_hint(sent: str) -> str:
+    hint = ": send the fields as a form, not as JSON" if "json" in sent else ""
+    return f"Content-Type {shortened(sent)} is not accepted, allowed: {FORM}{hint}"
 
 
-def _content_type(request: Request) -> str:
+def content_type(request: Request) -> str:
+    """The media type of the body, in lower case and without parameters; empty where none is named."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _json_body(kind: Any, request: Request) -> Any:
-    content_type = _content_type(request)
-    if content_type != JSON:
-        raise RequestRefusedError(415, f"Content-Type {shortened(content_type)} is not accepted, allowed: {JSON}")
+    sent = content_type(request)
+    if sent != JSON:
+        raise RequestRefusedError(415, f"Content-Type {shortened(sent)} is not accepted, allowed: {JSON}")
     body = await read_body(request)
     try:
         return msgspec.json.decode(body or b"{}", type=kind)

@@ -183,7 +183,8 @@ def _welcome(url: str, served: ServedCampaign, trust: Path | None) -> list[str]:
 
 def _farewell(served: ServedCampaign) -> str:
     totals, pending = served.hub.totals, served.pending
+    attempts = f"{totals.attempts} attempt{'' if totals.attempts == 1 else 's'}"
     return (
-        f"stopped after {totals.attempts} attempts: {totals.delivered} events delivered, {totals.discarded} discarded, "
+        f"stopped after {attempts}: {totals.delivered} events delivered, {totals.discarded} discarded, "
         f"{pending} pending"
     )
