@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 DEMO_BUG = "keys-on-mail-id"
 
+CHECKED_BUGS = ("answers-202", "forgets-odd-remainder", "keys-on-mail-id", "recognises-bodies")
+CHECKED_FAMILIES = ("acknowledge", "batch", "identity", "redelivery")
+"""A few of each, so that the demo stays short."""
+
 
 @click.command()
 @common_options
@@ -66,8 +70,10 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
         print_scenario(result, verbose, quiet, color)
     if len(violated) > 1 and not verbose:
         click.echo(f"  … and {len(violated) - 1} more like it (-v shows them)")
+    all_found = _check_bugs(1 if seed is None else seed, color)
     click.echo()
-    click.echo("Next: start your own consumer, and try these scenarios on it (the README shows how):")
+    click.echo("Next: start your own consumer, check it, and try these scenarios on it (the README shows how):")
+    click.echo("  mockcampaign check http://127.0.0.1:8000/hook --probe http://127.0.0.1:8000/processed")
     click.echo(f"  CONSUMER_URL=http://127.0.0.1:8000/hook mockcampaign run {scenarios_folder()}")
     # GitHub is told nothing: that the broken one is broken is no news.
     named = [
@@ -82,7 +88,42 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
     else:
         click.echo(f"Every request of this one: {outputs.html}")
     as_expected = all(result.compliant for result in correct) and not all(result.compliant for result in broken)
+    as_expected = as_expected and all_found
     return 0 if as_expected else COULD_NOT_TELL
+
+
+def _check_bugs(seed: int, color: bool | None) -> bool:
+    """Show what the compliance check says of the correct consumer and of some bugs, and whether it is right."""
+    from functools import partial
+
+    from mockcampaign.check import check
+    from mockcampaign.compliance.account import UrlAccount
+    from mockcampaign.compliance.probe import Probe
+    from mockcampaign.compliance.settings import Settings
+    from mockcampaign.report.results import RunResult
+    from mockcampaign.samples.consumer import BUGS, consumer_app
+    from mockcampaign.transport import wall
+    from mockcampaign.transport.inprocess import AsgiTransport
+
+    async def checked(bug: str | None) -> RunResult:
+        transport = AsgiTransport(consumer_app(bug))
+        source = UrlAccount(Probe(url="http://demo/processed", events="@"), transport, timeout=10_000)
+        settings = Settings(seed=seed, now=wall.now(), rules=CHECKED_FAMILIES)
+        try:
+            return await check("http://demo/hook", transport=transport, settings=settings, source=source)
+        finally:
+            await transport.aclose()
+
+    number, all_bugs = len(CHECKED_BUGS), len(BUGS)
+    click.echo(f"\nThe compliance check, of the correct consumer and of {number} of {all_bugs} sample bugs:\n")
+    right = True
+    for bug in (None, *CHECKED_BUGS):
+        result = run_async(partial(checked, bug))
+        violated = [finding.id for finding in result.rules if finding.outcome == "fail"]
+        right = right and bool(violated) is (bug is not None)
+        found = click.style(", ".join(violated), fg="red") if violated else click.style("no violation", fg="green")
+        click.echo(f"  {bug or 'correct':<24} {found}", color=color)
+    return right
 
 
 def _verdict(result: ScenarioResult, color: bool | None, width: int) -> str:

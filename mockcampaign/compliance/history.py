@@ -15,7 +15,7 @@ BYTES_MAX = 900_000
 """A longer file is not written: none over a megabyte is read."""
 
 PATIENCE = 30 * SECOND
-"""Virtual time for each of some lists: for three attempts."""
+"""Virtual time for three attempts."""
 
 
 class History:
@@ -91,7 +91,8 @@ class History:
 
         Events are compared `by` these fields. None where the file would be too long.
         """
-        steps = [*self._steps, f"advance: {format_duration(self._advance)}"] if self._advance else self._steps
+        # With time for some more attempts, as what was only waited for a moment is not told to the millisecond here.
+        steps = [*self._steps, f"advance: {format_duration(self._advance + PATIENCE)}"]
         expected = [f"{self._names[webhook_id]}: {{delivered: {count}}}" for webhook_id, count in delivered.items()]
         lines = [f"name: {json.dumps(name)}", f"seed: {seed}", f"start: {format_moment(self._start)}"]
         if policy.timeout != Policy().timeout:

@@ -47,8 +47,12 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> str | None:
         policy=bench.campaign.exporter.policy,
         delivered=delivered,
         probe=probe,
-        by=sorted(bench.shown_fields),
+        by=bench.settings.probe_fields if rule.id in _ABOUT_FIELDS else sorted(bench.shown_fields),
     )
+
+
+_ABOUT_FIELDS = ("keeps-fields", "keeps-created")
+"""Rules of which the fields that the account does not show as they were sent are the very matter."""
 
 
 def curl(

@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 
 from mockcampaign.compliance.bench import Bench, body_of
+from mockcampaign.compliance.reproduce import curl
 from mockcampaign.compliance.rule import Event, Examined, Rule, holds, violated
 from mockcampaign.model import Responded
 from mockcampaign.policy import HOUR
@@ -34,8 +35,10 @@ async def _nothing_half_done(bench: Bench) -> Examined:
             continue
         difference = await bench.difference_of(good)
         if difference.surplus or difference.surplus_count:
+            authentication = bench.settings.authentication
             return violated(
-                f"{outcome.describe()} to a list of {what}; when its good events came again, {difference.describe()}"
+                f"{outcome.describe()} to a list of {what}; when its good events came again, {difference.describe()}",
+                curl="\n".join(curl(bench.url, sent, authentication) for sent in (body, body_of(good))),
             )
     for size in (1, 7, 100):
         events = bench.events(size)

@@ -67,7 +67,7 @@ async def _after_an_hour(bench: Bench) -> Examined:
 
 
 async def _after_three_days(bench: Bench) -> Examined:
-    return await _after(bench, 3 * DAY - 10 * MINUTE, "almost three days")
+    return await _after(bench, 3 * DAY - 30 * MINUTE, "almost three days")
 
 
 async def _after_many(bench: Bench) -> Examined:
