@@ -10,6 +10,7 @@ import socket
 import ssl
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -69,15 +70,25 @@ class _SignalledServer(uvicorn.Server):
 def import_app(where: str) -> Any:
     """The application that `MODULE:NAME` names, as seen from the current folder.
 
-    Raises `InvalidInputError` where it cannot be imported; what a module raises itself goes through.
+    Raises `InvalidInputError` where it cannot be imported, or is nothing that can be called.
     """
     from uvicorn.importer import ImportFromStringError, import_from_string
 
-    sys.path.insert(0, os.getcwd())
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     try:
-        return import_from_string(where)
+        app = import_from_string(where)
     except ImportFromStringError as error:
         raise InvalidInputError(f"application {where!r}: {error}, allowed: MODULE:NAME") from None
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise InvalidInputError(
+            f"application {where!r}: its module fails at {last.filename}:{last.lineno} with "
+            f"{type(error).__name__}: {error}, allowed: MODULE:NAME"
+        ) from error
+    if not callable(app):
+        raise InvalidInputError(f"application {where!r}: no application, but {app!r:.60}, allowed: MODULE:NAME")
+    return app
 
 
 @contextlib.contextmanager

@@ -54,6 +54,7 @@ CULPRITS = {
     "partial-expiry": ["keys-on-created", "keys-on-mail-id"],
     "deactivate-and-resume": ["keys-on-mail-id", "answers-204"],
     "two-types": ["keys-on-mail-id", "redirects"],
+    "lost-answers": ["counts-repeats", "keys-on-mail-id"],
     "rejected-credentials": ["accepts-any-credentials", "hides-refusals"],
 }
 
@@ -123,6 +124,41 @@ def test_the_journal_is_the_same_byte_for_byte(name: str, monkeypatch: pytest.Mo
         ].campaign.journal.to_json_lines()
         not in journals
     )
+
+
+EVERYTHING = (
+    "create: {clicks: {type: click, url: 'URL/hook'}}",
+    "verify: {webhook: clicks, events: 3}",
+    "activate: clicks",
+    "fault: {kind: latency, time: 3s, every: 2}",
+    "fault: {kind: lost-ack, probability: 0.3}",
+    "fault: {kind: chunked, webhook: clicks}",
+    "emit: {type: open, count: 150, over: 1h}",
+    "mailing: {recipients: 30}",
+    "wait: {until: {opens: {delivered: {at_least: 5}}}, for: 1d}",
+    "outage: {for: 30m, kind: connect-timeout}",
+    "emit: {type: click, count: 101}",
+    "advance: 2h",
+    "deactivate: clicks",
+    "delete: clicks",
+    "run: until-idle",
+    "expect: {clicks: {verified: 200}, opens: {delivered: {at_least: 150}}, consumer: {processed: exactly-once}}",
+)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_everything_at_once_gives_the_same_journal_byte_for_byte(tmp_path: Path, seed: int) -> None:
+    """Latencies, lost answers by chance, a mailing, time-outs, verified and deleted webhooks."""
+    journals = []
+    with served(consumer_app()) as url:
+        plan = own_plan(tmp_path, url, *(step.replace("URL", url) for step in EVERYTHING))
+        player, findings = played(plan, WireTransport(), seed=seed)
+        assert failed(findings) == []
+        journals.append(player.campaign.journal.to_json_lines())
+    for _ in range(2):
+        player, _ = played(plan, AsgiTransport(consumer_app()), seed=seed)
+        journals.append(player.campaign.journal.to_json_lines())
+    assert len(set(journals)) == 1
 
 
 def flask_consumer(processed: list[dict[str, Any]]) -> flask.Flask:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
@@ -178,6 +180,37 @@ def test_jobs_change_nothing_but_the_time(tmp_path: Path, consumer_url: str) -> 
     assert reports[0][0] == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_reports_all_that_were_under_way(tmp_path: Path) -> None:
+    for index in range(3):
+        path = written(tmp_path, f"number {index}")
+        path.write_text(re.sub(r"  probe: .*\n|      consumer: .*\n", "", path.read_text()))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mockcampaign", "run", ".", "--jobs", "2", "-q", "--report-json", "r.json"],
+            cwd=tmp_path,
+            env={**os.environ, "CONSUMER_URL": url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        connections = [silent.accept()[0] for _ in range(2)]
+        for connection in connections:
+            connection.recv(1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        for connection in connections:
+            connection.close()
+    assert (process.returncode, err) == (130, "mockcampaign: interrupted\n")
+    assert [line for line in out.splitlines() if line.startswith("could not tell")] == [
+        "could not tell  number 0",
+        "could not tell  number 1",
+    ]
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert [scenario["trouble"] for scenario in report["scenarios"]] == ["interrupted"] * 2
+
+
 def test_a_count_that_others_would_change_is_refused_with_jobs(tmp_path: Path) -> None:
     path = written(tmp_path, "one")
     path.write_text(path.read_text().replace('events: "@"', "count: n").replace("exactly-once", "3"))
@@ -252,9 +285,10 @@ def test_an_application_in_this_process(tmp_path: Path) -> None:
     assert "consumer.processed: exactly-once" in done.stdout
 
 
-@pytest.mark.parametrize("app", ["nowhere:app", "asgi", "json:nothing"])
+@pytest.mark.parametrize("app", ["nowhere:app", "asgi", "json:nothing", "json:__name__", "broken:app"])
 def test_an_application_that_is_none_is_status_2(tmp_path: Path, app: str) -> None:
     written(tmp_path, "one")
+    (tmp_path / "broken.py").write_text("app = 1 / 0\n")
     done = mockcampaign("run", ".", "--app", app, folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"mockcampaign: application '{app}': ")

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.errors import InvalidInputError
 from mockcampaign.pytest_plugin.failure import again, result_lines
 from mockcampaign.pytest_plugin.lifecycle import chosen_seed
 from mockcampaign.pytest_plugin.surroundings import Surroundings
 from mockcampaign.pytest_plugin.targets import Targets
-from mockcampaign.report.results import scenario_result
-from mockcampaign.scenario.judge import judge, nothing_shown
 from mockcampaign.scenario.load import Plan, load_all
-from mockcampaign.scenario.play import Player
+from mockcampaign.scenario.run import run_plan
 
 if TYPE_CHECKING:
     from mockcampaign.model import Outcome, Request
@@ -75,29 +73,8 @@ class ScenarioItem(pytest.Function):
     async def _judged(self, targets: Targets, errands: Any, seed: int, results: list[ScenarioResult]) -> None:
         targets.errands = errands
         targets.watch()
-        plan = self.plan
-        player = Player.with_campaign(plan, targets, seed=seed)
-        entries = player.campaign.journal.entries
-        trouble: str | None
-        try:
-            await player.play()
-            trouble = nothing_shown(plan, entries, player.campaign.exporter.idle)
-        except CouldNotTellError as error:
-            trouble = str(error)
-        rules, expectations = judge(plan, entries)
-        results.append(
-            scenario_result(
-                name=plan.name,
-                file=self.nodeid.partition("::")[0],
-                target=plan.scenario.consumer.url,
-                trouble=trouble,
-                webhooks={name: webhook.id for name, webhook in player.webhooks.items()},
-                rules=rules,
-                expectations=expectations,
-                journal=entries,
-                strict=False,
-            )
-        )
+        file = self.nodeid.partition("::")[0]
+        await run_plan(self.plan, targets, seed=seed, file=file, done=results.append)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The scenario's own report, since no line of Python is to blame."""

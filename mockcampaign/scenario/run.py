@@ -26,13 +26,14 @@ async def run_plan(
     *,
     seed: int,
     strict: bool = False,
+    file: str | None = None,
     done: Callable[[ScenarioResult], None],
     around: Callable[[Player], AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> None:
     """Play one plan and hand its result over, also where it is cut short.
 
-    `around` gives a context that is open while the plan is played. What stops the run and is no verdict on the consumer
-    is raised once the result is handed over.
+    `file` is what the result calls the scenario's file; `around` gives a context that is open while the plan is played.
+    What stops the run and is no verdict on the consumer is raised once the result is handed over.
     """
     player = Player.with_campaign(plan, transport, seed=seed)
     entries = player.campaign.journal.entries
@@ -54,7 +55,7 @@ async def run_plan(
         done(
             scenario_result(
                 name=plan.name,
-                file=str(plan.path),
+                file=str(plan.path) if file is None else file,
                 target=plan.scenario.consumer.url,
                 trouble=trouble,
                 webhooks={name: webhook.id for name, webhook in player.webhooks.items()},
