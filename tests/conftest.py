@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable, Coroutine
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,13 @@ def inner(imported_for_good: None, pytester: pytest.Pytester) -> Inner:
 
     def run_inner(source: str, *arguments: str, asyncio_mode: str = "") -> pytest.RunResult:
         pytester.makepyfile(test_it=source)
-        asyncio = ["-p", "no:asyncio"]
+        mode = []
         if asyncio_mode:
-            asyncio = [f"-oasyncio_mode={asyncio_mode}", "-oasyncio_default_fixture_loop_scope=function"]
-        return pytester.runpytest_inprocess(*asyncio, "-p", "no:randomly", "-W", "error", *arguments)
+            mode = [f"-oasyncio_mode={asyncio_mode}", "-oasyncio_default_fixture_loop_scope=function"]
+        # Other plugins take long to load anew.
+        wanted = {"mockcampaign", "anyio", "hypothesispytest", *(["asyncio"] if asyncio_mode else [])}
+        without = [f"-pno:{plugin.name}" for plugin in entry_points(group="pytest11") if plugin.name not in wanted]
+        return pytester.runpytest_inprocess(*mode, *without, "-W", "error", *arguments)
 
     return run_inner
 

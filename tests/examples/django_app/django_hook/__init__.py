@@ -1,0 +1,1 @@
+"""A consumer in Django that keeps events in its database."""

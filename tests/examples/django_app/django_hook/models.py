@@ -1,0 +1,12 @@
+from django.db import models
+
+
+class Event(models.Model):
+    """One event. There is no event id: equal events of one list are numbered."""
+
+    payload = models.JSONField()
+    key = models.CharField(max_length=64)
+    number = models.IntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "number"], name="once")]  # noqa: RUF012

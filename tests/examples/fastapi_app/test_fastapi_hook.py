@@ -1,0 +1,20 @@
+import pytest
+from fastapi_hook import create_app
+
+
+@pytest.fixture
+def app():
+    return create_app()
+
+
+def test_every_open_is_kept_once(campaign, app):
+    opens = campaign.webhook("open", target=app, path="/hook")
+    campaign.emit(opens, count=250)
+    with campaign.fault("duplicate", every=2):
+        campaign.run()
+    assert app.state.processed == campaign.delivered
+
+
+def test_it_keeps_to_the_rules(campaign_check, app):
+    report = campaign_check(app, path="/hook", probe="/processed", rules=["acknowledge", "batch", "redelivery"])
+    assert report.compliant

@@ -1,0 +1,32 @@
+"""A consumer in Flask that keeps each event once, however often its list comes."""
+
+import json
+from collections import Counter
+
+from flask import Flask, Response, request
+
+USER, PASSWORD = "acme", "s3cret"
+
+
+def create_app() -> Flask:
+    app = Flask(__name__)
+    app.processed = []
+    times = Counter()
+
+    @app.post("/hook")
+    def hook() -> Response:
+        if request.authorization is None or (request.authorization.username, request.authorization.password) != (
+            USER,
+            PASSWORD,
+        ):
+            return Response(status=401)
+        times_in_list = Counter()
+        for event in request.get_json():
+            key = json.dumps(event, sort_keys=True)
+            times_in_list[key] += 1
+            if times_in_list[key] > times[key]:
+                times[key] += 1
+                app.processed.append(event)
+        return Response(status=200)
+
+    return app

@@ -1,0 +1,36 @@
+"""Consumers that score recipients by their opens: one right, one that takes mailId for the id of an event."""
+
+import json
+from collections import Counter
+
+
+class Scores:
+    """A WSGI application that counts each open once, however often its list comes."""
+
+    def __init__(self):
+        self.scores = Counter()
+        self.seen = Counter()
+
+    def __call__(self, environ, start_response):
+        self.take(json.loads(environ["wsgi.input"].read()))
+        start_response("200 OK", [])
+        return []
+
+    def take(self, batch):
+        times = Counter()
+        for event in batch:
+            key = json.dumps(event, sort_keys=True)
+            times[key] += 1
+            if times[key] > self.seen[key]:
+                self.seen[key] += 1
+                self.scores[event["recipientId"]] += 1
+
+
+class ScoresByMail(Scores):
+    """The bug: "a mail that was opened before need not be counted again"."""
+
+    def take(self, batch):
+        for event in batch:
+            if event["mailId"] not in self.seen:
+                self.seen[event["mailId"]] = 1
+                self.scores[event["recipientId"]] += 1

@@ -1,0 +1,13 @@
+"""A consumer that is one WSGI function: it counts opens by device."""
+
+import json
+from collections import Counter
+
+opens_by_device: Counter[str] = Counter()
+
+
+def application(environ, start_response):
+    batch = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+    opens_by_device.update(event["device"] for event in batch)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"thank you"]
