@@ -23,6 +23,7 @@ from mockcampaign.compliance.account import AccountSource
 from mockcampaign.compliance.examination import Examination, Examiner
 from mockcampaign.compliance.rules import RULES, Finding
 from mockcampaign.compliance.settings import Settings
+from mockcampaign.compliance.sweep import sweep
 from mockcampaign.report.results import (
     FORMAT,
     WORST,
@@ -42,8 +43,11 @@ async def check(
     settings: Settings,
     source: AccountSource | None = None,
     told: Callable[[Finding], None] = lambda finding: None,
+    swept: bool = False,
 ) -> RunResult:
     """Examine the consumer at the URL. `told` is called with each rule's finding as soon as there is one.
+
+    With `swept`, what rests on assumptions about the sender is examined again with others.
 
     Whatever the consumer does is in the result, never an exception. Raises `CouldNotTellError` where it cannot be
     reached at the start, or its account not be read, and `InvalidInputError` for rules that do not exist.
@@ -52,12 +56,19 @@ async def check(
         url, transport=transport, settings=settings, source=source, told=lambda examination: told(examination.finding)
     )
     await examiner.run()
+    if swept:
+        await sweep(examiner, url, transport=transport, settings=settings, source=source)
     return check_result(examiner.examinations, url, settings)
 
 
 def check_result(examinations: list[Examination], url: str, settings: Settings) -> RunResult:
     """What the examinations came to, all together."""
-    scenarios = [_scenario(examination, url, settings) for examination in examinations if examination.entries]
+    scenarios = [
+        _scenario(part, url, settings, name)
+        for examination in examinations
+        for name, part in (("", examination), *examination.varied)
+        if part.entries
+    ]
     findings = {examination.rule.id: examination.finding for examination in examinations}
     for scenario in scenarios:
         for seen in scenario.rules[1:]:
@@ -140,7 +151,7 @@ def _trouble(rules: list[Finding], settings: Settings) -> str | None:
     return None
 
 
-def _scenario(examination: Examination, url: str, settings: Settings) -> ScenarioResult:
+def _scenario(examination: Examination, url: str, settings: Settings, varied: str) -> ScenarioResult:
     assert examination.entries is not None
     finding = examination.finding
     seen = [
@@ -148,7 +159,7 @@ def _scenario(examination: Examination, url: str, settings: Settings) -> Scenari
         for judged in (rule.judge(examination.entries) for rule in RULES if rule.id != finding.id)
     ]
     return scenario_result(
-        name=finding.id,
+        name=f"{finding.id}, {varied}" if varied else finding.id,
         file="",
         target=url,
         trouble=finding.reason if finding.outcome == "could-not-tell" else None,

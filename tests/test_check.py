@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -24,8 +24,12 @@ from mockcampaign.compliance.probe import Probe
 from mockcampaign.compliance.rules import Finding
 from mockcampaign.compliance.settings import Settings
 from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError
+from mockcampaign.model import BasicAuthentication
 from mockcampaign.report.results import RunResult, exit_status, to_json
-from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.samples.bugs.bug import Bug
+from mockcampaign.samples.consumer import BUGS, consumer_app
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Store
 from mockcampaign.serving import served
 from mockcampaign.transport.inprocess import AsgiTransport
 
@@ -34,7 +38,14 @@ EVENTS = Probe(url="http://app/processed", events="@")
 COUNT = Probe(url="http://app/processed", count="length(@)")
 
 
-def checked(app: Any, *, probe: Probe | None = EVENTS, told: list[Finding] | None = None, **settings: Any) -> RunResult:
+def checked(
+    app: Any,
+    *,
+    probe: Probe | None = EVENTS,
+    told: list[Finding] | None = None,
+    swept: bool = False,
+    **settings: Any,
+) -> RunResult:
     async def run() -> RunResult:
         transport = AsgiTransport(app)
         source: AccountSource | None = None if probe is None else UrlAccount(probe, transport, timeout=5_000)
@@ -45,6 +56,7 @@ def checked(app: Any, *, probe: Probe | None = EVENTS, told: list[Finding] | Non
                 settings=Settings(**({"now": NOW, "seed": 1} | settings)),
                 source=source,
                 told=(lambda finding: None) if told is None else told.append,
+                swept=swept,
             )
         finally:
             await transport.aclose()
@@ -108,7 +120,7 @@ def test_where_the_basics_fail_nothing_else_is_reached() -> None:
     result = checked(consumer_app("never-answers-200"))
     assert outcomes(result).pop("answers-200") == "fail"
     assert {outcome for rule, outcome in outcomes(result).items() if rule != "answers-200"} == {"not-exercised"}
-    assert "not reached: answers-200 is violated" in (result.rules[-1].reason or "")
+    assert any("not reached: answers-200 is violated" in (finding.reason or "") for finding in result.rules)
     assert exit_status(result) == 1
 
 
@@ -180,6 +192,41 @@ def test_every_rule_explains_itself() -> None:
         assert rule.expected
         assert rule.fix
         assert rule.example
+
+
+def test_what_rests_on_an_assumption_is_swept() -> None:
+    rules = ("takes-charset", "once-in-reformed-list", "drains-backlog", "answers-in-time")
+    correct = checked(consumer_app(), rules=rules, swept=True)
+    found = {finding.id: finding.swept for finding in correct.rules}
+    assert found["takes-charset"] == ("pass with a Content-Type with charset=utf-8",)
+    assert found["once-in-reformed-list"] == ("pass with lists that come again topped up",)
+    assert found["answers-in-time"] == ("pass with a time-out of 5 s", "pass with a time-out of 30 s")
+    assert found["drains-backlog"] == ("pass with later lists before earlier ones",)
+    assert correct.compliant
+    assert "drains-backlog, later lists before earlier ones" in {scenario.name for scenario in correct.scenarios}
+
+
+class DropsLateListsOfAMailing(Consumer):
+    """In the order that is assumed, nothing is ever older than what came before."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.newest: dict[int, int] = {}
+
+    async def process(self, events: list[dict[str, Any]]) -> None:
+        for event in events:
+            if event["created"] >= self.newest.get(event["mailingId"], 0):
+                await super().process([event])
+                self.newest[event["mailingId"]] = event["created"]
+
+
+def test_a_verdict_that_does_not_hold_in_all_is_a_hazard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "drops-late-lists", Bug("", DropsLateListsOfAMailing))
+    result = checked(consumer_app("drops-late-lists"), rules=("drains-backlog",), swept=True)
+    [finding] = result.rules
+    assert finding.outcome == "warn"
+    assert finding.swept == ("fail with later lists before earlier ones",)
+    assert "; with later lists before earlier ones: 10,000 events after an outage: " in finding.actual
 
 
 # The command line

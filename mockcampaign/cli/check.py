@@ -55,6 +55,7 @@ class _Names(click.ParamType[tuple[str, ...]]):
 @click.option("--scenarios", type=FOLDER, help="Write a scenario file for each violation into this folder.")
 @click.option("--baseline", type=EXISTING_FILE, help="Accept what an earlier --report-json found, and nothing new.")
 @click.option("--full-fidelity", is_flag=True, help="Really send every attempt of long spans of equal failures.")
+@click.option("--sweep", "swept", is_flag=True, help="Examine again, with other values, what rests on assumptions.")
 @click.option("--restart-cmd", "restart_command", metavar="COMMAND", help="Kills the consumer and starts it again.")
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
@@ -73,6 +74,7 @@ def check(
     explain: bool,
     scenarios: Path | None,
     baseline: Path | None,
+    swept: bool,
     ca_file: Path | None,
     insecure: bool,
     seed: int | None,
@@ -88,6 +90,7 @@ def check(
     from mockcampaign.compliance.examination import Examiner
     from mockcampaign.compliance.probe import Probe, check_jmespath
     from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Settings
+    from mockcampaign.compliance.sweep import sweep
     from mockcampaign.events.fields import FIELDS
     from mockcampaign.report.checks import check_lines, headline_lines
     from mockcampaign.report.results import exit_status
@@ -135,13 +138,16 @@ def check(
         if wait_for_consumer and not await wait_until_reachable(url, wait_for_consumer):
             raise CouldNotTellError(f"consumer {url}: not reachable within {format_duration(wait_for_consumer)}")
         async with wire(ca_file, not insecure) as transport:
-            examiner = Examiner(url, transport=transport, settings=settings, source=account(transport))
+            source = account(transport)
+            examiner = Examiner(url, transport=transport, settings=settings, source=source)
             if not quiet:
                 click.echo(
                     f"{len(examiner.rules)} rules, at most {format_duration(settings.budget)}; events of clients from "
                     f"{CLIENT_IDS.start} and mailings from {MAILING_IDS.start} on\n"
                 )
             await examiner.run()
+            if swept:
+                await sweep(examiner, url, transport=transport, settings=settings, source=source)
 
     status: int | None = None
     try:

@@ -210,6 +210,12 @@ class Bench:
         )
         activated = self.campaign.activate(webhook)
         self.history.webhook(activated)
+        varied = None if self.settings.variation is None else self.settings.variation.fault
+        if varied is not None:
+            try:
+                self.campaign.fault(varied, activated)
+            except InvalidInputError as error:
+                raise NotExercised(str(error)) from None
         return activated
 
     @property
@@ -547,7 +553,8 @@ class Bench:
 
 
 def _policy(settings: Settings) -> Policy:
-    return Policy(timeout=settings.timeout, modelled_after=0 if settings.full_fidelity else MODELLED_AFTER)
+    policy = Policy(timeout=settings.timeout, modelled_after=0 if settings.full_fidelity else MODELLED_AFTER)
+    return policy if settings.variation is None else msgspec.structs.replace(policy, **settings.variation.policy)
 
 
 def _shown(outcome: Outcome) -> str:

@@ -41,6 +41,8 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     """The journal of its sender; None where it was not even begun."""
     webhooks: dict[str, int] = {}
     """Ids by name."""
+    varied: tuple[tuple[str, Examination], ...] = ()
+    """The same under other assumptions about the sender, by what is assumed."""
 
 
 def select(settings: Settings) -> list[Rule]:

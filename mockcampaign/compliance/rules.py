@@ -51,6 +51,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     cannot_tell: str | None = None
     """What a pass does not show."""
     reproduce: Reproduce | None = None
+    swept: tuple[str, ...] = ()
+    """What the rule came to where other things are assumed of the sender."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from mockcampaign.compliance.rule import Behaviour
 from mockcampaign.events.fields import FIELDS
-from mockcampaign.model import Authentication, EventType, NoAuthentication
+from mockcampaign.model import Authentication, EventType, Fault, NoAuthentication
 from mockcampaign.policy import MINUTE, SECOND
 
 CLIENT_IDS = range(900_000_000_000, 901_000_000_000)
@@ -13,6 +14,17 @@ CLIENT_IDS = range(900_000_000_000, 901_000_000_000)
 
 MAILING_IDS = range(910_000_000_000, 911_000_000_000)
 """Mailing ids of the same."""
+
+
+class Variation(msgspec.Struct, frozen=True, kw_only=True):
+    """Another assumption about the sender."""
+
+    behaviour: Behaviour
+    name: str
+    policy: dict[str, int | bool] = {}
+    """What is other than by default."""
+    fault: Fault | None = None
+    """Hits every attempt."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,5 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of rules whose violation is accepted."""
     full_fidelity: bool = False
     """Whether long spans of equal failures are really sent, attempt by attempt."""
+    variation: Variation | None = None
+    """What is assumed otherwise than usual."""
     restart_command: str | None = None
     """Kills the consumer and starts it again, for the rules that need it."""

@@ -68,6 +68,8 @@ def _finding_lines(
     ]
     if said and not wrong:
         yield from _wrapped("", said, width)
+    if finding.swept and (wrong or verbosity > 0):
+        yield from _wrapped("swept", "; ".join(finding.swept), width)
     if not wrong:
         return
     yield from _wrapped("required", finding.requirement, width)
