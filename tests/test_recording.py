@@ -294,6 +294,38 @@ def test_a_journal_with_an_outage_and_faults_happens_again_at_the_same_moments(t
     assert [one for one in entries if one["entry"] in kept] == [one for one in known if one["entry"] in kept]
 
 
+def test_recorded_events_are_a_step_of_a_scenario_with_a_time_of_its_own(tmp_path: Path) -> None:
+    written(tmp_path, ("count: 3", "count: 3, over: 1h"))
+    with served(consumer_app()) as url:
+        mockcampaign("run", ".", "--journal", "j.jsonl", folder=tmp_path, CONSUMER_URL=url)
+    step = ("emit: {type: open, count: 3}", "advance: 2d\n  - replay: {journal: j.jsonl}")
+    written(tmp_path, step)
+    with served(consumer_app()) as url:
+        done = mockcampaign("run", ".", "--journal", "again.jsonl", folder=tmp_path, CONSUMER_URL=url)
+    assert (done.returncode, done.stderr) == (0, "")
+    journals = [read_journals((tmp_path / name).read_bytes(), name)[0].entries for name in ("j.jsonl", "again.jsonl")]
+    before, after = ([entry for entry in entries if isinstance(entry, Happened)] for entries in journals)
+    assert [entry.at - 2 * DAY for entry in after] == [entry.at for entry in before]
+    moved = [{**event, "created": event["created"] - 2 * DAY} for event in events_of(list(after))]
+    assert moved == events_of(list(before))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "j.jsonl: cannot be read: No such file or directory"),
+        ("{}\n", "j.jsonl:1: no line of a journal"),
+    ],
+)
+def test_a_step_with_no_journal_is_refused_with_its_place(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "j.jsonl").write_text(content)
+    written(tmp_path, ("emit: {type: open, count: 3}", "replay: {journal: j.jsonl}"))
+    done = mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL="http://127.0.0.1:1")
+    assert done.returncode == 2
+    assert done.stderr == f"mockcampaign: three.scenario.yaml:10:23: {message}\n"
+
+
 def test_a_replay_before_a_consumer_that_takes_nothing_shows_nothing(tmp_path: Path) -> None:
     written(tmp_path, ("seed: 5\n", "seed: 5\npolicy: {event_age_max: 1m}\n"))
     with served(consumer_app()) as url:

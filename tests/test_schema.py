@@ -141,7 +141,9 @@ def test_everything_is_explained() -> None:
 def test_the_example_of_each_step_runs(tmp_path: Path, kind: str) -> None:
     assert STEP_EXAMPLES[kind] in reference()
     assert re.search(rf"^  - {kind}:", STEP_EXAMPLES[kind], re.MULTILINE)
-    path = tmp_path / "t.scenario.yaml"
+    (tmp_path / "fixtures").symlink_to(SCENARIOS.parent / "fixtures")
+    (tmp_path / "scenarios").mkdir()
+    path = tmp_path / "scenarios/t.scenario.yaml"
     path.write_text(whole(kind))
     [plan] = load_all(path)
     player, findings = played(plan, AsgiTransport(consumer_app()))

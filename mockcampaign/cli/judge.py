@@ -34,14 +34,14 @@ def judge(
     no_color: bool,
 ) -> int:
     """Judge journals that `run --journal` or `record` wrote; nothing is sent."""
-    from mockcampaign.engine.journal_file import read_journals
+    from mockcampaign.engine.journal_file import load_journals
     from mockcampaign.report.results import exit_status
     from mockcampaign.report.text import summary_lines
 
     if rules_only and scenario_file is not None:
         raise InvalidInputError("allowed: one of --scenario and --rules-only, found both")
     color = use_color(no_color)
-    recorded = [one for file in files for one in read_journals(file.read_bytes(), str(file))]
+    recorded = [one for file in files for one in load_journals(file)]
     results = [_judged(one, scenario_file, rules_only) for one in recorded]
     with shielded():
         for result in results:

@@ -45,7 +45,7 @@ def replay(
     no_color: bool,
 ) -> int:
     """Let what a journal tells of happen again: the same events, outages and faults at the same virtual moments."""
-    from mockcampaign.engine.journal_file import read_journals
+    from mockcampaign.engine.journal_file import load_journals
     from mockcampaign.report.results import exit_status
     from mockcampaign.report.text import summary_lines
     from mockcampaign.transport.address import parse_address
@@ -53,7 +53,7 @@ def replay(
     if target is not None:
         parse_address(target)
     authentication = credentials(basic_auth, key_auth)
-    recorded = read_journals(file.read_bytes(), str(file))
+    recorded = load_journals(file)
     color = use_color(no_color)
     results: list[ScenarioResult] = []
     status: int | None = None

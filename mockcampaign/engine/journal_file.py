@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -95,6 +96,14 @@ class _Follower:
         self._file.write(b"".join(lines))
         self._file.flush()
         self._written_at = self._seconds()
+
+
+def load_journals(path: Path) -> list[Recorded]:
+    """The journals of a file. Raises `InvalidInputError` where it cannot be read, and as `read_journals` does."""
+    try:
+        return read_journals(path.read_bytes(), str(path))
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def read_journals(content: bytes, where: str) -> list[Recorded]:

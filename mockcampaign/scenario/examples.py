@@ -70,6 +70,12 @@ STEP_EXAMPLES = {
   - expect: {opens: {delivered: {at_least: 20}}}
   - run: until-idle
 """,
+    "replay": """\
+  - activate: opens
+  - replay: {journal: ../fixtures/journals/outage.jsonl}
+  - run: until-idle
+  - expect: {opens: {delivered: 7}, consumer: {processed: exactly-once}}
+""",
     "outage": """\
   - activate: opens
   - outage: {for: 2h, kind: refused}

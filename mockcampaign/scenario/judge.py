@@ -13,7 +13,7 @@ from mockcampaign.scenario.load import Expectation, Plan
 from mockcampaign.scenario.values import fits
 from mockcampaign.scenario.wording import described
 
-EMITTING = ("emit", "mailing", "verify")
+EMITTING = ("emit", "mailing", "replay", "verify")
 
 PROCESSED_REQUIREMENTS = {
     "exactly-once": "What is answered with 200 never comes again, and a list that is not comes again whole: a consumer "

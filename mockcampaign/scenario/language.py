@@ -160,6 +160,16 @@ class Mailing(msgspec.Struct, frozen=True, kw_only=True):
     """The id of the client that sends it."""
 
 
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """What a journal tells of happens again from now on: the same events at the same distances of time. Their `created`
+    moves with them."""
+
+    journal: str
+    """A file that `run --journal` or `record` wrote, relative to the scenario's folder."""
+    client: ClientId = DEFAULT_CLIENT_ID
+    """The id of the client whose recipients act."""
+
+
 class Outage(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}):
     """From now on, nothing reaches the consumer."""
 
@@ -219,6 +229,7 @@ STEPS: dict[str, Any] = {
     "verify": str | Verify,
     "emit": Emit,
     "mailing": Mailing,
+    "replay": Replay,
     "outage": Outage,
     "fault": Annotated[Any, Decoded(_read_fault_step, "a mapping of kind, webhook, times, for, every and so on")],
     "advance": Span,

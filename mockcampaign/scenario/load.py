@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from mockcampaign.durations import format_duration
+from mockcampaign.engine.journal import Happened
+from mockcampaign.engine.journal_file import load_journals
 from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.errors import InvalidInputError, WebhookError
 from mockcampaign.events import Sample, load_sample
@@ -41,6 +43,14 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
 
     expectations: tuple[Expectation, ...]
     duration: int
+
+
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """A `replay` step."""
+
+    happened: tuple[tuple[int, Happened], ...]
+    """What happened, each with the milliseconds since its journal began."""
+    client: int
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +167,7 @@ class _Check:
         self._ids: dict[str, tuple[int, int]] = {}
         self._deleted: set[str] = set()
         self._samples: dict[str, Sample] = {}
+        self._journals: list[Path] = []
         self._emits = False
         self._passes = 0
         """Milliseconds that the steps let pass, at most."""
@@ -179,7 +190,7 @@ class _Check:
             scenario=self._scenario,
             steps=steps,
             samples=self._samples,
-            files=(*files, *samples),
+            files=(*files, *samples, *self._journals),
         )
 
     def _step(self, at: Location, kind: str, value: Any) -> Step:
@@ -201,6 +212,9 @@ class _Check:
                 self._pass(at, value.over)
             case "mailing":
                 self._emits = True
+            case "replay":
+                value = self._replay(at, value)
+                self._pass(at, max(after for after, _ in value.happened))
             case "outage" | "fault":
                 if value.webhook is not None:
                     self._known((*at, "webhook"), value.webhook)
@@ -275,6 +289,23 @@ class _Check:
                 (*at, "type"), f"type {emit.type.value!r}, but {emit.like} holds {sample_type.value!r} events"
             )
         return msgspec.structs.replace(emit, type=sample_type or emit.type)
+
+    def _replay(self, at: Location, replay: language.Replay) -> Replay:
+        self._emits = True
+        path = self._path.parent / replay.journal
+        try:
+            happened = tuple(
+                (entry.at - recorded.entries[0].at, entry)
+                for recorded in load_journals(path)
+                for entry in recorded.entries
+                if isinstance(entry, Happened)
+            )
+        except InvalidInputError as error:
+            raise self._document.problem((*at, "journal"), str(error)) from None
+        if not happened:
+            raise self._document.problem((*at, "journal"), f"{path}: tells of no events")
+        self._journals.append(path)
+        return Replay(happened=happened, client=replay.client)
 
     def _expectations(self, at: Location, value: dict[str, msgspec.Struct]) -> tuple[Expectation, ...]:
         expectations: list[Expectation] = []

@@ -24,6 +24,7 @@ from mockcampaign.model import (
 from mockcampaign.scenario import language
 from mockcampaign.scenario.judge import finding
 from mockcampaign.scenario.load import Expectation, Plan, Step
+from mockcampaign.scenario.replay import again
 from mockcampaign.transport import Transport
 from mockcampaign.transport.patience import ask_until
 
@@ -92,6 +93,9 @@ class Player:
                 campaign.emit(value.type, value.count, over=value.over, like=like, client_id=value.client)
             case "mailing":
                 campaign.mailing(value.recipients, rates=value.rates, client_id=value.client)
+            case "replay":
+                moments = [(campaign.now + after, entry) for after, entry in value.happened]
+                campaign.put([(at, again(entry, at, value.client)) for at, entry in moments])
             case "outage":
                 webhooks = [] if value.webhook is None else [self.webhooks[value.webhook]]
                 campaign.outage(value.duration, value.kind, *webhooks)

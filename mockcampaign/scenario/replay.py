@@ -24,6 +24,7 @@ from mockcampaign.engine.journal import (
     WebhookChanged,
 )
 from mockcampaign.model import Authentication, Webhook
+from mockcampaign.policy import DAY
 from mockcampaign.transport import Transport
 
 
@@ -63,8 +64,7 @@ class Replay:
             case WebhookChanged():
                 self._change(entry)
             case Happened():
-                payloads = tuple((self._created(event, entry.at), bytes(event)) for event in entry.events)
-                exporter.happen(Happening(client_id=entry.client_id, type=entry.type, payloads=payloads))
+                exporter.happen(again(entry, entry.at, entry.client_id, exporter.policy.event_age_max))
             case OutageDeclared(kind=kind, until=until, webhook_ids=webhook_ids):
                 exporter.declare_outage(kind, until, self._ids(webhook_ids))
             case OutageMended(webhook_ids=webhook_ids):
@@ -95,10 +95,21 @@ class Replay:
     def _ids(self, webhook_ids: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(self._webhooks[webhook_id].id for webhook_id in webhook_ids)
 
-    def _created(self, event: msgspec.Raw, at: int) -> int:
-        """The moment from which its three days run: its own, where it says one that fits."""
-        payload = msgspec.json.decode(event)
+
+def again(entry: Happened, at: int, client_id: int, event_age_max: int = 3 * DAY) -> Happening:
+    """What happened, as it happens at another moment: each event as old as it was then.
+
+    The age is told by `created`, where that says a moment that fits; else an event is new.
+    """
+    moved, oldest = at - entry.at, entry.at - event_age_max
+    payloads = []
+    for raw in entry.events:
+        payload = msgspec.json.decode(raw)
         created = payload.get("created") if isinstance(payload, dict) else None
-        if isinstance(created, bool) or not isinstance(created, int):
-            return at
-        return created if at - self.campaign.exporter.policy.event_age_max < created <= at else at
+        if isinstance(created, bool) or not isinstance(created, int) or not oldest < created <= entry.at:
+            payloads.append((at, bytes(raw)))
+        elif moved:
+            payloads.append((created + moved, msgspec.json.encode({**payload, "created": created + moved})))
+        else:
+            payloads.append((created, bytes(raw)))
+    return Happening(client_id=client_id, type=entry.type, payloads=tuple(payloads))
