@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -102,6 +105,37 @@ def test_the_journal_of_a_server_is_bounded_and_says_what_it_dropped(server: Ser
     assert page["next"] - page["first"] <= JOURNAL_ENTRIES_MAX
     assert page["dropped"] == page["first"] >= extra
     assert server.control("GET", f"/deliveries/{page['first'] - 1}").status_code == 404
+
+
+async def takes_everything(scope: Any, receive: Any, send: Any) -> None:
+    """A consumer that keeps nothing."""
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+@pytest.mark.slow
+def test_memory_grows_no_more_once_the_journal_is_full(server: Server) -> None:
+    pages = Path("/proc/self/statm")
+    if not pages.exists():
+        pytest.skip("only Linux tells how much memory is in use")
+
+    def rounds(count: int) -> int:
+        """Bytes in use after so many events more."""
+        for _ in range(count):
+            server.control("POST", "/emit", {"type": "open", "count": EVENTS})
+            server.advance("1s")
+        return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    with served(takes_everything) as target:
+        server.activated(f"{target}/hook")
+        full = rounds(JOURNAL_EVENTS_MAX // EVENTS + 1)
+        again = rounds(JOURNAL_EVENTS_MAX // EVENTS + 1)
+    deliveries = server.state()["deliveries"]
+    assert (deliveries["delivered"], deliveries["pending"]) == (6 * EVENTS, 0)
+    # Events of all rounds would be four times as much.
+    assert again - full < 30_000_000
 
 
 def test_a_slow_watcher_is_told_how_much_it_missed(server: Server) -> None:
