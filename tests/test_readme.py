@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +14,15 @@ import pytest
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication
+from mockcampaign.policy import DEFAULT_CLIENT_ID
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.load import load
+from mockcampaign.server.accounts import Accounts
+from mockcampaign.server.app import server_app
+from mockcampaign.server.clients import users_of
+from mockcampaign.server.served import ServedCampaign, Settings
 from mockcampaign.serving import served
+from mockcampaign.transport.wire import WireTransport
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -49,3 +57,24 @@ def test_paths_that_the_readme_names_exist() -> None:
     named = re.findall(r"(?<![\w/])(?:mockcampaign|tests|scenarios|fixtures)/[\w/.-]*", README)
     assert len(named) > 3
     assert [path for path in named if not (Path(__file__).parent.parent / path).exists()] == []
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+def test_the_calls_of_the_readme_do_what_they_say(tmp_path: Path) -> None:
+    [calls] = re.findall(r"```sh\n(api=.*?)```", README, re.DOTALL)
+    accounts = Accounts({DEFAULT_CLIENT_ID: users_of(DEFAULT_CLIENT_ID, [("mockcampaign", "mockcampaign")])})
+    campaign = ServedCampaign(WireTransport(), accounts, Settings())
+    with served(consumer_app(None)) as consumer, served(server_app(campaign)) as server:
+        calls = calls.replace("http://127.0.0.1:8000", consumer).replace("http://127.0.0.1:8080", server)
+        done = subprocess.run(["sh", "-ec", calls], capture_output=True, text=True, timeout=60, check=True)
+    decoder, answers, rest = json.JSONDecoder(), [], done.stdout
+    while rest:
+        answer, end = decoder.raw_decode(rest)
+        answers.append(answer)
+        rest = rest[end:]
+    created, activated, emitted, mailing, fault, state = answers  # an outage is declared without an answer
+    assert (created["status"], activated["status"]) == ("created", "activated")
+    assert emitted == {"events": 250, "webhookIds": [created["id"]]}
+    assert mailing["byType"]["sent"] >= 4_900
+    assert (fault["number"], fault["fault"]["kind"]) == (1, "lost-ack")
+    assert state["webhooks"][0]["outage"]["kind"] == "refused"
