@@ -339,7 +339,10 @@ class TestMisuse:
         with served(App()) as url:
             pass
         campaign.emit(campaign.webhook("open", target=url))
-        with pytest.raises(ConsumerUnreachableError, match=r"connection refused at the first attempt .*, or start it"):
+        with pytest.raises(
+            ConsumerUnreachableError,
+            match=r"refused at .* no outage was declared: start it before camp",
+        ):
             campaign.run()
 
     def test_a_run_that_does_not_end(self, inner: Inner) -> None:

@@ -367,7 +367,8 @@ class CampaignControl(ABC):
                 raise
             raise RunNotEndedError(self._how_far(what, milliseconds, began)) from None
         except ConsumerUnreachableError as error:
-            raise ConsumerUnreachableError(str(error).partition(": start the consumer")[0] + ", or start it") from None
+            what_came = str(error).partition(": start the consumer")[0]
+            raise ConsumerUnreachableError(f"{what_came}: start it before campaign.{what}(), or declare one") from None
 
     def _how_far(self, what: str, milliseconds: int, began: int) -> str:
         attempts = self._account.deliveries(self.engine.exporter.webhook)

@@ -68,7 +68,11 @@ def reported(item: pytest.Item, report: pytest.TestReport) -> None:
     if report.failed:
         whole = item.config.get_verbosity() > 0
         for campaign in campaigns:
-            report.sections.append(("mockcampaign", section(campaign, item.nodeid, whole=whole)))
+            try:
+                shown = section(campaign, item.nodeid, whole=whole)
+            except Exception as error:
+                shown = f"no timeline can be shown: {error!r}"  # the test's own failure is worth more
+            report.sections.append(("mockcampaign", shown))
 
 
 @contextmanager

@@ -55,24 +55,22 @@ class AsgiTransport:
         if self._lifespan is not None:
             if self._starting is None:
                 self._starting = asyncio.create_task(self._start(self._lifespan))
-            if not await asyncio.shield(self._starting):
+            if not (self._starting.result() if self._starting.done() else await asyncio.shield(self._starting)):
                 return NoAnswer("connect", "the application does not start")
             state = self._lifespan.state
         call = asyncio.create_task(exchange.run(self._app, state.copy()))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
+        call.add_done_callback(exchange.ended)
         try:
             async with asyncio.timeout(request.timeout / 1_000) as limit:
-                await asyncio.wait((call, exchange.outcome), return_when=asyncio.FIRST_COMPLETED)
+                return await exchange.outcome
         except TimeoutError:
             if not limit.expired():
                 raise
             return TimedOut(exchange.phase)
         finally:
             exchange.disconnected.set()
-        if not exchange.outcome.done():
-            await call  # raises what is no `Exception`
-        return exchange.outcome.result()
 
     def watch(self) -> None:
         """From now on, tasks that come into being in this loop are the application's; `settle` waits for them."""
@@ -159,6 +157,16 @@ class _Exchange:
             self._conclude(Responded(500, headers, body, len(_SERVER_ERROR_BODY)))
         else:
             self._conclude(CUT["body"])
+
+    def ended(self, call: asyncio.Task[None]) -> None:
+        """The application's call is over; what is no `Exception` is raised where the outcome is waited for."""
+        if self.outcome.done():
+            if not call.cancelled():
+                call.exception()  # which nobody waits for
+        elif call.cancelled():
+            self.outcome.cancel()
+        elif (error := call.exception()) is not None:
+            self.outcome.set_exception(error)
 
     def _cancelled_from_outside(self) -> bool:
         task = asyncio.current_task()
