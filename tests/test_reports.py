@@ -168,3 +168,16 @@ def test_the_data_of_the_html_report() -> None:
     [packed] = re.findall('id="data">([^<]*)<', to_html(every_outcome()).decode())
     data = gzip.decompress(base64.b64decode(packed))
     check_golden("report.html.json", msgspec.json.format(data, indent=1) + b"\n")
+
+
+def test_what_is_endless_is_cut_everywhere_but_in_json() -> None:
+    result = run_result([scenario(findings=(finding(outcome="fail", actual="x" * 100_000),))])
+    assert b"x" * 100_000 in to_json(result)
+    assert "x" * 100_000 in msgspec.json.decode(to_json(result))["scenarios"][0]["expectations"][0]["actual"]
+    page = to_html(result).decode()
+    for document in (
+        *(plain_report(result.scenarios[0]), to_markdown(result), page),
+        *annotation_lines(result, str),
+    ):
+        assert "x" * 2_001 not in document
+    assert "x… (98,000 more characters)" in page

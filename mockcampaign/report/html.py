@@ -24,7 +24,7 @@ from mockcampaign.engine.journal import Attempted, Began, WebhookChanged
 from mockcampaign.report.attempts import DETAILS, Attempts, Detail, attempts
 from mockcampaign.report.charts import Chart, chart, pending_max
 from mockcampaign.report.results import RunResult, ScenarioResult, verdict_of, violates
-from mockcampaign.report.text import printable
+from mockcampaign.report.text import CAME_TO_MAX, brief, printable
 from mockcampaign.report.timeline import Line, timeline
 from mockcampaign.shipped import assets_folder
 
@@ -76,6 +76,7 @@ def to_html(result: RunResult) -> bytes:
         loader=FileSystemLoader(_PAGE), autoescape=True, finalize=_plain, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["quoted"] = shlex.quote
+    environment.filters["brief"] = brief
     series = [list(_series(scenario)) for scenario in result.scenarios]
     data, shown = _packed(result, series)
     page = environment.get_template("report.html.jinja").render(
@@ -94,7 +95,7 @@ def to_html(result: RunResult) -> bytes:
             }
             for scenario, of_scenario, left_out in zip(result.scenarios, series, shown, strict=True)
         ],
-        violates=violates,
+        came_to_max=CAME_TO_MAX,
         style=Markup(style),
         scripts=[Markup(script) for script in scripts],
         policy="; ".join(

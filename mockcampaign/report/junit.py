@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from mockcampaign.compliance.rules import Finding
 from mockcampaign.durations import format_duration
 from mockcampaign.report.results import RunResult, ScenarioResult, violates
-from mockcampaign.report.text import plain_report
+from mockcampaign.report.text import brief, plain_report
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write, not even escaped."""
@@ -104,7 +104,7 @@ def _bare_case(suite: str, name: str) -> ElementTree.Element:
 
 
 def _message(finding: Finding) -> str:
-    return f"expected {finding.expected}, actual {finding.actual}"
+    return f"expected {finding.expected}, actual {brief(finding.actual)}"
 
 
 def _text(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mockcampaign.compliance.rules import Finding
 from mockcampaign.durations import format_duration
 from mockcampaign.report.results import RunResult, ScenarioResult, verdict_of, violates
-from mockcampaign.report.text import printable
+from mockcampaign.report.text import brief, printable
 
 FINDINGS_MAX = 50
 """GitHub takes a megabyte for each step; more findings than this nobody reads there."""
@@ -75,7 +75,7 @@ def _finding(scenario: ScenarioResult, finding: Finding) -> Iterator[str]:
         yield f"  - at {_plain(finding.place)}"
     yield f"  - required: {_plain(finding.requirement)}"
     yield f"  - expected: {_plain(finding.expected)}"
-    yield f"  - actual: {_plain(finding.actual)}"
+    yield f"  - actual: {_plain(brief(finding.actual))}"
     if finding.fix is not None:
         yield f"  - fix: {_plain(finding.fix)}"
 

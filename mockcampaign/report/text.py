@@ -11,6 +11,10 @@ from mockcampaign.report.columns import PLAIN, Style, Styled, cells, fitted
 from mockcampaign.report.results import RunResult, ScenarioResult
 from mockcampaign.report.timeline import Line, timeline
 
+CAME_TO_MAX, ACTUAL_MAX = 200, 2_000
+"""Characters of an outcome and of what was seen: a header that a consumer sends may be endless. The JSON report has all
+of them."""
+
 TIMELINE_LINES_MAX = 30
 """More are cut out of the middle unless asked for."""
 
@@ -104,6 +108,12 @@ def plain_report(result: ScenarioResult) -> str:
     return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in scenario_lines(result, verbosity=1))
 
 
+def brief(text: str, length: int = ACTUAL_MAX) -> str:
+    """What a consumer had a hand in, printable, and cut where it is longer than anybody reads."""
+    text = printable(text)
+    return text if len(text) <= length else f"{text[:length]}… ({len(text) - length:,} more characters)"
+
+
 def printable(text: str) -> str:
     """The text with control characters spelled out, so that a consumer cannot write to the terminal."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
@@ -125,7 +135,7 @@ def timeline_lines(result: ScenarioResult, lines_max: int | None) -> Iterator[li
         style = {None: FAINT, True: GOOD, False: BAD}[line.accepted]
         yield [
             (f"    {line.when:<{when_width}}  {line.who:<{who_width}}  {printable(line.what)}", PLAIN),
-            (f"  {printable(line.came_to)}" if line.came_to else "", style),
+            (f"  {brief(line.came_to, CAME_TO_MAX)}" if line.came_to else "", style),
         ]
 
 
@@ -139,4 +149,4 @@ def _finding_lines(finding: Finding, verbosity: int) -> Iterator[list[Styled]]:
             yield [("         at ", FAINT), (printable(finding.place), FAINT)]
         yield [("         required  ", FAINT), (printable(finding.requirement), FAINT)]
         yield [("         expected  ", PLAIN), (printable(finding.expected), PLAIN)]
-        yield [("         actual    ", PLAIN), (printable(finding.actual), PLAIN)]
+        yield [("         actual    ", PLAIN), (brief(finding.actual), PLAIN)]
