@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from consumers.started import COMMANDS, PASSWORD, USER, started
+from restarted import end
 
+from endpoints import unused_port
 from mockcampaign.check import check
 from mockcampaign.compliance.account import UrlAccount
 from mockcampaign.compliance.probe import Probe
@@ -22,13 +28,17 @@ from mockcampaign.report.results import RunResult
 from mockcampaign.samples.consumer import BUGS, consumer_app, consumer_served
 from mockcampaign.transport import Transport, wall
 from mockcampaign.transport.inprocess import AsgiTransport
-from mockcampaign.transport.wire import WireTransport
+from mockcampaign.transport.wire import WireTransport, wait_until_reachable
 
 CREDENTIALS = BasicAuthentication(USER, PASSWORD)
 """With a space, a colon and a letter beyond ASCII."""
 
 CORRECT = ("sample", *COMMANDS)
 """Consumers that nothing is wrong with."""
+
+
+SHOWN_BY_CRASHES = frozenset({"commits-every-ten-lists", "keeps-keys-in-memory", "forgets-everything"})
+"""Bugs that need the consumer to be killed and started again."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +114,28 @@ def running(name: str) -> Iterator[str]:
 
 def checked_over_loopback(name: str, chosen: Settings) -> RunResult:
     """The check of a consumer behind a socket."""
+    if name == "sample" or name in SHOWN_BY_CRASHES:
+        with restartable(name) as (url, command):
+            return checked(url, WireTransport, msgspec.structs.replace(chosen, restart_command=command))
     with running(name) as url:
         return checked(url, WireTransport, chosen)
+
+
+@contextlib.contextmanager
+def restartable(name: str) -> Iterator[tuple[str, str]]:
+    """A sample consumer in a process of its own: its base URL, and a command that kills and starts it again."""
+    port = unused_port()
+    with tempfile.TemporaryDirectory() as folder:
+        consumer = [sys.executable, "-m", "mockcampaign", "consumer", "--port", str(port), "--store", f"{folder}/store"]
+        consumer += ["--basic-auth", f"{USER}:{PASSWORD}", *(() if name == "sample" else ("--bug", name))]
+        restarting = [sys.executable, str(Path(__file__).parent / "restarted.py"), folder, *consumer]
+        subprocess.run(restarting, check=True)
+        url = f"http://127.0.0.1:{port}"
+        try:
+            assert asyncio.run(wait_until_reachable(url, 60 * SECOND))
+            yield url, shlex.join(restarting)
+        finally:
+            end(Path(folder))
 
 
 __all__ = ["BUGS", "CORRECT", "Judged", "checked_in_process", "checked_over_loopback", "judged", "settings"]

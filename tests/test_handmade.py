@@ -86,6 +86,11 @@ def three(client: Client) -> list[int]:
     return statuses
 
 
+def whole(client: Client) -> list[int]:
+    client.send(head(more=f"{LENGTH}Connection: close\r\n"), BODY)
+    return [len(client.file.read().rpartition(b"\r\n\r\n")[2])]
+
+
 def wrong_then_right(client: Client) -> list[int]:
     client.send(head(""), BODY)
     refused = client.status()
@@ -96,7 +101,8 @@ def wrong_then_right(client: Client) -> list[int]:
 WITNESSES = {
     "reads-heads-at-once": (split, [200], [400]),
     "knows-headers-by-spelling": (in_lower_case, [200], [401]),
-    "ends-connections-silently": (three, [200, 200, 200], [200, 0, 0]),
+    "takes-one-request-for-each-connection": (three, [200, 200, 200], [200, 400, 0]),
+    "ends-before-the-answer-ends": (whole, [14], [13]),
     "hangs-up-when-told": (told_to_close, [200], [400]),
     "leaves-refused-bodies": (wrong_then_right, [401, 200], [401, 400]),
 }

@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from consumers.started import PASSWORD, USER
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,6 +25,7 @@ from mockcampaign.samples.bugs.batch import selecting
 from mockcampaign.samples.bugs.identity import keyed
 from mockcampaign.samples.bugs.payload import field, keeping, limited, refusing, texts
 from mockcampaign.samples.bugs.redelivery import CountsRepeats, keeping_keys_for, recognising_lists
+from mockcampaign.samples.consumer import application
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Identity, Store
 
@@ -220,17 +223,8 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "refuses-nul": refusing(_has("\0")),
     "refuses-emoji": refusing(_astral),
     "refuses-beyond-64": refusing(_beyond(64)),
-    "refuses-beyond-255": refusing(_beyond(255)),
-    "refuses-unknown-systems": refusing(
-        lambda event: (
-            not str(event.get("operatingSystem") or "Windows").startswith(
-                ("Windows", "Mac", "iOS", "Android", "Linux", "OS X", "iPadOS")
-            )
-        )
-    ),
     "truncates-at-30": texts(lambda text: text[:30]),
     "truncates-at-100": texts(lambda text: text[:100]),
-    "truncates-at-255": texts(lambda text: text[:255]),
     "upper-cases-recipients": field("recipientId", str.upper),
     "numbers-where-digits": field("recipientId", lambda text: int(text) if text.isdigit() else text),
     "compares-normalised": texts(lambda text: text.replace("\u2028", "").replace("\0", "")),
@@ -261,3 +255,50 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "refuses-with-400": refusing_with(400),
 }
 """By names that say what is wrong."""
+
+
+def variant_app(name: str) -> Starlette:
+    """The application of one, with the credentials of `judged`."""
+    return application(VARIANTS[name](Store(), BasicAuthentication(USER, PASSWORD)))
+
+
+FOUND_BY: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("answers-203", "answers-206", "answers-302"), ("answers-200",)),
+    **dict.fromkeys(
+        ("first-ten-only", "all-but-first", "tens", "every-other", "fifty-only", "samples"),
+        ("processes-every-event",),
+    ),
+    **dict.fromkeys(("recognises-lengths", "recognises-counts"), ("stores-before-answering",)),
+    **dict.fromkeys(("recognises-last-events", "recognises-sets"), ("once-in-reformed-list",)),
+    "keeps-keys-for-a-minute": ("once-after-an-hour",),
+    "keeps-keys-for-two-days": ("once-after-three-days",),
+    **dict.fromkeys(("keeps-keys-of-ten-lists",), ("once-after-many-others",)),
+    **dict.fromkeys(
+        ("keys-on-subscription", "keys-on-address", "keys-on-minute", "keys-on-device"), ("keeps-second-act",)
+    ),
+    "keys-on-mail-created-recipient": ("keeps-same-mail-same-moment",),
+    "keys-on-mailing-and-created": ("keeps-same-moment",),
+    **dict.fromkeys(("keeps-ten-thousand", "hash-of-16-bits", "hash-of-20-bits"), ("drains-backlog",)),
+    **dict.fromkeys(("commits-halves", "fails-halfway"), ("leaves-nothing-half-done",)),
+    "waits-on-the-loop": ("answers-in-time",),
+    "forgets-on-error": ("recovers-from-bad-requests",),
+    **dict.fromkeys(("reads-ascii", "reads-windows", "refuses-emoji", "ascii-only"), ("keeps-texts",)),
+    "stores-refused": ("processes-nothing-refused",),
+    **dict.fromkeys(("accepts-get", "accepts-delete"), ("refuses-other-methods",)),
+    "wants-lower-case-charset": ("takes-charset",),
+    **dict.fromkeys(("limits-40-kb", "refuses-beyond-64", "refuses-e-mail"), ("takes-large-body",)),
+    "limits-100-kb": ("takes-largest-list",),
+    **dict.fromkeys(("refuses-absent-browser", "refuses-absent-address"), ("takes-absent-fields",)),
+    "refuses-null-system": ("takes-null-fields",),
+    "refuses-zero": ("payload",),
+    "refuses-nested": ("takes-unknown-fields",),
+    **dict.fromkeys(("refuses-nul", "compares-normalised", "one-line"), ("keeps-control-characters",)),
+    **dict.fromkeys(("truncates-at-30", "truncates-at-100"), ("keeps-texts",)),
+    **dict.fromkeys(("upper-cases-recipients",), ("keeps-recipient-ids",)),
+    **dict.fromkeys(("subscription-as-float", "user-list-as-int32"), ("keeps-large-ids",)),
+    "created-in-seconds": ("keeps-created",),
+    "numbers-where-digits": ("keeps-fields",),
+    **dict.fromkeys(("accepts-eight-characters", "accepts-parts", "accepts-any-user"), ("refuses-wrong-credentials",)),
+    **dict.fromkeys(("refuses-with-404", "refuses-with-500", "refuses-with-400"), ("refuses-with-401",)),
+}
+"""The rules or families that find each."""

@@ -54,9 +54,13 @@ class Connection:
         if not keep:
             fields["connection"] = "close"
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {fields[name]}" for name in fields)]
-        self.writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + answer)
-        await self.writer.drain()
+        await self.write("\r\n".join([*lines, "", ""]).encode("latin-1"), answer)
         return keep
+
+    async def write(self, head: bytes, answer: bytes) -> None:
+        """Both as a whole."""
+        self.writer.write(head + answer)
+        await self.writer.drain()
 
     async def read_head(self) -> bytes:
         """All before the empty line, in however many pieces it comes."""

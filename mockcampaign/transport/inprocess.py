@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -107,7 +108,7 @@ class WsgiTransport(AsgiTransport):
         from a2wsgi import WSGIMiddleware
 
         # Without a limit to its queue: a thread that has to wait for a sender that has gone would never end.
-        middleware = WSGIMiddleware(app, send_queue_size=0)
+        middleware = WSGIMiddleware(_with_stated_length(app), send_queue_size=0)
         super().__init__(middleware, lifespan=False)
         self._executor = middleware.executor
 
@@ -115,6 +116,22 @@ class WsgiTransport(AsgiTransport):
         """Wait until the application has answered all requests, also those given up: a thread cannot be cancelled."""
         await asyncio.gather(*self._calls, return_exceptions=True)
         self._executor.shutdown()
+
+
+def _with_stated_length(app: Any) -> Any:
+    """The application behind a server that gathers a body in chunks first, as waitress does.
+
+    PEP 3333 knows no bodies without a length; many applications take them for empty.
+    """
+
+    def call(environ: dict[str, Any], start_response: Any) -> Any:
+        if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "") and "CONTENT_LENGTH" not in environ:
+            body = environ["wsgi.input"].read()
+            del environ["HTTP_TRANSFER_ENCODING"]
+            environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        return app(environ, start_response)
+
+    return call
 
 
 class _Exchange:

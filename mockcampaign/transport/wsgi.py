@@ -94,4 +94,7 @@ def _environ(scope: Any, body: bytes) -> dict[str, Any]:
         key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         text = value.decode("latin-1")
         environ[key] = f"{environ[key]},{text}" if key in environ else text
+    if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:
+        # Gathered here, since PEP 3333 knows no bodies without a length.
+        environ["CONTENT_LENGTH"] = str(len(body))
     return environ

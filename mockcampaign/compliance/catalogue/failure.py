@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 
+from mockcampaign.compliance import oddities
 from mockcampaign.compliance.bench import Bench, body_of
 from mockcampaign.compliance.reproduce import curl
 from mockcampaign.compliance.rule import Event, Examined, Rule, holds, violated
@@ -24,8 +25,9 @@ async def _nothing_half_done(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(3))
     refused = 0
     for what, odd in _provocations(bench):
-        good = bench.events(3)
-        body = b"[" + b",".join([msgspec.json.encode(good[0]), msgspec.json.encode(good[1]), odd]) + b"]"
+        # So many that also those come to harm who store a part of a list at a time.
+        good = bench.events(60)
+        body = b"[" + b",".join([*map(msgspec.json.encode, good), odd]) + b"]"
         bench.expect_events_of(good)
         outcome = await bench.request(what, body)
         if isinstance(outcome, Responded) and outcome.accepted:
@@ -54,17 +56,28 @@ async def _nothing_half_done(bench: Bench) -> Examined:
     return holds(f"{refused} lists were refused, and left nothing behind")
 
 
+_ODD = (
+    *(oddities.absent_fields, oddities.null_fields, oddities.unknown_fields, oddities.unknown_names),
+    *(oddities.large_ids, oddities.recipient_ids, oddities.addresses, oddities.texts, oddities.control_characters),
+)
+
+
 def _provocations(bench: Bench) -> list[tuple[str, bytes]]:
     event = bench.event()
     without_device = {name: value for name, value in event.items() if name != "device"}
     no_list_id = {name: value for name, value in event.items() if name != "userListId"}
     return [
-        ("two good events and a number", b"42"),
-        ("two good events and an empty one", b"{}"),
-        ("two good events and one without device", msgspec.json.encode(without_device)),
-        ("two good events and one without userListId", msgspec.json.encode(no_list_id)),
-        ("two good events and one with created as text", msgspec.json.encode({**event, "created": "yesterday"})),
-        ("two good events and one that is cut", msgspec.json.encode(event)[:-20]),
+        ("60 good events and a number", b"42"),
+        ("60 good events and an empty one", b"{}"),
+        ("60 good events and one without device", msgspec.json.encode(without_device)),
+        ("60 good events and one without userListId", msgspec.json.encode(no_list_id)),
+        ("60 good events and one with created as text", msgspec.json.encode({**event, "created": "yesterday"})),
+        *(
+            (f"60 good events and one with {oddity.describe()}", msgspec.json.encode(oddity.applied(event)))
+            for make in _ODD
+            for oddity in make(bench.type)[:2]
+        ),
+        ("60 good events and one that is cut", msgspec.json.encode(event)[:-20]),
     ]
 
 
@@ -86,6 +99,10 @@ async def _recovers(bench: Bench) -> Examined:
         delivery = await bench.deliver(bench.events(2), attempts=5)
     if not delivery.accepted:
         return violated(f"{delivery.describe()} to a list that the sender gave up waiting for twice")
+    if bench.has_probe:
+        difference = await bench.difference()
+        if difference.missing or difference.missing_count:
+            return violated(f"after garbage and cut bodies, of the lists taken before: {difference.describe()}")
     return holds("ordinary lists were taken after garbage, cut bodies and time-outs")
 
 

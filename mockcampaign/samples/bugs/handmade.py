@@ -27,10 +27,33 @@ class KnowsHeadersBySpelling(Connection):
         return {name.lower(): value for name, _, value in pairs if name in wanted}
 
 
-class EndsConnectionsSilently(Connection):
+class TakesOneRequest(Connection):
+    """Answers a connection's first request, and takes the next one for bytes that do not belong there."""
+
+    requests = 0
+
+    async def read_head(self) -> bytes:
+        head = await super().read_head()
+        self.requests += 1
+        if self.requests > 1:
+            raise ValueError("not expected")
+        return head
+
+
+class CutsAnswers(Connection):
+    """Closes the connection to a webhook before the rest of the answer is out."""
+
+    cut = False
+
+    async def call(self, method: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:
+        self.cut = method == "POST"
+        return await super().call(method, target, headers)
+
+    async def write(self, head: bytes, answer: bytes) -> None:
+        await super().write(head, answer[:-1] if self.cut else answer)
+
     async def exchange(self) -> bool:
-        await super().exchange()
-        return False
+        return await super().exchange() and not self.cut
 
 
 class HangsUpWhenTold(Connection):
@@ -58,11 +81,11 @@ BUGS: Mapping[str, Bug] = {
     "knows-headers-by-spelling": Bug(
         "knows headers only as it spells them itself", Consumer, over_sockets=True, connection=KnowsHeadersBySpelling
     ),
-    "ends-connections-silently": Bug(
-        "closes connections after an answer that says nothing of it",
-        Consumer,
-        over_sockets=True,
-        connection=EndsConnectionsSilently,
+    "takes-one-request-for-each-connection": Bug(
+        "answers 400 to the second request on a connection", Consumer, over_sockets=True, connection=TakesOneRequest
+    ),
+    "ends-before-the-answer-ends": Bug(
+        "closes the connection after a part of its answer", Consumer, over_sockets=True, connection=CutsAnswers
     ),
     "hangs-up-when-told": Bug(
         "answers 400 to a request with Connection: close, since that is no connection any more",

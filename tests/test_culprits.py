@@ -1,0 +1,96 @@
+"""The judge is judged: every bug is found, by the rule that is there for it, and nothing is found where nothing is."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from consumers import fastapi_async, flask_memory
+from consumers.started import COMMANDS, PASSWORD, USER, missing
+from culprits import CULPRITS, NEEDS_HTTPS, OTHERS, SHARED
+from judged import BUGS, SHOWN_BY_CRASHES, checked, checked_in_process, checked_over_loopback, judged, settings
+from variants import FOUND_BY, VARIANTS, variant_app
+
+from mockcampaign.compliance.catalogue import CATALOGUE
+from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
+
+FOUND = {**{bug: rule for rule, bug in CULPRITS.items()}, **OTHERS}
+OVER_SOCKETS = [bug for bug in BUGS if BUGS[bug].over_sockets or bug in SHOWN_BY_CRASHES]
+NEED_A_CONNECTION = {rule.id for rule in CATALOGUE if "connection" in rule.needs}
+IN_PROCESS = [bug for bug in BUGS if bug not in OVER_SOCKETS and FOUND[bug] not in NEED_A_CONNECTION]
+SLOW_RULES = {"takes-slow-body", "serves-webhooks-at-once", "refuses-in-equal-time", "drains-backlog"}
+SLOW_CONSUMERS = {"slow-for-each-event", "waits-on-the-loop"}
+
+
+def few(name: str) -> dict[str, int]:
+    """Few examples; and patience for a busy machine, but not for those whose bug is that they are slow."""
+    return {"examples": 20, "timeout": 1_000 if name in SLOW_CONSUMERS else 10_000}
+
+
+def test_every_rule_has_a_culprit_and_every_bug_its_rule() -> None:
+    assert {rule.id for rule in CATALOGUE} == {*CULPRITS, *SHARED, *NEEDS_HTTPS}
+    assert FOUND.keys() == BUGS.keys()
+    assert len(FOUND) == len(CULPRITS) + len(OTHERS)
+    assert set(FOUND.values()) <= {rule.id for rule in CATALOGUE}
+
+
+@pytest.mark.parametrize("bug", [bug for bug in IN_PROCESS if FOUND[bug] not in SLOW_RULES])
+def test_a_bug_is_found_in_process(bug: str) -> None:
+    found = judged(bug, 1, checked_in_process(bug, settings(1, rules=(FOUND[bug],), **few(bug))))
+    assert FOUND[bug] in {*found.violated, *found.hazards}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", [bug for bug in BUGS if bug not in IN_PROCESS or FOUND[bug] in SLOW_RULES])
+def test_a_bug_is_found_over_sockets(bug: str) -> None:
+    found = judged(bug, 1, checked_over_loopback(bug, settings(1, rules=(FOUND[bug],))))
+    assert FOUND[bug] in {*found.violated, *found.hazards}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", [rule for rule in CULPRITS if CULPRITS[rule] in IN_PROCESS])
+def test_a_culprit_violates_its_rule_and_no_other_must_rule(rule: str) -> None:
+    skipped = tuple({"drains-backlog", "keeps-answering", "refuses-in-equal-time"} - {rule})
+    chosen = settings(2, skip=skipped, **few(CULPRITS[rule]))
+    found = judged(rule, 2, checked_in_process(CULPRITS[rule], chosen))
+    assert {*found.violated, *found.hazards} >= {rule}
+    assert set(found.violated) <= {rule}
+
+
+@pytest.mark.parametrize("rule", SHARED)
+def test_a_should_rule_warns(rule: str) -> None:
+    bug = SHARED[rule]
+    check_it = checked_over_loopback if BUGS[bug].over_sockets else checked_in_process
+    assert judged(rule, 1, check_it(bug, settings(1, rules=(rule,), **few(bug)))).hazards == (rule,)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_catalogue_finds_bugs_that_it_was_not_written_against(name: str) -> None:
+    app = variant_app(name)
+    chosen = settings(1, rules=FOUND_BY[name], **few(name))
+    assert judged(name, 1, checked("http://consumer.test", lambda: AsgiTransport(app), chosen)).caught
+
+
+def in_process(name: str) -> Any:
+    """One of the correct consumers, as a transport calls it."""
+    if name == "flask-memory":
+        return WsgiTransport(flask_memory.make_app(user=USER, password=PASSWORD))
+    return AsgiTransport(fastapi_async.make_app(user=USER, password=PASSWORD))
+
+
+@pytest.mark.parametrize("name", ["flask-memory", "fastapi-async"])
+def test_a_correct_consumer_is_not_accused_in_process(name: str) -> None:
+    chosen = settings(1, skip=("drains-backlog", "refuses-in-equal-time"), examples=5)
+    found = judged(name, 1, checked("http://consumer.test", lambda: in_process(name), chosen))
+    assert (found.violated, found.untold) == ((), ())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sample", *COMMANDS])
+def test_a_correct_consumer_is_not_accused(name: str) -> None:
+    lacking = None if name == "sample" else missing(name)
+    if lacking is not None and "CI" not in os.environ:
+        pytest.skip(lacking)
+    found = judged(name, 1, checked_over_loopback(name, settings(1, timeout=10_000)))
+    assert (found.violated, found.untold) == ((), ())
