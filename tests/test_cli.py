@@ -257,7 +257,8 @@ def test_a_taken_port_is_status_2(tmp_path: Path, consumer_url: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
-def test_ctrl_c_reports_what_happened_and_is_status_130(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_reports_what_happened_and_is_status_130(tmp_path: Path, number: signal.Signals) -> None:
     written(tmp_path, ('  probe: {url: "${CONSUMER_URL}/processed", events: "@"}\n', ""), ("      consumer: {", "#"))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -272,7 +273,7 @@ def test_ctrl_c_reports_what_happened_and_is_status_130(tmp_path: Path) -> None:
         accepted, _ = silent.accept()
         with accepted:
             accepted.recv(1)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert err == "mockcampaign: interrupted\n"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
@@ -103,14 +105,26 @@ async def wire(ca_file: Path | None, verify: bool) -> AsyncIterator[WireTranspor
 
 
 def run_async(main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """Run on uvloop where it exists."""
+    """Run on uvloop where it exists. To be told to end (SIGTERM) is to be interrupted, so that reports are written."""
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):
         from uvloop import new_event_loop
 
         loop_factory = new_event_loop
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
+    with _terminated_as_interrupted(), asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(main())
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are not for others
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def summed_up(results: list[ScenarioResult], outputs: Outputs) -> RunResult:
