@@ -260,6 +260,13 @@ def test_a_dry_run_shows_the_plan_and_touches_nothing(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("option", ["--report-json", "--junit", "--html", "--journal"])
+def test_a_dry_run_writes_nothing(tmp_path: Path, option: str) -> None:
+    path = written(tmp_path, "one")
+    with pytest.raises(InvalidInputError, match=f"--dry-run: there is nothing to write for {option}, allowed: one of"):
+        run(path, "--dry-run", option, tmp_path / "r")
+
+
 def test_a_dry_run_refuses_what_a_run_refuses(tmp_path: Path) -> None:
     path = written(tmp_path, "one")
     path.write_text(path.read_text().replace("count: 3", "count: 0"))

@@ -26,7 +26,7 @@ from mockcampaign.cli.terminal import (
     use_color,
 )
 from mockcampaign.durations import format_duration
-from mockcampaign.errors import CouldNotTellError, MockcampaignError
+from mockcampaign.errors import CouldNotTellError, InvalidInputError, MockcampaignError
 
 if TYPE_CHECKING:
     from mockcampaign.engine.journal_file import JournalWriter
@@ -75,6 +75,9 @@ def run(paths: tuple[Path, ...], dry_run: bool, watch: bool, outputs: Outputs, *
     from mockcampaign.scenario.load import SUFFIX
 
     chosen = _Options(**options)
+    written = [*outputs.named(), *(["--journal"] if chosen.journal is not None else [])]
+    if dry_run and written:
+        raise InvalidInputError(f"--dry-run: there is nothing to write for {written[0]}, allowed: one of the two")
 
     def once() -> tuple[int, Sequence[Path]]:
         plans = _plans(paths, chosen)

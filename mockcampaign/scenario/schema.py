@@ -49,8 +49,10 @@ def _schema(hint: Any, definitions: dict[str, Schema]) -> Schema:
         base, *marks = get_args(hint)
         for mark in marks:
             match mark:
-                case Text(schema=schema):
-                    return _or_variable(schema)
+                case Text(schema=schema, what=what):
+                    # Editors show this (a word of theirs, not of JSON Schema) instead of the pattern.
+                    message = {"patternErrorMessage": f"expected {what}"} if "pattern" in schema else {}
+                    return _or_variable({**schema, **message})
                 case Bounded(low=low, high=high):
                     return _or_variable({"type": "integer", "minimum": low, "maximum": high})
                 case OneOf():
