@@ -40,13 +40,15 @@ def inner(imported_for_good: None, pytester: pytest.Pytester) -> Inner:
     """Runs tests in a pytest of its own, whose fixtures are those of `plugin_apps`."""
     pytester.makeconftest((Path(__file__).parent / "plugin_apps.py").read_text())
 
-    def run_inner(source: str, *arguments: str, asyncio_mode: str = "") -> pytest.RunResult:
+    def run_inner(
+        source: str, *arguments: str, asyncio_mode: str = "", plugins: tuple[str, ...] = ()
+    ) -> pytest.RunResult:
         pytester.makepyfile(test_it=source)
         mode = []
         if asyncio_mode:
             mode = [f"-oasyncio_mode={asyncio_mode}", "-oasyncio_default_fixture_loop_scope=function"]
         # Other plugins take long to load anew.
-        wanted = {"mockcampaign", "anyio", "hypothesispytest", *(["asyncio"] if asyncio_mode else [])}
+        wanted = {"mockcampaign", "anyio", "hypothesispytest", *plugins, *(["asyncio"] if asyncio_mode else [])}
         without = [f"-pno:{plugin.name}" for plugin in entry_points(group="pytest11") if plugin.name not in wanted]
         return pytester.runpytest_inprocess(*mode, *without, "-W", "error", *arguments)
 

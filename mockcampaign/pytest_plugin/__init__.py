@@ -60,6 +60,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DURATION",
         help="How long one advance() or run() may take by the wall's clock, such as 60s.",
     )
+    group.addoption(
+        "--mockcampaign-html", metavar="FILE", help="Write a page with the plots and attempts of all campaigns here."
+    )
+    group.addoption("--mockcampaign-report-json", metavar="FILE", help="Write the results of all campaigns here.")
     parser.addini("mockcampaign_seed", "default of --mockcampaign-seed", default="test")
     parser.addini("mockcampaign_run_timeout", "default of --mockcampaign-run-timeout", default="60s")
 
@@ -157,6 +161,34 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
         reported(item, report)
     return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput") and _results_wanted(session.config):
+        from mockcampaign.pytest_plugin import results
+
+        results.hand_over(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    if _results_wanted(node.config):
+        from mockcampaign.pytest_plugin import results
+
+        results.take_over(node.config, getattr(node, "workeroutput", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if _results_wanted(config):
+        from mockcampaign.pytest_plugin import results
+
+        for line in results.write(config):
+            terminalreporter.write_line(f"mockcampaign: {line}")
+
+
+def _results_wanted(config: pytest.Config) -> bool:
+    return bool(config.getoption("--mockcampaign-html") or config.getoption("--mockcampaign-report-json"))
 
 
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:

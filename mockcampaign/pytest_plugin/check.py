@@ -21,6 +21,7 @@ from mockcampaign.model import Authentication, BasicAuthentication, EventType, N
 from mockcampaign.policy import SECOND
 from mockcampaign.pytest_plugin.inputs import Duration, duration_of, event_type_of
 from mockcampaign.pytest_plugin.lifecycle import chosen_seed
+from mockcampaign.pytest_plugin.results import add
 from mockcampaign.pytest_plugin.surroundings import Errands, Surroundings, place
 from mockcampaign.pytest_plugin.targets import Target, Targets
 from mockcampaign.report.checks import check_lines, headline_lines
@@ -156,6 +157,7 @@ class CampaignCheck:
         return CallableAccount(ask, tells_events=not isinstance(await ask(), int))
 
     def _judge(self, result: RunResult, options: CheckOptions) -> None:
+        add(self._request.config, *result.scenarios)
         allow, strict = options.get("allow", ()), options.get("strict", False)
         wrong = {"fail", "could-not-tell", *(["warn"] if strict else [])}
         failed = [finding for finding in result.rules if finding.outcome in wrong and finding.id not in allow]

@@ -21,22 +21,26 @@ BODY_CHARACTERS_MAX = 400
 
 def section(campaign: CampaignControl, node_id: str, *, whole: bool) -> str:
     """The report section. Credentials are not in it: the journal has none."""
+    result = result_of(campaign, node_id)
+    lines = result_lines(result, whole=whole)
+    return "\n".join([*lines, *_last_exchange(campaign, result.journal), *again(node_id, campaign.seed)])
+
+
+def result_of(campaign: CampaignControl, node_id: str) -> ScenarioResult:
+    """What a test's campaign came to, as a scenario's result."""
     entries = campaign.journal.entries
-    webhooks = {webhook.id: webhook for webhook in campaign.webhooks}
-    names = _names(list(webhooks.values()))
-    result = scenario_result(
+    webhooks = campaign.webhooks
+    return scenario_result(
         name=node_id,
         file=node_id.partition("::")[0],
-        target=", ".join(dict.fromkeys(webhook.target_url for webhook in webhooks.values())) or "no webhook",
+        target=", ".join(dict.fromkeys(webhook.target_url for webhook in webhooks)) or "no webhook",
         trouble=None,
-        webhooks=names,
+        webhooks=_names(webhooks),
         rules=[rule.judge(entries) for rule in RULES],
         expectations=[],
         journal=entries,
         strict=False,
     )
-    lines = result_lines(result, whole=whole)
-    return "\n".join([*lines, *_last_exchange(campaign, entries, webhooks), *again(node_id, campaign.seed)])
 
 
 def _names(webhooks: Sequence[Webhook]) -> dict[str, int]:
@@ -48,11 +52,11 @@ def _names(webhooks: Sequence[Webhook]) -> dict[str, int]:
     }
 
 
-def _last_exchange(campaign: CampaignControl, entries: Sequence[Entry], webhooks: dict[int, Webhook]) -> Iterator[str]:
+def _last_exchange(campaign: CampaignControl, entries: Sequence[Entry]) -> Iterator[str]:
     entry = last_exchange(entries)
     if entry is None:
         return
-    webhook = webhooks[entry.webhook_id]
+    webhook = campaign.engine.exporter.webhook(entry.webhook_id)
     yield "  last request and answer"
     yield f"    POST {printable(webhook.target_url)}"
     yield "    Content-Type: application/json"

@@ -18,8 +18,9 @@ from mockcampaign.durations import parse_duration, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import DEFAULT_START, Policy
 from mockcampaign.pytest_plugin.control import CampaignControl, Settings
-from mockcampaign.pytest_plugin.failure import section
+from mockcampaign.pytest_plugin.failure import result_of, section
 from mockcampaign.pytest_plugin.fixture import CampaignFixture
+from mockcampaign.pytest_plugin.results import add, wanted
 
 CAMPAIGNS = pytest.StashKey[list[CampaignControl]]()
 FAILED = pytest.StashKey[bool]()
@@ -48,6 +49,8 @@ def judged(item: pytest.Item, campaign: Control) -> Iterator[Control]:
         yield campaign
     finally:
         failed = item.stash.get(FAILED, False)
+        if wanted(item.config):
+            add(item.config, result_of(campaign, item.nodeid))
         try:
             campaign.close()
         except Exception:

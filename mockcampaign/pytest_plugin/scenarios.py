@@ -11,6 +11,7 @@ import pytest
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.pytest_plugin.failure import again, result_lines
 from mockcampaign.pytest_plugin.lifecycle import chosen_seed
+from mockcampaign.pytest_plugin.results import add
 from mockcampaign.pytest_plugin.surroundings import Surroundings
 from mockcampaign.pytest_plugin.targets import Targets
 from mockcampaign.scenario.load import Plan, load_all
@@ -66,6 +67,7 @@ class ScenarioItem(pytest.Function):
             surroundings.run("a scenario", lambda errands: self._judged(targets, errands, seed, results))
         finally:
             surroundings.leave()
+        add(self.config, *results)
         [result] = results
         if not result.compliant:
             raise ScenarioNotCompliantError(result)
