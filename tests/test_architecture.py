@@ -36,7 +36,7 @@ OWNERS = {
     "a2wsgi": {"transport.inprocess"},
     "click": {"cli"},
     "httptools": {"transport.answer"},
-    "hypothesis": {"compliance.catalogue.payload", "pytest_plugin.lifecycle", "strategies"},
+    "hypothesis": {"compliance.catalogue.histories", "compliance.generating", "pytest_plugin.lifecycle", "strategies"},
     "jinja2": {"report.html"},
     "markupsafe": {"report.html"},
     "jmespath": {"compliance.probe"},

@@ -99,6 +99,17 @@ class Bench:
 
         `shown_fields` are those that the account shows as they were sent.
         """
+        self._made_with: dict[str, Any] = {
+            "url": url,
+            "transport": transport,
+            "settings": settings,
+            "start": start,
+            "number": number,
+            "source": source,
+            "shown_fields": shown_fields,
+            "policy": policy,
+        }
+        self.rule_id = rule_id
         self.url = url
         self.settings = settings
         self.type = settings.event_type
@@ -124,6 +135,10 @@ class Bench:
         self._remainder = number
         self._mail_ids: set[str] = set()
         self._count_before: int | None = None
+
+    def another(self, number: int) -> Bench:
+        """A bench like this one at its start, with recipients and mails of its own."""
+        return Bench(f"{self.rule_id}:{number}", **self._made_with)
 
     @property
     def probe(self) -> Probe | None:

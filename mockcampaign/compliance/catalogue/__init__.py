@@ -7,6 +7,7 @@ from mockcampaign.compliance.catalogue.authentication import AUTHENTICATION
 from mockcampaign.compliance.catalogue.batch import BATCH
 from mockcampaign.compliance.catalogue.crash import CRASH
 from mockcampaign.compliance.catalogue.failure import FAILURE
+from mockcampaign.compliance.catalogue.histories import HISTORIES
 from mockcampaign.compliance.catalogue.http import HTTP
 from mockcampaign.compliance.catalogue.identity import IDENTITY
 from mockcampaign.compliance.catalogue.order import ORDER
@@ -27,6 +28,7 @@ CATALOGUE: tuple[Rule, ...] = (
     *POISON,
     *PRICE,
     *FAILURE,
+    *HISTORIES,
     *CRASH,
 )
 """All of them. Families stay together, and the basics come first."""
@@ -43,6 +45,7 @@ FAMILIES: dict[str, str] = {
     "poison": "one event that cannot be digested among others",
     "status price": "what each answer but 200 costs",
     "failure": "the consumer's own leave nothing half done, the sender's leave it working",
+    "history": "events, faults, outages and time in any order",
     "crash": "killed and started again, it still has what it acknowledged",
 }
 """What each family is about."""

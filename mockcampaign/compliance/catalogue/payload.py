@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import hypothesis
-from hypothesis import HealthCheck, Phase, Verbosity
-from hypothesis.errors import HypothesisException, NoSuchExample
-from hypothesis.strategies import SearchStrategy
 
 from mockcampaign import strategies
 from mockcampaign.compliance import oddities
 from mockcampaign.compliance.bench import Bench
+from mockcampaign.compliance.generating import simplest, smallest
 from mockcampaign.compliance.oddities import Oddity
 from mockcampaign.compliance.rule import Event, Examine, Examined, NotExercised, Rule, holds, violated
 from mockcampaign.events.fields import BATCH_EVENTS_MAX
@@ -103,65 +97,22 @@ async def _generated(bench: Bench) -> Examined:
         found = await _all_digested(bench, make)
         if found is not None:
             raise NotExercised(f"a single odd field is too much already: {found[0].describe()}, see the rules on these")
-    smallest = await _find(bench, strategies.wild_batches(1, 20, type=bench.type))
-    if smallest is None:
-        return holds(f"{bench.settings.examples} generated lists were taken")
-    events, wrong = smallest
-    return violated(f"{_odd_fields(bench, events)}: {wrong}", events)
 
-
-async def _find(bench: Bench, strategy: SearchStrategy[list[Event]]) -> tuple[list[Event], str] | None:
-    """The smallest list that is not digested, and what becomes of it.
-
-    Hypothesis draws and shrinks in a thread of its own, while this loop does the sending.
-    """
-    loop = asyncio.get_running_loop()
-    last: tuple[list[Event], str] | None = None
-    stopped = False
-
-    async def ask(drawn: list[Event]) -> bool:
-        nonlocal last
+    async def ask(drawn: list[Event]) -> tuple[list[Event], str] | None:
         events = _fresh(bench, drawn)
         wrong = await _digests(bench, events)
-        if wrong is not None:
-            last = events, wrong
-        return wrong is not None
+        return None if wrong is None else (events, wrong)
 
-    def is_bad(drawn: list[Event]) -> bool:
-        if stopped:
-            raise KeyboardInterrupt
-        return asyncio.run_coroutine_threadsafe(ask(drawn), loop).result()
-
-    def find() -> list[Event] | None:
-        try:
-            return hypothesis.find(
-                strategy,
-                is_bad,
-                settings=hypothesis.settings(
-                    max_examples=bench.settings.examples,
-                    database=None,
-                    deadline=None,
-                    verbosity=Verbosity.quiet,
-                    phases=(Phase.generate, Phase.shrink),
-                    suppress_health_check=list(HealthCheck),
-                ),
-                random=random.Random(f"payload:{bench.settings.seed}"),
-            )
-        except NoSuchExample:
-            return None
-        except HypothesisException:
-            # The consumer answers now like this and now like that: then what it last did will have to do.
-            return []
-
-    try:
-        found = await asyncio.to_thread(find)
-    finally:
-        stopped = True
-    if found is None or last is None:
-        return None
-    if found:
-        await ask(found)
-    return last
+    worst = await smallest(
+        strategies.wild_batches(1, 20, type=bench.type),
+        ask,
+        examples=bench.settings.examples,
+        seed=f"payload:{bench.settings.seed}",
+    )
+    if worst is None:
+        return holds(f"{bench.settings.examples} generated lists were taken")
+    events, wrong = worst[1]
+    return violated(f"{_odd_fields(bench, events)}: {wrong}", events)
 
 
 def _fresh(bench: Bench, drawn: list[Event]) -> list[Event]:
@@ -187,14 +138,10 @@ def _clean(value: Any) -> Any:
 
 def _odd_fields(bench: Bench, events: list[Event]) -> str:
     """What is odd about the smallest list, told by how it differs from the simplest one."""
-    simplest = hypothesis.find(
-        strategies.batches(len(events), len(events), type=bench.type),
-        lambda drawn: True,
-        settings=hypothesis.settings(database=None, verbosity=Verbosity.quiet),
-    )
+    plainest = simplest(strategies.batches(len(events), len(events), type=bench.type))
     ids = ("mailId", "created", "recipientId") if _ordinary(events[0].get("recipientId")) else ("mailId", "created")
     named = []
-    for event, plain in zip(events, simplest, strict=True):
+    for event, plain in zip(events, plainest, strict=True):
         for name in dict.fromkeys([*plain, *event]):
             if name not in ids and event.get(name, ...) != plain.get(name, ...):
                 oddity = Oddity(field=name, value=event.get(name), absent=name not in event)

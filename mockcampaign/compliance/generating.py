@@ -1,0 +1,83 @@
+"""Letting Hypothesis draw and shrink, in a thread of its own, while the event loop asks the consumer."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis.errors import HypothesisException, NoSuchExample
+from hypothesis.strategies import SearchStrategy
+
+Drawn = TypeVar("Drawn")
+Found = TypeVar("Found")
+
+
+async def smallest(
+    strategy: SearchStrategy[Drawn],
+    ask: Callable[[Drawn], Awaitable[Found | None]],
+    *,
+    examples: int,
+    seed: str,
+) -> tuple[Drawn, Found] | None:
+    """The smallest drawn value of which `ask` finds something, and what it finds; None where it never does.
+
+    Where it finds something now and nothing then, the value that it found something of last will have to do.
+    """
+    loop = asyncio.get_running_loop()
+    last: tuple[Drawn, Found] | None = None
+    stopped = False
+
+    async def remember(drawn: Drawn) -> bool:
+        nonlocal last
+        found = await ask(drawn)
+        if found is not None:
+            last = drawn, found
+        return found is not None
+
+    def is_found(drawn: Drawn) -> bool:
+        if stopped:
+            raise _Stopped
+        return asyncio.run_coroutine_threadsafe(remember(drawn), loop).result()
+
+    def find() -> tuple[Drawn] | None:
+        try:
+            found = hypothesis.find(
+                strategy,
+                is_found,
+                settings=hypothesis.settings(
+                    max_examples=examples,
+                    database=None,
+                    deadline=None,
+                    verbosity=Verbosity.quiet,
+                    phases=(Phase.generate, Phase.shrink),
+                    suppress_health_check=list(HealthCheck),
+                ),
+                random=random.Random(seed),
+            )
+        except (NoSuchExample, HypothesisException, _Stopped):
+            return None
+        return (found,)
+
+    try:
+        found = await asyncio.to_thread(find)
+    finally:
+        # A check that is interrupted does not wait until Hypothesis has shrunk to the end.
+        stopped = True
+    if found is not None:
+        await remember(found[0])
+    return last
+
+
+def simplest(strategy: SearchStrategy[Drawn]) -> Drawn:
+    """What the strategy shrinks to."""
+    return hypothesis.find(
+        strategy, lambda drawn: True, settings=hypothesis.settings(database=None, verbosity=Verbosity.quiet)
+    )
+
+
+class _Stopped(BaseException):
+    """Nobody is interested any more."""

@@ -1,0 +1,66 @@
+"""Whole histories shrink to the shortest that still fails, and are written as scenarios that fail again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_check import checked
+
+from commands import mockcampaign
+from mockcampaign.compliance.rules import Finding
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.serving import served
+
+HISTORIES = "survives-histories"
+
+
+def found(bug: str | None, **settings: object) -> Finding:
+    [finding] = checked(consumer_app(bug), rules=(HISTORIES,), **settings).rules
+    return finding
+
+
+def steps_of(scenario: str) -> list[str]:
+    return [line[4:].partition(":")[0] for line in scenario.splitlines() if line.startswith("  - ")]
+
+
+def test_no_history_is_too_much_for_a_correct_consumer() -> None:
+    finding = found(None, examples=10)
+    assert (finding.outcome, finding.actual) == (
+        "pass",
+        "50 histories of up to 12 steps ended with each event once",
+    )
+
+
+@pytest.mark.parametrize(
+    ("bug", "told", "steps"),
+    [
+        ("counts-repeats", "lost-ack, 1 event: 1 too many", ["fault", "emit"]),
+        pytest.param("recognises-bodies", None, None, marks=pytest.mark.slow),
+    ],
+)
+def test_a_failing_history_shrinks_and_fails_again(
+    bug: str, told: str | None, steps: list[str] | None, tmp_path: Path
+) -> None:
+    finding = found(bug, examples=40)
+    assert finding.outcome == "fail"
+    assert finding.reproduce is not None
+    assert finding.reproduce.scenario is not None
+    listed = steps_of(finding.reproduce.scenario)
+    assert listed[:2] == ["create", "activate"]
+    assert listed[-1] == "expect"
+    if steps is not None:
+        assert finding.actual.startswith(f"{told}")
+        assert listed == ["create", "activate", *steps, "advance", "expect"]
+    # What matters is left: three or four things that happen, and the time between them.
+    assert len([step for step in listed if step in ("emit", "fault", "outage")]) <= 4, finding.actual
+    (tmp_path / "history.scenario.yaml").write_text(finding.reproduce.scenario)
+    for broken in (bug, None):
+        with served(consumer_app(broken)) as url:
+            done = mockcampaign(
+                *("run", "history.scenario.yaml", "--seed", "9"),
+                folder=tmp_path,
+                CONSUMER_URL=f"{url}/hook",
+                PROBE_URL=f"{url}/processed",
+            )
+        assert (done.returncode, done.stderr) == (0 if broken is None else 1, ""), done.stdout
