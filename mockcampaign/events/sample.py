@@ -39,6 +39,7 @@ IDENTIFIER_DIGITS_MIN = 4
 
 _MOMENT_NAME = re.compile(r"(?i:created|modified|time|date|moment)(?!.*[iI]d$)|[a-z]At$|_at$|^(?:at|ts)$")
 _SECONDS = range(978_307_200, 4_102_444_800)  # 2001 to 2100
+_CREATED = range(10**14)  # milliseconds up to the year 5138
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:([T ])\d\d:\d\d(?:(:\d\d)(?:[.,](\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?)?")
 _TIME_OF_DAY = re.compile(r"\d\d:\d\d(:\d\d([.,]\d+)?)?")
 _UUID = re.compile(r"([0-9A-Fa-f]{8})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{12})")
@@ -82,7 +83,7 @@ def load_sample(path: Path) -> Sample:
     lines = path.suffix.lower() in LINES_SUFFIXES
     try:
         content = _decoder.decode_lines(raw) if lines else _decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         what = "JSON Lines" if lines else "JSON"
         raise InvalidInputError(f"{path}: not {what}: {error}, allowed: one event, or a list of events") from None
     events = _recorded(content) if lines and _is_journal(content) else content
@@ -309,12 +310,14 @@ def moment_of(name: str, value: Any) -> int | None:
             found = datetime.fromisoformat(value.replace(",", "."))
         except ValueError:
             return None
-        return (found.replace(tzinfo=found.tzinfo or UTC) - _EPOCH) // timedelta(milliseconds=1)
+        moment = (found.replace(tzinfo=found.tzinfo or UTC) - _EPOCH) // timedelta(milliseconds=1)
+        # What lies further away, such as the year 1 or 9999, stands for never.
+        return moment if moment // 1_000 in _SECONDS else None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not _MOMENT_NAME.search(name):
         return None
-    if name == "created" or int(value) in _SECONDS or int(value) // 1_000 in _SECONDS:
+    if int(value) in _SECONDS or int(value) // 1_000 in _SECONDS or (name == "created" and int(value) in _CREATED):
         # Seconds since 1970 stay below 10^11 for three thousand years, milliseconds have been above since 1973.
         return round(value * 1_000) if value < 10**11 else int(value)
     return None
