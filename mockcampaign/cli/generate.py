@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from mockcampaign.cli.options import EXISTING_FILE, NEW_FILE, SEED, DurationType
-from mockcampaign.cli.progress import counting
+from mockcampaign.cli.progress import Counting
 from mockcampaign.durations import format_moment, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
@@ -27,6 +27,9 @@ COUNT_MAX = 1_000_000_000
 COUNT_DEFAULT, OVER_DEFAULT = 10, HOUR
 CHUNK = 1_000
 """So many events or lists are written at a time."""
+
+RECIPIENTS_SOON_PLANNED = 200_000
+"""Planning a mailing to fewer takes less than a second or so."""
 
 Typed = tuple[str, bytes]
 """Type of an event, and the event."""
@@ -106,18 +109,22 @@ def generate(
     _check_options(ctx, recipients is not None)
     generator = Generator(f"generate:{seed}", client, RecipientIds(recipient_ids))
     with ExitStack() as stack:
-        advance = stack.enter_context(counting("events"))
+        to_terminal = output is None and describe is None and sys.stdout.isatty()
+        progress = Counting("events", stack) if sys.stderr.isatty() and not to_terminal else None
         engagement, description = None, Description(start)
         if recipients is None:
             events, total = _by_number(generator, start, types, **by_number)
         else:
+            if progress is not None and recipients >= RECIPIENTS_SOON_PLANNED:
+                progress.show(f"planning what {recipients:,} recipients do")
             chosen = [EventType(name) for name in types] or list(EventType)
             mailing = generator.mailing(recipients, start, rates=_rates(rates), types=chosen)
             engagement, total = Engagement(mailing), mailing.events
             events = _of_mailing(mailing, engagement)
         if describe is not None:
             events = _each(events, lambda typed: description.add(typed[1]))
-        events = advance(events, total)
+        if progress is not None:
+            events = progress.counted(events, total)
         if output is not None:
             _write(events, stack.enter_context(output.open("wb")), batches, as_format)
         elif describe is None:

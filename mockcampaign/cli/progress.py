@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from mockcampaign.durations import format_duration
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from mockcampaign.engine.journal import Entry
     from mockcampaign.scenario.play import Player
 
@@ -101,24 +103,27 @@ async def _show(watch: Watch) -> None:
             await asyncio.sleep(INTERVAL_SECONDS)
 
 
-@contextlib.contextmanager
-def counting(what: str) -> Iterator[Callable[[Iterator[Item], int], Iterator[Item]]]:
-    """What counts items as they pass, against their total, on a terminal once it takes longer than a second."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
-        yield lambda items, total: items
-        return
-    began = time.monotonic()
-    with contextlib.ExitStack() as stack:
+class Counting:
+    """Counts items as they pass, and shows that on a terminal once it takes longer than a second."""
 
-        def counted(items: Iterator[Item], total: int) -> Iterator[Item]:
-            status = None
-            for number, item in enumerate(items):
-                if number % COUNTED_TOGETHER == 0 and time.monotonic() - began > PROGRESS_AFTER_SECONDS:
-                    if status is None:
-                        from rich.console import Console
+    def __init__(self, what: str, stack: contextlib.ExitStack) -> None:
+        """`stack` is left when all is over, and the display ends."""
+        self._what = what
+        self._stack = stack
+        self._status: Status | None = None
+        self._began = time.monotonic()
 
-                        status = stack.enter_context(Console(stderr=True, no_color=True).status(""))
-                    status.update(f"{number:,} of {total:,} {what} ({100 * number // total} %)")
-                yield item
+    def show(self, line: str) -> None:
+        """What is being done, at once."""
+        if self._status is None:
+            from rich.console import Console
 
-        yield counted
+            self._status = self._stack.enter_context(Console(stderr=True, no_color=True).status(""))
+        self._status.update(line)
+
+    def counted(self, items: Iterator[Item], total: int) -> Iterator[Item]:
+        """The items."""
+        for number, item in enumerate(items):
+            if number % COUNTED_TOGETHER == 0 and time.monotonic() - self._began > PROGRESS_AFTER_SECONDS:
+                self.show(f"{number:,} of {total:,} {self._what} ({100 * number // total} %)")
+            yield item

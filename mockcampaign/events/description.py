@@ -57,7 +57,7 @@ class Timeline:
         index = max(at - self.start, 0) // self.width
         self.series.setdefault((event_type, device), Counter())[index] += 1
         self.bins = max(self.bins, index + 1)
-        if self.bins > BINS_MAX and self.width != WIDTHS[-1]:
+        while self.bins > BINS_MAX and self.width != WIDTHS[-1]:
             self._coarsen()
 
     def _coarsen(self) -> None:

@@ -1,0 +1,212 @@
+"""Events each second, beside Faker and mimesis making the same twelve fields: `python tests/benchmarks/events.py`.
+
+All run in this process, in turns, and end in JSON bytes by the same encoder. Faker and mimesis fill each field with the
+provider that their documentation names for it, from the same values and shares where ours come from a list; neither
+keeps the fields of a mail together. Whole mailings run in a process of their own, whose memory is measured.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import resource
+import statistics
+import string
+import subprocess
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis.strategies import SearchStrategy
+
+from mockcampaign import strategies
+from mockcampaign.events import Generator, values
+from mockcampaign.model import EventType
+from mockcampaign.policy import DAY, DEFAULT_CLIENT_ID, DEFAULT_START
+
+EVENTS, ROUNDS, YARDSTICK_EVENTS = 50_000, 5, 5_000
+EACH_SECOND_MIN, FAKER_MIN, MIMESIS_MIN = 60_000, 20, 3
+STRATEGY_EACH_SECOND_MIN, EXAMPLES = 1_000, 200
+RECIPIENTS, MEGABYTES_MAX = 1_000_000, 150
+
+BEGIN, END = (datetime.fromtimestamp(at // 1_000, UTC) for at in (DEFAULT_START, DEFAULT_START + 30 * DAY))
+SYMBOLS = string.ascii_uppercase + string.digits
+MAILING_ID, LIST_IDS = 404_813_898_325, (568_753_274_014, 660_031_655_823, 751_310_037_632)
+IPV6_PERCENT = round(100 * values.IPV6_SHARE)
+encode = msgspec.json.Encoder().encode
+
+MAILING = f"""
+import resource, sys, time
+from mockcampaign.events import Generator
+began = time.process_time()
+mailing = Generator("1", 1).mailing({RECIPIENTS}, 0)
+size = sum(len(occurrence.payload()) for occurrence in mailing)
+seconds = time.process_time() - began
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+print(mailing.events, size, seconds, peak)
+"""
+COMMAND = ("generate", "--recipients", str(RECIPIENTS), "--format", "jsonl")
+
+
+def client_shares() -> dict[values.Client, int]:
+    """Of opens: how often each device, system and browser comes, in whole numbers."""
+    shares: dict[values.Client, int] = {values.PRIVACY_PROXY: round(10_000 * values.PRIVACY_PROXY_SHARE / 0.59)}
+    for weight, (owner, client) in values.MAILBOXES:
+        shown = values.GOOGLE_PROXY if owner == values.GOOGLE else client
+        shares[shown] = shares.get(shown, 0) + weight
+    return shares
+
+
+def ours(count: int) -> Iterator[bytes]:
+    generator = Generator("1", DEFAULT_CLIENT_ID)
+    return generator.payloads(EventType.OPEN, count, generator.moments(count, DEFAULT_START, 30 * DAY))
+
+
+def faker(count: int) -> Iterator[bytes]:
+    from faker import Faker
+
+    fake = Faker()
+    fake.seed_instance(1)
+    shares = client_shares()
+    clients = OrderedDict((client, weight / sum(shares.values())) for client, weight in shares.items())
+    for _ in range(count):
+        device, operating_system, browser = fake.random_element(clients)
+        yield encode(
+            {
+                "type": "open",
+                "recipientId": fake.numerify("%###########"),
+                "userListId": fake.random_element(LIST_IDS),
+                "remoteAddress": fake.ipv6() if fake.boolean(IPV6_PERCENT) else fake.ipv4_public(),
+                "clientId": DEFAULT_CLIENT_ID,
+                "mailingId": MAILING_ID,
+                "created": int(fake.date_time_between(BEGIN, END).timestamp() * 1_000),
+                "subscriptionId": fake.random_int(*values.SUBSCRIPTION_ID_RANGE),
+                "mailId": fake.bothify("????????-????????-??????", letters=SYMBOLS),
+                "device": device,
+                "operatingSystem": operating_system,
+                "browser": browser,
+            }
+        )
+
+
+def mimesis(count: int) -> Iterator[bytes]:
+    from mimesis import Generic
+    from mimesis.locales import Locale
+
+    fake = Generic(Locale.EN, seed=1)
+    clients = client_shares()
+    for _ in range(count):
+        device, operating_system, browser = fake.random.weighted_choice(clients)
+        yield encode(
+            {
+                "type": "open",
+                "recipientId": fake.code.pin("############"),
+                "userListId": fake.random.choice(LIST_IDS),
+                "remoteAddress": (
+                    fake.internet.ip_v6() if fake.random.random() < values.IPV6_SHARE else fake.internet.ip_v4()
+                ),
+                "clientId": DEFAULT_CLIENT_ID,
+                "mailingId": MAILING_ID,
+                "created": int(fake.datetime.datetime(BEGIN.year, END.year).timestamp() * 1_000),
+                "subscriptionId": fake.numeric.integer_number(*values.SUBSCRIPTION_ID_RANGE),
+                "mailId": fake.code.pin("@#@#@#@#-@#@#@#@#-@#@#@#"),
+                "device": device,
+                "operatingSystem": operating_system,
+                "browser": browser,
+            }
+        )
+
+
+def each_second(make: Callable[[int], Iterator[bytes]], count: int) -> float:
+    began = time.process_time()
+    size = sum(map(len, make(count)))
+    seconds = time.process_time() - began
+    assert 250 * count < size < 350 * count, size / count
+    return count / seconds
+
+
+def generators() -> None:
+    yardsticks = {"faker": (faker, FAKER_MIN), "mimesis": (mimesis, MIMESIS_MIN)}
+    installed = {name: one for name, one in yardsticks.items() if importlib.util.find_spec(name) is not None}
+    for make in (ours, *(make for make, _ in installed.values())):
+        each_second(make, 1_000)  # imports, tables
+    gc.collect()
+    gc.freeze()
+    rounds: dict[str, list[float]] = {name: [] for name in ("ours", *installed)}
+    for _ in range(ROUNDS):
+        rounds["ours"].append(each_second(ours, EVENTS))
+        for name, (make, _) in installed.items():
+            rounds[name].append(each_second(make, YARDSTICK_EVENTS))
+    best = max(rounds["ours"])
+    print(f"from a seed  {best:>9,.0f} opens/s  bound {EACH_SECOND_MIN:,}: {verdict(best >= EACH_SECOND_MIN)}")
+    for name, (_, bound) in yardsticks.items():
+        if name not in installed:
+            print(f"{name:<12} skipped: not installed")
+            continue
+        ratios = [mine / theirs for mine, theirs in zip(rounds["ours"], rounds[name], strict=True)]
+        ratio = statistics.median(ratios)
+        print(
+            f"{name:<12} {max(rounds[name]):>9,.0f} opens/s  median ratio {ratio:.1f} "
+            f"({min(ratios):.1f} to {max(ratios):.1f}), bound {bound}: {verdict(ratio >= bound)}"
+        )
+
+
+def strategy(name: str, drawn: SearchStrategy[Any]) -> None:
+    events = 0
+
+    @settings(max_examples=EXAMPLES, database=None, deadline=None)
+    @given(drawn)
+    def look(batch: list[strategies.Event]) -> None:
+        nonlocal events
+        events += len(batch)
+
+    rates = []
+    for _ in range(3):
+        events, began = 0, time.process_time()
+        look()
+        rates.append(events / (time.process_time() - began))
+    rate = max(rates)
+    bound = f"bound {STRATEGY_EACH_SECOND_MIN:,}: {verdict(rate >= STRATEGY_EACH_SECOND_MIN)}"
+    print(f"@given {name:<22} {rate:>9,.0f} events/s  {bound}")
+
+
+def mailing() -> None:
+    done = subprocess.run([sys.executable, "-c", MAILING], capture_output=True, text=True, check=True)
+    events, size, seconds, peak = (float(text) for text in done.stdout.split())
+    megabytes = peak / 1e6
+    print(
+        f"a mailing to {RECIPIENTS:,} recipients: {events:,.0f} events, {size / 1e6:,.0f} MB of JSON "
+        f"in {seconds:.1f} s ({events / seconds:,.0f} events/s), at most {megabytes:.0f} MB of memory, "
+        f"bound {MEGABYTES_MAX}: {verdict(megabytes < MEGABYTES_MAX)}"
+    )
+    process = subprocess.Popen([sys.executable, "-m", "mockcampaign", *COMMAND], stdout=subprocess.DEVNULL)
+    process.wait()
+    # The largest of all children: the command's, if that took more than the run before.
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    megabytes = peak / 1e6
+    print(
+        f"mockcampaign {' '.join(COMMAND[:3])} …: at most {megabytes:.0f} MB, "
+        f"bound {MEGABYTES_MAX}: {verdict(process.returncode == 0 and megabytes < MEGABYTES_MAX)}"
+    )
+
+
+def verdict(good: bool) -> str:
+    return "ok" if good else "MISSED"
+
+
+def main() -> None:
+    generators()
+    for size in (1, 10, 100):
+        strategy(f"batches({size}, {size})", strategies.batches(size, size))
+        strategy(f"wild_batches({size}, {size})", strategies.wild_batches(size, size))
+    strategy("mailings()", strategies.mailings())
+    mailing()
+
+
+if __name__ == "__main__":
+    main()
