@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from browsers import browser, clean_page
 from mockcampaign.cli.generate import generate
+from mockcampaign.cli.schema import schema
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import event_schema
 from mockcampaign.events.description import BINS_MAX, SPAN_MAX, WIDTHS, Description, Timeline
@@ -145,6 +146,11 @@ def test_events_can_be_written_to_a_file_and_a_reader_may_go_away(tmp_path: Path
         assert process.stdout.readline().startswith(b'[{"type":"open"')
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+def test_the_schema_of_events_is_printed() -> None:
+    done = CliRunner().invoke(schema, ["events"], catch_exceptions=False, standalone_mode=False)
+    assert json.loads(done.output) == event_schema()
 
 
 # What it says and draws

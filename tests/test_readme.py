@@ -78,3 +78,23 @@ def test_the_calls_of_the_readme_do_what_they_say(tmp_path: Path) -> None:
     assert mailing["byType"]["sent"] >= 4_900
     assert (fault["number"], fault["fault"]["kind"]) == (1, "lost-ack")
     assert state["webhooks"][0]["outage"]["kind"] == "refused"
+
+
+def test_the_property_test_of_the_readme_fails_as_it_says(tmp_path: Path) -> None:
+    [text] = re.findall(r"```python\n(from hypothesis import given\n.*?)```", README, re.DOTALL)
+    text = text.replace("import given", "import given, seed").replace("@given", "@seed(1)\n@given")
+    (tmp_path / "test_property.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    example = json.loads((Path(__file__).parent.parent / "fixtures" / "events" / "click.json").read_text())
+    del example["linkUrl"]
+    printed = re.sub(r"\s+", "", re.sub(r"^[E ]+", "", done.stdout, flags=re.MULTILINE))
+    assert re.sub(r"\s+", "", f"batch=[{example}]") in printed
