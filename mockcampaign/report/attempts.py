@@ -65,7 +65,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """Index of the outcome."""
     serials: list[tuple[int, int]]
     again: list[tuple[int, int]]
-    faults: list[str]
+    remarks: list[str]
+    """Kinds of the faults that hit it, and whether it was modelled rather than sent."""
     target: int
     """Index of the URL."""
 
@@ -110,7 +111,7 @@ def attempts(entries: Sequence[Entry], evidence: frozenset[int], start: int, row
                         answer=answers.setdefault(entry.outcome, len(answers)),
                         serials=list(entry.serials),
                         again=list(entry.again),
-                        faults=[kind for kind in entry.faults if kind not in OUTAGES],
+                        remarks=[kind for kind in entry.faults if kind not in OUTAGES] + ["modelled"] * entry.modelled,
                         target=current.get(entry.webhook_id, 0),
                     )
                 )

@@ -60,8 +60,8 @@
 
   function scenarioView(section, data) {
     const {rows, answers, targets, events, detail} = data.attempts;
-    const all = rows.map(([position, webhook, at, first, times, interval, took, answer, serials, again, faults, target]) => ({
-      position, webhook, at, first, times, interval, took, answer: answers[answer], serials, again, faults,
+    const all = rows.map(([position, webhook, at, first, times, interval, took, answer, serials, again, remarks, target]) => ({
+      position, webhook, at, first, times, interval, took, answer: answers[answer], serials, again, remarks,
       target: targets[target], last: at + interval * (times - 1),
       events: [...serials, ...again].reduce((sum, [from, to]) => sum + to - from + 1, 0),
     }));
@@ -336,6 +336,10 @@
     return attempt.times > 1 ? `${attempt.first}–${attempt.first + attempt.times - 1}` : String(attempt.first);
   }
 
+  function remarks(attempt) {
+    return attempt.remarks.length ? ` (${attempt.remarks.join(", ")})` : "";
+  }
+
   function when(attempt) {
     const from = `+${duration(attempt.at)}`;
     return attempt.times > 1 ? `${from} … +${duration(attempt.last)}` : from;
@@ -343,8 +347,7 @@
 
   function describe(attempt) {
     const every = attempt.times > 1 ? `, every ${duration(attempt.interval)}` : "";
-    const faults = attempt.faults.length ? `\nfaults: ${attempt.faults.join(", ")}` : "";
-    return `${when(attempt)}: attempt ${numbers(attempt)}${every}, list of ${attempt.events}\n${visible(attempt.answer.what)}${faults}`;
+    return `${when(attempt)}: attempt ${numbers(attempt)}${remarks(attempt)}${every}, list of ${attempt.events}\n${visible(attempt.answer.what)}`;
   }
 
   // Attempts
@@ -408,11 +411,10 @@
 
     function row(attempt) {
       const button = element("button", {type: "button", className: "open", ariaExpanded: "false", textContent: when(attempt)});
-      const faults = attempt.faults.length ? ` (${attempt.faults.join(", ")})` : "";
       const made = element("tr", {},
         element("td", {className: "when"}, button),
         element("td", {textContent: names.get(attempt.webhook) ?? ""}),
-        element("td", {textContent: numbers(attempt) + faults}),
+        element("td", {textContent: numbers(attempt) + remarks(attempt)}),
         element("td", {className: "number", textContent: String(attempt.events)}),
         element("td", {className: attempt.answer.lane, textContent: visible(attempt.answer.what)}),
         element("td", {className: "number", textContent: attempt.took ? duration(attempt.took) : "–"}));
@@ -460,7 +462,7 @@
     const list = known.length ? `[\n${lines}${left ? `,\n… and ${count(left, "more event")}` : ""}\n]` : `[… ${count(left, "event")}]`;
     const made = element("div", {className: "exchange"});
     made.append(element("div", {className: left || !known.length ? "wide" : ""},
-      element("h4", {textContent: attempt.times > 1 ? `Request, ${attempt.times.toLocaleString("en")} times every ${duration(attempt.interval)}` : "Request"}),
+      element("h4", {textContent: attempt.times > 1 ? `Request, ${attempt.times.toLocaleString("en")} times every ${duration(attempt.interval)}${remarks(attempt)}` : "Request"}),
       text("Request", visible(`${head.join("\n")}\n\n${list}`))));
     const answer = attempt.answer;
     const words = answer.status === null ? answer.what
