@@ -129,6 +129,22 @@ def test_a_folded_outage_is_seen_attempt_by_attempt(tmp_path: Path) -> None:
     assert {finding.outcome for finding in findings_of(tmp_path, *steps)} == {"pass"}
 
 
+def test_time_outs_count_before_the_gap(tmp_path: Path) -> None:
+    """Folded attempts of 10 s, 20 s from start to start."""
+    steps = (
+        "outage: {for: 1h, kind: connect-timeout}",
+        *RUN,
+        "expect: {opens: {all: {gap: 10s}, any: {took: 10s, gap: 10s, number: 180}, attempts: 183}}",
+    )
+    assert [finding.outcome for finding in findings_of(tmp_path, *steps)] == ["pass"] * 3
+
+
+def test_an_event_of_the_outages_last_moment_was_pending(tmp_path: Path) -> None:
+    steps = ("outage: {for: 1h}", "advance: 1h", *RUN, "expect: {opens: {recovered_within: 9s}}")
+    [finding] = findings_of(tmp_path, *steps, outcomes=(BUSY,))
+    assert (finding.outcome, finding.actual) == ("fail", "250 events late, the last 10s after the outage")
+
+
 @pytest.mark.parametrize(
     ("steps", "limit", "actual"),
     [

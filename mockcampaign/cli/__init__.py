@@ -27,7 +27,7 @@ COMMANDS = {
     "replay": "Let what a journal tells of happen again, before any consumer.",
     "serve": "Serve a double of Campaign: REST API, Swagger UI, control API and a live page.",
     "generate": "Write events, lists of events or a whole mailing, as JSON or JSON Lines.",
-    "schema": "Print a JSON Schema: of scenarios, reports or events.",
+    "schema": "Print a JSON Schema: of scenarios, reports or events; or the reference of scenarios.",
     "consumer": "Run a sample consumer, correct or with one bug.",
 }
 """What `--help` says of each; the command is the function of that name in the module of that name."""
