@@ -329,13 +329,15 @@ class Bench:
         )
 
     async def must_deliver(self, events: Sequence[Event], *, number: int = 0) -> Delivery:
-        """`deliver`, where the rule is about what comes afterwards. Raises `NotExercised` unless it is accepted."""
+        """`deliver`, where the rule is about what comes afterwards.
+
+        Raises `NotExercised` where it is refused, and `CouldNotTellError` where it is not even answered.
+        """
         delivery = await self.deliver(events, number=number, attempts=3)
         if not delivery.accepted:
             count = len(events)
-            raise NotExercised(
-                f"a list of {count} ordinary event{'s' * (count > 1)} was not taken: {delivery.describe()}"
-            )
+            said = f"a list of {count} ordinary event{'s' * (count > 1)} was not taken: {delivery.describe()}"
+            raise NotExercised(said) if isinstance(delivery.last, Responded) else CouldNotTellError(said)
         return delivery
 
     async def must_process(self, count: int) -> None:

@@ -1,0 +1,170 @@
+"""Consumers that die, hang, start again or talk nonsense while they are checked: findings or no verdict, but an end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from judged import CREDENTIALS, restartable, settings
+from restarted import end
+
+from endpoints import unused_port
+from mockcampaign.check import check
+from mockcampaign.compliance.account import UrlAccount
+from mockcampaign.compliance.probe import Probe
+from mockcampaign.compliance.rules import Finding
+from mockcampaign.report.results import RunResult, exit_status, to_json
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.samples.handmade import Connection, served_by_hand
+from mockcampaign.transport.wire import WireTransport, wait_until_reachable
+
+GARBAGE = {
+    "nothing": b"",
+    "no-http": b"SSH-2.0-OpenSSH_9.2\r\n",
+    "an-odd-status": b"HTTP/1.1 999 Whatever\r\nContent-Length: 0\r\n\r\n",
+    "a-cut-head": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "a-cut-body": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+    "html": b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<html>Hi</html>",
+    "an-error": b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+    "json-of-another-kind": b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n[[1],null,"a"',
+    "too-many-headers": b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n",
+}
+BUDGET = 4_000
+
+
+class Trouble:
+    """What goes wrong from which request on."""
+
+    def __init__(self, after: int, answer: bytes | None) -> None:
+        """`answer` instead of the right one; None: none at all, for ever."""
+        self.requests = 0
+        self.after = after
+        self.answer = answer
+
+    def connection(self) -> type[Connection]:
+        trouble = self
+
+        class Troubled(Connection):
+            async def exchange(self) -> bool:
+                trouble.requests += 1
+                if trouble.requests <= trouble.after:
+                    return await super().exchange()
+                await self.read_head()
+                if trouble.answer is None:
+                    await asyncio.Event().wait()
+                self.writer.write(trouble.answer or b"")
+                await self.writer.drain()
+                return False
+
+        return Troubled
+
+
+def checked(url: str, *, told: Callable[[Finding], None] = lambda finding: None, **changes: Any) -> RunResult:
+    """The result, and a guard against a check without end."""
+
+    async def run() -> RunResult:
+        transport = WireTransport()
+        try:
+            source = UrlAccount(Probe(url=f"{url}/processed", events="@"), transport, timeout=300)
+            chosen = settings(1, **({"timeout": 300, "budget": BUDGET, "examples": 5} | changes))
+            async with asyncio.timeout(60):
+                return await check(f"{url}/hook", transport=transport, settings=chosen, source=source, told=told)
+        finally:
+            await transport.aclose()
+
+    return asyncio.run(run())
+
+
+def troubled(trouble: Trouble) -> contextlib.AbstractContextManager[str]:
+    return served_by_hand(consumer_app(basic_authentication=CREDENTIALS), trouble.connection())
+
+
+def assert_whole(result: RunResult) -> None:
+    """Every rule has its outcome, nothing passes for want of a consumer, and there is a report."""
+    assert not result.compliant
+    assert exit_status(result) in (1, 3)
+    assert {finding.outcome for finding in result.rules} <= {"pass", "fail", "warn", "not-exercised", "could-not-tell"}
+    assert all(finding.reason or finding.actual for finding in result.rules)
+    json.loads(to_json(result))
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_a_consumer_that_begins_to_talk_nonsense(garbage: str) -> None:
+    with troubled(Trouble(20, GARBAGE[garbage])) as url:
+        assert_whole(checked(url, rules=("acknowledge", "batch", "redelivery")))
+
+
+def test_a_consumer_that_begins_to_hang() -> None:
+    with troubled(Trouble(20, None)) as url:
+        assert_whole(checked(url, rules=("acknowledge", "batch", "redelivery")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("findings", [1, 4, 20])
+def test_a_consumer_that_is_killed(findings: int) -> None:
+    told: list[Finding] = []
+    with restartable("sample") as (url, command):
+
+        def kill(finding: Finding) -> None:
+            told.append(finding)
+            if len(told) == findings:
+                # The folder of its process id stands before the command that starts it.
+                end(Path(shlex.split(command)[2]))
+
+        result = checked(url, told=kill, budget=30_000)
+    assert_whole(result)
+    assert {finding.outcome for finding in result.rules[findings:]} <= {"could-not-tell", "not-exercised"}
+    assert any(finding.outcome == "could-not-tell" for finding in result.rules[findings:])
+
+
+@pytest.mark.slow
+def test_a_consumer_that_is_restarted_on_the_same_port_with_a_durable_store_is_not_accused() -> None:
+    told: list[Finding] = []
+    with restartable("sample") as (url, command):
+
+        def restart(finding: Finding) -> None:
+            told.append(finding)
+            if len(told) % 7 == 0:
+                subprocess.run(shlex.split(command), check=True)
+                with ThreadPoolExecutor() as threads:  # since this thread's loop is the check's
+                    assert threads.submit(asyncio.run, wait_until_reachable(url, 60_000)).result()
+
+        result = checked(url, told=restart, rules=("acknowledge", "batch", "redelivery"), budget=60_000)
+    assert [finding.id for finding in result.rules if finding.outcome == "fail"] == []
+
+
+@contextlib.contextmanager
+def restarting(after: int) -> Iterator[str]:
+    """A consumer that is another one, with nothing in its memory, from a request on, at the same address."""
+    port = unused_port()
+    apps = [consumer_app(basic_authentication=CREDENTIALS) for _ in range(2)]
+    requests = 0
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal requests
+        requests += 1
+        await apps[requests > after](scope, receive, send)
+
+    class Ending(Connection):
+        async def exchange(self) -> bool:
+            # The process's end is the end of its connections, too.
+            return await super().exchange() and requests != after
+
+    with served_by_hand(app, Ending, port=port) as url:
+        yield url
+
+
+@pytest.mark.parametrize("after", [3, 10, 31])
+def test_a_consumer_that_starts_again_with_nothing_in_its_memory(after: int) -> None:
+    with restarting(after) as url:
+        result = checked(url, rules=("acknowledge", "batch", "identity", "redelivery"), budget=30_000)
+    assert {finding.outcome for finding in result.rules} <= {"pass", "fail", "warn", "not-exercised", "could-not-tell"}
+    json.loads(to_json(result))
