@@ -26,6 +26,10 @@ LEFTOVERS = """
         assert open_descriptors() <= descriptors
         return result
 
+    def pytest_unconfigure():
+        others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+        print("THREADS AT THE END:", others)
+
     def open_descriptors():
         if not PROC:
             return set()
@@ -202,3 +206,5 @@ def test_an_interrupted_run_ends_at_once(tmp_path: Path) -> None:
     assert "KeyboardInterrupt" in printed
     assert "Traceback" not in printed.partition("KeyboardInterrupt")[2]
     assert "never retrieved" not in printed
+    assert "was destroyed" not in printed
+    assert "THREADS AT THE END: []" in printed

@@ -37,7 +37,7 @@ class CampaignFixture(CampaignControl):
             yield
         finally:
             self.clock.release()
-            self._surroundings.leave()
+            self._surroundings.tidy()
         unasked = self.violations()
         if unasked:
             raise AssertionError("\n".join(line for violation in unasked for line in violation.lines()))

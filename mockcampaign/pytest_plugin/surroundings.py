@@ -139,6 +139,14 @@ class Surroundings:
             await self._staying.aclose()
             self._home = self._staying = None
 
+    def tidy(self) -> None:
+        """Close everything, from outside of the work, to go on afterwards."""
+        if self._runner is None or place() != "no loop":
+            self.leave()
+            return
+        self._leave_loop_of_test()
+        self._errands.run(self._runner.get_loop(), self._close())
+
     def leave(self) -> None:
         """Close everything, from outside of the test."""
         self._leave_loop_of_test()

@@ -56,7 +56,7 @@ class Watch:
         calm = 0
         try:
             async with asyncio.timeout(seconds):
-                while calm < CALM_TURNS:
+                while calm < (CALM_TURNS if self._tasks else 1):
                     busy = [task for task in {*calls, *self._found()} if task in calls or not self._rests_now(task)]
                     if busy:
                         calm = 0
