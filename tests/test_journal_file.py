@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from builders import OK, START, Consumer, activated, exporter, happen, run
+from golden import check_golden
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted, Began, Entry, WebhookChanged
 from mockcampaign.engine.journal_file import Heading, JournalWriter, read_journals
@@ -44,6 +45,10 @@ def test_what_was_written_reads_back_as_what_happened(step: float) -> None:
     [recorded] = read_journals(file.getvalue(), "j")
     assert recorded.heading == HEADING
     assert recorded.entries == box.journal.entries
+
+
+def test_the_format_is_what_it_was() -> None:
+    check_golden("journal.jsonl", followed()[0].getvalue())
 
 
 def test_a_run_of_equal_attempts_is_written_seldom_or_at_each_attempt_as_the_clock_has_it() -> None:

@@ -71,6 +71,7 @@ def test_the_schema_of_the_report_is_printed(tmp_path: Path) -> None:
     assert done.stdout.encode() == json_schema()
 
 
+@pytest.mark.slow
 def test_the_demo_tells_its_two_consumers_apart_in_every_file(tmp_path: Path) -> None:
     done = mockcampaign("demo", "--html", "r.html", "--junit", "r.xml", folder=tmp_path, GITHUB_ACTIONS="true")
     assert (done.returncode, done.stderr) == (0, "")
