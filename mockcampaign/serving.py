@@ -27,11 +27,27 @@ _SETTINGS: Mapping[str, Any] = {
 }
 
 
-class _ThreadedServer(uvicorn.Server):
+def _nothing() -> None:
+    pass
+
+
+class _Server(uvicorn.Server):
+    """Tells when it ends, so that answers without an end come to theirs before they are waited for."""
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending()
+        await super().shutdown(sockets)
+
+
+class _ThreadedServer(_Server):
     """Leaves signals to whoever owns the process."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config, ending)
         self.ready = threading.Event()
 
     @contextlib.contextmanager
@@ -45,11 +61,11 @@ class _ThreadedServer(uvicorn.Server):
             self.ready.set()
 
 
-class _SignalledServer(uvicorn.Server):
+class _SignalledServer(_Server):
     """Ends on a signal, without raising it again afterwards: to be ended is the normal end of a server."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], ending: Callable[[], None]) -> None:
+        super().__init__(config, ending)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -92,14 +108,16 @@ def import_app(where: str) -> Any:
 
 
 @contextlib.contextmanager
-def served(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def served(app: Any, *, host: str = "127.0.0.1", port: int = 0, ending: Callable[[], None] = _nothing) -> Iterator[str]:
     """Serve `app` while the context is open; gives the base URL, without a slash at its end. Port 0 picks a free one.
+
+    `ending` is called in the application's own thread before requests under way are waited for.
 
     Raises `InvalidInputError` where the address is taken or not ours, or the application fails at its start.
     """
     listening = listen(host, port)
     config = uvicorn.Config(app, **_SETTINGS)
-    server = _ThreadedServer(config)
+    server = _ThreadedServer(config, ending)
     # Started and ended here, so that the thread never outlives the context.
     thread = threading.Thread(target=_serve, args=(server, listening, config), name="mockcampaign-served")
     thread.start()
@@ -124,12 +142,17 @@ def base_url(scheme: str, host: str, listening: socket.socket) -> str:
 
 
 async def serve_until_signalled(
-    app: Any, listening: socket.socket, *, tls_files: tuple[str, str] | None, ready: Callable[[], None]
+    app: Any,
+    listening: socket.socket,
+    *,
+    tls_files: tuple[str, str] | None,
+    ready: Callable[[], None],
+    ending: Callable[[], None] = _nothing,
 ) -> None:
     """Serve until SIGINT or SIGTERM; a second SIGINT ends without grace. `tls_files`: certificate chain and key.
 
-    `ready` is called once requests are answered. Needs the main thread, whose signals it takes. Raises
-    `InvalidInputError` as `check_tls_files` does.
+    `ready` is called once requests are answered, `ending` before those under way are waited for. Needs the main thread,
+    whose signals it takes. Raises `InvalidInputError` as `check_tls_files` does.
     """
     if tls_files is not None:
         check_tls_files(*tls_files)
@@ -141,7 +164,7 @@ async def serve_until_signalled(
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
-    server = _SignalledServer(config, ready)
+    server = _SignalledServer(config, ready, ending)
     await server.serve(sockets=[listening])
 
 

@@ -87,7 +87,7 @@ def running_server(
     )
     transport = WireTransport(targets=targets)
     campaign = ServedCampaign(transport, accounts, Settings(speed=speed, policy=policy, seed=seed))
-    with served(server_app(campaign, host_names=("campaign.test",)), port=port) as url:
+    with served(server_app(campaign, host_names=("campaign.test",)), port=port, ending=campaign.closing.set) as url:
         server = Server(url, campaign)
         try:
             yield server

@@ -90,6 +90,57 @@ def test_a_thousand_webhooks_a_hundred_thousand_events_and_fifty_watchers(server
         assert min(seen) > 0
 
 
+class Follower:
+    """Reads the live stream in a thread of its own, and counts."""
+
+    def __init__(self, server: Server) -> None:
+        self.positions: set[int] = set()
+        self.dropped = 0
+        self._connection = watcher(server)
+        assert self._connection.recv(65_536)
+        self._arrived = threading.Condition()
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        rest = b""
+        with contextlib.suppress(OSError):  # shut down under its feet
+            while part := self._connection.recv(1 << 20):
+                *lines, rest = (rest + part).split(b"\r\n")
+                with self._arrived:
+                    self.positions.update(int(line[4:]) for line in lines if line.startswith(b"id: "))
+                    self.dropped += sum(int(line[17:-1]) for line in lines if line.startswith(b'data: {"dropped":'))
+                    self._arrived.notify_all()
+
+    def has_heard_of(self, first: int, last: int) -> bool:
+        """Whether it was told all between these positions, or how much of that it was not told."""
+
+        def told() -> bool:
+            return len([at for at in self.positions if first <= at < last]) + self.dropped == last - first
+
+        with self._arrived:
+            return self._arrived.wait_for(told, timeout=30)
+
+    def close(self) -> None:
+        self._connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._connection.close()
+
+
+def test_fifty_watchers_are_told_everything_or_how_much_they_missed(server: Server) -> None:
+    with served(takes_everything) as target:
+        server.activated(f"{target}/hook")
+        first = server.campaign.hub.journal.next_position
+        followers = [Follower(server) for _ in range(WATCHERS)]
+        server.control("POST", "/emit", {"type": "open", "count": 3_000, "over": "1d"})
+        server.advance("1d")
+        last = server.campaign.hub.journal.next_position
+        assert last - first > 5_000
+        assert all(follower.has_heard_of(first, last) for follower in followers)
+        for follower in followers:
+            follower.close()
+
+
 def test_the_journal_of_a_server_is_bounded_and_says_what_it_dropped(server: Server) -> None:
     number = server.create()
     extra = 5_000

@@ -64,7 +64,7 @@ class LiveServer:
                 self._loop, self._thread = asyncio.get_running_loop(), threading.current_thread()
             await app(scope, receive, send)
 
-        with served(noting_loop) as self.url:
+        with served(noting_loop, ending=self.served.closing.set) as self.url:
             yield self
 
     def call(self, call: Callable[[], Result]) -> Result:

@@ -30,8 +30,10 @@ class Hub:
         """Counts changes."""
         self.totals = Totals()
         self.totals_of_webhook: dict[int, Totals] = {}
-        self.encoded_state: tuple[tuple[int, int], bytes] | None = None
-        """The state as JSON, and the version and moment that it shows."""
+        self.encoded_state: tuple[float, int, bytes] | None = None
+        """The state as JSON, when it was encoded by the event loop's clock, and the version that it shows."""
+        self.encoded_entries: OrderedDict[int, tuple[int, bytes]] = OrderedDict()
+        """The newest entries as messages of the stream, and the length of the run that each shows."""
         self.encoded_webhooks: dict[int, msgspec.Raw] = {}
         """Webhooks as JSON, until they change."""
         self._grown: OrderedDict[int, int] = OrderedDict()

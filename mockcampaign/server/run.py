@@ -86,7 +86,7 @@ async def serve(options: Options, say: Say, complain: Say) -> None:
             gc.set_threshold(20_000, 20, 20)
             say("\n".join(_welcome(url, served, trust)))
 
-        await serve_until_signalled(app, listening, tls_files=tls_files, ready=ready)
+        await serve_until_signalled(app, listening, tls_files=tls_files, ready=ready, ending=served.closing.set)
         say(_farewell(served))
 
 

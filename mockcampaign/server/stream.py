@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator
 
 import msgspec
 from starlette.responses import Response
 
+from mockcampaign.engine.journal import Attempted
 from mockcampaign.server import views
 from mockcampaign.server.hub import Hub
 from mockcampaign.server.operations import RequestRefusedError
@@ -54,9 +54,10 @@ def stream(served: ServedCampaign, last_event_id: str | None) -> Response:
     )
 
 
-async def _counted(
-    served: ServedCampaign, messages: AsyncGenerator[dict[str, Any], None]
-) -> AsyncIterator[dict[str, Any]]:
+Messages = AsyncGenerator[bytes, None]
+
+
+async def _counted(served: ServedCampaign, messages: Messages) -> Messages:
     served.watchers += 1
     try:
         async with contextlib.aclosing(messages):
@@ -66,46 +67,66 @@ async def _counted(
         served.watchers -= 1
 
 
-async def _follow(served: ServedCampaign, last_event_id: str | None) -> AsyncGenerator[dict[str, Any], None]:
+async def _follow(served: ServedCampaign, last_event_id: str | None) -> Messages:
     clock = asyncio.get_running_loop().time
     generation, hub = served.generation, served.hub
-    version = hub.version
+    version = seen = hub.version
     known = last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit()
     position = min(int(last_event_id or 0) + 1, hub.journal.next_position) if known else hub.journal.next_position
     state_due = clock()
-    yield {"retry": RETRY_MILLISECONDS}
+    yield b"retry: %d\r\n\r\n" % RETRY_MILLISECONDS
     while not served.closing.is_set():
+        messages = []
         if served.generation != generation:
             generation, hub = served.generation, served.hub
             version, position = hub.version, 0
-            yield _message("reset", b"{}")
+            messages.append(_message(b"reset", b"{}"))
             state_due = clock()
         if clock() >= state_due:
             served.catch_up()
-            yield _message("state", views.encoded_state(served))
+            seen, state = views.encoded_state(served, clock())
+            messages.append(_message(b"state", state))
             state_due = clock() + STATE_PAUSE_SECONDS * (1 + len(hub.totals_of_webhook) // WEBHOOKS_FOR_EACH_PAUSE)
-            seen = hub.version
-        for message in _news(hub, version, position):
-            yield message
+        messages += _news(hub, version, position)
+        # Before anything is sent: what comes while a slow watcher is waited for belongs to the next look.
         version, position = hub.version, hub.journal.next_position
+        if messages:
+            yield b"".join(messages)
         # What changed after the last state is followed by another one, also if nothing more happens.
-        unseen = seen != version
-        await _either(hub, version, served.closing, max(0.0, state_due - clock()) if unseen else None)
+        await _either(hub, version, served.closing, max(0.0, state_due - clock()) if seen != version else None)
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-def _news(hub: Hub, version: int, position: int) -> list[dict[str, str]]:
+def _news(hub: Hub, version: int, position: int) -> list[bytes]:
     """Entries that have grown since `version`, and those from `position` on."""
     journal = hub.journal
     first = max(position, journal.dropped, journal.next_position - ENTRIES_MAX)
     messages = []
     if first > position:
-        messages.append(_message("dropped", b'{"dropped":%d}' % (first - position)))
+        messages.append(_message(b"dropped", b'{"dropped":%d}' % (first - position)))
     grown = hub.grown_since(version, first)[-ENTRIES_MAX:]
-    for at in [*(at for at in grown if at >= journal.dropped), *range(first, journal.next_position)]:
-        encoded = msgspec.json.encode(views.entry(at, journal.entries[at - journal.dropped]))
-        messages.append(_message("entry", encoded, at))
+    messages += [_entry(hub, at) for at in grown if at >= journal.dropped]
+    messages += [_entry(hub, at) for at in range(first, journal.next_position)]
     return messages
+
+
+def _entry(hub: Hub, at: int) -> bytes:
+    """The message of one entry, encoded once for all who watch."""
+    entry = hub.journal.entries[at - hub.journal.dropped]
+    count = entry.count if isinstance(entry, Attempted) else 1
+    known = hub.encoded_entries.get(at)
+    if known is not None and known[0] == count:
+        return known[1]
+    message = b"id: %d\r\n" % at + _message(b"entry", msgspec.json.encode(views.entry(at, entry)))
+    hub.encoded_entries[at] = count, message
+    if len(hub.encoded_entries) > 2 * ENTRIES_MAX:
+        hub.encoded_entries.popitem(last=False)
+    return message
+
+
+def _message(event: bytes, data: bytes) -> bytes:
+    """Formatted here, since `EventSourceResponse` would format the same anew for each watcher; JSON is one line."""
+    return b"event: %b\r\ndata: %b\r\n\r\n" % (event, data)
 
 
 async def _either(hub: Hub, version: int, closing: asyncio.Event, seconds: float | None) -> None:
@@ -118,8 +139,3 @@ async def _either(hub: Hub, version: int, closing: asyncio.Event, seconds: float
             wait.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await wait
-
-
-def _message(event: str, data: bytes, number: int | None = None) -> dict[str, str]:
-    message = {"event": event, "data": data.decode()}
-    return message if number is None else message | {"id": str(number)}

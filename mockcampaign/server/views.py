@@ -30,6 +30,9 @@ from mockcampaign.transport.faults import FAULTS, OUTAGES
 
 MASK = "***"
 
+STATE_SECONDS = 0.05
+"""How old a state may be that a watcher is told. All who watch wake at the same news."""
+
 
 class DeliveriesView(msgspec.Struct, frozen=True):
     """What became of all events so far."""
@@ -194,13 +197,13 @@ def faults(served: ServedCampaign) -> list[FaultView]:
     ]
 
 
-def encoded_state(served: ServedCampaign) -> bytes:
-    """The present as JSON, made once for all who watch."""
+def encoded_state(served: ServedCampaign, loop_time: float) -> tuple[int, bytes]:
+    """The present as JSON, and the hub's version that it shows; made once for all who ask at about the same time."""
     hub = served.hub
-    key = (hub.version, served.exporter.clock.now)
-    if hub.encoded_state is None or hub.encoded_state[0] != key:
-        hub.encoded_state = (key, msgspec.json.encode(state(served)))
-    return hub.encoded_state[1]
+    known = hub.encoded_state
+    if known is None or loop_time - known[0] > STATE_SECONDS:
+        known = hub.encoded_state = loop_time, hub.version, msgspec.json.encode(state(served))
+    return known[1:]
 
 
 def journal(served: ServedCampaign) -> JournalView:
