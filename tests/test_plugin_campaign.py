@@ -137,12 +137,16 @@ def test_urls_and_live_servers(campaign: CampaignFixture, httpserver: HTTPServer
     class Live:
         url = httpserver.url_for("")
 
-    targets = [(httpserver.url_for("/hook"), ""), (httpserver, "/hook"), (Live(), "/hook")]
-    for event_type, (target, path) in zip(("open", "click", "bounce"), targets, strict=True):
+    class AiohttpTestServer:
+        make_url = staticmethod(httpserver.url_for)
+
+    url = httpserver.url_for("/hook")
+    targets = [(url, ""), (httpserver, "/hook"), (Live(), "/hook"), (AiohttpTestServer(), "/hook")]
+    for event_type, (target, path) in zip(("open", "click", "bounce", "sent"), targets, strict=True):
         campaign.emit(campaign.webhook(event_type, target, path))
     campaign.run()
     assert [event for body in bodies for event in body] == campaign.delivered
-    assert [event["type"] for event in campaign.delivered] == ["open", "click", "bounce"]
+    assert [event["type"] for event in campaign.delivered] == ["open", "click", "bounce", "sent"]
 
 
 def test_two_applications(campaign: CampaignFixture) -> None:
@@ -277,7 +281,7 @@ class TestMisuse:
         [
             (42, "target 42 is no consumer, allowed: a URL, an ASGI or WSGI application, or an object with a `url`"),
             (App, "is no consumer, allowed: a URL"),
-            (lambda: None, r"takes 0 arguments, where an WSGI application takes \(environ, start_response\)"),
+            (lambda: None, r"takes 0 arguments, where a WSGI application takes \(environ, start_response\)"),
             ("ftp://consumer/", "is no web address, allowed: http"),
         ],
     )

@@ -137,15 +137,12 @@ def test_nothing_is_left_of_passing_failing_and_skipped_tests(tmp_path: Path) ->
     ("module", "plugins", "arguments"),
     [
         ("xdist", ("xdist",), ("-n", "2")),
-        ("pytest_forked", ("pytest_forked",), ("--forked",)),
         ("pytest_randomly", ("randomly",), ()),
     ],
 )
 def test_in_company(tmp_path: Path, module: str, plugins: tuple[str, ...], arguments: tuple[str, ...]) -> None:
     pytest.importorskip(module)
     names = {plugin.name for plugin in entry_points(group="pytest11") if plugin.value.startswith(module)}
-    if "--forked" in arguments and whole_run(tmp_path, "def test_it(): pass", *arguments, plugins=tuple(names))[0]:
-        pytest.skip("pytest-forked cannot run even an empty test under this pytest; under the oldest one it can")
     status, printed = whole_run(tmp_path, DELIVERING, *arguments, plugins=tuple(names))
     assert status == 0, printed
     assert "6 passed" in printed

@@ -97,11 +97,16 @@ def test_differences_are_explained_event_by_event(inner: Inner) -> None:
         def test_strangers(campaign, events):
             assert campaign.delivered == [*events, {"type": "open", "mailId": "A"}, 42]
 
+        def test_large_ones_take_no_longer(campaign, app):
+            campaign.emit(campaign.webhook("open", target=app), 20_000)
+            campaign.run()
+            assert [{**event, "device": "toaster"} for event in app.events] == campaign.delivered
+
         def test_other_lists_are_explained_as_ever(events):
             assert events == []
         """
     )
-    result.assert_outcomes(failed=5)
+    result.assert_outcomes(failed=6)
     result.stdout.fnmatch_lines(
         [
             "E *assert 20 events == 20 events, the campaign has 20",
@@ -119,6 +124,7 @@ def test_differences_are_explained_event_by_event(inner: Inner) -> None:
             "E         2 too many:",
             "E           type=open mailId=A (never delivered)",
             "E           42 (never delivered)",
+            "E         20000 altered:",
             "*Left contains 20 more items*",
         ],
         consecutive=False,

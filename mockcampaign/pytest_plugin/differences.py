@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -27,22 +27,36 @@ def explained(left: Sequence[Any], right: Sequence[Any]) -> list[str]:
 
 def _differences(ours: Sequence[Any], theirs: Sequence[Any]) -> Iterator[str]:
     missing, surplus = _apart(ours, theirs)
-    altered = []
-    for stranger in list(surplus):
-        same_mail = [one for one in missing if _mail(one) is not None and _mail(one) == _mail(stranger)]
-        if same_mail:
-            original = min(same_mail, key=lambda one: len(_fields(one, stranger)))
-            missing.remove(original)
-            surplus.remove(stranger)
-            altered.append((original, stranger))
-    yield from _shown("altered", [_change(*pair) for pair in altered])
-    yield from _shown("missing", [f"{_brief(event)}{_where(event, ours)}" for event in missing])
-    yield from _shown("too many", [f"{_brief(event)}{_times(event, ours, theirs)}" for event in surplus])
+    altered = _altered(missing, surplus)
+    yield from _shown("altered", altered, lambda pair: _change(*pair))
+    yield from _shown("missing", missing, lambda event: f"{_brief(event)}{_where(event, ours)}")
+    yield from _shown("too many", surplus, lambda event: f"{_brief(event)}{_times(event, ours, theirs)}")
     if not (altered or missing or surplus):
         index = next(index for index, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other)
         yield "the same events in another order:"
         yield f"  at index {index} {_brief(ours[index])}"
         yield f"  where there is {_brief(theirs[index])}"
+
+
+def _altered(missing: list[Any], surplus: list[Any]) -> list[tuple[Any, Any]]:
+    """Events and what was made of them, taken out of the two lists: those of one mail belong together."""
+    of_mail: dict[Any, list[Any]] = {}
+    for event in missing:
+        if _mail(event) is not None:
+            of_mail.setdefault(_mail(event), []).append(event)
+    altered, strangers = [], []
+    for stranger in surplus:
+        originals = of_mail.get(_mail(stranger))
+        if originals:
+            original = min(originals, key=lambda one: len(_fields(one, stranger)))
+            originals.remove(original)
+            altered.append((original, stranger))
+        else:
+            strangers.append(stranger)
+    taken = {id(original) for original, _ in altered}
+    missing[:] = [event for event in missing if id(event) not in taken]
+    surplus[:] = strangers
+    return altered
 
 
 def _apart(ours: Sequence[Any], theirs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -62,12 +76,12 @@ def _rest(events: Sequence[Any], counts: Counter[bytes]) -> list[Any]:
     return found[::-1]
 
 
-def _shown(what: str, lines: Sequence[str]) -> Iterator[str]:
-    if lines:
-        yield f"{len(lines)} {what}:"
-        yield from (f"  {line}" for line in lines[:SHOWN_MAX])
-        if len(lines) > SHOWN_MAX:
-            yield f"  … and {len(lines) - SHOWN_MAX} more"
+def _shown(what: str, differences: Sequence[Any], line: Callable[[Any], str]) -> Iterator[str]:
+    if differences:
+        yield f"{len(differences)} {what}:"
+        yield from (f"  {line(difference)}" for difference in differences[:SHOWN_MAX])
+        if len(differences) > SHOWN_MAX:
+            yield f"  … and {len(differences) - SHOWN_MAX} more"
 
 
 def _change(original: dict[str, Any], altered: dict[str, Any]) -> str:

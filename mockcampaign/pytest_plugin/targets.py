@@ -28,7 +28,7 @@ FIRST_PORT = 8001
 """Of the second application."""
 
 ALLOWED = (
-    "a URL, an ASGI or WSGI application, or an object with a `url` (or `url_for`), such as your framework's live server"
+    "a URL, an ASGI or WSGI application, or an object with a `url` (or `url_for`, `make_url`), such as a live server"
 )
 
 
@@ -45,7 +45,13 @@ class HasUrlFor(Protocol):
     def url_for(self, suffix: str, /) -> str: ...
 
 
-Target = str | HasUrl | HasUrlFor | Callable[..., Any]
+class HasMakeUrl(Protocol):
+    """A server that runs already, such as aiohttp's test server."""
+
+    def make_url(self, path: str, /) -> object: ...
+
+
+Target = str | HasUrl | HasUrlFor | HasMakeUrl | Callable[..., Any]
 """A consumer: URL, running server, or an ASGI or WSGI application, which is called in-process."""
 
 Kind = Literal["url", "asgi", "wsgi"]
@@ -72,6 +78,9 @@ def recognised(target: object) -> tuple[Kind, object]:
     url_for = getattr(target, "url_for", None)
     if callable(url_for) and not callable(target):
         return "url", str(url_for("/"))
+    make_url = getattr(target, "make_url", None)
+    if callable(make_url) and not callable(target):
+        return "url", str(make_url("/"))
     if not callable(target) or inspect.isclass(target):
         raise MisuseError(f"target {_shown(target)} is no consumer, allowed: {ALLOWED}")
     if is_async(target):
@@ -83,10 +92,11 @@ def recognised(target: object) -> tuple[Kind, object]:
 def _checked(target: object, kind: Kind, count: int) -> tuple[Kind, object]:
     wanted = positional_arguments(target)
     if wanted is not None and wanted != count:
+        article = "an" if kind == "asgi" else "a"
         form = "(scope, receive, send)" if kind == "asgi" else "(environ, start_response)"
         raise MisuseError(
-            f"target {_shown(target)} takes {wanted} arguments, where an {kind.upper()} application takes {form}; "
-            f"allowed: {ALLOWED}"
+            f"target {_shown(target)} takes {wanted} arguments, where {article} {kind.upper()} application takes "
+            f"{form}; allowed: {ALLOWED}"
         )
     return kind, target
 
