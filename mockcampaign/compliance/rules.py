@@ -100,13 +100,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 def describe_outcome(entry: Attempted) -> str:
     """The outcome in a few words."""
     match entry.outcome:
-        case Responded(status=status) as answer:
+        case Responded():
             # A redirect says where to: that the sender does not go there is what surprises people.
-            return answer.describe().removeprefix("answered ") if 300 <= status < 400 else str(status)
-        case TimedOut(phase=phase):
-            return f"timed out ({phase})"
-        case NoAnswer(reason=reason):
-            return reason
+            return entry.outcome.describe().removeprefix("answered ")
+        case _:
+            return entry.outcome.describe()
 
 
 def _reached(entry: Attempted) -> bool:
