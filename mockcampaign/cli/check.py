@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.credentials import credentials
 from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options
 from mockcampaign.cli.playing import reported, run_async, wire
+from mockcampaign.cli.progress import Counting
 from mockcampaign.cli.terminal import INTERRUPTED, columns, interrupted, print_lines, use_color
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
@@ -87,9 +90,9 @@ def check(
     """Examine the consumer at URL, rule by rule (`mockcampaign rules` lists them)."""
     from mockcampaign.check import check_result
     from mockcampaign.compliance.account import AccountSource, CommandAccount, UrlAccount
-    from mockcampaign.compliance.examination import Examiner
+    from mockcampaign.compliance.examination import Examination, Examiner
     from mockcampaign.compliance.probe import Probe, check_jmespath
-    from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Settings
+    from mockcampaign.compliance.settings import CLIENT_IDS, EVENTS, MAILING_IDS, Settings
     from mockcampaign.compliance.sweep import sweep
     from mockcampaign.events.fields import FIELDS
     from mockcampaign.report.checks import check_lines, headline_lines
@@ -133,25 +136,34 @@ def check(
             return CommandAccount(probe_command, events=events, count=probe_count, timeout=settings.timeout)
         return None
 
+    stack = contextlib.ExitStack()
+    counting = Counting("rules", stack) if sys.stderr.isatty() else None
+
+    def told(examination: Examination) -> None:
+        if counting is not None and examiner is not None:
+            over, rules = len(examiner.examinations), examiner.rules
+            following = rules[over].id if over < len(rules) else "the end"
+            counting.show_later(f"{over}/{len(rules)} rules, now {following}")
+
     async def examine() -> None:
         nonlocal examiner
         if wait_for_consumer and not await wait_until_reachable(url, wait_for_consumer):
             raise CouldNotTellError(f"consumer {url}: not reachable within {format_duration(wait_for_consumer)}")
         async with wire(ca_file, not insecure) as transport:
             source = account(transport)
-            examiner = Examiner(url, transport=transport, settings=settings, source=source)
+            examiner = Examiner(url, transport=transport, settings=settings, source=source, told=told)
             if not quiet:
-                click.echo(
-                    f"{len(examiner.rules)} rules, at most {format_duration(settings.budget)}; events of clients from "
-                    f"{CLIENT_IDS.start} and mailings from {MAILING_IDS.start} on\n"
-                )
+                bounds = f"at most {format_duration(settings.budget)} and some {EVENTS:,} events"
+                ids = f"clients from {CLIENT_IDS.start} and mailings from {MAILING_IDS.start} on"
+                click.echo(f"{len(examiner.rules)} rules, {bounds}, of {ids}\n")
             await examiner.run()
             if swept:
                 await sweep(examiner, url, transport=transport, settings=settings, source=source)
 
     status: int | None = None
     try:
-        run_async(examine)
+        with stack:
+            run_async(examine)
     except (KeyboardInterrupt, asyncio.CancelledError):
         status = interrupted()
     if examiner is None or not examiner.examinations:

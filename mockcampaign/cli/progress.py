@@ -121,9 +121,14 @@ class Counting:
             self._status = self._stack.enter_context(Console(stderr=True, no_color=True).status(""))
         self._status.update(line)
 
+    def show_later(self, line: str) -> None:
+        """What is being done, once all takes longer than a second."""
+        if time.monotonic() - self._began > PROGRESS_AFTER_SECONDS:
+            self.show(line)
+
     def counted(self, items: Iterator[Item], total: int) -> Iterator[Item]:
         """The items."""
         for number, item in enumerate(items):
-            if number % COUNTED_TOGETHER == 0 and time.monotonic() - self._began > PROGRESS_AFTER_SECONDS:
-                self.show(f"{number:,} of {total:,} {self._what} ({100 * number // total} %)")
+            if number % COUNTED_TOGETHER == 0:
+                self.show_later(f"{number:,} of {total:,} {self._what} ({100 * number // total} %)")
             yield item

@@ -235,10 +235,8 @@ class Bench:
 
     @property
     def webhook_ids(self) -> dict[str, int]:
-        """By the names under which a report shows them."""
-        return {
-            "hook" if number == 0 else f"hook {number + 1}": webhook.id for number, webhook in enumerate(self._webhooks)
-        }
+        """Of all that there ever were, by the names that the scenario gives them."""
+        return {name: webhook_id for webhook_id, name in self.history.names.items()}
 
     def give_up(self, number: int = 0) -> None:
         """Discard what a webhook still has to deliver, so that nothing waits behind it."""

@@ -12,7 +12,7 @@ from mockcampaign.compliance.account import AccountSource
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.catalogue import ACCOUNT, BASICS, CATALOGUE, FAMILIES
 from mockcampaign.compliance.reproduce import reproduce
-from mockcampaign.compliance.rule import NEEDS, Examined, Need, NotExercised, Rule
+from mockcampaign.compliance.rule import BEHAVIOURS, NEEDS, Examined, Need, NotExercised, Rule
 from mockcampaign.compliance.rules import Finding, Judgement
 from mockcampaign.compliance.settings import Settings
 from mockcampaign.durations import format_duration
@@ -239,6 +239,7 @@ class Examiner:
             reason=None if reason is None else self._masking.text(reason),
             fix=rule.fix if wrong else None,
             cannot_tell=rule.cannot_tell or None,
+            relies_on=tuple(f"{BEHAVIOURS[name][0]}: {BEHAVIOURS[name][1]}" for name in rule.relies_on),
             reproduce=reproduce(bench, examined, rule)
             if wrong and bench is not None and examined is not None
             else None,

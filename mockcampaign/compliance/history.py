@@ -27,14 +27,15 @@ class History:
         self._start = start
         self._steps: list[str] = []
         self._advance = 0
-        self._names: dict[int, str] = {}
+        self.names: dict[int, str] = {}
+        """Of the webhooks, by their ids."""
         self._emitted: set[int] = set()
         self.emitted_mails: set[object] = set()
         """mailIds of the events in it."""
 
     def webhook(self, webhook: Webhook) -> None:
         """It was created, and activated."""
-        name = self._names[webhook.id] = f"hook{len(self._names) + 1}"
+        name = self.names[webhook.id] = f"hook{len(self.names) + 1}"
         auth = _auth(webhook.authentication)
         self._steps += [
             f"create: {{{name}: {{type: {webhook.type}, client: {webhook.client_id}{auth}}}}}",
@@ -45,8 +46,8 @@ class History:
         """What it still had to deliver was given up, and so was the webhook."""
         if webhook.id in self._emitted:
             self._emitted.remove(webhook.id)
-            self._add(f"deactivate: {self._names[webhook.id]}")
-            self._add(f"delete: {self._names[webhook.id]}")
+            self._add(f"deactivate: {self.names[webhook.id]}")
+            self._add(f"delete: {self.names[webhook.id]}")
 
     def emitted(self, webhook: Webhook, events: Sequence[Event]) -> None:
         """Exactly these events happened."""
@@ -70,11 +71,11 @@ class History:
             f", {name}: {format_duration(value) if name in spans and isinstance(value, int) else json.dumps(value)}"
             for name, value in written.items()
         )
-        self._add(f"fault: {{kind: {kind}, webhook: {self._names[webhook.id]}{said}}}")
+        self._add(f"fault: {{kind: {kind}, webhook: {self.names[webhook.id]}{said}}}")
 
     def outage(self, duration: int, webhook: Webhook) -> None:
         """An outage was declared."""
-        self._add(f"outage: {{for: {format_duration(duration)}, webhook: {self._names[webhook.id]}}}")
+        self._add(f"outage: {{for: {format_duration(duration)}, webhook: {self.names[webhook.id]}}}")
 
     def scenario(
         self,
@@ -93,7 +94,7 @@ class History:
         """
         # With time for some more attempts, as what was only waited for a moment is not told to the millisecond here.
         steps = [*self._steps, f"advance: {format_duration(self._advance + PATIENCE)}"]
-        expected = [f"{self._names[webhook_id]}: {{delivered: {count}}}" for webhook_id, count in delivered.items()]
+        expected = [f"{self.names[webhook_id]}: {{delivered: {count}}}" for webhook_id, count in delivered.items()]
         lines = [f"name: {json.dumps(name)}", f"seed: {seed}", f"start: {format_moment(self._start)}"]
         if policy.timeout != Policy().timeout:
             lines.append(f"policy: {{timeout: {format_duration(policy.timeout)}}}")

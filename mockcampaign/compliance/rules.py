@@ -50,6 +50,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """How to mend a consumer that violates the rule."""
     cannot_tell: str | None = None
     """What a pass does not show."""
+    relies_on: tuple[str, ...] = ()
+    """What the sender has to do for it to matter, and whether that is documented or assumed."""
     reproduce: Reproduce | None = None
     swept: tuple[str, ...] = ()
     """What the rule came to where other things are assumed of the sender."""

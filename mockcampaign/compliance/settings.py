@@ -16,6 +16,10 @@ MAILING_IDS = range(910_000_000_000, 911_000_000_000)
 """Mailing ids of the same."""
 
 
+EVENTS = 20_000
+"""About so many events does a check send, with the usual number of examples."""
+
+
 class Variation(msgspec.Struct, frozen=True, kw_only=True):
     """Another assumption about the sender."""
 

@@ -79,6 +79,10 @@ def _finding_lines(
         yield from _wrapped("fix", finding.fix, width)
     if finding.reproduce is not None and finding.reproduce.curl is not None and (explain or verbosity > 0):
         yield [("         see it    ", FAINT), (printable(finding.reproduce.curl), PLAIN)]
+    if explain:
+        yield from _wrapped("relies on", "; ".join(finding.relies_on), width)
+        if finding.cannot_tell:
+            yield from _wrapped("no proof", finding.cannot_tell, width)
     if explain and scenario is not None:
         yield from timeline_lines(scenario, None)
 
