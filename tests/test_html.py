@@ -15,17 +15,19 @@ from attempts import many_attempts
 from browsers import browser, clean_page
 from builders import exporter
 from commands import mockcampaign
+from mockcampaign.compliance.rules import Reproduce
 from mockcampaign.model import BasicAuthentication, Responded
 from mockcampaign.report.html import DATA_BYTES_MAX, ROWS_MAX, to_html
 from mockcampaign.report.results import RunResult, run_result
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
-from results import every_outcome, scenario
+from results import every_outcome, finding, outage, scenario
 
 MEGABYTE = 1_000_000
 
 # Made here, since no other event loop can run while the browser's does.
 RESULT = every_outcome()
+FIRST_ENTRIES = outage({}).journal.entries[:3]
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +232,16 @@ def test_what_has_no_room_is_counted_and_what_failed_stays() -> None:
     page = to_html(run_result([scenario(journal=journal, findings=())])).decode()
     assert "There was no room for 500 more attempts" in page
     assert len(page) < 2 * MEGABYTE
+
+
+def test_a_reproducer_is_copied_as_it_is(opened: Any) -> None:
+    text = 'name: "<b>a</b>"\nsteps:\n  - run: until-idle\n'
+    wrong = finding(outcome="fail", reproduce=Reproduce(curl="curl -d '[\x1b]' http://c/", scenario=text))
+    page = opened(run_result([scenario(journal=FIRST_ENTRIES, findings=(wrong,))]))
+    assert [block.text_content() for block in page.locator("#findings pre.copy").all()][:2] == [
+        "curl -d '[\\x1b]' http://c/",
+        text,
+    ]
 
 
 @pytest.mark.slow

@@ -77,6 +77,7 @@ def to_html(result: RunResult) -> bytes:
     )
     environment.filters["quoted"] = shlex.quote
     environment.filters["brief"] = brief
+    environment.filters["block"] = _block
     series = [list(_series(scenario)) for scenario in result.scenarios]
     data, shown = _packed(result, series)
     page = environment.get_template("report.html.jinja").render(
@@ -116,6 +117,11 @@ def to_html(result: RunResult) -> bytes:
 def _plain(value: Any) -> Any:
     """What a consumer wrote is shown as it is, also where it cannot be seen."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _block(text: str) -> Markup:
+    """Several lines, which stay lines."""
+    return Markup("\n").join(printable(line) for line in text.split("\n"))
 
 
 def _hash(text: str) -> str:
