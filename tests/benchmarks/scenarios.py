@@ -80,13 +80,13 @@ LARGE_BLOCK = """\
 """
 
 
-def seconds(action: Callable[[], object]) -> float:
+def seconds(action: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
     """The fewest of several rounds."""
     taken = []
     for _ in range(ROUNDS):
-        began = time.perf_counter()
+        began = clock()
         action()
-        taken.append(time.perf_counter() - began)
+        taken.append(clock() - began)
     return min(taken)
 
 
@@ -123,7 +123,9 @@ def large_scenario(folder: Path) -> None:
     text = LARGE_HEAD + LARGE_BLOCK * blocks
     path.write_text(text)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    taken, parsing = seconds(lambda: load(path)), seconds(lambda: yaml.load(text, loader))
+    # Of the processor, since nothing here waits, and others may have it meanwhile.
+    taken = seconds(lambda: load(path), time.process_time)
+    parsing = seconds(lambda: yaml.load(text, loader), time.process_time)
     lines = text.count("\n")
     row(f"loading {lines:,} lines", taken, f"{LOAD_SECONDS_MAX} s", "PyYAML alone", parsing, taken < LOAD_SECONDS_MAX)
 
