@@ -65,8 +65,8 @@ class Batch(list[Event]):
             return super().__repr__()
         first, *others = ({name: value for name, value in event.items() if name not in _OF_ONE_MAIL} for event in self)
         unlike = [index for index, other in enumerate(others, 1) if other != first]
-        shown = ", ".join(f"{index}: {self[index]!r}" for index in unlike[:SHOWN_MAX])
-        return f"<{len(self)} events like {self[0]!r}; {len(unlike)} differ in more than mail and moment: {shown}>"
+        rest = f"<{len(self)} events like {self[0]!r}; of them, {len(unlike)} differ in more than mail and moment"
+        return rest + "".join(f"; {index}: {self[index]!r}" for index in unlike[:SHOWN_MAX]) + ">"
 
 
 class _Seeds(msgspec.Struct, frozen=True):
