@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from mockcampaign.transport.faults import (
     SenderFault,
     StallBody,
     TrickleBody,
+    WireFault,
 )
 from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
 from mockcampaign.transport.wire import WireTransport
@@ -81,6 +83,18 @@ def test_every_fault_belongs_to_one_family() -> None:
     ]
     assert all(len(found) == 1 for found in families)
     assert list(OUTAGES) == ["refused", "unreachable", "dns-failure", "tls-failure", "connect-timeout"]
+
+
+def test_the_readme_lists_every_fault_by_its_family() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    listed = {
+        family: re.findall(r"`([a-z0-9.-]+)`", row)
+        for family, row in re.findall(r"^\| (before the consumer|on the wire|of the sender) \| (.*) \|$", readme, re.M)
+    }
+    families = {"before the consumer": BeforeConsumer, "on the wire": WireFault, "of the sender": SenderFault}
+    assert listed == {
+        name: [kind for kind, fault in FAULTS.items() if issubclass(fault, family)] for name, family in families.items()
+    }
 
 
 @pytest.mark.parametrize(
