@@ -21,6 +21,7 @@ import pytest
 from mockcampaign.events import Generator, RecipientIds, event_schema, load_sample, values
 from mockcampaign.events.fields import FIELDS, TYPES
 from mockcampaign.events.generator import RECENT_MAX
+from mockcampaign.events.people import base36
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, HOUR
 
@@ -175,6 +176,16 @@ def test_mail_ids_and_mails_are_one_to_one_over_a_million_mails() -> None:
                     recipient,
                 )
     assert len(mail_ids) == 2 * 3 * 170_000 > 1_000_000
+
+
+def test_a_stream_ends_with_its_count_though_there_are_more_moments() -> None:
+    assert len(list(generator().payloads(EventType.OPEN, 3, repeat(DEFAULT_START)))) == 3
+
+
+def test_the_fast_way_to_write_a_mail_id_is_the_plain_one() -> None:
+    ids = generator()._audience.mail_ids(5)
+    for number in (0, 1, 5, 999_999, 36**8 - 1):
+        assert ids.recipient_group(number) == base36(ids._recipients.place(number), 8)
 
 
 # The same everywhere

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -343,6 +344,25 @@ def test_a_campaign_says_what_will_come_of_a_mailing() -> None:
     assert sent.events == sum(sent.by_type.values()) > 2_000
     assert 990 <= sent.by_type[SENT] <= 1_040
     assert campaign.mailing(1).mailing_id != sent.mailing_id
+
+
+@pytest.mark.parametrize("step", [7 * MINUTE, DAY])
+def test_it_does_not_matter_in_which_steps_time_passes(step: int) -> None:
+    """A mailing's events fall due one by one, whoever moves the clock."""
+
+    async def posted(*steps: int) -> list[tuple[int, bytes]]:
+        consumer = Consumer()
+        campaign = Campaign(consumer, start=START)  # type: ignore[arg-type]
+        for kind in (OPEN, BOUNCE):
+            campaign.activate(campaign.create(kind, f"http://{kind}.test/"))
+        campaign.mailing(150, rates=Rates(soft_bouncing=0.1))
+        for duration in steps:
+            await campaign.advance(duration)
+        assert consumer.requests
+        return [(campaign.now, request.body) for request in consumer.requests]
+
+    count = 3 * DAY // step
+    assert asyncio.run(posted(*[step] * count)) == asyncio.run(posted(step * count))
 
 
 # Rhythm

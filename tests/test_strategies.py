@@ -34,7 +34,9 @@ QUICK = settings(max_examples=25, deadline=None, derandomize=True)
 
 def find(strategy: SearchStrategy[Any], condition: Callable[[Any], bool] = lambda _: True) -> Any:
     """The simplest example. No database, as conditions are told apart in it by their source alone."""
-    return find_with_settings(strategy, condition, settings=settings(max_examples=2_000, database=None))
+    return find_with_settings(
+        strategy, condition, settings=settings(max_examples=2_000, database=None, derandomize=True)
+    )
 
 
 def check_valid(batch: list[Event]) -> None:

@@ -53,8 +53,10 @@ _CLIENTS = (
     values.GOOGLE_PROXY,
     values.PRIVACY_PROXY,
 )
+"""What small seeds stand for, in all events of a list: a failing test shrinks to one of these."""
+
 _MIX = Mix([*[(weight, client) for weight, (_, client) in values.MAILBOXES], (4000, values.GOOGLE_PROXY)])
-"""Small numbers stand for these values in all events of a list, so that a failing test shrinks to one of them."""
+"""Clients of lists with larger seeds, people's and machines'."""
 
 
 class Batch(list[Event]):
