@@ -78,7 +78,7 @@ def test_a_broken_scenario_is_status_2_and_nothing_was_sent(tmp_path: Path) -> N
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "mockcampaign: z.scenario.yaml:10:24: unknown key 'cuont', did you mean 'count'? "
-        "(allowed: type, count, over, like, client)\n"
+        "(allowed: type, count, over, like, events, new_mails, client)\n"
     )
 
 

@@ -27,6 +27,7 @@ MEGABYTE = 1_000_000
 
 # Made here, since no other event loop can run while the browser's does.
 RESULT = every_outcome()
+AT_ONCE = outage({}).journal.entries[:12]
 FIRST_ENTRIES = outage({}).journal.entries[:3]
 
 
@@ -232,6 +233,14 @@ def test_what_has_no_room_is_counted_and_what_failed_stays() -> None:
     page = to_html(run_result([scenario(journal=journal, findings=())])).decode()
     assert "There was no room for 500 more attempts" in page
     assert len(page) < 2 * MEGABYTE
+
+
+def test_what_took_no_time_is_not_plotted(opened: Any) -> None:
+    page = opened(run_result([scenario(journal=AT_ONCE, findings=())]))
+    assert "All of it happened at one moment" in page.inner_text("figure")
+    assert page.locator("canvas").count() == 0
+    page.locator(".attempts button.open").first.click()
+    assert page.locator("tr.detail").count() == 1
 
 
 def test_a_reproducer_is_copied_as_it_is(opened: Any) -> None:

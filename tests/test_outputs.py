@@ -40,6 +40,14 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_sent(tmp_pa
     assert done.stderr == f"mockcampaign: {option} no/r: there is no folder no, allowed: one that exists\n"
 
 
+def test_two_outputs_do_not_share_a_file(tmp_path: Path) -> None:
+    written(tmp_path)
+    files = ("--junit", "r", "--html", "./r")
+    done = mockcampaign("run", ".", *files, folder=tmp_path, CONSUMER_URL="http://127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "mockcampaign: --junit and --html both name r, allowed: a file for each\n"
+
+
 def test_github_gets_annotations_at_the_scenarios_line_and_a_summary(tmp_path: Path, broken_url: str) -> None:
     folder = tmp_path / "checks"
     folder.mkdir()

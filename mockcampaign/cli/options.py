@@ -47,9 +47,13 @@ class Outputs:
 
     def check(self) -> None:
         """Raises `InvalidInputError` for a path that cannot be written to, while nothing was done in vain yet."""
+        owners: dict[Path, str] = {}
         for option, path in self.named().items():
             if not path.parent.is_dir():
                 raise InvalidInputError(f"{option} {path}: there is no folder {path.parent}, allowed: one that exists")
+            other = owners.setdefault(path.resolve(), option)
+            if other != option:
+                raise InvalidInputError(f"{other} and {option} both name {path}, allowed: a file for each")
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -74,6 +74,7 @@
       if (!details.open || view.plots.length) return;
       for (const series of data.series) {
         const figure = section.querySelector(`figure[data-webhook="${series.id}"]`);
+        if (!figure.querySelector(".canvas")) continue; // nothing took time
         const own = all.filter((attempt) => attempt.webhook === series.id);
         view.plots.push(plot(figure, series, own, view, zoomed, (attempt) => view.attempts.open(attempt)));
       }
