@@ -51,7 +51,8 @@ BEYOND_THE_SCHEMA = {
     "expect by of a number", "expect by nothing", "nothing", "jmespath", "url creds", "url port", "var2",
     "auth colon", "auth header name", "auth header value", "auth header ours", "absurd", "outage for nothing",
     "advance by nothing", "wait zero", "expect within", "policy zero", "mailing rate above 1",
-    "mailing rate no number", "mailing rate", "no steps", "matrix empty", "matrix no values",
+    "mailing rate no number", "mailing rate", "no steps", "emit exact events no json",
+    "emit exact events and count", "emit new mails alone", "matrix empty", "matrix no values",
 }  # fmt: skip
 """What a schema cannot see, or not without being harder to read than the message that loading gives."""
 
