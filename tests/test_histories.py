@@ -28,7 +28,7 @@ def test_no_history_is_too_much_for_a_correct_consumer() -> None:
     finding = found(None, examples=10)
     assert (finding.outcome, finding.actual) == (
         "pass",
-        "50 histories of up to 12 steps ended with each event once",
+        "30 histories of up to 12 steps ended with each event once",
     )
 
 

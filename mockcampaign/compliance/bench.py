@@ -279,6 +279,12 @@ class Bench:
         """Make the next attempts at what is pending."""
         return await self._send(number, self._attempts(number), attempts, give_up=give_up)
 
+    async def finish(self) -> None:
+        """Let time pass until nothing is left to deliver, if only because it has expired."""
+        before = self.campaign.now
+        await self.campaign.run()
+        self.history.advanced(self.campaign.now - before)
+
     async def _send(self, number: int, before: int, attempts: int, *, give_up: bool) -> Delivery:
         campaign, webhook = self.campaign, self._webhooks[number]
         exporter = campaign.exporter
