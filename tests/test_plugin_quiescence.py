@@ -53,13 +53,15 @@ class Later(App):
     async def work(self) -> None:
         assert self.queue is not None
         while True:
-            batch = await self.queue.get()
+            batch = await asyncio.wait_for(self.queue.get(), 3_600)
             await self.store(batch)
 
     async def store(self, batch: Any) -> None:
         """In a pause, in a thread, and in two more turns of the loop."""
         await asyncio.sleep(0.003)
-        await asyncio.get_running_loop().run_in_executor(None, threading.Event().wait, 0.003)
+        in_thread = asyncio.get_running_loop().run_in_executor(None, threading.Event().wait, 0.003)
+        await asyncio.wait_for(in_thread, 60)
+        await asyncio.wait([asyncio.get_running_loop().run_in_executor(None, threading.Event().wait, 0.003)])
         await asyncio.sleep(0)
         self.stored += batch
 

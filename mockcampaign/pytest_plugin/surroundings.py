@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Gene
 from typing import Any, Generic, Literal, TypeVar
 
 from mockcampaign.errors import MisuseError
+from mockcampaign.transport.quiescence import OURS
 
 Result = TypeVar("Result")
 Work = Callable[[], Coroutine[Any, Any, Result]]
@@ -87,11 +88,12 @@ class Errands:
 
     def run(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run on the loop, which stands still for each call."""
-        task = loop.create_task(coroutine, name="mockcampaign-run")
+        task = loop.create_task(coroutine, name=f"{OURS}-run")
         try:
             while not task.done():
                 self._arrived = loop.create_future()
-                loop.run_until_complete(asyncio.wait((task, self._arrived), return_when=asyncio.FIRST_COMPLETED))
+                either = asyncio.wait((task, self._arrived), return_when=asyncio.FIRST_COMPLETED)
+                loop.run_until_complete(loop.create_task(either, name=f"{OURS}-errands"))
                 while self._waiting:
                     self._make(*self._waiting.popleft())
         except BaseException:

@@ -8,6 +8,7 @@ do either where it rested before the first request, such as in a pause or at a s
 from __future__ import annotations
 
 import asyncio
+from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -16,18 +17,24 @@ CALM_TURNS = 3
 
 POLL_SECONDS = 0.001
 
-# What waits for other tasks is here as well: they are watched themselves.
+OURS = "mockcampaign"
+"""Begins the names of tasks that are no application's."""
+
 _RESTING = frozenset(
     function.__code__
     for function in (
         asyncio.Queue.get,
         asyncio.Event.wait,
         asyncio.Condition.wait,
-        asyncio.wait_for,
-        asyncio.wait,
         asyncio.TaskGroup.__aexit__,
     )
-) | {asyncio.tasks._wait.__code__}  # type: ignore[attr-defined]
+)
+"""Where a task waits for nothing but other tasks, which are watched themselves."""
+
+_WAITING = {asyncio.wait_for.__code__: "fut"} | {
+    function.__code__: "fs" for name in ("_wait",) if (function := getattr(asyncio.tasks, name, None)) is not None
+}
+"""Where a task waits for what a local variable says: other tasks, or futures that a thread may be at work for."""
 
 _Place = tuple[tuple[Any, int], ...]
 
@@ -70,24 +77,42 @@ class Watch:
 
     def _found(self) -> WeakSet[asyncio.Task[Any]]:
         current = asyncio.current_task()
-        self._tasks.update(task for task in asyncio.all_tasks() if task is not current and task not in self._others)
+        self._tasks.update(
+            task
+            for task in asyncio.all_tasks()
+            if task is not current and task not in self._others and not task.get_name().startswith(OURS)
+        )
         return self._tasks
 
     def _rests_now(self, task: asyncio.Task[Any]) -> bool:
         if task.done():
             return True
-        place = _place(task)
-        return bool(place) and (place[-1][0] in _RESTING or self._rests.get(task) == place)
+        frames = _frames(task)
+        return bool(frames) and (_waits_for_tasks(frames[-1]) or self._rests.get(task) == _place(task))
+
+
+def _waits_for_tasks(frame: FrameType) -> bool:
+    if frame.f_code in _RESTING:
+        return True
+    name = _WAITING.get(frame.f_code)
+    if name is None:
+        return False
+    awaited = frame.f_locals.get(name)
+    return all(isinstance(one, asyncio.Task) for one in (awaited if isinstance(awaited, set) else [awaited]))
 
 
 def _place(task: asyncio.Task[Any]) -> _Place:
+    return tuple((frame.f_code, frame.f_lasti) for frame in _frames(task))
+
+
+def _frames(task: asyncio.Task[Any]) -> list[FrameType]:
     """Where the task's coroutines wait, the innermost last."""
-    place = []
+    frames = []
     coroutine: Any = task.get_coro()
     while coroutine is not None:
         frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
         if frame is None:
             break
-        place.append((frame.f_code, frame.f_lasti))
+        frames.append(frame)
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
-    return tuple(place)
+    return frames
