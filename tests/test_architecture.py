@@ -42,7 +42,6 @@ OWNERS = {
     "jmespath": {"compliance.probe"},
     "pytest": {"pytest_plugin"},
     "rich": {"cli.progress"},
-    "sse_starlette": {"server.stream"},
     "starlette": {
         "recording.proxy",
         "samples",

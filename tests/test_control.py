@@ -507,13 +507,24 @@ def test_another_site_cannot_reach_the_rest_api_through_a_browser(server: Server
         assert answer.status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/__mockcampaign/pages/live.css", "/openapi.json"])
-def test_whatever_a_browser_shows_runs_nothing_foreign(server: Server, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/", "text/html"),
+        ("/docs", "text/html"),
+        ("/__mockcampaign/pages/live.css", "text/css"),
+        ("/__mockcampaign/pages/live/store.js", "text/javascript"),
+        ("/openapi.json", "application/json"),
+    ],
+)
+def test_whatever_a_browser_shows_runs_nothing_foreign(server: Server, path: str, media_type: str) -> None:
     answer = requests.get(server.url + path, timeout=10)
     assert answer.status_code == 200
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+    assert answer.headers["content-type"].partition(";")[0] == media_type
+    assert answer.headers["cache-control"] == "no-cache"
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 

@@ -201,3 +201,17 @@ def test_a_slow_watcher_is_told_how_much_it_missed(server: Server) -> None:
     while b"event: dropped" not in received:
         received += connection.recv(65_536)
     connection.close()
+
+
+def test_a_watcher_that_takes_nothing_is_let_go(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockcampaign.server.stream.SEND_SECONDS_MAX", 0.2)
+    number = server.create()
+    connection = watcher(server, receive_bytes=4_096)
+    while b"event: state" not in connection.recv(65_536):
+        pass
+    assert server.campaign.watchers == 1
+    while server.campaign.watchers:
+        server.control("DELETE", f"/outages?webhookId={number}")
+        for _ in range(500):
+            server.campaign.exporter.mend((number,))
+    connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mimetypes
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from mockcampaign.server.served import ServedCampaign
 from mockcampaign.shipped import assets_folder
 
 PAGES = Path(__file__).parent / "pages"
+
+# A Windows registry may say otherwise, and browsers run no module of another type.
+mimetypes.add_type("text/javascript", ".js")
 
 
 def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> Starlette:
@@ -56,6 +60,6 @@ def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> Sta
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
     async def page(request: Request) -> Response:
-        return FileResponse(PAGES / name, headers={"Cache-Control": "no-cache"})
+        return FileResponse(PAGES / name)
 
     return page

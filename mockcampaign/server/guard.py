@@ -22,6 +22,8 @@ _PAGE_HEADERS = [
     *_API_HEADERS,
     (b"content-security-policy", PAGE_POLICY.encode()),
     (b"referrer-policy", b"no-referrer"),
+    # Asked again each time, and answered with 304: a page's parts must be of one version.
+    (b"cache-control", b"no-cache"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")

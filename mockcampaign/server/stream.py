@@ -7,7 +7,8 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.server import views
@@ -26,6 +27,8 @@ ENTRIES_MAX = 1_000
 """Most entries sent at once. Of more than that the newest are sent, and the rest is counted as dropped."""
 
 PING_SECONDS = 15
+"""How long nothing is sent at most, so that both sides notice when the other one is gone."""
+
 SEND_SECONDS_MAX = 30
 """A watcher that takes nothing for so long is let go."""
 
@@ -43,28 +46,37 @@ def stream(served: ServedCampaign, last_event_id: str | None) -> Response:
     """
     if served.watchers >= WATCHERS_MAX:
         raise RequestRefusedError(503, f"{WATCHERS_MAX} watch already, which is the limit")
-    # Imported late: a fifth of the time that the server takes to be ready.
-    from sse_starlette import EventSourceResponse
-
-    return EventSourceResponse(
-        _counted(served, _follow(served, last_event_id)),
-        ping=PING_SECONDS,
-        send_timeout=SEND_SECONDS_MAX,
-        headers={"Cache-Control": "no-store"},
-    )
+    return _EventStream(served, _follow(served, last_event_id))
 
 
 Messages = AsyncGenerator[bytes, None]
 
 
-async def _counted(served: ServedCampaign, messages: Messages) -> Messages:
-    served.watchers += 1
-    try:
-        async with contextlib.aclosing(messages):
-            async for message in messages:
-                yield message
-    finally:
-        served.watchers -= 1
+class _EventStream(StreamingResponse):
+    """Our own: sse-starlette formats each message anew for each watcher, and ends all streams of a process for good
+    once any uvicorn server in it was told to exit."""
+
+    def __init__(self, served: ServedCampaign, messages: Messages) -> None:
+        super().__init__(messages, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        self._served = served
+        self._messages = messages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._served.watchers += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._served.watchers -= 1
+            await self._messages.aclose()
+
+    async def stream_response(self, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(SEND_SECONDS_MAX):
+                await send(message)
+
+        # Without its end, the answer is cut off by the server.
+        with contextlib.suppress(TimeoutError):
+            await super().stream_response(send_in_time)
 
 
 async def _follow(served: ServedCampaign, last_event_id: str | None) -> Messages:
@@ -73,7 +85,7 @@ async def _follow(served: ServedCampaign, last_event_id: str | None) -> Messages
     version = seen = hub.version
     known = last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit()
     position = min(int(last_event_id or 0) + 1, hub.journal.next_position) if known else hub.journal.next_position
-    state_due = clock()
+    state_due = ping_due = clock()
     yield b"retry: %d\r\n\r\n" % RETRY_MILLISECONDS
     while not served.closing.is_set():
         messages = []
@@ -92,8 +104,13 @@ async def _follow(served: ServedCampaign, last_event_id: str | None) -> Messages
         version, position = hub.version, hub.journal.next_position
         if messages:
             yield b"".join(messages)
+            ping_due = clock() + PING_SECONDS
+        elif clock() >= ping_due:
+            yield b": ping\r\n\r\n"
+            ping_due = clock() + PING_SECONDS
         # What changed after the last state is followed by another one, also if nothing more happens.
-        await _either(hub, version, served.closing, max(0.0, state_due - clock()) if seen != version else None)
+        due = state_due if seen != version else ping_due
+        await _either(hub, version, served.closing, max(0.0, due - clock()))
         await asyncio.sleep(PAUSE_SECONDS)
 
 
@@ -125,11 +142,11 @@ def _entry(hub: Hub, at: int) -> bytes:
 
 
 def _message(event: bytes, data: bytes) -> bytes:
-    """Formatted here, since `EventSourceResponse` would format the same anew for each watcher; JSON is one line."""
+    """One server-sent event (HTML standard); JSON is one line."""
     return b"event: %b\r\ndata: %b\r\n\r\n" % (event, data)
 
 
-async def _either(hub: Hub, version: int, closing: asyncio.Event, seconds: float | None) -> None:
+async def _either(hub: Hub, version: int, closing: asyncio.Event, seconds: float) -> None:
     """Until something changed, the server ends, or the time is over."""
     waits = [asyncio.ensure_future(hub.wait(version)), asyncio.ensure_future(closing.wait())]
     try:
