@@ -254,6 +254,8 @@ BROKEN |= {
     "matrix unused": with_matrix("{n: [1], m: [2]}"),
     "matrix wrong value": with_matrix("{n: [1, many]}"),
     "matrix out of range": with_matrix("{n: [1, 0]}"),
+    "matrix of credentials": "matrix: {n: [geheim]}\n"
+    + changed("{type: open}", '{type: open, auth: {basic: {username: u, password: "${matrix.n}"}}}'),
     "matrix absent": changed("count: 3", 'count: "${matrix.n}"'),
     "use is a list": changed("name: x", "name: x\nuse: [shared.yaml]"),
     "use nowhere": changed("name: x", "name: x\nuse: nowhere.yaml"),

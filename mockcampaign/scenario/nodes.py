@@ -169,6 +169,7 @@ def variants(node: yaml.Node) -> Iterator[Variant]:
         yield Variant(node=node, given={})
         return
     values = _matrix_values(matrix)
+    _refuse_secrets(node)
     rest = yaml.MappingNode(
         node.tag, [pair for pair in node.value if pair[1] is not matrix], node.start_mark, node.end_mark
     )
@@ -220,6 +221,23 @@ def _refuse_references(node: yaml.Node) -> None:
         found = _MATRIX_VALUE.search(scalar.value)
         if found is not None:
             raise problem_at(scalar.start_mark, f"{found[0]}, but there is no `matrix`, allowed: one that has it")
+
+
+def _refuse_secrets(node: yaml.Node) -> None:
+    """The values of the matrix stand in names, messages and reports, where no secret may be."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_secrets(item)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value != "auth":
+                _refuse_secrets(value)
+                continue
+            for scalar in _scalars(value):
+                if _MATRIX in scalar.value:
+                    raise problem_at(
+                        scalar.start_mark, "credentials from the matrix would be shown, allowed: ${NAME}, or plain text"
+                    )
 
 
 def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:

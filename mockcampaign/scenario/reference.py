@@ -47,7 +47,7 @@ begins with
 _MATRIX = """\
 Each combination is a run of its own. A value that stands alone keeps its kind, so that `count: "${matrix.n}"` is a
 number; within a longer text it is text. The runs are told apart by their values, which are added to the name unless it
-tells them itself.
+tells them itself; that is why credentials cannot come from a matrix.
 """
 
 
