@@ -177,6 +177,11 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         ([200] * 4, [1, 2]),
         ([200] * 4, [1, 2, 1]),
     ),
+    "forgets-what-came-back": (
+        seen([event(1)], [event(1)], [event(1)]),
+        ([200] * 3, [1]),
+        ([200] * 3, [1, 1]),
+    ),
     "knows-places-in-lists": (
         seen([event(1), event(2)], [event(1), event(2)], [event(2)]),
         ([200] * 3, [1, 2]),

@@ -28,7 +28,7 @@ def test_no_history_is_too_much_for_a_correct_consumer() -> None:
     finding = found(None, examples=10)
     assert (finding.outcome, finding.actual) == (
         "pass",
-        "30 histories of up to 12 steps ended with each event once",
+        "50 histories of up to 12 steps ended with each event once",
     )
 
 
@@ -36,6 +36,7 @@ def test_no_history_is_too_much_for_a_correct_consumer() -> None:
     ("bug", "told", "steps"),
     [
         ("counts-repeats", "lost-ack, 1 event: 1 too many", ["fault", "emit"]),
+        pytest.param("forgets-what-came-back", None, None, marks=pytest.mark.slow),
         pytest.param("recognises-bodies", None, None, marks=pytest.mark.slow),
     ],
 )

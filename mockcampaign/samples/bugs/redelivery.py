@@ -128,6 +128,19 @@ class Keeps1000Keys(ForgetsKeys):
             del self.seen[next(iter(self.seen))]
 
 
+class ForgetsWhatCameBack(CountsRepeats):
+    """Holds an event's key until its repetition was seen: "then it is confirmed"."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.waiting: set[Identity] = set()
+
+    async def process(self, events: list[Event]) -> None:
+        identified = Consumer.identified(self, events)
+        await super().process([event for identity, event in identified.items() if identity not in self.waiting])
+        self.waiting ^= identified.keys()
+
+
 class KeepsKeysByConnection(CountsRepeats):
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
@@ -180,6 +193,9 @@ BUGS: Mapping[str, Bug] = {
         "forgets what it has had once it is a day older than the newest event", keeping_keys_for(24 * HOUR)
     ),
     "keeps-1000-keys": Bug("remembers the last 1,000 events, and takes what comes again after more", Keeps1000Keys),
+    "forgets-what-came-back": Bug(
+        "holds an event's key until it came again, and takes it for new when it comes a third time", ForgetsWhatCameBack
+    ),
     "keeps-keys-by-connection": Bug(
         "remembers for each connection what came over it", KeepsKeysByConnection, over_sockets=True
     ),
