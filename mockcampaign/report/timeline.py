@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import assert_never
 
 import msgspec
 
@@ -18,8 +19,11 @@ from mockcampaign.engine.journal import (
     FaultEnded,
     Happened,
     OutageDeclared,
+    OutageMended,
     Probed,
     Requested,
+    StepReached,
+    Verified,
     WebhookChanged,
     serials_in,
 )
@@ -97,18 +101,31 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
         case OutageDeclared(at=at, until=until, kind=kind):
             what = f"outage for {format_duration(until - at)}: {kind}"
             return Line(when=when, who="", what=what, came_to="", accepted=None)
+        case OutageMended(webhook_ids=webhook_ids):
+            who = ", ".join(names.get(webhook_id, f"webhook {webhook_id}") for webhook_id in webhook_ids)
+            return Line(when=when, who=who, what="outage mended", came_to="", accepted=None)
         case FaultDeclared(fault=fault, when=hits):
             return Line(when=when, who="", what=f"fault {fault.kind}{_limits(hits)}", came_to="", accepted=None)
         case FaultEnded(kind=kind):
             return Line(when=when, who="", what=f"fault {kind} ended", came_to="", accepted=None)
+        case Verified(webhook_id=webhook_id, events=events, outcome=outcome):
+            return Line(
+                when=when,
+                who=names.get(webhook_id, f"webhook {webhook_id}"),
+                what=f"verify with {len(events)} sample event{_s(len(events))}",
+                came_to=outcome.describe(),
+                accepted=outcome.accepted,
+            )
         case Requested(method=method, what=special, outcome=outcome):
             came_to = outcome.describe()
             return Line(when=when, who="", what=f"{method}: {special}", came_to=came_to, accepted=None)
         case Probed(count=count):
             what = f"probe: {count} event{_s(count)} processed"
             return Line(when=when, who="", what=what, came_to="", accepted=None)
-        case _:
+        case Began() | StepReached():
             return None
+        case _:
+            assert_never(entry)
 
 
 def _attempts(entry: Attempted, lists: int) -> str:
