@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import requests
+from conftest import Inner
 from test_check import checked
+from test_serve import control, serving
 
 from commands import mockcampaign
 from mockcampaign.compliance.rules import Finding
@@ -65,3 +68,29 @@ def test_a_failing_history_shrinks_and_fails_again(
                 PROBE_URL=f"{url}/processed",
             )
         assert (done.returncode, done.stderr) == (0 if broken is None else 1, ""), done.stdout
+
+
+def shortest(bug: str, url: str) -> str:
+    """The scenario of its shortest failing history, for the consumer at the URL."""
+    reproduce = found(bug).reproduce
+    assert reproduce is not None
+    assert reproduce.scenario is not None
+    return reproduce.scenario.replace("http://app", url)
+
+
+@pytest.mark.slow
+def test_it_fails_again_in_pytest(inner: Inner, pytester: pytest.Pytester) -> None:
+    for bug, outcomes in (("counts-repeats", {"failed": 1}), (None, {"passed": 1})):
+        with served(consumer_app(bug)) as url:
+            (pytester.path / "history.scenario.yaml").write_text(shortest("counts-repeats", url))
+            inner("").assert_outcomes(**outcomes)
+
+
+@pytest.mark.slow
+def test_it_fails_again_in_the_server(tmp_path: Path) -> None:
+    for bug, processed in (("counts-repeats", 2), (None, 1)):
+        with served(consumer_app(bug)) as url:
+            (tmp_path / "history.scenario.yaml").write_text(shortest("counts-repeats", url))
+            with serving("--virtual", "--scenario", "history.scenario.yaml", folder=tmp_path) as server:
+                control(server, "/clock/advance", {"by": "5m"})
+            assert len(requests.get(f"{url}/processed", timeout=10).json()) == processed
