@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from mockcampaign.compliance.tally import tally
-from mockcampaign.engine.journal import Attempted, Entry, Happened, WebhookChanged, serials_in
+from mockcampaign.engine.journal import Attempted, Entry, Happened, Journal, WebhookChanged, serials_in
+from mockcampaign.errors import CouldNotTellError
 from mockcampaign.model import Outcome, Responded, Webhook
 
 Event = dict[str, Any]
@@ -98,10 +99,20 @@ class _LazyEvents(Sequence[Event]):
 class Account:
     """Reads a journal that is still being written."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self._entries = entries
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self._payloads: dict[int, msgspec.Raw] = {}
         self._read = 0
+
+    @property
+    def _entries(self) -> list[Entry]:
+        """Raises `CouldNotTellError` where a server has dropped the oldest: what is left would tell half the truth."""
+        if self._journal.dropped:
+            raise CouldNotTellError(
+                f"the server has dropped the oldest {self._journal.dropped} entries of this test's journal, and cannot "
+                "tell any more what was delivered: emit less, or use the `campaign` fixture, which keeps all"
+            )
+        return self._journal.entries
 
     @property
     def webhook_ids(self) -> list[int]:

@@ -87,7 +87,7 @@ class CampaignControl(ABC):
         """From now on it is about this campaign."""
         self.engine = engine
         self.clock = CampaignClock(lambda: engine.now)
-        self._account = Account(engine.journal.entries)
+        self._account = Account(engine.journal)
         self._judged = 0
         self._allow = set(self._settings.allow)
 
