@@ -69,6 +69,9 @@ class Endpoint:
         try:
             yield self
         finally:
+            # A connection that asyncio is about to accept would be left over by a server that is closed.
+            for _ in range(3):
+                await asyncio.sleep(0)
             server.close()
             for task in self._tasks:
                 task.cancel()
