@@ -21,6 +21,7 @@ from mockcampaign.server.operations import (
     Parameter,
     RequestRefusedError,
     content_type,
+    header,
 )
 from mockcampaign.server.served import ServedCampaign
 from mockcampaign.server.stream import stream
@@ -288,7 +289,7 @@ def _not_a_form(served: ServedCampaign, request: Request) -> dict[str, Any]:
     sent = content_type(request)
     if request.method == "POST" and sent in _FORM_TYPES:
         raise RequestRefusedError(415, f"Content-Type {shortened(sent)} is not accepted, allowed: {JSON}, or none")
-    return {"lastEventId": request.headers.get("last-event-id")}
+    return {"lastEventId": header(request, b"last-event-id")}
 
 
 def _error_body(refused: RequestRefusedError) -> bytes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from inspect import isawaitable
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, unquote_to_bytes
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from mockcampaign.errors import InvalidInputError, WebhookError
@@ -86,6 +86,7 @@ class Performer:
 
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
+        self._waits = iscoroutinefunction(operation.handle)
         # Sorted out once, since it is asked at every request.
         self._of_place = {
             place: [parameter for parameter in operation.parameters if parameter.place == place]
@@ -105,7 +106,7 @@ class Performer:
         served.catch_up()
         try:
             answer = operation.handle(served, values)
-            if isawaitable(answer):
+            if self._waits:
                 answer = await answer
         except WebhookError as error:
             raise RequestRefusedError(error.http_status_code, str(error)) from None
@@ -168,16 +169,20 @@ def _read_pairs(
 
 async def read_body(request: Request) -> bytes:
     """The whole body. Raises `RequestRefusedError` with 413 where it is longer than `BODY_BYTES_MAX`."""
-    announced = request.headers.get("content-length", "0")
-    parts = []
-    length = int(announced) if announced.isascii() and announced.isdigit() else 0
+    announced = header(request, b"content-length")
+    parts: list[bytes] = []
+    length = int(announced) if announced and announced.isascii() and announced.isdigit() else 0
     if length <= BODY_BYTES_MAX:
-        length = 0
-        async for part in request.stream():
+        length, more = 0, True
+        # Asked for by hand: `Request.stream` is a third of what reading a form takes.
+        while more and length <= BODY_BYTES_MAX:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            part = message.get("body", b"")
             parts.append(part)
             length += len(part)
-            if length > BODY_BYTES_MAX:
-                break
+            more = message.get("more_body", False)
     if length > BODY_BYTES_MAX:
         raise RequestRefusedError(
             413, f"the body is longer than {BODY_BYTES_MAX} bytes, which is the limit", headers={"Connection": "close"}
@@ -204,7 +209,8 @@ def _pairs(encoded: bytes) -> list[tuple[str, str]]:
 
 def _unquoted(encoded: bytes) -> str:
     text = encoded.decode("ascii")
-    return unquote_plus(text, errors="strict") if "%" in text or "+" in text else text
+    # On bytes: `urllib.parse.unquote_plus` takes twice as long.
+    return unquote_to_bytes(encoded.replace(b"+", b" ")).decode() if b"%" in encoded or b"+" in encoded else text
 
 
 def _allowed(parameter: Parameter) -> str:
@@ -219,7 +225,16 @@ def _form_hint(sent: str) -> str:
 
 def content_type(request: Request) -> str:
     """The media type of the body, in lower case and without parameters; empty where none is named."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    sent = header(request, b"content-type") or ""
+    return sent if sent in (FORM, JSON) else sent.partition(";")[0].strip().lower()
+
+
+def header(request: Request, name: bytes) -> str | None:
+    """The first header of that name, which is in lower case. `Request.headers` takes four times as long."""
+    for key, text in request.scope["headers"]:
+        if key == name:
+            return str(text, "latin-1")
+    return None
 
 
 async def _json_body(kind: Any, request: Request) -> Any:

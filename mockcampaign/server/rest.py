@@ -11,7 +11,7 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.server import smartcampaigns, webhooks
 from mockcampaign.server.api import Api
 from mockcampaign.server.fields import Integer
-from mockcampaign.server.operations import JSON, VENDOR_JSON, Parameter, RequestRefusedError
+from mockcampaign.server.operations import JSON, VENDOR_JSON, Parameter, RequestRefusedError, header
 from mockcampaign.server.served import ServedCampaign
 
 CLIENT = Parameter(name="clientId", kind=Integer(), description="Id of the client.", place="path", required=True)
@@ -31,7 +31,7 @@ def _admitted(served: ServedCampaign, request: Request) -> dict[str, Any]:
         client_id = CLIENT.kind.read(request.path_params["clientId"])
     except InvalidInputError as error:
         raise RequestRefusedError(400, "1 field cannot be accepted", (f"clientId: {error}",)) from None
-    user = served.accounts.authenticated(client_id, request.headers.get("authorization"))
+    user = served.accounts.authenticated(client_id, header(request, b"authorization"))
     return {"clientId": client_id, "user": user}
 
 
@@ -40,7 +40,7 @@ def _error_body(refused: RequestRefusedError) -> bytes:
 
 
 def _content_type(request: Request) -> str:
-    return VENDOR_JSON if VENDOR_JSON in request.headers.get("accept", "").lower() else JSON
+    return VENDOR_JSON if VENDOR_JSON in (header(request, b"accept") or "").lower() else JSON
 
 
 API = Api(
