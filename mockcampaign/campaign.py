@@ -374,14 +374,21 @@ class Campaign:
 
     async def _first_send(self, request: Request) -> Outcome:
         outcome = await self._transport.send(request)
-        if isinstance(outcome, NoAnswer | TimedOut) and outcome.phase in CONNECT_PHASES and not request.faults:
-            reason = outcome.reason if isinstance(outcome, NoAnswer) else "no connection within the time-out"
-            raise ConsumerUnreachableError(
-                f"consumer {request.url}: {reason} at the first attempt ({format_moment(self.now)}), and no outage was "
-                "declared: start the consumer, or wait for it with --wait-for-consumer 30s"
-            )
+        if not request.faults:
+            self.require_reached(request.url, outcome)
         self._reached.add(request.url)
         return outcome
+
+    def require_reached(self, url: str, outcome: Outcome) -> None:
+        """Raises `ConsumerUnreachableError` where the first exchange with a consumer could not connect."""
+        failed = isinstance(outcome, NoAnswer | TimedOut) and outcome.phase in CONNECT_PHASES
+        if failed and url not in self._reached:
+            reason = outcome.reason if isinstance(outcome, NoAnswer) else "no connection within the time-out"
+            raise ConsumerUnreachableError(
+                f"consumer {url}: {reason} at the first attempt ({format_moment(self.now)}), and no outage was "
+                "declared: start the consumer, or wait for it with --wait-for-consumer 30s"
+            )
+        self._reached.add(url)
 
     def _send(self, request: Request) -> Awaitable[Outcome]:
         return (self._transport.send if request.url in self._reached else self._first_send)(request)

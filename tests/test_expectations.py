@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from mockcampaign.compliance.rules import Finding
-from mockcampaign.errors import CouldNotTellError
+from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError
 from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut
 from mockcampaign.model import Request as Sent
+from mockcampaign.report.timeline import timeline
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.load import load
 from mockcampaign.transport.inprocess import AsgiTransport
@@ -236,6 +237,25 @@ def test_verifying(
     [request] = transport.requests
     assert request.body.count(b'"type":"open"') == events
     assert player.campaign.exporter.idle
+
+
+def test_nobody_at_a_first_verification_is_no_verdict(tmp_path: Path) -> None:
+    steps = ("verify: opens", "emit: {type: open, count: 3}", "expect: {opens: {pending: 3}}")
+    gone = NoAnswer("connect", "connection refused")
+    with pytest.raises(ConsumerUnreachableError, match="connection refused at the first attempt"):
+        findings_of(tmp_path, *steps, outcomes=(gone,))
+    later = ("emit: {type: open}", "run: until-idle", "verify: opens", "expect: {opens: {verified: not-connected}}")
+    plan = own_plan(tmp_path, "http://x.test", *later, probe=False)
+    _, findings = played(plan, Answering(Responded(200), gone))
+    assert [finding.outcome for finding in findings if finding.place] == ["pass"]
+
+
+def test_a_verification_is_in_the_timeline(tmp_path: Path) -> None:
+    plan = own_plan(tmp_path, "http://x.test", "verify: {webhook: opens, events: 3}", probe=False)
+    player, _ = played(plan, Answering(Responded(404)))
+    *_, line = timeline(player.campaign.journal.entries, {1: "opens"})
+    assert (line.who, line.what) == ("opens", "verify with 3 sample events")
+    assert (line.came_to, line.accepted) == ("answered 404", False)
 
 
 def test_verifying_in_an_outage_reaches_nobody(tmp_path: Path) -> None:

@@ -103,7 +103,10 @@ class Player:
                 webhooks = [] if value.webhook is None else [self.webhooks[value.webhook]]
                 campaign.declare_fault(value.fault, value.when, *webhooks)
             case "verify":
-                await campaign.verify(self.webhooks[value.webhook], value.events)
+                webhook = self.webhooks[value.webhook]
+                outcome = await campaign.verify(webhook, value.events)
+                if campaign.exporter.outage(webhook.id) is None:
+                    campaign.require_reached(webhook.target_url, outcome)
             case "wait":
                 await campaign.wait(value.duration, lambda: self._hold(value.expectations, campaign.journal.entries))
             case "advance":
