@@ -226,6 +226,7 @@ def test_a_verdict_that_does_not_hold_in_all_is_a_hazard(monkeypatch: pytest.Mon
     [finding] = result.rules
     assert finding.outcome == "warn"
     assert finding.swept == ("fail with later lists before earlier ones",)
+    assert exit_status(result) == 0
     assert "; with later lists before earlier ones: 10,000 events after an outage: " in finding.actual
 
 

@@ -65,8 +65,8 @@ def test_scenarios_reproduce(bug: str, tmp_path: Path) -> None:
     assert reproduced(bug, tmp_path) > 0
 
 
-# What they do wrong depends on how much came before, or how fast.
-LOADED = ("drops-what-overflows",)
+# What they do wrong depends on how much came before, or how fast; slow ones take their time with each rule.
+LOADED = ("drops-what-overflows", "slow-for-each-event", "waits-on-the-loop")
 
 
 @pytest.mark.slow

@@ -17,7 +17,15 @@ from mockcampaign.cli.credentials import credentials
 from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options
 from mockcampaign.cli.playing import reported, run_async, wire
 from mockcampaign.cli.progress import Counting
-from mockcampaign.cli.terminal import INTERRUPTED, columns, interrupted, print_lines, use_color
+from mockcampaign.cli.terminal import (
+    COULD_NOT_TELL,
+    INTERRUPTED,
+    columns,
+    complain,
+    interrupted,
+    print_lines,
+    use_color,
+)
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.model import EventType
@@ -166,6 +174,10 @@ def check(
             run_async(examine)
     except (KeyboardInterrupt, asyncio.CancelledError):
         status = interrupted()
+    except CouldNotTellError as error:
+        if examiner is None or not examiner.examinations:
+            raise
+        status = complain(error, COULD_NOT_TELL)
     if examiner is None or not examiner.examinations:
         return INTERRUPTED
     examiner.not_reached()
