@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -18,12 +19,12 @@ import pytest
 from endpoints import unused_port
 from mockcampaign.check import check
 from mockcampaign.cli import cli
-from mockcampaign.compliance.account import AccountSource, CallableAccount, UrlAccount
+from mockcampaign.compliance.account import AccountSource, CallableAccount, CommandAccount, UrlAccount
 from mockcampaign.compliance.catalogue import CATALOGUE, FAMILIES
 from mockcampaign.compliance.probe import Probe
 from mockcampaign.compliance.rules import Finding
 from mockcampaign.compliance.settings import Settings
-from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError
+from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.report.results import RunResult, exit_status, to_json
 from mockcampaign.samples.bugs.bug import Bug
@@ -173,6 +174,44 @@ def test_an_account_can_be_a_function() -> None:
     assert finding.outcome == "fail"
     assert finding.actual.startswith("list of 2: 1 missing")
     assert finding.actual.endswith("(of 2, kept: 1)")
+
+
+def test_an_account_may_settle() -> None:
+    """What stores a moment after its answer is right, if the check is told to wait for it."""
+    rules = ("stores-before-answering", "processes-every-event", "once-after-lost-answer")
+    assert exit_status(checked(consumer_app("answers-before-storing"), rules=rules)) == 1
+    patient = checked(consumer_app("answers-before-storing"), rules=rules, settle=2_000)
+    assert set(outcomes(patient).values()) == {"pass"}
+
+
+def command_account(code: str, **more: Any) -> Any:
+    account = CommandAccount(shlex.join([sys.executable, "-c", code]), timeout=20_000, **more)
+    return asyncio.run(account.ask())
+
+
+def test_an_account_can_be_a_command() -> None:
+    events = [{"mailId": "A"}]
+    assert command_account('print(\'{"x": [{"mailId": "A"}]}\')', events="x") == events
+    assert command_account("print('[1, 2]')", count="length(@)") == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("print('hello')", "probe command: did not print JSON"),
+        ("print('[1]')", "probe command: '@' leads to [1], expected a list of events"),
+        ("raise SystemExit(3)", ": ended with status 3"),
+    ],
+)
+def test_a_command_that_tells_nothing_is_our_trouble(code: str, message: str) -> None:
+    with pytest.raises(CouldNotTellError, match=re.escape(message)):
+        command_account(code)
+
+
+@pytest.mark.parametrize("command", ["", "'open"])
+def test_a_command_that_is_none_is_refused(command: str) -> None:
+    with pytest.raises(InvalidInputError, match="allowed: "):
+        CommandAccount(command, timeout=1_000)
 
 
 def test_the_same_seed_twice_on_one_consumer_is_refused() -> None:
