@@ -4,7 +4,7 @@ from __future__ import annotations
 
 CULPRITS = {
     "answers-200": "answers-201",
-    "answers-in-time": "slow-for-each-event",
+    "answers-in-time": "slow-at-first",
     "acknowledges-after-full-list": "fills-a-buffer",
     "stores-before-answering": "answers-before-storing",
     "keeps-fields": "keeps-ids-as-text",
@@ -26,9 +26,11 @@ CULPRITS = {
     "once-after-cut-body": "stores-while-it-reads",
     "once-in-reformed-list": "recognises-bodies",
     "once-when-concurrent": "looks-before-it-inserts",
+    "once-when-overlapping": "forgets-what-it-is-doing",
     "once-after-many-others": "keeps-1000-keys",
     "once-after-an-hour": "keeps-keys-for-an-hour",
     "once-after-three-days": "keeps-keys-for-a-day",
+    "survives-histories": "forgets-what-came-back",
     "keeps-created": "keeps-whole-seconds",
     "keeps-late-events": "drops-out-of-order",
     "keeps-click-before-open": "drops-clicks-without-open",
@@ -77,6 +79,7 @@ OTHERS = {
     "answers-207": "takes-every-size",
     "redirects": "answers-200",
     "never-answers-200": "answers-200",
+    "slow-for-each-event": "takes-every-size",
     "loses-background-errors": "takes-absent-fields",
     "salvages-cut-lists": "refuses-unreadable",
     "drops-what-overflows": "drains-backlog",

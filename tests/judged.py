@@ -75,7 +75,6 @@ def settings(seed: int, **changes: Any) -> Settings:
     given: dict[str, Any] = {
         "now": wall.now() // SECOND * SECOND,
         "authentication": CREDENTIALS,
-        "timeout": 2 * SECOND,
         "seed": seed,
     }
     return Settings(**(given | changes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from called import RIGHT, WRONG, CalledConsumer, Event, Headers, encoded, event,
 from mockcampaign.model import Responded, TimedOut
 from mockcampaign.samples.bugs import authentication, handmade
 from mockcampaign.samples.bugs.http import Impatient
-from mockcampaign.samples.consumer import BUGS, consumer_app
+from mockcampaign.samples.consumer import BUGS, consumer_app, consumer_served
 from mockcampaign.serving import served
 from mockcampaign.transport.faults import Chunked, ContentType, CutBody
 
@@ -409,6 +410,29 @@ def test_one_that_is_slow_for_each_event_is_too_slow_for_a_full_list() -> None:
     assert isinstance(CalledConsumer("slow-for-each-event").exchange(*bodies)[0], TimedOut)
 
 
+def test_one_that_is_slow_at_first_is_slow_once() -> None:
+    body = request(body=encoded(*some_events(100)), timeout=100)
+    consumer = CalledConsumer("slow-at-first")
+    assert isinstance(consumer.exchange(body)[0], TimedOut)
+    assert isinstance(consumer.exchange(body)[0], Responded)
+
+
+def test_one_that_forgets_what_it_is_doing_does_it_again_for_a_sender_that_hung_up() -> None:
+    held = []
+    for bug in (None, "forgets-what-it-is-doing"):
+        with consumer_served(bug) as url:
+            host, port = url.removeprefix("http://").split(":")
+            with socket.create_connection((host, int(port))) as hanging_up:
+                body = encoded(event())
+                head = f"POST /hook HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+                hanging_up.sendall(head.encode() + body)
+            with requests.post(f"{url}/hook", json=[event()], timeout=30) as answer:
+                assert answer.status_code == 200
+            with requests.get(f"{url}/processed", timeout=30) as answer:
+                held.append(len(answer.json()))
+    assert held == [1, 2]
+
+
 @pytest.mark.parametrize(("bug", "times"), [(None, 1), ("keeps-keys-by-connection", 2)])
 def test_one_that_keeps_keys_by_connection_counts_twice_on_two(bug: str | None, times: int) -> None:
     with served(consumer_app(bug)) as url:
@@ -486,6 +510,8 @@ def test_an_impatient_one_refuses_a_slow_body(monkeypatch: pytest.MonkeyPatch) -
 
 ELSEWHERE = {
     "slow-for-each-event",
+    "slow-at-first",
+    "forgets-what-it-is-doing",
     "keeps-keys-by-connection",
     "commits-every-ten-lists",
     "keeps-keys-in-memory",

@@ -20,7 +20,7 @@ OVER_SOCKETS = [bug for bug in BUGS if BUGS[bug].over_sockets or bug in SHOWN_BY
 NEED_A_CONNECTION = {rule.id for rule in CATALOGUE if "connection" in rule.needs}
 IN_PROCESS = [bug for bug in BUGS if bug not in OVER_SOCKETS and FOUND[bug] not in NEED_A_CONNECTION]
 SLOW_RULES = {"takes-slow-body", "serves-webhooks-at-once", "refuses-in-equal-time", "drains-backlog"}
-SLOW_CONSUMERS = {"slow-for-each-event", "waits-on-the-loop"}
+SLOW_CONSUMERS = {"slow-at-first", "slow-for-each-event", "waits-on-the-loop"}
 
 
 def few(name: str) -> dict[str, int]:

@@ -155,16 +155,18 @@ class Examiner:
         return next((need for need in rule.needs if not have[need]), None)
 
     def _lost_ground(self, rule: Rule) -> str | None:
-        """A violated rule without which there is no telling what this one's violation would mean."""
+        """A violated rule without which there is no telling what this one's violation would mean, at first or second
+        hand."""
         grounds = {*rule.rests_on, *((ACCOUNT,) if "probe" in rule.needs or "probe events" in rule.needs else ())}
-        return next(
-            (
-                examination.rule.id
-                for examination in self.examinations
-                if examination.rule.id in grounds and examination.finding.outcome == "fail"
-            ),
-            None,
-        )
+        for examination in self.examinations:
+            if examination.rule.id in grounds - {rule.id}:
+                if examination.finding.outcome == "fail":
+                    return examination.rule.id
+                if examination.finding.outcome == "not-exercised":
+                    ground = self._lost_ground(examination.rule)
+                    if ground is not None:
+                        return ground
+        return None
 
     def _bench(self, rule_id: str, *, start: int, number: int) -> Bench:
         return Bench(

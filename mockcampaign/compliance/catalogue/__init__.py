@@ -11,6 +11,7 @@ from mockcampaign.compliance.catalogue.histories import HISTORIES
 from mockcampaign.compliance.catalogue.http import HTTP
 from mockcampaign.compliance.catalogue.identity import IDENTITY
 from mockcampaign.compliance.catalogue.order import ORDER
+from mockcampaign.compliance.catalogue.overlap import OVERLAP
 from mockcampaign.compliance.catalogue.payload import PAYLOAD
 from mockcampaign.compliance.catalogue.poison import POISON, PRICE
 from mockcampaign.compliance.catalogue.redelivery import REDELIVERY
@@ -21,6 +22,7 @@ CATALOGUE: tuple[Rule, ...] = (
     *BATCH,
     *IDENTITY,
     *REDELIVERY,
+    *OVERLAP,
     *ORDER,
     *HTTP,
     *AUTHENTICATION,
@@ -38,6 +40,7 @@ FAMILIES: dict[str, str] = {
     "batch": "lists of every size, and every event in them",
     "identity": "what makes two events the same one",
     "redelivery": "the same events again, processed once",
+    "overlap": "the same events again while it is still at work on them",
     "order": "how old events may be, and in which order they come",
     "authentication": "the right credentials work, and all others are refused",
     "http": "whatever HTTP allows, and requests that are none of Campaign's",

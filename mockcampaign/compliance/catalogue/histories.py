@@ -58,7 +58,7 @@ class GoWrong(msgspec.Struct, frozen=True):
     settings: dict[str, Any]
 
     async def play(self, bench: Bench, events: list[Event]) -> None:
-        bench.fault(self.kind, times=1, **self.settings)
+        bench.fault(self.kind, **{"times": 1, **self.settings})
 
     def describe(self) -> str:
         return self.kind
@@ -92,7 +92,9 @@ Step = Happen | ActAgain | GoWrong | Vanish | Pass
 
 _KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("lost-ack", {}),
+    ("lost-ack", {"times": 2}),
     ("timeout", {}),
+    ("timeout", {"times": 3}),
     ("duplicate", {}),
     ("duplicate", {"again": "later", "delay": MINUTE}),
     ("duplicate", {"again": "concurrent"}),

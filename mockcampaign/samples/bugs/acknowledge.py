@@ -105,6 +105,19 @@ class SlowForEachEvent(Consumer):
         await super().process(events)
 
 
+class SlowAtFirst(Consumer):
+    """Loads what it needs for long lists when the first one comes."""
+
+    seconds_to_load = 12.0
+    loading = False
+
+    async def process(self, events: list[Event]) -> None:
+        if len(events) == 100 and not self.loading:
+            self.loading = True
+            await asyncio.sleep(self.seconds_to_load)
+        await super().process(events)
+
+
 class DropsWhatOverflows(Consumer):
     lists_max = 20
     seconds_for_a_list = 0.02
@@ -159,6 +172,7 @@ BUGS: Mapping[str, Bug] = {
     ),
     "salvages-cut-lists": Bug("takes the whole events of a list that was cut, and acknowledges it", SalvagesCutLists),
     "slow-for-each-event": Bug("needs 0.15 s for each event, which is too long for full lists", SlowForEachEvent),
+    "slow-at-first": Bug("answers the first full list after 12 s, since it has to get ready for it", SlowAtFirst),
     "drops-what-overflows": Bug(
         "puts lists into a queue of 20 places, and drops what does not fit after its 200", DropsWhatOverflows
     ),

@@ -171,6 +171,41 @@ class LooksBeforeItInserts(CountsRepeats):
         self.seen.update(new)
 
 
+class ForgetsWhatItIsDoing(CountsRepeats):
+    """Marks what it works on, and takes the marks away when the sender hangs up: but the work goes on."""
+
+    seconds_for_a_list = 0.03
+    seconds_between_looks = 0.005
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.seen: set[Identity] = set()
+        self.working: set[Identity] = set()
+
+    async def take(self, request: Request) -> Response:
+        if not self.lets_in(request):
+            return await super().take(request)  # which refuses it
+        events = self.parse(await self.read(request))
+        work = asyncio.create_task(self.process(events))
+        while not work.done():
+            if await request.is_disconnected():
+                self.working.clear()
+            await asyncio.sleep(self.seconds_between_looks)
+        await work
+        return self.answer(events)
+
+    async def process(self, events: list[Event]) -> None:
+        identified = Consumer.identified(self, events)
+        while self.working & identified.keys():
+            await asyncio.sleep(self.seconds_between_looks)
+        new = {identity: event for identity, event in identified.items() if identity not in self.seen}
+        self.working |= new.keys()
+        await asyncio.sleep(self.seconds_for_a_list)
+        await super().process(list(new.values()))
+        self.seen.update(new)
+        self.working -= new.keys()
+
+
 BUGS: Mapping[str, Bug] = {
     "counts-repeats": Bug("stores whatever comes, so that every repetition counts", CountsRepeats),
     "recognises-bodies": Bug(
@@ -201,6 +236,11 @@ BUGS: Mapping[str, Bug] = {
     ),
     "stores-while-it-reads": Bug(
         "stores events while a list comes in, and again those of a list that was cut", StoresWhileItReads
+    ),
+    "forgets-what-it-is-doing": Bug(
+        "takes a list again that it is still at work on, once the sender has hung up",
+        ForgetsWhatItIsDoing,
+        over_sockets=True,
     ),
     "looks-before-it-inserts": Bug(
         "looks first whether it has an event, and stores it then: twice where a list comes twice at a time",
