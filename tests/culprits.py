@@ -68,7 +68,6 @@ CULPRITS = {
     "recovers-from-bad-requests": "stays-busy-after-garbage",
     "keeps-answering": "binds-a-variable-for-each-list",
     "drains-backlog": "throttles-backlogs",
-    "survives-histories": "forgets-what-came-back",
     "keeps-over-crash": "commits-every-ten-lists",
     "once-after-crash": "keeps-keys-in-memory",
 }
