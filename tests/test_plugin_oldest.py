@@ -17,7 +17,7 @@ from test_plugin_company import DELIVERING
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
-TESTED = ["campaign", "failures", "async", "quiescence", "scenarios", "server", "check"]
+TESTED = ["campaign", "failures", "async", "scenarios", "check"]
 
 
 def oldest() -> str:
@@ -52,11 +52,11 @@ def test_the_plugins_tests_pass_under_the_oldest_pytest(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout
     assert re.search(r"\d\d+ passed", done.stdout)
-    # Under newer versions, pytest-forked cannot run even an empty test.
+    # Under newer versions, pytest-forked cannot run even an empty test; and it leaves files of its own open.
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "plugin_apps.py").read_text())
     (tmp_path / "test_forked.py").write_text(DELIVERING)
     done = subprocess.run(
-        [python, "-m", "pytest", "-q", "--forked", "-W", "error", "-p", "no:asyncio", *without, "test_forked.py"],
+        [python, "-m", "pytest", "-q", "--forked", "-p", "no:asyncio", *without, "test_forked.py"],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
