@@ -403,6 +403,7 @@ class Bench:
         It has a connection of its own where there are connections: a consumer that refuses it without reading its body
         would take the rest of it for the next request.
         """
+        self.history.complete = False
         if NewConnection in self.faults:
             faults = (*faults, NewConnection())
         sent_headers = [("Content-Type", "application/json")] if headers is None else list(headers)

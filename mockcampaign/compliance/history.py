@@ -24,6 +24,8 @@ class History:
     def __init__(self, start: int) -> None:
         """`start` in milliseconds since 1970."""
         self.paused = False
+        self.complete = True
+        """Whether nothing was sent that no step of a scenario sends."""
         self._start = start
         self._steps: list[str] = []
         self._advance = 0

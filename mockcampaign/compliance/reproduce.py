@@ -32,6 +32,8 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> str | None:
     probe = bench.probe
     if examined.curl is not None or (probe is None and bench.last_accepted):
         return None
+    if not examined.lists and not bench.history.complete:
+        return None
     encoded = [msgspec.json.encode(event) for events in examined.lists for event in events]
     if len(set(encoded)) < len(encoded):
         return None  # Nobody says how often equal events of one list count.

@@ -28,12 +28,13 @@ async def _answers_200(bench: Bench) -> Examined:
 
 async def _after_full_list(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(2))
-    full = await bench.deliver(bench.events(100), attempts=2)
+    hundred = bench.events(100)
+    full = await bench.deliver(hundred, attempts=2)
     events = bench.events(1)
     delivery = await bench.deliver(events, attempts=3)
     if delivery.accepted:
         return holds(f"200 to one event after {full.describe()} to 100")
-    return violated(f"{delivery.describe()} to one event after {full.describe()} to 100", events)
+    return violated(f"{delivery.describe()} to one event after {full.describe()} to 100", hundred, events)
 
 
 async def _stores_first(bench: Bench) -> Examined:

@@ -162,6 +162,8 @@ HISTORIES = (
         rests_on=(
             "processes-every-event",
             "keeps-second-act",
+            "keeps-same-moment",
+            "keeps-same-mail-same-moment",
             "once-after-lost-answer",
             "once-after-cut-body",
             "once-in-reformed-list",
