@@ -210,6 +210,7 @@ AUTHENTICATION = (
         requirement=f"{_SENT}.",
         expected="200, however many others were refused before",
         needs=("credentials",),
+        rests_on=("takes-reused-connection",),
         examine=_right,
         fix="Do not lock the account after refusals: all of Campaign's requests come from one address. Split Basic "
         "credentials at the first colon, and decode them as UTF-8 (RFC 7617).",

@@ -203,7 +203,12 @@ FAILURE = (
         title=f"Drains a backlog of {BACKLOG:,} events after an outage",
         requirement=f"{_AGAIN} After an outage, everything that happened meanwhile comes at once, list after list.",
         expected="every list taken, without a limit of the consumer's own making more of them wait",
-        rests_on=("acknowledges-after-full-list", "takes-every-size", "processes-every-event"),
+        rests_on=(
+            "acknowledges-after-full-list",
+            "takes-every-size",
+            "processes-every-event",
+            "takes-reused-connection",
+        ),
         examine=_drains,
         relies_on=("list", "retry", "order"),
         fix="Do not limit the rate of a sender that has one connection and waits for each answer.",

@@ -48,11 +48,15 @@ async def _with_fault(bench: Bench, kind: str, how: str, count: int = 5, **optio
 
 
 async def _reused(bench: Bench) -> Examined:
-    usual = await bench.deliver(bench.events(1))
-    for number in range(2, 11):
-        delivery = await bench.deliver(bench.events(1))
-        if not isinstance(delivery.last, Responded) or (usual.accepted and not delivery.accepted):
+    refused = 0
+    for number in range(1, 11):
+        delivery = await bench.deliver(bench.events(1), attempts=2)
+        if any(not isinstance(outcome, Responded) for outcome in delivery.outcomes):
             return violated(f"{delivery.describe()} to request {number} on one connection")
+        refused += not delivery.outcomes[0].accepted
+    # All or none of them may have other reasons, and so may one or two.
+    if 3 <= refused <= 7:
+        return violated(f"{refused} of ten requests after one another were refused at first, and taken on the next try")
     return holds("ten requests after one another, on one connection as long as the consumer keeps it")
 
 
