@@ -58,8 +58,21 @@ def port_of(url: str) -> int:
     return int(url.rpartition(":")[2])
 
 
+_BEFORE: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    """A server that other tests of the session share may go on in this process."""
+    _BEFORE.clear()
+    _BEFORE.update(threading.enumerate())
+
+
 def served_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "mockcampaign-served"]
+    """Those that this test has begun."""
+    return [
+        thread for thread in threading.enumerate() if thread.name == "mockcampaign-served" and thread not in _BEFORE
+    ]
 
 
 def test_it_answers_under_its_url_while_the_context_is_open_and_leaves_port_and_thread_free() -> None:
