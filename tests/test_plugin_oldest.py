@@ -17,7 +17,7 @@ from test_plugin_company import DELIVERING
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
-TESTED = ["campaign", "failures", "async", "scenarios", "check"]
+TESTED = ["campaign", "failures", "async", "quiescence", "scenarios", "server", "check"]
 
 
 def oldest() -> str:

@@ -88,8 +88,7 @@ def test_the_probe_is_asked_in_process_too(inner: Inner, pytester: pytest.Pytest
     (pytester.path / "t.scenario.yaml").write_text(scenario)
     pytester.makeini("[pytest]\nmockcampaign_consumer = probed\n")
     pytester.makepyfile(conftest=f"LOSING = {losing}\n" + "\n".join(line[4:] for line in PROBED.splitlines()))
-    pytester.makepyfile(test_it="")
-    result = pytester.runpytest_inprocess("-p", "no:asyncio", "-p", "no:randomly")
+    result = inner("")
     result.assert_outcomes(passed=passed, failed=1 - passed)
     if not passed:
         result.stdout.fnmatch_lines(["*consumer.processed: exactly-once, got 125 missing, first type=open *"])
@@ -102,7 +101,7 @@ def test_a_url_as_the_consumers_fixture_and_no_fixture_at_all(inner: Inner, pyte
         (pytester.path / "u.scenario.yaml").write_text(direct.replace("Two hours", "Two other hours"))
         source = f"import pytest\n@pytest.fixture\ndef elsewhere(): return {url!r}\ndef test_it(): pass\n"
         pytester.makepyfile(conftest=source)
-        inner_result = pytester.runpytest_inprocess("-p", "no:asyncio", "-p", "no:randomly", "-W", "error")
+        inner_result = inner("")
     inner_result.assert_outcomes(passed=2)
 
 
