@@ -14,7 +14,7 @@ from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 
 WIDTH, PANEL_HEIGHT = 1_000, 220
-LEFT, RIGHT, TOP, GAP, BOTTOM = 70, 20, 84, 56, 44
+LEFT, RIGHT, TOP, GAP, BOTTOM = 70, 40, 84, 56, 44
 
 COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c")
 """Told apart also by those who see few colours (Okabe and Ito, "Color Universal Design", 2008)."""
