@@ -385,8 +385,8 @@ class Campaign:
         if failed and url not in self._reached:
             reason = outcome.reason if isinstance(outcome, NoAnswer) else "no connection within the time-out"
             raise ConsumerUnreachableError(
-                f"consumer {url}: {reason} at the first attempt ({format_moment(self.now)}), and no outage was "
-                "declared: start the consumer, or wait for it with --wait-for-consumer 30s"
+                f"consumer {url}: {reason} at the first attempt ({format_moment(self.now)}), and no outage was in "
+                "force: start the consumer, or wait for it with --wait-for-consumer 30s"
             )
         self._reached.add(url)
 

@@ -42,7 +42,7 @@ class CouldNotTellError(MockcampaignError):
 
 
 class ConsumerUnreachableError(CouldNotTellError):
-    """The first attempt at a consumer could not connect although no outage was declared."""
+    """The first attempt at a consumer could not connect although no outage was in force."""
 
 
 class RunNotEndedError(CouldNotTellError):

@@ -17,6 +17,7 @@ from commands import SCENARIO, mockcampaign, written
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
+from mockcampaign.shipped import scenarios_folder
 
 
 @pytest.fixture
@@ -306,6 +307,8 @@ def test_demo_needs_nothing_and_shows_the_difference(tmp_path: Path) -> None:
     assert "What is wrong with the broken one:" in done.stdout
     assert "missing, first type=open mailId=" in done.stdout
     assert list(tmp_path.iterdir()) == []
+    # Scenarios add the path themselves.
+    assert f"CONSUMER_URL=http://127.0.0.1:8000 mockcampaign run {scenarios_folder()}\n" in done.stdout
 
 
 def test_help_names_every_command_and_imports_nothing_heavy(tmp_path: Path) -> None:

@@ -125,6 +125,7 @@ def test_a_captured_event_may_call_its_type_what_it_likes(tmp_path: Path) -> Non
         ("--recipients 5000001", "5000001 recipients, allowed: 1 to 5000000"),
         ("--output /nowhere/x", "--output /nowhere/x: there is no folder /nowhere, allowed: one that exists"),
         ("--describe /nowhere/x", "--describe /nowhere/x: there is no folder /nowhere, allowed: one that exists"),
+        ("--describe m.png", "--describe m.png: a picture is drawn as SVG, allowed: a name that ends in .svg"),
         ("--start noon", "Invalid value for '--start': 'noon' is not a moment, allowed: a date-time with a zone like"),
         ("--type opens", "Invalid value for '--type': 'opens' is not one of 'open', 'click', "),
         ("--count 0", "Invalid value for '--count': 0 is not in the range"),

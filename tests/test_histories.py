@@ -64,7 +64,7 @@ def test_a_failing_history_shrinks_and_fails_again(
             done = mockcampaign(
                 *("run", "history.scenario.yaml", "--seed", "9"),
                 folder=tmp_path,
-                CONSUMER_URL=f"{url}/hook",
+                HOOK_URL=f"{url}/hook",
                 PROBE_URL=f"{url}/processed",
             )
         assert (done.returncode, done.stderr) == (0 if broken is None else 1, ""), done.stdout

@@ -368,7 +368,7 @@ class TestMisuse:
         campaign.emit(campaign.webhook("open", target=url))
         with pytest.raises(
             ConsumerUnreachableError,
-            match=r"refused at .* no outage was declared: start it before camp",
+            match=r"refused at .* no outage was in force: start it before camp",
         ):
             campaign.run()
 

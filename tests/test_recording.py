@@ -349,3 +349,11 @@ def test_where_to_record_from_is_checked_first(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert done.stderr.startswith(message)
         assert "Traceback" not in done.stderr
+
+
+def test_what_was_recorded_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text("of last week")
+    done = mockcampaign("record", "--forward", "http://127.0.0.1:1", "--journal", "r.jsonl", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "mockcampaign: --journal r.jsonl: exists already, allowed: the name of a new file\n"
+    assert (tmp_path / "r.jsonl").read_text() == "of last week"

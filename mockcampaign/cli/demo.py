@@ -74,7 +74,7 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
     click.echo()
     click.echo("Next: start your own consumer, check it, and try these scenarios on it (the README shows how):")
     click.echo("  mockcampaign check http://127.0.0.1:8000/hook --probe http://127.0.0.1:8000/processed")
-    click.echo(f"  CONSUMER_URL=http://127.0.0.1:8000/hook mockcampaign run {scenarios_folder()}")
+    click.echo(f"  CONSUMER_URL=http://127.0.0.1:8000 mockcampaign run {scenarios_folder()}")
     # GitHub is told nothing: that the broken one is broken is no news.
     named = [
         msgspec.structs.replace(result, name=f"{column}: {result.name}")

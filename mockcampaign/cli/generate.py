@@ -163,6 +163,9 @@ def _check_options(ctx: click.Context, mailing: bool) -> None:
             raise InvalidInputError(
                 f"{options[name]} {path}: there is no folder {path.parent}, allowed: one that exists"
             )
+    picture = ctx.params["describe"]
+    if picture is not None and picture.suffix.lower() != ".svg":
+        raise InvalidInputError(f"--describe {picture}: a picture is drawn as SVG, allowed: a name that ends in .svg")
 
 
 def _by_number(

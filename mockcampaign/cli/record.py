@@ -45,6 +45,9 @@ def record(
     parse_address(forward)
     if "?" in forward or "#" in forward:
         raise InvalidInputError(f"--forward: {forward!r} has a query or a fragment, allowed: a URL without")
+    if journal.exists():
+        # It may hold what the real Campaign sent, which nobody can make it send again.
+        raise InvalidInputError(f"--journal {journal}: exists already, allowed: the name of a new file")
 
     def now() -> int:
         return time.time_ns() // 1_000_000

@@ -100,7 +100,7 @@ class History:
         lines = [f"name: {json.dumps(name)}", f"seed: {seed}", f"start: {format_moment(self._start)}"]
         if policy.timeout != Policy().timeout:
             lines.append(f"policy: {{timeout: {format_duration(policy.timeout)}}}")
-        lines += ["consumer:", f"  url: {_variable('CONSUMER_URL', url)}"]
+        lines += ["consumer:", f"  url: {_variable('HOOK_URL', url)}"]
         if probe is not None:
             lines.append(f"  probe: {{url: {_variable('PROBE_URL', probe.url)}, events: {json.dumps(probe.events)}}}")
             expected.append(f"consumer: {{processed: exactly-once, by: [{', '.join(sorted(by))}]}}")
