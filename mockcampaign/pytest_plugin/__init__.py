@@ -7,7 +7,7 @@ else comes with the first fixture or scenario file that is used.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,14 +191,23 @@ def _results_wanted(config: pytest.Config) -> bool:
     return bool(config.getoption("--mockcampaign-html") or config.getoption("--mockcampaign-report-json"))
 
 
-def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
+@pytest.hookimpl(wrapper=True)
+def pytest_assertrepr_compare(
+    op: str, left: object, right: object
+) -> Generator[None, list[list[str] | None], list[list[str] | None]]:
     import sys
 
     account = sys.modules.get("mockcampaign.pytest_plugin.account")
-    if op != "==" or account is None or not isinstance(left, list) or not isinstance(right, list):
-        return None
-    if not isinstance(left, account.Events) and not isinstance(right, account.Events):
-        return None
+    compared = [one for one in (left, right) if account is not None and isinstance(one, account.Events)]
+    if op != "==" or not compared or not isinstance(left, list) or not isinstance(right, list):
+        return (yield)
     from mockcampaign.pytest_plugin.differences import explained
 
-    return explained(left, right)
+    explanation = explained(left, right)
+    for one in compared:
+        one.explained = True
+    try:
+        return [explanation, *(yield)]
+    finally:
+        for one in compared:
+            one.explained = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,14 @@ class Events(list[Event]):
     def __init__(self, of: Callable[[tuple[int, ...]], list[Event]], webhook_ids: tuple[int, ...]) -> None:
         super().__init__(of(webhook_ids))
         self._of = of
+        self.explained = False
+        """Whether it is explained already how another list differs. What goes through a list then finds that it cannot:
+        pytest, which does not know, would compare long ones line by line where CI is set, for minutes."""
+
+    def __iter__(self) -> Iterator[Event]:
+        if self.explained:
+            raise TypeError("how this list differs is explained already")
+        return super().__iter__()
 
     def __call__(self, *webhooks: Webhook) -> Events:
         return Events(self._of, tuple(webhook.id for webhook in webhooks))
