@@ -17,6 +17,11 @@ def unknown(what: str, found: str, allowed: Collection[str], *, secret: bool = F
     return f"unknown {what}{shown}{hint} (allowed: {', '.join(allowed) or 'none'})"
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of it, such as `1 event` or `2,500 events`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def short(text: str) -> str:
     """The beginning of it, where it is long."""
     return text if len(text) <= 60 else f"{text[:60]}…"

@@ -109,6 +109,24 @@ def test_of_no_attempt(tmp_path: Path, expected: str) -> None:
     assert (finding.outcome, finding.actual) == ("fail", "no attempt was made")
 
 
+@pytest.mark.parametrize(
+    ("steps", "outcomes", "actual"),
+    [
+        ((), (), "0; no attempt was made"),
+        (("advance: 1ms",), (CUT,), "0; connection closed within the answer's body, in the only attempt"),
+        (("advance: 10s",), (BUSY, BUSY), "0; the consumer answered 503, in all 2 attempts"),
+        (("advance: 20s",), (BUSY, CUT, BUSY), "0; the consumer answered 503, in 2 of 3 attempts"),
+        (("advance: 20s",), (BUSY, BUSY), "3"),
+    ],
+)
+def test_why_nothing_was_delivered(
+    tmp_path: Path, steps: tuple[str, ...], outcomes: tuple[Outcome, ...], actual: str
+) -> None:
+    emitted = ("emit: {type: open, count: 3}", *steps, "expect: {opens: {delivered: 250}}")
+    [finding] = findings_of(tmp_path, *emitted, outcomes=outcomes)
+    assert (finding.outcome, finding.actual) == ("fail", actual)
+
+
 def test_gaps_of_nothing_that_came_again(tmp_path: Path) -> None:
     [finding] = findings_of(tmp_path, *RUN, "expect: {opens: {all: {gap: 10s}}}")
     assert (finding.outcome, finding.actual) == ("fail", "no list came again")
@@ -212,7 +230,10 @@ def test_waiting_in_vain_fails_and_takes_its_time(tmp_path: Path) -> None:
     )
     findings = findings_of(tmp_path, *steps)
     assert [finding.outcome for finding in findings] == ["fail", "pass", "pass", "pass"]
-    assert (findings[0].actual, findings[0].place is not None) == ("0", True)
+    assert (findings[0].actual, findings[0].place is not None) == (
+        "0; connection refused (declared: refused), in all 361 attempts",
+        True,
+    )
 
 
 # verify

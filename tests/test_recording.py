@@ -24,11 +24,12 @@ from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.journal import Attempted, Discarded, Entry, Happened, WebhookChanged
 from mockcampaign.engine.journal_file import read_journals
 from mockcampaign.events import load_sample
-from mockcampaign.model import BasicAuthentication, NoAnswer, Outcome, Responded
+from mockcampaign.model import BasicAuthentication, EventType, NoAnswer, Outcome, Responded, WebhookStatus
 from mockcampaign.policy import DAY
 from mockcampaign.recording.pseudonyms import Pseudonyms
 from mockcampaign.recording.recorder import NotRecordedError, Recorder
 from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.scenario.again import webhook_names
 from mockcampaign.serving import served
 
 NOW = 1_750_000_000_000
@@ -333,7 +334,42 @@ def test_a_replay_before_a_consumer_that_takes_nothing_shows_nothing(tmp_path: P
     with served(consumer_app("never-answers-200")) as url:
         done = mockcampaign("replay", "j.jsonl", "--target", f"{url}/hook", folder=tmp_path)
     assert done.returncode == 3
-    assert "nothing was delivered, so that nothing was shown" in done.stdout
+    title, where, trouble, *timeline = done.stdout.splitlines()
+    assert title == "could not tell  replay of three opens"
+    assert where.startswith(f"  {url}/hook, seed 5, ")
+    said = "nothing was delivered, so that nothing was shown: the consumer answered 503, in all 6 attempts"
+    assert trouble == f"  could not tell: {said}"
+    assert any("  open  create → created" in line for line in timeline)
+
+
+def test_a_replay_without_credentials_says_where_they_belong(tmp_path: Path) -> None:
+    written(tmp_path, ("seed: 5\n", "seed: 5\npolicy: {event_age_max: 1m}\n"))
+    with served(consumer_app()) as url:
+        mockcampaign("run", ".", "--journal", "j.jsonl", folder=tmp_path, CONSUMER_URL=url)
+    with served(consumer_app(basic_authentication=BasicAuthentication("acme", "geheim!"))) as url:
+        done = mockcampaign("replay", "j.jsonl", "--target", f"{url}/hook", folder=tmp_path)
+    assert done.returncode == 3
+    assert (
+        "the consumer answered 401, in all 6 attempts; a journal holds no credentials: give them with --basic-auth or "
+        "--key-auth\n"
+    ) in done.stdout
+
+
+def test_webhooks_without_a_scenario_are_called_by_their_types() -> None:
+    changes = [
+        WebhookChanged(
+            at=NOW,
+            webhook_id=number,
+            command="create",
+            client_id=1,
+            type=EventType(kind),
+            status=WebhookStatus.CREATED,
+            target_url="http://x",
+            authentication="none",
+        )
+        for number, kind in enumerate(["open", "click", "open"], 1)
+    ]
+    assert webhook_names(None, changes) == {"open 1": 1, "click": 2, "open 3": 3}
 
 
 def events_of(entries: list[Entry]) -> list[Any]:

@@ -16,6 +16,9 @@ from mockcampaign.cli.terminal import columns, interrupted, print_lines, use_col
 from mockcampaign.errors import CouldNotTellError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mockcampaign.engine.journal import Entry
     from mockcampaign.engine.journal_file import Recorded
     from mockcampaign.model import Authentication
     from mockcampaign.report.results import ScenarioResult
@@ -85,7 +88,7 @@ async def _play(
     results: list[ScenarioResult],
 ) -> None:
     from mockcampaign.report.results import scenario_result
-    from mockcampaign.scenario.again import judge_again
+    from mockcampaign.scenario.again import judge_again, webhook_names
     from mockcampaign.scenario.replay import Replay
 
     replayed = Replay(recorded.entries, transport, target=target, authentication=authentication)
@@ -93,6 +96,8 @@ async def _play(
     try:
         await replayed.play()
         *_, trouble = judge_again(None, replayed.campaign.journal.entries)
+        if trouble is not None and _unauthorized(replayed.campaign.journal.entries):
+            trouble += "; a journal holds no credentials: give them with --basic-auth or --key-auth"
     except CouldNotTellError as error:
         trouble = str(error)
     finally:
@@ -104,10 +109,18 @@ async def _play(
                 file="",
                 target=target or recorded.heading.target,
                 trouble=trouble,
-                webhooks={},
+                webhooks=webhook_names(None, entries),
                 rules=rules,
                 expectations=expectations,
                 journal=entries,
                 strict=strict,
             )
         )
+
+
+def _unauthorized(entries: Sequence[Entry]) -> bool:
+    from mockcampaign.engine.journal import Attempted
+    from mockcampaign.model import Responded
+
+    outcomes = [entry.outcome for entry in entries if isinstance(entry, Attempted)]
+    return any(isinstance(outcome, Responded) and outcome.status in (401, 403) for outcome in outcomes)

@@ -43,7 +43,8 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
     yield [_VERDICTS[result.verdict], ("  ", PLAIN), (printable(result.name), STRONG)]
     if verbosity < 0 and result.compliant:
         return
-    yield [(f"  {printable(result.file)}", FAINT)]
+    if result.file:
+        yield [(f"  {printable(result.file)}", FAINT)]
     began = result.journal[0]
     assert isinstance(began, Began)
     seed = f"seed {result.seed}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from mockcampaign.compliance.rules import RULES, Finding
 from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.journal import Entry, StepReached, WebhookChanged
 from mockcampaign.model import WebhookStatus
+from mockcampaign.scenario.attempts import why_undelivered
 from mockcampaign.scenario.judge import judge, nothing_shown, webhook_ids
 from mockcampaign.scenario.load import Plan
 
@@ -31,13 +33,18 @@ def judge_again(plan: Plan | None, entries: Sequence[Entry]) -> Judged:
 def _nothing_delivered(entries: Sequence[Entry]) -> str | None:
     """Rules alone are kept by a consumer that never takes anything; that shows nothing."""
     ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
-    return None if tally(entries, ids).delivered else "nothing was delivered, so that nothing was shown"
+    if tally(entries, ids).delivered:
+        return None
+    return f"nothing was delivered, so that nothing was shown: {why_undelivered(entries, ids)}"
 
 
 def webhook_names(plan: Plan | None, entries: Sequence[Entry]) -> dict[str, int]:
-    """Ids by name, of those that came to be."""
-    created = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
-    names = {} if plan is None else webhook_ids(plan)
+    """Ids by name, of those that came to be; without a plan, their types name them."""
+    created = {entry.webhook_id: entry.type.value for entry in entries if isinstance(entry, WebhookChanged)}
+    if plan is None:
+        alike = Counter(created.values())
+        return {kind if alike[kind] == 1 else f"{kind} {number}": number for number, kind in created.items()}
+    names = webhook_ids(plan)
     return {name: webhook_id for name, webhook_id in names.items() if webhook_id in created}
 
 

@@ -12,7 +12,7 @@ from mockcampaign.compliance.rules import Judgement
 from mockcampaign.compliance.tally import Tally, tally
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Entry, Verified
-from mockcampaign.scenario.attempts import Attempts, attempts, label, matching, outcome_runs, runs_fit
+from mockcampaign.scenario.attempts import Attempts, attempts, label, matching, outcome_runs, runs_fit, why_undelivered
 from mockcampaign.scenario.expectations import AttemptExpectation
 from mockcampaign.scenario.timing import Times
 from mockcampaign.scenario.values import fits
@@ -42,6 +42,15 @@ def _number(count: Callable[[Tally], int]) -> Callable[[Sequence[Entry], int, in
         return verdict(fits(number, wanted)), str(number), tuple(account.evidence)
 
     return judge
+
+
+def _delivered(entries: Sequence[Entry], webhook_id: int, now: int, wanted: Any) -> Judged:
+    account = tally(entries, [webhook_id])
+    number = len(account.delivered)
+    outcome, shown = verdict(fits(number, wanted)), str(number)
+    if outcome == "fail" and not number:
+        shown += f"; {why_undelivered(entries, [webhook_id])}"
+    return outcome, shown, tuple(account.evidence)
 
 
 def _batch_events(entries: Sequence[Entry], webhook_id: int, now: int, wanted: Any) -> Judged:
@@ -137,7 +146,7 @@ _ANSWERED = "The export succeeded if the answer is HTTP 200; otherwise it is ret
 CHECKS = {
     "delivered": Check(
         requirement="An event is delivered once the consumer has answered its list with 200 (vendor's webhook guide).",
-        judge=_number(lambda account: len(account.delivered)),
+        judge=_delivered,
     ),
     "discarded": Check(
         requirement="What is not delivered within three days of its creation is discarded (vendor's webhook guide).",
