@@ -135,7 +135,7 @@ def campaign_server(request: pytest.FixtureRequest) -> Iterator[CampaignServer]:
 def campaign_check(request: pytest.FixtureRequest) -> Iterator[CampaignCheck]:
     """The whole catalogue of rules against your consumer.
 
-    report = campaign_check(app, path="/hook", probe=app.processed)
+    report = campaign_check(app, path="/hook", probe=lambda: app.processed)
     """
     from mockcampaign.pytest_plugin.check import CampaignCheck
 

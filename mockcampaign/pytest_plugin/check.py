@@ -67,7 +67,7 @@ class CheckOptions(TypedDict, total=False):
 
 
 class CampaignCheck:
-    """Checks a consumer against Campaign's rules: `report = campaign_check(app, "/hook", probe=app.processed)`.
+    """Checks a consumer against Campaign's rules: `report = campaign_check(app, "/hook", probe=lambda: app.processed)`.
 
     Each rule is a sub-result of the test where pytest offers them (from 9 on, or with pytest-subtests); otherwise the
     test fails once, with all findings. What was not exercised, and why, is in the report.
@@ -144,6 +144,11 @@ class CampaignCheck:
             events = None if count is not None else options.get("probe_events", "@")
             return UrlAccount(
                 Probe(url=urljoin(url, probe), events=events, count=count), self._targets, timeout=timeout
+            )
+        if not callable(probe):
+            raise MisuseError(
+                f"probe is a {type(probe).__name__}, which is read once and not anew: pass a function, such as "
+                "probe=lambda: app.processed"
             )
 
         async def ask() -> Account:
