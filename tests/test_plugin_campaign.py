@@ -218,8 +218,41 @@ def test_three_days_of_refusals(campaign: CampaignFixture, app: App) -> None:
     campaign.emit(opens)
     campaign.run()
     assert len(campaign.deliveries) == 25_920
+    assert len(app.scopes) == 40  # the first 30, and those whose number is a power of two
+    assert [delivery.modelled for delivery in campaign.deliveries].count(False) == 40
     assert len(campaign.discarded(opens)) == 1
     campaign.assert_compliant()
+
+
+@pytest.mark.mockcampaign(policy=Policy(event_age_max=3_600_000))
+def test_a_policy_of_ones_own_models_nothing(campaign: CampaignFixture, app: App) -> None:
+    app.status = 503
+    campaign.emit(campaign.webhook("open", target=app))
+    campaign.run()
+    assert len(app.scopes) == len(campaign.deliveries) == 360
+
+
+def test_a_consumer_that_is_mended_is_asked_at_once(campaign: CampaignFixture, app: App) -> None:
+    app.status = 503
+    campaign.emit(campaign.webhook("open", target=app))
+    campaign.advance("2h")
+    app.status = 200
+    campaign.run()
+    assert len(app.events) == 1
+    assert len(campaign.deliveries) == 721 + 1
+
+
+def test_an_application_that_fails_for_days_does_not_flood_the_log(
+    campaign: CampaignFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    def consumer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        raise ValueError("of the consumer's own")
+
+    campaign.emit(campaign.webhook("open", target=consumer))
+    campaign.run()
+    assert len(campaign.discarded) == 1
+    assert len(campaign.deliveries) == 25_920
+    assert len(caplog.records) == 40
 
 
 def test_mailings_events_of_ones_own_and_more_like_it(campaign: CampaignFixture, app: App, tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ def test_a_probe_that_is_a_function(campaign_check: CampaignCheck) -> None:
 
 
 def test_a_probe_that_is_the_list_itself(campaign_check: CampaignCheck, app: App) -> None:
-    with pytest.raises(MisuseError, match=r"^probe is a list, .* pass a function, such as probe=lambda: app\.processed$"):
+    with pytest.raises(
+        MisuseError, match=r"^probe is a list, .* pass a function, such as probe=lambda: app\.processed$"
+    ):
         campaign_check(app, "/hook", probe=app.events, rules=["batch"])  # type: ignore[arg-type]
     assert campaign_check(app, "/hook", probe=lambda: app.events, rules=["batch"]).compliant
 

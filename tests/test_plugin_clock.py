@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from plugin_apps import App
 
 from mockcampaign.errors import MisuseError
 from mockcampaign.pytest_plugin import CampaignFixture
@@ -164,3 +165,15 @@ def test_a_process_of_its_own_is_led_by_libfaketime(campaign: CampaignFixture, t
     moments = [delivery.at.timestamp() for delivery in campaign.deliveries]
     assert len(moments) == 5
     assert [abs(one - other) <= 1 for one, other in zip(seen, moments, strict=True)] == [True] * 5
+
+
+def test_a_consumer_whose_clock_is_led_is_asked_each_time(campaign: CampaignFixture) -> None:
+    class Clock:
+        def move_to(self, moment: datetime) -> None:
+            """It is enough that it is led."""
+
+    app = App(503)
+    campaign.clock.lead(Clock())
+    campaign.emit(campaign.webhook("open", target=app))
+    campaign.advance("1h")
+    assert len(app.scopes) == 361

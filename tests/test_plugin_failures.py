@@ -22,12 +22,15 @@ def test_a_failing_test_shows_timeline_last_exchange_seed_and_command(inner: Inn
     result.stdout.fnmatch_lines(
         [
             "*- mockcampaign -*",
-            "compliant  test_it.py::test_it",
+            "NOT COMPLIANT  test_it.py::test_it",
             "  http://testserver/hook, seed 7, 2h of virtual time from 2025-01-01T00:00:00.000Z",
             "    +0s * open  create → created",
             "    +0s … +1h59m50s  open  list of 100, attempts 1-720 every 10s  connection refused",
             "    +2h              open  list of 100, attempt 721  200",
             "    +2h              open  list of 50  200",
+            "  FAIL the test itself (call)",
+            "         expected  passes",
+            "         actual    AssertionError: assert not *",
             "  last request and answer",
             "    POST http://testserver/hook",
             "    Authorization: ?*",
@@ -41,6 +44,17 @@ def test_a_failing_test_shows_timeline_last_exchange_seed_and_command(inner: Inn
     section = result.stdout.str().partition("- mockcampaign -")[2]
     assert "very-secret" not in section  # it stands in the test's own source
     assert "YWNtZTp2ZXJ5LXNlY3JldA" not in section
+
+
+def test_a_failure_that_quotes_a_password_is_shown_without_it(inner: Inner) -> None:
+    text = inner(
+        """
+        def test_it(campaign, app):
+            campaign.webhook("open", target=app, auth=("acme", "very-secret"))
+            raise ValueError("not very-secret")
+        """
+    ).stdout.str()
+    assert "actual    ValueError: not ***" in text
 
 
 def test_the_command_repeats_the_events(inner: Inner) -> None:
@@ -186,6 +200,87 @@ def test_a_violation_that_is_allowed_or_asked_about_does_not(inner: Inner) -> No
             campaign.assert_compliant()
     """
     ).assert_outcomes(passed=3)
+
+
+REFUSED = """
+    import pytest
+
+    @pytest.fixture
+    def refused(campaign, app):
+        app.status = 404
+        campaign.emit(campaign.webhook("open", target=app), 3)
+        campaign.run()
+    """
+
+
+def test_a_test_in_which_nothing_was_delivered_and_that_did_not_look_fails(inner: Inner) -> None:
+    result = inner(
+        REFUSED
+        + """
+    def test_it(refused):
+        pass
+    """
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "nothing was delivered, 3 of 3 events were discarded after 25,920 attempts, and the test has not looked at "
+            "that (a test that means it reads campaign.discarded, or says @pytest.mark.mockcampaign(allow=[[]"
+            "'nothing-delivered'[]]))",
+            "NOT COMPLIANT  test_it.py::test_it",
+            "  FAIL the test itself (teardown)",
+        ],
+        consecutive=False,
+    )
+
+
+def test_one_that_looked_declared_or_allowed_it_does_not(inner: Inner) -> None:
+    looks = ("delivered == []", "len(campaign.discarded) == 3", "campaign.pending == []", "campaign.deliveries")
+    inner(
+        REFUSED
+        + f"""
+    @pytest.mark.parametrize("look", {looks})
+    def test_looked(refused, campaign, look):
+        assert eval(look if look.startswith(("len", "campaign")) else "campaign." + look)
+
+    def test_asked(refused, campaign):
+        campaign.assert_compliant()
+
+    @pytest.mark.mockcampaign(allow=["nothing-delivered"])
+    def test_allowed(refused):
+        pass
+
+    def test_declared(campaign, app):
+        campaign.emit(campaign.webhook("open", target=app), 3)
+        campaign.outage("4d")
+        campaign.run()
+        assert app.processed() == []
+
+    def test_not_given_up_yet(campaign, app):
+        app.status = 404
+        campaign.emit(campaign.webhook("open", target=app), 3)
+        campaign.advance("71h59m50s")
+        assert app.processed() == []
+    """
+    ).assert_outcomes(passed=8)
+
+
+def test_an_example_in_which_nothing_was_delivered_fails(inner: Inner) -> None:
+    result = inner(
+        """
+        from hypothesis import given, settings
+        from hypothesis.strategies import integers
+        from conftest import App
+
+        @settings(max_examples=3, deadline=None)
+        @given(count=integers(1, 2))
+        def test_it(campaign, count):
+            campaign.emit(campaign.webhook("open", target=App(404)), count)
+            campaign.run()
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*AssertionError: nothing was delivered, 1 of 1 events were discarded *"])
 
 
 def test_a_failing_or_skipped_test_fails_only_once(inner: Inner) -> None:

@@ -49,6 +49,52 @@ def test_one_report_of_all_campaigns(inner: Inner, pytester: pytest.Pytester, pr
     assert b"test_a_campaign[204]" in (pytester.path / "out" / "report.html").read_bytes()
 
 
+def test_what_a_failed_test_came_to_is_not_called_compliant(inner: Inner, pytester: pytest.Pytester) -> None:
+    inner(
+        """
+        import pytest
+
+        @pytest.fixture
+        def sent(campaign, app):
+            campaign.emit(campaign.webhook("open", target=app), 350)
+            campaign.run()
+
+        @pytest.fixture
+        def broken(sent):
+            raise OSError("no database")
+
+        @pytest.fixture
+        def broken_afterwards(sent):
+            yield
+            raise OSError("still locked")
+
+        def test_failed(sent, campaign):
+            assert len(campaign.delivered) == 250
+
+        def test_setup(broken):
+            pass
+
+        def test_teardown(broken_afterwards):
+            pass
+
+        def test_skipped(sent):
+            pytest.skip("not today")
+        """,
+        "--mockcampaign-report-json=report.json",
+    ).assert_outcomes(failed=1, passed=1, errors=2, skipped=1)
+    report = msgspec.json.decode((pytester.path / "report.json").read_bytes(), type=RunResult)
+    assert not report.compliant
+    assert {
+        scenario.name.partition("::")[2]: (scenario.verdict, [finding.actual for finding in scenario.expectations])
+        for scenario in report.scenarios
+    } == {
+        "test_failed": ("violated", ["AssertionError: assert 350 == 250"]),
+        "test_setup": ("violated", ["OSError: no database"]),
+        "test_teardown": ("violated", ["OSError: still locked"]),
+        "test_skipped": ("compliant", []),
+    }
+
+
 def test_a_run_without_campaigns_says_so(inner: Inner) -> None:
     inner("def test_none(): pass", "--mockcampaign-html=report.html").stdout.fnmatch_lines(
         ["mockcampaign: no test has used a campaign, so nothing was written"]

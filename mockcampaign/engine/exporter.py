@@ -435,6 +435,10 @@ class Exporter:
         self._modelled.add(attempt.webhook_id)
         return known.outcome
 
+    def ask_again(self) -> None:
+        """Whatever has failed so far, take nothing to fail alike before it has failed as often again."""
+        self._failures.clear()
+
     def _count_failure(self, attempt: Attempt, outcome: Outcome) -> None:
         webhook_id = attempt.webhook_id
         if outcome.accepted or attempt.faults:

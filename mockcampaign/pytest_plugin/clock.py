@@ -44,6 +44,11 @@ class CampaignClock:
         self._shown = None
         self.show()
 
+    @property
+    def leads(self) -> bool:
+        """Whether any clock is led."""
+        return bool(self._led)
+
     def show(self) -> None:
         """Let the clocks that are led show the present."""
         now = self._milliseconds()

@@ -24,7 +24,7 @@ from mockcampaign.pytest_plugin.clock import CampaignClock
 from mockcampaign.pytest_plugin.inputs import Duration, duration_of, event_type_of, sample_of
 from mockcampaign.pytest_plugin.surroundings import Passing
 from mockcampaign.pytest_plugin.targets import Settled, Target
-from mockcampaign.pytest_plugin.verdict import Violation, violations
+from mockcampaign.pytest_plugin.verdict import Violation, nothing_delivered, violations
 from mockcampaign.report.text import printable
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class CampaignControl(ABC):
         self.clock = CampaignClock(lambda: engine.now)
         self._account = Account(engine.journal)
         self._judged = 0
+        self._looked = False
         self._allow = set(self._settings.allow)
 
     # Where the campaign runs
@@ -267,28 +268,28 @@ class CampaignControl(ABC):
     @where_it_runs
     def delivered(self) -> Events:
         """The events that the consumer has accepted, in order of delivery. `delivered(webhook)`: one webhook's."""
-        self._check_awaited()
+        self._look()
         return self._account.delivered
 
     @property
     @where_it_runs
     def discarded(self) -> Events:
         """The events that will not be delivered any more. `discarded(webhook)`: one webhook's."""
-        self._check_awaited()
+        self._look()
         return self._account.discarded
 
     @property
     @where_it_runs
     def pending(self) -> Events:
         """The events that are neither delivered nor discarded. `pending(webhook)`: one webhook's."""
-        self._check_awaited()
+        self._look()
         return self._account.pending
 
     @property
     @where_it_runs
     def deliveries(self) -> Deliveries:
         """All attempts, in order. `deliveries(webhook)`: one webhook's."""
-        self._check_awaited()
+        self._look()
         return self._account.deliveries(self.engine.exporter.webhook)
 
     @property
@@ -345,7 +346,20 @@ class CampaignControl(ABC):
             return []
         return violations(self.engine.journal.entries, allow=self._allow, needs_delivery=False)
 
+    @where_it_runs
+    def nothing_delivered(self) -> str | None:
+        """Why a test that has looked at no delivery has shown nothing. None where it has shown something."""
+        if self._looked or self._judged or self.engine.journal.dropped:
+            return None
+        return nothing_delivered(self.engine.journal.entries, self._allow)
+
     # How time passes
+
+    def _show_time(self) -> None:
+        """Before each request. What a consumer does whose clock is led may depend on the time, so it is asked."""
+        self.clock.show()
+        if self.clock.leads:
+            self.engine.exporter.ask_again()
 
     def _pass(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> Passing[None]:
         __tracebackhide__ = True
@@ -359,6 +373,7 @@ class CampaignControl(ABC):
         """Raises `RunNotEndedError` where it takes too long by the wall's clock."""
         milliseconds = self._settings.run_timeout
         began = self.engine.now
+        self.engine.exporter.ask_again()  # the test may have mended its consumer
         try:
             async with asyncio.timeout(milliseconds / 1_000) as limit:
                 await work()
@@ -385,6 +400,10 @@ class CampaignControl(ABC):
     def _check_open(self) -> None:
         if self._closed is not None:
             raise MisuseError(self._closed)
+
+    def _look(self) -> None:
+        self._looked = True
+        self._check_awaited()
 
     def _check_awaited(self) -> None:
         passing, self._passing = self._passing, None

@@ -6,8 +6,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 import msgspec
+import pytest
 
-from mockcampaign.compliance.rules import RULES
+from mockcampaign.compliance.rules import RULES, Finding
 from mockcampaign.engine.journal import Attempted, Entry, serials_in
 from mockcampaign.model import NoAuthentication, Responded, Webhook
 from mockcampaign.pytest_plugin.account import last_exchange
@@ -19,9 +20,10 @@ EVENTS_SHOWN_MAX = 2
 BODY_CHARACTERS_MAX = 400
 
 
-def section(campaign: CampaignControl, node_id: str, *, whole: bool) -> str:
+def section(campaign: CampaignControl, report: pytest.TestReport, *, whole: bool) -> str:
     """The report section. Credentials are not in it: the journal has none."""
-    result = result_of(campaign, node_id)
+    node_id = report.nodeid
+    result = with_failure(result_of(campaign, node_id), report, campaign)
     lines = result_lines(result, whole=whole)
     return "\n".join([*lines, *_last_exchange(campaign, result.journal), *again(node_id, campaign.seed)])
 
@@ -40,6 +42,25 @@ def result_of(campaign: CampaignControl, node_id: str) -> ScenarioResult:
         expectations=[],
         journal=entries,
         strict=False,
+    )
+
+
+def with_failure(result: ScenarioResult, report: pytest.TestReport, campaign: CampaignControl) -> ScenarioResult:
+    """The result of a test that has failed: what the test itself expected is an expectation like any other."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    said = str(report.longrepr if crash is None else crash.message).strip().partition("\n")[0]
+    finding = Finding(
+        id="test",
+        title=f"the test itself ({report.when})",
+        level="must",
+        outcome="fail",
+        requirement="What the test asserts.",
+        expected="passes",
+        actual=campaign.engine.exporter.masking.text(said) or "fails",
+        evidence=(),
+    )
+    return msgspec.structs.replace(
+        result, verdict="violated", compliant=False, expectations=[*result.expectations, finding]
     )
 
 

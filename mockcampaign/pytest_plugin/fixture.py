@@ -41,6 +41,8 @@ class CampaignFixture(CampaignControl):
         unasked = self.violations()
         if unasked:
             raise AssertionError("\n".join(line for violation in unasked for line in violation.lines()))
+        if nothing := self.nothing_delivered():
+            raise AssertionError(nothing)
         self._judged = self.engine.journal.next_position
 
     async def leave_loop(self) -> None:
@@ -77,7 +79,7 @@ class CampaignFixture(CampaignControl):
 
     async def _passed(self, what: str, work: Callable[[], Coroutine[Any, Any, None]], errands: Errands | None) -> None:
         self._targets.errands = errands
-        self._targets.before_request = self.clock.show
+        self._targets.before_request = self._show_time
         self._targets.watch()
 
         async def until_at_rest() -> None:

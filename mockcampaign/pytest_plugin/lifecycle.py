@@ -18,17 +18,24 @@ from mockcampaign.durations import parse_duration, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import DEFAULT_START, Policy
 from mockcampaign.pytest_plugin.control import CampaignControl, Settings
-from mockcampaign.pytest_plugin.failure import result_of, section
+from mockcampaign.pytest_plugin.failure import result_of, section, with_failure
 from mockcampaign.pytest_plugin.fixture import CampaignFixture
 from mockcampaign.pytest_plugin.results import add, wanted
+from mockcampaign.pytest_plugin.verdict import NOTHING_DELIVERED
+from mockcampaign.report.results import ScenarioResult
 
 CAMPAIGNS = pytest.StashKey[list[CampaignControl]]()
-FAILED = pytest.StashKey[bool]()
+RESULTS = pytest.StashKey[list[tuple[CampaignControl, ScenarioResult]]]()
+NOT_PASSED = pytest.StashKey[list[pytest.TestReport]]()
 RANDOM_SEED = pytest.StashKey[int]()
 
 Control = TypeVar("Control", bound=CampaignControl)
 
 SEED_MAX = 2**63 - 1
+
+POLICY = Policy(modelled_after=30)
+"""Where a test gives none. A consumer that refuses a list for three days is called some 40 times for it, not 25,920
+times; one that does so for less than five minutes is called each time."""
 
 
 @contextmanager
@@ -48,9 +55,9 @@ def judged(item: pytest.Item, campaign: Control) -> Iterator[Control]:
     try:
         yield campaign
     finally:
-        failed = item.stash.get(FAILED, False)
+        failed = bool(item.stash.get(NOT_PASSED, []))
         if wanted(item.config):
-            add(item.config, result_of(campaign, item.nodeid))
+            item.stash.setdefault(RESULTS, []).append((campaign, result_of(campaign, item.nodeid)))
         try:
             campaign.close()
         except Exception:
@@ -61,21 +68,32 @@ def judged(item: pytest.Item, campaign: Control) -> Iterator[Control]:
         ids = ", ".join(repr(violation.id) for violation in found)
         hint = f"(a test that means it says @pytest.mark.mockcampaign(allow=[{ids}]))"
         pytest.fail("\n".join(["the consumer has violated Campaign's rules", *lines, hint]), pytrace=False)
+    if not failed and (nothing := campaign.nothing_delivered()):
+        pytest.fail(nothing, pytrace=False)
 
 
 def reported(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Add the delivery timeline to a failing test's report."""
-    campaigns = item.stash.get(CAMPAIGNS, [])
-    if report.when == "call" and not report.passed:
-        item.stash[FAILED] = True
+    """Add the delivery timeline to a failing test's report, and keep what came of a test that is over."""
+    campaigns = item.stash.setdefault(CAMPAIGNS, [])
+    results = item.stash.setdefault(RESULTS, [])
+    not_passed = item.stash.setdefault(NOT_PASSED, [])
+    if not report.passed:
+        not_passed.append(report)
     if report.failed:
         whole = item.config.get_verbosity() > 0
         for campaign in campaigns:
             try:
-                shown = section(campaign, item.nodeid, whole=whole)
+                shown = section(campaign, report, whole=whole)
             except Exception as error:
                 shown = f"no timeline can be shown: {error!r}"  # the test's own failure is worth more
             report.sections.append(("mockcampaign", shown))
+    if report.when == "teardown":
+        for campaign, result in results:
+            for failed in [one for one in not_passed if one.failed]:
+                result = with_failure(result, failed, campaign)
+            add(item.config, result)
+        for kept in (campaigns, results, not_passed):
+            kept.clear()  # the test may be run again
 
 
 @contextmanager
@@ -112,12 +130,12 @@ def settings_of(item: pytest.Item) -> Settings:
             )
         marked |= marker.kwargs
         allow |= set(marker.kwargs.get("allow", ()))
-    if unknown := allow - {rule.id for rule in RULES}:
+    known = [*(rule.id for rule in RULES), NOTHING_DELIVERED]
+    if unknown := allow.difference(known):
         raise pytest.UsageError(
-            f"{item.nodeid}: allow: unknown rule {', '.join(sorted(unknown))}, "
-            f"allowed: {', '.join(rule.id for rule in RULES)}"
+            f"{item.nodeid}: allow: unknown rule {', '.join(sorted(unknown))}, allowed: {', '.join(known)}"
         )
-    policy = marked.get("policy", Policy())
+    policy = marked.get("policy", POLICY)
     if not isinstance(policy, Policy):
         raise pytest.UsageError(f"{item.nodeid}: policy: {policy!r}, allowed: mockcampaign.Policy(…)")
     return Settings(

@@ -116,7 +116,7 @@ class CampaignServer(CampaignControl):
         self._live = live
         live.reset(settings)
         self._take(live.served.campaign)
-        live.transport.before_request = self.clock.show
+        live.transport.before_request = self._show_time
 
     @property
     def url(self) -> str:

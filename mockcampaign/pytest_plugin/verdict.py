@@ -11,8 +11,11 @@ from mockcampaign.compliance.probe import canonical
 from mockcampaign.compliance.processed import compare
 from mockcampaign.compliance.rules import RULES
 from mockcampaign.compliance.tally import tally
-from mockcampaign.engine.journal import Entry, WebhookChanged
+from mockcampaign.engine.journal import Entry, FaultDeclared, OutageDeclared, WebhookChanged
 from mockcampaign.report.text import printable
+
+NOTHING_DELIVERED = "nothing-delivered"
+"""What a test's marker allows, where this is meant."""
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +61,21 @@ def violations(
     if processed is not None:
         found += _processed(entries, processed)
     return found
+
+
+def nothing_delivered(entries: Sequence[Entry], allow: Collection[str]) -> str | None:
+    """Why a test without a violation has shown nothing: all that was to be delivered was given up. None where something
+    was delivered, an outage or fault was declared, or the sender has given up nothing yet."""
+    if NOTHING_DELIVERED in allow or any(isinstance(entry, FaultDeclared | OutageDeclared) for entry in entries):
+        return None
+    account = tally(entries, {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)})
+    if account.delivered or not account.discarded:
+        return None
+    return (
+        f"nothing was delivered, {len(account.discarded)} of {len(account.accepted)} events were discarded after "
+        f"{account.attempts:,} attempts, and the test has not looked at that (a test that means it reads "
+        f"campaign.discarded, or says @pytest.mark.mockcampaign(allow=[{NOTHING_DELIVERED!r}]))"
+    )
 
 
 def _processed(entries: Sequence[Entry], processed: Sequence[dict[str, Any]]) -> list[Violation]:
