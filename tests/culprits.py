@@ -46,6 +46,7 @@ CULPRITS = {
     "takes-charset": "wants-bare-content-type",
     "refuses-other-methods": "accepts-any-method",
     "serves-webhooks-at-once": "reads-under-a-lock",
+    "keeps-only-events": "keeps-whatever-comes",
     "takes-right-credentials": "locks-out",
     "refuses-wrong-credentials": "accepts-beginnings",
     "refuses-missing-credentials": "accepts-missing-credentials",

@@ -123,6 +123,7 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         ([200, 200], [1]),
     ),
     "acknowledges-unreadable": (sent(b"[1]"), (400, 0), (200, 0)),
+    "keeps-whatever-comes": (sent(b"[1]"), (400, 0), (200, 1)),
     "salvages-cut-lists": (sent(CUT), (400, 0), (200, 1)),
     "drops-what-overflows": (at_once(*(encoded(event(n)) for n in range(30))), ([200] * 30, 30), ([200] * 30, 1)),
     "answers-200-with-an-error": (sent(b"[1]"), (400, 0), (200, 0)),

@@ -28,7 +28,7 @@ from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, Inv
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.report.results import RunResult, exit_status, to_json
 from mockcampaign.samples.bugs.bug import Bug
-from mockcampaign.samples.consumer import BUGS, consumer_app
+from mockcampaign.samples.consumer import BUGS, application, consumer_app
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Store
 from mockcampaign.serving import served
@@ -125,6 +125,40 @@ def test_where_the_basics_fail_nothing_else_is_reached() -> None:
     assert exit_status(result) == 1
 
 
+def refusing(status: int) -> Any:
+    """A consumer that refuses all but the right credentials, with that status."""
+
+    class Refusing(Consumer):
+        refuse_status = status
+
+    return application(Refusing(Store(), BasicAuthentication("acme", "right")))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_credentials_that_are_not_given_are_no_violation_and_asked_for(status: int) -> None:
+    result = checked(refusing(status))
+    basics = result.rules[0]
+    assert (basics.id, basics.outcome) == ("answers-200", "could-not-tell")
+    assert (basics.reason or "").startswith(f"{status} to a list of one event without credentials: if the consumer")
+    assert "give them by --basic-auth or --key-auth" in (basics.reason or "")
+    assert {finding.outcome for finding in result.rules[1:]} == {"not-exercised"}
+    assert exit_status(result) == 3
+
+
+def test_wrong_credentials_are_a_violation_whose_fix_names_them() -> None:
+    result = checked(refusing(401), authentication=BasicAuthentication("acme", "wrong"), rules=("answers-200",))
+    [basics] = result.rules
+    assert (basics.outcome, exit_status(result)) == ("fail", 1)
+    assert basics.actual == "401 to a list of one event: the consumer refuses the credentials of this check"
+    assert "give them by --basic-auth or --key-auth" in (basics.fix or "")
+
+
+def test_any_other_status_says_nothing_of_credentials() -> None:
+    [basics] = checked(refusing(404), rules=("answers-200",)).rules
+    assert basics.outcome == "fail"
+    assert "credentials" not in f"{basics.actual} {basics.fix}"
+
+
 def test_findings_are_the_same_for_the_same_seed() -> None:
     assert to_json(checked(consumer_app("keys-on-created"))) == to_json(checked(consumer_app("keys-on-created")))
 
@@ -199,7 +233,7 @@ def test_an_account_can_be_a_command() -> None:
     ("code", "message"),
     [
         ("print('hello')", "probe command: did not print JSON"),
-        ("print('[1]')", "probe command: '@' leads to [1], expected a list of events"),
+        ("print('[1]')", "probe command: '@' leads to a list whose element 0 is 1, expected a list of events"),
         ("raise SystemExit(3)", ": ended with status 3"),
     ],
 )
@@ -336,6 +370,30 @@ def test_a_baseline_is_an_earlier_report(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "none.json").write_text("[]")
     with pytest.raises(InvalidInputError, match="no report, allowed: a file that --report-json wrote"):
         command("check", "http://127.0.0.1:1/", "--baseline", str(tmp_path / "none.json"))
+
+
+def test_a_check_makes_the_folder_for_its_scenarios_and_writes_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "not" / "there"
+    rules = ("--rules", "keeps-second-act,takes-generated-lists", "--examples", "5")
+    with served(consumer_app("keys-on-mail-id")) as base:
+        probe = ("--probe", f"{base}/processed")
+        process = subprocess.run(
+            [sys.executable, "-m", "mockcampaign", "check", f"{base}/hook", *probe, *rules, "--scenarios", str(folder)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+    assert (process.returncode, process.stderr) == (1, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["not"]
+    assert [path.name for path in folder.iterdir()] == ["keeps-second-act.scenario.yaml"]
+
+
+def test_a_folder_for_scenarios_that_cannot_be_made_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInputError, match=r"--scenarios .*: cannot be made: "):
+        command("check", "http://127.0.0.1:1/", "--scenarios", str(tmp_path / "file" / "folder"))
 
 
 @pytest.mark.slow

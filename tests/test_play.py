@@ -290,7 +290,7 @@ def test_a_doubled_event_is_shown(tmp_path: Path) -> None:
         ),
         (Response("nope", status_code=503), "answered 503, expected 200"),
         (JSONResponse({"events": []}), "'@' leads to {\"events\":[]}, expected a list of events"),
-        (JSONResponse([1]), "'@' leads to [1], expected a list of events"),
+        (JSONResponse([1]), "'@' leads to a list whose element 0 is 1, expected a list of events"),
     ],
 )
 def test_a_probe_that_tells_nothing_is_no_verdict(tmp_path: Path, answer: Response, why: str) -> None:

@@ -33,7 +33,7 @@ from mockcampaign.model import EventType
 if TYPE_CHECKING:
     from mockcampaign.report.results import RunResult
 
-FOLDER: Any = click.Path(path_type=Path, file_okay=False, exists=True)
+FOLDER: Any = click.Path(path_type=Path, file_okay=False)
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
@@ -99,6 +99,7 @@ def check(
     from mockcampaign.check import check_result
     from mockcampaign.compliance.account import AccountSource, CommandAccount, UrlAccount
     from mockcampaign.compliance.examination import Examination, Examiner
+    from mockcampaign.compliance.generating import nothing_written
     from mockcampaign.compliance.probe import Probe, check_jmespath
     from mockcampaign.compliance.settings import CLIENT_IDS, EVENTS, MAILING_IDS, Settings
     from mockcampaign.compliance.sweep import sweep
@@ -131,6 +132,8 @@ def check(
         known=() if baseline is None else _known(baseline),
         **options,
     )
+    if scenarios is not None:
+        _make_folder(scenarios)
     color = use_color(no_color)
     examiner: Examiner | None = None
 
@@ -170,7 +173,7 @@ def check(
 
     status: int | None = None
     try:
-        with stack:
+        with stack, nothing_written():
             run_async(examine)
     except (KeyboardInterrupt, asyncio.CancelledError):
         status = interrupted()
@@ -207,6 +210,14 @@ def _known(path: Path) -> tuple[str, ...]:
     except (OSError, msgspec.MsgspecError):
         raise InvalidInputError(f"--baseline {path}: no report, allowed: a file that --report-json wrote") from None
     return tuple(finding.id for finding in earlier.rules if finding.outcome in ("fail", "warn"))
+
+
+def _make_folder(folder: Path) -> None:
+    """Raises `InvalidInputError` where there cannot be one."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInputError(f"--scenarios {folder}: cannot be made: {error.strerror}") from None
 
 
 def _write_scenarios(result: RunResult, folder: Path) -> None:

@@ -14,8 +14,8 @@ from mockcampaign.errors import CouldNotTellError
 from mockcampaign.transport import Transport
 from mockcampaign.transport.faults import NewConnection
 
-Found = list[dict[str, Any]] | int
-"""What was processed so far: the events, or only their number."""
+Found = list[Any] | int
+"""What was processed so far: the events, with whatever else was stored among them, or only their number."""
 
 Ask = Callable[[], Found | Awaitable[Found]]
 

@@ -15,7 +15,7 @@ from mockcampaign.campaign import Campaign, FaultInForce
 from mockcampaign.compliance.account import AccountSource, Found, UrlAccount
 from mockcampaign.compliance.commands import parsed, printed
 from mockcampaign.compliance.history import History
-from mockcampaign.compliance.probe import Probe, canonical
+from mockcampaign.compliance.probe import Probe, canonical, events_in
 from mockcampaign.compliance.processed import Difference, difference, sent_events
 from mockcampaign.compliance.rule import Event, NotExercised
 from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Settings
@@ -467,7 +467,14 @@ class Bench:
         found = await self._source.ask()
         if isinstance(found, int):
             return found - (self._count_before or 0)
-        return [event for event in found if event.get("mailId") in self._mail_ids]
+        return [event for event in events_in(found) if event.get("mailId") in self._mail_ids]
+
+    async def holds_element(self, element: int) -> bool:
+        """Whether the account holds this number among its events. Raises `NotExercised` where it tells no events."""
+        found = None if self._source is None else await self._source.ask()
+        if not isinstance(found, list):
+            raise NotExercised("needs a probe that tells the events")
+        return element in found
 
     async def events_held(self) -> list[Event]:
         """The same, where only the events themselves will do."""

@@ -11,6 +11,7 @@ import msgspec
 from mockcampaign.compliance.account import AccountSource
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.catalogue import ACCOUNT, BASICS, CATALOGUE, FAMILIES
+from mockcampaign.compliance.probe import events_in
 from mockcampaign.compliance.reproduce import reproduce
 from mockcampaign.compliance.rule import BEHAVIOURS, NEEDS, Examined, Need, NotExercised, Rule
 from mockcampaign.compliance.rules import Finding, Judgement
@@ -129,7 +130,7 @@ class Examiner:
         if isinstance(found, int):
             return
         ours = {event["mailId"]}
-        if any(held.get("mailId") in ours for held in found):
+        if any(held.get("mailId") in ours for held in events_in(found)):
             raise CouldNotTellError(
                 "probe: events of this check were there before it began, most likely from an earlier check with the "
                 "same seed: start the consumer afresh, or give another --seed"
@@ -202,6 +203,8 @@ class Examiner:
             stopped = "could-not-tell", f"not reached: the consumer was gone after {self.examinations[-1].rule.id}"
         except CouldNotTellError as error:
             reason = str(error)
+            if rule.id == BASICS:
+                stopped = "not-exercised", f"not reached: {BASICS} could not be told, and all else rests on it"
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -226,6 +229,7 @@ class Examiner:
     ) -> None:
         entries = None if bench is None else bench.campaign.journal.entries
         wrong = outcome in ("fail", "warn")
+        advice = rule.fix if examined is None or examined.fix is None else examined.fix
         finding = Finding(
             id=rule.id,
             title=rule.title,
@@ -239,7 +243,7 @@ class Examiner:
             family=rule.family,
             known=wrong and rule.id in self._settings.known,
             reason=None if reason is None else self._masking.text(reason),
-            fix=rule.fix if wrong else None,
+            fix=advice if wrong else None,
             cannot_tell=rule.cannot_tell or None,
             relies_on=tuple(f"{BEHAVIOURS[name][0]}: {BEHAVIOURS[name][1]}" for name in rule.relies_on),
             reproduce=reproduce(bench, examined, rule)

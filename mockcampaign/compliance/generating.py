@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.errors import HypothesisException, NoSuchExample
 from hypothesis.strategies import SearchStrategy
 
 Drawn = TypeVar("Drawn")
 Found = TypeVar("Found")
+
+
+@contextlib.contextmanager
+def nothing_written() -> Iterator[None]:
+    """Meanwhile Hypothesis leaves no folder `.hypothesis` with what it has computed in the current directory.
+
+    For processes of our own alone: in a test run, the folder is the user's.
+    """
+    # Below what is no folder nothing can be made, with which Hypothesis puts up.
+    set_hypothesis_home_dir(os.devnull)
+    try:
+        yield
+    finally:
+        set_hypothesis_home_dir(None)
 
 
 async def smallest(

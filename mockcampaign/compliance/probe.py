@@ -58,10 +58,11 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
         found = self.found(outcome)
         if isinstance(found, int):
             return Account(found, None)
-        return Account(len(found), tuple(canonical(event) for event in found))
+        events = events_in(found)
+        return Account(len(events), tuple(map(canonical, events)))
 
-    def found(self, outcome: Outcome) -> list[dict[str, Any]] | int:
-        """The events, or their number. Raises `CouldNotTellError` as `read` does."""
+    def found(self, outcome: Outcome) -> list[Any] | int:
+        """The list that holds the events, or their number. Raises `CouldNotTellError` as `read` does."""
         match outcome:
             case NoAnswer(reason=reason):
                 raise self._unusable(reason)
@@ -84,10 +85,10 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
         return CouldNotTellError(f"probe {self.url}: {why}")
 
 
-def found_in(
-    answer: Any, whose: str, *, events: str | None = None, count: str | None = None
-) -> list[dict[str, Any]] | int:
-    """What the JMESPath leads to in an account: a list of events, or with `count` a whole number.
+def found_in(answer: Any, whose: str, *, events: str | None = None, count: str | None = None) -> list[Any] | int:
+    """What the JMESPath leads to in an account: a list that holds events, or with `count` a whole number.
+
+    Beside events there may be anything that the consumer has stored unchecked: `events_in` leaves it out.
 
     Raises `CouldNotTellError`, which begins with `whose`, where it leads to something else.
     """
@@ -101,9 +102,18 @@ def found_in(
         if isinstance(found, bool) or not isinstance(found, int) or found < 0:
             raise CouldNotTellError(f"{whose}: {expression!r} leads to {_shown(found)}, expected a whole number")
         return found
-    if not isinstance(found, list) or not all(isinstance(event, dict) for event in found):
+    if not isinstance(found, list):
         raise CouldNotTellError(f"{whose}: {expression!r} leads to {_shown(found)}, expected a list of events")
+    if found and not events_in(found):
+        raise CouldNotTellError(
+            f"{whose}: {expression!r} leads to a list whose element 0 is {_shown(found[0])}, expected a list of events"
+        )
     return found
+
+
+def events_in(found: list[Any]) -> list[dict[str, Any]]:
+    """What may be an event of what an account holds, which is every JSON object."""
+    return [element for element in found if isinstance(element, dict)]
 
 
 def check_jmespath(expression: str) -> str:

@@ -53,6 +53,8 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """The smallest lists that show the violation when they are delivered one after another, where that will do."""
     curl: str | None = None
     """A command that shows the violation, where that is no list of events."""
+    fix: str | None = None
+    """How to mend just this violation, where the rule's own advice would mislead."""
 
 
 def holds(actual: str) -> Examined:
@@ -60,9 +62,9 @@ def holds(actual: str) -> Examined:
     return Examined(holds=True, actual=actual)
 
 
-def violated(actual: str, *lists: Sequence[Event], curl: str | None = None) -> Examined:
+def violated(actual: str, *lists: Sequence[Event], curl: str | None = None, fix: str | None = None) -> Examined:
     """It does not."""
-    return Examined(holds=False, actual=actual, lists=tuple(map(tuple, lists)), curl=curl)
+    return Examined(holds=False, actual=actual, lists=tuple(map(tuple, lists)), curl=curl, fix=fix)
 
 
 Examine = Callable[["Bench"], Awaitable[Examined]]

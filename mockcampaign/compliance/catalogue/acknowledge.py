@@ -8,10 +8,12 @@ from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.reproduce import curl
 from mockcampaign.compliance.rule import Examined, NotExercised, Rule, holds, violated
 from mockcampaign.compliance.rules import RULES
+from mockcampaign.errors import CouldNotTellError
 from mockcampaign.events.fields import FIELDS
-from mockcampaign.model import Outcome, Responded, TimedOut
+from mockcampaign.model import NoAuthentication, Outcome, Responded, TimedOut
 
 _PASSIVE = {rule.id: rule for rule in RULES}
+_GIVE = "give them by --basic-auth or --key-auth"
 
 
 async def _answers_200(bench: Bench) -> Examined:
@@ -21,6 +23,17 @@ async def _answers_200(bench: Bench) -> Examined:
     if delivery.accepted:
         return holds(f"{delivery.describe()} to a list of one event")
     said = f"{delivery.describe()} to a list of one event"
+    if isinstance(delivery.outcomes[0], Responded) and delivery.outcomes[0].status in (401, 403):
+        if bench.settings.authentication == NoAuthentication():
+            raise CouldNotTellError(
+                f"{said} without credentials: if the consumer demands some, {_GIVE}; if it demands none, it refuses "
+                "lists for another reason, such as its protection against forged forms (CSRF)"
+            )
+        return violated(
+            f"{said}: the consumer refuses the credentials of this check",
+            events,
+            fix=f"The consumer refuses the credentials of this check: {_GIVE}, the same that it demands.",
+        )
     if isinstance(delivery.last, Responded):
         said = f"{said}; {await bench.price(bench.events(100), what=f'a {delivery.last.status} to a full list')}"
     return violated(said, events)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from mockcampaign.compliance.bench import Bench, body_of
 from mockcampaign.compliance.reproduce import curl
 from mockcampaign.compliance.rule import (
@@ -156,6 +158,26 @@ def _oversized_bodies() -> Iterable[tuple[str, bytes]]:
     yield "a list nested 100,000 levels deep", b"[" * 100_000 + b"]" * 100_000
 
 
+async def _only_events(bench: Bench) -> Examined:
+    await bench.must_process(1)
+    good = bench.event()
+    # One that nobody else sends: what others left in the account accuses nobody.
+    stray = bench.random.randrange(10**11, 10**12)
+    body = msgspec.json.encode([good, stray])
+    bench.expect_events_of([good])
+    outcome = await bench.request("a good event and a number", body)
+    said = f"{outcome.describe()} to a list of a good event and a number"
+    if not outcome.accepted:
+        return holds(said)
+    difference = await bench.difference_of([good])
+    command = curl(bench.url, body, bench.settings.authentication)
+    if difference.missing:
+        return violated(f"{said}, and then of the good event: {difference.describe()}", curl=command)
+    if await bench.holds_element(stray):
+        return violated(f"{said}, and the account holds the number", curl=command)
+    return holds(f"{said}, and only the event was kept")
+
+
 async def _certificate(bench: Bench) -> Examined:
     transport = WireTransport()
     try:
@@ -304,6 +326,22 @@ HTTP = (
         examine=_oversized,
         fix="Limit the size of bodies to some megabytes, and use a JSON parser that refuses deep nesting.",
         example="except (ValueError, RecursionError): return Response(status_code=400)",
+        stage=3,
+    ),
+    Rule(
+        id="keeps-only-events",
+        family="http",
+        level="should",
+        title="Keeps nothing of a list but its events",
+        requirement="Event data comes as lists of JSON objects (vendor's webhook guide). The address of a webhook is "
+        "open to the world, and other senders send other things (CWE-20).",
+        expected="an error status to a list with an element that is no object, or 200 and only its events kept",
+        needs=("probe events",),
+        rests_on=("processes-every-event",),
+        examine=_only_events,
+        relies_on=("list",),
+        fix="Refuse a list that holds anything but objects, or leave out what is none.",
+        example="if not all(isinstance(event, dict) for event in events): return Response(status_code=400)",
         stage=3,
     ),
     Rule(

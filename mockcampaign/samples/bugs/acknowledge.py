@@ -155,6 +155,14 @@ class AnswersWithAnError(Consumer):
         return events
 
 
+class KeepsWhateverComes(Consumer):
+    def parse(self, body: bytes) -> list[Event]:
+        try:
+            return msgspec.json.decode(body, type=list)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise HTTPException(400, "not a JSON list") from None
+
+
 BUGS: Mapping[str, Bug] = {
     "answers-201": Bug("answers 201 Created instead of 200", answering(201)),
     "answers-202": Bug("answers 202 Accepted, since others work with the list later", answering(202)),
@@ -171,6 +179,9 @@ BUGS: Mapping[str, Bug] = {
         "answers 200 to what it cannot read, so that it does not come again", AcknowledgesUnreadable
     ),
     "salvages-cut-lists": Bug("takes the whole events of a list that was cut, and acknowledges it", SalvagesCutLists),
+    "keeps-whatever-comes": Bug(
+        "stores the elements of a list without a look, events or not, and shows them all", KeepsWhateverComes
+    ),
     "slow-for-each-event": Bug("needs 0.15 s for each event, which is too long for full lists", SlowForEachEvent),
     "slow-at-first": Bug("answers the first full list after 12 s, since it has to get ready for it", SlowAtFirst),
     "drops-what-overflows": Bug(

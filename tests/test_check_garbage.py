@@ -1,0 +1,108 @@
+"""Consumers that store what is no event: it spoils no account for good, and is a hazard, never a violation."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from mockcampaign.check import check
+from mockcampaign.compliance.account import CallableAccount, Found, UrlAccount
+from mockcampaign.compliance.probe import Account, Probe
+from mockcampaign.compliance.settings import Settings
+from mockcampaign.errors import CouldNotTellError
+from mockcampaign.model import Responded
+from mockcampaign.report.results import RunResult
+from mockcampaign.samples.consumer import application, consumer_app
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Event, Store
+from mockcampaign.transport.inprocess import AsgiTransport
+
+PROBE = Probe(url="http://app/processed", events="@")
+EVENT = {"mailId": "A"}
+
+
+def checked(app: Any, *, seed: int = 1, **settings: Any) -> RunResult:
+    async def run() -> RunResult:
+        transport = AsgiTransport(app)
+        try:
+            chosen = Settings(now=1_750_000_000_000, seed=seed, **settings)
+            source = UrlAccount(PROBE, transport, timeout=5_000)
+            return await check("http://app/hook", transport=transport, settings=chosen, source=source)
+        finally:
+            await transport.aclose()
+
+    return asyncio.run(run())
+
+
+def outcomes(result: RunResult) -> dict[str, str]:
+    return {finding.id: finding.outcome for finding in result.rules}
+
+
+class Skips(Consumer):
+    """Leaves out what is no event, and acknowledges the rest."""
+
+    def parse(self, body: bytes) -> list[Event]:
+        return [element for element in msgspec.json.decode(body) if isinstance(element, dict)]
+
+
+class SkipsAll(Skips):
+    """Acknowledges a list with anything but events, and keeps nothing of it."""
+
+    def parse(self, body: bytes) -> list[Event]:
+        events = super().parse(body)
+        return events if len(events) == len(msgspec.json.decode(body)) else []
+
+
+def test_one_that_stores_garbage_can_still_be_examined_and_again() -> None:
+    consumer = consumer_app("keeps-whatever-comes")
+    for seed in (1, 2):
+        result = checked(consumer, seed=seed, examples=5, skip=("keeps-answering", "drains-backlog"))
+        assert {finding.id: finding.reason for finding in result.rules if finding.outcome == "could-not-tell"} == {}
+        wrong = {finding.id: finding.outcome for finding in result.rules if finding.outcome in ("fail", "warn")}
+        assert wrong == {"keeps-only-events": "warn"}
+        assert outcomes(result)["leaves-nothing-half-done"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("consumer", "outcome", "actual"),
+    [
+        (consumer_app(), "pass", "answered 400 to a list of a good event and a number"),
+        (
+            application(Skips(Store(), None)),
+            "pass",
+            "answered 200 to a list of a good event and a number, and only the event was kept",
+        ),
+        (application(SkipsAll(Store(), None)), "warn", "and then of the good event: 1 missing"),
+        (consumer_app("keeps-whatever-comes"), "warn", "and the account holds the number"),
+    ],
+)
+def test_what_becomes_of_an_element_that_is_no_event(consumer: Any, outcome: str, actual: str) -> None:
+    [finding] = checked(consumer, rules=("keeps-only-events",)).rules
+    assert finding.outcome == outcome
+    assert actual in finding.actual
+    if outcome == "warn":
+        assert finding.reproduce is not None
+        assert finding.reproduce.curl is not None
+
+
+def answered(account: list[Any]) -> Responded:
+    body = msgspec.json.encode(account)
+    return Responded(status=200, body=body, body_bytes=len(body))
+
+
+def test_a_probe_passes_over_what_is_no_event() -> None:
+    assert PROBE.read(answered([42, EVENT, [1], None])) == Account(1, (b'{"mailId":"A"}',))
+    assert PROBE.read(answered([])) == Account(0, ())
+
+
+def test_a_list_without_any_event_is_no_account() -> None:
+    with pytest.raises(CouldNotTellError, match=r"'@' leads to a list whose element 0 is \[1\], expected a list of"):
+        PROBE.read(answered([[1], 42]))
+
+
+def test_a_callable_may_tell_of_garbage_too() -> None:
+    found: Found = [EVENT, 42]
+    assert asyncio.run(CallableAccount(lambda: found).ask()) == found
