@@ -33,10 +33,6 @@ Control = TypeVar("Control", bound=CampaignControl)
 
 SEED_MAX = 2**63 - 1
 
-POLICY = Policy(modelled_after=30)
-"""Where a test gives none. A consumer that refuses a list for three days is called some 40 times for it, not 25,920
-times; one that does so for less than five minutes is called each time."""
-
 
 @contextmanager
 def lent(request: pytest.FixtureRequest) -> Iterator[CampaignFixture]:
@@ -135,7 +131,7 @@ def settings_of(item: pytest.Item) -> Settings:
         raise pytest.UsageError(
             f"{item.nodeid}: allow: unknown rule {', '.join(sorted(unknown))}, allowed: {', '.join(known)}"
         )
-    policy = marked.get("policy", POLICY)
+    policy = marked.get("policy", Policy())
     if not isinstance(policy, Policy):
         raise pytest.UsageError(f"{item.nodeid}: policy: {policy!r}, allowed: mockcampaign.Policy(…)")
     return Settings(
