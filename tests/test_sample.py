@@ -62,6 +62,19 @@ def test_texts_that_tell_one_from_another_vary_in_their_format(value: str, patte
     assert len(set(found)) == COUNT
 
 
+@pytest.mark.parametrize(
+    "name", ["id", "_id", "ID", "ids", "orderId", "orderID", "order_id", "uuid", "userUuid", "apiKey", "key", "token"]
+)
+@pytest.mark.parametrize(
+    ("value", "pattern"),
+    [("abc-12", r"[a-z]{3}-[0-9]{2}"), ("Ab_9", r"[A-Z][a-z]_[0-9]"), ("ORD12", r"[A-Z]{3}[0-9]{2}")],
+)
+def test_short_identifiers_vary_where_their_name_says_what_they_are(name: str, value: str, pattern: str) -> None:
+    found = [event["who"][name] for event in more({"kind": "o", "who": {name: value}}, count=1_000)]
+    assert all(re.fullmatch(pattern, text) for text in found)
+    assert len(set(found)) == 1_000
+
+
 @pytest.mark.parametrize("value", [1_234_567, 123_456_789_003, -12_345, 9_007_199_254_740_993, 2**63 - 1, 2**64 - 1])
 def test_long_numbers_keep_their_digits_and_their_64_bits(value: int) -> None:
     found = others(value)
@@ -105,6 +118,17 @@ def test_identities_always_vary(name: str, value: Any) -> None:
 )
 def test_names_codes_and_what_is_not_understood_are_carried(value: Any) -> None:
     assert all(msgspec.json.encode(one) == msgspec.json.encode(value) for one in others(value))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("id", "summer"), ("key", "de-DE"), ("token", "12"), ("orderId", 12), ("id", "Group 12"), ("key", "/a/12")),
+        *(("paid", "abc-12"), ("monkey", "abc-12"), ("device", "mp3"), ("linkId", "abc-12")),
+    ],
+)
+def test_words_counts_and_short_texts_of_other_names_are_carried(name: str, value: Any) -> None:
+    assert set(others(value, name)) == {value}
 
 
 @pytest.mark.parametrize("name", ["clientId", "mailingId", "userListId", "linkId"])

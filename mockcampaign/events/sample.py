@@ -35,7 +35,11 @@ SHARED = ("clientId", "mailingId", "userListId", "linkId")
 """Fields that many mails have in common: they stay as they were captured."""
 
 IDENTIFIER_DIGITS_MIN = 4
-"""A number or text with fewer digits is a code or a count, and stays, unless it is one of `IDENTITIES`."""
+"""A number or text with fewer digits is a code or a count, and stays, unless its name says that it is an identifier."""
+
+_IDENTIFIER_NAME = re.compile(r"(?:^|[^A-Za-z]|[a-z0-9](?=[A-Z]))(?:[Ii]d|ID|(?i:uuid|guid|key|token))s?$")
+"""A text of letters and digits under such a name varies, however few of them there are."""
+
 
 _MOMENT_NAME = re.compile(r"(?i:created|modified|time|date|moment)(?!.*[iI]d$)|[a-z]At$|_at$|^(?:at|ts)$")
 _SECONDS = range(978_307_200, 4_102_444_800)  # 2001 to 2100
@@ -244,7 +248,7 @@ def _alphabets(name: str, value: str | int) -> tuple[str, ...] | None:
         return (*_similar(local), *at, *domain)
     digits = sum(symbol in _DIGITS for symbol in text)
     if not identity:
-        if not _is_plain(text) or digits < IDENTIFIER_DIGITS_MIN:
+        if not _is_plain(text) or (digits < IDENTIFIER_DIGITS_MIN and not _is_named_identifier(name, text)):
             return None
         if _VERSION.fullmatch(text) or _TIME_OF_DAY.fullmatch(text):
             return None
@@ -253,11 +257,12 @@ def _alphabets(name: str, value: str | int) -> tuple[str, ...] | None:
         return tuple(one if index in (14, 19) else _hexadecimal(one) for index, one in enumerate(text))
     if _HEXADECIMAL.fullmatch(text):
         return tuple(_hexadecimal(one) for one in text)
-    if any(_TOKEN_GROUP.fullmatch(group) for group in text.split("-")):
+    many = identity or digits >= IDENTIFIER_DIGITS_MIN
+    if many and any(_TOKEN_GROUP.fullmatch(group) for group in text.split("-")):
         return tuple(_UPPER + _DIGITS if one in _UPPER + _DIGITS else one for one in text)
     if isinstance(value, int):
         return _whole_number(text)
-    if digits == 0:
+    if digits < IDENTIFIER_DIGITS_MIN and not text.isdigit():
         return _similar(text)
     found = [_DIGITS if one in _DIGITS else one for one in text]
     if digits == len(text):
@@ -268,6 +273,12 @@ def _alphabets(name: str, value: str | int) -> tuple[str, ...] | None:
 def _is_plain(text: str) -> bool:
     """Whether it may be an identifier; else it is a name, a sentence, a path or a URL."""
     return text.isascii() and "/" not in text and " " not in text
+
+
+def _is_named_identifier(name: str, text: str) -> bool:
+    """Whether the name says so of a text of letters and digits; one of letters alone may be any word."""
+    mixed = any(symbol in _DIGITS for symbol in text) and any(symbol in _LOWER + _UPPER for symbol in text)
+    return mixed and bool(_IDENTIFIER_NAME.search(name))
 
 
 def _whole_number(text: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ be taken away. Hypothesis draws, and shrinks, all bytes in one go.
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import add
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from mockcampaign.events.people import Audience, person_address
 from mockcampaign.events.rates import Rates
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, MINUTE, SECOND
-from mockcampaign.strategies.edits import Edit, Event, edits_of
+from mockcampaign.strategies.edits import Edit, Event, edits_of, gaps_of
 
 Pins = dict[str, Any]
 
@@ -31,10 +32,17 @@ SHOWN_MAX = 20
 """Most events of a list that are shown whole. Hypothesis warns of what is longer than 30,000 characters."""
 
 GROUPS = 8
-"""An edit hits one event in so many, of those that are not alone: an odd one among many is what happens."""
+"""An edit hits one event in so many, or in as many as there may be: an odd one among many is what happens."""
 
-EDITS_MAX, EDITS_MAX_ALONE = 6, 3
-"""Most edits of one list, and of one event that is alone."""
+EDITS_MAX, EDITS_MAX_ALONE = 10, 3
+"""Most edits that fill fields, of one list, and of one event that is alone."""
+
+GAPS_MAX, GAPS_MAX_ALONE = 12, 6
+"""Most gaps of one list, and of one event that is alone.
+
+Hypothesis makes four of five examples from others, so that 100 are little more than 20 throws: what is to be met in
+nearly every run of that many has to be in about one throw of three.
+"""
 
 RECIPIENTS_MAX = 100
 """Most recipients of a drawn mailing."""
@@ -165,7 +173,7 @@ def _drawn_batch(
         draw(_SEEDS) if kind in DETAILS else 0,
     )
     drawn = draw(_bytes(min_size, max_size))
-    groups = GROUPS if wild and max_size > 1 else 1
+    groups = max(1, min(GROUPS, max_size)) if wild else 1
     made = Batch(_event(kind, seeds, byte // groups, index) for index, byte in enumerate(drawn))
     _pin(draw, made, pins)
     if wild:
@@ -207,10 +215,17 @@ def _bytes(min_size: int, max_size: int) -> SearchStrategy[bytes]:
 
 @lru_cache(maxsize=256)
 def _edits(editable: frozenset[str], groups: int) -> SearchStrategy[list[tuple[int, Edit]]]:
-    if groups == 1:
-        return st.lists(st.tuples(st.just(0), edits_of(editable, related=False)), max_size=EDITS_MAX_ALONE)
-    one = st.tuples(st.integers(0, groups - 1), edits_of(editable, related=True))
-    return st.lists(one, max_size=EDITS_MAX)
+    alone = groups == 1
+    group = st.just(0) if alone else st.integers(0, groups - 1)
+    filling = st.lists(
+        st.tuples(group, edits_of(editable, related=not alone)), max_size=EDITS_MAX_ALONE if alone else EDITS_MAX
+    )
+    gaps = [(number, gap) for gap in gaps_of(editable) for number in range(groups)]
+    if not gaps:
+        return filling
+    # In a list of their own: among all other edits, the absence of one field would be rare.
+    most = GAPS_MAX_ALONE if alone else GAPS_MAX
+    return st.builds(add, st.lists(st.sampled_from(gaps), max_size=most), filling)
 
 
 def _pin(draw: DrawFn, made: Batch, pins: Pins) -> None:

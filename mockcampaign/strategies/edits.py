@@ -111,16 +111,23 @@ _ODD_VALUES: tuple[Any, ...] = (
 )
 
 
+def gaps_of(editable: frozenset[str]) -> list[Edit]:
+    """All edits that take away one of the fields named, or its value, the simplest first.
+
+    Absence is there twice, as that is what consumers fail at most.
+    """
+    optional = [name for name in _OPTIONAL if name in editable]
+    absent, null = [Edit(_drop, name) for name in optional], [Edit(_set, (name, None)) for name in optional]
+    return absent + null + absent
+
+
 def edits_of(editable: frozenset[str], *, related: bool) -> SearchStrategy[Edit]:
-    """An edit that touches only the fields named; `related` says whether there may be an event before.
+    """An edit that fills only the fields named; `related` says whether there may be an event before.
 
     Simple ones come first: that is where they shrink to.
     """
-    optional = [name for name in _OPTIONAL if name in editable]
     names = [name for name in _NAMES if name in editable]
     choices: list[tuple[Change, Sequence[Any]]] = [
-        (_drop, optional),
-        (_set, [(name, None) for name in optional]),
         (_set, [("remoteAddress", address) for address in _ODD_ADDRESSES if "remoteAddress" in editable]),
         (_set, [(name, text) for text in _ODD_TEXTS for name in names]),
         (_set, [("recipientId", text) for text in _ODD_RECIPIENTS if "recipientId" in editable]),
