@@ -41,14 +41,14 @@ def test_a_bug_is_found_in_process(bug: str) -> None:
     assert FOUND[bug] in {*found.violated, *found.hazards}
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 @pytest.mark.parametrize("bug", [bug for bug in BUGS if bug not in IN_PROCESS or FOUND[bug] in SLOW_RULES])
 def test_a_bug_is_found_over_sockets(bug: str) -> None:
     found = judged(bug, 1, checked_over_loopback(bug, settings(1, rules=(FOUND[bug],))))
     assert FOUND[bug] in {*found.violated, *found.hazards}
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 @pytest.mark.parametrize("rule", [rule for rule in CULPRITS if CULPRITS[rule] in IN_PROCESS])
 def test_a_culprit_violates_its_rule_and_no_other_must_rule(rule: str) -> None:
     skipped = tuple({"drains-backlog", "keeps-answering", "refuses-in-equal-time"} - {rule})

@@ -277,9 +277,10 @@ def test_by_keyboard_alone(server: Server, page: Any, httpserver: HTTPServer) ->
     rows(page).nth(2).wait_for()
     page.locator("body").press("Tab")
     page.get_by_role("link", name="Skip to the deliveries").press("Enter")
+    page.wait_for_function("location.hash === '#deliveries'")
     for _ in range(3):
         page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.id") == "rows"
+    page.wait_for_function("document.activeElement.id === 'rows'")
     chosen = page.locator("[aria-selected=true]")
     for key, size in (("ArrowDown", "50"), ("ArrowDown", "100"), ("End", "100"), ("Home", "50"), ("ArrowUp", "50")):
         page.keyboard.press(key)
@@ -287,11 +288,11 @@ def test_by_keyboard_alone(server: Server, page: Any, httpserver: HTTPServer) ->
         assert page.locator("#rows").get_attribute("aria-activedescendant") == chosen.get_attribute("id")
     page.get_by_role("heading", name="Attempt 1 of webhook 1 open").wait_for()
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "detail-title"
+    page.wait_for_function("document.activeElement.id === 'detail-title'")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.id") == "copy-curl"
+    page.wait_for_function("document.activeElement.id === 'copy-curl'")
     page.keyboard.press("Escape")
-    assert page.evaluate("document.activeElement.id") == "rows"
+    page.wait_for_function("document.activeElement.id === 'rows'")
 
 
 @pytest.mark.slow

@@ -69,7 +69,7 @@ def test_scenarios_reproduce(bug: str, tmp_path: Path) -> None:
 LOADED = ("drops-what-overflows", "fills-a-buffer", "slow-for-each-event", "waits-on-the-loop")
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "bug", [name for name, bug in BUGS.items() if not bug.over_sockets and name not in (*CHOSEN, *LOADED)]
 )

@@ -446,8 +446,18 @@ class Bench:
             raise NotExercised("needs a command that restarts the consumer")
         await pause(after)
         await printed(parsed(command), "restart command", timeout=RESTART_TIMEOUT, output=False)
-        if not await wait_until_reachable(self.url, RESTART_TIMEOUT):
+        if not await wait_until_reachable(self.url, RESTART_TIMEOUT) or not await self._answers():
             raise CouldNotTellError(f"consumer {self.url}: not back {RESTART_TIMEOUT} ms after its restart")
+
+    async def _answers(self) -> bool:
+        """Whether the consumer gives its account again. A process that is being killed may still take connections."""
+        for _ in range(RESTART_TIMEOUT // SETTLE_POLL):
+            try:
+                await self.held()
+                return True
+            except CouldNotTellError:
+                await pause(SETTLE_POLL)
+        return False
 
     # The account
 
