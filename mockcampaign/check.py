@@ -34,6 +34,7 @@ from mockcampaign.report.results import (
     scenario_result,
 )
 from mockcampaign.transport import Transport
+from mockcampaign.words import counted
 
 
 async def check(
@@ -116,9 +117,11 @@ def headline(rules: list[Finding]) -> str:
     exercised = counts["pass"] + counts["fail"] + counts["warn"] + known
     hazards = f"{counts['warn']} hazard{'s' * (counts['warn'] != 1)}" if counts["warn"] else ""
     if counts["fail"]:
-        parts = [f"{counts['fail']} of {exercised} rules violated" + (f", {hazards}" if hazards else "")]
+        parts = [f"{counts['fail']} of {counted(exercised, 'rule')} violated" + (f", {hazards}" if hazards else "")]
     else:
-        parts = [f"no violation in {exercised} of {len(rules)} rules" + (f", but {hazards}" if hazards else "")]
+        parts = [
+            f"no violation in {exercised} of {counted(len(rules), 'rule')}" + (f", but {hazards}" if hazards else "")
+        ]
     reasons = Counter(
         finding.reason or ""
         for finding in rules
@@ -144,10 +147,10 @@ def _trouble(rules: list[Finding], settings: Settings) -> str | None:
         return "no rule was exercised"
     untold = [finding.id for finding in rules if finding.outcome == "could-not-tell"]
     if untold:
-        return f"{len(untold)} rules could not be told, first {untold[0]}"
+        return f"{counted(len(untold), 'rule')} could not be told, first {untold[0]}"
     open_musts = [finding.id for finding in rules if finding.level == "must" and finding.outcome == "not-exercised"]
     if settings.strict and open_musts:
-        return f"--strict, and {len(open_musts)} must-rules were not exercised, first {open_musts[0]}"
+        return f"--strict, and {counted(len(open_musts), 'must-rule')} not exercised, first {open_musts[0]}"
     return None
 
 

@@ -12,6 +12,7 @@ import pytest
 import requests
 from pytest_httpserver import HTTPServer
 
+from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
 from mockcampaign.server import control
 from mockcampaign.server.faults import FAULTS_MAX
@@ -76,6 +77,15 @@ def test_more_like_a_captured_event(server: Server, httpserver: HTTPServer, hook
     assert (wrong.status_code, wrong.json()["error"]) == (
         400,
         "like: its type is not click, allowed: an event of that type",
+    )
+
+
+def test_an_unknown_type_is_refused_with_those_that_there_are(server: Server) -> None:
+    refused = server.control("POST", "/emit", {"type": "opne"})
+    types = ", ".join(EventType)
+    assert (refused.status_code, refused.json()["error"]) == (
+        400,
+        f"Invalid enum value 'opne' - at `$.type`, allowed: {types}",
     )
 
 

@@ -421,7 +421,7 @@ class TestMisuse:
                 app.before_answer = asyncio.Event().wait
                 campaign.emit(campaign.webhook("open", target=app))
                 with pytest.raises(RunNotEndedError, match="run.. did not end within 200ms: it got .*s of virtual "
-                        "time far, with .* attempts, the last one: .*, and 1 events pending; raise mockcampaign_run_"):
+                        "time far, with .* attempts?, the last one: .*, and 1 event pending; raise mockcampaign_run_"):
                     campaign.run()
             """,
             "--mockcampaign-run-timeout=200ms",

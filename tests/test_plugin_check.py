@@ -93,7 +93,7 @@ def test_each_rule_is_a_sub_result(inner: Inner) -> None:
     text = result.stdout.str()
     assert all(f"_ test_bad [{rule}] _" in text for rule in wrong)
     assert "test_allowed [" not in text
-    assert "NOT COMPLIANT  1 of 1 rules violated; 1 needs a probe" in text
+    assert "NOT COMPLIANT  1 of 1 rule violated; 1 needs a probe" in text
     assert text.count("SUBFAILED") == len(wrong)
 
 

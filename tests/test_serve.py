@@ -235,7 +235,7 @@ def test_a_server_that_others_reach_sends_only_where_it_was_allowed_to(tmp_path:
         activated(server, target)
         control(server, "/emit", {"type": "open"})
         control(server, "/clock/advance", {"by": "1s"})
-        assert "1 events delivered" in server.end()
+        assert "1 event delivered" in server.end()
 
 
 def test_deliveries_over_https_need_a_trusted_certificate(tmp_path: Path) -> None:

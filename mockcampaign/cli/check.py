@@ -29,6 +29,7 @@ from mockcampaign.cli.terminal import (
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.model import EventType
+from mockcampaign.words import counted
 
 if TYPE_CHECKING:
     from mockcampaign.report.results import RunResult
@@ -166,7 +167,7 @@ def check(
             if not quiet:
                 bounds = f"at most {format_duration(settings.budget)} and some {EVENTS:,} events"
                 ids = f"clients from {CLIENT_IDS.start} and mailings from {MAILING_IDS.start} on"
-                click.echo(f"{len(examiner.rules)} rules, {bounds}, of {ids}\n")
+                click.echo(f"{counted(len(examiner.rules), 'rule')}, {bounds}, of {ids}\n")
             await examiner.run()
             if swept:
                 await sweep(examiner, url, transport=transport, settings=settings, source=source)

@@ -17,6 +17,7 @@ from mockcampaign.durations import format_moment, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_CLIENT_ID, HOUR, Policy
+from mockcampaign.words import counted
 
 if TYPE_CHECKING:
     from mockcampaign.events import Generator, Mailing, Rates
@@ -135,7 +136,9 @@ def generate(
     if describe is not None:
         from mockcampaign.events.plot import plot
 
-        describe.write_text(plot(description.timeline, f"{total:,} events from {format_moment(start)}"), "utf-8")
+        describe.write_text(
+            plot(description.timeline, f"{counted(total, 'event')} from {format_moment(start)}"), "utf-8"
+        )
         _print_table([*(engagement.rows() if engagement is not None and not types else ()), *description.rows()])
     return 0
 

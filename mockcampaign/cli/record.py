@@ -11,6 +11,7 @@ import click
 from mockcampaign.cli.options import EXISTING_FILE, NEW_FILE, DurationType
 from mockcampaign.cli.playing import journal_file, run_async, wire
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.words import counted
 
 
 @click.command()
@@ -77,5 +78,5 @@ def record(
             run_async(serve)
         finally:
             follower.close()
-    click.echo(f"recorded {recorder.events:,} events in {recorder.attempts:,} attempts")
+    click.echo(f"recorded {counted(recorder.events, 'event')} in {counted(recorder.attempts, 'attempt')}")
     return 0

@@ -86,7 +86,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             times = sum(entry.count for _, entry in violations)
             actual = f"{describe_outcome(violations[0][1])} ({times} attempt{'s' if times > 1 else ''})"
         else:
-            outcome, actual = "pass", f"so in all {sum(entry.count for _, entry in examined)} attempts"
+            times = sum(entry.count for _, entry in examined)
+            outcome, actual = "pass", f"so in all {times} attempts" if times > 1 else "so in the only attempt"
         return Finding(
             id=self.id,
             title=self.title,

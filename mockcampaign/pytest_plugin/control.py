@@ -26,6 +26,7 @@ from mockcampaign.pytest_plugin.surroundings import Passing
 from mockcampaign.pytest_plugin.targets import Settled, Target
 from mockcampaign.pytest_plugin.verdict import Violation, nothing_delivered, violations
 from mockcampaign.report.text import printable
+from mockcampaign.words import counted
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign, FaultInForce, MailingSent
@@ -390,8 +391,9 @@ class CampaignControl(ABC):
         last = f", the last one: {printable(attempts[-1].outcome.describe())}" if attempts else ""
         return (
             f"campaign.{what}() did not end within {format_duration(milliseconds)}: it got "
-            f"{format_duration(self.engine.now - began)} of virtual time far, with {len(attempts)} attempts{last}, and "
-            f"{len(self._account.pending)} events pending; raise mockcampaign_run_timeout, or lower the policy's "
+            f"{format_duration(self.engine.now - began)} of virtual time far, with "
+            f"{counted(len(attempts), 'attempt')}{last}, and {counted(len(self._account.pending), 'event')} pending; "
+            "raise mockcampaign_run_timeout, or lower the policy's "
             "timeout: @pytest.mark.mockcampaign(policy=mockcampaign.Policy(timeout=…))"
         )
 

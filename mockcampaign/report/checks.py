@@ -9,6 +9,7 @@ from mockcampaign.compliance.rules import Finding
 from mockcampaign.report.columns import PLAIN, Styled
 from mockcampaign.report.results import RunResult, ScenarioResult
 from mockcampaign.report.text import BAD, DOUBT, FAINT, GOOD, MARKS, STRONG, printable, timeline_lines
+from mockcampaign.words import counted
 
 WIDTH = 110
 """Longer lines are no pleasure to read, however wide the terminal."""
@@ -43,7 +44,8 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
     modelled = f" and {sums.modelled:,} modelled" if sums.modelled else ""
     yield [
         (
-            f"  {sums.attempts:,} attempts{modelled}, {sums.delivered:,} events delivered{took}, seed {result.seed}",
+            f"  {counted(sums.attempts, 'attempt')}{modelled}, "
+            f"{counted(sums.delivered, 'event')} delivered{took}, seed {result.seed}",
             FAINT,
         )
     ]

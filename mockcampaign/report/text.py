@@ -10,6 +10,7 @@ from mockcampaign.engine.journal import Began
 from mockcampaign.report.columns import PLAIN, Style, Styled, cells, fitted
 from mockcampaign.report.results import RunResult, ScenarioResult
 from mockcampaign.report.timeline import Line, timeline
+from mockcampaign.words import counted
 
 CAME_TO_MAX, ACTUAL_MAX = 200, 2_000
 """Characters of an outcome and of what was seen: a header that a consumer sends may be endless. The JSON report has all
@@ -57,12 +58,11 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
     for finding in [*result.expectations, *result.rules]:
         yield from _finding_lines(finding, verbosity)
     sums = result.deliveries
-    plural = "" if sums.attempts == 1 else "s"
-    modelled = f" and {sums.modelled} modelled" if sums.modelled else ""
+    modelled = f" and {sums.modelled:,} modelled" if sums.modelled else ""
     yield [
         (
-            f"  {sums.attempts} attempt{plural}{modelled}: {sums.delivered} events delivered, "
-            f"{sums.discarded} discarded, {sums.pending} pending",
+            f"  {counted(sums.attempts, 'attempt')}{modelled}: {counted(sums.delivered, 'event')} delivered, "
+            f"{sums.discarded:,} discarded, {sums.pending:,} pending",
             FAINT,
         )
     ]
@@ -77,7 +77,7 @@ def summary_lines(result: RunResult, *, verbosity: int = 0, width: int | None = 
     for scenario in result.scenarios:
         counts[scenario.verdict] += 1
     number = len(result.scenarios)
-    yield [(f"{number} scenario{'' if number == 1 else 's'}: ", STRONG)] + [
+    yield [(f"{counted(number, 'scenario')}: ", STRONG)] + [
         piece
         for index, (verdict, count) in enumerate(counts.items())
         for piece in [

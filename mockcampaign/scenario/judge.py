@@ -12,6 +12,7 @@ from mockcampaign.scenario.deliveries import CHECKS, Judged, verdict
 from mockcampaign.scenario.load import Expectation, Plan
 from mockcampaign.scenario.values import fits
 from mockcampaign.scenario.wording import described
+from mockcampaign.words import counted
 
 EMITTING = ("emit", "mailing", "replay", "verify")
 
@@ -86,8 +87,10 @@ def nothing_shown(plan: Plan, entries: Sequence[Entry], idle: bool) -> str | Non
             else ("no event was exported: no webhook of the emitted type was activated")
         )
     if not idle and "pending" not in expected:
+        were = "was" if len(account.pending) == 1 else "were"
         return (
-            f"{len(account.pending)} events were still due at the end: add `run: until-idle`, or expect them as pending"
+            f"{counted(len(account.pending), 'event')} {were} still due at the end: add `run: until-idle`, or expect "
+            "them as pending"
         )
     if not account.delivered and not expected & SHOWN_WITHOUT_DELIVERY:
         return "nothing was delivered, and nothing in the scenario says that nothing should be"
@@ -107,8 +110,12 @@ def _judge_consumer(expectation: Expectation, entries: Sequence[Entry]) -> Judge
     wrong = bool(difference.missing or difference.altered)
     if expectation.wanted == "exactly-once":
         wrong = bool(difference)
-    summary = difference.describe() if wrong else f"all {len(account.delivered)} delivered events"
+    summary = difference.describe() if wrong else _all_delivered(len(account.delivered))
     return verdict(not wrong), summary, (*account.evidence, position)
+
+
+def _all_delivered(number: int) -> str:
+    return f"all {number} delivered events" if number > 1 else counted(number, "delivered event")
 
 
 def webhook_ids(plan: Plan) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal
@@ -237,6 +238,19 @@ def header(request: Request, name: bytes) -> str | None:
     return None
 
 
+_UNKNOWN_WORD = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`", re.DOTALL)
+
+
+def _words_allowed(kind: Any, message: str) -> str:
+    """What a body's message leaves out: the words that its field may hold, where that holds another."""
+    found = _UNKNOWN_WORD.fullmatch(message)
+    info = msgspec.inspect.type_info(kind)
+    if found is None or not isinstance(info, msgspec.inspect.StructType):
+        return ""
+    [allowed] = [field.type for field in info.fields if field.encode_name == found[1]]
+    return f", allowed: {', '.join(allowed.cls)}" if isinstance(allowed, msgspec.inspect.EnumType) else ""
+
+
 async def _json_body(kind: Any, request: Request) -> Any:
     sent = content_type(request)
     if sent != JSON:
@@ -245,7 +259,8 @@ async def _json_body(kind: Any, request: Request) -> Any:
     try:
         return msgspec.json.decode(body or b"{}", type=kind)
     except msgspec.ValidationError as error:
-        raise RequestRefusedError(400, f"the body does not fit: {error}", (str(error),)) from None
+        message = f"{error}{_words_allowed(kind, str(error))}"
+        raise RequestRefusedError(400, f"the body does not fit: {message}", (message,)) from None
     except InvalidInputError as error:  # of values that check themselves
         raise RequestRefusedError(400, str(error), (str(error),)) from None
     except (msgspec.DecodeError, RecursionError) as error:

@@ -22,6 +22,7 @@ from mockcampaign.server.served import Prologue, ServedCampaign, Settings
 from mockcampaign.serving import base_url, listen, serve_until_signalled
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
+from mockcampaign.words import counted
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
@@ -170,7 +171,8 @@ def _tls_files(options: Options, stack: contextlib.ExitStack) -> tuple[tuple[str
 
 def _welcome(url: str, served: ServedCampaign, trust: Path | None) -> list[str]:
     speed = served.settings.speed
-    pace = "time moves only when told" if speed == 0 else f"{speed:g} virtual seconds in each second"
+    seconds = "second" if speed == 1 else "seconds"
+    pace = "time moves only when told" if speed == 0 else f"{speed:g} virtual {seconds} in each second"
     lines = [
         f"mockcampaign {__version__}, {pace}; Ctrl-C stops it",
         f"  REST API    {url}/rest/{served.accounts.client_ids[0]}",
@@ -183,8 +185,7 @@ def _welcome(url: str, served: ServedCampaign, trust: Path | None) -> list[str]:
 
 def _farewell(served: ServedCampaign) -> str:
     totals, pending = served.hub.totals, served.pending
-    attempts = f"{totals.attempts} attempt{'' if totals.attempts == 1 else 's'}"
     return (
-        f"stopped after {attempts}: {totals.delivered} events delivered, {totals.discarded} discarded, "
-        f"{pending} pending"
+        f"stopped after {counted(totals.attempts, 'attempt')}: {counted(totals.delivered, 'event')} delivered, "
+        f"{totals.discarded:,} discarded, {pending:,} pending"
     )
