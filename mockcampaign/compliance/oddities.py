@@ -73,7 +73,7 @@ def unknown_names(kind: EventType) -> list[Oddity]:
 def large_ids(kind: EventType) -> list[Oddity]:
     """Numbers of every width up to 64 bits."""
     names = ("userListId", "clientId", "mailingId", "subscriptionId", "linkId")
-    return list(_of(kind, names, (2**31, 2**32 + 1, 2**53 + 1, INT64_MAX)))
+    return list(_of(kind, names, (0, 2**31, 2**32 + 1, 2**53 + 1, INT64_MAX)))
 
 
 def recipient_ids(kind: EventType) -> list[Oddity]:

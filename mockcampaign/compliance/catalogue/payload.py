@@ -216,7 +216,7 @@ PAYLOAD = (
     ),
     _rule(
         "keeps-large-ids",
-        "Keeps ids beyond 2^53 exactly",
+        "Keeps ids of any size exactly, from 0 to beyond 2^53",
         "Ids are numbers, in the API description of 64 bits (vendor's API description).",
         "200, and each id kept to the last digit",
         _table(oddities.large_ids),
