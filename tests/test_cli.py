@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from commands import SCENARIO, mockcampaign, written
+from mockcampaign.cli import main
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
@@ -90,23 +91,82 @@ def test_a_broken_scenario_is_status_2_and_nothing_was_sent(tmp_path: Path) -> N
             ["run", "nowhere"],
             "mockcampaign: nowhere: does not exist, allowed: a scenario file, or a folder of *.scenario",
         ),
-        (["run", "."], "mockcampaign: .: no *.scenario.yaml file in this folder"),
-        (["run"], "Missing argument 'PATHS...'"),
-        (["rum"], "No such command 'rum'"),
+        (["run", "empty"], "mockcampaign: empty: no *.scenario.yaml file in this folder"),
+        (
+            ["run"],
+            "mockcampaign run: missing argument 'PATHS...', allowed: mockcampaign run [OPTIONS] PATHS...; "
+            "see mockcampaign run --help\n",
+        ),
+        (["rum"], "mockcampaign: unknown command 'rum', did you mean 'run'? (allowed: demo, check, rules, run, "),
+        (
+            ["--verson"],
+            "mockcampaign: unknown option '--verson', did you mean '--version'? (allowed: --version, -h, --h",
+        ),
+        (
+            ["serve", "--prot", "1"],
+            "mockcampaign serve: unknown option '--prot', did you mean '--port'? (allowed: --host, --port, ",
+        ),
+        (
+            ["run", ".", "--jobs", "0"],
+            "mockcampaign run: --jobs: 0, allowed: a number from 1 to 64; see mockcampaign run --help\n",
+        ),
+        (
+            ["serve", "--port", "http"],
+            "mockcampaign serve: --port: 'http', allowed: a number from 0 to 65535; see mockcampaign serve --help\n",
+        ),
+        (
+            ["schema", "repot"],
+            "mockcampaign schema: {report|events|scenario|reference}: 'repot', allowed: report, events, scenario, ref",
+        ),
+        (
+            ["replay", "nowhere"],
+            "mockcampaign replay: FILE: File 'nowhere' does not exist, allowed: a file that exists; see mockcampaign r",
+        ),
+        (
+            ["check", "http://a", "--scenarios", "three.scenario.yaml"],
+            "mockcampaign check: --scenarios: Directory 'three.scenario.yaml' is a file, allowed: a folder; see mockca",
+        ),
+        (
+            ["check", "http://a", "--basic-auth", "acme:two", "words"],
+            "mockcampaign check: got unexpected extra argument, allowed: mockcampaign check [OPTIONS] URL; see mockcam",
+        ),
+        (
+            ["check", "http://a", "--seed"],
+            "mockcampaign check: option '--seed' requires an argument; see mockcampaign check --help\n",
+        ),
         (
             ["run", ".", "--wait-for-consumer", "30"],
             "'30' is not a duration, allowed: 500ms, 90s, 10m, 2h, 3d or 1d12h",
         ),
-        (["run", ".", "--seed", "-1"], "-1 is not in the range 0<=x<="),
+        (["run", ".", "--seed", "-1"], "--seed: -1, allowed: a number from 0 to 9223372036854775807"),
         (["consumer", "--bug", "first-evnt-only"], "unknown bug 'first-evnt-only', did you mean 'first-event-only'?"),
         (["consumer", "--basic-auth", "acme"], "--basic-auth: no colon in it, allowed: USER:PASSWORD"),
     ],
 )
-def test_wrong_usage_is_status_2(tmp_path: Path, arguments: list[str], message: str) -> None:
-    done = mockcampaign(*arguments, folder=tmp_path)
+def test_wrong_usage_is_status_2_and_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    (tmp_path / "three.scenario.yaml").touch()
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["mockcampaign", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (2, "")
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+    assert "words" not in printed.err  # what a space has cut off a password
+
+
+def test_no_command_is_status_2_and_the_help(tmp_path: Path) -> None:
+    done = mockcampaign(folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "Start with: mockcampaign demo" in " ".join(done.stderr.split())
 
 
 def test_a_consumer_that_is_not_there_is_status_3_and_what_happened_is_reported(tmp_path: Path) -> None:

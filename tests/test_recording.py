@@ -342,6 +342,17 @@ def test_a_replay_before_a_consumer_that_takes_nothing_shows_nothing(tmp_path: P
     assert any("  open  create → created" in line for line in timeline)
 
 
+@pytest.mark.parametrize("target", [(), ("--target", "http://127.0.0.1:9/other")])
+def test_a_replay_can_wait_for_its_consumer(tmp_path: Path, target: tuple[str, ...]) -> None:
+    written(tmp_path)
+    with served(consumer_app()) as url:
+        mockcampaign("run", ".", "--journal", "j.jsonl", folder=tmp_path, CONSUMER_URL=url)
+    where = target[1] if target else f"{url}/hook"
+    done = mockcampaign("replay", "j.jsonl", *target, "--wait-for-consumer", "200ms", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == f"mockcampaign: consumer {where}: not reachable within 200ms\n"
+
+
 def test_a_replay_without_credentials_says_where_they_belong(tmp_path: Path) -> None:
     written(tmp_path, ("seed: 5\n", "seed: 5\npolicy: {event_age_max: 1m}\n"))
     with served(consumer_app()) as url:

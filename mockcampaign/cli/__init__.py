@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from mockcampaign import __version__
 from mockcampaign.cli.terminal import COULD_NOT_TELL, USAGE_ERROR, complain, failed, interrupted
+from mockcampaign.cli.usage import unknown_command, usage_line
 from mockcampaign.errors import CouldNotTellError, MockcampaignError
 
 COMMANDS = {
@@ -45,6 +46,23 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"mockcampaign.cli.{cmd_name}"), cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS:
+            raise unknown_command(args[0], list(COMMANDS), ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            if error.ctx is None and command is not None:
+                # Not every error of click's parser says where it happened.
+                error.ctx = click.Context(command, parent=ctx, info_name=ctx.invoked_subcommand)
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -63,11 +81,14 @@ def cli() -> None:
 def main() -> NoReturn:
     """The console script."""
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main(prog_name="mockcampaign", standalone_mode=False)
     except click.exceptions.Abort:
         status = interrupted()
-    except click.ClickException as error:
+    except getattr(click.exceptions, "NoArgsIsHelpError", ()) as error:
         error.show()
+        status = USAGE_ERROR
+    except click.ClickException as error:
+        click.echo(usage_line(error), err=True)
         status = USAGE_ERROR
     except KeyboardInterrupt:
         status = interrupted()

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.credentials import credentials
-from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options
+from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options, wait_option
 from mockcampaign.cli.playing import reported, run_async, wire
 from mockcampaign.cli.progress import Counting
 from mockcampaign.cli.terminal import (
@@ -61,7 +62,7 @@ class _Names(click.ParamType[tuple[str, ...]]):
 @click.option("--settle", type=DurationType(), default="0s", help="How long the account may lag behind, such as 5s.")
 @click.option("--budget", type=DurationType(), default="2m", show_default=True, help="How long all may take.")
 @click.option("--client-id", type=click.IntRange(1, 2**53), help="The clientId of the events.")
-@click.option("--wait-for-consumer", type=DurationType(), default=0, help="Let the consumer start first, such as 30s.")
+@wait_option
 @click.option("--strict", is_flag=True, help="Hazards fail it; must-rules that were not exercised are status 3.")
 @click.option("--explain", is_flag=True, help="Whole timelines, and how to see a violation again.")
 @click.option("--scenarios", type=FOLDER, help="Write a scenario file for each violation into this folder.")
@@ -109,7 +110,6 @@ def check(
     from mockcampaign.report.results import exit_status
     from mockcampaign.transport import Transport, wall
     from mockcampaign.transport.address import parse_address
-    from mockcampaign.transport.wire import wait_until_reachable
 
     parse_address(url)
     if probe_url is not None:
@@ -159,8 +159,7 @@ def check(
 
     async def examine() -> None:
         nonlocal examiner
-        if wait_for_consumer and not await wait_until_reachable(url, wait_for_consumer):
-            raise CouldNotTellError(f"consumer {url}: not reachable within {format_duration(wait_for_consumer)}")
+        await playing.wait_for_consumer(url, wait_for_consumer)
         async with wire(ca_file, not insecure) as transport:
             source = account(transport)
             examiner = Examiner(url, transport=transport, settings=settings, source=source, told=told)

@@ -32,6 +32,14 @@ class DurationType(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
+def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What all commands have that begin with a consumer that may not be there yet. The command gets milliseconds."""
+    with_wait: Callable[..., Any] = click.option(
+        "--wait-for-consumer", type=DurationType(), default=0, help="Let the consumer start first, such as 30s."
+    )(command)
+    return with_wait
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
     """The files that the result of a run goes to; None: not asked for."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mockcampaign.cli.ci import announce
 from mockcampaign.cli.terminal import print_lines
-from mockcampaign.errors import InvalidInputError
+from mockcampaign.durations import format_duration
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
 
 if TYPE_CHECKING:
     from mockcampaign.cli.options import Outputs
@@ -102,6 +103,15 @@ async def wire(ca_file: Path | None, verify: bool) -> AsyncIterator[WireTranspor
         yield transport
     finally:
         await transport.aclose()
+
+
+async def wait_for_consumer(url: str, patience: int) -> None:
+    """Let the consumer start, within so many milliseconds; 0: do not wait. Raises `CouldNotTellError` where it does
+    not."""
+    from mockcampaign.transport.wire import wait_until_reachable
+
+    if patience and not await wait_until_reachable(url, patience):
+        raise CouldNotTellError(f"consumer {url}: not reachable within {format_duration(patience)}")
 
 
 def run_async(main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.credentials import credentials
-from mockcampaign.cli.options import EXISTING_FILE, Outputs, output_options
+from mockcampaign.cli.options import EXISTING_FILE, Outputs, output_options, wait_option
 from mockcampaign.cli.playing import print_scenario, run_async, summed_up, wire
-from mockcampaign.cli.terminal import columns, interrupted, print_lines, use_color
+from mockcampaign.cli.terminal import INTERRUPTED, columns, interrupted, print_lines, use_color
 from mockcampaign.errors import CouldNotTellError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--target", metavar="URL", help="Send to this consumer; else to where the journal's webhooks led.")
 @click.option("--basic-auth", metavar="USER:PASSWORD", envvar="REPLAY_BASIC_AUTH", help="Credentials of all webhooks.")
 @click.option("--key-auth", metavar="NAME:VALUE", envvar="REPLAY_KEY_AUTH", help="The same as a header of its own.")
+@wait_option
 @click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
@@ -39,6 +41,7 @@ def replay(
     target: str | None,
     basic_auth: str | None,
     key_auth: str | None,
+    wait_for_consumer: int,
     strict: bool,
     ca_file: Path | None,
     insecure: bool,
@@ -62,6 +65,8 @@ def replay(
     status: int | None = None
 
     async def play_all() -> None:
+        for url in _targets(recorded, target):
+            await playing.wait_for_consumer(url, wait_for_consumer)
         for one in recorded:
             async with wire(ca_file, not insecure) as transport:
                 try:
@@ -74,9 +79,21 @@ def replay(
             run_async(play_all)
     except (KeyboardInterrupt, asyncio.CancelledError):
         status = interrupted()
+    if not results:
+        return INTERRUPTED
     result = summed_up(results, outputs)
     print_lines(summary_lines(result, verbosity=verbose - quiet, width=columns()), color)
     return exit_status(result) if status is None else status
+
+
+def _targets(recorded: Sequence[Recorded], target: str | None) -> list[str]:
+    """The consumers that are sent to."""
+    from mockcampaign.engine.journal import WebhookChanged
+
+    if target is not None:
+        return [target]
+    entries = [entry for one in recorded for entry in one.entries if isinstance(entry, WebhookChanged)]
+    return list(dict.fromkeys(entry.target_url for entry in entries if entry.command == "create"))
 
 
 async def _play(

@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import EXISTING_FILE, NEW_FILE, DurationType, Outputs, common_options
-from mockcampaign.cli.playing import journal_file, play, print_scenario, run_async, seeds, summed_up, wire
+from mockcampaign.cli.options import EXISTING_FILE, NEW_FILE, Outputs, common_options, wait_option
+from mockcampaign.cli.playing import (
+    journal_file,
+    play,
+    print_scenario,
+    run_async,
+    seeds,
+    summed_up,
+    wait_for_consumer,
+    wire,
+)
 from mockcampaign.cli.progress import progress
 from mockcampaign.cli.terminal import (
     COULD_NOT_TELL,
@@ -25,7 +34,6 @@ from mockcampaign.cli.terminal import (
     print_lines,
     use_color,
 )
-from mockcampaign.durations import format_duration
 from mockcampaign.errors import CouldNotTellError, InvalidInputError, MockcampaignError
 
 if TYPE_CHECKING:
@@ -64,7 +72,7 @@ class _Options:
 @click.option("--dry-run", is_flag=True, help="Show what would happen, and touch nothing.")
 @click.option("--watch", is_flag=True, help="Run again whenever a scenario changes.")
 @click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
-@click.option("--wait-for-consumer", type=DurationType(), default=0, help="Let the consumer start first, such as 30s.")
+@wait_option
 @click.option("--app", metavar="MODULE:NAME", help="Call this ASGI or WSGI application instead of the consumer's URL.")
 @click.option("--journal", type=NEW_FILE, help="Write down here what happens, while it happens; `judge` reads it.")
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
@@ -147,15 +155,13 @@ async def _play_all(
     plans: list[Plan], options: _Options, writer: JournalWriter | None, done: Callable[[ScenarioResult], None]
 ) -> None:
     from mockcampaign.cli.jobs import play_all
-    from mockcampaign.transport.wire import wait_until_reachable
 
     seed_of = seeds(options.seed)
     async with progress(len(plans)) as watch, _application(options) as application:
 
         async def play_one(plan: Plan, done: Callable[[ScenarioResult], None]) -> None:
-            url, patience = plan.scenario.consumer.url, options.wait_for_consumer
-            if application is None and patience and not await wait_until_reachable(url, patience):
-                raise CouldNotTellError(f"consumer {url}: not reachable within {format_duration(patience)}")
+            if application is None:
+                await wait_for_consumer(plan.scenario.consumer.url, options.wait_for_consumer)
             async with contextlib.AsyncExitStack() as stack:
                 transport: Transport | None = application
                 if transport is None:
