@@ -53,6 +53,8 @@ class Judged:
     """Should-rules."""
     untold: tuple[str, ...]
     not_exercised: tuple[str, ...]
+    reasons: tuple[str, ...]
+    """Why something was not exercised, or could not be told."""
     milliseconds: int
 
     @property
@@ -67,7 +69,9 @@ def judged(name: str, seed: int, result: RunResult, milliseconds: int = 0) -> Ju
     def of(*outcomes: str) -> tuple[str, ...]:
         return tuple(finding.id for finding in result.rules if finding.outcome in outcomes)
 
-    return Judged(name, seed, of("fail"), of("warn"), of("could-not-tell"), of("not-exercised"), milliseconds)
+    reasons = tuple(f"{finding.id}: {finding.reason}" for finding in result.rules if finding.reason is not None)
+    untold, not_exercised = of("could-not-tell"), of("not-exercised")
+    return Judged(name, seed, of("fail"), of("warn"), untold, not_exercised, reasons, milliseconds)
 
 
 def settings(seed: int, **changes: Any) -> Settings:

@@ -38,14 +38,14 @@ def test_every_rule_has_a_culprit_and_every_bug_its_rule() -> None:
 @pytest.mark.parametrize("bug", [bug for bug in IN_PROCESS if FOUND[bug] not in SLOW_RULES])
 def test_a_bug_is_found_in_process(bug: str) -> None:
     found = judged(bug, 1, checked_in_process(bug, settings(1, rules=(FOUND[bug],), **few(bug))))
-    assert FOUND[bug] in {*found.violated, *found.hazards}
+    assert FOUND[bug] in {*found.violated, *found.hazards}, found.reasons
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("bug", [bug for bug in BUGS if bug not in IN_PROCESS or FOUND[bug] in SLOW_RULES])
 def test_a_bug_is_found_over_sockets(bug: str) -> None:
     found = judged(bug, 1, checked_over_loopback(bug, settings(1, rules=(FOUND[bug],))))
-    assert FOUND[bug] in {*found.violated, *found.hazards}
+    assert FOUND[bug] in {*found.violated, *found.hazards}, found.reasons
 
 
 @pytest.mark.matrix
@@ -69,7 +69,24 @@ def test_a_should_rule_warns(rule: str) -> None:
 def test_the_catalogue_finds_bugs_that_it_was_not_written_against(name: str) -> None:
     app = variant_app(name)
     chosen = settings(1, rules=FOUND_BY[name], **few(name))
-    assert judged(name, 1, checked("http://consumer.test", lambda: AsgiTransport(app), chosen)).caught
+    found = judged(name, 1, checked("http://consumer.test", lambda: AsgiTransport(app), chosen))
+    assert found.caught, found.reasons
+
+
+def test_who_loses_one_of_the_ordinary_events_already_is_found_all_the_same() -> None:
+    app = variant_app("hash-of-16-bits")
+    # At this moment, two of the rule's first hundred events are taken for others.
+    chosen = settings(1, rules=("drains-backlog",), now=1_795_517_978_000)
+    found = judged("hash-of-16-bits", 1, checked("http://consumer.test", lambda: AsgiTransport(app), chosen))
+    assert found.violated == ("drains-backlog",), found.reasons
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_lists_of_one_length_are_sent_whatever_is_drawn(seed: int) -> None:
+    app = variant_app("recognises-lengths")
+    chosen = settings(seed, rules=("stores-before-answering",))
+    found = judged("recognises-lengths", seed, checked("http://consumer.test", lambda: AsgiTransport(app), chosen))
+    assert found.violated == ("stores-before-answering",), found.reasons
 
 
 def in_process(name: str) -> Any:
@@ -83,7 +100,7 @@ def in_process(name: str) -> Any:
 def test_a_correct_consumer_is_not_accused_in_process(name: str) -> None:
     chosen = settings(1, skip=("drains-backlog", "refuses-in-equal-time"), examples=5)
     found = judged(name, 1, checked("http://consumer.test", lambda: in_process(name), chosen))
-    assert (found.violated, found.untold) == ((), ())
+    assert (found.violated, found.untold) == ((), ()), found.reasons
 
 
 @pytest.mark.slow
@@ -93,4 +110,4 @@ def test_a_correct_consumer_is_not_accused(name: str) -> None:
     if lacking is not None and "CI" not in os.environ:
         pytest.skip(lacking)
     found = judged(name, 1, checked_over_loopback(name, settings(1, timeout=10_000)))
-    assert (found.violated, found.untold) == ((), ())
+    assert (found.violated, found.untold) == ((), ()), found.reasons

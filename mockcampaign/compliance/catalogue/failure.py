@@ -129,9 +129,8 @@ async def _keeps_answering(bench: Bench) -> Examined:
 
 
 async def _drains(bench: Bench) -> Examined:
+    # Whether all of it is processed is seen at the end: who loses one event in thousands may lose one of these, too.
     await bench.must_deliver(bench.events(100))
-    if bench.has_probe:
-        await bench.must_process(100)
     bench.outage(HOUR)
     events: list[Event] = []
     for _ in range(BACKLOG // 1_000):
@@ -205,6 +204,7 @@ FAILURE = (
         expected="every list taken, without a limit of the consumer's own making more of them wait",
         rests_on=(
             "acknowledges-after-full-list",
+            "stores-before-answering",
             "takes-every-size",
             "processes-every-event",
             "takes-reused-connection",
