@@ -247,6 +247,11 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         ([200], [1, 1, 1]),
         ([200], [1, 1]),
     ),
+    "keys-without-links": (
+        seen([event(1, type="click", linkId=1), event(1, type="click", linkId=2), event(1, type="open")]),
+        ([200], [1, 1, 1]),
+        ([200], [1, 1]),
+    ),
     "keys-on-device-and-created": (seen([event(1), event(2, created=1_001)]), ([200], [1, 2]), ([200], [1])),
     # poison
     "requires-device": (seen([event(1), without("device")]), ([200], [1, 0]), ([500], [])),
@@ -394,6 +399,7 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
     "reads-once": (sent(encoded(event()), faults=(Chunked(chunk_bytes=10),)), (200, 1), (400, 0)),
     "refuses-expect": (sent(headers=(*RIGHT, ("Expect", "100-continue"))), (200, 1), (417, 0)),
     "accepts-any-method": (sent(method="PUT"), (405, 0), (200, 1)),
+    "shows-a-page": (sent(method="GET"), (405, 0), (200, 0)),
 }
 """What is done to the consumer; what the right one shows, and what the one with the bug shows."""
 

@@ -26,6 +26,9 @@ from mockcampaign.transport.faults import NewConnection, StallBody
 from mockcampaign.transport.wall import pause
 from mockcampaign.transport.wire import WireTransport
 
+_READING = ("GET", "HEAD")
+"""Methods that ask for what is there."""
+
 _RFC = "How Campaign frames its requests is not documented; whatever HTTP/1.1 allows may come (assumed)"
 
 
@@ -106,19 +109,30 @@ async def _methods(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(1))
     if bench.has_probe:
         await bench.must_process(1)
-    for method in ("PUT", "PATCH", "DELETE", "GET"):
+    for method in ("PUT", "PATCH", "DELETE", *_READING):
         events = bench.events(1)
         bench.expect_events_of(events)
         outcome = await bench.request("a list", body_of(events), method=method)
         command = curl(bench.url, body_of(events), bench.settings.authentication, method=method)
-        # A page for those who look at the address is nobody's harm.
-        if isinstance(outcome, Responded) and outcome.status < 300 and method != "GET":
+        # A page for those who look at the address is another rule's affair.
+        if isinstance(outcome, Responded) and outcome.status < 300 and method not in _READING:
             return violated(f"{outcome.describe()} to {method}", curl=command)
         if bench.has_probe:
             difference = await bench.difference()
             if difference:
                 return violated(f"{method} was processed: {difference.describe()}", curl=command)
-    return holds("PUT, PATCH, DELETE and GET were not taken for lists")
+    return holds("PUT, PATCH, DELETE, GET and HEAD were not taken for lists")
+
+
+async def _reading(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(1))
+    for method in _READING:
+        body = body_of(bench.events(1))
+        outcome = await bench.request("a list", body, method=method)
+        if isinstance(outcome, Responded) and outcome.status < 300:
+            command = curl(bench.url, body, bench.settings.authentication, method=method)
+            return violated(f"{outcome.describe()} to a list by {method}", curl=command)
+    return holds("lists by GET and HEAD were refused")
 
 
 async def _two_at_once(bench: Bench) -> Examined:
@@ -297,13 +311,27 @@ HTTP = (
     _framing(
         "refuses-other-methods",
         "Takes lists from POST only",
-        "an error status to PUT, PATCH and DELETE, and nothing processed of theirs or of GET's",
+        "an error status to PUT, PATCH and DELETE, and nothing processed of theirs, of GET's or of HEAD's",
         _methods,
         "Route POST only.",
         "@app.post('/hook')",
         requirement="Event data comes by POST (vendor's webhook guide).",
         stage=3,
         relies_on=("list",),
+    ),
+    Rule(
+        id="refuses-reading",
+        family="http",
+        level="should",
+        title="Refuses lists by GET and HEAD",
+        requirement="Event data comes by POST (vendor's webhook guide). A redirect on the way, such as one to https, "
+        "makes a GET of a POST, less its body (RFC 9110, 15.4): a 200 to that says success for a list that is lost.",
+        expected="405 or another error status to GET and HEAD",
+        examine=_reading,
+        relies_on=("list",),
+        fix="Route POST only, and give a page that people or monitors look at an address of its own.",
+        example="@app.get('/health')",
+        stage=3,
     ),
     _framing(
         "serves-webhooks-at-once",

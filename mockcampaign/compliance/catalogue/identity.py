@@ -88,6 +88,36 @@ async def _open_and_click(bench: Bench) -> Examined:
     return holds("an open and a click of one mail in one millisecond: both kept")
 
 
+async def _links(bench: Bench) -> Examined:
+    click = EventType.CLICK
+    if bench.type == click:
+        await bench.must_process(1)
+    else:
+        ordinary = await bench.deliver(bench.events(1, click), number=_click_webhook(bench), attempts=3)
+        if not ordinary.accepted:
+            raise NotExercised(f"the consumer takes no clicks: {ordinary.describe()}")
+        if await bench.difference():
+            raise NotExercised("even an ordinary click is not processed as it should be")
+    first, again = bench.events(2, click)
+    other = {name: _OTHER[name] for name in ("linkId", "linkUrl")}
+    # In one list and in two: what compares with the store alone keeps the former, or the latter.
+    lists = [[first, {**first, **other}], [again], [{**again, **other}]]
+    for events in lists:
+        await bench.must_deliver(events, number=_click_webhook(bench))
+    difference = await bench.difference()
+    if difference:
+        return violated(f"clicks on two links of one mail in one millisecond: {difference.describe()}")
+    return holds("clicks on two links of one mail in one millisecond: both kept")
+
+
+def _click_webhook(bench: Bench) -> int:
+    if bench.type == EventType.CLICK:
+        return 0
+    bench.webhook(0)
+    bench.webhook(1, EventType.CLICK)
+    return 1
+
+
 def _kept_rule(rule_id: str, title: str, expected: str, examine: Examine, *rests_on: str) -> Rule:
     return Rule(
         id=rule_id,
@@ -142,6 +172,27 @@ _KEPT = (
         "keeps-second-act",
         "keeps-same-moment",
         "keeps-same-mail-same-moment",
+    ),
+    Rule(
+        id="keeps-clicks-on-two-links",
+        family="identity",
+        level="must",
+        title="Keeps clicks on two links of one mail in the same millisecond",
+        requirement=f"{_NO_ID} That a click names its link is assumed, as the guide shows none; a click on another "
+        "link is another act, and programs that try all links of a mail click on them at once.",
+        expected="both kept: linkId and linkUrl are fields like all others",
+        needs=("probe",),
+        examine=_links,
+        relies_on=("list", "retry", "fields"),
+        rests_on=(
+            "keeps-fields",
+            "keeps-second-act",
+            "keeps-same-moment",
+            "keeps-same-mail-same-moment",
+            "keeps-open-and-click",
+        ),
+        fix=_FIX,
+        example=_EXAMPLE,
     ),
 )
 

@@ -60,6 +60,17 @@ class AcceptsAnyMethod(Consumer):
     methods = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
+class ShowsAPage(Consumer):
+    """For those who look whether it is there, at the same address."""
+
+    methods = ("GET", "POST")
+
+    async def take(self, request: Request) -> Response:
+        if request.method != "POST":
+            return Response("This is the webhook of Acme.")
+        return await super().take(request)
+
+
 class ReadsUnderALock(Consumer):
     """One list at a time, from its first byte on."""
 
@@ -94,6 +105,7 @@ BUGS: Mapping[str, Bug] = {
     "reads-once": Bug("takes for the body what one reading gives, and answers 400 where that is a part", ReadsOnce),
     "refuses-expect": Bug("answers 417 to Expect: 100-continue", RefusesExpect),
     "accepts-any-method": Bug("takes lists from GET, PUT, PATCH and DELETE as well", AcceptsAnyMethod),
+    "shows-a-page": Bug("answers 200 to GET, for those who look whether it is there", ShowsAPage),
     "reads-under-a-lock": Bug(
         "holds a lock while a body comes, so that a slow one holds up all others", ReadsUnderALock
     ),

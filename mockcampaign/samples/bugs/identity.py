@@ -36,6 +36,10 @@ def _all_but_type(event: Event) -> Any:
     )
 
 
+def _all_but_links(event: Event) -> Any:
+    return sorted((name, msgspec.json.encode(event[name])) for name in event if name not in ("linkId", "linkUrl"))
+
+
 def _second(event: Event) -> Any:
     created = event.get("created")
     return created // 1_000 if isinstance(created, int) else created
@@ -73,6 +77,10 @@ BUGS: Mapping[str, Bug] = {
     "keys-without-type": Bug(
         "compares all that opens and clicks have in common, and drops a click in the millisecond of its open",
         keyed(_all_but_type),
+    ),
+    "keys-without-links": Bug(
+        "compares all that opens and clicks have in common, and drops one of two links that are clicked at once",
+        keyed(_all_but_links),
     ),
     "keys-on-device-and-created": Bug(
         "takes address, browser and moment for an event id, and drops what others do behind the same proxy",
