@@ -45,7 +45,7 @@ OWNERS = {
     "starlette": {
         "recording.proxy",
         "samples",
-        *(f"server.{name}" for name in ("api", "app", "control", "guard", "operations", "rest", "stream")),
+        *(f"server.{name}" for name in ("api", "app", "call", "control", "guard", "operations", "stream")),
     },
     "trustme": {"server.tls"},
     "uvicorn": {"serving"},

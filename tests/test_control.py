@@ -15,8 +15,8 @@ from pytest_httpserver import HTTPServer
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
 from mockcampaign.server import control
+from mockcampaign.server.call import BODY_BYTES_MAX
 from mockcampaign.server.faults import FAULTS_MAX
-from mockcampaign.server.operations import BODY_BYTES_MAX
 from mockcampaign.transport.faults import FAULTS
 from servers import CLIENT, OTHER_CLIENT, Server, running_server
 

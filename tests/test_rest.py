@@ -13,7 +13,7 @@ from pytest_httpserver import HTTPServer
 
 from mockcampaign.model import EventType
 from mockcampaign.policy import Policy
-from mockcampaign.server.operations import BODY_BYTES_MAX, VENDOR_JSON
+from mockcampaign.server.call import BODY_BYTES_MAX, VENDOR_JSON
 from servers import CLIENT, OTHER_CLIENT, PASSWORD, USER, Server, running_server
 
 TARGET = "http://127.0.0.1:9/hook"

@@ -8,7 +8,7 @@ import hmac
 
 import msgspec
 
-from mockcampaign.server.operations import RequestRefusedError
+from mockcampaign.server.call import RequestRefusedError
 
 REALM = "mockcampaign"
 KNOWN_MAX = 1_000
@@ -31,7 +31,7 @@ class Accounts:
 
     def __init__(self, users_of_client: dict[int, tuple[User, ...]]) -> None:
         self._users_of_client = users_of_client
-        self._known: dict[tuple[int, str | None], User] = {}
+        self._known: dict[tuple[int, str], User] = {}
         """Users by what they were authenticated with: the same client sends the same header again and again."""
 
     @property
@@ -43,7 +43,7 @@ class Accounts:
         """All passwords, for whoever has to keep them out of an output."""
         return [user.password for users in self._users_of_client.values() for user in users]
 
-    def authenticated(self, client_id: int, authorization: str | None) -> User:
+    def authenticated(self, client_id: int, authorization: str) -> User:
         """Raises `RequestRefusedError` with 401 unless the header names a user of the client with the right password.
 
         A client that does not exist is answered alike: who cannot log in learns nothing.
@@ -65,8 +65,8 @@ class Accounts:
         )
 
 
-def _credentials(authorization: str | None) -> tuple[bytes, bytes]:
-    scheme, _, token = (authorization or "").partition(" ")
+def _credentials(authorization: str) -> tuple[bytes, bytes]:
+    scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "basic":
         return b"", b""
     try:

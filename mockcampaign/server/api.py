@@ -1,17 +1,18 @@
-"""An API as a table of operations, and the routes made from it."""
+"""An API as a table of operations, and how a request finds its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from mockcampaign.server.operations import Operation, Parameter, Performer, RequestRefusedError
+from mockcampaign.server.call import Call, RequestRefusedError
+from mockcampaign.server.guard import API_HEADERS, adding
+from mockcampaign.server.operations import Operation, Parameter, Performer
 from mockcampaign.server.served import ServedCampaign
 
 
@@ -30,70 +31,101 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     """Of an answer."""
     secured: bool
     """Whether it asks for credentials."""
-    admit: Callable[[ServedCampaign, Request], dict[str, Any]]
+    admit: Callable[[ServedCampaign, Call], dict[str, Any]]
     """Refuses a request of nobody who may; returns what operations are given besides their own parameters."""
     error_body: Callable[[RequestRefusedError], bytes]
-    content_type: Callable[[Request], str]
-
-    def routes(self, served: ServedCampaign) -> list[Route]:
-        """One for each path, and one for all others under the prefix."""
-        by_path: dict[str, dict[str, Operation]] = {}
-        for operation in self.operations:
-            by_path.setdefault(operation.path, {})[operation.method] = operation
-        paths = [Route(self.prefix + path, _Path(self, served, methods)) for path, methods in by_path.items()]
-        first = self.prefix.split("/")[1]
-        return [*paths, Route(f"/{first}/{{rest:path}}", _Nothing(self))]
+    content_type: Callable[[Call], str]
 
 
-class _Path:
-    """All methods of one path, as an ASGI application."""
+class Branch(msgspec.Struct):
+    """What may follow a part of a path."""
 
-    def __init__(self, api: Api, served: ServedCampaign, methods: dict[str, Operation]) -> None:
+    name: str = ""
+    """Of the parameter that this segment stands for, where it is one."""
+    fixed: dict[str, Branch] = {}
+    named: Branch | None = None
+    performers: dict[str, Performer] = {}
+    """By their methods; empty where no path ends."""
+
+
+class AnsweredApi:
+    """Answers the requests of one API. Paths are looked up segment by segment; regular expressions take longer."""
+
+    def __init__(self, api: Api, served: ServedCampaign) -> None:
         self._api = api
         self._served = served
-        performers = {method: Performer(operation) for method, operation in methods.items()}
-        self._performers = performers | ({"HEAD": performers["GET"]} if "GET" in performers else {})
+        self._root = Branch()
+        self.first_segment = _segments(api.prefix)[0]
+        for operation in api.operations:
+            performers = self._branch(_segments(api.prefix + operation.path)).performers
+            performers[operation.method] = Performer(operation)
+            if operation.method == "GET":
+                performers["HEAD"] = performers["GET"]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+    def _branch(self, segments: list[str]) -> Branch:
+        branch = self._root
+        for segment in segments:
+            if segment.startswith("{"):
+                branch.named = branch.named or Branch(segment[1:-1])
+                branch = branch.named
+            else:
+                branch = branch.fixed.setdefault(segment, Branch())
+        return branch
+
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send, segments: Sequence[str], headers: Mapping[bytes, bytes]
+    ) -> None:
+        """Like an ASGI application, but told the path's segments and the headers."""
+        call = Call(scope, headers, receive)
+        api = self._api
         try:
-            response = await self._answer(request)
+            performer = self._performer(call, segments)
+            body = await performer.perform(self._served, call, api.admit(self._served, call))
         except RequestRefusedError as refused:
-            response = refusal(self._api, request, refused)
+            more = [(name.lower().encode(), text.encode()) for name, text in refused.headers.items()]
+            await _answer(send, refused.status, api.error_body(refused), api.content_type(call), more)
         except ClientDisconnect:
             return
-        await response(scope, receive, send)
+        else:
+            if isinstance(body, Response):
+                await body(scope, receive, adding(API_HEADERS, send))
+            else:
+                await _answer(send, performer.operation.success, body, api.content_type(call))
 
-    async def _answer(self, request: Request) -> Response:
-        performer = self._performers.get(request.method)
+    def _performer(self, call: Call, segments: Sequence[str]) -> Performer:
+        branch = self._root
+        for segment in segments:
+            following = branch.fixed.get(segment)
+            if following is None and segment and branch.named is not None:
+                following = branch.named
+                call.path[following.name] = segment
+            if following is None:
+                raise _no_such_path()
+            branch = following
+        if not branch.performers:
+            raise _no_such_path()
+        performer = branch.performers.get(call.method)
         if performer is None:
-            allowed = ", ".join(sorted(self._performers))
+            allowed = ", ".join(sorted(branch.performers))
             raise RequestRefusedError(
-                405, f"method {request.method} is not supported, allowed: {allowed}", headers={"Allow": allowed}
+                405, f"method {call.method} is not supported, allowed: {allowed}", headers={"Allow": allowed}
             )
-        api, served = self._api, self._served
-        body = await performer.perform(served, request, api.admit(served, request))
-        if isinstance(body, Response):
-            return body
-        return Response(
-            body, performer.operation.success, media_type=None if body is None else api.content_type(request)
-        )
+        return performer
 
 
-class _Nothing:
-    """Paths that have no operation."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        refused = RequestRefusedError(404, "no such path; all operations stand at /docs")
-        await refusal(self._api, request, refused)(scope, receive, send)
+def _no_such_path() -> RequestRefusedError:
+    return RequestRefusedError(404, "no such path; all operations stand at /docs")
 
 
-def refusal(api: Api, request: Request, refused: RequestRefusedError) -> Response:
-    """The answer to a request that was not carried out."""
-    return Response(
-        api.error_body(refused), refused.status, dict(refused.headers), media_type=api.content_type(request)
-    )
+def _segments(path: str) -> list[str]:
+    return path[1:].split("/")
+
+
+async def _answer(
+    send: Send, status: int, body: bytes | None, content_type: str, more: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
+    headers = [*API_HEADERS, *more]
+    if body is not None:
+        headers += (b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body or b""})

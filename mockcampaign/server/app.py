@@ -7,25 +7,28 @@ import mimetypes
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 
+import msgspec
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mockcampaign.server import control, rest
-from mockcampaign.server.guard import Guard
+from mockcampaign.server.api import AnsweredApi
+from mockcampaign.server.guard import API_HEADERS, PAGE_HEADERS, Guard, adding
 from mockcampaign.server.served import ServedCampaign
 from mockcampaign.shipped import assets_folder
 
 PAGES = Path(__file__).parent / "pages"
+PAGES_PREFIX = f"{control.PREFIX}/pages/"
 
 # A Windows registry may say otherwise, and browsers run no module of another type.
 mimetypes.add_type("text/javascript", ".js")
 
 
-def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> Starlette:
+def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> ASGIApp:
     """Serve a campaign, whose time passes while the application's lifespan is open."""
 
     @contextlib.asynccontextmanager
@@ -43,19 +46,47 @@ def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> Sta
             description.append(document((rest.API, control.API), served.accounts.client_ids[0]))
         return Response(description[0], media_type="application/json")
 
-    return Starlette(
+    pages = Starlette(
         routes=[
-            *rest.API.routes(served),
             Route("/", _page("live.html")),
             Route("/docs", _page("docs.html")),
             Route("/openapi.json", openapi),
-            Mount(f"{control.PREFIX}/pages/vendor/uplot", StaticFiles(directory=assets_folder() / "uplot")),
-            Mount(f"{control.PREFIX}/pages", StaticFiles(directory=PAGES)),
-            *control.API.routes(served),
+            Mount(f"{PAGES_PREFIX}vendor/uplot", StaticFiles(directory=assets_folder() / "uplot")),
+            Mount(PAGES_PREFIX, StaticFiles(directory=PAGES)),
         ],
-        middleware=[Middleware(Guard, host_names=host_names)],
         lifespan=lifespan,
     )
+    return _Entrance(Guard(host_names), [AnsweredApi(api, served) for api in (rest.API, control.API)], pages)
+
+
+class _Entrance:
+    """Turns away who may not come in, and leads the rest to an API or the pages.
+
+    Starlette only serves the pages: its middleware and routes take longer than most operations.
+    """
+
+    def __init__(self, guard: Guard, apis: Iterable[AnsweredApi], pages: ASGIApp) -> None:
+        self._guard = guard
+        self._apis = {api.first_segment: api for api in apis}
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._pages(scope, receive, send)
+            return
+        path: str = scope["path"]
+        segments = path[1:].split("/")
+        api = None if path.startswith(PAGES_PREFIX) else self._apis.get(segments[0])
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        problem = self._guard.problem(scope["method"], headers, page=api is None)
+        if problem is not None:
+            body = msgspec.json.encode({"error": problem})
+            refused = Response(body, 403, media_type="application/json")
+            await refused(scope, receive, adding(PAGE_HEADERS if api is None else API_HEADERS, send))
+        elif api is None:
+            await self._pages(scope, receive, adding(PAGE_HEADERS, send))
+        else:
+            await api(scope, receive, send, segments, headers)
 
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:

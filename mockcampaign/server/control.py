@@ -5,24 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
 
 from mockcampaign import __version__
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.server import emission, faults, views
 from mockcampaign.server.api import Api
+from mockcampaign.server.call import FORM, JSON, Call, RequestRefusedError
 from mockcampaign.server.fields import Duration, Integer, duration, shortened
-from mockcampaign.server.operations import (
-    CONTROL_TAG,
-    FORM,
-    JSON,
-    Operation,
-    Parameter,
-    RequestRefusedError,
-    content_type,
-    header,
-)
+from mockcampaign.server.operations import CONTROL_TAG, Operation, Parameter
 from mockcampaign.server.served import ServedCampaign
 from mockcampaign.server.stream import stream
 
@@ -285,18 +276,18 @@ _FORM_TYPES = (FORM, "multipart/form-data", "text/plain")
 request-header")."""
 
 
-def _not_a_form(served: ServedCampaign, request: Request) -> dict[str, Any]:
-    sent = content_type(request)
-    if request.method == "POST" and sent in _FORM_TYPES:
+def _not_a_form(served: ServedCampaign, call: Call) -> dict[str, Any]:
+    sent = call.content_type
+    if call.method == "POST" and sent in _FORM_TYPES:
         raise RequestRefusedError(415, f"Content-Type {shortened(sent)} is not accepted, allowed: {JSON}, or none")
-    return {"lastEventId": header(request, b"last-event-id")}
+    return {"lastEventId": call.header(b"last-event-id")}
 
 
 def _error_body(refused: RequestRefusedError) -> bytes:
     return msgspec.json.encode(Problem("; ".join(refused.violations) or refused.message))
 
 
-def _content_type(request: Request) -> str:
+def _content_type(call: Call) -> str:
     return JSON
 
 

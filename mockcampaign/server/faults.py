@@ -9,8 +9,9 @@ import msgspec
 from mockcampaign.engine.faults import fault_schema, read_fault
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.server import views
+from mockcampaign.server.call import RequestRefusedError
 from mockcampaign.server.fields import DURATION_SCHEMA, INT64_MAX, Duration, Integer, PositiveId, duration
-from mockcampaign.server.operations import CONTROL_TAG, Operation, Parameter, RequestRefusedError
+from mockcampaign.server.operations import CONTROL_TAG, Operation, Parameter
 from mockcampaign.server.served import ServedCampaign
 from mockcampaign.transport.faults import FAULTS
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
-import msgspec
-from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Send
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -16,70 +14,51 @@ PAGE_POLICY = (
 )
 """Whatever a consumer answers, a page that shows it runs nothing of it and asks no other address."""
 
-_API_HEADERS = [(b"x-content-type-options", b"nosniff")]
+API_HEADERS = ((b"x-content-type-options", b"nosniff"),)
 """JSON runs nothing, as long as nobody takes it for something else."""
-_PAGE_HEADERS = [
-    *_API_HEADERS,
+PAGE_HEADERS = (
+    *API_HEADERS,
     (b"content-security-policy", PAGE_POLICY.encode()),
     (b"referrer-policy", b"no-referrer"),
     # Asked again each time, and answered with 304: a page's parts must be of one version.
     (b"cache-control", b"no-cache"),
     (b"cross-origin-resource-policy", b"same-origin"),
-]
+)
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_API_PREFIXES = ("/rest/", "/__mockcampaign/")
 _HOSTS_REMEMBERED = 100
-_PAGES_PREFIX = "/__mockcampaign/pages/"
+
+
+def adding(headers: Sequence[tuple[bytes, bytes]], send: Send) -> Send:
+    """Sends answers with these headers besides their own."""
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *headers]
+        await send(message)
+
+    return send_with_headers
 
 
 class Guard:
-    """Middleware. A request must name this server in `Host`; one that a browser sends must come from its own pages."""
+    """A request must name this server in `Host`; one that a browser sends must come from the server's own pages."""
 
-    def __init__(self, app: ASGIApp, *, host_names: Iterable[str]) -> None:
+    def __init__(self, host_names: Iterable[str]) -> None:
         """`host_names` are those by which clients know the server, besides addresses and the names of loopback."""
-        self._app = app
         self._host_names = frozenset(name.lower() for name in host_names)
         self._ours: set[bytes] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        path = scope["path"]
-        guarded = path.startswith(_API_PREFIXES) and not path.startswith(_PAGES_PREFIX)
-        headers = _API_HEADERS if guarded else _PAGE_HEADERS
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *headers]
-            await send(message)
-
-        problem = self._problem(scope, guarded)
-        if problem is None:
-            await self._app(scope, receive, send_with_headers)
-            return
-        body = msgspec.json.encode({"error": problem})
-        await Response(body, 403, media_type="application/json")(scope, receive, send_with_headers)
-
-    def _problem(self, scope: Scope, guarded: bool) -> str | None:
-        host = origin = b""
-        site = b"none"
-        for name, text in scope["headers"]:
-            if name == b"host":
-                host = text
-            elif name == b"origin":
-                origin = text
-            elif name == b"sec-fetch-site":
-                site = text
+    def problem(self, method: str, headers: Mapping[bytes, bytes], *, page: bool) -> str | None:
+        """Why a request is refused; None where it is not. Any site may link to a `page`."""
+        host = headers.get(b"host", b"")
         if not self._is_ours(host):
             shown = host[:100].decode("latin-1")
             return f"Host {shown!r} is not allowed, allowed: addresses, localhost and names given with --allow-host"
-        if not guarded and scope["method"] in _SAFE_METHODS:
+        if page and method in _SAFE_METHODS:
             return None
         # Names of hosts are equal whatever their case (RFC 9110).
-        own = not origin or origin.lower() in (b"http://" + host.lower(), b"https://" + host.lower())
-        if not own or site not in (b"none", b"same-origin"):
+        origin = headers.get(b"origin", b"").lower()
+        own = not origin or origin in (b"http://" + host.lower(), b"https://" + host.lower())
+        if not own or headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
             return "the call came from another site, allowed: pages of this server, and programs"
         return None
 

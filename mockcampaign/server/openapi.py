@@ -9,7 +9,8 @@ import msgspec
 
 from mockcampaign import __version__
 from mockcampaign.server.api import Api
-from mockcampaign.server.operations import FORM, JSON, Operation, Parameter
+from mockcampaign.server.call import FORM, JSON
+from mockcampaign.server.operations import Operation, Parameter
 
 _REF = "#/components/schemas/{name}"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from starlette.requests import Request
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.server import smartcampaigns, webhooks
 from mockcampaign.server.api import Api
+from mockcampaign.server.call import JSON, VENDOR_JSON, Call, RequestRefusedError
 from mockcampaign.server.fields import Integer
-from mockcampaign.server.operations import JSON, VENDOR_JSON, Parameter, RequestRefusedError, header
+from mockcampaign.server.operations import Parameter
 from mockcampaign.server.served import ServedCampaign
 
 CLIENT = Parameter(name="clientId", kind=Integer(), description="Id of the client.", place="path", required=True)
@@ -26,12 +26,12 @@ class RestError(msgspec.Struct, frozen=True, rename="camel"):
     """One for each field that is wrong, in the form `field: what, and what would be allowed`."""
 
 
-def _admitted(served: ServedCampaign, request: Request) -> dict[str, Any]:
+def _admitted(served: ServedCampaign, call: Call) -> dict[str, Any]:
     try:
-        client_id = CLIENT.kind.read(request.path_params["clientId"])
+        client_id = CLIENT.kind.read(call.path["clientId"])
     except InvalidInputError as error:
         raise RequestRefusedError(400, "1 field cannot be accepted", (f"clientId: {error}",)) from None
-    user = served.accounts.authenticated(client_id, header(request, b"authorization"))
+    user = served.accounts.authenticated(client_id, call.header(b"authorization"))
     return {"clientId": client_id, "user": user}
 
 
@@ -39,8 +39,8 @@ def _error_body(refused: RequestRefusedError) -> bytes:
     return msgspec.json.encode(RestError(refused.status, refused.message, list(refused.violations)))
 
 
-def _content_type(request: Request) -> str:
-    return VENDOR_JSON if VENDOR_JSON in (header(request, b"accept") or "").lower() else JSON
+def _content_type(call: Call) -> str:
+    return VENDOR_JSON if VENDOR_JSON in call.header(b"accept").lower() else JSON
 
 
 API = Api(

@@ -12,8 +12,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.server import views
+from mockcampaign.server.call import RequestRefusedError
 from mockcampaign.server.hub import Hub
-from mockcampaign.server.operations import RequestRefusedError
 from mockcampaign.server.served import ServedCampaign
 
 PAUSE_SECONDS = 0.1
@@ -39,7 +39,7 @@ RETRY_MILLISECONDS = 1_000
 """How soon a watcher that lost its connection is to come back."""
 
 
-def stream(served: ServedCampaign, last_event_id: str | None) -> Response:
+def stream(served: ServedCampaign, last_event_id: str) -> Response:
     """The answer that goes on until the watcher leaves; one that comes back says what it saw last.
 
     Raises `RequestRefusedError` with 503 where as many watch as may.
@@ -79,12 +79,12 @@ class _EventStream(StreamingResponse):
             await super().stream_response(send_in_time)
 
 
-async def _follow(served: ServedCampaign, last_event_id: str | None) -> Messages:
+async def _follow(served: ServedCampaign, last_event_id: str) -> Messages:
     clock = asyncio.get_running_loop().time
     generation, hub = served.generation, served.hub
     version = seen = hub.version
-    known = last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit()
-    position = min(int(last_event_id or 0) + 1, hub.journal.next_position) if known else hub.journal.next_position
+    known = last_event_id.isascii() and last_event_id.isdigit()
+    position = min(int(last_event_id) + 1, hub.journal.next_position) if known else hub.journal.next_position
     state_due = ping_due = clock()
     yield b"retry: %d\r\n\r\n" % RETRY_MILLISECONDS
     while not served.closing.is_set():

@@ -22,7 +22,7 @@ from mockcampaign.model import (
     Responded,
     Webhook,
 )
-from mockcampaign.server.operations import RequestRefusedError
+from mockcampaign.server.call import RequestRefusedError
 from mockcampaign.server.pacer import AttemptKey
 from mockcampaign.server.served import ServedCampaign
 from mockcampaign.server.webhooks import authentication_type
