@@ -345,8 +345,6 @@ class Campaign:
         outage = exporter.outage(current.id)
         outcome = await self.fetch(exporter.request(current.id, events)) if outage is None else OUTAGES[outage.kind]
         outcome = exporter.masking.outcome(outcome)
-        if outcome.measured is not msgspec.UNSET:
-            outcome = msgspec.structs.replace(outcome, measured=msgspec.UNSET)
         exporter.journal.append(
             Verified(
                 at=self.now,

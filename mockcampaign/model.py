@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -127,28 +127,42 @@ def encode_batch(events: tuple[Event, ...]) -> bytes:
     return b"[" + b",".join([event.encoded for event in events]) + b"]"
 
 
-class Measured(msgspec.Struct, frozen=True, gc=False):
-    """What a transport measured of one exchange, on this machine at this time. No two runs agree on it, so it stays
-    out of the journal, and makes no two outcomes differ."""
+class Measured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a transport measured of one exchange, or of several with equal outcomes, on this machine at this time. No
+    two runs agree on it: it makes no two outcomes differ, and `engine.journal.comparable` leaves it out."""
 
     bytes_sent: int
-    """Bytes of the request that were handed to the network, at least; whether they all arrived is not known."""
+    """Bytes of the requests that were handed to the network, at least; whether they all arrived is not known."""
     bytes_received: int
-    """Bytes of the answer, head and framing included."""
+    """Bytes of the answers, heads and framing included."""
     microseconds: int
-    """From the request's beginning, connecting included, to the outcome."""
+    """By the wall's clock, from a request's beginning, connecting included, to its outcome; of all of them together."""
+    microseconds_min: int = 0
+    """Of several: the quickest's. 0 where it is one."""
+    microseconds_max: int = 0
+    """Of several: the slowest's. 0 where it is one."""
 
-    def describe(self) -> str:
-        """One phrase for people."""
-        took = f"{self.microseconds / 1_000:,.1f} ms"
-        return f"{self.bytes_sent:,} bytes sent, {self.bytes_received:,} received in {took}"
+    def and_of(self, other: Measured) -> Measured:
+        """What was measured of both."""
+        return Measured(
+            self.bytes_sent + other.bytes_sent,
+            self.bytes_received + other.bytes_received,
+            self.microseconds + other.microseconds,
+            min(self._extremes[0], other._extremes[0]),
+            max(self._extremes[1], other._extremes[1]),
+        )
+
+    @property
+    def _extremes(self) -> tuple[int, int]:
+        several = self.microseconds_max > 0
+        return (self.microseconds_min, self.microseconds_max) if several else (self.microseconds, self.microseconds)
 
 
 class _Measurable(msgspec.Struct, frozen=True, kw_only=True):
     """What all outcomes have in common."""
 
     measured: Measured | msgspec.UnsetType = msgspec.UNSET
-    """Set by a transport that goes over sockets, and taken away before the outcome is written down."""
+    """Set by a transport that goes over sockets. A consumer that is called in this process is sent no bytes."""
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -157,6 +171,16 @@ class _Measurable(msgspec.Struct, frozen=True, kw_only=True):
 
     def __hash__(self) -> int:
         return hash(self._decided())
+
+    def unmeasured(self) -> Self:
+        """The same without what was measured."""
+        return self if self.measured is msgspec.UNSET else msgspec.structs.replace(self, measured=msgspec.UNSET)
+
+    def together_with(self, other: _Measurable) -> Self:
+        """The same with what was measured of it and of an equal one; where one was not measured, with nothing."""
+        if self.measured is msgspec.UNSET or other.measured is msgspec.UNSET:
+            return self.unmeasured()
+        return msgspec.structs.replace(self, measured=self.measured.and_of(other.measured))
 
     def _decided(self) -> tuple[object, ...]:
         """All but what was measured. Written out in each class: a folding journal compares at every retry."""
@@ -241,6 +265,21 @@ _UNFINISHED = {
 }
 
 Outcome = Responded | TimedOut | NoAnswer
+
+
+def describe_measured(outcome: Outcome) -> str:
+    """How a sentence about an outcome goes on, with how far it got where it is unfinished; nothing if not measured."""
+    measured = outcome.measured
+    if measured is msgspec.UNSET:
+        return ""
+    phase = "" if isinstance(outcome, Responded) else f"{outcome.phase}; "
+    several = measured.microseconds_max > 0
+    took = f"{measured.microseconds / 1_000:,.1f}"
+    if several:
+        took = f"{measured.microseconds_min / 1_000:,.1f} to {measured.microseconds_max / 1_000:,.1f}"
+    exchanged = f"{measured.bytes_sent:,} bytes sent, {measured.bytes_received:,} received"
+    return f"after {took} ms ({phase}{exchanged}{' in all' if several else ''})"
+
 
 INTERRUPTED = NoAnswer("wait", "the sender was interrupted")
 """What came of an attempt that was under way when this process gave it up: nothing that the consumer did."""

@@ -8,7 +8,7 @@ import msgspec
 
 from builders import START, activated, exporter
 from mockcampaign.engine.journal import Attempted, Entry, Happened
-from mockcampaign.model import EventType, Responded
+from mockcampaign.model import EventType, Measured, Responded
 
 
 def many_attempts(count: int) -> list[Entry]:
@@ -45,6 +45,7 @@ def many_attempts(count: int) -> list[Entry]:
                 webhook_ids=(1,),
             )
         )
+        measured = Measured(draw.randrange(400, 500), draw.randrange(90, 120), draw.randrange(300, 30_000))
         entries.append(
             Attempted(
                 at=at,
@@ -54,7 +55,13 @@ def many_attempts(count: int) -> list[Entry]:
                 count=1,
                 interval=0,
                 took=0,
-                outcome=Responded(200, (("x-request-id", f"{draw.getrandbits(128):032x}"),), b"stored %d" % number, 12),
+                outcome=Responded(
+                    200,
+                    (("x-request-id", f"{draw.getrandbits(128):032x}"),),
+                    b"stored %d" % number,
+                    12,
+                    measured=measured,
+                ),
             )
         )
     return entries

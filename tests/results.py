@@ -6,18 +6,31 @@ from builders import Consumer, activated, exporter, happen, run
 from mockcampaign.compliance.rules import RULES, Finding, Judgement
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted, Entry, Probed, StepReached
-from mockcampaign.model import EventType, NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import EventType, Measured, NoAnswer, Outcome, Responded, TimedOut
 from mockcampaign.report.results import RunResult, ScenarioResult, run_result, scenario_result
 
 MINUTE = 60_000
 
 ANSWERS: dict[int, Outcome] = {
-    2: Responded(503, (("content-type", "text/plain"), ("retry-after", "5")), b"busy, come again", 16),
-    3: TimedOut("wait"),
-    4: NoAnswer("headers", "the connection was closed before the answer's headers ended"),
+    2: Responded(
+        503,
+        (("content-type", "text/plain"), ("retry-after", "5")),
+        b"busy, come again",
+        16,
+        measured=Measured(31_204, 164, 12_345),
+    ),
+    3: TimedOut("wait", measured=Measured(230, 0, 10_000_417)),
+    4: NoAnswer(
+        "headers",
+        "the connection was closed before the answer's headers ended",
+        measured=Measured(31_204, 17, 98),
+    ),
     5: Responded(302, (("location", "/hook/"),), b"", 0),
 }
-"""By number of the request; all others are answered with 200."""
+"""By number of the request; all others are answered with 200. What was measured is made up, and missing of one, as in
+journals of consumers that are called in the same process."""
+
+OK = Responded(200, (("content-type", "text/plain"),), b"ok", 2, measured=Measured(31_204, 98, 1_250))
 
 
 def finding(identifier: str = "opens.delivered", outcome: Judgement = "pass", **changes: object) -> Finding:
@@ -43,7 +56,7 @@ def outage(answers: dict[int, Outcome] = ANSWERS) -> Exporter:
     box.journal.append(StepReached(at=box.clock.now, index=0))
     happen(box, 253)
     happen(box, 7, EventType.CLICK)
-    consumer = Consumer(lambda number: answers.get(number, Responded(200, (("content-type", "text/plain"),), b"ok", 2)))
+    consumer = Consumer(lambda number: answers.get(number, OK))
     run(box, consumer, until=box.clock.now)
     box.declare_outage("refused", box.clock.now + 10 * MINUTE)
     happen(box, 30)

@@ -20,7 +20,7 @@ from endpoints import (
     server_context,
     wired,
 )
-from mockcampaign.model import Fault, NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import Fault, NoAnswer, Outcome, Responded, TimedOut, describe_measured
 from mockcampaign.transport import wire
 from mockcampaign.transport.faults import (
     WIRE_FAULTS,
@@ -440,6 +440,8 @@ def test_what_a_transport_measures_makes_no_two_outcomes_differ(run: Run) -> Non
         assert outcome.measured.bytes_sent == len(head) + len(BODY)
         assert outcome.measured.bytes_received == len(OK)
         assert refused.measured.bytes_sent == refused.measured.bytes_received == 0
-        assert outcome.measured.describe().startswith(f"{outcome.measured.bytes_sent} bytes sent, 40 received in ")
+        assert 0 < outcome.measured.microseconds < 10_000_000
+        assert describe_measured(outcome).endswith(f" ms ({outcome.measured.bytes_sent} bytes sent, 40 received)")
+        assert describe_measured(refused).endswith(" ms (connect; 0 bytes sent, 0 received)")
 
     run(main())

@@ -1,19 +1,27 @@
 from __future__ import annotations
 
+from itertools import groupby
+from typing import Any
+
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from builders import event, events
 from mockcampaign.engine.journal import (
     Attempted,
     Began,
     Journal,
+    Requested,
     StepReached,
+    Verified,
+    comparable,
     read_journal,
     serial_ranges,
     serials_in,
 )
-from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import Measured, NoAnswer, Outcome, Responded, TimedOut
 from mockcampaign.policy import Policy
 
 OUTCOMES: list[Outcome] = [Responded(200), Responded(500), NoAnswer("connect", "connection refused"), TimedOut("wait")]
@@ -51,6 +59,48 @@ def test_folding_loses_nothing(steps: list[tuple[int, int, int, int, tuple, Outc
         assert [one for one in unfolded(journal) if one[0] == webhook_id] == [
             one for one in put_in if one[0] == webhook_id
         ]
+
+
+MEASURED = st.builds(Measured, st.integers(0, 9), st.integers(0, 9), st.integers(1, 9))
+
+
+@given(st.lists(st.tuples(st.sampled_from(OUTCOMES), MEASURED | st.just(UNSET)), min_size=1))
+def test_folding_keeps_sums_and_extremes_of_what_was_measured(made: list[tuple[Outcome, Any]]) -> None:
+    journal, batch = Journal(), tuple(events(2))
+    for number, (outcome, measured) in enumerate(made):
+        journal.attempted(1, number, number, 0, batch, msgspec.structs.replace(outcome, measured=measured))
+    entries = [entry for entry in journal.entries if isinstance(entry, Attempted)]
+    runs = [list(run) for _, run in groupby(made, key=lambda one: (one[0], one[1] is UNSET))]
+    assert [(entry.outcome, entry.count) for entry in entries] == [(run[0][0], len(run)) for run in runs]
+    for entry, run in zip(entries, runs, strict=True):
+        found, parts = entry.outcome.measured, [measured for _, measured in run]
+        if parts[0] is UNSET:
+            assert found is UNSET
+            continue
+        times = [part.microseconds for part in parts]
+        extremes = (min(times), max(times)) if len(run) > 1 else (0, 0)
+        assert found == Measured(
+            sum(part.bytes_sent for part in parts), sum(part.bytes_received for part in parts), sum(times), *extremes
+        )
+
+
+def test_what_was_measured_is_written_down_and_read_back_but_not_compared() -> None:
+    journals, measured = [], Measured(31_204, 164, 12_345)
+    for outcome in (Responded(503), Responded(503, measured=measured)):
+        journal = Journal()
+        journal.attempted(1, 1, 10, 0, tuple(events(1)), outcome)
+        journal.append(Verified(at=10, webhook_id=1, events=(), outcome=outcome))
+        journal.append(Requested(at=10, method="GET", what="no body", body_bytes=0, outcome=outcome))
+        journals.append(journal)
+    without, with_it = journals
+    assert without.entries == with_it.entries
+    assert comparable(without.entries) == comparable(with_it.entries) == without.to_json_lines()
+    lines = with_it.to_json_lines().splitlines()
+    assert all(b'"measured":{"bytes_sent":31204,"bytes_received":164,"microseconds":12345}' in line for line in lines)
+    for entry in read_journal(with_it.to_json_lines()):
+        assert isinstance(entry, Attempted | Verified | Requested)
+        assert entry.outcome.measured == measured
+    assert journals[1].entries[0].outcome.measured == measured  # left alone
 
 
 def test_equal_attempts_are_one_entry_until_something_differs() -> None:

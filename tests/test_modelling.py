@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import UNSET
 
 from builders import Consumer, activated, attempts_at, entries_of, exporter, happen, run
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import Measured, NoAnswer, Outcome, Responded, TimedOut
 from mockcampaign.policy import Policy
 
 BAD = Responded(500)
@@ -28,6 +29,14 @@ def test_three_days_of_equal_answers_take_a_handful_of_requests() -> None:
     assert sum(entry.count for entry in attempted) == 25_920
     assert sum(entry.count for entry in attempted if entry.modelled) == 25_920 - len(consumer.requests)
     assert all(entry.outcome == BAD for entry in attempted)
+
+
+def test_nothing_is_measured_of_what_was_not_sent() -> None:
+    _, attempted = played(Responded(500, measured=Measured(10, 20, 30)), 3)
+    for entry in attempted:
+        measured = entry.outcome.measured
+        assert measured is UNSET if entry.modelled else measured.bytes_sent == 10 * entry.count
+    assert {entry.modelled for entry in attempted} == {False, True}
 
 
 def test_attempts_are_at_the_same_moments_as_without() -> None:

@@ -292,6 +292,9 @@ def test_a_journal_with_an_outage_and_faults_happens_again_at_the_same_moments(t
     entries = msgspec.convert(report["scenarios"][0]["journal"], list[dict[str, Any]])
     kept = ("attempted", "happened", "outage-declared", "fault-declared")
     known = [msgspec.json.decode(msgspec.json.encode(entry)) for entry in journal.entries]
+    for told in (entries, known):
+        outcomes = [one["outcome"] for one in told if one["entry"] == "attempted"]
+        assert [outcome.pop("measured", {}).keys() > {"bytes_sent"} for outcome in outcomes] == [False, True, True]
     assert [one for one in entries if one["entry"] in kept] == [one for one in known if one["entry"] in kept]
 
 

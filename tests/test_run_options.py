@@ -12,6 +12,7 @@ import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -19,6 +20,7 @@ from commands import mockcampaign
 from mockcampaign.cli import cli
 from mockcampaign.cli.jobs import InOrder
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.report.results import RunResult
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.load import Plan, load_all
 from mockcampaign.scenario.selection import compiled, select
@@ -174,7 +176,7 @@ def test_jobs_change_nothing_but_the_time(tmp_path: Path, consumer_url: str) -> 
         with served(consumer_app()) as url:
             os.environ["CONSUMER_URL"] = url
             status, out = run(tmp_path, "--seed", 4, "--jobs", jobs, "--report-json", tmp_path / "r.json")
-        report = json.loads((tmp_path / "r.json").read_text().replace(url, "URL"))
+        report = msgspec.json.decode((tmp_path / "r.json").read_text().replace(url, "URL"), type=RunResult)
         reports.append((status, out.replace(url, "URL"), report))
     assert reports[0] == reports[1]
     assert reports[0][0] == 0

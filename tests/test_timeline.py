@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
-from builders import START, activated, exporter, happen, run
+from builders import START, Consumer, activated, exporter, happen, run
 from mockcampaign.engine.journal import Requested, Verified
-from mockcampaign.model import EventType, NoAnswer, Responded
+from mockcampaign.model import EventType, Measured, NoAnswer, Outcome, Responded, TimedOut
 from mockcampaign.report.timeline import timeline
 
 
@@ -39,6 +40,48 @@ def test_an_outage_that_is_mended_says_for_whom() -> None:
     lines = [(line.when, line.who, line.what) for line in timeline(box.journal.entries, {1: "opens"})]
     assert ("+10s", "opens", "outage mended") in lines
     assert lines[-1] == ("+20s", "", "outage mended")
+
+
+ANSWERED = Responded(503, measured=Measured(31_204, 164, 12_345))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "sentence"),
+    [
+        ([ANSWERED], "503, after 12.3 ms (31,204 bytes sent, 164 received)"),
+        (
+            [ANSWERED, Responded(503, measured=Measured(31_204, 165, 1_001_000)), ANSWERED],
+            "503, after 12.3 to 1,001.0 ms (93,612 bytes sent, 493 received in all)",
+        ),
+        (
+            [NoAnswer("headers", "cut", measured=Measured(9, 3, 50))],
+            "cut, after 0.1 ms (headers; 9 bytes sent, 3 received)",
+        ),
+        (
+            [TimedOut("connect", measured=Measured(0, 0, 10_000_000))],
+            "no connection was made within the time-out, after 10,000.0 ms (connect; 0 bytes sent, 0 received)",
+        ),
+        ([Responded(503)], "503, "),
+    ],
+)
+def test_an_outcome_goes_on_with_what_was_measured(outcomes: list[Outcome], sentence: str) -> None:
+    box = exporter()
+    activated(box)
+    happen(box)
+    run(box, Consumer(lambda number: outcomes[number - 1]), until=START + 10_000 * len(outcomes) - 1)
+    if isinstance(outcomes[0], TimedOut):
+        run(box, until=START + 10_000)
+    line = list(timeline(box.journal.entries, {}))[3]
+    assert f"{line.came_to}, {line.measured}" == sentence
+
+
+def test_lists_in_one_line_are_measured_together() -> None:
+    box = exporter()
+    activated(box)
+    happen(box, 200)
+    run(box, Consumer(lambda number: Responded(200, measured=Measured(number, 10, number * 1_000))))
+    *_, line = timeline(box.journal.entries, {})
+    assert (line.what, line.measured) == ("2 lists of 100", "after 1.0 to 2.0 ms (3 bytes sent, 20 received in all)")
 
 
 def test_equal_neighbours_are_one_line() -> None:

@@ -419,7 +419,6 @@ class Bench:
             faults=faults,
         )
         outcome = await (transport or self._transport).send(request)
-        outcome = msgspec.structs.replace(outcome, measured=msgspec.UNSET)
         self.webhook()  # whose credentials the consumer may echo
         self.campaign.journal.append(
             Requested(

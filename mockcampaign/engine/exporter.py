@@ -448,7 +448,8 @@ class Exporter:
         if known is not None and known.events is attempt.events and known.outcome == outcome:
             known.count += 1
         else:
-            self._failures[webhook_id] = Failures(attempt.events, outcome, 1)
+            # What is taken to come to the same is not sent, and nothing is measured of it.
+            self._failures[webhook_id] = Failures(attempt.events, outcome.unmeasured(), 1)
 
     def request_of(self, attempt: Attempt) -> Request:
         """What goes over the wire for an attempt, and how."""
@@ -503,7 +504,7 @@ class Exporter:
             latency, over = last_of(attempt.faults, Latency), last_of(attempt.faults, Timeout)
             took = self.policy.timeout if over else latency.time if latency else 0
             if took >= self.policy.timeout and isinstance(outcome, Responded):
-                took, outcome = self.policy.timeout, TimedOut("wait")
+                took, outcome = self.policy.timeout, TimedOut("wait", measured=outcome.measured)
             if took:
                 self._conclude_at(attempt.started_at + took, attempt, outcome)
                 return
@@ -529,8 +530,6 @@ class Exporter:
         now = self.clock.now
         outbox = self._outboxes[attempt.webhook_id]
         outcome = self.masking.outcome(outcome)
-        if outcome.measured is not msgspec.UNSET:
-            outcome = msgspec.structs.replace(outcome, measured=msgspec.UNSET)
         self.journal.attempted(
             attempt.webhook_id,
             attempt.number,

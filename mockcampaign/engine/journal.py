@@ -1,13 +1,15 @@
 """The append-only list of what happened: the only evidence that verdicts and reports are made from.
 
-Equal consecutive attempts of one webhook are one folded entry, from which each of them can be read back exactly.
+Equal consecutive attempts of one webhook are one folded entry, from which each of them can be read back exactly, but
+for what was measured: of that it holds the sums and the extremes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from mockcampaign.engine.faults import When
 from mockcampaign.model import Event, EventType, Fault, Outcome, WebhookStatus
@@ -70,6 +72,7 @@ class Attempted(msgspec.Struct, kw_only=True, tag_field="entry", tag="attempted"
     took: int
     """Virtual milliseconds that each of them lasted."""
     outcome: Outcome
+    """What was measured is of all of them together."""
     again: SerialRanges = ()
     """What the list held besides `serials`: events delivered in another list. A duplicate holds nothing else."""
     faults: tuple[str, ...] = ()
@@ -262,9 +265,12 @@ class Journal:
                 and modelled == entry.modelled
                 and not again
                 and not entry.again
+                and (outcome.measured is UNSET) == (entry.outcome.measured is UNSET)
             ):
                 entry.count += 1
                 entry.interval = interval
+                if outcome.measured is not UNSET:
+                    entry.outcome = entry.outcome.together_with(outcome)
                 if self.listener is not None:
                     self.listener(position, entry)
                 return
@@ -312,6 +318,20 @@ class Journal:
     def to_json_lines(self) -> bytes:
         """One entry a line."""
         return b"".join(msgspec.json.encode(entry) + b"\n" for entry in self._entries)
+
+
+def comparable(entries: Iterable[Entry]) -> bytes:
+    """What two equal runs have in common, byte for byte: all but what was measured, as one entry a line.
+
+    Entries that are compared by `==` differ in nothing else either.
+    """
+    return b"".join(msgspec.json.encode(_without_measured(entry)) + b"\n" for entry in entries)
+
+
+def _without_measured(entry: Entry) -> Entry:
+    if not isinstance(entry, Attempted | Verified | Requested) or entry.outcome.measured is UNSET:
+        return entry
+    return msgspec.structs.replace(entry, outcome=entry.outcome.unmeasured())
 
 
 def _payloads(entry: Entry) -> int:

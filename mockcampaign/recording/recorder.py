@@ -189,8 +189,6 @@ class Recorder:
 
     def _cleaned(self, delivery: Delivery, outcome: Outcome) -> Outcome:
         outcome = delivery.masking.outcome(outcome)
-        if outcome.measured is not msgspec.UNSET:
-            outcome = msgspec.structs.replace(outcome, measured=msgspec.UNSET)
         if not isinstance(outcome, Responded):
             return outcome
         kept = outcome.body[: self._policy.response_body_bytes_kept]

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from mockcampaign.engine.journal import Attempted, Entry, Happened, WebhookChanged, serials_in
-from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut, describe_measured
 from mockcampaign.transport.faults import OUTAGES
 
 HEADERS_MAX = 40
@@ -69,6 +69,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """Kinds of the faults that hit it, and whether it was modelled rather than sent."""
     target: int
     """Index of the URL."""
+    measured: str
+    """In words, of all of them together; empty where nothing was."""
 
 
 class Attempts(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +115,7 @@ def attempts(entries: Sequence[Entry], evidence: frozenset[int], start: int, row
                         again=list(entry.again),
                         remarks=[kind for kind in entry.faults if kind not in OUTAGES] + ["modelled"] * entry.modelled,
                         target=current.get(entry.webhook_id, 0),
+                        measured=describe_measured(entry.outcome),
                     )
                 )
     return Attempts(

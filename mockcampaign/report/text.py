@@ -40,7 +40,8 @@ _VERDICTS: dict[str, Styled] = {
 
 
 def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[list[Styled]]:
-    """The report on one scenario, line by line. Verbosity -1: the verdict only; 1: the whole timeline."""
+    """The report on one scenario, line by line. Verbosity -1: the verdict only; 1: the whole timeline, and what was
+    measured also of lists that were taken."""
     yield [_VERDICTS[result.verdict], ("  ", PLAIN), (printable(result.name), STRONG)]
     if verbosity < 0 and result.compliant:
         return
@@ -136,8 +137,14 @@ def timeline_lines(result: ScenarioResult, lines_max: int | None) -> Iterator[li
         style = {None: FAINT, True: GOOD, False: BAD}[line.accepted]
         yield [
             (f"    {line.when:<{when_width}}  {line.who:<{who_width}}  {printable(line.what)}", PLAIN),
-            (f"  {brief(line.came_to, CAME_TO_MAX)}" if line.came_to else "", style),
+            (f"  {_came_to(line, everything=lines_max is None)}" if line.came_to else "", style),
         ]
+
+
+def _came_to(line: Line, *, everything: bool) -> str:
+    """With what was measured where the consumer did not take the list; `everything`: wherever it was."""
+    told = line.measured and (everything or line.accepted is False)
+    return brief(line.came_to, CAME_TO_MAX) + (f", {line.measured}" if told else "")
 
 
 def _finding_lines(finding: Finding, verbosity: int) -> Iterator[list[Styled]]:

@@ -27,6 +27,7 @@ from mockcampaign.engine.journal import (
     WebhookChanged,
     serials_in,
 )
+from mockcampaign.model import describe_measured
 from mockcampaign.transport.faults import OUTAGES
 
 
@@ -40,6 +41,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     came_to: str
     """The outcome of an attempt, or nothing."""
+    measured: str = ""
+    """What was measured of it, or nothing."""
     accepted: bool | None
     """Whether the consumer took the list; None where nothing was sent."""
 
@@ -83,6 +86,7 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
                 who=names.get(entry.webhook_id, f"webhook {entry.webhook_id}"),
                 what=_attempts(entry, len(entries)),
                 came_to=describe_outcome(entry),
+                measured=_measured(entries),
                 accepted=entry.outcome.accepted,
             )
         case Happened(webhook_ids=webhook_ids):
@@ -114,11 +118,18 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
                 who=names.get(webhook_id, f"webhook {webhook_id}"),
                 what=f"verify with {len(events)} sample event{_s(len(events))}",
                 came_to=outcome.describe(),
+                measured=describe_measured(outcome),
                 accepted=outcome.accepted,
             )
         case Requested(method=method, what=special, outcome=outcome):
-            came_to = outcome.describe()
-            return Line(when=when, who="", what=f"{method}: {special}", came_to=came_to, accepted=None)
+            return Line(
+                when=when,
+                who="",
+                what=f"{method}: {special}",
+                came_to=outcome.describe(),
+                measured=describe_measured(outcome),
+                accepted=None,
+            )
         case Probed(count=count):
             what = f"probe: {count} event{_s(count)} processed"
             return Line(when=when, who="", what=what, came_to="", accepted=None)
@@ -142,6 +153,14 @@ def _attempts(entry: Attempted, lists: int) -> str:
         last = entry.first_number + entry.count - 1
         return f"{what}, attempts {entry.first_number}-{last} every {format_duration(entry.interval)}"
     return what if entry.first_number == 1 else f"{what}, attempt {entry.first_number}"
+
+
+def _measured(entries: Sequence[Entry]) -> str:
+    """Of all attempts of a line, which are equal but for that."""
+    first, *others = [entry.outcome for entry in entries if isinstance(entry, Attempted)]
+    for other in others:
+        first = first.together_with(other)
+    return describe_measured(first)
 
 
 def _limits(when: When) -> str:

@@ -60,8 +60,8 @@
 
   function scenarioView(section, data) {
     const {rows, answers, targets, events, detail} = data.attempts;
-    const all = rows.map(([position, webhook, at, first, times, interval, took, answer, serials, again, remarks, target]) => ({
-      position, webhook, at, first, times, interval, took, answer: answers[answer], serials, again, remarks,
+    const all = rows.map(([position, webhook, at, first, times, interval, took, answer, serials, again, remarks, target, measured]) => ({
+      position, webhook, at, first, times, interval, took, answer: answers[answer], serials, again, remarks, measured,
       target: targets[target], last: at + interval * (times - 1),
       events: [...serials, ...again].reduce((sum, [from, to]) => sum + to - from + 1, 0),
     }));
@@ -348,7 +348,11 @@
 
   function describe(attempt) {
     const every = attempt.times > 1 ? `, every ${duration(attempt.interval)}` : "";
-    return `${when(attempt)}: attempt ${numbers(attempt)}${remarks(attempt)}${every}, list of ${attempt.events}\n${visible(attempt.answer.what)}`;
+    return `${when(attempt)}: attempt ${numbers(attempt)}${remarks(attempt)}${every}, list of ${attempt.events}\n${cameTo(attempt)}`;
+  }
+
+  function cameTo({answer, measured}) {
+    return visible(answer.what) + (measured && `, ${measured}`);
   }
 
   // Attempts
@@ -469,7 +473,8 @@
     const words = answer.status === null ? answer.what
       : `HTTP ${answer.status}\n${answer.headers.map(([name, value]) => `${name}: ${value}`).join("\n")}\n\n${answer.body}${remark(answer)}`;
     made.append(element("div", {className: left || !known.length ? "wide" : ""},
-      element("h4", {textContent: answer.status === null ? "No answer" : "Answer"}), text("Answer", visible(words))));
+      element("h4", {textContent: answer.status === null ? "No answer" : "Answer"}),
+      element("p", {className: "muted", textContent: attempt.measured, hidden: !attempt.measured}), text("Answer", visible(words))));
     if (known.length && !left) {
       const secret = {basicAuth: " -u \"$USERNAME:$PASSWORD\"", keyAuth: " -H \"$KEY: $PASSPHRASE\""}[credentials] ?? "";
       const command = `curl -i${secret} -H 'Content-Type: application/json' --data-binary ${quoted(`[${known.join(",")}]`)} ${quoted(url)}`;
