@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -107,7 +108,10 @@ async def feed(events: Iterable[bytes | str], *, takes: int = 10_000) -> Outcome
     wire = Wire(connection, takes=takes)
     connection.connection_made(wire)
     open_connections.add(connection)
-    outcome = connection.exchange(b"x" * 100, 3_600, began=0, body_bytes_kept=KEPT, headers_only=False)
+    began = time.monotonic()
+    outcome = connection.exchange(
+        b"x" * 90, b"x" * 10, began=began, deadline=began + 3_600, body_bytes_kept=KEPT, headers_only=False
+    )
     for event in events:
         if wire.is_closing():
             break
@@ -122,7 +126,7 @@ async def feed(events: Iterable[bytes | str], *, takes: int = 10_000) -> Outcome
             case "taken":
                 wire.take_all()
             case "late":
-                connection._on_deadline()
+                connection.give_up(began + 3_600)
     if wire.is_closing():
         wire.lose()
         assert outcome.done()

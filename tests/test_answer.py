@@ -176,6 +176,28 @@ def test_nothing_of_one_answer_is_left_for_the_next(answers: list[bytes]) -> Non
             break
 
 
+@given(st.lists(st.one_of(well_formed(), ANSWERS), min_size=1, max_size=2), CUTS, st.sampled_from([0, 1, KEPT]))
+@settings(max_examples=200, deadline=None)
+def test_an_answer_like_the_one_before_is_read_like_the_first(answers: list[bytes], cuts: list[int], kept: int) -> None:
+    used = AnswerParser()
+    for again in (False, False, True, True):
+        answer = answers[-1] if again else answers[0]
+        used.expect(body_bytes_kept=kept if again else KEPT)
+        fresh = AnswerParser()
+        fresh.expect(body_bytes_kept=kept if again else KEPT)
+        for piece in pieces_of(answer, cuts if again else []) if answer else []:
+            outcome = fresh.feed(piece)
+            assert used.feed(piece) == outcome
+            assert (used.phase, used.reusable) == (fresh.phase, fresh.reusable)
+            assert used.bytes_received == fresh.bytes_received
+            for moment in ("after-status", "after-headers"):
+                assert used.has_passed(moment) == fresh.has_passed(moment)
+            if outcome is not None:
+                break
+        if not used.reusable:
+            break
+
+
 # Limits
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 from pytest_httpserver import HTTPServer
 
 from endpoints import (
@@ -496,6 +497,26 @@ def test_a_time_out_on_a_kept_connection(run: Run) -> None:
             assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
             assert await transport.send(request_to(endpoint.url, timeout=50)) == TimedOut("wait")
             assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
+
+    run(main())
+
+
+def test_each_exchange_on_a_connection_has_a_time_out_of_its_own(run: Run) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            await answering(OK)(reader, writer)
+        await stalling()(reader, writer)
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint, wired() as transport:
+            for timeout in (10_000, 20):
+                assert await transport.send(request_to(endpoint.url, timeout=timeout)) == OK_OUTCOME
+            # Longer than the one before, whose time is over meanwhile.
+            outcome = await transport.send(request_to(endpoint.url, timeout=60))
+            assert outcome == TimedOut("wait")
+            assert outcome.measured is not UNSET
+            assert outcome.measured.microseconds >= 60_000
+            assert endpoint.connections == 1
 
     run(main())
 

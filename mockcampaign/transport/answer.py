@@ -12,6 +12,9 @@ BODY_BYTES_MAX = 16 * 1024 * 1024
 """Most that is read of an answer, interim answers counting as head; more is an outcome, not a burden on memory. What
 frames the body, chunk extensions and trailers, may be as long as a head from one byte of the body to the next."""
 
+KNOWN_BYTES_MAX = 8 * 1024
+"""An answer that is longer is parsed each time."""
+
 ANSWER_TOO_LONG = NoAnswer("body", "answer longer than 16 MiB")
 
 _HEAD_TOO_LONG = NoAnswer("headers", "headers of the answer longer than 64 KiB")
@@ -41,6 +44,9 @@ class AnswerParser:
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
+        self._known: tuple[bytes, int, Responded] | None = None
+        """The last answer that came whole in one piece and left its connection `reusable`, how much of its body was
+        kept, and what it came to. The same bytes again mean the same, and most answers are the same bytes."""
         self.expect(body_bytes_kept=0)
 
     def expect(self, *, body_bytes_kept: int, headers_only: bool = False) -> None:
@@ -82,10 +88,16 @@ class AnswerParser:
 
     def feed(self, data: bytes) -> Outcome | None:
         """What came of the request, or None as long as more must follow."""
-        if self.phase == "wait":
+        at_once = self.phase == "wait"
+        if at_once:
+            known = self._known
+            if known is not None and known[0] == data and known[1] == self._body_bytes_left and not self._headers_only:
+                self.phase, self.reusable = "body", True
+                self._fed_bytes, self._headers_complete = len(data), True
+                return known[2]
             self.phase = "headers"
         self._fed_bytes += len(data)
-        body_bytes = self._body_bytes
+        body_bytes, kept = self._body_bytes, self._body_bytes_left
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -99,7 +111,12 @@ class AnswerParser:
         if failure is not None:
             self.reusable = False
             return failure
-        return self._responded() if self._complete else None
+        if not self._complete:
+            return None
+        outcome = self._responded()
+        if at_once and self.reusable and not self._headers_only and len(data) <= KNOWN_BYTES_MAX:
+            self._known = data, kept, outcome
+        return outcome
 
     def end(self) -> Outcome:
         """What came of the request now that the consumer closes the connection in an orderly way."""

@@ -28,7 +28,9 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._answer = AnswerParser()
         self._outcome: asyncio.Future[Outcome] | None = None
+        self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
         self._script: Script | None = None
         self._unwritten = False
         self._buffered_bytes = 0
@@ -42,34 +44,38 @@ class Connection(asyncio.Protocol):
         """When the last exchange ended, in seconds of `time.monotonic`."""
 
     def exchange(
-        self, message: bytes, seconds: float, *, began: float, body_bytes_kept: int, headers_only: bool
+        self, head: bytes, body: bytes, *, began: float, deadline: float, body_bytes_kept: int, headers_only: bool
     ) -> asyncio.Future[Outcome]:
-        """Write a request at once; the outcome is there after `seconds` at the latest. Cancelling it closes.
+        """Write a request at once; the outcome is there at the `deadline` at the latest. Cancelling it closes.
 
-        `began` is when the attempt began, in seconds of `time.monotonic`; `body_bytes_kept` and `headers_only` are as
-        in `AnswerParser.expect`.
+        `began` is when the attempt began, like the deadline in seconds of `time.monotonic`; `body_bytes_kept` and
+        `headers_only` are as in `AnswerParser.expect`.
         """
         self._answer.expect(body_bytes_kept=body_bytes_kept, headers_only=headers_only)
         self._began = began
         self._outcome = outcome = self._loop.create_future()
         outcome.add_done_callback(self._on_cancelled)
-        # Relative, not `call_at`: uvloop's idea of now is as old as its current turn, which may have been a long one.
-        self._timer = self._loop.call_later(seconds, self._on_deadline)
+        self._deadline = deadline
+        if self._timer is None or deadline < self._timer_due:
+            self._set_timer()
         self._written = 0
         if self._transport.is_closing():
             # A consumer may have closed a new connection already.
             self._end(CUT["send"])
         else:
-            self._written = len(message)
-            self._transport.write(message)
+            self._written = len(head) + len(body)
+            # One system call, and no copy of the body.
+            self._transport.writelines((head, body))
         return outcome
 
     async def carry_out(
-        self, script: Script, seconds: float, *, began: float, body_bytes_kept: int, headers_only: bool
+        self, script: Script, *, began: float, deadline: float, body_bytes_kept: int, headers_only: bool
     ) -> Outcome:
         """Send a request as the script says, and bring back what came of it; see `exchange`."""
         self._script, self._unwritten, self._news = script, True, asyncio.Event()
-        outcome = self.exchange(b"", seconds, began=began, body_bytes_kept=body_bytes_kept, headers_only=headers_only)
+        outcome = self.exchange(
+            b"", b"", began=began, deadline=deadline, body_bytes_kept=body_bytes_kept, headers_only=headers_only
+        )
         try:
             await self._write_pieces(script, outcome)
             if not outcome.done():
@@ -80,6 +86,13 @@ class Connection(asyncio.Protocol):
             return await outcome
         finally:
             outcome.cancel()
+
+    def give_up(self, now: float) -> bool:
+        """End the exchange under way if it should be over by `now`, in seconds of `time.monotonic`; whether it did."""
+        if self._outcome is None or now < self._deadline:
+            return False
+        self._end(TimedOut(self._phase()))
+        return True
 
     @property
     def usable(self) -> bool:
@@ -127,6 +140,8 @@ class Connection(asyncio.Protocol):
         """The socket is gone, and with it the exchange under way."""
         if self._outcome is not None:
             self._end(CUT[self._phase()])
+        if self._timer is not None:
+            self._timer.cancel()
         self._connections.discard(self)
         if self in self._idle:
             self._idle.remove(self)
@@ -178,9 +193,21 @@ class Connection(asyncio.Protocol):
         phase = self._answer.phase
         return "send" if phase == "wait" and (self._unwritten or self._buffered_bytes) else phase
 
-    def _on_deadline(self) -> None:
-        if self._outcome is not None:
-            self._end(TimedOut(self._phase()))
+    def _set_timer(self) -> None:
+        """Look at the time when the deadline has come.
+
+        One timer serves many exchanges: that of an earlier one stays, and is set again when it finds a later deadline.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due = self._deadline
+        # Relative, not `call_at`: uvloop's idea of now is as old as its current turn, which may have been a long one.
+        self._timer = self._loop.call_later(max(0.0, self._deadline - time.monotonic()), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._outcome is not None and not self.give_up(time.monotonic()):
+            self._set_timer()
 
     def _on_cancelled(self, future: asyncio.Future[Outcome]) -> None:
         # Only a cancellation leads here: every other end takes this callback away first.
@@ -209,9 +236,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _settle(self) -> asyncio.Future[Outcome] | None:
-        if self._timer is not None:
-            self._timer.cancel()
-        future, self._outcome, self._timer = self._outcome, None, None
+        future, self._outcome = self._outcome, None
         if self._script is not None:
             self._tell()
             self._script, self._news, self._unwritten = None, None, False

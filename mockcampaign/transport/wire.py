@@ -63,13 +63,13 @@ class WireTransport:
             return self._task(self._send_with_faults(request, script(request)))
         address, head = encode_head(request.method, request.url, request.headers)
         self._prepare_for(address)
-        message = b"%b%d\r\n\r\n%b" % (head, len(request.body), request.body)
+        head = b"%b%d\r\n\r\n" % (head, len(request.body))
         began = time.monotonic()
         # A connection idle for longer than that is not used again.
         connection = self._take_idle((address.tls, address.host, address.port), began - IDLE_SECONDS_MAX)
         if connection is not None:
-            return _exchange(connection, request, message, began, request.timeout / 1_000)
-        return self._task(self._send_anew(address, request, message, began))
+            return _exchange(connection, request, head, began)
+        return self._task(self._send_anew(address, request, head, began))
 
     async def aclose(self) -> None:
         """Cancel what is under way, close all connections and wait until they are closed."""
@@ -108,7 +108,8 @@ class WireTransport:
         idle = self._idle.setdefault((address.tls, address.host, address.port), [])
         make_connection = partial(Connection, connections=self._open, idle=idle)
         context = self._context if address.tls else None
-        connection = await dial(address, make_connection, context, _seconds_left(request, began), self.targets)
+        seconds = _deadline(request, began) - time.monotonic()
+        connection = await dial(address, make_connection, context, seconds, self.targets)
         if isinstance(connection, NoAnswer | TimedOut):
             measured = Measured(0, 0, int((time.monotonic() - began) * 1_000_000))
             return msgspec.structs.replace(connection, measured=measured)
@@ -116,10 +117,10 @@ class WireTransport:
         self._open.add(connection)
         return connection
 
-    async def _send_anew(self, address: Address, request: Request, message: bytes, began: float) -> Outcome:
+    async def _send_anew(self, address: Address, request: Request, head: bytes, began: float) -> Outcome:
         connection = await self._connect(address, request, began)
         if isinstance(connection, Connection):
-            return await _exchange(connection, request, message, began, _seconds_left(request, began))
+            return await _exchange(connection, request, head, began)
         return connection
 
     async def _send_with_faults(self, request: Request, script: Script) -> Outcome:
@@ -136,27 +137,26 @@ class WireTransport:
             return connection
         return await connection.carry_out(
             script,
-            _seconds_left(request, began),
             began=began,
+            deadline=_deadline(request, began),
             body_bytes_kept=request.response_body_bytes_kept,
             headers_only=request.method == "HEAD",
         )
 
 
-def _exchange(
-    connection: Connection, request: Request, message: bytes, began: float, seconds: float
-) -> asyncio.Future[Outcome]:
+def _exchange(connection: Connection, request: Request, head: bytes, began: float) -> asyncio.Future[Outcome]:
     return connection.exchange(
-        message,
-        seconds,
+        head,
+        request.body,
         began=began,
+        deadline=_deadline(request, began),
         body_bytes_kept=request.response_body_bytes_kept,
         headers_only=request.method == "HEAD",
     )
 
 
-def _seconds_left(request: Request, began: float) -> float:
-    return request.timeout / 1_000 - (time.monotonic() - began)
+def _deadline(request: Request, began: float) -> float:
+    return began + request.timeout / 1_000
 
 
 async def wait_until_reachable(url: str, timeout: int) -> bool:

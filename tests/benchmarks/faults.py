@@ -58,13 +58,15 @@ class BareConnection(connection.Connection):
     """Follows no script, and measures nothing."""
 
     def exchange(
-        self, message: bytes, seconds: float, *, began: float, body_bytes_kept: int, headers_only: bool
+        self, head: bytes, body: bytes, *, began: float, deadline: float, body_bytes_kept: int, headers_only: bool
     ) -> asyncio.Future[Outcome]:
         self._answer.expect(body_bytes_kept=body_bytes_kept, headers_only=headers_only)
         self._outcome = outcome = self._loop.create_future()
         outcome.add_done_callback(self._on_cancelled)
-        self._timer = self._loop.call_later(seconds, self._on_deadline)
-        self._transport.write(message)
+        self._deadline = deadline
+        if self._timer is None or deadline < self._timer_due:
+            self._set_timer()
+        self._transport.writelines((head, body))
         return outcome
 
     def data_received(self, data: bytes) -> None:
@@ -76,9 +78,7 @@ class BareConnection(connection.Connection):
             self._end(outcome, reusable=not self._buffered_bytes and self._answer.reusable)
 
     def _end(self, outcome: Outcome, *, reusable: bool = False, reset: bool = False) -> None:
-        assert self._timer is not None
-        self._timer.cancel()
-        future, self._outcome, self._timer = self._outcome, None, None
+        future, self._outcome = self._outcome, None
         if future is not None and not future.done():
             future.remove_done_callback(self._on_cancelled)
             future.set_result(outcome)
@@ -94,12 +94,12 @@ class BareTransport(WireTransport):
 
     def send(self, request: Request) -> Awaitable[Outcome]:
         address, head = wire.encode_head(request.method, request.url, request.headers)
-        message = b"%b%d\r\n\r\n%b" % (head, len(request.body), request.body)
+        head = b"%b%d\r\n\r\n" % (head, len(request.body))
         began = time.monotonic()
         kept = self._take_idle((address.tls, address.host, address.port), began - wire.IDLE_SECONDS_MAX)
         if kept is not None:
-            return wire._exchange(kept, request, message, began, request.timeout / 1_000)
-        return self._task(self._send_anew(address, request, message, began))
+            return wire._exchange(kept, request, head, began)
+        return self._task(self._send_anew(address, request, head, began))
 
 
 async def deliver(url: str, *, bare: bool = False, declared: bool = False) -> tuple[float, float]:
