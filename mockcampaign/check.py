@@ -23,7 +23,7 @@ from mockcampaign.compliance.account import AccountSource
 from mockcampaign.compliance.examination import Examination, Examiner
 from mockcampaign.compliance.rules import RULES, Finding
 from mockcampaign.compliance.settings import Settings
-from mockcampaign.compliance.sweep import sweep
+from mockcampaign.compliance.sweep import Swept, sweep
 from mockcampaign.report.results import (
     FORMAT,
     WORST,
@@ -57,13 +57,14 @@ async def check(
         url, transport=transport, settings=settings, source=source, told=lambda examination: told(examination.finding)
     )
     await examiner.run()
-    if swept:
-        await sweep(examiner, url, transport=transport, settings=settings, source=source)
-    return check_result(examiner.examinations, url, settings)
+    came_to = await sweep(examiner, url, transport=transport, settings=settings, source=source) if swept else None
+    return check_result(examiner.examinations, url, settings, came_to)
 
 
-def check_result(examinations: list[Examination], url: str, settings: Settings) -> RunResult:
-    """What the examinations came to, all together."""
+def check_result(
+    examinations: list[Examination], url: str, settings: Settings, swept: Swept | None = None
+) -> RunResult:
+    """What the examinations came to, all together; `swept` is what a sweep came to."""
     scenarios = [
         _scenario(part, url, settings, name)
         for examination in examinations
@@ -106,6 +107,7 @@ def check_result(examinations: list[Examination], url: str, settings: Settings) 
         compliant=whole.compliant and trouble is None,
         rules=rules,
         headline=headline(rules),
+        swept=None if swept is None else swept.describe(),
         trouble=trouble,
     )
 

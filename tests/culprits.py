@@ -15,6 +15,7 @@ CULPRITS = {
     "takes-largest-list": "limits-bodies-to-64-kib",
     "takes-equal-events": "refuses-twins",
     "keeps-equal-events": "drops-twins",
+    "processes-lists-at-once": "shares-its-list",
     "takes-mixed-mailings": "refuses-mixed-lists",
     "processes-mixed-mailings": "one-mailing-per-list",
     "keeps-second-act": "keys-on-mail-id",

@@ -252,6 +252,7 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         ([200], [1, 1, 1]),
         ([200], [1, 1]),
     ),
+    "shares-its-list": (at_once(encoded(event(1)), encoded(event(2))), ([200, 200], 2), ([200, 200], 1)),
     "keys-on-device-and-created": (seen([event(1), event(2, created=1_001)]), ([200], [1, 2]), ([200], [1])),
     # poison
     "requires-device": (seen([event(1), without("device")]), ([200], [1, 0]), ([500], [])),

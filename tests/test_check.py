@@ -24,10 +24,13 @@ from mockcampaign.compliance.catalogue import CATALOGUE, FAMILIES
 from mockcampaign.compliance.probe import Probe
 from mockcampaign.compliance.rules import Finding
 from mockcampaign.compliance.settings import Settings
+from mockcampaign.compliance.sweep import VARIATIONS
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.report.results import RunResult, exit_status, to_json
+from mockcampaign.samples.bugs.batch import SharesItsList
 from mockcampaign.samples.bugs.bug import Bug
+from mockcampaign.samples.bugs.payload import limited
 from mockcampaign.samples.consumer import BUGS, application, consumer_app
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Store
@@ -301,6 +304,59 @@ def test_a_verdict_that_does_not_hold_in_all_is_a_hazard(monkeypatch: pytest.Mon
     assert finding.swept == ("fail with later lists before earlier ones",)
     assert exit_status(result) == 0
     assert "; with later lists before earlier ones: 10,000 events after an outage: " in finding.actual
+
+
+def swept(bug: type[Consumer], rule: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Finding, str]:
+    """The rule's finding, and the sentence on all."""
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "swept", Bug("", bug))
+    result = checked(consumer_app("swept"), rules=(rule,), swept=True)
+    [finding] = result.rules
+    assert result.swept is not None
+    return finding, re.sub(r" in [0-9.]+ s", "", result.swept)
+
+
+def test_what_goes_wrong_only_beside_another_webhook_is_a_hazard(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding, said = swept(SharesItsList, "processes-every-event", monkeypatch)
+    assert finding.outcome == "warn"
+    assert finding.swept == (
+        "fail with another webhook delivering at the same moment",
+        "pass with webhooks that deliver one after the other",
+    )
+    assert said == (
+        "under 2 other assumptions, 2 examinations, the verdict depends: processes-every-event is violated with "
+        "another webhook delivering at the same moment"
+    )
+
+
+def test_what_goes_right_only_where_webhooks_deliver_in_turn_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding, said = swept(SharesItsList, "processes-lists-at-once", monkeypatch)
+    assert finding.outcome == "fail"
+    assert finding.swept == (
+        "fail with another webhook delivering at the same moment",
+        "pass with webhooks that deliver one after the other",
+    )
+    assert said.endswith("processes-lists-at-once is kept with webhooks that deliver one after the other")
+
+
+SHORT, LONG = VARIATIONS[-2].name, VARIATIONS[-1].name
+
+
+@pytest.mark.parametrize(
+    ("bytes_max", "outcome", "short", "long", "said"),
+    [
+        (60_000, "fail", "fail", "fail", "holds in all"),
+        (100_000, "fail", "pass", "fail", f"depends: takes-largest-list is kept with {SHORT}"),
+        (200_000, "warn", "pass", "fail", f"depends: takes-largest-list is violated with {LONG}"),
+        (1_000_000, "pass", "pass", "pass", "holds in all"),
+    ],
+)
+def test_a_limit_on_bodies_depends_on_how_long_texts_may_be(
+    bytes_max: int, outcome: str, short: str, long: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding, sentence = swept(limited(bytes_max), "takes-largest-list", monkeypatch)
+    assert finding.outcome == outcome
+    assert finding.swept == (f"{short} with {SHORT}", f"{long} with {LONG}")
+    assert sentence == f"under 2 other assumptions, 2 examinations, the verdict {said}"
 
 
 # The command line

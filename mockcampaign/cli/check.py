@@ -104,7 +104,7 @@ def check(
     from mockcampaign.compliance.generating import nothing_written
     from mockcampaign.compliance.probe import Probe, check_jmespath
     from mockcampaign.compliance.settings import CLIENT_IDS, EVENTS, MAILING_IDS, Settings
-    from mockcampaign.compliance.sweep import sweep
+    from mockcampaign.compliance.sweep import Swept, sweep
     from mockcampaign.events.fields import FIELDS
     from mockcampaign.report.checks import check_lines, headline_lines
     from mockcampaign.report.results import exit_status
@@ -137,6 +137,7 @@ def check(
         _make_folder(scenarios)
     color = use_color(no_color)
     examiner: Examiner | None = None
+    came_to: Swept | None = None
 
     def account(transport: Transport) -> AccountSource | None:
         events = None if probe_count is not None else probe_events or "@"
@@ -158,7 +159,7 @@ def check(
             counting.show_later(f"{over}/{len(rules)} rules, now {following}")
 
     async def examine() -> None:
-        nonlocal examiner
+        nonlocal examiner, came_to
         await playing.wait_for_consumer(url, wait_for_consumer)
         async with wire(ca_file, not insecure) as transport:
             source = account(transport)
@@ -169,7 +170,7 @@ def check(
                 click.echo(f"{counted(len(examiner.rules), 'rule')}, {bounds}, of {ids}\n")
             await examiner.run()
             if swept:
-                await sweep(examiner, url, transport=transport, settings=settings, source=source)
+                came_to = await sweep(examiner, url, transport=transport, settings=settings, source=source)
 
     status: int | None = None
     try:
@@ -184,7 +185,7 @@ def check(
     if examiner is None or not examiner.examinations:
         return INTERRUPTED
     examiner.not_reached()
-    result = check_result(examiner.examinations, url, settings)
+    result = check_result(examiner.examinations, url, settings, came_to)
     with shielded():
         print_lines(check_lines(result, verbosity=verbose - quiet, explain=explain, width=columns()), color)
     print_lines(headline_lines(result, examiner.milliseconds), color)

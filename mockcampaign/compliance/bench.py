@@ -18,7 +18,7 @@ from mockcampaign.compliance.history import History
 from mockcampaign.compliance.probe import Probe, canonical, events_in
 from mockcampaign.compliance.processed import Difference, difference, sent_events
 from mockcampaign.compliance.rule import Event, NotExercised
-from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Settings
+from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Lengths, Settings, Variation
 from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.journal import Attempted, Happened, Probed, Requested, serials_in
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
@@ -50,6 +50,9 @@ HEAD_START = 10 * MINUTE
 
 MODELLED_AFTER = 3
 """After so many equal failures of one list, most further attempts are modelled."""
+
+ACCOMPANYING = 99
+"""Number of the webhook that delivers whenever another one does, where that is assumed."""
 
 RESTART_TIMEOUT = 30_000
 """How long the command that restarts the consumer may take, and the consumer after it, in milliseconds."""
@@ -127,6 +130,7 @@ class Bench:
         self.client_id = settings.client_id or CLIENT_IDS[digest % len(CLIENT_IDS)]
         self.mailing_id = MAILING_IDS[digest % len(MAILING_IDS)]
         self._webhooks: list[Webhook] = []
+        self._companion: Webhook | None = None
         self._made = 0
         self.history = History(start)
         self.last_accepted = True
@@ -139,6 +143,16 @@ class Bench:
     def another(self, number: int) -> Bench:
         """A bench like this one at its start, with recipients and mails of its own."""
         return Bench(f"{self.rule_id}:{number}", **self._made_with)
+
+    @property
+    def variation(self) -> Variation | None:
+        """What is assumed of the sender otherwise than usual."""
+        return self.settings.variation
+
+    @property
+    def lengths(self) -> Lengths:
+        """How long texts may be."""
+        return Lengths() if self.variation is None else self.variation.lengths
 
     @property
     def probe(self) -> Probe | None:
@@ -225,7 +239,7 @@ class Bench:
         )
         activated = self.campaign.activate(webhook)
         self.history.webhook(activated)
-        varied = None if self.settings.variation is None else self.settings.variation.fault
+        varied = None if self.variation is None else self.variation.fault
         if varied is not None:
             try:
                 self.campaign.fault(varied, activated)
@@ -251,6 +265,36 @@ class Bench:
         self._mail_ids.update(event["mailId"] for event in events if isinstance(event.get("mailId"), str))
         self.history.emitted(webhook, events)
         self.campaign.emit_events(webhook.type, events, client_id=webhook.client_id, created=created)
+        # By what is not part of what shows a violation, one knows that it is not ordinary lists that go wrong.
+        if self.variation is not None and self.variation.accompanied and not self.history.paused:
+            self._accompany()
+
+    def _accompany(self) -> None:
+        """Let a few other events happen, of which another webhook tells at the same moment."""
+        if self._companion is None:
+            self._companion = self._new_webhook(ACCOMPANYING, self.type)
+        events = self.events(3)
+        self._mail_ids.update(event["mailId"] for event in events)
+        self.history.emitted(self._companion, events)
+        self.campaign.emit_events(self.type, events, client_id=self._companion.client_id)
+
+    async def deliver_at_once(self, lists: Sequence[Sequence[Event]], *, attempts: int = 3) -> bool:
+        """Send each by a webhook of its own at the same moment, unless webhooks deliver in turn.
+
+        Returns whether all of them were taken within so many attempts. Raises `CouldNotTellError` where the consumer
+        cannot be reached.
+        """
+        if self.variation is not None and self.variation.in_turn:
+            return all(
+                [
+                    (await self.deliver(events, attempts=attempts, number=number)).accepted
+                    for number, events in enumerate(lists)
+                ]
+            )
+        for number, events in enumerate(lists):
+            self.emit(events, number)
+        taken = [(await self.proceed(attempts=attempts, number=number)).accepted for number in range(len(lists))]
+        return all(taken)
 
     async def advance(self, duration: int = 0) -> None:
         """Let virtual time pass, and do all that falls due meanwhile."""

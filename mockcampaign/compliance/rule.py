@@ -27,7 +27,9 @@ NEEDS: dict[Need, str] = {
 }
 """The same for people."""
 
-Behaviour = Literal["list", "retry", "discard", "time-out", "refill", "order", "parallel", "charset", "fields"]
+Behaviour = Literal[
+    "list", "retry", "discard", "time-out", "refill", "order", "parallel", "charset", "fields", "lengths"
+]
 """Something the sender does, on which a rule relies."""
 
 BEHAVIOURS: dict[Behaviour, tuple[Literal["documented", "assumed"], str]] = {
@@ -39,7 +41,8 @@ BEHAVIOURS: dict[Behaviour, tuple[Literal["documented", "assumed"], str]] = {
     "order": ("assumed", "whether the oldest events come first"),
     "parallel": ("assumed", "whether a client's webhooks deliver at the same moment"),
     "charset": ("assumed", "whether the Content-Type names a charset"),
-    "fields": ("assumed", "how long texts are, and which fields may be absent, null or new"),
+    "fields": ("assumed", "how long texts are as a rule, and which fields may be absent, null or new"),
+    "lengths": ("assumed", "how long texts may be at most"),
 }
 """Whether the vendor documents it, and what it is."""
 

@@ -20,6 +20,14 @@ EVENTS = 20_000
 """About so many events does a check send, with the usual number of examples."""
 
 
+class Lengths(msgspec.Struct, frozen=True, kw_only=True):
+    """The longest texts of events, in characters. Assumed, as the vendor publishes no schema."""
+
+    names: int = 255
+    """Of operating systems and browsers."""
+    links: int = 2_000
+
+
 class Variation(msgspec.Struct, frozen=True, kw_only=True):
     """Another assumption about the sender."""
 
@@ -29,6 +37,11 @@ class Variation(msgspec.Struct, frozen=True, kw_only=True):
     """What is other than by default."""
     fault: Fault | None = None
     """Hits every attempt."""
+    lengths: Lengths = Lengths()
+    accompanied: bool = False
+    """Whether another webhook delivers whenever one does."""
+    in_turn: bool = False
+    """Whether no two webhooks ever deliver at the same moment."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

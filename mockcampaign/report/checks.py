@@ -39,6 +39,8 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
     yield [(word, style), (f"  {result.headline}", STRONG)]
     if result.trouble:
         yield [(f"  {printable(result.trouble)}", DOUBT)]
+    if result.swept:
+        yield [(f"  {printable(result.swept)}", PLAIN)]
     sums = result.deliveries
     took = "" if milliseconds is None else f" in {milliseconds / 1_000:.1f} s"
     modelled = f" and {sums.modelled:,} modelled" if sums.modelled else ""

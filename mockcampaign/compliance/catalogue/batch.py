@@ -105,9 +105,9 @@ async def _largest_list(bench: Bench) -> Examined:
         return [
             bench.event(
                 recipientId=f"{local}@{domain}",
-                operatingSystem="f" * 255,
-                browser="g" * 255,
-                linkUrl=f"https://www.example.com/{'h' * 1_977}",
+                operatingSystem="f" * bench.lengths.names,
+                browser="g" * bench.lengths.names,
+                linkUrl="https://www.example.com/".ljust(bench.lengths.links, "h"),
             )
             for _ in range(count)
         ]
@@ -132,6 +132,19 @@ async def _equal_events_kept(bench: Bench) -> Examined:
     if difference:
         return violated(f"a list of four, two of them equal: {difference.describe()}", [first, event, event, last])
     return holds("equal events in one list were kept, once or twice, and their neighbours with them")
+
+
+async def _at_once(bench: Bench) -> Examined:
+    await bench.must_process(5)
+    for size in (1, 5, 40):
+        lists = [bench.events(size) for _ in range(3)]
+        taken = await bench.deliver_at_once(lists, attempts=5)
+        if not taken:
+            return violated(f"of three webhooks' lists of {size} at the same moment, not all were taken")
+        difference = await bench.difference()
+        if difference:
+            return violated(f"three webhooks' lists of {size} at the same moment: {difference.describe()}")
+    return holds("lists of 1, 5 and 40 of three webhooks at the same moment were all processed")
 
 
 async def _mixed(bench: Bench) -> Examined:
@@ -168,6 +181,7 @@ BATCH = (
         requirement=_LIST,
         expected="200 to lists of 1, 2, 3, 99 and 100 events",
         examine=_every_size,
+        relies_on=("list", "retry", "parallel"),
         rests_on=("acknowledges-after-full-list",),
         fix="Raise the limit on body size or list length: a full list of ordinary events has 35,000 bytes.",
         example="app.config['MAX_CONTENT_LENGTH'] = 1_000_000",
@@ -181,6 +195,7 @@ BATCH = (
         expected="each event of lists of 1, 2, 3, 99 and 100 processed once",
         needs=("probe",),
         examine=_every_event,
+        relies_on=("list", "retry", "parallel"),
         fix="Loop over the whole list.",
         example="for event in request.json(): store(event)",
     ),
@@ -205,7 +220,7 @@ BATCH = (
         requirement=f"{_LIST} An address has up to 254 characters (RFC 5321); that the names of devices, systems and "
         "browsers have up to 255, and links up to 2,000, is assumed.",
         expected="200, since a list that is refused for its size blocks its webhook for three days",
-        relies_on=("list", "fields", "discard"),
+        relies_on=("list", "lengths", "discard"),
         examine=_largest_list,
         rests_on=("takes-every-size", "takes-large-body"),
         fix="Raise the limit on body size to 1 MB, in the application and in every proxy before it, and let columns "
@@ -235,6 +250,23 @@ BATCH = (
         fix="Look for repetitions event by event, and store what is left.",
         example="INSERT INTO events … ON CONFLICT DO NOTHING",
         cannot_tell="Whether equal events should be counted once or twice: nobody says whether they are two acts.",
+    ),
+    Rule(
+        id="processes-lists-at-once",
+        family="batch",
+        level="must",
+        title="Processes lists that come at the same moment",
+        requirement="Each type has a webhook of its own (vendor's webhook guide), and no webhook waits for another "
+        "(assumed).",
+        expected="each event of three webhooks' lists processed once",
+        needs=("probe",),
+        examine=_at_once,
+        relies_on=("list", "retry", "parallel"),
+        rests_on=("processes-every-event",),
+        fix="Keep nothing of a request where the next one finds it, such as in a variable of the module or the "
+        "application, and let the database wait for its locks.",
+        example="events = await request.json()  # and not self.events",
+        cannot_tell="A race that these lists happened not to hit.",
     ),
     Rule(
         id="takes-mixed-mailings",

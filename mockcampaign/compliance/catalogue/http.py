@@ -137,6 +137,8 @@ async def _reading(bench: Bench) -> Examined:
 
 async def _two_at_once(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(1))
+    if bench.variation is not None and bench.variation.in_turn:
+        raise NotExercised("webhooks deliver in turn")
     if StallBody not in bench.faults:
         raise NotExercised("an application called in-process has no slow connection")
 

@@ -165,6 +165,7 @@ ORDER = (
         expected="each event processed once, though newer ones came before",
         needs=("probe",),
         examine=_late,
+        relies_on=("list", "retry", "parallel"),
         fix=_FIX,
         example=_EXAMPLE,
     ),

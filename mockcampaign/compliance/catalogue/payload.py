@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from mockcampaign import strategies
@@ -10,7 +11,7 @@ from mockcampaign.compliance import oddities
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.generating import simplest, smallest
 from mockcampaign.compliance.oddities import Oddity
-from mockcampaign.compliance.rule import Event, Examine, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.compliance.rule import Behaviour, Event, Examine, Examined, NotExercised, Rule, holds, violated
 from mockcampaign.events.fields import BATCH_EVENTS_MAX
 from mockcampaign.model import EventType
 
@@ -71,6 +72,10 @@ def _table(make: Oddities) -> Examine:
         return holds(f"{len(odd)} events with one odd field each were {how}, such as {odd[0].describe()}")
 
     return examine
+
+
+async def _texts(bench: Bench) -> Examined:
+    return await _table(partial(oddities.texts, longest=bench.lengths.names))(bench)
 
 
 # Generated lists
@@ -159,6 +164,7 @@ def _rule(
     fix: str,
     example: str,
     *,
+    relies_on: tuple[Behaviour, ...] = ("list", "retry", "fields"),
     rests_on: tuple[str, ...] = (),
 ) -> Rule:
     return Rule(
@@ -169,7 +175,7 @@ def _rule(
         requirement=requirement,
         expected=expected,
         examine=examine,
-        relies_on=("list", "retry", "fields"),
+        relies_on=relies_on,
         rests_on=rests_on,
         fix=fix,
         example=example,
@@ -248,9 +254,10 @@ PAYLOAD = (
         f"JSON texts are Unicode (RFC 8259, 8.1), and names of devices and browsers come from all over the world "
         f"{_ASSUMED}.",
         "255 characters, non-Latin scripts, emoji and markup kept as they are",
-        _table(oddities.texts),
+        _texts,
         "Use UTF-8 throughout (utf8mb4 in MySQL), columns of 255 characters, and escape only where text is shown.",
         "CREATE TABLE events (browser VARCHAR(255)) CHARACTER SET utf8mb4",
+        relies_on=("list", "retry", "fields", "lengths"),
     ),
     Rule(
         id="keeps-control-characters",

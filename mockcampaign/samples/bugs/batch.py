@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.correct import Consumer
@@ -66,6 +69,20 @@ def _with_the_first_list(events: list[Event]) -> list[Event]:
     return [event | {"userListId": events[0].get("userListId")} for event in events]
 
 
+class SharesItsList(Consumer):
+    """Keeps the list at hand where the next request finds it, and meanwhile asks somebody something."""
+
+    events: list[Event]
+
+    async def take(self, request: Request) -> Response:
+        if not self.lets_in(request):
+            return await super().take(request)
+        self.events = self.parse(await self.read(request))
+        await asyncio.sleep(0.002)
+        await self.process(self.events)
+        return self.answer(self.events)
+
+
 BUGS: Mapping[str, Bug] = {
     "first-event-only": Bug("reads only the first event of a list", selecting(lambda events: events[:1])),
     "last-event-only": Bug("keeps only the last event of a list", selecting(lambda events: events[-1:])),
@@ -90,6 +107,9 @@ BUGS: Mapping[str, Bug] = {
         "takes all events of a list to be of one mailing, and loses those of others", selecting(_of_one_mailing)
     ),
     "refuses-mixed-lists": Bug("answers 400 to a list with events of several mailings", RefusesMixedLists),
+    "shares-its-list": Bug(
+        "keeps the list at hand in a variable of all requests, and loses one of two that come at once", SharesItsList
+    ),
     "one-recipient-list-per-list": Bug(
         "books all events of a list under the recipient list of the first", selecting(_with_the_first_list)
     ),
