@@ -20,6 +20,8 @@ from collections.abc import Callable
 import msgspec
 
 from mockcampaign.compliance.account import AccountSource
+from mockcampaign.compliance.baseline import essence, gone
+from mockcampaign.compliance.catalogue import CATALOGUE
 from mockcampaign.compliance.examination import Examination, Examiner
 from mockcampaign.compliance.rules import RULES, Finding
 from mockcampaign.compliance.settings import Settings
@@ -84,6 +86,7 @@ def check_result(
                     known,
                     known=seen.known,
                     outcome=seen.outcome,
+                    found=seen.found,
                     actual=f"{scenario.name}: {seen.actual}",
                     evidence=seen.evidence,
                 )
@@ -108,6 +111,7 @@ def check_result(
         rules=rules,
         headline=headline(rules),
         swept=None if swept is None else swept.describe(),
+        gone=gone(settings.known, rules, [rule.id for rule in CATALOGUE]),
         trouble=trouble,
     )
 
@@ -156,13 +160,18 @@ def _trouble(rules: list[Finding], settings: Settings) -> str | None:
     return None
 
 
+def _seen(judged: Finding, settings: Settings) -> Finding:
+    """What a rule saw that looks at all attempts, whoever made them."""
+    if judged.outcome not in ("fail", "warn"):
+        return judged
+    found = msgspec.structs.replace(judged, found=essence(judged.actual.partition(" (")[0]))
+    return msgspec.structs.replace(found, known=any(one.matches(found) for one in settings.known))
+
+
 def _scenario(examination: Examination, url: str, settings: Settings, varied: str) -> ScenarioResult:
     assert examination.entries is not None
     finding = examination.finding
-    seen = [
-        msgspec.structs.replace(judged, known=judged.id in settings.known)
-        for judged in (rule.judge(examination.entries) for rule in RULES if rule.id != finding.id)
-    ]
+    seen = [_seen(rule.judge(examination.entries), settings) for rule in RULES if rule.id != finding.id]
     return scenario_result(
         name=f"{finding.id}, {varied}" if varied else finding.id,
         file="",

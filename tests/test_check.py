@@ -20,6 +20,7 @@ from endpoints import unused_port
 from mockcampaign.check import check
 from mockcampaign.cli import cli
 from mockcampaign.compliance.account import AccountSource, CallableAccount, CommandAccount, UrlAccount
+from mockcampaign.compliance.baseline import Known, essence
 from mockcampaign.compliance.catalogue import CATALOGUE, FAMILIES
 from mockcampaign.compliance.probe import Probe
 from mockcampaign.compliance.rules import Finding
@@ -30,7 +31,7 @@ from mockcampaign.model import BasicAuthentication
 from mockcampaign.report.results import RunResult, exit_status, to_json
 from mockcampaign.samples.bugs.batch import SharesItsList
 from mockcampaign.samples.bugs.bug import Bug
-from mockcampaign.samples.bugs.payload import limited
+from mockcampaign.samples.bugs.payload import field, limited
 from mockcampaign.samples.consumer import BUGS, application, consumer_app
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Store
@@ -408,12 +409,70 @@ def test_rules_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_known_violations_are_accepted_and_new_ones_are_not() -> None:
     families = ("answers-200", "identity")
-    result = checked(consumer_app("keys-on-mail-id"), rules=families, known=("keeps-second-act", "answers-200"))
+    known = (Known("keeps-second-act"), Known("answers-200"))
+    result = checked(consumer_app("keys-on-mail-id"), rules=families, known=known)
     assert {finding.id for finding in result.rules if finding.known} == {"keeps-second-act"}
     assert exit_status(result) == 0
     assert result.headline is not None
     assert "1 known violation accepted" in result.headline
-    assert exit_status(checked(consumer_app("keys-on-mail-id"), rules=families, known=("answers-200",))) == 1
+    assert exit_status(checked(consumer_app("keys-on-mail-id"), rules=families, known=(Known("answers-200"),))) == 1
+
+
+def test_another_violation_of_a_known_rule_is_new_and_the_old_one_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = checked(consumer_app("keeps-ids-as-text"), rules=("keeps-fields",))
+    [known] = [Known(finding.id, finding.found) for finding in first.rules]
+    again = checked(consumer_app("keeps-ids-as-text"), rules=("keeps-fields",), known=(known,), seed=2)
+    assert (exit_status(again), again.gone) == (0, ())
+    monkeypatch.setitem(
+        cast(dict[str, Bug], BUGS), "upper-case", Bug("", field("recipientId", lambda text: f"#{text}"))
+    )
+    other = checked(consumer_app("upper-case"), rules=("keeps-fields",), known=(known,))
+    assert exit_status(other) == 1
+    assert not other.rules[0].known
+    assert other.gone == (
+        "keeps-fields: userListId changed; clientId changed; mailingId changed; subscriptionId changed",
+    )
+
+
+def test_a_known_violation_that_is_mended_is_gone_but_not_one_that_nobody_looked_for() -> None:
+    known = (Known("keeps-second-act", "missing"), Known("keeps-created", "created changed"), Known("once", None))
+    result = checked(consumer_app(), rules=("keeps-second-act",), known=known)
+    assert result.gone == ("keeps-second-act: missing", "once")
+    unexercised = checked(consumer_app(), rules=("keeps-second-act", "answers-200"), probe=None, known=known)
+    assert unexercised.gone == ("once",)
+
+
+@pytest.mark.parametrize(
+    ("actual", "found"),
+    [
+        (
+            "list of 100: 1 missing, first type=open mailId=A recipientId=a b created=17 (of 100, kept: 1)",
+            "list of N: missing",
+        ),
+        ("200 to it: 3 missing, first type=open mailId=A; 2 too many, first type=open", "200 to it: missing; too many"),
+        ('x: 4 altered, first: browser "a, b" became "c \\" d", created 1 became 2', "x: altered: browser, created"),
+        ("no device: 500", "no device: 500"),
+        ('device "smarttv": 400, then 503', "device …: 400, then 503"),
+        (
+            "413 to a list of 100; 100 is the smallest that is refused",
+            "413 to a list of N; N is the smallest that is refused",
+        ),
+        (
+            "503 to 99 good events costs 25,920 requests and 1.2 GB, then loses 1 event; 204 to it",
+            "503 to N good events; 204 to it",
+        ),
+        ("created 1795493475001 became 1795493475000", "created changed"),
+    ],
+)
+def test_what_is_found_is_told_without_what_varies(actual: str, found: str) -> None:
+    assert essence(actual) == found
+
+
+@pytest.mark.parametrize("bug", ["keys-on-mail-id", "counts-repeats", "requires-device", "truncates-at-40"])
+def test_the_same_bug_is_found_as_the_same_with_any_seed(bug: str) -> None:
+    rules = ("keeps-second-act", "once-after-lost-answer", "takes-absent-fields", "keeps-texts")
+    found = [{rule.found for rule in checked(consumer_app(bug), rules=rules, seed=seed).rules} for seed in (1, 77)]
+    assert found[0] == found[1] != {None}
 
 
 def test_a_baseline_is_an_earlier_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -423,6 +482,31 @@ def test_a_baseline_is_an_earlier_report(tmp_path: Path, capsys: pytest.CaptureF
         with served(consumer_app("keys-on-mail-id")) as base:
             status = command("check", f"{base}/hook", "--probe", f"{base}/processed", *rules, *more)
         assert status == 1 - number, capsys.readouterr().out
+    known = {rule["id"]: rule["found"] for rule in json.loads(report.read_bytes())["rules"] if rule["found"]}
+    assert known["keeps-second-act"] == "more opens of the same mail, N, N and N seconds later: missing"
+    capsys.readouterr()
+    with served(consumer_app()) as base:
+        assert command("check", f"{base}/hook", "--probe", f"{base}/processed", *rules, *more) == 0
+    told = capsys.readouterr()
+    assert "gone  keeps-second-act: more opens of the same mail, N, N and N seconds later: missing" in told.out
+    assert told.err == ""
+
+
+def test_a_baseline_of_an_earlier_version_accepts_its_rules_and_says_how_to_renew_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.json"
+    report.write_text('{"rules": [{"id": "keeps-second-act", "outcome": "fail"}]}')
+    with served(consumer_app("keys-on-mail-id")) as base:
+        more = ("--rules", "keeps-second-act", "--baseline", str(report))
+        assert command("check", f"{base}/hook", "--probe", f"{base}/processed", *more) == 0
+    assert capsys.readouterr().err == (
+        f"mockcampaign: --baseline {report}: of an earlier version, so that all violations of its rules are accepted, "
+        "also new ones: write it anew with --report-json\n"
+    )
+
+
+def test_a_baseline_that_is_no_report_is_refused(tmp_path: Path) -> None:
     (tmp_path / "none.json").write_text("[]")
     with pytest.raises(InvalidInputError, match="no report, allowed: a file that --report-json wrote"):
         command("check", "http://127.0.0.1:1/", "--baseline", str(tmp_path / "none.json"))

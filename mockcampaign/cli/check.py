@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
@@ -66,7 +65,7 @@ class _Names(click.ParamType[tuple[str, ...]]):
 @click.option("--strict", is_flag=True, help="Hazards fail it; must-rules that were not exercised are status 3.")
 @click.option("--explain", is_flag=True, help="Whole timelines, and how to see a violation again.")
 @click.option("--scenarios", type=FOLDER, help="Write a scenario file for each violation into this folder.")
-@click.option("--baseline", type=EXISTING_FILE, help="Accept what an earlier --report-json found, and nothing new.")
+@click.option("--baseline", type=EXISTING_FILE, help="Accept what an earlier --report-json found, and nothing else.")
 @click.option("--full-fidelity", is_flag=True, help="Really send every attempt of long spans of equal failures.")
 @click.option("--sweep", "swept", is_flag=True, help="Examine again, with other values, what rests on assumptions.")
 @click.option("--restart-cmd", "restart_command", metavar="COMMAND", help="Kills the consumer and starts it again.")
@@ -100,6 +99,7 @@ def check(
     """Examine the consumer at URL, rule by rule (`mockcampaign rules` lists them)."""
     from mockcampaign.check import check_result
     from mockcampaign.compliance.account import AccountSource, CommandAccount, UrlAccount
+    from mockcampaign.compliance.baseline import read_baseline
     from mockcampaign.compliance.examination import Examination, Examiner
     from mockcampaign.compliance.generating import nothing_written
     from mockcampaign.compliance.probe import Probe, check_jmespath
@@ -124,13 +124,20 @@ def check(
     unknown = sorted(set(probe_fields or ()) - set(FIELDS))
     if unknown:
         raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(FIELDS)}")
+    known = () if baseline is None else read_baseline(baseline)
+    if any(one.found is None for one in known):
+        click.echo(
+            f"mockcampaign: --baseline {baseline}: of an earlier version, so that all violations of its rules are "
+            "accepted, also new ones: write it anew with --report-json",
+            err=True,
+        )
     settings = Settings(
         seed=secrets.randbits(31) if seed is None else seed,
         now=wall.now() // 1_000 * 1_000,
         event_type=EventType(event_type),
         authentication=credentials(basic_auth, key_auth),
         probe_fields=probe_fields or tuple(FIELDS),
-        known=() if baseline is None else _known(baseline),
+        known=known,
         **options,
     )
     if scenarios is not None:
@@ -193,24 +200,6 @@ def check(
     if scenarios is not None:
         _write_scenarios(result, scenarios)
     return exit_status(result) if status is None else status
-
-
-class _Known(msgspec.Struct):
-    id: str
-    outcome: str
-
-
-class _Baseline(msgspec.Struct):
-    rules: list[_Known]
-
-
-def _known(path: Path) -> tuple[str, ...]:
-    """The rules that were violated in an earlier report."""
-    try:
-        earlier = msgspec.json.decode(path.read_bytes(), type=_Baseline)
-    except (OSError, msgspec.MsgspecError):
-        raise InvalidInputError(f"--baseline {path}: no report, allowed: a file that --report-json wrote") from None
-    return tuple(finding.id for finding in earlier.rules if finding.outcome in ("fail", "warn"))
 
 
 def _make_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from mockcampaign.compliance.account import AccountSource
+from mockcampaign.compliance.baseline import essence
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.catalogue import ACCOUNT, BASICS, CATALOGUE, FAMILIES
 from mockcampaign.compliance.probe import events_in
@@ -241,7 +242,9 @@ class Examiner:
             actual=self._masking.text(reason or "" if examined is None else examined.actual),
             evidence=() if entries is None else _attempts(entries),
             family=rule.family,
-            known=wrong and rule.id in self._settings.known,
+            found=essence(self._masking.text(examined.found or examined.actual))
+            if wrong and examined is not None
+            else None,
             reason=None if reason is None else self._masking.text(reason),
             fix=advice if wrong else None,
             cannot_tell=rule.cannot_tell or None,
@@ -250,6 +253,8 @@ class Examiner:
             if wrong and bench is not None and examined is not None
             else None,
         )
+        known = wrong and any(one.matches(finding) for one in self._settings.known)
+        finding = msgspec.structs.replace(finding, known=known)
         webhooks = {} if bench is None else bench.webhook_ids
         examination = Examination(rule=rule, finding=finding, entries=entries, webhooks=webhooks)
         self.examinations.append(examination)

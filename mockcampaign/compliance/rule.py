@@ -56,6 +56,8 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """The smallest lists that show the violation when they are delivered one after another, where that will do."""
     curl: str | None = None
     """A command that shows the violation, where that is no list of events."""
+    found: str | None = None
+    """What it consists in, less what varies from run to run, where `actual` says too little or too much of it."""
     fix: str | None = None
     """How to mend just this violation, where the rule's own advice would mislead."""
 
@@ -65,9 +67,15 @@ def holds(actual: str) -> Examined:
     return Examined(holds=True, actual=actual)
 
 
-def violated(actual: str, *lists: Sequence[Event], curl: str | None = None, fix: str | None = None) -> Examined:
+def violated(
+    actual: str,
+    *lists: Sequence[Event],
+    curl: str | None = None,
+    fix: str | None = None,
+    found: str | None = None,
+) -> Examined:
     """It does not."""
-    return Examined(holds=False, actual=actual, lists=tuple(map(tuple, lists)), curl=curl, fix=fix)
+    return Examined(holds=False, actual=actual, lists=tuple(map(tuple, lists)), curl=curl, fix=fix, found=found)
 
 
 Examine = Callable[["Bench"], Awaitable[Examined]]

@@ -40,6 +40,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Positions in the journal."""
     place: str | None = None
     """`file:line:column` of an expectation."""
+    found: str | None = None
+    """What a violation consists in, less what varies from run to run; with the id it makes two findings the same."""
     known: bool = False
     """Whether it was accepted beforehand: then it violates the rule, and fails nothing."""
     family: str | None = None

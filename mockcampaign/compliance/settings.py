@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from mockcampaign.compliance.baseline import Known
 from mockcampaign.compliance.rule import Behaviour
 from mockcampaign.events.fields import FIELDS
 from mockcampaign.model import Authentication, EventType, Fault, NoAuthentication
@@ -72,8 +73,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long the whole check may take, by the wall's clock."""
     probe_fields: tuple[str, ...] = tuple(FIELDS)
     """Which fields of an event the account shows; those that it does not know are not compared."""
-    known: tuple[str, ...] = ()
-    """Ids of rules whose violation is accepted."""
+    known: tuple[Known, ...] = ()
+    """Findings that are accepted."""
     full_fidelity: bool = False
     """Whether long spans of equal failures are really sent, attempt by attempt."""
     variation: Variation | None = None

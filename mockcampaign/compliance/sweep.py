@@ -112,7 +112,7 @@ async def sweep(
             continue
         variations += 1
         again += sum(examination.finding.outcome in _EXERCISED for examination in other.examinations)
-        depending += _amend(examiner, assumed, other.examinations, variation)
+        depending += _amend(examiner, settings, assumed, other.examinations, variation)
     return Swept(
         again=again,
         variations=variations,
@@ -123,7 +123,11 @@ async def sweep(
 
 
 def _amend(
-    examiner: Examiner, assumed: dict[str, Finding], again: list[Examination], variation: Variation
+    examiner: Examiner,
+    settings: Settings,
+    assumed: dict[str, Finding],
+    again: list[Examination],
+    variation: Variation,
 ) -> list[str]:
     """Returns what came to something else than as assumed."""
     other = {examination.rule.id: examination for examination in again}
@@ -134,6 +138,8 @@ def _amend(
             continue
         before = assumed[examination.rule.id]
         finding = _amended(examination.finding, before, varied.finding, variation.name)
+        known = finding.outcome in ("fail", "warn") and any(one.matches(finding) for one in settings.known)
+        finding = msgspec.structs.replace(finding, known=known)
         if varied.finding.outcome in _EXERCISED and varied.finding.outcome != before.outcome:
             depending.append(f"{before.id} is {_WORDS[varied.finding.outcome]} with {variation.name}")
         if before.outcome == "pass" and varied.finding.outcome == "fail":
@@ -154,6 +160,15 @@ def _amended(finding: Finding, before: Finding, varied: Finding, name: str) -> F
     swept = (*finding.swept, f"{varied.outcome} with {name}{because}")
     if varied.outcome not in _EXERCISED or varied.outcome == before.outcome:
         return msgspec.structs.replace(finding, swept=swept)
-    outcome: Judgement = "warn" if before.outcome == "pass" else before.outcome
     actual = f"{finding.actual}; with {name}: {varied.actual}"
-    return msgspec.structs.replace(finding, outcome=outcome, actual=actual, swept=swept, fix=finding.fix or varied.fix)
+    if before.outcome != "pass":
+        return msgspec.structs.replace(finding, actual=actual, swept=swept)
+    found = f"with {name}: {varied.found}"
+    return msgspec.structs.replace(
+        finding,
+        outcome="warn",
+        actual=actual,
+        swept=swept,
+        found=found if finding.found is None else f"{finding.found}; {found}",
+        fix=finding.fix or varied.fix,
+    )

@@ -39,6 +39,8 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
     yield [(word, style), (f"  {result.headline}", STRONG)]
     if result.trouble:
         yield [(f"  {printable(result.trouble)}", DOUBT)]
+    for one in result.gone:
+        yield [("  gone", GOOD), (f"  {printable(one)}: take it out of the baseline", PLAIN)]
     if result.swept:
         yield [(f"  {printable(result.swept)}", PLAIN)]
     sums = result.deliveries
@@ -79,6 +81,8 @@ def _finding_lines(
     yield from _wrapped("required", finding.requirement, width)
     yield from _wrapped("expected", finding.expected, width)
     yield from _wrapped("actual", printable(finding.actual), width)
+    if finding.known and finding.found is not None and verbosity > 0:
+        yield from _wrapped("known as", printable(finding.found), width)
     if finding.fix:
         yield from _wrapped("fix", finding.fix, width)
     if finding.reproduce is not None and finding.reproduce.curl is not None and (explain or verbosity > 0):

@@ -73,6 +73,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a compliance check came to, in one sentence; None for runs of scenarios."""
     trouble: str | None = None
     """Why the whole is no success although nothing is violated."""
+    gone: tuple[str, ...] = ()
+    """Findings that were accepted beforehand, and do not occur any more."""
     swept: str | None = None
     """Whether the verdict holds where other things are assumed of the sender, and how long it took to find out."""
 
