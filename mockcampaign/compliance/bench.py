@@ -440,15 +440,16 @@ class Bench:
         headers: Iterable[tuple[str, str]] | None = None,
         authenticated: bool = True,
         faults: tuple[Fault, ...] = (),
+        own_connection: bool = True,
         transport: Transport | None = None,
     ) -> Outcome:
         """Send something that Campaign never sends; `what` says in a few words what is special about it.
 
-        It has a connection of its own where there are connections: a consumer that refuses it without reading its body
-        would take the rest of it for the next request.
+        It has a connection of its own where there are connections, unless the rule is about what follows on the same
+        one: a consumer that refuses it without reading its body would take the rest of it for the next request.
         """
         self.history.complete = False
-        if NewConnection in self.faults:
+        if own_connection and NewConnection in self.faults:
             faults = (*faults, NewConnection())
         sent_headers = [("Content-Type", "application/json")] if headers is None else list(headers)
         if authenticated:

@@ -9,7 +9,6 @@ from statistics import median
 from mockcampaign.compliance.bench import Bench, body_of
 from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
 from mockcampaign.model import BasicAuthentication, KeyAuthentication, NoAnswer, Outcome, Responded, TimedOut
-from mockcampaign.transport.faults import NewConnection
 from mockcampaign.transport.wall import Stopwatch
 
 Headers = tuple[tuple[str, str], ...]
@@ -83,13 +82,15 @@ def _missing(bench: Bench) -> Iterator[tuple[str, Headers]]:
 
 
 async def _send(
-    bench: Bench, what: str, headers: Headers, events: list[Event] | None = None, *, fresh: bool = True
+    bench: Bench, what: str, headers: Headers, events: list[Event] | None = None, *, own_connection: bool = True
 ) -> Outcome:
     body = body_of(bench.events(2) if events is None else events)
-    # Whether the connection goes on after a refusal is the matter of other rules.
-    faults = (NewConnection(),) if NewConnection in bench.faults and fresh else ()
     return await bench.request(
-        what, body, headers=[("Content-Type", "application/json"), *headers], authenticated=False, faults=faults
+        what,
+        body,
+        headers=[("Content-Type", "application/json"), *headers],
+        authenticated=False,
+        own_connection=own_connection,
     )
 
 
@@ -114,7 +115,8 @@ async def _all_refused(bench: Bench, cases: Iterator[tuple[str, Headers]]) -> Ex
 async def _right(bench: Bench) -> Examined:
     usual = await bench.must_deliver(bench.events(2))
     for what, headers in (*_wrong(bench), *_missing(bench), *_malformed(bench)):
-        await _send(bench, what, headers, fresh=False)
+        # On the same connection: a body that was refused unread must not be taken for the next request.
+        await _send(bench, what, headers, own_connection=False)
         delivery = await bench.deliver(bench.events(2), attempts=3)
         refused = [one for one in delivery.outcomes if isinstance(one, Responded) and not one.accepted]
         if not delivery.accepted or len(refused) >= len(usual.outcomes):

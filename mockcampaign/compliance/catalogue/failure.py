@@ -83,6 +83,8 @@ def _provocations(bench: Bench) -> list[tuple[str, bytes]]:
 
 async def _recovers(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(2))
+    if bench.has_probe:
+        await bench.must_process(2)
     for what, body in _garbage(bench):
         outcome = await bench.request(what, body)
         delivery = await bench.deliver(bench.events(2), attempts=3)

@@ -279,6 +279,12 @@ PAYLOAD = (
         _generated,
         _FIX,
         _EXAMPLE,
-        rests_on=("takes-every-size", "takes-large-body", "processes-mixed-mailings"),
+        rests_on=(
+            "takes-every-size",
+            "takes-large-body",
+            "takes-mixed-mailings",
+            "processes-mixed-mailings",
+            "keeps-same-recipient",
+        ),
     ),
 )

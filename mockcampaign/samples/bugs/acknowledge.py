@@ -120,7 +120,7 @@ class SlowAtFirst(Consumer):
 
 class DropsWhatOverflows(Consumer):
     lists_max = 20
-    seconds_for_a_list = 0.02
+    seconds_for_a_list = 0.5
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
