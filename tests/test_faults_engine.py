@@ -254,6 +254,39 @@ def test_concurrent_copies_are_under_way_together() -> None:
     assert bodies[0] == bodies[1]
 
 
+@pytest.mark.parametrize("slow", [1, 2])
+@pytest.mark.parametrize("outcome", [OK, FAILED, TimedOut("wait")])
+def test_nothing_else_goes_out_before_both_concurrent_copies_are_over(slow: int, outcome: Outcome) -> None:
+    box = box_with(3, list_max=2)
+    box.declare_fault(Duplicate(again="concurrent"), When(times=1))
+    begun, over = [], []
+
+    async def send(request: Request) -> Outcome:
+        number = len(begun) + 1
+        begun.append([event["n"] for event in json.loads(request.body)])
+        if number == 3:
+            assert over == [1, 2] if slow == 2 else [2, 1]
+        for _ in range(20 if number == slow else 0):
+            await asyncio.sleep(0)
+        over.append(number)
+        return outcome if number <= 2 else OK
+
+    run(box, send=send)
+    assert begun == [[0, 1]] * (2 if outcome is OK else 3) + [[2]]
+
+
+def test_a_slow_copy_holds_the_next_list_for_as_long_as_it_takes() -> None:
+    box = box_with(3, list_max=2)
+    box.declare_fault(Duplicate(again="concurrent"), When(times=1))
+    box.declare_fault(Latency(time=3_000), When(every=2, times=1))
+    run(box)
+    assert [(at, faults) for at, faults in zip(attempts_at(box), faults_of(box), strict=True)] == [
+        (0, ("duplicate",)),
+        (0, ("duplicate", "latency")),
+        (3_000, ()),
+    ]
+
+
 def test_a_copy_that_is_accepted_does_not_spare_the_retry() -> None:
     box = box_with(1)
     box.declare_fault(Duplicate(again="concurrent"), When(times=1))

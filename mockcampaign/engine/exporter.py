@@ -574,7 +574,8 @@ class Exporter:
     def _start_twin(self, attempt: Attempt, attempts: list[Attempt]) -> None:
         duplicate = last_of(attempt.faults, Duplicate)
         if duplicate is not None and duplicate.again == "concurrent":
-            twin = Repeat(attempt.webhook_id, attempt.number, attempt.listed, duplicate, holding=False)
+            self._outboxes[attempt.webhook_id].held = True
+            twin = Repeat(attempt.webhook_id, attempt.number, attempt.listed, duplicate, holding=True)
             self._start_repeat(twin, attempts)
 
     def _start_repeat(self, repeat: Repeat, attempts: list[Attempt]) -> None:

@@ -203,7 +203,7 @@ class Duplicate(SenderFault, frozen=True, tag="duplicate"):
 
     again: Literal["at-once", "later", "concurrent"] = "at-once"
     """As soon as the list was accepted and before anything else of the webhook's; some time after it was accepted; or
-    at the same time, on a second connection, whatever comes of either."""
+    at the same time, on a second connection, whatever comes of either: nothing else goes out before both are over."""
     delay: Span = 10 * SECOND
     """Virtual time between the acceptance and a second delivery that comes later."""
 
