@@ -70,18 +70,27 @@ def test_over_sockets_and_with_a_loop(campaign_check: CampaignCheck, app: App) -
 def test_unknown_rules(campaign_check: CampaignCheck, app: App) -> None:
     with pytest.raises(InvalidInputError, match="'bach' is no rule, did you mean 'batch'"):
         campaign_check(app, rules=["bach"])
+    with pytest.raises(InvalidInputError, match="allow: unknown rule 'keeps-text', did you mean 'keeps-texts'"):
+        campaign_check(app, rules=["batch"], allow=["keeps-text"])
 
 
 CHECKING = """
+    import pytest
     from mockcampaign.samples.consumer import consumer_app
 
     def test_bad(campaign_check):
         campaign_check(consumer_app("answers-204"), "/hook", rules=["acknowledge"])
 
+    @pytest.mark.mockcampaign(allow={wrong}, seed=7)
+    def test_marked(campaign_check):
+        report = campaign_check(consumer_app("answers-204"), "/hook", rules=["acknowledge"])
+        assert (report.compliant, report.seed) == (True, 7)
+
     def test_allowed(campaign_check):
         consumer = consumer_app("answers-204")
         report = campaign_check(consumer, "/hook", rules=["acknowledge"], allow={wrong})
-        assert not report.compliant
+        assert report.compliant
+        assert set(finding.id for finding in report.rules if finding.known) == set({wrong})
     """
 
 
@@ -116,7 +125,7 @@ def test_without_sub_results_there_is_one_failure_with_all_findings(inner: Inner
     wrong = violated()
     assert len(wrong) >= 1
     result = inner(CHECKING.format(wrong=wrong), "-p", "no:subtests")
-    result.assert_outcomes(failed=1, passed=1)
+    result.assert_outcomes(failed=1, passed=2)
     text = result.stdout.str()
     assert all(rule in text for rule in wrong)
     assert "NOT COMPLIANT" in text

@@ -302,7 +302,7 @@ def test_a_failing_or_skipped_test_fails_only_once(inner: Inner) -> None:
 
 def test_markers_are_checked(inner: Inner) -> None:
     wrong = {
-        "allow=['answers-201']": "*allow: unknown rule answers-201, allowed: answers-200, *",
+        "allow=['answers-201']": "*allow: unknown rule 'answers-201', did you mean 'answers-200'? *",
         "rules=['answers-200']": "*@pytest.mark.mockcampaign(rules), allowed: allow=[[]rule ids[]], seed=number*",
         "'answers-200'": "*@pytest.mark.mockcampaign('answers-200'), allowed: *",
         "policy={'timeout': 3}": "*policy: {'timeout': 3}, allowed: mockcampaign.Policy(…)",

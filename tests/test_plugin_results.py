@@ -95,6 +95,85 @@ def test_what_a_failed_test_came_to_is_not_called_compliant(inner: Inner, pytest
     }
 
 
+def test_what_a_test_allows_or_has_asked_about_is_known_in_every_format(
+    inner: Inner, pytester: pytest.Pytester
+) -> None:
+    result = inner(
+        """
+        import pytest
+        from mockcampaign.samples.consumer import consumer_app
+
+        @pytest.fixture
+        def violated(campaign, app):
+            app.status = 204
+            campaign.emit(campaign.webhook("open", target=app))
+            campaign.advance("9s")
+
+        @pytest.mark.mockcampaign(allow=["answers-200"])
+        def test_allowed(violated):
+            pass
+
+        def test_allowed_later(violated, campaign):
+            campaign.assert_compliant(allow=["answers-200"])
+
+        def test_asked(violated, campaign):
+            with pytest.raises(AssertionError, match="answers-200"):
+                campaign.assert_compliant()
+
+        @pytest.mark.mockcampaign(allow=["answers-200"])
+        def test_allowed_but_failed(violated):
+            assert False
+
+        def test_asked_but_failed(violated, campaign):
+            campaign.assert_compliant()
+
+        def test_asked_before(violated, campaign, app):
+            with pytest.raises(AssertionError, match="answers-200"):
+                campaign.assert_compliant()
+            app.status = 302
+            campaign.advance("20s")
+
+        def test_check(campaign_check):
+            campaign_check(consumer_app("answers-204"), "/hook", rules=["answers-200"], allow=["answers-200"])
+        """,
+        "--mockcampaign-report-json=report.json",
+        "--mockcampaign-html=report.html",
+    )
+    result.assert_outcomes(failed=2, passed=5, errors=1)
+    assert "known Says success with 200 and nothing else" in result.stdout.str()  # of the one that failed otherwise
+    report = msgspec.json.decode((pytester.path / "report.json").read_bytes(), type=RunResult)
+    assert {
+        scenario.name.partition("::")[2] or scenario.name: (
+            scenario.verdict,
+            *((finding.outcome, finding.known) for finding in scenario.rules if finding.id == "answers-200"),
+        )
+        for scenario in report.scenarios
+    } == {
+        "test_allowed": ("compliant", ("fail", True)),
+        "test_allowed_later": ("compliant", ("fail", True)),
+        "test_asked": ("compliant", ("fail", True)),
+        "test_allowed_but_failed": ("violated", ("fail", True)),
+        "test_asked_but_failed": ("violated", ("fail", False)),
+        "test_asked_before": ("violated", ("fail", False)),
+        "answers-200": ("compliant", ("fail", True)),
+    }
+    assert not report.compliant
+
+
+def test_a_run_in_which_all_violations_are_allowed_is_compliant(inner: Inner, pytester: pytest.Pytester) -> None:
+    inner(
+        SOURCE.replace("    @pytest", "    @pytest.mark.mockcampaign(allow=['answers-200'])\n    @pytest", 1),
+        "--mockcampaign-report-json=report.json",
+        "--mockcampaign-html=report.html",
+    ).assert_outcomes(passed=3)
+    report = msgspec.json.decode((pytester.path / "report.json").read_bytes(), type=RunResult)
+    assert (report.compliant, [finding.known for finding in report.rules]) == (True, [True, False, False])
+    page = " ".join((pytester.path / "report.html").read_text().split())
+    assert '<header class="top compliant">' in page
+    assert '<td class="outcome known">' in page
+    assert '<td class="outcome fail">' not in page
+
+
 def test_a_run_without_campaigns_says_so(inner: Inner) -> None:
     inner("def test_none(): pass", "--mockcampaign-html=report.html").stdout.fnmatch_lines(
         ["mockcampaign: no test has used a campaign, so nothing was written"]

@@ -103,7 +103,23 @@ def test_a_known_violation_fails_nothing_and_is_shown() -> None:
     assert 'message="known violation: 253"' in to_junit(result, WHEN).decode()
     assert next(annotation_lines(result, str)).startswith("::warning ")
     assert "- ⚠️ known: **" in to_markdown(result)
-    assert '<span class="tag">known</span>' in to_html(result).decode()
+    page = " ".join(to_html(result).decode().split())
+    assert '<tr data-outcome="known"> <td class="outcome known">' in page
+    assert '<td class="outcome fail">' not in page
+    assert "  known opens.delivered: 253" in plain_report(result.scenarios[0]).splitlines()
+
+
+@pytest.mark.parametrize("known", [(True, False), (False, True)])
+def test_what_is_known_of_one_scenario_hides_nothing_of_another(known: tuple[bool, bool]) -> None:
+    nothing = exporter().journal.entries
+    found = [
+        msgspec.structs.replace(
+            scenario(name=f"known: {one}", journal=nothing), rules=[finding(outcome="fail", known=one)]
+        )
+        for one in known
+    ]
+    [worst] = run_result(found).rules
+    assert (worst.known, worst.actual) == (False, "known: False: 253")
 
 
 def test_annotations() -> None:

@@ -20,12 +20,12 @@ from mockcampaign.errors import MisuseError
 from mockcampaign.model import Authentication, BasicAuthentication, EventType, NoAuthentication
 from mockcampaign.policy import SECOND
 from mockcampaign.pytest_plugin.inputs import Duration, duration_of, event_type_of
-from mockcampaign.pytest_plugin.lifecycle import chosen_seed
+from mockcampaign.pytest_plugin.lifecycle import check_allowed, settings_of
 from mockcampaign.pytest_plugin.results import add
 from mockcampaign.pytest_plugin.surroundings import Errands, Surroundings, place
 from mockcampaign.pytest_plugin.targets import Target, Targets
 from mockcampaign.report.checks import check_lines, headline_lines
-from mockcampaign.report.results import RunResult
+from mockcampaign.report.results import RunResult, shown_as
 from mockcampaign.transport import wall
 
 Found = Sequence[dict[str, Any]] | int
@@ -51,7 +51,7 @@ class CheckOptions(TypedDict, total=False):
     skip: Collection[str]
     """Ids or families to leave out."""
     allow: Collection[str]
-    """Ids of rules that the consumer may violate."""
+    """Ids of rules that the consumer may violate, besides those that the test's marker allows."""
     strict: bool
     """Whether hazards fail the test too, and must-rules that could not be exercised."""
     examples: int
@@ -117,13 +117,16 @@ class CampaignCheck:
         url = targets.url_of(target, path, lifespan=options.get("lifespan", True))
         targets.watch()
         auth = options.get("auth", NoAuthentication())
+        marked = settings_of(self._request.node)
+        check_allowed(options.get("allow", ()))
         settings = Settings(
-            seed=chosen_seed(self._request.node, None),
+            seed=marked.seed,
             now=wall.now() // SECOND * SECOND,
             event_type=event_type_of(options.get("type", EventType.OPEN)),
             authentication=BasicAuthentication(*auth) if isinstance(auth, tuple) else auth,
             rules=tuple(options.get("rules", ())),
             skip=tuple(options.get("skip", ())),
+            known=(*marked.allow, *options.get("allow", ())),
             strict=options.get("strict", False),
             examples=options.get("examples", 20),
             timeout=duration_of(options.get("timeout", "10s"), "timeout"),
@@ -163,9 +166,8 @@ class CampaignCheck:
 
     def _judge(self, result: RunResult, options: CheckOptions) -> None:
         add(self._request.config, *result.scenarios)
-        allow, strict = options.get("allow", ()), options.get("strict", False)
-        wrong = {"fail", "could-not-tell", *(["warn"] if strict else [])}
-        failed = [finding for finding in result.rules if finding.outcome in wrong and finding.id not in allow]
+        wrong = {"fail", "could-not-tell", *(["warn"] if options.get("strict", False) else [])}
+        failed = [finding for finding in result.rules if shown_as(finding) in wrong]
         trouble = result.trouble if not failed else None
         subtests = self._subtests()
         if subtests is None:

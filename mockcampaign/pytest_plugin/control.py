@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
+from mockcampaign.compliance.rules import RULES
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.exporter import Happening
 from mockcampaign.engine.faults import read_fault
@@ -30,6 +31,7 @@ from mockcampaign.words import counted
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign, FaultInForce, MailingSent
+    from mockcampaign.compliance.rules import Finding
     from mockcampaign.engine.journal import Journal
     from mockcampaign.events import Rates, Sample
     from mockcampaign.policy import Policy
@@ -59,7 +61,7 @@ def where_it_runs(
     @functools.wraps(method)
     def carried_out(self: Self, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         __tracebackhide__ = True
-        return self._there(lambda: method(self, *args, **kwargs))
+        return self._there(functools.partial(method, self, *args, **kwargs))
 
     return carried_out
 
@@ -346,6 +348,19 @@ class CampaignControl(ABC):
         if self._judged == self.engine.journal.next_position:
             return []
         return violations(self.engine.journal.entries, allow=self._allow, needs_delivery=False)
+
+    @where_it_runs
+    def findings(self, *, passed: bool) -> list[Finding]:
+        """What became of each rule. Known are violations that the test allows, or has passed and asked about."""
+        asked = passed and self._judged == self.engine.journal.next_position
+        return [
+            msgspec.structs.replace(
+                finding,
+                known=(finding.outcome in ("fail", "warn") and finding.id in self._allow)
+                or (finding.outcome == "fail" and asked),
+            )
+            for finding in (rule.judge(self.engine.journal.entries) for rule in RULES)
+        ]
 
     @where_it_runs
     def nothing_delivered(self) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import pytest
 
-from mockcampaign.compliance.rules import RULES, Finding
+from mockcampaign.compliance.rules import Finding
 from mockcampaign.engine.journal import Attempted, Entry, serials_in
 from mockcampaign.model import NoAuthentication, Responded, Webhook
 from mockcampaign.pytest_plugin.account import last_exchange
@@ -23,13 +23,13 @@ BODY_CHARACTERS_MAX = 400
 def section(campaign: CampaignControl, report: pytest.TestReport, *, whole: bool) -> str:
     """The report section. Credentials are not in it: the journal has none."""
     node_id = report.nodeid
-    result = with_failure(result_of(campaign, node_id), report, campaign)
+    result = with_failure(result_of(campaign, node_id, passed=False), report, campaign)
     lines = result_lines(result, whole=whole)
     return "\n".join([*lines, *_last_exchange(campaign, result.journal), *again(node_id, campaign.seed)])
 
 
-def result_of(campaign: CampaignControl, node_id: str) -> ScenarioResult:
-    """What a test's campaign came to, as a scenario's result."""
+def result_of(campaign: CampaignControl, node_id: str, *, passed: bool) -> ScenarioResult:
+    """What a test's campaign came to, as a scenario's result, so far as the test itself has passed."""
     entries = campaign.journal.entries
     webhooks = campaign.webhooks
     return scenario_result(
@@ -38,7 +38,7 @@ def result_of(campaign: CampaignControl, node_id: str) -> ScenarioResult:
         target=", ".join(dict.fromkeys(webhook.target_url for webhook in webhooks)) or "no webhook",
         trouble=None,
         webhooks=_names(webhooks),
-        rules=[rule.judge(entries) for rule in RULES],
+        rules=campaign.findings(passed=passed),
         expectations=[],
         journal=entries,
         strict=False,

@@ -6,7 +6,7 @@ import functools
 import inspect
 import secrets
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from mockcampaign.pytest_plugin.fixture import CampaignFixture
 from mockcampaign.pytest_plugin.results import add, wanted
 from mockcampaign.pytest_plugin.verdict import NOTHING_DELIVERED
 from mockcampaign.report.results import ScenarioResult
+from mockcampaign.words import unknown
 
 CAMPAIGNS = pytest.StashKey[list[CampaignControl]]()
 RESULTS = pytest.StashKey[list[tuple[CampaignControl, ScenarioResult]]]()
@@ -52,11 +53,13 @@ def judged(item: pytest.Item, campaign: Control) -> Iterator[Control]:
         yield campaign
     finally:
         failed = bool(item.stash.get(NOT_PASSED, []))
-        if wanted(item.config):
-            item.stash.setdefault(RESULTS, []).append((campaign, result_of(campaign, item.nodeid)))
         try:
+            if wanted(item.config):
+                result = result_of(campaign, item.nodeid, passed=not failed)
+                item.stash.setdefault(RESULTS, []).append((campaign, result))
             campaign.close()
         except Exception:
+            campaign.close()
             if not failed:
                 raise
     if not failed and (found := campaign.violations()):
@@ -126,11 +129,10 @@ def settings_of(item: pytest.Item) -> Settings:
             )
         marked |= marker.kwargs
         allow |= set(marker.kwargs.get("allow", ()))
-    known = [*(rule.id for rule in RULES), NOTHING_DELIVERED]
-    if unknown := allow.difference(known):
-        raise pytest.UsageError(
-            f"{item.nodeid}: allow: unknown rule {', '.join(sorted(unknown))}, allowed: {', '.join(known)}"
-        )
+    try:
+        check_allowed(allow)
+    except InvalidInputError as error:
+        raise pytest.UsageError(f"{item.nodeid}: {error}") from None
     policy = marked.get("policy", Policy())
     if not isinstance(policy, Policy):
         raise pytest.UsageError(f"{item.nodeid}: policy: {policy!r}, allowed: mockcampaign.Policy(…)")
@@ -141,6 +143,20 @@ def settings_of(item: pytest.Item) -> Settings:
         run_timeout=_run_timeout(item.config),
         allow=frozenset(allow),
     )
+
+
+def check_allowed(rule_ids: Collection[str]) -> None:
+    """Raises `InvalidInputError` for an id that is no rule's."""
+    known = [*(rule.id for rule in RULES), NOTHING_DELIVERED]
+    if set(rule_ids) <= set(known):
+        return
+    # Imported late: it brings Hypothesis.
+    from mockcampaign.compliance.catalogue import CATALOGUE
+
+    known = list(dict.fromkeys([*known, *(rule.id for rule in CATALOGUE)]))
+    for rule_id in rule_ids:
+        if rule_id not in known:
+            raise InvalidInputError(f"allow: {unknown('rule', str(rule_id), known)}")
 
 
 def chosen_seed(item: pytest.Item, marked: int | None) -> int:

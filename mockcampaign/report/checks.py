@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from mockcampaign.compliance.rules import Finding
 from mockcampaign.report.columns import PLAIN, Styled
-from mockcampaign.report.results import RunResult, ScenarioResult
+from mockcampaign.report.results import RunResult, ScenarioResult, shown_as
 from mockcampaign.report.text import BAD, DOUBT, FAINT, GOOD, MARKS, STRONG, printable, timeline_lines
 from mockcampaign.words import counted
 
@@ -68,7 +68,7 @@ def _finding_lines(
     said = printable(finding.actual) if verbosity > 0 or finding.outcome == "not-exercised" else ""
     yield [
         ("  ", PLAIN),
-        ("known", DOUBT) if finding.known else MARKS[finding.outcome],
+        MARKS[shown_as(finding)],
         (f" {finding.id:<30} ", STRONG if wrong else PLAIN),
         (finding.title, PLAIN if wrong else FAINT),
     ]

@@ -23,7 +23,7 @@ from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Attempted, Began, WebhookChanged
 from mockcampaign.report.attempts import DETAILS, Attempts, Detail, attempts
 from mockcampaign.report.charts import Chart, chart, pending_max
-from mockcampaign.report.results import RunResult, ScenarioResult, verdict_of, violates
+from mockcampaign.report.results import WORST, RunResult, ScenarioResult, shown_as, verdict_of, violates
 from mockcampaign.report.text import CAME_TO_MAX, brief, printable
 from mockcampaign.report.timeline import Line, timeline
 from mockcampaign.shipped import assets_folder
@@ -213,19 +213,17 @@ def _counts(result: RunResult) -> dict[str, int]:
     return {verdict: verdicts.count(verdict) for verdict in ("compliant", "violated", "could-not-tell")}
 
 
-_ORDER = ("fail", "could-not-tell", "warn", "pass", "not-exercised")
-
-
 def _findings(result: RunResult) -> Iterator[dict[str, Any]]:
     """What was wrong first. A rule stands here once, with the scenario in which it went worst."""
     pairs = [(finding, *_source(result, finding)) for finding in result.rules]
     for index, scenario in enumerate(result.scenarios):
         pairs += [(finding, index, scenario) for finding in scenario.expectations]
-    pairs.sort(key=lambda pair: _ORDER.index(pair[0].outcome))
+    pairs.sort(key=lambda pair: WORST.index(shown_as(pair[0])))
     for finding, index, scenario in pairs:
         positions = {position for position, entry in enumerate(scenario.journal) if isinstance(entry, Attempted)}
         yield {
             "finding": finding,
+            "outcome": shown_as(finding),
             "scenario": scenario,
             "index": index,
             "violated": violates(finding, scenario),
@@ -237,6 +235,6 @@ def _source(result: RunResult, worst: Finding) -> tuple[int, ScenarioResult]:
     """The scenario whose finding of the rule this is."""
     for index, scenario in enumerate(result.scenarios):
         for finding in scenario.rules:
-            if finding.id == worst.id and finding.outcome == worst.outcome:
+            if finding.id == worst.id and shown_as(finding) == shown_as(worst):
                 return index, scenario
     return 0, result.scenarios[0]

@@ -18,7 +18,9 @@ FORMAT = 1
 
 Verdict = Literal["compliant", "violated", "could-not-tell"]
 
-WORST: tuple[Judgement, ...] = ("fail", "could-not-tell", "warn", "pass", "not-exercised")
+Shown = Literal[Judgement, "known"]
+
+WORST: tuple[Shown, ...] = ("fail", "could-not-tell", "warn", "known", "pass", "not-exercised")
 
 
 class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +135,11 @@ def violates(finding: Finding, scenario: ScenarioResult) -> bool:
     return _violates(finding, scenario.strict)
 
 
+def shown_as(finding: Finding) -> Shown:
+    """What a finding counts as: its outcome, unless that was accepted beforehand."""
+    return "known" if finding.known else finding.outcome
+
+
 def _violates(finding: Finding, strict: bool) -> bool:
     return not finding.known and (finding.outcome == "fail" or (strict and finding.outcome == "warn"))
 
@@ -144,7 +151,7 @@ def run_result(scenarios: Sequence[ScenarioResult]) -> RunResult:
     for scenario in scenarios:
         for finding in scenario.rules:
             known = worst.get(finding.id)
-            if known is None or WORST.index(finding.outcome) < WORST.index(known.outcome):
+            if known is None or WORST.index(shown_as(finding)) < WORST.index(shown_as(known)):
                 worst[finding.id] = msgspec.structs.replace(finding, actual=f"{scenario.name}: {finding.actual}")
     return RunResult(
         format=FORMAT,

@@ -8,7 +8,7 @@ from mockcampaign.compliance.rules import Finding
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Began
 from mockcampaign.report.columns import PLAIN, Style, Styled, cells, fitted
-from mockcampaign.report.results import RunResult, ScenarioResult
+from mockcampaign.report.results import RunResult, ScenarioResult, shown_as
 from mockcampaign.report.timeline import Line, timeline
 from mockcampaign.words import counted
 
@@ -28,6 +28,7 @@ STRONG: Style = {"bold": True}
 MARKS: dict[str, Styled] = {
     "pass": ("ok  ", GOOD),
     "fail": ("FAIL", BAD),
+    "known": ("known", DOUBT),
     "warn": ("warn", DOUBT),
     "not-exercised": ("-   ", FAINT),
     "could-not-tell": ("?   ", DOUBT),
@@ -151,7 +152,7 @@ def _finding_lines(finding: Finding, verbosity: int) -> Iterator[list[Styled]]:
     failed = finding.outcome in ("fail", "warn", "could-not-tell")
     if not failed and (verbosity < 0 or (finding.place is None and verbosity < 1)):
         return
-    yield [("  ", PLAIN), MARKS[finding.outcome], (" ", PLAIN), (printable(finding.title), PLAIN)]
+    yield [("  ", PLAIN), MARKS[shown_as(finding)], (" ", PLAIN), (printable(finding.title), PLAIN)]
     if failed:
         if finding.place is not None:
             yield [("         at ", FAINT), (printable(finding.place), FAINT)]
