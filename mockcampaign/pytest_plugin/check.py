@@ -13,6 +13,7 @@ import pytest
 from mockcampaign.check import check
 from mockcampaign.compliance.account import AccountSource, CallableAccount, UrlAccount
 from mockcampaign.compliance.account import Found as Account
+from mockcampaign.compliance.baseline import Known
 from mockcampaign.compliance.probe import Probe
 from mockcampaign.compliance.rules import Finding
 from mockcampaign.compliance.settings import Settings
@@ -24,6 +25,7 @@ from mockcampaign.pytest_plugin.lifecycle import check_allowed, settings_of
 from mockcampaign.pytest_plugin.results import add
 from mockcampaign.pytest_plugin.surroundings import Errands, Surroundings, place
 from mockcampaign.pytest_plugin.targets import Target, Targets
+from mockcampaign.pytest_plugin.verdict import NOTHING_DELIVERED
 from mockcampaign.report.checks import check_lines, headline_lines
 from mockcampaign.report.results import RunResult, shown_as
 from mockcampaign.transport import wall
@@ -118,7 +120,8 @@ class CampaignCheck:
         targets.watch()
         auth = options.get("auth", NoAuthentication())
         marked = settings_of(self._request.node)
-        check_allowed(options.get("allow", ()))
+        allow = options.get("allow", ())
+        check_allowed(allow)
         settings = Settings(
             seed=marked.seed,
             now=wall.now() // SECOND * SECOND,
@@ -126,7 +129,7 @@ class CampaignCheck:
             authentication=BasicAuthentication(*auth) if isinstance(auth, tuple) else auth,
             rules=tuple(options.get("rules", ())),
             skip=tuple(options.get("skip", ())),
-            known=(*marked.allow, *options.get("allow", ())),
+            known=tuple(Known(rule) for rule in sorted({*marked.allow, *allow}) if rule != NOTHING_DELIVERED),
             strict=options.get("strict", False),
             examples=options.get("examples", 20),
             timeout=duration_of(options.get("timeout", "10s"), "timeout"),
