@@ -90,6 +90,36 @@ class FailsHalfway(CountsRepeats):
         self.seen.update(identified)
 
 
+class FailsOnce(Consumer):
+    """Has stored half of the first long list when its database goes away for a moment, and never again."""
+
+    failed = False
+
+    async def process(self, events: list[Event]) -> None:
+        if not self.failed and len(events) > 5:
+            self.failed = True
+            halves = Consumer.identified(self, events[: len(events) // 2])
+            self.store.add({(b"uncommitted " + key, number): event for (key, number), event in halves.items()})
+            raise ConnectionError
+        await super().process(events)
+
+
+class MarksFirst(Consumer):
+    """Takes note of what it has seen before it can know whether it will store it, as SETNX in front of a store does."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.seen: set[Identity] = set()
+
+    async def process(self, events: list[Event]) -> None:
+        identified = self.identified(events)
+        new = {identity: event for identity, event in identified.items() if identity not in self.seen}
+        self.seen.update(new)
+        for event in new.values():
+            event["created"] // 3_600_000
+        self.store.add(new)
+
+
 class WaitsOnTheLoop(Consumer):
     """Does slow work in the event loop, so that nobody else is served."""
 
@@ -204,6 +234,8 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "keeps-ten-thousand": KeepsTenThousand,
     "commits-halves": CommitsHalves,
     "fails-halfway": FailsHalfway,
+    "fails-once": FailsOnce,
+    "marks-first": MarksFirst,
     "waits-on-the-loop": WaitsOnTheLoop,
     "forgets-on-error": ForgetsOnError,
     "reads-ascii": ReadsTextAs,
@@ -279,7 +311,8 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "keys-on-mail-created-recipient": ("keeps-same-mail-same-moment",),
     "keys-on-mailing-and-created": ("keeps-same-moment",),
     **dict.fromkeys(("keeps-ten-thousand", "hash-of-16-bits", "hash-of-20-bits"), ("drains-backlog",)),
-    **dict.fromkeys(("commits-halves", "fails-halfway"), ("leaves-nothing-half-done",)),
+    **dict.fromkeys(("commits-halves", "fails-halfway", "marks-first"), ("leaves-nothing-half-done",)),
+    "fails-once": ("acknowledge", "leaves-nothing-half-done"),
     "waits-on-the-loop": ("answers-in-time",),
     "forgets-on-error": ("recovers-from-bad-requests",),
     **dict.fromkeys(("reads-ascii", "reads-windows", "refuses-emoji", "ascii-only"), ("keeps-texts",)),

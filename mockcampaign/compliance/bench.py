@@ -96,9 +96,12 @@ class Bench:
         number: int,
         source: AccountSource | None,
         shown_fields: frozenset[str],
+        setbacks: list[tuple[Event, ...]],
         policy: Policy | None = None,
     ) -> None:
         """`start` in milliseconds since 1970; `number` is the rule's own, below `PACE`.
+
+        `setbacks` is where the benches of all rules keep the lists that the consumer took, but not at once.
 
         `shown_fields` are those that the account shows as they were sent.
         """
@@ -110,6 +113,7 @@ class Bench:
             "number": number,
             "source": source,
             "shown_fields": shown_fields,
+            "setbacks": setbacks,
             "policy": policy,
         }
         self.rule_id = rule_id
@@ -124,6 +128,7 @@ class Bench:
         )
         self.random = random.Random(f"check:{settings.seed}:{rule_id}")
         self.shown_fields = shown_fields
+        self.setbacks = setbacks
         self._transport = transport
         self._source = source
         digest = int.from_bytes(hashlib.sha256(f"{settings.seed}:{rule_id}".encode()).digest()[:8])
@@ -316,8 +321,14 @@ class Bench:
         """
         self.webhook(number)
         before = self._attempts(number)
+        position = len(self.campaign.journal.entries)
         self.emit(events, number, created=created)
-        return await self._send(number, before, attempts, give_up=True)
+        delivery = await self._send(number, before, attempts, give_up=True)
+        if delivery.accepted and len(delivery.outcomes) > 1:
+            since = self.campaign.journal.entries[position:]
+            if not any(isinstance(entry, Attempted) and entry.faults for entry in since):
+                self.setbacks.append(tuple(events))
+        return delivery
 
     async def proceed(self, *, attempts: int = 1, number: int = 0, give_up: bool = True) -> Delivery:
         """Make the next attempts at what is pending."""

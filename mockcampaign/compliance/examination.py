@@ -14,7 +14,7 @@ from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.catalogue import ACCOUNT, BASICS, CATALOGUE, FAMILIES
 from mockcampaign.compliance.probe import events_in
 from mockcampaign.compliance.reproduce import reproduce
-from mockcampaign.compliance.rule import BEHAVIOURS, NEEDS, Examined, Need, NotExercised, Rule
+from mockcampaign.compliance.rule import BEHAVIOURS, NEEDS, Event, Examined, Need, NotExercised, Rule
 from mockcampaign.compliance.rules import Finding, Judgement
 from mockcampaign.compliance.settings import Settings
 from mockcampaign.durations import format_duration
@@ -89,6 +89,7 @@ class Examiner:
         self._told = told
         self._stopwatch = Stopwatch()
         self._shown_fields = frozenset(settings.probe_fields)
+        self._setbacks: list[tuple[Event, ...]] = []
 
     @property
     def milliseconds(self) -> int:
@@ -180,6 +181,7 @@ class Examiner:
             number=number,
             source=self._source,
             shown_fields=self._shown_fields,
+            setbacks=self._setbacks,
         )
 
     async def _examine(self, rule: Rule) -> tuple[Judgement, str] | None:

@@ -106,7 +106,7 @@ async def _in_time(bench: Bench) -> Examined:
     late: list[str] = []
     sizes = (1, 10, 100)
     for size in sizes:
-        delivery = await bench.deliver(bench.events(size))
+        delivery = await bench.deliver(bench.events(size), attempts=2)
         if any(isinstance(outcome, TimedOut) for outcome in delivery.outcomes):
             late.append(f"{size} event{'s' * (size > 1)}: {delivery.describe()}")
     if late:
