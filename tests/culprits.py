@@ -110,6 +110,7 @@ OTHERS = {
     "fails-after-storing": "leaves-nothing-half-done",
     "leaks-on-hang-up": "recovers-from-bad-requests",
     "forgets-everything": "keeps-over-crash",
+    "writes-behind": "keeps-over-crash",
     "refuses-unknown-devices": "takes-unknown-names",
     "refuses-beyond-int32": "keeps-large-ids",
     "reads-latin-1": "keeps-texts",

@@ -37,7 +37,7 @@ CORRECT = ("sample", *COMMANDS)
 """Consumers that nothing is wrong with."""
 
 
-SHOWN_BY_CRASHES = frozenset({"commits-every-ten-lists", "keeps-keys-in-memory", "forgets-everything"})
+SHOWN_BY_CRASHES = frozenset({"commits-every-ten-lists", "writes-behind", "keeps-keys-in-memory", "forgets-everything"})
 """Bugs that need the consumer to be killed and started again."""
 
 

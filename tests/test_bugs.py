@@ -463,7 +463,13 @@ def test_one_that_hashes_for_known_users_hashes_for_no_other(monkeypatch: pytest
 
 @pytest.mark.parametrize(
     ("bug", "held"),
-    [(None, 13), ("commits-every-ten-lists", 11), ("keeps-keys-in-memory", 14), ("forgets-everything", 1)],
+    [
+        (None, 13),
+        ("commits-every-ten-lists", 11),
+        ("writes-behind", 1),
+        ("keeps-keys-in-memory", 14),
+        ("forgets-everything", 1),
+    ],
 )
 def test_what_it_holds_after_a_restart_and_a_repetition(bug: str | None, held: int, tmp_path: Path) -> None:
     consumer = CalledConsumer(bug, store=tmp_path / "events")
@@ -522,6 +528,7 @@ ELSEWHERE = {
     "forgets-what-it-is-doing",
     "keeps-keys-by-connection",
     "commits-every-ten-lists",
+    "writes-behind",
     "keeps-keys-in-memory",
     "forgets-everything",
     "hashes-for-known-users",

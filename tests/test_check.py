@@ -22,6 +22,7 @@ from mockcampaign.cli import cli
 from mockcampaign.compliance.account import AccountSource, CallableAccount, CommandAccount, UrlAccount
 from mockcampaign.compliance.baseline import Known, essence
 from mockcampaign.compliance.catalogue import CATALOGUE, FAMILIES
+from mockcampaign.compliance.catalogue.crash import losing_window
 from mockcampaign.compliance.probe import Probe
 from mockcampaign.compliance.rules import Finding
 from mockcampaign.compliance.settings import Settings
@@ -549,6 +550,21 @@ def test_full_fidelity_reaches_the_same_verdict() -> None:
     assert "costs 25,920 requests and" in verdicts[0][0][2]
 
 
+@pytest.mark.parametrize(
+    ("lost", "kept", "window"),
+    [
+        ([0], [], (0, None)),
+        ([0, 37], [42, 50], (37, 42)),
+        ([37, 3], [12, 38, 500], (37, 38)),
+        ([37], [0, 36, 37], (37, None)),
+    ],
+)
+def test_the_losing_window_ends_before_the_least_age_beyond_it(
+    lost: list[int], kept: list[int], window: tuple[int, int | None]
+) -> None:
+    assert losing_window(lost, kept) == window
+
+
 RESTART = """\
 import os, signal, subprocess, sys, time
 folder, arguments = sys.argv[1], sys.argv[2:]
@@ -570,6 +586,7 @@ open(pid, "w").write(str(started.pid))
         (None, set()),
         ("forgets-everything", {"keeps-over-crash"}),
         ("commits-every-ten-lists", {"keeps-over-crash"}),
+        ("writes-behind", {"keeps-over-crash"}),
         ("keeps-keys-in-memory", {"once-after-crash"}),
     ],
 )
@@ -600,3 +617,10 @@ def test_what_a_crash_takes(bug: str | None, violated: set[str], tmp_path: Path)
     found = {rule["id"]: rule["outcome"] for rule in json.loads(report.read_bytes())["rules"]}
     assert {rule for rule, outcome in found.items() if outcome == "fail"} == violated, found
     assert "could-not-tell" not in found.values()
+    if bug == "writes-behind":
+        said = {rule["id"]: rule["actual"] for rule in json.loads(report.read_bytes())["rules"]}["keeps-over-crash"]
+        window = re.match(r"loses what it acknowledged up to (\d+) ms .* \(kept from (\d+) ms on\): ", said)
+        assert window, said
+        losing, keeping = map(int, window.groups())
+        # It writes after 200 ms; how exactly that is seen is up to the machine.
+        assert 50 < losing < keeping < 550, said

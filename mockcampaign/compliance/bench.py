@@ -499,6 +499,7 @@ class Bench:
         command = self.settings.restart_command
         if command is None:
             raise NotExercised("needs a command that restarts the consumer")
+        self.history.complete = False
         await pause(after)
         await printed(parsed(command), "restart command", timeout=RESTART_TIMEOUT, output=False)
         if not await wait_until_reachable(self.url, RESTART_TIMEOUT) or not await self._answers():

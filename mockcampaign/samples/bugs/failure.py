@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -147,6 +148,17 @@ class CommitsEveryTenLists(Consumer):
             self.uncommitted = {}
 
 
+class WritesBehind(CommitsEveryTenLists):
+    """Answers at once, and writes it down a little later."""
+
+    seconds = 0.2
+
+    async def process(self, events: list[Event]) -> None:
+        identified = self.identified([self.kept(event) for event in events])
+        self.store.add(identified)
+        asyncio.get_running_loop().call_later(self.seconds, self.durable.add, identified)
+
+
 class KeepsKeysInMemory(CountsRepeats):
     """What it has processed is written down, what it must not process again is not."""
 
@@ -195,6 +207,7 @@ BUGS: Mapping[str, Bug] = {
     "commits-every-ten-lists": Bug(
         "writes to disk with every tenth list, and has acknowledged the others", CommitsEveryTenLists
     ),
+    "writes-behind": Bug("answers at once, and writes down what it got 200 ms later", WritesBehind),
     "keeps-keys-in-memory": Bug(
         "keeps events on disk and the keys it knows them by in memory: after a restart, repetitions count",
         KeepsKeysInMemory,
