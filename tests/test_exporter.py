@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from builders import CLIENT, OK, START, Consumer, activated, attempts_at, entrie
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted, Discarded, Happened
 from mockcampaign.errors import WebhookOfAnotherClientError
+from mockcampaign.masking import Masking
 from mockcampaign.model import (
     BasicAuthentication,
     EventType,
@@ -225,3 +228,22 @@ def test_a_full_day_between_events_is_no_work() -> None:
         happen(box)
         run(box, until=box.clock.now + DAY)
     assert attempts_at(box) == [0, DAY, 2 * DAY]
+
+
+def test_credentials_are_hidden_however_late_they_come_and_not_prepared_for_each_webhook(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[object] = []
+
+    class Counted(Masking):
+        def __init__(self, secrets: Iterable[str]) -> None:
+            made.append(self)
+            super().__init__(secrets)
+
+    monkeypatch.setattr("mockcampaign.engine.exporter.Masking", Counted)
+    box = exporter()
+    for number in range(100):
+        box.create(CLIENT, EventType.OPEN, "http://consumer/", BasicAuthentication("acme", f"geheim-{number:02}"))
+        if number in (49, 99):
+            assert box.masking.text(f"geheim-00 and geheim-{number}") == "*** and ***"
+    assert len(made) == 2

@@ -5,6 +5,7 @@ It decides and writes the journal; `loop.drive` asks it what to send and tells i
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Protocol, cast
@@ -156,8 +157,6 @@ class Exporter:
         self._webhooks: dict[int, Webhook] = {}
         self._request_headers: dict[int, tuple[tuple[str, str], ...]] = {}
         self._secrets: set[str] = set()
-        self.masking = Masking(())
-        """Hides the credentials of all webhooks, now and before: a consumer may echo them anywhere."""
         self._outages: list[Outage] = []
         self._faults = FaultTable(seed)
         self._failures: dict[int, Failures] = {}
@@ -169,6 +168,14 @@ class Exporter:
         self._last_serial = 0
         self._user_agent = f"mockcampaign/{versions.get('mockcampaign', '0')}"
         self.journal.append(Began(at=start, seed=seed, name=name, versions=versions, policy=policy))
+
+    @functools.cached_property
+    def masking(self) -> Masking:
+        """Hides the credentials of all webhooks, now and before: a consumer may echo them anywhere.
+
+        Made anew only when it is asked for after new ones came: that takes as long as there are credentials.
+        """
+        return Masking(self._secrets)
 
     # Commands: each changes the registry, then the outbox, and writes it down.
 
@@ -624,10 +631,10 @@ class Exporter:
             ("User-Agent", self._user_agent),
             *webhook.authentication.headers(),
         )
-        secrets = self._secrets.union(webhook.authentication.secrets())
-        if secrets != self._secrets:
-            self._secrets = secrets
-            self.masking = Masking(secrets)
+        secrets = webhook.authentication.secrets()
+        if not self._secrets.issuperset(secrets):
+            self._secrets.update(secrets)
+            vars(self).pop("masking", None)
         self.journal.append(
             WebhookChanged(
                 at=self.clock.now,

@@ -335,7 +335,7 @@ def _without_measured(entry: Entry) -> Entry:
 
 
 def _payloads(entry: Entry) -> int:
-    return len(entry.events) if isinstance(entry, Happened | Verified) else 0
+    return len(entry.events) if isinstance(entry, (Happened, Verified)) else 0
 
 
 def read_journal(json_lines: bytes) -> list[Entry]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import unquote_plus, unquote_to_bytes
+from urllib.parse import unquote
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
@@ -97,23 +97,23 @@ def read_pairs(encoded: bytes) -> Pairs:
     """
     if not encoded:
         return []
-    fields = encoded.split(b"&")
+    fields = str(encoded, "latin-1").replace("+", " ").split("&")
     if len(fields) > FIELDS_MAX:
         raise RequestRefusedError(400, f"{len(fields)} fields, allowed: up to {FIELDS_MAX}")
     pairs = []
     for field in fields:
-        name, _, text = field.partition(b"=")
-        try:
-            if b"%" in field or b"+" in field:
-                pairs.append((_unquoted(name), _unquoted(text)))
-            elif field:
-                pairs.append((str(name, "ascii"), str(text, "ascii")))
-        except UnicodeDecodeError:
-            wrong = f"{unquote_plus(name.decode('latin-1'))}: is not percent-encoded UTF-8"
-            raise RequestRefusedError(400, "1 field cannot be accepted", (wrong,)) from None
+        name, _, text = field.partition("=")
+        if "%" in field or not field.isascii():
+            name, text = _unquoted(name, name), _unquoted(text, name)
+        if field:
+            pairs.append((name, text))
     return pairs
 
 
-def _unquoted(encoded: bytes) -> str:
-    encoded.decode("ascii")  # what is not in ASCII should have been encoded
-    return unquote_to_bytes(encoded.replace(b"+", b" ")).decode()
+def _unquoted(text: str, name: str) -> str:
+    try:
+        text.encode("ascii")
+        return unquote(text, errors="strict")
+    except UnicodeError:
+        wrong = f"{unquote(name)}: is not percent-encoded UTF-8"
+        raise RequestRefusedError(400, "1 field cannot be accepted", (wrong,)) from None

@@ -64,11 +64,12 @@ class Integer(msgspec.Struct, frozen=True):
 
     def read(self, text: str) -> int:
         """Decimal digits."""
-        if not _INTEGER.fullmatch(text) or not self.minimum <= int(text) <= self.maximum:
+        number = int(text) if _INTEGER.fullmatch(text) else None
+        if number is None or not self.minimum <= number <= self.maximum:
             raise InvalidInputError(
                 f"{shortened(text)} is out of range, allowed: a whole number from {self.minimum} to {self.maximum}"
             )
-        return int(text)
+        return number
 
     def schema(self) -> dict[str, Any]:
         """With `int32` where the vendor's own description says so."""

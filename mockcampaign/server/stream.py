@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator
 
 import msgspec
@@ -51,6 +52,8 @@ def stream(served: ServedCampaign, last_event_id: str) -> Response:
 
 Messages = AsyncGenerator[bytes, None]
 
+_POSITION = re.compile("[0-9]{1,18}")
+
 
 class _EventStream(StreamingResponse):
     """Our own: sse-starlette formats each message anew for each watcher, and ends all streams of a process for good
@@ -83,8 +86,9 @@ async def _follow(served: ServedCampaign, last_event_id: str) -> Messages:
     clock = asyncio.get_running_loop().time
     generation, hub = served.generation, served.hub
     version = seen = hub.version
-    known = last_event_id.isascii() and last_event_id.isdigit()
-    position = min(int(last_event_id) + 1, hub.journal.next_position) if known else hub.journal.next_position
+    position = hub.journal.next_position
+    if _POSITION.fullmatch(last_event_id):
+        position = min(int(last_event_id) + 1, position)
     state_due = ping_due = clock()
     yield b"retry: %d\r\n\r\n" % RETRY_MILLISECONDS
     while not served.closing.is_set():

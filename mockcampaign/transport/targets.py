@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import socket
 from collections.abc import Iterable
@@ -53,13 +54,13 @@ class AllowedTargets:
                 self._networks.append(ipaddress.ip_network(text))
             except ValueError:
                 self._names.add(_host_name(text))
+        # Without a look-up, the same host is always answered alike, and webhooks of one host come in numbers.
+        self._may_be_allowed = functools.lru_cache(maxsize=1_024)(self._decide)
 
     def check(self, url: str) -> None:
         """Raises `InvalidInputError` where it is certain, without a look-up, that the URL's host is not allowed."""
         host = parse_address(url).host
-        addresses = _numeric(host)
-        allowed = all(self.admits(host, address) for address in addresses) if addresses else self._may_admit(host)
-        if not allowed:
+        if not self._may_be_allowed(host):
             raise InvalidInputError(f"host {host} is not an allowed target, allowed: {self.describe()}")
 
     def admits(self, host: str, address: str) -> bool:
@@ -71,7 +72,10 @@ class AllowedTargets:
         explicit = "hosts and networks given with --allow-target"
         return f"loopback and private addresses, and {explicit}" if self._local else explicit
 
-    def _may_admit(self, host: str) -> bool:
+    def _decide(self, host: str) -> bool:
+        addresses = _numeric(host)
+        if addresses:
+            return all(self.admits(host, address) for address in addresses)
         return self._local or bool(self._networks) or host.lower() in self._names
 
     def _holds(self, address: IPAddress) -> bool:
