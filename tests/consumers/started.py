@@ -40,6 +40,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 """All of them."""
 
+SOAKED = (*UVICORN, "--no-access-log", "soaked:from_environment")
+"""What the soak is sent to; it is no consumer to learn from."""
+
 
 @dataclass(frozen=True)
 class Started:
@@ -63,12 +66,19 @@ def missing(name: str) -> str | None:
 @contextlib.contextmanager
 def started(name: str, store: Path) -> Iterator[Started]:
     """The consumer of that name, with a file of that name for what it stores, if it does, until the context ends."""
+    with started_by(COMMANDS[name], store) as consumer:
+        yield consumer
+
+
+@contextlib.contextmanager
+def started_by(command: tuple[str, ...], store: Path) -> Iterator[Started]:
+    """The same for a command that is not in the table."""
     # The socket listens before the process is there: nothing has to be tried again until it answers.
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         fd = listening.fileno()
         process = subprocess.Popen(
-            [part.format(fd=fd) for part in COMMANDS[name]],
+            [part.format(fd=fd) for part in command],
             cwd=FOLDER,
             env={
                 **{key: value for key, value in os.environ.items() if not key.startswith("PYTEST")},
