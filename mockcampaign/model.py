@@ -124,7 +124,12 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 def encode_batch(events: tuple[Event, ...]) -> bytes:
     """The request body: a JSON list, whatever the number of events (vendor's guide)."""
-    return b"[" + b",".join([event.encoded for event in events]) + b"]"
+    pieces = [event.encoded for event in events]
+    if pieces:
+        # Into the pieces, since the whole is copied then but once.
+        pieces[0] = b"[" + pieces[0]
+        pieces[-1] += b"]"
+    return b",".join(pieces) or b"[]"
 
 
 class Measured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -158,8 +163,8 @@ class Measured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return (self.microseconds_min, self.microseconds_max) if several else (self.microseconds, self.microseconds)
 
 
-class _Measurable(msgspec.Struct, frozen=True, kw_only=True):
-    """What all outcomes have in common."""
+class _Measurable(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What all outcomes have in common. A journal may hold millions, none of them in a cycle."""
 
     measured: Measured | msgspec.UnsetType = msgspec.UNSET
     """Set by a transport that goes over sockets. A consumer that is called in this process is sent no bytes."""
@@ -187,7 +192,7 @@ class _Measurable(msgspec.Struct, frozen=True, kw_only=True):
         raise NotImplementedError
 
 
-class Responded(_Measurable, frozen=True, tag="responded"):
+class Responded(_Measurable, frozen=True, tag="responded", gc=False):
     """A complete HTTP answer came."""
 
     status: int
@@ -214,7 +219,7 @@ class Responded(_Measurable, frozen=True, tag="responded"):
         return self.status, self.headers, self.body, self.body_bytes
 
 
-class TimedOut(_Measurable, frozen=True, tag="timed-out"):
+class TimedOut(_Measurable, frozen=True, tag="timed-out", gc=False):
     """No complete answer came within the policy's time-out."""
 
     phase: str
@@ -230,7 +235,7 @@ class TimedOut(_Measurable, frozen=True, tag="timed-out"):
         return (self.phase,)
 
 
-class NoAnswer(_Measurable, frozen=True, tag="no-answer"):
+class NoAnswer(_Measurable, frozen=True, tag="no-answer", gc=False):
     """The attempt ended before a complete HTTP answer came: not connected, cut off, or not HTTP."""
 
     phase: str
@@ -297,7 +302,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return str(self.__struct_config__.tag)
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a transport is asked to send."""
 
     method: str

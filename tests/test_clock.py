@@ -29,8 +29,14 @@ def test_what_is_due_at_the_limit_leaves(until: int, expected: list[str]) -> Non
 
 def test_an_item_may_fall_due_at_the_present_moment() -> None:
     clock: Clock[str] = Clock(5)
+    clock.add(6, "soon")
     clock.add(5, "now")
+    assert clock.next_due() == 5
+    assert clock.pop_due(4) == []
+    with pytest.raises(ValueError, match="something falls due at 5 ms"):
+        clock.spend(0)
     assert clock.pop_due(5) == ["now"]
+    assert clock.next_due() == 6
 
 
 def test_the_past_is_refused() -> None:

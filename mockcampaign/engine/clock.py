@@ -16,6 +16,8 @@ class Clock(Generic[Item]):
 
     def __init__(self, now: int) -> None:
         self._now = now
+        self._present: list[Item] = []
+        """What was added for the present moment: most of what a sender without failures adds."""
         self._items: dict[int, list[Item]] = {}
         # Distinct moments only: a hundred webhooks in step cost one push and one pop for each moment, not a hundred.
         self._moments: list[int] = []
@@ -29,6 +31,9 @@ class Clock(Generic[Item]):
         """Let `item` fall due at `due`. Raises `ValueError` for a moment that has passed."""
         if due < self._now:
             raise ValueError(f"{due} ms lies before now, {self._now} ms")
+        if due == self._now:
+            self._present.append(item)
+            return
         items = self._items.get(due)
         if items is None:
             self._items[due] = [item]
@@ -38,10 +43,15 @@ class Clock(Generic[Item]):
 
     def next_due(self) -> int | None:
         """The earliest due moment, or None where nothing is due any more."""
+        if self._present:
+            return self._now
         return self._moments[0] if self._moments else None
 
     def pop_due(self, until: int | None = None) -> list[Item]:
         """Move to the earliest due moment not after `until` and return its items; empty, and not moved, if none is."""
+        if self._present and (until is None or until >= self._now):
+            items, self._present = self._present, []
+            return items
         if not self._moments or (until is not None and self._moments[0] > until):
             return []
         self._now = heapq.heappop(self._moments)

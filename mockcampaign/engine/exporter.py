@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 import msgspec
 
+from mockcampaign.engine.bodies import Bodies
 from mockcampaign.engine.clock import Clock
 from mockcampaign.engine.faults import Declared, FaultTable, When
 from mockcampaign.engine.journal import (
@@ -43,7 +44,6 @@ from mockcampaign.model import (
     TimedOut,
     Webhook,
     WebhookStatus,
-    encode_batch,
 )
 from mockcampaign.policy import Policy
 from mockcampaign.transport.faults import (
@@ -156,6 +156,7 @@ class Exporter:
         self._outboxes: dict[int, Outbox] = {}
         self._webhooks: dict[int, Webhook] = {}
         self._request_headers: dict[int, tuple[tuple[str, str], ...]] = {}
+        self._bodies = Bodies()
         self._secrets: set[str] = set()
         self._outages: list[Outage] = []
         self._faults = FaultTable(seed)
@@ -213,7 +214,7 @@ class Exporter:
         """From now on, events of the webhook's type are exported."""
         webhook = self.registry.activate(client_id, webhook_id, now=self.clock.now)
         outbox = self._outboxes[webhook_id]
-        self._discard(outbox, outbox.expire(self.clock.now), "expired")
+        self._expire(outbox, self.clock.now)
         outbox.activate(self.clock.now)
         self._changed(webhook, "activate")
         self._arrange(outbox)
@@ -306,7 +307,7 @@ class Exporter:
         """Make the list that waits due now, as if its ten seconds were over."""
         webhook = self.registry.get(client_id, webhook_id)
         outbox = self._outboxes[webhook_id]
-        self._discard(outbox, outbox.expire(self.clock.now), "expired")
+        self._expire(outbox, self.clock.now)
         outbox.retry(self.clock.now)
         self._changed(webhook, "retry")
         self._arrange(outbox)
@@ -336,7 +337,7 @@ class Exporter:
                 case Outbox():
                     if item.wake_at == now:
                         item.wake_at = None
-                        self._discard(item, item.expire(now), "expired")
+                        self._expire(item, now)
                         self._ready.append(item)
                 case Happening():
                     self._scheduled -= 1
@@ -376,7 +377,7 @@ class Exporter:
         )
         for outbox in outboxes:
             outbox.accept(ordered, self.clock.now)
-            self._discard(outbox, outbox.expire(self.clock.now), "expired")
+            self._expire(outbox, self.clock.now)
             self._arrange(outbox)
 
     def _await(self, unfolding: Unfolding) -> None:
@@ -412,10 +413,10 @@ class Exporter:
             self._start_repeat(repeat, attempts)
         self._repeats.clear()
         for outbox in self._ready:
-            if (self._outages or self._faults.concern(outbox.webhook_id)) and outbox.starts(now):
-                attempt = outbox.start(now, self._hits(outbox, outbox.applies))
-            else:
-                attempt = outbox.start(now)
+            faults: tuple[Fault, ...] = ()
+            if (self._outages or self._faults.declared) and outbox.starts(now):
+                faults = self._hits(outbox, outbox.applies)
+            attempt = outbox.start(now, faults)
             if attempt is not None:
                 attempts.append(attempt)
                 if attempt.faults:
@@ -460,7 +461,7 @@ class Exporter:
 
     def request_of(self, attempt: Attempt) -> Request:
         """What goes over the wire for an attempt, and how."""
-        request = self.request(attempt.webhook_id, attempt.listed)
+        request = self.request(attempt.webhook_id, attempt.listed if attempt.again else attempt.events)
         if not attempt.faults:
             return request
         return msgspec.structs.replace(
@@ -474,7 +475,7 @@ class Exporter:
             method="POST",
             url=webhook.target_url,
             headers=self._request_headers[webhook_id],
-            body=encode_batch(events),
+            body=self._bodies.of(events),
             timeout=self.policy.timeout,
             response_body_bytes_kept=self.policy.response_body_bytes_kept,
         )
@@ -536,7 +537,8 @@ class Exporter:
     def _conclude(self, attempt: Attempt, outcome: Outcome) -> None:
         now = self.clock.now
         outbox = self._outboxes[attempt.webhook_id]
-        outcome = self.masking.outcome(outcome)
+        if self._secrets:
+            outcome = self.masking.outcome(outcome)
         self.journal.attempted(
             attempt.webhook_id,
             attempt.number,
@@ -554,10 +556,12 @@ class Exporter:
         if attempt.duplicate:
             self._release(outbox, attempt)
         else:
-            self._discard(outbox, outbox.finish(outcome.accepted, now), "webhook deleted")
+            discarded = outbox.finish(outcome.accepted, now)
+            if discarded:
+                self._discard(outbox, discarded, "webhook deleted")
             if attempt.faults and outcome.accepted:
                 self._schedule_repeat(outbox, attempt)
-        self._discard(outbox, outbox.expire(now), "expired")
+        self._expire(outbox, now)
         self._arrange(outbox)
 
     # Faults
@@ -613,10 +617,17 @@ class Exporter:
         if at is None or at == outbox.wake_at:
             return
         # An earlier arrangement stays on the clock; it is passed over because `wake_at` no longer names its moment.
-        at = max(at, self.clock.now)
+        now = self.clock.now
+        if at < now:
+            at = now
         if at != outbox.wake_at:
             outbox.wake_at = at
             self.clock.add(at, outbox)
+
+    def _expire(self, outbox: Outbox, now: int) -> None:
+        discarded = outbox.expire(now)
+        if discarded:
+            self._discard(outbox, discarded, "expired")
 
     def _discard(self, outbox: Outbox, events: Sequence[Event], reason: str) -> None:
         if events:

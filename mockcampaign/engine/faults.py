@@ -92,11 +92,12 @@ class FaultTable:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._last_number = 0
-        self._declared: list[Declared] = []
+        self.declared: list[Declared] = []
+        """Empty: nothing needs to be asked."""
 
     def concern(self, webhook_id: int) -> bool:
         """Whether one of them may hit an attempt of the webhook."""
-        for declared in self._declared:  # noqa: SIM110  (asked at every attempt, where a generator would cost)
+        for declared in self.declared:  # noqa: SIM110  (asked at every attempt, where a generator would cost)
             if not declared.webhook_ids or webhook_id in declared.webhook_ids:
                 return True
         return False
@@ -107,30 +108,30 @@ class FaultTable:
         declared = Declared(
             number=self._last_number, fault=fault, when=when, webhook_ids=webhook_ids, now=now, seed=self._seed
         )
-        self._declared.append(declared)
+        self.declared.append(declared)
         return declared
 
     def end(self, number: int) -> Declared | None:
         """Let a fault hit no more. None where it could not have anyway."""
-        for declared in self._declared:
+        for declared in self.declared:
             if declared.number == number:
-                self._declared.remove(declared)
+                self.declared.remove(declared)
                 return declared
         return None
 
     def in_force(self, now: int) -> list[Declared]:
         """Those that are not over, in the order in which they were declared."""
-        return [declared for declared in self._declared if not declared.over(now)]
+        return [declared for declared in self.declared if not declared.over(now)]
 
     def hits(self, webhook_id: int, now: int, applies: Callable[[Fault], bool]) -> tuple[Fault, ...]:
         """Those that hit an attempt of the webhook that starts now. One that does not apply to it is left unspent."""
         found = []
-        for declared in self._declared:
+        for declared in self.declared:
             if applies(declared.fault) and not declared.over(now):
                 fault = declared.hit(webhook_id, now)
                 if fault is not None:
                     found.append(fault)
-        self._declared = self.in_force(now)
+        self.declared = self.in_force(now)
         return tuple(found)
 
 

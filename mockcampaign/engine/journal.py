@@ -55,7 +55,7 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag
     webhook_ids: tuple[int, ...]
 
 
-class Attempted(msgspec.Struct, kw_only=True, tag_field="entry", tag="attempted", omit_defaults=True):
+class Attempted(msgspec.Struct, kw_only=True, tag_field="entry", tag="attempted", omit_defaults=True, gc=False):
     """One attempt, or a run of attempts that differ in nothing but their number and their moment.
 
     It grows while it is the newest of its webhook; after that it is left alone.
@@ -283,14 +283,14 @@ class Journal:
             interval=0,
             took=took,
             outcome=outcome,
-            again=serial_ranges(again),
-            faults=tuple([fault.kind for fault in faults]),
+            again=serial_ranges(again) if again else (),
+            faults=tuple([fault.kind for fault in faults]) if faults else (),
             modelled=modelled,
         )
         self._growing[webhook_id] = (self._add(entry), entry, events, faults)
 
     def _add(self, entry: Entry) -> int:
-        position = self.next_position
+        position = self._dropped + len(self._entries)
         self._entries.append(entry)
         if self._entries_max is not None or self._events_max is not None:
             self._events += _payloads(entry)

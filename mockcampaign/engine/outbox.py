@@ -69,21 +69,15 @@ class Backlog:
     them one by one was the greater part of the cost of forming a list.
     """
 
-    __slots__ = ("_chunks", "_length", "_taken")
+    __slots__ = ("_chunks", "_taken", "first", "length")
 
     def __init__(self) -> None:
         self._chunks: deque[Events] = deque()
         self._taken = 0
         """How many of the first chunk's events are gone already."""
-        self._length = 0
-
-    def __len__(self) -> int:
-        return self._length
-
-    @property
-    def first(self) -> Event:
-        """The oldest. There must be one."""
-        return self._chunks[0][self._taken]
+        self.length = 0
+        self.first: Event | None = None
+        """The oldest."""
 
     @property
     def all(self) -> Events:
@@ -100,7 +94,8 @@ class Backlog:
             self._taken = 0
         else:
             self._chunks.append(events)
-        self._length += len(events)
+        self.length += len(events)
+        self.first = self._chunks[0][self._taken]
 
     def count_created_by(self, moment: int) -> int:
         """How many were created then or before."""
@@ -120,7 +115,8 @@ class Backlog:
             self._chunks[0] = self._chunks[0][self._taken :]
             self._taken = 0
         self._chunks.appendleft(events)
-        self._length += len(events)
+        self.length += len(events)
+        self.first = events[0]
 
     def take(self, count: int) -> Events:
         """Take off the oldest, as many of `count` as there are."""
@@ -132,7 +128,8 @@ class Backlog:
             if self._taken == len(self._chunks[0]):
                 self._chunks.popleft()
                 self._taken = 0
-        self._length -= len(taken)
+        self.length -= len(taken)
+        self.first = self._chunks[0][self._taken] if self._chunks else None
         return taken
 
 
@@ -182,7 +179,7 @@ class Outbox:
     @property
     def pending_count(self) -> int:
         """The length of `pending`."""
-        return (0 if isinstance(self._state, Idle) else len(self._state.events)) + len(self._backlog)
+        return (0 if isinstance(self._state, Idle) else len(self._state.events)) + self._backlog.length
 
     @property
     def idle(self) -> bool:
@@ -201,8 +198,9 @@ class Outbox:
                 expiry = state.events[0].created + age_max
                 if at is None or expiry < at:
                     at = expiry
-        if self._backlog:
-            expiry = self._backlog.first.created + age_max
+        first = self._backlog.first
+        if first is not None:
+            expiry = first.created + age_max
             if at is None or expiry < at:
                 at = expiry
         return at
@@ -210,7 +208,7 @@ class Outbox:
     def accept(self, events: Events, now: int) -> None:
         """Take over events, ordered by creation, that happened while the webhook was activated: due at once."""
         self._backlog.extend(events)
-        if self._state is IDLE and self._backlog:
+        if self._state is IDLE and self._backlog.length:
             self._state = Due(now, 1, ())
 
     def activate(self, now: int) -> None:
@@ -233,7 +231,7 @@ class Outbox:
         self._activated = False
         self._deleted = True
         self._delivered = ()
-        discarded = self._backlog.take(len(self._backlog))
+        discarded = self._backlog.take(self._backlog.length)
         if isinstance(self._state, Due):
             discarded = _merged(self._state.events, discarded)
             self._state = IDLE
@@ -251,9 +249,10 @@ class Outbox:
             survivors = tuple(event for event in state.events if event.created > newest_created)
             discarded = state.events[: len(state.events) - len(survivors)]
             self._state = Due(state.at, state.number, survivors, state.again) if survivors else Due(state.at, 1, ())
-        if self._backlog and self._backlog.first.created <= newest_created:
+        first = self._backlog.first
+        if first is not None and first.created <= newest_created:
             discarded = _merged(discarded, self._backlog.take(self._backlog.count_created_by(newest_created)))
-        if discarded and not self._backlog and isinstance(self._state, Due) and not self._state.events:
+        if discarded and not self._backlog.length and isinstance(self._state, Due) and not self._state.events:
             self._state = IDLE
         return discarded
 
@@ -266,7 +265,7 @@ class Outbox:
         """Whether a fault would change the attempt to be made now."""
         state = self._state
         assert isinstance(state, Due), "asked without an attempt to be made"
-        waiting, events_max = len(self._backlog), self._policy.batch_events_max
+        waiting, events_max = self._backlog.length, self._policy.batch_events_max
         match fault:
             case Reorder():
                 return state.number == 1 and waiting > events_max
@@ -291,7 +290,7 @@ class Outbox:
         if again:
             again = self._young(again, now)
             room -= len(again)
-        if self._backlog and len(events) < room:
+        if self._backlog.length and len(events) < room:
             if state.number == 1:
                 events = self._first_list(room, last_of(faults, Reorder) is not None)
             elif self._policy.refill or last_of(faults, Refill) is not None:
@@ -314,7 +313,7 @@ class Outbox:
         attempt = self._state
         assert isinstance(attempt, Attempt), "finish without an attempt on its way"
         if accepted:
-            self._state = Due(now, 1, ()) if self._backlog else IDLE
+            self._state = Due(now, 1, ()) if self._backlog.length else IDLE
             if not self._deleted:
                 self._delivered = attempt.listed if attempt.again else attempt.events
             return ()
@@ -332,7 +331,7 @@ class Outbox:
 
     def _first_list(self, count: int, reordered: bool) -> Events:
         earlier = self._backlog.take(count)
-        if not reordered or not self._backlog:
+        if not reordered or not self._backlog.length:
             return earlier
         later = self._backlog.take(count)
         self._backlog.put_back(earlier)
