@@ -18,12 +18,14 @@ import uvicorn
 
 from mockcampaign.errors import InvalidInputError
 
-# Nothing here speaks over websockets, whose libraries take their time to be imported.
+# Nothing here speaks over websockets, whose libraries take their time to be imported, or asks what a proxy in front
+# says of its clients.
 _SETTINGS: Mapping[str, Any] = {
     "log_level": "warning",
     "access_log": False,
     "timeout_graceful_shutdown": 1,
     "ws": "none",
+    "proxy_headers": False,
 }
 
 
