@@ -10,6 +10,7 @@ own, and looks for just these in the account. Client and mailing ids are from `s
 
 `source` tells what the consumer has processed: `UrlAccount`, `CommandAccount` or `CallableAccount` of
 `compliance.account`; without one, the rules that need it are not exercised.
+`state` tells what it takes for the newest: `UrlState` or `CallableState` of `compliance.state`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from mockcampaign.compliance.catalogue import CATALOGUE
 from mockcampaign.compliance.examination import Examination, Examiner
 from mockcampaign.compliance.rules import RULES, Finding
 from mockcampaign.compliance.settings import Settings
+from mockcampaign.compliance.state import StateSource
 from mockcampaign.compliance.sweep import Swept, sweep
 from mockcampaign.report.results import (
     FORMAT,
@@ -45,6 +47,7 @@ async def check(
     transport: Transport,
     settings: Settings,
     source: AccountSource | None = None,
+    state: StateSource | None = None,
     told: Callable[[Finding], None] = lambda finding: None,
     swept: bool = False,
 ) -> RunResult:
@@ -56,10 +59,19 @@ async def check(
     reached at the start, or its account not be read, and `InvalidInputError` for rules that do not exist.
     """
     examiner = Examiner(
-        url, transport=transport, settings=settings, source=source, told=lambda examination: told(examination.finding)
+        url,
+        transport=transport,
+        settings=settings,
+        source=source,
+        state=state,
+        told=lambda examination: told(examination.finding),
     )
     await examiner.run()
-    came_to = await sweep(examiner, url, transport=transport, settings=settings, source=source) if swept else None
+    came_to = (
+        await sweep(examiner, url, transport=transport, settings=settings, source=source, state=state)
+        if swept
+        else None
+    )
     return check_result(examiner.examinations, url, settings, came_to)
 
 

@@ -22,6 +22,7 @@ from mockcampaign.check import check
 from mockcampaign.compliance.account import UrlAccount
 from mockcampaign.compliance.probe import Probe
 from mockcampaign.compliance.settings import Settings
+from mockcampaign.compliance.state import UrlState
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.policy import SECOND
 from mockcampaign.report.results import RunResult
@@ -84,14 +85,15 @@ def settings(seed: int, **changes: Any) -> Settings:
     return Settings(**(given | changes))
 
 
-def checked(url: str, transport: Any, chosen: Settings) -> RunResult:
-    """The check of a consumer; `transport` makes one."""
+def checked(url: str, transport: Any, chosen: Settings, *, tells_state: bool = False) -> RunResult:
+    """The check of a consumer; `transport` makes one. `tells_state` where it has an address for its end state."""
 
     async def run() -> RunResult:
         one: Transport = transport()
         try:
             source = UrlAccount(Probe(url=f"{url}/processed", events="@"), one, timeout=30 * SECOND)
-            return await check(f"{url}/hook", transport=one, settings=chosen, source=source)
+            state = UrlState(f"{url}/state", one, timeout=30 * SECOND) if tells_state else None
+            return await check(f"{url}/hook", transport=one, settings=chosen, source=source, state=state)
         finally:
             await one.aclose()
 
@@ -101,7 +103,7 @@ def checked(url: str, transport: Any, chosen: Settings) -> RunResult:
 def checked_in_process(bug: str | None, chosen: Settings) -> RunResult:
     """The check of a sample consumer in this process."""
     app = consumer_app(bug, basic_authentication=CREDENTIALS)
-    return checked("http://consumer.test", lambda: AsgiTransport(app), chosen)
+    return checked("http://consumer.test", lambda: AsgiTransport(app), chosen, tells_state=True)
 
 
 @contextlib.contextmanager
@@ -119,9 +121,10 @@ def checked_over_loopback(name: str, chosen: Settings) -> RunResult:
     """The check of a consumer behind a socket."""
     if name == "sample" or name in SHOWN_BY_CRASHES:
         with restartable(name) as (url, command):
-            return checked(url, WireTransport, msgspec.structs.replace(chosen, restart_command=command))
+            chosen = msgspec.structs.replace(chosen, restart_command=command)
+            return checked(url, WireTransport, chosen, tells_state=True)
     with running(name) as url:
-        return checked(url, WireTransport, chosen)
+        return checked(url, WireTransport, chosen, tells_state=name not in COMMANDS)
 
 
 @contextlib.contextmanager

@@ -527,6 +527,7 @@ ELSEWHERE = {
     "slow-at-first",
     "forgets-what-it-is-doing",
     "keeps-keys-by-connection",
+    "ends-with-what-came-last",
     "commits-every-ten-lists",
     "writes-behind",
     "keeps-keys-in-memory",

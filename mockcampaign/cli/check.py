@@ -53,6 +53,8 @@ class _Names(click.ParamType[tuple[str, ...]]):
 @click.option("--probe-command", metavar="COMMAND", help="A command that prints the same as JSON.")
 @click.option("--probe-events", metavar="JMESPATH", help="Leads to the list of events; @ without it.")
 @click.option("--probe-count", metavar="JMESPATH", help="Leads to their number, where it tells no more than that.")
+@click.option("--probe-state", "state_url", metavar="URL", help="Where it tells its newest event by mail or recipient.")
+@click.option("--probe-states", "states", metavar="JMESPATH", default="@", help="Leads to these; @ without it.")
 @click.option("--probe-fields", type=_Names(), metavar="FIELD,…", help="The fields that the account keeps; all.")
 @click.option("--rules", type=_Names(), default=(), metavar="ID,…", help="Only these rules or families.")
 @click.option("--skip", type=_Names(), default=(), metavar="ID,…", help="Not these rules or families.")
@@ -81,6 +83,8 @@ def check(
     probe_command: str | None,
     probe_events: str | None,
     probe_count: str | None,
+    state_url: str | None,
+    states: str,
     probe_fields: tuple[str, ...] | None,
     wait_for_consumer: int,
     explain: bool,
@@ -104,6 +108,7 @@ def check(
     from mockcampaign.compliance.generating import nothing_written
     from mockcampaign.compliance.probe import Probe, check_jmespath
     from mockcampaign.compliance.settings import CLIENT_IDS, EVENTS, MAILING_IDS, Settings
+    from mockcampaign.compliance.state import UrlState
     from mockcampaign.compliance.sweep import Swept, sweep
     from mockcampaign.events.fields import FIELDS
     from mockcampaign.report.checks import check_lines, headline_lines
@@ -118,7 +123,9 @@ def check(
             raise InvalidInputError("allowed: one of --probe and --probe-command, found both")
     if probe_events is not None and probe_count is not None:
         raise InvalidInputError("allowed: one of --probe-events and --probe-count, found both")
-    for expression in (probe_events, probe_count):
+    if state_url is not None:
+        parse_address(state_url)
+    for expression in (probe_events, probe_count, states):
         if expression is not None:
             check_jmespath(expression)
     unknown = sorted(set(probe_fields or ()) - set(FIELDS))
@@ -165,19 +172,22 @@ def check(
             following = rules[over].id if over < len(rules) else "the end"
             counting.show_later(f"{over}/{len(rules)} rules, now {following}")
 
+    def end_state(transport: Transport) -> UrlState | None:
+        return None if state_url is None else UrlState(state_url, transport, states=states, timeout=settings.timeout)
+
     async def examine() -> None:
         nonlocal examiner, came_to
         await playing.wait_for_consumer(url, wait_for_consumer)
         async with wire(ca_file, not insecure) as transport:
-            source = account(transport)
-            examiner = Examiner(url, transport=transport, settings=settings, source=source, told=told)
+            source, state = account(transport), end_state(transport)
+            examiner = Examiner(url, transport=transport, settings=settings, source=source, state=state, told=told)
             if not quiet:
                 bounds = f"at most {format_duration(settings.budget)} and some {EVENTS:,} events"
                 ids = f"clients from {CLIENT_IDS.start} and mailings from {MAILING_IDS.start} on"
                 click.echo(f"{counted(len(examiner.rules), 'rule')}, {bounds}, of {ids}\n")
             await examiner.run()
             if swept:
-                came_to = await sweep(examiner, url, transport=transport, settings=settings, source=source)
+                came_to = await sweep(examiner, url, transport=transport, settings=settings, source=source, state=state)
 
     status: int | None = None
     try:

@@ -46,6 +46,7 @@ def consumer(bug: str | None, list_bugs: bool, host: str, port: int, store: Path
     with consumer_served(bug, basic_authentication=credentials, store=store, host=host, port=port) as url:
         click.echo(f"webhook target {url}/hook")
         click.echo(f"probe          {url}/processed")
+        click.echo(f"end state      {url}/state")
         click.echo("Ctrl-C stops it")
         while not stop.wait(1):
             pass

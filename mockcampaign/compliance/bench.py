@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -17,8 +17,9 @@ from mockcampaign.compliance.commands import parsed, printed
 from mockcampaign.compliance.history import History
 from mockcampaign.compliance.probe import Probe, canonical, events_in
 from mockcampaign.compliance.processed import Difference, difference, sent_events
-from mockcampaign.compliance.rule import Event, NotExercised
+from mockcampaign.compliance.rule import NEEDS, Event, NotExercised
 from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Lengths, Settings, Variation
+from mockcampaign.compliance.state import States, StateSource
 from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.journal import Attempted, Happened, Probed, Requested, serials_in
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
@@ -95,6 +96,7 @@ class Bench:
         start: int,
         number: int,
         source: AccountSource | None,
+        state: StateSource | None,
         shown_fields: frozenset[str],
         setbacks: list[tuple[Event, ...]],
         policy: Policy | None = None,
@@ -112,6 +114,7 @@ class Bench:
             "start": start,
             "number": number,
             "source": source,
+            "state": state,
             "shown_fields": shown_fields,
             "setbacks": setbacks,
             "policy": policy,
@@ -131,6 +134,7 @@ class Bench:
         self.setbacks = setbacks
         self._transport = transport
         self._source = source
+        self._state = state
         digest = int.from_bytes(hashlib.sha256(f"{settings.seed}:{rule_id}".encode()).digest()[:8])
         self.client_id = settings.client_id or CLIENT_IDS[digest % len(CLIENT_IDS)]
         self.mailing_id = MAILING_IDS[digest % len(MAILING_IDS)]
@@ -541,6 +545,22 @@ class Bench:
         if not isinstance(found, list):
             raise NotExercised("needs a probe that tells the events")
         return element in found
+
+    async def states(self, settled: Callable[[States], object]) -> States:
+        """The consumer's end state, once what `settled` makes of it is the same for as long as it may take to settle.
+
+        Raises `NotExercised` where nobody tells it.
+        """
+        if self._state is None:
+            raise NotExercised(f"needs {NEEDS['state']}")
+        self.history.complete = False
+        states = await self._state.ask()
+        waited = 0
+        while waited < self.settings.settle:
+            await pause(SETTLE_POLL)
+            before, states = states, await self._state.ask()
+            waited = waited + SETTLE_POLL if settled(states) == settled(before) else 0
+        return states
 
     async def events_held(self) -> list[Event]:
         """The same, where only the events themselves will do."""

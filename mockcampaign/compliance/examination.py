@@ -17,6 +17,7 @@ from mockcampaign.compliance.reproduce import reproduce
 from mockcampaign.compliance.rule import BEHAVIOURS, NEEDS, Event, Examined, Need, NotExercised, Rule
 from mockcampaign.compliance.rules import Finding, Judgement
 from mockcampaign.compliance.settings import Settings
+from mockcampaign.compliance.state import StateSource
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Attempted, Entry
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
@@ -76,6 +77,7 @@ class Examiner:
         transport: Transport,
         settings: Settings,
         source: AccountSource | None,
+        state: StateSource | None = None,
         told: Callable[[Examination], None] = lambda examination: None,
     ) -> None:
         """`told` is called with each result. Raises `InvalidInputError` as `select` does."""
@@ -86,6 +88,7 @@ class Examiner:
         self._settings = settings
         self._masking = Masking(settings.authentication.secrets())
         self._source = source
+        self._state = state
         self._told = told
         self._stopwatch = Stopwatch()
         self._shown_fields = frozenset(settings.probe_fields)
@@ -97,7 +100,10 @@ class Examiner:
         return self._stopwatch.milliseconds
 
     async def run(self) -> None:
-        """Examine all. Raises `CouldNotTellError` where the consumer cannot be reached, or its account not be read."""
+        """Examine all.
+
+        Raises `CouldNotTellError` where the consumer cannot be reached, or its account or end state not be read.
+        """
         await self._calibrate()
         stopped: tuple[Judgement, str] | None = None
         for rule in self.rules:
@@ -126,6 +132,8 @@ class Examiner:
         """Learn which fields the account shows as they were sent, so that only one rule complains of the others."""
         bench = self._bench("calibration", start=self._settings.now - RECENT - SLOT, number=len(CATALOGUE))
         event = bench.event()
+        if self._state is not None:
+            await self._state.ask()
         if self._source is None:
             return
         found = await self._source.ask()
@@ -150,6 +158,7 @@ class Examiner:
         have: dict[Need, bool] = {
             "probe": self._source is not None,
             "probe events": self._source is not None and self._source.tells_events,
+            "state": self._state is not None,
             "credentials": self._settings.authentication != NoAuthentication(),
             "connection": NewConnection in self._transport.faults,
             "https": self._url.startswith("https:"),
@@ -180,6 +189,7 @@ class Examiner:
             start=start,
             number=number,
             source=self._source,
+            state=self._state,
             shown_fields=self._shown_fields,
             setbacks=self._setbacks,
         )

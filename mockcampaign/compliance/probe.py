@@ -63,6 +63,10 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
     def found(self, outcome: Outcome) -> list[Any] | int:
         """The list that holds the events, or their number. Raises `CouldNotTellError` as `read` does."""
+        return found_in(self.decoded(outcome), f"probe {self.url}", events=self.events, count=self.count)
+
+    def decoded(self, outcome: Outcome) -> Any:
+        """What the answer says. Raises `CouldNotTellError` where it is none."""
         match outcome:
             case NoAnswer(reason=reason):
                 raise self._unusable(reason)
@@ -74,12 +78,11 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
                 if body_bytes > len(body):
                     raise self._unusable(f"the answer is longer than {ACCOUNT_BYTES_MAX} bytes")
         try:
-            answer = msgspec.json.decode(outcome.body)
+            return msgspec.json.decode(outcome.body)
         except msgspec.DecodeError:
             kind = dict(outcome.headers).get("content-type", "no content type")
             start = outcome.body[:40].decode("utf-8", "backslashreplace")
             raise self._unusable(f"expected JSON, got {kind} that begins {start!r}") from None
-        return found_in(answer, f"probe {self.url}", events=self.events, count=self.count)
 
     def _unusable(self, why: str) -> CouldNotTellError:
         return CouldNotTellError(f"probe {self.url}: {why}")
@@ -93,22 +96,27 @@ def found_in(answer: Any, whose: str, *, events: str | None = None, count: str |
     Raises `CouldNotTellError`, which begins with `whose`, where it leads to something else.
     """
     expression = events or count or "@"
+    found = searched(answer, whose, expression)
+    if count is not None:
+        if isinstance(found, bool) or not isinstance(found, int) or found < 0:
+            raise CouldNotTellError(f"{whose}: {expression!r} leads to {shown(found)}, expected a whole number")
+        return found
+    if not isinstance(found, list):
+        raise CouldNotTellError(f"{whose}: {expression!r} leads to {shown(found)}, expected a list of events")
+    if found and not events_in(found):
+        raise CouldNotTellError(
+            f"{whose}: {expression!r} leads to a list whose element 0 is {shown(found[0])}, expected a list of events"
+        )
+    return found
+
+
+def searched(answer: Any, whose: str, expression: str) -> Any:
+    """What a JMESPath leads to. Raises `CouldNotTellError`, which begins with `whose`, where it does not apply."""
     try:
-        found = answer if expression == "@" else jmespath.search(expression, answer)
+        return answer if expression == "@" else jmespath.search(expression, answer)
     except JMESPathError as error:
         reason = str(error).splitlines()[0]
         raise CouldNotTellError(f"{whose}: {expression!r} does not apply to the answer: {reason}") from None
-    if count is not None:
-        if isinstance(found, bool) or not isinstance(found, int) or found < 0:
-            raise CouldNotTellError(f"{whose}: {expression!r} leads to {_shown(found)}, expected a whole number")
-        return found
-    if not isinstance(found, list):
-        raise CouldNotTellError(f"{whose}: {expression!r} leads to {_shown(found)}, expected a list of events")
-    if found and not events_in(found):
-        raise CouldNotTellError(
-            f"{whose}: {expression!r} leads to a list whose element 0 is {_shown(found[0])}, expected a list of events"
-        )
-    return found
 
 
 def events_in(found: list[Any]) -> list[dict[str, Any]]:
@@ -130,6 +138,7 @@ def canonical(event: Any) -> bytes:
     return msgspec.json.encode(event, order="sorted")
 
 
-def _shown(found: Any) -> str:
+def shown(found: Any) -> str:
+    """The beginning of it as JSON."""
     text = msgspec.json.encode(found).decode()
     return text if len(text) <= 60 else f"{text[:60]}…"

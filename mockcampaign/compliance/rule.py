@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 Event = dict[str, Any]
 
-Need = Literal["probe", "probe events", "credentials", "connection", "https", "restart command"]
+Need = Literal["probe", "probe events", "state", "credentials", "connection", "https", "restart command"]
 """What a rule cannot be examined without."""
 
 NEEDS: dict[Need, str] = {
     "probe": "a probe (--probe)",
     "probe events": "a probe that tells the events (--probe, --probe-events)",
+    "state": "a probe that tells the end state (--probe-state): what was processed does not say what counts of it",
     "credentials": "the credentials that the consumer demands (--basic-auth or --key-auth)",
     "connection": "a consumer behind a socket",
     "https": "a target with https",

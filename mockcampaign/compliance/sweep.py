@@ -10,6 +10,7 @@ from mockcampaign.compliance.account import AccountSource
 from mockcampaign.compliance.examination import Examination, Examiner
 from mockcampaign.compliance.rules import Finding, Judgement
 from mockcampaign.compliance.settings import Lengths, Settings, Variation
+from mockcampaign.compliance.state import StateSource
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.policy import SECOND
 from mockcampaign.transport import Transport
@@ -75,6 +76,7 @@ async def sweep(
     transport: Transport,
     settings: Settings,
     source: AccountSource | None,
+    state: StateSource | None = None,
     told: Callable[[Variation], None] = lambda variation: None,
 ) -> Swept:
     """Examine again, in each variation, the rules that rely on the behaviour it varies, and amend their findings.
@@ -102,7 +104,7 @@ async def sweep(
         varied = msgspec.structs.replace(
             settings, seed=settings.seed + number, rules=rules, skip=(), variation=variation, budget=budget
         )
-        other = Examiner(url, transport=transport, settings=varied, source=source)
+        other = Examiner(url, transport=transport, settings=varied, source=source, state=state)
         try:
             await other.run()
         except CouldNotTellError:

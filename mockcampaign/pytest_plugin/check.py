@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import Any, TypedDict, Unpack
 from urllib.parse import urljoin
 
@@ -17,6 +17,7 @@ from mockcampaign.compliance.baseline import Known
 from mockcampaign.compliance.probe import Probe
 from mockcampaign.compliance.rules import Finding
 from mockcampaign.compliance.settings import Settings
+from mockcampaign.compliance.state import CallableState, StateSource, UrlState
 from mockcampaign.errors import MisuseError
 from mockcampaign.model import Authentication, BasicAuthentication, EventType, NoAuthentication
 from mockcampaign.policy import SECOND
@@ -44,6 +45,10 @@ class CheckOptions(TypedDict, total=False):
     """JMESPath to the events in the answer of a probe's URL; `@` if not given."""
     probe_count: str
     """JMESPath to their number, in place of `probe_events`."""
+    state: Callable[[], Any] | str
+    """What the consumer takes for the newest event of each mail or recipient: a function that returns a mapping by
+    mailId or recipientId to the event or its created, or a list of rows with one of them, or a URL or path at which
+    the consumer tells it. Without it, the rule on the newest state is not exercised."""
     type: EventType | str
     """Of the events; `open` if not given."""
     auth: tuple[str, str] | Authentication
@@ -137,7 +142,16 @@ class CampaignCheck:
             budget=duration_of(options.get("budget", "2m"), "budget"),
         )
         source = await self._source(errands, url, options, settings.timeout)
-        return await check(url, transport=targets, settings=settings, source=source)
+        state = self._state(errands, url, options, settings.timeout)
+        return await check(url, transport=targets, settings=settings, source=source, state=state)
+
+    def _state(self, errands: Errands | None, url: str, options: CheckOptions, timeout: int) -> StateSource | None:
+        state = options.get("state")
+        if state is None:
+            return None
+        if isinstance(state, str):
+            return UrlState(urljoin(url, state), self._targets, timeout=timeout)
+        return CallableState(self._asking(errands, state, "state", timeout))
 
     async def _source(
         self, errands: Errands | None, url: str, options: CheckOptions, timeout: int
@@ -151,21 +165,31 @@ class CampaignCheck:
             return UrlAccount(
                 Probe(url=urljoin(url, probe), events=events, count=count), self._targets, timeout=timeout
             )
-        if not callable(probe):
-            raise MisuseError(
-                f"probe is a {type(probe).__name__}, which is read once and not anew: pass a function, such as "
-                "probe=lambda: app.processed"
-            )
+        asked = self._asking(errands, probe, "probe", timeout)
 
         async def ask() -> Account:
-            await self._targets.settle(timeout)
-            # Where no loop runs, since what it asks may be a database that objects to one.
-            found: Any = probe() if errands is None else await errands.done(probe)
-            if inspect.isawaitable(found):
-                found = await found
+            found = await asked()
             return found if isinstance(found, int) else list(found)
 
         return CallableAccount(ask, tells_events=not isinstance(await ask(), int))
+
+    def _asking(
+        self, errands: Errands | None, asked: Any, name: str, timeout: int
+    ) -> Callable[[], Coroutine[Any, Any, Any]]:
+        """A function that asks, once the consumer is at rest. Raises `MisuseError` where it is none."""
+        if not callable(asked):
+            raise MisuseError(
+                f"{name} is a {type(asked).__name__}, which is read once and not anew: pass a function, such as "
+                f"{name}=lambda: app.{'processed' if name == 'probe' else name}"
+            )
+
+        async def ask() -> Any:
+            await self._targets.settle(timeout)
+            # Where no loop runs, since what it asks may be a database that objects to one.
+            found: Any = asked() if errands is None else await errands.done(asked)
+            return await found if inspect.isawaitable(found) else found
+
+        return ask
 
     def _judge(self, result: RunResult, options: CheckOptions) -> None:
         add(self._request.config, *result.scenarios)

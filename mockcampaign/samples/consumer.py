@@ -1,6 +1,7 @@
 """The application around a sample consumer.
 
-`POST /hook` is the webhook's target, `GET /processed` its own account of what it has processed (the probe).
+`POST /hook` is the webhook's target, `GET /processed` its own account of what it has processed (the probe), `GET
+/state` the newest event of each mail (the probe of the end state).
 """
 
 from __future__ import annotations
@@ -78,5 +79,6 @@ def application(consumer: Consumer) -> Starlette:
         routes=[
             Route("/hook", consumer.hook, methods=list(consumer.methods)),
             Route("/processed", consumer.processed, methods=["GET"]),
+            Route("/state", consumer.state, methods=["GET"]),
         ]
     )

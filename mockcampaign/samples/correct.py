@@ -18,6 +18,12 @@ from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.store import Event, Identity, Store
 
 
+def moment(event: Event) -> int:
+    """When it happened; 0 where it does not tell."""
+    created = event.get("created")
+    return created if isinstance(created, int) else 0
+
+
 class Consumer:
     """What happens to a request, from its credentials to its answer."""
 
@@ -110,6 +116,17 @@ class Consumer:
     def answer(self, events: list[Event]) -> Response:
         """The answer to a list that is stored."""
         return JSONResponse({"received": len(events)})
+
+    def end_state(self) -> dict[str, Event]:
+        """The newest event of each mail by its moment, whatever came last."""
+        found: dict[str, Event] = {}
+        for event in sorted(self.store.events(), key=moment):
+            found[str(event.get("mailId"))] = event
+        return found
+
+    async def state(self, request: Request) -> Response:
+        """The end state, for a probe."""
+        return Response(msgspec.json.encode(self.end_state()), media_type="application/json")
 
     async def processed(self, request: Request) -> Response:
         """Its own account of what it has processed, for a probe."""

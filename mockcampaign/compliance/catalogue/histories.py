@@ -174,7 +174,7 @@ HISTORIES = (
             "once-after-three-days",
             "keeps-created",
             "keeps-late-events",
-            "keeps-newest-state",
+            "keeps-late-journeys",
             "takes-old-events",
             "takes-every-size",
         ),

@@ -9,15 +9,10 @@ from typing import Any
 
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.bugs.bug import Bug
-from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.correct import Consumer, moment
 from mockcampaign.samples.store import Event, Store
 
 DAY = 24 * 60 * 60 * 1_000
-
-
-def _created(event: Event) -> int:
-    created = event.get("created")
-    return created if isinstance(created, int) else 0
 
 
 class DropsOutOfOrder(Consumer):
@@ -26,9 +21,9 @@ class DropsOutOfOrder(Consumer):
     async def process(self, events: list[Event]) -> None:
         taken = []
         for event in events:
-            if _created(event) >= self.newest:
+            if moment(event) >= self.newest:
                 taken.append(event)
-                self.newest = _created(event)
+                self.newest = moment(event)
         await super().process(taken)
 
 
@@ -43,10 +38,25 @@ class DropsOlderOfAMail(Consumer):
         taken = []
         for event in events:
             mail = f"{event.get('mailId')} {event.get('type')}"
-            if _created(event) >= self.newest.get(mail, 0):
+            if moment(event) >= self.newest.get(mail, 0):
                 taken.append(event)
-                self.newest[mail] = _created(event)
+                self.newest[mail] = moment(event)
         await super().process(taken)
+
+
+class EndsWithWhatCameLast(Consumer):
+    """Keeps beside its events what it takes for the newest of each mail: the one that came last."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.last = super().end_state()
+
+    async def process(self, events: list[Event]) -> None:
+        await super().process(events)
+        self.last |= {str(event.get("mailId")): event for event in events}
+
+    def end_state(self) -> dict[str, Event]:
+        return self.last
 
 
 class DropsClicksWithoutOpen(Consumer):
@@ -67,14 +77,14 @@ class DropsOlderThanADay(Consumer):
     newest = 0
 
     async def process(self, events: list[Event]) -> None:
-        self.newest = max([self.newest, *map(_created, events)])
-        await super().process([event for event in events if _created(event) > self.newest - DAY])
+        self.newest = max([self.newest, *map(moment, events)])
+        await super().process([event for event in events if moment(event) > self.newest - DAY])
 
 
 class DropsByTheClock(Consumer):
     async def process(self, events: list[Event]) -> None:
         today = time.time() * 1_000 - DAY
-        await super().process([event for event in events if _created(event) > today])
+        await super().process([event for event in events if moment(event) > today])
 
 
 class AdvancesATie(Consumer):
@@ -83,9 +93,9 @@ class AdvancesATie(Consumer):
     cursor = 0
 
     async def process(self, events: list[Event]) -> None:
-        taken = [event for event in events if _created(event) > self.cursor]
+        taken = [event for event in events if moment(event) > self.cursor]
         await super().process(taken)
-        self.cursor = max([self.cursor, *map(_created, taken)])
+        self.cursor = max([self.cursor, *map(moment, taken)])
 
 
 class TakesSeconds(Consumer):
@@ -98,12 +108,15 @@ class TakesSeconds(Consumer):
 
 class KeepsWholeSeconds(Consumer):
     def kept(self, event: Event) -> Event:
-        return event | {"created": _created(event) // 1_000 * 1_000} if "created" in event else event
+        return event | {"created": moment(event) // 1_000 * 1_000} if "created" in event else event
 
 
 BUGS: Mapping[str, Bug] = {
     "drops-out-of-order": Bug("ignores events that are older than the newest one it has", DropsOutOfOrder),
     "drops-older-of-a-mail": Bug("ignores events that are older than the newest one of their mail", DropsOlderOfAMail),
+    "ends-with-what-came-last": Bug(
+        "takes for a mail's newest event what came last, though it may be late or have come again", EndsWithWhatCameLast
+    ),
     "drops-clicks-without-open": Bug(
         "joins clicks with the opens of their mails, and loses those that come before", DropsClicksWithoutOpen
     ),

@@ -1,0 +1,179 @@
+"""The probe of the end state: its forms, and what it finds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mockcampaign.check import check
+from mockcampaign.cli import cli
+from mockcampaign.compliance.account import UrlAccount
+from mockcampaign.compliance.probe import Probe
+from mockcampaign.compliance.rules import Finding
+from mockcampaign.compliance.settings import Settings
+from mockcampaign.compliance.state import CallableState, StateSource, UrlState, stale, states_in, tells_apart
+from mockcampaign.errors import CouldNotTellError
+from mockcampaign.samples.consumer import application, consumer_app
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Event, Store
+from mockcampaign.serving import served
+from mockcampaign.transport import Transport
+from mockcampaign.transport.inprocess import AsgiTransport
+
+RULES = ("keeps-newest-state",)
+AT = 1_564_590_054_000
+NEWEST = {"mailId": "M", "recipientId": "R", "created": AT, "remoteAddress": "192.0.2.1", "browser": "Firefox"}
+
+
+def finding(app: Any, state: Callable[[Transport], StateSource | None]) -> Finding:
+    async def run() -> Finding:
+        transport = AsgiTransport(app)
+        source = UrlAccount(Probe(url="http://app/processed", events="@"), transport, timeout=5_000)
+        settings = Settings(now=1_750_000_000_000, seed=1, rules=RULES)
+        try:
+            result = await check(
+                "http://app/hook", transport=transport, settings=settings, source=source, state=state(transport)
+            )
+        finally:
+            await transport.aclose()
+        [found] = result.rules
+        return found
+
+    return asyncio.run(run())
+
+
+def url_state(states: str = "@") -> Callable[[Transport], StateSource]:
+    return lambda transport: UrlState("http://app/state", transport, states=states, timeout=5_000)
+
+
+class Repeating(Consumer):
+    """Stores nothing twice, but lets what comes again change the state again."""
+
+    def __init__(self) -> None:
+        super().__init__(Store(), None)
+        self.last: dict[str, Event] = {}
+
+    async def process(self, events: list[Event]) -> None:
+        for event in events:
+            known = self.last.get(event["mailId"])
+            repeated = event in self.store.events()
+            if known is None or repeated or event["created"] >= known["created"]:
+                self.last[event["mailId"]] = event
+        await super().process(events)
+
+    def end_state(self) -> dict[str, Event]:
+        return self.last
+
+
+def test_the_end_state_is_the_newest_event_whatever_came_last() -> None:
+    assert finding(consumer_app(), url_state()).outcome == "pass"
+    late = finding(consumer_app("ends-with-what-came-last"), url_state())
+    assert late.outcome == "fail"
+    assert late.actual.startswith("after older events came late, 8 of 8 end states are not the newest event's; of the")
+    again = finding(application(Repeating()), url_state())
+    assert again.actual.startswith("after older events came late, 4 of 8 end states are not the newest event's; of the")
+    assert late.found == again.found == "the end state is not the newest event's"
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        "map(&{recipientId: recipientId, created: created}, values(@))",
+        "map(&{mailId: mailId, remoteAddress: remoteAddress}, values(@))",
+    ],
+)
+def test_rows_will_do_with_what_tells_events_apart(states: str) -> None:
+    assert finding(consumer_app(), url_state(states)).outcome == "pass"
+    assert finding(consumer_app("ends-with-what-came-last"), url_state(states)).outcome == "fail"
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_function_may_tell_the_moments_alone_by_recipient(asynchronous: bool) -> None:
+    for wrong in (False, True):
+        consumer = Repeating() if wrong else Consumer(Store(), None)
+
+        def moments(consumer: Consumer = consumer) -> dict[str, int]:
+            return {event["recipientId"]: event["created"] for event in consumer.end_state().values()}
+
+        async def later(moments: Callable[[], dict[str, int]] = moments) -> dict[str, int]:
+            return moments()
+
+        asked: Callable[[], Any] = later if asynchronous else moments
+        found = finding(application(consumer), lambda transport, asked=asked: CallableState(asked))  # type: ignore[misc]
+        assert found.outcome == ("fail" if wrong else "pass")
+
+
+def test_without_it_the_rule_says_why_it_is_not_exercised() -> None:
+    found = finding(consumer_app(), lambda transport: None)
+    assert found.outcome == "not-exercised"
+    assert found.reason == (
+        "needs a probe that tells the end state (--probe-state): what was processed does not say what counts of it"
+    )
+
+
+def test_a_state_that_tells_no_events_apart_proves_nothing() -> None:
+    found = finding(consumer_app(), url_state("map(&{mailId: mailId, browser: browser}, values(@))"))
+    assert found.outcome == "not-exercised"
+    assert found.reason == "the end state has neither created nor remoteAddress, in which events of a mail differ"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (NEWEST, None),
+        (AT, None),
+        (AT - 1, f"its created is {AT - 1}, not {AT}"),
+        ("2019-07-31T16:20:54Z", None),
+        ("2019-07-31T16:20:54", None),
+        ("2019-07-31T18:20:54+02:00", None),
+        ("2019-07-31T16:20:54.001Z", f"its created is {AT + 1}, not {AT}"),
+        ({"created": AT, "remoteAddress": "192.0.2.2"}, "its remoteAddress is 192.0.2.2, not 192.0.2.1"),
+        ({"remoteAddress": "192.0.2.1", "browser": "Edge"}, None),
+    ],
+)
+@pytest.mark.parametrize("key", ["M", "R"])
+def test_what_a_state_tells_is_compared_with_the_newest_event(key: str, state: Any, said: str | None) -> None:
+    assert stale(NEWEST, {key: state}) == said
+    assert tells_apart(NEWEST, {key: state})
+
+
+def test_what_is_not_there_is_stale_and_what_says_nothing_is_not() -> None:
+    assert stale(NEWEST, {"another": AT}) == "there is none"
+    for state in ({}, {"browser": "Edge"}, "yesterday", {"created": None}):
+        assert stale(NEWEST, {"M": state}) is None
+        assert not tells_apart(NEWEST, {"M": state})
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (3, "3, expected an object by mailId or recipientId, or a list of objects with one of them"),
+        ([1], "[1], expected an object by mailId or recipientId, or a list of objects with one of them"),
+        (None, "null, expected an object by mailId or recipientId, or a list of objects with one of them"),
+        ({"M": [1]}, "[1] is no state, expected fields of an event or its created"),
+        ({"M": True}, "true is no state, expected fields of an event or its created"),
+    ],
+)
+def test_what_is_no_state_is_refused(found: Any, said: str) -> None:
+    with pytest.raises(CouldNotTellError) as refused:
+        states_in(found, "state probe")
+    assert str(refused.value) == f"state probe: {said}"
+
+
+def test_an_end_state_that_cannot_be_read_is_no_verdict_from_the_start() -> None:
+    with pytest.raises(CouldNotTellError, match="state probe http://app/state: 3, expected an object"):
+        finding(consumer_app(), url_state("`3`"))
+    with pytest.raises(CouldNotTellError, match=r"http://app/none: answered 404, expected 200"):
+        finding(consumer_app(), lambda transport: UrlState("http://app/none", transport, timeout=5_000))
+
+
+@pytest.mark.parametrize(("bug", "status"), [(None, 0), ("ends-with-what-came-last", 1)])
+def test_over_sockets(bug: str | None, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    with served(consumer_app(bug)) as url:
+        more = ("--probe-state", f"{url}/state", "--probe-states", "values(@)", "--rules", "keeps-newest-state")
+        arguments = ["check", f"{url}/hook", "--probe", f"{url}/processed", *more]
+        assert cli.main(arguments, standalone_mode=False) == status
+    assert "keeps-newest-state" in capsys.readouterr().out
