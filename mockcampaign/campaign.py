@@ -124,6 +124,11 @@ class Campaign:
         """Virtual milliseconds since 1970."""
         return self.exporter.clock.now
 
+    @property
+    def faults(self) -> frozenset[type[Fault]]:
+        """Those that the transport can carry out."""
+        return self._transport.faults
+
     def create(
         self,
         event_type: EventType,

@@ -3,88 +3,174 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import subprocess
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
-from test_check import checked
+import requests
+from culprits import CULPRITS, OTHERS, SHARED
+from judged import CREDENTIALS, PASSWORD, SHOWN_BY_CRASHES, USER, checked, restartable, running, settings
 
-from mockcampaign.compliance.reproduce import curl
-from mockcampaign.compliance.rules import Finding
+from mockcampaign.compliance.catalogue import CATALOGUE
+from mockcampaign.compliance.rules import Finding, Reproduce
+from mockcampaign.compliance.shell import curl
 from mockcampaign.model import BasicAuthentication, KeyAuthentication, NoAuthentication
-from mockcampaign.samples.consumer import BUGS, consumer_app
+from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.judge import judge
 from mockcampaign.scenario.load import load
 from mockcampaign.scenario.play import Player
 from mockcampaign.serving import served
 from mockcampaign.transport.inprocess import AsgiTransport
+from mockcampaign.transport.wire import WireTransport
 
-# One of each kind of reproduction: a single event, lists after one another, faults, time, several webhooks.
-CHOSEN = ("keys-on-mail-id", "recognises-bodies", "requires-device", "drops-older-than-a-day", "refuses-full-lists")
-HOOK = "http://app/hook"
-SKIPPED = ("drains-backlog", "takes-generated-lists", "keeps-answering")
-"""They send more than a scenario should hold, or take their time."""
+MENDED = "sample"
+"""The correct consumer."""
+
+SECRETS = {"HOOK_USER": USER, "HOOK_PASSWORD": PASSWORD}
+
+SLOW_CONSUMERS = {"slow-at-first", "slow-for-each-event", "waits-on-the-loop"}
+
+ONE_OF_EACH = [(rule, bug) for rule, bug in {**CULPRITS, **SHARED}.items() if bug not in SHOWN_BY_CRASHES]
+FURTHER = [(rule, bug) for bug, rule in OTHERS.items() if bug not in SHOWN_BY_CRASHES]
+TAKE_THEIR_TIME = {"answers-in-time", "drains-backlog", "keeps-answering", "refuses-in-equal-time", "takes-slow-body"}
+
+NOTHING_TO_SEND = {"serves-webhooks-at-once", "refuses-in-equal-time"}
+"""Rules whose violation only the check itself can show."""
+NO_COMMANDS = {
+    *NOTHING_TO_SEND,
+    *("once-when-concurrent", "once-when-overlapping"),  # at the same moment
+    *("once-after-many-others", "drains-backlog"),  # too much
+    *("takes-split-headers", "ignores-header-case", "takes-slow-body"),  # beyond curl
+}
+NO_SCENARIO = {
+    *NOTHING_TO_SEND,
+    *("refuses-unreadable", "refuses-other-methods", "keeps-only-events", "survives-oversized-body"),
+    *("takes-right-credentials", "refuses-wrong-credentials", "refuses-missing-credentials"),
+    *("refuses-malformed-credentials", "refuses-with-401", "processes-nothing-refused"),
+    *("leaves-nothing-half-done", "recovers-from-bad-requests"),
+}
+"""Rules about requests that Campaign never sends."""
 
 
-def violations(bug: str) -> list[Finding]:
-    return [finding for finding in checked(consumer_app(bug), skip=SKIPPED).rules if finding.outcome == "fail"]
+def found(rule: str, bug: str) -> tuple[Finding, str]:
+    """The finding of that rule alone, and the URL of the consumer that it was found with."""
+    with running(bug) as url:
+        chosen = settings(1, rules=(rule,), timeout=1_000 if bug in SLOW_CONSUMERS else 10_000)
+        [finding] = checked(url, WireTransport, chosen).rules
+    assert finding.outcome in ("fail", "warn"), finding.actual
+    return finding, url
 
 
-def outcomes_of(scenario: Path, bug: str | None, *, seed: int = 2) -> set[str]:
+def outcomes_of(scenario: Path, consumer: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What the scenario's expectations come to for a consumer that was never used."""
 
-    async def play() -> set[str]:
-        plan = load(scenario)
-        transport = AsgiTransport(consumer_app(bug))
+    async def play() -> dict[str, str]:
+        transport = WireTransport()
         try:
-            player = Player.with_campaign(plan, transport, seed=seed)
+            player = Player.with_campaign(load(scenario), transport, seed=2)
             await player.play()
-            return {finding.outcome for finding in judge(plan, player.campaign.journal.entries)[1]}
+            return {one.id: one.outcome for one in judge(player.plan, player.campaign.journal.entries)[1]}
         finally:
             await transport.aclose()
 
-    return asyncio.run(play())
+    with running(consumer) as url:
+        environment = {**SECRETS, "HOOK_URL": f"{url}/hook", "PROBE_URL": f"{url}/processed"}
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return asyncio.run(play())
 
 
-def reproduced(bug: str, folder: Path) -> int:
-    """How many violations have a scenario; each fails for the bug, and for no mended consumer."""
-    count = 0
-    for finding in violations(bug):
-        if finding.reproduce is None or finding.reproduce.scenario is None:
-            continue
-        path = folder / f"{finding.id}.scenario.yaml"
-        path.write_text(finding.reproduce.scenario)
-        assert "fail" in outcomes_of(path, bug), f"{bug}: {finding.id} is not reproduced\n{finding.reproduce.scenario}"
-        assert outcomes_of(path, None) == {"pass"}, f"{bug}: {finding.id} is red for a mended consumer"
-        count += 1
-    return count
+class Shown(NamedTuple):
+    """What the commands show of a consumer."""
+
+    statuses: list[str]
+    trouble: list[str]
+    """Numbers of curl's errors."""
+    account: str
 
 
-@pytest.mark.parametrize("bug", CHOSEN)
-def test_scenarios_reproduce(bug: str, tmp_path: Path) -> None:
-    assert reproduced(bug, tmp_path) > 0
+def shown_by(commands: str, consumer: str, told: str) -> Shown:
+    """What they show of a consumer that was never used; `told` is the URL that they were written for."""
+    with running(consumer) as url:
+        done = subprocess.run(
+            ["bash", "-s"],
+            input=commands.replace(told, url).encode(),
+            capture_output=True,
+            env={**SECRETS, "PATH": os.environ["PATH"]},
+            timeout=60,
+        )
+        account = requests.get(f"{url}/processed", timeout=10, headers={"Connection": "close"}).text
+    statuses = re.findall(r"HTTP/1.1 (\d+)", done.stdout.decode(errors="replace"))
+    assert statuses, done
+    return Shown(statuses, re.findall(r"curl: \((\d+)\)", done.stderr.decode()), account)
 
 
-# What they do wrong depends on how much came before, or how fast; slow ones take their time with each rule.
-LOADED = ("drops-what-overflows", "fills-a-buffer", "slow-for-each-event", "waits-on-the-loop")
+def explained(reproduce: Reproduce) -> None:
+    """There is each kind of reproduction, or one sentence that says why not."""
+    for shown, why in (
+        (reproduce.curl, reproduce.without_curl),
+        (reproduce.scenario, reproduce.without_scenario),
+    ):
+        assert (shown is None) != (why is None)
+        assert why is None or why.endswith(".")
 
 
-@pytest.mark.matrix
 @pytest.mark.parametrize(
-    "bug", [name for name, bug in BUGS.items() if not bug.over_sockets and name not in (*CHOSEN, *LOADED)]
+    ("rule", "bug"),
+    [
+        *(pytest.param(*one, marks=[pytest.mark.slow] * (one[0] in TAKE_THEIR_TIME)) for one in ONE_OF_EACH),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in FURTHER),
+    ],
 )
-def test_all_scenarios_reproduce(bug: str, tmp_path: Path) -> None:
-    reproduced(bug, tmp_path)
+def test_every_finding_is_reproduced(rule: str, bug: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding, url = found(rule, bug)
+    reproduce = finding.reproduce
+    assert reproduce is not None
+    explained(reproduce)
+    if (rule, bug) in ONE_OF_EACH:
+        assert (reproduce.curl is None, reproduce.scenario is None) == (rule in NO_COMMANDS, rule in NO_SCENARIO)
+    if reproduce.scenario is not None:
+        path = tmp_path / "again.scenario.yaml"
+        path.write_text(reproduce.scenario)
+        assert "fail" in outcomes_of(path, bug, monkeypatch).values(), reproduce.scenario
+        assert set(outcomes_of(path, MENDED, monkeypatch).values()) == {"pass"}, reproduce.scenario
+    if reproduce.curl is not None:
+        assert PASSWORD not in reproduce.curl
+        assert shown_by(reproduce.curl, bug, url) != shown_by(reproduce.curl, MENDED, url), reproduce.curl
 
 
-def test_a_scenario_can_be_played_again_on_the_same_consumer(tmp_path: Path) -> None:
-    [finding] = [one for one in violations("requires-device") if one.id == "takes-absent-fields"]
+def test_every_rule_is_among_them() -> None:
+    crashes = {rule for rule, bug in CULPRITS.items() if bug in SHOWN_BY_CRASHES}
+    assert {rule for rule, _ in ONE_OF_EACH} | crashes == {rule.id for rule in CATALOGUE} - {"has-valid-certificate"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", sorted(SHOWN_BY_CRASHES))
+def test_what_takes_a_crash_says_so(bug: str) -> None:
+    with restartable(bug) as (url, command):
+        result = checked(url, WireTransport, settings(1, rules=("crash",), restart_command=command))
+    reproduces = [one.reproduce for one in result.rules if one.outcome == "fail"]
+    assert len(reproduces) == 1
+    for reproduce in reproduces:
+        assert reproduce is not None
+        explained(reproduce)
+        assert reproduce.without_scenario == reproduce.without_curl
+        assert "has to be killed" in (reproduce.without_curl or "")
+
+
+def test_a_scenario_can_be_played_again_on_the_same_consumer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding, _ = found("takes-absent-fields", "requires-device")
     assert finding.reproduce is not None
     path = tmp_path / "again.scenario.yaml"
     path.write_text(finding.reproduce.scenario or "")
+    for name, value in {**SECRETS, "HOOK_URL": "http://app/hook", "PROBE_URL": "http://app/processed"}.items():
+        monkeypatch.setenv(name, value)
 
     async def play_twice() -> list[set[str]]:
-        transport = AsgiTransport(consumer_app())
+        transport = AsgiTransport(consumer_app(basic_authentication=CREDENTIALS))
         outcomes = []
         for seed in (1, 2):
             player = Player.with_campaign(load(path), transport, seed=seed)
@@ -101,15 +187,6 @@ def status_of(command: str, **environment: str) -> str:
     return done.stdout.split(" ")[1]
 
 
-def test_a_curl_command_reproduces() -> None:
-    [finding] = [one for one in violations("requires-device") if one.id == "takes-absent-fields"]
-    assert finding.reproduce is not None
-    assert finding.reproduce.curl is not None
-    for bug, status in (("requires-device", "500"), (None, "200")):
-        with served(consumer_app(bug)) as url:
-            assert status_of(finding.reproduce.curl.replace(HOOK, f"{url}/hook"), PATH="/usr/bin:/bin") == status
-
-
 def test_a_curl_command_takes_credentials_from_the_environment() -> None:
     right = BasicAuthentication("acme", "se:c r€t")
     with served(consumer_app(basic_authentication=right)) as url:
@@ -120,12 +197,30 @@ def test_a_curl_command_takes_credentials_from_the_environment() -> None:
     assert curl("http://x", b"", KeyAuthentication("X-Key", "Bearer t"), method="PUT") == (
         """curl -sS -i -X PUT -H 'Content-Type: application/json' -H "X-Key: $HOOK_KEY" http://x"""
     )
+    assert r'-H "X-\$(id)\`id\`: $HOOK_KEY"' in curl("http://x", b"", KeyAuthentication("X-$(id)`id`", "t"))
 
 
-@pytest.mark.parametrize("body", [b"it's", b"\x00\xff\n", b"a\\b", "é€".encode(), b"$HOME `id`", b""])
-def test_a_curl_command_sends_exactly_the_body(body: bytes) -> None:
-    command = curl("http://x", body, NoAuthentication())
-    argument = command.partition("--data-binary ")[2].removesuffix(" http://x")
-    # NUL cannot be part of an argument; bash ends the text there.
-    printed = subprocess.run(["bash", "-c", f"printf %s {argument}"], capture_output=True, timeout=20).stdout
-    assert printed == body.partition(b"\0")[0]
+BODIES = [b"it's", b"\x00\xff\n", b"a\\b %s", "é€".encode(), b"$HOME `id`", b"", b"@file", b"-x\x00", b"x" * 300_000]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: ascii(body[:9]))
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_a_curl_command_sends_exactly_the_body(body: bytes, shell: str) -> None:
+    arrived = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        parts, more = [], True
+        while more:
+            message = await receive()
+            parts.append(message["body"])
+            more = message["more_body"]
+        arrived.append(b"".join(parts))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    with served(app) as url:
+        command = curl(f"{url}/hook", body, NoAuthentication())
+        subprocess.run([shell, "-s"], input=command.encode(), capture_output=True, check=True, timeout=20)
+    assert arrived == [body]

@@ -11,6 +11,7 @@ import msgspec
 from mockcampaign.compliance.commands import parsed, printed
 from mockcampaign.compliance.probe import ACCOUNT_BYTES_MAX, Probe, found_in
 from mockcampaign.errors import CouldNotTellError
+from mockcampaign.model import Fault, Outcome, Request
 from mockcampaign.transport import Transport
 from mockcampaign.transport.faults import NewConnection
 
@@ -33,6 +34,17 @@ class AccountSource(Protocol):
         ...
 
 
+async def answer(
+    request: Request, send: Callable[[Request], Awaitable[Outcome]], possible: frozenset[type[Fault]]
+) -> Outcome:
+    """What a probe answers to its request; `possible` are the faults that may be sent."""
+    outcome = await send(request)
+    if not outcome.accepted and NewConnection in possible:
+        # What was said on the connection before may have left it in a bad state.
+        outcome = await send(msgspec.structs.replace(request, faults=(NewConnection(),)))
+    return outcome
+
+
 class UrlAccount:
     """The consumer tells it itself, at a URL."""
 
@@ -48,11 +60,7 @@ class UrlAccount:
 
     async def ask(self) -> Found:
         request = self.probe.request(self._timeout)
-        outcome = await self._transport.send(request)
-        if not outcome.accepted and NewConnection in self._transport.faults:
-            # What was said on the connection before may have left it in a bad state.
-            outcome = await self._transport.send(msgspec.structs.replace(request, faults=(NewConnection(),)))
-        return self.probe.found(outcome)
+        return self.probe.found(await answer(request, self._transport.send, self._transport.faults))
 
 
 class CommandAccount:

@@ -21,6 +21,7 @@ from mockcampaign.compliance.rule import NEEDS, Event, NotExercised
 from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Lengths, Settings, Variation
 from mockcampaign.compliance.state import States, StateSource
 from mockcampaign.compliance.tally import tally
+from mockcampaign.compliance.transcript import Sent, Transcript
 from mockcampaign.engine.journal import Attempted, Happened, Probed, Requested, serials_in
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.events import values
@@ -38,7 +39,7 @@ from mockcampaign.model import (
 )
 from mockcampaign.policy import MINUTE, Policy
 from mockcampaign.transport import Transport
-from mockcampaign.transport.faults import NewConnection
+from mockcampaign.transport.faults import FAULTS, NewConnection, TrickleBody
 from mockcampaign.transport.wall import pause
 from mockcampaign.transport.wire import wait_until_reachable
 
@@ -123,8 +124,9 @@ class Bench:
         self.url = url
         self.settings = settings
         self.type = settings.event_type
+        self.transcript = Transcript(transport)
         self.campaign = Campaign(
-            transport,
+            self.transcript,
             seed=settings.seed,
             policy=_policy(settings) if policy is None else policy,
             start=start,
@@ -133,13 +135,15 @@ class Bench:
         self.shown_fields = shown_fields
         self.setbacks = setbacks
         self._transport = transport
-        self._source = source
+        self.source = source
         self._state = state
         digest = int.from_bytes(hashlib.sha256(f"{settings.seed}:{rule_id}".encode()).digest()[:8])
         self.client_id = settings.client_id or CLIENT_IDS[digest % len(CLIENT_IDS)]
         self.mailing_id = MAILING_IDS[digest % len(MAILING_IDS)]
         self._webhooks: list[Webhook] = []
         self._companion: Webhook | None = None
+        self._recorded: set[int] = set()
+        """Serials of the events in the history."""
         self._made = 0
         self.history = History(start)
         self.last_accepted = True
@@ -166,30 +170,50 @@ class Bench:
     @property
     def probe(self) -> Probe | None:
         """Where the events can be asked for by anybody, if there is such a place."""
-        return self._source.probe if isinstance(self._source, UrlAccount) and self._source.tells_events else None
+        return self.source.probe if isinstance(self.source, UrlAccount) and self.source.tells_events else None
 
-    def delivered(self) -> dict[int, int]:
-        """How many events each webhook delivered, of those that the history holds."""
-        entries = self.campaign.journal.entries
-        recorded = self.history.emitted_mails
+    def deliverable(self) -> dict[int, int]:
+        """How many of the history's events each webhook delivers to a consumer that takes whatever it gets.
+
+        That is all of them but those that only ever met faults until they were discarded.
+        """
         counts = {}
-        for webhook in self._webhooks:
-            account = tally(entries, [webhook.id])
-            payloads = sent_events(entries)
-            counts[webhook.id] = sum(
-                msgspec.json.decode(payloads[serial]).get("mailId") in recorded for serial in account.delivered
-            )
+        for webhook_id in self.history.names:
+            account, plain = tally(self.campaign.journal.entries, [webhook_id]), self._plain_attempts(webhook_id)
+            met = {serial for entry in plain for serial in serials_in(entry.serials)}
+            counts[webhook_id] = len(account.accepted & self._recorded - (account.discarded & account.attempted - met))
         return {webhook_id: count for webhook_id, count in counts.items() if count}
+
+    def answered(self) -> set[int]:
+        """The webhooks that have delivered everything, if not at once, and though no attempt met a fault."""
+        found = set()
+        for webhook_id in self.history.names:
+            account, plain = tally(self.campaign.journal.entries, [webhook_id]), self._plain_attempts(webhook_id)
+            faultless = sum(entry.count for entry in plain) == account.attempts
+            failed = not all(entry.outcome.accepted for entry in plain)
+            if faultless and failed and account.accepted == set(account.delivered):
+                found.add(webhook_id)
+        return found
+
+    def _plain_attempts(self, webhook_id: int) -> list[Attempted]:
+        """Those that a consumer has to take."""
+        return [
+            entry
+            for entry in self.campaign.journal.entries
+            if isinstance(entry, Attempted)
+            and entry.webhook_id == webhook_id
+            and all(FAULTS[kind].harmless or FAULTS[kind] is TrickleBody for kind in entry.faults)
+        ]
 
     @property
     def has_probe(self) -> bool:
         """Whether somebody tells what was processed."""
-        return self._source is not None
+        return self.source is not None
 
     @property
     def tells_events(self) -> bool:
         """Whether somebody tells the events, not only their number."""
-        return self._source is not None and self._source.tells_events
+        return self.source is not None and self.source.tells_events
 
     @property
     def faults(self) -> frozenset[type[Fault]]:
@@ -274,6 +298,7 @@ class Bench:
         self._mail_ids.update(event["mailId"] for event in events if isinstance(event.get("mailId"), str))
         self.history.emitted(webhook, events)
         self.campaign.emit_events(webhook.type, events, client_id=webhook.client_id, created=created)
+        self._record_last(len(events))
         # By what is not part of what shows a violation, one knows that it is not ordinary lists that go wrong.
         if self.variation is not None and self.variation.accompanied and not self.history.paused:
             self._accompany()
@@ -286,6 +311,12 @@ class Bench:
         self._mail_ids.update(event["mailId"] for event in events)
         self.history.emitted(self._companion, events)
         self.campaign.emit_events(self.type, events, client_id=self._companion.client_id)
+        self._record_last(len(events))
+
+    def _record_last(self, count: int) -> None:
+        if not self.history.paused:
+            happened = next(entry for entry in reversed(self.campaign.journal.entries) if isinstance(entry, Happened))
+            self._recorded.update(range(happened.first_serial, happened.first_serial + count))
 
     async def deliver_at_once(self, lists: Sequence[Sequence[Event]], *, attempts: int = 3) -> bool:
         """Send each by a webhook of its own at the same moment, unless webhooks deliver in turn.
@@ -408,7 +439,7 @@ class Bench:
 
         Raises `NotExercised` unless it is accepted and processed as it should be.
         """
-        with self._unrecorded():
+        with self.unrecorded():
             await self.must_deliver(self.events(count))
         difference = await self.difference()
         if difference:
@@ -421,20 +452,20 @@ class Bench:
         first = self.event()
         second = {**first, "created": first["created"] + 40_001}
         third = self.event(recipientId=first["recipientId"])
-        with self._unrecorded():
+        with self.unrecorded():
             for event in (first, second, third):
                 await self.must_deliver([event])
         if await self.difference():
             raise NotExercised("events are taken for one another that are not equal, see the rules on identity")
 
     @contextlib.contextmanager
-    def _unrecorded(self) -> Iterator[None]:
+    def unrecorded(self) -> Iterator[None]:
         """What is done meanwhile is not part of what shows a violation."""
-        self.history.paused = True
+        self.history.paused = self.transcript.paused = True
         try:
             yield
         finally:
-            self.history.paused = False
+            self.history.paused = self.transcript.paused = False
 
     def fault(self, kind: str, number: int = 0, **options: Any) -> FaultInForce:
         """Declare a fault as `Campaign.fault` does. Raises `NotExercised` where the transport cannot carry it out."""
@@ -454,16 +485,22 @@ class Bench:
         method: str = "POST",
         headers: Iterable[tuple[str, str]] | None = None,
         authenticated: bool = True,
+        credentials: str | None = None,
         faults: tuple[Fault, ...] = (),
         own_connection: bool = True,
         transport: Transport | None = None,
     ) -> Outcome:
         """Send something that Campaign never sends; `what` says in a few words what is special about it.
 
+        `credentials` are arguments of curl that stand for those in the headers.
+
         It has a connection of its own where there are connections, unless the rule is about what follows on the same
         one: a consumer that refuses it without reading its body would take the rest of it for the next request.
         """
         self.history.complete = False
+        timeout = self.settings.timeout
+        sent = Sent(body=body, faults=faults, timeout=timeout, method=method, credentials=credentials)
+        self.transcript.note(sent)
         if own_connection and NewConnection in self.faults:
             faults = (*faults, NewConnection())
         sent_headers = [("Content-Type", "application/json")] if headers is None else list(headers)
@@ -474,11 +511,12 @@ class Bench:
             url=self.url,
             headers=tuple(sent_headers),
             body=body,
-            timeout=self.settings.timeout,
+            timeout=timeout,
             response_body_bytes_kept=self.campaign.exporter.policy.response_body_bytes_kept,
             faults=faults,
         )
         outcome = await (transport or self._transport).send(request)
+        sent.outcome = outcome
         self.webhook()  # whose credentials the consumer may echo
         self.campaign.journal.append(
             Requested(
@@ -523,8 +561,8 @@ class Bench:
 
     async def begin(self) -> None:
         """Note how many events there were before, where the account is no more than a number."""
-        if self._source is not None and not self._source.tells_events:
-            found = await self._source.ask()
+        if self.source is not None and not self.source.tells_events:
+            found = await self.source.ask()
             self._count_before = found if isinstance(found, int) else len(found)
 
     async def held(self) -> Found:
@@ -532,16 +570,16 @@ class Bench:
 
         Raises `NotExercised` without a probe.
         """
-        if self._source is None:
+        if self.source is None:
             raise NotExercised("needs a probe")
-        found = await self._source.ask()
+        found = await self.source.ask()
         if isinstance(found, int):
             return found - (self._count_before or 0)
         return [event for event in events_in(found) if event.get("mailId") in self._mail_ids]
 
     async def holds_element(self, element: int) -> bool:
         """Whether the account holds this number among its events. Raises `NotExercised` where it tells no events."""
-        found = None if self._source is None else await self._source.ask()
+        found = None if self.source is None else await self.source.ask()
         if not isinstance(found, list):
             raise NotExercised("needs a probe that tells the events")
         return element in found
@@ -595,9 +633,9 @@ class Bench:
     async def price(self, events: Sequence[Event], *, what: str) -> str:
         """What it costs that the consumer refuses this list: it is delivered for three days, most of it modelled."""
         webhook = self.webhook()
-        with self._unrecorded():
+        with self.unrecorded():
             self.emit(events, created=self.campaign.now)
-        await self.campaign.run()
+            await self.campaign.run()
         entries = self.campaign.journal.entries
         last = [entry for entry in entries if isinstance(entry, Happened)][-1]
         serials = range(last.first_serial, last.first_serial + len(events))

@@ -1,94 +1,97 @@
-"""How to see a violation again by itself: a command for a shell, and a scenario file."""
+"""How to see a violation again by itself: commands for a shell, and a scenario file, or why there are none."""
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from mockcampaign.compliance.history import of_lists
+from mockcampaign.compliance import shell
+from mockcampaign.compliance.account import UrlAccount
+from mockcampaign.compliance.history import BYTES_MAX, of_lists
 from mockcampaign.compliance.rule import Examined, Rule
 from mockcampaign.compliance.rules import Reproduce
-from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentication
 
 if TYPE_CHECKING:
     from mockcampaign.compliance.bench import Bench
+
+_ABOUT_FIELDS = ("keeps-fields", "keeps-created")
+"""Rules of which the fields that the account does not show as they were sent are the very matter."""
+
+_ABOUT_ANSWERS = ("takes-equal-events", "one-bad-event-blocks-none", "pays-no-price")
+"""Rules for which it is enough that a list is taken, whatever is made of its events."""
+
+_ON_ONE_CONNECTION = ("takes-reused-connection", "takes-right-credentials")
+"""Rules about requests that follow each other on one connection."""
+
+_COMING_AGAIN = ("leaves-nothing-half-done",)
+"""Rules about lists that come again."""
+
+NOT_CAMPAIGNS = "A scenario sends what Campaign sends, and this takes requests that it never sends."
+NO_ACCOUNT = "A scenario can only tell with a probe URL that tells the events, as every list was answered with 200."
+TOO_LONG = f"It would be longer than {BYTES_MAX // 1_000} KB."
 
 
 def reproduce(bench: Bench, examined: Examined, rule: Rule) -> Reproduce:
     """All that helps to see the violation again."""
     lists = examined.lists
-    command = examined.curl
-    if command is None and lists:
-        authentication = bench.settings.authentication
-        command = "\n".join(curl(bench.url, msgspec.json.encode(events), authentication) for events in lists)
+    curl, without_curl = _commands(bench, examined, rule)
+    scenario, without_scenario = _scenario(bench, examined, rule)
     smallest = tuple(msgspec.Raw(msgspec.json.encode(event)) for event in lists[0]) if len(lists) == 1 else None
-    return Reproduce(curl=command, scenario=_scenario(bench, examined, rule), case=smallest)
+    return Reproduce(
+        curl=curl,
+        without_curl=without_curl,
+        scenario=scenario,
+        without_scenario=without_scenario,
+        case=smallest,
+    )
 
 
-def _scenario(bench: Bench, examined: Examined, rule: Rule) -> str | None:
-    """A file that expects what the consumer did not do. None where no scenario could tell."""
-    probe = bench.probe
-    if examined.curl is not None or (probe is None and bench.last_accepted):
-        return None
-    if not examined.lists and not bench.history.complete:
-        return None
-    encoded = [msgspec.json.encode(event) for events in examined.lists for event in events]
-    if len(set(encoded)) < len(encoded):
-        return None  # Nobody says how often equal events of one list count.
-    history, delivered = bench.history, bench.delivered()
+def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None, str | None]:
+    """Commands, or why there are none. They end with a look at the account where that is what shows the violation."""
+    if examined.unrepeatable is not None:
+        return None, examined.unrepeatable
+    authentication = bench.settings.authentication
+    command, why = examined.curl, None
+    if command is None and examined.lists:
+        lines = []
+        for body in map(msgspec.json.encode, examined.lists):
+            line = shell.curl(bench.url, body, authentication)
+            lines.append(shell.giving_up(line, bench.settings.timeout) if bench.transcript.timed_out(body) else line)
+        command = "\n".join(line for line in lines for _ in range(1 + (rule.id in _COMING_AGAIN)))
+    elif command is None:
+        one_connection = rule.id in _ON_ONE_CONNECTION
+        command, why = bench.transcript.commands(bench.url, authentication, one_connection=one_connection)
+    if command is None:
+        return None, why
+    needs_account = "probe" in rule.needs or "probe events" in rule.needs or (not examined.curl and bench.last_accepted)
+    if needs_account and isinstance(bench.source, UrlAccount):
+        command = f"{command}\n{shell.account(bench.source.probe.url)}"
+    return command, None
+
+
+def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None, str | None]:
+    """A file that expects what the consumer did not do, or why there is none."""
+    if examined.unrepeatable is not None:
+        return None, examined.unrepeatable
+    if examined.curl is not None or (not examined.lists and not bench.history.complete):
+        return None, NOT_CAMPAIGNS
+    history, delivered, answered = bench.history, bench.deliverable(), bench.answered()
     if examined.lists:
         webhook = bench.webhook()
         history = of_lists(bench.campaign.now, webhook, examined.lists)
-        delivered = {webhook.id: sum(map(len, examined.lists))}
-    return history.scenario(
+        delivered, answered = {webhook.id: sum(map(len, examined.lists))}, set()
+    probe = None if rule.id in _ABOUT_ANSWERS else bench.probe
+    if probe is None and bench.last_accepted and not answered:
+        return None, NO_ACCOUNT
+    scenario = history.scenario(
         f"{rule.id}: {rule.title}",
         bench.url,
         seed=bench.settings.seed,
         policy=bench.campaign.exporter.policy,
         delivered=delivered,
+        answered=answered,
         probe=probe,
         by=bench.settings.probe_fields if rule.id in _ABOUT_FIELDS else sorted(bench.shown_fields),
     )
-
-
-_ABOUT_FIELDS = ("keeps-fields", "keeps-created")
-"""Rules of which the fields that the account does not show as they were sent are the very matter."""
-
-
-def curl(
-    url: str,
-    body: bytes,
-    authentication: Authentication,
-    *,
-    method: str = "POST",
-    headers: tuple[str, ...] = ("Content-Type: application/json",),
-) -> str:
-    """A command that sends the request and shows the answer. Secrets come from the environment."""
-    parts = ["curl", "-sS", "-i"]
-    if method != "POST":
-        parts += ["-X", method]
-    for header in headers:
-        parts += ["-H", shlex.quote(header)]
-    match authentication:
-        case BasicAuthentication():
-            parts += ["-u", '"$HOOK_USER:$HOOK_PASSWORD"']
-        case KeyAuthentication(key=key):
-            parts += ["-H", f'"{key}: $HOOK_KEY"']
-        case _:
-            pass
-    if body or method == "POST":
-        parts += ["--data-binary", _quoted(body)]
-    return " ".join([*parts, shlex.quote(url)])
-
-
-def _quoted(body: bytes) -> str:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        text = ""
-    if text.isprintable() and (text or not body):
-        return shlex.quote(text)
-    escaped = "".join(f"\\x{byte:02x}" if byte < 32 or byte > 126 or byte in b"'\\" else chr(byte) for byte in body)
-    return f"$'{escaped}'"
+    return (scenario, None) if scenario is not None else (None, TOO_LONG)

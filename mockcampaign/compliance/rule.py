@@ -59,6 +59,8 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """A command that shows the violation, where that is no list of events."""
     found: str | None = None
     """What it consists in, less what varies from run to run, where `actual` says too little or too much of it."""
+    unrepeatable: str | None = None
+    """Why neither commands nor a scenario can show it."""
     fix: str | None = None
     """How to mend just this violation, where the rule's own advice would mislead."""
 
@@ -72,11 +74,20 @@ def violated(
     actual: str,
     *lists: Sequence[Event],
     curl: str | None = None,
+    unrepeatable: str | None = None,
     fix: str | None = None,
     found: str | None = None,
 ) -> Examined:
     """It does not."""
-    return Examined(holds=False, actual=actual, lists=tuple(map(tuple, lists)), curl=curl, fix=fix, found=found)
+    return Examined(
+        holds=False,
+        actual=actual,
+        lists=tuple(map(tuple, lists)),
+        curl=curl,
+        unrepeatable=unrepeatable,
+        fix=fix,
+        found=found,
+    )
 
 
 Examine = Callable[["Bench"], Awaitable[Examined]]

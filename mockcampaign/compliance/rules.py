@@ -22,6 +22,10 @@ class Reproduce(msgspec.Struct, frozen=True, kw_only=True):
     """A command for a shell. It takes credentials from the environment."""
     scenario: str | None = None
     """A scenario file."""
+    without_curl: str | None = None
+    """Why there is no command."""
+    without_scenario: str | None = None
+    """Why there is no scenario."""
     case: tuple[msgspec.Raw, ...] | None = None
     """The smallest list of events that shows the violation."""
 

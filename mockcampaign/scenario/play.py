@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from mockcampaign.campaign import Campaign
+from mockcampaign.compliance.account import answer
 from mockcampaign.compliance.probe import Account, Probe
 from mockcampaign.compliance.processed import own_events, sent_events
 from mockcampaign.engine.journal import Entry, Probed, StepReached
@@ -183,7 +184,8 @@ class Player:
         return Probed(at=self.campaign.now, count=len(events), events=tuple(map(msgspec.Raw, events)))
 
     async def _fetch_account(self, probe: Probe) -> Account:
-        outcome = await self.campaign.fetch(probe.request(self.campaign.exporter.policy.timeout))
+        campaign = self.campaign
+        outcome = await answer(probe.request(campaign.exporter.policy.timeout), campaign.fetch, campaign.faults)
         try:
             return probe.read(outcome)
         except CouldNotTellError as error:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from mockcampaign.compliance.bench import Bench
-from mockcampaign.compliance.reproduce import curl
 from mockcampaign.compliance.rule import Examined, NotExercised, Rule, holds, violated
 from mockcampaign.compliance.rules import RULES
+from mockcampaign.compliance.shell import curl
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.events.fields import FIELDS
 from mockcampaign.model import NoAuthentication, Outcome, Responded, TimedOut
@@ -40,14 +40,15 @@ async def _answers_200(bench: Bench) -> Examined:
 
 
 async def _after_full_list(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(2))
+    two = bench.events(2)
+    await bench.must_deliver(two)
     hundred = bench.events(100)
     full = await bench.deliver(hundred, attempts=2)
     events = bench.events(1)
     delivery = await bench.deliver(events, attempts=3)
     if delivery.accepted:
         return holds(f"200 to one event after {full.describe()} to 100")
-    return violated(f"{delivery.describe()} to one event after {full.describe()} to 100", hundred, events)
+    return violated(f"{delivery.describe()} to one event after {full.describe()} to 100", two, hundred, events)
 
 
 async def _stores_first(bench: Bench) -> Examined:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from statistics import median
+
+import msgspec
 
 from mockcampaign.compliance.bench import Bench, body_of
 from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.compliance.shell import curl
 from mockcampaign.model import BasicAuthentication, KeyAuthentication, NoAnswer, Outcome, Responded, TimedOut
 from mockcampaign.transport.wall import Stopwatch
 
 Headers = tuple[tuple[str, str], ...]
+
+
+class Given(msgspec.Struct, frozen=True):
+    """Credentials, or what is given for some."""
+
+    what: str
+    """What is special about them."""
+    headers: Headers
+    argument: str
+    """The same as arguments of curl, with the right ones from the environment."""
+
 
 _SENT = "The credentials of the webhook go with every request (vendor's webhook guide)"
 _REFUSED = f"{_SENT}: whoever comes without them is somebody else, and may send anything."
@@ -29,25 +43,65 @@ def _basic(credentials: str, scheme: str = "Basic") -> Headers:
     return (("Authorization", f"{scheme} {base64.b64encode(credentials.encode()).decode()}"),)
 
 
-def _wrong(bench: Bench) -> Iterator[tuple[str, Headers]]:
-    """What is special about the credentials, and the headers that carry them."""
+def _user(credentials: str) -> str:
+    return f'-u "{credentials}"'
+
+
+def _header(name: str, value: str) -> str:
+    return f'-H "{name}: {value}"'
+
+
+def _encoded(text: str) -> str:
+    return f"$(printf %s \"{text}\" | base64 | tr -d '\\n')"
+
+
+def _swapped(variable: str) -> str:
+    return f"$(printf %s \"${variable}\" | tr 'a-zA-Z' 'A-Za-z')"
+
+
+def _one_swapped(variable: str, text: str) -> str:
+    """The same of the letter that `_one_letter_swapped` chooses."""
+    swapped = _one_letter_swapped(text)
+    index = next(index for index, (one, other) in enumerate(zip(text, swapped, strict=False)) if one != other)
+    return f"$(printf %s \"${variable}\" | sed 's/{text[index]}/{swapped[index]}/')"
+
+
+def _wrong(bench: Bench) -> Iterator[Given]:
     match bench.settings.authentication:
         case BasicAuthentication(user_name=user, password=password):
-            yield "another password", _basic(f"{user}:not-{password}")
-            yield "the password's beginning", _basic(f"{user}:{password[:-1]}")
-            yield "the password and one character more", _basic(f"{user}:{password}x")
-            yield "the password with a space after it", _basic(f"{user}:{password} ")
-            yield "no password", _basic(f"{user}:")
-            yield "another user", _basic(f"not-{user}:{password}")
+            yield Given("another password", _basic(f"{user}:not-{password}"), _user("$HOOK_USER:not-$HOOK_PASSWORD"))
+            yield Given(
+                "the password's beginning", _basic(f"{user}:{password[:-1]}"), _user("$HOOK_USER:${HOOK_PASSWORD%?}")
+            )
+            yield Given(
+                "the password and one character more",
+                _basic(f"{user}:{password}x"),
+                _user("$HOOK_USER:${HOOK_PASSWORD}x"),
+            )
+            yield Given(
+                "the password with a space after it", _basic(f"{user}:{password} "), _user("$HOOK_USER:$HOOK_PASSWORD ")
+            )
+            yield Given("no password", _basic(f"{user}:"), _user("$HOOK_USER:"))
+            yield Given("another user", _basic(f"not-{user}:{password}"), _user("not-$HOOK_USER:$HOOK_PASSWORD"))
             if password.swapcase() != password:
-                yield "the password in the other case", _basic(f"{user}:{password.swapcase()}")
-                yield "one letter of the password in the other case", _basic(f"{user}:{_one_letter_swapped(password)}")
+                yield Given(
+                    "the password in the other case",
+                    _basic(f"{user}:{password.swapcase()}"),
+                    _user(f"$HOOK_USER:{_swapped('HOOK_PASSWORD')}"),
+                )
+                yield Given(
+                    "one letter of the password in the other case",
+                    _basic(f"{user}:{_one_letter_swapped(password)}"),
+                    _user(f"$HOOK_USER:{_one_swapped('HOOK_PASSWORD', password)}"),
+                )
         case KeyAuthentication(key=key, passphrase=passphrase):
-            yield "another value", ((key, f"not-{passphrase}"),)
-            yield "the value's beginning", ((key, passphrase[:-1]),)
-            yield "the value and one character more", ((key, f"{passphrase}x"),)
+            yield Given("another value", ((key, f"not-{passphrase}"),), _header(key, "not-$HOOK_KEY"))
+            yield Given("the value's beginning", ((key, passphrase[:-1]),), _header(key, "${HOOK_KEY%?}"))
+            yield Given("the value and one character more", ((key, f"{passphrase}x"),), _header(key, "${HOOK_KEY}x"))
             if passphrase.swapcase() != passphrase:
-                yield "the value in the other case", ((key, passphrase.swapcase()),)
+                yield Given(
+                    "the value in the other case", ((key, passphrase.swapcase()),), _header(key, _swapped("HOOK_KEY"))
+                )
 
 
 def _one_letter_swapped(text: str) -> str:
@@ -57,40 +111,58 @@ def _one_letter_swapped(text: str) -> str:
     return f"{text[:index]}{text[index].swapcase()}{text[index + 1 :]}"
 
 
-def _malformed(bench: Bench) -> Iterator[tuple[str, Headers]]:
+def _malformed(bench: Bench) -> Iterator[Given]:
     match bench.settings.authentication:
         case BasicAuthentication(user_name=user, password=password):
             token = base64.b64encode(f"{user}:{password}".encode()).decode()
-            yield "the right token under the scheme Bearer", (("Authorization", f"Bearer {token}"),)
-            yield "the right token without a scheme", (("Authorization", token),)
-            yield "a scheme without a token", (("Authorization", "Basic"),)
-            yield "a token that is no base64", (("Authorization", "Basic !!!"),)
-            yield "a token without a colon", _basic(f"{user}{password}".replace(":", ""))
-            yield "a token that is no UTF-8", (("Authorization", "Basic /////zr/"),)
+            bearer = (("Authorization", f"Bearer {token}"),)
+            encoded = _encoded("$HOOK_USER:$HOOK_PASSWORD")
+            run_together = _encoded('$(printf %s "$HOOK_USER$HOOK_PASSWORD" | tr -d :)')
+            for what, headers, value in (
+                ("the right token under the scheme Bearer", bearer, f"Bearer {encoded}"),
+                ("the right token without a scheme", (("Authorization", token),), encoded),
+                ("a scheme without a token", (("Authorization", "Basic"),), "Basic"),
+                ("a token that is no base64", (("Authorization", "Basic ###"),), "Basic ###"),
+                ("a token without a colon", _basic(f"{user}{password}".replace(":", "")), f"Basic {run_together}"),
+                ("a token that is no UTF-8", (("Authorization", "Basic /////zr/"),), "Basic /////zr/"),
+            ):
+                yield Given(what, headers, _header("Authorization", value))
         case KeyAuthentication(key=key, passphrase=passphrase):
             scheme, space, token = passphrase.rpartition(" ")
-            yield "the value under another name", ((f"{key}-2", passphrase),)
-            yield "nothing as value", ((key, ""),)
+            yield Given("the value under another name", ((f"{key}-2", passphrase),), _header(f"{key}-2", "$HOOK_KEY"))
+            yield Given("nothing as value", ((key, ""),), f"-H '{key};'")
             if space:
-                yield "the right token under another scheme", ((key, f"Other {token}"),)
-                yield "the right token without its scheme", ((key, token),)
-                yield "a scheme without a token", ((key, scheme),)
+                for what, value, shown in (
+                    ("the right token under another scheme", f"Other {token}", "Other ${HOOK_KEY##* }"),
+                    ("the right token without its scheme", token, "${HOOK_KEY##* }"),
+                    ("a scheme without a token", scheme, "${HOOK_KEY% *}"),
+                ):
+                    yield Given(what, ((key, value),), _header(key, shown))
 
 
-def _missing(bench: Bench) -> Iterator[tuple[str, Headers]]:
-    yield "no credentials", ()
+def _missing(bench: Bench) -> Iterator[Given]:
+    yield Given("no credentials", (), "")
 
 
 async def _send(
-    bench: Bench, what: str, headers: Headers, events: list[Event] | None = None, *, own_connection: bool = True
+    bench: Bench, given: Given, events: list[Event] | None = None, *, own_connection: bool = True
 ) -> Outcome:
     body = body_of(bench.events(2) if events is None else events)
     return await bench.request(
-        what,
+        given.what,
         body,
-        headers=[("Content-Type", "application/json"), *headers],
+        headers=[("Content-Type", "application/json"), *given.headers],
         authenticated=False,
+        credentials=given.argument,
         own_connection=own_connection,
+    )
+
+
+def _commands(bench: Bench, given: Iterable[Given]) -> str:
+    """What sends a list with each of these."""
+    authentication = bench.settings.authentication
+    return "\n".join(
+        curl(bench.url, body_of(bench.events(1)), authentication, credentials=one.argument) for one in given
     )
 
 
@@ -98,29 +170,29 @@ def _let_in(outcome: Outcome) -> bool:
     return isinstance(outcome, Responded) and outcome.status < 300
 
 
-async def _all_refused(bench: Bench, cases: Iterator[tuple[str, Headers]]) -> Examined:
+async def _all_refused(bench: Bench, cases: Iterator[Given]) -> Examined:
     await bench.must_deliver(bench.events(1))
-    let_in = []
+    let_in = {}
     count = 0
-    for what, headers in cases:
+    for given in cases:
         count += 1
-        outcome = await _send(bench, what, headers)
+        outcome = await _send(bench, given)
         if _let_in(outcome):
-            let_in.append(f"{outcome.describe()} to {what}")
+            let_in[f"{outcome.describe()} to {given.what}"] = given
     if let_in:
-        return violated("; ".join(let_in))
+        return violated("; ".join(let_in), curl=_commands(bench, let_in.values()))
     return holds(f"{count} such request{'s' * (count > 1)} not accepted")
 
 
 async def _right(bench: Bench) -> Examined:
     usual = await bench.must_deliver(bench.events(2))
-    for what, headers in (*_wrong(bench), *_missing(bench), *_malformed(bench)):
+    for given in (*_wrong(bench), *_missing(bench), *_malformed(bench)):
         # On the same connection: a body that was refused unread must not be taken for the next request.
-        await _send(bench, what, headers, own_connection=False)
+        await _send(bench, given, own_connection=False)
         delivery = await bench.deliver(bench.events(2), attempts=3)
         refused = [one for one in delivery.outcomes if isinstance(one, Responded) and not one.accepted]
         if not delivery.accepted or len(refused) >= len(usual.outcomes):
-            return violated(f"{delivery.describe()} to the right credentials after {what}")
+            return violated(f"{delivery.describe()} to the right credentials after {given.what}")
     return holds("200 to the right credentials, also after wrong ones")
 
 
@@ -138,17 +210,17 @@ async def _refuses_malformed(bench: Bench) -> Examined:
 
 async def _with_401(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(1))
-    others, refused = [], 0
-    for what, headers in (*_missing(bench), *_wrong(bench), *_malformed(bench)):
-        outcome = await _send(bench, what, headers)
+    others, refused = {}, 0
+    for given in (*_missing(bench), *_wrong(bench), *_malformed(bench)):
+        outcome = await _send(bench, given)
         # What was let in is the matter of the rules before.
         if _let_in(outcome):
             continue
         refused += 1
         if isinstance(outcome, TimedOut | NoAnswer) or outcome.status not in (401, 403):
-            others.append(f"{outcome.describe()} to {what}")
+            others[f"{outcome.describe()} to {given.what}"] = given
     if others:
-        return violated("; ".join(others))
+        return violated("; ".join(others), curl=_commands(bench, others.values()))
     if not refused:
         raise NotExercised("no credentials were refused")
     return holds(f"401 or 403 in all {refused} cases")
@@ -156,16 +228,19 @@ async def _with_401(bench: Bench) -> Examined:
 
 async def _processes_nothing(bench: Bench) -> Examined:
     await bench.must_process(2)
-    for what, headers in (*_missing(bench), *_wrong(bench), *_malformed(bench)):
+    for given in (*_missing(bench), *_wrong(bench), *_malformed(bench)):
         events = bench.events(2)
-        outcome = await _send(bench, what, headers, events)
+        outcome = await _send(bench, given, events)
         if _let_in(outcome):
             # Then that is what is wrong, and other rules say so.
             continue
         bench.expect_events_of(events)
         difference = await bench.difference()
         if difference:
-            return violated(f"{outcome.describe()} to {what}, and processed all the same: {difference.describe()}")
+            return violated(
+                f"{outcome.describe()} to {given.what}, and processed all the same: {difference.describe()}",
+                curl=_commands(bench, [given]),
+            )
     return holds("nothing was processed of what was refused")
 
 
@@ -193,7 +268,11 @@ async def _in_equal_time(bench: Bench) -> Examined:
                 break
         else:
             least = min(difference for difference, _ in apart)
-            return violated(f"{what} is refused {least / 1_000:.0f} ms later than a wrong one")
+            return violated(
+                f"{what} is refused {least / 1_000:.0f} ms later than a wrong one",
+                unrepeatable="It takes many requests, and the medians of how long they take: `mockcampaign check` with "
+                "--rules refuses-in-equal-time shows it again.",
+            )
     return holds("no difference beyond noise")
 
 

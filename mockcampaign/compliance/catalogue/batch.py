@@ -16,27 +16,27 @@ _LIST = "Events come as JSON lists of at most 100 (vendor's webhook guide)."
 
 async def _every_size(bench: Bench) -> Examined:
     for size in SIZES:
-        delivery = await bench.deliver(bench.events(size), attempts=2)
+        events = bench.events(size)
+        delivery = await bench.deliver(events, attempts=2)
         if isinstance(delivery.last, TimedOut):
-            return violated(f"a list of {size}: {delivery.describe()}", bench.events(size))
+            return violated(f"a list of {size}: {delivery.describe()}", events)
         if not delivery.accepted:
-            smallest = await smallest_refused(bench, size, lambda count: bench.events(count))
+            smallest = await smallest_refused(bench, events, lambda count: bench.events(count))
             return violated(
-                f"{delivery.describe()} to a list of {size}; {smallest} is the smallest that is refused",
-                bench.events(smallest),
+                f"{delivery.describe()} to a list of {size}; {len(smallest)} is the smallest that is refused", smallest
             )
     return holds(f"200 to lists of {', '.join(map(str, SIZES))}")
 
 
-async def smallest_refused(bench: Bench, refused: int, make: Callable[[int], list[Event]]) -> int:
-    """By halving: the smallest size of list that is refused, where all above it are."""
+async def smallest_refused(bench: Bench, refused: list[Event], make: Callable[[int], list[Event]]) -> list[Event]:
+    """By halving: the smallest list that is refused, where all above it are."""
     taken = 0
-    while refused - taken > 1:
-        size = (taken + refused) // 2
-        if (await bench.deliver(make(size))).accepted:
-            taken = size
+    while len(refused) - taken > 1:
+        events = make((taken + len(refused)) // 2)
+        if (await bench.deliver(events)).accepted:
+            taken = len(events)
         else:
-            refused = size
+            refused = events
     return refused
 
 
@@ -87,11 +87,10 @@ async def _takes(bench: Bench, make: Callable[[int], list[Event]]) -> Examined:
         return holds(f"200 to a list of 100 events and {size:,} bytes")
     if isinstance(delivery.last, TimedOut):
         return violated(f"a list of 100 events and {size:,} bytes: {delivery.describe()}", events)
-    count = await smallest_refused(bench, 100, make)
-    smallest = make(count)
+    smallest = await smallest_refused(bench, events, make)
     return violated(
         f"{delivery.describe()} to a list of 100 events and {size:,} bytes; "
-        f"from {count} events and {len(body_of(smallest)):,} bytes on, lists like it are refused",
+        f"from {len(smallest)} events and {len(body_of(smallest)):,} bytes on, lists like it are refused",
         smallest,
     )
 

@@ -8,8 +8,8 @@ import msgspec
 
 from mockcampaign.compliance import oddities
 from mockcampaign.compliance.bench import Bench, body_of
-from mockcampaign.compliance.reproduce import curl
 from mockcampaign.compliance.rule import Event, Examined, Rule, holds, violated
+from mockcampaign.compliance.shell import curl
 from mockcampaign.model import Responded
 from mockcampaign.policy import HOUR
 from mockcampaign.transport.faults import CutBody

@@ -24,8 +24,7 @@ async def _overlapping(bench: Bench) -> Examined:
         if difference:
             return violated(
                 f"a list of {size} came again while the consumer was still at work on it for a sender that had gone: "
-                f"{difference.describe()}",
-                events,
+                f"{difference.describe()}"
             )
     sizes = ", ".join(map(str, SIZES))
     return holds(f"lists of {sizes} came again right after the sender had hung up on them: each event once")

@@ -48,7 +48,7 @@ async def _delays(bench: Bench) -> Examined:
     if delivery.accepted:
         return holds(f"200 to 99 good events and one with {poison.describe()}, which it refuses by itself")
     price = await bench.price(events, what=f"{delivery.describe()} to 99 good events and one with {poison.describe()}")
-    return violated(f"{price}, 99 of them good ones", [poison.applied(bench.event())])
+    return violated(f"{price}, 99 of them good ones", events)
 
 
 async def _neighbours(bench: Bench) -> Examined:
@@ -60,19 +60,25 @@ async def _neighbours(bench: Bench) -> Examined:
         found = await _lost_neighbours(bench, odd[at : at + 30])
         if found is None:
             acknowledged += 1
-        elif found:
+        elif found[0]:
             for oddity in odd[at : at + 30]:
                 alone = await _lost_neighbours(bench, [oddity])
-                if alone:
-                    return violated(f"200 to two good events around one with {oddity.describe()}, and then: {alone}")
-            return violated(found)
+                if alone and alone[0]:
+                    said, events = alone
+                    return violated(
+                        f"200 to two good events around one with {oddity.describe()}, and then: {said}", events
+                    )
+            return violated(*found)
     if not acknowledged:
         raise NotExercised("no list with an odd event was acknowledged")
     return holds("what was acknowledged around odd events was processed")
 
 
-async def _lost_neighbours(bench: Bench, odd: list[Oddity]) -> str | None:
-    """What is wrong with the good ones; nothing where the list was not acknowledged, None where all is well."""
+async def _lost_neighbours(bench: Bench, odd: list[Oddity]) -> tuple[str, list[Event]] | None:
+    """What is wrong with the good ones of a list, and the list; nothing is where it was not acknowledged.
+
+    None where all is well.
+    """
     good: list[Event] = []
     events: list[Event] = []
     for oddity in odd:
@@ -80,14 +86,15 @@ async def _lost_neighbours(bench: Bench, odd: list[Oddity]) -> str | None:
         good += [before, after]
         events += [before, oddity.applied(bench.event()), after]
     if not (await bench.deliver(events)).accepted:
-        return ""
+        return "", events
     difference = await bench.difference_of(good)
-    return difference.describe() if difference else None
+    return (difference.describe(), events) if difference else None
 
 
 async def _prices(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(1))
     priced: list[str] = []
+    refused: list[list[Event]] = []
     seen: set[str] = set()
     lists: list[tuple[str, list[Event]]] = [
         ("a list of 100 events", bench.events(100)),
@@ -101,9 +108,10 @@ async def _prices(bench: Bench) -> Examined:
         if delivery.accepted or delivery.describe() in seen:
             continue
         seen.add(delivery.describe())
+        refused.append(events)
         priced.append(await bench.price(events, what=f"{delivery.describe()} to {what}"))
     if priced:
-        return violated("; ".join(priced))
+        return violated("; ".join(priced), *refused)
     return holds(f"200 to whatever Campaign may send; {await _others(bench)}")
 
 
