@@ -7,6 +7,7 @@ import contextlib
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from endpoints import (
     BODY,
@@ -20,7 +21,10 @@ from endpoints import (
     server_context,
     wired,
 )
-from mockcampaign.model import Fault, NoAnswer, Outcome, Responded, TimedOut, describe_measured
+from mockcampaign.campaign import Campaign
+from mockcampaign.engine.journal import Attempted, Verified
+from mockcampaign.model import EventType, Fault, NoAnswer, Outcome, Responded, TimedOut, describe_measured
+from mockcampaign.policy import Policy
 from mockcampaign.transport import wire
 from mockcampaign.transport.faults import (
     WIRE_FAULTS,
@@ -443,5 +447,34 @@ def test_what_a_transport_measures_makes_no_two_outcomes_differ(run: Run) -> Non
         assert 0 < outcome.measured.microseconds < 10_000_000
         assert describe_measured(outcome).endswith(f" ms ({outcome.measured.bytes_sent} bytes sent, 40 received)")
         assert describe_measured(refused).endswith(" ms (connect; 0 bytes sent, 0 received)")
+
+    run(main())
+
+
+def test_a_journal_keeps_what_was_measured_of_what_went_over_a_wire(run: Run) -> None:
+    async def main() -> None:
+        consumer = Consumer()
+        async with Endpoint(consumer).serving() as endpoint:
+            campaign = Campaign(WireTransport(), policy=Policy(batch_events_max=1))
+            webhook = campaign.activate(campaign.create(EventType.OPEN, endpoint.url))
+            campaign.emit(EventType.OPEN)
+            for after, kind in ((0, "refused"), (10_000, "cut-body"), (10_000, "lost-ack"), (10_000, "timeout")):
+                campaign.fault(kind, times=1)
+                await campaign.advance(after)
+            await campaign.run()
+            await campaign.verify(webhook)
+            await campaign.aclose()
+            await consumer.all_ended()
+        entries = [entry for entry in campaign.journal.entries if isinstance(entry, Attempted | Verified)]
+        refused, cut, lost, late, delivered, verified = [entry.outcome for entry in entries]
+        assert refused.measured is UNSET
+        assert isinstance(late, TimedOut)
+        [body] = [request for _, request in consumer.requests[:1]]
+        assert delivered.measured.bytes_sent - cut.measured.bytes_sent == len(body) - len(body) // 2
+        assert delivered.measured.bytes_sent == lost.measured.bytes_sent == late.measured.bytes_sent
+        measured = [outcome.measured for outcome in (cut, lost, late, delivered, verified)]
+        assert sum(one.bytes_sent for one in measured) == sum(len(seen.raw) for seen in consumer.connections)
+        assert [one.bytes_received for one in measured] == [0, *[len(OK)] * 4]
+        assert all(0 < one.microseconds < 10_000_000 for one in measured)
 
     run(main())

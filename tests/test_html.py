@@ -204,6 +204,8 @@ def test_an_attempt_opens_to_its_request_and_answer(opened: Any) -> None:
     words = page.locator("details[open] tr.detail").inner_text()
     assert "POST http://consumer/clicks\nContent-Type: application/json" in words
     assert '{"n":5},\n{"n":6}\n]' in words
+    assert "after 12.3 ms (31,204 bytes sent, 164 received)" in words
+    assert "after 12.3 ms (31,204 bytes sent, 164 received)" in words
     assert "HTTP 503\ncontent-type: text/plain\nretry-after: 5\n\nbusy, come again" in words
     button.click()
     assert page.locator("tr.detail").count() == 0

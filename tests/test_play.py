@@ -150,9 +150,12 @@ def test_everything_at_once_gives_the_same_journal_byte_for_byte(tmp_path: Path,
         plan = own_plan(tmp_path, url, *(step.replace("URL", url) for step in EVERYTHING))
         player, findings = played(plan, WireTransport(), seed=seed)
         assert failed(findings) == []
+        assert b'"measured"' in player.campaign.journal.to_json_lines()
         journals.append(comparable(player.campaign.journal.entries))
     for _ in range(2):
         player, _ = played(plan, AsgiTransport(consumer_app()), seed=seed)
+        # No bytes went over a wire.
+        assert b'"measured"' not in player.campaign.journal.to_json_lines()
         journals.append(comparable(player.campaign.journal.entries))
     assert len(set(journals)) == 1
 
