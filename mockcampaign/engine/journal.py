@@ -260,12 +260,11 @@ class Journal:
                 and number == entry.first_number + entry.count
                 and started_at == entry.at + interval * entry.count
                 and took == entry.took
-                and (outcome is entry.outcome or outcome == entry.outcome)
+                and (outcome is entry.outcome or _alike(outcome, entry.outcome))
                 and (faults is entry_faults or faults == entry_faults)
                 and modelled == entry.modelled
                 and not again
                 and not entry.again
-                and (outcome.measured is UNSET) == (entry.outcome.measured is UNSET)
             ):
                 entry.count += 1
                 entry.interval = interval
@@ -326,6 +325,11 @@ def comparable(entries: Iterable[Entry]) -> bytes:
     Entries that are compared by `==` differ in nothing else either.
     """
     return b"".join(msgspec.json.encode(_without_measured(entry)) + b"\n" for entry in entries)
+
+
+def _alike(one: Outcome, other: Outcome) -> bool:
+    """Whether one entry can tell of both: equal, and both measured or neither."""
+    return one == other and (one.measured is UNSET) == (other.measured is UNSET)
 
 
 def _without_measured(entry: Entry) -> Entry:
