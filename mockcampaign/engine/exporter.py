@@ -5,7 +5,6 @@ It decides and writes the journal; `loop.drive` asks it what to send and tells i
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Protocol, cast
@@ -158,6 +157,8 @@ class Exporter:
         self._request_headers: dict[int, tuple[tuple[str, str], ...]] = {}
         self._bodies = Bodies()
         self._secrets: set[str] = set()
+        # No cached property: once an object's `__dict__` is used, all its attributes are slower, for every attempt.
+        self._masking: Masking | None = None
         self._outages: list[Outage] = []
         self._faults = FaultTable(seed)
         self._failures: dict[int, Failures] = {}
@@ -170,13 +171,15 @@ class Exporter:
         self._user_agent = f"mockcampaign/{versions.get('mockcampaign', '0')}"
         self.journal.append(Began(at=start, seed=seed, name=name, versions=versions, policy=policy))
 
-    @functools.cached_property
+    @property
     def masking(self) -> Masking:
         """Hides the credentials of all webhooks, now and before: a consumer may echo them anywhere.
 
         Made anew only when it is asked for after new ones came: that takes as long as there are credentials.
         """
-        return Masking(self._secrets)
+        if self._masking is None:
+            self._masking = Masking(self._secrets)
+        return self._masking
 
     # Commands: each changes the registry, then the outbox, and writes it down.
 
@@ -645,7 +648,7 @@ class Exporter:
         secrets = webhook.authentication.secrets()
         if not self._secrets.issuperset(secrets):
             self._secrets.update(secrets)
-            vars(self).pop("masking", None)
+            self._masking = None
         self.journal.append(
             WebhookChanged(
                 at=self.clock.now,
