@@ -325,13 +325,24 @@ def test_a_taken_port_is_status_2(tmp_path: Path, consumer_url: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_reports_what_happened_and_is_status_130(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "shell"),
+    [
+        (signal.SIGINT, []),
+        (signal.SIGTERM, []),
+        # A script's job in the background, which its shell spares from Ctrl-C.
+        (signal.SIGTERM, ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]),
+    ],
+    ids=["ctrl-c", "terminated", "terminated-in-the-background"],
+)
+def test_interrupted_it_reports_what_happened_and_is_status_130(
+    tmp_path: Path, number: signal.Signals, shell: list[str]
+) -> None:
     written(tmp_path, ('  probe: {url: "${CONSUMER_URL}/processed", events: "@"}\n', ""), ("      consumer: {", "#"))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         process = subprocess.Popen(
-            [sys.executable, "-m", "mockcampaign", "run", "."],
+            [*shell, sys.executable, "-m", "mockcampaign", "run", "."],
             cwd=tmp_path,
             env={**os.environ, "CONSUMER_URL": url},
             stdout=subprocess.PIPE,
