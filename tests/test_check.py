@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import os
 import re
@@ -359,6 +360,18 @@ def test_a_limit_on_bodies_depends_on_how_long_texts_may_be(
     assert finding.outcome == outcome
     assert finding.swept == (f"{short} with {SHORT}", f"{long} with {LONG}")
     assert sentence == f"under 2 other assumptions, 2 examinations, the verdict {said}"
+
+
+def test_an_address_in_another_spelling_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def inet(address: str) -> str:
+        return str(ipaddress.ip_address(address))
+
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "inet", Bug("", field("remoteAddress", inet)))
+    result = checked(consumer_app("inet"), rules=("takes-ipv6", "keeps-fields"))
+    assert outcomes(result) == {"takes-ipv6": "pass", "keeps-fields": "pass"}
+    cut = Bug("", field("remoteAddress", lambda address: address.removesuffix("1")))
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "cut", cut)
+    assert outcomes(checked(consumer_app("cut"), rules=("takes-ipv6",), seed=3)) == {"takes-ipv6": "fail"}
 
 
 # The command line

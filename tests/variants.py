@@ -228,6 +228,7 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "keys-on-address": keyed("remoteAddress", "mailId"),
     "keys-on-mailing-and-created": keyed("mailingId", "created", "type"),
     "keys-on-minute": keyed("mailId", "type", lambda event: event.get("created", 0) // 60_000),
+    "keys-without-case": keyed(lambda event: json.dumps(event, sort_keys=True).casefold()),
     "keys-on-device": keyed("mailId", "type", "device"),
     "hash-of-16-bits": _hash(16),
     "hash-of-20-bits": _hash(20),
@@ -308,6 +309,7 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("keys-on-subscription", "keys-on-address", "keys-on-minute", "keys-on-device"), ("keeps-second-act",)
     ),
+    "keys-without-case": ("keys-on-all-fields",),
     "keys-on-mail-created-recipient": ("keeps-same-mail-same-moment",),
     "keys-on-mailing-and-created": ("keeps-same-moment",),
     **dict.fromkeys(("keeps-ten-thousand", "hash-of-16-bits", "hash-of-20-bits"), ("drains-backlog",)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import ipaddress
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -700,14 +701,24 @@ class Bench:
         return difference(required, allowed, Counter(self.shown(event) for event in held)), held
 
     def shown(self, event: Event) -> bytes:
-        """What is compared of an event: the fields that the account shows. Null and absent are the same."""
+        """What is compared of an event: the fields that the account shows. Null and absent are the same, and so are all
+        spellings of an address: databases that have a type for these give them back in one (RFC 5952)."""
         fields = {name: event[name] for name in self.shown_fields if event.get(name) is not None}
+        if "remoteAddress" in fields:
+            fields["remoteAddress"] = _spelled(fields["remoteAddress"])
         return msgspec.json.encode(fields, order="sorted")
 
 
 def _policy(settings: Settings) -> Policy:
     policy = Policy(timeout=settings.timeout, modelled_after=0 if settings.full_fidelity else MODELLED_AFTER)
     return policy if settings.variation is None else msgspec.structs.replace(policy, **settings.variation.policy)
+
+
+def _spelled(address: object) -> object:
+    try:
+        return str(ipaddress.ip_address(address)) if isinstance(address, str) else address
+    except ValueError:
+        return address
 
 
 def _shown(outcome: Outcome) -> str:

@@ -243,7 +243,7 @@ PAYLOAD = (
         "takes-ipv6",
         "Takes IPv6 addresses",
         f"Recipients reach the tracking server over IPv6 as well {_ASSUMED}.",
-        "200, and the address kept",
+        "200, and the address kept, in whichever of its spellings",
         _table(oddities.addresses),
         "Keep the address as text of 45 characters, or in a type that knows both.",
         "remote_address INET",
