@@ -12,11 +12,13 @@ import pytest
 import requests
 from pytest_httpserver import HTTPServer
 
+from mockcampaign.events import Rates
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
 from mockcampaign.server import control
 from mockcampaign.server.call import BODY_BYTES_MAX
 from mockcampaign.server.faults import FAULTS_MAX
+from mockcampaign.server.guard import PAGE_POLICY
 from mockcampaign.transport.faults import FAULTS
 from servers import CLIENT, OTHER_CLIENT, Server, running_server
 
@@ -87,6 +89,30 @@ def test_an_unknown_type_is_refused_with_those_that_there_are(server: Server) ->
         400,
         f"Invalid enum value 'opne' - at `$.type`, allowed: {types}",
     )
+
+
+EMIT = "type, count, over, like, clientId"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "allowed"),
+    [
+        ("POST", "/emit", {"type": "open", "number": 2}, EMIT),
+        ("POST", "/mailing", {"recipients": 1, "client": 5}, "recipients, rates, clientId"),
+        ("POST", "/mailing", {"recipients": 1, "rates": {"opened": 1}}, ", ".join(Rates.__struct_fields__)),
+        ("POST", "/outages", {"duration": "1h"}, "kind, for, webhookId"),
+        ("POST", "/clock/advance", {"by": "1s", "to": 1}, "by"),
+        ("PUT", "/clock/speed", {"Speed": 2}, "speed"),
+        ("POST", "/faults", {"kind": "latency", "delay": "1s"}, "time"),
+    ],
+)
+def test_an_unknown_field_is_refused_with_those_that_there_are(
+    server: Server, method: str, path: str, body: Any, allowed: str
+) -> None:
+    refused = server.control(method, path, body)
+    assert refused.status_code == 400
+    line = refused.json()["error"]
+    assert line.endswith(f", allowed: {allowed}") or (path == "/faults" and f"allowed: {allowed}" in line)
 
 
 def test_a_whole_mailing_falls_due_over_time(server: Server, httpserver: HTTPServer, hook: str) -> None:
@@ -530,12 +556,26 @@ def test_another_site_cannot_reach_the_rest_api_through_a_browser(server: Server
 def test_whatever_a_browser_shows_runs_nothing_foreign(server: Server, path: str, media_type: str) -> None:
     answer = requests.get(server.url + path, timeout=10)
     assert answer.status_code == 200
-    policy = answer.headers["content-security-policy"]
-    assert "default-src 'none'" in policy
-    assert "unsafe" not in policy
+    assert answer.headers["content-security-policy"] == PAGE_POLICY
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["content-type"].partition(";")[0] == media_type
     assert answer.headers["cache-control"] == "no-cache"
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_what_is_refused_shows_no_more_than_a_page_does(server: Server) -> None:
+    for path in ("/", "/docs", "/openapi.json", "/__mockcampaign/pages/live.css"):
+        answer = requests.get(server.url + path, headers={"Host": "attacker.example"}, timeout=10)
+        assert (answer.status_code, answer.headers["content-security-policy"]) == (403, PAGE_POLICY)
+
+
+@pytest.mark.parametrize("path", ["/rest", "/rest/", "//rest/1/webhooks", "/__mockcampaign", "/__mockcampaign//state"])
+def test_a_path_must_be_spelled_out(server: Server, path: str) -> None:
+    prepared = requests.Request("GET", server.url).prepare()
+    prepared.url = f"{server.url}{path}"
+    with requests.Session() as session:
+        assert session.send(prepared, timeout=10).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -648,3 +688,39 @@ def test_a_watcher_that_comes_back_misses_nothing(server: Server) -> None:
     assert [number for event, number, _ in watcher.messages if event == "entry"] == ["4", "5"]
     server.create()
     watcher.close()
+
+
+def test_what_attempts_took_is_kept_of_the_latest(server: Server, hook: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockcampaign.server.pacer.MEASURED_MAX", 3)
+    server.activated(hook)
+    for _ in range(5):
+        server.control("POST", "/emit", {"type": "open"})
+        server.advance("1s")
+    shown = [server.control("GET", f"/deliveries/{entry['position']}").json() for entry in attempts(server)]
+    assert [view["wallMilliseconds"] is None for view in shown] == [True, True, False, False, False]
+    assert len(server.campaign.pacer.measured) == 3
+
+
+def test_which_entries_grew_is_kept_of_the_latest(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockcampaign.server.hub.GROWN_MAX", 3)
+    for _ in range(5):
+        server.activated(DEAD)
+    server.control("POST", "/outages", {"for": "1d"})
+    server.control("POST", "/emit", {"type": "open"})
+    server.advance("1m")
+    assert len(server.campaign.hub.grown_since(0, 1_000)) == 3
+
+
+def test_a_delivery_whose_events_are_held_no_more_says_so(
+    server: Server, hook: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mockcampaign.server.served.JOURNAL_EVENTS_MAX", 50)
+    server.control("POST", "/reset")
+    server.activated(hook)
+    for _ in range(2):
+        server.control("POST", "/emit", {"type": "open", "count": 30})
+        server.advance("1s")
+    old, new = (server.control("GET", f"/deliveries/{entry['position']}").json() for entry in attempts(server))
+    assert (old["request"]["body"], old["request"]["bodyBytes"]) == (None, None)
+    assert "--data-raw" not in old["curl"]
+    assert new["request"]["body"].startswith('[{"type":"open"')

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, quote_plus, unquote, urlencode, urlsplit
 
 import pytest
 import requests
@@ -13,11 +15,14 @@ from pytest_httpserver import HTTPServer
 
 from mockcampaign.model import EventType
 from mockcampaign.policy import Policy
+from mockcampaign.server.accounts import KNOWN_MAX, Accounts
 from mockcampaign.server.call import BODY_BYTES_MAX, VENDOR_JSON
-from servers import CLIENT, OTHER_CLIENT, PASSWORD, USER, Server, running_server
+from mockcampaign.server.clients import users_of
+from servers import CLIENT, OTHER_CLIENT, OTHER_PASSWORD, OTHER_USER, PASSWORD, USER, Server, running_server
 
 TARGET = "http://127.0.0.1:9/hook"
 FORM = {"targetUrl": TARGET, "type": "open", "format": "json"}
+KEY = '{"type":"keyAuth","key":"X-Key","passphrase":"p"}'
 
 
 @pytest.fixture
@@ -124,6 +129,23 @@ def test_401_without_the_right_credentials(server: Server, path: str) -> None:
     assert server.rest(method, path, client=3, auth=(USER, PASSWORD)).status_code == 401
 
 
+def test_right_credentials_are_right_for_their_own_client_only(server: Server) -> None:
+    for _ in range(2):  # also once they are known
+        assert server.rest("GET", "/webhooks", client=OTHER_CLIENT).status_code == 200
+        assert server.rest("GET", "/webhooks", auth=(OTHER_USER, OTHER_PASSWORD)).status_code == 401
+        assert server.rest("GET", "/webhooks").status_code == 200
+        assert server.rest("GET", "/webhooks", client=OTHER_CLIENT, auth=(USER, PASSWORD)).status_code == 401
+
+
+def test_what_is_remembered_of_right_credentials_is_bounded() -> None:
+    accounts = Accounts({CLIENT: users_of(CLIENT, [(USER, PASSWORD)])})
+    token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    for blanks in range(KNOWN_MAX + 100):
+        assert accounts.authenticated(CLIENT, f"Basic{' ' * (1 + blanks)}{token}").username == USER
+    assert len(accounts._known) <= KNOWN_MAX
+    assert PASSWORD not in repr(accounts) + repr(vars(accounts)["_users_of_client"])
+
+
 class _NoAuth(requests.auth.AuthBase):
     """Leaves a header as it is given."""
 
@@ -196,6 +218,109 @@ def test_a_body_above_the_limit_gets_413(server: Server, size: int, chunked: boo
     assert server.rest("GET", "/webhooks").status_code == 200
 
 
+@pytest.mark.parametrize("path", [f"/rest/{CLIENT}/webhooks", "/__mockcampaign/emit"])
+def test_a_body_that_is_announced_too_long_is_not_waited_for(server: Server, path: str) -> None:
+    address = urlsplit(server.url)
+    credentials = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    kind = "application/json" if "emit" in path else "application/x-www-form-urlencoded"
+    head = (
+        f"POST {path} HTTP/1.1",
+        f"Host: {address.netloc}",
+        f"Authorization: Basic {credentials}",
+        f"Content-Type: {kind}",
+        f"Content-Length: {BODY_BYTES_MAX + 1}",
+    )
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall("\r\n".join((*head, "", "")).encode())
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))  # up to its end: the connection is given up
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in answer.lower()
+
+
+@pytest.mark.parametrize("count", [200, 201])
+def test_a_form_and_a_query_have_so_many_fields_at_most(server: Server, count: int) -> None:
+    fields = "&".join(
+        [*(f"{name}={quote(text)}" for name, text in FORM.items()), *(f"x{n}=" for n in range(count - 3))]
+    )
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    answers = [
+        server.rest("POST", "/webhooks", fields, headers=kind),
+        server.rest("GET", f"/webhooks?{'&'.join(f'x{n}=' for n in range(count))}"),
+    ]
+    assert [answer.status_code for answer in answers] == ([201, 200] if count == 200 else [400, 400])
+    if count > 200:
+        assert {answer.json()["errorMessage"] for answer in answers} == {"201 fields, allowed: up to 200"}
+
+
+def test_fields_are_decoded_as_browsers_encode_them(server: Server) -> None:
+    label = "a b+c%&=;ä€\U0001f600"
+    number = server.create(integrationId=label)
+    kind = {"Content-Type": "Application/X-WWW-Form-Urlencoded; charset=UTF-8"}
+    again = server.rest("POST", "/webhooks", f"{urlencode(FORM)}&integration%49d={quote_plus(label)}&&=", headers=kind)
+    assert again.status_code == 201
+    for query in (quote(label, safe=""), quote_plus(label)):
+        listed = server.rest("GET", f"/webhooks?integrationId={query}&").json()
+        assert [webhook["id"] for webhook in listed] == [number + 1, number]
+
+
+@pytest.mark.parametrize("encoded", [b"%ff", b"%c3", b"\xff", b"\xc3\xa4"])
+@pytest.mark.parametrize("name", [b"integrationId", b"un%6bnown"])
+def test_a_field_that_is_no_encoded_text_is_named(server: Server, name: bytes, encoded: bytes) -> None:
+    form = urlencode(FORM).encode() + b"&" + name + b"=" + encoded
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    found = violations(server.rest("POST", "/webhooks", form, headers=kind))
+    assert found == [f"{unquote(name.decode())}: is not percent-encoded UTF-8"]
+    assert server.rest("GET", "/webhooks").json() == []
+
+
+def test_head_is_get_without_the_body(server: Server) -> None:
+    server.create()
+    full, head = server.rest("GET", "/webhooks"), server.rest("HEAD", "/webhooks")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == full.headers["content-length"]
+
+
+def test_no_answer_is_taken_for_another_type_than_it_says(server: Server) -> None:
+    number = server.activated(TARGET)
+    server.rest("POST", f"/webhooks/{number}/deactivate")
+    answers = [
+        server.rest("GET", "/webhooks"),
+        server.rest("POST", "/webhooks", {}),
+        server.rest("GET", "/webhooks", auth=None),
+        server.rest("GET", "/nothing"),
+        server.rest("PATCH", "/webhooks"),
+        server.rest("DELETE", f"/webhooks/{number}"),
+        server.rest("GET", "/webhooks", headers={"Host": "attacker.example"}),
+        server.control("GET", "/state"),
+        server.control("POST", "/emit", {}),
+        server.control("GET", "/stream", stream=True),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 400, 401, 404, 405, 204, 403, 200, 400, 200]
+    assert {answer.headers["x-content-type-options"] for answer in answers} == {"nosniff"}
+    answers[-1].close()
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("targetUrl", "http://example.com/".ljust(2_000, "a")),
+        ("integrationId", "a" * 2_000),
+        ("authentication", '{"type":"basicAuth","userName":"a","password":""}'),
+        ("authentication", ' {"passphrase":"p","key":"X-Key","type":"keyAuth"} '),
+    ],
+)
+def test_the_longest_and_the_oddest_that_is_right_is_accepted(server: Server, field: str, text: str) -> None:
+    assert server.rest("POST", "/webhooks", {**FORM, field: text}).status_code == 201
+
+
+def test_the_greatest_numbers_of_a_list_are_accepted(server: Server) -> None:
+    number = server.create()
+    for query in ("offset=2147483647", "limit=2147483647", "offset=0&limit=1"):
+        answer = server.rest("GET", f"/webhooks?{query}")
+        assert (answer.status_code, len(answer.json())) == (200, 0 if "offset=2" in query else 1)
+    assert number == 1
+
+
 @pytest.mark.parametrize(
     ("field", "text"),
     [
@@ -232,6 +357,8 @@ def test_a_body_above_the_limit_gets_413(server: Server, size: int, chunked: boo
         ("basicAuthUsername", "lonely"),
         ("basicAuthPassword", "lonely"),
         ("integrationId", "a\x00b"),
+        ("integrationId", "a\x7fb"),
+        ("targetUrl", "http://example.com/".ljust(2_001, "a")),
         ("integrationId", "a" * 2_001),
     ],
 )
@@ -332,6 +459,12 @@ def test_lists_are_sorted_cut_and_filtered(server: Server) -> None:
     assert ids("integrationId=z") == []
     server.rest("POST", "/webhooks/2/activate")
     assert ids("sort=STATUS&direction=ASC&limit=1") == [2]
+    assert ids("sort=INTEGRATION_ID") == [2, 3, 1]
+    server.advance("1s")
+    keyed = {"targetUrl": targets[0], "type": types[0], "format": "json", "authentication": KEY}
+    assert server.rest("PUT", "/webhooks/1", keyed).status_code == 200
+    assert ids("sort=AUTHENTICATION&direction=ASC") == [1, 2, 3]
+    assert ids("sort=MODIFIED") == [1, 3, 2]
 
 
 def test_update_changes_target_and_credentials_and_keeps_what_it_is_not_told(
@@ -434,6 +567,9 @@ def test_verify_tells_why_no_answer_came(server: Server) -> None:
     number = server.create(TARGET)
     answer = server.rest("GET", f"/webhooks/{number}/verify?mailingId=1").json()
     assert (answer["httpStatusCode"], answer["responseBody"]) == (0, "connection refused")
+    server.control("POST", "/outages", {"kind": "connect-timeout", "for": "1h"})
+    answer = server.rest("GET", f"/webhooks/{number}/verify?mailingId=1").json()
+    assert (answer["httpStatusCode"], answer["responseBody"]) == (0, "no answer within the time-out")
 
 
 def test_the_way_of_the_vendors_own_client_to_a_mailing_id(server: Server) -> None:
@@ -454,6 +590,34 @@ def test_the_way_of_the_vendors_own_client_to_a_mailing_id(server: Server) -> No
     assert server.rest("DELETE", f"{path}/messages/{message.json()['mailingId']}").status_code == 404
     assert server.rest("DELETE", path).status_code == 204
     assert server.rest("GET", path).status_code == 404
+
+
+def test_smart_campaigns_are_sorted_cut_and_filtered(server: Server) -> None:
+    for name in ("b", "c", "a"):
+        server.rest("POST", "/smartcampaigns", {"name": name})
+        server.advance("1s")
+
+    def names(query: str) -> list[str]:
+        return [campaign["name"] for campaign in server.rest("GET", f"/smartcampaigns?{query}").json()["elements"]]
+
+    assert names("") == ["a", "c", "b"]
+    assert names("direction=ASC") == ["b", "c", "a"]
+    assert names("sort=name&direction=ASC") == ["a", "b", "c"]
+    assert names("sort=description&direction=ASC") == ["b", "c", "a"]  # all alike: by their id
+    assert names("offset=1&limit=1") == ["c"]
+    assert names("status=activationRequired") == ["a", "c", "b"]
+    assert names("status=running") == []
+
+
+def test_smart_campaigns_and_mailings_are_limited(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockcampaign.server.smartcampaigns.SMART_CAMPAIGNS_MAX", 2)
+    number = server.rest("POST", "/smartcampaigns").json()["id"]
+    made = [server.rest("POST", "/smartcampaigns") for _ in range(2)]
+    assert [answer.status_code for answer in made] == [201, 400]
+    assert "which is the limit" in made[-1].json()["errorMessage"]
+    mailings = [server.rest("POST", f"/smartcampaigns/{number}/messages").status_code for _ in range(3)]
+    assert mailings == [201, 201, 400]
+    assert server.rest("POST", "/smartcampaigns", client=OTHER_CLIENT).status_code == 201
 
 
 def test_no_answer_ever_holds_a_secret(server: Server, httpserver: HTTPServer) -> None:

@@ -44,6 +44,8 @@ def watched(
             await asyncio.sleep(0)
             for part in message.get("body", b"").decode().split("\r\n\r\n"):
                 fields = dict(line.split(": ", 1) for line in part.splitlines())
+                if fields.get("") == "ping":
+                    messages.append(("ping", "", None))
                 if "data" in fields:
                     messages.append((fields["event"], fields.get("id", ""), json.loads(fields["data"])))
             if message["type"] == "http.response.body" and while_sending(served, messages):
@@ -175,3 +177,24 @@ def test_an_entry_that_grew_and_was_dropped_is_told_no_more(monkeypatch: pytest.
     messages = watched(grow, before=failed(1))
     assert len(positions(messages)) <= 8
     assert min(positions(messages)) > 1
+
+
+def test_a_watcher_hears_something_now_and_then_even_if_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockcampaign.server.stream.PING_SECONDS", 0.01)
+    messages = watched(lambda served, messages: len(messages) == 3)
+    assert [event for event, _, _ in messages] == ["state", "ping", "ping"]
+
+
+def test_entries_are_kept_encoded_as_long_as_they_may_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockcampaign.server.stream.ENTRIES_MAX", 4)
+    held: list[int] = []
+
+    def grow(served: ServedCampaign, messages: list[Message]) -> bool:
+        held.append(len(served.hub.encoded_entries))
+        if messages and len(held) < 12:
+            appended(1)(served)
+            return False
+        return len(held) == 12
+
+    watched(grow)
+    assert max(held) == 8
