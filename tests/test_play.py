@@ -24,7 +24,7 @@ from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, Inv
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.policy import DAY
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.scenario.judge import nothing_shown
+from mockcampaign.scenario.judge import scenario_shows_nothing
 from mockcampaign.scenario.load import find_scenarios, load
 from mockcampaign.serving import served
 from mockcampaign.shipped import scenarios_folder
@@ -43,7 +43,7 @@ def test_a_correct_consumer_passes_every_shipped_scenario(name: str, monkeypatch
         plan = load(SHIPPED[name])
         player, findings = played(plan, WireTransport())
     assert {finding.outcome for finding in findings} <= {"pass", "not-exercised"}
-    assert nothing_shown(plan, player.campaign.journal.entries, player.campaign.exporter.idle) is None
+    assert scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.exporter.idle) is None
 
 
 CULPRITS = {
@@ -326,16 +326,60 @@ def test_nobody_at_the_first_attempt_is_no_verdict(tmp_path: Path) -> None:
 def test_a_run_that_showed_nothing_is_no_success(tmp_path: Path, steps: tuple[str, ...], why: str) -> None:
     plan = own_plan(tmp_path, "http://x.test", *steps, probe=False)
     player, _ = played(plan, AsgiTransport(consumer_app()))
-    said = nothing_shown(plan, player.campaign.journal.entries, player.campaign.exporter.idle)
+    said = scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.exporter.idle)
     assert said is not None
     assert said.startswith(why)
+
+
+REFUSING = ("emit: {type: open, count: 3}", "outage: {for: 4d, kind: refused}", "run: until-idle")
+DEAF = ("deactivate: opens", "emit: {type: open, count: 3}", "run: until-idle")
+WAITING = ("emit: {type: open, count: 3}",)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected", "why"),
+    [
+        # What could not be met if everything were delivered says that nothing should be.
+        (REFUSING, "opens: {delivered: 0}", None),
+        (REFUSING, "opens: {delivered: {at_most: 0}}", None),
+        (REFUSING, "opens: {discarded: 3}", None),
+        (REFUSING, "opens: {discarded: {at_least: 1}}", None),
+        (REFUSING, "consumer: {processed: 0}", None),
+        (DEAF, "opens: {attempts: 0}", None),
+        (DEAF, "opens: {delivered: 0, pending: 0}", None),
+        (WAITING, "opens: {pending: 3}", None),
+        # What could be met then as well wants nothing lost, and says no such thing.
+        (REFUSING, "opens: {pending: 0}", "nothing was delivered"),
+        (REFUSING, "opens: {delivered: {at_most: 1}}", "nothing was delivered"),
+        (REFUSING, "opens: {attempts: 25920}", "nothing was delivered"),
+        (REFUSING, "opens: {discarded: {at_most: 3}}", "nothing was delivered"),
+        (REFUSING, "consumer: {processed: exactly-once}", "nothing was delivered"),
+        (REFUSING, "consumer: {processed: {at_most: 3}}", "nothing was delivered"),
+        (DEAF, "opens: {pending: 0, discarded: 0}", "no event was exported: no webhook of its type was activated"),
+        (DEAF, "opens: {batch_events: {at_most: 100}}", "no event was exported: no webhook of its type was activated"),
+        (("verify: {webhook: opens}",), "opens: {discarded: 0}", "no event was exported: none happened"),
+        (("verify: {webhook: opens}",), "opens: {verified: 200}", None),
+    ],
+)
+def test_a_run_that_delivered_nothing_is_a_success_only_where_that_is_expected_on_purpose(
+    tmp_path: Path, steps: tuple[str, ...], expected: str, why: str | None
+) -> None:
+    plan = own_plan(tmp_path, "http://x.test", *steps, f"expect: {{{expected}}}", probe="consumer" in expected)
+    player, _ = played(plan, AsgiTransport(consumer_app()))
+    said = scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.exporter.idle)
+    if why is None:
+        assert said is None
+    else:
+        assert said is not None
+        assert said.startswith(why)
+        assert said.endswith("; expect `delivered: 0` if that is meant")
 
 
 def test_what_was_pending_once_says_nothing_about_what_happened_later(tmp_path: Path) -> None:
     steps = ("emit: {type: open, count: 3}", "expect: {opens: {pending: 3}}", "emit: {type: open}")
     plan = own_plan(tmp_path, "http://x.test", *steps, probe=False)
     player, _ = played(plan, AsgiTransport(consumer_app()))
-    said = nothing_shown(plan, player.campaign.journal.entries, player.campaign.exporter.idle)
+    said = scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.exporter.idle)
     assert said is not None
     assert said.startswith("4 events were still due at the end")
 

@@ -176,4 +176,4 @@ def test_a_consumer_whose_clock_is_led_is_asked_each_time(campaign: CampaignFixt
     campaign.clock.lead(Clock())
     campaign.emit(campaign.webhook("open", target=app))
     campaign.advance("1h")
-    assert len(app.scopes) == 361
+    assert len(app.scopes) == 361 == len(campaign.deliveries)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from conftest import Inner
 
@@ -204,6 +206,9 @@ def test_a_violation_that_is_allowed_or_asked_about_does_not(inner: Inner) -> No
 
 REFUSED = """
     import pytest
+    from mockcampaign import Policy
+
+    pytestmark = pytest.mark.mockcampaign(policy=Policy(event_age_max=60_000))
 
     @pytest.fixture
     def refused(campaign, app):
@@ -224,9 +229,9 @@ def test_a_test_in_which_nothing_was_delivered_and_that_did_not_look_fails(inner
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(
         [
-            "nothing was delivered, 3 of 3 events were discarded after 25,920 attempts, and the test has not looked at "
-            "that (a test that means it reads campaign.discarded, or says @pytest.mark.mockcampaign(allow=[[]"
-            "'nothing-delivered'[]]))",
+            "nothing was delivered, so that nothing was shown: the consumer answered 404, in all 6 attempts; the test "
+            "has not looked at that (one that means it reads campaign.delivered, discarded or pending, or says "
+            "@pytest.mark.mockcampaign(allow=[[]'nothing-delivered'[]]))",
             "NOT COMPLIANT  test_it.py::test_it",
             "  FAIL the test itself (teardown)",
         ],
@@ -234,7 +239,52 @@ def test_a_test_in_which_nothing_was_delivered_and_that_did_not_look_fails(inner
     )
 
 
-def test_one_that_looked_declared_or_allowed_it_does_not(inner: Inner) -> None:
+def test_nor_does_it_count_that_the_outage_was_declared_the_rules_were_asked_or_time_is_left(inner: Inner) -> None:
+    """As for a scenario: what is expected has to speak of it."""
+    inner(
+        REFUSED
+        + """
+    def test_asked(refused, campaign):
+        campaign.assert_compliant()
+
+    def test_declared(campaign, app):
+        campaign.emit(campaign.webhook("open", target=app), 3)
+        campaign.outage("2m")
+        campaign.run()
+        assert app.processed() == []
+
+    def test_still_pending(campaign, app):
+        app.status = 404
+        campaign.emit(campaign.webhook("open", target=app), 3)
+        campaign.advance("50s")
+        assert app.processed() == []
+
+    def test_no_time_has_passed(campaign, app):
+        campaign.emit(campaign.webhook("open", target=app), 3)
+        assert app.processed() == []
+
+    def test_not_exported(campaign, app):
+        campaign.deactivate(campaign.webhook("open", target=app))
+        campaign.emit("open", 3)
+        campaign.run()
+        assert app.processed() == []
+
+    def test_looked_before(campaign, app):
+        opens = campaign.webhook("open", target=app)
+        assert campaign.delivered == []
+        campaign.emit(opens)
+
+    def test_looked_before_a_mailing(campaign, app):
+        app.status = 503
+        campaign.webhook("open", target=app)
+        assert campaign.delivered == []
+        campaign.mailing(50)
+        campaign.advance("3h")
+    """
+    ).assert_outcomes(passed=7, errors=7)
+
+
+def test_one_that_looked_failed_to_run_or_allowed_it_does_not(inner: Inner) -> None:
     looks = ("delivered == []", "len(campaign.discarded) == 3", "campaign.pending == []", "campaign.deliveries")
     inner(
         REFUSED
@@ -243,26 +293,46 @@ def test_one_that_looked_declared_or_allowed_it_does_not(inner: Inner) -> None:
     def test_looked(refused, campaign, look):
         assert eval(look if look.startswith(("len", "campaign")) else "campaign." + look)
 
-    def test_asked(refused, campaign):
-        campaign.assert_compliant()
-
     @pytest.mark.mockcampaign(allow=["nothing-delivered"])
     def test_allowed(refused):
         pass
 
-    def test_declared(campaign, app):
-        campaign.emit(campaign.webhook("open", target=app), 3)
-        campaign.outage("4d")
+    def test_nothing_was_due(campaign, app):
+        campaign.webhook("open", target=app)
         campaign.run()
-        assert app.processed() == []
 
-    def test_not_given_up_yet(campaign, app):
-        app.status = 404
-        campaign.emit(campaign.webhook("open", target=app), 3)
-        campaign.advance("71h59m50s")
-        assert app.processed() == []
+    def test_unreachable(campaign):
+        campaign.emit(campaign.webhook("open", target="http://127.0.0.1:9"))
+        with pytest.raises(Exception, match="at the first attempt"):
+            campaign.run()
     """
-    ).assert_outcomes(passed=8)
+    ).assert_outcomes(passed=7)
+
+
+def test_what_was_allowed_or_skipped_without_a_delivery_is_called_compliant_only_if_it_shows_it(
+    inner: Inner, pytester: pytest.Pytester
+) -> None:
+    inner(
+        REFUSED
+        + """
+    @pytest.mark.mockcampaign(allow=["nothing-delivered"])
+    def test_allowed(refused):
+        pass
+
+    def test_skipped(refused):
+        pytest.skip("not today")
+
+    def test_failed(refused):
+        pass
+    """,
+        "--mockcampaign-report-json=report.json",
+    ).assert_outcomes(passed=2, errors=1, skipped=1)
+    report = json.loads((pytester.path / "report.json").read_bytes())
+    assert {scenario["name"].partition("::")[2]: scenario["verdict"] for scenario in report["scenarios"]} == {
+        "test_allowed": "compliant",
+        "test_skipped": "could-not-tell",
+        "test_failed": "violated",
+    }
 
 
 def test_an_example_in_which_nothing_was_delivered_fails(inner: Inner) -> None:
@@ -271,7 +341,10 @@ def test_an_example_in_which_nothing_was_delivered_fails(inner: Inner) -> None:
         from hypothesis import given, settings
         from hypothesis.strategies import integers
         from conftest import App
+        from mockcampaign import Policy
+        import pytest
 
+        @pytest.mark.mockcampaign(policy=Policy(event_age_max=60_000))
         @settings(max_examples=3, deadline=None)
         @given(count=integers(1, 2))
         def test_it(campaign, count):
@@ -280,7 +353,7 @@ def test_an_example_in_which_nothing_was_delivered_fails(inner: Inner) -> None:
         """
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*AssertionError: nothing was delivered, 1 of 1 events were discarded *"])
+    result.stdout.fnmatch_lines(["*AssertionError: nothing was delivered, so that nothing was shown: the consumer *"])
 
 
 def test_a_failing_or_skipped_test_fails_only_once(inner: Inner) -> None:

@@ -21,7 +21,7 @@ from mockcampaign.scenario.deliveries import CHECKS
 from mockcampaign.scenario.documented import field_docs, summary
 from mockcampaign.scenario.examples import MATRIX_EXAMPLE, STEP_EXAMPLES, USE_EXAMPLE, USED_EXAMPLE, whole
 from mockcampaign.scenario.expectations import WebhookExpectation
-from mockcampaign.scenario.judge import nothing_shown
+from mockcampaign.scenario.judge import scenario_shows_nothing
 from mockcampaign.scenario.language import STEP_DOCS, STEPS, Scenario
 from mockcampaign.scenario.load import find_scenarios, load_all
 from mockcampaign.scenario.reference import _is_struct, _reachable, reference
@@ -149,7 +149,7 @@ def test_the_example_of_each_step_runs(tmp_path: Path, kind: str) -> None:
     [plan] = load_all(path)
     player, findings = played(plan, AsgiTransport(consumer_app()))
     assert failed(findings) == []
-    assert nothing_shown(plan, player.campaign.journal.entries, player.campaign.exporter.idle) is None
+    assert scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.exporter.idle) is None
 
 
 def test_the_example_of_the_matrix_runs(tmp_path: Path) -> None:

@@ -190,6 +190,7 @@ class CampaignControl(ABC):
         """
         self._check_open()
         kind, client_id = self._receivers(to)
+        self._looked = False  # what it has seen so far says nothing about these
         if events is not None:
             if count is not None or like is not None or over is not None:
                 raise MisuseError("emit: `events` are all events, and happen now; give no count, `over` or `like` too")
@@ -213,6 +214,7 @@ class CampaignControl(ABC):
         """
         self._check_open()
         self._need_webhook("mailing")
+        self._looked = False
         return self.engine.mailing(recipients, rates=rates)
 
     @where_it_runs
@@ -365,7 +367,7 @@ class CampaignControl(ABC):
     @where_it_runs
     def nothing_delivered(self) -> str | None:
         """Why a test that has looked at no delivery has shown nothing. None where it has shown something."""
-        if self._looked or self._judged or self.engine.journal.dropped:
+        if self._looked or self.engine.journal.dropped:
             return None
         return nothing_delivered(self.engine.journal.entries, self._allow)
 
@@ -382,7 +384,15 @@ class CampaignControl(ABC):
         self._check_open()
         self._check_awaited()
         self._there(lambda: self._need_webhook(what))
-        self._passing = self._let_pass(what, work)
+
+        async def looked_at_if_it_fails() -> None:
+            try:
+                await work()
+            except BaseException:
+                self._looked = True  # the test gets to see it
+                raise
+
+        self._passing = self._let_pass(what, looked_at_if_it_fails)
         return self._passing
 
     async def _bounded(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -36,7 +36,7 @@ def result_of(campaign: CampaignControl, node_id: str, *, passed: bool) -> Scena
         name=node_id,
         file=node_id.partition("::")[0],
         target=", ".join(dict.fromkeys(webhook.target_url for webhook in webhooks)) or "no webhook",
-        trouble=None,
+        trouble=campaign.nothing_delivered(),
         webhooks=_names(webhooks),
         rules=campaign.findings(passed=passed),
         expectations=[],
@@ -60,7 +60,7 @@ def with_failure(result: ScenarioResult, report: pytest.TestReport, campaign: Ca
         evidence=(),
     )
     return msgspec.structs.replace(
-        result, verdict="violated", compliant=False, expectations=[*result.expectations, finding]
+        result, verdict="violated", compliant=False, trouble=None, expectations=[*result.expectations, finding]
     )
 
 

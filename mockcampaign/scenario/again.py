@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mockcampaign.compliance.rules import RULES, Finding
+from mockcampaign.compliance.shown import nothing_shown
 from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.journal import Entry, StepReached, WebhookChanged
 from mockcampaign.model import WebhookStatus
-from mockcampaign.scenario.attempts import why_undelivered
-from mockcampaign.scenario.judge import judge, nothing_shown, webhook_ids
+from mockcampaign.scenario.judge import judge, scenario_shows_nothing, webhook_ids
 from mockcampaign.scenario.load import Plan
 
 Judged = tuple[list[Finding], list[Finding], str | None]
@@ -20,22 +20,14 @@ Judged = tuple[list[Finding], list[Finding], str | None]
 def judge_again(plan: Plan | None, entries: Sequence[Entry]) -> Judged:
     """The verdict on a journal; without the plan of its scenario nothing is expected but that the rules are kept."""
     if plan is None:
-        return [rule.judge(entries) for rule in RULES], [], _nothing_delivered(entries)
+        return [rule.judge(entries) for rule in RULES], [], nothing_shown(entries)
     reached = max((entry.index for entry in entries if isinstance(entry, StepReached)), default=-1)
     last = len(plan.steps) - 1
     rules, expectations = judge(plan, entries)
     if reached < last:
         where = f"before step {reached + 2} of {last + 1} ({plan.steps[reached + 1].place})"
         return rules, expectations, f"the journal ends {where}: the run was cut short, or the scenario has grown since"
-    return rules, expectations, nothing_shown(plan, entries, _idle(entries))
-
-
-def _nothing_delivered(entries: Sequence[Entry]) -> str | None:
-    """Rules alone are kept by a consumer that never takes anything; that shows nothing."""
-    ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
-    if tally(entries, ids).delivered:
-        return None
-    return f"nothing was delivered, so that nothing was shown: {why_undelivered(entries, ids)}"
+    return rules, expectations, scenario_shows_nothing(plan, entries, _idle(entries))
 
 
 def webhook_names(plan: Plan | None, entries: Sequence[Entry]) -> dict[str, int]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -111,27 +110,6 @@ def _has_headers(outcome: Outcome, wanted: dict[str, str | bool]) -> bool:
         (name.lower() in headers) is value if isinstance(value, bool) else value in headers.get(name.lower(), ())
         for name, value in wanted.items()
     )
-
-
-def why_undelivered(entries: Sequence[Entry], webhook_ids: Iterable[int]) -> str:
-    """What most of the attempts that were made came to, where none delivered anything."""
-    wanted = frozenset(webhook_ids)
-    times: Counter[str] = Counter()
-    for entry in entries:
-        if isinstance(entry, Attempted) and entry.webhook_id in wanted and not entry.modelled:
-            what = entry.outcome.describe()
-            if entry.faults:
-                what += f" (declared: {', '.join(dict.fromkeys(entry.faults))})"
-            elif isinstance(entry.outcome, Responded):
-                what = f"the consumer {what}"
-            times[what] += entry.count
-    if not times:
-        return "no attempt was made"
-    [(what, most)] = times.most_common(1)
-    total = times.total()
-    if total == 1:
-        return f"{what}, in the only attempt"
-    return f"{what}, in {'all' if most == total else f'{most:,} of'} {total:,} attempts"
 
 
 Run = tuple[int | str, int]

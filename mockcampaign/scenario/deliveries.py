@@ -9,10 +9,11 @@ from typing import Any, Literal
 import msgspec
 
 from mockcampaign.compliance.rules import Judgement
+from mockcampaign.compliance.shown import why_undelivered
 from mockcampaign.compliance.tally import Tally, tally
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Entry, Verified
-from mockcampaign.scenario.attempts import Attempts, attempts, label, matching, outcome_runs, runs_fit, why_undelivered
+from mockcampaign.scenario.attempts import Attempts, attempts, label, matching, outcome_runs, runs_fit
 from mockcampaign.scenario.expectations import AttemptExpectation
 from mockcampaign.scenario.timing import Times
 from mockcampaign.scenario.values import fits

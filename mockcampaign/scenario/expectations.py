@@ -52,7 +52,8 @@ class WebhookExpectation(msgspec.Struct, frozen=True, kw_only=True):
     """What a webhook's deliveries must have come to by now. A plain number means equal."""
 
     delivered: Number | Bounds | None = None
-    """Events that the consumer has acknowledged with 200."""
+    """Events that the consumer has acknowledged with 200. A run that delivers nothing is no success unless that is
+    expected on purpose: by 0 here or as `attempts`, or by events that are `pending` or `discarded`."""
     discarded: Number | Bounds | None = None
     """Events that were given up: three days old, or left behind by a deleted webhook."""
     pending: Number | Bounds | None = None

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from mockcampaign.compliance.processed import compare
 from mockcampaign.compliance.rules import RULES, Finding
+from mockcampaign.compliance.shown import nothing_shown
 from mockcampaign.compliance.tally import tally
-from mockcampaign.engine.journal import Entry, Happened, Probed, StepReached, WebhookChanged
+from mockcampaign.engine.journal import Entry, Probed, StepReached, WebhookChanged
 from mockcampaign.scenario.deliveries import CHECKS, Judged, verdict
 from mockcampaign.scenario.load import Expectation, Plan
 from mockcampaign.scenario.values import fits
@@ -22,9 +23,6 @@ PROCESSED_REQUIREMENTS = {
     "at-least-once": "What is answered with 200 never comes again: a consumer must keep every event it acknowledges "
     "(vendor's webhook guide).",
 }
-
-SHOWN_WITHOUT_DELIVERY = {"delivered", "discarded", "pending", "verified"}
-"""Expectations after which it is no surprise that nothing was delivered."""
 
 
 def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Finding]]:
@@ -73,28 +71,38 @@ def finding(plan: Plan, expectation: Expectation, entries: Sequence[Entry] | Non
     )
 
 
-def nothing_shown(plan: Plan, entries: Sequence[Entry], idle: bool) -> str | None:
-    """Why a run without a violation is still no success: it showed nothing. None where it showed something."""
-    webhook_ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
-    account = tally(entries, webhook_ids)
+def scenario_shows_nothing(plan: Plan, entries: Sequence[Entry], idle: bool) -> str | None:
+    """Why a run without a violation is still no success: it showed nothing. None where it showed something, or what is
+    expected says that nothing should be delivered."""
+    why = nothing_shown(entries)
     # What was expected before the last events happened says nothing about these.
     last = max((index for index, step in enumerate(plan.steps) if step.kind in EMITTING), default=0)
-    expected = {expectation.field for step in plan.steps[last:] for expectation in step.expectations}
-    if not any(entry.webhook_ids for entry in entries if isinstance(entry, Happened)):
-        return (
-            None
-            if expected & {"delivered", "attempts", "pending", "verified"}
-            else ("no event was exported: no webhook of the emitted type was activated")
-        )
-    if not idle and "pending" not in expected:
+    expected = [expectation for step in plan.steps[last:] for expectation in step.expectations]
+    webhook_ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
+    account = tally(entries, webhook_ids)
+    if account.accepted and not idle and not any(expectation.field == "pending" for expectation in expected):
         were = "was" if len(account.pending) == 1 else "were"
         return (
             f"{counted(len(account.pending), 'event')} {were} still due at the end: add `run: until-idle`, or expect "
             "them as pending"
         )
-    if not account.delivered and not expected & SHOWN_WITHOUT_DELIVERY:
-        return "nothing was delivered, and nothing in the scenario says that nothing should be"
-    return None
+    if why is None or any(_means_nothing_delivered(expectation) for expectation in expected):
+        return None
+    return f"{why}; expect `delivered: 0` if that is meant"
+
+
+def _means_nothing_delivered(expectation: Expectation) -> bool:
+    """Whether it could not be met if everything were delivered. `pending: 0` can: who expects it wants nothing lost."""
+    wanted = expectation.wanted
+    match expectation.field:
+        case "verified":
+            return True  # what is sent to verify a webhook is no event
+        case "pending" | "discarded":
+            return not fits(0, wanted)
+        case "delivered" | "attempts" | "processed":
+            return not isinstance(wanted, str) and fits(0, wanted) and not fits(1, wanted)
+        case _:
+            return False
 
 
 def _judge_consumer(expectation: Expectation, entries: Sequence[Entry]) -> Judged:

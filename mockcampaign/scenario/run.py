@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 
 from mockcampaign.errors import CouldNotTellError, MockcampaignError
 from mockcampaign.report.results import ScenarioResult, scenario_result
-from mockcampaign.scenario.judge import judge, nothing_shown
+from mockcampaign.scenario.judge import judge, scenario_shows_nothing
 from mockcampaign.scenario.load import Plan
 from mockcampaign.scenario.play import Player
 from mockcampaign.transport import Transport
@@ -41,7 +41,7 @@ async def run_plan(
     try:
         with around(player):
             await player.play()
-        trouble = nothing_shown(plan, entries, player.campaign.exporter.idle)
+        trouble = scenario_shows_nothing(plan, entries, player.campaign.exporter.idle)
     except CouldNotTellError as error:
         trouble = str(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
