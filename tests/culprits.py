@@ -145,3 +145,6 @@ SHARED = {
     "survives-oversized-body": "acknowledges-unreadable",
 }
 """Should-rules, which may be violated together with a must-rule."""
+
+FOUND = {**{bug: rule for rule, bug in CULPRITS.items()}, **OTHERS}
+"""The rule that has to find each bug."""

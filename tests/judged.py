@@ -85,6 +85,15 @@ def settings(seed: int, **changes: Any) -> Settings:
     return Settings(**(given | changes))
 
 
+SLOW_CONSUMERS = frozenset({"slow-at-first", "slow-for-each-event", "waits-on-the-loop"})
+"""Bugs that nobody waits for longer than needed."""
+
+
+def few(name: str, examples: int = 20) -> dict[str, int]:
+    """Few examples; and patience for a busy machine, but not for those whose bug is that they are slow."""
+    return {"examples": examples, "timeout": 1_000 if name in SLOW_CONSUMERS else 10_000}
+
+
 def checked(url: str, transport: Any, chosen: Settings, *, tells_state: bool = False) -> RunResult:
     """The check of a consumer; `transport` makes one. `tells_state` where it has an address for its end state."""
 

@@ -1,12 +1,13 @@
-"""The whole matrix of the compliance check: every bug and every correct consumer over loopback, with many seeds.
+"""The judge judged at length: every bug and every correct consumer over loopback, with many seeds.
 
-    python tests/matrix.py                  # 20 seeds, at rest and under load; hours
-    python tests/matrix.py --seeds 1        # once
-    python tests/matrix.py --write          # and the tables into tests/README.md
+    python tests/matrix.py --write                            # 20 seeds, at rest and then under load
+    python tests/matrix.py --write --only rest --minutes 30   # so much of one half as thirty minutes allow
+    python tests/matrix.py --write --minutes 0                # only the tables, of what has been run so far
 
-With the first seed, the whole catalogue examines each bug. With the others, the rules that found it then have to find
-it again; what they miss is examined by all. Correct consumers are examined by all rules with every seed. Then all once
-more while another process keeps a core busy. Status 1 says that a bug was missed or a correct consumer accused.
+Each bug is examined by the rule that has to find it (`culprits.py`), each correct consumer by the whole catalogue.
+Under load means that another process keeps a core busy meanwhile. All consumers come once with the first seed, then all
+with the next one. Every check is a line of a file outside the repository, so that a later call goes on where one has
+ended; without that file, everything begins anew. Status 1 says that a bug was missed or a correct consumer accused.
 """
 
 from __future__ import annotations
@@ -18,37 +19,42 @@ import logging
 import multiprocessing
 import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from typing import Any, Literal, get_args
 
 from consumers.started import missing
-from judged import BUGS, CORRECT, Judged, checked_over_loopback, judged, settings
+from culprits import FOUND
+from judged import BUGS, CORRECT, Judged, checked_over_loopback, few, judged, settings
 
 from mockcampaign.compliance.catalogue import CATALOGUE
 
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- matrix begins -->", "<!-- matrix ends -->"
-FIRST_SEED = 1
+ROWS = Path(tempfile.gettempdir()) / "mockcampaign-matrix.jsonl"
+
+Half = Literal["rest", "load"]
+HALVES: dict[Half, str] = {"rest": "at rest", "load": "under load"}
+
+BUDGET = 600_000
+"""Milliseconds for one check: on a busy machine it takes long, and that is no verdict."""
 
 
-def one(name: str, seed: int, rules: tuple[str, ...] = ()) -> Judged:
+def one(name: str, seed: int) -> Judged:
     """One check, in a process of its own."""
     logging.disable(logging.CRITICAL)  # what the consumers have to say is of no interest here
     began = time.monotonic()
-    result = checked_over_loopback(name, settings(seed, rules=rules, budget=120_000 if name in BUGS else 600_000))
+    rules = (FOUND[name],) if name in BUGS else ()
+    chosen = settings(seed, rules=rules, budget=BUDGET, **few(name, 20 if name in BUGS else 5))
+    result = checked_over_loopback(name, chosen)
     return judged(name, seed, result, round((time.monotonic() - began) * 1_000))
-
-
-def again(found: Judged, seed: int) -> Judged:
-    """The same bug with another seed, first by the rules that found it, if any did."""
-    if not found.caught:
-        return one(found.name, seed)
-    repeated = one(found.name, seed, (*found.violated, *found.hazards))
-    return repeated if repeated.caught else one(found.name, seed)
 
 
 @contextlib.contextmanager
@@ -65,69 +71,99 @@ def load(wanted: bool) -> Iterator[None]:
         busy.wait()
 
 
-def passes(names: list[str], bugs: list[str], seeds: int, jobs: int) -> Iterator[Judged]:
-    """All of them, as they are done."""
-    spawning = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawning) as pool:
-        todo = {pool.submit(one, name, FIRST_SEED): name for name in bugs}
-        later = [pool.submit(one, name, FIRST_SEED + number) for number in range(seeds) for name in names]
-        for done in as_completed(todo):
-            found = done.result()
-            yield found
-            later += [
-                pool.submit(again, found, FIRST_SEED + number)
-                if found.caught
-                else pool.submit(one, found.name, FIRST_SEED + number)
-                for number in range(1, seeds)
-            ]
-        for done in as_completed(later):
-            yield done.result()
+def checks(todo: Iterable[tuple[str, int]], jobs: int, until: float) -> Iterator[Judged]:
+    """All of them, as they are done, so many at a time. None is begun later than `until`."""
+    left = (check for check in todo if time.monotonic() < until)
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        running: set[Future[Judged]] = set()
+        while True:
+            running |= {pool.submit(one, *check) for check in islice(left, jobs - len(running))}
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
 
 
-def tables(rows: dict[str, list[Judged]]) -> str:
-    """The tables for people. `rows` by the name of the pass."""
-    by_name: dict[str, dict[str, list[Judged]]] = defaultdict(lambda: defaultdict(list))
-    for kind, found in rows.items():
-        for row in found:
-            by_name[row.name][kind].append(row)
-    kinds = list(rows)
-    lines = [
-        f"| bug | found by | {' | '.join(f'caught {kind}' for kind in kinds)} |",
-        "|---|---|" + "---|" * len(kinds),
-    ]
-    culprits: dict[str, list[str]] = defaultdict(list)
-    for bug in [name for name in BUGS if name in by_name]:
-        first = min((row for found in by_name[bug].values() for row in found), key=lambda row: row.seed)
-        if len(first.violated) <= 1:
-            for rule in first.violated or first.hazards:
-                culprits[rule].append(bug)
-        cells = [f"{sum(row.caught for row in by_name[bug][kind])}/{len(by_name[bug][kind])}" for kind in kinds]
-        shown = [*first.violated, *(f"{rule} (hazard)" for rule in first.hazards)]
-        lines.append(f"| {bug} | {', '.join(shown) or 'nothing'} | {' | '.join(cells)} |")
-    lines += ["", "| rule | violated, and no other must-rule, by |", "|---|---|"]
-    lines += [f"| {rule.id} | {', '.join(culprits[rule.id]) or 'none'} |" for rule in CATALOGUE]
-    lines += ["", f"| correct consumer | {' | '.join(f'violations {kind}' for kind in kinds)} | hazards | seconds |"]
-    lines += ["|---|" + "---|" * (len(kinds) + 2)]
-    for name in [name for name in CORRECT if name in by_name]:
-        cells = []
-        every = [row for found in by_name[name].values() for row in found]
-        for kind in kinds:
-            found = by_name[name][kind]
-            wrong = sorted({rule for row in found for rule in (*row.violated, *(f"{one}?" for one in row.untold))})
-            cells.append(f"{sum(bool(row.violated) for row in found)}/{len(found)} {' '.join(wrong)}".strip())
-        hazards = sorted({rule for row in every for rule in row.hazards})
-        seconds = sorted(row.milliseconds for row in every)[len(every) // 2] / 1_000
-        lines.append(f"| {name} | {' | '.join(cells)} | {', '.join(hazards) or 'none'} | {seconds:.1f} |")
+# What was run so far
+
+
+Row = dict[str, Any]
+"""What is in a `Judged`, with the half it belongs to, the commit it was run with, and when it ended."""
+
+
+def read_rows(path: Path) -> list[Row]:
+    """All there are. Of a check that is there twice, the later one."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    rows = [json.loads(line) for line in lines]
+    return list({(row["half"], row["name"], row["seed"]): row for row in rows}.values())
+
+
+def commit() -> str:
+    """What is judged and what judges."""
+    said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=README.parent, capture_output=True, text=True)
+    return said.stdout.strip() or "unknown"
+
+
+def is_wrong(row: Row) -> bool:
+    """Whether a bug was missed by its rule, or a correct consumer accused or left without a verdict."""
+    if row["name"] in FOUND:
+        return FOUND[row["name"]] not in (*row["violated"], *row["hazards"])
+    return bool(row["violated"] or row["untold"])
+
+
+# Tables
+
+
+def tables(rows: list[Row]) -> str:
+    """What was run, the bugs, and the correct consumers."""
+    cells: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        cells[row["name"]][row["half"]].append(row)
+    bugs = [name for name in BUGS if name in cells]
+    correct = [name for name in CORRECT if name in cells]
+    lines = [*(_ran(half, rows) for half in HALVES), ""]
+    lines += ["| bug | its rule | caught at rest | caught under load |", "|---|---|---|---|"]
+    for name in bugs:
+        caught = [f"{sum(not is_wrong(row) for row in part)}/{len(part)}" for part in _halves(cells[name])]
+        lines.append(f"| {name} | {FOUND[name]} | {' | '.join(caught)} |")
+    lines += ["", f"Correct consumers, by the whole catalogue of {len(CATALOGUE)} rules with five examples:", ""]
+    lines += ["| correct consumer | accused at rest | accused under load | could not tell | hazards | seconds |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for name in correct:
+        every = [row for part in _halves(cells[name]) for row in part]
+        accused = [f"{sum(bool(row['violated']) for row in part)}/{len(part)}" for part in _halves(cells[name])]
+        named = [_counted(every, "untold"), _counted(every, "hazards")]
+        seconds = sorted(row["milliseconds"] for row in every)[len(every) // 2] / 1_000
+        lines.append(f"| {name} | {' | '.join([*accused, *named])} | {seconds:.0f} |")
     return "\n".join(lines)
 
 
-def tell(kind: str, row: Judged) -> None:
-    """One line for what is wrong, and for everything's first seed."""
-    wrong = not row.caught if row.name in BUGS else row.violated or row.untold
-    if wrong or row.seed == FIRST_SEED:
-        rules = [*row.violated, *(f"~{rule}" for rule in row.hazards), *(f"?{rule}" for rule in row.untold)]
-        seconds = f"{row.milliseconds / 1_000:.1f} s"
-        print("WRONG" if wrong else "     ", kind, row.name, row.seed, seconds, *rules, flush=True)
+def _halves(cells: dict[str, list[Row]]) -> list[list[Row]]:
+    return [cells[half] for half in HALVES]
+
+
+def _ran(half: Half, rows: list[Row]) -> str:
+    part = [row for row in rows if row["half"] == half]
+    if not part:
+        return f"- {HALVES[half]}: not run"
+    ended = sorted(row["ended"] for row in part)
+    commits = list(dict.fromkeys(row["commit"] for row in sorted(part, key=lambda row: row["ended"])))
+    wrong = sum(is_wrong(row) for row in part)
+    seeds = len({row["seed"] for row in part})
+    return (
+        f"- {HALVES[half]}: {len(part):,} checks with up to {seeds} seeds, from {ended[0]} to {ended[-1]}, "
+        f"at {', '.join(commits)}; {wrong} went wrong"
+    )
+
+
+def _counted(rows: list[Row], outcome: str) -> str:
+    """The rules with that outcome, and how often."""
+    times: dict[str, int] = defaultdict(int)
+    for row in rows:
+        for rule in row[outcome]:
+            times[rule] += 1
+    return ", ".join(f"{rule} ({count})" for rule, count in sorted(times.items())) or "none"
 
 
 def write(table: str) -> None:
@@ -136,6 +172,17 @@ def write(table: str) -> None:
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     README.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+
+
+def told(row: Row) -> str:
+    """One line."""
+    rules = [*row["violated"], *(f"~{rule}" for rule in row["hazards"]), *(f"?{rule}" for rule in row["untold"])]
+    wrong = is_wrong(row)
+    said = ["WRONG" if wrong else "     ", HALVES[row["half"]], row["name"], str(row["seed"])]
+    return " ".join([*said, f"{row['milliseconds']} ms", *rules, *(row["reasons"] if wrong else ())])
+
+
+# The command
 
 
 def named(text: str, known: Iterable[str]) -> list[str]:
@@ -149,40 +196,49 @@ def named(text: str, known: Iterable[str]) -> list[str]:
     return chosen
 
 
+def run(half: Half, names: list[str], seeds: int, jobs: int, until: float, path: Path) -> None:
+    """What is not in the file of that half, as long as there is time."""
+    there = {(row["name"], row["seed"]) for row in read_rows(path) if row["half"] == half}
+    every = ((name, seed) for seed in range(1, seeds + 1) for name in names)
+    at = commit()
+    with load(half == "load"), path.open("a") as file:
+        for found in checks((check for check in every if check not in there), jobs, until):
+            ended = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
+            row = {"half": half, "commit": at, "ended": ended, **asdict(found)}
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            print(told(row), flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2, help="how many checks at a time (default: 2)")
     parser.add_argument("--bugs", default="all", help="names with commas between; none is the empty text")
     parser.add_argument("--correct", default="all")
-    parser.add_argument("--load", choices=["without", "with", "both"], default="both")
+    parser.add_argument("--only", choices=get_args(Half), help="this half alone")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no check later than that")
+    parser.add_argument("--rows", type=Path, default=ROWS, help=f"where each check is a line (default: {ROWS})")
     parser.add_argument("--write", action="store_true", help="the tables into tests/README.md")
-    parser.add_argument("--rows", type=Path, help="every check as a JSON line into this file")
     given = parser.parse_args()
     bugs, correct = named(given.bugs, BUGS), named(given.correct, CORRECT)
     for name in [name for name in correct if name != "sample" and missing(name)]:
         print(f"without {name}: {missing(name)}")
         correct.remove(name)
-    rows: dict[str, list[Judged]] = {}
-    kinds = {"without": ["at rest"], "with": ["under load"], "both": ["at rest", "under load"]}[given.load]
-    for kind in kinds:
-        rows[kind] = []
-        with load(kind == "under load"):
-            for row in passes(correct, bugs, given.seeds, given.jobs):
-                rows[kind].append(row)
-                if given.rows:
-                    with given.rows.open("a") as file:
-                        file.write(json.dumps({"kind": kind, **asdict(row)}) + "\n")
-                tell(kind, row)
+    until = time.monotonic() + given.minutes * 60
+    for half in HALVES if given.only is None else (given.only,):
+        run(half, [*correct, *bugs], given.seeds, given.jobs, until, given.rows)
+    rows = read_rows(given.rows)
     table = tables(rows)
-    print(table)
     if given.write:
         write(table)
-    every = [row for found in rows.values() for row in found]
-    missed = [row for row in every if row.name in BUGS and not row.caught]
-    accused = [row for row in every if row.name in CORRECT and row.violated]
-    print(f"\n{len(every)} checks, {len(missed)} bugs missed, {len(accused)} correct consumers accused")
-    return 1 if missed or accused else 0
+    else:
+        print(table)
+    wrong = [row for row in rows if is_wrong(row)]
+    for row in wrong:
+        print(told(row))
+    print(f"{len(rows)} checks in {given.rows}, {len(wrong)} of them wrong")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

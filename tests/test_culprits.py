@@ -8,24 +8,17 @@ from typing import Any
 import pytest
 from consumers import fastapi_async, flask_memory
 from consumers.started import COMMANDS, PASSWORD, USER, missing
-from culprits import CULPRITS, NEEDS_HTTPS, OTHERS, SHARED
-from judged import BUGS, SHOWN_BY_CRASHES, checked, checked_in_process, checked_over_loopback, judged, settings
+from culprits import CULPRITS, FOUND, NEEDS_HTTPS, OTHERS, SHARED
+from judged import BUGS, SHOWN_BY_CRASHES, checked, checked_in_process, checked_over_loopback, few, judged, settings
 from variants import FOUND_BY, VARIANTS, variant_app
 
 from mockcampaign.compliance.catalogue import CATALOGUE
 from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
 
-FOUND = {**{bug: rule for rule, bug in CULPRITS.items()}, **OTHERS}
 OVER_SOCKETS = [bug for bug in BUGS if BUGS[bug].over_sockets or bug in SHOWN_BY_CRASHES]
 NEED_A_CONNECTION = {rule.id for rule in CATALOGUE if "connection" in rule.needs}
 IN_PROCESS = [bug for bug in BUGS if bug not in OVER_SOCKETS and FOUND[bug] not in NEED_A_CONNECTION]
 SLOW_RULES = {"takes-slow-body", "serves-webhooks-at-once", "refuses-in-equal-time", "drains-backlog"}
-SLOW_CONSUMERS = {"slow-at-first", "slow-for-each-event", "waits-on-the-loop"}
-
-
-def few(name: str) -> dict[str, int]:
-    """Few examples; and patience for a busy machine, but not for those whose bug is that they are slow."""
-    return {"examples": 20, "timeout": 1_000 if name in SLOW_CONSUMERS else 10_000}
 
 
 def test_every_rule_has_a_culprit_and_every_bug_its_rule() -> None:
@@ -53,7 +46,7 @@ def test_a_bug_is_found_over_sockets(bug: str) -> None:
 def test_a_culprit_violates_its_rule_and_no_other_must_rule(rule: str) -> None:
     # What takes long, and what a busy machine disturbs; each of them is for its own culprit.
     skipped = tuple({"drains-backlog", "keeps-answering", "refuses-in-equal-time"} - {rule})
-    chosen = settings(2, skip=skipped, **few(CULPRITS[rule]) | {"examples": 5})
+    chosen = settings(2, skip=skipped, **few(CULPRITS[rule], 5))
     found = judged(rule, 2, checked_in_process(CULPRITS[rule], chosen))
     assert {*found.violated, *found.hazards} >= {rule}, found.reasons
     assert set(found.violated) <= {rule}, found.reasons
@@ -119,5 +112,5 @@ def test_a_correct_consumer_is_not_accused(name: str) -> None:
     lacking = None if name == "sample" else missing(name)
     if lacking is not None and "CI" not in os.environ:
         pytest.skip(lacking)
-    found = judged(name, 1, checked_over_loopback(name, settings(1, timeout=10_000, examples=5, budget=600_000)))
+    found = judged(name, 1, checked_over_loopback(name, settings(1, budget=600_000, **few(name, 5))))
     assert (found.violated, found.untold) == ((), ()), found.reasons
