@@ -47,20 +47,20 @@ NO_COMMANDS = {
 }
 NO_SCENARIO = {
     *NOTHING_TO_SEND,
-    *("refuses-unreadable", "refuses-other-methods", "refuses-reading", "keeps-only-events"),
+    *("refuses-unreadable", "refuses-other-methods", "refuses-reading", "keeps-only-events", "keeps-newest-state"),
     "survives-oversized-body",
     *("takes-right-credentials", "refuses-wrong-credentials", "refuses-missing-credentials"),
     *("refuses-malformed-credentials", "refuses-with-401", "processes-nothing-refused"),
     *("leaves-nothing-half-done", "recovers-from-bad-requests"),
 }
-"""Rules about requests that Campaign never sends."""
+"""Rules about requests that Campaign never sends, and one about what no scenario asks for."""
 
 
 def found(rule: str, bug: str) -> tuple[Finding, str]:
     """The finding of that rule alone, and the URL of the consumer that it was found with."""
     with running(bug) as url:
         chosen = settings(1, rules=(rule,), timeout=1_000 if bug in SLOW_CONSUMERS else 10_000)
-        [finding] = checked(url, WireTransport, chosen).rules
+        [finding] = checked(url, WireTransport, chosen, tells_state=True).rules
     assert finding.outcome in ("fail", "warn"), finding.actual
     return finding, url
 
@@ -103,7 +103,8 @@ def shown_by(commands: str, consumer: str, told: str) -> Shown:
             env={**SECRETS, "PATH": os.environ["PATH"]},
             timeout=60,
         )
-        account = requests.get(f"{url}/processed", timeout=10, headers={"Connection": "close"}).text
+        asked = [f"{url}/{path}" for path in ("processed", "state")]
+        account = "\n".join(requests.get(one, timeout=10, headers={"Connection": "close"}).text for one in asked)
     statuses = re.findall(r"HTTP/1.1 (\d+)", done.stdout.decode(errors="replace"))
     trouble = re.findall(r"curl: \((\d+)\)", done.stderr.decode())
     assert statuses or trouble, done

@@ -138,7 +138,7 @@ class Bench:
         self.setbacks = setbacks
         self._transport = transport
         self.source = source
-        self._state = state
+        self.state = state
         digest = int.from_bytes(hashlib.sha256(f"{settings.seed}:{rule_id}".encode()).digest()[:8])
         self.client_id = settings.client_id or CLIENT_IDS[digest % len(CLIENT_IDS)]
         self.mailing_id = MAILING_IDS[digest % len(MAILING_IDS)]
@@ -591,14 +591,13 @@ class Bench:
 
         Raises `NotExercised` where nobody tells it.
         """
-        if self._state is None:
+        if self.state is None:
             raise NotExercised(f"needs {NEEDS['state']}")
-        self.history.complete = False
-        states = await self._state.ask()
+        states = await self.state.ask()
         waited = 0
         while waited < self.settings.settle:
             await pause(SETTLE_POLL)
-            before, states = states, await self._state.ask()
+            before, states = states, await self.state.ask()
             waited = waited + SETTLE_POLL if settled(states) == settled(before) else 0
         return states
 

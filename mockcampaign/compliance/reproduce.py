@@ -11,6 +11,7 @@ from mockcampaign.compliance.account import UrlAccount
 from mockcampaign.compliance.history import BYTES_MAX, of_lists
 from mockcampaign.compliance.rule import Examined, Rule
 from mockcampaign.compliance.rules import Reproduce
+from mockcampaign.compliance.state import UrlState
 
 if TYPE_CHECKING:
     from mockcampaign.compliance.bench import Bench
@@ -29,6 +30,7 @@ _COMING_AGAIN = ("leaves-nothing-half-done",)
 
 NOT_CAMPAIGNS = "A scenario sends what Campaign sends, and this takes requests that it never sends."
 NO_ACCOUNT = "A scenario can only tell with a probe URL that tells the events, as every list was answered with 200."
+NO_STATE = "A scenario asks what was processed, and not what counts of it."
 TOO_LONG = f"It would be longer than {BYTES_MAX // 1_000} KB."
 
 
@@ -67,6 +69,8 @@ def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
     needs_account = "probe" in rule.needs or "probe events" in rule.needs or (not examined.curl and bench.last_accepted)
     if needs_account and isinstance(bench.source, UrlAccount):
         command = f"{command}\n{shell.account(bench.source.probe.url)}"
+    if "state" in rule.needs and isinstance(bench.state, UrlState):
+        command = f"{command}\n{shell.account(bench.state.url)}"
     return command, None
 
 
@@ -74,6 +78,8 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
     """A file that expects what the consumer did not do, or why there is none."""
     if examined.unrepeatable is not None:
         return None, examined.unrepeatable
+    if "state" in rule.needs:
+        return None, NO_STATE
     if examined.curl is not None or (not examined.lists and not bench.history.complete):
         return None, NOT_CAMPAIGNS
     history, delivered, answered = bench.history, bench.deliverable(), bench.answered()

@@ -31,6 +31,7 @@ class UrlState:
 
     def __init__(self, url: str, transport: Transport, *, states: str = "@", timeout: int) -> None:
         """`states` is a JMESPath that leads to the state in the answer; `timeout` in milliseconds."""
+        self.url = url
         self._probe = Probe(url=url)
         self._states = states
         self._transport = transport
