@@ -30,7 +30,7 @@ def outbox(*, policy: Policy = Policy(), activated: bool = True, holding: Sequen
     box = Outbox(1, policy)
     if activated:
         box.activate(START)
-    box.accept(tuple(holding), START)
+    box.accept([tuple(holding)] if holding else [], START)
     return box
 
 

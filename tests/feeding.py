@@ -8,12 +8,16 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mockcampaign.model import Outcome
+from mockcampaign.model import Outcome, Request
+from mockcampaign.policy import HOUR
 from mockcampaign.transport.answer import AnswerParser
 from mockcampaign.transport.connection import Connection
 
 KEPT = 16
 """Bytes of a body that are kept."""
+
+REQUEST = Request(method="POST", url="", headers=(), body=b"x" * 10, timeout=HOUR, response_body_bytes_kept=KEPT)
+"""With a head of ninety bytes it has a hundred."""
 
 FRAGMENTS = (
     b"HTTP/1.1 200 OK\r\n",
@@ -46,7 +50,7 @@ FRAGMENTS = (
 def in_one_piece(answer: bytes, *, closed: bool) -> Outcome | None:
     """What an answer comes to; None where more must follow, and the consumer has not closed."""
     parser = AnswerParser()
-    parser.expect(body_bytes_kept=KEPT)
+    parser.expect(KEPT)
     outcome = parser.feed(answer) if answer else None
     return parser.end() if outcome is None and closed else outcome
 
@@ -109,9 +113,7 @@ async def feed(events: Iterable[bytes | str], *, takes: int = 10_000) -> Outcome
     connection.connection_made(wire)
     open_connections.add(connection)
     began = time.monotonic()
-    outcome = connection.exchange(
-        b"x" * 90, b"x" * 10, began=began, deadline=began + 3_600, body_bytes_kept=KEPT, headers_only=False
-    )
+    outcome = connection.exchange(REQUEST, b"x" * 90, began)
     for event in events:
         if wire.is_closing():
             break
@@ -126,7 +128,7 @@ async def feed(events: Iterable[bytes | str], *, takes: int = 10_000) -> Outcome
             case "taken":
                 wire.take_all()
             case "late":
-                connection.give_up(began + 3_600)
+                connection.give_up(began + REQUEST.timeout / 1_000)
     if wire.is_closing():
         wire.lose()
         assert outcome.done()

@@ -155,7 +155,7 @@ def by_h11(answer: bytes, method: str) -> tuple[Responded, bool]:
 def test_what_is_well_formed_reads_as_h11_reads_it(answer: bytes, cuts: list[int], method: str) -> None:
     expected, reusable = by_h11(answer, method)
     parser = AnswerParser()
-    parser.expect(body_bytes_kept=KEPT)
+    parser.expect(KEPT)
     outcome = None
     for piece in pieces_of(answer, cuts):
         assert outcome is None
@@ -169,7 +169,7 @@ def test_what_is_well_formed_reads_as_h11_reads_it(answer: bytes, cuts: list[int
 def test_nothing_of_one_answer_is_left_for_the_next(answers: list[bytes]) -> None:
     parser = AnswerParser()
     for answer in answers:
-        parser.expect(body_bytes_kept=KEPT)
+        parser.expect(KEPT)
         outcome = parser.feed(answer) or parser.end()
         assert outcome == by_h11(answer, "POST")[0]
         if not parser.reusable:
@@ -182,9 +182,9 @@ def test_an_answer_like_the_one_before_is_read_like_the_first(answers: list[byte
     used = AnswerParser()
     for again in (False, False, True, True):
         answer = answers[-1] if again else answers[0]
-        used.expect(body_bytes_kept=kept if again else KEPT)
+        used.expect(kept if again else KEPT)
         fresh = AnswerParser()
-        fresh.expect(body_bytes_kept=kept if again else KEPT)
+        fresh.expect(kept if again else KEPT)
         for piece in pieces_of(answer, cuts if again else []) if answer else []:
             outcome = fresh.feed(piece)
             assert used.feed(piece) == outcome
@@ -210,7 +210,7 @@ def test_a_head_has_a_longest_length(more: int, too_long: bool, pieces: int) -> 
     answer = interim + start
     answer += b"x" * (HEAD_BYTES_MAX - len(answer) + more) + b"\r\n\r\n"
     parser = AnswerParser()
-    parser.expect(body_bytes_kept=KEPT)
+    parser.expect(KEPT)
     size = len(answer) // pieces + 1
     outcomes = [parser.feed(answer[at : at + size]) for at in range(0, len(answer), size)]
     assert isinstance(outcomes[-1], NoAnswer) == too_long

@@ -54,7 +54,7 @@ def test_lists_of_at_most_a_hundred_in_order(count: int, lists: list[int]) -> No
 def test_the_retry_keeps_its_list_and_newer_events_wait() -> None:
     box = outbox(holding=events(2))
     first = start(box)
-    box.accept(tuple(events(3, first=3)), START)
+    box.accept([tuple(events(3, first=3))], START)
     box.finish(False, START)
     assert start(box, START + TEN_SECONDS).events is first.events
 
@@ -62,7 +62,7 @@ def test_the_retry_keeps_its_list_and_newer_events_wait() -> None:
 def test_refill_tops_the_retry_up_to_the_limit() -> None:
     box = outbox(policy=Policy(refill=True, batch_events_max=4), holding=events(2))
     start(box)
-    box.accept(tuple(events(3, first=3)), START)
+    box.accept([tuple(events(3, first=3))], START)
     box.finish(False, START)
     assert serials(start(box, START + TEN_SECONDS).events) == [1, 2, 3, 4]
     assert serials(box.pending) == [1, 2, 3, 4, 5]
@@ -105,7 +105,7 @@ def test_a_list_on_its_way_is_not_expired() -> None:
 
 def test_an_event_reported_late_goes_first() -> None:
     box = outbox(policy=Policy(batch_events_max=2), holding=events(2, created=START))
-    box.accept((event(3, START - HOUR),), START)
+    box.accept([(event(3, START - HOUR),)], START)
     assert serials(start(box).events) == [3, 1]
 
 

@@ -22,7 +22,7 @@ class Bodies:
         serial = events[0].serial
         known = self._known.get(serial)
         # Event by event, which are mostly the same objects, so that no other list that begins alike is taken for it.
-        if known is not None and known[0] == events:
+        if known is not None and (known[0] is events or known[0] == events):
             return known[1]
         if known is None and len(self._known) >= BODIES_MAX:
             del self._known[next(iter(self._known))]

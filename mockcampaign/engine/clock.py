@@ -15,23 +15,19 @@ class Clock(Generic[Item]):
     """
 
     def __init__(self, now: int) -> None:
-        self._now = now
+        self.now = now
+        """Milliseconds since 1970. Only `pop_due` and `spend` change it."""
         self._present: list[Item] = []
         """What was added for the present moment: most of what a sender without failures adds."""
         self._items: dict[int, list[Item]] = {}
         # Distinct moments only: a hundred webhooks in step cost one push and one pop for each moment, not a hundred.
         self._moments: list[int] = []
 
-    @property
-    def now(self) -> int:
-        """Milliseconds since 1970."""
-        return self._now
-
     def add(self, due: int, item: Item) -> None:
         """Let `item` fall due at `due`. Raises `ValueError` for a moment that has passed."""
-        if due < self._now:
-            raise ValueError(f"{due} ms lies before now, {self._now} ms")
-        if due == self._now:
+        if due < self.now:
+            raise ValueError(f"{due} ms lies before now, {self.now} ms")
+        if due == self.now:
             self._present.append(item)
             return
         items = self._items.get(due)
@@ -44,22 +40,22 @@ class Clock(Generic[Item]):
     def next_due(self) -> int | None:
         """The earliest due moment, or None where nothing is due any more."""
         if self._present:
-            return self._now
+            return self.now
         return self._moments[0] if self._moments else None
 
     def pop_due(self, until: int | None = None) -> list[Item]:
         """Move to the earliest due moment not after `until` and return its items; empty, and not moved, if none is."""
-        if self._present and (until is None or until >= self._now):
+        if self._present and (until is None or until >= self.now):
             items, self._present = self._present, []
             return items
         if not self._moments or (until is not None and self._moments[0] > until):
             return []
-        self._now = heapq.heappop(self._moments)
-        return self._items.pop(self._now)
+        self.now = heapq.heappop(self._moments)
+        return self._items.pop(self.now)
 
     def spend(self, duration: int) -> None:
         """Let time pass in which nothing falls due. Raises `ValueError` where something does."""
         due = self.next_due()
-        if duration < 0 or (due is not None and due <= self._now + duration):
+        if duration < 0 or (due is not None and due <= self.now + duration):
             raise ValueError(f"cannot spend {duration} ms: something falls due at {due} ms")
-        self._now += duration
+        self.now += duration

@@ -217,7 +217,7 @@ class Exporter:
         """From now on, events of the webhook's type are exported."""
         webhook = self.registry.activate(client_id, webhook_id, now=self.clock.now)
         outbox = self._outboxes[webhook_id]
-        self._expire(outbox, self.clock.now)
+        self._discard(outbox, outbox.expire(self.clock.now), "expired")
         outbox.activate(self.clock.now)
         self._changed(webhook, "activate")
         self._arrange(outbox)
@@ -310,7 +310,7 @@ class Exporter:
         """Make the list that waits due now, as if its ten seconds were over."""
         webhook = self.registry.get(client_id, webhook_id)
         outbox = self._outboxes[webhook_id]
-        self._expire(outbox, self.clock.now)
+        self._discard(outbox, outbox.expire(self.clock.now), "expired")
         outbox.retry(self.clock.now)
         self._changed(webhook, "retry")
         self._arrange(outbox)
@@ -340,7 +340,9 @@ class Exporter:
                 case Outbox():
                     if item.wake_at == now:
                         item.wake_at = None
-                        self._expire(item, now)
+                        expired = item.expire(now)
+                        if expired:
+                            self._discard(item, expired, "expired")
                         self._ready.append(item)
                 case Happening():
                     self._scheduled -= 1
@@ -363,6 +365,9 @@ class Exporter:
             self._last_serial += 1
             events.append(Event(self._last_serial, created, encoded))
         ordered = tuple(sorted(events, key=age_order))
+        # Cut once, so that webhooks in step share their lists and the lists' bodies.
+        events_max = self.policy.batch_events_max
+        lists = [ordered[index : index + events_max] for index in range(0, len(ordered), events_max)]
         outboxes = [
             self._outboxes[webhook.id]
             for webhook in self.registry.of_client(happening.client_id)
@@ -379,8 +384,8 @@ class Exporter:
             )
         )
         for outbox in outboxes:
-            outbox.accept(ordered, self.clock.now)
-            self._expire(outbox, self.clock.now)
+            outbox.accept(lists, self.clock.now)
+            self._discard(outbox, outbox.expire(self.clock.now), "expired")
             self._arrange(outbox)
 
     def _await(self, unfolding: Unfolding) -> None:
@@ -487,8 +492,10 @@ class Exporter:
         """Tell what came of an attempt, at the moment at which it started; it takes effect once its time is over."""
         if isinstance(outcome, TimedOut):
             self._conclude_at(attempt.started_at + self.policy.timeout, attempt, outcome)
-        else:
+        elif attempt.faults:
             self.conclude(attempt, outcome)
+        else:
+            self._conclude(attempt, outcome)
 
     def pending(self, webhook_id: int) -> list[Event]:
         """What the webhook still has to deliver, oldest first."""
@@ -559,12 +566,14 @@ class Exporter:
         if attempt.duplicate:
             self._release(outbox, attempt)
         else:
-            discarded = outbox.finish(outcome.accepted, now)
-            if discarded:
-                self._discard(outbox, discarded, "webhook deleted")
+            undeliverable = outbox.finish(outcome.accepted, now)
+            if undeliverable:
+                self._discard(outbox, undeliverable, "webhook deleted")
             if attempt.faults and outcome.accepted:
                 self._schedule_repeat(outbox, attempt)
-        self._expire(outbox, now)
+        expired = outbox.expire(now)
+        if expired:
+            self._discard(outbox, expired, "expired")
         self._arrange(outbox)
 
     # Faults
@@ -626,11 +635,6 @@ class Exporter:
         if at != outbox.wake_at:
             outbox.wake_at = at
             self.clock.add(at, outbox)
-
-    def _expire(self, outbox: Outbox, now: int) -> None:
-        discarded = outbox.expire(now)
-        if discarded:
-            self._discard(outbox, discarded, "expired")
 
     def _discard(self, outbox: Outbox, events: Sequence[Event], reason: str) -> None:
         if events:

@@ -57,7 +57,8 @@ class Driver:
 
     def begin(self, attempt: Attempt) -> asyncio.Future[Outcome]:
         """Put a list on its way."""
-        return asyncio.ensure_future(self._send(self.exporter.request_of(attempt)))
+        sent = self._send(self.exporter.request_of(attempt))
+        return sent if isinstance(sent, asyncio.Future) else asyncio.ensure_future(sent)
 
     def _start_due(self) -> None:
         for attempt in self.exporter.start_due():

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
+from itertools import chain
 
 import msgspec
 
@@ -66,7 +68,8 @@ class Backlog:
     """Events that are in no list yet, ordered by creation.
 
     They are held as they came, in tuples that a thousand webhooks can share, and cut from the front by slices: taking
-    them one by one was the greater part of the cost of forming a list.
+    them one by one was the greater part of the cost of forming a list. A tuple that is just as long as a list is the
+    list, of all those webhooks.
     """
 
     __slots__ = ("_chunks", "_taken", "first", "length")
@@ -84,17 +87,17 @@ class Backlog:
         """Oldest first."""
         return tuple(event for chunk in self._chunks for event in chunk)[self._taken :]
 
-    def extend(self, events: Events) -> None:
-        """Put in events that are ordered by creation."""
-        if not events:
+    def extend(self, lists: Sequence[Events]) -> None:
+        """Put in events that are ordered by creation. No list is empty."""
+        if not lists:
             return
-        if self._chunks and age_order(events[0]) < age_order(self._chunks[-1][-1]):
-            merged = tuple(sorted((*self.all, *events), key=age_order))
+        self.length += sum(map(len, lists))
+        if self._chunks and age_order(lists[0][0]) < age_order(self._chunks[-1][-1]):
+            merged = tuple(sorted(chain(self.all, *lists), key=age_order))
             self._chunks = deque([merged])
             self._taken = 0
         else:
-            self._chunks.append(events)
-        self.length += len(events)
+            self._chunks.extend(lists)
         self.first = self._chunks[0][self._taken]
 
     def count_created_by(self, moment: int) -> int:
@@ -205,9 +208,12 @@ class Outbox:
                 at = expiry
         return at
 
-    def accept(self, events: Events, now: int) -> None:
-        """Take over events, ordered by creation, that happened while the webhook was activated: due at once."""
-        self._backlog.extend(events)
+    def accept(self, lists: Sequence[Events], now: int) -> None:
+        """Take over events, ordered by creation, that happened while the webhook was activated: due at once.
+
+        They are sent in these lists where the policy allows lists of that length, and nothing else is pending.
+        """
+        self._backlog.extend(lists)
         if self._state is IDLE and self._backlog.length:
             self._state = Due(now, 1, ())
 
@@ -292,7 +298,9 @@ class Outbox:
             room -= len(again)
         if self._backlog.length and len(events) < room:
             if state.number == 1:
-                events = self._first_list(room, last_of(faults, Reorder) is not None)
+                events = self._backlog.take(room)
+                if faults and last_of(faults, Reorder) is not None:
+                    events = self._later_than(events)
             elif self._policy.refill or last_of(faults, Refill) is not None:
                 events = _merged(events, self._backlog.take(room - len(events)))
         attempt = Attempt(self.webhook_id, state.number, now, events, again, faults)
@@ -329,11 +337,11 @@ class Outbox:
         assert isinstance(attempt, Attempt), "abandon without an attempt on its way"
         self._state = Due(now, attempt.number, attempt.events, attempt.again)
 
-    def _first_list(self, count: int, reordered: bool) -> Events:
-        earlier = self._backlog.take(count)
-        if not reordered or not self._backlog.length:
+    def _later_than(self, earlier: Events) -> Events:
+        """The list that would be next, which changes places with this one, if there is any."""
+        if not self._backlog.length:
             return earlier
-        later = self._backlog.take(count)
+        later = self._backlog.take(len(earlier))
         self._backlog.put_back(earlier)
         return later
 

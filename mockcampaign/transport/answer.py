@@ -47,9 +47,9 @@ class AnswerParser:
         self._known: tuple[bytes, int, Responded] | None = None
         """The last answer that came whole in one piece and left its connection `reusable`, how much of its body was
         kept, and what it came to. The same bytes again mean the same, and most answers are the same bytes."""
-        self.expect(body_bytes_kept=0)
+        self.expect(0)
 
-    def expect(self, *, body_bytes_kept: int, headers_only: bool = False) -> None:
+    def expect(self, body_bytes_kept: int, *, headers_only: bool = False) -> None:
         """Get ready for the answer to another request, after a `reusable` one.
 
         `headers_only` is for answers to HEAD, which state the length of a body that does not follow.
@@ -64,7 +64,8 @@ class AnswerParser:
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._body_bytes_left = body_bytes_kept
-        self._fed_bytes = 0
+        self.bytes_received = 0
+        """Of this answer, interim ones included, and of what came with its end."""
         self._interim_bytes = 0
         self._reason_bytes = 0
         self._framing_bytes = 0
@@ -74,11 +75,6 @@ class AnswerParser:
         self._complete = False
         self.continued = False
         """Whether the consumer has asked for the body (status 100)."""
-
-    @property
-    def bytes_received(self) -> int:
-        """Of this answer, interim ones included, and of what came with its end."""
-        return self._fed_bytes
 
     def has_passed(self, moment: str) -> bool:
         """Whether the real answer has come as far as `moment` says, one of `script.LOST`."""
@@ -93,10 +89,10 @@ class AnswerParser:
             known = self._known
             if known is not None and known[0] == data and known[1] == self._body_bytes_left and not self._headers_only:
                 self.phase, self.reusable = "body", True
-                self._fed_bytes, self._headers_complete = len(data), True
+                self.bytes_received, self._headers_complete = len(data), True
                 return known[2]
             self.phase = "headers"
-        self._fed_bytes += len(data)
+        self.bytes_received += len(data)
         body_bytes, kept = self._body_bytes, self._body_bytes_left
         try:
             self._parser.feed_data(data)
@@ -128,7 +124,7 @@ class AnswerParser:
         """What is wrong with the answer so far, of which the newest part holds so many bytes and none of the body."""
         if self._strange:
             return NoAnswer("headers", _NOT_HTTP)
-        if self._fed_bytes > HEAD_BYTES_MAX:
+        if self.bytes_received > HEAD_BYTES_MAX:
             if not self._headers_complete or self._interim_bytes + self._head_bytes() > HEAD_BYTES_MAX:
                 return _HEAD_TOO_LONG
             self._framing_bytes = self._framing_bytes + framing_bytes if framing_bytes else 0

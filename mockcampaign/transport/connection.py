@@ -12,7 +12,7 @@ from typing import cast
 
 import msgspec
 
-from mockcampaign.model import Measured, Outcome, TimedOut
+from mockcampaign.model import Measured, Outcome, Request, TimedOut
 from mockcampaign.transport.answer import CUT, AnswerParser
 from mockcampaign.transport.script import LOST, Script
 
@@ -43,39 +43,26 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         """When the last exchange ended, in seconds of `time.monotonic`."""
 
-    def exchange(
-        self, head: bytes, body: bytes, *, began: float, deadline: float, body_bytes_kept: int, headers_only: bool
-    ) -> asyncio.Future[Outcome]:
-        """Write a request at once; the outcome is there at the `deadline` at the latest. Cancelling it closes.
-
-        `began` is when the attempt began, like the deadline in seconds of `time.monotonic`; `body_bytes_kept` and
-        `headers_only` are as in `AnswerParser.expect`.
+    def exchange(self, request: Request, head: bytes, began: float) -> asyncio.Future[Outcome]:
+        """Write a request at once, which has its body after the `head`; the outcome is there within its time-out,
+        counted from when the attempt `began`, in seconds of `time.monotonic`. Cancelling it closes.
         """
-        self._answer.expect(body_bytes_kept=body_bytes_kept, headers_only=headers_only)
-        self._began = began
-        self._outcome = outcome = self._loop.create_future()
-        outcome.add_done_callback(self._on_cancelled)
-        self._deadline = deadline
-        if self._timer is None or deadline < self._timer_due:
-            self._set_timer()
-        self._written = 0
+        outcome = self._expect(request, began)
         if self._transport.is_closing():
             # A consumer may have closed a new connection already.
             self._end(CUT["send"])
         else:
-            self._written = len(head) + len(body)
+            self._written = len(head) + len(request.body)
             # One system call, and no copy of the body.
-            self._transport.writelines((head, body))
+            self._transport.writelines((head, request.body))
         return outcome
 
-    async def carry_out(
-        self, script: Script, *, began: float, deadline: float, body_bytes_kept: int, headers_only: bool
-    ) -> Outcome:
+    async def carry_out(self, request: Request, script: Script, began: float) -> Outcome:
         """Send a request as the script says, and bring back what came of it; see `exchange`."""
         self._script, self._unwritten, self._news = script, True, asyncio.Event()
-        outcome = self.exchange(
-            b"", b"", began=began, deadline=deadline, body_bytes_kept=body_bytes_kept, headers_only=headers_only
-        )
+        outcome = self._expect(request, began)
+        if self._transport.is_closing():
+            self._end(CUT["send"])
         try:
             await self._write_pieces(script, outcome)
             if not outcome.done():
@@ -157,6 +144,17 @@ class Connection(asyncio.Protocol):
         self._buffered_bytes = 0
         self._tell()
 
+    def _expect(self, request: Request, began: float) -> asyncio.Future[Outcome]:
+        self._answer.expect(request.response_body_bytes_kept, headers_only=request.method == "HEAD")
+        self._began = began
+        self._written = 0
+        self._deadline = deadline = began + request.timeout / 1_000
+        if self._timer is None or deadline < self._timer_due:
+            self._set_timer()
+        self._outcome = outcome = self._loop.create_future()
+        outcome.add_done_callback(self._on_cancelled)
+        return outcome
+
     # Writing in pieces
 
     async def _write_pieces(self, script: Script, outcome: asyncio.Future[Outcome]) -> None:
@@ -220,11 +218,11 @@ class Connection(asyncio.Protocol):
         future = self._settle()
         if future is not None and not future.done():
             future.remove_done_callback(self._on_cancelled)
-            # A transport that is lost has forgotten what was unwritten, which was so much at most.
-            unwritten = self._buffered_bytes and (self._transport.get_write_buffer_size() or self._buffered_bytes)
-            measured = Measured(
-                self._written - unwritten, self._answer.bytes_received, int((now - self._began) * 1_000_000)
-            )
+            sent = self._written
+            if self._buffered_bytes:
+                # A transport that is lost has forgotten what was unwritten, which was so much at most.
+                sent -= self._transport.get_write_buffer_size() or self._buffered_bytes
+            measured = Measured(sent, self._answer.bytes_received, int((now - self._began) * 1_000_000))
             future.set_result(msgspec.structs.replace(outcome, measured=measured))
         if reusable and not self._transport.is_closing():
             self.idle_since = now

@@ -62,14 +62,15 @@ class WireTransport:
         if request.faults:
             return self._task(self._send_with_faults(request, script(request)))
         address, head = encode_head(request.method, request.url, request.headers)
-        self._prepare_for(address)
+        if address.tls:
+            self._prepare_for(address)
         head = b"%b%d\r\n\r\n" % (head, len(request.body))
         began = time.monotonic()
         # A connection idle for longer than that is not used again.
         connection = self._take_idle((address.tls, address.host, address.port), began - IDLE_SECONDS_MAX)
-        if connection is not None:
-            return _exchange(connection, request, head, began)
-        return self._task(self._send_anew(address, request, head, began))
+        if connection is None:
+            return self._task(self._send_anew(address, request, head, began))
+        return connection.exchange(request, head, began)
 
     async def aclose(self) -> None:
         """Cancel what is under way, close all connections and wait until they are closed."""
@@ -108,7 +109,7 @@ class WireTransport:
         idle = self._idle.setdefault((address.tls, address.host, address.port), [])
         make_connection = partial(Connection, connections=self._open, idle=idle)
         context = self._context if address.tls else None
-        seconds = _deadline(request, began) - time.monotonic()
+        seconds = began + request.timeout / 1_000 - time.monotonic()
         connection = await dial(address, make_connection, context, seconds, self.targets)
         if isinstance(connection, NoAnswer | TimedOut):
             measured = Measured(0, 0, int((time.monotonic() - began) * 1_000_000))
@@ -120,7 +121,7 @@ class WireTransport:
     async def _send_anew(self, address: Address, request: Request, head: bytes, began: float) -> Outcome:
         connection = await self._connect(address, request, began)
         if isinstance(connection, Connection):
-            return await _exchange(connection, request, head, began)
+            return await connection.exchange(request, head, began)
         return connection
 
     async def _send_with_faults(self, request: Request, script: Script) -> Outcome:
@@ -135,28 +136,7 @@ class WireTransport:
         connection = kept if kept is not None and kept.usable else await self._connect(address, request, began)
         if not isinstance(connection, Connection):
             return connection
-        return await connection.carry_out(
-            script,
-            began=began,
-            deadline=_deadline(request, began),
-            body_bytes_kept=request.response_body_bytes_kept,
-            headers_only=request.method == "HEAD",
-        )
-
-
-def _exchange(connection: Connection, request: Request, head: bytes, began: float) -> asyncio.Future[Outcome]:
-    return connection.exchange(
-        head,
-        request.body,
-        began=began,
-        deadline=_deadline(request, began),
-        body_bytes_kept=request.response_body_bytes_kept,
-        headers_only=request.method == "HEAD",
-    )
-
-
-def _deadline(request: Request, began: float) -> float:
-    return began + request.timeout / 1_000
+        return await connection.carry_out(request, script, began)
 
 
 async def wait_until_reachable(url: str, timeout: int) -> bool:

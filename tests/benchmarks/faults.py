@@ -57,16 +57,9 @@ class BareExporter(Exporter):
 class BareConnection(connection.Connection):
     """Follows no script, and measures nothing."""
 
-    def exchange(
-        self, head: bytes, body: bytes, *, began: float, deadline: float, body_bytes_kept: int, headers_only: bool
-    ) -> asyncio.Future[Outcome]:
-        self._answer.expect(body_bytes_kept=body_bytes_kept, headers_only=headers_only)
-        self._outcome = outcome = self._loop.create_future()
-        outcome.add_done_callback(self._on_cancelled)
-        self._deadline = deadline
-        if self._timer is None or deadline < self._timer_due:
-            self._set_timer()
-        self._transport.writelines((head, body))
+    def exchange(self, request: Request, head: bytes, began: float) -> asyncio.Future[Outcome]:
+        outcome = self._expect(request, began)
+        self._transport.writelines((head, request.body))
         return outcome
 
     def data_received(self, data: bytes) -> None:
@@ -97,9 +90,9 @@ class BareTransport(WireTransport):
         head = b"%b%d\r\n\r\n" % (head, len(request.body))
         began = time.monotonic()
         kept = self._take_idle((address.tls, address.host, address.port), began - wire.IDLE_SECONDS_MAX)
-        if kept is not None:
-            return wire._exchange(kept, request, head, began)
-        return self._task(self._send_anew(address, request, head, began))
+        if kept is None:
+            return self._task(self._send_anew(address, request, head, began))
+        return kept.exchange(request, head, began)
 
 
 async def deliver(url: str, *, bare: bool = False, declared: bool = False) -> tuple[float, float]:
