@@ -21,6 +21,7 @@ from collections.abc import Callable
 import msgspec
 
 from mockcampaign.compliance.account import AccountSource
+from mockcampaign.compliance.allowance import Allowance
 from mockcampaign.compliance.baseline import essence, gone
 from mockcampaign.compliance.catalogue import CATALOGUE
 from mockcampaign.compliance.examination import Examination, Examiner
@@ -34,6 +35,7 @@ from mockcampaign.report.results import (
     Deliveries,
     RunResult,
     ScenarioResult,
+    deliveries_of,
     run_result,
     scenario_result,
 )
@@ -64,6 +66,7 @@ async def check(
         settings=settings,
         source=source,
         state=state,
+        allowance=Allowance(settings.events_max(swept=swept)),
         told=lambda examination: told(examination.finding),
     )
     await examiner.run()
@@ -120,12 +123,22 @@ def check_result(
     return msgspec.structs.replace(
         whole,
         compliant=whole.compliant and trouble is None,
+        deliveries=deliveries_of(_sent(examinations, whole.deliveries)),
         rules=rules,
         headline=headline(rules),
         swept=None if swept is None else swept.describe(),
         gone=gone(settings.known, rules, [rule.id for rule in CATALOGUE]),
         trouble=trouble,
     )
+
+
+def _sent(examinations: list[Examination], told: Deliveries) -> Counter[str]:
+    """What the journals tell of, and what was sent besides."""
+    found = Counter(msgspec.structs.asdict(told))
+    for examination in examinations:
+        for part in (examination, *(varied for _, varied in examination.varied)):
+            found.update(part.besides)
+    return found
 
 
 def headline(rules: list[Finding]) -> str:

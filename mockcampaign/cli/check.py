@@ -59,6 +59,7 @@ class _Names(click.ParamType[tuple[str, ...]]):
 @click.option("--rules", type=_Names(), default=(), metavar="ID,…", help="Only these rules or families.")
 @click.option("--skip", type=_Names(), default=(), metavar="ID,…", help="Not these rules or families.")
 @click.option("--examples", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Per generated rule.")
+@click.option("--events", type=click.IntRange(1), metavar="N", help="How many events it makes at most.")
 @click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="The sender's time-out.")
 @click.option("--settle", type=DurationType(), default="0s", help="How long the account may lag behind, such as 5s.")
 @click.option("--budget", type=DurationType(), default="2m", show_default=True, help="How long all may take.")
@@ -103,11 +104,12 @@ def check(
     """Examine the consumer at URL, rule by rule (`mockcampaign rules` lists them)."""
     from mockcampaign.check import check_result
     from mockcampaign.compliance.account import AccountSource, CommandAccount, UrlAccount
+    from mockcampaign.compliance.allowance import Allowance
     from mockcampaign.compliance.baseline import read_baseline
     from mockcampaign.compliance.examination import Examination, Examiner
     from mockcampaign.compliance.generating import nothing_written
     from mockcampaign.compliance.probe import Probe, check_jmespath
-    from mockcampaign.compliance.settings import CLIENT_IDS, EVENTS, MAILING_IDS, Settings
+    from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Settings
     from mockcampaign.compliance.state import UrlState
     from mockcampaign.compliance.sweep import Swept, sweep
     from mockcampaign.events.fields import FIELDS
@@ -180,9 +182,18 @@ def check(
         await playing.wait_for_consumer(url, wait_for_consumer)
         async with wire(ca_file, not insecure) as transport:
             source, state = account(transport), end_state(transport)
-            examiner = Examiner(url, transport=transport, settings=settings, source=source, state=state, told=told)
+            allowance = Allowance(settings.events_max(swept=swept))
+            examiner = Examiner(
+                url,
+                transport=transport,
+                settings=settings,
+                source=source,
+                state=state,
+                allowance=allowance,
+                told=told,
+            )
             if not quiet:
-                bounds = f"at most {format_duration(settings.budget)} and some {EVENTS:,} events"
+                bounds = f"at most {format_duration(settings.budget)} and {counted(allowance.most, 'event')}"
                 ids = f"clients from {CLIENT_IDS.start} and mailings from {MAILING_IDS.start} on"
                 click.echo(f"{counted(len(examiner.rules), 'rule')}, {bounds}, of {ids}\n")
             await examiner.run()

@@ -15,6 +15,7 @@ import msgspec
 
 from mockcampaign.campaign import Campaign, FaultInForce
 from mockcampaign.compliance.account import AccountSource, Found, UrlAccount
+from mockcampaign.compliance.allowance import Allowance
 from mockcampaign.compliance.commands import parsed, printed
 from mockcampaign.compliance.history import History
 from mockcampaign.compliance.probe import Probe, canonical, events_in
@@ -22,7 +23,7 @@ from mockcampaign.compliance.processed import Difference, difference, sent_event
 from mockcampaign.compliance.rule import NEEDS, Event, NotExercised
 from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Lengths, Settings, Variation
 from mockcampaign.compliance.state import States, StateSource
-from mockcampaign.compliance.tally import tally
+from mockcampaign.compliance.tally import sums, tally
 from mockcampaign.compliance.transcript import Sent, Transcript
 from mockcampaign.engine.journal import Attempted, Happened, Probed, Requested, serials_in
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
@@ -64,6 +65,8 @@ RESTART_TIMEOUT = 30_000
 SETTLE_POLL = 50
 """Milliseconds between two looks at an account that may still change."""
 
+_IN_EACH_EVENT = b'"mailId"'
+
 _CLIENTS = tuple(dict.fromkeys(client for _, (_, client) in values.MAILBOXES))
 
 
@@ -102,6 +105,7 @@ class Bench:
         state: StateSource | None,
         shown_fields: frozenset[str],
         setbacks: list[tuple[Event, ...]],
+        allowance: Allowance,
         policy: Policy | None = None,
     ) -> None:
         """`start` in milliseconds since 1970; `number` is the rule's own, below `PACE`.
@@ -120,6 +124,7 @@ class Bench:
             "state": state,
             "shown_fields": shown_fields,
             "setbacks": setbacks,
+            "allowance": allowance,
             "policy": policy,
         }
         self.rule_id = rule_id
@@ -136,6 +141,9 @@ class Bench:
         self.random = random.Random(f"check:{settings.seed}:{rule_id}")
         self.shown_fields = shown_fields
         self.setbacks = setbacks
+        self.besides: Counter[str] = Counter()
+        """What benches like this one have sent, of which its journal does not tell: sums as `sums` names them."""
+        self._allowance = allowance
         self._transport = transport
         self.source = source
         self.state = state
@@ -156,8 +164,12 @@ class Bench:
         self._count_before: int | None = None
 
     def another(self, number: int) -> Bench:
-        """A bench like this one at its start, with recipients and mails of its own."""
+        """A bench like this one at its start, with recipients and mails of its own. `count_in` what it has sent."""
         return Bench(f"{self.rule_id}:{number}", **self._made_with)
+
+    def count_in(self, other: Bench) -> None:
+        """What another one has sent counts as well, though no journal is kept of it."""
+        self.besides += sums(other.campaign.journal.entries)
 
     @property
     def variation(self) -> Variation | None:
@@ -297,6 +309,7 @@ class Bench:
     def emit(self, events: Sequence[Event], number: int = 0, *, created: int | None = None) -> None:
         """Let these events happen, exactly."""
         webhook = self.webhook(number)
+        self._allowance.take(len(events))
         self._mail_ids.update(event["mailId"] for event in events if isinstance(event.get("mailId"), str))
         self.history.emitted(webhook, events)
         self.campaign.emit_events(webhook.type, events, client_id=webhook.client_id, created=created)
@@ -310,6 +323,7 @@ class Bench:
         if self._companion is None:
             self._companion = self._new_webhook(ACCOMPANYING, self.type)
         events = self.events(3)
+        self._allowance.take(len(events))
         self._mail_ids.update(event["mailId"] for event in events)
         self.history.emitted(self._companion, events)
         self.campaign.emit_events(self.type, events, client_id=self._companion.client_id)
@@ -499,6 +513,7 @@ class Bench:
         It has a connection of its own where there are connections, unless the rule is about what follows on the same
         one: a consumer that refuses it without reading its body would take the rest of it for the next request.
         """
+        self._allowance.take(body.count(_IN_EACH_EVENT))
         self.history.complete = False
         timeout = self.settings.timeout
         sent = Sent(body=body, faults=faults, timeout=timeout, method=method, credentials=credentials)

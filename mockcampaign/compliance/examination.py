@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from mockcampaign.compliance.account import AccountSource
+from mockcampaign.compliance.allowance import Allowance
 from mockcampaign.compliance.baseline import essence
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.catalogue import ACCOUNT, BASICS, CATALOGUE, FAMILIES
@@ -18,6 +20,7 @@ from mockcampaign.compliance.rule import BEHAVIOURS, NEEDS, Event, Examined, Nee
 from mockcampaign.compliance.rules import Finding, Judgement
 from mockcampaign.compliance.settings import Settings
 from mockcampaign.compliance.state import StateSource
+from mockcampaign.compliance.tally import sums
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Attempted, Entry
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
@@ -44,6 +47,8 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     """The journal of its sender; None where it was not even begun."""
     webhooks: dict[str, int] = {}
     """Ids by name."""
+    besides: dict[str, int] = {}
+    """Sums of what was sent besides, of which no journal is kept, as `tally.sums` names them."""
     varied: tuple[tuple[str, Examination], ...] = ()
     """The same under other assumptions about the sender, by what is assumed."""
 
@@ -78,9 +83,13 @@ class Examiner:
         settings: Settings,
         source: AccountSource | None,
         state: StateSource | None = None,
+        allowance: Allowance | None = None,
         told: Callable[[Examination], None] = lambda examination: None,
     ) -> None:
-        """`told` is called with each result. Raises `InvalidInputError` as `select` does."""
+        """`told` is called with each result. `allowance` is the whole check's, where this is only a part of it.
+
+        Raises `InvalidInputError` as `select` does.
+        """
         self.rules = select(settings)
         self.examinations: list[Examination] = []
         self._url = url
@@ -93,6 +102,8 @@ class Examiner:
         self._stopwatch = Stopwatch()
         self._shown_fields = frozenset(settings.probe_fields)
         self._setbacks: list[tuple[Event, ...]] = []
+        self.allowance = Allowance(settings.events_max()) if allowance is None else allowance
+        self._besides: Counter[str] = Counter()
 
     @property
     def milliseconds(self) -> int:
@@ -114,6 +125,8 @@ class Examiner:
                 self._add(rule, stopped[0], stopped[1])
             elif (ground := self._lost_ground(rule)) is not None:
                 self._add(rule, "not-exercised", f"rests on {ground}, which is violated")
+            elif self.allowance.reached is not None:
+                self._add(rule, "not-exercised", str(self.allowance.reached))
             elif self._left() <= 0:
                 budget = format_duration(self._settings.budget)
                 self._add(rule, "could-not-tell", f"not reached within the budget of {budget} (--budget)")
@@ -150,6 +163,8 @@ class Examiner:
             held = await bench.events_held() if delivery.accepted else []
         except NotExercised:
             return
+        finally:
+            self._besides += sums(bench.campaign.journal.entries)
         if held:
             shown = {name for name in self._shown_fields if held[0].get(name) == event.get(name)}
             self._shown_fields = frozenset(shown | {"mailId"})
@@ -192,6 +207,7 @@ class Examiner:
             state=self._state,
             shown_fields=self._shown_fields,
             setbacks=self._setbacks,
+            allowance=self.allowance,
         )
 
     async def _examine(self, rule: Rule) -> tuple[Judgement, str] | None:
@@ -268,7 +284,9 @@ class Examiner:
         known = wrong and any(one.matches(finding) for one in self._settings.known)
         finding = msgspec.structs.replace(finding, known=known)
         webhooks = {} if bench is None else bench.webhook_ids
-        examination = Examination(rule=rule, finding=finding, entries=entries, webhooks=webhooks)
+        besides = self._besides if bench is None else self._besides + bench.besides
+        self._besides = Counter()
+        examination = Examination(rule=rule, finding=finding, entries=entries, webhooks=webhooks, besides=besides)
         self.examinations.append(examination)
         self._told(examination)
 

@@ -15,6 +15,8 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.errors import HypothesisException, NoSuchExample
 from hypothesis.strategies import SearchStrategy
 
+from mockcampaign.compliance.allowance import BoundReachedError
+
 Drawn = TypeVar("Drawn")
 Found = TypeVar("Found")
 
@@ -42,15 +44,21 @@ async def smallest(
 ) -> tuple[Drawn, Found] | None:
     """The smallest drawn value of which `ask` finds something, and what it finds; None where it never does.
 
-    Where it finds something now and nothing then, the value that it found something of last will have to do.
+    Where it finds something now and nothing then, the value that it found something of last will have to do; so it
+    will where no more events may be made. Raises `BoundReachedError` where that is so before anything was found.
     """
     loop = asyncio.get_running_loop()
+    bound: BoundReachedError | None = None
     last: tuple[Drawn, Found] | None = None
     stopped = False
 
     async def remember(drawn: Drawn) -> bool:
-        nonlocal last
-        found = await ask(drawn)
+        nonlocal last, bound, stopped
+        try:
+            found = await ask(drawn)
+        except BoundReachedError as error:
+            bound, stopped = error, True
+            return False
         if found is not None:
             last = drawn, found
         return found is not None
@@ -58,7 +66,10 @@ async def smallest(
     def is_found(drawn: Drawn) -> bool:
         if stopped:
             raise _Stopped
-        return asyncio.run_coroutine_threadsafe(remember(drawn), loop).result()
+        found = asyncio.run_coroutine_threadsafe(remember(drawn), loop).result()
+        if stopped:
+            raise _Stopped
+        return found
 
     def find() -> tuple[Drawn] | None:
         try:
@@ -86,6 +97,8 @@ async def smallest(
         stopped = True
     if found is not None:
         await remember(found[0])
+    if bound is not None and last is None:
+        raise bound
     return last
 
 

@@ -17,8 +17,11 @@ MAILING_IDS = range(910_000_000_000, 911_000_000_000)
 """Mailing ids of the same."""
 
 
-EVENTS = 20_000
-"""About so many events does a check send, with the usual number of examples."""
+EVENTS, EVENTS_FOR_EXAMPLE = 30_000, 500
+"""At most so many events does a check make, whatever the consumer does, and so many more for each example.
+
+A consumer without a bug gets about half of them; the rest is for reducing what fails.
+"""
 
 
 class Lengths(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a violated "should" rule fails the check, and a "must" rule that was not exercised leaves it open."""
     examples: int = 20
     """How many cases a rule generates that generates them."""
+    events: int | None = None
+    """How many events it may make at most; None: as many as `EVENTS` says, and twice as many with a sweep."""
     timeout: int = 10 * SECOND
     """How long the consumer may take for an answer."""
     settle: int = 0
@@ -81,3 +86,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What is assumed otherwise than usual."""
     restart_command: str | None = None
     """Kills the consumer and starts it again, for the rules that need it."""
+
+    def events_max(self, *, swept: bool = False) -> int:
+        """How many events the whole check makes at most; `swept` says whether it is with a sweep."""
+        usual = EVENTS + EVENTS_FOR_EXAMPLE * self.examples
+        return self.events or usual * (1 + swept)

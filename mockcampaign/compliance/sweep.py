@@ -104,7 +104,9 @@ async def sweep(
         varied = msgspec.structs.replace(
             settings, seed=settings.seed + number, rules=rules, skip=(), variation=variation, budget=budget
         )
-        other = Examiner(url, transport=transport, settings=varied, source=source, state=state)
+        other = Examiner(
+            url, transport=transport, settings=varied, source=source, state=state, allowance=examiner.allowance
+        )
         try:
             await other.run()
         except CouldNotTellError:

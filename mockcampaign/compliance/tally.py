@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from mockcampaign.engine.journal import Attempted, Discarded, Entry, Happened, serials_in
+from mockcampaign.engine.journal import Attempted, Discarded, Entry, Happened, WebhookChanged, serials_in
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,3 +56,17 @@ def tally(entries: Sequence[Entry], webhook_ids: Iterable[int]) -> Tally:
                 continue
         account.evidence.append(position)
     return account
+
+
+def sums(entries: Sequence[Entry]) -> Counter[str]:
+    """Of all webhooks together: `attempts`, `modelled` ones not among them, and events `delivered`, `discarded` and
+    `pending`."""
+    found: Counter[str] = Counter()
+    for webhook_id in {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}:
+        account = tally(entries, [webhook_id])
+        found["attempts"] += account.attempts - account.modelled
+        found["modelled"] += account.modelled
+        found["delivered"] += len(account.delivered)
+        found["discarded"] += len(account.discarded)
+        found["pending"] += len(account.pending)
+    return found

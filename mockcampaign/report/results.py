@@ -5,14 +5,14 @@ This is a published format: `FORMAT` counts its versions, and fields are only ev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from mockcampaign.compliance.rules import Finding, Judgement
-from mockcampaign.compliance.tally import tally
-from mockcampaign.engine.journal import Began, Entry, WebhookChanged
+from mockcampaign.compliance.tally import sums
+from mockcampaign.engine.journal import Began, Entry
 
 FORMAT = 1
 
@@ -70,6 +70,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     rules: list[Finding]
     """The worst finding of each rule; its evidence refers to the journal of the scenario that `actual` names."""
     deliveries: Deliveries
+    """All that was sent: of a compliance check also the histories that were tried, of which no journal here tells."""
     scenarios: list[ScenarioResult]
     headline: str | None = None
     """What a compliance check came to, in one sentence; None for runs of scenarios."""
@@ -102,9 +103,6 @@ def scenario_result(
         verdict = "violated"
     elif trouble is not None or any(finding.outcome == "could-not-tell" for finding in findings):
         verdict = "could-not-tell"
-    account = {
-        entry.webhook_id: tally(journal, [entry.webhook_id]) for entry in journal if isinstance(entry, WebhookChanged)
-    }
     return ScenarioResult(
         name=name,
         file=file,
@@ -118,16 +116,15 @@ def scenario_result(
         webhooks=webhooks,
         rules=rules,
         expectations=expectations,
-        deliveries=Deliveries(
-            attempts=sum(one.attempts - one.modelled for one in account.values()),
-            delivered=sum(len(one.delivered) for one in account.values()),
-            discarded=sum(len(one.discarded) for one in account.values()),
-            pending=sum(len(one.pending) for one in account.values()),
-            modelled=sum(one.modelled for one in account.values()),
-        ),
+        deliveries=deliveries_of(sums(journal)),
         journal=journal,
         strict=strict,
     )
+
+
+def deliveries_of(found: Mapping[str, int]) -> Deliveries:
+    """The sums, as `compliance.tally.sums` names them."""
+    return Deliveries(**{field: found.get(field, 0) for field in Deliveries.__struct_fields__})
 
 
 def violates(finding: Finding, scenario: ScenarioResult) -> bool:

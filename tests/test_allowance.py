@@ -1,0 +1,167 @@
+"""A check makes no more events than it says, and counts all that it sends."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import strategies as st
+from test_check import EVENTS, NOW
+
+from mockcampaign.check import check_result
+from mockcampaign.cli import cli
+from mockcampaign.compliance.account import UrlAccount
+from mockcampaign.compliance.allowance import Allowance, BoundReachedError
+from mockcampaign.compliance.catalogue import histories
+from mockcampaign.compliance.examination import Examiner
+from mockcampaign.compliance.settings import Settings
+from mockcampaign.model import Fault, Outcome, Request
+from mockcampaign.report.results import RunResult
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.serving import served
+from mockcampaign.transport.inprocess import AsgiTransport
+
+
+class Counted:
+    """A transport that counts what goes over it."""
+
+    def __init__(self, bug: str | None) -> None:
+        self.events: set[bytes] = set()
+        """Each once, however often it comes."""
+        self.posts = 0
+        self._transport = AsgiTransport(consumer_app(bug))
+
+    @property
+    def faults(self) -> frozenset[type[Fault]]:
+        return self._transport.faults
+
+    async def send(self, request: Request) -> Outcome:
+        if request.method != "GET":
+            self.posts += 1
+        # Also of lists that are cut, or of another shape.
+        self.events.update(re.findall(rb'\{[^{}]*"mailId"[^{}]*(?:\{[^{}]*(?:\{[^{}]*\})?\})?[^{}]*', request.body))
+        return await self._transport.send(request)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+def examined(bug: str | None, **settings: Any) -> tuple[RunResult, Counted, Allowance]:
+    async def run() -> tuple[RunResult, Counted, Allowance]:
+        transport = Counted(bug)
+        try:
+            source = UrlAccount(EVENTS, transport, timeout=5_000)
+            chosen = Settings(**({"now": NOW, "seed": 1} | settings))
+            examiner = Examiner("http://app/hook", transport=transport, settings=chosen, source=source)
+            await examiner.run()
+            return check_result(examiner.examinations, "http://app/hook", chosen), transport, examiner.allowance
+        finally:
+            await transport.aclose()
+
+    return asyncio.run(run())
+
+
+def test_what_is_taken_is_counted_until_there_is_no_more() -> None:
+    allowance = Allowance(5)
+    allowance.take(4)
+    allowance.take(0)
+    with pytest.raises(BoundReachedError, match=r"^the bound of 5 events is reached \(--events\)$"):
+        allowance.take(2)
+    with pytest.raises(BoundReachedError):
+        allowance.take(1)  # which would be left; but what needed more has not been examined
+    assert allowance.made == 4
+    exact = Allowance(5)
+    exact.take(5)
+    assert (exact.made, exact.reached) == (5, None)
+
+
+RULES = ("answers-200", "takes-every-size", "refuses-unreadable")
+
+
+def test_one_event_too_few_leaves_a_rule_unexercised() -> None:
+    _, _, unbounded = examined(None, rules=RULES)
+    needed = unbounded.made
+    for bound in (needed - 1, needed, needed + 1):
+        result, sent, allowance = examined(None, rules=RULES, events=bound)
+        outcomes = [finding.outcome for finding in result.rules]
+        assert outcomes == ["pass", "pass", "pass" if bound >= needed else "not-exercised"]
+        assert len(sent.events) <= allowance.made <= bound
+        if bound < needed:
+            assert result.rules[-1].reason == f"the bound of {bound} events is reached (--events)"
+
+
+@pytest.mark.parametrize("bug", [None, "takes-columns-from-first-event", "forgets-what-came-back"])
+@pytest.mark.parametrize("bound", [1, 10, 99, 640, 2_000])
+def test_never_more_than_that(bug: str | None, bound: int) -> None:
+    result, sent, allowance = examined(bug, events=bound, skip=("drains-backlog", "keeps-answering"))
+    assert len(sent.events) <= allowance.made <= bound
+    assert allowance.reached is not None
+    last = result.rules[-3:]
+    assert {finding.outcome for finding in last} == {"not-exercised"}
+    assert {"pass", "fail"} & {finding.outcome for finding in result.rules} or bound == 1
+    reached = [finding for finding in result.rules if finding.reason == str(allowance.reached)]
+    assert reached
+    after = result.rules[result.rules.index(reached[0]) :]
+    assert {finding.outcome for finding in after} == {"not-exercised"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "bug"),
+    [("takes-generated-lists", "takes-columns-from-first-event"), ("survives-histories", "forgets-what-came-back")],
+)
+def test_what_was_found_before_the_bound_is_told_though_it_is_not_the_smallest(rule: str, bug: str) -> None:
+    """Where the events end while a failure is reduced, it is a failure all the same."""
+    _, _, unbounded = examined(bug, rules=(rule,))
+    found = 0
+    for part in (0.9, 0.7, 0.5):
+        result, _, allowance = examined(bug, rules=(rule,), events=int(unbounded.made * part))
+        assert allowance.reached is not None
+        [finding] = result.rules
+        assert finding.outcome in ("fail", "not-exercised")
+        if finding.outcome == "fail":
+            found += 1
+            assert finding.reproduce is not None
+            assert (finding.reproduce.scenario is None) != (finding.reproduce.without_scenario is None)
+    assert found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", [None, "takes-columns-from-first-event"])
+def test_a_whole_check_has_room_for_reducing_what_fails(bug: str | None) -> None:
+    result, sent, allowance = examined(bug)
+    assert allowance.reached is None
+    assert len(sent.events) <= allowance.made <= allowance.most * 0.6
+    assert not [finding.reason for finding in result.rules if "bound" in (finding.reason or "")]
+
+
+def test_more_examples_have_more_events_and_a_sweep_twice_as_many() -> None:
+    assert Settings(now=0, examples=20).events_max() == 40_000
+    assert Settings(now=0, examples=100).events_max() == 80_000
+    assert Settings(now=0, examples=20).events_max(swept=True) == 80_000
+    assert Settings(now=0, events=7).events_max(swept=True) == 7
+
+
+def test_the_bound_is_said_before_anything_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    with served(consumer_app()) as url:
+        arguments = ["check", f"{url}/hook", "--rules", "answers-200,takes-every-size", "--events", "50"]
+        status: int = cli.main(arguments, standalone_mode=False)
+    printed = capsys.readouterr().out
+    assert status == 0
+    assert printed.startswith("2 rules, at most 2m and 50 events, of clients from 900000000000 and mailings from ")
+    assert "the bound of 50 events is reached (--events)" in printed
+
+
+def test_histories_are_in_the_totals(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = histories.GoWrong("lost-ack", {})
+    # No outages, in which attempts reach nobody.
+    steps = st.sampled_from([histories.Happen(1), histories.Happen(3), lost])
+    monkeypatch.setattr(histories, "_HISTORIES", st.lists(steps, min_size=1, max_size=6))
+    result, sent, _ = examined(None, rules=("survives-histories",), examples=5)
+    [scenario] = result.scenarios
+    assert result.rules[0].outcome == "pass"
+    assert sent.posts == result.deliveries.attempts > scenario.deliveries.attempts + 20
+    assert result.deliveries.delivered == len(sent.events)
+    assert msgspec.json.decode(msgspec.json.encode(result))["deliveries"]["attempts"] == sent.posts
