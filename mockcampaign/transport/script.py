@@ -86,7 +86,7 @@ def script(request: Request) -> Script:
         reset=cut is not None and cut.ending == "rst",
         dropped=None if lost is None else lost.dropped,
         fresh=fresh,
-        idle=None if idle is None or fresh else idle.idle,
+        idle=None if idle is None else idle.idle,
         reusable=not fresh and not _speaks_http_1_0(request),
     )
 
