@@ -27,7 +27,7 @@ def test_every_sequence_of_outcomes(outcomes: tuple[bool, ...]) -> None:
     box = outbox(policy=Policy(batch_events_max=1), holding=events(5))
     now, expected_serial, expected_number = START, 1, 1
     for accepted in outcomes:
-        assert box.next_at() == now
+        assert box.next_at(0) == now
         attempt = start(box, now)
         assert (serials(attempt.events), attempt.number) == ([expected_serial], expected_number)
         assert box.start(now) is None, "at most one request in flight"
@@ -114,7 +114,7 @@ def test_nothing_starts_while_deactivated_and_everything_resumes() -> None:
     box.deactivate()
     assert box.start(START) is None
     assert box.idle
-    assert box.next_at() == START + 3 * DAY
+    assert box.next_at(0) == START + 3 * DAY
     box.activate(START + HOUR)
     assert start(box, START + HOUR).number == 1
 
@@ -126,7 +126,7 @@ def test_a_resumed_retry_keeps_its_moment_if_that_is_to_come(resumed_after: int,
     box.finish(False, START)
     box.deactivate()
     box.activate(START + resumed_after)
-    assert box.next_at() == START + due_after
+    assert box.next_at(0) == START + due_after
 
 
 def test_deleting_gives_up_all_that_waits() -> None:
@@ -135,7 +135,7 @@ def test_deleting_gives_up_all_that_waits() -> None:
     box.finish(False, START)
     box.deactivate()
     assert serials(box.delete()) == [1, 2, 3]
-    assert (box.state, box.pending, box.next_at()) == (IDLE, [], None)
+    assert (box.state, box.pending, box.next_at(0)) == (IDLE, [], None)
 
 
 @pytest.mark.parametrize(("accepted", "given_up"), [(True, []), (False, [1])])

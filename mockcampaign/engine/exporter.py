@@ -417,9 +417,10 @@ class Exporter:
         """The attempts to make at this moment, in the order in which they fell due."""
         now = self.clock.now
         attempts: list[Attempt] = []
-        for repeat in self._repeats:
-            self._start_repeat(repeat, attempts)
-        self._repeats.clear()
+        if self._repeats:
+            for repeat in self._repeats:
+                self._start_repeat(repeat, attempts)
+            self._repeats.clear()
         for outbox in self._ready:
             faults: tuple[Fault, ...] = ()
             if (self._outages or self._faults.declared) and outbox.starts(now):
@@ -625,14 +626,9 @@ class Exporter:
             outbox.held = False
 
     def _arrange(self, outbox: Outbox) -> None:
-        at = outbox.next_at()
-        if at is None or at == outbox.wake_at:
-            return
+        at = outbox.next_at(self.clock.now)
         # An earlier arrangement stays on the clock; it is passed over because `wake_at` no longer names its moment.
-        now = self.clock.now
-        if at < now:
-            at = now
-        if at != outbox.wake_at:
+        if at is not None and at != outbox.wake_at:
             outbox.wake_at = at
             self.clock.add(at, outbox)
 

@@ -251,12 +251,11 @@ class Journal:
     ) -> None:
         """Add an attempt, as part of the entry before it where it only repeats that."""
         known = self._growing.get(webhook_id)
-        if known is not None:
-            position, entry, entry_events, entry_faults = known
+        if known is not None and known[2] is events:
+            position, entry, _, entry_faults = known
             interval = started_at - entry.at if entry.count == 1 else entry.interval
             if (
                 position >= self._dropped
-                and events is entry_events
                 and number == entry.first_number + entry.count
                 and started_at == entry.at + interval * entry.count
                 and took == entry.took

@@ -189,14 +189,17 @@ class Outbox:
         """Whether nothing will be sent unless something new happens."""
         return self._state is IDLE or not (self._activated or isinstance(self._state, Attempt))
 
-    def next_at(self) -> int | None:
-        """When to look again: the due moment or the next expiry, whichever is earlier; None if neither will come."""
+    def next_at(self, now: int) -> int | None:
+        """When to look again: the due moment or the next expiry, whichever is earlier, but not before now; None if
+        neither will come."""
         state = self._state
         at = None
         age_max = self._policy.event_age_max
         if isinstance(state, Due):
             if self._activated and not self.held:
                 at = state.at
+                if at <= now:
+                    return now
             if state.events:
                 expiry = state.events[0].created + age_max
                 if at is None or expiry < at:
@@ -206,7 +209,7 @@ class Outbox:
             expiry = first.created + age_max
             if at is None or expiry < at:
                 at = expiry
-        return at
+        return now if at is not None and at < now else at
 
     def accept(self, lists: Sequence[Events], now: int) -> None:
         """Take over events, ordered by creation, that happened while the webhook was activated: due at once.

@@ -210,12 +210,16 @@ class Connection(asyncio.Protocol):
     def _on_cancelled(self, future: asyncio.Future[Outcome]) -> None:
         # Only a cancellation leads here: every other end takes this callback away first.
         if future is self._outcome:
-            self._settle()
+            self._outcome = None
+            if self._script is not None:
+                self._forget_script()
             self._transport.abort()
 
     def _end(self, outcome: Outcome, *, reusable: bool = False, reset: bool = False) -> None:
         now = time.monotonic()
-        future = self._settle()
+        future, self._outcome = self._outcome, None
+        if self._script is not None:
+            self._forget_script()
         if future is not None and not future.done():
             future.remove_done_callback(self._on_cancelled)
             sent = self._written
@@ -233,9 +237,6 @@ class Connection(asyncio.Protocol):
                 lingering.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
 
-    def _settle(self) -> asyncio.Future[Outcome] | None:
-        future, self._outcome = self._outcome, None
-        if self._script is not None:
-            self._tell()
-            self._script, self._news, self._unwritten = None, None, False
-        return future
+    def _forget_script(self) -> None:
+        self._tell()
+        self._script, self._news, self._unwritten = None, None, False
