@@ -18,6 +18,9 @@ DAY = 24 * HOUR
 DEFAULT_CLIENT_ID = 123456789001
 """The client id of the guide's example."""
 
+DEFAULT_USER = DEFAULT_PASSWORD = "mockcampaign"
+"""Of the fake server. Ours, and no secret."""
+
 DEFAULT_START = 1_735_689_600_000
 """2025-01-01T00:00:00Z. A fixed default makes runs repeatable, and lies so far back that no virtual time of a run
 reaches the consumer's future."""

@@ -12,6 +12,7 @@ import pytest
 import requests
 from pytest_httpserver import HTTPServer
 
+from mockcampaign.durations import format_moment
 from mockcampaign.events import Rates
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
@@ -142,6 +143,15 @@ def test_time_moves_only_when_told(server: Server) -> None:
     assert server.control("GET", "/clock").json() == clock
     assert server.control("POST", "/clock/advance", {"by": "1h30m"}).json()["now"] == DEFAULT_START + 3 * HOUR // 2
     assert server.state()["now"] == DEFAULT_START + 3 * HOUR // 2
+
+
+def test_whatever_is_asked_or_done_is_of_the_present_also_if_nothing_fell_due(server: Server) -> None:
+    server.control("PUT", "/clock/speed", {"speed": control.SPEED_MAX})
+    first, second, third = (server.control("GET", path).json()["now"] for path in ("/clock", "/state", "/clock"))
+    assert DEFAULT_START < first < second < third
+    server.create()
+    [webhook] = server.rest("GET", "/webhooks").json()
+    assert webhook["created"] > format_moment(third)
 
 
 def test_speed_can_be_set_and_time_then_moves_by_itself(server: Server, httpserver: HTTPServer, hook: str) -> None:

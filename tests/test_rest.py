@@ -204,6 +204,14 @@ def test_a_json_body_gets_415_and_a_hint(server: Server) -> None:
     assert server.rest("GET", "/webhooks").json() == []
 
 
+def test_an_empty_form_need_not_be_called_one_but_nothing_else_either(server: Server) -> None:
+    assert server.rest("POST", "/smartcampaigns").status_code == 201
+    for sent in ("application/json", "text/plain", "multipart/form-data; boundary=x"):
+        assert server.rest("POST", "/smartcampaigns", headers={"Content-Type": sent}).status_code == 415
+        assert server.rest("POST", "/smartcampaigns", "name=x", headers={"Content-Type": sent}).status_code == 415
+    assert server.rest("GET", "/smartcampaigns").json()["count"] == 1
+
+
 @pytest.mark.parametrize("size", [BODY_BYTES_MAX, BODY_BYTES_MAX + 1])
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_above_the_limit_gets_413(server: Server, size: int, chunked: bool) -> None:

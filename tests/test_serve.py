@@ -35,7 +35,7 @@ class Serving:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         assert process.stdout is not None
-        self.said = [process.stdout.readline().rstrip("\n") for _ in range(5)]
+        self.said = [process.stdout.readline().rstrip("\n") for _ in range(6)]
         found = re.search(r"(https?://\S+)/docs", "\n".join(self.said))
         self.url = "" if found is None else found[1]
 
@@ -94,6 +94,7 @@ def test_it_says_where_everything_is_and_ends_cleanly_with_what_is_pending(tmp_p
         assert server.said == [
             "mockcampaign 0.1.0, time moves only when told; Ctrl-C stops it",
             f"  REST API    {server.url}/rest/{CLIENT}",
+            "  user        mockcampaign, password mockcampaign",
             f"  Swagger UI  {server.url}/docs",
             f"  live page   {server.url}/",
             f"  control     {server.url}/__mockcampaign/",

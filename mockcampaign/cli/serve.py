@@ -9,7 +9,7 @@ import click
 
 from mockcampaign.cli.options import EXISTING_FILE, NEW_FILE, SEED
 from mockcampaign.cli.playing import run_async
-from mockcampaign.policy import DEFAULT_CLIENT_ID
+from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USER
 
 
 @click.command(context_settings={"auto_envvar_prefix": "MOCKCAMPAIGN_SERVE"})
@@ -18,8 +18,8 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID
 @click.option(
     "--client-id", default=DEFAULT_CLIENT_ID, show_default=True, type=click.IntRange(1, 2**63 - 1), help="The client."
 )
-@click.option("--user", default="mockcampaign", show_default=True, help="The client's user.")
-@click.option("--password", default="mockcampaign", show_default=True, help="The user's password.")
+@click.option("--user", default=DEFAULT_USER, show_default=True, help="The client's user.")
+@click.option("--password", default=DEFAULT_PASSWORD, show_default=True, help="The user's password.")
 @click.option("--clients", "clients_file", type=EXISTING_FILE, help="More clients and their users, as YAML.")
 @click.option(
     "--scenario", "scenario_file", type=EXISTING_FILE, help="Create its webhooks and play its steps at the start."

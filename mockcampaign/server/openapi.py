@@ -18,7 +18,7 @@ _ABOUT = """A scriptable test double of the webhook exporter of Optimizely (Epis
 
 Webhooks, users and smart campaigns answer as the vendor's REST API does, with the titles of the vendor's guide.
 *Control* is the double's own. To call the REST API from here, press **Authorize** and give the user name and the
-password that the server was started with."""
+password that the server was started with, which are both `mockcampaign` unless it was told others."""
 
 
 def document(apis: Sequence[Api], client_id: int) -> bytes:

@@ -15,6 +15,7 @@ import msgspec
 
 from mockcampaign import __version__
 from mockcampaign.errors import InvalidInputError, MockcampaignError
+from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
 from mockcampaign.server.accounts import Accounts, User
 from mockcampaign.server.app import server_app
 from mockcampaign.server.clients import load_clients, user_name_problem, users_of
@@ -85,7 +86,7 @@ async def serve(options: Options, say: Say, complain: Say) -> None:
             # a fifth of the speed.
             gc.freeze()
             gc.set_threshold(20_000, 20, 20)
-            say("\n".join(_welcome(url, served, trust)))
+            say("\n".join(_welcome(url, served, _credentials(options), trust)))
 
         await serve_until_signalled(app, listening, tls_files=tls_files, ready=ready, ending=served.closing.set)
         say(_farewell(served))
@@ -169,13 +170,21 @@ def _tls_files(options: Options, stack: contextlib.ExitStack) -> tuple[tuple[str
         raise InvalidInputError(f"--allow-host: no certificate can be made for it: {error}") from None
 
 
-def _welcome(url: str, served: ServedCampaign, trust: Path | None) -> list[str]:
+def _credentials(options: Options) -> str:
+    """What the first client's user logs in with; a password is only shown where everybody knows it."""
+    if (options.user, options.password) == (DEFAULT_USER, DEFAULT_PASSWORD):
+        return f"{DEFAULT_USER}, password {DEFAULT_PASSWORD}"
+    return f"{options.user}, with the password given"
+
+
+def _welcome(url: str, served: ServedCampaign, credentials: str, trust: Path | None) -> list[str]:
     speed = served.settings.speed
     seconds = "second" if speed == 1 else "seconds"
     pace = "time moves only when told" if speed == 0 else f"{speed:g} virtual {seconds} in each second"
     lines = [
         f"mockcampaign {__version__}, {pace}; Ctrl-C stops it",
         f"  REST API    {url}/rest/{served.accounts.client_ids[0]}",
+        f"  user        {credentials}",
         f"  Swagger UI  {url}/docs",
         f"  live page   {url}/",
         f"  control     {url}/__mockcampaign/",

@@ -13,3 +13,8 @@ window.ui = SwaggerUIBundle({
   tryItOutEnabled: false,
   validatorUrl: null,
 });
+
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const useScheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", useScheme);
+useScheme();

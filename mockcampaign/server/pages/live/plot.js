@@ -152,7 +152,7 @@ export class Plot {
     const options = {
       width: 600,
       height: 150,
-      padding: [4, 12, 0, 0],
+      padding: [4, 30, 0, 0], // room for half of the last moment
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false } },
       scales: {

@@ -83,3 +83,10 @@ export function write(target, text) {
     target.textContent = text;
   }
 }
+
+/** The same for a URL, which is broken after its slashes rather than within its words. */
+export function writeUrl(target, url) {
+  if (target.textContent !== url) {
+    target.replaceChildren(...url.split(/(?<=[^:/]\/)/).flatMap((part) => [part, document.createElement("wbr")]));
+  }
+}

@@ -1,6 +1,6 @@
 // The table of webhooks: status, queue, what comes next, and what can be done about it.
 
-import { counted, duration, element, moment, write } from "./text.js";
+import { counted, duration, element, moment, write, writeUrl } from "./text.js";
 
 const SHOWN_AT_FIRST = 50;
 const SHOWN_MORE = 200;
@@ -103,7 +103,7 @@ export class WebhooksTable {
     row.webhook = webhook;
     write(row.name, nameOf(webhook));
     write(row.client, state.clients.length > 1 ? `client ${webhook.clientId}` : "");
-    write(row.target, webhook.targetUrl);
+    writeUrl(row.target, webhook.targetUrl);
     row.target.title = webhook.targetUrl;
     write(row.authentication, AUTHENTICATIONS[webhook.authentication]);
     write(row.status, webhook.status);
