@@ -469,10 +469,10 @@ def test_lists_are_sorted_cut_and_filtered(server: Server) -> None:
     assert ids("sort=STATUS&direction=ASC&limit=1") == [2]
     assert ids("sort=INTEGRATION_ID") == [2, 3, 1]
     server.advance("1s")
-    keyed = {"targetUrl": targets[0], "type": types[0], "format": "json", "authentication": KEY}
-    assert server.rest("PUT", "/webhooks/1", keyed).status_code == 200
-    assert ids("sort=AUTHENTICATION&direction=ASC") == [1, 2, 3]
-    assert ids("sort=MODIFIED") == [1, 3, 2]
+    keyed = {"targetUrl": targets[1], "type": types[1], "format": "json", "authentication": KEY}
+    assert server.rest("PUT", "/webhooks/2", keyed).status_code == 200
+    assert ids("sort=AUTHENTICATION&direction=ASC") == [2, 1, 3]
+    assert ids("sort=MODIFIED") == [2, 3, 1]
 
 
 def test_update_changes_target_and_credentials_and_keeps_what_it_is_not_told(

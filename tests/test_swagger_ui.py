@@ -103,3 +103,21 @@ def emit(page: Any, body: dict[str, Any]) -> tuple[int, Any]:
     block = opened(page, "Emit events")
     block.locator(".body-param__text").fill(json.dumps(body))
     return executed(block)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_the_window_and_its_colours(server: Server, width: int, scheme: str) -> None:
+    with (
+        browser() as running,
+        clean_page(running, server.url, viewport={"width": width, "height": 800}, color_scheme=scheme) as page,
+    ):
+        page.goto(f"{server.url}/docs")
+        opened(page, "Create a webhook").get_by_role("button", name="Execute").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for button in page.locator(".opblock.is-open").get_by_role("button").all():
+            box = button.bounding_box()
+            assert box is None or box["x"] + box["width"] <= width, button.inner_text()
+        red, *_ = page.evaluate("getComputedStyle(document.querySelector('.info .title')).color.match(/[0-9]+/g)")
+        assert (int(red) > 127) == (scheme == "dark")
