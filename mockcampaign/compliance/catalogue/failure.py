@@ -24,7 +24,7 @@ _AGAIN = "What is answered with anything but 200 comes again every 10 seconds (v
 
 async def _nothing_half_done(bench: Bench) -> Examined:
     """Lists that it refuses, for whatever reason, and that come again as it wants them."""
-    await bench.must_deliver(bench.events(3))
+    await bench.must_process(3)
     refused = 0
     for what, odd in _provocations(bench):
         # So many that also those come to harm who store a part of a list at a time.

@@ -186,6 +186,8 @@ _KEPT = (
         examine=_links,
         relies_on=("list", "retry", "fields"),
         rests_on=(
+            "processes-every-event",
+            "keeps-same-recipient",
             "keeps-fields",
             "keeps-second-act",
             "keeps-same-moment",

@@ -217,7 +217,7 @@ ORDER = (
         requirement=_LATE,
         expected="of each mail or recipient, the end state of its newest event by created",
         needs=("state",),
-        rests_on=("keeps-late-events", "keeps-late-journeys"),
+        rests_on=("keeps-created", "keeps-late-events", "keeps-late-journeys"),
         examine=_newest_counts,
         fix="Let an event change the state only where its created is later than that of the state.",
         example="UPDATE mails SET … WHERE mail_id = ? AND created < ?",
