@@ -81,7 +81,8 @@ async def sweep(
 ) -> Swept:
     """Examine again, in each variation, the rules that rely on the behaviour it varies, and amend their findings.
 
-    What passes as assumed, and fails otherwise, is a hazard. All of it stays within the budget of the whole check.
+    What passes as assumed, and fails otherwise, is a hazard. Rules that generate their cases generate a quarter of them
+    each time. All of it stays within the budget of the whole check.
     """
     began = examiner.milliseconds
     assumed = {examination.rule.id: examination.finding for examination in examiner.examinations}
@@ -102,7 +103,13 @@ async def sweep(
             continue
         told(variation)
         varied = msgspec.structs.replace(
-            settings, seed=settings.seed + number, rules=rules, skip=(), variation=variation, budget=budget
+            settings,
+            seed=settings.seed + number,
+            rules=rules,
+            skip=(),
+            examples=max(1, settings.examples // 4),
+            variation=variation,
+            budget=budget,
         )
         other = Examiner(
             url, transport=transport, settings=varied, source=source, state=state, allowance=examiner.allowance
