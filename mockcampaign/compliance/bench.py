@@ -9,7 +9,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,7 +19,7 @@ from mockcampaign.compliance.allowance import Allowance
 from mockcampaign.compliance.commands import parsed, printed
 from mockcampaign.compliance.history import History
 from mockcampaign.compliance.probe import Probe, canonical, events_in
-from mockcampaign.compliance.processed import Difference, difference, sent_events
+from mockcampaign.compliance.processed import Difference, difference
 from mockcampaign.compliance.rule import NEEDS, Event, NotExercised
 from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Lengths, Settings, Variation
 from mockcampaign.compliance.state import States, StateSource
@@ -89,6 +89,13 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         return shown[0] if len(set(shown)) == 1 else ", then ".join(shown)
 
 
+class _Sent(NamedTuple):
+    """An event in canonical form, and what the account shows of it."""
+
+    whole: bytes
+    shown: bytes
+
+
 class Bench:
     """One rule's own. Its virtual time moves only as the rule wants."""
 
@@ -151,6 +158,9 @@ class Bench:
         self.client_id = settings.client_id or CLIENT_IDS[digest % len(CLIENT_IDS)]
         self.mailing_id = MAILING_IDS[digest % len(MAILING_IDS)]
         self._webhooks: list[Webhook] = []
+        self._sent: dict[int, _Sent] = {}
+        self._read = 0
+        """Journal entries of which the events are in `_sent`."""
         self._companion: Webhook | None = None
         self._recorded: set[int] = set()
         """Serials of the events in the history."""
@@ -687,7 +697,7 @@ class Bench:
     def _probed(self, held: Found) -> Probed:
         if isinstance(held, int):
             return Probed(at=self.campaign.now, count=held, events=None)
-        ours = set(sent_events(self.campaign.journal.entries).values())
+        ours = {event.whole for event in self._sent_events().values()}
         events = self.campaign.exporter.masking.events(map(canonical, held), ours)
         return Probed(at=self.campaign.now, count=len(held), events=tuple(map(msgspec.Raw, events)))
 
@@ -695,25 +705,30 @@ class Bench:
         """How the account differs from what was delivered as it is now, and what it holds."""
         held = await self.held()
         entries = self.campaign.journal.entries
-        sent: dict[int, Event] = {
-            entry.first_serial + index: msgspec.json.decode(encoded)
-            for entry in entries
-            if isinstance(entry, Happened)
-            for index, encoded in enumerate(entry.events)
-        }
+        sent = self._sent_events()
         account = tally(entries, {entry.webhook_id for entry in entries if isinstance(entry, Attempted)})
         # Events are compared by what the account shows of them; but only those that are equal altogether are one.
-        whole = Counter(msgspec.json.encode(sent[serial], order="sorted") for serial in account.attempted)
-        acknowledged = {msgspec.json.encode(sent[serial], order="sorted") for serial in account.delivered}
+        whole = Counter(sent[serial] for serial in account.attempted)
+        acknowledged = {sent[serial].whole for serial in account.delivered}
         allowed: Counter[bytes] = Counter()
         required: Counter[bytes] = Counter()
-        for encoded, times in whole.items():
-            shown = self.shown(msgspec.json.decode(encoded))
-            allowed[shown] += times
-            required[shown] += encoded in acknowledged
+        for event, times in whole.items():
+            allowed[event.shown] += times
+            required[event.shown] += event.whole in acknowledged
         if isinstance(held, int):
             return Difference.of_counts(required.total(), allowed.total(), held), held
         return difference(required, allowed, Counter(self.shown(event) for event in held)), held
+
+    def _sent_events(self) -> dict[int, _Sent]:
+        """What has happened so far, by serial. Each event is read once, however often somebody looks."""
+        entries = self.campaign.journal.entries
+        for entry in entries[self._read :]:
+            if isinstance(entry, Happened):
+                for serial, encoded in enumerate(entry.events, entry.first_serial):
+                    event = msgspec.json.decode(encoded)
+                    self._sent[serial] = _Sent(canonical(event), self.shown(event))
+        self._read = len(entries)
+        return self._sent
 
     def shown(self, event: Event) -> bytes:
         """What is compared of an event: the fields that the account shows. Null and absent are the same, and so are all
