@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -19,10 +20,13 @@ from typing import Any
 
 import pytest
 import requests
+from click.testing import CliRunner
 from pytest_httpserver import HTTPServer
 
+from mockcampaign.cli import cli
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.serving import served
+from mockcampaign.server.tls import make_certificate
+from mockcampaign.serving import listen, served
 from servers import CLIENT
 
 END_SECONDS_MAX = 2
@@ -146,14 +150,17 @@ def test_more_clients_come_from_a_file(tmp_path: Path) -> None:
         "  - {id: 1, users: [{username: a, password: '${A_PASSWORD}'}, {username: b, password: pb}]}\n"
         "  - {id: 2, users: [{username: a, password: pa2}]}\n"
     )
-    with serving("--clients", "clients.yaml", folder=tmp_path, A_PASSWORD="pa1") as server:
+    passwords = {"A_PASSWORD": "pa1", "MOCKCAMPAIGN_SERVE_PASSWORD": "0ther"}
+    with serving("--clients", "clients.yaml", folder=tmp_path, **passwords) as server:
+        assert f"  user        {USER[0]}, with the password given" in server.said
         for client, user, password, status in (
             (1, "a", "pa1", 200),
             (1, "b", "pb", 200),
             (2, "a", "pa2", 200),
             (2, "b", "pb", 401),
-            (CLIENT, *USER, 200),
-            (1, *USER, 401),
+            (CLIENT, USER[0], "0ther", 200),
+            (CLIENT, *USER, 401),
+            (1, USER[0], "0ther", 401),
         ):
             url = f"{server.url}/rest/{client}/users/authenticated"
             assert requests.get(url, auth=(user, password), timeout=20).status_code == status
@@ -220,6 +227,45 @@ def test_https_with_a_certificate_made_on_the_spot(tmp_path: Path) -> None:
         ):
             secured.sendall(b"GET /docs HTTP/1.1\r\nHost: api.campaign.episerver.net\r\nConnection: close\r\n\r\n")
             assert secured.recv(15) == b"HTTP/1.1 200 OK"
+
+
+def test_the_host_that_it_listens_on_is_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    apps: list[Any] = []
+
+    async def keep(app: Any, listening: socket.socket, **more: Any) -> None:
+        apps.append(app)
+
+    monkeypatch.setattr("mockcampaign.server.run.listen", lambda host, port: listen("127.0.0.1", port))
+    monkeypatch.setattr("mockcampaign.server.run.serve_until_signalled", keep)
+    said = CliRunner().invoke(cli, ["serve", "--host", "mybox", "--port", "0", "--allow-host", "campaign.test"])
+    assert said.exit_code == 0, said.output
+
+    async def status(host: str) -> int:
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        path = "/__mockcampaign/health"
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"host", host.encode())],
+        }
+        await apps[0](scope, None, send)
+        return int(sent[0]["status"])
+
+    for host, wanted in (("mybox", 200), ("MyBox:8080", 200), ("campaign.test", 200), ("mybox.example", 403)):
+        assert asyncio.run(status(host)) == wanted
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other rights of files")
+def test_only_the_user_may_read_the_key_of_a_certificate(tmp_path: Path) -> None:
+    _, key = make_certificate(["localhost"], tmp_path, tmp_path / "ca.pem")
+    assert Path(key).read_text().startswith("-----BEGIN ")
+    assert Path(key).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_server_that_others_reach_sends_only_where_it_was_allowed_to(tmp_path: Path, httpserver: HTTPServer) -> None:

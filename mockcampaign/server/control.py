@@ -177,7 +177,8 @@ OPERATIONS: tuple[Operation, ...] = (
         title="Watch what happens",
         description="Server-sent events. `entry`: a journal entry, with its position as `id`, as it comes and whenever "
         "it has grown; `state`: the present state, now and then; `dropped`: so many entries were passed over, as the "
-        "watcher is too slow; `reset`: all is forgotten. Who comes back with `Last-Event-ID` is told what came after.",
+        "watcher is too slow; `reset`: all is forgotten. Who comes back with `Last-Event-ID` is told what came after, "
+        "or, where only an earlier server can have told that, `reset` and all.",
         tag=CONTROL_TAG,
         method="GET",
         path="/stream",

@@ -86,7 +86,7 @@ class ServedCampaign:
         """How many follow the live stream."""
         self._making = asyncio.Lock()
         self.closing = asyncio.Event()
-        """Set when the server ends: streams end by themselves."""
+        """Set by whoever serves this when it ends, so that streams end by themselves."""
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -128,7 +128,6 @@ class ServedCampaign:
                 playing.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await playing
-            self.closing.set()
             await self._stop()
             await self._transport.aclose()
 

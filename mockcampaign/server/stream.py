@@ -88,7 +88,9 @@ async def _follow(served: ServedCampaign, last_event_id: str) -> Messages:
     version = seen = hub.version
     position = hub.journal.next_position
     if _POSITION.fullmatch(last_event_id):
-        position = min(int(last_event_id) + 1, position)
+        position = int(last_event_id) + 1
+        if position > hub.journal.next_position:
+            generation = -1  # it was told by an earlier server, which got further
     state_due = ping_due = clock()
     yield b"retry: %d\r\n\r\n" % RETRY_MILLISECONDS
     while not served.closing.is_set():
