@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -95,4 +96,10 @@ def test_it_fails_again_in_the_server(tmp_path: Path) -> None:
                 # The scenario's own steps may begin after the first of these.
                 for _ in range(2):
                     control(server, "/clock/advance", {"by": "5m"})
+                said = server.end()
+            if bug is None:
+                assert "history.scenario.yaml: played to its end, 2 expectations met" in said
+            else:
+                assert re.search(r"history\.scenario\.yaml:\d+:\d+: consumer\.processed: expected exactly-once", said)
+                assert "actual 1 too many" in said
             assert len(requests.get(f"{url}/processed", timeout=10).json()) == processed

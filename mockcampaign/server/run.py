@@ -28,6 +28,7 @@ from mockcampaign.words import counted
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
     from mockcampaign.scenario.load import Plan
+    from mockcampaign.scenario.play import Player
 
 Say = Callable[[str], None]
 
@@ -74,7 +75,7 @@ async def serve(options: Options, say: Say, complain: Say) -> None:
     with contextlib.ExitStack() as stack:
         tls_files, trust = _tls_files(options, stack)
         listening = stack.enter_context(contextlib.closing(listen(options.host, options.port)))
-        prologue = None if plan is None else _prologue(plan, complain)
+        prologue = None if plan is None else _prologue(plan, say, complain)
         targets = _targets(options, plan, listening)
         transport = WireTransport(ca_file=options.ca_file, verify=not options.insecure, targets=targets)
         served = ServedCampaign(transport, Accounts(users_of_client), settings, prologue)
@@ -134,16 +135,35 @@ def _users_of_client(options: Options, plan: Plan | None) -> dict[int, tuple[Use
     return users_of_client
 
 
-def _prologue(plan: Plan, complain: Say) -> Prologue:
+def _prologue(plan: Plan, say: Say, complain: Say) -> Prologue:
     from mockcampaign.scenario.play import Player
 
     async def play(campaign: Campaign) -> None:
+        player = Player(plan, campaign)
         try:
-            await Player(plan, campaign).play()
+            await player.play()
         except MockcampaignError as error:
             complain(f"{plan.path}: stopped: {error}")
+        else:
+            _tell(player, say, complain)
 
     return play
+
+
+def _tell(player: Player, say: Say, complain: Say) -> None:
+    """Whether what the scenario expects has come true."""
+    from mockcampaign.scenario.judge import judge, webhook_ids
+
+    plan, journal = player.plan, player.campaign.journal
+    if journal.dropped or {name: webhook.id for name, webhook in player.webhooks.items()} != webhook_ids(plan):
+        # Entries that are gone, or webhooks that others made meanwhile: half the truth is none.
+        return
+    _, findings = judge(plan, journal.entries)
+    failed = [finding for finding in findings if finding.outcome == "fail"]
+    for finding in failed:
+        complain(f"{finding.place}: {finding.id}: expected {finding.expected}, actual {finding.actual}")
+    if findings and not failed:
+        say(f"{plan.path}: played to its end, {counted(len(findings), 'expectation')} met")
 
 
 def _tls_files(options: Options, stack: contextlib.ExitStack) -> tuple[tuple[str, str] | None, Path | None]:
