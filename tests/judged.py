@@ -109,6 +109,11 @@ def checked(url: str, transport: Any, chosen: Settings, *, tells_state: bool = F
     return asyncio.run(run())
 
 
+def checked_by_url(url: str, **changes: Any) -> RunResult:
+    """The check of a consumer behind a socket, with these settings."""
+    return checked(url, WireTransport, settings(**({"seed": 1} | changes)))
+
+
 def checked_in_process(bug: str | None, chosen: Settings) -> RunResult:
     """The check of a sample consumer in this process."""
     app = consumer_app(bug, basic_authentication=CREDENTIALS)

@@ -258,7 +258,9 @@ class Bench:
     def _event(self, kind: EventType, changes: dict[str, Any]) -> Event:
         self._made += 1
         moment = max(self._newest + PACE, self.campaign.now - HEAD_START)
-        self._newest = min(moment + (self._remainder - moment) % PACE, self.campaign.now)
+        # Counted from the check's own moment, so that another check makes the same ones at another time.
+        since = moment - self.settings.now
+        self._newest = min(moment + (self._remainder - since) % PACE, self.campaign.now)
         device, system, browser = self.random.choice(_CLIENTS)
         known = {
             **EXAMPLE,
