@@ -47,6 +47,25 @@ def test_a_probe_that_is_a_function(campaign_check: CampaignCheck) -> None:
     assert campaign_check(consumer, "/hook", probe=lambda: len(processed), rules=["batch"]).compliant
 
 
+def test_the_end_state_at_a_path_and_by_a_function(campaign_check: CampaignCheck) -> None:
+    report = campaign_check(consumer_app(), "/hook", probe="/processed", state="/state", rules=["keeps-newest-state"])
+    assert [finding.outcome for finding in report.rules] == ["pass"]
+    newest: dict[str, int] = {}
+
+    def consumer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        import json
+
+        for event in json.loads(environ["wsgi.input"].read()):
+            newest[event["recipientId"]] = max(event["created"], newest.get(event["recipientId"], 0))
+        start_response("200 OK", [])
+        return []
+
+    report = campaign_check(consumer, "/hook", state=lambda: newest, rules=["keeps-newest-state"])
+    assert [finding.outcome for finding in report.rules] == ["pass"]
+    with pytest.raises(MisuseError, match=r"^state is a dict, .* pass a function, such as state=lambda: app\.state$"):
+        campaign_check(consumer, "/hook", state=newest, rules=["keeps-newest-state"])  # type: ignore[arg-type]
+
+
 def test_a_probe_that_is_the_list_itself(campaign_check: CampaignCheck, app: App) -> None:
     with pytest.raises(
         MisuseError, match=r"^probe is a list, .* pass a function, such as probe=lambda: app\.processed$"
