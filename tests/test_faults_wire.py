@@ -21,6 +21,7 @@ from endpoints import (
     Run,
     read_request,
     request_to,
+    reset,
     server_context,
     until,
     wired,
@@ -31,6 +32,7 @@ from mockcampaign.engine.journal import Attempted, Verified
 from mockcampaign.model import EventType, Fault, NoAnswer, Outcome, Responded, TimedOut, describe_measured
 from mockcampaign.policy import Policy
 from mockcampaign.transport import wire
+from mockcampaign.transport.answer import CUT
 from mockcampaign.transport.connection import Connection
 from mockcampaign.transport.faults import (
     WIRE_FAULTS,
@@ -528,6 +530,25 @@ def test_what_a_transport_measures_makes_no_two_outcomes_differ(run: Run) -> Non
         assert 0 < outcome.measured.microseconds < 10_000_000
         assert describe_measured(outcome).endswith(f" ms ({outcome.measured.bytes_sent} bytes sent, 40 received)")
         assert describe_measured(refused).endswith(" ms (connect; 0 bytes sent, 0 received)")
+
+    run(main())
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_what_the_operating_system_did_not_take_was_not_sent(run: Run, resets: bool) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if resets:
+            reset(writer)
+        else:
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        async with Endpoint(behave).serving() as endpoint, wired() as transport:
+            outcome = await transport.send(request_to(endpoint.url, body=LARGE, timeout=10_000 if resets else 100))
+        assert outcome == (CUT["send"] if resets else TimedOut("send"))
+        assert outcome.measured is not UNSET
+        assert 0 < outcome.measured.bytes_sent < len(LARGE)
 
     run(main())
 

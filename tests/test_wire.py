@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import socket
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -509,14 +511,28 @@ def test_each_exchange_on_a_connection_has_a_time_out_of_its_own(run: Run) -> No
 
     async def main() -> None:
         async with Endpoint(behave).serving() as endpoint, wired() as transport:
-            for timeout in (10_000, 20):
+            for timeout in (3_600_000, 20):
                 assert await transport.send(request_to(endpoint.url, timeout=timeout)) == OK_OUTCOME
-            # Longer than the one before, whose time is over meanwhile.
-            outcome = await transport.send(request_to(endpoint.url, timeout=60))
+            # Longer than the one before, whose time is over meanwhile, and shorter than the first one.
+            async with asyncio.timeout(20):
+                outcome = await transport.send(request_to(endpoint.url, timeout=60))
             assert outcome == TimedOut("wait")
             assert outcome.measured is not UNSET
             assert outcome.measured.microseconds >= 60_000
             assert endpoint.connections == 1
+
+    run(main())
+
+
+def test_nothing_keeps_a_connection_that_is_closed(run: Run) -> None:
+    async def main() -> None:
+        async with Endpoint(answering(OK)).serving() as endpoint, wired() as transport:
+            assert await transport.send(request_to(endpoint.url, timeout=3_600_000)) == OK_OUTCOME
+            [connection] = [weakref.ref(one) for one in transport._open]
+            await until(lambda: not transport._open)
+            await asyncio.sleep(0)
+            gc.collect()
+            assert connection() is None
 
     run(main())
 
