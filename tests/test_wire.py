@@ -295,11 +295,13 @@ def test_a_connection_long_idle_is_not_used(run: Run, monkeypatch: pytest.Monkey
             for _ in range(2):
                 assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
             assert endpoint.connections == 2
+            async with asyncio.timeout(10):
+                await until(lambda: len(transport._open) == 1)
 
     run(main())
 
 
-@pytest.mark.parametrize("surplus", [b"HTTP/1.1 408 Too slow\r\n\r\n", b""])
+@pytest.mark.parametrize("surplus", [b"HTTP/1.1 408 Too slow\r\n\r\n", OK, OK[:5], b"\r\n", b""])
 def test_an_idle_connection_ends_with_bytes_nobody_asked_for_or_with_a_close(run: Run, surplus: bytes) -> None:
     go_on = asyncio.Event()
 
@@ -316,7 +318,8 @@ def test_an_idle_connection_ends_with_bytes_nobody_asked_for_or_with_a_close(run
             assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
             assert len(transport._open) == 1
             go_on.set()
-            await until(lambda: not transport._open)
+            async with asyncio.timeout(10):
+                await until(lambda: not transport._open)
             assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
             assert endpoint.connections == 2
 
