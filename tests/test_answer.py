@@ -177,6 +177,7 @@ def test_nothing_of_one_answer_is_left_for_the_next(answers: list[bytes]) -> Non
 
 
 @given(st.lists(st.one_of(well_formed(), ANSWERS), min_size=1, max_size=2), CUTS, st.sampled_from([0, 1, KEPT]))
+@example([b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"], [], 1)
 @settings(max_examples=200, deadline=None)
 def test_an_answer_like_the_one_before_is_read_like_the_first(answers: list[bytes], cuts: list[int], kept: int) -> None:
     used = AnswerParser()

@@ -320,12 +320,18 @@ def test_a_connection_that_was_closed_while_idle_is_replaced(run: Run) -> None:
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         writer.write(OK)
+        await closing.wait()
+
+    closing = asyncio.Event()
 
     async def main() -> None:
         async with Endpoint(behave).serving() as endpoint, wired() as transport:
-            for _ in range(2):
-                request = request_to(endpoint.url, body=BODY, faults=(IdleConnection(idle=20),))
-                assert await transport.send(request) == OK_OUTCOME
+            request = request_to(endpoint.url, body=BODY, faults=(IdleConnection(idle=50),))
+            assert await transport.send(request) == OK_OUTCOME
+            again = asyncio.ensure_future(transport.send(request))
+            await until(lambda: not any(transport._idle.values()))
+            closing.set()
+            assert await again == OK_OUTCOME
             assert endpoint.connections == 2
 
     run(main())

@@ -565,6 +565,9 @@ def test_of_several_addresses_the_first_is_dead(run: Run, monkeypatch: pytest.Mo
     ("dead", "outcome"),
     [
         (("refuses", "refuses"), NoAnswer("connect", "connection refused")),
+        (("refuses", "no way"), NoAnswer("connect", "connection refused")),
+        (("no way", "refuses"), NoAnswer("connect", "connection refused")),
+        (("no way", "no way"), NoAnswer("connect", "no route to the host")),
         (("does not react", "refuses"), NoAnswer("connect", "connection refused")),
         (("refuses", "does not react"), TimedOut("connect")),
         (("does not react", "does not react"), TimedOut("connect")),
@@ -575,10 +578,15 @@ def test_of_several_addresses_all_are_dead(
 ) -> None:
     async def main() -> None:
         with black_hole() as hole:
-            ports = [unused_port() if each == "refuses" else hole for each in dead]
+            # Nobody connects to the broadcast address.
+            addresses = {
+                "refuses": ("127.0.0.1", unused_port()),
+                "does not react": ("127.0.0.1", hole),
+                "no way": ("255.255.255.255", 80),
+            }
 
             async def resolve(_: object) -> list[Any]:
-                return [(socket.AF_INET, socket.IPPROTO_TCP, ("127.0.0.1", port)) for port in ports]
+                return [(socket.AF_INET, socket.IPPROTO_TCP, addresses[each]) for each in dead]
 
             monkeypatch.setattr(dial, "_resolve", resolve)
             async with leaving_nothing(), wired() as transport:

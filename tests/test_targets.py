@@ -137,6 +137,13 @@ def test_a_name_that_leads_elsewhere_later_is_not_followed(
 
 def test_of_several_addresses_only_those_allowed_are_tried(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dial, "_resolve", Names(["169.254.169.254", "127.0.0.1"], ["169.254.169.254", "198.51.100.1"]))
+    connect, tried = dial._connect_socket, []
+
+    async def recorded(found: list[Any], deadline: float) -> socket.socket:
+        tried.append([address for _, _, (address, _) in found])
+        return await connect(found, deadline)
+
+    monkeypatch.setattr(dial, "_connect_socket", recorded)
 
     async def main() -> None:
         served = Endpoint(answering(OK)).serving()
@@ -146,6 +153,7 @@ def test_of_several_addresses_only_those_allowed_are_tried(run: Run, monkeypatch
             assert await transport.send(request_to(url)) == NOT_ALLOWED
 
     run(main())
+    assert tried == [["127.0.0.1"]]
 
 
 # At the server's door
