@@ -54,8 +54,8 @@ class Judged:
     """Should-rules."""
     untold: tuple[str, ...]
     not_exercised: tuple[str, ...]
-    reasons: tuple[str, ...]
-    """Why something was not exercised, or could not be told."""
+    said: tuple[str, ...]
+    """What was seen of these, or why they were not exercised, or could not be told."""
     milliseconds: int
 
     @property
@@ -70,9 +70,9 @@ def judged(name: str, seed: int, result: RunResult, milliseconds: int = 0) -> Ju
     def of(*outcomes: str) -> tuple[str, ...]:
         return tuple(finding.id for finding in result.rules if finding.outcome in outcomes)
 
-    reasons = tuple(f"{finding.id}: {finding.reason}" for finding in result.rules if finding.reason is not None)
+    said = tuple(f"{one.id}: {one.reason or one.actual}" for one in result.rules if one.outcome != "pass")
     untold, not_exercised = of("could-not-tell"), of("not-exercised")
-    return Judged(name, seed, of("fail"), of("warn"), untold, not_exercised, reasons, milliseconds)
+    return Judged(name, seed, of("fail"), of("warn"), untold, not_exercised, said, milliseconds)
 
 
 def settings(seed: int, **changes: Any) -> Settings:

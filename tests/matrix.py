@@ -17,6 +17,7 @@ import contextlib
 import json
 import logging
 import multiprocessing
+import signal
 import subprocess
 import sys
 import tempfile
@@ -179,7 +180,7 @@ def told(row: Row) -> str:
     rules = [*row["violated"], *(f"~{rule}" for rule in row["hazards"]), *(f"?{rule}" for rule in row["untold"])]
     wrong = is_wrong(row)
     said = ["WRONG" if wrong else "     ", HALVES[row["half"]], row["name"], str(row["seed"])]
-    return " ".join([*said, f"{row['milliseconds']} ms", *rules, *(row["reasons"] if wrong else ())])
+    return " ".join([*said, f"{row['milliseconds']} ms", *rules, *(row["said"] if wrong else ())])
 
 
 # The command
@@ -225,6 +226,7 @@ def main() -> int:
     for name in [name for name in correct if name != "sample" and missing(name)]:
         print(f"without {name}: {missing(name)}")
         correct.remove(name)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the load ends with it
     until = time.monotonic() + given.minutes * 60
     for half in HALVES if given.only is None else (given.only,):
         run(half, [*correct, *bugs], given.seeds, given.jobs, until, given.rows)

@@ -8,7 +8,7 @@ import msgspec
 
 from mockcampaign.compliance import oddities
 from mockcampaign.compliance.bench import Bench, body_of
-from mockcampaign.compliance.rule import Event, Examined, Rule, holds, violated
+from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
 from mockcampaign.compliance.shell import curl
 from mockcampaign.model import Responded
 from mockcampaign.policy import HOUR
@@ -24,7 +24,7 @@ _AGAIN = "What is answered with anything but 200 comes again every 10 seconds (v
 
 async def _nothing_half_done(bench: Bench) -> Examined:
     """Lists that it refuses, for whatever reason, and that come again as it wants them."""
-    await bench.must_process(3)
+    await _keeps_what_it_takes_at_once(bench)
     refused = 0
     for what, odd in _provocations(bench):
         # So many that also those come to harm who store a part of a list at a time.
@@ -62,6 +62,18 @@ async def _nothing_half_done(bench: Bench) -> Examined:
     if not refused:
         return holds("no list was refused, so nothing could be left behind")
     return holds(f"{refused} lists were refused, and left nothing behind")
+
+
+async def _keeps_what_it_takes_at_once(bench: Bench) -> None:
+    """Raises `NotExercised` where it does not: then it is not for having been refused that something is missing."""
+    for size in (3, 2, 1):
+        events = bench.events(size)
+        delivery = await bench.must_deliver(events)
+        if len(delivery.outcomes) > 1:
+            continue
+        difference = await bench.difference_of(events)
+        if difference:
+            raise NotExercised(f"even a list of {size} that is taken at once is not kept: {difference.describe()}")
 
 
 _ODD = (
