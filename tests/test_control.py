@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -734,3 +735,25 @@ def test_a_delivery_whose_events_are_held_no_more_says_so(
     assert (old["request"]["body"], old["request"]["bodyBytes"]) == (None, None)
     assert "--data-raw" not in old["curl"]
     assert new["request"]["body"].startswith('[{"type":"open"')
+    page = server.control("GET", "/journal").json()
+    assert page["first"] > 0
+    assert server.control("GET", "/journal?before=1").json()["entries"] == []
+    gone = server.control("GET", f"/deliveries/{page['first'] - 1}")
+    assert gone.status_code == 404
+    assert gone.json()["error"].endswith(f"positions below {page['first']} are held no more")
+
+
+def test_connections_to_targets_end_with_the_server() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        with running_server() as server:
+            server.activated(f"http://127.0.0.1:{listening.getsockname()[1]}/hook")
+            server.control("POST", "/emit", {"type": "open"})
+            connection, _ = listening.accept()
+            while not connection.recv(65_536).endswith(b"]"):
+                pass
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            server.advance("1s")
+            assert server.state()["deliveries"]["delivered"] == 1
+        with connection:
+            connection.settimeout(10)
+            assert connection.recv(1) == b""

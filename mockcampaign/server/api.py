@@ -68,6 +68,7 @@ class AnsweredApi:
             if segment.startswith("{"):
                 branch.named = branch.named or Branch(segment[1:-1])
                 branch = branch.named
+                assert branch.name == segment[1:-1], "one place of a path has one name"
             else:
                 branch = branch.fixed.setdefault(segment, Branch())
         return branch

@@ -89,7 +89,7 @@ def _journal(served: ServedCampaign, values: dict[str, Any]) -> JournalPage:
         first = max(held.dropped, 0 if after is None else after + 1)
         end = min(first + limit, held.next_position)
     else:
-        end = min(max(before, held.dropped), held.next_position)
+        end = min(before, held.next_position)
         first = max(end - limit, held.dropped)
     entries = [
         views.entry(position, held.entries[position - held.dropped]) for position in range(first, max(first, end))
