@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mockcampaign.model import Event, encode_batch
 
-BODIES_MAX = 64
-"""How many are remembered: about two megabytes, when each holds a hundred events."""
+BODIES_MAX = 16
+"""How many are remembered: half a megabyte when each holds a hundred events, which a processor's cache can hold."""
 
 
 class Bodies:

@@ -211,6 +211,7 @@ class Journal:
     def __init__(self, *, entries_max: int | None = None, events_max: int | None = None) -> None:
         self._entries: list[Entry] = []
         self._growing: dict[int, tuple[int, Attempted, tuple[Event, ...], tuple[Fault, ...]]] = {}
+        self._ranged: tuple[tuple[Event, ...], SerialRanges] = ((), ())
         self._entries_max = entries_max
         self._events_max = events_max
         self._events = 0
@@ -275,7 +276,7 @@ class Journal:
         entry = Attempted(
             at=started_at,
             webhook_id=webhook_id,
-            serials=serial_ranges(events),
+            serials=self._serials_of(events),
             first_number=number,
             count=1,
             interval=0,
@@ -286,6 +287,12 @@ class Journal:
             modelled=modelled,
         )
         self._growing[webhook_id] = (self._add(entry), entry, events, faults)
+
+    def _serials_of(self, events: tuple[Event, ...]) -> SerialRanges:
+        # Webhooks in step share their lists, and so what is written down of them.
+        if events is not self._ranged[0]:
+            self._ranged = events, serial_ranges(events)
+        return self._ranged[1]
 
     def _add(self, entry: Entry) -> int:
         position = self._dropped + len(self._entries)
