@@ -26,7 +26,8 @@ NODE = ("node",)
 COMMANDS: dict[str, tuple[str, ...]] = {
     "flask-memory-threads": (*PYTHON, "flask_memory.py"),
     "flask-sqlite-two-workers": (
-        *(*GUNICORN, "--workers", "2", "--worker-class", "gthread", "--threads", "4"),
+        # Made once, before there are workers: two that switch a new database to WAL at once may find it locked.
+        *(*GUNICORN, "--preload", "--workers", "2", "--worker-class", "gthread", "--threads", "4"),
         "flask_sqlite:from_environment()",
     ),
     "fastapi-sqlite-two-workers": (*UVICORN, "--workers", "2", "fastapi_models:from_environment"),
