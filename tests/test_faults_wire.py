@@ -485,11 +485,7 @@ def test_a_connection_whose_request_was_cut_is_not_used_again_although_it_was_an
         system = Wire(connection, takes=0)
         connection.connection_made(system)
         request = request_to("http://consumer/hook", body=BODY, faults=(CutBody(),))
-        sending = asyncio.ensure_future(
-            connection.carry_out(
-                script(request), began=0, deadline=time.monotonic() + 3_600, body_bytes_kept=2, headers_only=False
-            )
-        )
+        sending = asyncio.ensure_future(connection.carry_out(request, script(request), time.monotonic()))
         await asyncio.sleep(0)
         system.take_all()
         connection.data_received(OK)
