@@ -176,6 +176,19 @@ class WantsLowerCaseCharset(Consumer):
         return await super().read(request)
 
 
+class Replaces(Consumer):
+    """INSERT OR REPLACE on an index of too few columns: an upsert by which the last one wins."""
+
+    def identified(self, events: list[Event]) -> dict[Identity, Event]:
+        return {(self.key(event), 1): event for event in events}
+
+    def key(self, event: Event) -> bytes:
+        return json.dumps([event.get(name) for name in ("mailId", "type", "created")]).encode()
+
+    async def process(self, events: list[Event]) -> None:
+        self.store._events |= self.identified(events)
+
+
 def _hash(bits: int) -> type[Consumer]:
     class Hashed(Consumer):
         def key(self, event: Event) -> bytes:
@@ -277,6 +290,12 @@ VARIANTS: Mapping[str, type[Consumer]] = {
             else event
         )
     ),
+    "created-in-local-time": keeping(
+        lambda event: (
+            event | {"created": event["created"] + 2 * HOUR} if isinstance(event.get("created"), int) else event
+        )
+    ),
+    "replaces": Replaces,
     "created-in-seconds": keeping(
         lambda event: event | {"created": event["created"] // 1_000} if isinstance(event.get("created"), int) else event
     ),
@@ -331,7 +350,8 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("truncates-at-30", "truncates-at-100"), ("keeps-texts",)),
     **dict.fromkeys(("upper-cases-recipients",), ("keeps-recipient-ids",)),
     **dict.fromkeys(("subscription-as-float", "user-list-as-int32"), ("keeps-large-ids",)),
-    "created-in-seconds": ("keeps-created",),
+    **dict.fromkeys(("created-in-seconds", "created-in-local-time"), ("keeps-created",)),
+    "replaces": ("keeps-same-mail-same-moment",),
     "numbers-where-digits": ("keeps-fields",),
     **dict.fromkeys(("accepts-eight-characters", "accepts-parts", "accepts-any-user"), ("refuses-wrong-credentials",)),
     **dict.fromkeys(("refuses-with-404", "refuses-with-500", "refuses-with-400"), ("refuses-with-401",)),
