@@ -36,6 +36,7 @@ from culprits import FOUND
 from judged import BUGS, CORRECT, Judged, checked_over_loopback, few, judged, settings
 
 from mockcampaign.compliance.catalogue import CATALOGUE
+from mockcampaign.words import counted
 
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- matrix begins -->", "<!-- matrix ends -->"
@@ -107,10 +108,10 @@ def commit() -> str:
 
 
 def is_wrong(row: Row) -> bool:
-    """Whether a bug was missed by its rule, or a correct consumer accused or left without a verdict."""
+    """Whether a bug was missed by its rule, or a correct consumer did not pass every rule that could be examined."""
     if row["name"] in FOUND:
         return FOUND[row["name"]] not in (*row["violated"], *row["hazards"])
-    return bool(row["violated"] or row["untold"])
+    return bool(row["violated"] or row["hazards"] or row["untold"])
 
 
 # Tables
@@ -153,8 +154,8 @@ def _ran(half: Half, rows: list[Row]) -> str:
     wrong = sum(is_wrong(row) for row in part)
     seeds = len({row["seed"] for row in part})
     return (
-        f"- {HALVES[half]}: {len(part):,} checks with up to {seeds} seeds, from {ended[0]} to {ended[-1]}, "
-        f"at {', '.join(commits)}; {wrong} went wrong"
+        f"- {HALVES[half]}: {counted(len(part), 'check')} with up to {counted(seeds, 'seed')}, "
+        f"from {ended[0]} to {ended[-1]}, at {', '.join(commits)}; {wrong} went wrong"
     )
 
 
