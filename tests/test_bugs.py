@@ -123,6 +123,7 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         ([200, 200], [1]),
     ),
     "acknowledges-unreadable": (sent(b"[1]"), (400, 0), (200, 0)),
+    "acknowledges-too-deep": (sent(b"[" * 100_000 + b"]" * 100_000), (400, 0), (200, 0)),
     "keeps-whatever-comes": (sent(b"[1]"), (400, 0), (200, 1)),
     "salvages-cut-lists": (sent(CUT), (400, 0), (200, 1)),
     "drops-what-overflows": (at_once(*(encoded(event(n)) for n in range(30))), ([200] * 30, 30), ([200] * 30, 1)),
@@ -138,6 +139,7 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
     "forgets-the-hundredth": (seen(some_events(100)), ([200], ALL), ([200], ALL[:99])),
     "refuses-full-lists": (seen(some_events(100)), ([200], ALL), ([413], [])),
     "refuses-twins": (seen(TWINS, [event(2)]), ([200, 200], [1, 1, 2]), ([500, 200], [2])),
+    "refuses-many-equals": (statuses([event()] * 10, [event()] * 11), [200, 200], [200, 400]),
     "drops-twins": (seen([event(1), event(1), event(2)]), ([200], [1, 1, 2]), ([200], [2])),
     "one-event-per-recipient": (
         seen([event(1), event(1, created=5), event(2)]),
@@ -252,6 +254,11 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         ([200], [1, 1, 1]),
         ([200], [1, 1]),
     ),
+    "keys-without-subscription": (
+        seen([event(1, subscriptionId=1), event(1, subscriptionId=2), event(1, userListId=2)]),
+        ([200], [1, 1, 1]),
+        ([200], [1, 1]),
+    ),
     "shares-its-list": (at_once(encoded(event(1)), encoded(event(2))), ([200, 200], 2), ([200, 200], 1)),
     "keys-on-device-and-created": (seen([event(1), event(2, created=1_001)]), ([200], [1, 2]), ([200], [1])),
     # poison
@@ -359,6 +366,7 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
     "cuts-at-emoji": (kept("browser", "a\u2028\U0001f4f1b"), "a\u2028\U0001f4f1b", "a\u2028"),
     "normalises-texts": (kept("browser", "cafe\u0301"), "cafe\u0301", "café"),
     "escapes-html": (kept("recipientId", "O'Neil"), "O'Neil", "O&#x27;Neil"),
+    "fails-at-nul": (statuses([event(browser="a\0b")], [event(browser="a\nb")]), [200, 200], [400, 200]),
     "drops-nul": (kept("browser", "a\0b"), "a\0b", "a"),
     "limits-bodies-to-50-kb": (
         lambda consumer: [consumer.send(body=encoded().ljust(size)).status for size in (50_000, 50_001)],

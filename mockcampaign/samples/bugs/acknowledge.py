@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 
 import msgspec
@@ -163,6 +164,17 @@ class KeepsWhateverComes(Consumer):
             raise HTTPException(400, "not a JSON list") from None
 
 
+class AcknowledgesTooDeep(Consumer):
+    def parse(self, body: bytes) -> list[Event]:
+        try:
+            json.loads(body)
+        except RecursionError:
+            return []  # "Nobody sends that."
+        except ValueError:
+            pass
+        return super().parse(body)
+
+
 BUGS: Mapping[str, Bug] = {
     "answers-201": Bug("answers 201 Created instead of 200", answering(201)),
     "answers-202": Bug("answers 202 Accepted, since others work with the list later", answering(202)),
@@ -179,6 +191,9 @@ BUGS: Mapping[str, Bug] = {
         "answers 200 to what it cannot read, so that it does not come again", AcknowledgesUnreadable
     ),
     "salvages-cut-lists": Bug("takes the whole events of a list that was cut, and acknowledges it", SalvagesCutLists),
+    "acknowledges-too-deep": Bug(
+        "answers 200 to what is nested too deeply for its parser, and has nothing of it", AcknowledgesTooDeep
+    ),
     "keeps-whatever-comes": Bug(
         "stores the elements of a list without a look, events or not, and shows them all", KeepsWhateverComes
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from starlette.exceptions import HTTPException
@@ -37,6 +38,16 @@ class RefusesMixedLists(Consumer):
         events = super().parse(body)
         if len({str(event.get("mailingId")) for event in events}) > 1:
             raise HTTPException(400, "one mailing for each request")
+        return events
+
+
+class RefusesManyEquals(Consumer):
+    equals_max = 10
+
+    def parse(self, body: bytes) -> list[Event]:
+        events = super().parse(body)
+        if max(Counter(map(self.key, events)).values(), default=0) > self.equals_max:
+            raise HTTPException(400, "the same event too often")
         return events
 
 
@@ -95,6 +106,9 @@ BUGS: Mapping[str, Bug] = {
     ),
     "refuses-full-lists": Bug("answers 413 to lists of 100 events", RefusesFullLists),
     "refuses-twins": Bug("answers 500 to a list with two equal events, which break its unique index", RefusesTwins),
+    "refuses-many-equals": Bug(
+        "answers 400 to a list that holds an event more than ten times, which it takes for abuse", RefusesManyEquals
+    ),
     "drops-twins": Bug(
         "removes events that are not unique in a list, as pandas' drop_duplicates(keep=False) does",
         selecting(_without_twins),

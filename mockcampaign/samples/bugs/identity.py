@@ -40,6 +40,10 @@ def _all_but_links(event: Event) -> Any:
     return sorted((name, msgspec.json.encode(event[name])) for name in event if name not in ("linkId", "linkUrl"))
 
 
+def _all_but_subscription(event: Event) -> Any:
+    return sorted((name, msgspec.json.encode(event[name])) for name in event if name != "subscriptionId")
+
+
 def _second(event: Event) -> Any:
     created = event.get("created")
     return created // 1_000 if isinstance(created, int) else created
@@ -81,6 +85,10 @@ BUGS: Mapping[str, Bug] = {
     "keys-without-links": Bug(
         "compares all that opens and clicks have in common, and drops one of two links that are clicked at once",
         keyed(_all_but_links),
+    ),
+    "keys-without-subscription": Bug(
+        "compares all columns of its table, which has none for subscriptionId, and drops what differs in nothing else",
+        keyed(_all_but_subscription),
     ),
     "keys-on-device-and-created": Bug(
         "takes address, browser and moment for an event id, and drops what others do behind the same proxy",

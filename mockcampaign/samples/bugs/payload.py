@@ -98,6 +98,10 @@ class ReadsLatin1(Consumer):
         return super().parse(body.decode("latin-1").encode())
 
 
+def _has_nul(event: Event) -> bool:
+    return any("\0" in value for value in event.values() if isinstance(value, str))
+
+
 def _beyond_int32(event: Event) -> bool:
     subscription = event.get("subscriptionId")
     return isinstance(subscription, int) and not -(2**31) <= subscription < 2**31
@@ -157,6 +161,7 @@ BUGS: Mapping[str, Bug] = {
         "keeps texts in Unicode's composed form", texts(lambda text: unicodedata.normalize("NFKC", text))
     ),
     "escapes-html": Bug("keeps texts escaped for HTML", texts(html.escape)),
+    "fails-at-nul": Bug("answers 400 to a list with NUL in a text, which its store cannot hold", refusing(_has_nul)),
     "drops-nul": Bug("keeps texts up to a NUL character", texts(lambda text: text.partition("\0")[0])),
     "limits-bodies-to-50-kb": Bug("answers 413 to bodies over 50,000 bytes", limited(50_000)),
     "limits-bodies-to-64-kib": Bug("answers 413 to bodies over 65,536 bytes", limited(64 * 1024)),
