@@ -125,6 +125,7 @@ def check_result(
         compliant=whole.compliant and trouble is None,
         deliveries=deliveries_of(_sent(examinations, whole.deliveries)),
         rules=rules,
+        seed=settings.seed,
         headline=headline(rules),
         swept=None if swept is None else swept.describe(),
         gone=gone(settings.known, rules, [rule.id for rule in CATALOGUE]),

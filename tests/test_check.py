@@ -282,6 +282,7 @@ def test_what_rests_on_an_assumption_is_swept() -> None:
     assert found["answers-in-time"] == ("pass with a time-out of 5 s", "pass with a time-out of 30 s")
     assert found["drains-backlog"] == ("pass with later lists before earlier ones",)
     assert correct.compliant
+    assert correct.seed == 1
     assert "drains-backlog, later lists before earlier ones" in {scenario.name for scenario in correct.scenarios}
 
 

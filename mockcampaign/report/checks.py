@@ -42,7 +42,7 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
     for one in result.gone:
         yield [("  gone", GOOD), (f"  {printable(one)}: take it out of the baseline", PLAIN)]
     if result.swept:
-        yield [(f"  {printable(result.swept)}", PLAIN)]
+        yield [(f"  swept: {printable(result.swept)}", PLAIN)]
     sums = result.deliveries
     took = "" if milliseconds is None else f" in {milliseconds / 1_000:.1f} s"
     modelled = f" and {sums.modelled:,} modelled" if sums.modelled else ""
