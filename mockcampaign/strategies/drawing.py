@@ -8,7 +8,6 @@ be taken away. Hypothesis draws, and shrinks, all bytes in one go.
 from __future__ import annotations
 
 from functools import lru_cache
-from operator import add
 from typing import Any
 
 import msgspec
@@ -24,7 +23,7 @@ from mockcampaign.events.people import Audience, person_address
 from mockcampaign.events.rates import Rates
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, MINUTE, SECOND
-from mockcampaign.strategies.edits import Edit, Event, edits_of, gaps_of
+from mockcampaign.strategies.edits import Edit, Event, edits_of, gaps_of, numbers_of
 
 Pins = dict[str, Any]
 
@@ -43,6 +42,10 @@ GAPS_MAX, GAPS_MAX_ALONE = 12, 6
 Hypothesis makes four of five examples from others, so that 100 are little more than 20 throws: what is to be met in
 nearly every run of that many has to be in about one throw of three.
 """
+
+NUMBERS_MAX, NUMBERS_MAX_ALONE = 10, 2
+"""Most numbers at an edge of one list, and of one event that is alone: 0 and the other edges are to be met in nearly
+every run of 100 examples, in one number or another."""
 
 RECIPIENTS_MAX = 100
 """Most recipients of a drawn mailing."""
@@ -177,10 +180,11 @@ def _drawn_batch(
     made = Batch(_event(kind, seeds, byte // groups, index) for index, byte in enumerate(drawn))
     _pin(draw, made, pins)
     if wild:
-        for group, edit in draw(_edits(frozenset(TYPES[kind]) - set(pins), groups)):
-            for index, byte in enumerate(drawn):
-                if byte % groups == group:
-                    edit(made, index)
+        for edits in _edits(frozenset(TYPES[kind]) - set(pins), groups):
+            for group, edit in draw(edits):
+                for index, byte in enumerate(drawn):
+                    if byte % groups == group:
+                        edit(made, index)
     return made
 
 
@@ -199,9 +203,10 @@ def _drawn_mailing(draw: DrawFn, max_recipients: int, rates: Rates, pins: Pins, 
     made = Batch(msgspec.json.decode(occurrence.payload()) for occurrence in mailing)
     _pin(draw, made, pins)
     if wild:
-        for group, edit in draw(_edits(frozenset(FIELDS) - set(pins), GROUPS)):
-            for index in range(group, len(made), GROUPS):
-                edit(made, index)
+        for edits in _edits(frozenset(FIELDS) - set(pins), GROUPS):
+            for group, edit in draw(edits):
+                for index in range(group, len(made), GROUPS):
+                    edit(made, index)
     return made
 
 
@@ -214,18 +219,20 @@ def _bytes(min_size: int, max_size: int) -> SearchStrategy[bytes]:
 
 
 @lru_cache(maxsize=256)
-def _edits(editable: frozenset[str], groups: int) -> SearchStrategy[list[tuple[int, Edit]]]:
+def _edits(editable: frozenset[str], groups: int) -> list[SearchStrategy[list[tuple[int, Edit]]]]:
+    """Gaps and numbers are in lists of their own: among all other edits, one field's absence or a 0 would be rare."""
     alone = groups == 1
     group = st.just(0) if alone else st.integers(0, groups - 1)
-    filling = st.lists(
-        st.tuples(group, edits_of(editable, related=not alone)), max_size=EDITS_MAX_ALONE if alone else EDITS_MAX
-    )
-    gaps = [(number, gap) for gap in gaps_of(editable) for number in range(groups)]
-    if not gaps:
-        return filling
-    # In a list of their own: among all other edits, the absence of one field would be rare.
-    most = GAPS_MAX_ALONE if alone else GAPS_MAX
-    return st.builds(add, st.lists(st.sampled_from(gaps), max_size=most), filling)
+    made = [
+        st.lists(st.sampled_from([(number, edit) for edit in edits for number in range(groups)]), max_size=most)
+        for edits, most in (
+            (gaps_of(editable), GAPS_MAX_ALONE if alone else GAPS_MAX),
+            (numbers_of(editable), NUMBERS_MAX_ALONE if alone else NUMBERS_MAX),
+        )
+        if edits
+    ]
+    others = st.tuples(group, edits_of(editable, related=not alone))
+    return [*made, st.lists(others, max_size=EDITS_MAX_ALONE if alone else EDITS_MAX)]
 
 
 def _pin(draw: DrawFn, made: Batch, pins: Pins) -> None:
