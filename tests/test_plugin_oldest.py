@@ -12,7 +12,7 @@ from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
-from test_plugin_company import DELIVERING
+from whole_runs import DELIVERING
 
 pytestmark = pytest.mark.slow
 

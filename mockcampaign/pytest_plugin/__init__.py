@@ -138,14 +138,17 @@ def campaign_check(request: pytest.FixtureRequest) -> Iterator[CampaignCheck]:
     report = campaign_check(app, path="/hook", probe=lambda: app.processed)
     """
     from mockcampaign.pytest_plugin.check import CampaignCheck
+    from mockcampaign.pytest_plugin.lifecycle import renew
 
     with contextlib.closing(CampaignCheck(request)) as lent_check:
+        renew(request.node, lent_check)
         yield lent_check
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    if "campaign" in getattr(item, "fixturenames", ()) and hasattr(getattr(item, "obj", None), "hypothesis"):
+    ours = {"campaign", "campaign_server", "campaign_check"}.intersection(getattr(item, "fixturenames", ()))
+    if ours and hasattr(getattr(item, "obj", None), "hypothesis"):
         from mockcampaign.pytest_plugin.lifecycle import fresh_for_each_example
 
         with fresh_for_each_example(item):

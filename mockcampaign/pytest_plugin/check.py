@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypedDict, Unpack
 from urllib.parse import urljoin
 
@@ -83,7 +84,7 @@ class CampaignCheck:
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._request = request
         self._targets = Targets()
-        self._surroundings = Surroundings(self._targets.aclose)
+        self._surroundings = Surroundings(self._close_targets)
 
     def __call__(self, target: Target, path: str = "", **options: Unpack[CheckOptions]) -> RunResult:
         """The report. The test fails where a rule is violated that is not in `allow`.
@@ -110,9 +111,25 @@ class CampaignCheck:
         result = await self._surroundings.run(
             "campaign_check.awaited(…)", lambda errands: self._checked(errands, target, path, options)
         )
-        await self._surroundings.leave_loop()
+        await self.leave_loop()
         self._judge(result, options)
         return result
+
+    @contextmanager
+    def example(self) -> Iterator[None]:
+        """For each example of a property test, by itself: it begins with no consumer of an earlier one."""
+        try:
+            yield
+        finally:
+            self._surroundings.tidy()
+            self._targets = Targets()
+
+    async def leave_loop(self) -> None:
+        """Give back what is held in the loop that runs now."""
+        await self._surroundings.leave_loop()
+
+    async def _close_targets(self) -> None:
+        await self._targets.aclose()
 
     def close(self) -> None:
         """Give everything back."""
@@ -211,6 +228,11 @@ class CampaignCheck:
             pytest.fail("\n".join(_headline(result)), pytrace=False)
 
     def _subtests(self) -> Any:
+        item = self._request.node
+        if item.get_closest_marker("xfail") is not None or hasattr(getattr(item, "obj", None), "hypothesis"):
+            # What passes of a test that should fail is to pytest a failure, be it one rule of many; and Hypothesis does
+            # not hear of sub-results, which come anew with each example.
+            return None
         try:
             return self._request.getfixturevalue("subtests")
         except pytest.FixtureLookupError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -95,7 +96,35 @@ class CampaignControl(ABC):
         self._looked = False
         self._allow = set(self._settings.allow)
 
+    @contextmanager
+    def example(self) -> Iterator[None]:
+        """Everything is fresh in here: webhooks, events, time. For each example of a property test, by itself."""
+        self._begin()
+        try:
+            yield
+        finally:
+            self.clock.release()
+            self._tidy()
+        unasked = self.violations()
+        if unasked:
+            raise AssertionError("\n".join(line for violation in unasked for line in violation.lines()))
+        if nothing := self.nothing_delivered():
+            raise AssertionError(nothing)
+        self._judged = self.engine.journal.next_position
+
     # Where the campaign runs
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Take a fresh campaign."""
+
+    @abstractmethod
+    def _tidy(self) -> None:
+        """Give back what a campaign holds that another one follows."""
+
+    async def leave_loop(self) -> None:
+        """Give back what is held in the loop that runs now."""
+        return
 
     @abstractmethod
     def close(self) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from mockcampaign.campaign import Campaign
@@ -27,23 +26,10 @@ class CampaignFixture(CampaignControl):
         self._targets = Targets()
         self._take(Campaign(self._targets, seed=settings.seed, policy=settings.policy, start=settings.start))
 
-    # Its life
+    def _tidy(self) -> None:
+        self._surroundings.tidy()
 
-    @contextmanager
-    def example(self) -> Iterator[None]:
-        """Everything is fresh in here: webhooks, events, time. For each example of a property test, by itself."""
-        self._begin()
-        try:
-            yield
-        finally:
-            self.clock.release()
-            self._surroundings.tidy()
-        unasked = self.violations()
-        if unasked:
-            raise AssertionError("\n".join(line for violation in unasked for line in violation.lines()))
-        if nothing := self.nothing_delivered():
-            raise AssertionError(nothing)
-        self._judged = self.engine.journal.next_position
+    # Its life
 
     async def leave_loop(self) -> None:
         """Give back what is held in the loop that runs now."""

@@ -6,10 +6,10 @@ import functools
 import inspect
 import secrets
 import zlib
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
@@ -25,14 +25,26 @@ from mockcampaign.pytest_plugin.verdict import NOTHING_DELIVERED
 from mockcampaign.report.results import ScenarioResult
 from mockcampaign.words import unknown
 
+
+class Renewed(Protocol):
+    """A fixture that each example of a Hypothesis test finds as if it were the only one."""
+
+    def example(self) -> AbstractContextManager[None]: ...
+
+    async def leave_loop(self) -> None: ...
+
+
 CAMPAIGNS = pytest.StashKey[list[CampaignControl]]()
 RESULTS = pytest.StashKey[list[tuple[CampaignControl, ScenarioResult]]]()
+RENEWED = pytest.StashKey[list[Renewed]]()
 NOT_PASSED = pytest.StashKey[list[pytest.TestReport]]()
 RANDOM_SEED = pytest.StashKey[int]()
 
 Control = TypeVar("Control", bound=CampaignControl)
 
 SEED_MAX = 2**63 - 1
+
+FIXTURES = ("campaign", "campaign_server", "campaign_check")
 
 
 @contextmanager
@@ -47,8 +59,8 @@ def lent(request: pytest.FixtureRequest) -> Iterator[CampaignFixture]:
 @contextmanager
 def judged(item: pytest.Item, campaign: Control) -> Iterator[Control]:
     """Close the campaign after the test. A violation that the test has not asked about fails it in the end."""
-    campaigns = item.stash.setdefault(CAMPAIGNS, [])
-    campaigns.append(campaign)
+    item.stash.setdefault(CAMPAIGNS, []).append(campaign)
+    renew(item, campaign)
     try:
         yield campaign
     finally:
@@ -91,23 +103,24 @@ def reported(item: pytest.Item, report: pytest.TestReport) -> None:
             for failed in [one for one in not_passed if one.failed]:
                 result = with_failure(result, failed, campaign)
             add(item.config, result)
-        for kept in (campaigns, results, not_passed):
+        for kept in (campaigns, results, not_passed, item.stash.get(RENEWED, [])):
             kept.clear()  # the test may be run again
+
+
+def renew(item: pytest.Item, fixture: Renewed) -> None:
+    """Let each example of a Hypothesis test begin with the fixture as new."""
+    item.stash.setdefault(RENEWED, []).append(fixture)
 
 
 @contextmanager
 def fresh_for_each_example(item: pytest.Item) -> Iterator[None]:
-    """Let each example of a Hypothesis test begin with a fresh campaign, which Hypothesis cannot know it does."""
-    campaigns = [one for one in item.stash.get(CAMPAIGNS, []) if isinstance(one, CampaignFixture)]
+    """Let each example of a Hypothesis test begin with fresh fixtures of ours, which Hypothesis cannot know it does."""
+    ours = item.stash.get(RENEWED, [])
     function: Any = getattr(item, "obj", None)
     function = getattr(function, "__func__", function)
-    if not campaigns:
-        yield
-        return
-    [campaign] = campaigns
     handle = function.hypothesis
     inner = handle.inner_test
-    handle.inner_test = _in_example(inner, campaign)
+    handle.inner_test = _in_example(inner, ours)
     before = _suppress_fixture_check(item, function)
     try:
         yield
@@ -208,44 +221,51 @@ def _leave_loop_after(item: Any, campaign: CampaignFixture) -> None:
     item.obj = and_leave
 
 
-def _in_example(inner: Any, campaign: CampaignFixture) -> Any:
+@contextmanager
+def _example(ours: Sequence[Renewed]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for one in ours:
+            stack.enter_context(one.example())
+        yield
+
+
+def _in_example(inner: Any, ours: Sequence[Renewed]) -> Any:
     if inspect.iscoroutinefunction(inner):
 
         @functools.wraps(inner)
         async def example(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            with campaign.example():
+            with _example(ours):
                 try:
                     return await inner(*args, **kwargs)
                 finally:
-                    await campaign.leave_loop()
+                    for one in ours:
+                        await one.leave_loop()
 
         return example
 
     @functools.wraps(inner)
     def example_without_loop(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        with campaign.example():
+        with _example(ours):
             return inner(*args, **kwargs)
 
     return example_without_loop
 
 
 def _suppress_fixture_check(item: Any, function: Any) -> Any:
-    """Hypothesis objects to function-scoped fixtures, since they are not fresh for each example; ours is.
+    """Hypothesis objects to function-scoped fixtures, since they are not fresh for each example; ours are.
 
     Where the test uses another one, Hypothesis keeps its say. Gives back the settings to put back.
     """
     from hypothesis import HealthCheck, settings
 
-    arguments = inspect.signature(item.function).parameters
-    others = [
-        name
-        for name, definitions in item._fixtureinfo.name2fixturedefs.items()
-        if name in arguments and name != "campaign" and definitions[-1].scope == "function"
-    ]
-    if others:
-        return None
+    # Not those of `item._fixtureinfo`, among which parameters are that `parametrize` gives.
+    for name in inspect.signature(item.function).parameters:
+        definitions = item.session._fixturemanager.getfixturedefs(name, item) or ()
+        ours = name in FIXTURES and len(definitions) == 1  # and nobody's who overrides it
+        if definitions and definitions[-1].scope == "function" and not ours:
+            return None
     before = getattr(function, "_hypothesis_internal_use_settings", settings.default)
     assert before is not None
     function._hypothesis_internal_use_settings = settings(

@@ -114,9 +114,16 @@ class CampaignServer(CampaignControl):
     def __init__(self, settings: Settings, live: LiveServer) -> None:
         super().__init__(settings)
         self._live = live
-        live.reset(settings)
-        self._take(live.served.campaign)
-        live.transport.before_request = self._show_time
+        self._begin()
+
+    def _begin(self) -> None:
+        self._live.reset(self._settings)
+        self._take(self._live.served.campaign)
+        self._live.transport.before_request = self._show_time
+
+    def _tidy(self) -> None:
+        self._live.transport.before_request = lambda: None
+        self._live.wait(self._live.transport.aclose())
 
     @property
     def url(self) -> str:
@@ -143,8 +150,7 @@ class CampaignServer(CampaignControl):
         if self._closed is None:
             self._closed = "this server is another test's now: let each test use a `campaign_server` of its own"
             self.clock.release()
-            self._live.transport.before_request = lambda: None
-            self._live.wait(self._live.transport.aclose())
+            self._tidy()
             self._check_awaited()
 
     def _there(self, call: Callable[[], Result]) -> Result:
