@@ -206,6 +206,84 @@ def test_hypothesis_gets_a_fresh_campaign_for_each_example(inner: Inner) -> None
     assert "answers-200: 204 (1 attempt)" in text
 
 
+def test_hypothesis_gets_a_fresh_server_and_a_fresh_check_for_each_example(inner: Inner) -> None:
+    result = inner(
+        """
+        import pytest
+        from hypothesis import given, settings, strategies as st
+        from conftest import App
+        from mockcampaign.samples.consumer import consumer_app
+        from mockcampaign.serving import served
+
+        @pytest.fixture(scope="module")
+        def consumer():
+            app = App()
+            with served(app) as app.url:
+                yield app
+
+        @pytest.mark.parametrize("event_type", ["open", "click"])
+        @settings(max_examples=5, deadline=None)
+        @given(count=st.integers(1, 150))
+        def test_server(campaign_server, consumer, event_type, count):
+            assert campaign_server.webhooks == campaign_server.delivered == []
+            began = campaign_server.clock.now
+            consumer.events.clear()
+            campaign_server.emit(campaign_server.webhook(event_type, target=consumer.url), count, over="1h")
+            campaign_server.run()
+            assert consumer.processed() == campaign_server.delivered
+            assert len(consumer.events) == count
+            assert campaign_server.clock.now > began == campaign_server.clock.now.replace(2025, 1, 1, 0, 0, 0, 0)
+
+        @settings(max_examples=3, deadline=None)
+        @given(count=st.integers(1, 2))
+        def test_server_violated(campaign_server, consumer, count):
+            consumer.status = 204
+            try:
+                campaign_server.emit(campaign_server.webhook("open", target=consumer.url), count)
+                campaign_server.advance("9s")
+            finally:
+                consumer.status = 200
+
+        @settings(max_examples=2, deadline=None)
+        @given(count=st.integers(1, 2))
+        def test_together(campaign, campaign_server, consumer, count):
+            assert campaign.webhooks == campaign_server.webhooks == []
+            for one in (campaign, campaign_server):
+                one.emit(one.webhook("open", target=consumer.url), count)
+                one.run()
+
+        @settings(max_examples=2, deadline=None)
+        @given(bug=st.sampled_from([None, "answers-204"]))
+        def test_check(campaign_check, bug):
+            report = campaign_check(consumer_app(bug), "/hook", rules=["answers-200"])
+            assert report.target == "http://testserver/hook"
+        """
+    )
+    result.assert_outcomes(passed=3, failed=2)
+    text = result.stdout.str()
+    assert "FailedHealthCheck" not in text
+    assert "AssertionError: answers-200: 204 (1 attempt)" in text
+    assert "NOT COMPLIANT  1 of 1 rule violated" in text
+
+
+def test_whose_fixture_overrides_ours_hears_of_hypothesis_that_it_is_not_fresh(inner: Inner) -> None:
+    inner(
+        """
+        import pytest
+        from hypothesis import given, strategies as st
+
+        @pytest.fixture
+        def campaign(campaign, app):
+            campaign.webhook("open", target=app)
+            return campaign
+
+        @given(st.integers(1, 300))
+        def test_it(campaign, count):
+            pass
+        """
+    ).stdout.fnmatch_lines(["*FailedHealthCheck: *uses a function-scoped fixture 'campaign'."])
+
+
 @pytest.mark.parametrize("plugin", ["anyio", "pytest_asyncio"])
 def test_hypothesis_and_a_loop(inner: Inner, plugin: str) -> None:
     pytest.importorskip(plugin)

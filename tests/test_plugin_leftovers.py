@@ -27,8 +27,13 @@ def ends(end):
     if end != "passes":
         pytest.fail("on purpose")
 
-def test_warming_up(campaign_server, campaign):
-    '''The server goes on for the whole session.'''
+@pytest.fixture(scope="session")
+def lasting_url():
+    with served(App()) as url:
+        yield url
+
+def test_warming_up(campaign_server, lasting_url):
+    '''Both servers go on for the whole session.'''
 
 class Lingering(App):
     '''Has work under way, and open generators, before and after its answers; and does not end by itself.'''
@@ -79,6 +84,12 @@ def test_sockets(campaign, app, end):
     with served(app) as url:
         deliver(campaign, url)
         ends(end)
+
+@however
+def test_a_consumer_that_goes_on(campaign, campaign_server, lasting_url, end):
+    deliver(campaign, lasting_url)
+    deliver(campaign_server, lasting_url)
+    ends(end)
 
 @however
 def test_server(campaign_server, app, end):
@@ -170,9 +181,13 @@ def anyio_backend():
     return "asyncio"
 
 {mark}
+async def test_warming_up_a_loop():
+    '''It may go on for the whole module.'''
+
+{mark}
 @however
 async def test_asgi(campaign, end):
-    campaign.emit(campaign.webhook("open", target=Lingering()), 150)
+    campaign.emit(campaign.webhook("open", target={consumer}()), 150)
     await campaign.run()
     ends(end)
 
@@ -190,6 +205,15 @@ async def test_sockets(campaign, app, end):
         campaign.emit(campaign.webhook("open", target=url), 150)
         await campaign.run()
         ends(end)
+
+{mark}
+@however
+async def test_a_consumer_that_goes_on(campaign, campaign_server, lasting_url, end):
+    campaign.emit(campaign.webhook("open", target=lasting_url), 150)
+    await campaign.run()
+    campaign_server.emit(campaign_server.webhook("open", target=lasting_url), 150)
+    await campaign_server.run()
+    ends(end)
 
 {mark}
 @however
@@ -251,7 +275,7 @@ async def test_after_a_fixture_without_a_loop(ready, campaign, end):
 
 @pytest.fixture
 def ready(campaign):
-    deliver(campaign, Lingering())
+    deliver(campaign, {consumer}())
 
 {mark}
 @however
@@ -266,25 +290,29 @@ async def test_examples(campaign, end, count):
 
 def check(folder: Path, source: str, bodies: int, *arguments: str, plugins: tuple[str, ...]) -> None:
     """Each body of a test has ended in every way."""
-    status, printed = whole_run(folder, DELIVERING + ENDS + source, *arguments, plugins=("hypothesispytest", *plugins))
+    status, printed = whole_run(
+        folder, DELIVERING + ENDS + source, "-rp", *arguments, plugins=("hypothesispytest", *plugins)
+    )
     assert "LEFT AT THE END: []" in printed, printed
     assert status == pytest.ExitCode.TESTS_FAILED, printed
-    assert f" {bodies} failed, {bodies + 7} passed, {bodies} skipped, {bodies} xfailed" in printed, printed
+    others = printed.count("test_warming_up") + 6
+    assert f" {bodies} failed, {bodies + others} passed, {bodies} skipped, {bodies} xfailed" in printed, printed
 
 
 def test_tests_without_a_loop(tmp_path: Path) -> None:
-    check(tmp_path, WITHOUT_A_LOOP, 11, plugins=())
+    check(tmp_path, WITHOUT_A_LOOP, 12, plugins=())
 
 
 @pytest.mark.parametrize(
-    ("mark", "plugin", "options"),
+    ("mark", "plugin", "consumer", "options"),
     [
-        ("asyncio", "asyncio", ("-oasyncio_default_fixture_loop_scope=function",)),
-        ("anyio", "anyio", ()),
+        ("asyncio", "asyncio", "Lingering", ("-oasyncio_default_fixture_loop_scope=function",)),
+        ("asyncio(loop_scope='module')", "asyncio", "App", ("-oasyncio_default_fixture_loop_scope=module",)),
+        ("anyio", "anyio", "Lingering", ()),
     ],
 )
-def test_tests_with_a_loop(tmp_path: Path, mark: str, plugin: str, options: tuple[str, ...]) -> None:
-    check(tmp_path, WITH_A_LOOP.format(mark=f"@pytest.mark.{mark}"), 10, *options, plugins=(plugin,))
+def test_tests_with_a_loop(tmp_path: Path, mark: str, plugin: str, consumer: str, options: tuple[str, ...]) -> None:
+    check(tmp_path, WITH_A_LOOP.format(mark=f"@pytest.mark.{mark}", consumer=consumer), 11, *options, plugins=(plugin,))
 
 
 HANGING = """

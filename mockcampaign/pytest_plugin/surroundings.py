@@ -225,7 +225,7 @@ class Surroundings:
         if self._home is not loop:
             if self._runner is not None:
                 # What was opened before the test began must be closed where it was opened.
-                await asyncio.to_thread(self._leave_own)
+                await _aside(self._leave_own)
             self._home = loop
             self._staying = self._stay()
             await anext(self._staying)
@@ -237,6 +237,30 @@ class Surroundings:
             yield
         finally:
             await self._close()
+
+
+async def _aside(call: Callable[[], None]) -> None:
+    """In a thread that ends with the call, while the loop goes on. Those of the loop's own pool would stay with it."""
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    errors: list[BaseException] = []
+
+    def carry_out() -> None:
+        try:
+            call()
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            loop.call_soon_threadsafe(over.set_result, None)
+
+    thread = threading.Thread(target=carry_out, name="mockcampaign-aside")
+    thread.start()
+    try:
+        await asyncio.shield(over)
+    finally:
+        thread.join()
+    if errors:
+        raise errors[0]
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
