@@ -1,0 +1,80 @@
+"""The file of `serve --clients`: what it takes, and how it refuses what it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.server.clients import load_clients
+from mockcampaign.server.fields import INT64_MAX
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "clients.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_clients_have_users_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_PASSWORD", "geheim")
+    found = load_clients(
+        written(
+            tmp_path,
+            "clients:\n"
+            "  - {id: 1, users: [{username: a, password: '${A_PASSWORD}'}, {username: b, password: '${NONE:-p}'}]}\n"
+            f"  - {{id: {INT64_MAX}, users: [{{username: a, password: q}}]}}\n",
+        )
+    )
+    assert {client: [(user.username, user.password) for user in users] for client, users in found.items()} == {
+        1: [("a", "geheim"), ("b", "p")],
+        INT64_MAX: [("a", "q")],
+    }
+    assert len({user.id for users in found.values() for user in users}) == 3
+    assert "geheim" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "what"),
+    [
+        ("clients: []", "1:10", "no clients, allowed: at least one"),
+        ("clients: [{id: 1, users: []}]", "1:26", "no users, allowed: at least one"),
+        ("clients: [{id: 0, users: [{username: a, password: p}]}]", "1:16", "0"),
+        (f"clients: [{{id: {INT64_MAX + 1}, users: [{{username: a, password: p}}]}}]", "1:16", f"{INT64_MAX}"),
+        ("clients: [{id: x, users: [{username: a, password: p}]}]", "1:16", "x"),
+        ("clients: [{users: [{username: a, password: p}]}]", "1:11", "id"),
+        ("clients: [{id: 1, users: [{username: a}]}]", "1:27", "password"),
+        ("clients: [{id: 1, users: [{username: '', password: p}]}]", "1:38", "'' is no user name"),
+        ("clients: [{id: 1, users: [{username: 'a:b', password: p}]}]", "1:38", "'a:b' is no user name"),
+        (
+            "clients: [{id: 1, users: [{username: a, password: p}, {username: a, password: q}]}]",
+            "1:66",
+            "user 'a' stands here twice, allowed: once",
+        ),
+        (
+            "clients:\n- {id: 7, users: [{username: a, password: p}]}\n- {id: 7, users: [{username: b, password: p}]}",
+            "3:8",
+            "client 7 stands here twice, allowed: once",
+        ),
+        ("clients: [{id: 1, users: [{username: a, password: p, role: x}]}]", "1:54", "role"),
+        ("clients: [{id: 1, users: [{username: a, password: '${NOT_THERE}'}]}]", "1:51", "NOT_THERE"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_place(tmp_path: Path, text: str, place: str, what: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(InvalidInputError) as refused:
+        load_clients(path)
+    message = str(refused.value)
+    assert message.startswith(f"{path}:{place}: ")
+    assert what in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("password", ["[geheim]", "{geheim: 1}", "!geheim x", "geheim: x", "'geheim"])
+def test_no_message_repeats_a_password(tmp_path: Path, password: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        load_clients(
+            written(tmp_path, f"clients:\n  - id: 1\n    users:\n    - {{username: a, password: {password}}}\n")
+        )
+    assert "geheim" not in str(refused.value)
