@@ -38,6 +38,7 @@ class Connection(asyncio.Protocol):
         self._began = 0.0
         self._written = 0
         self._transport: asyncio.Transport
+        self._gathers = False
         self.closed: asyncio.Future[None] = self._loop.create_future()
         """Done when the socket has been given back."""
         self.idle_since = 0.0
@@ -53,8 +54,10 @@ class Connection(asyncio.Protocol):
             self._end(CUT["send"])
         else:
             self._written = len(head) + len(request.body)
-            # One system call, and no copy of the body.
-            self._transport.writelines((head, request.body))
+            if self._gathers:
+                self._transport.writelines((head, request.body))
+            else:
+                self._transport.write(head + request.body)
         return outcome
 
     async def carry_out(self, request: Request, script: Script, began: float) -> Outcome:
@@ -98,6 +101,9 @@ class Connection(asyncio.Protocol):
         """Keep the transport, and have it tell whenever the operating system does not have all that was written."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=1, low=0)
+        # Head and body in one system call without a copy. asyncio's own transports do not tell when they are left with
+        # a part of several pieces (gh-127655, before Python 3.12.9 and 3.13.2).
+        self._gathers = type(transport).__module__.startswith("uvloop.")
 
     def data_received(self, data: bytes) -> None:
         """Go on with the answer. Bytes that nobody asked for are nothing to build another exchange on."""

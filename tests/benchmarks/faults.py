@@ -59,7 +59,10 @@ class BareConnection(connection.Connection):
 
     def exchange(self, request: Request, head: bytes, began: float) -> asyncio.Future[Outcome]:
         outcome = self._expect(request, began)
-        self._transport.writelines((head, request.body))
+        if self._gathers:
+            self._transport.writelines((head, request.body))
+        else:
+            self._transport.write(head + request.body)
         return outcome
 
     def data_received(self, data: bytes) -> None:
