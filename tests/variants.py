@@ -90,6 +90,24 @@ class FailsHalfway(CountsRepeats):
         self.seen.update(identified)
 
 
+class CommitsPerMailing(CountsRepeats):
+    """One transaction for each mailing of a list, in which a broken event rolls back its own alone; no unique key."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.seen: set[Identity] = set()
+
+    async def process(self, events: list[Event]) -> None:
+        identified = Consumer.identified(self, events)
+        new = [event for identity, event in identified.items() if identity not in self.seen]
+        for mailing in dict.fromkeys(event.get("mailingId") for event in new):
+            part = [event for event in new if event.get("mailingId") == mailing]
+            for event in part:
+                event["created"] // 1_000
+            await super().process(part)
+        self.seen.update(identified)
+
+
 class FailsOnce(Consumer):
     """Has stored half of the first long list when its database goes away for a moment, and never again."""
 
@@ -249,6 +267,7 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "commits-halves": CommitsHalves,
     "fails-halfway": FailsHalfway,
     "fails-once": FailsOnce,
+    "commits-per-mailing": CommitsPerMailing,
     "marks-first": MarksFirst,
     "waits-on-the-loop": WaitsOnTheLoop,
     "forgets-on-error": ForgetsOnError,
@@ -332,7 +351,9 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "keys-on-mail-created-recipient": ("keeps-same-mail-same-moment",),
     "keys-on-mailing-and-created": ("keeps-same-moment",),
     **dict.fromkeys(("keeps-ten-thousand", "hash-of-16-bits", "hash-of-20-bits"), ("drains-backlog",)),
-    **dict.fromkeys(("commits-halves", "fails-halfway", "marks-first"), ("leaves-nothing-half-done",)),
+    **dict.fromkeys(
+        ("commits-halves", "commits-per-mailing", "fails-halfway", "marks-first"), ("leaves-nothing-half-done",)
+    ),
     "fails-once": ("acknowledge", "leaves-nothing-half-done"),
     "waits-on-the-loop": ("answers-in-time",),
     "forgets-on-error": ("recovers-from-bad-requests",),
