@@ -199,7 +199,43 @@ def test_an_answer_like_the_one_before_is_read_like_the_first(answers: list[byte
             break
 
 
+def test_a_status_line_has_passed_when_it_is_over_also_after_an_interim_answer() -> None:
+    parser = AnswerParser()
+    for interim in (b"", b"HTTP/1.1 100 Continue\r\n\r\n"):
+        parser.expect(body_bytes_kept=KEPT)
+        assert parser.feed(interim + b"HTTP/1.1 200 ") is None
+        assert not parser.has_passed("after-status")
+        assert parser.feed(b"OK\r\nContent-Length: 0") is None
+        assert parser.has_passed("after-status")
+        assert not parser.has_passed("after-headers")
+        assert parser.feed(b"\r\n\r\n") == Responded(200)
+
+
+@pytest.mark.parametrize("coding", [b"chunked, gzip", b"gzip"])
+def test_a_body_whose_last_coding_is_not_chunked_ends_with_the_connection(coding: bytes) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + coding + b"\r\n\r\nabc"
+    assert in_one_piece(answer, closed=False) is None
+    assert in_one_piece(answer, closed=True) == Responded(200, (), b"abc", 3)
+
+
 # Limits
+
+
+@pytest.mark.parametrize(("extension_bytes", "too_long"), [(40_000, False), (70_000, True)])
+def test_chunk_extensions_are_limited_from_one_byte_of_the_body_to_the_next(
+    extension_bytes: int, too_long: bool
+) -> None:
+    parser = AnswerParser()
+    parser.expect(body_bytes_kept=KEPT)
+    parser.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    outcomes = []
+    for _ in range(4):
+        outcomes += [parser.feed(piece) for piece in (b"1;e=" + b"x" * extension_bytes, b"\r\na\r\n")]
+    outcomes.append(parser.feed(b"0\r\n\r\n"))
+    if too_long:
+        assert NoAnswer("body", "chunk extensions or trailers of the answer longer than 64 KiB") in outcomes
+    else:
+        assert outcomes == [None] * 8 + [Responded(200, (), b"aaaa", 4)]
 
 
 @pytest.mark.parametrize(("more", "too_long"), [(-100, False), (100, True)])

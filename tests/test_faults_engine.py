@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -95,6 +96,16 @@ def test_chance_is_drawn_from_the_seed() -> None:
     assert hits(0.5, 1) == hits(0.5, 1) != hits(0.5, 2)
     assert 120 < sum(hits(0.5, 3)) < 240
     assert 5 < sum(hits(0.1, 3)) < 80
+
+
+def test_two_faults_by_chance_hit_independently_of_each_other() -> None:
+    box = box_with(1)
+    for fault in (Chunked(), LostAck()):
+        box.declare_fault(fault, When(probability=0.5))
+    run(box, until=START + DAY // 24, consumer=Consumer(FAILED))
+    # Each of the four combinations in about one attempt of four.
+    assert all(50 < count < 150 for count in Counter(faults_of(box)).values())
+    assert len(Counter(faults_of(box))) == 4
 
 
 def test_it_can_concern_one_webhook() -> None:

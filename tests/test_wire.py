@@ -645,7 +645,7 @@ def test_tls_to_a_port_that_does_not_speak_it(run: Run, first: bytes, outcome: O
 def test_a_time_out_in_the_tls_handshake(run: Run) -> None:
     async def main() -> None:
         async with Endpoint(stalling(reads=False)).serving() as endpoint, wired(verify=False) as transport:
-            outcome = await transport.send(request_to(endpoint.url.replace("http:", "https:"), timeout=50))
+            outcome = await transport.send(request_to(endpoint.url.replace("http:", "https:"), timeout=250))
             assert outcome == TimedOut("tls")
 
     run(main())
