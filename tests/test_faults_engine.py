@@ -17,6 +17,7 @@ from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.faults import When
 from mockcampaign.engine.journal import Attempted, Discarded, FaultDeclared, FaultEnded, read_journal
+from mockcampaign.errors import CouldNotTellError
 from mockcampaign.model import Fault, NoAnswer, Outcome, Request, Responded, TimedOut
 from mockcampaign.policy import DAY, Policy
 from mockcampaign.transport.faults import (
@@ -106,6 +107,18 @@ def test_two_faults_by_chance_hit_independently_of_each_other() -> None:
     # Each of the four combinations in about one attempt of four.
     assert all(50 < count < 150 for count in Counter(faults_of(box)).values())
     assert len(Counter(faults_of(box))) == 4
+
+
+def test_of_several_of_a_kind_the_one_declared_last_decides() -> None:
+    box = box_with(1)
+    for time in (1_000, 2_000):
+        box.declare_fault(Latency(time=time), When(times=1))
+    box.declare_fault(Duplicate(again="concurrent"), When(times=1))
+    box.declare_fault(Duplicate(again="later", delay=7_000), When(times=1))
+    run(box)
+    assert attempts_at(box) == [0, 9_000]
+    [first, _] = entries_of(box, Attempted)
+    assert (first.took, first.faults) == (2_000, ("latency", "latency", "duplicate", "duplicate"))
 
 
 def test_it_can_concern_one_webhook() -> None:
@@ -225,6 +238,7 @@ def test_a_list_that_fails_is_duplicated_once_it_is_accepted() -> None:
     box.declare_fault(Duplicate(), When())
     consumer = run(box, Consumer(lambda number: FAILED if number <= 2 else OK))
     assert lists(consumer) == [[0, 1]] * 4 + [[2]] * 2
+    assert attempts_at(box) == [0, 10_000, *[20_000] * 4]
 
 
 @pytest.mark.parametrize("again", ["at-once", "later", "concurrent"])
@@ -322,6 +336,36 @@ def test_no_copy_once_the_webhook_exports_nothing() -> None:
     box.deactivate(CLIENT, 1)
     assert run(box, until=START + DAY).requests == []
     assert box.idle
+
+
+def test_a_copy_that_does_not_go_out_holds_nothing_up() -> None:
+    box = box_with(3, list_max=2)
+    box.declare_fault(Duplicate(), When(times=1))
+
+    async def send(request: Request) -> Outcome:
+        box.deactivate(CLIENT, 1)
+        return OK
+
+    run(box, send=send)
+    box.activate(CLIENT, 1)
+    assert lists(run(box)) == [[2]]
+
+
+@pytest.mark.parametrize("again", ["at-once", "concurrent"])
+def test_a_copy_that_cannot_be_sent_holds_nothing_up(again: Any) -> None:
+    box = box_with(3, list_max=2)
+    box.declare_fault(Duplicate(again=again), When(times=1))
+    requests = []
+
+    async def send(request: Request) -> Outcome:
+        requests.append(request)
+        if len(requests) == 2:
+            raise CouldNotTellError("no descriptor is left")
+        return OK
+
+    with pytest.raises(CouldNotTellError):
+        run(box, send=send)
+    assert lists(run(box)) == [[2]]
 
 
 def test_copies_meet_outages_and_faults_of_the_wire() -> None:
