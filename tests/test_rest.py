@@ -386,6 +386,17 @@ def test_all_wrong_fields_are_named_at_once(server: Server) -> None:
     assert [violation.partition(":")[0] for violation in found] == ["targetUrl", "type", "format", "authentication"]
 
 
+def test_a_missing_field_is_refused_with_what_it_may_be(server: Server) -> None:
+    assert violations(server.rest("POST", "/webhooks", {"type": "", "format": ""})) == [
+        "targetUrl: missing, allowed: http(s)://host[:port]/path",
+        f"type: missing, allowed: {', '.join(EventType)}",
+        "format: missing, allowed: json",
+    ]
+    number = server.create()
+    found = violations(server.rest("GET", f"/webhooks/{number}/verify"))
+    assert found == ["mailingId: missing, allowed: a whole number from 1 to 9223372036854775807"]
+
+
 def test_a_field_given_twice_is_refused(server: Server) -> None:
     found = violations(server.rest("POST", "/webhooks", [*FORM.items(), ("type", "click")]))
     assert found == ["type: given 2 times, allowed: once"]

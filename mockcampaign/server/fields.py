@@ -51,6 +51,10 @@ class Kind(Protocol):
         """The value. Raises `InvalidInputError` with what would be allowed; it never repeats a secret."""
         ...
 
+    def allowed(self) -> str:
+        """What a value may be, in a few words."""
+        ...
+
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the field."""
         ...
@@ -66,10 +70,12 @@ class Integer(msgspec.Struct, frozen=True):
         """Decimal digits."""
         number = int(text) if _INTEGER.fullmatch(text) else None
         if number is None or not self.minimum <= number <= self.maximum:
-            raise InvalidInputError(
-                f"{shortened(text)} is out of range, allowed: a whole number from {self.minimum} to {self.maximum}"
-            )
+            raise InvalidInputError(f"{shortened(text)} is out of range, allowed: {self.allowed()}")
         return number
+
+    def allowed(self) -> str:
+        """Its bounds."""
+        return f"a whole number from {self.minimum} to {self.maximum}"
 
     def schema(self) -> dict[str, Any]:
         """With `int32` where the vendor's own description says so."""
@@ -89,8 +95,12 @@ class Choice(msgspec.Struct, frozen=True):
     def read(self, text: str) -> str:
         """The word itself."""
         if text not in self.words:
-            raise InvalidInputError(f"{shortened(text)} is unknown, allowed: {', '.join(self.words)}")
+            raise InvalidInputError(f"{shortened(text)} is unknown, allowed: {self.allowed()}")
         return text
+
+    def allowed(self) -> str:
+        """The words."""
+        return ", ".join(self.words)
 
     def schema(self) -> dict[str, Any]:
         """An enumeration."""
@@ -107,8 +117,12 @@ class Text(msgspec.Struct, frozen=True):
         if len(text) > self.length_max:
             raise InvalidInputError(f"is longer than {self.length_max} characters")
         if _CONTROL.search(text):
-            raise InvalidInputError("holds control characters, allowed: one line of text")
+            raise InvalidInputError(f"holds control characters, allowed: {self.allowed()}")
         return text
+
+    def allowed(self) -> str:
+        """Any words."""
+        return "one line of text"
 
     def schema(self) -> dict[str, Any]:
         """The pattern excludes control characters."""
@@ -124,6 +138,10 @@ class TargetUrl(msgspec.Struct, frozen=True):
             raise InvalidInputError(f"is longer than {TEXT_LENGTH_MAX} characters")
         parse_address(text)
         return text
+
+    def allowed(self) -> str:
+        """As `parse_address` says it, too."""
+        return "http(s)://host[:port]/path"
 
     def schema(self) -> dict[str, Any]:
         """The pattern is a part of what is checked."""
@@ -165,7 +183,7 @@ class AuthenticationText(msgspec.Struct, frozen=True):
             found = msgspec.json.decode(text, type=_None | _Basic | _Key)
         except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
             # Neither kind of message repeats a value.
-            raise InvalidInputError(f"{_first_line(error)}, allowed: {AUTHENTICATION_FORMS}") from None
+            raise InvalidInputError(f"{_first_line(error)}, allowed: {self.allowed()}") from None
         match found:
             case _Basic():
                 return basic_authentication(found.user_name, found.password)
@@ -174,6 +192,10 @@ class AuthenticationText(msgspec.Struct, frozen=True):
                 return KeyAuthentication(found.key, found.passphrase)
             case _:
                 return NoAuthentication()
+
+    def allowed(self) -> str:
+        """Its three forms."""
+        return AUTHENTICATION_FORMS
 
     def schema(self) -> dict[str, Any]:
         """Its three forms stand in the description."""

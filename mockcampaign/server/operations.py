@@ -124,16 +124,11 @@ def _read_pairs(parameters: list[Parameter], pairs: Pairs, values: dict[str, Any
         if name not in found:
             values[name] = parameter.default
             if parameter.required:
-                violations.append(f"{name}: missing, allowed: {_allowed(parameter)}")
+                violations.append(f"{name}: missing, allowed: {parameter.kind.allowed()}")
         elif names.count(name) > 1:
             violations.append(f"{name}: given {names.count(name)} times, allowed: once")
         else:
             _read_text(parameter, found[name], values, violations)
-
-
-def _allowed(parameter: Parameter) -> str:
-    schema = parameter.kind.schema()
-    return ", ".join(schema["enum"]) if "enum" in schema else f"{schema['type']}"
 
 
 async def _json_body(kind: Any, call: Call) -> Any:
