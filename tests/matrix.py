@@ -17,6 +17,7 @@ import contextlib
 import json
 import logging
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal, get_args
 
 from consumers.started import missing
@@ -91,7 +93,7 @@ def checks(todo: Iterable[tuple[str, int]], jobs: int, until: float) -> Iterator
 
 
 Row = dict[str, Any]
-"""What is in a `Judged`, with the half it belongs to, the commit it was run with, and when it ended."""
+"""What is in a `Judged`, with its half, the commit it was run with, and when it ended at what load of the machine."""
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -153,9 +155,11 @@ def _ran(half: Half, rows: list[Row]) -> str:
     commits = list(dict.fromkeys(row["commit"] for row in sorted(part, key=lambda row: row["ended"])))
     wrong = sum(is_wrong(row) for row in part)
     seeds = len({row["seed"] for row in part})
+    loads = [row["load_average"] for row in part if "load_average" in row]
+    busy = f" on {os.cpu_count()} cores with a load average of {median(loads):.1f}" if loads else ""
     return (
         f"- {HALVES[half]}: {counted(len(part), 'check')} with up to {counted(seeds, 'seed')}, "
-        f"from {ended[0]} to {ended[-1]}, at {', '.join(commits)}; {wrong} went wrong"
+        f"from {ended[0]} to {ended[-1]}{busy}, at {', '.join(commits)}; {wrong} went wrong"
     )
 
 
@@ -206,7 +210,8 @@ def run(half: Half, names: list[str], seeds: int, jobs: int, until: float, path:
     with load(half == "load"), path.open("a") as file:
         for found in checks((check for check in every if check not in there), jobs, until):
             ended = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
-            row = {"half": half, "commit": at, "ended": ended, **asdict(found)}
+            busy = round(os.getloadavg()[0], 1)
+            row = {"half": half, "commit": at, "ended": ended, "load_average": busy, **asdict(found)}
             file.write(json.dumps(row) + "\n")
             file.flush()
             print(told(row), flush=True)
