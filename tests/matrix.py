@@ -234,8 +234,9 @@ def main() -> int:
         correct.remove(name)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the load ends with it
     until = time.monotonic() + given.minutes * 60
-    for half in HALVES if given.only is None else (given.only,):
-        run(half, [*correct, *bugs], given.seeds, given.jobs, until, given.rows)
+    with contextlib.suppress(KeyboardInterrupt):  # what has been run is in the file
+        for half in HALVES if given.only is None else (given.only,):
+            run(half, [*correct, *bugs], given.seeds, given.jobs, until, given.rows)
     rows = read_rows(given.rows)
     table = tables(rows)
     if given.write:

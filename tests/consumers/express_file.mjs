@@ -2,11 +2,13 @@
 
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import express from "express";
-import { parse, stringify } from "lossless-json"; // JSON.parse changes ids beyond 2^53
+import { isLosslessNumber, parse, stringify } from "lossless-json"; // JSON.parse changes ids beyond 2^53
 
 const { CONSUMER_USER, CONSUMER_PASSWORD, CONSUMER_FD, CONSUMER_STORE } = process.env;
 const wanted = Buffer.from(`${CONSUMER_USER}:${CONSUMER_PASSWORD}`).toString("base64");
-const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+// Its numbers are objects, too.
+const isObject = (value) =>
+  value !== null && typeof value === "object" && !Array.isArray(value) && !isLosslessNumber(value);
 const processed = new Map();
 
 const keyOf = (event) => stringify(Object.keys(event).sort().map((name) => [name, event[name]]));

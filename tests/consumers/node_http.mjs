@@ -2,7 +2,7 @@
 
 import { createServer } from "node:http";
 import { timingSafeEqual } from "node:crypto";
-import { parse, stringify } from "lossless-json"; // JSON.parse changes ids beyond 2^53
+import { isLosslessNumber, parse, stringify } from "lossless-json"; // JSON.parse changes ids beyond 2^53
 
 const { CONSUMER_USER, CONSUMER_PASSWORD, CONSUMER_FD } = process.env;
 const wanted = Buffer.from(`${CONSUMER_USER}:${CONSUMER_PASSWORD}`);
@@ -17,13 +17,17 @@ function authorized(header = "") {
 const canonical = (event) =>
   stringify(Object.entries(event).sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0)));
 
+// Its numbers are objects, too.
+const isEvent = (value) =>
+  value !== null && typeof value === "object" && !Array.isArray(value) && !isLosslessNumber(value);
+
 function take(body) {
   const events = parse(body);
   if (!Array.isArray(events)) throw new SyntaxError("not a list");
   const rows = new Map();
   const times = new Map();
   for (const event of events) {
-    if (event === null || typeof event !== "object" || Array.isArray(event)) throw new SyntaxError("not an event");
+    if (!isEvent(event)) throw new SyntaxError("not an event");
     const key = canonical(event);
     times.set(key, (times.get(key) ?? 0) + 1);
     rows.set(`${times.get(key)} ${key}`, event);
