@@ -70,7 +70,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    if item.name.startswith("test_warming_up"):
+    if item.name.startswith("test_warming_up") or item.config.getoption("forked", False):
         return (yield)
     before = alive()
     result = yield
@@ -81,6 +81,21 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         time.sleep(0.05)  # the other side of a connection takes a moment to see that it was closed
         found = left(before)
     assert not found, f"{item.nodeid} has left {found}"
+    return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    item.stash[AT_THE_BEGINNING] = alive()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    result = yield
+    if item.config.getoption("forked", False):  # each test has a process of its own, which ends with the teardown
+        found = left(item.stash[AT_THE_BEGINNING])
+        assert not found, f"{item.nodeid} has left {found}"
     return result
 
 

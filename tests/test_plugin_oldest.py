@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import site
 import subprocess
-import sys
-import venv
 from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
-from whole_runs import DELIVERING
+from whole_runs import with_pytest
 
 pytestmark = pytest.mark.slow
 
@@ -27,18 +23,7 @@ def oldest() -> str:
 
 
 def test_the_plugins_tests_pass_under_the_oldest_pytest(tmp_path: Path) -> None:
-    folder = tmp_path / "venv"
-    venv.create(folder, with_pip=True)
-    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    # Everything else comes from here; what is installed there goes before.
-    [packages] = folder.glob("**/site-packages")
-    paths = [path for path in sys.path if path and Path(path).is_dir() and "site-packages" in path]
-    (packages / "borrowed.pth").write_text("\n".join([*paths, *site.getsitepackages()]))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CI": ""}
-    version = f"pytest=={oldest()}.*"
-    install = [python, "-m", "pip", "install", "-q", "--no-warn-conflicts", version]
-    done = subprocess.run(install, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    python, environment = with_pytest(tmp_path / "venv", f"pytest=={oldest()}.*")
     files = [str(ROOT / "tests" / f"test_plugin_{name}.py") for name in TESTED]
     # These want a newer pytest, or have nothing to do with it and take long to load.
     without = [f"-pno:{name}" for name in ("schemathesis", "faker", "randomly", "xdist", "playwright")]
@@ -52,15 +37,3 @@ def test_the_plugins_tests_pass_under_the_oldest_pytest(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout
     assert re.search(r"\d\d+ passed", done.stdout)
-    # Under newer versions, pytest-forked cannot run even an empty test; and it leaves files of its own open.
-    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "plugin_apps.py").read_text())
-    (tmp_path / "test_forked.py").write_text(DELIVERING)
-    done = subprocess.run(
-        [python, "-m", "pytest", "-q", "--forked", "-p", "no:asyncio", *without, "test_forked.py"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "6 passed" in done.stdout, done.stdout

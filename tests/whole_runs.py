@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import site
 import subprocess
 import sys
+import venv
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -36,6 +38,21 @@ def whole_run(folder: Path, source: str, *arguments: str, plugins: tuple[str, ..
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def with_pytest(folder: Path, version: str) -> tuple[Path, dict[str, str]]:
+    """A Python with another pytest, and the environment in which it is to run; everything else comes from here."""
+    venv.create(folder, with_pip=True)
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    # What is installed there goes before.
+    [packages] = folder.glob("**/site-packages")
+    paths = [path for path in sys.path if path and Path(path).is_dir() and "site-packages" in path]
+    (packages / "borrowed.pth").write_text("\n".join([*paths, *site.getsitepackages()]))
+    install = [python, "-m", "pip", "install", "-q", "--no-warn-conflicts", version]
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    path = os.pathsep.join([str(HERE.parent), str(HERE)])
+    return python, {**os.environ, "PYTHONPATH": path, "CI": ""}
 
 
 WARMING_UP = """

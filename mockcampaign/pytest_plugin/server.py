@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -53,6 +54,7 @@ class LiveServer:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._process = os.getpid()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[LiveServer]:
@@ -89,8 +91,14 @@ class LiveServer:
             raise
 
     def submit(self, coroutine: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
-        """Run in the server's loop."""
+        """Run in the server's loop. Raises `MisuseError` in a fork."""
         assert self._loop is not None
+        if os.getpid() != self._process:
+            coroutine.close()
+            raise MisuseError(  # there is no thread here that would carry it out
+                f"campaign_server runs in the process that started it, {self._process}, of which this is a fork: steer "
+                f"it there; over HTTP, {self.url} answers here too"
+            )
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def reset(self, settings: Settings) -> None:
