@@ -32,6 +32,7 @@ CULPRITS = {
     "once-when-overlapping": "forgets-what-it-is-doing",
     "once-after-many-others": "keeps-1000-keys",
     "once-after-an-hour": "keeps-keys-for-an-hour",
+    "once-at-the-end": "keeps-2000-keys",
     "once-after-three-days": "keeps-keys-for-a-day",
     "survives-histories": "forgets-what-came-back",
     "keeps-created": "keeps-whole-seconds",
@@ -80,6 +81,9 @@ CULPRITS = {
     "keeps-over-crash": "commits-every-ten-lists",
     "once-after-crash": "keeps-keys-in-memory",
 }
+
+BETWEEN = {"once-at-the-end": ("redelivery", "batch")}
+"""What has to be examined besides a rule, so that something comes between."""
 
 OTHERS = {
     "answers-202": "answers-200",

@@ -75,6 +75,16 @@ def sent(body: bytes = b"", **more: Any) -> Observe:
     return observe
 
 
+def after_others(count: int) -> Observe:
+    """Statuses and number of events where a full list comes again after so many other events."""
+
+    def observe(consumer: CalledConsumer) -> Any:
+        lists = [range(at, at + 100) for at in (*range(0, count + 100, 100), 0)]
+        return [consumer.post(*map(event, one)) for one in lists], len(consumer.processed)
+
+    return observe
+
+
 def at_once(*bodies: bytes) -> Observe:
     """Statuses and number of events of lists that come at the same moment."""
 
@@ -201,14 +211,8 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         ([200] * 3, [1, 2]),
         ([200] * 3, [1, 2, 1]),
     ),
-    "keeps-1000-keys": (
-        lambda consumer: (
-            [consumer.post(*map(event, range(at, at + 100))) for at in (*range(0, 1_100, 100), 0)],
-            len(consumer.processed),
-        ),
-        ([200] * 12, 1_100),
-        ([200] * 12, 1_200),
-    ),
+    "keeps-1000-keys": (after_others(1_000), ([200] * 12, 1_100), ([200] * 12, 1_200)),
+    "keeps-2000-keys": (after_others(2_000), ([200] * 22, 2_100), ([200] * 22, 2_200)),
     "stores-while-it-reads": (after_a_cut, ([200, 200], [1, 2]), ([200, 200], [1, 1, 2])),
     "looks-before-it-inserts": (at_once(encoded(event()), encoded(event())), ([200, 200], 1), ([200, 200], 2)),
     # identity

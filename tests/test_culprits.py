@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from consumers import fastapi_async, flask_memory
 from consumers.started import COMMANDS, PASSWORD, USER, missing
-from culprits import CULPRITS, FOUND, NEEDS_HTTPS, OTHERS, SHARED
+from culprits import BETWEEN, CULPRITS, FOUND, NEEDS_HTTPS, OTHERS, SHARED
 from judged import BUGS, SHOWN_BY_CRASHES, checked, checked_in_process, checked_over_loopback, few, judged, settings
 from variants import FOUND_BY, VARIANTS, variant_app
 
@@ -30,7 +30,9 @@ def test_every_rule_has_a_culprit_and_every_bug_its_rule() -> None:
 
 @pytest.mark.parametrize("bug", [bug for bug in IN_PROCESS if FOUND[bug] not in SLOW_RULES])
 def test_a_bug_is_found_in_process(bug: str) -> None:
-    found = judged(bug, 1, checked_in_process(bug, settings(1, rules=(FOUND[bug],), **few(bug))))
+    found = judged(
+        bug, 1, checked_in_process(bug, settings(1, rules=(FOUND[bug], *BETWEEN.get(FOUND[bug], ())), **few(bug)))
+    )
     assert FOUND[bug] in {*found.violated, *found.hazards}, found.said
 
 

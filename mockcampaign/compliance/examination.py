@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import difflib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -102,6 +103,7 @@ class Examiner:
         self._stopwatch = Stopwatch()
         self._shown_fields = frozenset(settings.probe_fields)
         self._setbacks: list[tuple[Event, ...]] = []
+        self._prepared: dict[str, Bench] = {}
         self.allowance = Allowance(settings.events_max()) if allowance is None else allowance
         self._besides: Counter[str] = Counter()
 
@@ -116,6 +118,7 @@ class Examiner:
         Raises `CouldNotTellError` where the consumer cannot be reached, or its account or end state not be read.
         """
         await self._calibrate()
+        await self._prepare()
         stopped: tuple[Judgement, str] | None = None
         for rule in self.rules:
             missing = self._missing(rule)
@@ -169,6 +172,15 @@ class Examiner:
             shown = {name for name in self._shown_fields if held[0].get(name) == event.get(name)}
             self._shown_fields = frozenset(shown | {"mailId"})
 
+    async def _prepare(self) -> None:
+        """Let those rules begin that others are to come between."""
+        for rule in self.rules:
+            if rule.prepare is not None and self._missing(rule) is None:
+                bench = self._prepared[rule.id] = self._bench_of(rule)
+                with contextlib.suppress(NotExercised, CouldNotTellError):
+                    # What is wrong with the consumer is for others to find out.
+                    await rule.prepare(bench)
+
     def _missing(self, rule: Rule) -> Need | None:
         have: dict[Need, bool] = {
             "probe": self._source is not None,
@@ -210,11 +222,14 @@ class Examiner:
             allowance=self.allowance,
         )
 
-    async def _examine(self, rule: Rule) -> tuple[Judgement, str] | None:
-        """Returns what is to be said of all following rules, where none of them can be examined."""
+    def _bench_of(self, rule: Rule) -> Bench:
         slot = [known.id for known in CATALOGUE].index(rule.id)
         start = self._settings.now - (rule.span or RECENT - slot * SLOT)
-        bench = self._bench(rule.id, start=start, number=slot)
+        return self._bench(rule.id, start=start, number=slot)
+
+    async def _examine(self, rule: Rule) -> tuple[Judgement, str] | None:
+        """Returns what is to be said of all following rules, where none of them can be examined."""
+        bench = self._prepared.pop(rule.id, None) or self._bench_of(rule)
         examined: Examined | None = None
         reason: str | None = None
         outcome: Judgement = "could-not-tell"
@@ -256,6 +271,7 @@ class Examiner:
         examined: Examined | None = None,
         bench: Bench | None = None,
     ) -> None:
+        bench = bench or self._prepared.pop(rule.id, None)
         entries = None if bench is None else bench.campaign.journal.entries
         wrong = outcome in ("fail", "warn")
         advice = rule.fix if examined is None or examined.fix is None else examined.fix

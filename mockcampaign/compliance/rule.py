@@ -111,6 +111,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     expected: str
     examine: Examine
     """Raises `NotExercised`, and `CouldNotTellError` for trouble of ours."""
+    prepare: Callable[[Bench], Awaitable[None]] | None = None
+    """What it does on its bench before any rule is examined, so that all others lie between. Raises as `examine`."""
     needs: tuple[Need, ...] = ()
     rests_on: tuple[str, ...] = ()
     """Rules of which a violation would show here as well: where one of them is violated, this one is not examined."""
@@ -125,4 +127,4 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """How much virtual time it needs, in milliseconds; the events that it sends are as old at its end."""
     stage: int = 0
     """When it is examined: 0 first, 1 where it reaches far back in time, 2 and 3 where it sends what may leave a
-    consumer in a bad state, 4 where it kills it."""
+    consumer in a bad state, 4 at the end, also where it kills it."""

@@ -117,6 +117,28 @@ async def _concurrent(bench: Bench) -> Examined:
     return await _compared(bench, "lists of 1, 5 and 50 were delivered twice at the same moment")
 
 
+async def _lost_at_the_beginning(bench: Bench) -> None:
+    with bench.fault("lost-ack", times=1):
+        bench.emit(bench.events(5))
+        await bench.advance()
+
+
+async def _at_the_end(bench: Bench) -> Examined:
+    delivery = await bench.proceed(attempts=3)
+    if not delivery.outcomes:
+        raise NotExercised("the list could not be sent at the beginning")
+    if not delivery.accepted:
+        raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
+    difference = await bench.difference()
+    if difference:
+        return violated(
+            f"a list of 5 whose answer was lost at the beginning of the check came again at its end: "
+            f"{difference.describe()}",
+            unrepeatable="It takes all that the check sends meanwhile, and the time of that.",
+        )
+    return holds("a list of 5 whose answer was lost at the beginning of the check came again at its end: each once")
+
+
 REDELIVERY = (
     Rule(
         id="once-after-lost-answer",
@@ -219,5 +241,29 @@ REDELIVERY = (
         cannot_tell="A memory that forgets after three days of wall time: only the sender's time is virtual.",
         span=3 * DAY,
         stage=1,
+    ),
+    Rule(
+        id="once-at-the-end",
+        family="redelivery",
+        level="must",
+        title="Processes a list once that comes again after everything else",
+        requirement=f"{_AGAIN} Meanwhile other webhooks deliver, and time passes for the consumer, too.",
+        expected="each event processed once, whatever came since, and however long ago it was",
+        prepare=_lost_at_the_beginning,
+        examine=_at_the_end,
+        needs=("probe events",),
+        rests_on=(
+            "processes-every-event",
+            "once-after-lost-answer",
+            "once-in-reformed-list",
+            "once-after-many-others",
+            "once-after-an-hour",
+            "once-after-three-days",
+            "survives-histories",
+        ),
+        fix="Remember what was processed for at least three days, however much it is.",
+        example="SET key 1 NX EX 345600  # four days, and not ten minutes",
+        cannot_tell="A memory that forgets after more time or more events than the check takes.",
+        stage=4,
     ),
 )

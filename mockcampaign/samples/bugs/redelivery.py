@@ -123,9 +123,15 @@ def keeping_keys_for(duration: int) -> type[Consumer]:
 
 
 class Keeps1000Keys(ForgetsKeys):
+    most = 1_000
+
     def forget(self) -> None:
-        while len(self.seen) > 1_000:
+        while len(self.seen) > self.most:
             del self.seen[next(iter(self.seen))]
+
+
+class Keeps2000Keys(Keeps1000Keys):
+    most = 2_000
 
 
 class ForgetsWhatCameBack(CountsRepeats):
@@ -226,6 +232,9 @@ BUGS: Mapping[str, Bug] = {
     ),
     "keeps-keys-for-a-day": Bug(
         "forgets what it has had once it is a day older than the newest event", keeping_keys_for(24 * HOUR)
+    ),
+    "keeps-2000-keys": Bug(
+        "has a cache for the last 2,000 events, and takes what comes again after a busy hour", Keeps2000Keys
     ),
     "keeps-1000-keys": Bug("remembers the last 1,000 events, and takes what comes again after more", Keeps1000Keys),
     "forgets-what-came-back": Bug(
