@@ -345,6 +345,27 @@ def test_a_replay_before_a_consumer_that_takes_nothing_shows_nothing(tmp_path: P
     assert any("  open  create → created" in line for line in timeline)
 
 
+def test_a_check_leaves_a_journal_for_each_rule_that_can_be_judged_and_replayed(tmp_path: Path) -> None:
+    rules = ("answers-200", "keeps-second-act")
+    with served(consumer_app("keys-on-mail-id")) as url:
+        arguments = ("--probe", f"{url}/processed", "--rules", ",".join(rules), "--journal", "c.jsonl")
+        checked = mockcampaign("check", f"{url}/hook", *arguments, "--report-json", "r.json", folder=tmp_path)
+        replayed = mockcampaign("replay", "c.jsonl", folder=tmp_path)
+    assert (checked.returncode, replayed.returncode, replayed.stderr) == (1, 0, "")
+    journals = read_journals((tmp_path / "c.jsonl").read_bytes(), "c.jsonl")
+    assert [(one.heading.name, one.heading.target) for one in journals] == [(rule, f"{url}/hook") for rule in rules]
+    report = msgspec.json.decode((tmp_path / "r.json").read_bytes())
+    written_down = [msgspec.json.decode(msgspec.json.encode(one.entries)) for one in journals]
+    assert written_down == [scenario["journal"] for scenario in report["scenarios"]]
+    assert all(f"replay of {rule}" in replayed.stdout for rule in rules)
+    judged = mockcampaign("judge", "c.jsonl", "-q", folder=tmp_path)
+    assert (judged.returncode, judged.stdout) == (
+        0,
+        "compliant  answers-200\ncompliant  keeps-second-act\n"
+        "2 scenarios: 2 compliant, 0 NOT COMPLIANT, 0 could not tell\n",
+    )
+
+
 @pytest.mark.parametrize("target", [(), ("--target", "http://127.0.0.1:9/other")])
 def test_a_replay_can_wait_for_its_consumer(tmp_path: Path, target: tuple[str, ...]) -> None:
     written(tmp_path)

@@ -14,7 +14,7 @@ import click
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.credentials import credentials
-from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options, wait_option
+from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options, journal_option, wait_option
 from mockcampaign.cli.playing import reported, run_async, wire
 from mockcampaign.cli.progress import Counting
 from mockcampaign.cli.terminal import (
@@ -72,6 +72,7 @@ class _Names(click.ParamType[tuple[str, ...]]):
 @click.option("--full-fidelity", is_flag=True, help="Really send every attempt of long spans of equal failures.")
 @click.option("--sweep", "swept", is_flag=True, help="Examine again, with other values, what rests on assumptions.")
 @click.option("--restart-cmd", "restart_command", metavar="COMMAND", help="Kills the consumer and starts it again.")
+@journal_option
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
 @common_options
@@ -92,6 +93,7 @@ def check(
     scenarios: Path | None,
     baseline: Path | None,
     swept: bool,
+    journal: Path | None,
     ca_file: Path | None,
     insecure: bool,
     seed: int | None,
@@ -112,6 +114,7 @@ def check(
     from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Settings
     from mockcampaign.compliance.state import UrlState
     from mockcampaign.compliance.sweep import Swept, sweep
+    from mockcampaign.engine.journal_file import Heading
     from mockcampaign.events.fields import FIELDS
     from mockcampaign.report.checks import check_lines, headline_lines
     from mockcampaign.report.results import exit_status
@@ -167,8 +170,14 @@ def check(
 
     stack = contextlib.ExitStack()
     counting = Counting("rules", stack) if sys.stderr.isatty() else None
+    writer = stack.enter_context(playing.journal_file(journal))
+
+    def write(examination: Examination, name: str) -> None:
+        if writer is not None and examination.entries:
+            writer.write(examination.entries, Heading(name=name, target=url, strict=settings.strict))
 
     def told(examination: Examination) -> None:
+        write(examination, examination.rule.id)
         if counting is not None and examiner is not None:
             over, rules = len(examiner.examinations), examiner.rules
             following = rules[over].id if over < len(rules) else "the end"
@@ -199,6 +208,9 @@ def check(
             await examiner.run()
             if swept:
                 came_to = await sweep(examiner, url, transport=transport, settings=settings, source=source, state=state)
+                for examination in examiner.examinations:
+                    for assumed, part in examination.varied:
+                        write(part, f"{examination.rule.id}, {assumed}")
 
     status: int | None = None
     try:

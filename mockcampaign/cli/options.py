@@ -40,6 +40,14 @@ def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_wait
 
 
+def journal_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What all commands have that send. The command gets a path, or None."""
+    with_journal: Callable[..., Any] = click.option(
+        "--journal", type=NEW_FILE, help="Write down here what happens, while it happens; `judge` reads it."
+    )(command)
+    return with_journal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
     """The files that the result of a run goes to; None: not asked for."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import EXISTING_FILE, NEW_FILE, Outputs, common_options, wait_option
+from mockcampaign.cli.options import EXISTING_FILE, Outputs, common_options, journal_option, wait_option
 from mockcampaign.cli.playing import (
     journal_file,
     play,
@@ -74,7 +74,7 @@ class _Options:
 @click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
 @wait_option
 @click.option("--app", metavar="MODULE:NAME", help="Call this ASGI or WSGI application instead of the consumer's URL.")
-@click.option("--journal", type=NEW_FILE, help="Write down here what happens, while it happens; `judge` reads it.")
+@journal_option
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
 @common_options

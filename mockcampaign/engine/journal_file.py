@@ -7,7 +7,7 @@ equal attempts that goes on is written again as it grows; the last line of it co
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -59,6 +59,13 @@ class JournalWriter:
         """Write down what is in the journal and what comes into it, until the follower is closed."""
         self._journals += 1
         return _Follower(journal, heading, self._journals, self._file, self._seconds)
+
+    def write(self, entries: Sequence[Entry], heading: Heading) -> None:
+        """Write down a journal that is over."""
+        whole = Journal()
+        for entry in entries:
+            whole.append(entry)
+        self.follow(whole, heading).close()
 
 
 class _Follower:
