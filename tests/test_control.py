@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 from pytest_httpserver import HTTPServer
+from werkzeug import Response as WerkzeugResponse
 
 from mockcampaign.durations import format_moment
 from mockcampaign.events import Rates
@@ -171,6 +172,60 @@ def test_speed_can_be_set_and_time_then_moves_by_itself(server: Server, httpserv
     assert (first["accepted"], second["accepted"]) == (False, True)
 
 
+class Held:
+    """A target that owes its answer until it is let go."""
+
+    def __init__(self, httpserver: HTTPServer) -> None:
+        self.asked, self._let_go = threading.Event(), threading.Event()
+        httpserver.clear()
+        httpserver.expect_request("/hook").respond_with_handler(self._answer)
+        self.url = httpserver.url_for("/hook")
+
+    def _answer(self, request: Any) -> Any:
+        self.asked.set()
+        assert self._let_go.wait(20)
+        return WerkzeugResponse("")
+
+    def let_go(self) -> None:
+        self._let_go.set()
+
+
+@pytest.mark.parametrize("speed", [0, control.SPEED_MAX])
+def test_time_stands_still_while_an_advance_waits_for_an_answer(
+    server: Server, httpserver: HTTPServer, speed: float
+) -> None:
+    target = Held(httpserver)
+    server.activated(target.url)
+    server.control("POST", "/emit", {"type": "open", "count": 1})
+    server.control("POST", "/faults", {"kind": "latency", "time": "5s"})
+    advancing = threading.Thread(target=server.advance, args=("1h",))
+    advancing.start()
+    assert target.asked.wait(20)
+    requests.put(f"{server.url}/__mockcampaign/clock/speed", json={"speed": speed}, timeout=20)
+    shown = [requests.get(f"{server.url}/__mockcampaign/clock", timeout=20).json() for _ in range(20)]
+    assert shown == [{"now": DEFAULT_START, "speed": speed, "advancing": True}] * 20
+    target.let_go()
+    advancing.join()
+    assert server.control("PUT", "/clock/speed", {"speed": 0}).json()["now"] >= DEFAULT_START + HOUR
+
+
+def test_an_advance_waits_for_what_is_under_way(server: Server, httpserver: HTTPServer) -> None:
+    target = Held(httpserver)
+    server.activated(target.url)
+    server.control("PUT", "/clock/speed", {"speed": 0.001})
+    server.control("POST", "/emit", {"type": "open"})
+    assert target.asked.wait(20)
+    advancing = threading.Thread(target=server.advance, args=("1h",))
+    advancing.start()
+    for _ in range(20):
+        assert requests.get(f"{server.url}/__mockcampaign/clock", timeout=20).json()["now"] < DEFAULT_START + HOUR
+    target.let_go()
+    advancing.join()
+    [entry] = attempts(server)
+    assert entry["at"] + entry["took"] < DEFAULT_START + HOUR
+    assert server.state()["deliveries"]["delivered"] == 1
+
+
 def test_an_outage_of_one_webhook_is_retried_and_mended(server: Server, httpserver: HTTPServer, hook: str) -> None:
     broken, whole = server.activated(hook), server.activated(hook)
     outage = {"kind": "unreachable", "for": "2h", "webhookId": broken}
@@ -327,6 +382,24 @@ def test_a_delivery_is_shown_in_full(server: Server, httpserver: HTTPServer, hoo
     assert (first["number"], first["at"]) == (1, DEFAULT_START)
     for wrong in ("99999", f"{entry['position'] - 1}", f"{entry['position']}?number=3"):
         assert server.control("GET", f"/deliveries/{wrong}").status_code == 404
+
+
+def test_an_attempt_is_asked_for_where_it_stands(server: Server, httpserver: HTTPServer, hook: str) -> None:
+    httpserver.clear()
+    for status in (500, 500, 503, 200):
+        httpserver.expect_ordered_request("/hook").respond_with_data("", status)
+    server.activated(hook)
+    server.control("POST", "/emit", {"type": "open"})
+    server.advance("1m")
+    entries = attempts(server)
+    assert [(entry["first_number"], entry["count"]) for entry in entries] == [(1, 2), (3, 1), (4, 1)]
+    found = {
+        (place, number): server.control("GET", f"/deliveries/{entries[place]['position']}?number={number}").status_code
+        for place in range(3)
+        for number in range(1, 6)
+    }
+    assert {key for key, status in found.items() if status == 200} == {(0, 1), (0, 2), (1, 3), (2, 4)}
+    assert set(found.values()) == {200, 404}
 
 
 def test_a_delivery_names_the_target_it_went_to(server: Server, hook: str) -> None:
@@ -659,6 +732,16 @@ def test_the_stream_tells_the_state_first_and_then_what_happens(server: Server, 
     _, number, entry = watcher.until(lambda event, number, data: data.get("entry") == "attempted")
     assert (number, entry["events"], entry["accepted"]) == (str(entry["position"]), 3, True)
     watcher.until(lambda event, number, data: event == "state" and data["deliveries"]["delivered"] == 3)
+
+
+def test_the_stream_tells_of_what_no_entry_tells(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockcampaign.server.stream.PING_SECONDS", 1_000)
+    watcher = Watcher(server)
+    watcher.until(lambda event, number, data: event == "state")
+    server.control("PUT", "/clock/speed", {"speed": 0.5})
+    watcher.until(lambda event, number, data: event == "state" and data["speed"] == 0.5)
+    server.create()  # so that its last read ends
+    watcher.close()
 
 
 def test_a_run_of_equal_failures_grows_in_the_stream(server: Server, watcher: Watcher) -> None:

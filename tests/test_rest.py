@@ -129,6 +129,24 @@ def test_401_without_the_right_credentials(server: Server, path: str) -> None:
     assert server.rest(method, path, client=3, auth=(USER, PASSWORD)).status_code == 401
 
 
+def test_credentials_are_read_as_http_says_and_no_laxer(server: Server) -> None:
+    token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    for header, status in (
+        (f"Basic {token}", 200),
+        (f"basic {token}", 200),
+        (f"BASIC  {token} ", 200),
+        (f"Basic{token}", 401),
+        (f"Basic {token[:4]}!{token[4:]}", 401),
+        (f"Basic {token[:4]} {token[4:]}", 401),
+        (f"Basic {token}=", 401),
+        (f"Bearer {token}", 401),
+        (f"Basic {base64.b64encode(USER.encode()).decode()}", 401),
+        (f"Basic {base64.b64encode(f'{USER}:{PASSWORD}:'.encode()).decode()}", 401),
+    ):
+        answer = server.rest("GET", "/webhooks", auth=_NoAuth(), headers={"Authorization": header})
+        assert answer.status_code == status, header
+
+
 def test_right_credentials_are_right_for_their_own_client_only(server: Server) -> None:
     for _ in range(2):  # also once they are known
         assert server.rest("GET", "/webhooks", client=OTHER_CLIENT).status_code == 200

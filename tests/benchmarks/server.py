@@ -127,8 +127,10 @@ def serving() -> Iterator[tuple[str, subprocess.Popen[str]]]:
                 break
         url = found[1] if found else ""
         urllib.request.urlopen(f"{url}/__mockcampaign/health").close()
-        yield url, process
-        process.kill()
+        try:
+            yield url, process
+        finally:
+            process.kill()
 
 
 @contextlib.contextmanager
@@ -142,8 +144,10 @@ def bare_server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                 break
             time.sleep(0.02)
-        yield f"http://127.0.0.1:{port}", process
-        process.kill()
+        try:
+            yield f"http://127.0.0.1:{port}", process
+        finally:
+            process.kill()
 
 
 def filled(url: str) -> tuple[bytes, bytes]:
