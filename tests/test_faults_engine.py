@@ -368,6 +368,32 @@ def test_a_copy_that_cannot_be_sent_holds_nothing_up(again: Any) -> None:
     assert lists(run(box)) == [[2]]
 
 
+def test_no_fault_is_spent_on_a_list_that_a_copy_holds_up() -> None:
+    box = box_with(2, list_max=2, event_age_max=120_000)
+    box.declare_fault(Duplicate(again="concurrent"), When(times=1))
+    box.declare_fault(Latency(time=9_000), When(every=2, times=1))
+    run(box, until=START + 1_000)
+    declared = box.declare_fault(Chunked(), When(times=1))
+    # The older one expires while the copy is on its way, which wakes the outbox.
+    happen(box, age=117_000)
+    happen(box)
+    run(box, until=START + 8_999)
+    assert (declared.hits, box.pending_count(1)) == (0, 1)
+    run(box)
+    assert attempts_at(box)[-1] == 9_000
+    assert faults_of(box)[-1] == ("chunked",)
+
+
+def test_giving_up_outlasts_any_latency() -> None:
+    box = box_with(1)
+    box.declare_fault(Latency(time=2_000), When(times=1))
+    box.declare_fault(Timeout(), When(times=1))
+    run(box)
+    first, second = entries_of(box, Attempted)
+    assert (first.took, first.outcome) == (10_000, TimedOut("wait"))
+    assert (second.at - START, second.took, second.outcome) == (20_000, 0, OK)
+
+
 def test_copies_meet_outages_and_faults_of_the_wire() -> None:
     box = box_with(1)
     box.declare_fault(Duplicate(again="later", delay=1_000), When(times=2))

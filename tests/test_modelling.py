@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from msgspec import UNSET
 
-from builders import Consumer, activated, attempts_at, entries_of, exporter, happen, run
+from builders import START, Consumer, activated, attempts_at, entries_of, exporter, happen, run
+from mockcampaign.engine.faults import When
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import Measured, NoAnswer, Outcome, Responded, TimedOut
 from mockcampaign.policy import Policy
+from mockcampaign.transport.faults import Chunked
 
 BAD = Responded(500)
 
@@ -61,6 +63,15 @@ def test_a_consumer_that_recovers_is_noticed_at_the_next_real_attempt(number: in
 def _number(count: int) -> int:
     """The attempt's number, by how many requests there were."""
     return count if count <= 3 else 4 << (count - 4)
+
+
+def test_what_a_fault_hits_says_nothing_about_the_attempts_after_it() -> None:
+    box = exporter(policy=Policy(modelled_after=2))
+    activated(box)
+    happen(box)
+    box.declare_fault(Chunked(), When(every=2))
+    consumer = run(box, Consumer(BAD), until=START + 90_000)
+    assert len(consumer.requests) == 10
 
 
 def test_failures_that_differ_are_all_sent() -> None:
