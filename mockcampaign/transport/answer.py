@@ -110,7 +110,7 @@ class AnswerParser:
         if not self._complete:
             return None
         outcome = self._responded()
-        if at_once and self.reusable and not self._headers_only and len(data) <= KNOWN_BYTES_MAX:
+        if at_once and self.reusable and len(data) <= KNOWN_BYTES_MAX:
             self._known = data, kept, outcome
         return outcome
 
