@@ -36,7 +36,9 @@ class History:
         self.complete = True
         """Whether nothing was sent that no step of a scenario sends."""
         self._start = start
-        self._steps: list[str | _Emitted] = []
+        self._steps: list[tuple[int, str | _Emitted]] = []
+        """Each with the webhook that it is of; 0 where it is of none."""
+        self._used: set[int] = set()
         self._advance = 0
         self.names: dict[int, str] = {}
         """Of the webhooks, by their ids."""
@@ -49,16 +51,16 @@ class History:
         name = self.names[webhook.id] = f"hook{len(self.names) + 1}"
         auth = _auth(webhook.authentication)
         self._steps += [
-            f"create: {{{name}: {{type: {webhook.type}, client: {webhook.client_id}{auth}}}}}",
-            f"activate: {name}",
+            (webhook.id, f"create: {{{name}: {{type: {webhook.type}, client: {webhook.client_id}{auth}}}}}"),
+            (webhook.id, f"activate: {name}"),
         ]
 
     def discarded(self, webhook: Webhook) -> None:
         """What it still had to deliver was given up, and so was the webhook."""
         if webhook.id in self._emitted:
             self._emitted.remove(webhook.id)
-            self._add(f"deactivate: {self.names[webhook.id]}")
-            self._add(f"delete: {self.names[webhook.id]}")
+            self._add(webhook, f"deactivate: {self.names[webhook.id]}")
+            self._add(webhook, f"delete: {self.names[webhook.id]}")
 
     def emitted(self, webhook: Webhook, events: Sequence[Event]) -> None:
         """Exactly these events happened."""
@@ -66,7 +68,8 @@ class History:
             self._emitted.add(webhook.id)
             self._events.update(map(canonical, events))
             self._mails.update(event.get("mailId") for event in events)
-            self._add(_Emitted(webhook=webhook, events=tuple(events)))
+            self._used.add(webhook.id)
+            self._add(webhook, _Emitted(webhook=webhook, events=tuple(events)))
 
     def advanced(self, duration: int) -> None:
         """Time passed, if only to let happen what is due."""
@@ -81,11 +84,11 @@ class History:
             f", {name}: {format_duration(value) if name in spans and isinstance(value, int) else json.dumps(value)}"
             for name, value in written.items()
         )
-        self._add(f"fault: {{kind: {kind}, webhook: {self.names[webhook.id]}{said}}}")
+        self._add(webhook, f"fault: {{kind: {kind}, webhook: {self.names[webhook.id]}{said}}}")
 
     def outage(self, duration: int, webhook: Webhook) -> None:
         """An outage was declared."""
-        self._add(f"outage: {{for: {format_duration(duration)}, webhook: {self.names[webhook.id]}}}")
+        self._add(webhook, f"outage: {{for: {format_duration(duration)}, webhook: {self.names[webhook.id]}}}")
 
     def scenario(
         self,
@@ -106,7 +109,11 @@ class History:
         """
         # With time for some more attempts, as what was only waited for a moment is not told to the millisecond here.
         steps = [
-            *(step if isinstance(step, str) else self._emit(step) for step in self._steps),
+            *(
+                step if isinstance(step, str) else self._emit(step)
+                for webhook_id, step in self._steps
+                if webhook_id == 0 or webhook_id in self._used
+            ),
             f"advance: {format_duration(self._advance + PATIENCE)}",
         ]
         expected = [
@@ -140,12 +147,12 @@ class History:
         text = json.dumps(events, separators=(",", ":")).replace("$", "\\u0024").replace("'", "''")
         return f"{begin}, new_mails: true, events: '{text}'}}"
 
-    def _add(self, step: str | _Emitted) -> None:
+    def _add(self, webhook: Webhook, step: str | _Emitted) -> None:
         if not self.paused:
             if self._advance:
-                self._steps.append(f"advance: {format_duration(self._advance)}")
+                self._steps.append((0, f"advance: {format_duration(self._advance)}"))
                 self._advance = 0
-            self._steps.append(step)
+            self._steps.append((webhook.id, step))
 
 
 def of_lists(start: int, webhook: Webhook, lists: Sequence[Sequence[Event]]) -> History:

@@ -11,7 +11,6 @@ from mockcampaign.compliance.account import UrlAccount
 from mockcampaign.compliance.history import BYTES_MAX, of_lists
 from mockcampaign.compliance.rule import Examined, Rule
 from mockcampaign.compliance.rules import Reproduce
-from mockcampaign.compliance.state import UrlState
 
 if TYPE_CHECKING:
     from mockcampaign.compliance.bench import Bench
@@ -22,8 +21,8 @@ _ABOUT_FIELDS = ("keeps-fields", "keeps-created")
 _ABOUT_ANSWERS = ("takes-equal-events", "one-bad-event-blocks-none", "pays-no-price")
 """Rules for which it is enough that a list is taken, whatever is made of its events."""
 
-_ON_ONE_CONNECTION = ("takes-reused-connection", "takes-right-credentials")
-"""Rules about requests that follow each other on one connection."""
+_ON_ONE_CONNECTION = ("takes-reused-connection", "takes-right-credentials", "stores-before-answering")
+"""Rules about requests that follow each other on one connection, or at once."""
 
 _COMING_AGAIN = ("leaves-nothing-half-done",)
 """Rules about lists that come again."""
@@ -54,24 +53,22 @@ def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
     if examined.unrepeatable is not None:
         return None, examined.unrepeatable
     authentication = bench.settings.authentication
-    command, why = examined.curl, None
-    if command is None and examined.lists:
-        lines = []
+    lines: list[str] = []
+    if examined.curl is not None:
+        lines = [examined.curl]
+    elif examined.lists:
         for body in map(msgspec.json.encode, examined.lists):
             line = shell.curl(bench.url, body, authentication)
-            lines.append(shell.giving_up(line, bench.settings.timeout) if bench.transcript.timed_out(body) else line)
-        command = "\n".join(line for line in lines for _ in range(1 + (rule.id in _COMING_AGAIN)))
-    elif command is None:
-        one_connection = rule.id in _ON_ONE_CONNECTION
-        command, why = bench.transcript.commands(bench.url, authentication, one_connection=one_connection)
-    if command is None:
-        return None, why
+            line = shell.giving_up(line, bench.settings.timeout) if bench.transcript.timed_out(body) else line
+            lines += [line] * (2 if rule.id in _COMING_AGAIN else 1)
+    else:
+        lines, why = bench.transcript.commands(bench.url, authentication)
+        if why is not None:
+            return None, why
     needs_account = "probe" in rule.needs or "probe events" in rule.needs or (not examined.curl and bench.last_accepted)
     if needs_account and isinstance(bench.source, UrlAccount):
-        command = f"{command}\n{shell.account(bench.source.probe.url)}"
-    if "state" in rule.needs and isinstance(bench.state, UrlState):
-        command = f"{command}\n{shell.account(bench.state.url)}"
-    return command, None
+        lines.append(shell.account(bench.source.probe.url))
+    return shell.on_one_connection(lines) if rule.id in _ON_ONE_CONNECTION else "\n".join(lines), None
 
 
 def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None, str | None]:

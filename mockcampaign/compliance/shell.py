@@ -112,7 +112,7 @@ def giving_up(command: str, milliseconds: int) -> str:
 
 def on_one_connection(commands: Iterable[str]) -> str:
     """All of them as one, whose requests go out on one connection as long as the consumer keeps it."""
-    return " --next ".join(commands).replace(f"--next {_BEGIN}", f"--next {_BEGIN.removeprefix('curl ')}")
+    return "curl " + " --next ".join(command.removeprefix("curl ") for command in commands)
 
 
 _CURL_CAN = frozenset({"chunked", "content-type", "cut-body", "expect-continue", "lost-ack", "new-connection"})

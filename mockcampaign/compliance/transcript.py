@@ -72,27 +72,23 @@ class Transcript:
         """Whether it has waited in vain for an answer to this body."""
         return any(sent.body == body and isinstance(sent.outcome, TimedOut) for sent in self._sent)
 
-    def commands(
-        self, url: str, authentication: Authentication, *, one_connection: bool = False
-    ) -> tuple[str | None, str | None]:
-        """What sends all of it again, if wanted on one connection, or why nothing can."""
+    def commands(self, url: str, authentication: Authentication) -> tuple[list[str], str | None]:
+        """What sends all of it again, or why nothing can."""
         if self._bytes > BYTES_MAX:
-            return None, TOO_MUCH
+            return [], TOO_MUCH
         if self._at_once:
-            return None, AT_ONCE
+            return [], AT_ONCE
         lines = []
         for sent in self._without_repetitions():
             line = shell.faulty(
                 url, sent.body, authentication, sent.faults, method=sent.method, credentials=sent.credentials
             )
             if line is None:
-                return None, f"curl cannot do what shows it: {', '.join(fault.kind for fault in sent.faults)}."
+                return [], f"curl cannot do what shows it: {', '.join(fault.kind for fault in sent.faults)}."
             if isinstance(sent.outcome, TimedOut):
                 line = shell.giving_up(line, sent.timeout)
             lines.append(line)
-        if not lines:
-            return None, "Nothing was sent."
-        return shell.on_one_connection(lines) if one_connection else "\n".join(lines), None
+        return lines, None if lines else "Nothing was sent."
 
     def _without_repetitions(self) -> Iterator[Sent]:
         """A list that is refused again and again shows no more than once."""

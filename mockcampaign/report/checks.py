@@ -5,11 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from mockcampaign.compliance.rules import Finding
+from mockcampaign.compliance.rules import Finding, Reproduce
 from mockcampaign.report.columns import PLAIN, Styled
 from mockcampaign.report.results import RunResult, ScenarioResult, shown_as
 from mockcampaign.report.text import BAD, DOUBT, FAINT, GOOD, MARKS, STRONG, printable, timeline_lines
 from mockcampaign.words import counted
+
+COMMANDS_MAX = 4_000
+"""Longer commands are not shown on a terminal, in characters."""
 
 WIDTH = 110
 """Longer lines are no pleasure to read, however wide the terminal."""
@@ -85,14 +88,31 @@ def _finding_lines(
         yield from _wrapped("known as", printable(finding.found), width)
     if finding.fix:
         yield from _wrapped("fix", finding.fix, width)
-    if finding.reproduce is not None and finding.reproduce.curl is not None and (explain or verbosity > 0):
-        yield [("         see it    ", FAINT), (printable(finding.reproduce.curl), PLAIN)]
+    if finding.reproduce is not None and (explain or verbosity > 0):
+        yield from _reproduce_lines(finding.reproduce, width)
     if explain:
         yield from _wrapped("relies on", "; ".join(finding.relies_on), width)
         if finding.cannot_tell:
             yield from _wrapped("no proof", finding.cannot_tell, width)
     if explain and scenario is not None:
         yield from timeline_lines(scenario, None)
+
+
+def _reproduce_lines(reproduce: Reproduce, width: int) -> Iterator[list[Styled]]:
+    """The commands as they are to be given, or why there are none; and where the scenario is, or why nowhere."""
+    if reproduce.curl is None:
+        yield from _wrapped("see it", f"Not with curl. {reproduce.without_curl}", width)
+    elif len(reproduce.curl) > COMMANDS_MAX:
+        commands = counted(reproduce.curl.count("\n") + 1, "command")
+        size = counted(len(reproduce.curl), "character")
+        yield from _wrapped("see it", f"{commands} of curl with {size}: --html or --report-json writes them", width)
+    else:
+        for index, command in enumerate(reproduce.curl.split("\n")):
+            yield [(f"         {'' if index else 'see it':<10}", FAINT), (printable(command), PLAIN)]
+    said = "--scenarios FOLDER writes one that fails for this alone"
+    if reproduce.scenario is None:
+        said = f"None. {reproduce.without_scenario}"
+    yield from _wrapped("scenario", said, width)
 
 
 def _wrapped(label: str, text: str, width: int) -> Iterator[list[Styled]]:

@@ -33,7 +33,7 @@ _READING = ("GET", "HEAD")
 STALLS = (1_000, 1_000, 2_000)
 """Milliseconds for which one list stops on its way while others are sent. Tried one after another."""
 
-_RFC = "How Campaign frames its requests is not documented; whatever HTTP/1.1 allows may come (assumed)"
+_RFC = "How Campaign frames its requests is not documented; whatever HTTP/1.1 allows may come"
 
 
 async def _taken(bench: Bench, events: list[Event], how: str, number: int = 0) -> Examined:
@@ -250,7 +250,7 @@ def _framing(
     fix: str,
     example: str,
     *,
-    requirement: str = f"{_RFC} (RFC 9112).",
+    requirement: str = f"{_RFC} (assumed; RFC 9112).",
     needs: tuple[Need, ...] = (),
     relies_on: tuple[Behaviour, ...] = ("list", "retry"),
     rests_on: tuple[str, ...] = (),
