@@ -11,6 +11,7 @@ from mockcampaign.compliance.account import UrlAccount
 from mockcampaign.compliance.history import BYTES_MAX, of_lists
 from mockcampaign.compliance.rule import Examined, Rule
 from mockcampaign.compliance.rules import Reproduce
+from mockcampaign.compliance.state import UrlState
 
 if TYPE_CHECKING:
     from mockcampaign.compliance.bench import Bench
@@ -68,6 +69,8 @@ def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
     needs_account = "probe" in rule.needs or "probe events" in rule.needs or (not examined.curl and bench.last_accepted)
     if needs_account and isinstance(bench.source, UrlAccount):
         lines.append(shell.account(bench.source.probe.url))
+    if "state" in rule.needs and isinstance(bench.state, UrlState):
+        lines.append(shell.account(bench.state.url))
     return shell.on_one_connection(lines) if rule.id in _ON_ONE_CONNECTION else "\n".join(lines), None
 
 
