@@ -34,7 +34,7 @@ from statistics import median
 from typing import Any, Literal, get_args
 
 from consumers.started import missing
-from culprits import FOUND
+from culprits import BETWEEN, FOUND
 from judged import BUGS, CORRECT, Judged, checked_over_loopback, few, judged, settings
 
 from mockcampaign.compliance.catalogue import CATALOGUE
@@ -55,7 +55,7 @@ def one(name: str, seed: int) -> Judged:
     """One check, in a process of its own."""
     logging.disable(logging.CRITICAL)  # what the consumers have to say is of no interest here
     began = time.monotonic()
-    rules = (FOUND[name],) if name in BUGS else ()
+    rules = (FOUND[name], *BETWEEN.get(FOUND[name], ())) if name in BUGS else ()
     chosen = settings(seed, rules=rules, budget=BUDGET, **few(name, 20 if name in BUGS else 5))
     result = checked_over_loopback(name, chosen)
     return judged(name, seed, result, round((time.monotonic() - began) * 1_000))

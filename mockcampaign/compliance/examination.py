@@ -146,7 +146,7 @@ class Examiner:
 
     async def _calibrate(self) -> None:
         """Learn which fields the account shows as they were sent, so that only one rule complains of the others."""
-        bench = self._bench("calibration", start=self._settings.now - RECENT - SLOT, number=len(CATALOGUE))
+        bench = self._bench("calibration", start=self._settings.now - RECENT - 2 * SLOT, number=len(CATALOGUE))
         event = bench.event()
         if self._state is not None:
             await self._state.ask()
@@ -224,7 +224,9 @@ class Examiner:
 
     def _bench_of(self, rule: Rule) -> Bench:
         slot = [known.id for known in CATALOGUE].index(rule.id)
-        start = self._settings.now - (rule.span or RECENT - slot * SLOT)
+        # What begins before all others is older than all of theirs, too.
+        ago = RECENT + SLOT if rule.prepare is not None else rule.span or RECENT - slot * SLOT
+        start = self._settings.now - ago
         return self._bench(rule.id, start=start, number=slot)
 
     async def _examine(self, rule: Rule) -> tuple[Judgement, str] | None:
