@@ -7,7 +7,7 @@ import pytest
 from builders import START, activated, attempts_at, entries_of, exporter, happen
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.engine.loop import drive
-from mockcampaign.model import Outcome, Request, Responded
+from mockcampaign.model import INTERRUPTED, Outcome, Request, Responded
 
 
 def test_webhooks_send_in_parallel_and_conclude_in_order() -> None:
@@ -54,6 +54,35 @@ def test_time_stands_still_while_requests_are_out() -> None:
     asyncio.run(drive(box, send, START + 5_000))
     assert seen == [START]
     assert box.clock.now == START + 5_000
+
+
+def test_cancelling_cancels_all_that_is_under_way() -> None:
+    box = exporter()
+    ids = [activated(box, url=f"http://consumer/{index}") for index in range(3)]
+    happen(box)
+    sent, cancelled = [], []
+
+    async def send(request: Request) -> Outcome:
+        sent.append(request.url)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(request.url)
+            raise
+        raise AssertionError
+
+    async def main() -> None:
+        driving = asyncio.create_task(drive(box, send, None))
+        while len(sent) < len(ids):
+            await asyncio.sleep(0)
+        driving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await driving
+        await asyncio.sleep(0)
+        assert sorted(cancelled) == sorted(sent)
+
+    asyncio.run(main())
+    assert [entry.outcome for entry in entries_of(box, Attempted)] == [INTERRUPTED] * len(ids)
 
 
 def test_other_tasks_get_their_turn_during_a_long_outage() -> None:

@@ -22,7 +22,7 @@ from mockcampaign.report.html import to_html
 from mockcampaign.report.junit import to_junit
 from mockcampaign.report.markdown import to_markdown
 from mockcampaign.report.results import RunResult, exit_status, json_schema, run_result, to_json, violates
-from mockcampaign.report.text import plain_report
+from mockcampaign.report.text import plain_report, scenario_lines
 from results import every_outcome, finding, outage, scenario
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -35,6 +35,17 @@ def parsed(result: RunResult) -> list[junitparser.TestSuite]:
 
 def test_text() -> None:
     check_golden("report.txt", "".join(plain_report(one) for one in every_outcome().scenarios))
+
+
+def test_what_was_measured_is_shown_in_brief_only_where_a_list_was_not_taken() -> None:
+    bad = every_outcome().scenarios[1]
+    shown = ["".join(text for text, _ in line) for line in scenario_lines(bad)]
+    assert [line.split("  ")[-1] for line in shown if " received)" in line] == [
+        "503, after 12.3 ms (31,204 bytes sent, 164 received)",
+        "no answer began within the time-out, after 10,000.4 ms (wait; 230 bytes sent, 0 received)",
+        "the connection was closed before the answer's headers ended, after 0.1 ms (headers; 31,204 bytes sent, "
+        "17 received)",
+    ]
 
 
 def test_json() -> None:
