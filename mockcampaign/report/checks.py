@@ -100,6 +100,9 @@ def _finding_lines(
 
 def _reproduce_lines(reproduce: Reproduce, width: int) -> Iterator[list[Styled]]:
     """The commands as they are to be given, or why there are none; and where the scenario is, or why nowhere."""
+    if reproduce.without_curl is not None and reproduce.without_curl == reproduce.without_scenario:
+        yield from _wrapped("see it", f"Neither with curl nor by a scenario. {reproduce.without_curl}", width)
+        return
     if reproduce.curl is None:
         yield from _wrapped("see it", f"Not with curl. {reproduce.without_curl}", width)
     elif len(reproduce.curl) > COMMANDS_MAX:
