@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from conftest import Inner
@@ -57,6 +58,35 @@ def test_a_failure_that_quotes_a_password_is_shown_without_it(inner: Inner) -> N
         """
     ).stdout.str()
     assert "actual    ValueError: not ***" in text
+
+
+def test_misuse_shows_the_line_of_the_test_and_nothing_of_ours(inner: Inner) -> None:
+    result = inner(
+        """
+        def test_emit(campaign):
+            campaign.emit("open")
+
+        def test_run(campaign):
+            campaign.run()
+
+        def test_unreachable(campaign):
+            campaign.emit(campaign.webhook("open", target="http://127.0.0.1:9"))
+            campaign.run()
+
+        def test_target(campaign):
+            campaign.webhook("open", target=3)
+
+        def test_server(campaign_server):
+            campaign_server.emit("open")
+
+        def test_check(campaign_check):
+            campaign_check(3)
+        """
+    )
+    result.assert_outcomes(failed=6)
+    text = result.stdout.str()
+    places = re.findall(r"^(\S+\.py:\d+): (?:\w*Error)?$", text, re.MULTILINE)
+    assert places == [f"test_it.py:{number}" for number in (2, 5, 9, 12, 15, 18)]
 
 
 def test_the_command_repeats_the_events(inner: Inner) -> None:

@@ -150,3 +150,12 @@ def test_time_does_not_pass_while_the_consumer_owes_an_answer(campaign: Campaign
     campaign.advance("3h")
     assert len(moments) == 4
     assert moments[0] == moments[1] < moments[2] == moments[3]
+
+
+def test_a_time_out_of_the_consumers_own_is_not_taken_for_the_runs(campaign: CampaignFixture, app: App) -> None:
+    def settled() -> None:
+        raise TimeoutError("the queue is stuck")
+
+    campaign.emit(campaign.webhook("open", target=app, settled=settled))
+    with pytest.raises(TimeoutError, match="the queue is stuck"):
+        campaign.run()

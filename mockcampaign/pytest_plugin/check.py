@@ -32,6 +32,8 @@ from mockcampaign.report.checks import check_lines, headline_lines
 from mockcampaign.report.results import RunResult, shown_as
 from mockcampaign.transport import wall
 
+__tracebackhide__ = True  # a failing test shows its own line, not what goes on in here
+
 Found = Sequence[dict[str, Any]] | int
 AskedFor = Callable[[], Found | Awaitable[Found]]
 
@@ -93,7 +95,6 @@ class CampaignCheck:
         `CouldNotTellError` where the consumer or its account cannot be reached, and `MisuseError` in a test with an
         event loop, which awaits `awaited` instead.
         """
-        __tracebackhide__ = True
         if place() == "task":
             raise MisuseError("this test has an event loop, so write `await campaign_check.awaited(…)`")
         results: list[RunResult] = []
@@ -107,7 +108,6 @@ class CampaignCheck:
 
     async def awaited(self, target: Target, path: str = "", **options: Unpack[CheckOptions]) -> RunResult:
         """The same for a test with an event loop, in which an application is called."""
-        __tracebackhide__ = True
         result = await self._surroundings.run(
             "campaign_check.awaited(…)", lambda errands: self._checked(errands, target, path, options)
         )

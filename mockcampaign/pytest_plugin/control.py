@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from mockcampaign.events import Rates, Sample
     from mockcampaign.policy import Policy
 
+__tracebackhide__ = True  # a failing test shows its own line, not what goes on in here
+
 Self = TypeVar("Self", bound="CampaignControl")
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -61,7 +63,6 @@ def where_it_runs(
 
     @functools.wraps(method)
     def carried_out(self: Self, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        __tracebackhide__ = True
         return self._there(functools.partial(method, self, *args, **kwargs))
 
     return carried_out
@@ -360,7 +361,6 @@ class CampaignControl(ABC):
         With `strict`, also where it should have done better; `allow` names rules that it may violate. `processed` is
         the consumer's own account: each delivered event must be in it, once and unaltered.
         """
-        __tracebackhide__ = True
         self._check_awaited()
         self._judged = self.engine.journal.next_position
         self._allow |= set(allow)
@@ -409,7 +409,6 @@ class CampaignControl(ABC):
             self.engine.exporter.ask_again()
 
     def _pass(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> Passing[None]:
-        __tracebackhide__ = True
         self._check_open()
         self._check_awaited()
         self._there(lambda: self._need_webhook(what))

@@ -10,6 +10,8 @@ from mockcampaign.pytest_plugin.control import CampaignControl, Settings
 from mockcampaign.pytest_plugin.surroundings import Errands, Passing, Surroundings
 from mockcampaign.pytest_plugin.targets import Settled, Target, Targets
 
+__tracebackhide__ = True  # a failing test shows its own line, not what goes on in here
+
 Result = TypeVar("Result")
 
 
@@ -47,7 +49,6 @@ class CampaignFixture(CampaignControl):
         await self._targets.aclose()
 
     def _there(self, call: Callable[[], Result]) -> Result:
-        __tracebackhide__ = True
         return call()
 
     def _url_of(self, target: Target, path: str, lifespan: bool, settled: Settled | None) -> str:
@@ -60,7 +61,6 @@ class CampaignFixture(CampaignControl):
         await self.engine.run()
 
     def _let_pass(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> Passing[None]:
-        __tracebackhide__ = True
         return self._surroundings.run(f"campaign.{what}()", lambda errands: self._passed(what, work, errands))
 
     async def _passed(self, what: str, work: Callable[[], Coroutine[Any, Any, None]], errands: Errands | None) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mockcampaign.model import Outcome, Request
     from mockcampaign.pytest_plugin.targets import Settled, Target
 
+__tracebackhide__ = True  # a failing test shows its own line, not what goes on in here
+
 Result = TypeVar("Result")
 
 USER = PASSWORD = "mockcampaign"
@@ -71,7 +73,6 @@ class LiveServer:
 
     def call(self, call: Callable[[], Result]) -> Result:
         """Make a call in the server's thread, where the campaign is at home."""
-        __tracebackhide__ = True
         if threading.current_thread() is self._thread:
             return call()
 
@@ -82,13 +83,15 @@ class LiveServer:
 
     def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run in the server's loop and wait for it; who gives up waiting cancels it."""
-        __tracebackhide__ = True
         future = self.submit(coroutine)
         try:
-            return future.result()
+            error = future.exception()
         except BaseException:
             future.cancel()
             raise
+        if error is not None:
+            raise error  # and not by `result()`, which a failing test would show
+        return future.result()
 
     def submit(self, coroutine: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
         """Run in the server's loop. Raises `MisuseError` in a fork."""
@@ -162,7 +165,6 @@ class CampaignServer(CampaignControl):
             self._check_awaited()
 
     def _there(self, call: Callable[[], Result]) -> Result:
-        __tracebackhide__ = True
         return self._live.call(call)
 
     def _url_of(self, target: Target, path: str, lifespan: bool, settled: Settled | None) -> str:
@@ -175,7 +177,6 @@ class CampaignServer(CampaignControl):
         return url_at(str(found), path)
 
     def _let_pass(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> Passing[None]:
-        __tracebackhide__ = True
         name = f"campaign_server.{what}()"
         if place() != "task":
             self._live.wait(self._bounded(what, work))

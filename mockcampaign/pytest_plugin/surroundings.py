@@ -16,6 +16,8 @@ from typing import Any, Generic, Literal, TypeVar
 from mockcampaign.errors import MisuseError
 from mockcampaign.transport.quiescence import OURS
 
+__tracebackhide__ = True  # a failing test shows its own line, not what goes on in here
+
 Result = TypeVar("Result")
 Work = Callable[[], Coroutine[Any, Any, Result]]
 """Makes the coroutine that is to be run, at most once."""

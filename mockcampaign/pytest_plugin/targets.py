@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mockcampaign.transport.inprocess import AsgiTransport
     from mockcampaign.transport.wire import WireTransport
 
+__tracebackhide__ = True  # a failing test shows its own line, not what goes on in here
+
 ORIGIN = "http://testserver"
 """Of the first application called in-process. Django, for one, answers to this name in tests and to few others."""
 
