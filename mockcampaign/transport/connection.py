@@ -102,8 +102,9 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=1, low=0)
         # Head and body in one system call without a copy. asyncio's own transports do not tell when they are left with
-        # a part of several pieces (gh-127655, before Python 3.12.9 and 3.13.2).
-        self._gathers = type(transport).__module__.startswith("uvloop.")
+        # a part of several pieces (gh-127655, before Python 3.12.9 and 3.13.2), and TLS makes fewer records of one.
+        uvloops = type(transport).__module__.startswith("uvloop.")
+        self._gathers = uvloops and transport.get_extra_info("ssl_object") is None
 
     def data_received(self, data: bytes) -> None:
         """Go on with the answer. Bytes that nobody asked for are nothing to build another exchange on."""
