@@ -60,6 +60,51 @@ def test_a_failure_that_quotes_a_password_is_shown_without_it(inner: Inner) -> N
     assert "actual    ValueError: not ***" in text
 
 
+def test_the_last_exchange_is_the_last_one_that_was_answered(inner: Inner) -> None:
+    inner(
+        """
+        def test_it(campaign, app):
+            opens = campaign.webhook("open", target=app)
+            campaign.emit(opens, count=3)
+            campaign.run()
+            campaign.outage("1h")
+            campaign.emit(opens)
+            campaign.advance("1m")
+            assert False
+        """
+    ).stdout.fnmatch_lines(["  last request and answer", "*, … 1 more[]]", "    → 200"], consecutive=False)
+
+
+def test_of_several_markers_the_closest_one_counts(inner: Inner) -> None:
+    inner(
+        """
+        import pytest
+
+        @pytest.mark.mockcampaign(seed=3, start="2030-01-01T00:00:00Z")
+        class TestIt:
+            @pytest.mark.mockcampaign(seed=4)
+            def test_it(self, campaign):
+                assert (campaign.seed, campaign.clock.now.year) == (4, 2030)
+        """
+    ).assert_outcomes(passed=1)
+
+
+def test_a_random_seed_is_one_for_each_test(inner: Inner) -> None:
+    inner(
+        """
+        seeds = set()
+
+        def test_one(campaign, campaign_server):
+            assert campaign.seed == campaign_server.seed
+            seeds.add(campaign.seed)
+
+        def test_another(campaign):
+            assert campaign.seed not in seeds
+        """,
+        "--mockcampaign-seed=random",
+    ).assert_outcomes(passed=2)
+
+
 def test_misuse_shows_the_line_of_the_test_and_nothing_of_ours(inner: Inner) -> None:
     result = inner(
         """
