@@ -94,8 +94,11 @@ def test_it_fails_again_in_the_server(tmp_path: Path) -> None:
             (tmp_path / "history.scenario.yaml").write_text(shortest("counts-repeats", url))
             with serving("--virtual", "--scenario", "history.scenario.yaml", folder=tmp_path) as server:
                 # The scenario's own steps may begin after the first of these.
-                for _ in range(2):
+                for _ in range(50):
                     control(server, "/clock/advance", {"by": "5m"})
+                    journal = requests.get(f"{server.url}/__mockcampaign/journal", timeout=10).json()
+                    if any(entry["entry"] == "probed" for entry in journal["entries"]):
+                        break
                 said = server.end()
             if bug is None:
                 assert "history.scenario.yaml: played to its end, 2 expectations met" in said

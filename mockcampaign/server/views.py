@@ -10,7 +10,7 @@ import msgspec
 
 from mockcampaign.compliance.rules import describe_outcome
 from mockcampaign.engine.faults import write_fault
-from mockcampaign.engine.journal import Attempted, Entry, Happened, Verified, WebhookChanged, serials_in
+from mockcampaign.engine.journal import Attempted, Entry, Happened, Probed, Verified, WebhookChanged, serials_in
 from mockcampaign.engine.outbox import Attempt, Idle
 from mockcampaign.model import (
     Authentication,
@@ -231,6 +231,9 @@ def entry(position: int, shown: Entry) -> dict[str, Any]:
                 "outcome": _outcome(shown.outcome),
                 "accepted": shown.outcome.accepted,
             }
+        case Probed():
+            # As a number, which it holds as well.
+            fields = _fields(shown, "probed", "events")
         case _:
             fields = msgspec.to_builtins(shown)
     return {"position": position, **fields}
