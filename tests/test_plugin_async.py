@@ -210,7 +210,7 @@ def test_hypothesis_gets_a_fresh_server_and_a_fresh_check_for_each_example(inner
     result = inner(
         """
         import pytest
-        from hypothesis import given, settings, strategies as st
+        from hypothesis import HealthCheck, given, settings, strategies as st
         from conftest import App
         from mockcampaign.samples.consumer import consumer_app
         from mockcampaign.serving import served
@@ -252,6 +252,10 @@ def test_hypothesis_gets_a_fresh_server_and_a_fresh_check_for_each_example(inner
                 one.emit(one.webhook("open", target=consumer.url), count)
                 one.run()
 
+        def test_what_hypothesis_checks_is_put_back():
+            checks = test_server._hypothesis_internal_use_settings.suppress_health_check
+            assert HealthCheck.function_scoped_fixture not in checks
+
         @settings(max_examples=2, deadline=None)
         @given(bug=st.sampled_from([None, "answers-204"]))
         def test_check(campaign_check, bug):
@@ -259,7 +263,7 @@ def test_hypothesis_gets_a_fresh_server_and_a_fresh_check_for_each_example(inner
             assert report.target == "http://testserver/hook"
         """
     )
-    result.assert_outcomes(passed=3, failed=2)
+    result.assert_outcomes(passed=4, failed=2)
     text = result.stdout.str()
     assert "FailedHealthCheck" not in text
     assert "AssertionError: answers-200: 204 (1 attempt)" in text
