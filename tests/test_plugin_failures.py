@@ -105,6 +105,19 @@ def test_a_random_seed_is_one_for_each_test(inner: Inner) -> None:
     ).assert_outcomes(passed=2)
 
 
+def test_webhooks_of_one_type_are_numbered(inner: Inner) -> None:
+    inner(
+        """
+        def test_it(campaign, app):
+            for event_type in ("open", "open", "click"):
+                campaign.webhook(event_type, target=app)
+            assert False
+        """
+    ).stdout.fnmatch_lines(
+        ["*  open 1  create → created", "*  open 2  create → created", "*  click   create → created"], consecutive=False
+    )
+
+
 def test_misuse_shows_the_line_of_the_test_and_nothing_of_ours(inner: Inner) -> None:
     result = inner(
         """
