@@ -7,7 +7,8 @@ import contextlib
 import os
 import random
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
@@ -51,9 +52,13 @@ async def smallest(
     bound: BoundReachedError | None = None
     last: tuple[Drawn, Found] | None = None
     stopped = False
+    asking: asyncio.Task[Any] | None = None
 
     async def remember(drawn: Drawn) -> bool:
-        nonlocal last, bound, stopped
+        nonlocal last, bound, stopped, asking
+        if stopped:
+            return False
+        asking = asyncio.current_task()
         try:
             found = await ask(drawn)
         except BoundReachedError as error:
@@ -66,7 +71,10 @@ async def smallest(
     def is_found(drawn: Drawn) -> bool:
         if stopped:
             raise _Stopped
-        found = asyncio.run_coroutine_threadsafe(remember(drawn), loop).result()
+        try:
+            found = asyncio.run_coroutine_threadsafe(remember(drawn), loop).result()
+        except CancelledError:
+            raise _Stopped from None
         if stopped:
             raise _Stopped
         return found
@@ -90,11 +98,19 @@ async def smallest(
             return None
         return (found,)
 
-    try:
-        found = await asyncio.to_thread(find)
-    finally:
-        # A check that is interrupted does not wait until Hypothesis has shrunk to the end.
-        stopped = True
+    # Not the loop's own pool, whose threads stay: the loop may be a test's, which goes on.
+    with ThreadPoolExecutor(1) as pool:
+        finding = loop.run_in_executor(pool, find)
+        try:
+            found = await asyncio.shield(finding)
+        except BaseException:
+            # A check that is interrupted does not wait until Hypothesis has shrunk to the end, but for its thread,
+            # which may be waiting for the loop.
+            stopped = True
+            if asking is not None:
+                asking.cancel()
+            await asyncio.wait([finding])
+            raise
     if found is not None:
         await remember(found[0])
     if bound is not None and last is None:
