@@ -9,8 +9,8 @@ import pytest
 from culprits import CULPRITS, OTHERS
 from test_check import checked
 
-from mockcampaign.compliance.bench import body_of
 from mockcampaign.compliance.catalogue import CATALOGUE, payload
+from mockcampaign.compliance.own import body_of
 from mockcampaign.compliance.rules import Finding
 from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS
 from mockcampaign.events import values

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import ipaddress
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
 from mockcampaign.campaign import Campaign, FaultInForce
-from mockcampaign.compliance.account import AccountSource, Found, UrlAccount
+from mockcampaign.compliance.account import AccountSource
 from mockcampaign.compliance.allowance import Allowance
 from mockcampaign.compliance.commands import parsed, printed
 from mockcampaign.compliance.history import History
-from mockcampaign.compliance.probe import Probe, canonical, events_in
-from mockcampaign.compliance.processed import Difference, difference
-from mockcampaign.compliance.rule import NEEDS, Event, NotExercised
+from mockcampaign.compliance.own import SETTLE_POLL, OwnAccount, body_of
+from mockcampaign.compliance.rule import Event, NotExercised
 from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Lengths, Settings, Variation
-from mockcampaign.compliance.state import States, StateSource
+from mockcampaign.compliance.state import StateSource
 from mockcampaign.compliance.tally import sums, tally
 from mockcampaign.compliance.transcript import Sent, Transcript
-from mockcampaign.engine.journal import Attempted, Happened, Probed, Requested, serials_in
+from mockcampaign.engine.journal import Attempted, Happened, Requested, serials_in
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.events import values
 from mockcampaign.events.fields import EXAMPLE, TYPES, drawn_mail_id
@@ -42,7 +40,7 @@ from mockcampaign.model import (
 )
 from mockcampaign.policy import MINUTE, Policy
 from mockcampaign.transport import Transport
-from mockcampaign.transport.faults import FAULTS, NewConnection, TrickleBody
+from mockcampaign.transport.faults import NewConnection
 from mockcampaign.transport.wall import pause
 from mockcampaign.transport.wire import wait_until_reachable
 
@@ -61,9 +59,6 @@ ACCOMPANYING = 99
 
 RESTART_TIMEOUT = 30_000
 """How long the command that restarts the consumer may take, and the consumer after it, in milliseconds."""
-
-SETTLE_POLL = 50
-"""Milliseconds between two looks at an account that may still change."""
 
 _IN_EACH_EVENT = b'"mailId"'
 
@@ -87,13 +82,6 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         """The outcomes in a few words."""
         shown = [_shown(outcome) for outcome in self.outcomes]
         return shown[0] if len(set(shown)) == 1 else ", then ".join(shown)
-
-
-class _Sent(NamedTuple):
-    """An event in canonical form, and what the account shows of it."""
-
-    whole: bytes
-    shown: bytes
 
 
 class Bench:
@@ -146,23 +134,18 @@ class Bench:
             start=start,
         )
         self.random = random.Random(f"check:{settings.seed}:{rule_id}")
-        self.shown_fields = shown_fields
         self.setbacks = setbacks
         self.besides: Counter[str] = Counter()
         """What benches like this one have sent, of which its journal does not tell: sums as `sums` names them."""
         self._allowance = allowance
         self._transport = transport
-        self.source = source
-        self.state = state
+        self.account = OwnAccount(self.campaign, source, state, shown_fields=shown_fields, settle=settings.settle)
         digest = int.from_bytes(hashlib.sha256(f"{settings.seed}:{rule_id}".encode()).digest()[:8])
         self.client_id = settings.client_id or CLIENT_IDS[digest % len(CLIENT_IDS)]
         self.mailing_id = MAILING_IDS[digest % len(MAILING_IDS)]
         self._webhooks: list[Webhook] = []
-        self._sent: dict[int, _Sent] = {}
-        self._read = 0
-        """Journal entries of which the events are in `_sent`."""
         self._companion: Webhook | None = None
-        self._recorded: set[int] = set()
+        self.recorded: set[int] = set()
         """Serials of the events in the history."""
         self._made = 0
         self.history = History(start)
@@ -170,8 +153,6 @@ class Bench:
         """Whether the list that was delivered last was taken."""
         self._newest = start - HEAD_START
         self._remainder = number
-        self._mail_ids: set[str] = set()
-        self._count_before: int | None = None
 
     def another(self, number: int) -> Bench:
         """A bench like this one at its start, with recipients and mails of its own. `count_in` what it has sent."""
@@ -190,54 +171,6 @@ class Bench:
     def lengths(self) -> Lengths:
         """How long texts may be."""
         return Lengths() if self.variation is None else self.variation.lengths
-
-    @property
-    def probe(self) -> Probe | None:
-        """Where the events can be asked for by anybody, if there is such a place."""
-        return self.source.probe if isinstance(self.source, UrlAccount) and self.source.tells_events else None
-
-    def deliverable(self) -> dict[int, int]:
-        """How many of the history's events each webhook delivers to a consumer that takes whatever it gets.
-
-        That is all of them but those that only ever met faults until they were discarded.
-        """
-        counts = {}
-        for webhook_id in self.history.names:
-            account, plain = tally(self.campaign.journal.entries, [webhook_id]), self._plain_attempts(webhook_id)
-            met = {serial for entry in plain for serial in serials_in(entry.serials)}
-            counts[webhook_id] = len(account.accepted & self._recorded - (account.discarded & account.attempted - met))
-        return {webhook_id: count for webhook_id, count in counts.items() if count}
-
-    def answered(self) -> set[int]:
-        """The webhooks that have delivered everything, if not at once, and though no attempt met a fault."""
-        found = set()
-        for webhook_id in self.history.names:
-            account, plain = tally(self.campaign.journal.entries, [webhook_id]), self._plain_attempts(webhook_id)
-            faultless = sum(entry.count for entry in plain) == account.attempts
-            failed = not all(entry.outcome.accepted for entry in plain)
-            if faultless and failed and account.accepted == set(account.delivered):
-                found.add(webhook_id)
-        return found
-
-    def _plain_attempts(self, webhook_id: int) -> list[Attempted]:
-        """Those that a consumer has to take."""
-        return [
-            entry
-            for entry in self.campaign.journal.entries
-            if isinstance(entry, Attempted)
-            and entry.webhook_id == webhook_id
-            and all(FAULTS[kind].harmless or FAULTS[kind] is TrickleBody for kind in entry.faults)
-        ]
-
-    @property
-    def has_probe(self) -> bool:
-        """Whether somebody tells what was processed."""
-        return self.source is not None
-
-    @property
-    def tells_events(self) -> bool:
-        """Whether somebody tells the events, not only their number."""
-        return self.source is not None and self.source.tells_events
 
     @property
     def faults(self) -> frozenset[type[Fault]]:
@@ -322,7 +255,7 @@ class Bench:
         """Let these events happen, exactly."""
         webhook = self.webhook(number)
         self._allowance.take(len(events))
-        self._mail_ids.update(event["mailId"] for event in events if isinstance(event.get("mailId"), str))
+        self.account.expect_events_of(events)
         self.history.emitted(webhook, events)
         self.campaign.emit_events(webhook.type, events, client_id=webhook.client_id, created=created)
         self._record_last(len(events))
@@ -336,7 +269,7 @@ class Bench:
             self._companion = self._new_webhook(ACCOMPANYING, self.type)
         events = self.events(3)
         self._allowance.take(len(events))
-        self._mail_ids.update(event["mailId"] for event in events)
+        self.account.expect_events_of(events)
         self.history.emitted(self._companion, events)
         self.campaign.emit_events(self.type, events, client_id=self._companion.client_id)
         self._record_last(len(events))
@@ -344,7 +277,7 @@ class Bench:
     def _record_last(self, count: int) -> None:
         if not self.history.paused:
             happened = next(entry for entry in reversed(self.campaign.journal.entries) if isinstance(entry, Happened))
-            self._recorded.update(range(happened.first_serial, happened.first_serial + count))
+            self.recorded.update(range(happened.first_serial, happened.first_serial + count))
 
     async def deliver_at_once(self, lists: Sequence[Sequence[Event]], *, attempts: int = 3) -> bool:
         """Send each by a webhook of its own at the same moment, unless webhooks deliver in turn.
@@ -469,7 +402,7 @@ class Bench:
         """
         with self.unrecorded():
             await self.must_deliver(self.events(count))
-        difference = await self.difference()
+        difference = await self.account.difference()
         if difference:
             raise NotExercised(
                 f"even an ordinary list of {count} is not processed as it should be: {difference.describe()}"
@@ -483,7 +416,7 @@ class Bench:
         with self.unrecorded():
             for event in (first, second, third):
                 await self.must_deliver([event])
-        if await self.difference():
+        if await self.account.difference():
             raise NotExercised("events are taken for one another that are not equal, see the rules on identity")
 
     @contextlib.contextmanager
@@ -558,10 +491,6 @@ class Bench:
         )
         return outcome
 
-    def expect_events_of(self, events: Iterable[Event]) -> None:
-        """Look for these in the account, too, though they were not sent as Campaign sends them."""
-        self._mail_ids.update(event["mailId"] for event in events)
-
     async def restart(self, *, after: int) -> None:
         """Kill the consumer and start it again, so many milliseconds from now by the wall's clock.
 
@@ -580,83 +509,11 @@ class Bench:
         """Whether the consumer gives its account again. A process that is being killed may still take connections."""
         for _ in range(RESTART_TIMEOUT // SETTLE_POLL):
             try:
-                await self.held()
+                await self.account.held()
                 return True
             except CouldNotTellError:
                 await pause(SETTLE_POLL)
         return False
-
-    # The account
-
-    async def begin(self) -> None:
-        """Note how many events there were before, where the account is no more than a number."""
-        if self.source is not None and not self.source.tells_events:
-            found = await self.source.ask()
-            self._count_before = found if isinstance(found, int) else len(found)
-
-    async def held(self) -> Found:
-        """This rule's own events in the account, or how many came since the rule began.
-
-        Raises `NotExercised` without a probe.
-        """
-        if self.source is None:
-            raise NotExercised("needs a probe")
-        found = await self.source.ask()
-        if isinstance(found, int):
-            return found - (self._count_before or 0)
-        return [event for event in events_in(found) if event.get("mailId") in self._mail_ids]
-
-    async def holds_element(self, element: int) -> bool:
-        """Whether the account holds this number among its events. Raises `NotExercised` where it tells no events."""
-        found = None if self.source is None else await self.source.ask()
-        if not isinstance(found, list):
-            raise NotExercised("needs a probe that tells the events")
-        return element in found
-
-    async def states(self, settled: Callable[[States], object]) -> States:
-        """The consumer's end state, once what `settled` makes of it is the same for as long as it may take to settle.
-
-        Raises `NotExercised` where nobody tells it.
-        """
-        if self.state is None:
-            raise NotExercised(f"needs {NEEDS['state']}")
-        states = await self.state.ask()
-        waited = 0
-        while waited < self.settings.settle:
-            await pause(SETTLE_POLL)
-            before, states = states, await self.state.ask()
-            waited = waited + SETTLE_POLL if settled(states) == settled(before) else 0
-        return states
-
-    async def events_held(self) -> list[Event]:
-        """The same, where only the events themselves will do."""
-        found = await self.settled(self.difference_now)
-        held = found[1]
-        if isinstance(held, int):
-            raise NotExercised("needs a probe that tells the events")
-        return held
-
-    async def difference(self) -> Difference:
-        """How the account differs from what was delivered, once it is settled.
-
-        An event that was emitted more than once may be there as often, and must be there once if it was acknowledged.
-        """
-        return (await self.settled(self.difference_now))[0]
-
-    async def difference_of(self, events: Sequence[Event]) -> Difference:
-        """The same of these events alone, each of which must be there once."""
-        mails = {event["mailId"] for event in events}
-        wanted = Counter(self.shown(event) for event in {body_of([event]): event for event in events}.values())
-        may = Counter(self.shown(event) for event in events)
-
-        async def look() -> tuple[Difference, Found]:
-            held = await self.held()
-            if isinstance(held, int):
-                return await self.difference_now()
-            ours = Counter(self.shown(event) for event in held if event.get("mailId") in mails)
-            return difference(wanted, may, ours), held
-
-        return (await self.settled(look))[0]
 
     async def price(self, events: Sequence[Event], *, what: str) -> str:
         """What it costs that the consumer refuses this list: it is delivered for three days, most of it modelled."""
@@ -681,76 +538,10 @@ class Bench:
         fate = f"then loses {lost} event{'s' * (lost != 1)}" if lost else "until it is taken"
         return f"{what} costs {requests:,} requests and {amount}, {fate}"
 
-    async def settled(self, look: Any) -> tuple[Difference, Found]:
-        """Look until nothing is missing or the account has been the same for as long as it may take to settle."""
-        waited = 0
-        before: Found | None = None
-        patience = self.settings.settle
-        while True:
-            found, held = await look()
-            if patience == 0 or (held == before and (not found or waited >= patience)):
-                break
-            waited = waited + SETTLE_POLL if held == before else 0
-            before = held
-            await pause(SETTLE_POLL)
-        self.campaign.journal.append(self._probed(held))
-        return found, held
-
-    def _probed(self, held: Found) -> Probed:
-        if isinstance(held, int):
-            return Probed(at=self.campaign.now, count=held, events=None)
-        ours = {event.whole for event in self._sent_events().values()}
-        events = self.campaign.exporter.masking.events(map(canonical, held), ours)
-        return Probed(at=self.campaign.now, count=len(held), events=tuple(map(msgspec.Raw, events)))
-
-    async def difference_now(self) -> tuple[Difference, Found]:
-        """How the account differs from what was delivered as it is now, and what it holds."""
-        held = await self.held()
-        entries = self.campaign.journal.entries
-        sent = self._sent_events()
-        account = tally(entries, {entry.webhook_id for entry in entries if isinstance(entry, Attempted)})
-        # Events are compared by what the account shows of them; but only those that are equal altogether are one.
-        whole = Counter(sent[serial] for serial in account.attempted)
-        acknowledged = {sent[serial].whole for serial in account.delivered}
-        allowed: Counter[bytes] = Counter()
-        required: Counter[bytes] = Counter()
-        for event, times in whole.items():
-            allowed[event.shown] += times
-            required[event.shown] += event.whole in acknowledged
-        if isinstance(held, int):
-            return Difference.of_counts(required.total(), allowed.total(), held), held
-        return difference(required, allowed, Counter(self.shown(event) for event in held)), held
-
-    def _sent_events(self) -> dict[int, _Sent]:
-        """What has happened so far, by serial. Each event is read once, however often somebody looks."""
-        entries = self.campaign.journal.entries
-        for entry in entries[self._read :]:
-            if isinstance(entry, Happened):
-                for serial, encoded in enumerate(entry.events, entry.first_serial):
-                    event = msgspec.json.decode(encoded)
-                    self._sent[serial] = _Sent(canonical(event), self.shown(event))
-        self._read = len(entries)
-        return self._sent
-
-    def shown(self, event: Event) -> bytes:
-        """What is compared of an event: the fields that the account shows. Null and absent are the same, and so are all
-        spellings of an address: databases that have a type for these give them back in one (RFC 5952)."""
-        fields = {name: event[name] for name in self.shown_fields if event.get(name) is not None}
-        if "remoteAddress" in fields:
-            fields["remoteAddress"] = _spelled(fields["remoteAddress"])
-        return msgspec.json.encode(fields, order="sorted")
-
 
 def _policy(settings: Settings) -> Policy:
     policy = Policy(timeout=settings.timeout, modelled_after=0 if settings.full_fidelity else MODELLED_AFTER)
     return policy if settings.variation is None else msgspec.structs.replace(policy, **settings.variation.policy)
-
-
-def _spelled(address: object) -> object:
-    try:
-        return str(ipaddress.ip_address(address)) if isinstance(address, str) else address
-    except ValueError:
-        return address
 
 
 def _shown(outcome: Outcome) -> str:
@@ -761,8 +552,3 @@ def _shown(outcome: Outcome) -> str:
             return outcome.describe()
         case NoAnswer(reason=reason):
             return reason
-
-
-def body_of(events: Sequence[Event]) -> bytes:
-    """The body of a list of these events."""
-    return msgspec.json.encode(list(events))

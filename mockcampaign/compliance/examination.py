@@ -163,7 +163,7 @@ class Examiner:
             )
         try:
             delivery = await bench.deliver([event])
-            held = await bench.events_held() if delivery.accepted else []
+            held = await bench.account.events_held() if delivery.accepted else []
         except NotExercised:
             return
         finally:
@@ -238,7 +238,7 @@ class Examiner:
         stopped: tuple[Judgement, str] | None = None
         try:
             async with asyncio.timeout(self._left()) as limit:
-                await bench.begin()
+                await bench.account.begin()
                 examined = await rule.examine(bench)
         except NotExercised as error:
             outcome, reason = "not-exercised", str(error)

@@ -12,6 +12,9 @@ from mockcampaign.compliance.history import BYTES_MAX, of_lists
 from mockcampaign.compliance.rule import Examined, Rule
 from mockcampaign.compliance.rules import Reproduce
 from mockcampaign.compliance.state import UrlState
+from mockcampaign.compliance.tally import tally
+from mockcampaign.engine.journal import Attempted, serials_in
+from mockcampaign.transport.faults import FAULTS, TrickleBody
 
 if TYPE_CHECKING:
     from mockcampaign.compliance.bench import Bench
@@ -67,10 +70,10 @@ def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         if why is not None:
             return None, why
     needs_account = "probe" in rule.needs or "probe events" in rule.needs or (not examined.curl and bench.last_accepted)
-    if needs_account and isinstance(bench.source, UrlAccount):
-        lines.append(shell.account(bench.source.probe.url))
-    if "state" in rule.needs and isinstance(bench.state, UrlState):
-        lines.append(shell.account(bench.state.url))
+    if needs_account and isinstance(bench.account.source, UrlAccount):
+        lines.append(shell.account(bench.account.source.probe.url))
+    if "state" in rule.needs and isinstance(bench.account.state, UrlState):
+        lines.append(shell.account(bench.account.state.url))
     return shell.on_one_connection(lines) if rule.id in _ON_ONE_CONNECTION else "\n".join(lines), None
 
 
@@ -82,12 +85,12 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         return None, NO_STATE
     if examined.curl is not None or (not examined.lists and not bench.history.complete):
         return None, NOT_CAMPAIGNS
-    history, delivered, answered = bench.history, bench.deliverable(), bench.answered()
+    history, delivered, answered = bench.history, _deliverable(bench), _answered(bench)
     if examined.lists:
         webhook = bench.webhook()
         history = of_lists(bench.campaign.now, webhook, examined.lists)
         delivered, answered = {webhook.id: sum(map(len, examined.lists))}, set()
-    probe = None if rule.id in _ABOUT_ANSWERS else bench.probe
+    probe = None if rule.id in _ABOUT_ANSWERS else bench.account.probe
     if probe is None and bench.last_accepted and not answered:
         return None, NO_ACCOUNT
     scenario = history.scenario(
@@ -98,6 +101,42 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         delivered=delivered,
         answered=answered,
         probe=probe,
-        by=bench.settings.probe_fields if rule.id in _ABOUT_FIELDS else sorted(bench.shown_fields),
+        by=bench.settings.probe_fields if rule.id in _ABOUT_FIELDS else sorted(bench.account.shown_fields),
     )
     return (scenario, None) if scenario is not None else (None, TOO_LONG)
+
+
+def _deliverable(bench: Bench) -> dict[int, int]:
+    """How many of the history's events each webhook delivers to a consumer that takes whatever it gets.
+
+    That is all of them but those that only ever met faults until they were discarded.
+    """
+    counts = {}
+    for webhook_id in bench.history.names:
+        account, plain = tally(bench.campaign.journal.entries, [webhook_id]), _plain_attempts(bench, webhook_id)
+        met = {serial for entry in plain for serial in serials_in(entry.serials)}
+        counts[webhook_id] = len(account.accepted & bench.recorded - (account.discarded & account.attempted - met))
+    return {webhook_id: count for webhook_id, count in counts.items() if count}
+
+
+def _answered(bench: Bench) -> set[int]:
+    """The webhooks that have delivered everything, if not at once, and though no attempt met a fault."""
+    found = set()
+    for webhook_id in bench.history.names:
+        account, plain = tally(bench.campaign.journal.entries, [webhook_id]), _plain_attempts(bench, webhook_id)
+        faultless = sum(entry.count for entry in plain) == account.attempts
+        failed = not all(entry.outcome.accepted for entry in plain)
+        if faultless and failed and account.accepted == set(account.delivered):
+            found.add(webhook_id)
+    return found
+
+
+def _plain_attempts(bench: Bench, webhook_id: int) -> list[Attempted]:
+    """Those that a consumer has to take."""
+    return [
+        entry
+        for entry in bench.campaign.journal.entries
+        if isinstance(entry, Attempted)
+        and entry.webhook_id == webhook_id
+        and all(FAULTS[kind].harmless or FAULTS[kind] is TrickleBody for kind in entry.faults)
+    ]

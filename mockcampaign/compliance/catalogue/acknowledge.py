@@ -59,7 +59,7 @@ async def _stores_first(bench: Bench) -> Examined:
         address = f"198.51.100.{101 + number}"
         events = [bench.event(**same, subscriptionId=12_345_678 + number, remoteAddress=address)]
         await bench.must_deliver(events)
-        difference = await bench.difference()
+        difference = await bench.account.difference()
         if difference.missing or difference.missing_count:
             return violated(f"200 to a list of one event, and the account lacks it: {difference.describe()}", events)
     return holds("three lists of one event were in the account once they were acknowledged")
@@ -68,7 +68,7 @@ async def _stores_first(bench: Bench) -> Examined:
 async def _keeps_fields(bench: Bench) -> Examined:
     events = bench.events(3)
     await bench.must_deliver(events)
-    held = {event.get("mailId"): event for event in await bench.events_held()}
+    held = {event.get("mailId"): event for event in await bench.account.events_held()}
     # Of created, keeps-created tells more.
     wanted = [name for name in bench.settings.probe_fields if name in FIELDS and name != "created"]
     wrong: dict[str, str] = {}

@@ -8,7 +8,8 @@ from statistics import median
 
 import msgspec
 
-from mockcampaign.compliance.bench import Bench, body_of
+from mockcampaign.compliance.bench import Bench
+from mockcampaign.compliance.own import body_of
 from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
 from mockcampaign.compliance.shell import curl
 from mockcampaign.model import BasicAuthentication, KeyAuthentication, NoAnswer, Outcome, Responded, TimedOut
@@ -234,8 +235,8 @@ async def _processes_nothing(bench: Bench) -> Examined:
         if _let_in(outcome):
             # Then that is what is wrong, and other rules say so.
             continue
-        bench.expect_events_of(events)
-        difference = await bench.difference()
+        bench.account.expect_events_of(events)
+        difference = await bench.account.difference()
         if difference:
             return violated(
                 f"{outcome.describe()} to {given.what}, and processed all the same: {difference.describe()}",

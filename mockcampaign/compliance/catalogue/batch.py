@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mockcampaign.compliance.bench import Bench, body_of
+from mockcampaign.compliance.bench import Bench
+from mockcampaign.compliance.own import body_of
 from mockcampaign.compliance.rule import Event, Examined, Rule, holds, violated
 from mockcampaign.events.fields import EXAMPLE
 from mockcampaign.model import TimedOut
@@ -46,14 +47,14 @@ async def _every_event(bench: Bench) -> Examined:
         delivery = await bench.deliver(events, attempts=2)
         if not delivery.accepted:
             continue
-        difference = await bench.difference()
+        difference = await bench.account.difference()
         if difference:
             return violated(f"list of {size}: {difference.describe()}{await _which(bench, events)}", events)
     return holds(f"every event of lists of {', '.join(map(str, SIZES))} was processed")
 
 
 async def _which(bench: Bench, events: list[Event]) -> str:
-    held = await bench.held()
+    held = await bench.account.held()
     if isinstance(held, int):
         return ""
     mails = {event.get("mailId") for event in held}
@@ -127,7 +128,7 @@ async def _equal_events_kept(bench: Bench) -> Examined:
     await bench.must_process(4)
     first, event, last = bench.events(3)
     await bench.must_deliver([first, event, dict(event), last])
-    difference = await bench.difference()
+    difference = await bench.account.difference()
     if difference:
         return violated(f"a list of four, two of them equal: {difference.describe()}", [first, event, event, last])
     return holds("equal events in one list were kept, once or twice, and their neighbours with them")
@@ -140,7 +141,7 @@ async def _at_once(bench: Bench) -> Examined:
         taken = await bench.deliver_at_once(lists, attempts=5)
         if not taken:
             return violated(f"of three webhooks' lists of {size} at the same moment, not all were taken")
-        difference = await bench.difference()
+        difference = await bench.account.difference()
         if difference:
             return violated(f"three webhooks' lists of {size} at the same moment: {difference.describe()}")
     return holds("lists of 1, 5 and 40 of three webhooks at the same moment were all processed")
@@ -165,7 +166,7 @@ async def _mixed_kept(bench: Bench) -> Examined:
         for number in range(6)
     ]
     await bench.must_deliver(mixed)
-    difference = await bench.difference()
+    difference = await bench.account.difference()
     if difference:
         return violated(f"six events of six mailings and three lists: {difference.describe()}", mixed)
     return holds("events of six mailings and three recipient lists in one list were all processed")

@@ -45,7 +45,7 @@ async def _survives(bench: Bench) -> Examined:
     for sizes in ((1, 3, 2), (4, 2)):
         events = [event for size in sizes for event in await _acknowledged(bench, size)]
         await bench.restart(after=QUIET)
-        difference = await bench.difference_of(events)
+        difference = await bench.account.difference_of(events)
         if difference:
             lost = len(difference.missing) + len(difference.altered)
             return violated(
@@ -126,7 +126,7 @@ async def _killed_while_lists_come(bench: Bench) -> list[tuple[Event, int]]:
 
 async def _lacking(bench: Bench, events: list[Event]) -> set[str]:
     """mailIds of those that are not in the account as they were sent."""
-    difference = await bench.difference_of(events)
+    difference = await bench.account.difference_of(events)
     lost = [*difference.missing, *(sent for sent, _ in difference.altered)]
     return {msgspec.json.decode(event)["mailId"] for event in lost}
 
@@ -143,12 +143,12 @@ async def _remembers(bench: Bench) -> Examined:
     with bench.fault("lost-ack", times=1):
         bench.emit(events)
         await bench.advance()
-    before = await bench.held()
+    before = await bench.account.held()
     await bench.restart(after=500)
     delivery = await bench.proceed(attempts=3)
     if not delivery.accepted:
         raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
-    difference = await bench.difference_of(events)
+    difference = await bench.account.difference_of(events)
     if difference.surplus:
         return violated(
             f"a list of 4 came again after its answer was lost and a restart: {difference.describe()}",

@@ -7,7 +7,8 @@ import asyncio
 import msgspec
 
 from mockcampaign.compliance import oddities
-from mockcampaign.compliance.bench import Bench, body_of
+from mockcampaign.compliance.bench import Bench
+from mockcampaign.compliance.own import body_of
 from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
 from mockcampaign.compliance.shell import curl
 from mockcampaign.model import Responded
@@ -31,14 +32,14 @@ async def _nothing_half_done(bench: Bench) -> Examined:
         mailings = (bench.mailing_id + 2, bench.mailing_id + 1, bench.mailing_id)
         good = [event for mailing in mailings for event in bench.events(20, mailingId=mailing)]
         body = b"[" + b",".join([*map(msgspec.json.encode, good), odd]) + b"]"
-        bench.expect_events_of(good)
+        bench.account.expect_events_of(good)
         outcome = await bench.request(what, body)
         if isinstance(outcome, Responded) and outcome.accepted:
             continue
         refused += 1
         if not (await bench.deliver(good, attempts=3)).accepted:
             continue
-        difference = await bench.difference_of(good)
+        difference = await bench.account.difference_of(good)
         if difference:
             authentication = bench.settings.authentication
             return violated(
@@ -50,10 +51,10 @@ async def _nothing_half_done(bench: Bench) -> Examined:
     # Also those of other rules: what fails the first time may never do so again.
     for events in bench.setbacks[:SETBACKS]:
         refused += 1
-        bench.expect_events_of(events)
-        difference = await bench.difference_of(events)
+        bench.account.expect_events_of(events)
+        difference = await bench.account.difference_of(events)
         # Their mails may have other events, in lists of the same rule.
-        again = set(difference.surplus) & set(map(bench.shown, events))
+        again = set(difference.surplus) & set(map(bench.account.shown, events))
         if again or difference.missing or difference.altered:
             return violated(
                 f"a list of {len(events)} was taken when it came again after it had been refused: "
@@ -72,7 +73,7 @@ async def _keeps_what_it_takes_at_once(bench: Bench) -> None:
         delivery = await bench.must_deliver(events)
         if len(delivery.outcomes) > 1:
             continue
-        difference = await bench.difference_of(events)
+        difference = await bench.account.difference_of(events)
         if difference:
             raise NotExercised(f"even a list of {size} that is taken at once is not kept: {difference.describe()}")
 
@@ -104,7 +105,7 @@ def _provocations(bench: Bench) -> list[tuple[str, bytes]]:
 
 async def _recovers(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(2))
-    if bench.has_probe:
+    if bench.account.has_probe:
         await bench.must_process(2)
     for what, body in _garbage(bench):
         outcome = await bench.request(what, body)
@@ -122,8 +123,8 @@ async def _recovers(bench: Bench) -> Examined:
         delivery = await bench.deliver(bench.events(2), attempts=5)
     if not delivery.accepted:
         return violated(f"{delivery.describe()} to a list that the sender gave up waiting for twice")
-    if bench.has_probe:
-        difference = await bench.difference()
+    if bench.account.has_probe:
+        difference = await bench.account.difference()
         if difference.missing or difference.missing_count:
             return violated(f"after garbage and cut bodies, of the lists taken before: {difference.describe()}")
     return holds("ordinary lists were taken after garbage, cut bodies and time-outs")
@@ -167,8 +168,8 @@ async def _drains(bench: Bench) -> Examined:
         taken = sum(outcome.accepted for outcome in delivery.outcomes)
         said = failures[-1].describe() if failures else "nothing"
         return violated(f"{taken} full lists taken, then {said}: the rest of {BACKLOG:,} events still waits")
-    if bench.has_probe:
-        difference = await bench.difference()
+    if bench.account.has_probe:
+        difference = await bench.account.difference()
         if difference:
             return violated(f"{BACKLOG:,} events after an outage: {difference.describe()}")
     return holds(f"{BACKLOG:,} events were drained after an outage of an hour")

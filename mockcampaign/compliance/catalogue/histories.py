@@ -125,7 +125,7 @@ async def _play(bench: Bench, history: list[Step]) -> Difference | None:
     if not events:
         return None
     await bench.finish()
-    difference = await bench.difference()
+    difference = await bench.account.difference()
     return difference or None
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from mockcampaign.compliance.bench import Bench, body_of
+from mockcampaign.compliance.bench import Bench
+from mockcampaign.compliance.own import body_of
 from mockcampaign.compliance.rule import (
     Behaviour,
     Event,
@@ -41,8 +42,8 @@ async def _taken(bench: Bench, events: list[Event], how: str, number: int = 0) -
     delivery = await bench.deliver(events, attempts=3, number=number)
     if not delivery.accepted:
         return violated(f"{delivery.describe()} to {how}")
-    if bench.has_probe:
-        difference = await bench.difference()
+    if bench.account.has_probe:
+        difference = await bench.account.difference()
         if difference:
             return violated(f"200 to {how}, and then: {difference.describe()}")
     return holds(f"200 to {how}")
@@ -51,7 +52,7 @@ async def _taken(bench: Bench, events: list[Event], how: str, number: int = 0) -
 async def _with_fault(bench: Bench, kind: str, how: str, count: int = 5, **options: Any) -> Examined:
     with bench.unrecorded():
         await bench.must_deliver(bench.events(count))
-    if bench.has_probe:
+    if bench.account.has_probe:
         await bench.must_process(count)
     bench.fault(kind, **options)
     return await _taken(bench, bench.events(count), how)
@@ -101,7 +102,7 @@ async def _slow_body(bench: Bench) -> Examined:
 async def _charset(bench: Bench) -> Examined:
     with bench.unrecorded():
         await bench.must_deliver(bench.events(2))
-    if bench.has_probe:
+    if bench.account.has_probe:
         await bench.must_process(2)
     # Each on a webhook of its own, where nothing ends its fault.
     for number, value in enumerate(("application/json; charset=utf-8", "application/json;charset=UTF-8"), 1):
@@ -114,18 +115,18 @@ async def _charset(bench: Bench) -> Examined:
 
 async def _methods(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(1))
-    if bench.has_probe:
+    if bench.account.has_probe:
         await bench.must_process(1)
     for method in ("PUT", "PATCH", "DELETE", *_READING):
         events = bench.events(1)
-        bench.expect_events_of(events)
+        bench.account.expect_events_of(events)
         outcome = await bench.request("a list", body_of(events), method=method)
         command = curl(bench.url, body_of(events), bench.settings.authentication, method=method)
         # A page for those who look at the address is another rule's affair.
         if isinstance(outcome, Responded) and outcome.status < 300 and method not in _READING:
             return violated(f"{outcome.describe()} to {method}", curl=command)
-        if bench.has_probe:
-            difference = await bench.difference()
+        if bench.account.has_probe:
+            difference = await bench.account.difference()
             if difference:
                 return violated(f"{method} was processed: {difference.describe()}", curl=command)
     return holds("PUT, PATCH, DELETE, GET and HEAD were not taken for lists")
@@ -217,16 +218,16 @@ async def _only_events(bench: Bench) -> Examined:
     # One that nobody else sends: what others left in the account accuses nobody.
     stray = bench.random.randrange(10**11, 10**12)
     body = msgspec.json.encode([good, stray])
-    bench.expect_events_of([good])
+    bench.account.expect_events_of([good])
     outcome = await bench.request("a good event and a number", body)
     said = f"{outcome.describe()} to a list of a good event and a number"
     if not outcome.accepted:
         return holds(said)
-    difference = await bench.difference_of([good])
+    difference = await bench.account.difference_of([good])
     command = curl(bench.url, body, bench.settings.authentication)
     if difference.missing:
         return violated(f"{said}, and then of the good event: {difference.describe()}", curl=command)
-    if await bench.holds_element(stray):
+    if await bench.account.holds_element(stray):
         return violated(f"{said}, and the account holds the number", curl=command)
     return holds(f"{said}, and only the event was kept")
 

@@ -26,7 +26,7 @@ _ELSEWHERE = {
 async def _kept(bench: Bench, lists: list[list[Event]], what: str) -> Examined:
     for events in lists:
         await bench.must_deliver(events)
-    difference = await bench.difference()
+    difference = await bench.account.difference()
     if difference:
         return violated(f"{what}: {difference.describe()}", *lists)
     return holds(f"{what}: all kept")
@@ -82,7 +82,7 @@ async def _open_and_click(bench: Bench) -> Examined:
     click = await bench.deliver([clicked], number=2, attempts=3)
     if not click.accepted:
         raise NotExercised(f"the consumer takes no clicks: {click.describe()}")
-    difference = await bench.difference()
+    difference = await bench.account.difference()
     if difference:
         return violated(f"an open and a click of one mail in one millisecond: {difference.describe()}")
     return holds("an open and a click of one mail in one millisecond: both kept")
@@ -96,7 +96,7 @@ async def _links(bench: Bench) -> Examined:
         ordinary = await bench.deliver(bench.events(1, click), number=_click_webhook(bench), attempts=3)
         if not ordinary.accepted:
             raise NotExercised(f"the consumer takes no clicks: {ordinary.describe()}")
-        if await bench.difference():
+        if await bench.account.difference():
             raise NotExercised("even an ordinary click is not processed as it should be")
     first, again = bench.events(2, click)
     # No longer than an ordinary one: what is too long for the consumer is another rule's affair.
@@ -105,7 +105,7 @@ async def _links(bench: Bench) -> Examined:
     lists = [[first, {**first, **other}], [again], [{**again, **other}]]
     for events in lists:
         await bench.must_deliver(events, number=_click_webhook(bench))
-    difference = await bench.difference()
+    difference = await bench.account.difference()
     if difference:
         return violated(f"clicks on two links of one mail in one millisecond: {difference.describe()}")
     return holds("clicks on two links of one mail in one millisecond: both kept")
@@ -234,14 +234,14 @@ async def _key(bench: Bench) -> Examined:
         second = first | change
         await bench.must_deliver([first])
         await bench.must_deliver([second])
-        if await bench.difference_of([first, second]):
+        if await bench.account.difference_of([first, second]):
             collapsed.append(name)
     if not collapsed:
         return holds(f"of two events that differ in one of {len(names)} fields, if only in case, both were kept")
     real = _real_events(bench)
     for event in real:
         await bench.must_deliver([event])
-    difference = await bench.difference_of(real)
+    difference = await bench.account.difference_of(real)
     lost = len(difference.missing) + len(difference.altered) + difference.missing_count
     keys = [name for name in names if name not in collapsed]
     seen = " + ".join(["mailId", *keys])

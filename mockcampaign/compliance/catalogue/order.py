@@ -21,15 +21,15 @@ _EXAMPLE = "state = max(events_of_mail, key=lambda event: event['created'])"
 async def _old(bench: Bench) -> Examined:
     newer = bench.events(3)
     await bench.must_deliver(newer)
-    if bench.has_probe:
+    if bench.account.has_probe:
         await bench.must_process(3)
     age = bench.campaign.exporter.policy.event_age_max - MINUTE
     events = [bench.event(created=bench.campaign.now - age + number) for number in range(3)]
     delivery = await bench.deliver(events, attempts=3)
     if not delivery.accepted:
         return violated(f"{delivery.describe()} to events that are almost three days old", newer, events)
-    if bench.has_probe:
-        difference = await bench.difference()
+    if bench.account.has_probe:
+        difference = await bench.account.difference()
         if difference:
             return violated(f"events that are almost three days old: {difference.describe()}", newer, events)
     return holds("events that were almost three days old were taken")
@@ -41,7 +41,7 @@ async def _late(bench: Bench) -> Examined:
     newer = bench.events(3)
     await bench.must_deliver(newer)
     await bench.must_deliver(older)
-    difference = await bench.difference()
+    difference = await bench.account.difference()
     if difference:
         return violated(f"three events after three newer ones: {difference.describe()}", newer, older)
     return holds("older events after newer ones were kept")
@@ -61,7 +61,7 @@ async def _late_in_journey(bench: Bench) -> Examined:
                 await bench.must_deliver(part)
         else:
             await bench.must_deliver(part)
-    difference = await bench.difference()
+    difference = await bench.account.difference()
     if difference:
         return violated(f"mails with several events, some of which came late or twice: {difference.describe()}")
     return holds(f"all events of {len(journeys)} mails were kept, though they came late, and some of them twice")
@@ -84,7 +84,7 @@ async def _newest_counts(bench: Bench) -> Examined:
     def wrong(states: States) -> list[str | None]:
         return [stale(event, states) for event in newest]
 
-    states = await bench.states(wrong)
+    states = await bench.account.states(wrong)
     if not all(tells_apart(event, states) for event in newest):
         raise NotExercised("the end state has neither created nor remoteAddress, in which events of a mail differ")
     found = wrong(states)
@@ -130,7 +130,7 @@ async def _click_first(bench: Bench) -> Examined:
     delivery = await bench.deliver([opened], number=1, attempts=3)
     if not delivery.accepted:
         return violated(f"{delivery.describe()} to an open whose click came before it")
-    difference = await bench.difference()
+    difference = await bench.account.difference()
     if difference:
         return violated(f"a click, and then the open before it: {difference.describe()}")
     return holds("a click that came before its open, and the open, were kept")
@@ -146,7 +146,7 @@ async def _milliseconds(bench: Bench) -> Examined:
         for event, milliseconds in zip(seconds, (1, 333, 999), strict=True)
     ]
     await bench.must_deliver(events)
-    held = {event.get("mailId"): event.get("created") for event in await bench.events_held()}
+    held = {event.get("mailId"): event.get("created") for event in await bench.account.events_held()}
     for event in events:
         if event["mailId"] not in held:
             raise NotExercised("the account does not hold what was acknowledged")

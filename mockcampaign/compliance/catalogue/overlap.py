@@ -20,7 +20,7 @@ async def _overlapping(bench: Bench) -> Examined:
         if not delivery.accepted:
             raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
         await pause(LINGERING)
-        difference = await bench.difference_of(events)
+        difference = await bench.account.difference_of(events)
         if difference:
             return violated(
                 f"a list of {size} came again while the consumer was still at work on it for a sender that had gone: "

@@ -27,8 +27,8 @@ async def _digests(bench: Bench, events: Sequence[Event]) -> str | None:
     delivery = await bench.deliver(events, attempts=3)
     if not delivery.accepted:
         return delivery.describe()
-    if bench.tells_events:
-        difference = await bench.difference_of(events)
+    if bench.account.tells_events:
+        difference = await bench.account.difference_of(events)
         if difference:
             return f"200, and then: {difference.describe()}"
     return None
@@ -62,13 +62,13 @@ def _table(make: Oddities) -> Examine:
         if not odd:
             raise NotExercised(f"{bench.type} events have no such fields")
         await bench.must_deliver(bench.events(min(len(odd), BATCH_EVENTS_MAX)))
-        if bench.tells_events:
+        if bench.account.tells_events:
             await bench.must_process(min(len(odd), BATCH_EVENTS_MAX))
         found = await _all_digested(bench, make)
         if found is not None:
             oddity, event, wrong = found
             return violated(f"{oddity.describe()}: {wrong}", [event])
-        how = "taken and kept" if bench.tells_events else "taken"
+        how = "taken and kept" if bench.account.tells_events else "taken"
         return holds(f"{len(odd)} events with one odd field each were {how}, such as {odd[0].describe()}")
 
     return examine
@@ -95,7 +95,7 @@ _TABLES: tuple[Oddities, ...] = (
 
 async def _generated(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(10))
-    if bench.tells_events:
+    if bench.account.tells_events:
         await bench.must_process(10)
         await bench.must_tell_apart()
     for make in _TABLES:

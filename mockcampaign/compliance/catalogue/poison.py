@@ -87,7 +87,7 @@ async def _lost_neighbours(bench: Bench, odd: list[Oddity]) -> tuple[str, list[E
         events += [before, oddity.applied(bench.event()), after]
     if not (await bench.deliver(events)).accepted:
         return "", events
-    difference = await bench.difference_of(good)
+    difference = await bench.account.difference_of(good)
     return (difference.describe(), events) if difference else None
 
 

@@ -17,7 +17,7 @@ _EXAMPLE = "key = json.dumps(event, sort_keys=True); INSERT INTO events (key, â€
 
 
 async def _compared(bench: Bench, how: str) -> Examined:
-    difference = await bench.difference()
+    difference = await bench.account.difference()
     if difference:
         return violated(f"{how}: {difference.describe()}")
     return holds(f"{how}: each event once")
@@ -80,7 +80,7 @@ async def _after_many(bench: Bench) -> Examined:
     delivery = await bench.proceed()
     if not delivery.accepted:
         raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
-    difference = await bench.difference_of(events)
+    difference = await bench.account.difference_of(events)
     if difference:
         return violated(f"a list of 5 came again after 1,500 other events: {difference.describe()}")
     return holds("a list of 5 came again after 1,500 other events: each event once")
@@ -129,7 +129,7 @@ async def _at_the_end(bench: Bench) -> Examined:
         raise NotExercised("the list could not be sent at the beginning")
     if not delivery.accepted:
         raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
-    difference = await bench.difference()
+    difference = await bench.account.difference()
     if difference:
         return violated(
             f"a list of 5 whose answer was lost at the beginning of the check came again at its end: "
