@@ -184,6 +184,20 @@ def test_how_to_mend_it_is_said_everywhere() -> None:
     assert "see it    curl -d '[]' http://consumer/" in to_junit(result, WHEN).decode()
 
 
+def test_what_a_sweep_and_a_baseline_came_to_is_said_in_documents_too() -> None:
+    depends = "violated in turn, passed otherwise"
+    wrong = finding(outcome="fail", swept=(depends,), relies_on=("lists of at most 100 (documented)",))
+    result = msgspec.structs.replace(
+        run_result([scenario(findings=(wrong,))]), swept="under 2 other assumptions", gone=("takes-ipv6: refused",)
+    )
+    page = to_html(result).decode()
+    assert "Swept: under 2 other assumptions" in page
+    assert "Gone: takes-ipv6: refused: take it out of the baseline" in page
+    for document in (page, to_junit(result, WHEN).decode()):
+        assert depends in document
+    assert "lists of at most 100 (documented)" in page
+
+
 def test_html() -> None:
     """But for what is other people's, or packed."""
     page = to_html(every_outcome()).decode()

@@ -90,6 +90,8 @@ def _case(scenario: ScenarioResult, finding: Finding) -> ElementTree.Element:
     lines = {"required": finding.requirement, "expected": finding.expected, "actual": finding.actual}
     if finding.place is not None:
         lines = {"at": finding.place, **lines}
+    if finding.swept:
+        lines["swept"] = "; ".join(finding.swept)
     if finding.fix is not None:
         lines["fix"] = finding.fix
     if finding.reproduce is not None and finding.reproduce.curl is not None:
