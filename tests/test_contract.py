@@ -70,6 +70,18 @@ def test_every_operation_answers_as_documented(case: Any, server: Server) -> Non
     case.call_and_validate(base_url=server.url, checks=CHECKS, timeout=20)
 
 
+@SCHEMA.parametrize()
+@settings(CONTRACT, max_examples=1)
+def test_whoever_names_another_host_is_refused_as_documented(case: Any, server: Server) -> None:
+    assume(is_quick(case))
+    case.headers = {"Host": "rebound.example"}
+    answer = case.call(base_url=server.url, timeout=20)
+    assert answer.status_code == 403
+    case.validate_response(
+        answer, checks=[schemathesis.checks.status_code_conformance, schemathesis.checks.response_schema_conformance]
+    )
+
+
 STATES = SCHEMA.as_state_machine()
 
 

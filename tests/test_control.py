@@ -201,6 +201,9 @@ def test_time_stands_still_while_an_advance_waits_for_an_answer(
     advancing = threading.Thread(target=server.advance, args=("1h",))
     advancing.start()
     assert target.asked.wait(20)
+    for _ in range(1_000):  # the list went out before time was to pass
+        if requests.get(f"{server.url}/__mockcampaign/clock", timeout=20).json()["advancing"]:
+            break
     requests.put(f"{server.url}/__mockcampaign/clock/speed", json={"speed": speed}, timeout=20)
     shown = [requests.get(f"{server.url}/__mockcampaign/clock", timeout=20).json() for _ in range(20)]
     assert shown == [{"now": DEFAULT_START, "speed": speed, "advancing": True}] * 20

@@ -277,10 +277,10 @@ def test_by_keyboard_alone(server: Server, page: Any, httpserver: HTTPServer) ->
     rows(page).nth(2).wait_for()
     page.locator("body").press("Tab")
     page.get_by_role("link", name="Skip to the deliveries").press("Enter")
-    page.wait_for_function("location.hash === '#deliveries'")
+    page.wait_for_url("**/#deliveries")
     for _ in range(3):
         page.keyboard.press("Tab")
-    page.wait_for_function("document.activeElement.id === 'rows'")
+    page.locator("#rows:focus").wait_for(state="attached")
     chosen = page.locator("[aria-selected=true]")
     for key, size in (("ArrowDown", "50"), ("ArrowDown", "100"), ("End", "100"), ("Home", "50"), ("ArrowUp", "50")):
         page.keyboard.press(key)
@@ -288,11 +288,11 @@ def test_by_keyboard_alone(server: Server, page: Any, httpserver: HTTPServer) ->
         assert page.locator("#rows").get_attribute("aria-activedescendant") == chosen.get_attribute("id")
     page.get_by_role("heading", name="Attempt 1 of webhook 1 open").wait_for()
     page.keyboard.press("Enter")
-    page.wait_for_function("document.activeElement.id === 'detail-title'")
+    page.locator("#detail-title:focus").wait_for(state="attached")
     page.keyboard.press("Tab")
-    page.wait_for_function("document.activeElement.id === 'copy-curl'")
+    page.locator("#copy-curl:focus").wait_for(state="attached")
     page.keyboard.press("Escape")
-    page.wait_for_function("document.activeElement.id === 'rows'")
+    page.locator("#rows:focus").wait_for(state="attached")
 
 
 @pytest.mark.slow

@@ -223,7 +223,7 @@ class CampaignCheck:
                 if finding in failed:
                     pytest.fail("\n".join(_lines(result, [finding])), pytrace=False)
                 if finding.outcome == "not-exercised":
-                    pytest.skip(finding.reason or finding.actual)
+                    _skip(finding.reason or finding.actual)
         if failed or trouble:
             pytest.fail("\n".join(_headline(result)), pytrace=False)
 
@@ -237,6 +237,11 @@ class CampaignCheck:
             return self._request.getfixturevalue("subtests")
         except pytest.FixtureLookupError:
             return None
+
+
+def _skip(reason: str) -> None:
+    __tracebackhide__ = False  # pytest has to see a place at which something is skipped
+    pytest.skip(reason)
 
 
 def _lines(result: RunResult, findings: list[Finding]) -> list[str]:

@@ -74,12 +74,20 @@ class AnsweredApi:
         return branch
 
     async def __call__(
-        self, scope: Scope, receive: Receive, send: Send, segments: Sequence[str], headers: Mapping[bytes, bytes]
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        segments: Sequence[str],
+        headers: Mapping[bytes, bytes],
+        problem: str | None,
     ) -> None:
-        """Like an ASGI application, but told the path's segments and the headers."""
+        """Like an ASGI application, but told the path's segments, the headers, and why the guard refuses it, if so."""
         call = Call(scope, headers, receive)
         api = self._api
         try:
+            if problem is not None:
+                raise RequestRefusedError(403, problem)
             performer = self._performer(call, segments)
             body = await performer.perform(self._served, call, api.admit(self._served, call))
         except RequestRefusedError as refused:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mockcampaign.server import control, rest
 from mockcampaign.server.api import AnsweredApi
-from mockcampaign.server.guard import API_HEADERS, PAGE_HEADERS, Guard, adding
+from mockcampaign.server.guard import PAGE_HEADERS, Guard, adding
 from mockcampaign.server.served import ServedCampaign
 from mockcampaign.shipped import assets_folder
 
@@ -79,14 +79,14 @@ class _Entrance:
         api = None if path.startswith(PAGES_PREFIX) else self._apis.get(segments[0])
         headers: dict[bytes, bytes] = dict(scope["headers"])
         problem = self._guard.problem(scope["method"], headers, page=api is None)
-        if problem is not None:
-            body = msgspec.json.encode({"error": problem})
-            refused = Response(body, 403, media_type="application/json")
-            await refused(scope, receive, adding(PAGE_HEADERS if api is None else API_HEADERS, send))
-        elif api is None:
+        if api is not None:
+            await api(scope, receive, send, segments, headers, problem)
+        elif problem is None:
             await self._pages(scope, receive, adding(PAGE_HEADERS, send))
         else:
-            await api(scope, receive, send, segments, headers)
+            body = msgspec.json.encode({"error": problem})
+            refused = Response(body, 403, media_type="application/json")
+            await refused(scope, receive, adding(PAGE_HEADERS, send))
 
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:

@@ -297,7 +297,7 @@ API = Api(
     operations=OPERATIONS,
     failures={
         400: "A field is wrong.",
-        403: "The call came from another site.",
+        403: "The call came from another site, or its Host is none of this server's names.",
         413: "The body is too long.",
         415: "The body is not JSON.",
     },

@@ -50,6 +50,7 @@ API = Api(
     failures={
         400: "A field is wrong.",
         401: "The credentials are missing, or are not valid for this client.",
+        403: "The call came from another site, or its Host is none of this server's names.",
         413: "The body is too long.",
         415: "The body is not a form.",
     },
