@@ -67,6 +67,10 @@ AT_THE_BEGINNING = pytest.StashKey[Counter[str]]()
 
 
 def pytest_collection_finish() -> None:
+    # Hypothesis looks for who refers to generators of random numbers that others register when it is imported, and
+    # would not find those that are frozen.
+    import hypothesis  # noqa: F401
+
     gc.freeze()  # nothing has run yet, and what was imported need not be looked at each time
 
 

@@ -261,8 +261,9 @@ def _suppress_fixture_check(item: Any, function: Any) -> Any:
     from hypothesis import HealthCheck, settings
 
     # Not those of `item._fixtureinfo`, among which parameters are that `parametrize` gives.
+    asked_for = item if pytest.version_tuple >= (8, 1) else item.nodeid
     for name in inspect.signature(item.function).parameters:
-        definitions = item.session._fixturemanager.getfixturedefs(name, item) or ()
+        definitions = item.session._fixturemanager.getfixturedefs(name, asked_for) or ()
         ours = name in FIXTURES and len(definitions) == 1  # and nobody's who overrides it
         if definitions and definitions[-1].scope == "function" and not ours:
             return None
