@@ -143,7 +143,7 @@ OTHERS = {
 }
 
 NEEDS_HTTPS = {"has-valid-certificate"}
-"""Rules whose culprit is a certificate, and not in a sample."""
+"""Rules whose culprit is a certificate, and not in a sample: see `test_check_certificates.py`."""
 
 SHARED = {"answers-completely": "ends-before-the-answer-ends"}
 """A should-rule that is not violated without a must-rule: what is not answered completely is not answered with 200."""

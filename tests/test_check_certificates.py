@@ -1,0 +1,85 @@
+"""The rule whose culprit is a certificate: the same correct consumer, behind good ones and bad ones."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from endpoints import AUTHORITY, until
+from mockcampaign.check import check
+from mockcampaign.compliance.settings import Settings
+from mockcampaign.report.results import RunResult, exit_status
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.serving import listen
+from mockcampaign.transport.wire import WireTransport
+
+PAST = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+
+
+def checked(folder: Path, *names: str, **validity: datetime.datetime) -> RunResult:
+    certificate = AUTHORITY.issue_cert(*names, **validity)
+    (folder / "certificate.pem").write_bytes(certificate.private_key_and_cert_chain_pem.bytes())
+
+    async def main() -> RunResult:
+        config = uvicorn.Config(
+            consumer_app(), ssl_certfile=folder / "certificate.pem", lifespan="off", log_level="critical"
+        )
+        server = uvicorn.Server(config)
+        # An insecure sender delivers all the same: what is asked is whether Campaign would.
+        transport = WireTransport(verify=False)
+        with contextlib.closing(listen("127.0.0.1", 0)) as listening:
+            serving = asyncio.create_task(server.serve([listening]))
+            try:
+                await until(lambda: server.started)
+                url = f"https://localhost:{listening.getsockname()[1]}/hook"
+                settings = Settings(now=1_750_000_000_000, seed=1, rules=("has-valid-certificate",))
+                return await check(url, transport=transport, settings=settings)
+            finally:
+                await transport.aclose()
+                server.should_exit = True
+                await serving
+
+    return asyncio.run(main())
+
+
+@pytest.fixture
+def trusting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine trusts our authority."""
+    AUTHORITY.cert_pem.write_to_path(tmp_path / "authority.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+
+
+@pytest.mark.usefixtures("trusting")
+def test_a_valid_certificate_passes(tmp_path: Path) -> None:
+    result = checked(tmp_path, "localhost")
+    assert [finding.outcome for finding in result.rules] == ["pass"]
+    assert exit_status(result) == 0
+
+
+@pytest.mark.usefixtures("trusting")
+@pytest.mark.parametrize(
+    ("name", "validity", "said"),
+    [
+        ("elsewhere.test", {}, "the certificate is for another host"),
+        ("localhost", {"not_before": PAST, "not_after": PAST + datetime.timedelta(days=1)}, "certificate has expired"),
+    ],
+)
+def test_of_another_name_or_time_it_is_a_hazard(
+    tmp_path: Path, name: str, validity: dict[str, datetime.datetime], said: str
+) -> None:
+    [finding] = checked(tmp_path, name, **validity).rules
+    assert (finding.id, finding.outcome) == ("has-valid-certificate", "warn")
+    assert said in finding.actual
+
+
+def test_of_an_authority_that_nobody_knows_it_is_a_hazard(tmp_path: Path) -> None:
+    result = checked(tmp_path, "localhost")
+    [finding] = result.rules
+    assert (finding.id, finding.outcome) == ("has-valid-certificate", "warn")
+    assert "the certificate is not issued by a trusted authority" in finding.actual
+    assert exit_status(result) == 0
