@@ -12,6 +12,7 @@ import contextlib
 import gc
 import logging
 import os
+import sys
 import threading
 import time
 import types
@@ -67,9 +68,10 @@ AT_THE_BEGINNING = pytest.StashKey[Counter[str]]()
 
 
 def pytest_collection_finish() -> None:
-    # Hypothesis looks for who refers to generators of random numbers that others register when it is imported, and
-    # would not find those that are frozen.
-    import hypothesis  # noqa: F401
+    # Trio gives its generator of random numbers to Hypothesis when that is imported; and Hypothesis looks for who else
+    # refers to it, but would not find those that are frozen.
+    if "trio" in sys.modules:
+        import hypothesis  # noqa: F401
 
     gc.freeze()  # nothing has run yet, and what was imported need not be looked at each time
 
