@@ -54,7 +54,7 @@ class KeepsKeysOfAList(CountsRepeats):
 
 
 class CommitsHalves(CountsRepeats):
-    """Inserts in chunks of 50, of which the second fails at a null; it knows a list once all of it is stored."""
+    """Inserts in chunks of 10, of which one fails at a null; it knows a list once all of it is stored."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
