@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from judged import CREDENTIALS, restartable, settings
+from judged import checked as in_a_check
 from restarted import end
 
 from endpoints import unused_port
@@ -21,9 +22,12 @@ from mockcampaign.check import check
 from mockcampaign.compliance.account import UrlAccount
 from mockcampaign.compliance.probe import Probe
 from mockcampaign.compliance.rules import Finding
+from mockcampaign.model import Fault, NoAnswer, Outcome, Request
 from mockcampaign.report.results import RunResult, exit_status, to_json
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.samples.handmade import Connection, served_by_hand
+from mockcampaign.transport.faults import CutBody
+from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.transport.wire import WireTransport, wait_until_reachable
 
 GARBAGE = {
@@ -105,6 +109,57 @@ def test_a_consumer_that_begins_to_talk_nonsense(garbage: str) -> None:
 def test_a_consumer_that_begins_to_hang() -> None:
     with troubled(Trouble(20, None)) as url:
         assert_whole(checked(url, rules=("acknowledge", "batch", "redelivery")))
+
+
+class Dies:
+    """A consumer, as its sender sees it, that ends when it gets what `kills` says, and is not there from then on."""
+
+    def __init__(self, kills: Callable[[Request], bool]) -> None:
+        self._consumer = AsgiTransport(consumer_app(basic_authentication=CREDENTIALS))
+        self._kills = kills
+        self._dead = False
+
+    @property
+    def faults(self) -> frozenset[type[Fault]]:
+        return self._consumer.faults
+
+    async def send(self, request: Request) -> Outcome:
+        if self._dead:
+            return NoAnswer("connect", "connection refused")
+        if self._kills(request):
+            self._dead = True
+            return NoAnswer("wait", "connection closed before an answer")
+        return await self._consumer.send(request)
+
+    async def aclose(self) -> None:
+        await self._consumer.aclose()
+
+
+@pytest.mark.parametrize(
+    ("rule", "kills", "before"),
+    [
+        (
+            "recovers-from-bad-requests",
+            lambda request: request.body == b"null",
+            "connection closed before an answer to null",
+        ),
+        (
+            "recovers-from-bad-requests",
+            lambda request: any(isinstance(fault, CutBody) for fault in request.faults),
+            "4 bodies were cut",
+        ),
+        (
+            "survives-oversized-body",
+            lambda request: request.body.startswith(b"[["),
+            "connection closed before an answer to a list nested 100,000 levels deep",
+        ),
+    ],
+)
+def test_a_consumer_that_dies_of_a_bad_request(rule: str, kills: Callable[[Request], bool], before: str) -> None:
+    result = in_a_check("http://consumer.test", lambda: Dies(kills), settings(1, rules=(rule,)))
+    [finding] = [finding for finding in result.rules if finding.id == rule]
+    assert finding.outcome in ("fail", "warn")
+    assert finding.actual.startswith(f"{before}, and then nobody was there any more (consumer http")
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from consumers import fastapi_async, flask_memory
 from consumers.started import COMMANDS, PASSWORD, USER, missing
-from culprits import BETWEEN, CULPRITS, FOUND, NEEDS_HTTPS, OTHERS, SHARED
+from culprits import BETWEEN, CULPRITS, FOUND, NEEDS_HTTPS, OTHERS
 from judged import BUGS, SHOWN_BY_CRASHES, checked, checked_in_process, checked_over_loopback, few, judged, settings
 from variants import FOUND_BY, VARIANTS, variant_app
 
@@ -22,7 +22,7 @@ SLOW_RULES = {"takes-slow-body", "serves-webhooks-at-once", "refuses-in-equal-ti
 
 
 def test_every_rule_has_a_culprit_and_every_bug_its_rule() -> None:
-    assert {rule.id for rule in CATALOGUE} == {*CULPRITS, *SHARED, *NEEDS_HTTPS}
+    assert {rule.id for rule in CATALOGUE} == {*CULPRITS, *NEEDS_HTTPS}
     assert FOUND.keys() == BUGS.keys()
     assert len(FOUND) == len(CULPRITS) + len(OTHERS)
     assert set(FOUND.values()) <= {rule.id for rule in CATALOGUE}
@@ -61,13 +61,6 @@ def test_a_culprit_over_sockets_violates_no_other_must_rule(rule: str) -> None:
     found = judged(rule, 2, checked_over_loopback(CULPRITS[rule], chosen))
     assert {*found.violated, *found.hazards} >= {rule}, found.said
     assert set(found.violated) <= {rule}, found.said
-
-
-@pytest.mark.parametrize("rule", SHARED)
-def test_a_should_rule_warns(rule: str) -> None:
-    bug = SHARED[rule]
-    check_it = checked_over_loopback if BUGS[bug].over_sockets else checked_in_process
-    assert judged(rule, 1, check_it(bug, settings(1, rules=(rule,), **few(bug)))).hazards == (rule,)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

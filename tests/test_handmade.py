@@ -98,12 +98,18 @@ def wrong_then_right(client: Client) -> list[int]:
     return [refused, client.status()]
 
 
+def unreadable(client: Client) -> list[int]:
+    client.send(head(), BODY[:-1] + b"}")
+    return [client.status()]
+
+
 WITNESSES = {
     "reads-heads-at-once": (split, [200], [400]),
     "knows-headers-by-spelling": (in_lower_case, [200], [401]),
     "takes-one-request-for-each-connection": (three, [200, 200, 200], [200, 400, 0]),
     "ends-before-the-answer-ends": (whole, [14], [13]),
     "hangs-up-when-told": (told_to_close, [200], [400]),
+    "hangs-up-on-errors": (unreadable, [400], [0]),
     "leaves-refused-bodies": (wrong_then_right, [401, 200], [401, 400]),
 }
 

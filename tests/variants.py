@@ -171,6 +171,16 @@ class ReadsAsWindows(ReadsTextAs):
     encoding, errors = "cp1252", "replace"
 
 
+class DecodesEachPiece(Consumer):
+    """`data += chunk`, which cuts characters that several pieces share."""
+
+    async def read(self, request: Request) -> bytes:
+        text = ""
+        async for piece in request.stream():
+            text += piece.decode(errors="replace")
+        return text.encode()
+
+
 class StoresRefused(Consumer):
     """Answers 401 to wrong credentials when it has stored what they came with, if it could."""
 
@@ -273,6 +283,7 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "forgets-on-error": ForgetsOnError,
     "reads-ascii": ReadsTextAs,
     "reads-windows": ReadsAsWindows,
+    "decodes-each-piece": DecodesEachPiece,
     "stores-refused": StoresRefused,
     "accepts-get": AcceptsGet,
     "accepts-delete": AcceptsDelete,
@@ -358,6 +369,7 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "waits-on-the-loop": ("answers-in-time",),
     "forgets-on-error": ("recovers-from-bad-requests",),
     **dict.fromkeys(("reads-ascii", "reads-windows", "refuses-emoji", "ascii-only"), ("keeps-texts",)),
+    "decodes-each-piece": ("takes-chunked-body",),
     "stores-refused": ("processes-nothing-refused",),
     **dict.fromkeys(("accepts-get", "accepts-delete"), ("refuses-other-methods",)),
     "wants-lower-case-charset": ("takes-charset",),

@@ -460,7 +460,7 @@ class Bench:
         """
         self._allowance.take(body.count(_IN_EACH_EVENT))
         self.history.complete = False
-        timeout = self.settings.timeout
+        timeout = self.settings.timeout if faults else self._allowance.timeout(self.settings.timeout)
         sent = Sent(body=body, faults=faults, timeout=timeout, method=method, credentials=credentials)
         self.transcript.note(sent)
         if own_connection and NewConnection in self.faults:
@@ -479,6 +479,7 @@ class Bench:
         )
         outcome = await (transport or self._transport).send(request)
         sent.outcome = outcome
+        self._allowance.unanswered += isinstance(outcome, TimedOut) and not sent.faults
         self.webhook()  # whose credentials the consumer may echo
         self.campaign.journal.append(
             Requested(

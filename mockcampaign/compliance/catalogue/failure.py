@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 
 from mockcampaign.compliance import oddities
+from mockcampaign.compliance.aftermath import aftermath
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.own import body_of
 from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
@@ -109,16 +110,16 @@ async def _recovers(bench: Bench) -> Examined:
         await bench.must_process(2)
     for what, body in _garbage(bench):
         outcome = await bench.request(what, body)
-        delivery = await bench.deliver(bench.events(2), attempts=3)
-        if not delivery.accepted:
-            return violated(f"{outcome.describe()} to {what}, and then {delivery.describe()} to an ordinary list")
+        wrong = await aftermath(bench, f"{outcome.describe()} to {what}")
+        if wrong is not None:
+            return wrong
     if CutBody in bench.faults:
         for number, cut in enumerate((CutBody(ending="fin"), CutBody(ending="rst")) * 6, 1):
             await bench.request("a body that is cut", body_of(bench.events(5)), faults=(cut,))
             if number % 4 == 0:
-                delivery = await bench.deliver(bench.events(2), attempts=3)
-                if not delivery.accepted:
-                    return violated(f"{delivery.describe()} to an ordinary list after {number} bodies that were cut")
+                wrong = await aftermath(bench, f"{number} bodies were cut")
+                if wrong is not None:
+                    return wrong
     with bench.fault("timeout", times=2):
         delivery = await bench.deliver(bench.events(2), attempts=5)
     if not delivery.accepted:

@@ -66,6 +66,24 @@ class HangsUpWhenTold(Connection):
         return answer
 
 
+class HangsUpOnErrors(Connection):
+    """Nobody catches what parsing throws, and so the connection ends with it."""
+
+    failed = False
+
+    async def call(self, method: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:
+        answer = await super().call(method, target, headers)
+        self.failed = answer[0] == 400
+        return answer
+
+    async def write(self, head: bytes, answer: bytes) -> None:
+        if not self.failed:
+            await super().write(head, answer)
+
+    async def exchange(self) -> bool:
+        return await super().exchange() and not self.failed
+
+
 class LeavesRefusedBodies(Connection):
     async def leave_nothing_unread(self) -> None:
         pass
@@ -92,6 +110,12 @@ BUGS: Mapping[str, Bug] = {
         Consumer,
         over_sockets=True,
         connection=HangsUpWhenTold,
+    ),
+    "hangs-up-on-errors": Bug(
+        "closes the connection without an answer where it cannot read a body, as nobody catches what parsing throws",
+        Consumer,
+        over_sockets=True,
+        connection=HangsUpOnErrors,
     ),
     "leaves-refused-bodies": Bug(
         "refuses credentials before it reads the body, and takes that for the next request",

@@ -1,0 +1,33 @@
+"""What becomes of an ordinary list after something that Campaign never sends."""
+
+from __future__ import annotations
+
+from mockcampaign.compliance.bench import Bench
+from mockcampaign.compliance.own import body_of
+from mockcampaign.compliance.rule import Examined, violated
+from mockcampaign.compliance.shell import curl
+from mockcampaign.errors import CouldNotTellError
+
+_CATCH = (
+    "Catch whatever reading and parsing a body may throw, and answer 400: what nobody catches ends the process. Bound "
+    "how deep a body may be nested before anything walks down into it."
+)
+
+
+async def aftermath(bench: Bench, before: str, command: str | None = None) -> Examined | None:
+    """The violation, if it is not taken any more; `before` says what came before it, and `command` sends that.
+
+    A consumer that was there until then, and is gone, has died of it: that is no trouble of ours.
+    """
+    events = bench.events(2)
+    commands = None
+    if command is not None:
+        commands = f"{command}\n{curl(bench.url, body_of(events), bench.settings.authentication)}"
+    try:
+        delivery = await bench.deliver(events, attempts=3)
+    except CouldNotTellError as gone:
+        found = f"{before}, and then nobody was there any more"
+        return violated(f"{found} ({gone})", curl=commands, found=found, fix=_CATCH)
+    if delivery.accepted:
+        return None
+    return violated(f"{before}, and then {delivery.describe()} to an ordinary list", curl=commands)
