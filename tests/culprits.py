@@ -26,6 +26,7 @@ CULPRITS = {
     "keeps-open-and-click": "keys-without-type",
     "keeps-clicks-on-two-links": "keys-without-links",
     "keys-on-all-fields": "keys-without-subscription",
+    "takes-repeated-lists": "refuses-repeats",
     "once-after-lost-answer": "counts-repeats",
     "once-after-cut-body": "stores-while-it-reads",
     "once-in-reformed-list": "recognises-bodies",

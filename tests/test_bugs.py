@@ -175,6 +175,11 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         (200, [1, 1]),
     ),
     # redelivery
+    "refuses-repeats": (
+        seen([event(1)], [event(1)], [event(1), event(2)]),
+        ([200, 200, 200], [1, 2]),
+        ([200, 409, 200], [1, 2]),
+    ),
     "counts-repeats": (seen([event(1)], [event(1)]), ([200, 200], [1]), ([200, 200], [1, 1])),
     "recognises-bodies": (
         seen([event(1), event(2)], [event(1), event(2)], [event(2)]),

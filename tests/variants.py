@@ -6,6 +6,7 @@ They are kept apart from the samples on purpose. Where one of them gets through,
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import random
 import zlib
@@ -181,6 +182,31 @@ class DecodesEachPiece(Consumer):
         return text.encode()
 
 
+class RefusesKnownEvents(Consumer):
+    """INSERT without ON CONFLICT: one known event fails the list."""
+
+    async def process(self, events: list[Event]) -> None:
+        if any(identity in self.store for identity in self.identified(events)):
+            raise HTTPException(409, "duplicate key value violates unique constraint")
+        await super().process(events)
+
+
+class ConfirmsRepeats(Consumer):
+    """208 Already Reported where there is nothing new."""
+
+    async def process(self, events: list[Event]) -> None:
+        if all(identity in self.store for identity in self.identified(events)):
+            raise HTTPException(208)
+        await super().process(events)
+
+
+class LooksForCredentials(Consumer):
+    """`if wanted in header`."""
+
+    def lets_in(self, request: Request) -> bool:
+        return f"Basic {base64.b64encode(self.wanted()).decode()}" in request.headers.get("authorization", "")
+
+
 class StoresRefused(Consumer):
     """Answers 401 to wrong credentials when it has stored what they came with, if it could."""
 
@@ -261,6 +287,8 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "recognises-counts": recognising_lists(lambda events: b"%d" % len(events)),
     "recognises-last-events": recognising_lists(lambda events: json.dumps(events[-1:]).encode()),
     "recognises-sets": recognising_lists(lambda events: json.dumps(sorted(map(json.dumps, events))).encode()),
+    "refuses-known-events": RefusesKnownEvents,
+    "confirms-repeats": ConfirmsRepeats,
     "keeps-keys-for-a-minute": keeping_keys_for(60_000),
     "keeps-keys-for-two-days": keeping_keys_for(48 * HOUR),
     "keeps-keys-of-ten-lists": KeepsKeysOfAList,
@@ -284,6 +312,7 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "reads-ascii": ReadsTextAs,
     "reads-windows": ReadsAsWindows,
     "decodes-each-piece": DecodesEachPiece,
+    "looks-for-credentials": LooksForCredentials,
     "stores-refused": StoresRefused,
     "accepts-get": AcceptsGet,
     "accepts-delete": AcceptsDelete,
@@ -331,6 +360,12 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     ),
     "accepts-eight-characters": comparing(lambda given, wanted: given[:13] == wanted[:13]),
     "accepts-parts": comparing(lambda given, wanted: given in wanted),
+    "ignores-the-user's-case": comparing(
+        lambda given, wanted: (
+            (given.partition(b":")[0].lower(), given.partition(b":")[2])
+            == (wanted.partition(b":")[0].lower(), wanted.partition(b":")[2])
+        )
+    ),
     "accepts-any-user": comparing(lambda given, wanted: given.partition(b":")[2] == wanted.partition(b":")[2]),
     "refuses-with-404": refusing_with(404),
     "refuses-with-500": refusing_with(500),
@@ -352,6 +387,7 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     ),
     **dict.fromkeys(("recognises-lengths", "recognises-counts"), ("stores-before-answering",)),
     **dict.fromkeys(("recognises-last-events", "recognises-sets"), ("once-in-reformed-list",)),
+    **dict.fromkeys(("refuses-known-events", "confirms-repeats"), ("takes-repeated-lists",)),
     "keeps-keys-for-a-minute": ("once-after-an-hour",),
     "keeps-keys-for-two-days": ("once-after-three-days",),
     **dict.fromkeys(("keeps-keys-of-ten-lists",), ("once-after-many-others",)),
@@ -370,6 +406,7 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "forgets-on-error": ("recovers-from-bad-requests",),
     **dict.fromkeys(("reads-ascii", "reads-windows", "refuses-emoji", "ascii-only"), ("keeps-texts",)),
     "decodes-each-piece": ("takes-chunked-body",),
+    "looks-for-credentials": ("refuses-malformed-credentials",),
     "stores-refused": ("processes-nothing-refused",),
     **dict.fromkeys(("accepts-get", "accepts-delete"), ("refuses-other-methods",)),
     "wants-lower-case-charset": ("takes-charset",),
@@ -386,7 +423,10 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("created-in-seconds", "created-in-local-time"), ("keeps-created",)),
     "replaces": ("keeps-same-mail-same-moment",),
     "numbers-where-digits": ("keeps-fields",),
-    **dict.fromkeys(("accepts-eight-characters", "accepts-parts", "accepts-any-user"), ("refuses-wrong-credentials",)),
+    **dict.fromkeys(
+        ("accepts-eight-characters", "accepts-parts", "accepts-any-user", "ignores-the-user's-case"),
+        ("refuses-wrong-credentials",),
+    ),
     **dict.fromkeys(("refuses-with-404", "refuses-with-500", "refuses-with-400"), ("refuses-with-401",)),
 }
 """The rules or families that find each."""

@@ -126,5 +126,5 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     span: int = 0
     """How much virtual time it needs, in milliseconds; the events that it sends are as old at its end."""
     stage: int = 0
-    """When it is examined: 0 first, 1 where it reaches far back in time, 2 and 3 where it sends what may leave a
-    consumer in a bad state, 4 at the end, also where it kills it."""
+    """When it is examined: -1 where others would go wrong with it, 0 as a rule, 1 where it reaches far back in time,
+    2 and 3 where it sends what may leave a consumer in a bad state, 4 at the end, also where it kills it."""

@@ -32,7 +32,8 @@ async def _answers_200(bench: Bench) -> Examined:
         return violated(
             f"{said}: the consumer refuses the credentials of this check",
             events,
-            fix=f"The consumer refuses the credentials of this check: {_GIVE}, the same that it demands.",
+            fix=f"The consumer refuses the credentials of this check: {_GIVE}, the same that it demands. If they are, "
+            "look at how it reads them: Basic credentials are split at their first colon, and are UTF-8 (RFC 7617).",
         )
     if isinstance(delivery.last, Responded):
         said = f"{said}; {await bench.price(bench.events(100), what=f'a {delivery.last.status} to a full list')}"
@@ -147,6 +148,7 @@ ACKNOWLEDGE = (
         examine=_answers_200,
         fix="Answer 200 once the list is stored. Frameworks have other defaults: name the status.",
         example="return Response(status_code=200)",
+        stage=-1,
     ),
     Rule(
         id="answers-completely",
@@ -157,6 +159,7 @@ ACKNOWLEDGE = (
         "connection until somebody gives up (CWE-400), and what ends without an answer tells nobody why.",
         expected="a complete HTTP response to every list, and an error status to what cannot be read",
         examine=_completely,
+        rests_on=("takes-new-connection",),
         fix="Let no exception reach the server: catch it at the edge and answer 500, and 400 where parsing fails. "
         "Close connections only after the answer.",
         example="except Exception: log.exception('list failed'); return Response(status_code=500)",
@@ -170,6 +173,7 @@ ACKNOWLEDGE = (
         requirement=_PASSIVE["answers-in-time"].requirement,
         expected=_PASSIVE["answers-in-time"].expected,
         examine=_in_time,
+        rests_on=("takes-reused-connection",),
         relies_on=("time-out", "retry"),
         fix="Store the list in one transaction, answer, and do the rest of the work afterwards.",
         example="insert_all(events); respond(200); queue.put(events)",

@@ -84,6 +84,12 @@ def _wrong(bench: Bench) -> Iterator[Given]:
             )
             yield Given("no password", _basic(f"{user}:"), _user("$HOOK_USER:"))
             yield Given("another user", _basic(f"not-{user}:{password}"), _user("not-$HOOK_USER:$HOOK_PASSWORD"))
+            if user.swapcase() != user:
+                yield Given(
+                    "the user in the other case",
+                    _basic(f"{user.swapcase()}:{password}"),
+                    _user(f"{_swapped('HOOK_USER')}:$HOOK_PASSWORD"),
+                )
             if password.swapcase() != password:
                 yield Given(
                     "the password in the other case",
@@ -117,10 +123,12 @@ def _malformed(bench: Bench) -> Iterator[Given]:
         case BasicAuthentication(user_name=user, password=password):
             token = base64.b64encode(f"{user}:{password}".encode()).decode()
             bearer = (("Authorization", f"Bearer {token}"),)
+            behind = (("Authorization", f"Other Basic {token}"),)
             encoded = _encoded("$HOOK_USER:$HOOK_PASSWORD")
             run_together = _encoded('$(printf %s "$HOOK_USER$HOOK_PASSWORD" | tr -d :)')
             for what, headers, value in (
                 ("the right token under the scheme Bearer", bearer, f"Bearer {encoded}"),
+                ("the right credentials behind another scheme", behind, f"Other Basic {encoded}"),
                 ("the right token without a scheme", (("Authorization", token),), encoded),
                 ("a scheme without a token", (("Authorization", "Basic"),), "Basic"),
                 ("a token that is no base64", (("Authorization", "Basic ###"),), "Basic ###"),

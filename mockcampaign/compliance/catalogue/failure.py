@@ -207,6 +207,7 @@ FAILURE = (
         title="Goes on after bad requests, resets and time-outs",
         requirement=f"{_AGAIN} A connection may break at any moment.",
         expected="200 to ordinary lists after each of them",
+        rests_on=("takes-repeated-lists",),
         examine=_recovers,
         fix="Give back connections, locks and memory in every case, also where reading the body fails.",
         example="with pool.connection() as connection: ...",

@@ -310,6 +310,8 @@ HTTP = (
         _reused,
         "Answer with the right Content-Length, and say Connection: close before closing.",
         "return Response(b'ok', headers={'Content-Length': '2'})",
+        # One that hangs there would cost each of the others its time-outs.
+        stage=-1,
     ),
     _framing(
         "takes-new-connection",

@@ -16,6 +16,27 @@ _FIX = "Remember what was processed by all fields of the event, in the same tran
 _EXAMPLE = "key = json.dumps(event, sort_keys=True); INSERT INTO events (key, …) … ON CONFLICT (key) DO NOTHING"
 
 
+async def _taken_again(bench: Bench) -> Examined:
+    await bench.must_deliver(bench.events(5))
+    known = bench.events(5)
+    with bench.fault("lost-ack", times=1):
+        delivery = await bench.deliver(known, attempts=3)
+    if not delivery.accepted:
+        said = f"{delivery.last.describe()} to a list that came again after its answer was lost"
+        return violated(said, known, known)
+    known, newer = bench.events(4), bench.events(2)
+    with bench.fault("lost-ack", times=1):
+        bench.emit(known)
+        await bench.advance()
+    with bench.fault("refill"):
+        bench.emit(newer)
+        delivery = await bench.proceed(attempts=2)
+    if not delivery.accepted:
+        said = f"{delivery.last.describe()} to a list of 4 that came again with 2 newer events, as its answer was lost"
+        return violated(said, known, [*known, *newer])
+    return holds("200 to lists that came again after their answers were lost, as they were and with newer events")
+
+
 async def _compared(bench: Bench, how: str) -> Examined:
     difference = await bench.account.difference()
     if difference:
@@ -141,6 +162,18 @@ async def _at_the_end(bench: Bench) -> Examined:
 
 REDELIVERY = (
     Rule(
+        id="takes-repeated-lists",
+        family="redelivery",
+        level="must",
+        title="Takes a list that it has taken before",
+        requirement=f"{_AGAIN} Nothing but a 200 ends that.",
+        expected="200, as the first time: that there is nothing new in it is no error",
+        relies_on=("list", "retry", "refill"),
+        examine=_taken_again,
+        fix="Leave out what is known already, store what is left, and answer 200 also where nothing is.",
+        example="INSERT INTO events … ON CONFLICT DO NOTHING; return Response(status_code=200)",
+    ),
+    Rule(
         id="once-after-lost-answer",
         family="redelivery",
         level="must",
@@ -149,6 +182,7 @@ REDELIVERY = (
         expected="each event processed once",
         needs=("probe",),
         relies_on=("list", "retry", "time-out", "parallel"),
+        rests_on=("takes-repeated-lists",),
         examine=_lost_answer,
         fix=_FIX,
         example=_EXAMPLE,

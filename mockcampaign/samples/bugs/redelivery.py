@@ -26,6 +26,13 @@ class CountsRepeats(Consumer):
         return {(self.key(event), stored + index): event for index, event in enumerate(events)}
 
 
+class RefusesRepeats(Consumer):
+    async def process(self, events: list[Event]) -> None:
+        if all(identity in self.store for identity in self.identified(events)):
+            raise HTTPException(409, "all of these are known")
+        await super().process(events)
+
+
 def recognising_lists(by: Callable[[list[Event]], bytes]) -> type[Consumer]:
     """One that looks at lists where it should look at events."""
 
@@ -213,6 +220,7 @@ class ForgetsWhatItIsDoing(CountsRepeats):
 
 
 BUGS: Mapping[str, Bug] = {
+    "refuses-repeats": Bug("answers 409 Conflict to a list in which it knows every event", RefusesRepeats),
     "counts-repeats": Bug("stores whatever comes, so that every repetition counts", CountsRepeats),
     "recognises-bodies": Bug(
         "knows a repetition by the list's hash, and not where events come again in another list",
