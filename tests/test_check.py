@@ -30,6 +30,7 @@ from mockcampaign.compliance.settings import Settings
 from mockcampaign.compliance.sweep import VARIATIONS
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
 from mockcampaign.model import BasicAuthentication
+from mockcampaign.report.checks import check_lines
 from mockcampaign.report.results import RunResult, exit_status, to_json
 from mockcampaign.samples.bugs.batch import SharesItsList
 from mockcampaign.samples.bugs.bug import Bug
@@ -129,6 +130,15 @@ def test_where_the_basics_fail_nothing_else_is_reached() -> None:
     assert {outcome for rule, outcome in outcomes(result).items() if rule != "answers-200"} == {"not-exercised"}
     assert any("not reached: answers-200 is violated" in (finding.reason or "") for finding in result.rules)
     assert exit_status(result) == 1
+    # One line stands for all that were not reached, unless somebody wants to know of each.
+    for verbosity, lines in (
+        (-1, 0),
+        (0, 1),
+        (1, sum((one.reason or "").startswith("not reached") for one in result.rules)),
+    ):
+        printed = ["".join(text for text, _ in line) for line in check_lines(result, verbosity=verbosity)]
+        assert sum("not reached: answers-200" in line for line in printed) == lines
+        assert any("FAIL answers-200" in line for line in printed)
 
 
 def refusing(status: int) -> Any:

@@ -21,7 +21,7 @@ from mockcampaign.transport.wire import WireTransport
 PAST = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
 
-def checked(folder: Path, *names: str, **validity: datetime.datetime) -> RunResult:
+def checked(folder: Path, *names: str, ca_file: Path | None = None, **validity: datetime.datetime) -> RunResult:
     certificate = AUTHORITY.issue_cert(*names, **validity)
     (folder / "certificate.pem").write_bytes(certificate.private_key_and_cert_chain_pem.bytes())
 
@@ -37,7 +37,7 @@ def checked(folder: Path, *names: str, **validity: datetime.datetime) -> RunResu
             try:
                 await until(lambda: server.started)
                 url = f"https://localhost:{listening.getsockname()[1]}/hook"
-                settings = Settings(now=1_750_000_000_000, seed=1, rules=("has-valid-certificate",))
+                settings = Settings(now=1_750_000_000_000, seed=1, rules=("has-valid-certificate",), ca_file=ca_file)
                 return await check(url, transport=transport, settings=settings)
             finally:
                 await transport.aclose()
@@ -83,3 +83,9 @@ def test_of_an_authority_that_nobody_knows_it_is_a_hazard(tmp_path: Path) -> Non
     assert (finding.id, finding.outcome) == ("has-valid-certificate", "warn")
     assert "the certificate is not issued by a trusted authority" in finding.actual
     assert exit_status(result) == 0
+
+
+def test_of_an_authority_that_the_check_was_given_it_passes_for_the_right_name_alone(tmp_path: Path) -> None:
+    AUTHORITY.cert_pem.write_to_path(tmp_path / "authority.pem")
+    found = [checked(tmp_path, name, ca_file=tmp_path / "authority.pem") for name in ("localhost", "elsewhere.test")]
+    assert [finding.outcome for result in found for finding in result.rules] == ["pass", "warn"]

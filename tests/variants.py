@@ -405,7 +405,7 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "waits-on-the-loop": ("answers-in-time",),
     "forgets-on-error": ("recovers-from-bad-requests",),
     **dict.fromkeys(("reads-ascii", "reads-windows", "refuses-emoji", "ascii-only"), ("keeps-texts",)),
-    "decodes-each-piece": ("takes-chunked-body",),
+    "decodes-each-piece": ("processes-chunked-body",),
     "looks-for-credentials": ("refuses-malformed-credentials",),
     "stores-refused": ("processes-nothing-refused",),
     **dict.fromkeys(("accepts-get", "accepts-delete"), ("refuses-other-methods",)),

@@ -150,6 +150,7 @@ def check(
         authentication=credentials(basic_auth, key_auth),
         probe_fields=probe_fields or tuple(FIELDS),
         known=known,
+        ca_file=ca_file,
         **options,
     )
     if scenarios is not None:

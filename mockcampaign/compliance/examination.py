@@ -18,7 +18,7 @@ from mockcampaign.compliance.catalogue import ACCOUNT, BASICS, CATALOGUE, FAMILI
 from mockcampaign.compliance.probe import events_in
 from mockcampaign.compliance.reproduce import reproduce
 from mockcampaign.compliance.rule import BEHAVIOURS, NEEDS, Event, Examined, Need, NotExercised, Rule
-from mockcampaign.compliance.rules import Finding, Judgement
+from mockcampaign.compliance.rules import NOT_REACHED, Finding, Judgement
 from mockcampaign.compliance.settings import Settings
 from mockcampaign.compliance.state import StateSource
 from mockcampaign.compliance.tally import sums
@@ -132,14 +132,14 @@ class Examiner:
                 self._add(rule, "not-exercised", str(self.allowance.reached))
             elif self._left() <= 0:
                 budget = format_duration(self._settings.budget)
-                self._add(rule, "could-not-tell", f"not reached within the budget of {budget} (--budget)")
+                self._add(rule, "could-not-tell", f"{NOT_REACHED} within the budget of {budget} (--budget)")
             else:
                 stopped = await self._examine(rule)
 
     def not_reached(self) -> None:
         """Say of the rules that are left that nobody came to them, since the check was interrupted."""
         for rule in self.rules[len(self.examinations) :]:
-            self._add(rule, "could-not-tell", "not reached: interrupted")
+            self._add(rule, "could-not-tell", f"{NOT_REACHED}: interrupted")
 
     def _left(self) -> float:
         return (self._settings.budget - self.milliseconds) / 1_000
@@ -246,11 +246,11 @@ class Examiner:
             if not self.examinations:
                 raise
             reason = str(error)
-            stopped = "could-not-tell", f"not reached: the consumer was gone after {self.examinations[-1].rule.id}"
+            stopped = "could-not-tell", f"{NOT_REACHED}: the consumer was gone after {self.examinations[-1].rule.id}"
         except CouldNotTellError as error:
             reason = str(error)
             if rule.id == BASICS:
-                stopped = "not-exercised", f"not reached: {BASICS} could not be told, and all else rests on it"
+                stopped = "not-exercised", f"{NOT_REACHED}: {BASICS} could not be told, and all else rests on it"
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -261,7 +261,7 @@ class Examiner:
         if examined is not None:
             outcome = "pass" if examined.holds else "fail" if rule.level == "must" else "warn"
             if rule.id == BASICS and not examined.holds:
-                stopped = "not-exercised", f"not reached: {BASICS} is violated, and all else rests on it"
+                stopped = "not-exercised", f"{NOT_REACHED}: {BASICS} is violated, and all else rests on it"
         self._add(rule, outcome, reason, examined, bench)
         return stopped
 

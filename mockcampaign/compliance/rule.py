@@ -21,7 +21,7 @@ NEEDS: dict[Need, str] = {
     "probe": "a probe (--probe)",
     "probe events": "a probe that tells the events (--probe, --probe-events)",
     "state": "a probe that tells the end state (--probe-state): what was processed does not say what counts of it",
-    "credentials": "the credentials that the consumer demands (--basic-auth or --key-auth)",
+    "credentials": "credentials (--basic-auth or --key-auth) that the consumer demands",
     "connection": "a consumer behind a socket",
     "https": "a target with https",
     "restart command": "a command that kills and starts the consumer (--restart-cmd)",

@@ -14,6 +14,9 @@ from mockcampaign.transport.faults import FAULTS
 Level = Literal["must", "should"]
 Judgement = Literal["pass", "fail", "warn", "not-exercised", "could-not-tell"]
 
+NOT_REACHED = "not reached"
+"""So begins the reason of a rule that was not even begun, as another one's outcome or the budget kept all from it."""
+
 
 class Reproduce(msgspec.Struct, frozen=True, kw_only=True):
     """How to see a violation again, by itself."""

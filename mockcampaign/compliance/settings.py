@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from mockcampaign.compliance.baseline import Known
@@ -80,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Which fields of an event the account shows; those that it does not know are not compared."""
     known: tuple[Known, ...] = ()
     """Findings that are accepted."""
+    ca_file: Path | None = None
+    """A CA that the consumer's certificate may be of, besides those that this machine trusts."""
     full_fidelity: bool = False
     """Whether long spans of equal failures are really sent, attempt by attempt."""
     variation: Variation | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from mockcampaign.compliance.rules import Finding, Reproduce
+from mockcampaign.compliance.rules import NOT_REACHED, Finding, Reproduce
 from mockcampaign.report.columns import PLAIN, Styled
 from mockcampaign.report.results import RunResult, ScenarioResult, shown_as
 from mockcampaign.report.text import BAD, DOUBT, FAINT, GOOD, MARKS, STRONG, printable, timeline_lines
@@ -25,13 +25,22 @@ def check_lines(
     width = WIDTH if width is None else min(width, WIDTH)
     scenarios = {scenario.name: scenario for scenario in result.scenarios}
     families: dict[str, list[Finding]] = {}
+    # One reason for dozens of rules would hide what is wrong with the one before.
+    unreached: dict[str, list[Finding]] = {}
     for finding in result.rules:
-        families.setdefault(finding.family or "", []).append(finding)
+        if verbosity < 1 and finding.reason is not None and finding.reason.startswith(NOT_REACHED):
+            unreached.setdefault(finding.reason, []).append(finding)
+        else:
+            families.setdefault(finding.family or "", []).append(finding)
     for family, findings in families.items():
         if verbosity >= 0 or any(_wrong(finding) for finding in findings):
             yield [(family, STRONG)]
         for finding in findings:
             yield from _finding_lines(finding, scenarios.get(finding.id), verbosity, explain, width)
+    for reason, findings in unreached.items():
+        if verbosity >= 0 or _wrong(findings[0]):
+            yield [("  ", PLAIN), MARKS[shown_as(findings[0])], (f" {counted(len(findings), 'rule')}", STRONG)]
+            yield from _wrapped("", printable(reason), width)
 
 
 def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterator[list[Styled]]:
