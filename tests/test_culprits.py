@@ -10,9 +10,10 @@ from consumers import fastapi_async, flask_memory
 from consumers.started import COMMANDS, PASSWORD, USER, missing
 from culprits import BETWEEN, CULPRITS, FOUND, NEEDS_HTTPS, OTHERS
 from judged import BUGS, SHOWN_BY_CRASHES, checked, checked_in_process, checked_over_loopback, few, judged, settings
-from variants import FOUND_BY, VARIANTS, variant_app
+from variants import FOUND_BY, OF_CLICKS, VARIANTS, variant_app
 
 from mockcampaign.compliance.catalogue import CATALOGUE
+from mockcampaign.model import EventType
 from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
 
 OVER_SOCKETS = [bug for bug in BUGS if BUGS[bug].over_sockets or bug in SHOWN_BY_CRASHES]
@@ -69,6 +70,14 @@ def test_the_catalogue_finds_bugs_that_it_was_not_written_against(name: str) -> 
     chosen = settings(1, rules=FOUND_BY[name], **few(name))
     found = judged(name, 1, checked("http://consumer.test", lambda: AsgiTransport(app), chosen))
     assert found.caught, found.said
+
+
+@pytest.mark.parametrize("name", OF_CLICKS)
+def test_the_catalogue_finds_what_is_wrong_with_clicks(name: str) -> None:
+    app = variant_app(name)
+    chosen = settings(1, rules=("keeps-texts",), event_type=EventType.CLICK)
+    found = judged(name, 1, checked("http://consumer.test", lambda: AsgiTransport(app), chosen))
+    assert found.violated == ("keeps-texts",), found.said
 
 
 def test_who_loses_one_of_the_ordinary_events_already_is_found_all_the_same() -> None:

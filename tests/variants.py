@@ -9,9 +9,11 @@ import asyncio
 import base64
 import json
 import random
+import re
 import zlib
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from consumers.started import PASSWORD, USER
 from starlette.applications import Starlette
@@ -328,6 +330,7 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "refuses-nul": refusing(_has("\0")),
     "refuses-emoji": refusing(_astral),
     "refuses-beyond-64": refusing(_beyond(64)),
+    "one-space": texts(lambda text: re.sub(" +", " ", text)),
     "truncates-at-30": texts(lambda text: text[:30]),
     "truncates-at-100": texts(lambda text: text[:100]),
     "upper-cases-recipients": field("recipientId", str.upper),
@@ -373,10 +376,19 @@ VARIANTS: Mapping[str, type[Consumer]] = {
 }
 """By names that say what is wrong."""
 
+OF_CLICKS: Mapping[str, type[Consumer]] = {
+    "links-of-255": field("linkUrl", lambda text: text[:255]),
+    "links-decoded": field("linkUrl", unquote),
+    "links-without-parameters": field("linkUrl", lambda text: text.partition("?")[0]),
+    "links-in-lower-case": field("linkUrl", str.lower),
+    "links-normalised": field("linkUrl", lambda text: urlsplit(text).geturl()),
+}
+"""Those that need clicks, which the check sends where it is told to; `keeps-texts` finds them."""
+
 
 def variant_app(name: str) -> Starlette:
     """The application of one, with the credentials of `judged`."""
-    return application(VARIANTS[name](Store(), BasicAuthentication(USER, PASSWORD)))
+    return application({**VARIANTS, **OF_CLICKS}[name](Store(), BasicAuthentication(USER, PASSWORD)))
 
 
 FOUND_BY: Mapping[str, tuple[str, ...]] = {
@@ -417,7 +429,7 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "refuses-zero": ("payload",),
     "refuses-nested": ("takes-unknown-fields",),
     **dict.fromkeys(("refuses-nul", "compares-normalised", "one-line"), ("keeps-control-characters",)),
-    **dict.fromkeys(("truncates-at-30", "truncates-at-100"), ("keeps-texts",)),
+    **dict.fromkeys(("one-space", "truncates-at-30", "truncates-at-100"), ("keeps-texts",)),
     **dict.fromkeys(("upper-cases-recipients",), ("keeps-recipient-ids",)),
     **dict.fromkeys(("subscription-as-float", "user-list-as-int32"), ("keeps-large-ids",)),
     **dict.fromkeys(("created-in-seconds", "created-in-local-time"), ("keeps-created",)),

@@ -13,6 +13,9 @@ from mockcampaign.model import EventType
 
 Event = dict[str, Any]
 
+LENGTHS = Lengths()
+"""Unless other ones are assumed."""
+
 
 class Oddity(msgspec.Struct, frozen=True, kw_only=True):
     """One odd field."""
@@ -95,15 +98,27 @@ def addresses(kind: EventType) -> list[Oddity]:
 _TEXTS = (
     *("Ω≈ç√", "Яндекс Браузер 23.1", "微信浏览器", "متصفح سامسونج", "cafe\u0301", "Ⅷ ﬁ"),
     *("\U0001f4f1 phone", "\U0001f469\u200d\U0001f469\u200d\U0001f467", "a & b <c>", '"quoted" \\ back'),
-    *("'; DROP TABLE x; --", " both ", "%s %d {0} ${x}", "a;b,c\td", "null"),
+    *("'; DROP TABLE x; --", " both ", "two  spaces", "%s %d {0} ${x}", "a;b,c\td", "null"),
 )
 
 
-def texts(kind: EventType, longest: int = Lengths().names) -> list[Oddity]:
-    """Long, non-Latin, and with all that is markup somewhere. `longest` is in characters, and of names."""
-    long = ("x" * longest, "é" * min(longest, 100))
+_LINKS = (
+    "https://www.example.com/a%20b?next=%2Fhome%3Fx%3D1&utm_source=mail+shot&q=#top",
+    "HTTPS://WWW.Example.COM:443/Offers/./Shoes/?b=2&a=1&a=",
+    "https://www.example.com/größe?q=<1>&amp;x=2",
+)
+
+
+def texts(kind: EventType, longest: Lengths = LENGTHS) -> list[Oddity]:
+    """Long, non-Latin, and with all that is markup somewhere."""
+    long = ("x" * longest.names, "é" * min(longest.names, 100))
+    links = ("https://www.example.com/".ljust(longest.links, "h"), *_LINKS)
     addresses = ("anna@mañana.example", "山田@example.jp", "O'Neil", "a b", "a" * 64 + "@" + "b" * 63 + ".example.com")
-    return [*_of(kind, ("browser", "operatingSystem"), (*long, *_TEXTS)), *_of(kind, ("recipientId",), addresses)]
+    return [
+        *_of(kind, ("browser", "operatingSystem"), (*long, *_TEXTS)),
+        *_of(kind, ("recipientId",), addresses),
+        *_of(kind, ("linkUrl",), links),
+    ]
 
 
 def control_characters(kind: EventType) -> list[Oddity]:

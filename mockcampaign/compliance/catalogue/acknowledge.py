@@ -105,7 +105,7 @@ async def _refuses_unreadable(bench: Bench) -> Examined:
         outcome = await bench.request(what, body)
         if isinstance(outcome, Responded) and outcome.accepted:
             return violated(f"200 to {what}", curl=curl(bench.url, body, bench.settings.authentication))
-    return holds(f"{len(bodies)} bodies that nobody can read were refused")
+    return holds(f"none of {len(bodies)} bodies that nobody can read was acknowledged")
 
 
 async def _in_time(bench: Bench) -> Examined:

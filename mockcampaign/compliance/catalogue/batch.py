@@ -262,7 +262,7 @@ BATCH = (
         needs=("probe",),
         examine=_at_once,
         relies_on=("list", "retry", "parallel"),
-        rests_on=("acknowledges-after-full-list", "processes-every-event"),
+        rests_on=("takes-new-connection", "acknowledges-after-full-list", "processes-every-event"),
         fix="Keep nothing of a request where the next one finds it, such as in a variable of the module or the "
         "application, and let the database wait for its locks.",
         example="events = await request.json()  # and not self.events",

@@ -104,7 +104,7 @@ async def _reused(bench: Bench) -> Examined:
 
 
 async def _new_connection(bench: Bench) -> Examined:
-    return await _with_fault(bench, "new-connection", "a list on a connection of its own")
+    return await _with_fault(bench, "new-connection", "a list on a connection of its own, beside one that is kept")
 
 
 _IN_CHUNKS = "a list in chunks, whose length is not stated"
@@ -338,11 +338,13 @@ HTTP = (
     _framing(
         "takes-new-connection",
         "Takes a request on a connection of its own",
-        "200 to a list with Connection: close",
+        "200 to a list with Connection: close, while another connection is open",
         _new_connection,
-        "Take several connections at a time, and keep nothing that matters with one of them.",
-        "known = database.keys()  # and not connection.keys",
+        "Use a server that serves several connections at a time, whatever is left of them open, and keep nothing that "
+        "matters with one of them.",
+        "ThreadingHTTPServer(address, Handler).serve_forever()  # and not HTTPServer",
         needs=("connection",),
+        stage=-1,
     ),
     _framing(
         "takes-chunked-body",

@@ -75,7 +75,7 @@ def _table(make: Oddities) -> Examine:
 
 
 async def _texts(bench: Bench) -> Examined:
-    return await _table(partial(oddities.texts, longest=bench.lengths.names))(bench)
+    return await _table(partial(oddities.texts, longest=bench.lengths))(bench)
 
 
 # Generated lists
@@ -253,9 +253,10 @@ PAYLOAD = (
         "Keeps texts of every length and script",
         f"JSON texts are Unicode (RFC 8259, 8.1), and names of devices and browsers come from all over the world "
         f"{_ASSUMED}.",
-        "255 characters, non-Latin scripts, emoji and markup kept as they are",
+        "255 characters, links of 2,000, non-Latin scripts, emoji and markup kept as they are",
         _texts,
-        "Use UTF-8 throughout (utf8mb4 in MySQL), columns of 255 characters, and escape only where text is shown.",
+        "Use UTF-8 throughout (utf8mb4 in MySQL), columns of 255 characters and of 2,000 for links, and escape or "
+        "shorten only where text is shown.",
         "CREATE TABLE events (browser VARCHAR(255)) CHARACTER SET utf8mb4",
         relies_on=("list", "retry", "fields", "lengths"),
     ),
