@@ -202,6 +202,18 @@ class ConfirmsRepeats(Consumer):
         await super().process(events)
 
 
+class TakesTwenty(Consumer):
+    """20 requests a day, as a limit that was meant for people."""
+
+    taken = 0
+
+    async def take(self, request: Request) -> Response:
+        self.taken += 1
+        if self.taken > 20:
+            raise HTTPException(429)
+        return await super().take(request)
+
+
 class LooksForCredentials(Consumer):
     """`if wanted in header`."""
 
@@ -314,6 +326,7 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "reads-ascii": ReadsTextAs,
     "reads-windows": ReadsAsWindows,
     "decodes-each-piece": DecodesEachPiece,
+    "takes-twenty": TakesTwenty,
     "looks-for-credentials": LooksForCredentials,
     "stores-refused": StoresRefused,
     "accepts-get": AcceptsGet,
@@ -418,6 +431,7 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "forgets-on-error": ("recovers-from-bad-requests",),
     **dict.fromkeys(("reads-ascii", "reads-windows", "refuses-emoji", "ascii-only"), ("keeps-texts",)),
     "decodes-each-piece": ("processes-chunked-body",),
+    "takes-twenty": ("acknowledge", "keeps-answering"),
     "looks-for-credentials": ("refuses-malformed-credentials",),
     "stores-refused": ("processes-nothing-refused",),
     **dict.fromkeys(("accepts-get", "accepts-delete"), ("refuses-other-methods",)),
