@@ -431,7 +431,7 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "forgets-on-error": ("recovers-from-bad-requests",),
     **dict.fromkeys(("reads-ascii", "reads-windows", "refuses-emoji", "ascii-only"), ("keeps-texts",)),
     "decodes-each-piece": ("processes-chunked-body",),
-    "takes-twenty": ("acknowledge", "keeps-answering"),
+    "takes-twenty": ("identity", "keeps-answering"),
     "looks-for-credentials": ("refuses-malformed-credentials",),
     "stores-refused": ("processes-nothing-refused",),
     **dict.fromkeys(("accepts-get", "accepts-delete"), ("refuses-other-methods",)),
