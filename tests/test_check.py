@@ -108,6 +108,9 @@ def test_without_a_probe_no_rule_that_needs_one_counts_as_passed() -> None:
     assert result.headline.startswith(f"no violation in {exercised} of {len(CATALOGUE)} rules; ")
     assert "need a probe" in result.headline
     assert result.compliant
+    printed = ["".join(text for text, _ in line) for line in check_lines(result)]
+    # Said once for all of a family's rules that need the same.
+    assert sum("needs credentials (--basic-auth or --key-auth)" in line for line in printed) == 1
 
 
 def test_strict_leaves_the_verdict_open_where_a_must_rule_was_not_exercised() -> None:

@@ -50,7 +50,7 @@ class _Names(click.ParamType[tuple[str, ...]]):
 @click.option("--basic-auth", metavar="USER:PASSWORD", envvar="CHECK_BASIC_AUTH", help="The right credentials.")
 @click.option("--key-auth", metavar="NAME:VALUE", envvar="CHECK_KEY_AUTH", help="The same as a header of its own.")
 @click.option("--probe", "probe_url", metavar="URL", help="Where the consumer tells what it has processed.")
-@click.option("--probe-command", metavar="COMMAND", help="A command that prints the same as JSON.")
+@click.option("--probe-command", metavar="COMMAND", help="A command that prints the same as JSON; no shell.")
 @click.option("--probe-events", metavar="JMESPATH", help="Leads to the list of events; @ without it.")
 @click.option("--probe-count", metavar="JMESPATH", help="Leads to their number, where it tells no more than that.")
 @click.option("--probe-state", "state_url", metavar="URL", help="Where it tells its newest event by mail or recipient.")

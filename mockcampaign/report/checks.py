@@ -35,8 +35,10 @@ def check_lines(
     for family, findings in families.items():
         if verbosity >= 0 or any(_wrong(finding) for finding in findings):
             yield [(family, STRONG)]
-        for finding in findings:
-            yield from _finding_lines(finding, scenarios.get(finding.id), verbosity, explain, width)
+        for finding, following in zip(findings, [*findings[1:], None], strict=True):
+            # What holds for several in a row is said after the last of them.
+            more = following is not None and following.reason == finding.reason
+            yield from _finding_lines(finding, scenarios.get(finding.id), verbosity, explain, width, more=more)
     for reason, findings in unreached.items():
         if verbosity >= 0 or _wrong(findings[0]):
             yield [("  ", PLAIN), MARKS[shown_as(findings[0])], (f" {counted(len(findings), 'rule')}", STRONG)]
@@ -72,12 +74,13 @@ def _wrong(finding: Finding) -> bool:
 
 
 def _finding_lines(
-    finding: Finding, scenario: ScenarioResult | None, verbosity: int, explain: bool, width: int
+    finding: Finding, scenario: ScenarioResult | None, verbosity: int, explain: bool, width: int, *, more: bool
 ) -> Iterator[list[Styled]]:
     wrong = _wrong(finding)
     if verbosity < 0 and not wrong:
         return
-    said = printable(finding.actual) if verbosity > 0 or finding.outcome == "not-exercised" else ""
+    not_exercised = finding.outcome == "not-exercised" and not more
+    said = printable(finding.actual) if verbosity > 0 or not_exercised else ""
     yield [
         ("  ", PLAIN),
         MARKS[shown_as(finding)],
