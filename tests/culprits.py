@@ -68,6 +68,7 @@ CULPRITS = {
     "takes-null-fields": "refuses-null",
     "takes-unknown-fields": "refuses-unknown-fields",
     "takes-unknown-names": "refuses-unknown-types",
+    "keeps-unknown-types": "ignores-unknown-types",
     "keeps-large-ids": "reads-floats",
     "keeps-recipient-ids": "keeps-recipients-as-numbers",
     "takes-ipv6": "refuses-ipv6",

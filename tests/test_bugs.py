@@ -349,6 +349,7 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
     "refuses-null": (statuses([event(device=None)], [event()]), [200, 200], [400, 200]),
     "refuses-unknown-fields": (statuses([event(foo=1)], [event()]), [200, 200], [400, 200]),
     "refuses-unknown-types": (statuses([event(type="print")], [event(type="click")]), [200, 200], [400, 200]),
+    "ignores-unknown-types": (sent(encoded(event(type="print"), event(type="click"))), (200, 2), (200, 1)),
     "refuses-unknown-devices": (statuses([event(device="tv")], [event(device="mobile")]), [200, 200], [400, 200]),
     "refuses-ipv6": (
         statuses([event(remoteAddress="::1")], [event(remoteAddress="0.0.0.0")]),

@@ -13,7 +13,11 @@ from judged import BUGS, SHOWN_BY_CRASHES, checked, checked_in_process, checked_
 from variants import FOUND_BY, OF_CLICKS, VARIANTS, variant_app
 
 from mockcampaign.compliance.catalogue import CATALOGUE
-from mockcampaign.model import EventType
+from mockcampaign.events.fields import TYPES
+from mockcampaign.model import EventType, NoAuthentication
+from mockcampaign.samples.consumer import application
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Event, Store
 from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
 
 OVER_SOCKETS = [bug for bug in BUGS if BUGS[bug].over_sockets or bug in SHOWN_BY_CRASHES]
@@ -107,6 +111,29 @@ def in_process(name: str) -> Any:
 def test_a_correct_consumer_is_not_accused_in_process(name: str) -> None:
     chosen = settings(1, skip=("drains-backlog", "refuses-in-equal-time"), examples=5)
     found = judged(name, 1, checked("http://consumer.test", lambda: in_process(name), chosen))
+    assert (found.violated, found.untold) == ((), ()), found.said
+
+
+class OpensAlone(Consumer):
+    """Answers 200 to events of other types than it was registered for, and passes over them."""
+
+    async def process(self, events: list[Event]) -> None:
+        await super().process([event for event in events if event["type"] == "open"])
+
+
+class ColumnsOfAnOpen(Consumer):
+    """Keeps what an open has, whatever else comes."""
+
+    def kept(self, event: Event) -> Event:
+        return {name: event.get(name) for name in TYPES[EventType.OPEN]}
+
+
+@pytest.mark.parametrize("consumer", [OpensAlone, ColumnsOfAnOpen])
+def test_a_consumer_of_opens_violates_nothing_by_what_it_does_with_clicks(consumer: type[Consumer]) -> None:
+    app = application(consumer(Store(), None))
+    rules = ("keeps-open-and-click", "keeps-click-before-open", "keeps-clicks-on-two-links", "payload")
+    chosen = settings(1, rules=rules, authentication=NoAuthentication(), examples=5)
+    found = judged(consumer.__name__, 1, checked("http://consumer.test", lambda: AsgiTransport(app), chosen))
     assert (found.violated, found.untold) == ((), ()), found.said
 
 

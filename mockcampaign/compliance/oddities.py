@@ -63,10 +63,15 @@ def unknown_fields(kind: EventType) -> list[Oddity]:
     return [Oddity(field=names[index % len(names)], value=value) for index, value in enumerate(values)]
 
 
+def unknown_type(kind: EventType) -> Oddity:
+    """A type that nobody announced."""
+    return Oddity(field="type", value=f"{kind.value}2")
+
+
 def unknown_names(kind: EventType) -> list[Oddity]:
     """Types, devices, systems and browsers that nobody announced."""
     return [
-        Oddity(field="type", value=f"{kind.value}2"),
+        unknown_type(kind),
         *_of(kind, ("device",), ("smarttv", "wearable", "unknown", "", "Desktop")),
         *_of(kind, ("operatingSystem",), ("Fuchsia 1", "unknown", "")),
         *_of(kind, ("browser",), ("Ladybird 1.0", "unknown", "")),

@@ -72,12 +72,32 @@ async def _same_recipient(bench: Bench) -> Examined:
     return await _kept(bench, [[first, second], [third]], "one recipient's events of three mailings")
 
 
-async def _open_and_click(bench: Bench) -> Examined:
-    await bench.must_process(1)
-    opened = bench.events(1, EventType.OPEN)[0]
-    clicked = bench.events(1, EventType.CLICK, **{name: value for name, value in opened.items() if name != "type"})[0]
+async def must_keep_clicks(bench: Bench) -> None:
+    """Deliver an ordinary open by webhook 1, and by webhook 2 a later click on the same mail.
+
+    Raises `NotExercised` where the consumer does not process both, as one may that is for events of one type.
+    """
     bench.webhook(1, EventType.OPEN)
     bench.webhook(2, EventType.CLICK)
+    with bench.unrecorded():
+        opened = bench.events(1, EventType.OPEN)[0]
+        same = {name: opened[name] for name in ("mailId", "recipientId", "subscriptionId")}
+        await bench.must_deliver([opened], number=1)
+        click = await bench.deliver(bench.events(1, EventType.CLICK, **same), number=2, attempts=3)
+    if not click.accepted:
+        raise NotExercised(f"the consumer takes no clicks: {click.describe()}")
+    difference = await bench.account.difference()
+    if difference:
+        raise NotExercised(
+            f"even an ordinary open and a click on its mail are not processed as they should: {difference.describe()}"
+        )
+
+
+async def _open_and_click(bench: Bench) -> Examined:
+    await bench.must_process(1)
+    await must_keep_clicks(bench)
+    opened = bench.events(1, EventType.OPEN)[0]
+    clicked = bench.events(1, EventType.CLICK, **{name: value for name, value in opened.items() if name != "type"})[0]
     await bench.must_deliver([opened], number=1)
     click = await bench.deliver([clicked], number=2, attempts=3)
     if not click.accepted:

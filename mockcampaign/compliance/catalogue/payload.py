@@ -11,7 +11,18 @@ from mockcampaign.compliance import oddities
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.generating import simplest, smallest
 from mockcampaign.compliance.oddities import Oddity
-from mockcampaign.compliance.rule import Behaviour, Event, Examine, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.compliance.rule import (
+    Behaviour,
+    Event,
+    Examine,
+    Examined,
+    Need,
+    NotExercised,
+    Rule,
+    holds,
+    violated,
+)
+from mockcampaign.compliance.rules import Level
 from mockcampaign.events.fields import BATCH_EVENTS_MAX
 from mockcampaign.model import EventType
 
@@ -23,12 +34,15 @@ _EXAMPLE = "device = event.get('device') or 'unknown'"
 
 
 async def _digests(bench: Bench, events: Sequence[Event]) -> str | None:
-    """What goes wrong with a list of them, or None."""
+    """What goes wrong with a list of them, or None.
+
+    As a webhook carries one type, a consumer may pass over all others: whether these are kept is for other rules.
+    """
     delivery = await bench.deliver(events, attempts=3)
     if not delivery.accepted:
         return delivery.describe()
     if bench.account.tells_events:
-        difference = await bench.account.difference_of(events)
+        difference = await bench.account.difference_of([one for one in events if one.get("type") == bench.type])
         if difference:
             return f"200, and then: {difference.describe()}"
     return None
@@ -72,6 +86,19 @@ def _table(make: Oddities) -> Examine:
         return holds(f"{len(odd)} events with one odd field each were {how}, such as {odd[0].describe()}")
 
     return examine
+
+
+async def _unknown_type(bench: Bench) -> Examined:
+    await bench.must_process(1)
+    odd = oddities.unknown_type(bench.type)
+    event = odd.applied(bench.event())
+    delivery = await bench.deliver([event], attempts=3)
+    if not delivery.accepted:
+        raise NotExercised(f"{delivery.describe()} to an event with {odd.describe()}: what is refused is not lost")
+    difference = await bench.account.difference_of([event])
+    if difference:
+        return violated(f"200 to an event with {odd.describe()}, and then: {difference.describe()}", [event])
+    return holds(f"an event with {odd.describe()} was kept")
 
 
 async def _texts(bench: Bench) -> Examined:
@@ -164,17 +191,20 @@ def _rule(
     fix: str,
     example: str,
     *,
+    level: Level = "must",
+    needs: tuple[Need, ...] = (),
     relies_on: tuple[Behaviour, ...] = ("list", "retry", "fields"),
     rests_on: tuple[str, ...] = (),
 ) -> Rule:
     return Rule(
         id=rule_id,
         family="payload",
-        level="must",
+        level=level,
         title=title,
         requirement=requirement,
         expected=expected,
         examine=examine,
+        needs=needs,
         relies_on=relies_on,
         rests_on=rests_on,
         fix=fix,
@@ -215,10 +245,22 @@ PAYLOAD = (
         "takes-unknown-names",
         "Takes types, devices, systems and browsers that nobody announced",
         f"New ones appear every year {_ASSUMED}; the guide gives one example of each.",
-        "200, and the names kept as they are",
+        "200, and the names of devices, systems and browsers kept as they are",
         _table(oddities.unknown_names),
         "Keep names as text, not as an enumeration.",
         "device: str",
+    ),
+    _rule(
+        "keeps-unknown-types",
+        "Keeps events of a type that nobody announced",
+        "What is answered with 200 never comes again (vendor's webhook guide). As a webhook carries one type, another "
+        "one comes only where names change, or where it was registered with another type than was meant (assumed).",
+        "what is answered with 200 kept, whatever its type",
+        _unknown_type,
+        "Keep events of all types, or log which were passed over.",
+        "log.warning('passed over %d events of type %s', len(events), type)",
+        level="should",
+        needs=("probe events",),
     ),
     _rule(
         "keeps-large-ids",

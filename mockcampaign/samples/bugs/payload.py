@@ -49,6 +49,13 @@ def refusing(what: Callable[[Event], bool]) -> type[Consumer]:
     return Refusing
 
 
+class IgnoresTypes(Consumer):
+    """A table of handlers, and none for what is not in it."""
+
+    async def process(self, events: list[Event]) -> None:
+        await super().process([event for event in events if event.get("type", "open") in TYPES])
+
+
 def limited(bytes_max: int) -> type[Consumer]:
     """One whose bodies may have so many bytes."""
 
@@ -140,6 +147,7 @@ BUGS: Mapping[str, Bug] = {
         "answers 400 to events of a type that it does not know",
         refusing(lambda event: event.get("type", "open") not in TYPES),
     ),
+    "ignores-unknown-types": Bug("answers 200 to events of a type that it does not know, and drops them", IgnoresTypes),
     "refuses-unknown-devices": Bug(
         "answers 400 to a device that its enumeration does not have",
         refusing(lambda event: event.get("device") is not None and event["device"] not in DEVICES),
