@@ -146,6 +146,8 @@ class Measured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Of several: the quickest's. 0 where it is one."""
     microseconds_max: int = 0
     """Of several: the slowest's. 0 where it is one."""
+    surplus: bool = False
+    """Whether a connection that was to go on brought more bytes with an answer than belong to it; of several, ever."""
 
     def and_of(self, other: Measured) -> Measured:
         """What was measured of both."""
@@ -155,6 +157,7 @@ class Measured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
             self.microseconds + other.microseconds,
             min(self._extremes[0], other._extremes[0]),
             max(self._extremes[1], other._extremes[1]),
+            self.surplus or other.surplus,
         )
 
     @property

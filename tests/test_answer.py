@@ -197,7 +197,7 @@ def test_an_answer_like_the_one_before_is_read_like_the_first(
         for piece in pieces_of(answer, cuts if again else []) if answer else []:
             outcome = fresh.feed(piece)
             assert used.feed(piece) == outcome
-            assert (used.phase, used.reusable) == (fresh.phase, fresh.reusable)
+            assert (used.phase, used.reusable, used.surplus) == (fresh.phase, fresh.reusable, fresh.surplus)
             assert used.bytes_received == fresh.bytes_received
             for moment in ("after-status", "after-headers"):
                 assert used.has_passed(moment) == fresh.has_passed(moment)
@@ -259,3 +259,21 @@ def test_a_head_has_a_longest_length(more: int, too_long: bool, pieces: int) -> 
     size = len(answer) // pieces + 1
     outcomes = [parser.feed(answer[at : at + size]) for at in range(0, len(answer), size)]
     assert isinstance(outcomes[-1], NoAnswer) == too_long
+
+
+@pytest.mark.parametrize(
+    ("answer", "surplus"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nok", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nok", False),
+        (b"HTTP/1.1 200 OK\r\n\r\nok", False),
+    ],
+)
+def test_what_comes_with_an_answer_and_does_not_belong_to_it_is_known(answer: bytes, surplus: bool) -> None:
+    parser = AnswerParser()
+    parser.expect(KEPT)
+    parser.feed(answer)
+    assert parser.surplus is surplus
+    assert not (surplus and parser.reusable)

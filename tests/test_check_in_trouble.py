@@ -111,6 +111,21 @@ def test_a_consumer_that_begins_to_hang() -> None:
         assert_whole(checked(url, rules=("acknowledge", "batch", "redelivery")))
 
 
+class CountsCharacters(Connection):
+    """Says how long an answer is in characters, of which one has two bytes."""
+
+    async def write(self, head: bytes, answer: bytes) -> None:
+        await super().write(head, answer + b"\xc3" if b"200 OK" in head else answer)
+
+
+def test_a_consumer_whose_answers_are_longer_than_they_say() -> None:
+    with served_by_hand(consumer_app(basic_authentication=CREDENTIALS), CountsCharacters) as url:
+        result = in_a_check(url, WireTransport, settings(1, rules=("takes-reused-connection",)))
+    [finding] = [finding for finding in result.rules if finding.outcome == "fail"]
+    assert finding.id == "takes-reused-connection"
+    assert finding.actual.startswith("more bytes came with an answer than its head says")
+
+
 class Dies:
     """A consumer, as its sender sees it, that ends when it gets what `kills` says, and is not there from then on."""
 

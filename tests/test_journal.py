@@ -61,7 +61,7 @@ def test_folding_loses_nothing(steps: list[tuple[int, int, int, int, tuple, Outc
         ]
 
 
-MEASURED = st.builds(Measured, st.integers(0, 9), st.integers(0, 9), st.integers(1, 9))
+MEASURED = st.builds(Measured, st.integers(0, 9), st.integers(0, 9), st.integers(1, 9), surplus=st.booleans())
 
 
 @given(st.lists(st.tuples(st.sampled_from(OUTCOMES), MEASURED | st.just(UNSET)), min_size=1))
@@ -80,7 +80,11 @@ def test_folding_keeps_sums_and_extremes_of_what_was_measured(made: list[tuple[O
         times = [part.microseconds for part in parts]
         extremes = (min(times), max(times)) if len(run) > 1 else (0, 0)
         assert found == Measured(
-            sum(part.bytes_sent for part in parts), sum(part.bytes_received for part in parts), sum(times), *extremes
+            sum(part.bytes_sent for part in parts),
+            sum(part.bytes_received for part in parts),
+            sum(times),
+            *extremes,
+            surplus=any(part.surplus for part in parts),
         )
 
 

@@ -58,6 +58,8 @@ class AnswerParser:
         """One of `model.PHASES` from "wait" on."""
         self.reusable = False
         """Whether the connection is fit for another request, once the answer is complete."""
+        self.surplus = False
+        """Whether more bytes came with the answer than belong to it, though the connection was to go on."""
         self._headers_only = headers_only
         self._status = 0
         self._headers: list[tuple[bytes, bytes]] = []
@@ -100,9 +102,10 @@ class AnswerParser:
             # The answer to 101 is complete; what follows is no HTTP.
             self.reusable = False
         except httptools.HttpParserError:
-            self.reusable = False
             if not self._complete:
+                self.reusable = False
                 return NoAnswer("headers" if self._strange else self.phase, _NOT_HTTP)
+            self._has_surplus()
         failure = self._failure(len(data) if self._body_bytes == body_bytes else 0)
         if failure is not None:
             self.reusable = False
@@ -143,6 +146,10 @@ class AnswerParser:
             return fields[b"transfer-encoding"].rpartition(b",")[2].strip() != b"chunked"
         return b"content-length" not in fields
 
+    def _has_surplus(self) -> None:
+        self.surplus = self.surplus or self.reusable
+        self.reusable = False
+
     def _responded(self) -> Responded:
         return Responded(self._status, kept_headers(self._headers), b"".join(self._body), self._body_bytes)
 
@@ -151,7 +158,7 @@ class AnswerParser:
     def on_message_begin(self) -> None:
         """A message begins; nobody asked for one after the answer."""
         if self._complete:
-            self.reusable = False
+            self._has_surplus()
 
     def on_status(self, status: bytes) -> None:
         """The reason phrase, which is the end of the status line, or a part of it."""

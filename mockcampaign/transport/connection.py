@@ -233,7 +233,8 @@ class Connection(asyncio.Protocol):
             if self._buffered_bytes:
                 # A transport that is lost has forgotten what was unwritten, which was so much at most.
                 sent -= self._transport.get_write_buffer_size() or self._buffered_bytes
-            measured = Measured(sent, self._answer.bytes_received, int((now - self._began) * 1_000_000))
+            answer, microseconds = self._answer, int((now - self._began) * 1_000_000)
+            measured = Measured(sent, answer.bytes_received, microseconds, surplus=answer.surplus)
             future.set_result(msgspec.structs.replace(outcome, measured=measured))
         if reusable and not self._transport.is_closing():
             self.idle_since = now

@@ -25,7 +25,7 @@ from mockcampaign.compliance.rule import (
 from mockcampaign.compliance.rules import Level
 from mockcampaign.compliance.shell import curl, piped
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.model import Fault, NoAnswer, Outcome, Responded
+from mockcampaign.model import Fault, Measured, NoAnswer, Outcome, Responded
 from mockcampaign.transport.faults import NewConnection, StallBody
 from mockcampaign.transport.wall import Stopwatch, pause
 from mockcampaign.transport.wire import WireTransport
@@ -96,11 +96,20 @@ async def _reused(bench: Bench) -> Examined:
         delivery = await bench.deliver(bench.events(1), attempts=2)
         if any(not isinstance(outcome, Responded) for outcome in delivery.outcomes):
             return violated(f"{delivery.describe()} to request {number} on one connection")
+        if any(_has_surplus(outcome) for outcome in delivery.outcomes):
+            return violated(
+                "more bytes came with an answer than its head says: they would be taken for the next one's beginning",
+                fix="Let Content-Length be the body's length in bytes, not in characters, and send nothing after it.",
+            )
         refused += not delivery.outcomes[0].accepted
     # One or two may have other reasons, and all where a request on a connection of its own was refused, too.
     if fresh.outcomes[0].accepted and refused > 2:
         return violated(f"{refused} of ten requests after one another were refused at first, and taken on the next try")
     return holds("ten requests after one another, on one connection as long as the consumer keeps it")
+
+
+def _has_surplus(outcome: Outcome) -> bool:
+    return isinstance(outcome.measured, Measured) and outcome.measured.surplus
 
 
 async def _new_connection(bench: Bench) -> Examined:
