@@ -24,12 +24,14 @@ CULPRITS = {
     "keeps-same-mail-same-moment": "keys-on-mail-id-and-created",
     "keeps-same-recipient": "one-event-per-recipient",
     "keeps-open-and-click": "keys-without-type",
+    "keeps-every-moment": "keys-on-time-of-day",
     "keeps-clicks-on-two-links": "keys-without-links",
     "keys-on-all-fields": "keys-without-subscription",
     "takes-repeated-lists": "refuses-repeats",
     "once-after-lost-answer": "counts-repeats",
     "once-after-cut-body": "stores-while-it-reads",
     "once-in-reformed-list": "recognises-bodies",
+    "once-whatever-they-hold": "has-null-in-its-key",
     "once-when-concurrent": "looks-before-it-inserts",
     "once-when-overlapping": "forgets-what-it-is-doing",
     "once-after-many-others": "keeps-1000-keys",
@@ -82,11 +84,15 @@ CULPRITS = {
     "recovers-from-bad-requests": "stays-busy-after-garbage",
     "keeps-answering": "binds-a-variable-for-each-list",
     "drains-backlog": "throttles-backlogs",
+    "goes-on-taking-lists": "bans-after-a-long-body",
     "keeps-over-crash": "commits-every-ten-lists",
     "once-after-crash": "keeps-keys-in-memory",
 }
 
-BETWEEN = {"once-at-the-end": ("redelivery", "batch")}
+BETWEEN = {
+    "once-at-the-end": ("redelivery", "batch"),
+    "goes-on-taking-lists": ("survives-oversized-body", "pays-no-price"),
+}
 """What has to be examined besides a rule, so that something comes between."""
 
 OTHERS = {

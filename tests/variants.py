@@ -11,6 +11,7 @@ import json
 import random
 import re
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -29,7 +30,7 @@ from mockcampaign.samples.bugs.identity import keyed
 from mockcampaign.samples.bugs.payload import field, keeping, limited, refusing, texts
 from mockcampaign.samples.bugs.redelivery import CountsRepeats, keeping_keys_for, recognising_lists
 from mockcampaign.samples.consumer import application
-from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.correct import Consumer, moment
 from mockcampaign.samples.store import Event, Identity, Store
 
 HOUR = 3_600_000
@@ -257,6 +258,60 @@ class Replaces(Consumer):
         self.store._events |= self.identified(events)
 
 
+class FailsAtSecondActs(Consumer):
+    """Has a unique index on the mail and the type, and no answer to its errors but 500."""
+
+    async def process(self, events: list[Event]) -> None:
+        new = {identity: event for identity, event in self.identified(events).items() if identity not in self.store}
+        known = {(event.get("mailId"), event.get("type")) for event in self.store.events()}
+        if any((event.get("mailId"), event.get("type")) in known for event in new.values()):
+            raise ValueError("UNIQUE constraint failed")
+        self.store.add(new)
+
+
+class RefusesOlder(Consumer):
+    """Answers 409 to what is older than the newest that it has, as to an edit of a version that is gone."""
+
+    newest = 0
+
+    async def process(self, events: list[Event]) -> None:
+        newest = max((moment(event) for event in events), default=self.newest)
+        if newest < self.newest and not all(identity in self.store for identity in self.identified(events)):
+            raise HTTPException(409)
+        self.newest = max(newest, self.newest)
+        await super().process(events)
+
+
+class OpensABreaker(Consumer):
+    """Lets nobody in for a minute when three requests were bad."""
+
+    bad = 0
+
+    async def hook(self, request: Request) -> Response:
+        if self.bad >= 3:
+            return Response(status_code=503)
+        answer = await super().hook(request)
+        self.bad += answer.status_code == 400
+        return answer
+
+
+class GivesUp(Consumer):
+    """Puts a list aside, whole, and says so with 200, when it has failed at it five times."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.failures: Counter[bytes] = Counter()
+
+    async def process(self, events: list[Event]) -> None:
+        if all(isinstance(event.get("browser", ""), str) for event in events):
+            await super().process(events)
+            return
+        body = json.dumps(events).encode()
+        self.failures[body] += 1
+        if self.failures[body] <= 5:
+            raise ValueError("NOT NULL constraint failed")
+
+
 def _hash(bits: int) -> type[Consumer]:
     class Hashed(Consumer):
         def key(self, event: Event) -> bytes:
@@ -311,6 +366,8 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "keys-on-address": keyed("remoteAddress", "mailId"),
     "keys-on-mailing-and-created": keyed("mailingId", "created", "type"),
     "keys-on-minute": keyed("mailId", "type", lambda event: event.get("created", 0) // 60_000),
+    "keys-on-centiseconds": keyed(lambda event: event | {"created": event.get("created", 0) // 10}),
+    "keys-on-twelve-hours": keyed(lambda event: event | {"created": event.get("created", 0) % (12 * HOUR)}),
     "keys-without-case": keyed(lambda event: json.dumps(event, sort_keys=True).casefold()),
     "keys-on-device": keyed("mailId", "type", "device"),
     "hash-of-16-bits": _hash(16),
@@ -371,6 +428,10 @@ VARIANTS: Mapping[str, type[Consumer]] = {
         )
     ),
     "replaces": Replaces,
+    "fails-at-second-acts": FailsAtSecondActs,
+    "refuses-older": RefusesOlder,
+    "opens-a-breaker": OpensABreaker,
+    "gives-up": GivesUp,
     "created-in-seconds": keeping(
         lambda event: event | {"created": event["created"] // 1_000} if isinstance(event.get("created"), int) else event
     ),
@@ -419,6 +480,7 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("keys-on-subscription", "keys-on-address", "keys-on-minute", "keys-on-device"), ("keeps-second-act",)
     ),
+    **dict.fromkeys(("keys-on-centiseconds", "keys-on-twelve-hours"), ("keeps-every-moment",)),
     "keys-without-case": ("keys-on-all-fields",),
     "keys-on-mail-created-recipient": ("keeps-same-mail-same-moment",),
     "keys-on-mailing-and-created": ("keeps-same-moment",),
@@ -448,6 +510,10 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("subscription-as-float", "user-list-as-int32"), ("keeps-large-ids",)),
     **dict.fromkeys(("created-in-seconds", "created-in-local-time"), ("keeps-created",)),
     "replaces": ("keeps-same-mail-same-moment",),
+    "fails-at-second-acts": ("keeps-second-act",),
+    "refuses-older": ("keeps-late-events",),
+    "opens-a-breaker": ("refuses-unreadable", "goes-on-taking-lists"),
+    "gives-up": ("keeps-neighbours",),
     "numbers-where-digits": ("keeps-fields",),
     **dict.fromkeys(
         ("accepts-eight-characters", "accepts-parts", "accepts-any-user", "ignores-the-user's-case"),

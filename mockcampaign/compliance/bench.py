@@ -57,6 +57,12 @@ MODELLED_AFTER = 3
 ACCOMPANYING = 99
 """Number of the webhook that delivers whenever another one does, where that is assumed."""
 
+SMALL = 5
+"""Lists of so many events take no consumer long."""
+
+CONTROL = 1_000_000
+"""Numbers of the benches whose lists are nothing but ordinary, beside those that are compared with them."""
+
 RESTART_TIMEOUT = 30_000
 """How long the command that restarts the consumer may take, and the consumer after it, in milliseconds."""
 
@@ -84,6 +90,17 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         return shown[0] if len(set(shown)) == 1 else ", then ".join(shown)
 
 
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """An ordinary list that the consumer did not take."""
+
+    rule_id: str
+    """Of the rule that was examined."""
+    said: str
+    """What the consumer answered."""
+    answered: bool
+    """Whether it did so, be it too late."""
+
+
 class Bench:
     """One rule's own. Its virtual time moves only as the rule wants."""
 
@@ -100,12 +117,14 @@ class Bench:
         state: StateSource | None,
         shown_fields: frozenset[str],
         setbacks: list[tuple[Event, ...]],
+        refusals: list[Refusal],
         allowance: Allowance,
         policy: Policy | None = None,
     ) -> None:
         """`start` in milliseconds since 1970; `number` is the rule's own, below `PACE`.
 
-        `setbacks` is where the benches of all rules keep the lists that the consumer took, but not at once.
+        `setbacks` is where the benches of all rules keep the lists that the consumer took, but not at once, and
+        `refusals` where they keep the ordinary ones that it did not take at all.
 
         `shown_fields` are those that the account shows as they were sent.
         """
@@ -119,6 +138,7 @@ class Bench:
             "state": state,
             "shown_fields": shown_fields,
             "setbacks": setbacks,
+            "refusals": refusals,
             "allowance": allowance,
             "policy": policy,
         }
@@ -135,6 +155,8 @@ class Bench:
         )
         self.random = random.Random(f"check:{settings.seed}:{rule_id}")
         self.setbacks = setbacks
+        self.refusals = refusals
+        self._controls = 0
         self.besides: Counter[str] = Counter()
         """What benches like this one have sent, of which its journal does not tell: sums as `sums` names them."""
         self._allowance = allowance
@@ -160,7 +182,7 @@ class Bench:
 
     def count_in(self, other: Bench) -> None:
         """What another one has sent counts as well, though no journal is kept of it."""
-        self.besides += sums(other.campaign.journal.entries)
+        self.besides += sums(other.campaign.journal.entries) + other.besides
 
     @property
     def variation(self) -> Variation | None:
@@ -344,6 +366,8 @@ class Bench:
             due = exporter.clock.next_due()
             if due is None or self._timed_out_twice(number):
                 break
+            # So few are really sent: a consumer may do something else the fifth time.
+            exporter.ask_again()
             await self.advance(due - campaign.now)
         accepted = self.last_accepted = not exporter.pending_count(webhook.id)
         outcomes = tuple(
@@ -392,8 +416,38 @@ class Bench:
         if not delivery.accepted:
             count = len(events)
             said = f"a list of {count} ordinary event{'s' * (count > 1)} was not taken: {delivery.describe()}"
-            raise NotExercised(said) if isinstance(delivery.last, Responded) else CouldNotTellError(said)
+            if isinstance(delivery.last, Responded):
+                await self.takes_ordinary()
+                raise NotExercised(said)
+            if isinstance(delivery.last, TimedOut) and count <= SMALL:
+                self._refused_ordinary(delivery)  # without asking once more, as that would take as long again
+            raise CouldNotTellError(said)
         return delivery
+
+    async def takes_ordinary(self) -> bool:
+        """Whether the consumer takes one ordinary event at this moment. Where it refuses that, it is a refusal.
+
+        Raises `CouldNotTellError` where the consumer cannot be reached.
+        """
+        self._controls += 1
+        # Its event is newer than all before it.
+        other = Bench(f"{self.rule_id}:{CONTROL + self._controls}", **{**self._made_with, "start": self.campaign.now})
+        delivery = await other.deliver(other.events(1, created=self.campaign.now), attempts=3)
+        self.count_in(other)
+        if not delivery.accepted:
+            self._refused_ordinary(delivery)
+        return delivery.accepted
+
+    def _refused_ordinary(self, delivery: Delivery) -> None:
+        rule_id = self.rule_id.partition(":")[0]
+        answered = isinstance(delivery.last, Responded)
+        self.refusals.append(Refusal(rule_id=rule_id, said=delivery.describe(), answered=answered))
+
+    async def must_take_ordinary(self, refused: str) -> None:
+        """Raises `NotExercised` with this text unless `takes_ordinary`: then it is not for what is special about a list
+        that it was refused."""
+        if not await self.takes_ordinary():
+            raise NotExercised(f"{refused}, nor was an ordinary one")
 
     async def must_process(self, count: int) -> None:
         """An ordinary list of so many events, by which to know that it is not that which goes wrong.
@@ -534,15 +588,21 @@ class Bench:
             and any(serial in serials for serial in serials_in(entry.serials))
         )
         size = requests * len(body_of(events))
-        amount = f"{size / 1_000_000_000:.1f} GB" if size >= 1_000_000_000 else f"{max(1, size // 1_000_000)} MB"
+        amount = _amount(size)
         lost = len(account.discarded.intersection(serials))
         fate = f"then loses {lost} event{'s' * (lost != 1)}" if lost else "until it is taken"
-        return f"{what} costs {requests:,} requests and {amount}, {fate}"
+        return f"{what} costs {requests:,} request{'s' * (requests != 1)} and {amount}, {fate}"
 
 
 def _policy(settings: Settings) -> Policy:
     policy = Policy(timeout=settings.timeout, modelled_after=0 if settings.full_fidelity else MODELLED_AFTER)
     return policy if settings.variation is None else msgspec.structs.replace(policy, **settings.variation.policy)
+
+
+def _amount(size: int) -> str:
+    if size >= 1_000_000_000:
+        return f"{size / 1_000_000_000:.1f} GB"
+    return f"{size // 1_000_000} MB" if size >= 1_000_000 else f"{max(1, size // 1_000)} kB"
 
 
 def _shown(outcome: Outcome) -> str:

@@ -13,8 +13,8 @@ import msgspec
 from mockcampaign.compliance.account import AccountSource
 from mockcampaign.compliance.allowance import Allowance
 from mockcampaign.compliance.baseline import essence
-from mockcampaign.compliance.bench import Bench
-from mockcampaign.compliance.catalogue import ACCOUNT, BASICS, CATALOGUE, FAMILIES
+from mockcampaign.compliance.bench import Bench, Refusal
+from mockcampaign.compliance.catalogue import ACCOUNT, BASICS, CATALOGUE, FAMILIES, LASTING
 from mockcampaign.compliance.probe import events_in
 from mockcampaign.compliance.reproduce import reproduce
 from mockcampaign.compliance.rule import BEHAVIOURS, NEEDS, Event, Examined, Need, NotExercised, Rule
@@ -37,6 +37,13 @@ SLOT = 6 * MINUTE
 
 RECENT = 10 * HOUR
 """The first rule starts so long before now."""
+
+
+SHARE_MAX = 0.6
+"""Of the time that is left, so much is for one rule."""
+
+REFUSED_IN_A_ROW = 3
+"""After so many rules for which the consumer does not even take an ordinary list, no others are examined."""
 
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +110,8 @@ class Examiner:
         self._stopwatch = Stopwatch()
         self._shown_fields = frozenset(settings.probe_fields)
         self._setbacks: list[tuple[Event, ...]] = []
+        self._refusals: list[Refusal] = []
+        self._refused_in_a_row = 0
         self._prepared: dict[str, Bench] = {}
         self.allowance = Allowance(settings.events_max()) if allowance is None else allowance
         self._besides: Counter[str] = Counter()
@@ -124,7 +133,7 @@ class Examiner:
             missing = self._missing(rule)
             if missing is not None:
                 self._add(rule, "not-exercised", f"needs {NEEDS[missing]}")
-            elif stopped is not None:
+            elif stopped is not None and not (rule.id == LASTING and self._refused_in_a_row >= REFUSED_IN_A_ROW):
                 self._add(rule, stopped[0], stopped[1])
             elif (ground := self._lost_ground(rule)) is not None:
                 self._add(rule, "not-exercised", f"rests on {ground}, which is violated")
@@ -134,7 +143,11 @@ class Examiner:
                 budget = format_duration(self._settings.budget)
                 self._add(rule, "could-not-tell", f"{NOT_REACHED} within the budget of {budget} (--budget)")
             else:
-                stopped = await self._examine(rule)
+                refused = len(self._refusals)
+                stopped = await self._examine(rule) or stopped
+                self._refused_in_a_row = self._refused_in_a_row + 1 if len(self._refusals) > refused else 0
+                if stopped is None and self._refused_in_a_row >= REFUSED_IN_A_ROW:
+                    stopped = "not-exercised", f"{NOT_REACHED}: ordinary lists are not taken any more, see {LASTING}"
 
     def not_reached(self) -> None:
         """Say of the rules that are left that nobody came to them, since the check was interrupted."""
@@ -143,6 +156,11 @@ class Examiner:
 
     def _left(self) -> float:
         return (self._settings.budget - self.milliseconds) / 1_000
+
+    def _share(self, rule: Rule) -> float:
+        """Seconds for one rule: never all that is left, so that one for which a slow consumer takes long does not keep
+        others from being examined."""
+        return self._left() if rule is self.rules[-1] else self._left() * SHARE_MAX
 
     async def _calibrate(self) -> None:
         """Learn which fields the account shows as they were sent, so that only one rule complains of the others."""
@@ -219,6 +237,7 @@ class Examiner:
             state=self._state,
             shown_fields=self._shown_fields,
             setbacks=self._setbacks,
+            refusals=self._refusals,
             allowance=self.allowance,
         )
 
@@ -237,7 +256,7 @@ class Examiner:
         outcome: Judgement = "could-not-tell"
         stopped: tuple[Judgement, str] | None = None
         try:
-            async with asyncio.timeout(self._left()) as limit:
+            async with asyncio.timeout(self._share(rule)) as limit:
                 await bench.account.begin()
                 examined = await rule.examine(bench)
         except NotExercised as error:
@@ -254,7 +273,8 @@ class Examiner:
         except TimeoutError:
             if not limit.expired():
                 raise
-            reason = f"not finished within the budget of {format_duration(self._settings.budget)} (--budget)"
+            share = "" if self._left() <= 0 else "its share of "
+            reason = f"not finished within {share}the budget of {format_duration(self._settings.budget)} (--budget)"
         except Exception as error:
             # Whatever it is, it is not the consumer's failure, and no reason to forget what is known so far.
             reason = f"trouble of ours: {type(error).__name__}: {error}"

@@ -56,5 +56,8 @@ FAMILIES: dict[str, str] = {
 BASICS = "answers-200"
 """Where this one is violated, no other rule can be examined."""
 
+LASTING = "goes-on-taking-lists"
+"""Examined in any case where ordinary lists are not taken any more, of which no other rule can make anything."""
+
 ACCOUNT = "stores-before-answering"
 """Where this one is violated, no rule that asks for the account can be examined."""

@@ -174,12 +174,34 @@ async def _drains(bench: Bench) -> Examined:
     if bench.account.has_probe:
         difference = await bench.account.difference()
         if difference:
-            return violated(f"{BACKLOG:,} events after an outage: {difference.describe()}")
+            return violated(
+                f"{BACKLOG:,} events after an outage: {difference.describe()}",
+                fix="Look for what so many events exceed: a hash of too few bits, a queue, a cache or a table of fixed "
+                "size.",
+            )
     return holds(f"{BACKLOG:,} events were drained after an outage of an hour")
 
 
 def _ours(outcome: object) -> bool:
     return getattr(outcome, "phase", "") == "connect"
+
+
+async def _goes_on(bench: Bench) -> Examined:
+    earlier = list(bench.refusals)
+    taken = await bench.takes_ordinary()
+    # What was not answered in time may have been the machine's fault, unless it is so for good.
+    earlier = [refusal for refusal in earlier if refusal.answered or not taken]
+    if taken and not earlier:
+        return holds("200 to ordinary lists throughout the check")
+    rules = tuple(dict.fromkeys(one.rule_id for one in earlier))
+    where = f", first while {rules[0]} was examined" if rules else ""
+    more = f", then in {len(rules) - 1} more rules" if len(rules) > 1 else ""
+    end = "200 again at the check's end" if taken else "still so at the check's end"
+    return violated(
+        f"{(earlier or bench.refusals)[0].said} to a list of one ordinary event{where}{more}; {end}",
+        unrepeatable="It takes all that the check sent before.",
+        found=f"ordinary lists are not taken{where}",
+    )
 
 
 FAILURE = (
@@ -250,5 +272,29 @@ FAILURE = (
         example="limiter.exempt('/hook')",
         span=2 * HOUR,
         stage=3,
+    ),
+    Rule(
+        id="goes-on-taking-lists",
+        family="failure",
+        level="must",
+        title="Takes ordinary lists from the beginning of the check to its end",
+        requirement="Lists follow each other as long as events happen (vendor's webhook guide), and each that is "
+        "refused holds up all that follow.",
+        expected="200 to ordinary lists, whatever was sent before them",
+        rests_on=(
+            "acknowledges-after-full-list",
+            "keeps-late-events",
+            "takes-old-events",
+            "keeps-answering",
+            "recovers-from-bad-requests",
+            "drains-backlog",
+            "takes-right-credentials",
+        ),
+        examine=_goes_on,
+        fix="Look for what requests use up: a limit on their rate, a breaker that opens after errors, connections or "
+        "locks that are not given back.",
+        example="limiter.exempt('/hook')",
+        cannot_tell="Whether it would take them again after some time: only the sender's time is virtual.",
+        stage=4,
     ),
 )

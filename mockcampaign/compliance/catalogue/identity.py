@@ -6,9 +6,11 @@ from typing import Any
 
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.rule import Event, Examine, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.durations import format_duration
 from mockcampaign.events.fields import TYPES
 from mockcampaign.events.payload import SHOWING_TRACES
 from mockcampaign.model import EventType
+from mockcampaign.policy import DAY, HOUR
 
 _NO_ID = (
     "There is no event id: the guide's example shows every field, and none of them is one (vendor's webhook guide)."
@@ -25,7 +27,10 @@ _ELSEWHERE = {
 
 async def _kept(bench: Bench, lists: list[list[Event]], what: str) -> Examined:
     for events in lists:
-        await bench.must_deliver(events)
+        delivery = await bench.deliver(events, attempts=3)
+        if not delivery.accepted:
+            await bench.must_take_ordinary(f"a list was not taken: {delivery.describe()}")
+            return violated(f"{what}: {delivery.describe()}", *lists)
     difference = await bench.account.difference()
     if difference:
         return violated(f"{what}: {difference.describe()}", *lists)
@@ -41,6 +46,21 @@ async def _second_act(bench: Bench) -> Examined:
         [[first], *([{**first, "created": first["created"] + later * 1_000}] for later in (2, 25, 48))],
         f"more {bench.type}s of the same mail, 2, 25 and 48 seconds later",
     )
+
+
+async def _every_moment(bench: Bench) -> Examined:
+    await bench.must_process(1)
+    first = bench.event()
+    await bench.must_deliver([first])
+    for later in (1, HOUR, 12 * HOUR, DAY, 2 * DAY):
+        again = {**first, "created": first["created"] + later}
+        await bench.advance(max(0, again["created"] - bench.campaign.now))
+        await bench.must_deliver([again])
+        difference = await bench.account.difference()
+        if difference:
+            after = format_duration(later)
+            return violated(f"another {bench.type} of the same mail, exactly {after} later: {difference.describe()}")
+    return holds(f"more {bench.type}s of the same mail, exactly 1ms, 1h, 12h, 1d and 2d later: all kept")
 
 
 async def _same_moment(bench: Bench) -> Examined:
@@ -195,6 +215,21 @@ _KEPT = (
         "keeps-same-mail-same-moment",
     ),
     Rule(
+        id="keeps-every-moment",
+        family="identity",
+        level="must",
+        title="Keeps what is done again, be it a millisecond or whole days later",
+        requirement=_NO_ID,
+        expected="all kept: created is a moment in milliseconds since 1970, and neither a second nor a time of day",
+        needs=("probe",),
+        examine=_every_moment,
+        rests_on=("keeps-second-act", "keeps-created", "keeps-late-events", "takes-old-events"),
+        fix=f"{_FIX} A moment that is formatted needs its milliseconds, its date, and hours from 0 to 23.",
+        example='key = (event["mailId"], event["type"], event["created"], …)  # and not strftime("%I:%M:%S")',
+        span=3 * DAY - HOUR,
+        stage=1,
+    ),
+    Rule(
         id="keeps-clicks-on-two-links",
         family="identity",
         level="must",
@@ -245,7 +280,9 @@ async def _key(bench: Bench) -> Examined:
     collapsed: list[str] = []
     pairs = [(name, bench.event(), {name: _OTHER.get(name)}) for name in names if name != "created"]
     later = bench.event()
-    pairs.append(("created", later, {"created": later["created"] + 1}))
+    pairs.append(("created", later, {"created": later["created"] + 48_000}))
+    close = bench.event()
+    pairs.append(("the milliseconds of created", close, {"created": close["created"] + 1}))
     number = bench.random.randrange(10**8)
     for name, small in (("recipientId", f"kd-{number}"), ("browser", "lynx 2.8")):
         if name in names:
@@ -253,14 +290,15 @@ async def _key(bench: Bench) -> Examined:
     for name, first, change in pairs:
         second = first | change
         await bench.must_deliver([first])
-        await bench.must_deliver([second])
+        if not (delivery := await bench.deliver([second], attempts=3)).accepted:
+            await bench.must_take_ordinary(f"a second event was not taken: {delivery.describe()}")
         if await bench.account.difference_of([first, second]):
             collapsed.append(name)
     if not collapsed:
         return holds(f"of two events that differ in one of {len(names)} fields, if only in case, both were kept")
     real = _real_events(bench)
     for event in real:
-        await bench.must_deliver([event])
+        await bench.deliver([event], attempts=3)
     difference = await bench.account.difference_of(real)
     lost = len(difference.missing) + len(difference.altered) + difference.missing_count
     keys = [name for name in names if name not in collapsed]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mockcampaign.compliance.bench import Bench
+import msgspec
+
+from mockcampaign.compliance import oddities
+from mockcampaign.compliance.bench import Bench, Delivery
+from mockcampaign.compliance.oddities import Oddity
 from mockcampaign.compliance.rule import Examined, NotExercised, Rule, holds, violated
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 
@@ -23,6 +27,7 @@ async def _taken_again(bench: Bench) -> Examined:
         delivery = await bench.deliver(known, attempts=3)
     if not delivery.accepted:
         said = f"{delivery.last.describe()} to a list that came again after its answer was lost"
+        await bench.must_take_ordinary(said)
         return violated(said, known, known)
     known, newer = bench.events(4), bench.events(2)
     with bench.fault("lost-ack", times=1):
@@ -33,8 +38,18 @@ async def _taken_again(bench: Bench) -> Examined:
         delivery = await bench.proceed(attempts=2)
     if not delivery.accepted:
         said = f"{delivery.last.describe()} to a list of 4 that came again with 2 newer events, as its answer was lost"
+        await bench.must_take_ordinary(said)
         return violated(said, known, [*known, *newer])
     return holds("200 to lists that came again after their answers were lost, as they were and with newer events")
+
+
+async def _refused(bench: Bench, delivery: Delivery, what: str) -> Examined:
+    """What is to be said of a list that is not taken when it comes again, for that and for no other reason."""
+    await bench.must_take_ordinary(f"the list was not taken when it came again: {delivery.describe()}")
+    return violated(
+        f"{delivery.describe()} to {what}: it comes every 10 seconds for three days, and holds up all that follows",
+        fix="Answer 200 to what is known already, be it all of a list or some of its events, and store the rest.",
+    )
 
 
 async def _compared(bench: Bench, how: str) -> Examined:
@@ -49,7 +64,7 @@ async def _again(bench: Bench, kind: str, how: str, **options: Any) -> Examined:
     with bench.fault(kind, times=1, **options):
         delivery = await bench.deliver(bench.events(5), attempts=3)
     if not delivery.accepted:
-        raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
+        return await _refused(bench, delivery, how.replace("came again", "that came again"))
     return await _compared(bench, how)
 
 
@@ -79,7 +94,7 @@ async def _after(bench: Bench, duration: int, how: str) -> Examined:
     await bench.must_deliver(bench.events(3), number=1)  # newer ones, so that the old can be seen to be old
     delivery = await bench.proceed()
     if not delivery.accepted:
-        raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
+        return await _refused(bench, delivery, f"a list of 5 that came again {how} after its answer was lost")
     return await _compared(bench, f"a list of 5 came again {how} after its answer was lost")
 
 
@@ -100,7 +115,7 @@ async def _after_many(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(1_500), number=1)
     delivery = await bench.proceed()
     if not delivery.accepted:
-        raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
+        return await _refused(bench, delivery, "a list of 5 that came again after 1,500 other events")
     difference = await bench.account.difference_of(events)
     if difference:
         return violated(f"a list of 5 came again after 1,500 other events: {difference.describe()}")
@@ -120,7 +135,8 @@ async def _reformed(bench: Bench) -> Examined:
         bench.emit(bench.events(2))
         delivery = await bench.proceed()
     if not delivery.accepted:
-        raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
+        what = "a list of 6 that came again less 2 expired events and with 2 newer ones"
+        return await _refused(bench, delivery, what)
     found = await _compared(bench, "a list of 6 came again less 2 expired events and with 2 newer ones")
     if not found.holds:
         return found
@@ -128,6 +144,43 @@ async def _reformed(bench: Bench) -> Examined:
         await bench.must_deliver(bench.events(5))
     overlapping = await _compared(bench, "a list began with 2 events of the list before")
     return overlapping if not overlapping.holds else found
+
+
+_ODD = (
+    *(oddities.absent_fields, oddities.null_fields, oddities.unknown_fields, oddities.unknown_names),
+    *(oddities.large_ids, oddities.recipient_ids, oddities.addresses, oddities.texts),
+)
+
+
+async def _odd(bench: Bench) -> Examined:
+    await bench.must_process(5)
+    taken = 0
+    for make in _ODD:
+        odd = make(bench.type)
+        doubled = await _doubled(bench, odd)
+        taken += doubled is not None
+        if doubled:
+            # Alone, where that shows it as well.
+            for oddity in odd:
+                alone = await _doubled(bench, [oddity])
+                if alone:
+                    return violated(f"an event with {oddity.describe()} came again after its answer was lost: {alone}")
+            return violated(f"a list of {len(odd)} odd events came again after its answer was lost: {doubled}")
+    if not taken:
+        raise NotExercised("no list of odd events was taken when it came again")
+    return holds("odd events came again after their answer was lost: none was processed twice")
+
+
+async def _doubled(bench: Bench, odd: list[Oddity]) -> str | None:
+    """Of events that came again, what is there more often than they were sent. None where they are not taken."""
+    events = [oddity.applied(bench.event()) for oddity in odd]
+    with bench.fault("lost-ack", times=1):
+        delivery = await bench.deliver(events, attempts=3)
+    if not delivery.accepted:
+        return None
+    # What is missing or altered would be so without their coming again.
+    surplus = msgspec.structs.replace(await bench.account.difference_of(events), missing=(), altered=())
+    return surplus.describe() if surplus else ""
 
 
 async def _concurrent(bench: Bench) -> Examined:
@@ -149,7 +202,8 @@ async def _at_the_end(bench: Bench) -> Examined:
     if not delivery.outcomes:
         raise NotExercised("the list could not be sent at the beginning")
     if not delivery.accepted:
-        raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
+        what = "a list of 5 whose answer was lost at the beginning of the check, and that came again at its end"
+        return await _refused(bench, delivery, what)
     difference = await bench.account.difference()
     if difference:
         return violated(
@@ -216,6 +270,21 @@ REDELIVERY = (
         example=_EXAMPLE,
     ),
     Rule(
+        id="once-whatever-they-hold",
+        family="redelivery",
+        level="must",
+        title="Processes events once that come again, also where a field is odd, null or absent",
+        requirement=f"{_AGAIN} What events may hold besides what the guide shows is assumed.",
+        expected="each event processed once, whatever is in it",
+        needs=("probe events",),
+        rests_on=("processes-every-event", "once-after-lost-answer"),
+        relies_on=("list", "retry", "fields"),
+        examine=_odd,
+        fix="Let the key be one value that is never null, such as a hash of the whole event: in a unique index of "
+        "columns, no null equals another.",
+        example="UNIQUE NULLS NOT DISTINCT (mail_id, type, created, device)  -- or a hash of all",
+    ),
+    Rule(
         id="once-when-concurrent",
         family="redelivery",
         level="must",
@@ -223,7 +292,7 @@ REDELIVERY = (
         requirement=f"{_AGAIN} A sender that gave up waiting sends again while the consumer still works.",
         expected="each event processed once",
         needs=("probe",),
-        rests_on=("takes-new-connection", "once-after-lost-answer"),
+        rests_on=("processes-every-event", "takes-new-connection", "once-after-lost-answer"),
         relies_on=("list", "retry", "time-out"),
         examine=_concurrent,
         fix="Let the database decide: a unique key and an insert that may do nothing, not a look before the insert.",
@@ -251,7 +320,7 @@ REDELIVERY = (
         requirement=_AGAIN,
         expected="each event processed once",
         needs=("probe",),
-        rests_on=("once-after-lost-answer",),
+        rests_on=("once-after-lost-answer", "keeps-late-events"),
         examine=_after_an_hour,
         fix="Remember what was processed for at least three days.",
         example="DELETE FROM keys WHERE seen < now() - interval '4 days'",

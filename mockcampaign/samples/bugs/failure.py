@@ -92,6 +92,22 @@ class StaysBusyAfterGarbage(Consumer):
         return events
 
 
+class BansAfterALongBody(Consumer):
+    """Bans who sends far too much, as firewalls do, for longer than the reason lasts."""
+
+    body_bytes_max = 10_000_000
+    banned = False
+
+    async def read(self, request: Request) -> bytes:
+        if self.banned:
+            raise HTTPException(403, "banned")
+        body = await super().read(request)
+        if len(body) > self.body_bytes_max:
+            self.banned = True
+            raise HTTPException(413, "too long")
+        return body
+
+
 class FillsABuffer(Consumer):
     """Collects a mailing's events until a job has summed them up, and has room for so many."""
 
@@ -184,6 +200,9 @@ class _InMemory(Store):
 
 
 BUGS: Mapping[str, Bug] = {
+    "bans-after-a-long-body": Bug(
+        "refuses all that comes from an address once a body from there was far too long", BansAfterALongBody
+    ),
     "fails-after-storing": Bug(
         "stores a list, then answers 500 the first time, and stores it again when it comes again", FailsAfterStoring
     ),

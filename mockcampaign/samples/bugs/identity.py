@@ -54,6 +54,11 @@ def _day(event: Event) -> Any:
     return created // 86_400_000 if isinstance(created, int) else created
 
 
+def _time_of_day(event: Event) -> Any:
+    created = event.get("created")
+    return created % 86_400_000 if isinstance(created, int) else created
+
+
 BUGS: Mapping[str, Bug] = {
     "keys-on-mail-id": Bug("takes mailId for an event id, and drops a second open of the same mail", keyed("mailId")),
     "keys-on-mail-id-and-type": Bug(
@@ -77,6 +82,10 @@ BUGS: Mapping[str, Bug] = {
     ),
     "keys-on-recipient-and-day": Bug(
         "counts unique opens: one for each recipient, mailing and day", keyed("recipientId", "mailingId", "type", _day)
+    ),
+    "keys-on-time-of-day": Bug(
+        "compares times of day, and drops what comes at the same time of another day",
+        keyed(lambda event: event | {"created": _time_of_day(event)}),
     ),
     "keys-without-type": Bug(
         "compares all that opens and clicks have in common, and drops a click in the millisecond of its open",

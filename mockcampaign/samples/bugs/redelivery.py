@@ -219,8 +219,25 @@ class ForgetsWhatItIsDoing(CountsRepeats):
         self.working -= new.keys()
 
 
+class HasNullInItsKey(Consumer):
+    """Has a unique index of columns, in which no null equals another, as SQL has it."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.nulls = 0
+
+    def key(self, event: Event) -> bytes:
+        if all(event.get(name) is not None for name in ("device", "operatingSystem", "browser")):
+            return super().key(event)
+        self.nulls += 1
+        return super().key(event) + b" %d" % self.nulls
+
+
 BUGS: Mapping[str, Bug] = {
     "refuses-repeats": Bug("answers 409 Conflict to a list in which it knows every event", RefusesRepeats),
+    "has-null-in-its-key": Bug(
+        "has a unique index of columns that may be null, and no null equals another", HasNullInItsKey
+    ),
     "counts-repeats": Bug("stores whatever comes, so that every repetition counts", CountsRepeats),
     "recognises-bodies": Bug(
         "knows a repetition by the list's hash, and not where events come again in another list",
