@@ -180,6 +180,11 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         ([200, 200, 200], [1, 2]),
         ([200, 409, 200], [1, 2]),
     ),
+    "has-null-in-its-key": (
+        seen([event(1)], [event(1)], [without("device", 2)], [without("device", 2)]),
+        ([200] * 4, [1, 2]),
+        ([200] * 4, [1, 2, 2]),
+    ),
     "counts-repeats": (seen([event(1)], [event(1)]), ([200, 200], [1]), ([200, 200], [1, 1])),
     "recognises-bodies": (
         seen([event(1), event(2)], [event(1), event(2)], [event(2)]),
@@ -250,6 +255,11 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
     ),
     "keys-on-recipient-and-day": (
         seen([event(1, created=0), event(1, created=DAY - 1), event(1, created=DAY)]),
+        ([200], [1, 1, 1]),
+        ([200], [1, 1]),
+    ),
+    "keys-on-time-of-day": (
+        seen([event(1, created=0), event(1, created=DAY), event(1, created=DAY + 1)]),
         ([200], [1, 1, 1]),
         ([200], [1, 1]),
     ),
@@ -330,6 +340,14 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         lambda consumer: (consumer.post(event(1)), consumer.send(body=b"[").status, consumer.post(event(2))),
         (200, 400, 200),
         (200, 400, 503),
+    ),
+    "bans-after-a-long-body": (
+        lambda consumer: (
+            *(consumer.send(body=b" " * size + b"[]").status for size in (1_000_000, 10_000_000)),
+            consumer.post(event(1)),
+        ),
+        (200, 200, 200),
+        (200, 413, 403),
     ),
     "fills-a-buffer": (
         statuses(*[[event(number, mailingId=1) for number in range(51)]] * 3, [event(mailingId=2)]),

@@ -7,11 +7,20 @@ from mockcampaign.compliance.own import body_of
 from mockcampaign.compliance.rule import Examined, violated
 from mockcampaign.compliance.shell import curl
 from mockcampaign.errors import CouldNotTellError
+from mockcampaign.model import Outcome, Responded
 
 _CATCH = (
     "Catch whatever reading and parsing a body may throw, and answer 400: what nobody catches ends the process. Bound "
     "how deep a body may be nested before anything walks down into it."
 )
+
+
+_THROTTLES = "Do not limit the rate of a sender that has one connection and waits for each answer."
+
+
+def throttled(outcome: Outcome) -> str | None:
+    """How to mend it, where the consumer says that it is the rate of the requests and not what is in them."""
+    return _THROTTLES if isinstance(outcome, Responded) and outcome.status == 429 else None
 
 
 async def aftermath(bench: Bench, before: str, command: str | None = None) -> Examined | None:
@@ -30,4 +39,5 @@ async def aftermath(bench: Bench, before: str, command: str | None = None) -> Ex
         return violated(f"{found} ({gone})", curl=commands, found=found, fix=_CATCH)
     if delivery.accepted:
         return None
-    return violated(f"{before}, and then {delivery.describe()} to an ordinary list", curl=commands)
+    said = f"{before}, and then {delivery.describe()} to an ordinary list"
+    return violated(said, curl=commands, fix=throttled(delivery.last))

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 
 from mockcampaign.compliance import oddities
-from mockcampaign.compliance.aftermath import aftermath
+from mockcampaign.compliance.aftermath import aftermath, throttled
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.own import body_of
 from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
@@ -123,7 +123,8 @@ async def _recovers(bench: Bench) -> Examined:
     with bench.fault("timeout", times=2):
         delivery = await bench.deliver(bench.events(2), attempts=5)
     if not delivery.accepted:
-        return violated(f"{delivery.describe()} to a list that the sender gave up waiting for twice")
+        said = f"{delivery.describe()} to a list that the sender gave up waiting for twice"
+        return violated(said, fix=throttled(delivery.last))
     if bench.account.has_probe:
         difference = await bench.account.difference()
         if difference.missing or difference.missing_count:
@@ -148,7 +149,8 @@ async def _keeps_answering(bench: Bench) -> Examined:
     for number in range(1, REQUESTS + 1):
         delivery = await bench.deliver(bench.events(1), attempts=2)
         if not delivery.accepted:
-            return violated(f"{delivery.describe()} to request {number} of {REQUESTS}")
+            said = f"{delivery.describe()} to request {number} of {REQUESTS}"
+            return violated(said, fix=throttled(delivery.last))
         await asyncio.sleep(0)
     return holds(f"200 to each of {REQUESTS} lists of one mailing")
 
