@@ -61,6 +61,10 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     """The same under other assumptions about the sender, by what is assumed."""
 
 
+_ORDER = [rule.id for rule in sorted(CATALOGUE, key=lambda rule: rule.stage)]
+"""Of all rules, as they are examined."""
+
+
 def select(settings: Settings) -> list[Rule]:
     """The rules to examine, in their order. Raises `InvalidInputError` for a name that is none."""
     names = [rule.id for rule in CATALOGUE] + list(FAMILIES)
@@ -242,7 +246,7 @@ class Examiner:
         )
 
     def _bench_of(self, rule: Rule) -> Bench:
-        slot = [known.id for known in CATALOGUE].index(rule.id)
+        slot = _ORDER.index(rule.id)
         # What begins before all others is older than all of theirs, too.
         ago = RECENT + SLOT if rule.prepare is not None else rule.span or RECENT - slot * SLOT
         start = self._settings.now - ago
