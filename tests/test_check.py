@@ -548,7 +548,18 @@ def test_a_check_makes_the_folder_for_its_scenarios_and_writes_nothing_else(
     with served(consumer_app("keys-on-mail-id")) as base:
         probe = ("--probe", f"{base}/processed")
         process = subprocess.run(
-            [sys.executable, "-m", "mockcampaign", "check", f"{base}/hook", *probe, *rules, "--scenarios", str(folder)],
+            [
+                sys.executable,
+                "-m",
+                "mockcampaign",
+                "check",
+                f"{base}/hook",
+                *probe,
+                *rules,
+                "--scenarios",
+                "not/there",
+                "-v",
+            ],
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -556,6 +567,7 @@ def test_a_check_makes_the_folder_for_its_scenarios_and_writes_nothing_else(
     assert (process.returncode, process.stderr) == (1, "")
     assert [path.name for path in tmp_path.iterdir()] == ["not"]
     assert [path.name for path in folder.iterdir()] == ["keeps-second-act.scenario.yaml"]
+    assert str(Path("not", "there", "keeps-second-act.scenario.yaml")) in process.stdout
 
 
 def test_a_folder_for_scenarios_that_cannot_be_made_is_refused_before_anything_is_sent(tmp_path: Path) -> None:

@@ -228,7 +228,8 @@ def check(
     examiner.not_reached()
     result = check_result(examiner.examinations, url, settings, came_to)
     with shielded():
-        print_lines(check_lines(result, verbosity=verbose - quiet, explain=explain, width=columns()), color)
+        lines = check_lines(result, verbosity=verbose - quiet, explain=explain, width=columns(), folder=scenarios)
+        print_lines(lines, color)
     print_lines(headline_lines(result, examiner.milliseconds), color)
     reported(result, outputs)
     if scenarios is not None:
@@ -246,9 +247,11 @@ def _make_folder(folder: Path) -> None:
 
 def _write_scenarios(result: RunResult, folder: Path) -> None:
     """Raises `InvalidInputError` where one cannot be written."""
+    from mockcampaign.report.checks import scenario_file
+
     for finding in result.rules:
         if finding.reproduce is not None and finding.reproduce.scenario is not None:
-            path = folder / f"{finding.id}.scenario.yaml"
+            path = scenario_file(folder, finding)
             try:
                 path.write_text(finding.reproduce.scenario, encoding="utf-8")
             except OSError as error:

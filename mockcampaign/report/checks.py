@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from mockcampaign.compliance.rules import NOT_REACHED, Finding, Reproduce
 from mockcampaign.report.columns import PLAIN, Styled
@@ -19,9 +20,15 @@ WIDTH = 110
 
 
 def check_lines(
-    result: RunResult, *, verbosity: int = 0, explain: bool = False, width: int | None = None
+    result: RunResult,
+    *,
+    verbosity: int = 0,
+    explain: bool = False,
+    width: int | None = None,
+    folder: Path | None = None,
 ) -> Iterator[list[Styled]]:
-    """The whole report. Verbosity -1: only what is wrong; 1: every rule with what was seen."""
+    """The whole report. Verbosity -1: only what is wrong; 1: every rule with what was seen. `folder` has the scenarios
+    that show violations, where they are written."""
     width = WIDTH if width is None else min(width, WIDTH)
     scenarios = {scenario.name: scenario for scenario in result.scenarios}
     families: dict[str, list[Finding]] = {}
@@ -38,7 +45,9 @@ def check_lines(
         for finding, following in zip(findings, [*findings[1:], None], strict=True):
             # What holds for several in a row is said after the last of them.
             more = following is not None and following.reason == finding.reason
-            yield from _finding_lines(finding, scenarios.get(finding.id), verbosity, explain, width, more=more)
+            yield from _finding_lines(
+                finding, scenarios.get(finding.id), verbosity, explain, width, more=more, folder=folder
+            )
     for reason, findings in unreached.items():
         if verbosity >= 0 or _wrong(findings[0]):
             yield [("  ", PLAIN), MARKS[shown_as(findings[0])], (f" {counted(len(findings), 'rule')}", STRONG)]
@@ -74,7 +83,14 @@ def _wrong(finding: Finding) -> bool:
 
 
 def _finding_lines(
-    finding: Finding, scenario: ScenarioResult | None, verbosity: int, explain: bool, width: int, *, more: bool
+    finding: Finding,
+    scenario: ScenarioResult | None,
+    verbosity: int,
+    explain: bool,
+    width: int,
+    *,
+    more: bool,
+    folder: Path | None,
 ) -> Iterator[list[Styled]]:
     wrong = _wrong(finding)
     if verbosity < 0 and not wrong:
@@ -101,16 +117,21 @@ def _finding_lines(
     if finding.fix:
         yield from _wrapped("fix", finding.fix, width)
     if finding.reproduce is not None and (explain or verbosity > 0):
-        yield from _reproduce_lines(finding.reproduce, width)
+        yield from _reproduce_lines(
+            finding.reproduce, width, None if folder is None else scenario_file(folder, finding)
+        )
     if explain:
         yield from _wrapped("relies on", "; ".join(finding.relies_on), width)
-        if finding.cannot_tell:
-            yield from _wrapped("no proof", finding.cannot_tell, width)
     if explain and scenario is not None:
         yield from timeline_lines(scenario, None)
 
 
-def _reproduce_lines(reproduce: Reproduce, width: int) -> Iterator[list[Styled]]:
+def scenario_file(folder: Path, finding: Finding) -> Path:
+    """Where in the folder the scenario is that shows a violation."""
+    return folder / f"{finding.id}.scenario.yaml"
+
+
+def _reproduce_lines(reproduce: Reproduce, width: int, file: Path | None) -> Iterator[list[Styled]]:
     """The commands as they are to be given, or why there are none; and where the scenario is, or why nowhere."""
     if reproduce.without_curl is not None and reproduce.without_curl == reproduce.without_scenario:
         yield from _wrapped("see it", f"Neither with curl nor by a scenario. {reproduce.without_curl}", width)
@@ -124,7 +145,7 @@ def _reproduce_lines(reproduce: Reproduce, width: int) -> Iterator[list[Styled]]
     else:
         for index, command in enumerate(reproduce.curl.split("\n")):
             yield [(f"         {'' if index else 'see it':<10}", FAINT), (printable(command), PLAIN)]
-    said = "--scenarios FOLDER writes one that fails for this alone"
+    said = "--scenarios FOLDER writes one that fails for this alone" if file is None else str(file)
     if reproduce.scenario is None:
         said = f"None. {reproduce.without_scenario}"
     yield from _wrapped("scenario", said, width)
