@@ -206,8 +206,8 @@ ACKNOWLEDGE = (
         expected="every acknowledged event in the account",
         needs=("probe",),
         examine=_stores_first,
-        fix="Commit first, answer then. If the work is done later, write the list to a durable queue first, and tell the "
-        "check by --settle how long the account may lag behind.",
+        fix="Commit first, answer then. If the work is done later, write the list to a durable queue first, and tell "
+        "the check by --settle how long the account may lag behind.",
         example="database.commit(); return Response(status_code=200)",
         cannot_tell="Whether what is stored survives a crash; with --settle, whether it was stored before the answer.",
     ),
