@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import ipaddress
 import json
 import os
@@ -34,7 +35,8 @@ from mockcampaign.report.checks import check_lines
 from mockcampaign.report.results import RunResult, exit_status, to_json
 from mockcampaign.samples.bugs.batch import SharesItsList
 from mockcampaign.samples.bugs.bug import Bug
-from mockcampaign.samples.bugs.payload import field, limited
+from mockcampaign.samples.bugs.payload import field, keeping, limited
+from mockcampaign.samples.bugs.payload import refusing as refusing_events
 from mockcampaign.samples.consumer import BUGS, application, consumer_app
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Store
@@ -386,6 +388,33 @@ def test_an_address_in_another_spelling_is_the_same(monkeypatch: pytest.MonkeyPa
     cut = Bug("", field("remoteAddress", lambda address: address.removesuffix("1")))
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "cut", cut)
     assert outcomes(checked(consumer_app("cut"), rules=("takes-ipv6",), seed=3)) == {"takes-ipv6": "fail"}
+
+
+def test_an_account_may_tell_moments_as_date_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dated(divisor: int) -> type[Consumer]:
+        def kept(event: dict[str, Any]) -> dict[str, Any]:
+            at = datetime.datetime.fromtimestamp(event["created"] // divisor * divisor / 1_000, datetime.UTC)
+            return event | {"created": at.isoformat()}
+
+        return keeping(kept)
+
+    for divisor, told in ((1, {"pass"}), (1_000, {"pass", "fail"})):
+        monkeypatch.setitem(cast(dict[str, Bug], BUGS), "dated", Bug("", dated(divisor)))
+        result = checked(consumer_app("dated"), rules=("keeps-created", "keeps-fields", "keeps-late-events"))
+        assert set(outcomes(result).values()) == told
+
+
+@pytest.mark.parametrize("events", ["[].{payload: @}", "[].{mail_id: mailId, created: created}", "[].{mailId: id}"])
+def test_an_account_that_does_not_tell_mails_is_no_violation_but_asked_for_them(events: str) -> None:
+    with pytest.raises(CouldNotTellError, match=r"^probe: none of 1 element has a mailId, by which .*--probe-events"):
+        checked(consumer_app(), probe=Probe(url=EVENTS.url, events=events))
+
+
+def test_who_names_the_client_may_refuse_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = Bug("", refusing_events(lambda event: event.get("clientId") != 4_711))
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "mine", mine)
+    result = checked(consumer_app("mine"), rules=("payload", "poison"), client_id=4_711, examples=5)
+    assert set(outcomes(result).values()) == {"pass"}
 
 
 # The command line

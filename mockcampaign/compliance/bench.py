@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from mockcampaign.compliance.account import AccountSource
 from mockcampaign.compliance.allowance import Allowance
 from mockcampaign.compliance.commands import parsed, printed
 from mockcampaign.compliance.history import History
+from mockcampaign.compliance.oddities import Oddity
 from mockcampaign.compliance.own import SETTLE_POLL, OwnAccount, body_of
 from mockcampaign.compliance.rule import Event, NotExercised
 from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Lengths, Settings, Variation
@@ -234,6 +235,11 @@ class Bench:
             "linkId": self.mailing_id + 2,
         }
         return {name: changes.get(name, known[name]) for name in TYPES[kind]}
+
+    def odd(self, make: Callable[[EventType], list[Oddity]]) -> list[Oddity]:
+        """Of one kind, those that are to be sent. Who names the client may have a consumer that takes no other's."""
+        named = self.settings.client_id is not None
+        return [oddity for oddity in make(self.type) if not (named and oddity.field == "clientId")]
 
     def mail_id(self) -> str:
         """A new one, in the shape of the guide's example."""

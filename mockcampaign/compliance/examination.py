@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from mockcampaign.compliance.account import AccountSource
+from mockcampaign.compliance.account import AccountSource, Found
 from mockcampaign.compliance.allowance import Allowance
 from mockcampaign.compliance.baseline import essence
 from mockcampaign.compliance.bench import Bench, Refusal
 from mockcampaign.compliance.catalogue import ACCOUNT, BASICS, CATALOGUE, FAMILIES, LASTING
-from mockcampaign.compliance.probe import events_in
+from mockcampaign.compliance.probe import events_in, shown
 from mockcampaign.compliance.reproduce import reproduce
 from mockcampaign.compliance.rule import BEHAVIOURS, NEEDS, Event, Examined, Need, NotExercised, Rule
 from mockcampaign.compliance.rules import NOT_REACHED, Finding, Judgement
@@ -31,6 +31,7 @@ from mockcampaign.policy import HOUR, MINUTE
 from mockcampaign.transport import Transport
 from mockcampaign.transport.faults import NewConnection
 from mockcampaign.transport.wall import Stopwatch
+from mockcampaign.words import counted
 
 SLOT = 6 * MINUTE
 """Virtual milliseconds from one rule's start to the next one's: no rule's events are older than those before."""
@@ -190,9 +191,21 @@ class Examiner:
             return
         finally:
             self._besides += sums(bench.campaign.journal.entries)
+        if delivery.accepted and not held:
+            self._ask_for_mails(await self._source.ask())
         if held:
-            shown = {name for name in self._shown_fields if held[0].get(name) == event.get(name)}
-            self._shown_fields = frozenset(shown | {"mailId"})
+            as_sent = {name for name in self._shown_fields if held[0].get(name) == event.get(name)}
+            self._shown_fields = frozenset(as_sent | {"mailId"})
+
+    def _ask_for_mails(self, found: Found) -> None:
+        """Raises `CouldNotTellError` where an account has elements, and none of them tells its mail."""
+        rows = [] if isinstance(found, int) else events_in(found)
+        if rows and not any(isinstance(row.get("mailId"), str) for row in rows):
+            raise CouldNotTellError(
+                f"probe: none of {counted(len(rows), 'element')} has a mailId, by which this check knows its events; "
+                f"the first is {shown(rows[0])}: lead to the events by --probe-events, such as '[].event' or "
+                "'[].{mailId: mail_id, …}', or to their number by --probe-count"
+            )
 
     async def _prepare(self) -> None:
         """Let those rules begin that others are to come between."""

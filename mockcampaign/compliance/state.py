@@ -103,16 +103,16 @@ def _of(event: Mapping[str, Any], states: States) -> State | None:
 
 def _telling(state: State) -> dict[str, Any]:
     fields = state if isinstance(state, Mapping) else {"created": state}
-    found = {"created": _moment(fields.get("created")), "remoteAddress": fields.get("remoteAddress")}
+    found = {"created": moment(fields.get("created")), "remoteAddress": fields.get("remoteAddress")}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _moment(created: Any) -> int | None:
+def moment(created: Any) -> int | None:
     """Milliseconds since 1970, also of a date and time as text."""
     if isinstance(created, str):
         try:
-            moment = datetime.fromisoformat(created)
+            at = datetime.fromisoformat(created)
         except ValueError:
             return None
-        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
+        return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000)
     return created if isinstance(created, int) and not isinstance(created, bool) else None

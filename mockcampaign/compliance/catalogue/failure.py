@@ -98,7 +98,7 @@ def _provocations(bench: Bench) -> list[tuple[str, bytes]]:
         *(
             (f"60 good events and one with {oddity.describe()}", msgspec.json.encode(oddity.applied(event)))
             for make in _ODD
-            for oddity in make(bench.type)[:2]
+            for oddity in bench.odd(make)[:2]
         ),
         ("60 good events and one that is cut", msgspec.json.encode(event)[:-20]),
     ]

@@ -7,7 +7,7 @@ import msgspec
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.catalogue.identity import must_keep_clicks
 from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
-from mockcampaign.compliance.state import States, stale, tells_apart
+from mockcampaign.compliance.state import States, moment, stale, tells_apart
 from mockcampaign.model import EventType
 from mockcampaign.policy import MINUTE
 
@@ -148,7 +148,7 @@ async def _milliseconds(bench: Bench) -> Examined:
         if event["mailId"] not in held:
             raise NotExercised("the account does not hold what was acknowledged")
         kept = held[event["mailId"]]
-        if kept != event["created"]:
+        if moment(kept) != event["created"]:
             return violated(f"created {event['created']} became {msgspec.json.encode(kept).decode()}", [event])
     return holds("created is kept to the millisecond")
 
@@ -160,7 +160,7 @@ ORDER = (
         level="must",
         title="Keeps created to the millisecond",
         requirement="created is the moment of the act in milliseconds since 1970 (vendor's webhook guide).",
-        expected="the same number in the account",
+        expected="the same number in the account, or the same moment as date and time (ISO 8601)",
         needs=("probe events",),
         examine=_milliseconds,
         fix="Keep the number as it is, or in a type with milliseconds.",

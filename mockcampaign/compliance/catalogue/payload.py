@@ -60,7 +60,7 @@ async def _one_by_one(bench: Bench, odd: list[Oddity]) -> tuple[Oddity, Event, s
 
 async def _all_digested(bench: Bench, make: Oddities) -> tuple[Oddity, Event, str] | None:
     """The same, in one list where all goes well."""
-    odd = make(bench.type)
+    odd = bench.odd(make)
     for at in range(0, len(odd), BATCH_EVENTS_MAX):
         part = odd[at : at + BATCH_EVENTS_MAX]
         if await _digests(bench, [oddity.applied(bench.event()) for oddity in part]) is not None:
@@ -72,7 +72,7 @@ async def _all_digested(bench: Bench, make: Oddities) -> tuple[Oddity, Event, st
 
 def _table(make: Oddities) -> Examine:
     async def examine(bench: Bench) -> Examined:
-        odd = make(bench.type)
+        odd = bench.odd(make)
         if not odd:
             raise NotExercised(f"{bench.type} events have no such fields")
         await bench.must_deliver(bench.events(min(len(odd), BATCH_EVENTS_MAX)))
@@ -152,9 +152,10 @@ def _fresh(bench: Bench, drawn: list[Event]) -> list[Event]:
 
     How events of one mail, or of one moment, are told apart is for other rules to find out.
     """
+    own = ("mailId", "created") if bench.settings.client_id is None else ("mailId", "created", "clientId")
     return [
         {name: _clean(value) for name, value in event.items()}
-        | {name: plain[name] for name in ("mailId", "created")}
+        | {name: plain[name] for name in own}
         | ({"recipientId": plain["recipientId"]} if _ordinary(event.get("recipientId")) else {})
         for event, plain in zip(drawn, bench.events(len(drawn)), strict=True)
     ]

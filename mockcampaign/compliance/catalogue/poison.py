@@ -25,13 +25,12 @@ ATTEMPTS = 12
 
 def _candidates(bench: Bench) -> list[Oddity]:
     """One of each kind is enough to find what the consumer stumbles over."""
-    kind = bench.type
     makers = (
         *(oddities.absent_fields, oddities.null_fields, oddities.unknown_names, oddities.addresses),
         *(oddities.unknown_fields, oddities.large_ids, oddities.recipient_ids, oddities.texts),
         oddities.control_characters,
     )
-    return [oddity for make in makers for oddity in make(kind)]
+    return [oddity for make in makers for oddity in bench.odd(make)]
 
 
 async def _poison(bench: Bench) -> Oddity | None:

@@ -156,7 +156,7 @@ async def _odd(bench: Bench) -> Examined:
     await bench.must_process(5)
     taken = 0
     for make in _ODD:
-        odd = make(bench.type)
+        odd = bench.odd(make)
         doubled = await _doubled(bench, odd)
         taken += doubled is not None
         if doubled:
