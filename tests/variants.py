@@ -368,6 +368,11 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "keys-on-minute": keyed("mailId", "type", lambda event: event.get("created", 0) // 60_000),
     "keys-on-centiseconds": keyed(lambda event: event | {"created": event.get("created", 0) // 10}),
     "keys-on-twelve-hours": keyed(lambda event: event | {"created": event.get("created", 0) % (12 * HOUR)}),
+    "keys-on-beginning-of-mail-id": keyed("type", lambda event: str(event.get("mailId"))[:16], "created"),
+    "keys-on-end-of-mail-id": keyed("type", lambda event: str(event.get("mailId"))[-6:], "created"),
+    "keys-cut-at-64": keyed(
+        lambda event: "|".join(str(event.get(name)) for name in ("recipientId", "type", "mailId", "created"))[:64]
+    ),
     "keys-without-case": keyed(lambda event: json.dumps(event, sort_keys=True).casefold()),
     "keys-on-device": keyed("mailId", "type", "device"),
     "hash-of-16-bits": _hash(16),
@@ -481,6 +486,8 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
         ("keys-on-subscription", "keys-on-address", "keys-on-minute", "keys-on-device"), ("keeps-second-act",)
     ),
     **dict.fromkeys(("keys-on-centiseconds", "keys-on-twelve-hours"), ("keeps-every-moment",)),
+    **dict.fromkeys(("keys-on-beginning-of-mail-id", "keys-on-end-of-mail-id"), ("keeps-same-moment",)),
+    "keys-cut-at-64": ("keeps-every-moment",),
     "keys-without-case": ("keys-on-all-fields",),
     "keys-on-mail-created-recipient": ("keeps-same-mail-same-moment",),
     "keys-on-mailing-and-created": ("keeps-same-moment",),

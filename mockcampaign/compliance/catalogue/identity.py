@@ -25,6 +25,10 @@ _ELSEWHERE = {
 }
 
 
+_LONG = "maximiliane.von-der-ausfuehrlichen-benennung@customers.mail.example.com"
+_CUT = "Let no key be cut to the width of its column: hash what is longer."
+
+
 async def _kept(bench: Bench, lists: list[list[Event]], what: str) -> Examined:
     for events in lists:
         delivery = await bench.deliver(events, attempts=3)
@@ -60,6 +64,15 @@ async def _every_moment(bench: Bench) -> Examined:
         if difference:
             after = format_duration(later)
             return violated(f"another {bench.type} of the same mail, exactly {after} later: {difference.describe()}")
+    long = bench.event(recipientId=_LONG)
+    second = {**long, "created": long["created"] + 1}
+    taken = [(await bench.deliver([event], attempts=3)).accepted for event in (long, second)]
+    # Whether it takes such recipients at all is another rule's affair.
+    if all(taken) and not await bench.account.difference_of([long]):
+        difference = await bench.account.difference()
+        if difference:
+            said = f"two {bench.type}s of a mail in 2 milliseconds, by a recipient whose id has {len(_LONG)} characters"
+            return violated(f"{said}: {difference.describe()}", [long], [second], fix=_CUT)
     return holds(f"more {bench.type}s of the same mail, exactly 1ms, 1h, 12h, 1d and 2d later: all kept")
 
 
@@ -68,8 +81,16 @@ async def _same_moment(bench: Bench) -> Examined:
     first = bench.event()
     # From one address with equal devices, too: they may sit behind the same proxy.
     same = {name: first[name] for name in ("created", *_ELSEWHERE) if name in first}
-    second, third = bench.events(2, **same)
-    return await _kept(bench, [[first, second], [third]], "three recipients in the same millisecond")
+    second, third, fourth = bench.events(3, **same)
+    # What mailId is made of may be in any part of it: no part is enough, neither its beginning nor its end.
+    beginning, _, end = first["mailId"].rpartition("-")
+    third["mailId"] = f"{beginning}-{third['mailId'].rpartition('-')[2]}"
+    fourth["mailId"] = f"{fourth['mailId'].rpartition('-')[0]}-{end}"
+    return await _kept(
+        bench,
+        [[first, second], [third], [fourth]],
+        "four recipients in the same millisecond, some with similar mailIds",
+    )
 
 
 async def _same_mail_same_moment(bench: Bench) -> Examined:
