@@ -23,6 +23,12 @@ def throttled(outcome: Outcome) -> str | None:
     return _THROTTLES if isinstance(outcome, Responded) and outcome.status == 429 else None
 
 
+def died(before: str, reason: str, commands: str | None = None) -> Examined:
+    """The violation that nobody is there any more; `reason` says how one knows."""
+    found = f"{before}, and then nobody was there any more"
+    return violated(f"{found} ({reason})", curl=commands, found=found, fix=_CATCH)
+
+
 async def aftermath(bench: Bench, before: str, command: str | None = None) -> Examined | None:
     """The violation, if it is not taken any more; `before` says what came before it, and `command` sends that.
 
@@ -35,8 +41,7 @@ async def aftermath(bench: Bench, before: str, command: str | None = None) -> Ex
     try:
         delivery = await bench.deliver(events, attempts=3)
     except CouldNotTellError as gone:
-        found = f"{before}, and then nobody was there any more"
-        return violated(f"{found} ({gone})", curl=commands, found=found, fix=_CATCH)
+        return died(before, str(gone), commands)
     if delivery.accepted:
         return None
     said = f"{before}, and then {delivery.describe()} to an ordinary list"
