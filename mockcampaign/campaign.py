@@ -17,7 +17,7 @@ from mockcampaign.engine.journal import Verified
 from mockcampaign.engine.loop import Driver, Send, drive
 from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
-from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAnswer, NoAuthentication, TimedOut
+from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAnswer, NoAuthentication, Responded
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 from mockcampaign.transport.faults import FAULTS, OUTAGES, WireFault
 
@@ -384,12 +384,13 @@ class Campaign:
 
     def require_reached(self, url: str, outcome: Outcome) -> None:
         """Raises `ConsumerUnreachableError` where the first exchange with a consumer could not connect."""
-        failed = isinstance(outcome, NoAnswer | TimedOut) and outcome.phase in CONNECT_PHASES
-        if failed and url not in self._reached:
+        phase = None if isinstance(outcome, Responded) else outcome.phase
+        if phase in CONNECT_PHASES and url not in self._reached:
             reason = outcome.reason if isinstance(outcome, NoAnswer) else "no connection within the time-out"
+            there = phase == "tls"
             raise ConsumerUnreachableError(
                 f"consumer {url}: {reason} at the first attempt ({format_moment(self.now)}), and no outage was in "
-                "force: start the consumer, or wait for it with --wait-for-consumer 30s"
+                f"force{'' if there else ': start the consumer, or wait for it with --wait-for-consumer 30s'}"
             )
         self._reached.add(url)
 

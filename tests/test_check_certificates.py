@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from pytest_httpserver import HTTPServer
 
-from endpoints import AUTHORITY, until
+from endpoints import AUTHORITY, server_context, until
 from mockcampaign.check import check
+from mockcampaign.cli import cli
 from mockcampaign.compliance.settings import Settings
+from mockcampaign.errors import CouldNotTellError
 from mockcampaign.report.results import RunResult, exit_status
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import listen
@@ -89,3 +92,12 @@ def test_of_an_authority_that_the_check_was_given_it_passes_for_the_right_name_a
     AUTHORITY.cert_pem.write_to_path(tmp_path / "authority.pem")
     found = [checked(tmp_path, name, ca_file=tmp_path / "authority.pem") for name in ("localhost", "elsewhere.test")]
     assert [finding.outcome for result in found for finding in result.rules] == ["pass", "warn"]
+
+
+def test_what_to_do_about_a_certificate_that_lets_nobody_in_is_said() -> None:
+    with HTTPServer(ssl_context=server_context("localhost")) as server, pytest.raises(CouldNotTellError) as refused:
+        cli.main(["check", server.url_for("/hook"), "-q"], standalone_mode=False)
+    said = str(refused.value)
+    assert "the certificate is not issued by a trusted authority" in said
+    assert "start the consumer" not in said
+    assert said.endswith("--ca FILE trusts a CA of your own, and --insecure examines all else and names that hazard")

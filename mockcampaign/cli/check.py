@@ -221,6 +221,9 @@ def check(
         status = interrupted()
     except CouldNotTellError as error:
         if examiner is None or not examiner.examinations:
+            if "the certificate" in str(error):
+                mend = "--ca FILE trusts a CA of your own, and --insecure examines all else and names that hazard"
+                raise CouldNotTellError(f"{error}; {mend}") from None
             raise
         status = complain(error, COULD_NOT_TELL)
     if examiner is None or not examiner.examinations:
