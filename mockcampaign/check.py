@@ -25,7 +25,8 @@ from mockcampaign.compliance.allowance import Allowance
 from mockcampaign.compliance.baseline import essence, gone
 from mockcampaign.compliance.catalogue import CATALOGUE
 from mockcampaign.compliance.examination import Examination, Examiner
-from mockcampaign.compliance.rules import RULES, Finding
+from mockcampaign.compliance.rules import RULES, Finding, Reproduce
+from mockcampaign.compliance.rules import Rule as PassiveRule
 from mockcampaign.compliance.settings import Settings
 from mockcampaign.compliance.state import StateSource
 from mockcampaign.compliance.sweep import Swept, sweep
@@ -82,21 +83,20 @@ def check_result(
     examinations: list[Examination], url: str, settings: Settings, swept: Swept | None = None
 ) -> RunResult:
     """What the examinations came to, all together; `swept` is what a sweep came to."""
+    findings = {examination.rule.id: examination.finding for examination in examinations}
+    # What nobody asked for is not looked at.
+    judging = [rule for rule in RULES if rule.id in findings]
     scenarios = [
-        _scenario(part, url, settings, name)
+        _scenario(part, url, settings, name, judging)
         for examination in examinations
         for name, part in (("", examination), *examination.varied)
         if part.entries
     ]
-    findings = {examination.rule.id: examination.finding for examination in examinations}
     for scenario in scenarios:
-        for seen in scenario.rules[1:]:
-            known = findings.get(seen.id)
-            if (
-                known is not None
-                and seen.outcome in ("fail", "warn")
-                and WORST.index(seen.outcome) < WORST.index(known.outcome)
-            ):
+        examined, *others = scenario.rules
+        for seen in others:
+            known = findings[seen.id]
+            if seen.outcome in ("fail", "warn") and WORST.index(seen.outcome) < WORST.index(known.outcome):
                 findings[seen.id] = msgspec.structs.replace(
                     known,
                     known=seen.known,
@@ -104,9 +104,11 @@ def check_result(
                     found=seen.found,
                     actual=f"{scenario.name}: {seen.actual}",
                     evidence=seen.evidence,
+                    reason=None,
+                    fix=_FIXES[seen.id],
+                    reproduce=examined.reproduce or _shown_by(examined.id),
                 )
     rules = list(findings.values())
-    trouble = _trouble(rules, settings)
     whole = (
         run_result(scenarios)
         if scenarios
@@ -120,10 +122,12 @@ def check_result(
             scenarios=[],
         )
     )
+    deliveries = deliveries_of(_sent(examinations, whole.deliveries))
+    trouble = _trouble(rules, deliveries, settings)
     return msgspec.structs.replace(
         whole,
         compliant=whole.compliant and trouble is None,
-        deliveries=deliveries_of(_sent(examinations, whole.deliveries)),
+        deliveries=deliveries,
         rules=rules,
         seed=settings.seed,
         headline=headline(rules),
@@ -173,7 +177,16 @@ def headline(rules: list[Finding]) -> str:
     return "; ".join(parts)
 
 
-def _trouble(rules: list[Finding], settings: Settings) -> str | None:
+_FIXES = {rule.id: rule.fix for rule in CATALOGUE}
+
+
+def _shown_by(rule_id: str) -> Reproduce:
+    """Of what was seen while that rule was examined, which itself was kept."""
+    why = f"It was seen while {rule_id} was examined: `mockcampaign check` with --rules {rule_id} shows it again."
+    return Reproduce(without_curl=why, without_scenario=why)
+
+
+def _trouble(rules: list[Finding], deliveries: Deliveries, settings: Settings) -> str | None:
     outcomes = {finding.outcome for finding in rules}
     if not outcomes & {"pass", "fail", "warn"}:
         return "no rule was exercised"
@@ -183,6 +196,8 @@ def _trouble(rules: list[Finding], settings: Settings) -> str | None:
     open_musts = [finding.id for finding in rules if finding.level == "must" and finding.outcome == "not-exercised"]
     if settings.strict and open_musts:
         return f"--strict, and {counted(len(open_musts), 'must-rule')} not exercised, first {open_musts[0]}"
+    if not deliveries.delivered and "fail" not in outcomes:
+        return "nothing was delivered, so that nothing was shown"
     return None
 
 
@@ -194,11 +209,13 @@ def _seen(judged: Finding, settings: Settings) -> Finding:
     return msgspec.structs.replace(found, known=any(one.matches(found) for one in settings.known))
 
 
-def _scenario(examination: Examination, url: str, settings: Settings, varied: str) -> ScenarioResult:
+def _scenario(
+    examination: Examination, url: str, settings: Settings, varied: str, judging: list[PassiveRule]
+) -> ScenarioResult:
     assert examination.entries is not None
     finding = examination.finding
     # That a consumer gives no answer while the check itself kills it accuses nobody.
-    judging = () if "restart command" in examination.rule.needs else RULES
+    judging = [] if "restart command" in examination.rule.needs else judging
     seen = [_seen(rule.judge(examination.entries), settings) for rule in judging if rule.id != finding.id]
     return scenario_result(
         name=f"{finding.id}, {varied}" if varied else finding.id,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -120,6 +122,8 @@ class Examiner:
         self._prepared: dict[str, Bench] = {}
         self.allowance = Allowance(settings.events_max()) if allowance is None else allowance
         self._besides: Counter[str] = Counter()
+        self._at_rest = False
+        """Whether the account was seen to hold all that was sent so far."""
 
     @property
     def milliseconds(self) -> int:
@@ -129,10 +133,20 @@ class Examiner:
     async def run(self) -> None:
         """Examine all.
 
-        Raises `CouldNotTellError` where the consumer cannot be reached, or its account or end state not be read.
+        Raises `CouldNotTellError` where the consumer cannot be reached, or its account or end state not be read, also
+        where that takes all of the budget.
         """
-        await self._calibrate()
-        await self._prepare()
+        try:
+            async with asyncio.timeout(self._left()) as limit:
+                await self._calibrate()
+                await self._prepare()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise CouldNotTellError(
+                f"not even begun within the budget of {format_duration(self._settings.budget)} (--budget): the "
+                "consumer or its account never came to rest"
+            ) from None
         stopped: tuple[Judgement, str] | None = None
         for rule in self.rules:
             missing = self._missing(rule)
@@ -274,15 +288,16 @@ class Examiner:
         stopped: tuple[Judgement, str] | None = None
         try:
             async with asyncio.timeout(self._share(rule)) as limit:
-                await bench.account.begin()
+                await bench.account.begin(at_rest=self._at_rest)
                 examined = await rule.examine(bench)
         except NotExercised as error:
             outcome, reason = "not-exercised", str(error)
         except ConsumerUnreachableError as error:
-            if not self.examinations:
+            before = [examination.rule.id for examination in self.examinations if examination.entries is not None]
+            if not before:
                 raise
             reason = str(error)
-            stopped = "could-not-tell", f"{NOT_REACHED}: the consumer was gone after {self.examinations[-1].rule.id}"
+            stopped = "could-not-tell", f"{NOT_REACHED}: the consumer was gone after {before[-1]}"
         except CouldNotTellError as error:
             reason = str(error)
             if rule.id == BASICS:
@@ -292,13 +307,18 @@ class Examiner:
                 raise
             share = "" if self._left() <= 0 else "its share of "
             reason = f"not finished within {share}the budget of {format_duration(self._settings.budget)} (--budget)"
+        except asyncio.CancelledError:
+            self._add(rule, "could-not-tell", "interrupted while it was examined", None, bench)
+            raise
         except Exception as error:
             # Whatever it is, it is not the consumer's failure, and no reason to forget what is known so far.
-            reason = f"trouble of ours: {type(error).__name__}: {error}"
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            reason = f"trouble of ours: {type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
         if examined is not None:
             outcome = "pass" if examined.holds else "fail" if rule.level == "must" else "warn"
             if rule.id == BASICS and not examined.holds:
                 stopped = "not-exercised", f"{NOT_REACHED}: {BASICS} is violated, and all else rests on it"
+        self._at_rest = bench.account.left_at_rest(self._at_rest)
         self._add(rule, outcome, reason, examined, bench)
         return stopped
 
@@ -330,6 +350,7 @@ class Examiner:
             else None,
             reason=None if reason is None else self._masking.text(reason),
             fix=advice if wrong else None,
+            differences=self._differences(bench) if wrong and bench is not None else (),
             cannot_tell=rule.cannot_tell or None,
             relies_on=tuple(f"{BEHAVIOURS[name][0]}: {BEHAVIOURS[name][1]}" for name in rule.relies_on),
             reproduce=reproduce(bench, examined, rule)
@@ -344,6 +365,10 @@ class Examiner:
         examination = Examination(rule=rule, finding=finding, entries=entries, webhooks=webhooks, besides=besides)
         self.examinations.append(examination)
         self._told(examination)
+
+    def _differences(self, bench: Bench) -> tuple[str, ...]:
+        differed = bench.account.differed
+        return () if differed is None else tuple(map(self._masking.text, differed.lines()))
 
 
 def _attempts(entries: Sequence[Entry]) -> tuple[int, ...]:

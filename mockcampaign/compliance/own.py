@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,11 +16,15 @@ from mockcampaign.compliance.processed import Difference, difference
 from mockcampaign.compliance.rule import NEEDS, Event, NotExercised
 from mockcampaign.compliance.state import States, StateSource
 from mockcampaign.compliance.tally import tally
-from mockcampaign.engine.journal import Attempted, Happened, Probed
+from mockcampaign.engine.journal import Attempted, Happened, Probed, Requested
 from mockcampaign.transport.wall import pause
 
 SETTLE_POLL = 50
 """Milliseconds between two looks at an account that may still change."""
+
+AGREEING_PART = 20
+"""Where nothing differs of what came again, it need not stay so for as long as the account may take to settle, but for
+this part of it: what is stored twice is stored once before."""
 
 
 class _Sent(NamedTuple):
@@ -50,6 +54,8 @@ class OwnAccount:
         self._settle = settle
         self._mail_ids: set[str] = set()
         self._count_before: int | None = None
+        self.differed: Difference | None = None
+        """How it was not as it should be, when that was so last."""
         self._sent: dict[int, _Sent] = {}
         self._read = 0
         """Journal entries of which the events are in `_sent`."""
@@ -73,11 +79,31 @@ class OwnAccount:
         """Look for these in the account, too, though they were not sent as Campaign sends them."""
         self._mail_ids.update(event["mailId"] for event in events if isinstance(event.get("mailId"), str))
 
-    async def begin(self) -> None:
-        """Note how many events there were before, where the account is no more than a number."""
-        if self.source is not None and not self.source.tells_events:
-            found = await self.source.ask()
-            self._count_before = found if isinstance(found, int) else len(found)
+    async def begin(self, *, at_rest: bool) -> None:
+        """Note how many events there were before, where the account is no more than a number.
+
+        `at_rest` says that all that was sent before is in it; else that is waited for.
+        """
+        if self.source is None or self.source.tells_events:
+            return
+        count = await self._count(self.source)
+        waited = self._settle if at_rest else 0
+        while waited < self._settle:
+            await pause(SETTLE_POLL)
+            before, count = count, await self._count(self.source)
+            waited = waited + SETTLE_POLL if count == before else 0
+        self._count_before = count
+
+    @staticmethod
+    async def _count(source: AccountSource) -> int:
+        found = await source.ask()
+        return found if isinstance(found, int) else len(found)
+
+    def left_at_rest(self, before: bool) -> bool:
+        """Whether the account was looked at, and settled, after the last request; `before` where there is none."""
+        entries = reversed(self._campaign.journal.entries)
+        last = next((entry for entry in entries if isinstance(entry, Attempted | Requested | Probed)), None)
+        return before if last is None else isinstance(last, Probed)
 
     async def held(self) -> Found:
         """This rule's own events in the account, or how many came since the rule began.
@@ -114,7 +140,10 @@ class OwnAccount:
         return states
 
     async def events_held(self) -> list[Event]:
-        """The same, where only the events themselves will do."""
+        """This rule's own events in the account, once it is settled.
+
+        Raises `NotExercised` where it tells only their number.
+        """
         found = await self.settled(self.difference_now)
         held = found[1]
         if isinstance(held, int):
@@ -143,20 +172,31 @@ class OwnAccount:
 
         return (await self.settled(look))[0]
 
-    async def settled(self, look: Any) -> tuple[Difference, Found]:
-        """Look until nothing is missing or the account has been the same for as long as it may take to settle."""
+    async def settled(self, look: Callable[[], Awaitable[tuple[Difference, Found]]]) -> tuple[Difference, Found]:
+        """Look until nothing differs, or it has differed alike for as long as it may take to settle."""
         waited = 0
-        before: Found | None = None
+        before: Difference | None = None
         patience = self._settle
+        agreeing = patience // AGREEING_PART if self._came_again() else 0
         while True:
+            # By how it differs, and not by what is there: rows may hold what changes by itself, such as their age.
             found, held = await look()
-            if patience == 0 or (held == before and (not found or waited >= patience)):
+            if patience == 0 or (found == before and waited >= (patience if found else agreeing)):
                 break
-            waited = waited + SETTLE_POLL if held == before else 0
-            before = held
+            waited = waited + SETTLE_POLL if found == before else 0
+            before = found
             await pause(SETTLE_POLL)
         self._campaign.journal.append(self._probed(held))
+        if found:
+            self.differed = found
         return found, held
+
+    def _came_again(self) -> bool:
+        """Whether anything may have been sent more than once."""
+        return any(
+            isinstance(entry, Attempted) and (entry.faults or entry.first_number > 1 or entry.count > 1)
+            for entry in self._campaign.journal.entries
+        )
 
     def _probed(self, held: Found) -> Probed:
         if isinstance(held, int):

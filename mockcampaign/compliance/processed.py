@@ -16,6 +16,9 @@ from mockcampaign.compliance.probe import canonical
 from mockcampaign.compliance.tally import Tally
 from mockcampaign.engine.journal import Entry, Happened
 
+LINES_MAX = 100
+"""Events of a difference that are told one by one."""
+
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """How the consumer's account differs from what was delivered."""
@@ -53,15 +56,22 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         if self.surplus:
             parts.append(f"{len(self.surplus)} too many, first {_brief(self.surplus[0])}")
         if self.altered:
-            sent, held = (msgspec.json.decode(event) for event in self.altered[0])
-            fields = _differing_fields(*self.altered[0])
-            changes = ", ".join(f"{name} {_value(sent, name)} became {_value(held, name)}" for name in fields[:3])
-            parts.append(f"{len(self.altered)} altered, first: {changes}")
+            parts.append(f"{len(self.altered)} altered, first: {_changes(*self.altered[0], most=3)}")
         if self.missing_count:
             parts.append(f"{self.missing_count} missing")
         if self.surplus_count:
             parts.append(f"{self.surplus_count} too many")
         return "; ".join(parts)
+
+    def lines(self) -> tuple[str, ...]:
+        """Event by event, of as many as somebody may want to look at."""
+        told = [
+            *(f"missing: {_brief(event)}" for event in self.missing),
+            *(f"too many: {_brief(event)}" for event in self.surplus),
+            *(f"altered: {_brief(sent)}: {_changes(sent, held)}" for sent, held in self.altered),
+        ]
+        more = (f"… and {len(told) - LINES_MAX} more",) if len(told) > LINES_MAX else ()
+        return (*told[:LINES_MAX], *more)
 
 
 def sent_events(entries: Sequence[Entry]) -> dict[int, bytes]:
@@ -134,6 +144,13 @@ def _mail(event: bytes) -> Any:
 def _brief(event: bytes) -> str:
     fields = msgspec.json.decode(event)
     return " ".join(f"{name}={fields[name]}" for name in ("type", "mailId", "recipientId", "created") if name in fields)
+
+
+def _changes(sent: bytes, held: bytes, most: int | None = None) -> str:
+    """What the fields became; of no more than `most` of them."""
+    before, after = msgspec.json.decode(sent), msgspec.json.decode(held)
+    fields = _differing_fields(sent, held)[:most]
+    return ", ".join(f"{name} {_value(before, name)} became {_value(after, name)}" for name in fields)
 
 
 def _value(event: dict[str, Any], name: str) -> str:

@@ -62,6 +62,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     relies_on: tuple[str, ...] = ()
     """What the sender has to do for it to matter, and whether that is documented or assumed."""
     reproduce: Reproduce | None = None
+    differences: tuple[str, ...] = ()
+    """How the consumer's account differs from what was delivered, event by event."""
     swept: tuple[str, ...] = ()
     """What the rule came to where other things are assumed of the sender."""
 

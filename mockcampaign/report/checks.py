@@ -8,8 +8,18 @@ from pathlib import Path
 
 from mockcampaign.compliance.rules import NOT_REACHED, Finding, Reproduce
 from mockcampaign.report.columns import PLAIN, Styled
-from mockcampaign.report.results import RunResult, ScenarioResult, shown_as
-from mockcampaign.report.text import BAD, DOUBT, FAINT, GOOD, MARKS, STRONG, printable, timeline_lines
+from mockcampaign.report.results import RunResult, ScenarioResult, shown_as, verdict_of
+from mockcampaign.report.text import (
+    DOUBT,
+    FAINT,
+    GOOD,
+    MARKS,
+    STRONG,
+    VERDICTS,
+    and_modelled,
+    printable,
+    timeline_lines,
+)
 from mockcampaign.words import counted
 
 COMMANDS_MAX = 4_000
@@ -56,10 +66,7 @@ def check_lines(
 
 def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterator[list[Styled]]:
     """The last lines: the verdict in one sentence, and what was sent."""
-    failed = any(finding.outcome == "fail" and not finding.known for finding in result.rules)
-    style = BAD if failed or not (result.compliant or result.trouble) else DOUBT if result.trouble else GOOD
-    word = "NOT COMPLIANT" if style is BAD else "could not tell" if style is DOUBT else "compliant"
-    yield [(word, style), (f"  {result.headline}", STRONG)]
+    yield [VERDICTS[verdict_of(result)], (f"  {result.headline}", STRONG)]
     if result.trouble:
         yield [(f"  {printable(result.trouble)}", DOUBT)]
     for one in result.gone:
@@ -68,10 +75,9 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
         yield [(f"  swept: {printable(result.swept)}", PLAIN)]
     sums = result.deliveries
     took = "" if milliseconds is None else f" in {milliseconds / 1_000:.1f} s"
-    modelled = f" and {sums.modelled:,} modelled" if sums.modelled else ""
     yield [
         (
-            f"  {counted(sums.attempts, 'attempt')}{modelled}, "
+            f"  {counted(sums.attempts, 'attempt')}{and_modelled(sums)}, "
             f"{counted(sums.delivered, 'event')} delivered{took}, seed {result.seed}",
             FAINT,
         )
@@ -120,6 +126,9 @@ def _finding_lines(
         yield from _reproduce_lines(
             finding.reproduce, width, None if folder is None else scenario_file(folder, finding)
         )
+    if explain and len(finding.differences) > 1:  # of a single one, what was seen tells
+        for index, difference in enumerate(finding.differences):
+            yield from _wrapped("" if index else "differs", printable(difference), width)
     if explain:
         yield from _wrapped("relies on", "; ".join(finding.relies_on), width)
     if explain and scenario is not None:

@@ -24,7 +24,7 @@ from mockcampaign.engine.journal import Attempted, Began, WebhookChanged
 from mockcampaign.report.attempts import DETAILS, Attempts, Detail, attempts
 from mockcampaign.report.charts import Chart, chart, pending_max
 from mockcampaign.report.results import WORST, RunResult, ScenarioResult, shown_as, verdict_of, violates
-from mockcampaign.report.text import CAME_TO_MAX, brief, printable
+from mockcampaign.report.text import CAME_TO_MAX, and_modelled, brief, printable
 from mockcampaign.report.timeline import Line, timeline
 from mockcampaign.shipped import assets_folder
 
@@ -78,6 +78,7 @@ def to_html(result: RunResult) -> bytes:
     environment.filters["quoted"] = shlex.quote
     environment.filters["brief"] = brief
     environment.filters["block"] = _block
+    environment.filters["and_modelled"] = and_modelled
     series = [list(_series(scenario)) for scenario in result.scenarios]
     data, shown = _packed(result, series)
     page = environment.get_template("report.html.jinja").render(
@@ -188,6 +189,7 @@ def _figure(scenario: ScenarioResult, series: _Series) -> dict[str, Any]:
         "type": series.type,
         "accepted": accepted,
         "failed": tried - accepted,
+        "modelled": sum(entry.count for entry in own if entry.modelled),
         "pending_max": pending_max(series.chart),
         "discarded": sum(count for _, count, _ in series.chart.discards),
         "bands": [
@@ -215,26 +217,28 @@ def _counts(result: RunResult) -> dict[str, int]:
 
 def _findings(result: RunResult) -> Iterator[dict[str, Any]]:
     """What was wrong first. A rule stands here once, with the scenario in which it went worst."""
-    pairs = [(finding, *_source(result, finding)) for finding in result.rules]
+    pairs = [(finding, _source(result, finding)) for finding in result.rules]
     for index, scenario in enumerate(result.scenarios):
-        pairs += [(finding, index, scenario) for finding in scenario.expectations]
+        pairs += [(finding, index) for finding in scenario.expectations]
     pairs.sort(key=lambda pair: WORST.index(shown_as(pair[0])))
-    for finding, index, scenario in pairs:
-        positions = {position for position, entry in enumerate(scenario.journal) if isinstance(entry, Attempted)}
+    for finding, source in pairs:
+        origin = None if source is None else result.scenarios[source]
+        journal = [] if origin is None else origin.journal
+        positions = {position for position, entry in enumerate(journal) if isinstance(entry, Attempted)}
         yield {
             "finding": finding,
             "outcome": shown_as(finding),
-            "scenario": scenario,
-            "index": index,
-            "violated": violates(finding, scenario),
+            "scenario": origin,
+            "index": source,
+            "violated": origin is not None and violates(finding, origin),
             "evidence": sorted(positions.intersection(finding.evidence)),
         }
 
 
-def _source(result: RunResult, worst: Finding) -> tuple[int, ScenarioResult]:
-    """The scenario whose finding of the rule this is."""
+def _source(result: RunResult, worst: Finding) -> int | None:
+    """The scenario whose finding of the rule this is; None where it never came to one."""
     for index, scenario in enumerate(result.scenarios):
         for finding in scenario.rules:
             if finding.id == worst.id and shown_as(finding) == shown_as(worst):
-                return index, scenario
-    return 0, result.scenarios[0]
+                return index
+    return None

@@ -1,4 +1,4 @@
-"""JUnit XML: a suite for each scenario, a case for each expectation and rule.
+"""JUnit XML: a suite for each scenario, a case for each expectation and rule, and one suite for what came to none.
 
 What the consumer did wrong is a failure; where we could not tell, that is an error. Both of the schemas that people
 check against accept it (Ant's, and that of Jenkins' xUnit plugin).
@@ -23,8 +23,10 @@ def to_junit(result: RunResult, timestamp: str) -> bytes:
     suites = ElementTree.Element("testsuites")
     for index, scenario in enumerate(result.scenarios):
         suites.append(_suite(scenario, index, timestamp))
-    if result.trouble is not None:
-        suites.append(_trouble(result.trouble, len(result.scenarios), timestamp))
+    examined = {finding.id for scenario in result.scenarios for finding in scenario.rules}
+    others = [finding for finding in result.rules if finding.id not in examined]
+    if result.trouble is not None or others:
+        suites.append(_whole(result.trouble, others, len(result.scenarios), timestamp))
     ElementTree.indent(suites)
     document: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
     return document + b"\n"
@@ -41,7 +43,10 @@ def _suite(scenario: ScenarioResult, index: int, timestamp: str) -> ElementTree.
     }
     for key, value in facts.items():
         ElementTree.SubElement(properties, "property", name=_token(key), value=_text(str(value)))
-    cases = [_case(scenario, finding) for finding in [*scenario.expectations, *scenario.rules]]
+    cases = [
+        _case(scenario.name, finding, failed=violates(finding, scenario))
+        for finding in [*scenario.expectations, *scenario.rules]
+    ]
     if scenario.trouble is not None:
         case = _bare_case(scenario.name, "the run itself")
         ElementTree.SubElement(case, "error", type="could-not-tell", message=_text(scenario.trouble))
@@ -50,13 +55,17 @@ def _suite(scenario: ScenarioResult, index: int, timestamp: str) -> ElementTree.
     return suite
 
 
-def _trouble(trouble: str, index: int, timestamp: str) -> ElementTree.Element:
-    """A suite for what keeps the whole from being a success although every scenario is one."""
+def _whole(trouble: str | None, others: list[Finding], index: int, timestamp: str) -> ElementTree.Element:
+    """A suite for the rules that no scenario is of, as nobody came to them or could examine them, and for what keeps
+    the whole from being a success although every scenario is one."""
     suite = _bare_suite("mockcampaign", index, timestamp)
     ElementTree.SubElement(suite, "properties")
-    case = _bare_case("mockcampaign", "the run itself")
-    ElementTree.SubElement(case, "error", type="could-not-tell", message=_text(trouble))
-    _fill(suite, [case], "")
+    cases = [_case("mockcampaign", finding, failed=False) for finding in others]
+    if trouble is not None:
+        case = _bare_case("mockcampaign", "the run itself")
+        ElementTree.SubElement(case, "error", type="could-not-tell", message=_text(trouble))
+        cases.append(case)
+    _fill(suite, cases, "")
     return suite
 
 
@@ -75,9 +84,9 @@ def _fill(suite: ElementTree.Element, cases: list[ElementTree.Element], output: 
     ElementTree.SubElement(suite, "system-err")
 
 
-def _case(scenario: ScenarioResult, finding: Finding) -> ElementTree.Element:
-    case = _bare_case(scenario.name, finding.title)
-    if violates(finding, scenario):
+def _case(suite: str, finding: Finding, *, failed: bool) -> ElementTree.Element:
+    case = _bare_case(suite, finding.title)
+    if failed:
         kind = ElementTree.SubElement(case, "failure", type=finding.id, message=_text(_message(finding)))
     elif finding.outcome == "could-not-tell":
         kind = ElementTree.SubElement(case, "error", type="could-not-tell", message=_text(_message(finding)))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mockcampaign.compliance.rules import Finding
 from mockcampaign.durations import format_duration
 from mockcampaign.report.results import RunResult, ScenarioResult, verdict_of, violates
-from mockcampaign.report.text import brief, printable
+from mockcampaign.report.text import and_modelled, brief, printable
 
 FINDINGS_MAX = 50
 """GitHub takes a megabyte for each step; more findings than this nobody reads there."""
@@ -29,7 +29,9 @@ def _head(result: RunResult) -> Iterator[str]:
     seed = "" if result.seed is None else f", seed {result.seed}"
     yield f"Target {_plain(result.target)}{seed}"
     yield ""
-    for line in (result.headline, result.trouble):
+    swept = None if result.swept is None else f"Swept: {result.swept}"
+    gone = (f"Gone: {one}: take it out of the baseline" for one in result.gone)
+    for line in (result.headline, result.trouble, swept, *gone):
         if line is not None:
             yield _plain(line)
             yield ""
@@ -44,7 +46,7 @@ def _scenarios(result: RunResult) -> Iterator[str]:
             _plain(scenario.name),
             _VERDICTS[scenario.verdict],
             format_duration(scenario.virtual_milliseconds),
-            f"{sums.attempts} and {sums.modelled} modelled" if sums.modelled else str(sums.attempts),
+            f"{sums.attempts}{and_modelled(sums)}",
             *(str(number) for number in (sums.delivered, sums.discarded, sums.pending)),
         )
         yield f"| {' | '.join(cells)} |"

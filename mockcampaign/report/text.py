@@ -8,7 +8,7 @@ from mockcampaign.compliance.rules import Finding
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Began
 from mockcampaign.report.columns import PLAIN, Style, Styled, cells, fitted
-from mockcampaign.report.results import RunResult, ScenarioResult, shown_as
+from mockcampaign.report.results import Deliveries, RunResult, ScenarioResult, shown_as
 from mockcampaign.report.timeline import Line, timeline
 from mockcampaign.words import counted
 
@@ -33,7 +33,7 @@ MARKS: dict[str, Styled] = {
     "not-exercised": ("-   ", FAINT),
     "could-not-tell": ("?   ", DOUBT),
 }
-_VERDICTS: dict[str, Styled] = {
+VERDICTS: dict[str, Styled] = {
     "compliant": ("compliant", GOOD),
     "violated": ("NOT COMPLIANT", BAD),
     "could-not-tell": ("could not tell", DOUBT),
@@ -43,7 +43,7 @@ _VERDICTS: dict[str, Styled] = {
 def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[list[Styled]]:
     """The report on one scenario, line by line. Verbosity -1: the verdict only; 1: the whole timeline, and what was
     measured also of lists that were taken."""
-    yield [_VERDICTS[result.verdict], ("  ", PLAIN), (printable(result.name), STRONG)]
+    yield [VERDICTS[result.verdict], ("  ", PLAIN), (printable(result.name), STRONG)]
     if verbosity < 0 and result.compliant:
         return
     if result.file:
@@ -60,14 +60,18 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
     for finding in [*result.expectations, *result.rules]:
         yield from _finding_lines(finding, verbosity)
     sums = result.deliveries
-    modelled = f" and {sums.modelled:,} modelled" if sums.modelled else ""
     yield [
         (
-            f"  {counted(sums.attempts, 'attempt')}{modelled}: {counted(sums.delivered, 'event')} delivered, "
+            f"  {counted(sums.attempts, 'attempt')}{and_modelled(sums)}: {counted(sums.delivered, 'event')} delivered, "
             f"{sums.discarded:,} discarded, {sums.pending:,} pending",
             FAINT,
         )
     ]
+
+
+def and_modelled(sums: Deliveries) -> str:
+    """What is said after a number of attempts, wherever there is one: those that were not made are told apart."""
+    return f" and {sums.modelled:,} modelled" if sums.modelled else ""
 
 
 def summary_lines(result: RunResult, *, verbosity: int = 0, width: int | None = None) -> Iterator[list[Styled]]:
@@ -75,7 +79,7 @@ def summary_lines(result: RunResult, *, verbosity: int = 0, width: int | None = 
     if len(result.scenarios) > 1 and verbosity >= 0:
         yield []
         yield from _table_lines(result, width)
-    counts = dict.fromkeys(_VERDICTS, 0)
+    counts = dict.fromkeys(VERDICTS, 0)
     for scenario in result.scenarios:
         counts[scenario.verdict] += 1
     number = len(result.scenarios)
@@ -84,16 +88,19 @@ def summary_lines(result: RunResult, *, verbosity: int = 0, width: int | None = 
         for index, (verdict, count) in enumerate(counts.items())
         for piece in [
             (", " if index else "", PLAIN),
-            (f"{count} {_VERDICTS[verdict][0]}", _VERDICTS[verdict][1] if count else FAINT),
+            (f"{count} {VERDICTS[verdict][0]}", VERDICTS[verdict][1] if count else FAINT),
         ]
     ]
 
 
 def _table_lines(result: RunResult, width: int | None) -> Iterator[list[Styled]]:
     heads = ("attempts", "delivered", "discarded", "pending")
-    rows = [[f"{getattr(scenario.deliveries, head):,}" for head in heads] for scenario in result.scenarios]
+    rows = [
+        [f"{sums.attempts:,}{and_modelled(sums)}", f"{sums.delivered:,}", f"{sums.discarded:,}", f"{sums.pending:,}"]
+        for sums in (scenario.deliveries for scenario in result.scenarios)
+    ]
     widths = [max(len(head), *(len(row[index]) for row in rows)) for index, head in enumerate(heads)]
-    verdict_width = max(len(word) for word, _ in _VERDICTS.values())
+    verdict_width = max(len(word) for word, _ in VERDICTS.values())
     names = [printable(scenario.name) for scenario in result.scenarios]
     name_width = max(len("scenario"), *map(cells, names))
     if width is not None:
@@ -101,7 +108,7 @@ def _table_lines(result: RunResult, width: int | None) -> Iterator[list[Styled]]
     numbers = "  ".join(f"{head:>{size}}" for head, size in zip(heads, widths, strict=True))
     yield [(f"{'verdict':<{verdict_width}}  {fitted('scenario', name_width)}  {numbers}", FAINT)]
     for scenario, name, row in zip(result.scenarios, names, rows, strict=True):
-        word, style = _VERDICTS[scenario.verdict]
+        word, style = VERDICTS[scenario.verdict]
         numbers = "  ".join(f"{number:>{size}}" for number, size in zip(row, widths, strict=True))
         yield [(f"{word:<{verdict_width}}", style), (f"  {fitted(name, name_width)}  {numbers}", PLAIN)]
 

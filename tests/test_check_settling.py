@@ -1,0 +1,102 @@
+"""Accounts that lag behind, change by themselves or never come to rest: no false alarm, no bug missed, and an end."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mockcampaign.check import check
+from mockcampaign.compliance.account import AccountSource, CallableAccount
+from mockcampaign.compliance.settings import Settings
+from mockcampaign.errors import CouldNotTellError
+from mockcampaign.report.results import RunResult
+from mockcampaign.samples.bugs.redelivery import CountsRepeats
+from mockcampaign.samples.consumer import application
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Event, Store
+from mockcampaign.transport.inprocess import AsgiTransport
+
+
+class Later(Consumer):
+    """Answers at once, and lets one worker store list after list, each of which takes a tenth of a second."""
+
+    def __init__(self) -> None:
+        super().__init__(Store(), None)
+        self.waiting: list[list[Event]] = []
+        self.worker: asyncio.Task[None] | None = None
+
+    async def process(self, events: list[Event]) -> None:
+        self.waiting.append(events)
+        if self.worker is None or self.worker.done():
+            self.worker = asyncio.create_task(self.work())
+
+    async def work(self) -> None:
+        while self.waiting:
+            await asyncio.sleep(0.1)
+            await super().process(self.waiting.pop(0))
+
+
+class LaterAndTwice(Later, CountsRepeats):
+    """The same, and what comes again is stored again."""
+
+
+def checked(consumer: Consumer, source: Callable[[Consumer], AccountSource], **settings: Any) -> RunResult:
+    async def run() -> RunResult:
+        transport = AsgiTransport(application(consumer))
+        try:
+            chosen = Settings(**({"now": 1_750_000_000_000, "seed": 1} | settings))
+            return await check("http://app/hook", transport=transport, settings=chosen, source=source(consumer))
+        finally:
+            await transport.aclose()
+
+    return asyncio.run(run())
+
+
+def events(consumer: Consumer) -> AccountSource:
+    return CallableAccount(consumer.store.events)
+
+
+def count(consumer: Consumer) -> AccountSource:
+    return CallableAccount(lambda: len(consumer.store.events()), tells_events=False)
+
+
+@pytest.mark.parametrize("account", [events, count])
+def test_what_is_stored_after_its_rule_is_over_is_no_surplus_of_the_next(
+    account: Callable[[Consumer], AccountSource],
+) -> None:
+    rules = ("takes-every-size", "processes-every-event")
+    result = checked(Later(), account, rules=rules, settle=1_500)
+    assert {finding.id: finding.actual for finding in result.rules if finding.outcome != "pass"} == {}
+
+
+@pytest.mark.parametrize("account", [events, count])
+def test_what_is_stored_a_second_time_later_is_found(account: Callable[[Consumer], AccountSource]) -> None:
+    [finding] = checked(LaterAndTwice(), account, rules=("once-after-lost-answer",), settle=5_000).rules
+    assert finding.outcome == "fail"
+    assert finding.actual.startswith("a list of 5 came again after its answer was lost: 5 too many")
+
+
+def test_rows_that_change_by_themselves_are_at_rest_all_the_same() -> None:
+    ages = itertools.count()
+
+    def source(consumer: Consumer) -> AccountSource:
+        return CallableAccount(lambda: [{**event, "ageMilliseconds": next(ages)} for event in consumer.store.events()])
+
+    consumer = Consumer(Store(), None)
+    [finding] = checked(consumer, source, rules=("processes-every-event",), settle=100, budget=20_000).rules
+    assert finding.outcome == "pass", finding.actual
+
+
+def test_an_account_that_nobody_gives_ends_within_the_budget() -> None:
+    """Also before the first rule, when nothing is known yet."""
+
+    async def never() -> list[Any]:
+        await asyncio.Event().wait()
+        return []
+
+    with pytest.raises(CouldNotTellError, match=r"^not even begun within the budget of 200ms \(--budget\)"):
+        checked(Consumer(Store(), None), lambda _: CallableAccount(never), budget=200)
