@@ -45,8 +45,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     webhooks_per_client_max: int = 10
     """Creation limit for each client. That there is one is documented, its value is assumed."""
     modelled_after: int = 0
-    """After so many equal failures of one list in a row, further attempts at it are not sent but taken to fail alike,
-    except those whose number is a power of two. They are labelled as modelled. 0: all are sent. Ours."""
+    """After so many equal failures of one list in a row, by status or by what else went wrong, further attempts at it
+    are not sent but taken to fail alike, except those whose number is a power of two. They are labelled as modelled. 0:
+    all are sent. Ours."""
     response_body_bytes_kept: int = 4_096
     """How much of an answer's body the journal keeps. Ours: evidence, but bounded."""
 

@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import pytest
 
 from mockcampaign.compliance.generating import smallest
+from mockcampaign.errors import CouldNotTellError
 
 
 async def _above_nine(number: int) -> str | None:
@@ -21,6 +22,44 @@ def test_no_thread_is_left_on_a_loop_that_goes_on() -> None:
         assert await smallest(st.integers(0, 99), _above_nine, examples=100, seed="1") == (10, "large")
         assert await smallest(st.integers(0, 9), _above_nine, examples=10, seed="1") is None
         assert threading.enumerate() == before
+
+    asyncio.run(main())
+
+
+def test_trouble_is_raised_at_once_and_is_no_answer() -> None:
+    """Hypothesis alone would ask again, get an answer, and take it for chance."""
+
+    async def main() -> None:
+        asked = 0
+
+        async def once(_: int) -> str | None:
+            nonlocal asked
+            asked += 1
+            if asked == 3:
+                raise CouldNotTellError("gone")
+            return None
+
+        with pytest.raises(CouldNotTellError, match="gone"):
+            await smallest(st.integers(), once, examples=100, seed="1")
+        assert asked == 3
+
+    asyncio.run(main())
+
+
+def test_what_was_found_before_the_trouble_stands() -> None:
+    async def main() -> None:
+        found = 0
+
+        async def until(number: int) -> str | None:
+            nonlocal found
+            if found == 2:
+                raise CouldNotTellError("gone")
+            found += number > 9
+            return "large" if number > 9 else None
+
+        smallest_so_far = await smallest(st.integers(0, 9_999), until, examples=100, seed="1")
+        assert smallest_so_far is not None
+        assert smallest_so_far[0] > 9
 
     asyncio.run(main())
 

@@ -74,6 +74,13 @@ def test_what_a_fault_hits_says_nothing_about_the_attempts_after_it() -> None:
     assert len(consumer.requests) == 10
 
 
+def test_answers_with_one_status_are_alike_whatever_else_they_say() -> None:
+    """Most frameworks name the request, or the moment, in each answer."""
+    consumer, attempted = played(lambda count: Responded(500, (("x-request-id", str(count)),), b"%d" % count, 9), 3)
+    assert len(consumer.requests) == 3 + 13
+    assert sum(entry.count for entry in attempted) == 25_920
+
+
 def test_failures_that_differ_are_all_sent() -> None:
     answers = [Responded(500), Responded(502)]
     consumer, _ = played(lambda count: Responded(200) if count == 40 else answers[count % 2], 2)

@@ -13,10 +13,8 @@ from typing import Any, TypeVar
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis.configuration import set_hypothesis_home_dir
-from hypothesis.errors import HypothesisException, NoSuchExample
+from hypothesis.errors import Flaky, NoSuchExample
 from hypothesis.strategies import SearchStrategy
-
-from mockcampaign.compliance.allowance import BoundReachedError
 
 Drawn = TypeVar("Drawn")
 Found = TypeVar("Found")
@@ -46,23 +44,25 @@ async def smallest(
     """The smallest drawn value of which `ask` finds something, and what it finds; None where it never does.
 
     Where it finds something now and nothing then, the value that it found something of last will have to do; so it
-    will where no more events may be made. Raises `BoundReachedError` where that is so before anything was found.
+    will where `ask` raises, as it does where no more events may be made: it is not asked again. Raises the same where
+    nothing was found before.
     """
     loop = asyncio.get_running_loop()
-    bound: BoundReachedError | None = None
+    trouble: Exception | None = None
     last: tuple[Drawn, Found] | None = None
     stopped = False
     asking: asyncio.Task[Any] | None = None
 
     async def remember(drawn: Drawn) -> bool:
-        nonlocal last, bound, stopped, asking
+        nonlocal last, trouble, stopped, asking
         if stopped:
             return False
         asking = asyncio.current_task()
         try:
             found = await ask(drawn)
-        except BoundReachedError as error:
-            bound, stopped = error, True
+        except Exception as error:
+            # Hypothesis would ask until it no longer raises, and then take that for an answer.
+            trouble, stopped = error, True
             return False
         if found is not None:
             last = drawn, found
@@ -94,7 +94,7 @@ async def smallest(
                 ),
                 random=random.Random(seed),
             )
-        except (NoSuchExample, HypothesisException, _Stopped):
+        except (NoSuchExample, Flaky, _Stopped):
             return None
         return (found,)
 
@@ -113,8 +113,8 @@ async def smallest(
             raise
     if found is not None:
         await remember(found[0])
-    if bound is not None and last is None:
-        raise bound
+    if trouble is not None and last is None:
+        raise trouble
     return last
 
 

@@ -462,7 +462,7 @@ class Exporter:
             self._failures.pop(webhook_id, None)
             return
         known = self._failures.get(webhook_id)
-        if known is not None and known.events is attempt.events and known.outcome == outcome:
+        if known is not None and known.events is attempt.events and _alike(known.outcome, outcome):
             known.count += 1
         else:
             # What is taken to come to the same is not sent, and nothing is measured of it.
@@ -662,6 +662,13 @@ class Exporter:
             )
         )
         return webhook
+
+
+def _alike(one: Outcome, other: Outcome) -> bool:
+    """Whether they are the same failure. What an answer says beside its status may name the request, or the moment."""
+    if isinstance(one, Responded) and isinstance(other, Responded):
+        return one.status == other.status
+    return one == other
 
 
 def _concerns_duplicates(fault: Fault) -> bool:
