@@ -184,6 +184,13 @@ def check(
             following = rules[over].id if over < len(rules) else "the end"
             counting.show_later(f"{over}/{len(rules)} rules, now {following}")
 
+    def swept_so_far(so_far: Swept) -> None:
+        nonlocal came_to
+        came_to = so_far
+        if counting is not None:
+            over = so_far.variations
+            counting.show_later(f"sweep: {over}/{over + so_far.missed} other assumptions")
+
     def end_state(transport: Transport) -> UrlState | None:
         return None if state_url is None else UrlState(state_url, transport, states=states, timeout=settings.timeout)
 
@@ -208,7 +215,15 @@ def check(
                 click.echo(f"{counted(len(examiner.rules), 'rule')}, {bounds}, of {ids}\n")
             await examiner.run()
             if swept:
-                came_to = await sweep(examiner, url, transport=transport, settings=settings, source=source, state=state)
+                came_to = await sweep(
+                    examiner,
+                    url,
+                    transport=transport,
+                    settings=settings,
+                    source=source,
+                    state=state,
+                    told=swept_so_far,
+                )
                 for examination in examiner.examinations:
                     for assumed, part in examination.varied:
                         write(part, f"{examination.rule.id}, {assumed}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from mockcampaign.compliance.account import AccountSource
 from mockcampaign.compliance.examination import Examination, Examiner
-from mockcampaign.compliance.rules import Finding, Judgement
+from mockcampaign.compliance.rules import Finding, Judgement, Reproduce
 from mockcampaign.compliance.settings import Lengths, Settings, Variation
 from mockcampaign.compliance.state import StateSource
 from mockcampaign.errors import CouldNotTellError
@@ -48,24 +49,34 @@ _EXERCISED: tuple[Judgement, ...] = ("pass", "fail", "warn")
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
     """What a sweep came to."""
 
-    again: int
+    again: int = 0
     """How many examinations there were, of one rule under one other assumption each."""
-    variations: int
+    untold: int = 0
+    """How many more could not be told."""
+    variations: int = 0
     """How many other assumptions were made."""
-    depending: tuple[str, ...]
+    depending: tuple[str, ...] = ()
     """Which rule came to something else, and with which assumption."""
     missed: int
-    """How many of the other assumptions were not come to, within the budget or before the consumer was gone."""
-    milliseconds: int
+    """How many of the other assumptions were not come to: within the budget, or before the consumer was gone, or all
+    was interrupted."""
+    milliseconds: int = 0
     """How long it took, by the wall's clock."""
 
     def describe(self) -> str:
         """In one sentence."""
+        if not self.variations:
+            if self.missed:
+                return f"none of {counted(self.missed, 'other assumption')} was come to"
+            return "no rule that was exercised rests on what is varied"
         holds = f"depends: {'; '.join(self.depending)}" if self.depending else "holds in all"
+        if (self.missed or self.untold) and not self.depending:
+            holds = "holds in what was told"
         missed = f" ({self.missed} more were not come to)" if self.missed else ""
+        untold = f" and {self.untold} that could not be told" if self.untold else ""
         return (
-            f"under {counted(self.variations, 'other assumption')}{missed}, {counted(self.again, 'examination')} in "
-            f"{self.milliseconds / 1_000:.1f} s, the verdict {holds}"
+            f"under {counted(self.variations, 'other assumption')}{missed}, {counted(self.again, 'examination')}"
+            f"{untold} in {self.milliseconds / 1_000:.1f} s, the verdict {holds}"
         )
 
 
@@ -77,31 +88,27 @@ async def sweep(
     settings: Settings,
     source: AccountSource | None,
     state: StateSource | None = None,
-    told: Callable[[Variation], None] = lambda variation: None,
+    told: Callable[[Swept], None] = lambda swept: None,
 ) -> Swept:
     """Examine again, in each variation, the rules that rely on the behaviour it varies, and amend their findings.
 
     What passes as assumed, and fails otherwise, is a hazard. Rules that generate their cases generate a quarter of them
-    each time. All of it stays within the budget of the whole check.
+    each time. All of it stays within the budget of the whole check. `told` is called before each variation with what
+    all before came to.
     """
     began = examiner.milliseconds
     assumed = {examination.rule.id: examination.finding for examination in examiner.examinations}
-    again, variations, missed = 0, 0, 0
-    depending: list[str] = []
-    gone = False
-    for number, variation in enumerate(VARIATIONS, 1):
-        rules = tuple(
-            examination.rule.id
-            for examination in examiner.examinations
-            if variation.behaviour in examination.rule.relies_on and assumed[examination.rule.id].outcome in _EXERCISED
-        )
-        if not rules:
-            continue
+    todo = [
+        (number, variation, rules)
+        for number, variation in enumerate(VARIATIONS, 1)
+        if (rules := _relying(examiner.examinations, variation))
+    ]
+    swept = Swept(missed=len(todo))
+    for number, variation, rules in todo:
+        told(swept)
         budget = settings.budget - examiner.milliseconds
-        if gone or budget <= 0:
-            missed += 1
-            continue
-        told(variation)
+        if budget <= 0:
+            break
         varied = msgspec.structs.replace(
             settings,
             seed=settings.seed + number,
@@ -117,19 +124,26 @@ async def sweep(
         try:
             await other.run()
         except CouldNotTellError:
-            # The consumer is gone: what is known stands.
-            gone = True
-            missed += 1
-            continue
-        variations += 1
-        again += sum(examination.finding.outcome in _EXERCISED for examination in other.examinations)
-        depending += _amend(examiner, settings, assumed, other.examinations, variation)
-    return Swept(
-        again=again,
-        variations=variations,
-        depending=tuple(depending),
-        missed=missed,
-        milliseconds=examiner.milliseconds - began,
+            break  # the consumer is gone: what is known stands
+        depending = _amend(examiner, settings, assumed, other.examinations, variation)
+        outcomes = Counter(one.finding.outcome for one in other.examinations)
+        swept = Swept(
+            again=swept.again + sum(outcomes[one] for one in _EXERCISED),
+            untold=swept.untold + outcomes["could-not-tell"],
+            variations=swept.variations + 1,
+            depending=(*swept.depending, *depending),
+            missed=swept.missed - 1,
+            milliseconds=examiner.milliseconds - began,
+        )
+    return swept
+
+
+def _relying(examinations: Sequence[Examination], variation: Variation) -> tuple[str, ...]:
+    """The rules that were exercised, and rely on what is varied."""
+    return tuple(
+        examination.rule.id
+        for examination in examinations
+        if variation.behaviour in examination.rule.relies_on and examination.finding.outcome in _EXERCISED
     )
 
 
@@ -175,6 +189,7 @@ def _amended(finding: Finding, before: Finding, varied: Finding, name: str) -> F
     if before.outcome != "pass":
         return msgspec.structs.replace(finding, actual=actual, swept=swept)
     found = f"with {name}: {varied.found}"
+    why = f"It takes another sender than is assumed: `mockcampaign check` with --rules {before.id} --sweep shows it."
     return msgspec.structs.replace(
         finding,
         outcome="warn",
@@ -182,4 +197,6 @@ def _amended(finding: Finding, before: Finding, varied: Finding, name: str) -> F
         swept=swept,
         found=found if finding.found is None else f"{finding.found}; {found}",
         fix=finding.fix or varied.fix,
+        differences=finding.differences or varied.differences,
+        reproduce=finding.reproduce or Reproduce(without_curl=why, without_scenario=why),
     )
