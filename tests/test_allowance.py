@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from typing import Any
 
@@ -17,7 +18,7 @@ from mockcampaign.compliance.account import UrlAccount
 from mockcampaign.compliance.allowance import Allowance, BoundReachedError
 from mockcampaign.compliance.catalogue import histories
 from mockcampaign.compliance.examination import Examiner
-from mockcampaign.compliance.settings import Settings
+from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Settings
 from mockcampaign.model import Fault, Outcome, Request
 from mockcampaign.report.results import RunResult
 from mockcampaign.samples.consumer import consumer_app
@@ -31,6 +32,8 @@ class Counted:
     def __init__(self, bug: str | None) -> None:
         self.events: set[bytes] = set()
         """Each once, however often it comes."""
+        self.whole: list[dict[str, Any]] = []
+        """Those of lists that can be read."""
         self.posts = 0
         self._transport = AsgiTransport(consumer_app(bug))
 
@@ -43,6 +46,10 @@ class Counted:
             self.posts += 1
         # Also of lists that are cut, or of another shape.
         self.events.update(re.findall(rb'\{[^{}]*"mailId"[^{}]*(?:\{[^{}]*(?:\{[^{}]*\})?\})?[^{}]*', request.body))
+        with contextlib.suppress(msgspec.DecodeError):
+            found = msgspec.json.decode(request.body)
+            listed = found if isinstance(found, list) else []
+            self.whole += [one for one in listed if isinstance(one, dict) and "mailId" in one]
         return await self._transport.send(request)
 
     async def aclose(self) -> None:
@@ -152,6 +159,17 @@ def test_the_bound_is_said_before_anything_is_sent(capsys: pytest.CaptureFixture
     assert status == 0
     assert printed.startswith("2 rules, at most 2m and 50 events, of clients from 900000000000 and mailings from ")
     assert "the bound of 50 events is reached (--events)" in printed
+
+
+@pytest.mark.parametrize(
+    "rules", [("takes-generated-lists",), pytest.param((), marks=pytest.mark.slow)], ids=["generated", "all"]
+)
+def test_events_can_be_told_from_real_ones(rules: tuple[str, ...]) -> None:
+    """By their client or their mailing, whatever else is odd about them."""
+    _, sent, _ = examined(None, rules=rules, examples=50)
+    assert len(sent.whole) > 200
+    strangers = [one for one in sent.whole if not (one["clientId"] in CLIENT_IDS or one["mailingId"] in MAILING_IDS)]
+    assert strangers == []
 
 
 def test_histories_are_in_the_totals(monkeypatch: pytest.MonkeyPatch) -> None:

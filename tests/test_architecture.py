@@ -123,6 +123,21 @@ def test_only_owners_read_clocks_sleep_or_draw_without_a_seed(module: str) -> No
             assert ast.unparse(node.args[0]) == "0", f"{module}:{node.lineno}"
 
 
+PAUSING = {
+    *("compliance.bench", "compliance.own"),  # for a consumer that restarts, and an account that settles
+    *(f"compliance.catalogue.{name}" for name in ("crash", "http", "overlap")),  # whose point it is
+}
+
+
+def test_only_rules_whose_point_it_is_let_time_pass() -> None:
+    pausing = {
+        module
+        for module, tree in MODULES.items()
+        if room(module) in ("compliance", "check") and "mockcampaign.transport.wall.pause" in imports(tree)
+    }
+    assert pausing == PAUSING
+
+
 def test_importing_the_package_imports_nothing_heavy() -> None:
     code = (
         "import sys, mockcampaign; "

@@ -6,10 +6,8 @@ import asyncio
 import datetime
 import ipaddress
 import json
-import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +15,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from consumers.started import PASSWORD, USER
+from judged import restartable
 
-from endpoints import unused_port
 from mockcampaign.check import check
 from mockcampaign.cli import cli
 from mockcampaign.compliance.account import AccountSource, CallableAccount, CommandAccount, UrlAccount
@@ -184,6 +183,16 @@ def test_findings_are_the_same_for_the_same_seed() -> None:
     assert to_json(checked(consumer_app("keys-on-created"))) == to_json(checked(consumer_app("keys-on-created")))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("probe", [EVENTS, COUNT])
+def test_one_consumer_can_be_checked_again_without_a_reset(probe: Probe) -> None:
+    app = consumer_app()
+    for seed in (1, 2, 3):
+        result = checked(app, probe=probe, seed=seed, examples=5)
+        assert {finding.id: finding.actual for finding in result.rules if finding.outcome in ("fail", "warn")} == {}
+        assert "could not be told" not in (result.headline or "")
+
+
 def test_results_are_told_one_by_one() -> None:
     told: list[Finding] = []
     result = checked(consumer_app(), told=told)
@@ -207,8 +216,9 @@ def test_a_consumer_that_nobody_started_is_no_violation() -> None:
             await receive()
             await send({"type": "lifespan.startup.failed"})
 
-    with pytest.raises(ConsumerUnreachableError):
-        checked(broken, probe=None)
+    for rules in ((), ("once-after-lost-answer", "takes-charset")):  # the first of which needs a probe
+        with pytest.raises(ConsumerUnreachableError):
+            checked(broken, probe=None, rules=rules)
 
 
 def test_an_account_can_be_a_function() -> None:
@@ -323,6 +333,10 @@ def test_a_verdict_that_does_not_hold_in_all_is_a_hazard(monkeypatch: pytest.Mon
     assert finding.swept == ("fail with later lists before earlier ones",)
     assert exit_status(result) == 0
     assert "; with later lists before earlier ones: 10,000 events after an outage: " in finding.actual
+    assert finding.fix
+    assert finding.differences
+    assert finding.reproduce is not None
+    assert "with --rules drains-backlog --sweep shows it" in (finding.reproduce.without_curl or "")
 
 
 def swept(bug: type[Consumer], rule: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Finding, str]:
@@ -606,16 +620,85 @@ def test_a_folder_for_scenarios_that_cannot_be_made_is_refused_before_anything_i
 
 
 @pytest.mark.slow
-def test_full_fidelity_reaches_the_same_verdict() -> None:
+@pytest.mark.parametrize(
+    ("bug", "rules", "spans"),
+    [
+        ("requires-device", ("pays-no-price", "one-bad-event-blocks-none"), 2),
+        ("never-answers-200", ("answers-200", "pays-no-price"), 1),
+        ("refuses-many-equals", ("answers-200", "pays-no-price", "keeps-neighbours"), 1),
+        ("answers-204", ("answers-200",), 1),
+        ("fails-at-nul", ("answers-200", "batch", "poison", "status price", "payload"), 2),
+        # Nothing is refused for long, and so there is nothing to model.
+        (None, ("answers-200", "poison", "status price"), 0),
+    ],
+)
+def test_full_fidelity_reaches_the_same_verdict(bug: str | None, rules: tuple[str, ...], spans: int) -> None:
     verdicts = []
     for full_fidelity in (False, True):
-        rules = ("pays-no-price", "one-bad-event-blocks-none")
-        result = checked(consumer_app("requires-device"), rules=rules, full_fidelity=full_fidelity)
-        verdicts.append([(finding.id, finding.outcome, finding.actual) for finding in result.rules])
-        assert (result.deliveries.modelled == 0) is full_fidelity
-        assert result.deliveries.attempts + result.deliveries.modelled > 2 * 25_920
+        result = checked(consumer_app(bug), rules=rules, full_fidelity=full_fidelity, examples=5)
+        told = [(finding.id, finding.outcome, finding.actual, finding.reason) for finding in result.rules]
+        verdicts.append((told, result.headline, exit_status(result)))
+        deliveries = result.deliveries
+        assert (deliveries.modelled > 0) is (spans > 0 and not full_fidelity)
+        assert (deliveries.attempts + deliveries.modelled) // 25_920 == spans
     assert verdicts[0] == verdicts[1]
-    assert "costs 25,920 requests and" in verdicts[0][0][2]
+    assert sum(actual.count("costs 25,920 requests and") for _, _, actual, _ in verdicts[0][0]) == spans
+
+
+def test_every_answer_is_told_with_its_price_or_without() -> None:
+    result = checked(consumer_app("refuses-many-equals"), rules=("pays-no-price",))
+    assert re.fullmatch(
+        r"400 to 100 events that are all equal costs 25,920 requests and \d+ MB, then loses 100 events; at no cost, "
+        "400 to a body that is no JSON, 400 to no list, 400 to an empty body",
+        result.rules[0].actual,
+    )
+    [finding] = checked(consumer_app(), rules=("pays-no-price",)).rules
+    assert finding.actual.startswith("200 to whatever Campaign may send; at no cost, 400 to a body that is no JSON, ")
+
+
+def test_one_bad_event_is_told_by_its_field_and_by_what_it_costs_the_good_ones() -> None:
+    result = checked(consumer_app("fails-at-nul"), rules=("one-bad-event-blocks-none",))
+    [finding] = result.rules
+    assert re.fullmatch(
+        r'400 to 99 good events and one with browser "a\\u0000b" costs 25,920 requests and \d+ MB, then loses 100 '
+        r"events, 99 of them good ones; 100 that happen an hour later wait 2d23h for them",
+        finding.actual,
+    )
+
+
+@pytest.mark.parametrize(
+    ("bug", "said"),
+    [
+        (
+            "keys-on-mail-id-and-created",
+            "keys on no more than mailId + created, not on recipientId, userListId, remoteAddress, mailingId, "
+            "subscriptionId, device, operatingSystem, browser, the case of recipientId, the case of browser: loses 5 "
+            "of 40 real opens, and 10 of 12 pairs that differ in one field",
+        ),
+        (
+            "recognises-bodies",
+            "keys on more than the event, such as the list or the request: counts 40 of 40 real opens twice that come "
+            "again in a longer list",
+        ),
+    ],
+)
+def test_what_a_consumer_keys_on_is_told_with_what_it_loses_and_doubles(bug: str, said: str) -> None:
+    [finding] = checked(consumer_app(bug), rules=("keys-on-all-fields",)).rules
+    assert (finding.outcome, finding.actual) == ("warn", said)
+
+
+@pytest.mark.parametrize("bytes_max", [65_536, 100_000])
+def test_a_list_that_is_too_long_is_reduced_to_the_limit(bytes_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "limits", Bug("", limited(bytes_max)))
+    [finding] = checked(consumer_app("limits"), rules=("takes-largest-list",)).rules
+    found = re.search(r"; from (\d+) events and ([\d,]+) bytes on, lists like it are refused$", finding.actual)
+    assert found, finding.actual
+    count, size = int(found[1]), int(found[2].replace(",", ""))
+    # One character more or less of a text makes as many bytes as there are events with it.
+    assert bytes_max < size <= bytes_max + 4 * count
+    assert finding.reproduce is not None
+    assert finding.reproduce.case is not None
+    assert len(finding.reproduce.case) == count
 
 
 @pytest.mark.parametrize(
@@ -633,20 +716,6 @@ def test_the_losing_window_ends_before_the_least_age_beyond_it(
     assert losing_window(lost, kept) == window
 
 
-RESTART = """\
-import os, signal, subprocess, sys, time
-folder, arguments = sys.argv[1], sys.argv[2:]
-pid = folder + "/pid"
-if os.path.exists(pid):
-    os.kill(int(open(pid).read()), signal.SIGKILL)
-started = subprocess.Popen(
-    [sys.executable, "-m", "mockcampaign", "consumer", *arguments],
-    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-)
-open(pid, "w").write(str(started.pid))
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("bug", "violated"),
@@ -659,29 +728,11 @@ open(pid, "w").write(str(started.pid))
     ],
 )
 def test_what_a_crash_takes(bug: str | None, violated: set[str], tmp_path: Path) -> None:
-    port = unused_port()
-    script = tmp_path / "restart.py"
-    script.write_text(RESTART)
-    consumer = ["--port", str(port), "--store", str(tmp_path / "store"), *([] if bug is None else ["--bug", bug])]
-    restart = [sys.executable, str(script), str(tmp_path), *consumer]
-    subprocess.run(restart, check=True)
     report = tmp_path / "report.json"
-    base = f"http://127.0.0.1:{port}"
-    arguments = ("--probe", f"{base}/processed", "--rules", "crash,answers-200", "--restart-cmd", shlex.join(restart))
-    try:
-        command(
-            "check",
-            f"{base}/hook",
-            *arguments,
-            "--report-json",
-            str(report),
-            "--wait-for-consumer",
-            "30s",
-            "--budget",
-            "3m",
-        )
-    finally:
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    with restartable(bug or "sample") as (base, restart):
+        arguments = ("--basic-auth", f"{USER}:{PASSWORD}", "--probe", f"{base}/processed", "--restart-cmd", restart)
+        more = ("--rules", "crash,answers-200", "--report-json", str(report), "--budget", "3m")
+        command("check", f"{base}/hook", *arguments, *more)
     found = {rule["id"]: rule["outcome"] for rule in json.loads(report.read_bytes())["rules"]}
     assert {rule for rule, outcome in found.items() if outcome == "fail"} == violated, found
     assert "could-not-tell" not in found.values()

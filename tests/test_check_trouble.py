@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -36,7 +35,7 @@ async def checked(url: str, **settings: Any) -> RunResult:
 
 def met(behave: Callable[..., Awaitable[None]], **settings: Any) -> RunResult:
     async def run() -> RunResult:
-        async with Endpoint(behave).serving() as endpoint:
+        async with Endpoint(behave).serving() as endpoint, asyncio.timeout(30):  # and no check without an end
             return await checked(endpoint.url, **settings)
 
     return asyncio.run(run())
@@ -55,14 +54,12 @@ def test_garbage_is_a_finding(answer: bytes, actual: str) -> None:
     result = met(answering(answer))
     [basics] = [finding for finding in result.rules if finding.id == "answers-200"]
     assert basics.outcome == "fail"
-    assert basics.actual.startswith(actual) or "answer" in basics.actual
+    assert basics.actual == f"{actual} to a list of one event"
     assert exit_status(result) == 1
 
 
 def test_a_consumer_that_hangs_costs_one_time_out() -> None:
-    began = time.monotonic()
     result = met(stalling())
-    assert time.monotonic() - began < 30
     outcomes = {finding.outcome for finding in result.rules if finding.id not in ("answers-200", "answers-in-time")}
     assert outcomes == {"not-exercised"}
     assert exit_status(result) == 1
@@ -80,9 +77,7 @@ def test_a_consumer_that_hangs_later_uses_no_more_than_the_budget() -> None:
                 await asyncio.Event().wait()
             writer.write(OK)
 
-    began = time.monotonic()
     result = met(behave, budget=2_000, skip=("http",))
-    assert time.monotonic() - began < 30
     untold = [finding for finding in result.rules if finding.outcome == "could-not-tell"]
     assert untold or any(finding.outcome == "fail" for finding in result.rules)
     assert all("trouble of ours" not in (finding.reason or "") for finding in result.rules)
@@ -173,10 +168,8 @@ def test_interrupted_it_says_what_it_knows() -> None:
             text=True,
         )
         assert reached.wait(30)
-        began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-        assert time.monotonic() - began < 20
+        out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (130, "mockcampaign: interrupted\n"), out
     assert "not reached: interrupted" in out
     assert "ok   answers-200" in out

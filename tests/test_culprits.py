@@ -13,6 +13,7 @@ from judged import BUGS, SHOWN_BY_CRASHES, checked, checked_in_process, checked_
 from variants import FOUND_BY, OF_CLICKS, VARIANTS, variant_app
 
 from mockcampaign.compliance.catalogue import CATALOGUE
+from mockcampaign.compliance.rule import Need
 from mockcampaign.events.fields import TYPES
 from mockcampaign.model import EventType, NoAuthentication
 from mockcampaign.samples.consumer import application
@@ -100,6 +101,11 @@ def test_lists_of_one_length_are_sent_whatever_is_drawn(seed: int) -> None:
     assert found.violated == ("stores-before-answering",), found.said
 
 
+def needing(*what: Need) -> set[str]:
+    """The rules that cannot be examined without one of these."""
+    return {rule.id for rule in CATALOGUE if {*rule.needs} & {*what}}
+
+
 def in_process(name: str) -> Any:
     """One of the correct consumers, as a transport calls it."""
     if name == "flask-memory":
@@ -112,6 +118,7 @@ def test_a_correct_consumer_is_not_accused_in_process(name: str) -> None:
     chosen = settings(1, skip=("drains-backlog", "refuses-in-equal-time"), examples=5)
     found = judged(name, 1, checked("http://consumer.test", lambda: in_process(name), chosen))
     assert (found.violated, found.untold) == ((), ()), found.said
+    assert set(found.not_exercised) == needing("connection", "state", "https", "restart command"), found.said
 
 
 class OpensAlone(Consumer):
@@ -145,3 +152,5 @@ def test_a_correct_consumer_is_not_accused(name: str) -> None:
         pytest.skip(lacking)
     found = judged(name, 1, checked_over_loopback(name, settings(1, budget=600_000, **few(name, 5))))
     assert (found.violated, found.hazards, found.untold) == ((), (), ()), found.said
+    lacking: tuple[Need, ...] = () if name == "sample" else ("state", "restart command")
+    assert set(found.not_exercised) == needing("https", *lacking), found.said

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 import requests
 from culprits import BETWEEN, CULPRITS, OTHERS
-from judged import CREDENTIALS, PASSWORD, SHOWN_BY_CRASHES, USER, checked, restartable, running, settings
+from judged import CREDENTIALS, PASSWORD, SHOWN_BY_CRASHES, USER, checked, few, restartable, running, settings
 
 from mockcampaign.compliance.catalogue import CATALOGUE
 from mockcampaign.compliance.rules import Finding, Reproduce
@@ -30,8 +30,6 @@ MENDED = "sample"
 """The correct consumer."""
 
 SECRETS = {"HOOK_USER": USER, "HOOK_PASSWORD": PASSWORD}
-
-SLOW_CONSUMERS = {"slow-at-first", "slow-for-each-event", "waits-on-the-loop"}
 
 ONE_OF_EACH = [(rule, bug) for rule, bug in CULPRITS.items() if bug not in SHOWN_BY_CRASHES]
 FURTHER = [(rule, bug) for bug, rule in OTHERS.items() if bug not in SHOWN_BY_CRASHES]
@@ -59,7 +57,7 @@ NO_SCENARIO = {
 def found(rule: str, bug: str) -> tuple[Finding, str]:
     """The finding of that rule alone, and the URL of the consumer that it was found with."""
     with running(bug) as url:
-        chosen = settings(1, rules=(rule, *BETWEEN.get(rule, ())), timeout=1_000 if bug in SLOW_CONSUMERS else 10_000)
+        chosen = settings(1, rules=(rule, *BETWEEN.get(rule, ())), **few(bug))
         findings = checked(url, WireTransport, chosen, tells_state=True).rules
     [finding] = [finding for finding in findings if finding.id == rule]
     assert finding.outcome in ("fail", "warn"), finding.actual

@@ -39,10 +39,10 @@ from mockcampaign.model import (
     TimedOut,
     Webhook,
 )
-from mockcampaign.policy import MINUTE, Policy
+from mockcampaign.policy import HOUR, MINUTE, Policy
 from mockcampaign.transport import Transport
 from mockcampaign.transport.faults import NewConnection
-from mockcampaign.transport.wall import pause
+from mockcampaign.transport.wall import Stopwatch, pause
 from mockcampaign.transport.wire import wait_until_reachable
 
 PACE = 101
@@ -289,7 +289,7 @@ class Bench:
         self.account.expect_events_of(events)
         self.history.emitted(webhook, events)
         self.campaign.emit_events(webhook.type, events, client_id=webhook.client_id, created=created)
-        self._record_last(len(events))
+        self._record_last()
         # By what is not part of what shows a violation, one knows that it is not ordinary lists that go wrong.
         if self.variation is not None and self.variation.accompanied and not self.history.paused:
             self._accompany()
@@ -303,12 +303,11 @@ class Bench:
         self.account.expect_events_of(events)
         self.history.emitted(self._companion, events)
         self.campaign.emit_events(self.type, events, client_id=self._companion.client_id)
-        self._record_last(len(events))
+        self._record_last()
 
-    def _record_last(self, count: int) -> None:
+    def _record_last(self) -> None:
         if not self.history.paused:
-            happened = next(entry for entry in reversed(self.campaign.journal.entries) if isinstance(entry, Happened))
-            self.recorded.update(range(happened.first_serial, happened.first_serial + count))
+            self.recorded.update(_serials_of(self._last_happened()))
 
     async def deliver_at_once(self, lists: Sequence[Sequence[Event]], *, attempts: int = 3) -> bool:
         """Send each by a webhook of its own at the same moment, unless webhooks deliver in turn.
@@ -579,7 +578,8 @@ class Bench:
 
     async def _answers(self) -> bool:
         """Whether the consumer gives its account again. A process that is being killed may still take connections."""
-        for _ in range(RESTART_TIMEOUT // SETTLE_POLL):
+        stopwatch = Stopwatch()
+        while stopwatch.milliseconds < RESTART_TIMEOUT:
             try:
                 await self.account.held()
                 return True
@@ -587,15 +587,20 @@ class Bench:
                 await pause(SETTLE_POLL)
         return False
 
-    async def price(self, events: Sequence[Event], *, what: str) -> str:
-        """What it costs that the consumer refuses this list: it is delivered for three days, most of it modelled."""
+    async def price(self, events: Sequence[Event], *, what: str, behind: Sequence[Event] = ()) -> str:
+        """What it costs that the consumer refuses this list: it is delivered for three days, most of it modelled.
+
+        Those `behind` happen an hour later; `waited` tells what it costs them.
+        """
         webhook = self.webhook()
         with self.unrecorded():
             self.emit(events, created=self.campaign.now)
+            serials = _serials_of(self._last_happened())
+            if behind:
+                await self.advance(HOUR)
+                self.emit(behind, created=self.campaign.now)
             await self.campaign.run()
         entries = self.campaign.journal.entries
-        last = [entry for entry in entries if isinstance(entry, Happened)][-1]
-        serials = range(last.first_serial, last.first_serial + len(events))
         account = tally(entries, [webhook.id])
         requests = sum(
             entry.count
@@ -609,6 +614,24 @@ class Bench:
         lost = len(account.discarded.intersection(serials))
         fate = f"then loses {lost} event{'s' * (lost != 1)}" if lost else "until it is taken"
         return f"{what} costs {requests:,} request{'s' * (requests != 1)} and {amount}, {fate}"
+
+    def waited(self) -> int | None:
+        """How long what happened last waited until all of it was taken, in virtual milliseconds; None if it was not."""
+        happened = self._last_happened()
+        left = set(_serials_of(happened))
+        for entry in self.campaign.journal.entries:
+            if isinstance(entry, Attempted) and entry.outcome.accepted:
+                left.difference_update(serials_in(entry.serials))
+                if not left:
+                    return entry.last_at - happened.at
+        return None
+
+    def _last_happened(self) -> Happened:
+        return next(entry for entry in reversed(self.campaign.journal.entries) if isinstance(entry, Happened))
+
+
+def _serials_of(happened: Happened) -> range:
+    return range(happened.first_serial, happened.first_serial + len(happened.events))
 
 
 def _policy(settings: Settings) -> Policy:

@@ -23,22 +23,28 @@ async def _every_size(bench: Bench) -> Examined:
         if isinstance(delivery.last, TimedOut):
             return violated(f"a list of {size}: {delivery.describe()}", events, fix=_FASTER)
         if not delivery.accepted:
-            smallest = await smallest_refused(bench, events, lambda count: bench.events(count))
+            smallest = await smallest_refused(bench, events, lambda count: bench.events(count), size)
             return violated(
                 f"{delivery.describe()} to a list of {size}; {len(smallest)} is the smallest that is refused", smallest
             )
     return holds(f"200 to lists of {', '.join(map(str, SIZES))}")
 
 
-async def smallest_refused(bench: Bench, refused: list[Event], make: Callable[[int], list[Event]]) -> list[Event]:
-    """By halving: the smallest list that is refused, where all above it are."""
+async def smallest_refused(
+    bench: Bench, refused: list[Event], make: Callable[[int], list[Event]], most: int
+) -> list[Event]:
+    """By halving: the first list that is refused of those that `make` makes of 1, 2 … `most`, the last of which was.
+
+    Where one of them is refused, so are all after it.
+    """
     taken = 0
-    while len(refused) - taken > 1:
-        events = make((taken + len(refused)) // 2)
+    while most - taken > 1:
+        middle = (taken + most) // 2
+        events = make(middle)
         if (await bench.deliver(events)).accepted:
-            taken = len(events)
+            taken = middle
         else:
-            refused = events
+            refused, most = events, middle
     return refused
 
 
@@ -61,6 +67,10 @@ async def _which(bench: Bench, events: list[Event]) -> str:
     mails = {event.get("mailId") for event in held}
     kept = [str(number) for number, event in enumerate(events, 1) if event["mailId"] in mails]
     return f" (of {len(events)}, kept: {', '.join(kept[:8]) or 'none'}{' …' * (len(kept) > 8)})"
+
+
+_LONG_FIELDS = ("recipientId", "operatingSystem", "browser", "linkUrl")
+"""Those that make events long."""
 
 
 def _long_events(bench: Bench, count: int) -> list[Event]:
@@ -89,7 +99,17 @@ async def _takes(bench: Bench, make: Callable[[int], list[Event]]) -> Examined:
         return holds(f"200 to a list of 100 events and {size:,} bytes")
     if isinstance(delivery.last, TimedOut):
         return violated(f"a list of 100 events and {size:,} bytes: {delivery.describe()}", events)
-    smallest = await smallest_refused(bench, events, make)
+    fewest = await smallest_refused(bench, events, make, 100)
+
+    def shorter(longest: int) -> list[Event]:
+        return [
+            {name: value[:longest] if name in _LONG_FIELDS else value for name, value in event.items()}
+            for event in make(len(fewest))
+        ]
+
+    smallest = await smallest_refused(
+        bench, fewest, shorter, max(len(fewest[0].get(name, "")) for name in _LONG_FIELDS)
+    )
     return violated(
         f"{delivery.describe()} to a list of 100 events and {size:,} bytes; "
         f"from {len(smallest)} events and {len(body_of(smallest)):,} bytes on, lists like it are refused",

@@ -315,19 +315,50 @@ async def _key(bench: Bench) -> Examined:
             await bench.must_take_ordinary(f"a second event was not taken: {delivery.describe()}")
         if await bench.account.difference_of([first, second]):
             collapsed.append(name)
-    if not collapsed:
-        return holds(f"of two events that differ in one of {len(names)} fields, if only in case, both were kept")
-    real = _real_events(bench)
-    for event in real:
-        await bench.deliver([event], attempts=3)
-    difference = await bench.account.difference_of(real)
-    lost = len(difference.missing) + len(difference.altered) + difference.missing_count
-    keys = [name for name in names if name not in collapsed]
-    seen = " + ".join(["mailId", *keys])
-    return violated(
-        f"keys on no more than {seen}, not on {', '.join(collapsed)}: loses {lost} of {len(real)} real {bench.type}s, "
-        f"and {len(collapsed)} of {len(pairs)} pairs that differ in one field"
+    found: list[str] = []
+    if collapsed:
+        real = _real_events(bench)
+        for event in real:
+            await bench.deliver([event], attempts=3)
+        difference = await bench.account.difference_of(real)
+        lost = len(difference.missing) + len(difference.altered) + difference.missing_count
+        seen = " + ".join(["mailId", *(name for name in names if name not in collapsed)])
+        found.append(
+            f"keys on no more than {seen}, not on {', '.join(collapsed)}: loses {lost} of {len(real)} real "
+            f"{bench.type}s, and {len(collapsed)} of {len(pairs)} pairs that differ in one field"
+        )
+    twice = await _counted_twice(bench)
+    if twice:
+        found.append(
+            f"keys on more than the event, such as the list or the request: counts {twice} of {REAL_EVENTS} real "
+            f"{bench.type}s twice that come again in a longer list"
+        )
+    if found:
+        return violated("; ".join(found))
+    if twice is None:
+        raise NotExercised("a list was not taken when it came again with newer events")
+    return holds(
+        f"of two events that differ in one of {len(names)} fields, if only in case, both were kept, and of "
+        f"{REAL_EVENTS} that came again in a longer list each once"
     )
+
+
+async def _counted_twice(bench: Bench) -> int | None:
+    """How many of real events are there twice, whose answer was lost, and which come again with newer ones.
+
+    None where these are not taken.
+    """
+    real, newer = _real_events(bench), bench.events(REAL_EVENTS)
+    with bench.fault("lost-ack", times=1):
+        bench.emit(real)
+        await bench.advance()
+    with bench.fault("refill"):
+        bench.emit(newer)
+        delivery = await bench.proceed(attempts=3)
+    if not delivery.accepted:
+        return None
+    difference = await bench.account.difference_of(real)
+    return len(difference.surplus) + difference.surplus_count
 
 
 def _real_events(bench: Bench) -> list[Event]:
@@ -349,10 +380,12 @@ IDENTITY = (
         id="keys-on-all-fields",
         family="identity",
         level="should",
-        title="Takes two events for one only where all fields are equal",
-        requirement=_NO_ID,
-        expected="both kept of any two events that differ in one field",
+        title="Takes two events for one where all fields are equal, and only there",
+        requirement=f"{_NO_ID} What is not acknowledged comes again every 10 seconds, and nothing but its fields tells "
+        "that it is the same.",
+        expected="both kept of any two events that differ in one field, and one of an event that comes again",
         needs=("probe events",),
+        relies_on=("list", "retry", "refill"),
         examine=_key,
         fix=_FIX,
         example=_EXAMPLE,

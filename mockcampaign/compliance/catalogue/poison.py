@@ -6,6 +6,7 @@ from mockcampaign.compliance import oddities
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.oddities import Oddity
 from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.durations import format_duration
 from mockcampaign.model import Responded
 
 _BLOCKS = (
@@ -55,8 +56,12 @@ async def _delays(bench: Bench) -> Examined:
     delivery = await bench.deliver(events, attempts=3)
     if delivery.accepted:
         return holds(f"200 to 99 good events and one with {poison.describe()}, which it refuses by itself")
-    price = await bench.price(events, what=f"{delivery.describe()} to 99 good events and one with {poison.describe()}")
-    return violated(f"{price}, 99 of them good ones", events)
+    others = bench.events(100)
+    said = f"{delivery.describe()} to 99 good events and one with {poison.describe()}"
+    price = await bench.price(events, what=said, behind=others)
+    waited = bench.waited()
+    fate = "are lost with them" if waited is None else f"wait {format_duration(waited)} for them"
+    return violated(f"{price}, 99 of them good ones; {len(others)} that happen an hour later {fate}", events)
 
 
 async def _neighbours(bench: Bench) -> Examined:
@@ -126,9 +131,10 @@ async def _prices(bench: Bench) -> Examined:
         seen.add(delivery.describe())
         refused.append(events)
         priced.append(await bench.price(events, what=f"{delivery.describe()} to {what}"))
+    others = await _others(bench)
     if priced:
-        return violated("; ".join(priced), *refused)
-    return holds(f"200 to whatever Campaign may send; {await _others(bench)}")
+        return violated("; ".join([*priced, f"at no cost, {others}"]), *refused)
+    return holds(f"200 to whatever Campaign may send; at no cost, {others}")
 
 
 async def _others(bench: Bench) -> str:

@@ -1,0 +1,182 @@
+"""The options of `mockcampaign check`, each of which changes what is said or how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endpoints import server_context
+from mockcampaign.cli import cli
+from mockcampaign.errors import CouldNotTellError
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.serving import served
+
+
+def command(*arguments: str) -> int:
+    status: int = cli.main(["check", *arguments, "--no-color"], standalone_mode=False)
+    return status
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with served(consumer_app()) as base:
+        yield base
+
+
+def test_at_its_end_it_says_how_long_it_took_and_which_seed_it_had(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(f"{url}/hook", "--rules", "answers-200", "--seed", "7") == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r"  1 attempt, 1 event delivered in \d+\.\d s, seed 7", last)
+
+
+def test_examples_are_as_many_as_it_was_told(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(f"{url}/hook", "--rules", "takes-generated-lists", "--examples", "3", "-v") == 0
+    assert "3 generated lists were taken" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("probe", "outcome"),
+    [
+        ((), "not-exercised"),
+        (("--probe", "{url}/processed"), "pass"),
+        (("--probe", "{url}/processed", "--probe-count", "length(@)"), "pass"),
+        (("--probe", "{url}/processed", "--probe-events", "[?type]"), "pass"),
+        (("--probe-command", "{python} -c {code}"), "pass"),
+        (("--probe-command", "{python} -c {code}", "--probe-count", "length(@)"), "pass"),
+    ],
+)
+def test_the_account_is_asked_for_as_it_was_told(
+    probe: tuple[str, ...], outcome: str, url: str, tmp_path: Path
+) -> None:
+    code = shlex.quote(f"import urllib.request as r; print(r.urlopen({url + '/processed'!r}).read().decode())")
+    given = [one.format(url=url, python=sys.executable, code=code) for one in probe]
+    report = tmp_path / "r.json"
+    rules = ("--rules", "answers-200,stores-before-answering")
+    assert command(f"{url}/hook", *given, *rules, "--report-json", str(report)) == 0
+    assert [rule["outcome"] for rule in json.loads(report.read_bytes())["rules"]] == ["pass", outcome]
+
+
+def test_strict_makes_what_was_not_exercised_status_3_and_a_hazard_status_1(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = ("--rules", "answers-200,stores-before-answering,refuses-reading")
+    assert command(f"{url}/hook", *rules) == 0
+    assert command(f"{url}/hook", *rules, "--strict") == 3
+    assert "could not tell  no violation in 2 of 3 rules; 1 needs a probe" in capsys.readouterr().out
+    with served(consumer_app("shows-a-page")) as page:
+        assert command(f"{page}/hook", *rules) == 0
+        assert command(f"{page}/hook", *rules, "--strict") == 1
+    # What a violation and an open rule come to is said as it is returned.
+    assert "NOT COMPLIANT  no violation in 2 of 3 rules, but 1 hazard; 1 needs a probe" in capsys.readouterr().out
+
+
+def test_a_consumer_may_take_no_longer_than_it_was_told() -> None:
+    correct, hooked = consumer_app(), 0
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal hooked
+        hooked += scope["type"] == "http"
+        if hooked > 1:
+            await asyncio.sleep(0.2)
+        await correct(scope, receive, send)
+
+    with served(app) as slow:
+        for timeout, status in (("100ms", 1), ("5s", 0)):
+            hooked = 0
+            rules = ("--rules", "answers-in-time", "--strict", "--timeout", timeout)
+            assert command(f"{slow}/hook", *rules) == status
+
+
+def test_an_account_may_lag_behind_if_it_was_told() -> None:
+    with served(consumer_app("answers-before-storing")) as late:
+        rules = ("--probe", f"{late}/processed", "--rules", "stores-before-answering")
+        assert [command(f"{late}/hook", *rules, *more) for more in ((), ("--settle", "1s"))] == [1, 0]
+
+
+def test_the_long_form_has_the_timeline_commands_and_what_it_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with served(consumer_app("first-event-only")) as broken:
+        arguments = (f"{broken}/hook", "--probe", f"{broken}/processed", "--rules", "processes-every-event")
+        assert command(*arguments) == 1
+        brief = capsys.readouterr().out
+        assert command(*arguments, "--explain") == 1
+    explained = capsys.readouterr().out
+    for label in ("required", "expected", "actual", "fix"):
+        assert f" {label}  " in brief
+    for part in (
+        "relies on",
+        "documented: events come as JSON lists",
+        "see it    curl ",
+        "scenario  --scenarios FOLDER",
+    ):
+        assert part in explained
+        assert part not in brief
+    assert re.search(r"hook1  list of 2 +200", explained)
+
+
+def test_each_event_that_differs_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with served(consumer_app("counts-repeats")) as broken:
+        more = ("--rules", "once-after-lost-answer", "--explain", "--report-json", str(tmp_path / "r.json"))
+        assert command(f"{broken}/hook", "--probe", f"{broken}/processed", *more) == 1
+    assert capsys.readouterr().out.count("too many: type=open mailId=") == 5
+    [finding] = json.loads((tmp_path / "r.json").read_bytes())["rules"]
+    assert [line.partition(":")[0] for line in finding["differences"]] == ["too many"] * 5
+
+
+def test_credentials_may_be_a_header_of_its_own() -> None:
+    given: list[str] = []
+    correct = consumer_app()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            given.extend(value.decode() for name, value in scope["headers"] if name == b"x-key")
+        await correct(scope, receive, send)
+
+    with served(app) as base:
+        assert command(f"{base}/hook", "--key-auth", "X-Key:Bearer t", "--rules", "answers-200") == 0
+    assert given == ["Bearer t"]
+
+
+class _Taking(BaseHTTPRequestHandler):
+    """Takes whatever comes."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def port_over_tls() -> Iterator[int]:
+    """Of a consumer whose certificate is of an authority that this machine does not know."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Taking)
+    server.socket = server_context("localhost").wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # whoever does not trust it hangs up
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_certificate_that_nobody_knows_is_accepted_only_if_it_was_told(port_over_tls: int) -> None:
+    arguments = (f"https://localhost:{port_over_tls}/hook", "--rules", "answers-200")
+    with pytest.raises(CouldNotTellError, match="certificate"):
+        command(*arguments)
+    assert command(*arguments, "--insecure") == 0
