@@ -170,6 +170,11 @@ class Dies:
             "4 bodies were cut",
         ),
         (
+            "takes-absent-fields",
+            lambda request: request.body.count(b'"device"') < request.body.count(b'"mailId"'),
+            "connection closed before an answer to a list of 4 events",
+        ),
+        (
             "once-after-cut-body",
             lambda request: any(isinstance(fault, CutBody) for fault in request.faults),
             "a list of 5 was sent, and its body was cut",

@@ -19,7 +19,7 @@ from mockcampaign.compliance.commands import parsed, printed
 from mockcampaign.compliance.history import History
 from mockcampaign.compliance.oddities import Oddity
 from mockcampaign.compliance.own import SETTLE_POLL, OwnAccount, body_of
-from mockcampaign.compliance.rule import Event, NotExercised
+from mockcampaign.compliance.rule import ConsumerDiedError, Event, NotExercised
 from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Lengths, Settings, Variation
 from mockcampaign.compliance.state import StateSource
 from mockcampaign.compliance.tally import sums, tally
@@ -343,7 +343,7 @@ class Bench:
     ) -> Delivery:
         """Emit and send them. What the consumer does not take within so many attempts is given up.
 
-        Raises `CouldNotTellError` where the consumer cannot be reached.
+        Raises `CouldNotTellError` where the consumer cannot be reached, and `ConsumerDiedError` where it dies of them.
         """
         self.webhook(number)
         before = self._attempts(number)
@@ -386,19 +386,39 @@ class Bench:
         )[before:]
         if outcomes and not self._touched(outcomes):
             raise CouldNotTellError(f"consumer {self.url}: {_shown(outcomes[-1])}")
+        self._must_live(number)
         if not accepted and give_up:
             self.give_up(number)
         return Delivery(outcomes=outcomes, accepted=accepted)
+
+    def _must_live(self, number: int) -> None:
+        """Raises `ConsumerDiedError` where it hung up on the last list that reached it, and takes no connection since.
+
+        Where the sender itself was to blame for how that attempt ended, that shows nothing.
+        """
+        match self._newest_attempts(number):
+            case [
+                Attempted(outcome=NoAnswer() as hung_up, faults=()) as fatal,
+                Attempted(outcome=NoAnswer() as gone, faults=()),
+            ] if hung_up.phase not in CONNECT_PHASES and gone.phase in CONNECT_PHASES:
+                count = len(list(serials_in(fatal.serials)))
+                what = f"{hung_up.reason} to a list of {count} event{'s' * (count > 1)}"
+                raise ConsumerDiedError(what, gone.reason)
 
     def _timed_out_twice(self, number: int) -> bool:
         """Whether the consumer itself took too long for the last two attempts.
 
         One late answer may be the machine's fault. Waiting once more than twice would only cost the same again.
         """
+        newest = self._newest_attempts(number)
+        return len(newest) == 2 and all(isinstance(one.outcome, TimedOut) and not one.faults for one in newest)
+
+    def _newest_attempts(self, number: int) -> list[Attempted]:
+        """The last two attempts of all, as far as they were this webhook's: the older one first."""
         webhook = self._webhooks[number]
         entries = (entry for entry in reversed(self.campaign.journal.entries) if isinstance(entry, Attempted))
         newest = [entry for entry in itertools.islice(entries, 2) if entry.webhook_id == webhook.id]
-        return len(newest) == 2 and all(isinstance(one.outcome, TimedOut) and not one.faults for one in newest)
+        return newest[::-1]
 
     def _touched(self, outcomes: Sequence[Outcome]) -> bool:
         """Whether any attempt reached the consumer, or was not meant to."""

@@ -13,13 +13,14 @@ from pathlib import Path
 import msgspec
 
 from mockcampaign.compliance.account import AccountSource, Found
+from mockcampaign.compliance.aftermath import died
 from mockcampaign.compliance.allowance import Allowance
 from mockcampaign.compliance.baseline import essence
 from mockcampaign.compliance.bench import Bench, Refusal
 from mockcampaign.compliance.catalogue import ACCOUNT, BASICS, CATALOGUE, FAMILIES, LASTING
 from mockcampaign.compliance.probe import events_in, shown
 from mockcampaign.compliance.reproduce import reproduce
-from mockcampaign.compliance.rule import BEHAVIOURS, NEEDS, Event, Examined, Need, NotExercised, Rule
+from mockcampaign.compliance.rule import BEHAVIOURS, NEEDS, ConsumerDiedError, Event, Examined, Need, NotExercised, Rule
 from mockcampaign.compliance.rules import NOT_REACHED, Finding, Judgement
 from mockcampaign.compliance.settings import Settings
 from mockcampaign.compliance.state import StateSource
@@ -226,7 +227,7 @@ class Examiner:
         for rule in self.rules:
             if rule.prepare is not None and self._missing(rule) is None:
                 bench = self._prepared[rule.id] = self._bench_of(rule)
-                with contextlib.suppress(NotExercised, CouldNotTellError):
+                with contextlib.suppress(NotExercised, CouldNotTellError, ConsumerDiedError):
                     # What is wrong with the consumer is for others to find out.
                     await rule.prepare(bench)
 
@@ -292,6 +293,8 @@ class Examiner:
                 examined = await rule.examine(bench)
         except NotExercised as error:
             outcome, reason = "not-exercised", str(error)
+        except ConsumerDiedError as error:
+            examined = died(error.before, error.reason)
         except ConsumerUnreachableError as error:
             before = [examination.rule.id for examination in self.examinations if examination.entries is not None]
             if not before:

@@ -97,6 +97,16 @@ class NotExercised(Exception):  # noqa: N818  (it is no error, but an outcome)
     """The rule cannot be put to the test; the text says why."""
 
 
+class ConsumerDiedError(Exception):
+    """The consumer closed the connection instead of answering, and was not there any more. Says of what, and how one
+    knows: that it is gone is no trouble of ours."""
+
+    def __init__(self, before: str, reason: str) -> None:
+        super().__init__(f"{before}, and then nobody was there any more ({reason})")
+        self.before = before
+        self.reason = reason
+
+
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is required of a consumer, and how to find out whether it does it."""
 

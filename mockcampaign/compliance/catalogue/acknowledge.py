@@ -11,12 +11,12 @@ from mockcampaign.compliance.rules import RULES
 from mockcampaign.compliance.shell import curl
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.events.fields import FIELDS
-from mockcampaign.model import NoAnswer, NoAuthentication, Outcome, Responded, TimedOut
+from mockcampaign.model import NoAuthentication, Outcome, Responded, TimedOut
 
 _PASSIVE = {rule.id: rule for rule in RULES}
 _UNANSWERED = (
-    "Answer every list with a whole HTTP response: the body as long as Content-Length says in bytes, the connection "
-    "closed only after it, and no exception that reaches the server."
+    "Answer every list with a whole HTTP/1.1 response and in time: the body as long as Content-Length says in bytes, "
+    "the connection closed only after it, and no exception that reaches the server."
 )
 _GIVE = "give them by --basic-auth or --key-auth"
 
@@ -42,7 +42,7 @@ async def _answers_200(bench: Bench) -> Examined:
         )
     if isinstance(delivery.last, Responded):
         said = f"{said}; {await bench.price(bench.events(100), what=f'a {delivery.last.status} to a full list')}"
-    return violated(said, events, fix=_UNANSWERED if isinstance(delivery.last, NoAnswer) else None)
+    return violated(said, events, fix=None if isinstance(delivery.last, Responded) else _UNANSWERED)
 
 
 async def _after_full_list(bench: Bench) -> Examined:
