@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -238,14 +239,16 @@ class OwnAccount:
         """What is compared of an event: the fields that the account shows. Null and absent are the same, and so are all
         spellings of an address: databases that have a type for these give them back in one (RFC 5952)."""
         fields = {name: event[name] for name in self.shown_fields if event.get(name) is not None}
-        if "remoteAddress" in fields:
-            fields["remoteAddress"] = _spelled(fields["remoteAddress"])
+        address = fields.get("remoteAddress")
+        if isinstance(address, str):
+            fields["remoteAddress"] = _spelled(address)
         return msgspec.json.encode(fields, order="sorted")
 
 
-def _spelled(address: object) -> object:
+@functools.lru_cache(maxsize=4096)  # the same few come again with every look at an account
+def _spelled(address: str) -> str:
     try:
-        return str(ipaddress.ip_address(address)) if isinstance(address, str) else address
+        return str(ipaddress.ip_address(address))
     except ValueError:
         return address
 

@@ -103,7 +103,7 @@ def found_in(answer: Any, whose: str, *, events: str | None = None, count: str |
         return found
     if not isinstance(found, list):
         raise CouldNotTellError(f"{whose}: {expression!r} leads to {shown(found)}, expected a list of events")
-    if found and not events_in(found):
+    if found and not any(isinstance(element, dict) for element in found):
         raise CouldNotTellError(
             f"{whose}: {expression!r} leads to a list whose element 0 is {shown(found[0])}, expected a list of events"
         )
