@@ -23,7 +23,7 @@ from mockcampaign.check import check
 from mockcampaign.cli import cli
 from mockcampaign.compliance.account import AccountSource, CallableAccount, CommandAccount, UrlAccount
 from mockcampaign.compliance.baseline import Known, essence
-from mockcampaign.compliance.catalogue import CATALOGUE, FAMILIES
+from mockcampaign.compliance.catalogue import CATALOGUE, FAMILIES, histories
 from mockcampaign.compliance.catalogue.crash import losing_window
 from mockcampaign.compliance.probe import Probe
 from mockcampaign.compliance.rules import Finding
@@ -31,6 +31,7 @@ from mockcampaign.compliance.settings import Settings
 from mockcampaign.compliance.sweep import VARIATIONS
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
 from mockcampaign.model import BasicAuthentication
+from mockcampaign.policy import HOUR
 from mockcampaign.report.checks import check_lines
 from mockcampaign.report.results import RunResult, exit_status, to_json
 from mockcampaign.samples.bugs.batch import SharesItsList
@@ -438,6 +439,26 @@ def test_who_names_the_client_may_refuse_all_others(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "mine", mine)
     result = checked(consumer_app("mine"), rules=("payload", "poison"), client_id=4_711, examples=5)
     assert set(outcomes(result).values()) == {"pass"}
+
+
+def test_no_event_is_too_old_by_the_consumers_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Campaign discards after three days: nobody has to take, or to remember, what is older than that and a margin.
+    def strange(event: dict[str, Any]) -> bool:
+        return not NOW - 84 * HOUR <= event.get("created", NOW) <= NOW
+
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "strange", Bug("", refusing_events(strange)))
+    reaching_far = tuple(rule.id for rule in CATALOGUE if rule.span or rule.family in ("redelivery", "order"))
+    result = checked(consumer_app("strange"), rules=reaching_far, skip=("drains-backlog",), examples=2)
+    assert {one.outcome for one in result.rules if not (one.reason or "").startswith("needs")} == {"pass"}
+
+
+def test_histories_end_where_the_time_for_them_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histories, "SEARCHING", 0)
+    [finding] = checked(consumer_app(), rules=("survives-histories",)).rules
+    assert (finding.outcome, finding.actual) == (
+        "pass",
+        "20 histories, for which there was time, ended with each event once (--budget)",
+    )
 
 
 # The command line

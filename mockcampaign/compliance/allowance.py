@@ -15,6 +15,10 @@ class BoundReachedError(NotExercised):
     """The check has made as many events as it may."""
 
 
+class TimeIsUpError(BoundReachedError):
+    """A rule has searched for as long as it may."""
+
+
 class Allowance:
     """What is left of a whole check's. An event that comes again, for whatever reason, counts once."""
 

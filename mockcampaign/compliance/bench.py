@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -169,6 +170,8 @@ class Bench:
         digest = int.from_bytes(hashlib.sha256(f"{settings.seed}:{rule_id}".encode()).digest()[:8])
         self.client_id = settings.client_id or CLIENT_IDS[digest % len(CLIENT_IDS)]
         self.mailing_id = MAILING_IDS[digest % len(MAILING_IDS)]
+        self.seconds = math.inf
+        """So long may examining the rule take, by the wall's clock."""
         self._webhooks: list[Webhook] = []
         self._companion: Webhook | None = None
         self.recorded: set[int] = set()

@@ -288,7 +288,8 @@ class Examiner:
         outcome: Judgement = "could-not-tell"
         stopped: tuple[Judgement, str] | None = None
         try:
-            async with asyncio.timeout(self._share(rule)) as limit:
+            bench.seconds = self._share(rule)
+            async with asyncio.timeout(bench.seconds) as limit:
                 await bench.account.begin(at_rest=self._at_rest)
                 examined = await rule.examine(bench)
         except NotExercised as error:

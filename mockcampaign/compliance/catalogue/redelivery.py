@@ -352,7 +352,7 @@ REDELIVERY = (
         fix="Remember what was processed for at least three days.",
         example="DELETE FROM keys WHERE seen < now() - interval '4 days'",
         cannot_tell="A memory that forgets after three days of wall time: only the sender's time is virtual.",
-        span=3 * DAY,
+        span=3 * DAY - 20 * MINUTE,
         stage=1,
     ),
     Rule(
