@@ -395,18 +395,13 @@ class Bench:
         return Delivery(outcomes=outcomes, accepted=accepted)
 
     def _must_live(self, number: int) -> None:
-        """Raises `ConsumerDiedError` where it hung up on the last list that reached it, and takes no connection since.
-
-        Where the sender itself was to blame for how that attempt ended, that shows nothing.
-        """
+        """Raises `ConsumerDiedError` where the newest list reached it without an answer, and it takes no connection
+        since. Who hung up does not matter: it has to survive either."""
         match self._newest_attempts(number):
-            case [
-                Attempted(outcome=NoAnswer() as hung_up, faults=()) as fatal,
-                Attempted(outcome=NoAnswer() as gone, faults=()),
-            ] if hung_up.phase not in CONNECT_PHASES and gone.phase in CONNECT_PHASES:
-                count = len(list(serials_in(fatal.serials)))
-                what = f"{hung_up.reason} to a list of {count} event{'s' * (count > 1)}"
-                raise ConsumerDiedError(what, gone.reason)
+            case [Attempted(outcome=NoAnswer() as fatal) as attempt, Attempted(outcome=NoAnswer() as gone, faults=())]:
+                if fatal.phase not in CONNECT_PHASES and gone.phase in CONNECT_PHASES:
+                    count = len(list(serials_in(attempt.serials)))
+                    raise ConsumerDiedError(f"a list of {count} event{'s' * (count > 1)}: {fatal.reason}", gone.reason)
 
     def _timed_out_twice(self, number: int) -> bool:
         """Whether the consumer itself took too long for the last two attempts.

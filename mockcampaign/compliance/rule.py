@@ -98,10 +98,10 @@ class NotExercised(Exception):  # noqa: N818  (it is no error, but an outcome)
 
 
 class ConsumerDiedError(Exception):
-    """The consumer closed the connection instead of answering, and was not there any more. Says of what, and how one
-    knows: that it is gone is no trouble of ours."""
+    """The consumer was not there any more after something that reached it, which is no trouble of ours."""
 
     def __init__(self, before: str, reason: str) -> None:
+        """`before` says what that was, and `reason` how one knows."""
         super().__init__(f"{before}, and then nobody was there any more ({reason})")
         self.before = before
         self.reason = reason

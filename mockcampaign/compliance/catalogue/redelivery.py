@@ -7,11 +7,9 @@ from typing import Any
 import msgspec
 
 from mockcampaign.compliance import oddities
-from mockcampaign.compliance.aftermath import died
 from mockcampaign.compliance.bench import Bench, Delivery
 from mockcampaign.compliance.oddities import Oddity
 from mockcampaign.compliance.rule import Examined, NotExercised, Rule, holds, violated
-from mockcampaign.model import CONNECT_PHASES, NoAnswer
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 
 _AGAIN = (
@@ -27,8 +25,6 @@ async def _taken_again(bench: Bench) -> Examined:
     known = bench.events(5)
     with bench.fault("lost-ack", times=1):
         delivery = await bench.deliver(known, attempts=3)
-    if _gone(delivery):
-        return died("a list of 5 was sent, and its answer was lost", delivery.last.describe())
     if not delivery.accepted:
         said = f"{delivery.last.describe()} to a list that came again after its answer was lost"
         await bench.must_take_ordinary(said)
@@ -56,10 +52,6 @@ async def _refused(bench: Bench, delivery: Delivery, what: str) -> Examined:
     )
 
 
-def _gone(delivery: Delivery) -> bool:
-    return isinstance(delivery.last, NoAnswer) and delivery.last.phase in CONNECT_PHASES
-
-
 async def _compared(bench: Bench, how: str) -> Examined:
     difference = await bench.account.difference()
     if difference:
@@ -71,8 +63,6 @@ async def _again(bench: Bench, kind: str, how: str, **options: Any) -> Examined:
     """A list of five whose first attempt meets a fault, and which is delivered by the second."""
     with bench.fault(kind, times=1, **options):
         delivery = await bench.deliver(bench.events(5), attempts=3)
-    if _gone(delivery):
-        return died(how.replace("came again after", "was sent, and"), delivery.last.describe())
     if not delivery.accepted:
         return await _refused(bench, delivery, how.replace("came again", "that came again"))
     return await _compared(bench, how)
