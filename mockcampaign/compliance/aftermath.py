@@ -10,8 +10,8 @@ from mockcampaign.errors import CouldNotTellError
 from mockcampaign.model import Outcome, Responded
 
 _CATCH = (
-    "Catch whatever reading and parsing a body may throw, and answer 400: what nobody catches ends the process. Bound "
-    "how deep a body may be nested before anything walks down into it."
+    "Catch whatever may be thrown while a request is handled, and answer 400 or 500: what nobody catches ends the "
+    "process. Bound how deep a body may be nested before anything walks down into it."
 )
 
 
