@@ -18,6 +18,9 @@ from mockcampaign.transport.faults import CutBody
 
 REQUESTS = 500
 BACKLOG = 10_000
+REPEATED = 24
+"""So often a bad request comes, since pools of connections have room for some five to twenty."""
+
 SETBACKS = 30
 """So many lists that the consumer did not take at once are looked for in its account."""
 
@@ -111,10 +114,17 @@ async def _recovers(bench: Bench) -> Examined:
     for what, body in _garbage(bench):
         outcome = await bench.request(what, body)
         wrong = await aftermath(bench, f"{outcome.describe()} to {what}")
+        # What uses up a little each time, such as one connection of a pool, does not show at once.
+        times = 1
+        while wrong is None and isinstance(outcome, Responded) and times < REPEATED:
+            times += 1
+            outcome = await bench.request(what, body)
+            if times == REPEATED:
+                wrong = await aftermath(bench, f"{outcome.describe()} to {what}, the {times}th time")
         if wrong is not None:
             return wrong
     if CutBody in bench.faults:
-        for number, cut in enumerate((CutBody(ending="fin"), CutBody(ending="rst")) * 6, 1):
+        for number, cut in enumerate((CutBody(ending="fin"), CutBody(ending="rst")) * (REPEATED // 2), 1):
             await bench.request("a body that is cut", body_of(bench.events(5)), faults=(cut,))
             if number % 4 == 0:
                 wrong = await aftermath(bench, f"{number} bodies were cut")
@@ -134,7 +144,10 @@ async def _recovers(bench: Bench) -> Examined:
 
 def _garbage(bench: Bench) -> list[tuple[str, bytes]]:
     whole = body_of(bench.events(3))
+    event = bench.event()
     return [
+        ("a list of an event with created as text", body_of([{**event, "created": "yesterday"}])),
+        ("a list of an event with nothing but a mailId", body_of([{"mailId": event["mailId"]}])),
         ("a body that is no JSON", b"\x00\xff garbage"),
         ("a list that is cut", whole[: len(whole) // 2]),
         ("an empty body", b""),
