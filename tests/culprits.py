@@ -81,6 +81,7 @@ CULPRITS = {
     "one-bad-event-blocks-none": "fails-at-nul",
     "pays-no-price": "refuses-many-equals",
     "leaves-nothing-half-done": "commits-event-by-event",
+    "keeps-lists-beside-failures": "shares-its-transaction",
     "recovers-from-bad-requests": "stays-busy-after-garbage",
     "keeps-answering": "binds-a-variable-for-each-list",
     "drains-backlog": "throttles-backlogs",

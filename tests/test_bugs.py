@@ -341,6 +341,14 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
         (200, 400, 200),
         (200, 400, 503),
     ),
+    "shares-its-transaction": (
+        at_once(
+            encoded(*(event(number) for number in range(40))),
+            encoded(*(event(number) for number in range(40, 50)), event(50, created="yesterday")),
+        ),
+        ([200, 200], 51),
+        ([200, 500], 20),
+    ),
     "bans-after-a-long-body": (
         lambda consumer: (
             *(consumer.send(body=b" " * size + b"[]").status for size in (1_000_000, 10_000_000)),

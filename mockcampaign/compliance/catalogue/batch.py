@@ -285,7 +285,7 @@ BATCH = (
         relies_on=("list", "retry", "parallel"),
         rests_on=("takes-new-connection", "acknowledges-after-full-list", "processes-every-event"),
         fix="Keep nothing of a request where the next one finds it, such as in a variable of the module or the "
-        "application, and let the database wait for its locks.",
+        "application, and let the database wait for its locks. Leave out no list because another one is in work.",
         example="events = await request.json()  # and not self.events",
         cannot_tell="A race that these lists happened not to hit.",
     ),

@@ -21,6 +21,12 @@ BACKLOG = 10_000
 REPEATED = 24
 """So often a bad request comes, since pools of connections have room for some five to twenty."""
 
+BESIDE = 5
+"""So many kinds of bad lists are sent beside good ones."""
+
+BEFORE = (10, 20, 40, 60)
+"""After so many good events comes the bad one: a consumer comes upon it while it is at work on the others."""
+
 SETBACKS = 30
 """So many lists that the consumer did not take at once are looked for in its account."""
 
@@ -105,6 +111,37 @@ def _provocations(bench: Bench) -> list[tuple[str, bytes]]:
         ),
         ("60 good events and one that is cut", msgspec.json.encode(event)[:-20]),
     ]
+
+
+async def _beside(bench: Bench) -> Examined:
+    """Good lists and bad ones at the same moment: what undoes the bad ones must not undo the good ones."""
+    await bench.must_process(5)
+    refused = 0
+    for what, odd in _provocations(bench)[:BESIDE]:
+        good = [msgspec.json.encode(event) for event in bench.events(60)]
+        outcome = await bench.request(what, b"[" + b",".join([*good, odd]) + b"]")
+        if not isinstance(outcome, Responded) or outcome.accepted:
+            continue
+        refused += 1
+        for before in BEFORE:
+            body = b"[" + b",".join([*good[:before], odd, *good[before:]]) + b"]"
+            lists = [bench.events(40) for _ in range(2)]
+            taken, *_ = await asyncio.gather(
+                bench.deliver_at_once(lists, attempts=5),
+                *(bench.request(f"{what}, beside two good lists", body) for _ in range(2)),
+            )
+            if not taken:
+                raise NotExercised("lists were not taken while others were refused")
+            difference = await bench.account.difference_of([event for events in lists for event in events])
+            if difference:
+                return violated(
+                    f"two lists of 40 were taken while a list of {what} was refused: {difference.describe()}",
+                    unrepeatable="It takes good lists and bad ones at the same moment: `mockcampaign check` with "
+                    "--rules keeps-lists-beside-failures shows it again.",
+                )
+    if not refused:
+        return holds("no list was refused, so nothing could be undone with it")
+    return holds(f"lists that were taken while {refused} others were refused were kept, {len(BEFORE)} times each")
 
 
 async def _recovers(bench: Bench) -> Examined:
@@ -237,6 +274,25 @@ FAILURE = (
         fix="Store a list and what makes its events known in one transaction, and answer after its commit.",
         example="with database.transaction(): store_all(events)",
         cannot_tell="Failures that could not be provoked from outside, such as the database's.",
+        stage=3,
+    ),
+    Rule(
+        id="keeps-lists-beside-failures",
+        family="failure",
+        level="must",
+        title="Keeps a list that it takes while it refuses another one",
+        requirement="What is answered with 200 never comes again (vendor's webhook guide). Each type has a webhook of "
+        "its own (vendor's webhook guide), and no webhook waits for another (assumed).",
+        expected="each event of the good lists processed once, whatever becomes of the bad one",
+        needs=("probe events",),
+        rests_on=("processes-every-event", "processes-lists-at-once", "leaves-nothing-half-done"),
+        relies_on=("list", "retry", "parallel"),
+        examine=_beside,
+        fix="Let each request have a connection and a transaction of its own: what one of them rolls back must be "
+        "nothing but its own.",
+        example="with pool.connection() as connection, connection.transaction(): store_all(events)",
+        cannot_tell="Failures that could not be provoked from outside, and moments that these lists happened not to "
+        "hit.",
         stage=3,
     ),
     Rule(

@@ -80,6 +80,27 @@ class LeaksOnHangUp(Consumer):
         return body
 
 
+class SharesItsTransaction(Consumer):
+    """Has one connection for all requests, so that each of them rolls back what others have not committed yet."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.uncommitted: dict[Identity, Event] = {}
+
+    async def process(self, events: list[Event]) -> None:
+        try:
+            for number, (identity, event) in enumerate(self.identified(events).items()):
+                datetime.fromtimestamp(event["created"] / 1_000, UTC)
+                self.uncommitted[identity] = event
+                if number % 10 == 9:
+                    await asyncio.sleep(0)
+        except Exception:
+            self.uncommitted.clear()
+            raise
+        self.store.add(self.uncommitted)
+        self.uncommitted.clear()
+
+
 class StaysBusyAfterGarbage(Consumer):
     busy = False
 
@@ -200,6 +221,10 @@ class _InMemory(Store):
 
 
 BUGS: Mapping[str, Bug] = {
+    "shares-its-transaction": Bug(
+        "has one connection for all requests, and rolls back with a bad list what is stored of others",
+        SharesItsTransaction,
+    ),
     "bans-after-a-long-body": Bug(
         "refuses all that comes from an address once a body from there was far too long", BansAfterALongBody
     ),
