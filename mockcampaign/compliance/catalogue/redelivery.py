@@ -277,12 +277,20 @@ REDELIVERY = (
         requirement=f"{_AGAIN} What events may hold besides what the guide shows is assumed.",
         expected="each event processed once, whatever is in it",
         needs=("probe events",),
-        rests_on=("processes-every-event", "once-after-lost-answer"),
+        rests_on=(
+            "processes-every-event",
+            "once-after-lost-answer",
+            "takes-absent-fields",
+            "takes-null-fields",
+            "takes-unknown-fields",
+        ),
         relies_on=("list", "retry", "fields"),
         examine=_odd,
         fix="Let the key be one value that is never null, such as a hash of the whole event: in a unique index of "
         "columns, no null equals another.",
         example="UNIQUE NULLS NOT DISTINCT (mail_id, type, created, device)  -- or a hash of all",
+        # After those that find out which of these events it does not take in the first place.
+        stage=2,
     ),
     Rule(
         id="once-when-concurrent",
