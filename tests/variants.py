@@ -310,6 +310,21 @@ class LeaksOnErrors(Consumer):
         self.free += 1
 
 
+class CountsTwins(Consumer):
+    """Knows what it has, and adds whatever a list holds more than once."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.twins = 0
+
+    def identified(self, events: list[Event]) -> dict[Identity, Event]:
+        rows: dict[Identity, Event] = {}
+        for (key, number), event in super().identified(events).items():
+            self.twins += number > 1
+            rows[key, number + self.twins if number > 1 else 1] = event
+        return rows
+
+
 class GivesUp(Consumer):
     """Puts a list aside, whole, and says so with 200, when it has failed at it five times."""
 
@@ -452,6 +467,7 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "refuses-older": RefusesOlder,
     "opens-a-breaker": OpensABreaker,
     "gives-up": GivesUp,
+    "counts-twins": CountsTwins,
     "leaks-on-errors": LeaksOnErrors,
     "created-in-seconds": keeping(
         lambda event: event | {"created": event["created"] // 1_000} if isinstance(event.get("created"), int) else event
@@ -537,6 +553,7 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "refuses-older": ("keeps-late-events",),
     "opens-a-breaker": ("refuses-unreadable", "goes-on-taking-lists"),
     "gives-up": ("keeps-neighbours",),
+    "counts-twins": ("once-whatever-they-hold",),
     "leaks-on-errors": ("recovers-from-bad-requests",),
     "numbers-where-digits": ("keeps-fields",),
     **dict.fromkeys(

@@ -8,8 +8,7 @@ import msgspec
 
 from mockcampaign.compliance import oddities
 from mockcampaign.compliance.bench import Bench, Delivery
-from mockcampaign.compliance.oddities import Oddity
-from mockcampaign.compliance.rule import Examined, NotExercised, Rule, holds, violated
+from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 
 _AGAIN = (
@@ -154,15 +153,20 @@ _ODD = (
 
 async def _odd(bench: Bench) -> Examined:
     await bench.must_process(5)
+    twin = bench.event()
+    doubled = await _doubled(bench, [twin, bench.event(), dict(twin)])
+    if doubled:
+        said = f"a list that holds an event twice came again after its answer was lost: {doubled}"
+        return violated(said, fix="Keep of equal events as many as one list holds, or one, however often that comes.")
     taken = 0
     for make in _ODD:
         odd = bench.odd(make)
-        doubled = await _doubled(bench, odd)
+        doubled = await _doubled(bench, [oddity.applied(bench.event()) for oddity in odd])
         taken += doubled is not None
         if doubled:
             # Alone, where that shows it as well.
             for oddity in odd:
-                alone = await _doubled(bench, [oddity])
+                alone = await _doubled(bench, [oddity.applied(bench.event())])
                 if alone:
                     return violated(f"an event with {oddity.describe()} came again after its answer was lost: {alone}")
             return violated(f"a list of {len(odd)} odd events came again after its answer was lost: {doubled}")
@@ -171,9 +175,8 @@ async def _odd(bench: Bench) -> Examined:
     return holds("odd events came again after their answer was lost: none was processed twice")
 
 
-async def _doubled(bench: Bench, odd: list[Oddity]) -> str | None:
+async def _doubled(bench: Bench, events: list[Event]) -> str | None:
     """Of events that came again, what is there more often than they were sent. None where they are not taken."""
-    events = [oddity.applied(bench.event()) for oddity in odd]
     with bench.fault("lost-ack", times=1):
         delivery = await bench.deliver(events, attempts=3)
     if not delivery.accepted:
@@ -273,13 +276,15 @@ REDELIVERY = (
         id="once-whatever-they-hold",
         family="redelivery",
         level="must",
-        title="Processes events once that come again, also where a field is odd, null or absent",
+        title="Processes events once that come again, also equal ones, and those with odd fields",
         requirement=f"{_AGAIN} What events may hold besides what the guide shows is assumed.",
         expected="each event processed once, whatever is in it",
         needs=("probe events",),
         rests_on=(
             "processes-every-event",
             "once-after-lost-answer",
+            "takes-equal-events",
+            "keeps-equal-events",
             "takes-absent-fields",
             "takes-null-fields",
             "takes-unknown-fields",
