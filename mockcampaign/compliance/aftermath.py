@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.own import body_of
 from mockcampaign.compliance.rule import Examined, violated
 from mockcampaign.compliance.shell import curl
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.model import Outcome, Responded
+from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut
 
 _CATCH = (
     "Catch whatever may be thrown while a request is handled, and answer 400 or 500: what nobody catches ends the "
     "process. Bound how deep a body may be nested before anything walks down into it."
 )
 
-
+_WHOLE = (
+    "Answer every list with a whole HTTP/1.1 response: a body as long as Content-Length says in bytes, the connection "
+    "closed only after it, and no exception that reaches the server."
+)
+_FASTER = (
+    "Store a list in one statement and one transaction, answer, and do what takes long afterwards. End the answer: by "
+    "its Content-Length, or by closing the connection."
+)
 _THROTTLES = "Do not limit the rate of a sender that has one connection and waits for each answer."
 
 
 def throttled(outcome: Outcome) -> str | None:
     """How to mend it, where the consumer says that it is the rate of the requests and not what is in them."""
     return _THROTTLES if isinstance(outcome, Responded) and outcome.status == 429 else None
+
+
+def advice(outcome: Outcome) -> str | None:
+    """How to mend it, where how a list ended tells more than what was in it."""
+    match outcome:
+        case Responded():
+            return throttled(outcome)
+        case TimedOut():
+            return _FASTER
+        case NoAnswer():
+            return _WHOLE
+        case _:
+            assert_never(outcome)
 
 
 def died(before: str, reason: str, commands: str | None = None) -> Examined:

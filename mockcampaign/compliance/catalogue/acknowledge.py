@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mockcampaign.compliance.aftermath import throttled
+from mockcampaign.compliance.aftermath import advice, throttled
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.rule import Examined, NotExercised, Rule, holds, violated
 from mockcampaign.compliance.rules import RULES
@@ -14,10 +14,6 @@ from mockcampaign.events.fields import FIELDS
 from mockcampaign.model import NoAuthentication, Outcome, Responded, TimedOut
 
 _PASSIVE = {rule.id: rule for rule in RULES}
-_UNANSWERED = (
-    "Answer every list with a whole HTTP/1.1 response and in time: the body as long as Content-Length says in bytes, "
-    "the connection closed only after it, and no exception that reaches the server."
-)
 _GIVE = "give them by --basic-auth or --key-auth"
 
 
@@ -42,7 +38,7 @@ async def _answers_200(bench: Bench) -> Examined:
         )
     if isinstance(delivery.last, Responded):
         said = f"{said}; {await bench.price(bench.events(100), what=f'a {delivery.last.status} to a full list')}"
-    return violated(said, events, fix=None if isinstance(delivery.last, Responded) else _UNANSWERED)
+    return violated(said, events, fix=advice(delivery.last))
 
 
 async def _after_full_list(bench: Bench) -> Examined:

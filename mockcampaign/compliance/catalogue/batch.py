@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mockcampaign.compliance.aftermath import advice
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.own import body_of
 from mockcampaign.compliance.rule import Event, Examined, Rule, holds, violated
@@ -12,7 +13,6 @@ from mockcampaign.model import TimedOut
 
 SIZES = (1, 2, 3, 99, 100)
 
-_FASTER = "Store a list in one statement and one transaction, and do what takes long after the answer."
 _LIST = "Events come as JSON lists of at most 100 (vendor's webhook guide)."
 
 
@@ -21,12 +21,11 @@ async def _every_size(bench: Bench) -> Examined:
         events = bench.events(size)
         delivery = await bench.deliver(events, attempts=2)
         if isinstance(delivery.last, TimedOut):
-            return violated(f"a list of {size}: {delivery.describe()}", events, fix=_FASTER)
+            return violated(f"a list of {size}: {delivery.describe()}", events, fix=advice(delivery.last))
         if not delivery.accepted:
             smallest = await smallest_refused(bench, events, lambda count: bench.events(count), size)
-            return violated(
-                f"{delivery.describe()} to a list of {size}; {len(smallest)} is the smallest that is refused", smallest
-            )
+            said = f"{delivery.describe()} to a list of {size}; {len(smallest)} is the smallest that is refused"
+            return violated(said, smallest, fix=advice(delivery.last))
     return holds(f"200 to lists of {', '.join(map(str, SIZES))}")
 
 
@@ -98,7 +97,9 @@ async def _takes(bench: Bench, make: Callable[[int], list[Event]]) -> Examined:
     if delivery.accepted:
         return holds(f"200 to a list of 100 events and {size:,} bytes")
     if isinstance(delivery.last, TimedOut):
-        return violated(f"a list of 100 events and {size:,} bytes: {delivery.describe()}", events)
+        return violated(
+            f"a list of 100 events and {size:,} bytes: {delivery.describe()}", events, fix=advice(delivery.last)
+        )
     fewest = await smallest_refused(bench, events, make, 100)
 
     def shorter(longest: int) -> list[Event]:
@@ -114,6 +115,7 @@ async def _takes(bench: Bench, make: Callable[[int], list[Event]]) -> Examined:
         f"{delivery.describe()} to a list of 100 events and {size:,} bytes; "
         f"from {len(smallest)} events and {len(body_of(smallest)):,} bytes on, lists like it are refused",
         smallest,
+        fix=advice(delivery.last),
     )
 
 
