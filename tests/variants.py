@@ -203,6 +203,16 @@ class ConfirmsRepeats(Consumer):
         await super().process(events)
 
 
+class WantsOrder(Consumer):
+    """Merges a list into a sorted file, for which it has to be sorted itself."""
+
+    async def process(self, events: list[Event]) -> None:
+        moments = [moment(event) for event in events]
+        if moments != sorted(moments):
+            raise HTTPException(400, "not in order")
+        await super().process(events)
+
+
 class TakesTwenty(Consumer):
     """20 requests a day, as a limit that was meant for people."""
 
@@ -419,6 +429,7 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "reads-windows": ReadsAsWindows,
     "decodes-each-piece": DecodesEachPiece,
     "takes-twenty": TakesTwenty,
+    "wants-order": WantsOrder,
     "looks-for-credentials": LooksForCredentials,
     "stores-refused": StoresRefused,
     "accepts-get": AcceptsGet,
@@ -532,6 +543,7 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "forgets-on-error": ("recovers-from-bad-requests",),
     **dict.fromkeys(("reads-ascii", "reads-windows", "refuses-emoji", "ascii-only"), ("keeps-texts",)),
     "decodes-each-piece": ("processes-chunked-body",),
+    "wants-order": ("keeps-late-events",),
     "takes-twenty": ("identity", "keeps-answering"),
     "looks-for-credentials": ("refuses-malformed-credentials",),
     "stores-refused": ("processes-nothing-refused",),

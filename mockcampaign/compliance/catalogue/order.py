@@ -6,7 +6,9 @@ import msgspec
 
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.catalogue.identity import must_keep_clicks
+from mockcampaign.compliance.own import body_of
 from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.compliance.shell import curl
 from mockcampaign.compliance.state import States, moment, stale, tells_apart
 from mockcampaign.model import EventType
 from mockcampaign.policy import MINUTE
@@ -48,7 +50,20 @@ async def _late(bench: Bench) -> Examined:
     difference = await bench.account.difference()
     if difference:
         return violated(f"three events after three newer ones: {difference.describe()}", newer, older)
-    return holds("older events after newer ones were kept")
+    # Our own sender has the oldest first in each list, which nobody documents.
+    mixed = bench.events(5)[::-1]
+    bench.account.expect_events_of(mixed)
+    for _ in range(2):
+        outcome = await bench.request("a list with its newest event first", body_of(mixed))
+        if outcome.accepted:
+            break
+    command = curl(bench.url, body_of(mixed), bench.settings.authentication)
+    if not outcome.accepted:
+        return violated(f"{outcome.describe()} to a list with its newest event first", curl=command)
+    difference = await bench.account.difference_of(mixed)
+    if difference:
+        return violated(f"a list with its newest event first: {difference.describe()}", curl=command)
+    return holds("older events after newer ones were kept, in lists of their own and in one")
 
 
 async def _late_in_journey(bench: Bench) -> Examined:
@@ -175,7 +190,7 @@ ORDER = (
         expected="each event processed once, though newer ones came before",
         needs=("probe",),
         examine=_late,
-        relies_on=("list", "retry", "parallel"),
+        relies_on=("list", "retry", "parallel", "order"),
         fix=_FIX,
         example=_EXAMPLE,
     ),
