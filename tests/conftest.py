@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
+import sys
 from collections.abc import Callable, Coroutine
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,6 +16,18 @@ import pytest
 from endpoints import AUTHORITY, Run
 
 Inner = Callable[..., pytest.RunResult]
+
+# Tests start hundreds of processes: each would compile the package anew where bytecode may not be kept.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Each of several processes goes through whole modules, so that what their tests share is made once, and whoever
+    has nothing left takes from the others."""
+    if config.getoption("numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "worksteal"
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])

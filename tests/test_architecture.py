@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -61,14 +62,16 @@ FORBIDDEN = {"time.time", "time.sleep", "time.monotonic", "time.perf_counter", "
 CLOCK_OWNERS = {"transport", "serving", "cli", "server", "samples"}
 
 
-def modules() -> dict[str, ast.Module]:
-    return {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): ast.parse(path.read_text())
-        for path in sorted(ROOT.rglob("*.py"))
-    }
+PATHS = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(ROOT.rglob("*.py"))
+}
+"""The file of each module."""
 
 
-MODULES = modules()
+@functools.cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(PATHS[module].read_text())
 
 
 def room(module: str) -> str:
@@ -80,9 +83,9 @@ def level(module: str) -> int:
     return found
 
 
-def imports(tree: ast.Module) -> Iterator[str]:
+def imports(module: ast.Module) -> Iterator[str]:
     """Full names of what a module imports, wherever in it."""
-    for node in ast.walk(tree):
+    for node in ast.walk(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -92,21 +95,21 @@ def imports(tree: ast.Module) -> Iterator[str]:
 
 
 def test_every_room_has_its_level() -> None:
-    assert {room(module) for module in MODULES} == set().union(*LEVELS)
+    assert {room(module) for module in PATHS} == set().union(*LEVELS)
 
 
 # The package itself offers names from above, which it imports only when somebody asks for them.
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "__init__"])
+@pytest.mark.parametrize("module", [module for module in PATHS if module != "__init__"])
 def test_imports_go_downwards(module: str) -> None:
-    for name in imports(MODULES[module]):
+    for name in imports(tree(module)):
         if name.startswith("mockcampaign.") and name != "mockcampaign.__version__":
             target = name.removeprefix("mockcampaign.")
             assert room(target) == room(module) or level(target) < level(module), f"{module} imports {target}"
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", PATHS)
 def test_every_library_has_one_owner(module: str) -> None:
-    for name in imports(MODULES[module]):
+    for name in imports(tree(module)):
         library = name.partition(".")[0]
         if library in sys.stdlib_module_names or library == "mockcampaign":
             continue
@@ -114,9 +117,9 @@ def test_every_library_has_one_owner(module: str) -> None:
         assert OWNERS[library] & {module, room(module), "anyone"}, f"{module} uses {library}"
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if room(module) not in CLOCK_OWNERS])
+@pytest.mark.parametrize("module", [module for module in PATHS if room(module) not in CLOCK_OWNERS])
 def test_only_owners_read_clocks_sleep_or_draw_without_a_seed(module: str) -> None:
-    for node in ast.walk(MODULES[module]):
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             assert f"{node.value.id}.{node.attr}" not in FORBIDDEN, f"{module}:{node.lineno}"
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "asyncio.sleep":
@@ -132,8 +135,8 @@ PAUSING = {
 def test_only_rules_whose_point_it_is_let_time_pass() -> None:
     pausing = {
         module
-        for module, tree in MODULES.items()
-        if room(module) in ("compliance", "check") and "mockcampaign.transport.wall.pause" in imports(tree)
+        for module in PATHS
+        if room(module) in ("compliance", "check") and "mockcampaign.transport.wall.pause" in imports(tree(module))
     }
     assert pausing == PAUSING
 
