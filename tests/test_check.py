@@ -656,7 +656,6 @@ def test_a_folder_for_scenarios_that_cannot_be_made_is_refused_before_anything_i
         ("requires-device", ("pays-no-price", "one-bad-event-blocks-none"), 2),
         ("never-answers-200", ("answers-200", "pays-no-price"), 1),
         ("refuses-many-equals", ("answers-200", "pays-no-price", "keeps-neighbours"), 1),
-        ("answers-204", ("answers-200",), 1),
         ("fails-at-nul", ("answers-200", "batch", "poison", "status price", "payload"), 2),
         # Nothing is refused for long, and so there is nothing to model.
         (None, ("answers-200", "poison", "status price"), 0),

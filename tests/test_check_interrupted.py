@@ -29,7 +29,7 @@ def nth(path: str, number: int) -> Reached:
 PHASES: dict[str, tuple[Reached, tuple[str, ...]]] = {
     "before the first rule": (nth("/processed", 1), ("--rules", "batch")),
     "within a rule": (nth("/hook", 4), ("--rules", "acknowledge,batch")),
-    "while the account is looked at": (nth("/processed", 9), ("--rules", "processes-every-event")),
+    "while the account is looked at": (nth("/processed", 5), ("--rules", "processes-every-event")),
     "while Hypothesis generates": (nth("/hook", 25), ("--rules", "answers-200,takes-generated-lists")),
     "while histories are played": (nth("/hook", 60), ("--rules", "answers-200,survives-histories")),
     "in three days of refusals": (nth("/hook", 2_000), ("--rules", "answers-200,pays-no-price", "--full-fidelity")),
@@ -62,7 +62,7 @@ def test_it_ends_at_once_with_what_it_knows(phase: str, tmp_path: Path) -> None:
     bug = "refuses-many-equals" if phase == "in three days of refusals" else None
     with served(held_up(consumer_app(bug), reached, event)) as url:
         restart = f"import urllib.request as r; r.urlopen({url + '/restarting'!r})"
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [
                 *(sys.executable, "-m", "mockcampaign", "check", f"{url}/hook", "--probe", f"{url}/processed"),
                 *("--restart-cmd", shlex.join([sys.executable, "-c", restart])),
@@ -72,14 +72,14 @@ def test_it_ends_at_once_with_what_it_knows(phase: str, tmp_path: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
-        try:
-            assert event.wait(60)
-            process.send_signal(signal.SIGINT)
-            # The consumer answers nothing any more, and has a minute for it.
-            out, err = process.communicate(timeout=30)
-        finally:
-            process.kill()
+        ) as process:
+            try:
+                assert event.wait(60)
+                process.send_signal(signal.SIGINT)
+                # The consumer answers nothing any more, and has a minute for it.
+                out, err = process.communicate(timeout=30)
+            finally:
+                process.kill()
     assert (process.returncode, err) == (130, "mockcampaign: interrupted\n"), out
     if phase == "before the first rule":
         return
