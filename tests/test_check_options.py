@@ -42,7 +42,8 @@ def test_at_its_end_it_says_how_long_it_took_and_which_seed_it_had(
 
 
 def test_examples_are_as_many_as_it_was_told(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command(f"{url}/hook", "--rules", "takes-generated-lists", "--examples", "3", "-v") == 0
+    arguments = ("--rules", "takes-generated-lists", "--examples", "3", "-v")
+    assert command(f"{url}/hook", *arguments) == 0
     assert "3 generated lists were taken" in capsys.readouterr().out
 
 
