@@ -94,7 +94,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    item.stash[AT_THE_BEGINNING] = alive()
+    if item.config.getoption("forked", False):
+        item.stash[AT_THE_BEGINNING] = alive()
     return (yield)
 
 

@@ -231,7 +231,8 @@ def test_one_seed_gives_one_report_but_for_what_was_measured(tmp_path: Path) -> 
 
 
 def test_no_secret_is_in_any_output(tmp_path: Path, consumer_url: str) -> None:
-    written(tmp_path)
+    # Refusals until the events are discarded, but not for three days.
+    written(tmp_path, ("consumer:\n", "policy: {event_age_max: 1h}\nconsumer:\n"))
     for password in ("geheim!", "wrong-geheim!"):
         done = mockcampaign(
             *("run", ".", "-v", "--report-json", "r.json"),

@@ -42,13 +42,13 @@ def whole_run(folder: Path, source: str, *arguments: str, plugins: tuple[str, ..
 
 def with_pytest(folder: Path, version: str) -> tuple[Path, dict[str, str]]:
     """A Python with another pytest, and the environment in which it is to run; everything else comes from here."""
-    venv.create(folder, with_pip=True)
+    venv.create(folder, with_pip=False)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     # What is installed there goes before.
     [packages] = folder.glob("**/site-packages")
     paths = [path for path in sys.path if path and Path(path).is_dir() and "site-packages" in path]
     (packages / "borrowed.pth").write_text("\n".join([*paths, *site.getsitepackages()]))
-    install = [python, "-m", "pip", "install", "-q", "--no-warn-conflicts", version]
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-warn-conflicts", version]
     done = subprocess.run(install, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     path = os.pathsep.join([str(HERE.parent), str(HERE)])
