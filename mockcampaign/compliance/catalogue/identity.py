@@ -223,6 +223,7 @@ _KEPT = (
         "both kept: recipientId names the recipient, not the act",
         _same_recipient,
         "keeps-second-act",
+        "takes-mixed-mailings",
         "processes-mixed-mailings",
     ),
     _kept_rule(
