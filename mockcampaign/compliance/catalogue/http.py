@@ -330,7 +330,8 @@ def _framing(
         examine=examine,
         needs=needs,
         relies_on=relies_on,
-        rests_on=rests_on,
+        # They look at the account where there is one, and what is stored later would be missing in it.
+        rests_on=("stores-before-answering", *rests_on),
         stage=stage,
         fix=fix,
         example=example,
