@@ -389,6 +389,9 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "first-ten-only": selecting(lambda events: events[:10]),
     "all-but-first": selecting(lambda events: events[1:] or events),
     "tens": selecting(lambda events: events[: len(events) // 10 * 10] or events),
+    "one-a-mail-and-moment-of-a-list": selecting(
+        lambda events: list({(event.get("mailId"), event.get("created")): event for event in events}.values())
+    ),
     "every-other": selecting(lambda events: events[::2]),
     "fifty-only": selecting(lambda events: events[:50]),
     "samples": Samples,
@@ -532,7 +535,9 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("keys-on-beginning-of-mail-id", "keys-on-end-of-mail-id"), ("keeps-same-moment",)),
     "keys-cut-at-64": ("keeps-every-moment",),
     "keys-without-case": ("keys-on-all-fields",),
-    "keys-on-mail-created-recipient": ("keeps-same-mail-same-moment",),
+    **dict.fromkeys(
+        ("keys-on-mail-created-recipient", "one-a-mail-and-moment-of-a-list"), ("keeps-same-mail-same-moment",)
+    ),
     "keys-on-mailing-and-created": ("keeps-same-moment",),
     **dict.fromkeys(("keeps-ten-thousand", "hash-of-16-bits", "hash-of-20-bits"), ("drains-backlog",)),
     **dict.fromkeys(
