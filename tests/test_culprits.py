@@ -145,6 +145,7 @@ def test_a_consumer_of_opens_violates_nothing_by_what_it_does_with_clicks(consum
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 @pytest.mark.parametrize("name", ["sample", *COMMANDS])
 def test_a_correct_consumer_is_not_accused(name: str) -> None:
     lacking = None if name == "sample" else missing(name)

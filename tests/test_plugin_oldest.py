@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from whole_runs import with_pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.longest]
 
 ROOT = Path(__file__).parent.parent
 TESTED = ["campaign", "failures", "async", "quiescence", "scenarios", "server", "check"]

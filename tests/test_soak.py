@@ -163,6 +163,7 @@ def received(url: str) -> bytearray:
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 def test_two_hundred_thousand_deliveries_with_faults_at_random(
     run: Run, request: pytest.FixtureRequest, tmp_path: Path
