@@ -41,6 +41,7 @@ def test_at_its_end_it_says_how_long_it_took_and_which_seed_it_had(
     assert re.fullmatch(r"  1 attempt, 1 event delivered in \d+\.\d s, seed 7", last)
 
 
+@pytest.mark.slow
 def test_examples_are_as_many_as_it_was_told(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("--rules", "takes-generated-lists", "--examples", "3", "-v")
     assert command(f"{url}/hook", *arguments) == 0
