@@ -466,7 +466,7 @@ HTTP = (
         "gunicorn --worker-class gthread --threads 8 app:app",
         needs=("connection",),
         relies_on=("list", "parallel"),
-        rests_on=("takes-slow-body",),
+        rests_on=("takes-new-connection", "takes-slow-body"),
     ),
     Rule(
         id="survives-oversized-body",

@@ -190,6 +190,7 @@ ORDER = (
         expected="each event processed once, though newer ones came before",
         needs=("probe",),
         examine=_late,
+        rests_on=("takes-new-connection",),
         relies_on=("list", "retry", "parallel", "order"),
         fix=_FIX,
         example=_EXAMPLE,

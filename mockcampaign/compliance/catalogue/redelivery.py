@@ -91,7 +91,7 @@ async def _after(bench: Bench, duration: int, how: str) -> Examined:
     bench.outage(duration)
     await bench.advance(duration - SECOND)
     await bench.must_deliver(bench.events(3), number=1)  # newer ones, so that the old can be seen to be old
-    delivery = await bench.proceed()
+    delivery = await bench.proceed(attempts=2)
     if not delivery.accepted:
         return await _refused(bench, delivery, f"a list of 5 that came again {how} after its answer was lost")
     return await _compared(bench, f"a list of 5 came again {how} after its answer was lost")
@@ -112,7 +112,7 @@ async def _after_many(bench: Bench) -> Examined:
         bench.emit(events)
         await bench.advance()
     await bench.must_deliver(bench.events(1_500), number=1)
-    delivery = await bench.proceed()
+    delivery = await bench.proceed(attempts=2)
     if not delivery.accepted:
         return await _refused(bench, delivery, "a list of 5 that came again after 1,500 other events")
     difference = await bench.account.difference_of(events)
@@ -132,7 +132,7 @@ async def _reformed(bench: Bench) -> Examined:
         await bench.advance()
     with bench.fault("refill"):
         bench.emit(bench.events(2))
-        delivery = await bench.proceed()
+        delivery = await bench.proceed(attempts=2)
     if not delivery.accepted:
         what = "a list of 6 that came again less 2 expired events and with 2 newer ones"
         return await _refused(bench, delivery, what)
