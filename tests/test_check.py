@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import pytest
 from consumers.started import PASSWORD, USER
-from judged import restartable
+from judged import CREDENTIALS, checked_by_url, restartable
 
 from mockcampaign.check import check
 from mockcampaign.cli import cli
@@ -38,7 +38,7 @@ from mockcampaign.samples.bugs.batch import SharesItsList
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.bugs.payload import field, keeping, limited
 from mockcampaign.samples.bugs.payload import refusing as refusing_events
-from mockcampaign.samples.consumer import BUGS, application, consumer_app
+from mockcampaign.samples.consumer import BUGS, application, consumer_app, consumer_served
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Store
 from mockcampaign.serving import served
@@ -746,6 +746,15 @@ def test_the_losing_window_ends_before_the_least_age_beyond_it(
     lost: list[int], kept: list[int], window: tuple[int, int | None]
 ) -> None:
     assert losing_window(lost, kept) == window
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", ["keeps-over-crash", "once-after-crash"])
+def test_a_restart_command_that_kills_nobody_shows_nothing(rule: str) -> None:
+    with consumer_served(None, basic_authentication=CREDENTIALS) as url:
+        result = checked_by_url(url, rules=(rule,), restart_command="true")
+    found = next(finding for finding in result.rules if finding.id == rule)
+    assert (found.outcome, found.reason) == ("not-exercised", "the consumer went on answering while it was restarted")
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from enum import IntEnum, auto
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -46,6 +47,24 @@ BEHAVIOURS: dict[Behaviour, tuple[Literal["documented", "assumed"], str]] = {
     "lengths": ("assumed", "how long texts may be at most"),
 }
 """Whether the vendor documents it, and what it is."""
+
+
+class Stage(IntEnum):
+    """When a rule is examined. Within a stage, the order is the catalogue's."""
+
+    FIRST = auto()
+    """Where others would go wrong with it."""
+    USUAL = auto()
+    AFTER_USUAL = auto()
+    """Where others tell what it can rest on."""
+    REACHING_BACK = auto()
+    """Where its events are hours and days from the usual ones: a consumer may forget what is so much older."""
+    BAD_REQUESTS = auto()
+    """Where it sends what may leave a consumer in a bad state."""
+    FAILURES = auto()
+    """Where it lets a consumer fail, on purpose or under load."""
+    END = auto()
+    """Where all others lie before it, also because it kills the consumer."""
 
 
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +154,5 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """What a pass does not show."""
     span: int = 0
     """How much virtual time it needs, in milliseconds; the events that it sends are as old at its end."""
-    stage: int = 0
-    """When it is examined: -1 where others would go wrong with it, 0 as a rule, 1 where it reaches far back in time,
-    2 and 3 where it sends what may leave a consumer in a bad state, 4 at the end, also where it kills it."""
+    stage: Stage = Stage.USUAL
+    """When it is examined."""

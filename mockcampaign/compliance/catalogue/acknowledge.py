@@ -6,7 +6,7 @@ import msgspec
 
 from mockcampaign.compliance.aftermath import advice, throttled
 from mockcampaign.compliance.bench import Bench
-from mockcampaign.compliance.rule import Examined, NotExercised, Rule, holds, violated
+from mockcampaign.compliance.rule import Examined, NotExercised, Rule, Stage, holds, violated
 from mockcampaign.compliance.rules import RULES
 from mockcampaign.compliance.shell import curl
 from mockcampaign.errors import CouldNotTellError
@@ -150,7 +150,7 @@ ACKNOWLEDGE = (
         examine=_answers_200,
         fix="Answer 200 once the list is stored. Frameworks have other defaults: name the status.",
         example="return Response(status_code=200)",
-        stage=-1,
+        stage=Stage.FIRST,
     ),
     Rule(
         id="answers-completely",
@@ -165,7 +165,7 @@ ACKNOWLEDGE = (
         fix="Let no exception reach the server: catch it at the edge and answer 500, and 400 where parsing fails. "
         "Close connections only after the answer.",
         example="except Exception: log.exception('list failed'); return Response(status_code=500)",
-        stage=3,
+        stage=Stage.FAILURES,
     ),
     Rule(
         id="acknowledges-after-full-list",
@@ -232,6 +232,6 @@ ACKNOWLEDGE = (
         examine=_refuses_unreadable,
         fix="Answer 400 when parsing fails, and never a blanket 200.",
         example="except json.JSONDecodeError: return Response(status_code=400)",
-        stage=3,
+        stage=Stage.FAILURES,
     ),
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from mockcampaign.compliance.bench import Bench
-from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, Stage, holds, violated
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.model import Responded
 from mockcampaign.transport.wall import Stopwatch, pause
@@ -139,6 +139,7 @@ async def _acknowledged(bench: Bench, size: int) -> list[Event]:
 
 async def _remembers(bench: Bench) -> Examined:
     await bench.must_process(4)
+    await _killed_while_lists_come(bench)  # the command does kill it, or this would show nothing
     events = bench.events(4)
     with bench.fault("lost-ack", times=1):
         bench.emit(events)
@@ -173,7 +174,7 @@ CRASH = (
         example="database.commit()  # fsync is on\nreturn Response(status_code=200)",
         cannot_tell="A crash of the machine, which takes what the system had not written yet; and windows that these "
         "crashes happened not to hit, such as those of something that is done every minute.",
-        stage=4,
+        stage=Stage.END,
     ),
     Rule(
         id="once-after-crash",
@@ -188,6 +189,6 @@ CRASH = (
         examine=_remembers,
         fix="Keep the keys of what was processed where the events are, and write both in one transaction.",
         example="INSERT INTO events (key, …) … ON CONFLICT (key) DO NOTHING",
-        stage=4,
+        stage=Stage.END,
     ),
 )

@@ -10,7 +10,7 @@ from mockcampaign.compliance import oddities
 from mockcampaign.compliance.aftermath import aftermath, throttled
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.own import body_of
-from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, Stage, holds, violated
 from mockcampaign.compliance.shell import curl
 from mockcampaign.model import Responded
 from mockcampaign.policy import HOUR
@@ -283,7 +283,7 @@ FAILURE = (
         fix="Store a list and what makes its events known in one transaction, and answer after its commit.",
         example="with database.transaction(): store_all(events)",
         cannot_tell="Failures that could not be provoked from outside, such as the database's.",
-        stage=3,
+        stage=Stage.FAILURES,
     ),
     Rule(
         id="keeps-lists-beside-failures",
@@ -302,7 +302,7 @@ FAILURE = (
         example="with pool.connection() as connection, connection.transaction(): store_all(events)",
         cannot_tell="Failures that could not be provoked from outside, and moments that these lists happened not to "
         "hit.",
-        stage=3,
+        stage=Stage.FAILURES,
     ),
     Rule(
         id="recovers-from-bad-requests",
@@ -315,7 +315,7 @@ FAILURE = (
         examine=_recovers,
         fix="Give back connections, locks and memory in every case, also where reading the body fails.",
         example="with pool.connection() as connection: ...",
-        stage=2,
+        stage=Stage.BAD_REQUESTS,
     ),
     Rule(
         id="keeps-answering",
@@ -351,7 +351,7 @@ FAILURE = (
         fix="Do not limit the rate of a sender that has one connection and waits for each answer.",
         example="limiter.exempt('/hook')",
         span=2 * HOUR,
-        stage=3,
+        stage=Stage.FAILURES,
     ),
     Rule(
         id="goes-on-taking-lists",
@@ -375,6 +375,6 @@ FAILURE = (
         "locks that are not given back.",
         example="limiter.exempt('/hook')",
         cannot_tell="Whether it would take them again after some time: only the sender's time is virtual.",
-        stage=4,
+        stage=Stage.END,
     ),
 )

@@ -12,7 +12,7 @@ from mockcampaign.compliance.allowance import BoundReachedError, TimeIsUpError
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.generating import smallest
 from mockcampaign.compliance.processed import Difference
-from mockcampaign.compliance.rule import Event, Examined, Rule, holds, violated
+from mockcampaign.compliance.rule import Event, Examined, Rule, Stage, holds, violated
 from mockcampaign.durations import format_duration
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 from mockcampaign.transport.wall import Stopwatch
@@ -205,6 +205,6 @@ HISTORIES = (
         "what others left in the consumer.",
         # No history takes longer; and no event is older than three days, whatever the consumer's own clock says.
         span=DAY,
-        stage=1,
+        stage=Stage.REACHING_BACK,
     ),
 )

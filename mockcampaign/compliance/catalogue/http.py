@@ -20,6 +20,7 @@ from mockcampaign.compliance.rule import (
     Need,
     NotExercised,
     Rule,
+    Stage,
     holds,
     violated,
 )
@@ -318,7 +319,7 @@ def _framing(
     needs: tuple[Need, ...] = (),
     relies_on: tuple[Behaviour, ...] = ("list", "retry"),
     rests_on: tuple[str, ...] = (),
-    stage: int = 0,
+    stage: Stage = Stage.USUAL,
 ) -> Rule:
     return Rule(
         id=rule_id,
@@ -351,7 +352,7 @@ HTTP = (
         "with the right Content-Length.",
         "return Response(b'ok', headers={'Content-Length': '2'})",
         # One that hangs there would cost each of the others its time-outs.
-        stage=-1,
+        stage=Stage.FIRST,
     ),
     _framing(
         "takes-new-connection",
@@ -362,7 +363,7 @@ HTTP = (
         "matters with one of them.",
         "ThreadingHTTPServer(address, Handler).serve_forever()  # and not HTTPServer",
         needs=("connection",),
-        stage=-1,
+        stage=Stage.FIRST,
     ),
     _framing(
         "takes-chunked-body",
@@ -440,7 +441,7 @@ HTTP = (
         "Route POST only.",
         "@app.post('/hook')",
         requirement="Event data comes by POST (vendor's webhook guide).",
-        stage=3,
+        stage=Stage.FAILURES,
         relies_on=("list",),
     ),
     Rule(
@@ -455,7 +456,7 @@ HTTP = (
         relies_on=("list",),
         fix="Route POST only, and give a page that people or monitors look at an address of its own.",
         example="@app.get('/health')",
-        stage=3,
+        stage=Stage.FAILURES,
     ),
     _framing(
         "serves-webhooks-at-once",
@@ -478,7 +479,7 @@ HTTP = (
         examine=_oversized,
         fix="Limit the size of bodies to some megabytes, and use a JSON parser that refuses deep nesting.",
         example="except (ValueError, RecursionError): return Response(status_code=400)",
-        stage=3,
+        stage=Stage.FAILURES,
     ),
     Rule(
         id="keeps-only-events",
@@ -494,7 +495,7 @@ HTTP = (
         relies_on=("list",),
         fix="Refuse a list that holds anything but objects, or leave out what is none.",
         example="if not all(isinstance(event, dict) for event in events): return Response(status_code=400)",
-        stage=3,
+        stage=Stage.FAILURES,
     ),
     Rule(
         id="has-valid-certificate",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mockcampaign.compliance.bench import Bench
-from mockcampaign.compliance.rule import Event, Examine, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.compliance.rule import Event, Examine, Examined, NotExercised, Rule, Stage, holds, violated
 from mockcampaign.durations import format_duration
 from mockcampaign.events.fields import TYPES
 from mockcampaign.events.payload import SHOWING_TRACES
@@ -248,7 +248,7 @@ _KEPT = (
         fix=f"{_FIX} A moment that is formatted needs its milliseconds, its date, and hours from 0 to 23.",
         example='key = (event["mailId"], event["type"], event["created"], …)  # and not strftime("%I:%M:%S")',
         span=3 * DAY - HOUR,
-        stage=1,
+        stage=Stage.REACHING_BACK,
     ),
     Rule(
         id="keeps-clicks-on-two-links",

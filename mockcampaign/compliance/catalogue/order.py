@@ -7,7 +7,7 @@ import msgspec
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.catalogue.identity import must_keep_clicks
 from mockcampaign.compliance.own import body_of
-from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, Stage, holds, violated
 from mockcampaign.compliance.shell import curl
 from mockcampaign.compliance.state import States, moment, stale, tells_apart
 from mockcampaign.model import EventType
@@ -249,6 +249,6 @@ ORDER = (
         fix="Do not reject events for their age; Campaign itself discards them after three days.",
         example="# no `if created < yesterday: continue`",
         span=10 * MINUTE,
-        stage=1,
+        stage=Stage.REACHING_BACK,
     ),
 )

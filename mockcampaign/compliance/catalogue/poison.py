@@ -5,7 +5,7 @@ from __future__ import annotations
 from mockcampaign.compliance import oddities
 from mockcampaign.compliance.bench import Bench
 from mockcampaign.compliance.oddities import Oddity
-from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, Stage, holds, violated
 from mockcampaign.durations import format_duration
 from mockcampaign.model import Responded
 
@@ -187,6 +187,6 @@ PRICE = (
         relies_on=("list", "retry", "discard", "fields"),
         fix="Refuse only what may be taken when it comes again: while the database is down, but not for what is in it.",
         example="except DatabaseDown: return Response(status_code=503)",
-        stage=3,
+        stage=Stage.FAILURES,
     ),
 )

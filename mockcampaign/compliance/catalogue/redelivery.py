@@ -8,7 +8,7 @@ import msgspec
 
 from mockcampaign.compliance import oddities
 from mockcampaign.compliance.bench import Bench, Delivery
-from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, holds, violated
+from mockcampaign.compliance.rule import Event, Examined, NotExercised, Rule, Stage, holds, violated
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 
 _AGAIN = (
@@ -294,8 +294,8 @@ REDELIVERY = (
         fix="Let the key be one value that is never null, such as a hash of the whole event: in a unique index of "
         "columns, no null equals another.",
         example="UNIQUE NULLS NOT DISTINCT (mail_id, type, created, device)  -- or a hash of all",
-        # After those that find out which of these events it does not take in the first place.
-        stage=2,
+        # Before the hours and days of others: whoever forgets after an hour has not yet seen what is so much newer.
+        stage=Stage.AFTER_USUAL,
     ),
     Rule(
         id="once-when-concurrent",
@@ -339,7 +339,7 @@ REDELIVERY = (
         example="DELETE FROM keys WHERE seen < now() - interval '4 days'",
         cannot_tell="A memory that forgets after an hour of wall time: only the sender's time is virtual.",
         span=HOUR + 5 * MINUTE,
-        stage=1,
+        stage=Stage.REACHING_BACK,
     ),
     Rule(
         id="once-after-three-days",
@@ -356,7 +356,7 @@ REDELIVERY = (
         example="DELETE FROM keys WHERE seen < now() - interval '4 days'",
         cannot_tell="A memory that forgets after three days of wall time: only the sender's time is virtual.",
         span=3 * DAY - 20 * MINUTE,
-        stage=1,
+        stage=Stage.REACHING_BACK,
     ),
     Rule(
         id="once-at-the-end",
@@ -380,6 +380,6 @@ REDELIVERY = (
         fix="Remember what was processed for at least three days, however much it is.",
         example="SET key 1 NX EX 345600  # four days, and not ten minutes",
         cannot_tell="A memory that forgets after more time or more events than the check takes.",
-        stage=4,
+        stage=Stage.END,
     ),
 )
