@@ -207,8 +207,14 @@ def test_a_consumer_that_is_killed(findings: int) -> None:
 
         result = checked(url, told=kill, budget=30_000)
     assert_whole(result)
-    assert {finding.outcome for finding in result.rules[findings:]} <= {"could-not-tell", "not-exercised"}
-    assert any(finding.outcome == "could-not-tell" for finding in result.rules[findings:])
+    noticed, *others = result.rules[findings:]
+    # Who killed it cannot be seen: where a request was under way on an open connection, it may have died of that.
+    if noticed.outcome in ("fail", "warn"):
+        assert ", and then nobody was there any more (" in noticed.actual
+    else:
+        assert noticed.outcome == "could-not-tell"
+    assert {finding.outcome for finding in others} <= {"could-not-tell", "not-exercised"}
+    assert any(finding.outcome == "could-not-tell" for finding in others)
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ MAILING_IDS = range(910_000_000_000, 911_000_000_000)
 """Mailing ids of the same."""
 
 
-EVENTS, EVENTS_FOR_EXAMPLE = 30_000, 500
+EVENTS, EVENTS_FOR_EXAMPLE = 35_000, 500
 """At most so many events does a check make, whatever the consumer does, and so many more for each example.
 
 A consumer without a bug gets about half of them; the rest is for reducing what fails.
