@@ -15,6 +15,7 @@ from plugin_apps import app as app
 from mockcampaign import Policy
 from mockcampaign.model import TimedOut
 from mockcampaign.pytest_plugin import CampaignFixture
+from mockcampaign.transport import quiescence
 
 PATIENT = pytest.mark.mockcampaign(policy=Policy(timeout=30_000))
 
@@ -159,3 +160,34 @@ def test_a_time_out_of_the_consumers_own_is_not_taken_for_the_runs(campaign: Cam
     campaign.emit(campaign.webhook("open", target=app, settled=settled))
     with pytest.raises(TimeoutError, match="the queue is stuck"):
         campaign.run()
+
+
+@pytest.mark.parametrize("turns", range(30))
+def test_what_is_handed_on_at_any_turn_of_the_loop_is_waited_for(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quiescence, "POLL_SECONDS", 0)  # looks as often as it can, and so at each turn
+    done: list[int] = []
+
+    async def work(queue: asyncio.Queue[int]) -> None:
+        while True:
+            item = await asyncio.wait_for(queue.get(), 3_600)
+            await asyncio.sleep(0)
+            done.append(item)
+
+    async def call(queue: asyncio.Queue[int]) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        queue.put_nowait(turns)
+
+    async def run() -> None:
+        queue: asyncio.Queue[int] = asyncio.Queue()
+        watch = quiescence.Watch()
+        watch.begin()
+        worker = asyncio.create_task(work(queue))
+        await watch.rested()
+        calling = asyncio.create_task(call(queue))
+        await watch.settle(set(), 60)
+        assert calling.done()
+        worker.cancel()
+
+    asyncio.run(run())
+    assert done == [turns]

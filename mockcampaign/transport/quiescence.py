@@ -87,8 +87,16 @@ class Watch:
     def _rests_now(self, task: asyncio.Task[Any]) -> bool:
         if task.done():
             return True
+        if _is_about_to_go_on(task):
+            return False
         frames = _frames(task)
         return bool(frames) and (_waits_for_tasks(frames[-1]) or self._rests.get(task) == _place(task))
+
+
+def _is_about_to_go_on(task: asyncio.Task[Any]) -> bool:
+    """Whether what it waits for is there already, so that one of the next turns is its."""
+    awaited = getattr(task, "_fut_waiter", None)
+    return awaited is None or awaited.done()
 
 
 def _waits_for_tasks(frame: FrameType) -> bool:
