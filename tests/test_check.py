@@ -199,7 +199,7 @@ def test_findings_are_the_same_for_the_same_seed() -> None:
 @pytest.mark.parametrize("probe", [EVENTS, COUNT])
 def test_one_consumer_can_be_checked_again_without_a_reset(probe: Probe) -> None:
     app = consumer_app()
-    for seed in (1, 2, 3):
+    for seed in (1, 2):
         result = checked(app, probe=probe, seed=seed, examples=5)
         assert {finding.id: finding.actual for finding in result.rules if finding.outcome in ("fail", "warn")} == {}
         assert "could not be told" not in (result.headline or "")

@@ -12,7 +12,7 @@ from jmespath.exceptions import JMESPathError
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.model import NoAnswer, Outcome, Request, Responded, TimedOut
 
-ACCOUNT_BYTES_MAX = 16 * 1024 * 1024
+ACCOUNT_BYTES_MAX = 64 * 1024 * 1024
 """A longer account is refused: comparing half of it would accuse the consumer of losing the rest."""
 
 
