@@ -11,18 +11,18 @@ import msgspec
 
 from mockcampaign import __version__
 from mockcampaign.durations import format_moment
+from mockcampaign.engine.declared_faults import make_fault
 from mockcampaign.engine.exporter import Exporter, Happening
-from mockcampaign.engine.faults import make_fault
 from mockcampaign.engine.journal import Verified
 from mockcampaign.engine.loop import Driver, Send, drive
 from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
+from mockcampaign.faults import FAULTS, OUTAGES, WireFault
 from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAnswer, NoAuthentication, Responded
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
-from mockcampaign.transport.faults import FAULTS, OUTAGES, WireFault
 
 if TYPE_CHECKING:
-    from mockcampaign.engine.faults import Declared, When
+    from mockcampaign.engine.declared_faults import Declared, When
     from mockcampaign.engine.journal import Journal
     from mockcampaign.model import Authentication, Outcome, Request, Webhook
     from mockcampaign.transport import Transport

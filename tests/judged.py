@@ -18,16 +18,17 @@ from consumers.started import COMMANDS, PASSWORD, USER, started
 from restarted import end
 
 from endpoints import unused_port
-from mockcampaign.check import check
-from mockcampaign.compliance.account import UrlAccount
-from mockcampaign.compliance.probe import Probe
-from mockcampaign.compliance.settings import Settings
-from mockcampaign.compliance.state import UrlState
+from mockcampaign import wallclock
+from mockcampaign.check.end_state import UrlState
+from mockcampaign.check.result import check
+from mockcampaign.check.settings import Settings
+from mockcampaign.check.store_probe import UrlProbe
+from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.policy import SECOND
-from mockcampaign.report.results import RunResult
 from mockcampaign.samples.consumer import BUGS, consumer_app, consumer_served
-from mockcampaign.transport import Transport, wall
+from mockcampaign.transport import Transport
 from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.transport.wire import WireTransport, wait_until_reachable
 
@@ -78,7 +79,7 @@ def judged(name: str, seed: int, result: RunResult, milliseconds: int = 0) -> Ju
 def settings(seed: int, **changes: Any) -> Settings:
     """Of a check of a consumer on this machine."""
     given: dict[str, Any] = {
-        "now": wall.now() // SECOND * SECOND,
+        "now": wallclock.now() // SECOND * SECOND,
         "authentication": CREDENTIALS,
         "seed": seed,
     }
@@ -100,7 +101,7 @@ def checked(url: str, transport: Any, chosen: Settings, *, tells_state: bool = F
     async def run() -> RunResult:
         one: Transport = transport()
         try:
-            source = UrlAccount(Probe(url=f"{url}/processed", events="@"), one, timeout=30 * SECOND)
+            source = UrlProbe(Probe(url=f"{url}/processed", events="@"), one, timeout=30 * SECOND)
             state = UrlState(f"{url}/state", one, timeout=30 * SECOND) if tells_state else None
             return await check(f"{url}/hook", transport=one, settings=chosen, source=source, state=state)
         finally:

@@ -37,8 +37,8 @@ from consumers.started import missing
 from culprits import BETWEEN, FOUND
 from judged import BUGS, CORRECT, Judged, checked_over_loopback, few, judged, settings
 
-from mockcampaign.compliance.catalogue import CATALOGUE
-from mockcampaign.words import counted
+from mockcampaign.check.rules import CATALOGUE
+from mockcampaign.text import counted
 
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- matrix begins -->", "<!-- matrix ends -->"

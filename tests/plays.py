@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mockcampaign.compliance.rules import Finding
+from mockcampaign.judging.finding import Finding
 from mockcampaign.scenario.judge import judge
 from mockcampaign.scenario.load import Plan, load
 from mockcampaign.scenario.play import Player

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from builders import Consumer, activated, exporter, happen, run
-from mockcampaign.compliance.rules import RULES, Finding, Judgement
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted, Entry, Probed, StepReached
+from mockcampaign.judging.finding import Finding, Judgement
+from mockcampaign.judging.journal_rules import JOURNAL_RULES
+from mockcampaign.judging.verdict import RunResult, ScenarioResult, run_result, scenario_result
 from mockcampaign.model import EventType, Measured, NoAnswer, Outcome, Responded, TimedOut
-from mockcampaign.report.results import RunResult, ScenarioResult, run_result, scenario_result
 
 MINUTE = 60_000
 
@@ -82,7 +83,7 @@ def scenario(
         target=target,
         trouble=trouble,
         webhooks={"opens": 1, "clicks": 2},
-        rules=[rule.judge(entries) for rule in RULES],
+        rules=[rule.judge(entries) for rule in JOURNAL_RULES],
         expectations=list(findings),
         journal=entries,
         strict=strict,

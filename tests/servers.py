@@ -9,10 +9,10 @@ from typing import Any
 import requests
 
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
-from mockcampaign.server.accounts import Accounts
 from mockcampaign.server.app import server_app
-from mockcampaign.server.clients import users_of
-from mockcampaign.server.served import ServedCampaign, Settings
+from mockcampaign.server.served_campaign import ServedCampaign, Settings
+from mockcampaign.server.vendor_api.clients import users_of
+from mockcampaign.server.vendor_api.users import Accounts
 from mockcampaign.serving import served
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport

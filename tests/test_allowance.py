@@ -12,15 +12,15 @@ import pytest
 from hypothesis import strategies as st
 from test_check import EVENTS, NOW
 
-from mockcampaign.check import check_result
+from mockcampaign.check.bench.event_budget import BoundReachedError, EventBudget
+from mockcampaign.check.examiner import Examiner
+from mockcampaign.check.result import check_result
+from mockcampaign.check.rules import random_histories
+from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS, Settings
+from mockcampaign.check.store_probe import UrlProbe
 from mockcampaign.cli import cli
-from mockcampaign.compliance.account import UrlAccount
-from mockcampaign.compliance.allowance import Allowance, BoundReachedError
-from mockcampaign.compliance.catalogue import histories
-from mockcampaign.compliance.examination import Examiner
-from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS, Settings
+from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import Fault, Outcome, Request
-from mockcampaign.report.results import RunResult
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
 from mockcampaign.transport.inprocess import AsgiTransport
@@ -56,11 +56,11 @@ class Counted:
         await self._transport.aclose()
 
 
-def examined(bug: str | None, **settings: Any) -> tuple[RunResult, Counted, Allowance]:
-    async def run() -> tuple[RunResult, Counted, Allowance]:
+def examined(bug: str | None, **settings: Any) -> tuple[RunResult, Counted, EventBudget]:
+    async def run() -> tuple[RunResult, Counted, EventBudget]:
         transport = Counted(bug)
         try:
-            source = UrlAccount(EVENTS, transport, timeout=5_000)
+            source = UrlProbe(EVENTS, transport, timeout=5_000)
             chosen = Settings(**({"now": NOW, "seed": 1} | settings))
             examiner = Examiner("http://app/hook", transport=transport, settings=chosen, source=source)
             await examiner.run()
@@ -72,7 +72,7 @@ def examined(bug: str | None, **settings: Any) -> tuple[RunResult, Counted, Allo
 
 
 def test_what_is_taken_is_counted_until_there_is_no_more() -> None:
-    allowance = Allowance(5)
+    allowance = EventBudget(5)
     allowance.take(4)
     allowance.take(0)
     with pytest.raises(BoundReachedError, match=r"^the bound of 5 events is reached \(--events\)$"):
@@ -80,7 +80,7 @@ def test_what_is_taken_is_counted_until_there_is_no_more() -> None:
     with pytest.raises(BoundReachedError):
         allowance.take(1)  # which would be left; but what needed more has not been examined
     assert allowance.made == 4
-    exact = Allowance(5)
+    exact = EventBudget(5)
     exact.take(5)
     assert (exact.made, exact.reached) == (5, None)
 
@@ -175,10 +175,10 @@ def test_events_can_be_told_from_real_ones(rules: tuple[str, ...]) -> None:
 
 
 def test_histories_are_in_the_totals(monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = histories.GoWrong("lost-ack", {})
+    lost = random_histories.GoWrong("lost-ack", {})
     # No outages, in which attempts reach nobody.
-    steps = st.sampled_from([histories.Happen(1), histories.Happen(3), lost])
-    monkeypatch.setattr(histories, "_HISTORIES", st.lists(steps, min_size=1, max_size=6))
+    steps = st.sampled_from([random_histories.Happen(1), random_histories.Happen(3), lost])
+    monkeypatch.setattr(random_histories, "_HISTORIES", st.lists(steps, min_size=1, max_size=6))
     result, sent, _ = examined(None, rules=("survives-histories",), examples=5)
     [scenario] = result.scenarios
     assert result.rules[0].outcome == "pass"

@@ -136,7 +136,7 @@ def test_only_rules_whose_point_it_is_let_time_pass() -> None:
     pausing = {
         module
         for module in PATHS
-        if room(module) in ("compliance", "check") and "mockcampaign.transport.wall.pause" in imports(tree(module))
+        if room(module) in ("compliance", "check") and "mockcampaign.wallclock.pause" in imports(tree(module))
     }
     assert pausing == PAUSING
 

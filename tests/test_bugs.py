@@ -14,12 +14,12 @@ import pytest
 import requests
 from called import RIGHT, WRONG, CalledConsumer, Event, Headers, encoded, event, request, some_events
 
+from mockcampaign.faults import Chunked, ContentType, CutBody
 from mockcampaign.model import Responded, TimedOut
-from mockcampaign.samples.bugs import authentication, handmade
+from mockcampaign.samples.bugs import authentication, plain_server
 from mockcampaign.samples.bugs.http import Impatient
 from mockcampaign.samples.consumer import BUGS, consumer_app, consumer_served
 from mockcampaign.serving import served
-from mockcampaign.transport.faults import Chunked, ContentType, CutBody
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -584,7 +584,7 @@ ELSEWHERE = {
 
 
 def test_every_bug_has_its_witness() -> None:
-    assert WITNESSES.keys() == BUGS.keys() - ELSEWHERE - handmade.BUGS.keys()
+    assert WITNESSES.keys() == BUGS.keys() - ELSEWHERE - plain_server.BUGS.keys()
     assert BUGS.keys() >= ELSEWHERE
     assert all(right != broken for _, right, broken in WITNESSES.values())
     assert len({bug.description for bug in BUGS.values()}) == len(BUGS)

@@ -12,11 +12,8 @@ from explained import received_lists
 
 from endpoints import OK, Endpoint, Run, leaving_nothing, read_request, server_context
 from mockcampaign.campaign import Campaign
-from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.exporter import Happening
-from mockcampaign.model import EventType, Fault, Webhook
-from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
-from mockcampaign.transport.faults import (
+from mockcampaign.faults import (
     CutBody,
     Duplicate,
     ExpectContinue,
@@ -26,6 +23,9 @@ from mockcampaign.transport.faults import (
     SplitHeaders,
     TrickleBody,
 )
+from mockcampaign.judging.ledger import tally
+from mockcampaign.model import EventType, Fault, Webhook
+from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
 from mockcampaign.transport.wire import WireTransport
 
 EVENTS, LIST_MAX = 5, 2

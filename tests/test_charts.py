@@ -6,14 +6,14 @@ import pytest
 
 from attempts import many_attempts
 from builders import OK, START, Consumer, activated, exporter, happen, run
+from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.exporter import Exporter
-from mockcampaign.engine.faults import When
 from mockcampaign.engine.journal import Attempted
+from mockcampaign.faults import LostAck
 from mockcampaign.model import EventType, NoAnswer, Responded
 from mockcampaign.policy import Policy
 from mockcampaign.report.attempts import DETAILS, Detail, attempts
 from mockcampaign.report.charts import POINTS_MAX, Band, Chart, chart, pending_max
-from mockcampaign.transport.faults import LostAck
 
 MINUTE = 60_000
 

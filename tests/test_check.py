@@ -19,21 +19,22 @@ import pytest
 from consumers.started import PASSWORD, USER
 from judged import CREDENTIALS, checked_by_url, restartable
 
-from mockcampaign.check import check
+from mockcampaign.check.baseline import Known, essence
+from mockcampaign.check.result import check
+from mockcampaign.check.rules import CATALOGUE, FAMILIES
+from mockcampaign.check.rules.durability import losing_window
+from mockcampaign.check.settings import Settings
+from mockcampaign.check.store_probe import CallableProbe, CommandProbe, StoreProbe, UrlProbe
+from mockcampaign.check.sweep import VARIATIONS
 from mockcampaign.cli import cli
-from mockcampaign.compliance.account import AccountSource, CallableAccount, CommandAccount, UrlAccount
-from mockcampaign.compliance.baseline import Known, essence
-from mockcampaign.compliance.catalogue import CATALOGUE, FAMILIES, histories
-from mockcampaign.compliance.catalogue.crash import losing_window
-from mockcampaign.compliance.probe import Probe
-from mockcampaign.compliance.rules import Finding
-from mockcampaign.compliance.settings import Settings
-from mockcampaign.compliance.sweep import VARIATIONS
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
+from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.verdict import RunResult, exit_status
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.policy import HOUR
-from mockcampaign.report.checks import check_lines
-from mockcampaign.report.results import RunResult, exit_status, to_json
+from mockcampaign.report.check_text import check_lines
+from mockcampaign.report.json_report import to_json
 from mockcampaign.samples.bugs.batch import SharesItsList
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.bugs.payload import field, keeping, limited
@@ -59,7 +60,7 @@ def checked(
 ) -> RunResult:
     async def run() -> RunResult:
         transport = AsgiTransport(app)
-        source: AccountSource | None = None if probe is None else UrlAccount(probe, transport, timeout=5_000)
+        source: StoreProbe | None = None if probe is None else UrlProbe(probe, transport, timeout=5_000)
         try:
             return await check(
                 "http://app/hook",
@@ -235,13 +236,13 @@ def test_a_consumer_that_nobody_started_is_no_violation() -> None:
 def test_an_account_can_be_a_function() -> None:
     async def run() -> RunResult:
         transport = AsgiTransport(consumer_app("first-event-only"))
-        probe = UrlAccount(EVENTS, transport, timeout=5_000)
+        probe = UrlProbe(EVENTS, transport, timeout=5_000)
         try:
             return await check(
                 "http://app/hook",
                 transport=transport,
                 settings=Settings(now=NOW, rules=("processes-every-event",)),
-                source=CallableAccount(probe.ask),
+                source=CallableProbe(probe.ask),
             )
         finally:
             await transport.aclose()
@@ -261,7 +262,7 @@ def test_an_account_may_settle() -> None:
 
 
 def command_account(code: str, **more: Any) -> Any:
-    account = CommandAccount(shlex.join([sys.executable, "-c", code]), timeout=20_000, **more)
+    account = CommandProbe(shlex.join([sys.executable, "-c", code]), timeout=20_000, **more)
     return asyncio.run(account.ask())
 
 
@@ -287,7 +288,7 @@ def test_a_command_that_tells_nothing_is_our_trouble(code: str, message: str) ->
 @pytest.mark.parametrize("command", ["", "'open"])
 def test_a_command_that_is_none_is_refused(command: str) -> None:
     with pytest.raises(InvalidInputError, match="allowed: "):
-        CommandAccount(command, timeout=1_000)
+        CommandProbe(command, timeout=1_000)
 
 
 def test_the_same_seed_twice_on_one_consumer_is_refused() -> None:
@@ -454,7 +455,7 @@ def test_no_event_is_too_old_by_the_consumers_own_clock(monkeypatch: pytest.Monk
 
 
 def test_histories_end_where_the_time_for_them_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(histories, "SEARCHING", 0)
+    monkeypatch.setattr(random_histories, "SEARCHING", 0)
     [finding] = checked(consumer_app(), rules=("survives-histories",)).rules
     assert (finding.outcome, finding.actual) == (
         "pass",

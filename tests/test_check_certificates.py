@@ -12,11 +12,11 @@ import uvicorn
 from pytest_httpserver import HTTPServer
 
 from endpoints import AUTHORITY, server_context, until
-from mockcampaign.check import check
+from mockcampaign.check.result import check
+from mockcampaign.check.settings import Settings
 from mockcampaign.cli import cli
-from mockcampaign.compliance.settings import Settings
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.report.results import RunResult, exit_status
+from mockcampaign.judging.verdict import RunResult, exit_status
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import listen
 from mockcampaign.transport.wire import WireTransport

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from mockcampaign.check import check
-from mockcampaign.compliance.account import CallableAccount, Found, UrlAccount
-from mockcampaign.compliance.probe import Account, Probe
-from mockcampaign.compliance.settings import Settings
+from mockcampaign.check.result import check
+from mockcampaign.check.settings import Settings
+from mockcampaign.check.store_probe import CallableProbe, Found, UrlProbe
 from mockcampaign.errors import CouldNotTellError
+from mockcampaign.judging.consumer_store import Account, Probe
+from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import Responded
-from mockcampaign.report.results import RunResult
 from mockcampaign.samples.consumer import application, consumer_app
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Store
@@ -29,7 +29,7 @@ def checked(app: Any, *, seed: int = 1, **settings: Any) -> RunResult:
         transport = AsgiTransport(app)
         try:
             chosen = Settings(now=1_750_000_000_000, seed=seed, **settings)
-            source = UrlAccount(PROBE, transport, timeout=5_000)
+            source = UrlProbe(PROBE, transport, timeout=5_000)
             return await check("http://app/hook", transport=transport, settings=chosen, source=source)
         finally:
             await transport.aclose()
@@ -106,4 +106,4 @@ def test_a_list_without_any_event_is_no_account() -> None:
 
 def test_a_callable_may_tell_of_garbage_too() -> None:
     found: Found = [EVENT, 42]
-    assert asyncio.run(CallableAccount(lambda: found).ask()) == found
+    assert asyncio.run(CallableProbe(lambda: found).ask()) == found

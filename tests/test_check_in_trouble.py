@@ -18,15 +18,16 @@ from judged import checked as in_a_check
 from restarted import end
 
 from endpoints import unused_port
-from mockcampaign.check import check
-from mockcampaign.compliance.account import UrlAccount
-from mockcampaign.compliance.probe import Probe
-from mockcampaign.compliance.rules import Finding
+from mockcampaign.check.result import check
+from mockcampaign.check.store_probe import UrlProbe
+from mockcampaign.faults import CutBody
+from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.verdict import RunResult, exit_status
 from mockcampaign.model import Fault, NoAnswer, Outcome, Request
-from mockcampaign.report.results import RunResult, exit_status, to_json
+from mockcampaign.report.json_report import to_json
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.samples.handmade import Connection, served_by_hand
-from mockcampaign.transport.faults import CutBody
+from mockcampaign.samples.plain_server import Connection, served_by_hand
 from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.transport.wire import WireTransport, wait_until_reachable
 
@@ -77,7 +78,7 @@ def checked(url: str, *, told: Callable[[Finding], None] = lambda finding: None,
     async def run() -> RunResult:
         transport = WireTransport()
         try:
-            source = UrlAccount(Probe(url=f"{url}/processed", events="@"), transport, timeout=300)
+            source = UrlProbe(Probe(url=f"{url}/processed", events="@"), transport, timeout=300)
             chosen = settings(1, **({"timeout": 300, "budget": BUDGET, "examples": 5} | changes))
             async with asyncio.timeout(60):
                 return await check(f"{url}/hook", transport=transport, settings=chosen, source=source, told=told)

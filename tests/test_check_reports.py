@@ -11,16 +11,17 @@ import pytest
 from test_check import checked
 
 from builders import Consumer, activated, exporter, happen, run
-from mockcampaign.check import headline
-from mockcampaign.compliance.rules import Finding, Judgement
-from mockcampaign.compliance.sweep import Swept
+from mockcampaign.check.result import headline
+from mockcampaign.check.sweep import Swept
+from mockcampaign.judging.finding import Finding, Judgement
+from mockcampaign.judging.verdict import RunResult, exit_status, run_result
 from mockcampaign.model import Responded
 from mockcampaign.policy import Policy
-from mockcampaign.report.checks import check_lines, headline_lines
+from mockcampaign.report.check_text import check_lines, headline_lines
 from mockcampaign.report.html import to_html
+from mockcampaign.report.json_report import to_json
 from mockcampaign.report.junit import to_junit
 from mockcampaign.report.markdown import to_markdown
-from mockcampaign.report.results import RunResult, exit_status, run_result, to_json
 from mockcampaign.report.text import scenario_lines, summary_lines
 from mockcampaign.samples.consumer import consumer_app
 from results import scenario

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from mockcampaign.check import check
-from mockcampaign.compliance.account import AccountSource, CallableAccount
-from mockcampaign.compliance.settings import Settings
+from mockcampaign.check.result import check
+from mockcampaign.check.settings import Settings
+from mockcampaign.check.store_probe import CallableProbe, StoreProbe
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.report.results import RunResult
+from mockcampaign.judging.verdict import RunResult
 from mockcampaign.samples.bugs.redelivery import CountsRepeats
 from mockcampaign.samples.consumer import application
 from mockcampaign.samples.correct import Consumer
@@ -44,7 +44,7 @@ class LaterAndTwice(Later, CountsRepeats):
     """The same, and what comes again is stored again."""
 
 
-def checked(consumer: Consumer, source: Callable[[Consumer], AccountSource], **settings: Any) -> RunResult:
+def checked(consumer: Consumer, source: Callable[[Consumer], StoreProbe], **settings: Any) -> RunResult:
     async def run() -> RunResult:
         transport = AsgiTransport(application(consumer))
         try:
@@ -57,18 +57,18 @@ def checked(consumer: Consumer, source: Callable[[Consumer], AccountSource], **s
     return asyncio.run(run())
 
 
-def events(consumer: Consumer) -> AccountSource:
-    return CallableAccount(consumer.store.events)
+def events(consumer: Consumer) -> StoreProbe:
+    return CallableProbe(consumer.store.events)
 
 
-def count(consumer: Consumer) -> AccountSource:
-    return CallableAccount(lambda: len(consumer.store.events()), tells_events=False)
+def count(consumer: Consumer) -> StoreProbe:
+    return CallableProbe(lambda: len(consumer.store.events()), tells_events=False)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("account", [events, count])
 def test_what_is_stored_after_its_rule_is_over_is_no_surplus_of_the_next(
-    account: Callable[[Consumer], AccountSource],
+    account: Callable[[Consumer], StoreProbe],
 ) -> None:
     rules = ("takes-every-size", "keeps-second-act")
     result = checked(Later(), account, rules=rules, settle=1_500)
@@ -77,7 +77,7 @@ def test_what_is_stored_after_its_rule_is_over_is_no_surplus_of_the_next(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("account", [events, count])
-def test_what_is_stored_a_second_time_later_is_found(account: Callable[[Consumer], AccountSource]) -> None:
+def test_what_is_stored_a_second_time_later_is_found(account: Callable[[Consumer], StoreProbe]) -> None:
     [finding] = checked(LaterAndTwice(), account, rules=("once-after-lost-answer",), settle=5_000).rules
     assert finding.outcome == "fail"
     assert finding.actual.startswith("a list of 5 came again after its answer was lost: 5 too many")
@@ -86,8 +86,8 @@ def test_what_is_stored_a_second_time_later_is_found(account: Callable[[Consumer
 def test_rows_that_change_by_themselves_are_at_rest_all_the_same() -> None:
     ages = itertools.count()
 
-    def source(consumer: Consumer) -> AccountSource:
-        return CallableAccount(lambda: [{**event, "ageMilliseconds": next(ages)} for event in consumer.store.events()])
+    def source(consumer: Consumer) -> StoreProbe:
+        return CallableProbe(lambda: [{**event, "ageMilliseconds": next(ages)} for event in consumer.store.events()])
 
     consumer = Consumer(Store(), None)
     [finding] = checked(consumer, source, rules=("processes-every-event",), settle=100, budget=20_000).rules
@@ -102,4 +102,4 @@ def test_an_account_that_nobody_gives_ends_within_the_budget() -> None:
         return []
 
     with pytest.raises(CouldNotTellError, match=r"^not even begun within the budget of 200ms \(--budget\)"):
-        checked(Consumer(Store(), None), lambda _: CallableAccount(never), budget=200)
+        checked(Consumer(Store(), None), lambda _: CallableProbe(never), budget=200)

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from endpoints import Endpoint, answering, read_request, stalling
-from mockcampaign.check import check
-from mockcampaign.compliance.account import CallableAccount
-from mockcampaign.compliance.settings import Settings
-from mockcampaign.report.results import RunResult, exit_status
+from mockcampaign.check.result import check
+from mockcampaign.check.settings import Settings
+from mockcampaign.check.store_probe import CallableProbe
+from mockcampaign.judging.verdict import RunResult, exit_status
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
 from mockcampaign.transport.wire import WireTransport
@@ -137,7 +137,7 @@ def test_an_account_that_breaks_is_no_violation() -> None:
                     f"{url}/hook",
                     transport=transport,
                     settings=Settings(now=NOW, rules=("identity", "answers-200")),
-                    source=CallableAccount(ask),
+                    source=CallableProbe(ask),
                 )
             finally:
                 await transport.aclose()

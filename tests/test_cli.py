@@ -17,8 +17,8 @@ import pytest
 
 from commands import SCENARIO, mockcampaign, written
 from mockcampaign.cli import main
+from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import BasicAuthentication
-from mockcampaign.report.results import RunResult
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
 from mockcampaign.shipped import scenarios_folder

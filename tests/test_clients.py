@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.server.clients import load_clients
-from mockcampaign.server.fields import INT64_MAX
+from mockcampaign.server.http.fields import INT64_MAX
+from mockcampaign.server.vendor_api.clients import load_clients
 
 
 def written(folder: Path, text: str) -> Path:

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from builders import CLIENT, START, exporter, happen
-from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted, Discarded, Happened
 from mockcampaign.engine.outbox import Attempt
 from mockcampaign.errors import WebhookError
+from mockcampaign.judging.ledger import tally
 from mockcampaign.model import EventType, NoAnswer, Outcome, Responded, TimedOut
 from mockcampaign.policy import Policy
 

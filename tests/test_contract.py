@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, settings
 from requests.auth import HTTPBasicAuth
 
-from mockcampaign.server import control, rest
-from mockcampaign.server.openapi import document
+from mockcampaign.server.control_api import control
+from mockcampaign.server.http.openapi import document
+from mockcampaign.server.vendor_api import rest
 from servers import CLIENT, PASSWORD, USER, Server, running_server
 
 schemathesis = pytest.importorskip("schemathesis")

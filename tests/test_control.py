@@ -16,13 +16,13 @@ from werkzeug import Response as WerkzeugResponse
 
 from mockcampaign.durations import format_moment
 from mockcampaign.events import Rates
+from mockcampaign.faults import FAULTS
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
-from mockcampaign.server import control
-from mockcampaign.server.call import BODY_BYTES_MAX
-from mockcampaign.server.faults import FAULTS_MAX
-from mockcampaign.server.guard import PAGE_POLICY
-from mockcampaign.transport.faults import FAULTS
+from mockcampaign.server.control_api import control
+from mockcampaign.server.control_api.faults import FAULTS_MAX
+from mockcampaign.server.http.call import BODY_BYTES_MAX
+from mockcampaign.server.http.guard import PAGE_POLICY
 from servers import CLIENT, OTHER_CLIENT, Server, running_server
 
 DEAD = "http://127.0.0.1:9/hook"
@@ -738,7 +738,7 @@ def test_the_stream_tells_the_state_first_and_then_what_happens(server: Server, 
 
 
 def test_the_stream_tells_of_what_no_entry_tells(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.stream.PING_SECONDS", 1_000)
+    monkeypatch.setattr("mockcampaign.server.control_api.stream.PING_SECONDS", 1_000)
     watcher = Watcher(server)
     watcher.until(lambda event, number, data: event == "state")
     server.control("PUT", "/clock/speed", {"speed": 0.5})
@@ -766,7 +766,7 @@ def test_the_stream_tells_of_a_reset(server: Server, watcher: Watcher) -> None:
 
 
 def test_only_so_many_can_watch(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.stream.WATCHERS_MAX", 2)
+    monkeypatch.setattr("mockcampaign.server.control_api.stream.WATCHERS_MAX", 2)
     watchers = [Watcher(server) for _ in range(2)]
     for watcher in watchers:
         watcher.until(lambda event, number, data: event == "state")
@@ -799,7 +799,7 @@ def test_what_attempts_took_is_kept_of_the_latest(server: Server, hook: str, mon
 
 
 def test_which_entries_grew_is_kept_of_the_latest(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.hub.GROWN_MAX", 3)
+    monkeypatch.setattr("mockcampaign.server.control_api.hub.GROWN_MAX", 3)
     for _ in range(5):
         server.activated(DEAD)
     server.control("POST", "/outages", {"for": "1d"})
@@ -811,7 +811,7 @@ def test_which_entries_grew_is_kept_of_the_latest(server: Server, monkeypatch: p
 def test_a_delivery_whose_events_are_held_no_more_says_so(
     server: Server, hook: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mockcampaign.server.served.JOURNAL_EVENTS_MAX", 50)
+    monkeypatch.setattr("mockcampaign.server.served_campaign.JOURNAL_EVENTS_MAX", 50)
     server.control("POST", "/reset")
     server.activated(hook)
     for _ in range(2):

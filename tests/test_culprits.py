@@ -12,8 +12,8 @@ from culprits import BETWEEN, CULPRITS, FOUND, NEEDS_HTTPS, OTHERS
 from judged import BUGS, SHOWN_BY_CRASHES, checked, checked_in_process, checked_over_loopback, few, judged, settings
 from variants import FOUND_BY, OF_CLICKS, VARIANTS, variant_app
 
-from mockcampaign.compliance.catalogue import CATALOGUE
-from mockcampaign.compliance.rule import Need
+from mockcampaign.check.rule import Need
+from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.events.fields import TYPES
 from mockcampaign.model import EventType, NoAuthentication
 from mockcampaign.samples.consumer import application

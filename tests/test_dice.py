@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import values
-from mockcampaign.events.dice import WORD, Curve, Dice, Mix, share
 from mockcampaign.events.people import Numbering, base36
+from mockcampaign.events.random_words import WORD, Curve, Dice, Mix, share
 
 WORDS = st.integers(0, WORD - 1)
 

@@ -10,8 +10,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from mockcampaign.compliance.rules import Finding
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError
+from mockcampaign.judging.finding import Finding
 from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut
 from mockcampaign.model import Request as Sent
 from mockcampaign.report.timeline import timeline

@@ -12,6 +12,7 @@ from builders import CLIENT, OK, START, Consumer, activated, attempts_at, entrie
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted, Discarded, Happened
 from mockcampaign.errors import WebhookOfAnotherClientError
+from mockcampaign.faults import OUTAGES
 from mockcampaign.masking import Masking
 from mockcampaign.model import (
     BasicAuthentication,
@@ -23,7 +24,6 @@ from mockcampaign.model import (
     TimedOut,
 )
 from mockcampaign.policy import DAY, Policy
-from mockcampaign.transport.faults import OUTAGES
 
 FAILURES: list[Outcome] = [
     *(Responded(status) for status in (201, 202, 204, 301, 307, 400, 401, 404, 410, 429, 500, 503)),

@@ -19,16 +19,10 @@ from starlette.routing import Route
 
 from endpoints import BODY, request_to
 from mockcampaign.campaign import Campaign
-from mockcampaign.compliance.rules import RULES
-from mockcampaign.compliance.tally import tally
-from mockcampaign.engine.faults import When, fault_schema, make_fault, read_fault, write_fault
+from mockcampaign.engine.declared_faults import When, fault_schema, make_fault, read_fault, write_fault
 from mockcampaign.engine.journal import Attempted, FaultDeclared, FaultEnded
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.model import EventType, Fault, NoAnswer, Outcome, Responded, TimedOut
-from mockcampaign.report.timeline import timeline
-from mockcampaign.scenario.load import load
-from mockcampaign.scenario.play import Player
-from mockcampaign.transport.faults import (
+from mockcampaign.faults import (
     FAULTS,
     OUTAGES,
     WIRE_FAULTS,
@@ -44,6 +38,12 @@ from mockcampaign.transport.faults import (
     TrickleBody,
     WireFault,
 )
+from mockcampaign.judging.journal_rules import JOURNAL_RULES
+from mockcampaign.judging.ledger import tally
+from mockcampaign.model import EventType, Fault, NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.report.timeline import timeline
+from mockcampaign.scenario.load import load
+from mockcampaign.scenario.play import Player
 from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
 from mockcampaign.transport.wire import WireTransport
 
@@ -491,7 +491,7 @@ def test_a_consumer_is_not_blamed_for_what_a_fault_did(fault: Fault, outcome: Ou
     campaign, _ = campaign_with(Answering(outcome))
     campaign.fault(fault, times=1)
     asyncio.run(campaign.run())
-    findings = [rule.judge(campaign.journal.entries) for rule in RULES]
+    findings = [rule.judge(campaign.journal.entries) for rule in JOURNAL_RULES]
     assert [finding.id for finding in findings if finding.outcome in ("warn", "fail")] == blamed
     assert [entry.faults for entry in campaign.journal.entries if isinstance(entry, Attempted)] == [(fault.kind,), ()]
 

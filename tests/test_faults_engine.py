@@ -13,14 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import CLIENT, OK, START, Consumer, activated, attempts_at, entries_of, exporter, happen, run
-from mockcampaign.compliance.tally import tally
+from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.exporter import Exporter
-from mockcampaign.engine.faults import When
 from mockcampaign.engine.journal import Attempted, Discarded, FaultDeclared, FaultEnded, read_journal
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.model import Fault, NoAnswer, Outcome, Request, Responded, TimedOut
-from mockcampaign.policy import DAY, Policy
-from mockcampaign.transport.faults import (
+from mockcampaign.faults import (
     FAULTS,
     OUTAGES,
     Chunked,
@@ -35,6 +32,9 @@ from mockcampaign.transport.faults import (
     Timeout,
     WireFault,
 )
+from mockcampaign.judging.ledger import tally
+from mockcampaign.model import Fault, NoAnswer, Outcome, Request, Responded, TimedOut
+from mockcampaign.policy import DAY, Policy
 
 FAILED = Responded(500)
 

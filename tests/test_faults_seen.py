@@ -12,12 +12,12 @@ import pytest
 
 from endpoints import OK, Endpoint, Run, leaving_nothing
 from mockcampaign.campaign import Campaign
-from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.exporter import Happening
+from mockcampaign.faults import FAULTS, OUTAGES
+from mockcampaign.judging.ledger import tally
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
 from mockcampaign.transport import wire
-from mockcampaign.transport.faults import FAULTS, OUTAGES
 from mockcampaign.transport.wire import WireTransport
 from seeing import Consumer, Seen
 

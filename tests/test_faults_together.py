@@ -11,22 +11,13 @@ import pytest
 from explained import received_lists
 
 from builders import CLIENT, START, activated, entries_of, run
-from mockcampaign.compliance.tally import tally
+from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.exporter import Exporter, Happening
-from mockcampaign.engine.faults import When
 from mockcampaign.engine.journal import Attempted
+from mockcampaign.faults import FAULTS, CutBody, Duplicate, Latency, LostAck, Overlap, StallBody, last_of
+from mockcampaign.judging.ledger import tally
 from mockcampaign.model import EventType, Fault, NoAnswer, Outcome, Request, Responded, TimedOut
 from mockcampaign.policy import Policy
-from mockcampaign.transport.faults import (
-    FAULTS,
-    CutBody,
-    Duplicate,
-    Latency,
-    LostAck,
-    Overlap,
-    StallBody,
-    last_of,
-)
 from mockcampaign.transport.script import LOST, cut_outcome
 
 LIST_MAX = 3

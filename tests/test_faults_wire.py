@@ -29,12 +29,7 @@ from endpoints import (
 from feeding import Wire
 from mockcampaign.campaign import Campaign
 from mockcampaign.engine.journal import Attempted, Verified
-from mockcampaign.model import EventType, Fault, NoAnswer, Outcome, Responded, TimedOut, describe_measured
-from mockcampaign.policy import Policy
-from mockcampaign.transport import wire
-from mockcampaign.transport.answer import CUT
-from mockcampaign.transport.connection import Connection
-from mockcampaign.transport.faults import (
+from mockcampaign.faults import (
     WIRE_FAULTS,
     Chunked,
     ContentType,
@@ -49,6 +44,11 @@ from mockcampaign.transport.faults import (
     StallBody,
     TrickleBody,
 )
+from mockcampaign.model import EventType, Fault, NoAnswer, Outcome, Responded, TimedOut, describe_measured
+from mockcampaign.policy import Policy
+from mockcampaign.transport import wire
+from mockcampaign.transport.answer import CUT
+from mockcampaign.transport.connection import Connection
 from mockcampaign.transport.script import script
 from mockcampaign.transport.wire import WireTransport
 from seeing import Consumer

@@ -8,7 +8,7 @@ import threading
 import hypothesis.strategies as st
 import pytest
 
-from mockcampaign.compliance.generating import smallest
+from mockcampaign.check.shrink import smallest
 from mockcampaign.errors import CouldNotTellError
 
 

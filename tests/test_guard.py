@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockcampaign.server.guard import _HOSTS_REMEMBERED, PAGE_POLICY, Guard
+from mockcampaign.server.http.guard import _HOSTS_REMEMBERED, PAGE_POLICY, Guard
 
 OURS = "127.0.0.1:8000"
 

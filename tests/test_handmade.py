@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 from called import CREDENTIALS, RIGHT, encoded, event
 
-from mockcampaign.samples.bugs.handmade import BUGS
+from mockcampaign.samples.bugs.plain_server import BUGS
 from mockcampaign.samples.consumer import BUGS as ALL
 from mockcampaign.samples.consumer import consumer_app, consumer_served
-from mockcampaign.samples.handmade import served_by_hand
+from mockcampaign.samples.plain_server import served_by_hand
 
 BODY = encoded(event())
 LENGTH = f"Content-Length: {len(BODY)}\r\n"

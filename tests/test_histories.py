@@ -12,7 +12,7 @@ from test_check import checked
 from test_serve import control, serving
 
 from commands import mockcampaign
-from mockcampaign.compliance.rules import Finding
+from mockcampaign.judging.finding import Finding
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
 

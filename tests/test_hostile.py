@@ -22,7 +22,7 @@ from markdown_it import MarkdownIt
 from browsers import browser, clean_page
 from commands import mockcampaign
 from mockcampaign.engine.journal_file import read_journals
-from mockcampaign.report.results import json_schema
+from mockcampaign.report.json_report import json_schema
 
 PASSWORD = 'geh"eim<&>ü'
 PASSPHRASE = "Bearer tüken-4711"

@@ -15,10 +15,10 @@ from attempts import many_attempts
 from browsers import browser, clean_page
 from builders import exporter
 from commands import mockcampaign
-from mockcampaign.compliance.rules import Reproduce
+from mockcampaign.judging.finding import Reproduce
+from mockcampaign.judging.verdict import RunResult, run_result
 from mockcampaign.model import BasicAuthentication, Responded
 from mockcampaign.report.html import DATA_BYTES_MAX, ROWS_MAX, to_html
-from mockcampaign.report.results import RunResult, run_result
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
 from results import every_outcome, finding, outage, scenario

@@ -9,7 +9,7 @@ from judged import CREDENTIALS, checked, checked_in_process, judged, settings
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mockcampaign.compliance.catalogue import http
+from mockcampaign.check.rules import http
 from mockcampaign.samples.bugs.http import ReadsUnderALock
 from mockcampaign.samples.consumer import application
 from mockcampaign.samples.store import Store

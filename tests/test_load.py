@@ -10,8 +10,8 @@ from golden import check_golden
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.policy import HOUR
+from mockcampaign.scenario.language.values import Bounds
 from mockcampaign.scenario.load import find_scenarios, load, load_all
-from mockcampaign.scenario.values import Bounds
 
 
 def written(folder: Path, text: str) -> Path:

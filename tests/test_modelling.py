@@ -6,12 +6,12 @@ import pytest
 from msgspec import UNSET
 
 from builders import START, Consumer, activated, attempts_at, entries_of, exporter, happen, run
-from mockcampaign.engine.faults import When
+from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.faults import Chunked
 from mockcampaign.model import Measured, NoAnswer, Outcome, Responded, TimedOut
 from mockcampaign.policy import Policy
-from mockcampaign.transport.faults import Chunked
 
 BAD = Responded(500)
 

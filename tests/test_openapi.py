@@ -8,8 +8,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from mockcampaign.server import control, rest
-from mockcampaign.server.openapi import document
+from mockcampaign.server.control_api import control
+from mockcampaign.server.http.openapi import document
+from mockcampaign.server.vendor_api import rest
 from servers import CLIENT
 
 DOCUMENT = json.loads(document((rest.API, control.API), CLIENT))

@@ -11,7 +11,7 @@ import pytest
 
 from commands import mockcampaign, written
 from mockcampaign.model import BasicAuthentication
-from mockcampaign.report.results import json_schema
+from mockcampaign.report.json_report import json_schema
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
 

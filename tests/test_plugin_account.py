@@ -11,7 +11,7 @@ from mockcampaign.campaign import Campaign
 from mockcampaign.engine.journal import Journal
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.model import EventType
-from mockcampaign.pytest_plugin.account import Account
+from mockcampaign.pytest_plugin.deliveries import Account
 
 
 class _Transport(Consumer):

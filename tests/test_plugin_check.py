@@ -126,8 +126,8 @@ def test_each_rule_is_a_sub_result(inner: Inner) -> None:
 
 
 def violated() -> list[str]:
-    from mockcampaign.check import check
-    from mockcampaign.compliance.settings import Settings
+    from mockcampaign.check.result import check
+    from mockcampaign.check.settings import Settings
     from mockcampaign.transport.inprocess import AsgiTransport
 
     async def main() -> list[str]:

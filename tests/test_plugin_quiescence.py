@@ -15,7 +15,7 @@ from plugin_apps import app as app
 from mockcampaign import Policy
 from mockcampaign.model import TimedOut
 from mockcampaign.pytest_plugin import CampaignFixture
-from mockcampaign.transport import quiescence
+from mockcampaign.transport import idle_watch
 
 PATIENT = pytest.mark.mockcampaign(policy=Policy(timeout=30_000))
 
@@ -164,7 +164,7 @@ def test_a_time_out_of_the_consumers_own_is_not_taken_for_the_runs(campaign: Cam
 
 @pytest.mark.parametrize("turns", range(30))
 def test_what_is_handed_on_at_any_turn_of_the_loop_is_waited_for(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quiescence, "POLL_SECONDS", 0)  # looks as often as it can, and so at each turn
+    monkeypatch.setattr(idle_watch, "POLL_SECONDS", 0)  # looks as often as it can, and so at each turn
     done: list[int] = []
 
     async def work(queue: asyncio.Queue[int]) -> None:
@@ -180,7 +180,7 @@ def test_what_is_handed_on_at_any_turn_of_the_loop_is_waited_for(turns: int, mon
 
     async def run() -> None:
         queue: asyncio.Queue[int] = asyncio.Queue()
-        watch = quiescence.Watch()
+        watch = idle_watch.Watch()
         watch.begin()
         worker = asyncio.create_task(work(queue))
         await watch.rested()

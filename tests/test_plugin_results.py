@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from conftest import Inner
 
-from mockcampaign.report.results import RunResult
+from mockcampaign.judging.verdict import RunResult
 
 SOURCE = """
     import pytest

@@ -17,10 +17,10 @@ from mockcampaign.model import BasicAuthentication
 from mockcampaign.policy import DEFAULT_CLIENT_ID
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.load import load
-from mockcampaign.server.accounts import Accounts
 from mockcampaign.server.app import server_app
-from mockcampaign.server.clients import users_of
-from mockcampaign.server.served import ServedCampaign, Settings
+from mockcampaign.server.served_campaign import ServedCampaign, Settings
+from mockcampaign.server.vendor_api.clients import users_of
+from mockcampaign.server.vendor_api.users import Accounts
 from mockcampaign.serving import served
 from mockcampaign.transport.wire import WireTransport
 

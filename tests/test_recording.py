@@ -20,16 +20,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands import mockcampaign, written
-from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.journal import Attempted, Discarded, Entry, Happened, WebhookChanged
 from mockcampaign.engine.journal_file import read_journals
 from mockcampaign.events import load_sample
+from mockcampaign.judging.ledger import tally
 from mockcampaign.model import BasicAuthentication, EventType, NoAnswer, Outcome, Responded, WebhookStatus
 from mockcampaign.policy import DAY
 from mockcampaign.recording.pseudonyms import Pseudonyms
 from mockcampaign.recording.recorder import NotRecordedError, Recorder
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.scenario.again import webhook_names
+from mockcampaign.scenario.judge_journal import webhook_names
 from mockcampaign.serving import served
 
 NOW = 1_750_000_000_000

@@ -16,12 +16,13 @@ from lxml import etree
 
 from builders import exporter
 from golden import check_golden
-from mockcampaign.compliance.rules import Reproduce
+from mockcampaign.judging.finding import Reproduce
+from mockcampaign.judging.verdict import RunResult, exit_status, run_result, violates
 from mockcampaign.report.github import ANNOTATIONS_MAX, annotation_lines
 from mockcampaign.report.html import to_html
+from mockcampaign.report.json_report import json_schema, to_json
 from mockcampaign.report.junit import to_junit
 from mockcampaign.report.markdown import to_markdown
-from mockcampaign.report.results import RunResult, exit_status, json_schema, run_result, to_json, violates
 from mockcampaign.report.text import plain_report, scenario_lines
 from results import every_outcome, finding, outage, scenario
 

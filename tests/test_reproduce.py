@@ -14,9 +14,9 @@ import requests
 from culprits import BETWEEN, CULPRITS, OTHERS
 from judged import CREDENTIALS, PASSWORD, SHOWN_BY_CRASHES, USER, checked, few, restartable, running, settings
 
-from mockcampaign.compliance.catalogue import CATALOGUE
-from mockcampaign.compliance.rules import Finding, Reproduce
-from mockcampaign.compliance.shell import curl
+from mockcampaign.check.reproduce.curl import curl
+from mockcampaign.check.rules import CATALOGUE
+from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.model import BasicAuthentication, KeyAuthentication, NoAuthentication
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.judge import judge

@@ -15,9 +15,9 @@ from pytest_httpserver import HTTPServer
 
 from mockcampaign.model import EventType
 from mockcampaign.policy import Policy
-from mockcampaign.server.accounts import KNOWN_MAX, Accounts
-from mockcampaign.server.call import BODY_BYTES_MAX, VENDOR_JSON
-from mockcampaign.server.clients import users_of
+from mockcampaign.server.http.call import BODY_BYTES_MAX, VENDOR_JSON
+from mockcampaign.server.vendor_api.clients import users_of
+from mockcampaign.server.vendor_api.users import KNOWN_MAX, Accounts
 from servers import CLIENT, OTHER_CLIENT, OTHER_PASSWORD, OTHER_USER, PASSWORD, USER, Server, running_server
 
 TARGET = "http://127.0.0.1:9/hook"
@@ -647,7 +647,7 @@ def test_smart_campaigns_are_sorted_cut_and_filtered(server: Server) -> None:
 
 
 def test_smart_campaigns_and_mailings_are_limited(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.smartcampaigns.SMART_CAMPAIGNS_MAX", 2)
+    monkeypatch.setattr("mockcampaign.server.vendor_api.smartcampaigns.SMART_CAMPAIGNS_MAX", 2)
     number = server.rest("POST", "/smartcampaigns").json()["id"]
     made = [server.rest("POST", "/smartcampaigns") for _ in range(2)]
     assert [answer.status_code for answer in made] == [201, 400]

@@ -20,7 +20,7 @@ from commands import mockcampaign
 from mockcampaign.cli import cli
 from mockcampaign.cli.jobs import InOrder
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.report.results import RunResult
+from mockcampaign.judging.verdict import RunResult
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.load import Plan, load_all
 from mockcampaign.scenario.selection import compiled, select

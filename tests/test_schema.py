@@ -16,16 +16,16 @@ from commands import mockcampaign
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.scenario import nodes
-from mockcampaign.scenario.deliveries import CHECKS
-from mockcampaign.scenario.documented import field_docs, summary
-from mockcampaign.scenario.examples import MATRIX_EXAMPLE, STEP_EXAMPLES, USE_EXAMPLE, USED_EXAMPLE, whole
-from mockcampaign.scenario.expectations import WebhookExpectation
+from mockcampaign.scenario.delivery_checks import CHECKS
 from mockcampaign.scenario.judge import scenario_shows_nothing
-from mockcampaign.scenario.language import STEP_DOCS, STEPS, Scenario
+from mockcampaign.scenario.language import nodes
+from mockcampaign.scenario.language.documented import field_docs, summary
+from mockcampaign.scenario.language.examples import MATRIX_EXAMPLE, STEP_EXAMPLES, USE_EXAMPLE, USED_EXAMPLE, whole
+from mockcampaign.scenario.language.expect import WebhookExpectation
+from mockcampaign.scenario.language.reference import _is_struct, _reachable, reference
+from mockcampaign.scenario.language.schema import json_schema
+from mockcampaign.scenario.language.steps import STEP_DOCS, STEPS, Scenario
 from mockcampaign.scenario.load import find_scenarios, load_all
-from mockcampaign.scenario.reference import _is_struct, _reachable, reference
-from mockcampaign.scenario.schema import json_schema
 from mockcampaign.shipped import scenarios_folder
 from mockcampaign.transport.inprocess import AsgiTransport
 from plays import failed, played

@@ -17,7 +17,7 @@ import requests
 
 from mockcampaign.policy import Policy
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.server.served import JOURNAL_ENTRIES_MAX, JOURNAL_EVENTS_MAX
+from mockcampaign.server.served_campaign import JOURNAL_ENTRIES_MAX, JOURNAL_EVENTS_MAX
 from mockcampaign.serving import served
 from servers import PASSWORD, USER, Server, running_server
 
@@ -204,7 +204,7 @@ def test_a_slow_watcher_is_told_how_much_it_missed(server: Server) -> None:
 
 
 def test_a_watcher_that_takes_nothing_is_let_go(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.stream.SEND_SECONDS_MAX", 0.2)
+    monkeypatch.setattr("mockcampaign.server.control_api.stream.SEND_SECONDS_MAX", 0.2)
     number = server.create()
     connection = watcher(server, receive_bytes=4_096)
     while b"event: state" not in connection.recv(65_536):

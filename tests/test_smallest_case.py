@@ -10,12 +10,12 @@ import pytest
 from culprits import FOUND
 from test_check import checked
 
-from mockcampaign.compliance.catalogue import CATALOGUE, payload
-from mockcampaign.compliance.own import body_of
-from mockcampaign.compliance.rules import Finding
-from mockcampaign.compliance.settings import CLIENT_IDS, MAILING_IDS
+from mockcampaign.check.bench.rule_store import body_of
+from mockcampaign.check.rules import CATALOGUE, payload
+from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS
 from mockcampaign.events import values
 from mockcampaign.events.fields import TYPES
+from mockcampaign.judging.finding import Finding
 from mockcampaign.model import EventType
 from mockcampaign.samples.consumer import consumer_app
 

@@ -19,9 +19,7 @@ from endpoints import Run, leaving_nothing
 from mockcampaign.campaign import Campaign
 from mockcampaign.engine.exporter import Happening
 from mockcampaign.engine.journal import Attempted, Entry, Journal, SerialRanges, serials_in
-from mockcampaign.model import EventType, Fault
-from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
-from mockcampaign.transport.faults import (
+from mockcampaign.faults import (
     Chunked,
     ConnectTimeout,
     ContentType,
@@ -43,6 +41,8 @@ from mockcampaign.transport.faults import (
     Timeout,
     TrickleBody,
 )
+from mockcampaign.model import EventType, Fault
+from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
 from mockcampaign.transport.script import LOST
 from mockcampaign.transport.wire import WireTransport
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from mockcampaign.check import check
+from mockcampaign.check.end_state import CallableState, StateSource, UrlState, stale, states_in, tells_apart
+from mockcampaign.check.result import check
+from mockcampaign.check.settings import Settings
+from mockcampaign.check.store_probe import UrlProbe
 from mockcampaign.cli import cli
-from mockcampaign.compliance.account import UrlAccount
-from mockcampaign.compliance.probe import Probe
-from mockcampaign.compliance.rules import Finding
-from mockcampaign.compliance.settings import Settings
-from mockcampaign.compliance.state import CallableState, StateSource, UrlState, stale, states_in, tells_apart
 from mockcampaign.errors import CouldNotTellError
+from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.finding import Finding
 from mockcampaign.samples.consumer import application, consumer_app
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Store
@@ -31,7 +31,7 @@ NEWEST = {"mailId": "M", "recipientId": "R", "created": AT, "remoteAddress": "19
 def finding(app: Any, state: Callable[[Transport], StateSource | None]) -> Finding:
     async def run() -> Finding:
         transport = AsgiTransport(app)
-        source = UrlAccount(Probe(url="http://app/processed", events="@"), transport, timeout=5_000)
+        source = UrlProbe(Probe(url="http://app/processed", events="@"), transport, timeout=5_000)
         settings = Settings(now=1_750_000_000_000, seed=1, rules=RULES)
         try:
             result = await check(

@@ -11,9 +11,9 @@ import pytest
 
 from builders import OK
 from mockcampaign.model import Event
-from mockcampaign.server.accounts import Accounts
-from mockcampaign.server.served import ServedCampaign, Settings
-from mockcampaign.server.stream import ENTRIES_MAX, stream
+from mockcampaign.server.control_api.stream import ENTRIES_MAX, stream
+from mockcampaign.server.served_campaign import ServedCampaign, Settings
+from mockcampaign.server.vendor_api.users import Accounts
 from mockcampaign.transport.wire import WireTransport
 
 Message = tuple[str, str, Any]
@@ -21,7 +21,7 @@ Message = tuple[str, str, Any]
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.stream.PAUSE_SECONDS", 0)
+    monkeypatch.setattr("mockcampaign.server.control_api.stream.PAUSE_SECONDS", 0)
 
 
 def watched(
@@ -141,7 +141,7 @@ def test_of_too_many_entries_the_newest_are_told_and_the_rest_is_counted(more: i
 
 
 def test_entries_that_the_journal_dropped_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.served.JOURNAL_ENTRIES_MAX", 8)
+    monkeypatch.setattr("mockcampaign.server.served_campaign.JOURNAL_ENTRIES_MAX", 8)
     messages = watched(once_told, before=appended(20), last_event_id="5")
     [dropped] = [data["dropped"] for event, _, data in messages if event == "dropped"]
     told = positions(messages)
@@ -164,7 +164,7 @@ def test_after_a_reset_positions_begin_anew_and_all_is_told() -> None:
 
 
 def test_an_entry_that_grew_and_was_dropped_is_told_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.served.JOURNAL_ENTRIES_MAX", 8)
+    monkeypatch.setattr("mockcampaign.server.served_campaign.JOURNAL_ENTRIES_MAX", 8)
     events = (Event(1, 0, b"{}"),)
 
     def failed(number: int) -> Callable[[ServedCampaign], None]:
@@ -183,13 +183,13 @@ def test_an_entry_that_grew_and_was_dropped_is_told_no_more(monkeypatch: pytest.
 
 
 def test_a_watcher_hears_something_now_and_then_even_if_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.stream.PING_SECONDS", 0.01)
+    monkeypatch.setattr("mockcampaign.server.control_api.stream.PING_SECONDS", 0.01)
     messages = watched(lambda served, messages: len(messages) == 3)
     assert [event for event, _, _ in messages] == ["state", "ping", "ping"]
 
 
 def test_entries_are_kept_encoded_as_long_as_they_may_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.stream.ENTRIES_MAX", 4)
+    monkeypatch.setattr("mockcampaign.server.control_api.stream.ENTRIES_MAX", 4)
     held: list[int] = []
 
     def grow(served: ServedCampaign, messages: list[Message]) -> bool:

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from commands import written
 from golden import check_golden
+from mockcampaign.judging.verdict import run_result
 from mockcampaign.report.columns import PLAIN, cells, fitted, folded
-from mockcampaign.report.results import run_result
 from mockcampaign.report.text import scenario_lines, summary_lines
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockcampaign.words import counted
+from mockcampaign.text import counted
 
 
 @pytest.mark.parametrize(("count", "said"), [(0, "0 events"), (1, "1 event"), (2, "2 events"), (2_500, "2,500 events")])

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mockcampaign.model import BasicAuthentication
-from mockcampaign.samples.bugs.acknowledge import answering
+from mockcampaign.samples.bugs.acknowledgement import answering
 from mockcampaign.samples.bugs.authentication import comparing, refusing_with
 from mockcampaign.samples.bugs.batch import selecting
 from mockcampaign.samples.bugs.identity import keyed

@@ -14,7 +14,7 @@ import click
 from mockcampaign.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from mockcampaign.report.results import RunResult
+    from mockcampaign.judging.verdict import RunResult
 
 
 def on_github() -> bool:

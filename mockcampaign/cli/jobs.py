@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mockcampaign.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from mockcampaign.report.results import ScenarioResult
+    from mockcampaign.judging.verdict import ScenarioResult
     from mockcampaign.scenario.load import Plan
 
 

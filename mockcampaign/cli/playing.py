@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mockcampaign.cli.options import Outputs
     from mockcampaign.cli.progress import Watch
     from mockcampaign.engine.journal_file import Heading, JournalWriter
-    from mockcampaign.report.results import RunResult, ScenarioResult
+    from mockcampaign.judging.verdict import RunResult, ScenarioResult
     from mockcampaign.scenario.load import Plan
     from mockcampaign.transport import Transport
     from mockcampaign.transport.wire import WireTransport
@@ -142,7 +142,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 def summed_up(results: list[ScenarioResult], outputs: Outputs) -> RunResult:
     """The result of all, written to where it is wanted. Raises `InvalidInputError` where that cannot be."""
-    from mockcampaign.report.results import run_result
+    from mockcampaign.judging.verdict import run_result
 
     return reported(run_result(results), outputs)
 
@@ -162,8 +162,8 @@ def write(result: RunResult, outputs: Outputs) -> None:
 
         return to_html(result)
 
+    from mockcampaign.report.json_report import to_json
     from mockcampaign.report.junit import to_junit
-    from mockcampaign.report.results import to_json
 
     writers: dict[str, Callable[[RunResult], bytes]] = {
         "--report-json": to_json,

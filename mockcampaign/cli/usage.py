@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mockcampaign.words import unknown
+from mockcampaign.text import unknown
 
 
 def usage_line(error: click.ClickException) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from mockcampaign.engine.bodies import Bodies
 from mockcampaign.engine.clock import Clock
-from mockcampaign.engine.faults import Declared, FaultTable, When
+from mockcampaign.engine.declared_faults import Declared, FaultTable, When
 from mockcampaign.engine.journal import (
     Began,
     Discarded,
@@ -29,6 +29,17 @@ from mockcampaign.engine.journal import (
 from mockcampaign.engine.outbox import Attempt, Due, Idle, Outbox, age_order
 from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.errors import WebhookNotFoundError
+from mockcampaign.faults import (
+    FAULTS,
+    OUTAGES,
+    AnyFault,
+    BeforeConsumer,
+    Duplicate,
+    Latency,
+    Timeout,
+    WireFault,
+    last_of,
+)
 from mockcampaign.masking import Masking
 from mockcampaign.model import (
     INTERRUPTED,
@@ -45,17 +56,6 @@ from mockcampaign.model import (
     WebhookStatus,
 )
 from mockcampaign.policy import Policy
-from mockcampaign.transport.faults import (
-    FAULTS,
-    OUTAGES,
-    AnyFault,
-    BeforeConsumer,
-    Duplicate,
-    Latency,
-    Timeout,
-    WireFault,
-    last_of,
-)
 
 _OUTAGE_FAULTS: dict[str, tuple[Fault, ...]] = {kind: (FAULTS[kind](),) for kind in OUTAGES}
 

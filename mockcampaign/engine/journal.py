@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 from msgspec import UNSET
 
-from mockcampaign.engine.faults import When
+from mockcampaign.engine.declared_faults import When
+from mockcampaign.faults import AnyFault
 from mockcampaign.model import Event, EventType, Fault, Outcome, WebhookStatus
 from mockcampaign.policy import Policy
-from mockcampaign.transport.faults import AnyFault
 
 SerialRanges = tuple[tuple[int, int], ...]
 """Serials as inclusive ranges: `((1, 100), (103, 103))`."""

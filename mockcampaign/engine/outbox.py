@@ -12,9 +12,9 @@ from itertools import chain
 
 import msgspec
 
+from mockcampaign.faults import Overlap, Refill, Reorder, last_of
 from mockcampaign.model import Event, Fault
 from mockcampaign.policy import Policy
-from mockcampaign.transport.faults import Overlap, Refill, Reorder, last_of
 
 Events = tuple[Event, ...]
 

@@ -8,7 +8,6 @@ from itertools import chain, count, islice
 import msgspec
 
 from mockcampaign.events import values
-from mockcampaign.events.dice import Dice, Words, share
 from mockcampaign.events.mailing import REPEATABLE, Mailing
 from mockcampaign.events.payload import DETAILS, NO_TRACES, SHOWING_TRACES, Mails
 from mockcampaign.events.people import (
@@ -26,6 +25,7 @@ from mockcampaign.events.people import (
     of_machine,
     opening,
 )
+from mockcampaign.events.random_words import Dice, Words, share
 from mockcampaign.events.rates import DEFAULT_RATES, Rates
 from mockcampaign.events.sample import Sample
 from mockcampaign.model import EventType

@@ -16,7 +16,6 @@ import msgspec
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import values
-from mockcampaign.events.dice import Curve, Dice, Mix, Words, share
 from mockcampaign.events.payload import NO_TRACES, SHOWING_TRACES, Mails
 from mockcampaign.events.people import (
     AUDIENCE_MAX,
@@ -28,6 +27,7 @@ from mockcampaign.events.people import (
     Actor,
     opened_by,
 )
+from mockcampaign.events.random_words import Curve, Dice, Mix, Words, share
 from mockcampaign.events.rates import DEFAULT_RATES, Rates
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, HOUR, MINUTE

@@ -8,7 +8,7 @@ from math import gcd
 import msgspec
 
 from mockcampaign.events import values
-from mockcampaign.events.dice import Dice, Mix, Words, share
+from mockcampaign.events.random_words import Dice, Mix, Words, share
 from mockcampaign.events.values import Client
 
 _SYMBOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.events.dice import Dice, Words
 from mockcampaign.events.people import Numbering, person_address
+from mockcampaign.events.random_words import Dice, Words
 from mockcampaign.model import EventType
 
 SAMPLE_BYTES_MAX = 16_777_216

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from mockcampaign.pytest_plugin.account import Deliveries as Deliveries
-    from mockcampaign.pytest_plugin.account import Delivery as Delivery
-    from mockcampaign.pytest_plugin.account import Events as Events
-    from mockcampaign.pytest_plugin.check import CampaignCheck as CampaignCheck
+    from mockcampaign.pytest_plugin.campaign_fixture import CampaignFixture as CampaignFixture
+    from mockcampaign.pytest_plugin.check_fixture import CampaignCheck as CampaignCheck
     from mockcampaign.pytest_plugin.clock import CampaignClock as CampaignClock
-    from mockcampaign.pytest_plugin.fixture import CampaignFixture as CampaignFixture
-    from mockcampaign.pytest_plugin.server import CampaignServer as CampaignServer
-    from mockcampaign.pytest_plugin.server import LiveServer
+    from mockcampaign.pytest_plugin.deliveries import Deliveries as Deliveries
+    from mockcampaign.pytest_plugin.deliveries import Delivery as Delivery
+    from mockcampaign.pytest_plugin.deliveries import Events as Events
+    from mockcampaign.pytest_plugin.server_fixture import CampaignServer as CampaignServer
+    from mockcampaign.pytest_plugin.server_fixture import LiveServer
 
 __all__ = ["CampaignCheck", "CampaignClock", "CampaignFixture", "CampaignServer", "Deliveries", "Delivery", "Events"]
 
@@ -111,7 +111,7 @@ def _server_scope(fixture_name: str, config: pytest.Config) -> Any:
 
 @pytest.fixture(scope=_server_scope)
 def _mockcampaign_server() -> Iterator[LiveServer]:
-    from mockcampaign.pytest_plugin.server import LiveServer
+    from mockcampaign.pytest_plugin.server_fixture import LiveServer
 
     with LiveServer().running() as live:
         yield live
@@ -125,7 +125,7 @@ def campaign_server(request: pytest.FixtureRequest) -> Iterator[CampaignServer]:
     """
     live = request.getfixturevalue("_mockcampaign_server")
     from mockcampaign.pytest_plugin.lifecycle import judged, settings_of
-    from mockcampaign.pytest_plugin.server import CampaignServer
+    from mockcampaign.pytest_plugin.server_fixture import CampaignServer
 
     with judged(request.node, CampaignServer(settings_of(request.node), live)) as lent_server:
         yield lent_server
@@ -137,7 +137,7 @@ def campaign_check(request: pytest.FixtureRequest) -> Iterator[CampaignCheck]:
 
     report = campaign_check(app, path="/hook", probe=lambda: app.processed)
     """
-    from mockcampaign.pytest_plugin.check import CampaignCheck
+    from mockcampaign.pytest_plugin.check_fixture import CampaignCheck
     from mockcampaign.pytest_plugin.lifecycle import renew
 
     with contextlib.closing(CampaignCheck(request)) as lent_check:
@@ -200,7 +200,7 @@ def pytest_assertrepr_compare(
 ) -> Generator[None, list[list[str] | None], list[list[str] | None]]:
     import sys
 
-    account = sys.modules.get("mockcampaign.pytest_plugin.account")
+    account = sys.modules.get("mockcampaign.pytest_plugin.deliveries")
     compared = [one for one in (left, right) if account is not None and isinstance(one, account.Events)]
     if op != "==" or not compared or not isinstance(left, list) or not isinstance(right, list):
         return (yield)

@@ -13,28 +13,28 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from mockcampaign.compliance.rules import RULES
 from mockcampaign.durations import format_duration
+from mockcampaign.engine.declared_faults import read_fault
 from mockcampaign.engine.exporter import Happening
-from mockcampaign.engine.faults import read_fault
 from mockcampaign.engine.journal import FaultDeclared
 from mockcampaign.errors import ConsumerUnreachableError, MisuseError, RunNotEndedError
 from mockcampaign.events import DEFAULT_RATES
+from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.model import Authentication, BasicAuthentication, EventType, Webhook
-from mockcampaign.pytest_plugin.account import Account, Deliveries, Events
 from mockcampaign.pytest_plugin.clock import CampaignClock
+from mockcampaign.pytest_plugin.deliveries import Account, Deliveries, Events
 from mockcampaign.pytest_plugin.inputs import Duration, duration_of, event_type_of, sample_of
-from mockcampaign.pytest_plugin.surroundings import Passing
+from mockcampaign.pytest_plugin.loops import Passing
 from mockcampaign.pytest_plugin.targets import Settled, Target
 from mockcampaign.pytest_plugin.verdict import Violation, nothing_delivered, violations
 from mockcampaign.report.text import printable
-from mockcampaign.words import counted
+from mockcampaign.text import counted
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign, FaultInForce, MailingSent
-    from mockcampaign.compliance.rules import Finding
     from mockcampaign.engine.journal import Journal
     from mockcampaign.events import Rates, Sample
+    from mockcampaign.judging.finding import Finding
     from mockcampaign.policy import Policy
 
 __tracebackhide__ = True  # a failing test shows its own line, not what goes on in here
@@ -269,7 +269,7 @@ class CampaignControl(ABC):
         **parameters: object,
     ) -> FaultInForce:
         """From now on, a fault hits the attempts of these webhooks (none named: of all); as a context manager, it ends
-        with that. `mockcampaign.transport.faults` explains all kinds and their parameters.
+        with that. `mockcampaign.faults` explains all kinds and their parameters.
 
         Raises `InvalidInputError` for a kind or parameter that does not exist, and where the fault needs a socket and
         the consumer is called in-process.
@@ -390,7 +390,7 @@ class CampaignControl(ABC):
                 known=(finding.outcome in ("fail", "warn") and finding.id in self._allow)
                 or (finding.outcome == "fail" and asked),
             )
-            for finding in (rule.judge(self.engine.journal.entries) for rule in RULES)
+            for finding in (rule.judge(self.engine.journal.entries) for rule in JOURNAL_RULES)
         ]
 
     @where_it_runs

@@ -13,17 +13,17 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 
-from mockcampaign.compliance.rules import RULES
 from mockcampaign.durations import parse_duration, parse_moment
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.judging.journal_rules import JOURNAL_RULES
+from mockcampaign.judging.verdict import ScenarioResult
 from mockcampaign.policy import DEFAULT_START, Policy
+from mockcampaign.pytest_plugin.campaign_fixture import CampaignFixture
 from mockcampaign.pytest_plugin.control import CampaignControl, Settings
-from mockcampaign.pytest_plugin.failure import result_of, section, with_failure
-from mockcampaign.pytest_plugin.fixture import CampaignFixture
+from mockcampaign.pytest_plugin.failure_report import result_of, section, with_failure
 from mockcampaign.pytest_plugin.results import add, wanted
 from mockcampaign.pytest_plugin.verdict import NOTHING_DELIVERED
-from mockcampaign.report.results import ScenarioResult
-from mockcampaign.words import unknown
+from mockcampaign.text import unknown
 
 
 class Renewed(Protocol):
@@ -160,11 +160,11 @@ def settings_of(item: pytest.Item) -> Settings:
 
 def check_allowed(rule_ids: Collection[str]) -> None:
     """Raises `InvalidInputError` for an id that is no rule's."""
-    known = [*(rule.id for rule in RULES), NOTHING_DELIVERED]
+    known = [*(rule.id for rule in JOURNAL_RULES), NOTHING_DELIVERED]
     if set(rule_ids) <= set(known):
         return
     # Imported late: it brings Hypothesis.
-    from mockcampaign.compliance.catalogue import CATALOGUE
+    from mockcampaign.check.rules import CATALOGUE
 
     known = list(dict.fromkeys([*known, *(rule.id for rule in CATALOGUE)]))
     for rule_id in rule_ids:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mockcampaign.report.results import ScenarioResult, run_result
+from mockcampaign.judging.verdict import ScenarioResult, run_result
 
 OPTIONS = ("--mockcampaign-html", "--mockcampaign-report-json")
 
@@ -61,6 +61,6 @@ def _encoded(option: str, result: Any) -> bytes:
         from mockcampaign.report.html import to_html
 
         return to_html(result)
-    from mockcampaign.report.results import to_json
+    from mockcampaign.report.json_report import to_json
 
     return to_json(result)

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.pytest_plugin.failure import again, result_lines
+from mockcampaign.pytest_plugin.failure_report import again, result_lines
 from mockcampaign.pytest_plugin.lifecycle import chosen_seed
+from mockcampaign.pytest_plugin.loops import Surroundings
 from mockcampaign.pytest_plugin.results import add
-from mockcampaign.pytest_plugin.surroundings import Surroundings
 from mockcampaign.pytest_plugin.targets import Targets
 from mockcampaign.scenario.load import Plan, load_all
 from mockcampaign.scenario.run import run_plan
 
 if TYPE_CHECKING:
+    from mockcampaign.judging.verdict import ScenarioResult
     from mockcampaign.model import Outcome, Request
-    from mockcampaign.report.results import ScenarioResult
 
 
 class ScenarioNotCompliantError(Exception):

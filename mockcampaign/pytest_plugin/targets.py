@@ -10,13 +10,13 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from mockcampaign.errors import MisuseError
+from mockcampaign.faults import WIRE_FAULTS
 from mockcampaign.transport.address import parse_address
 from mockcampaign.transport.applications import is_async, positional_arguments
-from mockcampaign.transport.faults import WIRE_FAULTS
 
 if TYPE_CHECKING:
     from mockcampaign.model import Fault, Outcome, Request
-    from mockcampaign.pytest_plugin.surroundings import Errands
+    from mockcampaign.pytest_plugin.loops import Errands
     from mockcampaign.transport import Transport
     from mockcampaign.transport.inprocess import AsgiTransport
     from mockcampaign.transport.wire import WireTransport

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from mockcampaign.compliance.probe import canonical
-from mockcampaign.compliance.processed import compare
-from mockcampaign.compliance.rules import RULES
-from mockcampaign.compliance.shown import nothing_shown
-from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.journal import Entry, Happened, WebhookChanged
+from mockcampaign.judging.consumer_store import canonical
+from mockcampaign.judging.difference import compare
+from mockcampaign.judging.evidence import nothing_shown
+from mockcampaign.judging.journal_rules import JOURNAL_RULES
+from mockcampaign.judging.ledger import tally
 from mockcampaign.report.text import printable
 
 NOTHING_DELIVERED = "nothing-delivered"
@@ -44,7 +44,7 @@ def violations(
 ) -> list[Violation]:
     """Violations of rules that are not allowed; that nothing reached the consumer is one, where it is needed."""
     wrong = {"fail", "warn"} if strict else {"fail"}
-    findings = [rule.judge(entries) for rule in RULES]
+    findings = [rule.judge(entries) for rule in JOURNAL_RULES]
     found = [
         Violation(id=finding.id, requirement=finding.requirement, expected=finding.expected, actual=finding.actual)
         for finding in findings
@@ -69,7 +69,7 @@ def nothing_delivered(entries: Sequence[Entry], allow: Collection[str]) -> str |
     if NOTHING_DELIVERED in allow or not any(isinstance(entry, Happened) for entry in entries):
         return None
     why = nothing_shown(entries)
-    if why is None or any(rule.judge(entries).outcome == "fail" for rule in RULES):
+    if why is None or any(rule.judge(entries).outcome == "fail" for rule in JOURNAL_RULES):
         return None
     return (
         f"{why}; the test has not looked at that (one that means it reads campaign.delivered, discarded or pending, "

@@ -11,8 +11,8 @@ from typing import Literal
 import msgspec
 
 from mockcampaign.engine.journal import Attempted, Entry, Happened, WebhookChanged, serials_in
+from mockcampaign.faults import OUTAGES
 from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut, describe_measured
-from mockcampaign.transport.faults import OUTAGES
 
 HEADERS_MAX = 40
 """Shown of an answer; no framework sends as many."""

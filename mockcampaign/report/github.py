@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from mockcampaign.compliance.rules import Finding
-from mockcampaign.report.results import RunResult, ScenarioResult, violates
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.verdict import RunResult, ScenarioResult, violates
 from mockcampaign.report.text import brief, printable
 
 ANNOTATIONS_MAX = 10

@@ -18,12 +18,12 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from mockcampaign.compliance.rules import Finding
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Attempted, Began, WebhookChanged
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.verdict import WORST, RunResult, ScenarioResult, shown_as, verdict_of, violates
 from mockcampaign.report.attempts import DETAILS, Attempts, Detail, attempts
 from mockcampaign.report.charts import Chart, chart, pending_max
-from mockcampaign.report.results import WORST, RunResult, ScenarioResult, shown_as, verdict_of, violates
 from mockcampaign.report.text import CAME_TO_MAX, and_modelled, brief, printable
 from mockcampaign.report.timeline import Line, timeline
 from mockcampaign.shipped import assets_folder

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from mockcampaign.compliance.rules import Finding
 from mockcampaign.durations import format_duration
-from mockcampaign.report.results import RunResult, ScenarioResult, violates
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.verdict import RunResult, ScenarioResult, violates
 from mockcampaign.report.text import brief, plain_report
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mockcampaign.compliance.rules import Finding
 from mockcampaign.durations import format_duration
-from mockcampaign.report.results import RunResult, ScenarioResult, verdict_of, violates
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.verdict import RunResult, ScenarioResult, verdict_of, violates
 from mockcampaign.report.text import and_modelled, brief, printable
 
 FINDINGS_MAX = 50

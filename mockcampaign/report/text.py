@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mockcampaign.compliance.rules import Finding
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Began
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.verdict import Deliveries, RunResult, ScenarioResult, shown_as
 from mockcampaign.report.columns import PLAIN, Style, Styled, cells, fitted
-from mockcampaign.report.results import Deliveries, RunResult, ScenarioResult, shown_as
 from mockcampaign.report.timeline import Line, timeline
-from mockcampaign.words import counted
+from mockcampaign.text import counted
 
 CAME_TO_MAX, ACTUAL_MAX = 200, 2_000
 """Characters of an outcome and of what was seen: a header that a consumer sends may be endless. The JSON report has all

@@ -7,9 +7,8 @@ from typing import assert_never
 
 import msgspec
 
-from mockcampaign.compliance.rules import describe_outcome
 from mockcampaign.durations import format_duration
-from mockcampaign.engine.faults import When
+from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.journal import (
     Attempted,
     Began,
@@ -27,8 +26,9 @@ from mockcampaign.engine.journal import (
     WebhookChanged,
     serials_in,
 )
+from mockcampaign.faults import OUTAGES
+from mockcampaign.judging.journal_rules import describe_outcome
 from mockcampaign.model import describe_measured
-from mockcampaign.transport.faults import OUTAGES
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):

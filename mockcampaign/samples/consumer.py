@@ -19,7 +19,7 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.bugs import BUGS
 from mockcampaign.samples.correct import Consumer
-from mockcampaign.samples.handmade import served_by_hand
+from mockcampaign.samples.plain_server import served_by_hand
 from mockcampaign.samples.store import Store
 from mockcampaign.serving import served
 

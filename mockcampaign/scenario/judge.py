@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mockcampaign.compliance.processed import compare
-from mockcampaign.compliance.rules import RULES, Finding
-from mockcampaign.compliance.shown import nothing_shown
-from mockcampaign.compliance.tally import tally
 from mockcampaign.engine.journal import Entry, Probed, StepReached, WebhookChanged
-from mockcampaign.scenario.deliveries import CHECKS, Judged, verdict
+from mockcampaign.judging.difference import compare
+from mockcampaign.judging.evidence import nothing_shown
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.journal_rules import JOURNAL_RULES
+from mockcampaign.judging.ledger import tally
+from mockcampaign.scenario.delivery_checks import CHECKS, Judged, verdict
+from mockcampaign.scenario.expected_text import described
+from mockcampaign.scenario.language.values import fits
 from mockcampaign.scenario.load import Expectation, Plan
-from mockcampaign.scenario.values import fits
-from mockcampaign.scenario.wording import described
-from mockcampaign.words import counted
+from mockcampaign.text import counted
 
 EMITTING = ("emit", "mailing", "replay", "verify")
 
@@ -27,7 +28,7 @@ PROCESSED_REQUIREMENTS = {
 
 def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Finding]]:
     """The findings of the rules, and those of the expectations."""
-    rules = [rule.judge(entries) for rule in RULES]
+    rules = [rule.judge(entries) for rule in JOURNAL_RULES]
     marks = {entry.index: position for position, entry in enumerate(entries) if isinstance(entry, StepReached)}
     findings = []
     for index, step in enumerate(plan.steps):

@@ -15,10 +15,11 @@ from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.errors import InvalidInputError, WebhookError
 from mockcampaign.events import Sample, load_sample
 from mockcampaign.policy import DAY
-from mockcampaign.scenario import language, nodes
-from mockcampaign.scenario.document import Document, Location
-from mockcampaign.scenario.marks import Shared
-from mockcampaign.words import unknown
+from mockcampaign.scenario.language import nodes
+from mockcampaign.scenario.language import steps as language
+from mockcampaign.scenario.language.annotations import Shared
+from mockcampaign.scenario.language.document import Document, Location
+from mockcampaign.text import unknown
 
 SUFFIX = ".scenario.yaml"
 

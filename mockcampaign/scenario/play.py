@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from mockcampaign.campaign import Campaign
-from mockcampaign.compliance.account import answer
-from mockcampaign.compliance.probe import Account, Probe
-from mockcampaign.compliance.processed import own_events, sent_events
+from mockcampaign.check.store_probe import answer
 from mockcampaign.engine.journal import Entry, Probed, StepReached
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.events.fields import drawn_mail_id
+from mockcampaign.judging.consumer_store import Account, Probe
+from mockcampaign.judging.difference import own_events, sent_events
 from mockcampaign.model import (
     Authentication,
     BasicAuthentication,
@@ -22,12 +22,12 @@ from mockcampaign.model import (
     NoAuthentication,
     Webhook,
 )
-from mockcampaign.scenario import language
 from mockcampaign.scenario.judge import finding
+from mockcampaign.scenario.language import steps as language
 from mockcampaign.scenario.load import Expectation, Plan, Step
 from mockcampaign.scenario.replay import again
 from mockcampaign.transport import Transport
-from mockcampaign.transport.patience import ask_until
+from mockcampaign.wallclock import ask_until
 
 
 class Player:

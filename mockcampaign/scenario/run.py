@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from mockcampaign.errors import CouldNotTellError, MockcampaignError
-from mockcampaign.report.results import ScenarioResult, scenario_result
+from mockcampaign.judging.verdict import ScenarioResult, scenario_result
 from mockcampaign.scenario.judge import judge, scenario_shows_nothing
 from mockcampaign.scenario.load import Plan
 from mockcampaign.scenario.play import Player

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.scenario.load import Plan
-from mockcampaign.words import unknown
+from mockcampaign.text import unknown
 
 _TOKEN = re.compile(r"\(|\)|[^\s()]+")
 _OPERATORS = {"and", "or", "not", "(", ")"}

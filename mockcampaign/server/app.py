@@ -15,10 +15,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mockcampaign.server import control, rest
-from mockcampaign.server.api import AnsweredApi
-from mockcampaign.server.guard import PAGE_HEADERS, Guard, adding
-from mockcampaign.server.served import ServedCampaign
+from mockcampaign.server.control_api import control
+from mockcampaign.server.http.api import AnsweredApi
+from mockcampaign.server.http.guard import PAGE_HEADERS, Guard, adding
+from mockcampaign.server.served_campaign import ServedCampaign
+from mockcampaign.server.vendor_api import rest
 from mockcampaign.shipped import assets_folder
 
 PAGES = Path(__file__).parent / "pages"
@@ -41,7 +42,7 @@ def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> ASG
     async def openapi(request: Request) -> Response:
         # Made when somebody asks: most runs never do.
         if not description:
-            from mockcampaign.server.openapi import document
+            from mockcampaign.server.http.openapi import document
 
             description.append(document((rest.API, control.API), served.accounts.client_ids[0]))
         return Response(description[0], media_type="application/json")

@@ -16,14 +16,14 @@ import msgspec
 from mockcampaign import __version__
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
-from mockcampaign.server.accounts import Accounts, User
 from mockcampaign.server.app import server_app
-from mockcampaign.server.clients import load_clients, user_name_problem, users_of
-from mockcampaign.server.served import Prologue, ServedCampaign, Settings
+from mockcampaign.server.served_campaign import Prologue, ServedCampaign, Settings
+from mockcampaign.server.vendor_api.clients import load_clients, user_name_problem, users_of
+from mockcampaign.server.vendor_api.users import Accounts, User
 from mockcampaign.serving import base_url, listen, serve_until_signalled
+from mockcampaign.text import counted
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
-from mockcampaign.words import counted
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign

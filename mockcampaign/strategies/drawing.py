@@ -16,10 +16,10 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import Generator, values
-from mockcampaign.events.dice import Dice, Mix
 from mockcampaign.events.fields import BATCH_EVENTS_MAX, EXAMPLE, FIELDS, TYPES
 from mockcampaign.events.payload import BOUNCES, DETAILS, SHOWING_TRACES, Mails
 from mockcampaign.events.people import Audience, person_address
+from mockcampaign.events.random_words import Dice, Mix
 from mockcampaign.events.rates import Rates
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, MINUTE, SECOND

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
+from mockcampaign.faults import Chunked, ContentType, CutBody, HeaderCase, Http10, LostAck, last_of
 from mockcampaign.model import Fault, NoAnswer, Outcome, Request, Responded, TimedOut
 from mockcampaign.transport import kept_headers
 from mockcampaign.transport.address import parse_address
 from mockcampaign.transport.answer import ANSWER_TOO_LONG, BODY_BYTES_MAX, CUT
-from mockcampaign.transport.faults import Chunked, ContentType, CutBody, HeaderCase, Http10, LostAck, last_of
-from mockcampaign.transport.quiescence import Watch
+from mockcampaign.transport.idle_watch import Watch
 from mockcampaign.transport.script import LOST, cut_outcome, header_fields
 
 Message = MutableMapping[str, Any]

@@ -6,9 +6,7 @@ from itertools import pairwise
 
 import msgspec
 
-from mockcampaign.model import NoAnswer, Outcome, Request
-from mockcampaign.transport.address import encode_headers, encode_start, parse_address
-from mockcampaign.transport.faults import (
+from mockcampaign.faults import (
     Chunked,
     ContentType,
     CutBody,
@@ -23,6 +21,8 @@ from mockcampaign.transport.faults import (
     TrickleBody,
     last_of,
 )
+from mockcampaign.model import NoAnswer, Outcome, Request
+from mockcampaign.transport.address import encode_headers, encode_start, parse_address
 
 LOST: dict[str, Outcome] = {
     "before-answer": NoAnswer("wait", "connection dropped before the answer"),

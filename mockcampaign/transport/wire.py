@@ -18,11 +18,11 @@ from typing import Any
 
 import msgspec
 
+from mockcampaign.faults import WIRE_FAULTS
 from mockcampaign.model import Measured, NoAnswer, Outcome, Request, TimedOut
 from mockcampaign.transport.address import Address, encode_head, parse_address
 from mockcampaign.transport.connection import Connection
 from mockcampaign.transport.dial import dial, trust
-from mockcampaign.transport.faults import WIRE_FAULTS
 from mockcampaign.transport.script import Script, script
 from mockcampaign.transport.targets import AllowedTargets
 

@@ -18,15 +18,16 @@ from contextlib import contextmanager
 
 import msgspec
 
-from mockcampaign.check import check
-from mockcampaign.compliance.account import UrlAccount
-from mockcampaign.compliance.probe import Probe
-from mockcampaign.compliance.settings import Settings
+from mockcampaign import wallclock
+from mockcampaign.check.result import check
+from mockcampaign.check.settings import Settings
+from mockcampaign.check.store_probe import UrlProbe
 from mockcampaign.events.fields import EXAMPLE
+from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import BasicAuthentication, Request
-from mockcampaign.report.results import RunResult
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.transport import Transport, wall
+from mockcampaign.transport import Transport
 from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.transport.wire import WireTransport
 
@@ -49,8 +50,8 @@ def consumer() -> Iterator[str]:
 
 
 async def checked(base: str, transport: Transport) -> tuple[float, RunResult]:
-    settings = Settings(seed=1, now=wall.now(), authentication=CREDENTIALS)
-    source = UrlAccount(Probe(url=f"{base}/processed", events="@"), transport, timeout=settings.timeout)
+    settings = Settings(seed=1, now=wallclock.now(), authentication=CREDENTIALS)
+    source = UrlProbe(Probe(url=f"{base}/processed", events="@"), transport, timeout=settings.timeout)
     began = time.perf_counter()
     try:
         result = await check(f"{base}/hook", transport=transport, settings=settings, source=source)

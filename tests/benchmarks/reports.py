@@ -15,10 +15,11 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from attempts import many_attempts
+from mockcampaign.judging.verdict import run_result
 from mockcampaign.report.html import to_html
+from mockcampaign.report.json_report import to_json
 from mockcampaign.report.junit import to_junit
 from mockcampaign.report.markdown import to_markdown
-from mockcampaign.report.results import run_result, to_json
 from mockcampaign.report.text import plain_report
 from results import scenario
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_type
 
 from mockcampaign import Policy
+from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import EventType, KeyAuthentication, Outcome, Webhook
 from mockcampaign.pytest_plugin import (
     CampaignCheck,
@@ -15,7 +16,6 @@ from mockcampaign.pytest_plugin import (
     Delivery,
     Events,
 )
-from mockcampaign.report.results import RunResult
 
 
 async def asgi_app(scope: Any, receive: Any, send: Any) -> None: ...

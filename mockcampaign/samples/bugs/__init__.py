@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mockcampaign.samples.bugs import (
-    acknowledge,
+    acknowledgement,
     authentication,
+    bad_event,
     batch,
-    failure,
-    handmade,
     http,
     identity,
     order,
     payload,
-    poison,
+    plain_server,
     redelivery,
+    resilience,
 )
 from mockcampaign.samples.bugs.bug import Bug
 
 BUGS: Mapping[str, Bug] = {
-    **acknowledge.BUGS,
+    **acknowledgement.BUGS,
     **batch.BUGS,
     **redelivery.BUGS,
     **identity.BUGS,
-    **poison.BUGS,
+    **bad_event.BUGS,
     **order.BUGS,
-    **failure.BUGS,
+    **resilience.BUGS,
     **payload.BUGS,
     **authentication.BUGS,
     **http.BUGS,
-    **handmade.BUGS,
+    **plain_server.BUGS,
 }
 """All of them by their names."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mockcampaign.samples.correct import Consumer
-from mockcampaign.samples.handmade import Connection
+from mockcampaign.samples.plain_server import Connection
 
 
 @dataclass(frozen=True, slots=True)

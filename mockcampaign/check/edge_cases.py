@@ -1,0 +1,135 @@
+"""What events may hold that most consumers were never tried with: one odd field each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from mockcampaign.check.settings import Lengths
+from mockcampaign.events.fields import FIELDS, INT64_MAX, TYPES
+from mockcampaign.model import EventType
+
+Event = dict[str, Any]
+
+LENGTHS = Lengths()
+"""Unless other ones are assumed."""
+
+
+class EdgeCase(msgspec.Struct, frozen=True, kw_only=True):
+    """One odd field."""
+
+    field: str
+    value: Any = None
+    absent: bool = False
+    """Whether the field is left out."""
+
+    def applied(self, event: Event) -> Event:
+        """The event with it."""
+        if self.absent:
+            return {name: value for name, value in event.items() if name != self.field}
+        return {**event, self.field: self.value}
+
+    def describe(self) -> str:
+        """In a few words."""
+        if self.absent:
+            return f"no {self.field}"
+        shown = msgspec.json.encode(self.value).decode()
+        return f"{self.field} {shown if len(shown) <= 60 else shown[:60] + '…'}"
+
+
+def _of(kind: EventType, names: tuple[str, ...], values: tuple[Any, ...]) -> Iterator[EdgeCase]:
+    for name in names:
+        if name in TYPES[kind]:
+            for value in values:
+                yield EdgeCase(field=name, value=value)
+
+
+def absent_fields(kind: EventType) -> list[EdgeCase]:
+    """Each optional field left out."""
+    return [EdgeCase(field=name, absent=True) for name in TYPES[kind] if FIELDS[name].optional]
+
+
+def null_fields(kind: EventType) -> list[EdgeCase]:
+    """Each optional field null."""
+    return [EdgeCase(field=name) for name in TYPES[kind] if FIELDS[name].optional]
+
+
+def unknown_fields(kind: EventType) -> list[EdgeCase]:
+    """A field that nobody announced, of each kind of value."""
+    values: tuple[Any, ...] = ("text", 1, 1.5, True, [], {}, [1, "two"], {"a": {"b": 1}})
+    names = ("extra", "contentType", "größe")
+    return [EdgeCase(field=names[index % len(names)], value=value) for index, value in enumerate(values)]
+
+
+def unknown_type(kind: EventType) -> EdgeCase:
+    """A type that nobody announced."""
+    return EdgeCase(field="type", value=f"{kind.value}2")
+
+
+def unknown_names(kind: EventType) -> list[EdgeCase]:
+    """Types, devices, systems and browsers that nobody announced."""
+    return [
+        unknown_type(kind),
+        *_of(kind, ("device",), ("smarttv", "wearable", "unknown", "", "Desktop")),
+        *_of(kind, ("operatingSystem",), ("Fuchsia 1", "unknown", "")),
+        *_of(kind, ("browser",), ("Ladybird 1.0", "unknown", "")),
+        *_of(kind, ("bounceType",), ("blockbounce",)),
+    ]
+
+
+def large_ids(kind: EventType) -> list[EdgeCase]:
+    """Numbers of every width up to 64 bits."""
+    names = ("userListId", "clientId", "mailingId", "subscriptionId", "linkId")
+    return list(_of(kind, names, (0, 2**31, 2**32 + 1, 2**53 + 1, INT64_MAX)))
+
+
+def recipient_ids(kind: EventType) -> list[EdgeCase]:
+    """Whatever a client's list uses to name its recipients."""
+    values = (
+        *("0012345", "00000000000000000001", "0", "9007199254740993", "12345678901234567890123", "1e5", "KD-004711"),
+        *("anna@example.com", "Anna.Meier+News@Example.COM", "null", "true", "-17", "1.0", "0x1F"),
+    )
+    return list(_of(kind, ("recipientId",), values))
+
+
+def addresses(kind: EventType) -> list[EdgeCase]:
+    """IPv6 in its forms, and the ends of IPv4."""
+    values = ("2001:db8::1", "::1", "2001:0db8:85a3:08d3:1319:8a2e:0370:7348", "::ffff:192.0.2.1", "255.255.255.255")
+    return list(_of(kind, ("remoteAddress",), values))
+
+
+_TEXTS = (
+    *("Ω≈ç√", "Яндекс Браузер 23.1", "微信浏览器", "متصفح سامسونج", "cafe\u0301", "Ⅷ ﬁ"),
+    *("\U0001f4f1 phone", "\U0001f469\u200d\U0001f469\u200d\U0001f467", "a & b <c>", '"quoted" \\ back'),
+    *("'; DROP TABLE x; --", " both ", "two  spaces", "%s %d {0} ${x}", "a;b,c\td", "null"),
+)
+
+
+_LINKS = (
+    "https://www.example.com/a%20b?next=%2Fhome%3Fx%3D1&utm_source=mail+shot&q=#top",
+    "HTTPS://WWW.Example.COM:443/Offers/./Shoes/?b=2&a=1&a=",
+    "https://www.example.com/größe?q=<1>&amp;x=2",
+)
+
+
+def texts(kind: EventType, longest: Lengths = LENGTHS) -> list[EdgeCase]:
+    """Long, non-Latin, and with all that is markup somewhere."""
+    long = ("x" * longest.names, "é" * min(longest.names, 100))
+    links = ("https://www.example.com/".ljust(longest.links, "h"), *_LINKS)
+    addresses = ("anna@mañana.example", "山田@example.jp", "O'Neil", "a b", "a" * 64 + "@" + "b" * 63 + ".example.com")
+    return [
+        *_of(kind, ("browser", "operatingSystem"), (*long, *_TEXTS)),
+        *_of(kind, ("recipientId",), addresses),
+        *_of(kind, ("linkUrl",), links),
+    ]
+
+
+def control_characters(kind: EventType) -> list[EdgeCase]:
+    """Characters that many stores cannot hold."""
+    values = ("a\u0000b", "a\nb", "a\u2028b", "\ufeffa", "\u202eabc", "\u0007")
+    return list(_of(kind, ("browser",) if kind in _TRACED else ("recipientId",), values))
+
+
+_TRACED = frozenset(kind for kind, names in TYPES.items() if "browser" in names)

@@ -1,0 +1,379 @@
+"""Examining the catalogue, rule by rule, each on a bench of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import difflib
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from mockcampaign.check.baseline import essence
+from mockcampaign.check.bench.aftermath import died
+from mockcampaign.check.bench.bench import Bench, Refusal
+from mockcampaign.check.bench.event_budget import EventBudget
+from mockcampaign.check.end_state import StateSource
+from mockcampaign.check.reproduce.reproduction import reproduce
+from mockcampaign.check.rule import BEHAVIOURS, NEEDS, ConsumerDiedError, Event, Examined, Need, NotExercised, Rule
+from mockcampaign.check.rules import ACCOUNT, BASICS, CATALOGUE, FAMILIES, LASTING
+from mockcampaign.check.settings import Settings
+from mockcampaign.check.store_probe import Found, StoreProbe
+from mockcampaign.durations import format_duration
+from mockcampaign.engine.journal import Attempted, Entry
+from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
+from mockcampaign.faults import NewConnection
+from mockcampaign.judging.consumer_store import events_in, shown
+from mockcampaign.judging.finding import NOT_REACHED, Finding, Judgement
+from mockcampaign.judging.ledger import sums
+from mockcampaign.masking import Masking
+from mockcampaign.model import NoAuthentication
+from mockcampaign.policy import HOUR, MINUTE
+from mockcampaign.text import counted
+from mockcampaign.transport import Transport
+from mockcampaign.wallclock import Stopwatch
+
+SLOT = 6 * MINUTE
+"""Virtual milliseconds from one rule's start to the next one's: no rule's events are older than those before."""
+
+RECENT = 10 * HOUR
+"""The first rule starts so long before now."""
+
+
+SHARE_MAX = 0.6
+"""Of the time that is left, so much is for one rule."""
+
+REFUSED_IN_A_ROW = 3
+"""After so many rules for which the consumer does not even take an ordinary list, no others are examined."""
+
+
+class Examination(msgspec.Struct, frozen=True, kw_only=True):
+    """What examining one rule came to."""
+
+    rule: Rule
+    finding: Finding
+    entries: list[Entry] | None
+    """The journal of its sender; None where it was not even begun."""
+    webhooks: dict[str, int] = {}
+    """Ids by name."""
+    besides: dict[str, int] = {}
+    """Sums of what was sent besides, of which no journal is kept, as `tally.sums` names them."""
+    varied: tuple[tuple[str, Examination], ...] = ()
+    """The same under other assumptions about the sender, by what is assumed."""
+
+
+_ORDER = [rule.id for rule in sorted(CATALOGUE, key=lambda rule: rule.stage)]
+"""Of all rules, as they are examined."""
+
+
+def select(settings: Settings) -> list[Rule]:
+    """The rules to examine, in their order. Raises `InvalidInputError` for a name that is none."""
+    names = [rule.id for rule in CATALOGUE] + list(FAMILIES)
+    for name in (*settings.rules, *settings.skip):
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = f", did you mean {close[0]!r}?" if close else ""
+            raise InvalidInputError(f"{name!r} is no rule{hint} (allowed: {', '.join(names)})")
+    wanted, unwanted = set(settings.rules), set(settings.skip)
+    chosen = [
+        rule
+        for rule in CATALOGUE
+        if (not wanted or wanted & {rule.id, rule.family}) and not unwanted & {rule.id, rule.family}
+    ]
+    if not chosen:
+        raise InvalidInputError("--rules and --skip leave no rule to examine")
+    return sorted(chosen, key=lambda rule: rule.stage)
+
+
+class Examiner:
+    """Examines the rules one after the other. `examinations` grows by one for each, and is right at any time."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        transport: Transport,
+        settings: Settings,
+        source: StoreProbe | None,
+        state: StateSource | None = None,
+        allowance: EventBudget | None = None,
+        told: Callable[[Examination], None] = lambda examination: None,
+    ) -> None:
+        """`told` is called with each result. `allowance` is the whole check's, where this is only a part of it.
+
+        Raises `InvalidInputError` as `select` does.
+        """
+        self.rules = select(settings)
+        self.examinations: list[Examination] = []
+        self._url = url
+        self._transport = transport
+        self._settings = settings
+        self._masking = Masking(settings.authentication.secrets())
+        self._source = source
+        self._state = state
+        self._told = told
+        self._stopwatch = Stopwatch()
+        self._shown_fields = frozenset(settings.probe_fields)
+        self._setbacks: list[tuple[Event, ...]] = []
+        self._refusals: list[Refusal] = []
+        self._refused_in_a_row = 0
+        self._prepared: dict[str, Bench] = {}
+        self.allowance = EventBudget(settings.events_max()) if allowance is None else allowance
+        self._besides: Counter[str] = Counter()
+        self._at_rest = False
+        """Whether the account was seen to hold all that was sent so far."""
+
+    @property
+    def milliseconds(self) -> int:
+        """Since it was made, by the wall's clock."""
+        return self._stopwatch.milliseconds
+
+    async def run(self) -> None:
+        """Examine all.
+
+        Raises `CouldNotTellError` where the consumer cannot be reached, or its account or end state not be read, also
+        where that takes all of the budget.
+        """
+        try:
+            async with asyncio.timeout(self._left()) as limit:
+                await self._calibrate()
+                await self._prepare()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise CouldNotTellError(
+                f"not even begun within the budget of {format_duration(self._settings.budget)} (--budget): the "
+                "consumer or its account never came to rest"
+            ) from None
+        stopped: tuple[Judgement, str] | None = None
+        for rule in self.rules:
+            missing = self._missing(rule)
+            if missing is not None:
+                self._add(rule, "not-exercised", f"needs {NEEDS[missing]}")
+            elif stopped is not None and not (rule.id == LASTING and self._refused_in_a_row >= REFUSED_IN_A_ROW):
+                self._add(rule, stopped[0], stopped[1])
+            elif (ground := self._lost_ground(rule)) is not None:
+                self._add(rule, "not-exercised", f"rests on {ground}, which is violated")
+            elif self.allowance.reached is not None:
+                self._add(rule, "not-exercised", str(self.allowance.reached))
+            elif self._left() <= 0:
+                budget = format_duration(self._settings.budget)
+                self._add(rule, "could-not-tell", f"{NOT_REACHED} within the budget of {budget} (--budget)")
+            else:
+                refused = len(self._refusals)
+                stopped = await self._examine(rule) or stopped
+                self._refused_in_a_row = self._refused_in_a_row + 1 if len(self._refusals) > refused else 0
+                if stopped is None and self._refused_in_a_row >= REFUSED_IN_A_ROW:
+                    stopped = "not-exercised", f"{NOT_REACHED}: ordinary lists are not taken any more, see {LASTING}"
+
+    def not_reached(self) -> None:
+        """Say of the rules that are left that nobody came to them, since the check was interrupted."""
+        for rule in self.rules[len(self.examinations) :]:
+            self._add(rule, "could-not-tell", f"{NOT_REACHED}: interrupted")
+
+    def _left(self) -> float:
+        return (self._settings.budget - self.milliseconds) / 1_000
+
+    def _share(self, rule: Rule) -> float:
+        """Seconds for one rule: never all that is left, so that one for which a slow consumer takes long does not keep
+        others from being examined."""
+        return self._left() if rule is self.rules[-1] else self._left() * SHARE_MAX
+
+    async def _calibrate(self) -> None:
+        """Learn which fields the account shows as they were sent, so that only one rule complains of the others."""
+        bench = self._bench("calibration", start=self._settings.now - RECENT - 2 * SLOT, number=len(CATALOGUE))
+        event = bench.event()
+        if self._state is not None:
+            await self._state.ask()
+        if self._source is None:
+            return
+        found = await self._source.ask()
+        if isinstance(found, int):
+            return
+        ours = {event["mailId"]}
+        if any(held.get("mailId") in ours for held in events_in(found)):
+            raise CouldNotTellError(
+                "probe: events of this check were there before it began, most likely from an earlier check with the "
+                "same seed: start the consumer afresh, or give another --seed"
+            )
+        try:
+            delivery = await bench.deliver([event])
+            held = await bench.account.events_held() if delivery.accepted else []
+        except NotExercised:
+            return
+        finally:
+            self._besides += sums(bench.campaign.journal.entries)
+        if delivery.accepted and not held:
+            self._ask_for_mails(await self._source.ask())
+        if held:
+            as_sent = {name for name in self._shown_fields if held[0].get(name) == event.get(name)}
+            self._shown_fields = frozenset(as_sent | {"mailId"})
+
+    def _ask_for_mails(self, found: Found) -> None:
+        """Raises `CouldNotTellError` where an account has elements, and none of them tells its mail."""
+        rows = [] if isinstance(found, int) else events_in(found)
+        if rows and not any(isinstance(row.get("mailId"), str) for row in rows):
+            raise CouldNotTellError(
+                f"probe: none of {counted(len(rows), 'element')} has a mailId, by which this check knows its events; "
+                f"the first is {shown(rows[0])}: lead to the events by --probe-events, such as '[].event' or "
+                "'[].{mailId: mail_id, …}', or to their number by --probe-count"
+            )
+
+    async def _prepare(self) -> None:
+        """Let those rules begin that others are to come between."""
+        for rule in self.rules:
+            if rule.prepare is not None and self._missing(rule) is None:
+                bench = self._prepared[rule.id] = self._bench_of(rule)
+                with contextlib.suppress(NotExercised, CouldNotTellError, ConsumerDiedError):
+                    # What is wrong with the consumer is for others to find out.
+                    await rule.prepare(bench)
+
+    def _missing(self, rule: Rule) -> Need | None:
+        have: dict[Need, bool] = {
+            "probe": self._source is not None,
+            "probe events": self._source is not None and self._source.tells_events,
+            "state": self._state is not None,
+            "credentials": self._settings.authentication != NoAuthentication(),
+            "connection": NewConnection in self._transport.faults,
+            "https": self._url.startswith("https:"),
+            "restart command": self._settings.restart_command is not None,
+        }
+        return next((need for need in rule.needs if not have[need]), None)
+
+    def _lost_ground(self, rule: Rule) -> str | None:
+        """A violated rule without which there is no telling what this one's violation would mean, at first or second
+        hand."""
+        grounds = {*rule.rests_on, *((ACCOUNT,) if "probe" in rule.needs or "probe events" in rule.needs else ())}
+        for examination in self.examinations:
+            if examination.rule.id in grounds - {rule.id}:
+                if examination.finding.outcome == "fail":
+                    return examination.rule.id
+                if examination.finding.outcome == "not-exercised":
+                    ground = self._lost_ground(examination.rule)
+                    if ground is not None:
+                        return ground
+        return None
+
+    def _bench(self, rule_id: str, *, start: int, number: int) -> Bench:
+        return Bench(
+            rule_id,
+            url=self._url,
+            transport=self._transport,
+            settings=self._settings,
+            start=start,
+            number=number,
+            source=self._source,
+            state=self._state,
+            shown_fields=self._shown_fields,
+            setbacks=self._setbacks,
+            refusals=self._refusals,
+            allowance=self.allowance,
+        )
+
+    def _bench_of(self, rule: Rule) -> Bench:
+        slot = _ORDER.index(rule.id)
+        # What begins before all others is older than all of theirs, too.
+        ago = RECENT + SLOT if rule.prepare is not None else rule.span or RECENT - slot * SLOT
+        start = self._settings.now - ago
+        return self._bench(rule.id, start=start, number=slot)
+
+    async def _examine(self, rule: Rule) -> tuple[Judgement, str] | None:
+        """Returns what is to be said of all following rules, where none of them can be examined."""
+        bench = self._prepared.pop(rule.id, None) or self._bench_of(rule)
+        examined: Examined | None = None
+        reason: str | None = None
+        outcome: Judgement = "could-not-tell"
+        stopped: tuple[Judgement, str] | None = None
+        try:
+            bench.seconds = self._share(rule)
+            async with asyncio.timeout(bench.seconds) as limit:
+                await bench.account.begin(at_rest=self._at_rest)
+                examined = await rule.examine(bench)
+        except NotExercised as error:
+            outcome, reason = "not-exercised", str(error)
+        except ConsumerDiedError as error:
+            examined = died(error.before, error.reason)
+        except ConsumerUnreachableError as error:
+            before = [examination.rule.id for examination in self.examinations if examination.entries is not None]
+            if not before:
+                raise
+            reason = str(error)
+            stopped = "could-not-tell", f"{NOT_REACHED}: the consumer was gone after {before[-1]}"
+        except CouldNotTellError as error:
+            reason = str(error)
+            if rule.id == BASICS:
+                stopped = "not-exercised", f"{NOT_REACHED}: {BASICS} could not be told, and all else rests on it"
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            share = "" if self._left() <= 0 else "its share of "
+            reason = f"not finished within {share}the budget of {format_duration(self._settings.budget)} (--budget)"
+        except asyncio.CancelledError:
+            self._add(rule, "could-not-tell", "interrupted while it was examined", None, bench)
+            raise
+        except Exception as error:
+            # Whatever it is, it is not the consumer's failure, and no reason to forget what is known so far.
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            reason = f"trouble of ours: {type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
+        if examined is not None:
+            outcome = "pass" if examined.holds else "fail" if rule.level == "must" else "warn"
+            if rule.id == BASICS and not examined.holds:
+                stopped = "not-exercised", f"{NOT_REACHED}: {BASICS} is violated, and all else rests on it"
+        self._at_rest = bench.account.left_at_rest(self._at_rest)
+        self._add(rule, outcome, reason, examined, bench)
+        return stopped
+
+    def _add(
+        self,
+        rule: Rule,
+        outcome: Judgement,
+        reason: str | None,
+        examined: Examined | None = None,
+        bench: Bench | None = None,
+    ) -> None:
+        bench = bench or self._prepared.pop(rule.id, None)
+        entries = None if bench is None else bench.campaign.journal.entries
+        wrong = outcome in ("fail", "warn")
+        advice = rule.fix if examined is None or examined.fix is None else examined.fix
+        finding = Finding(
+            id=rule.id,
+            title=rule.title,
+            level=rule.level,
+            outcome=outcome,
+            requirement=rule.requirement,
+            expected=rule.expected,
+            # Both may quote the consumer.
+            actual=self._masking.text(reason or "" if examined is None else examined.actual),
+            evidence=() if entries is None else _attempts(entries),
+            family=rule.family,
+            found=essence(self._masking.text(examined.found or examined.actual))
+            if wrong and examined is not None
+            else None,
+            reason=None if reason is None else self._masking.text(reason),
+            fix=advice if wrong else None,
+            differences=self._differences(bench) if wrong and bench is not None else (),
+            cannot_tell=rule.cannot_tell or None,
+            relies_on=tuple(f"{BEHAVIOURS[name][0]}: {BEHAVIOURS[name][1]}" for name in rule.relies_on),
+            reproduce=reproduce(bench, examined, rule)
+            if wrong and bench is not None and examined is not None
+            else None,
+        )
+        known = wrong and any(one.matches(finding) for one in self._settings.known)
+        finding = msgspec.structs.replace(finding, known=known)
+        webhooks = {} if bench is None else bench.webhook_ids
+        besides = self._besides if bench is None else self._besides + bench.besides
+        self._besides = Counter()
+        examination = Examination(rule=rule, finding=finding, entries=entries, webhooks=webhooks, besides=besides)
+        self.examinations.append(examination)
+        self._told(examination)
+
+    def _differences(self, bench: Bench) -> tuple[str, ...]:
+        differed = bench.account.differed
+        return () if differed is None else tuple(map(self._masking.text, differed.lines()))
+
+
+def _attempts(entries: Sequence[Entry]) -> tuple[int, ...]:
+    return tuple(position for position, entry in enumerate(entries) if isinstance(entry, Attempted))

@@ -1,0 +1,142 @@
+"""How to see a violation again by itself: commands for a shell, and a scenario file, or why there are none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mockcampaign.check.end_state import UrlState
+from mockcampaign.check.reproduce import curl
+from mockcampaign.check.reproduce.scenario_writer import BYTES_MAX, of_lists
+from mockcampaign.check.rule import Examined, Rule
+from mockcampaign.check.store_probe import UrlProbe
+from mockcampaign.engine.journal import Attempted, serials_in
+from mockcampaign.faults import FAULTS, TrickleBody
+from mockcampaign.judging.finding import Reproduce
+from mockcampaign.judging.ledger import tally
+
+if TYPE_CHECKING:
+    from mockcampaign.check.bench.bench import Bench
+
+_ABOUT_FIELDS = ("keeps-fields", "keeps-created")
+"""Rules of which the fields that the account does not show as they were sent are the very matter."""
+
+_ABOUT_ANSWERS = ("takes-equal-events", "one-bad-event-blocks-none", "pays-no-price")
+"""Rules for which it is enough that a list is taken, whatever is made of its events."""
+
+_ON_ONE_CONNECTION = ("takes-reused-connection", "takes-right-credentials", "stores-before-answering")
+"""Rules about requests that follow each other on one connection, or at once."""
+
+_COMING_AGAIN = ("leaves-nothing-half-done",)
+"""Rules about lists that come again."""
+
+NOT_CAMPAIGNS = "A scenario sends what Campaign sends, and this takes requests that it never sends."
+NO_ACCOUNT = "A scenario can only tell with a probe URL that tells the events, as every list was answered with 200."
+NO_STATE = "A scenario asks what was processed, and not what counts of it."
+TOO_LONG = f"It would be longer than {BYTES_MAX // 1_000} KB."
+
+
+def reproduce(bench: Bench, examined: Examined, rule: Rule) -> Reproduce:
+    """All that helps to see the violation again."""
+    lists = examined.lists
+    curl, without_curl = _commands(bench, examined, rule)
+    scenario, without_scenario = _scenario(bench, examined, rule)
+    smallest = tuple(msgspec.Raw(msgspec.json.encode(event)) for event in lists[0]) if len(lists) == 1 else None
+    return Reproduce(
+        curl=curl,
+        without_curl=without_curl,
+        scenario=scenario,
+        without_scenario=without_scenario,
+        case=smallest,
+    )
+
+
+def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None, str | None]:
+    """Commands, or why there are none. They end with a look at the account where that is what shows the violation."""
+    if examined.unrepeatable is not None:
+        return None, examined.unrepeatable
+    authentication = bench.settings.authentication
+    lines: list[str] = []
+    if examined.curl is not None:
+        lines = [examined.curl]
+    elif examined.lists:
+        for body in map(msgspec.json.encode, examined.lists):
+            line = curl.curl(bench.url, body, authentication)
+            line = curl.giving_up(line, bench.settings.timeout) if bench.transcript.timed_out(body) else line
+            lines += [line] * (2 if rule.id in _COMING_AGAIN else 1)
+    else:
+        lines, why = bench.transcript.commands(bench.url, authentication)
+        if why is not None:
+            return None, why
+    needs_account = "probe" in rule.needs or "probe events" in rule.needs or (not examined.curl and bench.last_accepted)
+    if needs_account and isinstance(bench.account.source, UrlProbe):
+        lines.append(curl.account(bench.account.source.probe.url))
+    if "state" in rule.needs and isinstance(bench.account.state, UrlState):
+        lines.append(curl.account(bench.account.state.url))
+    return curl.on_one_connection(lines) if rule.id in _ON_ONE_CONNECTION else "\n".join(lines), None
+
+
+def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None, str | None]:
+    """A file that expects what the consumer did not do, or why there is none."""
+    if examined.unrepeatable is not None:
+        return None, examined.unrepeatable
+    if "state" in rule.needs:
+        return None, NO_STATE
+    if examined.curl is not None or (not examined.lists and not bench.history.complete):
+        return None, NOT_CAMPAIGNS
+    history, delivered, answered = bench.history, _deliverable(bench), _answered(bench)
+    if examined.lists:
+        webhook = bench.webhook()
+        history = of_lists(bench.campaign.now, webhook, examined.lists)
+        delivered, answered = {webhook.id: sum(map(len, examined.lists))}, set()
+    probe = None if rule.id in _ABOUT_ANSWERS else bench.account.probe
+    if probe is None and bench.last_accepted and not answered:
+        return None, NO_ACCOUNT
+    scenario = history.scenario(
+        f"{rule.id}: {rule.title}",
+        bench.url,
+        seed=bench.settings.seed,
+        policy=bench.campaign.exporter.policy,
+        delivered=delivered,
+        answered=answered,
+        probe=probe,
+        by=bench.settings.probe_fields if rule.id in _ABOUT_FIELDS else sorted(bench.account.shown_fields),
+    )
+    return (scenario, None) if scenario is not None else (None, TOO_LONG)
+
+
+def _deliverable(bench: Bench) -> dict[int, int]:
+    """How many of the history's events each webhook delivers to a consumer that takes whatever it gets.
+
+    That is all of them but those that only ever met faults until they were discarded.
+    """
+    counts = {}
+    for webhook_id in bench.history.names:
+        account, plain = tally(bench.campaign.journal.entries, [webhook_id]), _plain_attempts(bench, webhook_id)
+        met = {serial for entry in plain for serial in serials_in(entry.serials)}
+        counts[webhook_id] = len(account.accepted & bench.recorded - (account.discarded & account.attempted - met))
+    return {webhook_id: count for webhook_id, count in counts.items() if count}
+
+
+def _answered(bench: Bench) -> set[int]:
+    """The webhooks that have delivered everything, if not at once, and though no attempt met a fault."""
+    found = set()
+    for webhook_id in bench.history.names:
+        account, plain = tally(bench.campaign.journal.entries, [webhook_id]), _plain_attempts(bench, webhook_id)
+        faultless = sum(entry.count for entry in plain) == account.attempts
+        failed = not all(entry.outcome.accepted for entry in plain)
+        if faultless and failed and account.accepted == set(account.delivered):
+            found.add(webhook_id)
+    return found
+
+
+def _plain_attempts(bench: Bench, webhook_id: int) -> list[Attempted]:
+    """Those that a consumer has to take."""
+    return [
+        entry
+        for entry in bench.campaign.journal.entries
+        if isinstance(entry, Attempted)
+        and entry.webhook_id == webhook_id
+        and all(FAULTS[kind].harmless or FAULTS[kind] is TrickleBody for kind in entry.faults)
+    ]

@@ -1,0 +1,131 @@
+"""`mockcampaign demo`: a correct and a broken sample consumer, side by side."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from mockcampaign.cli.options import Outputs, common_options
+from mockcampaign.cli.playing import play, print_scenario, run_async, wire, write
+from mockcampaign.cli.terminal import COULD_NOT_TELL, use_color
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mockcampaign.judging.verdict import ScenarioResult
+    from mockcampaign.scenario.load import Plan
+
+DEMO_BUG = "keys-on-mail-id"
+
+CHECKED_BUGS = ("answers-202", "forgets-odd-remainder", "keys-on-mail-id", "recognises-bodies")
+CHECKED_FAMILIES = ("acknowledge", "batch", "identity", "redelivery")
+"""A few of each, so that the demo stays short."""
+
+
+@click.command()
+@common_options
+def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_color: bool) -> int:
+    """Run the shipped scenarios against a correct and a broken sample consumer, side by side."""
+    import msgspec
+
+    from mockcampaign.judging.verdict import run_result
+    from mockcampaign.model import BasicAuthentication
+    from mockcampaign.report.text import printable
+    from mockcampaign.samples.consumer import BUGS, consumer_app
+    from mockcampaign.scenario.load import find_scenarios, load
+    from mockcampaign.serving import served
+    from mockcampaign.shipped import scenarios_folder
+
+    color = use_color(no_color)
+    bug = BUGS[DEMO_BUG]
+    columns: dict[str, list[ScenarioResult]] = {"correct": [], "broken": []}
+    click.echo(f"A correct consumer, and one with a bug: {bug.description}")
+    for column, results in columns.items():
+        for path in find_scenarios((scenarios_folder(),)):
+            # Each scenario gets a consumer of its own: nothing that one leaves behind can blur the next one's verdict.
+            credentials = BasicAuthentication("acme", "secret")
+            app = consumer_app(DEMO_BUG if column == "broken" else None, basic_authentication=credentials)
+            with served(app) as url:
+                os.environ["CONSUMER_URL"] = url
+                os.environ["HOOK_PASSWORD"] = credentials.password
+                plan = load(path)
+
+                async def play_it(plan: Plan = plan, done: Callable[[ScenarioResult], None] = results.append) -> None:
+                    async with wire(None, True) as transport:
+                        await play(plan, transport, seed=1 if seed is None else seed, strict=False, done=done)
+
+                run_async(play_it)
+    correct, broken = columns.values()
+    width = max(len(result.name) for result in correct)
+    click.echo(f"\n{'scenario':<{width}}  {'correct':<14}  broken")
+    for left, right in zip(correct, broken, strict=True):
+        click.echo(
+            f"{printable(left.name):<{width}}  {_verdict(left, color, 14)}  {_verdict(right, color, 0)}", color=color
+        )
+    violated = [result for result in broken if not result.compliant]
+    for result in violated if verbose else violated[:1]:
+        click.echo("\nWhat is wrong with the broken one:\n" if result is violated[0] else "")
+        print_scenario(result, verbose, quiet, color)
+    if len(violated) > 1 and not verbose:
+        click.echo(f"  … and {len(violated) - 1} more like it (-v shows them)")
+    all_found = _check_bugs(1 if seed is None else seed, color)
+    click.echo()
+    click.echo("Next: start your own consumer, check it, and try these scenarios on it (the README shows how):")
+    click.echo("  mockcampaign check http://127.0.0.1:8000/hook --probe http://127.0.0.1:8000/processed")
+    click.echo(f"  CONSUMER_URL=http://127.0.0.1:8000 mockcampaign run {scenarios_folder()}")
+    # GitHub is told nothing: that the broken one is broken is no news.
+    named = [
+        msgspec.structs.replace(result, name=f"{column}: {result.name}")
+        for column, results in columns.items()
+        for result in results
+    ]
+    headline = f"A correct consumer, and one with a bug: {bug.description}"
+    write(msgspec.structs.replace(run_result(named), headline=headline), outputs)
+    if outputs.html is None:
+        click.echo("Or look at every request of this one: mockcampaign demo --html report.html")
+    else:
+        click.echo(f"Every request of this one: {outputs.html}")
+    as_expected = all(result.compliant for result in correct) and not all(result.compliant for result in broken)
+    as_expected = as_expected and all_found
+    return 0 if as_expected else COULD_NOT_TELL
+
+
+def _check_bugs(seed: int, color: bool | None) -> bool:
+    """Show what the compliance check says of the correct consumer and of some bugs, and whether it is right."""
+    from functools import partial
+
+    from mockcampaign import wallclock
+    from mockcampaign.check.result import check
+    from mockcampaign.check.settings import Settings
+    from mockcampaign.check.store_probe import UrlProbe
+    from mockcampaign.judging.consumer_store import Probe
+    from mockcampaign.judging.verdict import RunResult
+    from mockcampaign.samples.consumer import BUGS, consumer_app
+    from mockcampaign.transport.inprocess import AsgiTransport
+
+    async def checked(bug: str | None) -> RunResult:
+        transport = AsgiTransport(consumer_app(bug))
+        source = UrlProbe(Probe(url="http://demo/processed", events="@"), transport, timeout=10_000)
+        settings = Settings(seed=seed, now=wallclock.now(), rules=CHECKED_FAMILIES)
+        try:
+            return await check("http://demo/hook", transport=transport, settings=settings, source=source)
+        finally:
+            await transport.aclose()
+
+    number, all_bugs = len(CHECKED_BUGS), len(BUGS)
+    click.echo(f"\nThe compliance check, of the correct consumer and of {number} of {all_bugs} sample bugs:\n")
+    right = True
+    for bug in (None, *CHECKED_BUGS):
+        result = run_async(partial(checked, bug))
+        violated = [finding.id for finding in result.rules if finding.outcome == "fail"]
+        right = right and bool(violated) is (bug is not None)
+        found = click.style(", ".join(violated), fg="red") if violated else click.style("no violation", fg="green")
+        click.echo(f"  {bug or 'correct':<24} {found}", color=color)
+    return right
+
+
+def _verdict(result: ScenarioResult, color: bool | None, width: int) -> str:
+    shown = {"compliant": "green", "violated": "red", "could-not-tell": "yellow"}[result.verdict]
+    return click.style(f"{result.verdict:<{width}}", fg=shown)

@@ -1,0 +1,257 @@
+"""`mockcampaign generate`: events, lists of events or a whole mailing, as JSON or JSON Lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from mockcampaign.cli.options import EXISTING_FILE, NEW_FILE, SEED, DurationType
+from mockcampaign.cli.progress import Counting
+from mockcampaign.durations import format_moment, parse_moment
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.model import EventType
+from mockcampaign.policy import DEFAULT_CLIENT_ID, HOUR, Policy
+from mockcampaign.text import counted
+
+if TYPE_CHECKING:
+    from mockcampaign.events import Generator, Mailing, Rates
+    from mockcampaign.events.description import Engagement, Row
+
+BATCH_EVENTS_MAX = Policy().batch_events_max
+COUNT_MAX = 1_000_000_000
+COUNT_DEFAULT, OVER_DEFAULT = 10, HOUR
+CHUNK = 1_000
+"""So many events or lists are written at a time."""
+
+RECIPIENTS_SOON_PLANNED = 200_000
+"""Planning a mailing to fewer takes less than a second or so."""
+
+Typed = tuple[str, bytes]
+"""Type of an event, and the event."""
+
+
+class MomentType(click.ParamType[int]):
+    """A moment such as `2025-01-01T09:00:00Z`, in milliseconds since 1970."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_moment(value)
+        except InvalidInputError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command()
+@click.option("--count", type=click.IntRange(1, COUNT_MAX), help="So many events.  [default: 10]")
+@click.option("--over", type=DurationType(), help="Spread them over this time.  [default: 1h]")
+@click.option("--like", type=EXISTING_FILE, help="Of the shape of captured events: a file with one, or a list.")
+@click.option("--recipients", type=click.IntRange(min=1), help="All events of a mailing to so many recipients.")
+@click.option("--rate", "rates", multiple=True, metavar="NAME=SHARE", help="How they behave, such as opening=0.3.")
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    type=click.Choice([kind.value for kind in EventType]),
+    metavar="TYPE",
+    help="Only of this type, such as click or bounce. With --recipients, several may be given.",
+)
+@click.option("--batches", is_flag=True, help="As lists of at most 100 events of one type.")
+@click.option("--format", "as_format", type=click.Choice(["json", "jsonl"]), default="json", show_default=True)
+@click.option("--start", type=MomentType(), default="2025-01-01T00:00:00Z", show_default=True, help="When it begins.")
+@click.option(
+    "--recipient-ids",
+    type=click.Choice(["digits", "email", "customer-number"]),
+    default="digits",
+    show_default=True,
+    help="What the client's lists know their recipients by.",
+)
+@click.option("--client", type=click.IntRange(1, 2**63 - 1), default=DEFAULT_CLIENT_ID, show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Another seed gives other events.")
+@click.option("--output", "-o", type=NEW_FILE, help="Write the events here.  [default: standard output]")
+@click.option(
+    "--describe", type=NEW_FILE, metavar="SVG", help="Print a summary, and draw opens and clicks into a file."
+)
+@click.pass_context
+def generate(
+    ctx: click.Context,
+    /,
+    recipients: int | None,
+    rates: tuple[str, ...],
+    types: tuple[str, ...],
+    batches: bool,
+    as_format: str,
+    start: int,
+    recipient_ids: str,
+    client: int,
+    seed: int,
+    output: Path | None,
+    describe: Path | None,
+    **by_number: Any,
+) -> int:
+    """Write realistic events; unless said otherwise, ten opens. The same options give the same events.
+
+    \b
+    mockcampaign generate --count 250 --type click --batches
+    mockcampaign generate --like captured.json --count 1000 --format jsonl
+    mockcampaign generate --recipients 50000 --describe mailing.svg
+    """
+    from mockcampaign.events import Generator, RecipientIds
+    from mockcampaign.events.description import Description, Engagement
+
+    _check_options(ctx, recipients is not None)
+    generator = Generator(f"generate:{seed}", client, RecipientIds(recipient_ids))
+    with ExitStack() as stack:
+        to_terminal = output is None and describe is None and sys.stdout.isatty()
+        progress = Counting("events", stack) if sys.stderr.isatty() and not to_terminal else None
+        engagement, description = None, Description(start)
+        if recipients is None:
+            events, total = _by_number(generator, start, types, **by_number)
+        else:
+            if progress is not None and recipients >= RECIPIENTS_SOON_PLANNED:
+                progress.show(f"planning what {recipients:,} recipients do")
+            chosen = [EventType(name) for name in types] or list(EventType)
+            mailing = generator.mailing(recipients, start, rates=_rates(rates), types=chosen)
+            engagement, total = Engagement(mailing), mailing.events
+            events = _of_mailing(mailing, engagement)
+        if describe is not None:
+            events = _each(events, lambda typed: description.add(typed[1]))
+        if progress is not None:
+            events = progress.counted(events, total)
+        if output is not None:
+            _write(events, stack.enter_context(output.open("wb")), batches, as_format)
+        elif describe is None:
+            _write(events, sys.stdout.buffer, batches, as_format)
+        else:
+            for _ in events:
+                pass
+    if describe is not None:
+        from mockcampaign.events.plot import plot
+
+        describe.write_text(
+            plot(description.timeline, f"{counted(total, 'event')} from {format_moment(start)}"), "utf-8"
+        )
+        _print_table([*(engagement.rows() if engagement is not None and not types else ()), *description.rows()])
+    return 0
+
+
+_OF_MAILINGS, _BY_NUMBER = ("rates",), ("count", "over", "like")
+
+
+def _check_options(ctx: click.Context, mailing: bool) -> None:
+    """Raises `InvalidInputError` for options that would have no effect together, and files that cannot be written."""
+    named = {name for name in ctx.params if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
+    options = {parameter.name: parameter.opts[0] for parameter in ctx.command.params}
+    for name in _BY_NUMBER if mailing else _OF_MAILINGS:
+        if name in named:
+            with_or_without = "without" if mailing else "with"
+            raise InvalidInputError(f"{options[name]}: allowed only {with_or_without} --recipients")
+    if "like" in named:
+        for name in ("recipient_ids", "client"):
+            if name in named:
+                raise InvalidInputError(f"{options[name]}: allowed only without --like, whose events say it themselves")
+    if len(ctx.params["types"]) > 1 and not mailing:
+        raise InvalidInputError("--type: given more than once, allowed: once, or with --recipients")
+    for name in ("output", "describe"):
+        path = ctx.params[name]
+        if path is not None and not path.parent.is_dir():
+            raise InvalidInputError(
+                f"{options[name]} {path}: there is no folder {path.parent}, allowed: one that exists"
+            )
+    picture = ctx.params["describe"]
+    if picture is not None and picture.suffix.lower() != ".svg":
+        raise InvalidInputError(f"--describe {picture}: a picture is drawn as SVG, allowed: a name that ends in .svg")
+
+
+def _by_number(
+    generator: Generator, start: int, types: tuple[str, ...], count: int | None, over: int | None, like: Path | None
+) -> tuple[Iterator[Typed], int]:
+    total = COUNT_DEFAULT if count is None else count
+    moments = generator.moments(total, start, OVER_DEFAULT if over is None else over)
+    name = types[0] if types else None
+    if like is None:
+        event_type = EventType(name or EventType.OPEN)
+        payloads = generator.payloads(event_type, total, moments)
+    else:
+        from mockcampaign.events import load_sample
+
+        sample = load_sample(like)
+        if name is not None and sample.event_type not in (name, None):
+            raise InvalidInputError(f"--type {name}: {like} holds {sample.event_type} events, allowed: that type")
+        payloads = generator.payloads_like(sample, moments)
+    return ((name or "", payload) for payload in payloads), total
+
+
+def _of_mailing(mailing: Mailing, engagement: Engagement) -> Iterator[Typed]:
+    for occurrence in mailing:
+        engagement.add(occurrence)
+        yield occurrence.type, occurrence.payload()
+
+
+def _rates(texts: tuple[str, ...]) -> Rates:
+    from msgspec.structs import fields
+
+    from mockcampaign.events import Rates
+
+    allowed = [field.name for field in fields(Rates)]
+    given = {}
+    for text in texts:
+        name, _, share = text.partition("=")
+        if name not in allowed:
+            raise InvalidInputError(f"--rate {text}: {name!r} is no rate, allowed: {', '.join(allowed)}")
+        try:
+            given[name] = float(share)
+        except ValueError:
+            raise InvalidInputError(f"--rate {text}: {share!r} is no number, allowed: 0 to 1") from None
+    return Rates(**given)
+
+
+def _each(events: Iterable[Typed], look: Callable[[Typed], None]) -> Iterator[Typed]:
+    for typed in events:
+        look(typed)
+        yield typed
+
+
+def _write(events: Iterator[Typed], out: BinaryIO, batches: bool, as_format: str) -> None:
+    """As one JSON document, or a line of JSON for each event or list."""
+    items = _in_batches(events) if batches else (payload for _, payload in events)
+    before, between, after = (b"[", b",\n", b"]\n") if as_format == "json" else (b"", b"\n", b"\n")
+    out.write(before)
+    chunk = list(islice(items, CHUNK))
+    while chunk:
+        out.write(between.join(chunk))
+        chunk = list(islice(items, CHUNK))
+        if chunk:
+            out.write(between)
+    out.write(after)
+    out.flush()
+
+
+def _in_batches(events: Iterator[Typed]) -> Iterator[bytes]:
+    """Lists as the sender would make them, were all events of a type pending: each is full, but for the last ones."""
+    pending: dict[str, list[bytes]] = {}
+    for kind, payload in events:
+        batch = pending.setdefault(kind, [])
+        batch.append(payload)
+        if len(batch) == BATCH_EVENTS_MAX:
+            yield _joined(batch)
+            batch.clear()
+    yield from (_joined(batch) for batch in pending.values() if batch)
+
+
+def _joined(batch: list[bytes]) -> bytes:
+    return b"[" + b",".join(batch) + b"]"
+
+
+def _print_table(rows: list[Row]) -> None:
+    widths = [max(len(row[index]) for row in rows) for index in (0, 1)]
+    for what, number, remark in rows:
+        click.echo(f"{what:<{widths[0]}}  {number:>{widths[1]}}  {remark}".rstrip())

@@ -1,0 +1,82 @@
+"""`mockcampaign record`: a proxy before a real consumer that writes down what comes through."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from mockcampaign.cli.options import EXISTING_FILE, NEW_FILE, DurationType
+from mockcampaign.cli.playing import journal_file, run_async, wire
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.text import counted
+
+
+@click.command()
+@click.option("--forward", required=True, metavar="URL", help="The consumer; a request's path is added to it.")
+@click.option("--journal", required=True, type=NEW_FILE, help="Write the journal here, while it happens.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen here.")
+@click.option("--port", default=8001, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@click.option("--keep", is_flag=True, help="Keep recipient ids and addresses; else others stand for them.")
+@click.option("--timeout", type=DurationType(), default=30_000, help="How long the consumer may take; 30s without it.")
+@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
+@click.option("--insecure", is_flag=True, help="Accept any certificate.")
+def record(
+    forward: str,
+    journal: Path,
+    host: str,
+    port: int,
+    keep: bool,
+    timeout: int,
+    ca_file: Path | None,
+    insecure: bool,
+) -> int:
+    """Stand before a consumer, pass everything on, and write down what Campaign sends, until Ctrl-C.
+
+    Credentials are passed on, and are not in the journal.
+    """
+    from mockcampaign.engine.journal_file import Heading
+    from mockcampaign.recording.proxy import proxy_app
+    from mockcampaign.recording.recorder import Recorder
+    from mockcampaign.serving import base_url, listen, serve_until_signalled
+    from mockcampaign.transport.address import parse_address
+
+    parse_address(forward)
+    if "?" in forward or "#" in forward:
+        raise InvalidInputError(f"--forward: {forward!r} has a query or a fragment, allowed: a URL without")
+    if journal.exists():
+        # It may hold what the real Campaign sent, which nobody can make it send again.
+        raise InvalidInputError(f"--journal {journal}: exists already, allowed: the name of a new file")
+
+    def now() -> int:
+        return time.time_ns() // 1_000_000
+
+    def complain(line: str) -> None:
+        click.echo(f"mockcampaign: {line}", err=True)
+
+    recorder = Recorder(forward, now=now(), keep=keep)
+    listening = listen(host, port)
+    url = base_url("http", host, listening)
+
+    def ready() -> None:
+        click.echo(f"recording {url} -> {forward} in {journal}; Ctrl-C stops it")
+        sys.stdout.flush()
+
+    async def serve() -> None:
+        async with wire(ca_file, not insecure) as transport:
+            app = proxy_app(
+                forward, transport=transport, recorder=recorder, now=now, timeout=timeout, complain=complain
+            )
+            await serve_until_signalled(app, listening, tls_files=None, ready=ready)
+
+    with listening, journal_file(journal) as writer:
+        assert writer is not None
+        follower = writer.follow(recorder.journal, Heading(name=f"recorded before {forward}", target=forward))
+        try:
+            run_async(serve)
+        finally:
+            follower.close()
+    click.echo(f"recorded {counted(recorder.events, 'event')} in {counted(recorder.attempts, 'attempt')}")
+    return 0

@@ -1,0 +1,143 @@
+"""`mockcampaign replay`: what a journal tells of, once more."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mockcampaign.cli import playing
+from mockcampaign.cli.ci import shielded
+from mockcampaign.cli.credentials import credentials
+from mockcampaign.cli.options import EXISTING_FILE, Outputs, output_options, wait_option
+from mockcampaign.cli.playing import print_scenario, run_async, summed_up, wire
+from mockcampaign.cli.terminal import INTERRUPTED, columns, interrupted, print_lines, use_color
+from mockcampaign.errors import CouldNotTellError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mockcampaign.engine.journal import Entry
+    from mockcampaign.engine.journal_file import Recorded
+    from mockcampaign.judging.verdict import ScenarioResult
+    from mockcampaign.model import Authentication
+    from mockcampaign.transport import Transport
+
+
+@click.command()
+@click.argument("file", type=EXISTING_FILE)
+@click.option("--target", metavar="URL", help="Send to this consumer; else to where the journal's webhooks led.")
+@click.option("--basic-auth", metavar="USER:PASSWORD", envvar="REPLAY_BASIC_AUTH", help="Credentials of all webhooks.")
+@click.option("--key-auth", metavar="NAME:VALUE", envvar="REPLAY_KEY_AUTH", help="The same as a header of its own.")
+@wait_option
+@click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
+@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
+@click.option("--insecure", is_flag=True, help="Accept any certificate.")
+@output_options
+def replay(
+    file: Path,
+    target: str | None,
+    basic_auth: str | None,
+    key_auth: str | None,
+    wait_for_consumer: int,
+    strict: bool,
+    ca_file: Path | None,
+    insecure: bool,
+    outputs: Outputs,
+    verbose: bool,
+    quiet: bool,
+    no_color: bool,
+) -> int:
+    """Let what a journal tells of happen again: the same events, outages and faults at the same virtual moments."""
+    from mockcampaign.engine.journal_file import load_journals
+    from mockcampaign.judging.verdict import exit_status
+    from mockcampaign.report.text import summary_lines
+    from mockcampaign.transport.address import parse_address
+
+    if target is not None:
+        parse_address(target)
+    authentication = credentials(basic_auth, key_auth)
+    recorded = load_journals(file)
+    color = use_color(no_color)
+    results: list[ScenarioResult] = []
+    status: int | None = None
+
+    async def play_all() -> None:
+        for url in _targets(recorded, target):
+            await playing.wait_for_consumer(url, wait_for_consumer)
+        for one in recorded:
+            async with wire(ca_file, not insecure) as transport:
+                try:
+                    await _play(one, transport, target, authentication, strict, results)
+                finally:
+                    print_scenario(results[-1], verbose, quiet, color)
+
+    try:
+        with shielded():
+            run_async(play_all)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        status = interrupted()
+    if not results:
+        return INTERRUPTED
+    result = summed_up(results, outputs)
+    print_lines(summary_lines(result, verbosity=verbose - quiet, width=columns()), color)
+    return exit_status(result) if status is None else status
+
+
+def _targets(recorded: Sequence[Recorded], target: str | None) -> list[str]:
+    """The consumers that are sent to."""
+    from mockcampaign.engine.journal import WebhookChanged
+
+    if target is not None:
+        return [target]
+    entries = [entry for one in recorded for entry in one.entries if isinstance(entry, WebhookChanged)]
+    return list(dict.fromkeys(entry.target_url for entry in entries if entry.command == "create"))
+
+
+async def _play(
+    recorded: Recorded,
+    transport: Transport,
+    target: str | None,
+    authentication: Authentication,
+    strict: bool,
+    results: list[ScenarioResult],
+) -> None:
+    from mockcampaign.judging.verdict import scenario_result
+    from mockcampaign.scenario.judge_journal import judge_again, webhook_names
+    from mockcampaign.scenario.replay import Replay
+
+    replayed = Replay(recorded.entries, transport, target=target, authentication=authentication)
+    trouble: str | None = "interrupted"
+    try:
+        await replayed.play()
+        *_, trouble = judge_again(None, replayed.campaign.journal.entries)
+        if trouble is not None and _unauthorized(replayed.campaign.journal.entries):
+            trouble += "; a journal holds no credentials: give them with --basic-auth or --key-auth"
+    except CouldNotTellError as error:
+        trouble = str(error)
+    finally:
+        entries = replayed.campaign.journal.entries
+        rules, expectations, _ = judge_again(None, entries)
+        results.append(
+            scenario_result(
+                name=f"replay of {recorded.heading.name}",
+                file="",
+                target=target or recorded.heading.target,
+                trouble=trouble,
+                webhooks=webhook_names(None, entries),
+                rules=rules,
+                expectations=expectations,
+                journal=entries,
+                strict=strict,
+            )
+        )
+
+
+def _unauthorized(entries: Sequence[Entry]) -> bool:
+    from mockcampaign.engine.journal import Attempted
+    from mockcampaign.model import Responded
+
+    outcomes = [entry.outcome for entry in entries if isinstance(entry, Attempted)]
+    return any(isinstance(outcome, Responded) and outcome.status in (401, 403) for outcome in outcomes)

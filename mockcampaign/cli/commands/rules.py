@@ -1,0 +1,48 @@
+"""`mockcampaign rules`: the catalogue of the compliance check, explained."""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+
+import click
+
+from mockcampaign.errors import InvalidInputError
+
+
+@click.command()
+@click.argument("rule_id", metavar="[ID]", required=False)
+def rules(rule_id: str | None) -> int:
+    """List the rules that `check` examines, or explain one."""
+    from mockcampaign.check.rule import BEHAVIOURS, NEEDS
+    from mockcampaign.check.rules import CATALOGUE, FAMILIES
+
+    if rule_id is None:
+        for family, about in FAMILIES.items():
+            click.echo(f"{click.style(family, bold=True)}: {about}")
+            for rule in CATALOGUE:
+                if rule.family == family:
+                    needs = f" (needs {', '.join(rule.needs)})" if rule.needs else ""
+                    click.echo(f"  {rule.level:<6} {rule.id:<30} {rule.title}{needs}")
+        return 0
+    known = {rule.id: rule for rule in CATALOGUE}
+    if rule_id not in known:
+        close = difflib.get_close_matches(rule_id, known, n=1)
+        hint = f", did you mean {close[0]!r}?" if close else ""
+        raise InvalidInputError(f"{rule_id!r} is no rule{hint} (allowed: {', '.join(known)})")
+    rule = known[rule_id]
+    click.echo(f"{click.style(rule.id, bold=True)}  {rule.title} ({rule.level}, {rule.family})")
+    relies = [f"{BEHAVIOURS[name][1]} ({BEHAVIOURS[name][0]})" for name in rule.relies_on]
+    for label, text in (
+        ("required", rule.requirement),
+        ("expected", rule.expected),
+        ("needs", ", ".join(NEEDS[need] for need in rule.needs) or "nothing"),
+        ("relies on", "; ".join(relies)),
+        ("fix", rule.fix),
+        ("example", rule.example),
+        ("cannot tell", rule.cannot_tell or "nothing that we know of"),
+    ):
+        wrapped = textwrap.wrap(text, 96)
+        for index, line in enumerate(wrapped):
+            click.echo(f"  {label if index == 0 else '':<12}{line}")
+    return 0

@@ -1,0 +1,195 @@
+"""`mockcampaign run`: scenarios against a consumer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mockcampaign.cli.ci import shielded
+from mockcampaign.cli.options import EXISTING_FILE, Outputs, common_options, journal_option, wait_option
+from mockcampaign.cli.playing import (
+    journal_file,
+    play,
+    print_scenario,
+    run_async,
+    seeds,
+    summed_up,
+    wait_for_consumer,
+    wire,
+)
+from mockcampaign.cli.progress import progress
+from mockcampaign.cli.terminal import (
+    COULD_NOT_TELL,
+    USAGE_ERROR,
+    columns,
+    complain,
+    failed,
+    interrupted,
+    print_lines,
+    use_color,
+)
+from mockcampaign.errors import CouldNotTellError, InvalidInputError, MockcampaignError
+
+if TYPE_CHECKING:
+    from mockcampaign.engine.journal_file import JournalWriter
+    from mockcampaign.judging.verdict import ScenarioResult
+    from mockcampaign.scenario.load import Plan
+    from mockcampaign.transport import Transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """How to run; what each means is said below."""
+
+    tags: tuple[str, ...]
+    expression: str
+    fail_fast: bool
+    jobs: int
+    strict: bool
+    wait_for_consumer: int
+    app: str | None
+    journal: Path | None
+    ca_file: Path | None
+    insecure: bool
+    seed: int | None
+    verbose: bool
+    quiet: bool
+    no_color: bool
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-k", "expression", default="", metavar="EXPRESSION", help="Only those whose name, file or tags match.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only those with this tag, or another one given.")
+@click.option("--fail-fast", is_flag=True, help="Stop after the first that is not compliant.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="So many at once.")
+@click.option("--dry-run", is_flag=True, help="Show what would happen, and touch nothing.")
+@click.option("--watch", is_flag=True, help="Run again whenever a scenario changes.")
+@click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
+@wait_option
+@click.option("--app", metavar="MODULE:NAME", help="Call this ASGI or WSGI application instead of the consumer's URL.")
+@journal_option
+@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
+@click.option("--insecure", is_flag=True, help="Accept any certificate.")
+@common_options
+def run(paths: tuple[Path, ...], dry_run: bool, watch: bool, outputs: Outputs, **options: Any) -> int:
+    """Run scenario files, or all *.scenario.yaml in folders, against the consumer they name."""
+    from mockcampaign.scenario.load import SUFFIX
+
+    chosen = _Options(**options)
+    written = [*outputs.named(), *(["--journal"] if chosen.journal is not None else [])]
+    if dry_run and written:
+        raise InvalidInputError(f"--dry-run: there is nothing to write for {written[0]}, allowed: one of the two")
+
+    def once() -> tuple[int, Sequence[Path]]:
+        plans = _plans(paths, chosen)
+        return _show(plans, chosen) if dry_run else _run(plans, chosen, outputs), [
+            file for plan in plans for file in plan.files
+        ]
+
+    if watch:
+        from mockcampaign.cli.watching import watching
+
+        return watching(paths, once, SUFFIX)
+    return once()[0]
+
+
+def _plans(paths: tuple[Path, ...], options: _Options) -> list[Plan]:
+    from mockcampaign.cli.jobs import check_jobs
+    from mockcampaign.scenario.load import find_scenarios, load_all
+    from mockcampaign.scenario.selection import select
+
+    plans = [plan for path in find_scenarios(paths) for plan in load_all(path)]
+    plans = select(plans, tags=options.tags, expression=options.expression)
+    check_jobs(plans, options.jobs)
+    return plans
+
+
+def _show(plans: list[Plan], options: _Options) -> int:
+    from mockcampaign.cli.commands.dry_run import dry_run
+
+    return dry_run(plans, seeds(options.seed), options.verbose - options.quiet, use_color(options.no_color))
+
+
+def _run(plans: list[Plan], options: _Options, outputs: Outputs) -> int:
+    from mockcampaign.judging.verdict import exit_status
+    from mockcampaign.report.text import summary_lines
+
+    color = use_color(options.no_color)
+    results: list[ScenarioResult] = []
+    status: int | None = None
+
+    def done(result: ScenarioResult) -> None:
+        results.append(result)
+        print_scenario(result, options.verbose, options.quiet, color)
+
+    try:
+        with shielded(), journal_file(options.journal) as writer:
+            run_async(lambda: _play_all(plans, options, writer, done))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        status = interrupted()
+    except CouldNotTellError as error:
+        status = complain(error, COULD_NOT_TELL)
+    except MockcampaignError as error:
+        status = complain(error, USAGE_ERROR)
+    except Exception:
+        # What was recorded is reported all the same.
+        status = failed()
+    if results:
+        result = summed_up(results, outputs)
+        verbosity = options.verbose - options.quiet
+        print_lines(summary_lines(result, verbosity=verbosity, width=columns()), color)
+        if status is None and len(results) < len(plans):
+            click.echo(f"{len(plans) - len(results)} more not run, because of --fail-fast")
+        status = exit_status(result) if status is None else status
+    return COULD_NOT_TELL if status is None else status
+
+
+async def _play_all(
+    plans: list[Plan], options: _Options, writer: JournalWriter | None, done: Callable[[ScenarioResult], None]
+) -> None:
+    from mockcampaign.cli.jobs import play_all
+
+    seed_of = seeds(options.seed)
+    async with progress(len(plans)) as watch, _application(options) as application:
+
+        async def play_one(plan: Plan, done: Callable[[ScenarioResult], None]) -> None:
+            if application is None:
+                await wait_for_consumer(plan.scenario.consumer.url, options.wait_for_consumer)
+            async with contextlib.AsyncExitStack() as stack:
+                transport: Transport | None = application
+                if transport is None:
+                    transport = await stack.enter_async_context(wire(options.ca_file, not options.insecure))
+                await play(
+                    plan,
+                    transport,
+                    seed=seed_of(plan),
+                    strict=options.strict,
+                    done=done,
+                    watch=watch,
+                    journal=writer,
+                )
+
+        await play_all(plans, play_one, done, jobs=options.jobs, fail_fast=options.fail_fast)
+
+
+@contextlib.asynccontextmanager
+async def _application(options: _Options) -> AsyncIterator[Transport | None]:
+    """A transport to the application that is to be called instead, if there is one."""
+    if options.app is None:
+        yield None
+        return
+    from mockcampaign.serving import import_app
+    from mockcampaign.transport.applications import transport_to
+
+    transport = transport_to(import_app(options.app))
+    try:
+        yield transport
+    finally:
+        await transport.aclose()

@@ -1,0 +1,50 @@
+"""`mockcampaign schema`: the JSON Schemas of what is read and written, and the reference of the scenario language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+
+def _report() -> bytes:
+    from mockcampaign.report.json_report import json_schema
+
+    return json_schema()
+
+
+def _events() -> bytes:
+    import msgspec
+
+    from mockcampaign.events import event_schema
+
+    return msgspec.json.format(msgspec.json.encode(event_schema()), indent=2) + b"\n"
+
+
+def _scenario() -> bytes:
+    from mockcampaign.scenario.language.schema import json_schema
+
+    return json_schema()
+
+
+def _reference() -> bytes:
+    from mockcampaign.scenario.language.reference import reference
+
+    return reference().encode()
+
+
+SCHEMAS: dict[str, Callable[[], bytes]] = {
+    "report": _report,
+    "events": _events,
+    "scenario": _scenario,
+    "reference": _reference,
+}
+"""Each is made from the definitions that read or write the thing itself."""
+
+
+@click.command()
+@click.argument("name", type=click.Choice(list(SCHEMAS)))
+def schema(name: str) -> int:
+    """Print the JSON Schema of what NAME stands for; `reference` is the scenario language in Markdown."""
+    click.echo(SCHEMAS[name](), nl=False)
+    return 0

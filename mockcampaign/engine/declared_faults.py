@@ -1,0 +1,256 @@
+"""Which attempts a declared fault hits, and how faults are written where they are not Python values."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from mockcampaign.durations import format_duration, parse_duration
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.faults import DURATION_UNIT, FAULTS, Latency
+from mockcampaign.model import Fault
+from mockcampaign.policy import DAY
+from mockcampaign.text import unknown
+
+Chance = Annotated[float, Meta(gt=0, le=1)]
+Span = Annotated[int, Meta(ge=1, le=366 * DAY, extra={"unit": DURATION_UNIT})]
+
+
+class FaultInputError(InvalidInputError):
+    """A fault that cannot be read."""
+
+    def __init__(self, message: str, key: str | None = None) -> None:
+        """`key` is the one that is to blame, where it is one."""
+        super().__init__(message)
+        self.key = key
+
+
+class When(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}, omit_defaults=True):
+    """Which of the attempts that a fault concerns it hits: all, unless something is said.
+
+    Raises `InvalidInputError` where two answers to the same question are given.
+    """
+
+    times: Annotated[int, Meta(ge=1)] | None = None
+    """At most so many."""
+    duration: Span | None = None
+    """Only those that start within this virtual time from now; in Python, milliseconds."""
+    every: Annotated[int, Meta(ge=1)] | None = None
+    """The third, the sixth, the ninth and so on, where it is 3."""
+    probability: Chance | None = None
+    """Each with this chance, drawn from the seed of the run."""
+
+    def __post_init__(self) -> None:
+        if self.every is not None and self.probability is not None:
+            raise InvalidInputError("fault: allowed: one of 'every' and 'probability', found both")
+
+
+class Declared:
+    """A fault that was declared, and is not over."""
+
+    def __init__(
+        self, *, number: int, fault: Fault, when: When, webhook_ids: tuple[int, ...], now: int, seed: int
+    ) -> None:
+        self.number = number
+        self.fault = fault
+        self.when = when
+        self.webhook_ids = webhook_ids
+        """Empty: all of them."""
+        self.until = None if when.duration is None else now + when.duration
+        """The moment from which it hits no more; None where no duration was given."""
+        self.hits = 0
+        """How many attempts it has hit."""
+        self._concerned = 0
+        self._random = random.Random(f"fault:{seed}:{number}")
+
+    def over(self, now: int) -> bool:
+        """Whether it will never hit again."""
+        return self.hits == self.when.times or (self.until is not None and now >= self.until)
+
+    def hit(self, webhook_id: int, now: int) -> Fault | None:
+        """The fault as this attempt meets it, or None where it goes free. It must not be over."""
+        if self.webhook_ids and webhook_id not in self.webhook_ids:
+            return None
+        self._concerned += 1
+        when = self.when
+        if when.every is not None and self._concerned % when.every:
+            return None
+        if when.probability is not None and self._random.random() >= when.probability:
+            return None
+        self.hits += 1
+        return self.fault.drawn(self._random) if isinstance(self.fault, Latency) else self.fault
+
+
+class FaultTable:
+    """The faults that are declared and not over, in the order in which they were declared."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._last_number = 0
+        self.declared: list[Declared] = []
+        """Empty: nothing needs to be asked."""
+
+    def concern(self, webhook_id: int) -> bool:
+        """Whether one of them may hit an attempt of the webhook."""
+        for declared in self.declared:  # noqa: SIM110  (asked at every attempt, where a generator would cost)
+            if not declared.webhook_ids or webhook_id in declared.webhook_ids:
+                return True
+        return False
+
+    def declare(self, fault: Fault, when: When, webhook_ids: tuple[int, ...], now: int) -> Declared:
+        """From now on, the fault hits what `when` says, of these webhooks (none named: of all)."""
+        self._last_number += 1
+        declared = Declared(
+            number=self._last_number, fault=fault, when=when, webhook_ids=webhook_ids, now=now, seed=self._seed
+        )
+        self.declared.append(declared)
+        return declared
+
+    def end(self, number: int) -> Declared | None:
+        """Let a fault hit no more. None where it could not have anyway."""
+        for declared in self.declared:
+            if declared.number == number:
+                self.declared.remove(declared)
+                return declared
+        return None
+
+    def in_force(self, now: int) -> list[Declared]:
+        """Those that are not over, in the order in which they were declared."""
+        return [declared for declared in self.declared if not declared.over(now)]
+
+    def hits(self, webhook_id: int, now: int, applies: Callable[[Fault], bool]) -> tuple[Fault, ...]:
+        """Those that hit an attempt of the webhook that starts now. One that does not apply to it is left unspent."""
+        found = []
+        for declared in self.declared:
+            if applies(declared.fault) and not declared.over(now):
+                fault = declared.hit(webhook_id, now)
+                if fault is not None:
+                    found.append(fault)
+        self.declared = self.in_force(now)
+        return tuple(found)
+
+
+_Value = TypeVar("_Value", bound=msgspec.Struct)
+
+_WHEN_KEYS = tuple(field.encode_name for field in msgspec.structs.fields(When))
+
+
+def read_fault(mapping: Mapping[str, object]) -> tuple[Fault, When]:
+    """The fault and when it hits, from a mapping as YAML and JSON have it: `kind`, the fault's own keys, `times`,
+    `for`, `every` and `probability`. Durations are text such as `10s`.
+
+    Raises `FaultInputError` in one line.
+    """
+    return _read({**mapping}, text=True)
+
+
+def write_fault(fault: Fault, when: When) -> dict[str, object]:
+    """The mapping that `read_fault` reads as these, defaults of `when` left out."""
+    return {"kind": fault.kind, **_written(fault), **_written(when)}
+
+
+def fault_schema(kind: str, duration: Mapping[str, object]) -> dict[str, Any]:
+    """The JSON Schema of such a mapping for one kind; `duration` is that of a duration as text."""
+    fault = FAULTS[kind]
+    _, components = msgspec.json.schema_components((fault, When))
+    schema: dict[str, Any] = components[fault.__name__]
+    properties = {**schema["properties"], **components[When.__name__]["properties"]}
+    for value_type in (fault, When):
+        info = msgspec.inspect.type_info(value_type)
+        assert isinstance(info, msgspec.inspect.StructType)
+        for field in filter(lambda field: _is_duration(field.type), info.fields):
+            default = field.default
+            if isinstance(default, int):
+                properties[field.encode_name] = {**duration, "default": format_duration(default)}
+            else:
+                properties[field.encode_name] = {"anyOf": [duration, {"type": "null"}], "default": None}
+    return {**schema, "title": kind, "properties": properties}
+
+
+def make_fault(kind: str, **values: object) -> tuple[Fault, When]:
+    """The same from Python, where durations are whole milliseconds and `for` is `duration`."""
+    renamed = {"for" if name == "duration" else name: value for name, value in values.items()}
+    return _read({"kind": kind, **renamed}, text=False)
+
+
+def _read(values: dict[str, object], *, text: bool) -> tuple[Fault, When]:
+    kind = values.pop("kind", None)
+    if not isinstance(kind, str) or kind not in FAULTS:
+        if kind is None:
+            raise FaultInputError(f"fault: key 'kind' is missing (allowed: {', '.join(FAULTS)})", "kind")
+        raise FaultInputError(f"fault: {unknown('kind', str(kind), FAULTS)}", "kind")
+    when = {name: values.pop(name) for name in _WHEN_KEYS if name in values}
+    return (
+        _convert(FAULTS[kind], values, f"fault {kind}", _WHEN_KEYS, text),
+        _convert(When, when, f"fault {kind}", (), text),
+    )
+
+
+def _convert(
+    value_type: type[_Value], values: dict[str, object], where: str, other_keys: tuple[str, ...], text: bool
+) -> _Value:
+    info = msgspec.inspect.type_info(value_type)
+    assert isinstance(info, msgspec.inspect.StructType)
+    types = {field.encode_name: field.type for field in info.fields}
+    for name, value in values.items():
+        if name not in types:
+            raise FaultInputError(f"{where}: {unknown('key', name, (*types, *other_keys))}", name)
+        if text and _is_duration(types[name]) and value is not None:
+            values[name] = _duration(value, where, name)
+    try:
+        return msgspec.convert(values, value_type)
+    except msgspec.ValidationError as error:
+        found = re.search(r"`\$\.([a-z_]+)", str(error))
+        name = found[1] if found else ""
+        message = f"{where}: {name}: {values.get(name)!r} does not fit, allowed: {_described(types[name])}"
+        raise FaultInputError(message, name) from None
+
+
+def _written(value: msgspec.Struct) -> dict[str, object]:
+    info = msgspec.inspect.type_info(type(value))
+    assert isinstance(info, msgspec.inspect.StructType)
+    return {
+        field.encode_name: format_duration(found) if _is_duration(field.type) else found
+        for field in info.fields
+        if (found := getattr(value, field.name)) is not None
+    }
+
+
+def _duration(value: object, where: str, name: str) -> int:
+    try:
+        return parse_duration(value if isinstance(value, str) else repr(value))
+    except InvalidInputError as error:
+        raise FaultInputError(f"{where}: {name}: {error}", name) from None
+
+
+def _is_duration(field: msgspec.inspect.Type) -> bool:
+    match field:
+        case msgspec.inspect.UnionType(types=types):
+            return any(_is_duration(one) for one in types)
+        case msgspec.inspect.Metadata(extra=extra):
+            return extra is not None and extra.get("unit") == DURATION_UNIT
+        case _:
+            return False
+
+
+def _described(field: msgspec.inspect.Type) -> str:
+    match field:
+        case msgspec.inspect.UnionType(types=types):
+            return _described(types[0])
+        case msgspec.inspect.Metadata(type=msgspec.inspect.IntType(ge=low, le=high)):
+            return f"a duration of {low or 0} ms to {format_duration(high or 0)}"
+        case msgspec.inspect.IntType(ge=low, le=high):
+            return f"a whole number from {low}" + ("" if high is None else f" to {high}")
+        case msgspec.inspect.FloatType(gt=None, ge=low, lt=high):
+            return f"a number from {low} to less than {high}"
+        case msgspec.inspect.FloatType(gt=low, le=high):
+            return f"a number above {low}, up to {high}"
+        case msgspec.inspect.LiteralType(values=values):
+            return ", ".join(str(value) for value in values)
+        case _:
+            return "a line of printable ASCII text"

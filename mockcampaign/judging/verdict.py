@@ -1,0 +1,180 @@
+"""The result of runs as one value, which is the JSON report; every other report is a view of it.
+
+This is a published format: `FORMAT` counts its versions, and fields are only ever added within one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from mockcampaign.engine.journal import Began, Entry
+from mockcampaign.judging.finding import Finding, Judgement
+from mockcampaign.judging.ledger import sums
+
+FORMAT = 1
+"""Version of the JSON report."""
+
+Verdict = Literal["compliant", "violated", "could-not-tell"]
+
+Shown = Literal[Judgement, "known"]
+
+WORST: tuple[Shown, ...] = ("fail", "could-not-tell", "warn", "known", "pass", "not-exercised")
+
+
+class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run's sending came to. All but `attempts` count events; an event counts once for each webhook."""
+
+    attempts: int
+    """Less those that were modelled."""
+    delivered: int
+    discarded: int
+    pending: int
+    modelled: int = 0
+    """Attempts that were not made, but taken to fail as the ones before (`Policy.modelled_after`)."""
+
+
+class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One scenario, played."""
+
+    name: str
+    file: str
+    verdict: Verdict
+    compliant: bool
+    trouble: str | None
+    """Why no verdict was possible."""
+    target: str
+    seed: int
+    versions: dict[str, str]
+    virtual_milliseconds: int
+    webhooks: dict[str, int]
+    """Ids by name."""
+    rules: list[Finding]
+    expectations: list[Finding]
+    deliveries: Deliveries
+    journal: list[Entry]
+    """The evidence; findings refer to its positions."""
+    strict: bool = False
+    """Whether a failed "should" rule counts as a violation."""
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """All scenarios of a run."""
+
+    format: int
+    compliant: bool
+    target: str
+    seed: int | None
+    """The one seed of all scenarios, or None where they differ."""
+    rules: list[Finding]
+    """The worst finding of each rule; its evidence refers to the journal of the scenario that `actual` names."""
+    deliveries: Deliveries
+    """All that was sent: of a compliance check also the histories that were tried, of which no journal here tells."""
+    scenarios: list[ScenarioResult]
+    headline: str | None = None
+    """What a compliance check came to, in one sentence; None for runs of scenarios."""
+    trouble: str | None = None
+    """Why the whole is no success although nothing is violated."""
+    gone: tuple[str, ...] = ()
+    """Findings that were accepted beforehand, and do not occur any more."""
+    swept: str | None = None
+    """Whether the verdict holds where other things are assumed of the sender, and how long it took to find out."""
+
+
+def scenario_result(
+    *,
+    name: str,
+    file: str,
+    target: str,
+    trouble: str | None,
+    webhooks: dict[str, int],
+    rules: list[Finding],
+    expectations: list[Finding],
+    journal: list[Entry],
+    strict: bool,
+) -> ScenarioResult:
+    """Put a result together; the verdict follows from the findings and the trouble."""
+    began = journal[0]
+    assert isinstance(began, Began)
+    findings = [*rules, *expectations]
+    verdict: Verdict = "compliant"
+    if any(_violates(finding, strict) for finding in findings):
+        verdict = "violated"
+    elif trouble is not None or any(finding.outcome == "could-not-tell" for finding in findings):
+        verdict = "could-not-tell"
+    return ScenarioResult(
+        name=name,
+        file=file,
+        verdict=verdict,
+        compliant=verdict == "compliant",
+        trouble=trouble,
+        target=target,
+        seed=began.seed,
+        versions=began.versions,
+        virtual_milliseconds=max(entry.at for entry in journal) - began.at,
+        webhooks=webhooks,
+        rules=rules,
+        expectations=expectations,
+        deliveries=deliveries_of(sums(journal)),
+        journal=journal,
+        strict=strict,
+    )
+
+
+def deliveries_of(found: Mapping[str, int]) -> Deliveries:
+    """The sums, as `compliance.tally.sums` names them."""
+    return Deliveries(**{field: found.get(field, 0) for field in Deliveries.__struct_fields__})
+
+
+def violates(finding: Finding, scenario: ScenarioResult) -> bool:
+    """Whether the finding makes its scenario one that was violated."""
+    return _violates(finding, scenario.strict)
+
+
+def shown_as(finding: Finding) -> Shown:
+    """What a finding counts as: its outcome, unless that was accepted beforehand."""
+    return "known" if finding.known else finding.outcome
+
+
+def _violates(finding: Finding, strict: bool) -> bool:
+    return not finding.known and (finding.outcome == "fail" or (strict and finding.outcome == "warn"))
+
+
+def run_result(scenarios: Sequence[ScenarioResult]) -> RunResult:
+    """Sum up the scenarios of a run, of which there is at least one."""
+    seeds = {scenario.seed for scenario in scenarios}
+    worst: dict[str, Finding] = {}
+    for scenario in scenarios:
+        for finding in scenario.rules:
+            known = worst.get(finding.id)
+            if known is None or WORST.index(shown_as(finding)) < WORST.index(shown_as(known)):
+                worst[finding.id] = msgspec.structs.replace(finding, actual=f"{scenario.name}: {finding.actual}")
+    return RunResult(
+        format=FORMAT,
+        compliant=all(scenario.compliant for scenario in scenarios),
+        target=", ".join(dict.fromkeys(scenario.target for scenario in scenarios)),
+        seed=seeds.pop() if len(seeds) == 1 else None,
+        rules=list(worst.values()),
+        deliveries=Deliveries(
+            **{
+                field: sum(getattr(scenario.deliveries, field) for scenario in scenarios)
+                for field in Deliveries.__struct_fields__
+            }
+        ),
+        scenarios=list(scenarios),
+    )
+
+
+def verdict_of(result: RunResult) -> Verdict:
+    """The worst verdict; a proven violation outweighs trouble elsewhere."""
+    verdicts: set[Verdict] = {scenario.verdict for scenario in result.scenarios}
+    if result.trouble is not None:
+        verdicts.add("could-not-tell")
+    return "violated" if "violated" in verdicts else "could-not-tell" if "could-not-tell" in verdicts else "compliant"
+
+
+def exit_status(result: RunResult) -> int:
+    """0 compliant, 1 violated, 3 could not tell."""
+    return {"compliant": 0, "violated": 1, "could-not-tell": 3}[verdict_of(result)]

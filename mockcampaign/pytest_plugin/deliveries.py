@@ -1,0 +1,200 @@
+"""What a test sees of a campaign's deliveries: views of its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from mockcampaign.engine.journal import Attempted, Entry, Happened, Journal, WebhookChanged, serials_in
+from mockcampaign.errors import CouldNotTellError
+from mockcampaign.judging.ledger import tally
+from mockcampaign.model import Outcome, Responded, Webhook
+
+Event = dict[str, Any]
+
+
+class Events(list[Event]):
+    """Events as a consumer gets them, in order; called with webhooks, those of these webhooks alone."""
+
+    def __init__(self, of: Callable[[tuple[int, ...]], list[Event]], webhook_ids: tuple[int, ...]) -> None:
+        super().__init__(of(webhook_ids))
+        self._of = of
+        self.explained = False
+        """Whether it is explained already how another list differs. What goes through a list then finds that it cannot:
+        pytest, which does not know, would compare long ones line by line where CI is set, for minutes."""
+
+    def __iter__(self) -> Iterator[Event]:
+        if self.explained:
+            raise TypeError("how this list differs is explained already")
+        return super().__iter__()
+
+    def __call__(self, *webhooks: Webhook) -> Events:
+        return Events(self._of, tuple(webhook.id for webhook in webhooks))
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to deliver one list."""
+
+    webhook: Webhook
+    number: int
+    """Counts the attempts at one list from 1."""
+    at: datetime
+    """When it began, in virtual time."""
+    took: timedelta
+    """The virtual time that it lasted."""
+    events: Sequence[Event]
+    outcome: Outcome
+    faults: tuple[str, ...]
+    """Kinds of the declared faults and outages that hit it."""
+    modelled: bool
+    """Not made, but taken to fail as the same list failed before (`Policy.modelled_after`)."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the consumer answered 200."""
+        return self.outcome.accepted
+
+    @property
+    def status(self) -> int | None:
+        """Of the consumer's answer; None where no complete answer came."""
+        return self.outcome.status if isinstance(self.outcome, Responded) else None
+
+    def __repr__(self) -> str:
+        count = len(self.events)
+        return (
+            f"<Delivery of {count} {self.webhook.type} event{'' if count == 1 else 's'}, attempt {self.number}: "
+            f"{self.outcome.describe()}{', modelled' if self.modelled else ''}>"
+        )
+
+
+class Deliveries(list[Delivery]):
+    """Attempts in order; called with webhooks, those of these webhooks alone."""
+
+    def __call__(self, *webhooks: Webhook) -> Deliveries:
+        wanted = {webhook.id for webhook in webhooks}
+        return Deliveries(delivery for delivery in self if delivery.webhook.id in wanted)
+
+
+class _LazyEvents(Sequence[Event]):
+    """Decoded when somebody looks: three days of an outage are 25,920 attempts."""
+
+    def __init__(self, payloads: dict[int, msgspec.Raw], entry: Attempted) -> None:
+        self._payloads = payloads
+        self._entry = entry
+
+    def _serials(self) -> list[int]:
+        return [*serials_in(self._entry.serials), *serials_in(self._entry.again)]
+
+    def __len__(self) -> int:
+        return self._entry.events
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._decoded()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._decoded() == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self._decoded())
+
+    def _decoded(self) -> list[Event]:
+        return [msgspec.json.decode(self._payloads[serial]) for serial in self._serials()]
+
+
+class Account:
+    """Reads a journal that is still being written."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._payloads: dict[int, msgspec.Raw] = {}
+        self._read = 0
+
+    @property
+    def _entries(self) -> list[Entry]:
+        """Raises `CouldNotTellError` where a server has dropped the oldest: what is left would tell half the truth."""
+        if self._journal.dropped:
+            raise CouldNotTellError(
+                f"the server has dropped the oldest {self._journal.dropped} entries of this test's journal, and cannot "
+                "tell any more what was delivered: emit less, or use the `campaign` fixture, which keeps all"
+            )
+        return self._journal.entries
+
+    @property
+    def webhook_ids(self) -> list[int]:
+        """All webhooks that ever were, in order of creation."""
+        return list(dict.fromkeys(entry.webhook_id for entry in self._entries if isinstance(entry, WebhookChanged)))
+
+    @property
+    def delivered(self) -> Events:
+        """Events that the consumer has accepted, in order of delivery; one for each webhook that delivered it."""
+        return Events(lambda ids: self._decoded(tally(self._entries, ids).delivered), tuple(self.webhook_ids))
+
+    @property
+    def discarded(self) -> Events:
+        """Events that will not be delivered any more."""
+        return self._of_each(lambda account: account.discarded)
+
+    @property
+    def pending(self) -> Events:
+        """Events that are neither delivered nor discarded."""
+        return self._of_each(lambda account: account.pending)
+
+    def deliveries(self, webhook: Callable[[int], Webhook]) -> Deliveries:
+        """All attempts; `webhook` leads from an id to the webhook."""
+        payloads = self.payloads()
+        found = Deliveries()
+        for entry in self._entries:
+            if not isinstance(entry, Attempted):
+                continue
+            events, took = _LazyEvents(payloads, entry), timedelta(milliseconds=entry.took)
+            of = webhook(entry.webhook_id)
+            found += [
+                Delivery(
+                    webhook=of,
+                    number=number,
+                    at=moment(at),
+                    took=took,
+                    events=events,
+                    outcome=entry.outcome,
+                    faults=entry.faults,
+                    modelled=entry.modelled,
+                )
+                for number, at in entry.starts()
+            ]
+        return found
+
+    def payloads(self) -> dict[int, msgspec.Raw]:
+        """The encoded events by serial."""
+        for entry in self._entries[self._read :]:
+            if isinstance(entry, Happened):
+                self._payloads.update(enumerate(entry.events, entry.first_serial))
+        self._read = len(self._entries)
+        return self._payloads
+
+    def _of_each(self, serials: Callable[[Any], Iterable[int]]) -> Events:
+        def of(webhook_ids: tuple[int, ...]) -> list[Event]:
+            found = [sorted(serials(tally(self._entries, [webhook_id]))) for webhook_id in webhook_ids]
+            return self._decoded([serial for some in found for serial in some])
+
+        return Events(of, tuple(self.webhook_ids))
+
+    def _decoded(self, serials: Iterable[int]) -> list[Event]:
+        payloads = self.payloads()
+        return [msgspec.json.decode(payloads[serial]) for serial in serials]
+
+
+def moment(milliseconds: int) -> datetime:
+    """The moment in UTC, to the millisecond."""
+    return datetime.fromtimestamp(milliseconds // 1_000, UTC) + timedelta(milliseconds=milliseconds % 1_000)
+
+
+def last_exchange(entries: Sequence[Entry]) -> Attempted | None:
+    """The newest attempt that reached the consumer, else the newest one."""
+    attempts = [entry for entry in entries if isinstance(entry, Attempted)]
+    answered = [entry for entry in attempts if isinstance(entry.outcome, Responded)]
+    return next(iter(reversed(answered or attempts)), None)

@@ -1,0 +1,115 @@
+"""What a failing test shows of its campaign: the timeline, the last exchange, the seed, and how to see it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import pytest
+
+from mockcampaign.engine.journal import Attempted, Entry, serials_in
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.verdict import ScenarioResult, scenario_result
+from mockcampaign.model import NoAuthentication, Responded, Webhook
+from mockcampaign.pytest_plugin.control import CampaignControl
+from mockcampaign.pytest_plugin.deliveries import last_exchange
+from mockcampaign.report.text import printable, scenario_lines
+
+EVENTS_SHOWN_MAX = 2
+BODY_CHARACTERS_MAX = 400
+
+
+def section(campaign: CampaignControl, report: pytest.TestReport, *, whole: bool) -> str:
+    """The report section. Credentials are not in it: the journal has none."""
+    node_id = report.nodeid
+    result = with_failure(result_of(campaign, node_id, passed=False), report, campaign)
+    lines = result_lines(result, whole=whole)
+    return "\n".join([*lines, *_last_exchange(campaign, result.journal), *again(node_id, campaign.seed)])
+
+
+def result_of(campaign: CampaignControl, node_id: str, *, passed: bool) -> ScenarioResult:
+    """What a test's campaign came to, as a scenario's result, so far as the test itself has passed."""
+    entries = campaign.journal.entries
+    webhooks = campaign.webhooks
+    return scenario_result(
+        name=node_id,
+        file=node_id.partition("::")[0],
+        target=", ".join(dict.fromkeys(webhook.target_url for webhook in webhooks)) or "no webhook",
+        trouble=campaign.nothing_delivered(),
+        webhooks=_names(webhooks),
+        rules=campaign.findings(passed=passed),
+        expectations=[],
+        journal=entries,
+        strict=False,
+    )
+
+
+def with_failure(result: ScenarioResult, report: pytest.TestReport, campaign: CampaignControl) -> ScenarioResult:
+    """The result of a test that has failed: what the test itself expected is an expectation like any other."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    said = str(report.longrepr if crash is None else crash.message).strip().partition("\n")[0]
+    finding = Finding(
+        id="test",
+        title=f"the test itself ({report.when})",
+        level="must",
+        outcome="fail",
+        requirement="What the test asserts.",
+        expected="passes",
+        actual=campaign.engine.exporter.masking.text(said) or "fails",
+        evidence=(),
+    )
+    return msgspec.structs.replace(
+        result, verdict="violated", compliant=False, trouble=None, expectations=[*result.expectations, finding]
+    )
+
+
+def _names(webhooks: Sequence[Webhook]) -> dict[str, int]:
+    """A webhook is called by its type, and numbered where several have one."""
+    types = [webhook.type for webhook in webhooks]
+    return {
+        webhook.type.value if types.count(webhook.type) == 1 else f"{webhook.type} {webhook.id}": webhook.id
+        for webhook in webhooks
+    }
+
+
+def _last_exchange(campaign: CampaignControl, entries: Sequence[Entry]) -> Iterator[str]:
+    entry = last_exchange(entries)
+    if entry is None:
+        return
+    webhook = campaign.engine.exporter.webhook(entry.webhook_id)
+    yield "  last request and answer"
+    yield f"    POST {printable(webhook.target_url)}"
+    yield "    Content-Type: application/json"
+    for name, _ in () if isinstance(webhook.authentication, NoAuthentication) else webhook.authentication.headers():
+        yield f"    {name}: ***"
+    yield f"    {_listed(campaign, entry)}"
+    if isinstance(entry.outcome, Responded):
+        yield f"    → {entry.outcome.status}"
+        for name, value in entry.outcome.headers:
+            yield f"      {printable(name)}: {printable(value)}"
+        body = entry.outcome.body.decode("utf-8", "backslashreplace")
+        if body:
+            cut = len(body) > BODY_CHARACTERS_MAX or entry.outcome.body_bytes > len(entry.outcome.body)
+            yield f"      {printable(body[:BODY_CHARACTERS_MAX])}{' …' if cut else ''}"
+    else:
+        yield f"    → {printable(entry.outcome.describe())}"
+
+
+def _listed(campaign: CampaignControl, entry: Attempted) -> str:
+    payloads = campaign.payloads()
+    serials = [*serials_in(entry.serials), *serials_in(entry.again)]
+    shown = ",".join(msgspec.json.encode(payloads[serial]).decode() for serial in serials[:EVENTS_SHOWN_MAX])
+    more = len(serials) - EVENTS_SHOWN_MAX
+    return f"[{printable(shown)}{f', … {more} more' if more > 0 else ''}]"
+
+
+def result_lines(result: ScenarioResult, *, whole: bool) -> list[str]:
+    """The text report without colours; the timeline is cut where it is long, unless the whole is asked for."""
+    return ["".join(text for text, _ in line).rstrip() for line in scenario_lines(result, verbosity=int(whole))]
+
+
+def again(node_id: str, seed: int) -> Iterator[str]:
+    """The command that repeats a test."""
+    yield f"  seed {seed}; the same again:"
+    yield f"    pytest {shlex.quote(node_id)} --mockcampaign-seed {seed}"

@@ -1,0 +1,145 @@
+"""Attempts as expectations see them: folded as in the journal, with the gap before each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from mockcampaign.durations import format_duration
+from mockcampaign.engine.journal import Attempted, Entry
+from mockcampaign.model import CONNECT_PHASES, Outcome, Responded, TimedOut
+from mockcampaign.scenario.language.expect import AttemptExpectation, OutcomeRun
+from mockcampaign.scenario.language.values import Bounds, fits
+
+
+class Attempts(msgspec.Struct, frozen=True, kw_only=True):
+    """Attempts in a row that differ in nothing but their number and their moment."""
+
+    position: int
+    """Of their entry in the journal."""
+    entry: Attempted
+    first_number: int
+    count: int
+    gap: int | None
+    """Before each of them; None where the list was new."""
+
+    @property
+    def last_number(self) -> int:
+        """The number of the last of them."""
+        return self.first_number + self.count - 1
+
+    def describe(self) -> str:
+        """What an attempt of them was, for people."""
+        gap = "" if self.gap is None else f", {format_duration(self.gap)} after the one before"
+        return (
+            f"attempt {self.first_number}, a list of {self.entry.events}{gap}: {label(self.entry.outcome)} "
+            f"after {format_duration(self.entry.took)}"
+        )
+
+
+def attempts(entries: Sequence[Entry], webhook_id: int) -> Iterator[Attempts]:
+    """All attempts of a webhook, in order."""
+    before: Attempted | None = None
+    for position, entry in enumerate(entries):
+        if not isinstance(entry, Attempted) or entry.webhook_id != webhook_id:
+            continue
+        gap = None
+        if entry.first_number > 1 and entry.serials and before is not None:
+            gap = entry.at - before.last_at - before.took
+        yield Attempts(position=position, entry=entry, first_number=entry.first_number, count=1, gap=gap)
+        if entry.count > 1:
+            yield Attempts(
+                position=position,
+                entry=entry,
+                first_number=entry.first_number + 1,
+                count=entry.count - 1,
+                gap=entry.interval - entry.took,
+            )
+        if entry.serials:
+            before = entry
+
+
+def label(outcome: Outcome) -> int | str:
+    """The one word of the language for an outcome."""
+    match outcome:
+        case Responded(status=status):
+            return status
+        case _ if outcome.phase in CONNECT_PHASES:
+            return "not-connected"
+        case TimedOut():
+            return "timed-out"
+        case _:
+            return "no-answer"
+
+
+def matching(group: Attempts, wanted: AttemptExpectation) -> int:
+    """How many of the attempts meet the expectation."""
+    entry = group.entry
+    meets = (
+        (wanted.outcome is None or label(entry.outcome) in _listed(wanted.outcome))
+        and (wanted.events is None or fits(entry.events, wanted.events))
+        and (wanted.took is None or fits(entry.took, wanted.took))
+        and (wanted.gap is None or (group.gap is not None and fits(group.gap, wanted.gap)))
+        and (wanted.headers is None or _has_headers(entry.outcome, wanted.headers))
+    )
+    if not meets:
+        return 0
+    if wanted.number is None:
+        return group.count
+    low, high = (
+        (wanted.number, wanted.number)
+        if isinstance(wanted.number, int)
+        else (wanted.number.at_least or 0, wanted.number.at_most)
+    )
+    first, last = max(low, group.first_number), group.last_number
+    return max(0, (last if high is None else min(high, last)) - first + 1)
+
+
+def _listed(outcome: Any) -> tuple[Any, ...]:
+    return outcome if isinstance(outcome, tuple) else (outcome,)
+
+
+def _has_headers(outcome: Outcome, wanted: dict[str, str | bool]) -> bool:
+    headers: dict[str, list[str]] = {}
+    for name, value in outcome.headers if isinstance(outcome, Responded) else ():
+        headers.setdefault(name, []).append(value)
+    return all(
+        (name.lower() in headers) is value if isinstance(value, bool) else value in headers.get(name.lower(), ())
+        for name, value in wanted.items()
+    )
+
+
+Run = tuple[int | str, int]
+"""An outcome, and how many times in a row."""
+
+
+def outcome_runs(groups: Sequence[Attempts]) -> list[Run]:
+    """What the attempts came to, equal neighbours together."""
+    runs: list[Run] = []
+    for group in groups:
+        outcome = label(group.entry.outcome)
+        if runs and runs[-1][0] == outcome:
+            runs[-1] = (outcome, runs[-1][1] + group.count)
+        else:
+            runs.append((outcome, group.count))
+    return runs
+
+
+def runs_fit(runs: Sequence[Run], wanted: Sequence[Any]) -> bool:
+    """Whether the outcomes are the wanted ones, in order."""
+    expected = [item if isinstance(item, OutcomeRun) else OutcomeRun(outcome=item) for item in wanted]
+    # One letter for each outcome makes it a matter of regular expressions, which know how to leave out what may be.
+    outcomes = dict.fromkeys([run.outcome for run in expected] + [outcome for outcome, _ in runs])
+    letters = {outcome: chr(0xE000 + index) for index, outcome in enumerate(outcomes)}
+    pattern = "".join(f"{letters[run.outcome]}{{{_times(run.times)}}}" for run in expected)
+    seen = "".join(letters[outcome] * times for outcome, times in runs)
+    return re.fullmatch(pattern, seen) is not None
+
+
+def _times(times: int | Bounds) -> str:
+    if isinstance(times, int):
+        return f"{times}"
+    return f"{times.at_least or 0},{'' if times.at_most is None else times.at_most}"

@@ -1,0 +1,48 @@
+"""Judging a journal that was written down, without a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from mockcampaign.engine.journal import Entry, StepReached, WebhookChanged
+from mockcampaign.judging.evidence import nothing_shown
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.journal_rules import JOURNAL_RULES
+from mockcampaign.judging.ledger import tally
+from mockcampaign.model import WebhookStatus
+from mockcampaign.scenario.judge import judge, scenario_shows_nothing, webhook_ids
+from mockcampaign.scenario.load import Plan
+
+Judged = tuple[list[Finding], list[Finding], str | None]
+"""Findings of the rules, those of the expectations, and why no verdict is possible."""
+
+
+def judge_again(plan: Plan | None, entries: Sequence[Entry]) -> Judged:
+    """The verdict on a journal; without the plan of its scenario nothing is expected but that the rules are kept."""
+    if plan is None:
+        return [rule.judge(entries) for rule in JOURNAL_RULES], [], nothing_shown(entries)
+    reached = max((entry.index for entry in entries if isinstance(entry, StepReached)), default=-1)
+    last = len(plan.steps) - 1
+    rules, expectations = judge(plan, entries)
+    if reached < last:
+        where = f"before step {reached + 2} of {last + 1} ({plan.steps[reached + 1].place})"
+        return rules, expectations, f"the journal ends {where}: the run was cut short, or the scenario has grown since"
+    return rules, expectations, scenario_shows_nothing(plan, entries, _idle(entries))
+
+
+def webhook_names(plan: Plan | None, entries: Sequence[Entry]) -> dict[str, int]:
+    """Ids by name, of those that came to be; without a plan, their types name them."""
+    created = {entry.webhook_id: entry.type.value for entry in entries if isinstance(entry, WebhookChanged)}
+    if plan is None:
+        alike = Counter(created.values())
+        return {kind if alike[kind] == 1 else f"{kind} {number}": number for number, kind in created.items()}
+    names = webhook_ids(plan)
+    return {name: webhook_id for name, webhook_id in names.items() if webhook_id in created}
+
+
+def _idle(entries: Sequence[Entry]) -> bool:
+    """Whether nothing was left to send on activated webhooks."""
+    status = {entry.webhook_id: entry.status for entry in entries if isinstance(entry, WebhookChanged)}
+    activated = [webhook_id for webhook_id, last in status.items() if last is WebhookStatus.ACTIVATED]
+    return not tally(entries, activated).pending

@@ -1,0 +1,1 @@
+"""The scenario language: its definitions, and how YAML becomes values of them."""

@@ -1,0 +1,333 @@
+"""YAML nodes to typed values. Every refusal names file:line:column, what was found, and what is allowed."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import types
+from collections.abc import Callable, Collection
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+import yaml
+
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.scenario.language import nodes
+from mockcampaign.scenario.language.annotations import Bounded, Decoded, Interpolated, Keyed, OneOf, Secret, Text
+from mockcampaign.text import short, unknown
+
+Location = tuple[str | int, ...]
+"""Where in a document a value stands: keys and list indexes from the top."""
+
+_YAML_KINDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "nothing",
+    "timestamp": "a date",
+}
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{")
+
+
+class _Context(msgspec.Struct, frozen=True):
+    """What a value inherits from the values around it."""
+
+    interpolated: bool = False
+    secret: bool = False
+
+
+_PLAIN = _Context()
+
+
+class Document:
+    """One YAML file, and where each of its values stands. `problem` builds every refusal."""
+
+    def __init__(self, path: Path, variant: nodes.Variant | None = None) -> None:
+        """A `variant` of the file as `variants` gives it; without one, the file as it is."""
+        self.path = path
+        self._variant = variant
+        self._marks: dict[Location, Any] = {}
+
+    def problem(self, path: Location, message: str) -> InvalidInputError:
+        """An error that points at the value, or at the nearest value around it."""
+        while path and path not in self._marks:
+            path = path[:-1]
+        return self._problem_at(self._marks[path], message)
+
+    def place(self, path: Location) -> str:
+        """`file:line:column` of a value."""
+        return nodes.place(self._marks[path])
+
+    @property
+    def given(self) -> str:
+        """The values of the matrix, as `name=value, …`; empty without one."""
+        return "" if self._variant is None else ", ".join(f"{k}={v}" for k, v in self._variant.given.items())
+
+    def read(self, hint: Any) -> Any:
+        """The document as a value of the type. Raises `InvalidInputError`."""
+        node = nodes.compose(self.path, "a mapping") if self._variant is None else self._variant.node
+        return self._convert(node, hint, (), _PLAIN)
+
+    def _problem_at(self, mark: Any, message: str) -> InvalidInputError:
+        return nodes.problem_at(mark, f"{message} (with {self.given})" if self.given else message)
+
+    def _convert(self, node: yaml.Node, hint: Any, path: Location, context: _Context) -> Any:
+        self._marks[path] = node.start_mark
+        origin = get_origin(hint)
+        if origin is Annotated:
+            base, *marks = get_args(hint)
+            for mark in marks:
+                match mark:
+                    case Interpolated():
+                        context = msgspec.structs.replace(context, interpolated=True)
+                    case Secret():
+                        context = msgspec.structs.replace(context, secret=True)
+                    case Text(parse=parse):
+                        return self._parsed(node, parse, mark.what, context)
+                    case OneOf():
+                        return self._one_of(node, mark, path, context)
+                    case Keyed(what=what, default=default, types=special):
+                        return self._mapping(node, what, default, special, path, context)
+                    case Bounded(low=low, high=high):
+                        return self._bounded(node, low, high)
+                    case Decoded():
+                        return self._decoded(node, mark, path)
+            return self._convert(node, base, path, context)
+        if origin in (Union, types.UnionType):
+            return self._union(node, get_args(hint), path, context)
+        if origin is Literal:
+            return self._choice(node, get_args(hint))
+        if origin is dict:
+            return self._mapping(node, "a mapping of names", get_args(hint)[1], {}, path, context)
+        if origin is tuple:
+            return self._sequence(node, get_args(hint)[0], path, context)
+        if isinstance(hint, type) and issubclass(hint, StrEnum):
+            return hint(self._choice(node, [member.value for member in hint]))
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+            return self._struct(node, hint, path, context)
+        return self._scalar(node, hint, context)
+
+    def _scalar(self, node: yaml.Node, hint: type, context: _Context = _PLAIN) -> Any:
+        expected = {str: "text", int: "a whole number", float: "a number such as 0.25", bool: "true or false"}[hint]
+        kind = node.tag.rpartition(":")[2]
+        if isinstance(node, yaml.ScalarNode):
+            if hint is str and kind == "str":
+                return self._interpolated(node) if context.interpolated else node.value
+            if hint is int and kind == "int" and re.fullmatch(r"[-+]?[0-9_]+", node.value):
+                return int(node.value)
+            if hint is float and kind in ("int", "float"):
+                with contextlib.suppress(ValueError):
+                    return float(node.value)
+            if hint is bool and kind == "bool":
+                return node.value.lower() in ("true", "yes", "on")
+        quote = ", quote it" if hint is str and isinstance(node, yaml.ScalarNode) and kind != "null" else ""
+        raise self._problem_at(node.start_mark, f"expected {expected}, found {_found(node, context)}{quote}")
+
+    def _parsed(self, node: yaml.Node, parse: Callable[[str], Any], what: str, context: _Context) -> Any:
+        if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
+            raise self._problem_at(node.start_mark, f"expected {what}, found {_found(node, context)}")
+        text = self._interpolated(node) if context.interpolated else node.value
+        try:
+            return parse(text)
+        except InvalidInputError as error:
+            raise self._problem_at(node.start_mark, str(error)) from None
+
+    def _bounded(self, node: yaml.Node, low: int, high: int) -> int:
+        number: int = self._scalar(node, int)
+        if not low <= number <= high:
+            raise self._problem_at(node.start_mark, f"{number} is out of range, allowed: {low} to {high}")
+        return number
+
+    def _decoded(self, node: yaml.Node, mark: Decoded, path: Location) -> Any:
+        values = {}
+        for key, value in self._pairs(node, mark.what):
+            self._marks[(*path, key.value)] = value.start_mark
+            values[key.value] = self._plain(value)
+        try:
+            return mark.decode(values)
+        except InvalidInputError as error:
+            raise self.problem((*path, getattr(error, "key", None) or ""), str(error)) from None
+
+    def _plain(self, node: yaml.Node) -> str | int | float | bool:
+        if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
+            raise self._problem_at(node.start_mark, f"expected a plain value, found {_found(node)}")
+        kind = node.tag.rpartition(":")[2]
+        hint = {"int": int, "float": float, "bool": bool}.get(kind)
+        value: str | int | float | bool = node.value if hint is None else self._scalar(node, hint)
+        return value
+
+    def _choice(self, node: yaml.Node, allowed: Collection[str]) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise self._problem_at(node.start_mark, f"expected one of {', '.join(allowed)}, found {_found(node)}")
+        if node.value not in allowed:
+            raise self._unknown(node, "value", allowed)
+        value: str = node.value
+        return value
+
+    def _union(self, node: yaml.Node, hints: tuple[Any, ...], path: Location, context: _Context) -> Any:
+        """The one alternative that fits the node's kind: at most one each takes mappings, lists, numbers, switches and
+        words."""
+        known = _alternatives(hints)
+        match node:
+            case yaml.MappingNode():
+                kind = "mapping"
+            case yaml.SequenceNode():
+                kind = "list"
+            case _:
+                kind = node.tag.rpartition(":")[2]
+                if kind not in known and kind != "null":
+                    # Text where a number is wanted, or the other way round: the alternative says what is wrong.
+                    kind = "str" if "str" in known else "int"
+        if kind in known:
+            return self._convert(node, known[kind], path, context)
+        raise self._problem_at(
+            node.start_mark,
+            f"found {_found(node, context)}, allowed: {', '.join(described(hint) for hint in known.values())}",
+        )
+
+    def _mapping(
+        self, node: yaml.Node, what: str, default: Any, special: dict[str, Any], path: Location, context: _Context
+    ) -> dict[str, Any]:
+        values = {}
+        for key, value in self._pairs(node, what, context):
+            location = (*path, key.value)
+            values[key.value] = self._convert(value, special.get(key.value, default), location, context)
+            # Whoever refuses the entry later most likely means its name.
+            self._marks[location] = key.start_mark
+        return values
+
+    def _sequence(self, node: yaml.Node, hint: Any, path: Location, context: _Context) -> tuple[Any, ...]:
+        if not isinstance(node, yaml.SequenceNode):
+            raise self._problem_at(node.start_mark, f"expected a list, found {_found(node, context)}")
+        return tuple(self._convert(item, hint, (*path, index), context) for index, item in enumerate(node.value))
+
+    def _one_of(self, node: yaml.Node, mark: OneOf, path: Location, context: _Context) -> tuple[str, Any]:
+        pairs = self._pairs(node, mark.what, context)
+        for key, _ in pairs:
+            if key.value not in mark.types:
+                raise self._unknown(key, mark.what.removeprefix("a "), mark.types, context)
+        if len(pairs) != 1:
+            place = pairs[1][0].start_mark if pairs else node.start_mark
+            raise self._problem_at(
+                place, f"expected {mark.what}: one key, found {len(pairs)} (allowed: {', '.join(mark.types)})"
+            )
+        [(key, value)] = pairs
+        return key.value, self._convert(value, mark.types[key.value], (*path, key.value), context)
+
+    def _struct(self, node: yaml.Node, hint: type[msgspec.Struct], path: Location, context: _Context) -> msgspec.Struct:
+        hints, fields = _fields_of(hint)
+        values = {}
+        for key, value in self._pairs(node, "a mapping", context):
+            if key.value not in fields:
+                raise self._unknown(key, "key", fields, context)
+            field = fields[key.value]
+            values[field.name] = self._convert(value, hints[field.name], (*path, key.value), context)
+        for name, field in fields.items():
+            if field.required and field.name not in values:
+                keys = ", ".join(fields)
+                raise self._problem_at(node.start_mark, f"key {name!r} is missing (allowed: {keys})")
+        try:
+            return hint(**values)
+        except InvalidInputError as error:
+            raise self._problem_at(node.start_mark, str(error)) from None
+
+    def _pairs(self, node: yaml.Node, what: str, context: _Context = _PLAIN) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
+        if not isinstance(node, yaml.MappingNode):
+            raise self._problem_at(node.start_mark, f"expected {what}, found {_found(node, context)}")
+        seen: dict[str, Any] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise self._problem_at(key.start_mark, f"expected a plain key, found {_found(key)}")
+            if key.value in seen:
+                first = seen[key.value]
+                where = f"in line {first.line + 1}" if first.name == key.start_mark.name else f"at {nodes.place(first)}"
+                raise self._problem_at(key.start_mark, f"key {key.value!r} stands twice, first {where}")
+            seen[key.value] = key.start_mark
+        return list(node.value)
+
+    def _interpolated(self, node: yaml.ScalarNode) -> str:
+        def value(match: re.Match[str]) -> str:
+            name, default = match.groups()
+            if name is None:
+                raise self._problem_at(node.start_mark, "'${' without a name, allowed: ${NAME} or ${NAME:-default}")
+            found = os.environ.get(name) or default
+            if found is None:
+                raise self._problem_at(
+                    node.start_mark, f"${{{name}}} has no value: set {name}, or write ${{{name}:-default}}"
+                )
+            return found
+
+        return _VARIABLE.sub(value, node.value)
+
+    def _unknown(
+        self, node: yaml.ScalarNode, what: str, allowed: Collection[str], context: _Context = _PLAIN
+    ) -> InvalidInputError:
+        return self._problem_at(node.start_mark, unknown(what, node.value, allowed, secret=context.secret))
+
+
+@functools.cache
+def _fields_of(hint: type[msgspec.Struct]) -> tuple[dict[str, Any], dict[str, msgspec.structs.FieldInfo]]:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(hint)}
+    return get_type_hints(hint, include_extras=True), fields
+
+
+def _found(node: yaml.Node, context: _Context = _PLAIN) -> str:
+    match node:
+        case yaml.MappingNode():
+            return "a mapping"
+        case yaml.SequenceNode():
+            return "a list"
+    kind = node.tag.rpartition(":")[2]
+    if kind == "null":
+        return "nothing"
+    if context.secret:
+        return _YAML_KINDS.get(kind, kind)
+    return f"{_YAML_KINDS.get(kind, kind)} {short(node.value)!r}"
+
+
+def described(hint: Any) -> str:
+    """What a value of the type is, in a few words."""
+    if get_origin(hint) is Annotated:
+        base, *marks = get_args(hint)
+        for mark in marks:
+            if isinstance(mark, Bounded):
+                return f"a whole number from {mark.low}"
+            if isinstance(mark, Text | OneOf | Keyed | Decoded):
+                return mark.what
+        return described(base)
+    if get_origin(hint) is Literal:
+        return ", ".join(get_args(hint))
+    if get_origin(hint) is tuple:
+        return "a list"
+    if get_origin(hint) is dict:
+        return "a mapping of names"
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return ", ".join(member.value for member in hint)
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return f"a mapping of {', '.join(field.encode_name for field in msgspec.structs.fields(hint))}"
+    return {int: "a whole number", float: "a number", str: "text", bool: "true or false"}[hint]
+
+
+@functools.cache
+def _alternatives(hints: tuple[Any, ...]) -> dict[str, Any]:
+    """The alternatives of a union by the kind of node that each takes."""
+    return {_kind(hint): hint for hint in hints if hint is not type(None)}
+
+
+def _kind(hint: Any) -> str:
+    """Which kind of node an alternative takes."""
+    base = hint
+    if get_origin(hint) is Annotated:
+        base, *marks = get_args(hint)
+        if any(isinstance(mark, Text) for mark in marks):
+            return "str"
+    if get_origin(base) is tuple:
+        return "list"
+    if get_origin(base) is dict or (isinstance(base, type) and issubclass(base, msgspec.Struct)):
+        return "mapping"
+    return {int: "int", float: "float", bool: "bool"}.get(base, "str")

@@ -1,0 +1,287 @@
+"""YAML text to nodes, before anything is made of them: what YAML offers beyond plain values is refused, `use` and
+`matrix` are resolved. Every node knows its file, line and column."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.text import unknown
+
+DOCUMENT_BYTES_MAX = 1024 * 1024
+DEPTH_MAX = 30
+"""A scenario nests about eight deep; what nests deeper is an attack or an accident."""
+
+VARIANTS_MAX = 256
+"""Runs of one matrix."""
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MATRIX = "${matrix."
+_MATRIX_VALUE = re.compile(r"\$\{matrix\.([^}]*)\}")
+_STR = "tag:yaml.org,2002:str"
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
+    """A document with one value for each key of its matrix."""
+
+    node: yaml.Node
+    given: dict[str, str]
+    """Those values, as they are written; empty without a matrix."""
+
+
+class _Named(io.StringIO):
+    """Text that tells its marks where it comes from."""
+
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(text)
+        self.name = name
+
+
+def place(mark: Any) -> str:
+    """`file:line:column`."""
+    return f"{mark.name}:{mark.line + 1}:{mark.column + 1}"
+
+
+def problem_at(mark: Any, message: str) -> InvalidInputError:
+    """The error to raise."""
+    return InvalidInputError(f"{place(mark)}: {message}")
+
+
+def compose(path: Path, what: str) -> yaml.Node:
+    """The file's one document. Raises `InvalidInputError`; `what` is allowed where the file is empty."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(raw) > DOCUMENT_BYTES_MAX:
+        raise InvalidInputError(f"{path}: {len(raw)} bytes, allowed: up to {DOCUMENT_BYTES_MAX}")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"{path}: byte {error.start} is not UTF-8, allowed: UTF-8 text") from None
+    try:
+        node = _document(_Loader(_Named(text, str(path))))
+    except yaml.MarkedYAMLError as error:
+        raise problem_at(error.problem_mark, f"broken YAML: {error.problem}") from None
+    except yaml.reader.ReaderError as error:
+        # The two parsers count its position differently.
+        before = text.partition(chr(error.character))[0]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise InvalidInputError(
+            f"{path}:{line}:{column}: character U+{error.character:04X}, allowed: printable ones"
+        ) from None
+    if node is None:
+        raise InvalidInputError(f"{path}:1:1: the file is empty, allowed: {what}")
+    return node
+
+
+def _document(loader: Any) -> yaml.Node | None:
+    """The one document. PyYAML's own composer would follow aliases, tags and any depth."""
+    loader.get_event()  # the stream starts
+    if loader.check_event(yaml.StreamEndEvent):
+        return None
+    loader.get_event()
+    node = _node(loader, 1)
+    loader.get_event()
+    if not loader.check_event(yaml.StreamEndEvent):
+        raise problem_at(loader.get_event().start_mark, "broken YAML: another document begins, allowed: one")
+    return node
+
+
+def _node(loader: Any, depth: int) -> yaml.Node:
+    event = loader.get_event()
+    _check_event(event)
+    start, end = event.start_mark, event.end_mark
+    if isinstance(event, yaml.ScalarEvent):
+        tag = loader.resolve(yaml.ScalarNode, event.value, event.implicit)
+        return yaml.ScalarNode(tag, event.value, start, end)
+    if depth > DEPTH_MAX:
+        raise problem_at(start, f"nested deeper than {DEPTH_MAX} levels")
+    items: list[Any] = []
+    if isinstance(event, yaml.SequenceStartEvent):
+        while not loader.check_event(yaml.SequenceEndEvent):
+            items.append(_node(loader, depth + 1))
+        loader.get_event()
+        return yaml.SequenceNode("tag:yaml.org,2002:seq", items, start, end)
+    while not loader.check_event(yaml.MappingEndEvent):
+        key = _node(loader, depth + 1)
+        items.append((key, _node(loader, depth + 1)))
+    loader.get_event()
+    return yaml.MappingNode("tag:yaml.org,2002:map", items, start, end)
+
+
+def _check_event(event: Any) -> None:
+    # What follows the sign may be a secret that was not quoted.
+    if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+        sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
+        raise problem_at(
+            event.start_mark,
+            f"anchors and aliases are not allowed, write the value out, or quote text that begins with '{sign}'",
+        )
+    if getattr(event, "tag", None):
+        raise problem_at(
+            event.start_mark, "tags are not allowed, write a plain value, or quote text that begins with '!'"
+        )
+
+
+def with_used(node: yaml.Node, folder: Path, allowed: Collection[str]) -> tuple[yaml.Node, Path | None]:
+    """The document with what the file under its key `use` adds, and that file.
+
+    Keys of both are refused later, as keys that stand twice; mappings of names are put together before.
+    """
+    use = _value(node, "use")
+    if not isinstance(use, yaml.ScalarNode) or use.tag != _STR:
+        return node, None  # absent, or refused later as no text
+    path = folder / use.value
+    if not path.is_file():
+        raise problem_at(use.start_mark, f"{path} is no file, allowed: one relative to the scenario's folder")
+    used = compose(path, f"a mapping of {', '.join(allowed)}")
+    if not isinstance(used, yaml.MappingNode):
+        raise problem_at(used.start_mark, f"expected a mapping of {', '.join(allowed)}")
+    for key, _ in used.value:
+        if not isinstance(key, yaml.ScalarNode) or key.value not in allowed:
+            shown = key.value if isinstance(key, yaml.ScalarNode) else "…"
+            raise problem_at(key.start_mark, unknown("key", shown, allowed))
+    pairs = list(node.value)
+    for key, value in used.value:
+        own = _value(node, key.value)
+        if key.value == "webhooks" and isinstance(own, yaml.MappingNode) and isinstance(value, yaml.MappingNode):
+            both = yaml.MappingNode(own.tag, [*value.value, *own.value], own.start_mark, own.end_mark)
+            pairs = [(name, both if held is own else held) for name, held in pairs]
+        else:
+            pairs.insert(0, (key, value))
+    return yaml.MappingNode(node.tag, pairs, node.start_mark, node.end_mark), path
+
+
+def variants(node: yaml.Node) -> Iterator[Variant]:
+    """The document once for each combination of its matrix, or as it is where it has none."""
+    matrix = _value(node, "matrix")
+    if matrix is None:
+        _refuse_references(node)
+        yield Variant(node=node, given={})
+        return
+    values = _matrix_values(matrix)
+    _refuse_secrets(node)
+    rest = yaml.MappingNode(
+        node.tag, [pair for pair in node.value if pair[1] is not matrix], node.start_mark, node.end_mark
+    )
+    used: set[str] = set()
+    for combination in itertools.product(*values.values()):
+        given = dict(zip(values, combination, strict=True))
+        chosen = _substituted(rest, given, used)
+        for key in _pairs(matrix):
+            if key.value not in used:
+                raise problem_at(
+                    key.start_mark, f"matrix value {key.value!r} is used nowhere, allowed: ${{matrix.{key.value}}}"
+                )
+        yield Variant(node=chosen, given={name: value.value for name, value in given.items()})
+
+
+def _matrix_values(matrix: yaml.Node) -> dict[str, Sequence[yaml.ScalarNode]]:
+    values: dict[str, Sequence[yaml.ScalarNode]] = {}
+    runs = 1
+    for key, node in _pairs(matrix).items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key.value):
+            raise problem_at(key.start_mark, f"{key.value!r} is no name, allowed: letters, digits and _")
+        if key.value in values:
+            raise problem_at(key.start_mark, f"key {key.value!r} stands twice")
+        if not isinstance(node, yaml.SequenceNode) or not node.value:
+            raise problem_at(node.start_mark, "expected a list of at least one value")
+        for value in node.value:
+            if not isinstance(value, yaml.ScalarNode) or value.tag.endswith(":null"):
+                raise problem_at(value.start_mark, "expected a plain value, allowed: text, a number, true or false")
+        values[key.value] = node.value
+        runs *= len(node.value)
+        if runs > VARIANTS_MAX:
+            raise problem_at(key.start_mark, f"{runs} runs, allowed: up to {VARIANTS_MAX}")
+    if not values:
+        raise problem_at(matrix.start_mark, "the matrix is empty, allowed: names with a list of values each")
+    return values
+
+
+def _pairs(matrix: yaml.Node) -> dict[yaml.ScalarNode, yaml.Node]:
+    if not isinstance(matrix, yaml.MappingNode):
+        raise problem_at(matrix.start_mark, "expected a mapping of names with a list of values each")
+    for key, _ in matrix.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise problem_at(key.start_mark, "expected a plain key")
+    return dict(matrix.value)
+
+
+def _refuse_references(node: yaml.Node) -> None:
+    for scalar in _scalars(node):
+        found = _MATRIX_VALUE.search(scalar.value)
+        if found is not None:
+            raise problem_at(scalar.start_mark, f"{found[0]}, but there is no `matrix`, allowed: one that has it")
+
+
+def _refuse_secrets(node: yaml.Node) -> None:
+    """The values of the matrix stand in names, messages and reports, where no secret may be."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_secrets(item)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value != "auth":
+                _refuse_secrets(value)
+                continue
+            for scalar in _scalars(value):
+                if _MATRIX in scalar.value:
+                    raise problem_at(
+                        scalar.start_mark, "credentials from the matrix would be shown, allowed: ${NAME}, or plain text"
+                    )
+
+
+def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, yaml.ScalarNode):
+            yield one
+        elif isinstance(one, yaml.SequenceNode):
+            waiting += reversed(one.value)
+        else:
+            for key, value in reversed(one.value):
+                waiting += (value, key)
+
+
+def _substituted(node: yaml.Node, given: Mapping[str, yaml.ScalarNode], used: set[str]) -> yaml.Node:
+    match node:
+        case yaml.SequenceNode():
+            items = [_substituted(item, given, used) for item in node.value]
+            return yaml.SequenceNode(node.tag, items, node.start_mark, node.end_mark)
+        case yaml.MappingNode():
+            pairs = [(key, _substituted(value, given, used)) for key, value in node.value]
+            return yaml.MappingNode(node.tag, pairs, node.start_mark, node.end_mark)
+    if _MATRIX not in node.value:
+        return node
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in given:
+            raise problem_at(node.start_mark, unknown("matrix value", match[1], given))
+        used.add(match[1])
+        text: str = given[match[1]].value
+        return text
+
+    whole = _MATRIX_VALUE.fullmatch(node.value)
+    text = _MATRIX_VALUE.sub(value, node.value)
+    # Alone it is the value itself, a number where that is one; within text it is text.
+    tag = _STR if whole is None else given[whole[1]].tag
+    return yaml.ScalarNode(tag, text, node.start_mark, node.end_mark)
+
+
+def _value(node: yaml.Node, name: str) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value == name:
+                found: yaml.Node = value
+                return found
+    return None

@@ -1,0 +1,195 @@
+"""The JSON Schema of scenario files, made from the definitions that load them.
+
+It is of draft 7, which all YAML language servers know. What no schema can say, such as whether a webhook exists, is
+said when a file is loaded.
+"""
+
+from __future__ import annotations
+
+import types
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from mockcampaign.durations import format_duration, format_moment, parse_moment
+from mockcampaign.scenario.language.annotations import Bounded, Decoded, Keyed, OneOf, Shared, Text
+from mockcampaign.scenario.language.documented import field_docs, summary
+from mockcampaign.scenario.language.fault_schema import fault_kinds, fault_limits
+from mockcampaign.scenario.language.steps import Scenario
+from mockcampaign.scenario.language.values import DURATION_PATTERN
+
+MATRIX_VALUE = {"$ref": "#/definitions/matrix-value"}
+
+Schema = dict[str, Any]
+
+
+def json_schema() -> bytes:
+    """The schema, as it is shipped."""
+    definitions: dict[str, Schema] = {
+        "matrix-value": {
+            "type": "string",
+            "pattern": r"^\$\{matrix\.[A-Za-z_][A-Za-z0-9_]*\}$",
+            "description": "A value of the matrix.",
+        }
+    }
+    root = _struct(Scenario, definitions)
+    document = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "mockcampaign scenario",
+        **root,
+        "definitions": definitions,
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def _schema(hint: Any, definitions: dict[str, Schema]) -> Schema:
+    origin = get_origin(hint)
+    if origin is Annotated:
+        base, *marks = get_args(hint)
+        for mark in marks:
+            match mark:
+                case Text(schema=schema, what=what):
+                    # Editors show this (a word of theirs, not of JSON Schema) instead of the pattern.
+                    message = {"patternErrorMessage": f"expected {what}"} if "pattern" in schema else {}
+                    return _or_variable({**schema, **message})
+                case Bounded(low=low, high=high):
+                    return _or_variable({"type": "integer", "minimum": low, "maximum": high})
+                case OneOf():
+                    return _one_of(mark, definitions)
+                case Keyed(default=default, types=special):
+                    return {
+                        "type": "object",
+                        "properties": {name: _schema(hint, definitions) for name, hint in special.items()},
+                        "additionalProperties": _schema(default, definitions),
+                        "minProperties": 1,
+                    }
+                case Decoded():
+                    return _fault(definitions)
+        return _schema(base, definitions)
+    if origin in (Union, types.UnionType):
+        return _any_of([_schema(one, definitions) for one in get_args(hint) if one is not type(None)])
+    if origin is Literal:
+        return _or_variable({"enum": list(get_args(hint))})
+    if origin is dict:
+        return {"type": "object", "additionalProperties": _schema(get_args(hint)[1], definitions)}
+    if origin is tuple:
+        return {"type": "array", "items": _schema(get_args(hint)[0], definitions)}
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return _or_variable({"enum": [member.value for member in hint]})
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        if hint.__name__ not in definitions:
+            definitions[hint.__name__] = {}  # its place, before those that it leads to
+            definitions[hint.__name__] = _struct(hint, definitions)
+        return {"$ref": f"#/definitions/{hint.__name__}"}
+    if hint is str:
+        return {"type": "string"}
+    return _or_variable({int: {"type": "integer"}, float: {"type": "number"}, bool: {"type": "boolean"}}[hint])
+
+
+def _struct(hint: type[msgspec.Struct], definitions: dict[str, Schema]) -> Schema:
+    hints, docs = get_type_hints(hint, include_extras=True), field_docs(hint)
+    properties: dict[str, Schema] = {}
+    required: list[str] = []
+    shared: list[str] = []
+    for field in msgspec.structs.fields(hint):
+        properties[field.encode_name] = _described(_schema(hints[field.name], definitions), docs.get(field.name))
+        default = written_default(field.default, hints[field.name])
+        if default is not None:
+            properties[field.encode_name]["default"] = default
+        if field.required:
+            marks = getattr(hints[field.name], "__metadata__", ())
+            (shared if any(isinstance(mark, Shared) for mark in marks) else required).append(field.encode_name)
+    schema: Schema = {
+        "type": "object",
+        "description": summary(hint),
+        "properties": properties,
+        "additionalProperties": False,
+    }
+    if required:
+        schema["required"] = required
+    if shared:
+        schema["anyOf"] = [{"required": shared}, {"required": ["use"]}]
+    return schema
+
+
+def _one_of(mark: OneOf, definitions: dict[str, Schema]) -> Schema:
+    return {
+        "type": "object",
+        "properties": {
+            key: _described(_schema(hint, definitions), mark.docs.get(key) or _doc_of(hint))
+            for key, hint in mark.types.items()
+        },
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+
+
+def _doc_of(hint: Any) -> str | None:
+    return summary(hint) if isinstance(hint, type) and issubclass(hint, msgspec.Struct) else None
+
+
+def _described(schema: Schema, text: str | None) -> Schema:
+    if text is None:
+        return schema
+    # Draft 7 passes over everything beside a reference.
+    return {"description": text, "allOf": [schema]} if "$ref" in schema else {"description": text, **schema}
+
+
+def written_default(default: Any, hint: Any) -> str | int | float | bool | None:
+    """A default as it would be written in a file; None where there is none to show."""
+    if isinstance(default, StrEnum) or not isinstance(default, str | int | float):
+        return None
+    for mark in getattr(hint, "__metadata__", ()):
+        if isinstance(mark, Text) and mark.schema.get("pattern") == DURATION_PATTERN:
+            return format_duration(int(default))
+        if isinstance(mark, Text) and mark.parse is parse_moment:
+            return format_moment(int(default))
+    return default
+
+
+def _fault(definitions: dict[str, Schema]) -> Schema:
+    """One alternative for each kind; the keys that all have in common stand only once."""
+    definitions["FaultLimits"] = {"type": "object", "properties": _with_variables(fault_limits())}
+    common = {name: {"$ref": f"#/definitions/FaultLimits/properties/{name}"} for name in fault_limits()}
+    kinds: list[Schema] = [
+        {
+            "type": "object",
+            "description": meaning,
+            "properties": {"kind": {"const": kind, "description": meaning}, **_with_variables(own), **common},
+            "required": ["kind"],
+            "additionalProperties": False,
+        }
+        for kind, (meaning, own) in fault_kinds().items()
+    ]
+    kinds.append({"type": "object", "properties": {"kind": MATRIX_VALUE}, "required": ["kind"]})
+    definitions["Fault"] = {"anyOf": kinds}
+    return {"$ref": "#/definitions/Fault"}
+
+
+def _with_variables(properties: dict[str, Schema]) -> dict[str, Schema]:
+    return {
+        name: _described(
+            _or_variable({key: value for key, value in schema.items() if key != "description"}),
+            schema.get("description"),
+        )
+        for name, schema in properties.items()
+    }
+
+
+def _or_variable(schema: Schema) -> Schema:
+    """Every value may come from the matrix; where it is text anyway, within the text."""
+    pattern = schema.get("pattern")
+    if pattern is not None:
+        return {**schema, "pattern": rf"{pattern}|\$\{{"}
+    return _any_of([schema, MATRIX_VALUE]) if schema != {"type": "string"} else schema
+
+
+def _any_of(schemas: list[Schema]) -> Schema:
+    alternatives: list[Schema] = []
+    for schema in schemas:
+        for one in schema["anyOf"] if set(schema) == {"anyOf"} else [schema]:
+            if one not in alternatives:
+                alternatives.append(one)
+    return alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}

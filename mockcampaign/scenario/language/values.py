@@ -1,0 +1,145 @@
+"""Plain values of the scenario language: how each is written, and what JSON Schema can say of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from mockcampaign.durations import format_duration, parse_duration, parse_moment
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.faults import OUTAGES
+from mockcampaign.judging.consumer_store import check_jmespath
+from mockcampaign.scenario.language.annotations import Bounded, Text
+from mockcampaign.text import unknown
+from mockcampaign.transport.address import parse_address
+
+COUNT_MAX = 1_000_000
+EVENTS_MAX = 10_000
+INT64_MAX = 2**63 - 1
+
+DURATION_PATTERN = r"^(?=.)(\d{1,9}d)?(\d{1,9}h)?(\d{1,9}m)?(\d{1,9}s)?(\d{1,9}ms)?$"
+
+OUTCOMES = {
+    "not-connected": "no connection was made: refused, unreachable, no address, no TLS",
+    "no-answer": "connected, but no complete HTTP answer came",
+    "timed-out": "connected, but no complete answer came within the time-out",
+}
+"""What an attempt can come to besides an answer's status."""
+
+
+def _parse_events(text: str) -> tuple[dict[str, Any], ...]:
+    try:
+        events = msgspec.json.decode(text, type=tuple[dict[str, Any], ...])
+    except msgspec.MsgspecError:
+        events = ()
+    if not 0 < len(events) <= EVENTS_MAX:
+        raise InvalidInputError(f"no list of events, allowed: a JSON list of 1 to {EVENTS_MAX:,} objects, as text")
+    return events
+
+
+def _parse_url(text: str) -> str:
+    parse_address(text)
+    return text
+
+
+def _parse_span(text: str) -> int:
+    duration = parse_duration(text)
+    if not duration:
+        raise InvalidInputError(f"{text!r} is no time at all, allowed: 1ms or more")
+    return duration
+
+
+def _parse_outage_kind(text: str) -> str:
+    if text not in OUTAGES:
+        raise InvalidInputError(unknown("kind of outage", text, OUTAGES))
+    return text
+
+
+def _parse_outcome(text: str) -> int | str:
+    if text in OUTCOMES:
+        return text
+    if re.fullmatch(r"[1-5][0-9][0-9]", text):
+        return int(text)
+    raise InvalidInputError(unknown("outcome", text, ["a status from 100 to 599", *OUTCOMES]))
+
+
+def _parse_tag(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", text):
+        raise InvalidInputError(f"{text!r} is no tag, allowed: letters, digits, - and _")
+    return text
+
+
+_DURATION = {"type": "string", "pattern": DURATION_PATTERN}
+_WHAT_DURATION = "a duration such as 90s, 10m, 2h, 3d or 1d12h"
+
+Duration = Annotated[int, Text(parse_duration, _WHAT_DURATION, _DURATION)]
+Span = Annotated[int, Text(_parse_span, _WHAT_DURATION, _DURATION)]
+"""A duration that is not zero."""
+Moment = Annotated[
+    int,
+    Text(
+        parse_moment,
+        "a moment such as 2025-01-01T00:00:00Z",
+        {"type": "string", "pattern": r"^[12]\d{3}-\d\d-\d\d[T ]\d\d.*(Z|[+-]\d\d:?\d\d)$"},
+    ),
+]
+ExactEvents = Annotated[
+    tuple[dict[str, Any], ...], Text(_parse_events, "a JSON list of events, as text", {"type": "string"})
+]
+Url = Annotated[str, Text(_parse_url, "a URL", {"type": "string", "pattern": r"^(https?://\S+|.*\$\{.*)$"})]
+JmesPath = Annotated[str, Text(check_jmespath, "a JMESPath", {"type": "string"})]
+Tag = Annotated[str, Text(_parse_tag, "a tag", {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"})]
+OutageKind = Annotated[str, Text(_parse_outage_kind, "a kind of outage", {"enum": list(OUTAGES)})]
+OutcomeWord = Annotated[
+    Any,
+    Text(
+        _parse_outcome,
+        f"a status or {', '.join(OUTCOMES)}",
+        {"anyOf": [{"type": "integer", "minimum": 100, "maximum": 599}, {"enum": list(OUTCOMES)}]},
+    ),
+]
+Count = Annotated[int, Bounded(1, COUNT_MAX)]
+Number = Annotated[int, Bounded(0, INT64_MAX)]
+ClientId = Annotated[int, Bounded(1, INT64_MAX)]
+Processed = Literal["exactly-once", "at-least-once"]
+
+
+def _check_bounds(low: int | None, high: int | None, show: Callable[[int], str]) -> None:
+    if low is None and high is None:
+        raise InvalidInputError("expected at least one of the keys 'at_least' and 'at_most'")
+    if low is not None and high is not None and low > high:
+        raise InvalidInputError(f"at_least {show(low)} is above at_most {show(high)}")
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """A number within bounds, which are included."""
+
+    at_least: Number | None = None
+    """No number below this."""
+    at_most: Number | None = None
+    """No number above this."""
+
+    def __post_init__(self) -> None:
+        _check_bounds(self.at_least, self.at_most, str)
+
+
+class DurationBounds(msgspec.Struct, frozen=True, kw_only=True):
+    """A duration within bounds, which are included."""
+
+    at_least: Duration | None = None
+    """Nothing shorter."""
+    at_most: Duration | None = None
+    """Nothing longer."""
+
+    def __post_init__(self) -> None:
+        _check_bounds(self.at_least, self.at_most, format_duration)
+
+
+def fits(value: int, wanted: int | Bounds | DurationBounds) -> bool:
+    """Whether the value is the wanted one, or within the wanted bounds."""
+    if isinstance(wanted, int):
+        return value == wanted
+    return (wanted.at_least is None or value >= wanted.at_least) and (wanted.at_most is None or value <= wanted.at_most)

@@ -1,0 +1,1 @@
+"""HTTP as both APIs speak it: operations, typed fields, the OpenAPI document and who may call."""

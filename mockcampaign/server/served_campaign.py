@@ -1,0 +1,172 @@
+"""One campaign as a server holds it: bounded, paced by the wall's clock, watched by its users."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+
+from mockcampaign.campaign import Campaign
+from mockcampaign.engine.journal import Journal
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.model import Webhook
+from mockcampaign.policy import DEFAULT_START, SECOND, Policy
+from mockcampaign.server.control_api.hub import Hub
+from mockcampaign.server.pacer import Pacer
+from mockcampaign.server.vendor_api.smartcampaigns import SmartCampaigns
+from mockcampaign.server.vendor_api.users import Accounts
+from mockcampaign.transport.targets import AllowedTargets
+from mockcampaign.transport.wire import WireTransport
+
+JOURNAL_ENTRIES_MAX = 20_000
+JOURNAL_EVENTS_MAX = 200_000
+"""Most journal entries that a server holds, and most payloads in them. Older ones are dropped and counted."""
+
+
+Made = TypeVar("Made")
+Prologue = Callable[[Campaign], Coroutine[Any, Any, None]]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server is started with."""
+
+    speed: float = 1.0
+    """Virtual seconds in each second; 0: time moves only through the control API."""
+    seed: int = 0
+    start: int | None = None
+    """Virtual milliseconds since 1970; None: now, or `DEFAULT_START` where the clock will run ahead of the wall's."""
+    policy: Policy = Policy()
+
+
+class PacedCampaign(Campaign):
+    """A campaign whose time others move: here, `advance` and `run` only wait."""
+
+    pacer: Pacer
+    targets: AllowedTargets | None
+
+    def check_target(self, target_url: str) -> None:
+        if self.targets is not None:
+            try:
+                self.targets.check(target_url)
+            except InvalidInputError as error:
+                raise InvalidInputError(f"targetUrl: {error}") from None
+
+    async def advance(self, duration: int) -> None:
+        await self.pacer.reached(self.now + duration)
+
+    async def run(self) -> None:
+        await self.pacer.idle()
+
+    async def wait(self, duration: int, condition: Callable[[], bool]) -> None:
+        end = self.now + duration
+        while not condition() and self.now < end:
+            await self.pacer.reached(min(self.now + SECOND, end))
+
+
+class ServedCampaign:
+    """What all requests to the server act on."""
+
+    def __init__(
+        self, transport: WireTransport, accounts: Accounts, settings: Settings, prologue: Prologue | None = None
+    ) -> None:
+        """`prologue` plays what a scenario file says, once, from the start on."""
+        self._prologue = prologue
+        self.accounts = accounts
+        self.settings = settings
+        self._transport = transport
+        self._task: asyncio.Task[None] | None = None
+        self.generation = 0
+        """Counts resets."""
+        self.watchers = 0
+        """How many follow the live stream."""
+        self._making = asyncio.Lock()
+        self.closing = asyncio.Event()
+        """Set by whoever serves this when it ends, so that streams end by themselves."""
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.run = secrets.token_hex(8)
+        """Names this life of the server, from its start or its last reset on."""
+        settings = self.settings
+        start = settings.start
+        if start is None:
+            start = int(time.time() * 1_000) if settings.speed == 1 else DEFAULT_START
+        journal = Journal(entries_max=JOURNAL_ENTRIES_MAX, events_max=JOURNAL_EVENTS_MAX)
+        self.campaign = PacedCampaign(
+            self._transport, seed=settings.seed, policy=settings.policy, start=start, journal=journal
+        )
+        self.campaign.targets = self._transport.targets
+        self.exporter = self.campaign.exporter
+        self.hub = Hub(journal)
+        self.pacer = self.campaign.pacer = Pacer(self.exporter, self._transport.send, speed=settings.speed)
+        self.started = start
+        self.smart_campaigns = SmartCampaigns()
+
+    def catch_up(self) -> None:
+        """Let the clock show the present, before anything is asked or changed."""
+        self.pacer.catch_up()
+
+    def wake(self) -> None:
+        """Something changed that may be due at once, and that watchers want to see."""
+        self.pacer.wake()
+        self.hub.changed()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Time passes, and the prologue is played, while this is open."""
+        self._start()
+        playing = None if self._prologue is None else asyncio.ensure_future(self._prologue(self.campaign))
+        try:
+            yield
+        finally:
+            if playing is not None:
+                playing.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await playing
+            await self._stop()
+            await self._transport.aclose()
+
+    async def reset(self) -> None:
+        """Forget all webhooks, events and happenings, and set the clock to its start."""
+        old = self.hub
+        await self._stop()
+        self._begin_anew()
+        self.generation += 1
+        self._start()
+        old.changed()  # whoever watches the old one learns of the new one
+
+    async def in_thread(self, make: Callable[[], Made]) -> Made:
+        """Make events in a thread, so that requests are answered meanwhile; one at a time, as generators need it."""
+        async with self._making:
+            return await asyncio.to_thread(make)
+
+    def webhook(self, webhook_id: int) -> Webhook:
+        """A webhook of whichever client. Raises `WebhookNotFoundError` where it does not exist, or no more."""
+        return self.exporter.registry.get(self.exporter.webhook(webhook_id).client_id, webhook_id)
+
+    @property
+    def pending(self) -> int:
+        """Events that are neither delivered nor discarded."""
+        return sum(self.exporter.pending_count(webhook.id) for webhook in self.exporter.registry.all())
+
+    def _start(self) -> None:
+        self._task = asyncio.create_task(self.pacer.run())
+        self._task.add_done_callback(_tell)
+
+    async def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """Nobody waits for the task that moves time: if it fails, which is a fault of ours, that must not go unseen."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        task.get_loop().call_exception_handler({"message": "time stands still", "exception": error, "task": task})

@@ -1,0 +1,71 @@
+"""The file of `serve --clients`: more clients than one, each with users of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from mockcampaign.scenario.language.annotations import Bounded, Interpolated, Secret
+from mockcampaign.scenario.language.document import Document
+from mockcampaign.server.http.fields import INT64_MAX
+from mockcampaign.server.vendor_api.users import User
+
+
+class FileUser(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who may use a client's API."""
+
+    username: str
+    password: Annotated[str, Secret()]
+
+
+class FileClient(msgspec.Struct, frozen=True, kw_only=True):
+    """A client and its users."""
+
+    id: Annotated[int, Bounded(1, INT64_MAX)]
+    users: tuple[FileUser, ...]
+
+
+class ClientsFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole file. Its texts take `${NAME}` and `${NAME:-default}` from the environment."""
+
+    clients: Annotated[tuple[FileClient, ...], Interpolated()]
+
+
+def load_clients(path: Path) -> dict[int, tuple[User, ...]]:
+    """Users of each client. Raises `InvalidInputError` with file:line:column."""
+    document = Document(path)
+    found: ClientsFile = document.read(ClientsFile)
+    if not found.clients:
+        raise document.problem(("clients",), "no clients, allowed: at least one")
+    users_of_client: dict[int, tuple[User, ...]] = {}
+    for index, client in enumerate(found.clients):
+        if client.id in users_of_client:
+            raise document.problem(("clients", index, "id"), f"client {client.id} stands here twice, allowed: once")
+        if not client.users:
+            raise document.problem(("clients", index, "users"), "no users, allowed: at least one")
+        names = [user.username for user in client.users]
+        for place, name in enumerate(names):
+            wrong = user_name_problem(name)
+            if wrong is None and name in names[:place]:
+                wrong = f"user {name!r} stands here twice, allowed: once"
+            if wrong is not None:
+                raise document.problem(("clients", index, "users", place, "username"), wrong)
+        users_of_client[client.id] = users_of(client.id, [(user.username, user.password) for user in client.users])
+    return users_of_client
+
+
+def users_of(client_id: int, credentials: list[tuple[str, str]]) -> tuple[User, ...]:
+    """Users with ids of their own (assumed: the vendor's ids tell nothing)."""
+    return tuple(
+        User(id=client_id * 100 % INT64_MAX + number, username=name, password=password)
+        for number, (name, password) in enumerate(credentials, 1)
+    )
+
+
+def user_name_problem(name: str) -> str | None:
+    """What is wrong with a user name; None where nothing is."""
+    if not name or ":" in name:
+        return f"{name!r} is no user name, allowed: text that is not empty and holds no colon"
+    return None

@@ -1,0 +1,76 @@
+"""Clients and their users, and who a request comes from."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+
+import msgspec
+
+from mockcampaign.server.http.call import RequestRefusedError
+
+REALM = "mockcampaign"
+KNOWN_MAX = 1_000
+"""Right headers that are remembered. One user has many: base64 can be padded and spaced in many ways."""
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who may use one client's API."""
+
+    id: int
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"User(username={self.username!r}, password=…)"
+
+
+class Accounts:
+    """Who may use which client."""
+
+    def __init__(self, users_of_client: dict[int, tuple[User, ...]]) -> None:
+        self._users_of_client = users_of_client
+        self._known: dict[tuple[int, str], User] = {}
+        """Users by what they were authenticated with: the same client sends the same header again and again."""
+
+    @property
+    def client_ids(self) -> list[int]:
+        """All clients."""
+        return list(self._users_of_client)
+
+    def secrets(self) -> list[str]:
+        """All passwords, for whoever has to keep them out of an output."""
+        return [user.password for users in self._users_of_client.values() for user in users]
+
+    def authenticated(self, client_id: int, authorization: str) -> User:
+        """Raises `RequestRefusedError` with 401 unless the header names a user of the client with the right password.
+
+        A client that does not exist is answered alike: who cannot log in learns nothing.
+        """
+        known = self._known.get((client_id, authorization))
+        if known is not None:
+            return known
+        name, password = _credentials(authorization)
+        for user in self._users_of_client.get(client_id, ()):
+            same = hmac.compare_digest(user.username.encode(), name)
+            if hmac.compare_digest(user.password.encode(), password) and same:
+                if len(self._known) < KNOWN_MAX:
+                    self._known[client_id, authorization] = user
+                return user
+        raise RequestRefusedError(
+            401,
+            "no valid credentials for this client, allowed: Authorization: Basic base64(username:password)",
+            headers={"WWW-Authenticate": f'Basic realm="{REALM}", charset="UTF-8"'},
+        )
+
+
+def _credentials(authorization: str) -> tuple[bytes, bytes]:
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return b"", b""
+    try:
+        name, _, password = base64.b64decode(token.strip(), validate=True).partition(b":")
+    except (binascii.Error, ValueError):
+        return b"", b""
+    return name, password
