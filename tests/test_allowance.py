@@ -85,7 +85,7 @@ def test_what_is_taken_is_counted_until_there_is_no_more() -> None:
     assert (exact.made, exact.reached) == (5, None)
 
 
-RULES = ("answers-200", "takes-every-size", "refuses-unreadable")
+RULES = ("responds-200", "accepts-every-batch-size", "rejects-unreadable-body")
 
 
 def test_one_event_too_few_leaves_a_rule_unexercised() -> None:
@@ -103,7 +103,7 @@ def test_one_event_too_few_leaves_a_rule_unexercised() -> None:
 @pytest.mark.parametrize("bug", [None, "takes-columns-from-first-event", "forgets-what-came-back"])
 @pytest.mark.parametrize("bound", [1, 10, 99, 640, 2_000])
 def test_never_more_than_that(bug: str | None, bound: int) -> None:
-    result, sent, allowance = examined(bug, events=bound, skip=("drains-backlog", "keeps-answering"))
+    result, sent, allowance = examined(bug, events=bound, skip=("drains-backlog", "survives-many-requests"))
     assert len(sent.events) <= allowance.made <= bound
     assert allowance.reached is not None
     last = result.rules[-3:]
@@ -117,7 +117,7 @@ def test_never_more_than_that(bug: str | None, bound: int) -> None:
 
 @pytest.mark.parametrize(
     ("rule", "bug"),
-    [("takes-generated-lists", "takes-columns-from-first-event"), ("survives-histories", "forgets-what-came-back")],
+    [("accepts-generated-batches", "takes-columns-from-first-event"), ("survives-random-histories", "forgets-what-came-back")],
 )
 def test_what_was_found_before_the_bound_is_told_though_it_is_not_the_smallest(rule: str, bug: str) -> None:
     """Where the events end while a failure is reduced, it is a failure all the same."""
@@ -153,7 +153,7 @@ def test_more_examples_have_more_events_and_a_sweep_twice_as_many() -> None:
 
 def test_the_bound_is_said_before_anything_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
     with served(consumer_app()) as url:
-        arguments = ["check", f"{url}/hook", "--rules", "answers-200,takes-every-size", "--events", "50"]
+        arguments = ["check", f"{url}/hook", "--rules", "responds-200,accepts-every-batch-size", "--events", "50"]
         status: int = cli.main(arguments, standalone_mode=False)
     printed = capsys.readouterr().out
     assert status == 0
@@ -162,7 +162,7 @@ def test_the_bound_is_said_before_anything_is_sent(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    "rules", [("takes-generated-lists",), ("batch", "identity", "redelivery", "order", "poison", "status price")]
+    "rules", [("accepts-generated-batches",), ("batch", "identity", "redelivery", "order", "poison", "status price")]
 )
 def test_events_can_be_told_from_real_ones(rules: tuple[str, ...]) -> None:
     """By their client or their mailing, whatever else is odd about them."""
@@ -179,7 +179,7 @@ def test_histories_are_in_the_totals(monkeypatch: pytest.MonkeyPatch) -> None:
     # No outages, in which attempts reach nobody.
     steps = st.sampled_from([random_histories.Happen(1), random_histories.Happen(3), lost])
     monkeypatch.setattr(random_histories, "_HISTORIES", st.lists(steps, min_size=1, max_size=6))
-    result, sent, _ = examined(None, rules=("survives-histories",), examples=5)
+    result, sent, _ = examined(None, rules=("survives-random-histories",), examples=5)
     [scenario] = result.scenarios
     assert result.rules[0].outcome == "pass"
     assert sent.posts == result.deliveries.attempts > scenario.deliveries.attempts + 20

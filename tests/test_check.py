@@ -19,6 +19,7 @@ import pytest
 from consumers.started import PASSWORD, USER
 from judged import CREDENTIALS, checked_by_url, restartable
 
+from mockcampaign.check.rules import random_histories
 from mockcampaign.check.baseline import Known, essence
 from mockcampaign.check.result import check
 from mockcampaign.check.rules import CATALOGUE, FAMILIES
@@ -102,13 +103,13 @@ def test_a_number_as_account_will_do_for_all_rules_but_those_that_look_at_events
     needy = {rule.id for rule in CATALOGUE if "probe events" in rule.needs}
     reasons = {finding.id for finding in result.rules if "tells the events" in (finding.reason or "")}
     assert reasons == needy
-    assert "once-after-lost-answer" not in needy
+    assert "once-after-lost-response" not in needy
 
 
 @pytest.mark.parametrize("probe", [EVENTS, COUNT])
 def test_a_bug_is_found_with_either_kind_of_account(probe: Probe) -> None:
-    rules = ("answers-200", "keeps-second-act")
-    assert outcomes(checked(consumer_app("keys-on-mail-id"), probe=probe, rules=rules))["keeps-second-act"] == "fail"
+    rules = ("responds-200", "stores-repeat-engagement")
+    assert outcomes(checked(consumer_app("keys-on-mail-id"), probe=probe, rules=rules))["stores-repeat-engagement"] == "fail"
 
 
 def test_without_a_probe_no_rule_that_needs_one_counts_as_passed() -> None:
@@ -135,16 +136,16 @@ def test_strict_leaves_the_verdict_open_where_a_must_rule_was_not_exercised() ->
 
 
 def test_nothing_exercised_is_no_success() -> None:
-    result = checked(consumer_app(), probe=None, rules=("once-after-lost-answer",))
+    result = checked(consumer_app(), probe=None, rules=("once-after-lost-response",))
     assert exit_status(result) == 3
     assert result.trouble == "no rule was exercised"
 
 
 def test_where_the_basics_fail_nothing_else_is_reached() -> None:
     result = checked(consumer_app("never-answers-200"))
-    assert outcomes(result).pop("answers-200") == "fail"
-    assert {outcome for rule, outcome in outcomes(result).items() if rule != "answers-200"} == {"not-exercised"}
-    assert any("not reached: answers-200 is violated" in (finding.reason or "") for finding in result.rules)
+    assert outcomes(result).pop("responds-200") == "fail"
+    assert {outcome for rule, outcome in outcomes(result).items() if rule != "responds-200"} == {"not-exercised"}
+    assert any("not reached: responds-200 is violated" in (finding.reason or "") for finding in result.rules)
     assert exit_status(result) == 1
     # One line stands for all that were not reached, unless somebody wants to know of each.
     for verbosity, lines in (
@@ -153,8 +154,8 @@ def test_where_the_basics_fail_nothing_else_is_reached() -> None:
         (1, sum((one.reason or "").startswith("not reached") for one in result.rules)),
     ):
         printed = ["".join(text for text, _ in line) for line in check_lines(result, verbosity=verbosity)]
-        assert sum("not reached: answers-200" in line for line in printed) == lines
-        assert any("FAIL answers-200" in line for line in printed)
+        assert sum("not reached: responds-200" in line for line in printed) == lines
+        assert any("FAIL responds-200" in line for line in printed)
 
 
 def refusing(status: int) -> Any:
@@ -170,7 +171,7 @@ def refusing(status: int) -> Any:
 def test_credentials_that_are_not_given_are_no_violation_and_asked_for(status: int) -> None:
     result = checked(refusing(status))
     basics = result.rules[0]
-    assert (basics.id, basics.outcome) == ("answers-200", "could-not-tell")
+    assert (basics.id, basics.outcome) == ("responds-200", "could-not-tell")
     assert (basics.reason or "").startswith(f"{status} to a list of one event without credentials: if the consumer")
     assert "give them by --basic-auth or --key-auth" in (basics.reason or "")
     assert {finding.outcome for finding in result.rules[1:]} == {"not-exercised"}
@@ -178,7 +179,7 @@ def test_credentials_that_are_not_given_are_no_violation_and_asked_for(status: i
 
 
 def test_wrong_credentials_are_a_violation_whose_fix_names_them() -> None:
-    result = checked(refusing(401), authentication=BasicAuthentication("acme", "wrong"), rules=("answers-200",))
+    result = checked(refusing(401), authentication=BasicAuthentication("acme", "wrong"), rules=("responds-200",))
     [basics] = result.rules
     assert (basics.outcome, exit_status(result)) == ("fail", 1)
     assert basics.actual == "401 to a list of one event: the consumer refuses the credentials of this check"
@@ -186,7 +187,7 @@ def test_wrong_credentials_are_a_violation_whose_fix_names_them() -> None:
 
 
 def test_any_other_status_says_nothing_of_credentials() -> None:
-    [basics] = checked(refusing(404), rules=("answers-200",)).rules
+    [basics] = checked(refusing(404), rules=("responds-200",)).rules
     assert basics.outcome == "fail"
     assert "credentials" not in f"{basics.actual} {basics.fix}"
 
@@ -212,13 +213,13 @@ def test_results_are_told_one_by_one() -> None:
 
 
 def test_rules_and_families_can_be_chosen_and_left_out() -> None:
-    chosen = checked(consumer_app(), rules=("batch", "answers-200"), skip=("takes-every-size",))
-    ids = {rule.id for rule in CATALOGUE if rule.family == "batch"} | {"answers-200"}
-    assert set(outcomes(chosen)) == ids - {"takes-every-size"}
+    chosen = checked(consumer_app(), rules=("batch", "responds-200"), skip=("accepts-every-batch-size",))
+    ids = {rule.id for rule in CATALOGUE if rule.family == "batch"} | {"responds-200"}
+    assert set(outcomes(chosen)) == ids - {"accepts-every-batch-size"}
 
 
 def test_an_unknown_rule_is_refused_with_a_hint() -> None:
-    with pytest.raises(InvalidInputError, match="'answers-20' is no rule, did you mean 'answers-200'"):
+    with pytest.raises(InvalidInputError, match="'answers-20' is no rule, did you mean 'responds-200'"):
         checked(consumer_app(), rules=("answers-20",))
 
 
@@ -228,7 +229,7 @@ def test_a_consumer_that_nobody_started_is_no_violation() -> None:
             await receive()
             await send({"type": "lifespan.startup.failed"})
 
-    for rules in ((), ("once-after-lost-answer", "takes-charset")):  # the first of which needs a probe
+    for rules in ((), ("once-after-lost-response", "accepts-charset-parameter")):  # the first of which needs a probe
         with pytest.raises(ConsumerUnreachableError):
             checked(broken, probe=None, rules=rules)
 
@@ -241,7 +242,7 @@ def test_an_account_can_be_a_function() -> None:
             return await check(
                 "http://app/hook",
                 transport=transport,
-                settings=Settings(now=NOW, rules=("processes-every-event",)),
+                settings=Settings(now=NOW, rules=("stores-every-event",)),
                 source=CallableProbe(probe.ask),
             )
         finally:
@@ -255,7 +256,7 @@ def test_an_account_can_be_a_function() -> None:
 
 def test_an_account_may_settle() -> None:
     """What stores a moment after its answer is right, if the check is told to wait for it."""
-    rules = ("stores-before-answering", "processes-every-event", "once-after-lost-answer")
+    rules = ("stores-before-acknowledging", "stores-every-event", "once-after-lost-response")
     assert exit_status(checked(consumer_app("answers-before-storing"), rules=rules)) == 1
     patient = checked(consumer_app("answers-before-storing"), rules=rules, settle=2_000)
     assert set(outcomes(patient).values()) == {"pass"}
@@ -293,9 +294,9 @@ def test_a_command_that_is_none_is_refused(command: str) -> None:
 
 def test_the_same_seed_twice_on_one_consumer_is_refused() -> None:
     app = consumer_app()
-    checked(app, rules=("answers-200",))
+    checked(app, rules=("responds-200",))
     with pytest.raises(Exception, match="give another --seed"):
-        checked(app, rules=("answers-200",))
+        checked(app, rules=("responds-200",))
 
 
 def test_every_rule_explains_itself() -> None:
@@ -311,12 +312,12 @@ def test_every_rule_explains_itself() -> None:
 
 
 def test_what_rests_on_an_assumption_is_swept() -> None:
-    rules = ("takes-charset", "once-in-reformed-list", "drains-backlog", "answers-in-time")
+    rules = ("accepts-charset-parameter", "once-in-regrouped-batch", "drains-backlog", "responds-in-time")
     correct = checked(consumer_app(), rules=rules, swept=True)
     found = {finding.id: finding.swept for finding in correct.rules}
-    assert found["takes-charset"] == ("pass with a Content-Type with charset=utf-8",)
-    assert found["once-in-reformed-list"] == ("pass with lists that come again topped up",)
-    assert found["answers-in-time"] == ("pass with a time-out of 5 s", "pass with a time-out of 30 s")
+    assert found["accepts-charset-parameter"] == ("pass with a Content-Type with charset=utf-8",)
+    assert found["once-in-regrouped-batch"] == ("pass with lists that come again topped up",)
+    assert found["responds-in-time"] == ("pass with a time-out of 5 s", "pass with a time-out of 30 s")
     assert found["drains-backlog"] == ("pass with later lists before earlier ones",)
     assert correct.compliant
     assert correct.seed == 1
@@ -361,26 +362,26 @@ def swept(bug: type[Consumer], rule: str, monkeypatch: pytest.MonkeyPatch) -> tu
 
 
 def test_what_goes_wrong_only_beside_another_webhook_is_a_hazard(monkeypatch: pytest.MonkeyPatch) -> None:
-    finding, said = swept(SharesItsList, "processes-every-event", monkeypatch)
+    finding, said = swept(SharesItsList, "stores-every-event", monkeypatch)
     assert finding.outcome == "warn"
     assert finding.swept == (
         "fail with another webhook delivering at the same moment",
         "pass with webhooks that deliver one after the other",
     )
     assert said == (
-        "under 2 other assumptions, 2 examinations, the verdict depends: processes-every-event is violated with "
+        "under 2 other assumptions, 2 examinations, the verdict depends: stores-every-event is violated with "
         "another webhook delivering at the same moment"
     )
 
 
 def test_what_goes_right_only_where_webhooks_deliver_in_turn_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
-    finding, said = swept(SharesItsList, "processes-lists-at-once", monkeypatch)
+    finding, said = swept(SharesItsList, "handles-concurrent-batches", monkeypatch)
     assert finding.outcome == "fail"
     assert finding.swept == (
         "fail with another webhook delivering at the same moment",
         "pass with webhooks that deliver one after the other",
     )
-    assert said.endswith("processes-lists-at-once is kept with webhooks that deliver one after the other")
+    assert said.endswith("handles-concurrent-batches is kept with webhooks that deliver one after the other")
 
 
 SHORT, LONG = VARIATIONS[-2].name, VARIATIONS[-1].name
@@ -390,15 +391,15 @@ SHORT, LONG = VARIATIONS[-2].name, VARIATIONS[-1].name
     ("bytes_max", "outcome", "short", "long", "said"),
     [
         (60_000, "fail", "fail", "fail", "holds in all"),
-        (100_000, "fail", "pass", "fail", f"depends: takes-largest-list is kept with {SHORT}"),
-        (200_000, "warn", "pass", "fail", f"depends: takes-largest-list is violated with {LONG}"),
+        (100_000, "fail", "pass", "fail", f"depends: accepts-largest-batch is kept with {SHORT}"),
+        (200_000, "warn", "pass", "fail", f"depends: accepts-largest-batch is violated with {LONG}"),
         (1_000_000, "pass", "pass", "pass", "holds in all"),
     ],
 )
 def test_a_limit_on_bodies_depends_on_how_long_texts_may_be(
     bytes_max: int, outcome: str, short: str, long: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finding, sentence = swept(limited(bytes_max), "takes-largest-list", monkeypatch)
+    finding, sentence = swept(limited(bytes_max), "accepts-largest-batch", monkeypatch)
     assert finding.outcome == outcome
     assert finding.swept == (f"{short} with {SHORT}", f"{long} with {LONG}")
     assert sentence == f"under 2 other assumptions, 2 examinations, the verdict {said}"
@@ -409,11 +410,11 @@ def test_an_address_in_another_spelling_is_the_same(monkeypatch: pytest.MonkeyPa
         return str(ipaddress.ip_address(address))
 
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "inet", Bug("", field("remoteAddress", inet)))
-    result = checked(consumer_app("inet"), rules=("takes-ipv6", "keeps-fields"))
-    assert outcomes(result) == {"takes-ipv6": "pass", "keeps-fields": "pass"}
+    result = checked(consumer_app("inet"), rules=("accepts-ipv6", "stores-fields-unchanged"))
+    assert outcomes(result) == {"accepts-ipv6": "pass", "stores-fields-unchanged": "pass"}
     cut = Bug("", field("remoteAddress", lambda address: address.removesuffix("1")))
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "cut", cut)
-    assert outcomes(checked(consumer_app("cut"), rules=("takes-ipv6",), seed=3)) == {"takes-ipv6": "fail"}
+    assert outcomes(checked(consumer_app("cut"), rules=("accepts-ipv6",), seed=3)) == {"accepts-ipv6": "fail"}
 
 
 def test_an_account_may_tell_moments_as_date_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -426,7 +427,7 @@ def test_an_account_may_tell_moments_as_date_and_time(monkeypatch: pytest.Monkey
 
     for divisor, told in ((1, {"pass"}), (1_000, {"pass", "fail"})):
         monkeypatch.setitem(cast(dict[str, Bug], BUGS), "dated", Bug("", dated(divisor)))
-        result = checked(consumer_app("dated"), rules=("keeps-created", "keeps-fields", "keeps-late-events"))
+        result = checked(consumer_app("dated"), rules=("stores-created-exactly", "stores-fields-unchanged", "stores-late-events"))
         assert set(outcomes(result).values()) == told
 
 
@@ -456,7 +457,7 @@ def test_no_event_is_too_old_by_the_consumers_own_clock(monkeypatch: pytest.Monk
 
 def test_histories_end_where_the_time_for_them_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random_histories, "SEARCHING", 0)
-    [finding] = checked(consumer_app(), rules=("survives-histories",)).rules
+    [finding] = checked(consumer_app(), rules=("survives-random-histories",)).rules
     assert (finding.outcome, finding.actual) == (
         "pass",
         "20 histories, for which there was time, ended with each event once (--budget)",
@@ -504,7 +505,7 @@ def test_rules_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> N
     assert command("rules") == 0
     listed = capsys.readouterr().out
     assert all(rule.id in listed for rule in CATALOGUE)
-    assert command("rules", "once-after-lost-answer") == 0
+    assert command("rules", "once-after-lost-response") == 0
     explained = capsys.readouterr().out
     assert "comes again every 10 seconds" in explained
     assert "ON CONFLICT" in explained
@@ -513,37 +514,37 @@ def test_rules_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_known_violations_are_accepted_and_new_ones_are_not() -> None:
-    families = ("answers-200", "identity")
-    known = (Known("keeps-second-act"), Known("answers-200"))
+    families = ("responds-200", "identity")
+    known = (Known("stores-repeat-engagement"), Known("responds-200"))
     result = checked(consumer_app("keys-on-mail-id"), rules=families, known=known)
-    assert {finding.id for finding in result.rules if finding.known} == {"keeps-second-act"}
+    assert {finding.id for finding in result.rules if finding.known} == {"stores-repeat-engagement"}
     assert exit_status(result) == 0
     assert result.headline is not None
     assert "1 known violation accepted" in result.headline
-    assert exit_status(checked(consumer_app("keys-on-mail-id"), rules=families, known=(Known("answers-200"),))) == 1
+    assert exit_status(checked(consumer_app("keys-on-mail-id"), rules=families, known=(Known("responds-200"),))) == 1
 
 
 def test_another_violation_of_a_known_rule_is_new_and_the_old_one_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = checked(consumer_app("keeps-ids-as-text"), rules=("keeps-fields",))
+    first = checked(consumer_app("keeps-ids-as-text"), rules=("stores-fields-unchanged",))
     [known] = [Known(finding.id, finding.found) for finding in first.rules]
-    again = checked(consumer_app("keeps-ids-as-text"), rules=("keeps-fields",), known=(known,), seed=2)
+    again = checked(consumer_app("keeps-ids-as-text"), rules=("stores-fields-unchanged",), known=(known,), seed=2)
     assert (exit_status(again), again.gone) == (0, ())
     monkeypatch.setitem(
         cast(dict[str, Bug], BUGS), "upper-case", Bug("", field("recipientId", lambda text: f"#{text}"))
     )
-    other = checked(consumer_app("upper-case"), rules=("keeps-fields",), known=(known,))
+    other = checked(consumer_app("upper-case"), rules=("stores-fields-unchanged",), known=(known,))
     assert exit_status(other) == 1
     assert not other.rules[0].known
     assert other.gone == (
-        "keeps-fields: userListId changed; clientId changed; mailingId changed; subscriptionId changed",
+        "stores-fields-unchanged: userListId changed; clientId changed; mailingId changed; subscriptionId changed",
     )
 
 
 def test_a_known_violation_that_is_mended_is_gone_but_not_one_that_nobody_looked_for() -> None:
-    known = (Known("keeps-second-act", "missing"), Known("keeps-created", "created changed"), Known("once", None))
-    result = checked(consumer_app(), rules=("keeps-second-act",), known=known)
-    assert result.gone == ("keeps-second-act: missing", "once")
-    unexercised = checked(consumer_app(), rules=("keeps-second-act", "answers-200"), probe=None, known=known)
+    known = (Known("stores-repeat-engagement", "missing"), Known("stores-created-exactly", "created changed"), Known("once", None))
+    result = checked(consumer_app(), rules=("stores-repeat-engagement",), known=known)
+    assert result.gone == ("stores-repeat-engagement: missing", "once")
+    unexercised = checked(consumer_app(), rules=("stores-repeat-engagement", "responds-200"), probe=None, known=known)
     assert unexercised.gone == ("once",)
 
 
@@ -575,7 +576,7 @@ def test_what_is_found_is_told_without_what_varies(actual: str, found: str) -> N
 
 @pytest.mark.parametrize("bug", ["keys-on-mail-id", "counts-repeats", "requires-device", "truncates-at-40"])
 def test_the_same_bug_is_found_as_the_same_with_any_seed(bug: str) -> None:
-    rules = ("keeps-second-act", "once-after-lost-answer", "takes-absent-fields", "keeps-texts")
+    rules = ("stores-repeat-engagement", "once-after-lost-response", "accepts-absent-fields", "stores-text-unchanged")
     found = [{rule.found for rule in checked(consumer_app(bug), rules=rules, seed=seed).rules} for seed in (1, 77)]
     assert found[0] == found[1] != {None}
 
@@ -588,12 +589,12 @@ def test_a_baseline_is_an_earlier_report(tmp_path: Path, capsys: pytest.CaptureF
             status = command("check", f"{base}/hook", "--probe", f"{base}/processed", *rules, *more)
         assert status == 1 - number, capsys.readouterr().out
     known = {rule["id"]: rule["found"] for rule in json.loads(report.read_bytes())["rules"] if rule["found"]}
-    assert known["keeps-second-act"] == "more opens of the same mail, N, N and N seconds later: missing"
+    assert known["stores-repeat-engagement"] == "more opens of the same mail, N, N and N seconds later: missing"
     capsys.readouterr()
     with served(consumer_app()) as base:
         assert command("check", f"{base}/hook", "--probe", f"{base}/processed", *rules, *more) == 0
     told = capsys.readouterr()
-    assert "gone  keeps-second-act: more opens of the same mail, N, N and N seconds later: missing" in told.out
+    assert "gone  stores-repeat-engagement: more opens of the same mail, N, N and N seconds later: missing" in told.out
     assert told.err == ""
 
 
@@ -601,9 +602,9 @@ def test_a_baseline_of_an_earlier_version_accepts_its_rules_and_says_how_to_rene
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = tmp_path / "report.json"
-    report.write_text('{"rules": [{"id": "keeps-second-act", "outcome": "fail"}]}')
+    report.write_text('{"rules": [{"id": "stores-repeat-engagement", "outcome": "fail"}]}')
     with served(consumer_app("keys-on-mail-id")) as base:
-        more = ("--rules", "keeps-second-act", "--baseline", str(report))
+        more = ("--rules", "stores-repeat-engagement", "--baseline", str(report))
         assert command("check", f"{base}/hook", "--probe", f"{base}/processed", *more) == 0
     assert capsys.readouterr().err == (
         f"mockcampaign: --baseline {report}: of an earlier version, so that all violations of its rules are accepted, "
@@ -621,7 +622,7 @@ def test_a_check_makes_the_folder_for_its_scenarios_and_writes_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "not" / "there"
-    rules = ("--rules", "keeps-second-act,takes-generated-lists", "--examples", "5")
+    rules = ("--rules", "stores-repeat-engagement,accepts-generated-batches", "--examples", "5")
     with served(consumer_app("keys-on-mail-id")) as base:
         probe = ("--probe", f"{base}/processed")
         process = subprocess.run(
@@ -643,8 +644,8 @@ def test_a_check_makes_the_folder_for_its_scenarios_and_writes_nothing_else(
         )
     assert (process.returncode, process.stderr) == (1, "")
     assert [path.name for path in tmp_path.iterdir()] == ["not"]
-    assert [path.name for path in folder.iterdir()] == ["keeps-second-act.scenario.yaml"]
-    assert str(Path("not", "there", "keeps-second-act.scenario.yaml")) in process.stdout
+    assert [path.name for path in folder.iterdir()] == ["stores-repeat-engagement.scenario.yaml"]
+    assert str(Path("not", "there", "stores-repeat-engagement.scenario.yaml")) in process.stdout
 
 
 def test_a_folder_for_scenarios_that_cannot_be_made_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
@@ -657,12 +658,12 @@ def test_a_folder_for_scenarios_that_cannot_be_made_is_refused_before_anything_i
 @pytest.mark.parametrize(
     ("bug", "rules", "spans"),
     [
-        ("requires-device", ("pays-no-price", "one-bad-event-blocks-none"), 2),
-        ("never-answers-200", ("answers-200", "pays-no-price"), 1),
-        ("refuses-many-equals", ("answers-200", "pays-no-price", "keeps-neighbours"), 1),
-        ("fails-at-nul", ("answers-200", "batch", "poison", "status price", "payload"), 2),
+        ("requires-device", ("accepts-whatever-campaign-sends", "bad-event-blocks-nothing"), 2),
+        ("never-answers-200", ("responds-200", "accepts-whatever-campaign-sends"), 1),
+        ("refuses-many-equals", ("responds-200", "accepts-whatever-campaign-sends", "isolates-bad-event"), 1),
+        ("fails-at-nul", ("responds-200", "batch", "poison", "status price", "payload"), 2),
         # Nothing is refused for long, and so there is nothing to model.
-        (None, ("answers-200", "poison", "status price"), 0),
+        (None, ("responds-200", "poison", "status price"), 0),
     ],
 )
 def test_full_fidelity_reaches_the_same_verdict(bug: str | None, rules: tuple[str, ...], spans: int) -> None:
@@ -679,18 +680,18 @@ def test_full_fidelity_reaches_the_same_verdict(bug: str | None, rules: tuple[st
 
 
 def test_every_answer_is_told_with_its_price_or_without() -> None:
-    result = checked(consumer_app("refuses-many-equals"), rules=("pays-no-price",))
+    result = checked(consumer_app("refuses-many-equals"), rules=("accepts-whatever-campaign-sends",))
     assert re.fullmatch(
         r"400 to 100 events that are all equal costs 25,920 requests and \d+ MB, then loses 100 events; at no cost, "
         "400 to a body that is no JSON, 400 to no list, 400 to an empty body",
         result.rules[0].actual,
     )
-    [finding] = checked(consumer_app(), rules=("pays-no-price",)).rules
+    [finding] = checked(consumer_app(), rules=("accepts-whatever-campaign-sends",)).rules
     assert finding.actual.startswith("200 to whatever Campaign may send; at no cost, 400 to a body that is no JSON, ")
 
 
 def test_one_bad_event_is_told_by_its_field_and_by_what_it_costs_the_good_ones() -> None:
-    result = checked(consumer_app("fails-at-nul"), rules=("one-bad-event-blocks-none",))
+    result = checked(consumer_app("fails-at-nul"), rules=("bad-event-blocks-nothing",))
     [finding] = result.rules
     assert re.fullmatch(
         r'400 to 99 good events and one with browser "a\\u0000b" costs 25,920 requests and \d+ MB, then loses 100 '
@@ -716,14 +717,14 @@ def test_one_bad_event_is_told_by_its_field_and_by_what_it_costs_the_good_ones()
     ],
 )
 def test_what_a_consumer_keys_on_is_told_with_what_it_loses_and_doubles(bug: str, said: str) -> None:
-    [finding] = checked(consumer_app(bug), rules=("keys-on-all-fields",)).rules
+    [finding] = checked(consumer_app(bug), rules=("deduplicates-on-all-fields",)).rules
     assert (finding.outcome, finding.actual) == ("warn", said)
 
 
 @pytest.mark.parametrize("bytes_max", [65_536, 100_000])
 def test_a_list_that_is_too_long_is_reduced_to_the_limit(bytes_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "limits", Bug("", limited(bytes_max)))
-    [finding] = checked(consumer_app("limits"), rules=("takes-largest-list",)).rules
+    [finding] = checked(consumer_app("limits"), rules=("accepts-largest-batch",)).rules
     found = re.search(r"; from (\d+) events and ([\d,]+) bytes on, lists like it are refused$", finding.actual)
     assert found, finding.actual
     count, size = int(found[1]), int(found[2].replace(",", ""))
@@ -750,7 +751,7 @@ def test_the_losing_window_ends_before_the_least_age_beyond_it(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rule", ["keeps-over-crash", "once-after-crash"])
+@pytest.mark.parametrize("rule", ["durable-over-crash", "deduplicates-over-crash"])
 def test_a_restart_command_that_kills_nobody_shows_nothing(rule: str) -> None:
     with consumer_served(None, basic_authentication=CREDENTIALS) as url:
         result = checked_by_url(url, rules=(rule,), restart_command="true")
@@ -763,23 +764,23 @@ def test_a_restart_command_that_kills_nobody_shows_nothing(rule: str) -> None:
     ("bug", "violated"),
     [
         (None, set()),
-        ("forgets-everything", {"keeps-over-crash"}),
-        ("commits-every-ten-lists", {"keeps-over-crash"}),
-        ("writes-behind", {"keeps-over-crash"}),
-        ("keeps-keys-in-memory", {"once-after-crash"}),
+        ("forgets-everything", {"durable-over-crash"}),
+        ("commits-every-ten-lists", {"durable-over-crash"}),
+        ("writes-behind", {"durable-over-crash"}),
+        ("keeps-keys-in-memory", {"deduplicates-over-crash"}),
     ],
 )
 def test_what_a_crash_takes(bug: str | None, violated: set[str], tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     with restartable(bug or "sample") as (base, restart):
         arguments = ("--basic-auth", f"{USER}:{PASSWORD}", "--probe", f"{base}/processed", "--restart-cmd", restart)
-        more = ("--rules", "crash,answers-200", "--report-json", str(report), "--budget", "3m")
+        more = ("--rules", "crash,responds-200", "--report-json", str(report), "--budget", "3m")
         command("check", f"{base}/hook", *arguments, *more)
     found = {rule["id"]: rule["outcome"] for rule in json.loads(report.read_bytes())["rules"]}
     assert {rule for rule, outcome in found.items() if outcome == "fail"} == violated, found
     assert "could-not-tell" not in found.values()
     if bug == "writes-behind":
-        said = {rule["id"]: rule["actual"] for rule in json.loads(report.read_bytes())["rules"]}["keeps-over-crash"]
+        said = {rule["id"]: rule["actual"] for rule in json.loads(report.read_bytes())["rules"]}["durable-over-crash"]
         window = re.match(r"loses what it acknowledged up to (\d+) ms .* \(kept from (\d+) ms on\): ", said)
         assert window, said
         losing, keeping = map(int, window.groups())

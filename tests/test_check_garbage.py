@@ -59,12 +59,12 @@ class SkipsAll(Skips):
 def test_one_that_stores_garbage_can_still_be_examined_and_again() -> None:
     consumer = consumer_app("keeps-whatever-comes")
     for seed in (1, 2):
-        rules = ("acknowledge", "keeps-only-events", "recovers-from-bad-requests", "leaves-nothing-half-done")
+        rules = ("acknowledge", "stores-only-events", "recovers-from-bad-requests", "rejects-atomically")
         result = checked(consumer, seed=seed, rules=rules)
         assert {finding.id: finding.reason for finding in result.rules if finding.outcome == "could-not-tell"} == {}
         wrong = {finding.id: finding.outcome for finding in result.rules if finding.outcome in ("fail", "warn")}
-        assert wrong == {"keeps-only-events": "warn"}
-        assert outcomes(result)["leaves-nothing-half-done"] == "pass"
+        assert wrong == {"stores-only-events": "warn"}
+        assert outcomes(result)["rejects-atomically"] == "pass"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_one_that_stores_garbage_can_still_be_examined_and_again() -> None:
     ],
 )
 def test_what_becomes_of_an_element_that_is_no_event(consumer: Any, outcome: str, actual: str) -> None:
-    [finding] = checked(consumer, rules=("keeps-only-events",)).rules
+    [finding] = checked(consumer, rules=("stores-only-events",)).rules
     assert finding.outcome == outcome
     assert actual in finding.actual
     if outcome == "warn":

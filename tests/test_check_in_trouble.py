@@ -127,9 +127,9 @@ class CountsCharacters(Connection):
 
 def test_a_consumer_whose_answers_are_longer_than_they_say() -> None:
     with served_by_hand(consumer_app(basic_authentication=CREDENTIALS), CountsCharacters) as url:
-        result = in_a_check(url, WireTransport, settings(1, rules=("takes-reused-connection",)))
+        result = in_a_check(url, WireTransport, settings(1, rules=("handles-keep-alive",)))
     [finding] = [finding for finding in result.rules if finding.outcome == "fail"]
-    assert finding.id == "takes-reused-connection"
+    assert finding.id == "handles-keep-alive"
     assert finding.actual.startswith("more bytes came with an answer than its head says")
 
 
@@ -171,12 +171,12 @@ class Dies:
             "4 bodies were cut",
         ),
         (
-            "takes-absent-fields",
+            "accepts-absent-fields",
             lambda request: request.body.count(b'"device"') < request.body.count(b'"mailId"'),
             "a list of 4 events: connection closed before an answer",
         ),
         (
-            "once-after-cut-body",
+            "once-after-truncated-body",
             lambda request: any(isinstance(fault, CutBody) for fault in request.faults),
             "a list of 5 events: connection closed before an answer",
         ),

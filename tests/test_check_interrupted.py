@@ -29,12 +29,12 @@ def nth(path: str, number: int) -> Reached:
 PHASES: dict[str, tuple[Reached, tuple[str, ...]]] = {
     "before the first rule": (nth("/processed", 1), ("--rules", "batch")),
     "within a rule": (nth("/hook", 4), ("--rules", "acknowledge,batch")),
-    "while the account is looked at": (nth("/processed", 5), ("--rules", "processes-every-event")),
-    "while Hypothesis generates": (nth("/hook", 25), ("--rules", "answers-200,takes-generated-lists")),
-    "while histories are played": (nth("/hook", 60), ("--rules", "answers-200,survives-histories")),
-    "in three days of refusals": (nth("/hook", 2_000), ("--rules", "answers-200,pays-no-price", "--full-fidelity")),
-    "while the consumer restarts": (nth("/restarting", 1), ("--rules", "answers-200,keeps-over-crash")),
-    "while it sweeps": (nth("/hook", 8), ("--rules", "answers-in-time", "--sweep")),
+    "while the account is looked at": (nth("/processed", 5), ("--rules", "stores-every-event")),
+    "while Hypothesis generates": (nth("/hook", 25), ("--rules", "responds-200,accepts-generated-batches")),
+    "while histories are played": (nth("/hook", 60), ("--rules", "responds-200,survives-random-histories")),
+    "in three days of refusals": (nth("/hook", 2_000), ("--rules", "responds-200,accepts-whatever-campaign-sends", "--full-fidelity")),
+    "while the consumer restarts": (nth("/restarting", 1), ("--rules", "responds-200,durable-over-crash")),
+    "while it sweeps": (nth("/hook", 8), ("--rules", "responds-in-time", "--sweep")),
 }
 
 
@@ -86,11 +86,11 @@ def test_it_ends_at_once_with_what_it_knows(phase: str, tmp_path: Path) -> None:
     report = json.loads((tmp_path / "r.json").read_text())
     outcomes = {rule["id"]: rule["outcome"] for rule in report["rules"]}
     if phase == "while it sweeps":
-        assert outcomes == {"answers-in-time": "pass"}
+        assert outcomes == {"responds-in-time": "pass"}
         assert report["swept"] == "none of 2 other assumptions was come to"
         return
     assert report["rules"][-1]["outcome"] == "could-not-tell", outcomes
     interrupted = [rule["id"] for rule in report["rules"] if rule["reason"] == "interrupted while it was examined"]
     assert len(interrupted) == 1
     assert interrupted[0] in {scenario["name"] for scenario in report["scenarios"]}
-    assert "-200" not in arguments[1] or outcomes["answers-200"] == "pass"
+    assert "-200" not in arguments[1] or outcomes["responds-200"] == "pass"

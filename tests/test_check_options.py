@@ -36,14 +36,14 @@ def url() -> Iterator[str]:
 def test_at_its_end_it_says_how_long_it_took_and_which_seed_it_had(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command(f"{url}/hook", "--rules", "answers-200", "--seed", "7") == 0
+    assert command(f"{url}/hook", "--rules", "responds-200", "--seed", "7") == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert re.fullmatch(r"  1 attempt, 1 event delivered in \d+\.\d s, seed 7", last)
 
 
 @pytest.mark.slow
 def test_examples_are_as_many_as_it_was_told(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ("--rules", "takes-generated-lists", "--examples", "3", "-v")
+    arguments = ("--rules", "accepts-generated-batches", "--examples", "3", "-v")
     assert command(f"{url}/hook", *arguments) == 0
     assert "3 generated lists were taken" in capsys.readouterr().out
 
@@ -65,7 +65,7 @@ def test_the_account_is_asked_for_as_it_was_told(
     code = shlex.quote(f"import urllib.request as r; print(r.urlopen({url + '/processed'!r}).read().decode())")
     given = [one.format(url=url, python=sys.executable, code=code) for one in probe]
     report = tmp_path / "r.json"
-    rules = ("--rules", "answers-200,stores-before-answering")
+    rules = ("--rules", "responds-200,stores-before-acknowledging")
     assert command(f"{url}/hook", *given, *rules, "--report-json", str(report)) == 0
     assert [rule["outcome"] for rule in json.loads(report.read_bytes())["rules"]] == ["pass", outcome]
 
@@ -73,7 +73,7 @@ def test_the_account_is_asked_for_as_it_was_told(
 def test_strict_makes_what_was_not_exercised_status_3_and_a_hazard_status_1(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rules = ("--rules", "answers-200,stores-before-answering,refuses-reading")
+    rules = ("--rules", "responds-200,stores-before-acknowledging,rejects-get-and-head")
     assert command(f"{url}/hook", *rules) == 0
     assert command(f"{url}/hook", *rules, "--strict") == 3
     assert "could not tell  no violation in 2 of 3 rules; 1 needs a probe" in capsys.readouterr().out
@@ -97,19 +97,19 @@ def test_a_consumer_may_take_no_longer_than_it_was_told() -> None:
     with served(app) as slow:
         for timeout, status in (("100ms", 1), ("5s", 0)):
             hooked = 0
-            rules = ("--rules", "answers-in-time", "--strict", "--timeout", timeout)
+            rules = ("--rules", "responds-in-time", "--strict", "--timeout", timeout)
             assert command(f"{slow}/hook", *rules) == status
 
 
 def test_an_account_may_lag_behind_if_it_was_told() -> None:
     with served(consumer_app("answers-before-storing")) as late:
-        rules = ("--probe", f"{late}/processed", "--rules", "stores-before-answering")
+        rules = ("--probe", f"{late}/processed", "--rules", "stores-before-acknowledging")
         assert [command(f"{late}/hook", *rules, *more) for more in ((), ("--settle", "1s"))] == [1, 0]
 
 
 def test_the_long_form_has_the_timeline_commands_and_what_it_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
     with served(consumer_app("first-event-only")) as broken:
-        arguments = (f"{broken}/hook", "--probe", f"{broken}/processed", "--rules", "processes-every-event")
+        arguments = (f"{broken}/hook", "--probe", f"{broken}/processed", "--rules", "stores-every-event")
         assert command(*arguments) == 1
         brief = capsys.readouterr().out
         assert command(*arguments, "--explain") == 1
@@ -129,7 +129,7 @@ def test_the_long_form_has_the_timeline_commands_and_what_it_rests_on(capsys: py
 
 def test_each_event_that_differs_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with served(consumer_app("counts-repeats")) as broken:
-        more = ("--rules", "once-after-lost-answer", "--explain", "--report-json", str(tmp_path / "r.json"))
+        more = ("--rules", "once-after-lost-response", "--explain", "--report-json", str(tmp_path / "r.json"))
         assert command(f"{broken}/hook", "--probe", f"{broken}/processed", *more) == 1
     assert capsys.readouterr().out.count("too many: type=open mailId=") == 5
     [finding] = json.loads((tmp_path / "r.json").read_bytes())["rules"]
@@ -146,7 +146,7 @@ def test_credentials_may_be_a_header_of_its_own() -> None:
         await correct(scope, receive, send)
 
     with served(app) as base:
-        assert command(f"{base}/hook", "--key-auth", "X-Key:Bearer t", "--rules", "answers-200") == 0
+        assert command(f"{base}/hook", "--key-auth", "X-Key:Bearer t", "--rules", "responds-200") == 0
     assert given == ["Bearer t"]
 
 
@@ -178,7 +178,7 @@ def port_over_tls() -> Iterator[int]:
 
 
 def test_a_certificate_that_nobody_knows_is_accepted_only_if_it_was_told(port_over_tls: int) -> None:
-    arguments = (f"https://localhost:{port_over_tls}/hook", "--rules", "answers-200")
+    arguments = (f"https://localhost:{port_over_tls}/hook", "--rules", "responds-200")
     with pytest.raises(CouldNotTellError, match="certificate"):
         command(*arguments)
     assert command(*arguments, "--insecure") == 0

@@ -84,7 +84,7 @@ def test_nothing_is_called_modelled_where_all_was_sent() -> None:
 
 def test_rules_that_nobody_could_examine_are_in_every_document() -> None:
     """Where it is all of them, there is not even a journal."""
-    for rules in (("once-after-lost-answer",), ("answers-200", "once-after-lost-answer")):
+    for rules in (("once-after-lost-response",), ("responds-200", "once-after-lost-response")):
         result = checked(consumer_app(), probe=None, rules=rules)
         reason = "needs a probe (--probe)"
         suites = list(junitparser.JUnitXml.fromstring(to_junit(result, WHEN)))
@@ -101,7 +101,7 @@ def test_rules_that_nobody_could_examine_are_in_every_document() -> None:
 
 
 def test_a_rule_that_was_not_reached_is_skipped_in_junit() -> None:
-    result = checked(consumer_app("never-answers-200"), probe=None, rules=("answers-200", "takes-every-size"))
+    result = checked(consumer_app("never-answers-200"), probe=None, rules=("responds-200", "accepts-every-batch-size"))
     [examined, whole] = junitparser.JUnitXml.fromstring(to_junit(result, WHEN))
     assert (examined.failures, whole.skipped, whole.failures) == (1, 1, 0)
 
@@ -163,23 +163,23 @@ def test_what_delivered_nothing_is_no_success() -> None:
         await send({"type": "http.response.start", "status": 500, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    result = checked(app, probe=None, rules=("answers-completely",))
+    result = checked(app, probe=None, rules=("sends-complete-response",))
     assert [finding.outcome for finding in result.rules] == ["pass"]
     assert result.trouble == "nothing was delivered, so that nothing was shown"
     assert (result.compliant, exit_status(result)) == (False, 3)
 
 
 def test_what_another_rule_shows_is_mended_and_shown_again_as_well() -> None:
-    result = checked(consumer_app("answers-207"), rules=("answers-200", "takes-every-size"))
+    result = checked(consumer_app("answers-207"), rules=("responds-200", "accepts-every-batch-size"))
     basics, sizes = result.rules
     assert (basics.outcome, sizes.outcome) == ("fail", "fail")
-    assert basics.actual.startswith("takes-every-size: 207")
+    assert basics.actual.startswith("accepts-every-batch-size: 207")
     assert basics.fix == "Answer 200 once the list is stored. Frameworks have other defaults: name the status."
     assert basics.reproduce == sizes.reproduce is not None
 
 
 def test_a_rule_that_nobody_asked_for_violates_nothing() -> None:
-    result = checked(consumer_app("answers-201"), rules=("takes-charset",))
+    result = checked(consumer_app("answers-201"), rules=("accepts-charset-parameter",))
     assert [finding.outcome for finding in result.rules] == ["not-exercised"]
     assert exit_status(result) == 3
 
@@ -200,5 +200,5 @@ def test_what_a_sweep_did_not_come_to_is_not_said_to_hold() -> None:
 
 
 def test_a_sweep_of_nothing_says_so() -> None:
-    result = checked(consumer_app(), probe=None, rules=("refuses-unreadable",), swept=True)
+    result = checked(consumer_app(), probe=None, rules=("rejects-unreadable-body",), swept=True)
     assert result.swept == "no rule that was exercised rests on what is varied"

@@ -70,7 +70,7 @@ def count(consumer: Consumer) -> StoreProbe:
 def test_what_is_stored_after_its_rule_is_over_is_no_surplus_of_the_next(
     account: Callable[[Consumer], StoreProbe],
 ) -> None:
-    rules = ("takes-every-size", "keeps-second-act")
+    rules = ("accepts-every-batch-size", "stores-repeat-engagement")
     result = checked(Later(), account, rules=rules, settle=1_500)
     assert {finding.id: finding.actual for finding in result.rules if finding.outcome != "pass"} == {}
 
@@ -78,7 +78,7 @@ def test_what_is_stored_after_its_rule_is_over_is_no_surplus_of_the_next(
 @pytest.mark.slow
 @pytest.mark.parametrize("account", [events, count])
 def test_what_is_stored_a_second_time_later_is_found(account: Callable[[Consumer], StoreProbe]) -> None:
-    [finding] = checked(LaterAndTwice(), account, rules=("once-after-lost-answer",), settle=5_000).rules
+    [finding] = checked(LaterAndTwice(), account, rules=("once-after-lost-response",), settle=5_000).rules
     assert finding.outcome == "fail"
     assert finding.actual.startswith("a list of 5 came again after its answer was lost: 5 too many")
 
@@ -90,7 +90,7 @@ def test_rows_that_change_by_themselves_are_at_rest_all_the_same() -> None:
         return CallableProbe(lambda: [{**event, "ageMilliseconds": next(ages)} for event in consumer.store.events()])
 
     consumer = Consumer(Store(), None)
-    [finding] = checked(consumer, source, rules=("processes-every-event",), settle=100, budget=20_000).rules
+    [finding] = checked(consumer, source, rules=("stores-every-event",), settle=100, budget=20_000).rules
     assert finding.outcome == "pass", finding.actual
 
 

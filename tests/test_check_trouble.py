@@ -52,7 +52,7 @@ def met(behave: Callable[..., Awaitable[None]], **settings: Any) -> RunResult:
 )
 def test_garbage_is_a_finding(answer: bytes, actual: str) -> None:
     result = met(answering(answer))
-    [basics] = [finding for finding in result.rules if finding.id == "answers-200"]
+    [basics] = [finding for finding in result.rules if finding.id == "responds-200"]
     assert basics.outcome == "fail"
     assert basics.actual == f"{actual} to a list of one event"
     assert exit_status(result) == 1
@@ -60,7 +60,7 @@ def test_garbage_is_a_finding(answer: bytes, actual: str) -> None:
 
 def test_a_consumer_that_hangs_costs_one_time_out() -> None:
     result = met(stalling())
-    outcomes = {finding.outcome for finding in result.rules if finding.id not in ("answers-200", "answers-in-time")}
+    outcomes = {finding.outcome for finding in result.rules if finding.id not in ("responds-200", "responds-in-time")}
     assert outcomes == {"not-exercised"}
     assert exit_status(result) == 1
 
@@ -136,7 +136,7 @@ def test_an_account_that_breaks_is_no_violation() -> None:
                 return await check(
                     f"{url}/hook",
                     transport=transport,
-                    settings=Settings(now=NOW, rules=("identity", "answers-200")),
+                    settings=Settings(now=NOW, rules=("identity", "responds-200")),
                     source=CallableProbe(ask),
                 )
             finally:
@@ -172,4 +172,4 @@ def test_interrupted_it_says_what_it_knows() -> None:
         out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (130, "mockcampaign: interrupted\n"), out
     assert "not reached: interrupted" in out
-    assert "ok   answers-200" in out
+    assert "ok   responds-200" in out

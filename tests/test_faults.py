@@ -482,9 +482,9 @@ def test_a_scenario_whose_fault_the_transport_cannot_carry_out_does_not_begin(tm
     [
         (LostAck(), NoAnswer("body", "dropped"), []),
         (TrickleBody(), TimedOut("send"), []),
-        (Chunked(), NoAnswer("wait", "connection closed before an answer"), ["answers-completely"]),
-        (Chunked(), TimedOut("wait"), ["answers-in-time"]),
-        (LostAck(), Responded(204), ["answers-200"]),
+        (Chunked(), NoAnswer("wait", "connection closed before an answer"), ["sends-complete-response"]),
+        (Chunked(), TimedOut("wait"), ["responds-in-time"]),
+        (LostAck(), Responded(204), ["responds-200"]),
     ],
 )
 def test_a_consumer_is_not_blamed_for_what_a_fault_did(fault: Fault, outcome: Outcome, blamed: list[str]) -> None:

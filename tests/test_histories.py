@@ -16,7 +16,7 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
 
-HISTORIES = "survives-histories"
+HISTORIES = "survives-random-histories"
 
 
 def found(bug: str | None, **settings: object) -> Finding:

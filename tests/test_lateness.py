@@ -18,7 +18,7 @@ from mockcampaign.transport.wire import WireTransport
 
 
 def test_one_late_answer_violates_no_must_rule() -> None:
-    chosen = settings(1, rules=("takes-every-size",), timeout=1_000)
+    chosen = settings(1, rules=("accepts-every-batch-size",), timeout=1_000)
     found = judged("slow-at-first", 1, checked_in_process("slow-at-first", chosen))
     assert (found.violated, found.untold, found.not_exercised) == ((), (), ()), found.said
 
@@ -36,6 +36,6 @@ class Laborious(ReadsUnderALock):
 def test_lists_that_take_long_by_themselves_tell_nothing_of_those_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "STALLS", (100, 100, 200))
     with served(application(Laborious(Store(), CREDENTIALS))) as url:
-        found = judged("laborious", 1, checked(url, WireTransport, settings(1, rules=("serves-webhooks-at-once",))))
-    assert (found.violated, found.untold) == ((), ("serves-webhooks-at-once",)), found.said
+        found = judged("laborious", 1, checked(url, WireTransport, settings(1, rules=("handles-concurrent-requests",))))
+    assert (found.violated, found.untold) == ((), ("handles-concurrent-requests",)), found.said
     assert "this machine is too busy" in found.said[0]

@@ -236,7 +236,7 @@ def test_every_other_status_is_retried_on_a_real_endpoint(tmp_path: Path, httpse
     player, findings = played(plan, WireTransport())
     httpserver.check_assertions()
     assert [finding.id for finding in findings if finding.outcome == "fail"] == (
-        ["answers-200"] if status < 400 else []
+        ["responds-200"] if status < 400 else []
     )
     attempts = [entry for entry in player.campaign.journal.entries if isinstance(entry, Attempted)]
     assert [(entry.count, entry.interval) for entry in attempts] == [(2, 10_000), (1, 0)]

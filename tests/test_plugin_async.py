@@ -203,7 +203,7 @@ def test_hypothesis_gets_a_fresh_campaign_for_each_example(inner: Inner) -> None
     result.assert_outcomes(passed=2, failed=3)
     text = result.stdout.str()
     assert text.count("FailedHealthCheck") >= 2
-    assert "answers-200: 204 (1 attempt)" in text
+    assert "responds-200: 204 (1 attempt)" in text
 
 
 def test_hypothesis_gets_a_fresh_server_and_a_fresh_check_for_each_example(inner: Inner) -> None:
@@ -259,14 +259,14 @@ def test_hypothesis_gets_a_fresh_server_and_a_fresh_check_for_each_example(inner
         @settings(max_examples=2, deadline=None)
         @given(bug=st.sampled_from([None, "answers-204"]))
         def test_check(campaign_check, bug):
-            report = campaign_check(consumer_app(bug), "/hook", rules=["answers-200"])
+            report = campaign_check(consumer_app(bug), "/hook", rules=["responds-200"])
             assert report.target == "http://testserver/hook"
         """
     )
     result.assert_outcomes(passed=4, failed=2)
     text = result.stdout.str()
     assert "FailedHealthCheck" not in text
-    assert "AssertionError: answers-200: 204 (1 attempt)" in text
+    assert "AssertionError: responds-200: 204 (1 attempt)" in text
     assert "NOT COMPLIANT  1 of 1 rule violated" in text
 
 

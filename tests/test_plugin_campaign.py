@@ -327,9 +327,9 @@ def test_verdicts_name_what_was_required_expected_and_seen(campaign: CampaignFix
     app.status = 204
     campaign.emit(opens)
     campaign.advance("9s")
-    with pytest.raises(AssertionError, match=r"answers-200: 204 \(1 attempt\)\n  required .*\n  expected  200"):
+    with pytest.raises(AssertionError, match=r"responds-200: 204 \(1 attempt\)\n  required .*\n  expected  200"):
         campaign.assert_compliant()
-    campaign.assert_compliant(allow=["answers-200"])
+    campaign.assert_compliant(allow=["responds-200"])
 
 
 class TestMisuse:

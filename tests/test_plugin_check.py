@@ -48,7 +48,7 @@ def test_a_probe_that_is_a_function(campaign_check: CampaignCheck) -> None:
 
 
 def test_the_end_state_at_a_path_and_by_a_function(campaign_check: CampaignCheck) -> None:
-    report = campaign_check(consumer_app(), "/hook", probe="/processed", state="/state", rules=["keeps-newest-state"])
+    report = campaign_check(consumer_app(), "/hook", probe="/processed", state="/state", rules=["newest-event-wins"])
     assert [finding.outcome for finding in report.rules] == ["pass"]
     newest: dict[str, int] = {}
 
@@ -60,10 +60,10 @@ def test_the_end_state_at_a_path_and_by_a_function(campaign_check: CampaignCheck
         start_response("200 OK", [])
         return []
 
-    report = campaign_check(consumer, "/hook", state=lambda: newest, rules=["keeps-newest-state"])
+    report = campaign_check(consumer, "/hook", state=lambda: newest, rules=["newest-event-wins"])
     assert [finding.outcome for finding in report.rules] == ["pass"]
     with pytest.raises(MisuseError, match=r"^state is a dict, .* pass a function, such as state=lambda: app\.state$"):
-        campaign_check(consumer, "/hook", state=newest, rules=["keeps-newest-state"])  # type: ignore[arg-type]
+        campaign_check(consumer, "/hook", state=newest, rules=["newest-event-wins"])  # type: ignore[arg-type]
 
 
 def test_a_probe_that_is_the_list_itself(campaign_check: CampaignCheck, app: App) -> None:
@@ -89,7 +89,7 @@ def test_over_sockets_and_with_a_loop(campaign_check: CampaignCheck, app: App) -
 def test_unknown_rules(campaign_check: CampaignCheck, app: App) -> None:
     with pytest.raises(InvalidInputError, match="'bach' is no rule, did you mean 'batch'"):
         campaign_check(app, rules=["bach"])
-    with pytest.raises(InvalidInputError, match="allow: unknown rule 'keeps-text', did you mean 'keeps-texts'"):
+    with pytest.raises(InvalidInputError, match="allow: unknown rule 'keeps-text', did you mean 'stores-text-unchanged'"):
         campaign_check(app, rules=["batch"], allow=["keeps-text"])
 
 

@@ -261,9 +261,9 @@ def test_a_violation_that_nobody_asked_about_fails_the_test_at_teardown(inner: I
         [
             "*ERROR at teardown of test_it*",
             "the consumer has violated Campaign's rules",
-            "answers-200: 204 (1 attempt)",
+            "responds-200: 204 (1 attempt)",
             "  required  The export succeeded if the answer is HTTP 200*",
-            "(a test that means it says @pytest.mark.mockcampaign(allow=['answers-200']))",
+            "(a test that means it says @pytest.mark.mockcampaign(allow=['responds-200']))",
             "*- mockcampaign -*",
             "NOT COMPLIANT  test_it.py::test_it",
         ],
@@ -275,18 +275,18 @@ def test_a_violation_that_is_allowed_or_asked_about_does_not(inner: Inner) -> No
     inner(
         VIOLATED
         + """
-    @pytest.mark.mockcampaign(allow=["answers-200"])
+    @pytest.mark.mockcampaign(allow=["responds-200"])
     def test_allowed(violated):
         pass
 
-    @pytest.mark.mockcampaign(allow=["answers-200"])
+    @pytest.mark.mockcampaign(allow=["responds-200"])
     class TestAllowed:
         @pytest.mark.mockcampaign(seed=3)
         def test_in_class(self, violated):
             pass
 
     def test_asked(violated, campaign):
-        with pytest.raises(AssertionError, match="answers-200"):
+        with pytest.raises(AssertionError, match="responds-200"):
             campaign.assert_compliant()
     """
     ).assert_outcomes(passed=3)
@@ -463,9 +463,9 @@ def test_a_failing_or_skipped_test_fails_only_once(inner: Inner) -> None:
 
 def test_markers_are_checked(inner: Inner) -> None:
     wrong = {
-        "allow=['answers-201']": "*allow: unknown rule 'answers-201', did you mean 'answers-200'? *",
-        "rules=['answers-200']": "*@pytest.mark.mockcampaign(rules), allowed: allow=[[]rule ids[]], seed=number*",
-        "'answers-200'": "*@pytest.mark.mockcampaign('answers-200'), allowed: *",
+        "allow=['answers-201']": "*allow: unknown rule 'answers-201', did you mean 'responds-200'? *",
+        "rules=['responds-200']": "*@pytest.mark.mockcampaign(rules), allowed: allow=[[]rule ids[]], seed=number*",
+        "'responds-200'": "*@pytest.mark.mockcampaign('responds-200'), allowed: *",
         "policy={'timeout': 3}": "*policy: {'timeout': 3}, allowed: mockcampaign.Policy(…)",
         "start='yesterday'": "*start: 'yesterday' is not a moment, allowed: a date-time with a zone*",
         "seed=-1": "*mockcampaign seed '-1', allowed: 0 to *, 'random' or 'test'",

@@ -148,7 +148,7 @@ def test_examples(campaign, end, count):
 
 @however
 def test_check(campaign_check, end):
-    campaign_check(consumer_app(), "/hook", probe="/processed", rules=["answers-200", "takes-every-size"])
+    campaign_check(consumer_app(), "/hook", probe="/processed", rules=["responds-200", "accepts-every-batch-size"])
     ends(end)
 
 @however
@@ -227,7 +227,7 @@ async def test_server(campaign_server, app, end):
 {mark}
 @however
 async def test_check(campaign_check, end):
-    await campaign_check.awaited(consumer_app(), "/hook", probe="/processed", rules=["takes-every-size"])
+    await campaign_check.awaited(consumer_app(), "/hook", probe="/processed", rules=["accepts-every-batch-size"])
     ends(end)
 
 {mark}

@@ -109,18 +109,18 @@ def test_what_a_test_allows_or_has_asked_about_is_known_in_every_format(
             campaign.emit(campaign.webhook("open", target=app))
             campaign.advance("9s")
 
-        @pytest.mark.mockcampaign(allow=["answers-200"])
+        @pytest.mark.mockcampaign(allow=["responds-200"])
         def test_allowed(violated):
             pass
 
         def test_allowed_later(violated, campaign):
-            campaign.assert_compliant(allow=["answers-200"])
+            campaign.assert_compliant(allow=["responds-200"])
 
         def test_asked(violated, campaign):
-            with pytest.raises(AssertionError, match="answers-200"):
+            with pytest.raises(AssertionError, match="responds-200"):
                 campaign.assert_compliant()
 
-        @pytest.mark.mockcampaign(allow=["answers-200"])
+        @pytest.mark.mockcampaign(allow=["responds-200"])
         def test_allowed_but_failed(violated):
             assert False
 
@@ -128,13 +128,13 @@ def test_what_a_test_allows_or_has_asked_about_is_known_in_every_format(
             campaign.assert_compliant()
 
         def test_asked_before(violated, campaign, app):
-            with pytest.raises(AssertionError, match="answers-200"):
+            with pytest.raises(AssertionError, match="responds-200"):
                 campaign.assert_compliant()
             app.status = 302
             campaign.advance("20s")
 
         def test_check(campaign_check):
-            campaign_check(consumer_app("answers-204"), "/hook", rules=["answers-200"], allow=["answers-200"])
+            campaign_check(consumer_app("answers-204"), "/hook", rules=["responds-200"], allow=["responds-200"])
         """,
         "--mockcampaign-report-json=report.json",
         "--mockcampaign-html=report.html",
@@ -145,7 +145,7 @@ def test_what_a_test_allows_or_has_asked_about_is_known_in_every_format(
     assert {
         scenario.name.partition("::")[2] or scenario.name: (
             scenario.verdict,
-            *((finding.outcome, finding.known) for finding in scenario.rules if finding.id == "answers-200"),
+            *((finding.outcome, finding.known) for finding in scenario.rules if finding.id == "responds-200"),
         )
         for scenario in report.scenarios
     } == {
@@ -155,14 +155,14 @@ def test_what_a_test_allows_or_has_asked_about_is_known_in_every_format(
         "test_allowed_but_failed": ("violated", ("fail", True)),
         "test_asked_but_failed": ("violated", ("fail", False)),
         "test_asked_before": ("violated", ("fail", False)),
-        "answers-200": ("compliant", ("fail", True)),
+        "responds-200": ("compliant", ("fail", True)),
     }
     assert not report.compliant
 
 
 def test_a_run_in_which_all_violations_are_allowed_is_compliant(inner: Inner, pytester: pytest.Pytester) -> None:
     inner(
-        SOURCE.replace("    @pytest", "    @pytest.mark.mockcampaign(allow=['answers-200'])\n    @pytest", 1),
+        SOURCE.replace("    @pytest", "    @pytest.mark.mockcampaign(allow=['responds-200'])\n    @pytest", 1),
         "--mockcampaign-report-json=report.json",
         "--mockcampaign-html=report.html",
     ).assert_outcomes(passed=3)

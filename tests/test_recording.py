@@ -346,7 +346,7 @@ def test_a_replay_before_a_consumer_that_takes_nothing_shows_nothing(tmp_path: P
 
 
 def test_a_check_leaves_a_journal_for_each_rule_that_can_be_judged_and_replayed(tmp_path: Path) -> None:
-    rules = ("answers-200", "keeps-second-act")
+    rules = ("responds-200", "stores-repeat-engagement")
     with served(consumer_app("keys-on-mail-id")) as url:
         arguments = ("--probe", f"{url}/processed", "--rules", ",".join(rules), "--journal", "c.jsonl")
         checked = mockcampaign("check", f"{url}/hook", *arguments, "--report-json", "r.json", folder=tmp_path)
@@ -361,7 +361,7 @@ def test_a_check_leaves_a_journal_for_each_rule_that_can_be_judged_and_replayed(
     judged = mockcampaign("judge", "c.jsonl", "-q", folder=tmp_path)
     assert (judged.returncode, judged.stdout) == (
         0,
-        "compliant  answers-200\ncompliant  keeps-second-act\n"
+        "compliant  responds-200\ncompliant  stores-repeat-engagement\n"
         "2 scenarios: 2 compliant, 0 NOT COMPLIANT, 0 could not tell\n",
     )
 

@@ -189,11 +189,11 @@ def test_what_a_sweep_and_a_baseline_came_to_is_said_in_documents_too() -> None:
     depends = "violated in turn, passed otherwise"
     wrong = finding(outcome="fail", swept=(depends,), relies_on=("lists of at most 100 (documented)",))
     result = msgspec.structs.replace(
-        run_result([scenario(findings=(wrong,))]), swept="under 2 other assumptions", gone=("takes-ipv6: refused",)
+        run_result([scenario(findings=(wrong,))]), swept="under 2 other assumptions", gone=("accepts-ipv6: refused",)
     )
     page = to_html(result).decode()
     assert "Swept: under 2 other assumptions" in page
-    assert "Gone: takes-ipv6: refused: take it out of the baseline" in page
+    assert "Gone: accepts-ipv6: refused: take it out of the baseline" in page
     for document in (page, to_junit(result, WHEN).decode()):
         assert depends in document
     assert "lists of at most 100 (documented)" in page

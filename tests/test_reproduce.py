@@ -33,26 +33,26 @@ SECRETS = {"HOOK_USER": USER, "HOOK_PASSWORD": PASSWORD}
 
 ONE_OF_EACH = [(rule, bug) for rule, bug in CULPRITS.items() if bug not in SHOWN_BY_CRASHES]
 FURTHER = [(rule, bug) for bug, rule in OTHERS.items() if bug not in SHOWN_BY_CRASHES]
-TAKE_THEIR_TIME = {"answers-in-time", "drains-backlog", "keeps-answering", "refuses-in-equal-time", "takes-slow-body"}
+TAKE_THEIR_TIME = {"responds-in-time", "drains-backlog", "survives-many-requests", "compares-credentials-in-constant-time", "accepts-slow-body"}
 
 NOTHING_TO_SEND = {
-    *("serves-webhooks-at-once", "refuses-in-equal-time", "once-at-the-end", "goes-on-taking-lists"),
-    "keeps-lists-beside-failures",
+    *("handles-concurrent-requests", "compares-credentials-in-constant-time", "once-at-end-of-check", "stays-available"),
+    "isolates-failing-batch",
 }
 """Rules whose violation only the check itself can show."""
 NO_COMMANDS = {
     *NOTHING_TO_SEND,
-    *("once-when-concurrent", "once-when-overlapping", "processes-lists-at-once"),  # at the same moment
+    *("once-when-delivered-concurrently", "once-when-retried-while-working", "handles-concurrent-batches"),  # at the same moment
     *("once-after-many-others", "drains-backlog"),  # too much
-    *("takes-split-headers", "ignores-header-case", "takes-slow-body"),  # beyond curl
+    *("handles-split-headers", "ignores-header-case", "accepts-slow-body"),  # beyond curl
 }
 NO_SCENARIO = {
     *NOTHING_TO_SEND,
-    *("answers-completely", "refuses-unreadable", "refuses-other-methods", "refuses-reading", "keeps-only-events"),
-    *("keeps-newest-state", "survives-oversized-body"),
-    *("takes-right-credentials", "refuses-wrong-credentials", "refuses-missing-credentials"),
-    *("refuses-malformed-credentials", "refuses-with-401", "processes-nothing-refused"),
-    *("leaves-nothing-half-done", "recovers-from-bad-requests"),
+    *("sends-complete-response", "rejects-unreadable-body", "accepts-post-only", "rejects-get-and-head", "stores-only-events"),
+    *("newest-event-wins", "survives-oversized-body"),
+    *("accepts-valid-credentials", "rejects-wrong-credentials", "rejects-missing-credentials"),
+    *("rejects-malformed-credentials", "rejects-with-401-or-403", "stores-nothing-unauthorised"),
+    *("rejects-atomically", "recovers-from-bad-requests"),
 }
 """Rules about requests that Campaign never sends, and one about what no scenario asks for."""
 
@@ -171,7 +171,7 @@ def test_what_takes_a_crash_says_so(bug: str) -> None:
 
 
 def test_a_scenario_can_be_played_again_on_the_same_consumer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    finding, _ = found("takes-absent-fields", "requires-device")
+    finding, _ = found("accepts-absent-fields", "requires-device")
     assert finding.reproduce is not None
     path = tmp_path / "again.scenario.yaml"
     path.write_text(finding.reproduce.scenario or "")

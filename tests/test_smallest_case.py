@@ -75,7 +75,7 @@ def test_a_bug_in_one_field_is_shown_by_one_event_with_one_odd_field(bug: str) -
 def test_hypothesis_reduces_it_as_far(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the tables that know what is odd, in which case the rule would leave it to others."""
     monkeypatch.setattr(payload, "_TABLES", ())
-    finding = found(bug, "takes-generated-lists", examples=300)
+    finding = found(bug, "accepts-generated-batches", examples=300)
     assert finding.outcome == "fail", finding.actual
     told = finding.actual.partition(": ")[0]
     assert told.startswith("one event, ")

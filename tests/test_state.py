@@ -23,7 +23,7 @@ from mockcampaign.serving import served
 from mockcampaign.transport import Transport
 from mockcampaign.transport.inprocess import AsgiTransport
 
-RULES = ("keeps-newest-state",)
+RULES = ("newest-event-wins",)
 AT = 1_564_590_054_000
 NEWEST = {"mailId": "M", "recipientId": "R", "created": AT, "remoteAddress": "192.0.2.1", "browser": "Firefox"}
 
@@ -173,7 +173,7 @@ def test_an_end_state_that_cannot_be_read_is_no_verdict_from_the_start() -> None
 @pytest.mark.parametrize(("bug", "status"), [(None, 0), ("ends-with-what-came-last", 1)])
 def test_over_sockets(bug: str | None, status: int, capsys: pytest.CaptureFixture[str]) -> None:
     with served(consumer_app(bug)) as url:
-        more = ("--probe-state", f"{url}/state", "--probe-states", "values(@)", "--rules", "keeps-newest-state")
+        more = ("--probe-state", f"{url}/state", "--probe-states", "values(@)", "--rules", "newest-event-wins")
         arguments = ["check", f"{url}/hook", "--probe", f"{url}/processed", *more]
         assert cli.main(arguments, standalone_mode=False) == status
-    assert "keeps-newest-state" in capsys.readouterr().out
+    assert "newest-event-wins" in capsys.readouterr().out

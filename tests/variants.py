@@ -508,7 +508,7 @@ OF_CLICKS: Mapping[str, type[Consumer]] = {
     "links-in-lower-case": field("linkUrl", str.lower),
     "links-normalised": field("linkUrl", lambda text: urlsplit(text).geturl()),
 }
-"""Those that need clicks, which the check sends where it is told to; `keeps-texts` finds them."""
+"""Those that need clicks, which the check sends where it is told to; `stores-text-unchanged` finds them."""
 
 
 def variant_app(name: str) -> Starlette:
@@ -517,66 +517,66 @@ def variant_app(name: str) -> Starlette:
 
 
 FOUND_BY: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("answers-203", "answers-206", "answers-302"), ("answers-200",)),
+    **dict.fromkeys(("answers-203", "answers-206", "answers-302"), ("responds-200",)),
     **dict.fromkeys(
         ("first-ten-only", "all-but-first", "tens", "every-other", "fifty-only", "samples"),
-        ("processes-every-event",),
+        ("stores-every-event",),
     ),
-    **dict.fromkeys(("recognises-lengths", "recognises-counts"), ("stores-before-answering",)),
-    **dict.fromkeys(("recognises-last-events", "recognises-sets"), ("once-in-reformed-list",)),
-    **dict.fromkeys(("refuses-known-events", "confirms-repeats"), ("takes-repeated-lists",)),
+    **dict.fromkeys(("recognises-lengths", "recognises-counts"), ("stores-before-acknowledging",)),
+    **dict.fromkeys(("recognises-last-events", "recognises-sets"), ("once-in-regrouped-batch",)),
+    **dict.fromkeys(("refuses-known-events", "confirms-repeats"), ("accepts-redelivered-batch",)),
     "keeps-keys-for-a-minute": ("once-after-an-hour",),
     "keeps-keys-for-two-days": ("once-after-three-days",),
     **dict.fromkeys(("keeps-keys-of-ten-lists",), ("once-after-many-others",)),
     **dict.fromkeys(
-        ("keys-on-subscription", "keys-on-address", "keys-on-minute", "keys-on-device"), ("keeps-second-act",)
+        ("keys-on-subscription", "keys-on-address", "keys-on-minute", "keys-on-device"), ("stores-repeat-engagement",)
     ),
-    **dict.fromkeys(("keys-on-centiseconds", "keys-on-twelve-hours"), ("keeps-every-moment",)),
-    **dict.fromkeys(("keys-on-beginning-of-mail-id", "keys-on-end-of-mail-id"), ("keeps-same-moment",)),
-    "keys-cut-at-64": ("keeps-every-moment",),
-    "keys-without-case": ("keys-on-all-fields",),
+    **dict.fromkeys(("keys-on-centiseconds", "keys-on-twelve-hours"), ("distinguishes-times",)),
+    **dict.fromkeys(("keys-on-beginning-of-mail-id", "keys-on-end-of-mail-id"), ("stores-same-millisecond",)),
+    "keys-cut-at-64": ("distinguishes-times",),
+    "keys-without-case": ("deduplicates-on-all-fields",),
     **dict.fromkeys(
-        ("keys-on-mail-created-recipient", "one-a-mail-and-moment-of-a-list"), ("keeps-same-mail-same-moment",)
+        ("keys-on-mail-created-recipient", "one-a-mail-and-moment-of-a-list"), ("stores-one-mail-same-millisecond",)
     ),
-    "keys-on-mailing-and-created": ("keeps-same-moment",),
+    "keys-on-mailing-and-created": ("stores-same-millisecond",),
     **dict.fromkeys(("keeps-ten-thousand", "hash-of-16-bits", "hash-of-20-bits"), ("drains-backlog",)),
     **dict.fromkeys(
-        ("commits-halves", "commits-per-mailing", "fails-halfway", "marks-first"), ("leaves-nothing-half-done",)
+        ("commits-halves", "commits-per-mailing", "fails-halfway", "marks-first"), ("rejects-atomically",)
     ),
-    "fails-once": ("acknowledge", "leaves-nothing-half-done"),
-    "waits-on-the-loop": ("answers-in-time",),
+    "fails-once": ("acknowledge", "rejects-atomically"),
+    "waits-on-the-loop": ("responds-in-time",),
     "forgets-on-error": ("recovers-from-bad-requests",),
-    **dict.fromkeys(("reads-ascii", "reads-windows", "refuses-emoji", "ascii-only"), ("keeps-texts",)),
-    "decodes-each-piece": ("processes-chunked-body",),
-    "wants-order": ("keeps-late-events",),
-    "takes-twenty": ("identity", "keeps-answering"),
-    "looks-for-credentials": ("refuses-malformed-credentials",),
-    "stores-refused": ("processes-nothing-refused",),
-    **dict.fromkeys(("accepts-get", "accepts-delete"), ("refuses-other-methods",)),
-    "wants-lower-case-charset": ("takes-charset",),
-    **dict.fromkeys(("limits-40-kb", "refuses-beyond-64", "refuses-e-mail"), ("takes-large-body",)),
-    "limits-100-kb": ("takes-largest-list",),
-    **dict.fromkeys(("refuses-absent-browser", "refuses-absent-address"), ("takes-absent-fields",)),
-    "refuses-null-system": ("takes-null-fields",),
+    **dict.fromkeys(("reads-ascii", "reads-windows", "refuses-emoji", "ascii-only"), ("stores-text-unchanged",)),
+    "decodes-each-piece": ("stores-chunked-body",),
+    "wants-order": ("stores-late-events",),
+    "takes-twenty": ("identity", "survives-many-requests"),
+    "looks-for-credentials": ("rejects-malformed-credentials",),
+    "stores-refused": ("stores-nothing-unauthorised",),
+    **dict.fromkeys(("accepts-get", "accepts-delete"), ("accepts-post-only",)),
+    "wants-lower-case-charset": ("accepts-charset-parameter",),
+    **dict.fromkeys(("limits-40-kb", "refuses-beyond-64", "refuses-e-mail"), ("accepts-large-batch",)),
+    "limits-100-kb": ("accepts-largest-batch",),
+    **dict.fromkeys(("refuses-absent-browser", "refuses-absent-address"), ("accepts-absent-fields",)),
+    "refuses-null-system": ("accepts-null-fields",),
     "refuses-zero": ("payload",),
-    "refuses-nested": ("takes-unknown-fields",),
-    **dict.fromkeys(("refuses-nul", "compares-normalised", "one-line"), ("keeps-control-characters",)),
-    **dict.fromkeys(("one-space", "truncates-at-30", "truncates-at-100"), ("keeps-texts",)),
-    **dict.fromkeys(("upper-cases-recipients",), ("keeps-recipient-ids",)),
-    **dict.fromkeys(("subscription-as-float", "user-list-as-int32"), ("keeps-large-ids",)),
-    **dict.fromkeys(("created-in-seconds", "created-in-local-time"), ("keeps-created",)),
-    "replaces": ("keeps-same-mail-same-moment",),
-    "fails-at-second-acts": ("keeps-second-act",),
-    "refuses-older": ("keeps-late-events",),
-    "opens-a-breaker": ("refuses-unreadable", "goes-on-taking-lists"),
-    "gives-up": ("keeps-neighbours",),
-    "counts-twins": ("once-whatever-they-hold",),
+    "refuses-nested": ("accepts-unknown-fields",),
+    **dict.fromkeys(("refuses-nul", "compares-normalised", "one-line"), ("stores-control-characters",)),
+    **dict.fromkeys(("one-space", "truncates-at-30", "truncates-at-100"), ("stores-text-unchanged",)),
+    **dict.fromkeys(("upper-cases-recipients",), ("stores-recipient-id-as-text",)),
+    **dict.fromkeys(("subscription-as-float", "user-list-as-int32"), ("stores-large-ids",)),
+    **dict.fromkeys(("created-in-seconds", "created-in-local-time"), ("stores-created-exactly",)),
+    "replaces": ("stores-one-mail-same-millisecond",),
+    "fails-at-second-acts": ("stores-repeat-engagement",),
+    "refuses-older": ("stores-late-events",),
+    "opens-a-breaker": ("rejects-unreadable-body", "stays-available"),
+    "gives-up": ("isolates-bad-event",),
+    "counts-twins": ("once-for-edge-cases",),
     "leaks-on-errors": ("recovers-from-bad-requests",),
-    "numbers-where-digits": ("keeps-fields",),
+    "numbers-where-digits": ("stores-fields-unchanged",),
     **dict.fromkeys(
         ("accepts-eight-characters", "accepts-parts", "accepts-any-user", "ignores-the-user's-case"),
-        ("refuses-wrong-credentials",),
+        ("rejects-wrong-credentials",),
     ),
-    **dict.fromkeys(("refuses-with-404", "refuses-with-500", "refuses-with-400"), ("refuses-with-401",)),
+    **dict.fromkeys(("refuses-with-404", "refuses-with-500", "refuses-with-400"), ("rejects-with-401-or-403",)),
 }
 """The rules or families that find each."""

@@ -75,7 +75,7 @@ def _reached(entry: Attempted) -> bool:
 
 JOURNAL_RULES: tuple[JournalRule, ...] = (
     JournalRule(
-        id="answers-200",
+        id="responds-200",
         title="Says success with 200 and nothing else",
         level="must",
         requirement="The export succeeded if the answer is HTTP 200; otherwise it is retried every 10 seconds "
@@ -85,7 +85,7 @@ JOURNAL_RULES: tuple[JournalRule, ...] = (
         violates=lambda entry: isinstance(entry.outcome, Responded) and 200 < entry.outcome.status < 400,
     ),
     JournalRule(
-        id="answers-in-time",
+        id="responds-in-time",
         title="Answers within the sender's time-out",
         level="should",
         requirement="An attempt without an answer within the time-out has failed and comes again (assumed: 10 s).",
@@ -94,7 +94,7 @@ JOURNAL_RULES: tuple[JournalRule, ...] = (
         violates=lambda entry: isinstance(entry.outcome, TimedOut),
     ),
     JournalRule(
-        id="answers-completely",
+        id="sends-complete-response",
         title="Answers every request with a complete HTTP response",
         level="should",
         requirement="Only a 200 that arrives ends the retries (vendor's webhook guide).",

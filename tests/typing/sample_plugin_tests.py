@@ -53,7 +53,7 @@ def test_without_a_loop(campaign: CampaignFixture) -> None:
     assert_type(campaign.deliveries[0].outcome, Outcome)
     assert_type(campaign.clock, CampaignClock)
     assert_type(campaign.clock.now, datetime)
-    campaign.assert_compliant(strict=True, allow=["answers-200"], processed=campaign.delivered)
+    campaign.assert_compliant(strict=True, allow=["responds-200"], processed=campaign.delivered)
 
 
 async def test_with_a_loop(campaign: CampaignFixture) -> None:

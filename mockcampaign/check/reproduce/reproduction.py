@@ -19,16 +19,16 @@ from mockcampaign.judging.ledger import tally
 if TYPE_CHECKING:
     from mockcampaign.check.bench.bench import Bench
 
-_ABOUT_FIELDS = ("keeps-fields", "keeps-created")
+_ABOUT_FIELDS = ("stores-fields-unchanged", "stores-created-exactly")
 """Rules of which the fields that the account does not show as they were sent are the very matter."""
 
-_ABOUT_ANSWERS = ("takes-equal-events", "one-bad-event-blocks-none", "pays-no-price")
+_ABOUT_ANSWERS = ("accepts-identical-events", "bad-event-blocks-nothing", "accepts-whatever-campaign-sends")
 """Rules for which it is enough that a list is taken, whatever is made of its events."""
 
-_ON_ONE_CONNECTION = ("takes-reused-connection", "takes-right-credentials", "stores-before-answering")
+_ON_ONE_CONNECTION = ("handles-keep-alive", "accepts-valid-credentials", "stores-before-acknowledging")
 """Rules about requests that follow each other on one connection, or at once."""
 
-_COMING_AGAIN = ("leaves-nothing-half-done",)
+_COMING_AGAIN = ("rejects-atomically",)
 """Rules about lists that come again."""
 
 NOT_CAMPAIGNS = "A scenario sends what Campaign sends, and this takes requests that it never sends."

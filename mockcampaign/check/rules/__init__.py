@@ -53,11 +53,11 @@ FAMILIES: dict[str, str] = {
 }
 """What each family is about."""
 
-BASICS = "answers-200"
+BASICS = "responds-200"
 """Where this one is violated, no other rule can be examined."""
 
-LASTING = "goes-on-taking-lists"
+LASTING = "stays-available"
 """Examined in any case where ordinary lists are not taken any more, of which no other rule can make anything."""
 
-ACCOUNT = "stores-before-answering"
+ACCOUNT = "stores-before-acknowledging"
 """Where this one is violated, no rule that asks for the account can be examined."""

@@ -72,7 +72,7 @@ async def _keeps_fields(bench: Bench) -> Examined:
     events = bench.events(3)
     await bench.must_deliver(events)
     held = {event.get("mailId"): event for event in await bench.account.events_held()}
-    # Of created, keeps-created tells more.
+    # Of created, stores-created-exactly tells more.
     wanted = [name for name in bench.settings.probe_fields if name in FIELDS and name != "created"]
     wrong: dict[str, str] = {}
     for event in events:
@@ -141,11 +141,11 @@ async def _completely(bench: Bench) -> Examined:
 
 ACKNOWLEDGE = (
     Rule(
-        id="answers-200",
+        id="responds-200",
         family="acknowledge",
         level="must",
-        title=_PASSIVE["answers-200"].title,
-        requirement=_PASSIVE["answers-200"].requirement,
+        title=_PASSIVE["responds-200"].title,
+        requirement=_PASSIVE["responds-200"].requirement,
         expected="200 to a list that was taken, an error status to any other, and never 201, 202, 204 or a redirect",
         examine=_answers_200,
         fix="Answer 200 once the list is stored. Frameworks have other defaults: name the status.",
@@ -153,22 +153,22 @@ ACKNOWLEDGE = (
         stage=Stage.FIRST,
     ),
     Rule(
-        id="answers-completely",
+        id="sends-complete-response",
         family="acknowledge",
         level="should",
-        title=_PASSIVE["answers-completely"].title,
-        requirement=f"{_PASSIVE['answers-completely'].requirement} A request that is never answered holds its "
+        title=_PASSIVE["sends-complete-response"].title,
+        requirement=f"{_PASSIVE['sends-complete-response'].requirement} A request that is never answered holds its "
         "connection until somebody gives up (CWE-400), and what ends without an answer tells nobody why.",
         expected="a complete HTTP response to every list, and an error status to what cannot be read",
         examine=_completely,
-        rests_on=("takes-new-connection",),
+        rests_on=("handles-new-connections",),
         fix="Let no exception reach the server: catch it at the edge and answer 500, and 400 where parsing fails. "
         "Close connections only after the answer.",
         example="except Exception: log.exception('list failed'); return Response(status_code=500)",
         stage=Stage.FAILURES,
     ),
     Rule(
-        id="acknowledges-after-full-list",
+        id="accepts-small-batch-after-full",
         family="acknowledge",
         level="must",
         title="Takes a small list after a full one",
@@ -179,21 +179,21 @@ ACKNOWLEDGE = (
         example="with database.transaction() as transaction: ...",
     ),
     Rule(
-        id="answers-in-time",
+        id="responds-in-time",
         family="acknowledge",
         level="should",
-        title=_PASSIVE["answers-in-time"].title,
-        requirement=_PASSIVE["answers-in-time"].requirement,
-        expected=_PASSIVE["answers-in-time"].expected,
+        title=_PASSIVE["responds-in-time"].title,
+        requirement=_PASSIVE["responds-in-time"].requirement,
+        expected=_PASSIVE["responds-in-time"].expected,
         examine=_in_time,
-        rests_on=("takes-reused-connection",),
+        rests_on=("handles-keep-alive",),
         relies_on=("time-out", "retry"),
         fix="Store the list in one transaction, answer, and do the rest of the work afterwards.",
         example="insert_all(events); respond(200); queue.put(events)",
         cannot_tell="How it answers under load: only one list at a time is sent here.",
     ),
     Rule(
-        id="stores-before-answering",
+        id="stores-before-acknowledging",
         family="acknowledge",
         level="must",
         title="Acknowledges only what it has stored",
@@ -208,7 +208,7 @@ ACKNOWLEDGE = (
         cannot_tell="Whether what is stored survives a crash; with --settle, whether it was stored before the answer.",
     ),
     Rule(
-        id="keeps-fields",
+        id="stores-fields-unchanged",
         family="acknowledge",
         level="must",
         title="Keeps every field as it was sent",
@@ -222,7 +222,7 @@ ACKNOWLEDGE = (
         example="store(json.dumps(event))",
     ),
     Rule(
-        id="refuses-unreadable",
+        id="rejects-unreadable-body",
         family="acknowledge",
         level="must",
         title="Does not acknowledge what it cannot read",

@@ -280,7 +280,7 @@ async def _in_equal_time(bench: Bench) -> Examined:
             return violated(
                 f"{what} is refused {least / 1_000:.0f} ms later than a wrong one",
                 unrepeatable="It takes many requests, and the medians of how long they take: `mockcampaign check` with "
-                "--rules refuses-in-equal-time shows it again.",
+                "--rules compares-credentials-in-constant-time shows it again.",
             )
     return holds("no difference beyond noise")
 
@@ -293,14 +293,14 @@ async def _time(bench: Bench, headers: Headers) -> float:
 
 AUTHENTICATION = (
     Rule(
-        id="takes-right-credentials",
+        id="accepts-valid-credentials",
         family="authentication",
         level="must",
         title="Takes the right credentials, also after wrong ones",
         requirement=f"{_SENT}.",
         expected="200, however many others were refused before",
         needs=("credentials",),
-        rests_on=("takes-reused-connection",),
+        rests_on=("handles-keep-alive",),
         examine=_right,
         fix="Do not lock the account after refusals: all of Campaign's requests come from one address. Split Basic "
         "credentials at the first colon, and decode them as UTF-8 (RFC 7617).",
@@ -308,7 +308,7 @@ AUTHENTICATION = (
         cannot_tell="Other passwords than the one given: try one with a colon, a space and a letter such as é.",
     ),
     Rule(
-        id="refuses-wrong-credentials",
+        id="rejects-wrong-credentials",
         family="authentication",
         level="must",
         title="Refuses wrong credentials",
@@ -320,33 +320,33 @@ AUTHENTICATION = (
         example=_COMPARE_EXAMPLE,
     ),
     Rule(
-        id="refuses-missing-credentials",
+        id="rejects-missing-credentials",
         family="authentication",
         level="must",
         title="Refuses requests without credentials",
         requirement=_REFUSED,
         expected="401 or 403",
         needs=("credentials",),
-        rests_on=("refuses-wrong-credentials",),
+        rests_on=("rejects-wrong-credentials",),
         examine=_refuses_missing,
         fix="Refuse where there is no header, as where it is wrong.",
         example="if 'authorization' not in request.headers: return Response(status_code=401)",
     ),
     Rule(
-        id="refuses-malformed-credentials",
+        id="rejects-malformed-credentials",
         family="authentication",
         level="must",
         title="Refuses credentials in another form",
         requirement=_REFUSED,
         expected="401 or 403 to other schemes and to tokens that cannot be read",
         needs=("credentials",),
-        rests_on=("refuses-wrong-credentials",),
+        rests_on=("rejects-wrong-credentials",),
         examine=_refuses_malformed,
         fix=_COMPARE,
         example="if header.partition(' ')[0].lower() != 'basic': return Response(status_code=401)",
     ),
     Rule(
-        id="refuses-with-401",
+        id="rejects-with-401-or-403",
         family="authentication",
         level="must",
         title="Says that credentials are wrong with 401 or 403",
@@ -354,13 +354,13 @@ AUTHENTICATION = (
         "Anything else sends whoever looks into failed exports looking elsewhere.",
         expected="401 or 403 to whatever is refused for its credentials, however it is broken",
         needs=("credentials",),
-        rests_on=("takes-new-connection",),
+        rests_on=("handles-new-connections",),
         examine=_with_401,
         fix="Answer 401 where decoding fails, too, and do not redirect to a page to log in.",
         example="except (binascii.Error, UnicodeDecodeError): return Response(status_code=401)",
     ),
     Rule(
-        id="processes-nothing-refused",
+        id="stores-nothing-unauthorised",
         family="authentication",
         level="must",
         title="Processes nothing of what it refuses for its credentials",
@@ -372,7 +372,7 @@ AUTHENTICATION = (
         example="authorise(request); store(await request.json())",
     ),
     Rule(
-        id="refuses-in-equal-time",
+        id="compares-credentials-in-constant-time",
         family="authentication",
         level="should",
         title="Refuses nearly right credentials no later than wrong ones",

@@ -148,21 +148,21 @@ async def _others(bench: Bench) -> str:
 
 POISON = (
     Rule(
-        id="keeps-neighbours",
+        id="isolates-bad-event",
         family="poison",
         level="must",
         title="Processes the good events around one that it cannot digest",
         requirement="What is answered with 200 never comes again (vendor's webhook guide), none of the list's events.",
         expected="every good event of an acknowledged list processed",
         needs=("probe events",),
-        rests_on=("processes-every-event",),
+        rests_on=("stores-every-event",),
         examine=_neighbours,
         relies_on=("list", "fields"),
         fix="Put the event that cannot be digested aside, and go on with the next one.",
         example="for event in events:\n    try: store(event)\n    except ValueError: store_aside(event)",
     ),
     Rule(
-        id="one-bad-event-blocks-none",
+        id="bad-event-blocks-nothing",
         family="poison",
         level="should",
         title="Lets one event that it cannot digest hold up no others",
@@ -177,7 +177,7 @@ POISON = (
 
 PRICE = (
     Rule(
-        id="pays-no-price",
+        id="accepts-whatever-campaign-sends",
         family="status price",
         level="should",
         title="Answers 200 to whatever Campaign may send",

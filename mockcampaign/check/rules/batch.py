@@ -197,7 +197,7 @@ async def _mixed_kept(bench: Bench) -> Examined:
 
 BATCH = (
     Rule(
-        id="takes-every-size",
+        id="accepts-every-batch-size",
         family="batch",
         level="must",
         title="Takes lists of 1 to 100 events",
@@ -205,12 +205,12 @@ BATCH = (
         expected="200 to lists of 1, 2, 3, 99 and 100 events",
         examine=_every_size,
         relies_on=("list", "retry", "parallel"),
-        rests_on=("acknowledges-after-full-list",),
+        rests_on=("accepts-small-batch-after-full",),
         fix="Raise the limit on body size or list length: a full list of ordinary events has 35,000 bytes.",
         example="app.config['MAX_CONTENT_LENGTH'] = 1_000_000",
     ),
     Rule(
-        id="processes-every-event",
+        id="stores-every-event",
         family="batch",
         level="must",
         title="Processes every event of a list",
@@ -223,7 +223,7 @@ BATCH = (
         example="for event in request.json(): store(event)",
     ),
     Rule(
-        id="takes-large-body",
+        id="accepts-large-batch",
         family="batch",
         level="must",
         title="Takes a full list of long events",
@@ -231,12 +231,12 @@ BATCH = (
         expected="200 to 100 events of the longest realistic size",
         relies_on=("list", "fields"),
         examine=_large_body,
-        rests_on=("takes-every-size", "acknowledges-after-full-list"),
+        rests_on=("accepts-every-batch-size", "accepts-small-batch-after-full"),
         fix="Raise the limit on body size, in the application and in every proxy before it.",
         example="express.json({limit: '1mb'})",
     ),
     Rule(
-        id="takes-largest-list",
+        id="accepts-largest-batch",
         family="batch",
         level="must",
         title="Takes 100 events with the longest legal fields",
@@ -245,13 +245,13 @@ BATCH = (
         expected="200, since a list that is refused for its size blocks its webhook for three days",
         relies_on=("list", "lengths", "discard"),
         examine=_largest_list,
-        rests_on=("takes-every-size", "takes-large-body"),
+        rests_on=("accepts-every-batch-size", "accepts-large-batch"),
         fix="Raise the limit on body size to 1 MB, in the application and in every proxy before it, and let columns "
         "hold 255 characters.",
         example="express.json({limit: '1mb'})",
     ),
     Rule(
-        id="takes-equal-events",
+        id="accepts-identical-events",
         family="batch",
         level="must",
         title="Takes a list that holds an event twice",
@@ -262,7 +262,7 @@ BATCH = (
         example="INSERT INTO events … ON CONFLICT DO NOTHING",
     ),
     Rule(
-        id="keeps-equal-events",
+        id="stores-identical-events",
         family="batch",
         level="must",
         title="Keeps at least one of two equal events, and their neighbours",
@@ -275,7 +275,7 @@ BATCH = (
         cannot_tell="Whether equal events should be counted once or twice: nobody says whether they are two acts.",
     ),
     Rule(
-        id="processes-lists-at-once",
+        id="handles-concurrent-batches",
         family="batch",
         level="must",
         title="Processes lists that come at the same moment",
@@ -285,14 +285,14 @@ BATCH = (
         needs=("probe",),
         examine=_at_once,
         relies_on=("list", "retry", "parallel"),
-        rests_on=("takes-new-connection", "acknowledges-after-full-list", "processes-every-event"),
+        rests_on=("handles-new-connections", "accepts-small-batch-after-full", "stores-every-event"),
         fix="Keep nothing of a request where the next one finds it, such as in a variable of the module or the "
         "application, and let the database wait for its locks. Leave out no list because another one is in work.",
         example="events = await request.json()  # and not self.events",
         cannot_tell="A race that these lists happened not to hit.",
     ),
     Rule(
-        id="takes-mixed-mailings",
+        id="accepts-mixed-mailings",
         family="batch",
         level="must",
         title="Takes a list with events of several mailings",
@@ -303,7 +303,7 @@ BATCH = (
         example="for event in events: mailing = mailings[event['mailingId']]",
     ),
     Rule(
-        id="processes-mixed-mailings",
+        id="stores-mixed-mailings",
         family="batch",
         level="must",
         title="Processes a list with events of several mailings",
@@ -311,7 +311,7 @@ BATCH = (
         expected="every event processed once, with its own mailingId and userListId",
         needs=("probe",),
         examine=_mixed_kept,
-        rests_on=("processes-every-event",),
+        rests_on=("stores-every-event",),
         fix="Take mailingId and userListId from each event, not from the first of a list.",
         example="for event in events: mailing = mailings[event['mailingId']]",
     ),

@@ -162,7 +162,7 @@ async def _remembers(bench: Bench) -> Examined:
 
 CRASH = (
     Rule(
-        id="keeps-over-crash",
+        id="durable-over-crash",
         family="crash",
         level="must",
         title="Keeps what it acknowledged when it is killed",
@@ -177,7 +177,7 @@ CRASH = (
         stage=Stage.END,
     ),
     Rule(
-        id="once-after-crash",
+        id="deduplicates-over-crash",
         family="crash",
         level="must",
         title="Knows what it has processed after it was killed",
@@ -185,7 +185,7 @@ CRASH = (
         "consumer was started anew.",
         expected="each event processed once",
         needs=("probe events", "restart command"),
-        rests_on=("once-after-lost-answer", "keeps-over-crash"),
+        rests_on=("once-after-lost-response", "durable-over-crash"),
         examine=_remembers,
         fix="Keep the keys of what was processed where the events are, and write both in one transaction.",
         example="INSERT INTO events (key, …) … ON CONFLICT (key) DO NOTHING",

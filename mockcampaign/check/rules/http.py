@@ -236,7 +236,7 @@ async def _two_at_once(bench: Bench) -> Examined:
     return violated(
         said,
         unrepeatable="It takes a list that comes slowly and others meanwhile, by the wall's clock: "
-        "`mockcampaign check` with --rules serves-webhooks-at-once shows it again.",
+        "`mockcampaign check` with --rules handles-concurrent-requests shows it again.",
     )
 
 
@@ -332,7 +332,7 @@ def _framing(
         needs=needs,
         relies_on=relies_on,
         # They look at the account where there is one, and what is stored later would be missing in it.
-        rests_on=("stores-before-answering", *rests_on),
+        rests_on=("stores-before-acknowledging", *rests_on),
         stage=stage,
         fix=fix,
         example=example,
@@ -344,7 +344,7 @@ _WHOLE_EXAMPLE = "body = await request.body()"
 
 HTTP = (
     _framing(
-        "takes-reused-connection",
+        "handles-keep-alive",
         "Takes many requests on one connection",
         "an answer to each of ten requests in a row",
         _reused,
@@ -355,7 +355,7 @@ HTTP = (
         stage=Stage.FIRST,
     ),
     _framing(
-        "takes-new-connection",
+        "handles-new-connections",
         "Takes a request on a connection of its own",
         "200 to a list with Connection: close, while another connection is open",
         _new_connection,
@@ -366,7 +366,7 @@ HTTP = (
         stage=Stage.FIRST,
     ),
     _framing(
-        "takes-chunked-body",
+        "accepts-chunked-body",
         "Takes a body whose length is not stated",
         "200 to a list in chunks",
         _chunked,
@@ -378,7 +378,7 @@ HTTP = (
         level="should",
     ),
     _framing(
-        "processes-chunked-body",
+        "stores-chunked-body",
         "Processes all of a body whose length is not stated",
         "all of a list processed that came in chunks and was answered with 200",
         _chunked_kept,
@@ -389,7 +389,7 @@ HTTP = (
         needs=("probe",),
     ),
     _framing(
-        "takes-expect-continue",
+        "handles-expect-continue",
         "Takes a body that waits to be asked for",
         "200 to a list with Expect: 100-continue",
         _expect,
@@ -398,7 +398,7 @@ HTTP = (
         needs=("connection",),
     ),
     _framing(
-        "takes-split-headers",
+        "handles-split-headers",
         "Takes headers that come in several packets",
         "200 to a list whose headers come in pieces",
         _split,
@@ -415,7 +415,7 @@ HTTP = (
         "headers = {name.lower(): value for name, value in raw}",
     ),
     _framing(
-        "takes-slow-body",
+        "accepts-slow-body",
         "Takes a body that comes slowly",
         "200 to a list whose body takes a second",
         _slow_body,
@@ -425,7 +425,7 @@ HTTP = (
         relies_on=("list", "time-out"),
     ),
     _framing(
-        "takes-charset",
+        "accepts-charset-parameter",
         "Takes a Content-Type with a charset, and without",
         "200 to application/json, with charset=utf-8 or without it",
         _charset,
@@ -434,7 +434,7 @@ HTTP = (
         relies_on=("list", "charset"),
     ),
     _framing(
-        "refuses-other-methods",
+        "accepts-post-only",
         "Takes lists from POST only",
         "an error status to PUT, PATCH and DELETE, and nothing processed of theirs, of GET's or of HEAD's",
         _methods,
@@ -445,7 +445,7 @@ HTTP = (
         relies_on=("list",),
     ),
     Rule(
-        id="refuses-reading",
+        id="rejects-get-and-head",
         family="http",
         level="should",
         title="Refuses lists by GET and HEAD",
@@ -459,7 +459,7 @@ HTTP = (
         stage=Stage.FAILURES,
     ),
     _framing(
-        "serves-webhooks-at-once",
+        "handles-concurrent-requests",
         "Answers one webhook while another one's list still comes",
         "other lists answered within the second that one of them takes",
         _two_at_once,
@@ -467,7 +467,7 @@ HTTP = (
         "gunicorn --worker-class gthread --threads 8 app:app",
         needs=("connection",),
         relies_on=("list", "parallel"),
-        rests_on=("takes-new-connection", "takes-slow-body"),
+        rests_on=("handles-new-connections", "accepts-slow-body"),
     ),
     Rule(
         id="survives-oversized-body",
@@ -482,7 +482,7 @@ HTTP = (
         stage=Stage.FAILURES,
     ),
     Rule(
-        id="keeps-only-events",
+        id="stores-only-events",
         family="http",
         level="should",
         title="Keeps nothing of a list but its events",
@@ -490,7 +490,7 @@ HTTP = (
         "open to the world, and other senders send other things (CWE-20).",
         expected="an error status to a list with an element that is no object, or 200 and only its events kept",
         needs=("probe events",),
-        rests_on=("processes-every-event",),
+        rests_on=("stores-every-event",),
         examine=_only_events,
         relies_on=("list",),
         fix="Refuse a list that holds anything but objects, or leave out what is none.",

@@ -32,7 +32,7 @@ async def _overlapping(bench: Bench) -> Examined:
 
 OVERLAP = (
     Rule(
-        id="once-when-overlapping",
+        id="once-when-retried-while-working",
         family="overlap",
         level="must",
         title="Processes a list once that comes again while it is still at work on it",
@@ -40,7 +40,7 @@ OVERLAP = (
         "(vendor's webhook guide): the consumer may still be at work on it.",
         expected="each event processed once, though the sender hung up and began anew",
         needs=("probe events", "connection"),
-        rests_on=("once-after-lost-answer", "once-when-concurrent"),
+        rests_on=("once-after-lost-response", "once-when-delivered-concurrently"),
         relies_on=("list", "retry", "time-out"),
         examine=_overlapping,
         fix="Let the work and what it leaves behind be one transaction, whether or not the sender still waits: a "

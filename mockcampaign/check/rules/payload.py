@@ -211,7 +211,7 @@ def _rule(
 
 PAYLOAD = (
     _rule(
-        "takes-absent-fields",
+        "accepts-absent-fields",
         "Takes events in which an optional field is missing",
         f"What a mail client or a proxy does not tell cannot be in the event {_ASSUMED}.",
         "200 to events without remoteAddress, device, operatingSystem or browser",
@@ -220,7 +220,7 @@ PAYLOAD = (
         _EXAMPLE,
     ),
     _rule(
-        "takes-null-fields",
+        "accepts-null-fields",
         "Takes events in which an optional field is null",
         f"What a mail client or a proxy does not tell may be null {_ASSUMED}.",
         "200 to events whose remoteAddress, device, operatingSystem or browser is null",
@@ -229,7 +229,7 @@ PAYLOAD = (
         _EXAMPLE,
     ),
     _rule(
-        "takes-unknown-fields",
+        "accepts-unknown-fields",
         "Takes events with fields that nobody announced",
         f"A sender may add fields at any time {_ASSUMED}.",
         "200, and the known fields kept",
@@ -238,7 +238,7 @@ PAYLOAD = (
         "model_config = ConfigDict(extra='allow')",
     ),
     _rule(
-        "takes-unknown-names",
+        "accepts-unknown-values",
         "Takes types, devices, systems and browsers that nobody announced",
         f"New ones appear every year {_ASSUMED}; the guide gives one example of each.",
         "200, and the names of devices, systems and browsers kept as they are",
@@ -247,7 +247,7 @@ PAYLOAD = (
         "device: str",
     ),
     _rule(
-        "keeps-unknown-types",
+        "stores-unknown-types",
         "Keeps events of a type that nobody announced",
         "What is answered with 200 never comes again (vendor's webhook guide). As a webhook carries one type, another "
         "one comes only where names change, or where it was registered with another type than was meant (assumed).",
@@ -259,7 +259,7 @@ PAYLOAD = (
         needs=("probe events",),
     ),
     _rule(
-        "keeps-large-ids",
+        "stores-large-ids",
         "Keeps ids of any size exactly, from 0 to beyond 2^53",
         "Ids are numbers, in the API description of 64 bits (vendor's API description).",
         "200, and each id kept to the last digit",
@@ -268,7 +268,7 @@ PAYLOAD = (
         "BIGINT; in JavaScript, a parser such as json-bigint",
     ),
     _rule(
-        "keeps-recipient-ids",
+        "stores-recipient-id-as-text",
         "Keeps recipientId as the text that it is",
         "recipientId is text, and whatever the client's list uses: digits, an e-mail address, a customer number "
         "(vendor's API description).",
@@ -278,7 +278,7 @@ PAYLOAD = (
         "recipient_id TEXT NOT NULL",
     ),
     _rule(
-        "takes-ipv6",
+        "accepts-ipv6",
         "Takes IPv6 addresses",
         f"Recipients reach the tracking server over IPv6 as well {_ASSUMED}.",
         "200, and the address kept, in whichever of its spellings",
@@ -287,7 +287,7 @@ PAYLOAD = (
         "remote_address INET",
     ),
     _rule(
-        "keeps-texts",
+        "stores-text-unchanged",
         "Keeps texts of every length and script",
         f"JSON texts are Unicode (RFC 8259, 8.1), and names of devices and browsers come from all over the world "
         f"{_ASSUMED}.",
@@ -299,7 +299,7 @@ PAYLOAD = (
         relies_on=("list", "retry", "fields", "lengths"),
     ),
     Rule(
-        id="keeps-control-characters",
+        id="stores-control-characters",
         family="payload",
         level="should",
         title="Keeps texts with control characters",
@@ -311,7 +311,7 @@ PAYLOAD = (
         example="text.replace('\\0', '')",
     ),
     _rule(
-        "takes-generated-lists",
+        "accepts-generated-batches",
         "Takes generated lists with several oddities",
         f"Events may hold whatever their schema allows (`mockcampaign schema events`), {_ASSUMED}.",
         "200, and each event processed once, unchanged in its known fields",
@@ -319,11 +319,11 @@ PAYLOAD = (
         _FIX,
         _EXAMPLE,
         rests_on=(
-            "takes-every-size",
-            "takes-large-body",
-            "takes-mixed-mailings",
-            "processes-mixed-mailings",
-            "keeps-same-recipient",
+            "accepts-every-batch-size",
+            "accepts-large-batch",
+            "accepts-mixed-mailings",
+            "stores-mixed-mailings",
+            "stores-one-recipient-many-mails",
         ),
     ),
 )

@@ -175,7 +175,7 @@ async def _beside(bench: Bench) -> Examined:
                 return violated(
                     f"two lists of 100 were taken while a list of {what} was refused: {difference.describe()}",
                     unrepeatable="It takes good lists and bad ones at the same moment: `mockcampaign check` with "
-                    "--rules keeps-lists-beside-failures shows it again.",
+                    "--rules isolates-failing-batch shows it again.",
                 )
     if not refused:
         return holds("no list was refused, so nothing could be undone with it")
@@ -296,7 +296,7 @@ async def _goes_on(bench: Bench) -> Examined:
 
 FAILURE = (
     Rule(
-        id="leaves-nothing-half-done",
+        id="rejects-atomically",
         family="failure",
         level="must",
         title="Leaves nothing behind of a list that it refuses",
@@ -304,9 +304,9 @@ FAILURE = (
         expected="the events of a refused list processed once when they come again, neither more often nor never",
         needs=("probe events",),
         rests_on=(
-            "takes-mixed-mailings",
-            "processes-mixed-mailings",
-            "once-after-cut-body",
+            "accepts-mixed-mailings",
+            "stores-mixed-mailings",
+            "once-after-truncated-body",
         ),
         examine=_nothing_half_done,
         fix="Store a list and what makes its events known in one transaction, and answer after its commit.",
@@ -315,7 +315,7 @@ FAILURE = (
         stage=Stage.FAILURES,
     ),
     Rule(
-        id="keeps-lists-beside-failures",
+        id="isolates-failing-batch",
         family="failure",
         level="must",
         title="Keeps a list that it takes while it refuses another one",
@@ -323,7 +323,7 @@ FAILURE = (
         "its own (vendor's webhook guide), and no webhook waits for another (assumed).",
         expected="each event of the good lists processed once, whatever becomes of the bad one",
         needs=("probe events",),
-        rests_on=("processes-every-event", "processes-lists-at-once", "leaves-nothing-half-done"),
+        rests_on=("stores-every-event", "handles-concurrent-batches", "rejects-atomically"),
         relies_on=("list", "retry", "parallel"),
         examine=_beside,
         fix="Let each request have a connection and a transaction of its own: what one of them rolls back must be "
@@ -340,20 +340,20 @@ FAILURE = (
         title="Goes on after bad requests, resets and time-outs",
         requirement=f"{_AGAIN} A connection may break at any moment.",
         expected="200 to ordinary lists after each of them",
-        rests_on=("takes-repeated-lists",),
+        rests_on=("accepts-redelivered-batch",),
         examine=_recovers,
         fix="Give back connections, locks and memory in every case, also where reading the body fails.",
         example="with pool.connection() as connection: ...",
         stage=Stage.BAD_REQUESTS,
     ),
     Rule(
-        id="keeps-answering",
+        id="survives-many-requests",
         family="failure",
         level="must",
         title=f"Still answers after {REQUESTS} requests",
         requirement="Lists follow each other as long as events happen (vendor's webhook guide).",
         expected=f"200 to each of {REQUESTS} lists of one mailing",
-        rests_on=("acknowledges-after-full-list",),
+        rests_on=("accepts-small-batch-after-full",),
         examine=_keeps_answering,
         fix="Look for what grows with each request: connections, files, variables of a query, logs.",
         example="WHERE list_id = ?  -- and not IN (?, ?, …) with one for each list",
@@ -366,14 +366,14 @@ FAILURE = (
         requirement=f"{_AGAIN} After an outage, everything that happened meanwhile comes at once, list after list.",
         expected="every list taken, without a limit of the consumer's own making more of them wait",
         rests_on=(
-            "acknowledges-after-full-list",
-            "stores-before-answering",
-            "takes-every-size",
-            "processes-every-event",
-            "takes-reused-connection",
-            "takes-right-credentials",
+            "accepts-small-batch-after-full",
+            "stores-before-acknowledging",
+            "accepts-every-batch-size",
+            "stores-every-event",
+            "handles-keep-alive",
+            "accepts-valid-credentials",
             "recovers-from-bad-requests",
-            "keeps-answering",
+            "survives-many-requests",
         ),
         examine=_drains,
         relies_on=("list", "retry", "order"),
@@ -383,7 +383,7 @@ FAILURE = (
         stage=Stage.FAILURES,
     ),
     Rule(
-        id="goes-on-taking-lists",
+        id="stays-available",
         family="failure",
         level="must",
         title="Takes ordinary lists from the beginning of the check to its end",
@@ -391,13 +391,13 @@ FAILURE = (
         "refused holds up all that follow.",
         expected="200 to ordinary lists, whatever was sent before them",
         rests_on=(
-            "acknowledges-after-full-list",
-            "keeps-late-events",
-            "takes-old-events",
-            "keeps-answering",
+            "accepts-small-batch-after-full",
+            "stores-late-events",
+            "accepts-old-events",
+            "survives-many-requests",
             "recovers-from-bad-requests",
             "drains-backlog",
-            "takes-right-credentials",
+            "accepts-valid-credentials",
         ),
         examine=_goes_on,
         fix="Look for what requests use up: a limit on their rate, a breaker that opens after errors, connections or "
