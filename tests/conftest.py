@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from endpoints import AUTHORITY, Run
+from places import TESTS
 
 Inner = Callable[..., pytest.RunResult]
 
@@ -58,7 +59,7 @@ def imported_for_good() -> None:
 @pytest.fixture
 def inner(imported_for_good: None, pytester: pytest.Pytester) -> Inner:
     """Runs tests in a pytest of its own, whose fixtures are those of `plugin_apps`."""
-    pytester.makeconftest((Path(__file__).parent / "plugin_apps.py").read_text())
+    pytester.makeconftest((TESTS / "helpers" / "plugin_apps.py").read_text())
 
     def run_inner(
         source: str, *arguments: str, asyncio_mode: str = "", plugins: tuple[str, ...] = ()

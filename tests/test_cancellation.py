@@ -8,9 +8,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from explained import received_lists
 
 from endpoints import OK, Endpoint, Run, leaving_nothing, read_request, server_context
+from explained import received_lists
 from mockcampaign.campaign import Campaign
 from mockcampaign.engine.exporter import Happening
 from mockcampaign.faults import (

@@ -26,8 +26,8 @@ from commands import written
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent
 SCRIPTS = Path(sys.executable).parent
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these are shell scripts and images of Linux")

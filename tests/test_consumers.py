@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from consumers.started import COMMANDS, PASSWORD, USER, missing, started
 
+from consumers.started import COMMANDS, PASSWORD, USER, missing, started
 from mockcampaign.events.fields import EXAMPLE, TYPES
 from mockcampaign.model import BasicAuthentication, EventType
 

@@ -8,14 +8,15 @@ import shutil
 import subprocess
 import sys
 from importlib.metadata import entry_points
-from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).parent / "examples"
+from places import ROOT, TESTS
+
+EXAMPLES = TESTS / "examples"
 PLUGINS = {"django_app": "django", "async_queue": "asyncio", "properties": "hypothesispytest"}
 """What a folder needs beside ours. Others take long to load."""
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
 
 
 def run(folder: str, **environment: str) -> tuple[int, str]:

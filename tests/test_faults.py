@@ -46,6 +46,7 @@ from mockcampaign.scenario.load import load
 from mockcampaign.scenario.play import Player
 from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
 from mockcampaign.transport.wire import WireTransport
+from places import ROOT
 
 KINDS = ", ".join(FAULTS)
 
@@ -86,7 +87,7 @@ def test_every_fault_belongs_to_one_family() -> None:
 
 
 def test_the_readme_lists_every_fault_by_its_family() -> None:
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     listed = {
         family: re.findall(r"`([a-z0-9.-]+)`", row)
         for family, row in re.findall(r"^\| (before the consumer|on the wire|of the sender) \| (.*) \|$", readme, re.M)

@@ -8,9 +8,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from explained import received_lists
 
 from builders import CLIENT, START, activated, entries_of, run
+from explained import received_lists
 from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.exporter import Exporter, Happening
 from mockcampaign.engine.journal import Attempted

@@ -23,6 +23,7 @@ from browsers import browser, clean_page
 from commands import mockcampaign
 from mockcampaign.engine.journal_file import read_journals
 from mockcampaign.report.json_report import json_schema
+from places import TESTS
 
 PASSWORD = 'geh"eim<&>ü'
 PASSPHRASE = "Bearer tüken-4711"
@@ -224,7 +225,7 @@ def check_markdown(text: str) -> None:
 def check_xml(path: Path) -> None:
     document = etree.parse(path)
     for schema in ("junit-ant.xsd", "junit-jenkins.xsd"):
-        etree.XMLSchema(etree.parse(Path(__file__).parent / "schemas" / schema)).assertValid(document)
+        etree.XMLSchema(etree.parse(TESTS / "schemas" / schema)).assertValid(document)
     assert {element.tag for element in document.iter()} <= {
         *("testsuites", "testsuite", "properties", "property", "testcase", "failure", "error", "skipped"),
         *("system-out", "system-err"),

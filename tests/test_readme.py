@@ -23,8 +23,9 @@ from mockcampaign.server.vendor_api.clients import users_of
 from mockcampaign.server.vendor_api.users import Accounts
 from mockcampaign.serving import served
 from mockcampaign.transport.wire import WireTransport
+from places import ROOT
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize("bug", [None, "keys-on-mail-id"])
@@ -56,7 +57,7 @@ def test_the_mistake_of_the_readme_is_refused_like_this(tmp_path: Path) -> None:
 def test_paths_that_the_readme_names_exist() -> None:
     named = re.findall(r"(?<![\w/])(?:mockcampaign|tests|scenarios|fixtures)/[\w/.-]*", README)
     assert len(named) > 3
-    assert [path for path in named if not (Path(__file__).parent.parent / path).exists()] == []
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
@@ -94,7 +95,7 @@ def test_the_property_test_of_the_readme_fails_as_it_says(tmp_path: Path) -> Non
         check=False,
     )
     assert done.returncode == 1
-    example = json.loads((Path(__file__).parent.parent / "fixtures" / "events" / "click.json").read_text())
+    example = json.loads((ROOT / "fixtures" / "events" / "click.json").read_text())
     del example["linkUrl"]
     printed = re.sub(r"\s+", "", re.sub(r"^[E ]+", "", done.stdout, flags=re.MULTILINE))
     assert re.sub(r"\s+", "", f"batch=[{example}]") in printed

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 import pytest
 import requests
-from consumers.started import SOAKED, started_by
-from explained import arrived
 
+from consumers.started import SOAKED, started_by
 from endpoints import Run, leaving_nothing
+from explained import arrived
 from mockcampaign.campaign import Campaign
 from mockcampaign.engine.exporter import Happening
 from mockcampaign.engine.journal import Attempted, Entry, Journal, SerialRanges, serials_in

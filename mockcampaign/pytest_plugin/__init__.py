@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["CampaignCheck", "CampaignClock", "CampaignFixture", "CampaignServer", "Deliveries", "Delivery", "Events"]
 
 _HOMES = {
-    "CampaignCheck": "check",
+    "CampaignCheck": "check_fixture",
     "CampaignClock": "clock",
-    "CampaignFixture": "fixture",
-    "CampaignServer": "server",
-    "Deliveries": "account",
-    "Delivery": "account",
-    "Events": "account",
+    "CampaignFixture": "campaign_fixture",
+    "CampaignServer": "server_fixture",
+    "Deliveries": "deliveries",
+    "Delivery": "deliveries",
+    "Events": "deliveries",
 }
 
 MARKER = (

@@ -217,7 +217,12 @@ ORDER = (
         requirement=_LATE,
         expected="every event of a mail in the account once, though some came late and some twice",
         needs=("probe events",),
-        rests_on=("once-after-lost-response", "stores-repeat-engagement", "stores-one-recipient-many-mails", "stores-late-events"),
+        rests_on=(
+            "once-after-lost-response",
+            "stores-repeat-engagement",
+            "stores-one-recipient-many-mails",
+            "stores-late-events",
+        ),
         examine=_late_in_journey,
         fix=_FIX,
         example=_EXAMPLE,

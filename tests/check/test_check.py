@@ -1,0 +1,767 @@
+"""The compliance check as a whole: its options, its outcomes, and how they are counted."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import functools
+import ipaddress
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from checks import COUNT, EVENTS, NOW, checked
+from consumers.started import PASSWORD, USER
+from judged import CREDENTIALS, checked_by_url, restartable
+from mockcampaign.check.baseline import Known, essence
+from mockcampaign.check.result import check
+from mockcampaign.check.rules import CATALOGUE, FAMILIES, random_histories
+from mockcampaign.check.rules.durability import losing_window
+from mockcampaign.check.settings import Settings
+from mockcampaign.check.store_probe import CallableProbe, CommandProbe, UrlProbe
+from mockcampaign.check.sweep import VARIATIONS
+from mockcampaign.cli import cli
+from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
+from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.verdict import RunResult, exit_status
+from mockcampaign.model import BasicAuthentication
+from mockcampaign.policy import HOUR
+from mockcampaign.report.check_text import check_lines
+from mockcampaign.report.json_report import to_json
+from mockcampaign.samples.bugs.batch import SharesItsList
+from mockcampaign.samples.bugs.bug import Bug
+from mockcampaign.samples.bugs.payload import field, keeping, limited
+from mockcampaign.samples.bugs.payload import refusing as refusing_events
+from mockcampaign.samples.consumer import BUGS, application, consumer_app, consumer_served
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Store
+from mockcampaign.serving import served
+from mockcampaign.transport.inprocess import AsgiTransport
+
+
+def outcomes(result: RunResult) -> dict[str, str]:
+    return {finding.id: finding.outcome for finding in result.rules}
+
+
+@functools.cache
+def by_all_rules() -> tuple[RunResult, tuple[Finding, ...]]:
+    """What all rules say of the correct sample, which several tests look at, and what was told meanwhile."""
+    told: list[Finding] = []
+    result = checked(consumer_app(), told=told)
+    return result, tuple(told)
+
+
+def test_a_correct_consumer_violates_nothing_and_no_rule_is_in_doubt() -> None:
+    result, _ = by_all_rules()
+    assert {finding.id: finding.actual for finding in result.rules if finding.outcome in ("fail", "warn")} == {}
+    assert {finding.id: finding.reason for finding in result.rules if finding.outcome == "could-not-tell"} == {}
+    assert result.compliant
+    assert exit_status(result) == 0
+
+
+def test_a_number_as_account_will_do_for_all_rules_but_those_that_look_at_events() -> None:
+    result = checked(consumer_app(), probe=COUNT)
+    assert result.compliant
+    needy = {rule.id for rule in CATALOGUE if "probe events" in rule.needs}
+    reasons = {finding.id for finding in result.rules if "tells the events" in (finding.reason or "")}
+    assert reasons == needy
+    assert "once-after-lost-response" not in needy
+
+
+@pytest.mark.parametrize("probe", [EVENTS, COUNT])
+def test_a_bug_is_found_with_either_kind_of_account(probe: Probe) -> None:
+    rules = ("responds-200", "stores-repeat-engagement")
+    assert (
+        outcomes(checked(consumer_app("keys-on-mail-id"), probe=probe, rules=rules))["stores-repeat-engagement"]
+        == "fail"
+    )
+
+
+def test_without_a_probe_no_rule_that_needs_one_counts_as_passed() -> None:
+    result = checked(consumer_app(), probe=None)
+    for rule in CATALOGUE:
+        if rule.needs:
+            assert outcomes(result)[rule.id] == "not-exercised"
+    exercised = sum(outcome == "pass" for outcome in outcomes(result).values())
+    assert result.headline is not None
+    assert result.headline.startswith(f"no violation in {exercised} of {len(CATALOGUE)} rules; ")
+    assert "need a probe" in result.headline
+    assert result.compliant
+    printed = ["".join(text for text, _ in line) for line in check_lines(result)]
+    # Said once for all of a family's rules that need the same.
+    assert sum("needs credentials (--basic-auth or --key-auth)" in line for line in printed) == 1
+
+
+def test_strict_leaves_the_verdict_open_where_a_must_rule_was_not_exercised() -> None:
+    result = checked(consumer_app(), probe=None, strict=True)
+    assert not result.compliant
+    assert exit_status(result) == 3
+    assert result.trouble is not None
+    assert result.trouble.startswith("--strict, and ")
+
+
+def test_nothing_exercised_is_no_success() -> None:
+    result = checked(consumer_app(), probe=None, rules=("once-after-lost-response",))
+    assert exit_status(result) == 3
+    assert result.trouble == "no rule was exercised"
+
+
+def test_where_the_basics_fail_nothing_else_is_reached() -> None:
+    result = checked(consumer_app("never-answers-200"))
+    assert outcomes(result).pop("responds-200") == "fail"
+    assert {outcome for rule, outcome in outcomes(result).items() if rule != "responds-200"} == {"not-exercised"}
+    assert any("not reached: responds-200 is violated" in (finding.reason or "") for finding in result.rules)
+    assert exit_status(result) == 1
+    # One line stands for all that were not reached, unless somebody wants to know of each.
+    for verbosity, lines in (
+        (-1, 0),
+        (0, 1),
+        (1, sum((one.reason or "").startswith("not reached") for one in result.rules)),
+    ):
+        printed = ["".join(text for text, _ in line) for line in check_lines(result, verbosity=verbosity)]
+        assert sum("not reached: responds-200" in line for line in printed) == lines
+        assert any("FAIL responds-200" in line for line in printed)
+
+
+def refusing(status: int) -> Any:
+    """A consumer that refuses all but the right credentials, with that status."""
+
+    class Refusing(Consumer):
+        refuse_status = status
+
+    return application(Refusing(Store(), BasicAuthentication("acme", "right")))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_credentials_that_are_not_given_are_no_violation_and_asked_for(status: int) -> None:
+    result = checked(refusing(status))
+    basics = result.rules[0]
+    assert (basics.id, basics.outcome) == ("responds-200", "could-not-tell")
+    assert (basics.reason or "").startswith(f"{status} to a list of one event without credentials: if the consumer")
+    assert "give them by --basic-auth or --key-auth" in (basics.reason or "")
+    assert {finding.outcome for finding in result.rules[1:]} == {"not-exercised"}
+    assert exit_status(result) == 3
+
+
+def test_wrong_credentials_are_a_violation_whose_fix_names_them() -> None:
+    result = checked(refusing(401), authentication=BasicAuthentication("acme", "wrong"), rules=("responds-200",))
+    [basics] = result.rules
+    assert (basics.outcome, exit_status(result)) == ("fail", 1)
+    assert basics.actual == "401 to a list of one event: the consumer refuses the credentials of this check"
+    assert "give them by --basic-auth or --key-auth" in (basics.fix or "")
+
+
+def test_any_other_status_says_nothing_of_credentials() -> None:
+    [basics] = checked(refusing(404), rules=("responds-200",)).rules
+    assert basics.outcome == "fail"
+    assert "credentials" not in f"{basics.actual} {basics.fix}"
+
+
+def test_findings_are_the_same_for_the_same_seed() -> None:
+    first, second = [checked(consumer_app("keys-on-created"), examples=5) for _ in range(2)]
+    assert to_json(first) == to_json(second)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("probe", [EVENTS, COUNT])
+def test_one_consumer_can_be_checked_again_without_a_reset(probe: Probe) -> None:
+    app = consumer_app()
+    for seed in (1, 2):
+        result = checked(app, probe=probe, seed=seed, examples=5)
+        assert {finding.id: finding.actual for finding in result.rules if finding.outcome in ("fail", "warn")} == {}
+        assert "could not be told" not in (result.headline or "")
+
+
+def test_results_are_told_one_by_one() -> None:
+    result, told = by_all_rules()
+    assert [finding.id for finding in told] == [finding.id for finding in result.rules]
+
+
+def test_rules_and_families_can_be_chosen_and_left_out() -> None:
+    chosen = checked(consumer_app(), rules=("batch", "responds-200"), skip=("accepts-every-batch-size",))
+    ids = {rule.id for rule in CATALOGUE if rule.family == "batch"} | {"responds-200"}
+    assert set(outcomes(chosen)) == ids - {"accepts-every-batch-size"}
+
+
+def test_an_unknown_rule_is_refused_with_a_hint() -> None:
+    with pytest.raises(InvalidInputError, match="'answers-20' is no rule, did you mean 'responds-200'"):
+        checked(consumer_app(), rules=("answers-20",))
+
+
+def test_a_consumer_that_nobody_started_is_no_violation() -> None:
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.failed"})
+
+    for rules in ((), ("once-after-lost-response", "accepts-charset-parameter")):  # the first of which needs a probe
+        with pytest.raises(ConsumerUnreachableError):
+            checked(broken, probe=None, rules=rules)
+
+
+def test_an_account_can_be_a_function() -> None:
+    async def run() -> RunResult:
+        transport = AsgiTransport(consumer_app("first-event-only"))
+        probe = UrlProbe(EVENTS, transport, timeout=5_000)
+        try:
+            return await check(
+                "http://app/hook",
+                transport=transport,
+                settings=Settings(now=NOW, rules=("stores-every-event",)),
+                source=CallableProbe(probe.ask),
+            )
+        finally:
+            await transport.aclose()
+
+    [finding] = asyncio.run(run()).rules
+    assert finding.outcome == "fail"
+    assert finding.actual.startswith("list of 2: 1 missing")
+    assert finding.actual.endswith("(of 2, kept: 1)")
+
+
+def test_an_account_may_settle() -> None:
+    """What stores a moment after its answer is right, if the check is told to wait for it."""
+    rules = ("stores-before-acknowledging", "stores-every-event", "once-after-lost-response")
+    assert exit_status(checked(consumer_app("answers-before-storing"), rules=rules)) == 1
+    patient = checked(consumer_app("answers-before-storing"), rules=rules, settle=2_000)
+    assert set(outcomes(patient).values()) == {"pass"}
+
+
+def command_account(code: str, **more: Any) -> Any:
+    account = CommandProbe(shlex.join([sys.executable, "-c", code]), timeout=20_000, **more)
+    return asyncio.run(account.ask())
+
+
+def test_an_account_can_be_a_command() -> None:
+    events = [{"mailId": "A"}]
+    assert command_account('print(\'{"x": [{"mailId": "A"}]}\')', events="x") == events
+    assert command_account("print('[1, 2]')", count="length(@)") == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("print('hello')", "probe command: did not print JSON"),
+        ("print('[1]')", "probe command: '@' leads to a list whose element 0 is 1, expected a list of events"),
+        ("raise SystemExit(3)", ": ended with status 3"),
+    ],
+)
+def test_a_command_that_tells_nothing_is_our_trouble(code: str, message: str) -> None:
+    with pytest.raises(CouldNotTellError, match=re.escape(message)):
+        command_account(code)
+
+
+@pytest.mark.parametrize("command", ["", "'open"])
+def test_a_command_that_is_none_is_refused(command: str) -> None:
+    with pytest.raises(InvalidInputError, match="allowed: "):
+        CommandProbe(command, timeout=1_000)
+
+
+def test_the_same_seed_twice_on_one_consumer_is_refused() -> None:
+    app = consumer_app()
+    checked(app, rules=("responds-200",))
+    with pytest.raises(Exception, match="give another --seed"):
+        checked(app, rules=("responds-200",))
+
+
+def test_every_rule_explains_itself() -> None:
+    ids = [rule.id for rule in CATALOGUE]
+    assert len(ids) == len(set(ids))
+    for rule in CATALOGUE:
+        assert rule.family in FAMILIES
+        assert "(" in rule.requirement, f"{rule.id} names no source"
+        assert rule.title
+        assert rule.expected
+        assert rule.fix
+        assert rule.example
+
+
+def test_what_rests_on_an_assumption_is_swept() -> None:
+    rules = ("accepts-charset-parameter", "once-in-regrouped-batch", "drains-backlog", "responds-in-time")
+    correct = checked(consumer_app(), rules=rules, swept=True)
+    found = {finding.id: finding.swept for finding in correct.rules}
+    assert found["accepts-charset-parameter"] == ("pass with a Content-Type with charset=utf-8",)
+    assert found["once-in-regrouped-batch"] == ("pass with lists that come again topped up",)
+    assert found["responds-in-time"] == ("pass with a time-out of 5 s", "pass with a time-out of 30 s")
+    assert found["drains-backlog"] == ("pass with later lists before earlier ones",)
+    assert correct.compliant
+    assert correct.seed == 1
+    assert "drains-backlog, later lists before earlier ones" in {scenario.name for scenario in correct.scenarios}
+
+
+class DropsLateListsOfAMailing(Consumer):
+    """In the order that is assumed, nothing is ever older than what came before."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.newest: dict[int, int] = {}
+
+    async def process(self, events: list[dict[str, Any]]) -> None:
+        for event in events:
+            if event["created"] >= self.newest.get(event["mailingId"], 0):
+                await super().process([event])
+                self.newest[event["mailingId"]] = event["created"]
+
+
+def test_a_verdict_that_does_not_hold_in_all_is_a_hazard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "drops-late-lists", Bug("", DropsLateListsOfAMailing))
+    result = checked(consumer_app("drops-late-lists"), rules=("drains-backlog",), swept=True)
+    [finding] = result.rules
+    assert finding.outcome == "warn"
+    assert finding.swept == ("fail with later lists before earlier ones",)
+    assert exit_status(result) == 0
+    assert "; with later lists before earlier ones: 10,000 events after an outage: " in finding.actual
+    assert finding.fix
+    assert finding.differences
+    assert finding.reproduce is not None
+    assert "with --rules drains-backlog --sweep shows it" in (finding.reproduce.without_curl or "")
+
+
+def swept(bug: type[Consumer], rule: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Finding, str]:
+    """The rule's finding, and the sentence on all."""
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "swept", Bug("", bug))
+    result = checked(consumer_app("swept"), rules=(rule,), swept=True)
+    [finding] = result.rules
+    assert result.swept is not None
+    return finding, re.sub(r" in [0-9.]+ s", "", result.swept)
+
+
+def test_what_goes_wrong_only_beside_another_webhook_is_a_hazard(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding, said = swept(SharesItsList, "stores-every-event", monkeypatch)
+    assert finding.outcome == "warn"
+    assert finding.swept == (
+        "fail with another webhook delivering at the same moment",
+        "pass with webhooks that deliver one after the other",
+    )
+    assert said == (
+        "under 2 other assumptions, 2 examinations, the verdict depends: stores-every-event is violated with "
+        "another webhook delivering at the same moment"
+    )
+
+
+def test_what_goes_right_only_where_webhooks_deliver_in_turn_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding, said = swept(SharesItsList, "handles-concurrent-batches", monkeypatch)
+    assert finding.outcome == "fail"
+    assert finding.swept == (
+        "fail with another webhook delivering at the same moment",
+        "pass with webhooks that deliver one after the other",
+    )
+    assert said.endswith("handles-concurrent-batches is kept with webhooks that deliver one after the other")
+
+
+SHORT, LONG = VARIATIONS[-2].name, VARIATIONS[-1].name
+
+
+@pytest.mark.parametrize(
+    ("bytes_max", "outcome", "short", "long", "said"),
+    [
+        (60_000, "fail", "fail", "fail", "holds in all"),
+        (100_000, "fail", "pass", "fail", f"depends: accepts-largest-batch is kept with {SHORT}"),
+        (200_000, "warn", "pass", "fail", f"depends: accepts-largest-batch is violated with {LONG}"),
+        (1_000_000, "pass", "pass", "pass", "holds in all"),
+    ],
+)
+def test_a_limit_on_bodies_depends_on_how_long_texts_may_be(
+    bytes_max: int, outcome: str, short: str, long: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding, sentence = swept(limited(bytes_max), "accepts-largest-batch", monkeypatch)
+    assert finding.outcome == outcome
+    assert finding.swept == (f"{short} with {SHORT}", f"{long} with {LONG}")
+    assert sentence == f"under 2 other assumptions, 2 examinations, the verdict {said}"
+
+
+def test_an_address_in_another_spelling_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def inet(address: str) -> str:
+        return str(ipaddress.ip_address(address))
+
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "inet", Bug("", field("remoteAddress", inet)))
+    result = checked(consumer_app("inet"), rules=("accepts-ipv6", "stores-fields-unchanged"))
+    assert outcomes(result) == {"accepts-ipv6": "pass", "stores-fields-unchanged": "pass"}
+    cut = Bug("", field("remoteAddress", lambda address: address.removesuffix("1")))
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "cut", cut)
+    assert outcomes(checked(consumer_app("cut"), rules=("accepts-ipv6",), seed=3)) == {"accepts-ipv6": "fail"}
+
+
+def test_an_account_may_tell_moments_as_date_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dated(divisor: int) -> type[Consumer]:
+        def kept(event: dict[str, Any]) -> dict[str, Any]:
+            at = datetime.datetime.fromtimestamp(event["created"] // divisor * divisor / 1_000, datetime.UTC)
+            return event | {"created": at.isoformat()}
+
+        return keeping(kept)
+
+    for divisor, told in ((1, {"pass"}), (1_000, {"pass", "fail"})):
+        monkeypatch.setitem(cast(dict[str, Bug], BUGS), "dated", Bug("", dated(divisor)))
+        result = checked(
+            consumer_app("dated"), rules=("stores-created-exactly", "stores-fields-unchanged", "stores-late-events")
+        )
+        assert set(outcomes(result).values()) == told
+
+
+@pytest.mark.parametrize("events", ["[].{payload: @}", "[].{mail_id: mailId, created: created}", "[].{mailId: id}"])
+def test_an_account_that_does_not_tell_mails_is_no_violation_but_asked_for_them(events: str) -> None:
+    with pytest.raises(CouldNotTellError, match=r"^probe: none of 1 element has a mailId, by which .*--probe-events"):
+        checked(consumer_app(), probe=Probe(url=EVENTS.url, events=events))
+
+
+def test_who_names_the_client_may_refuse_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = Bug("", refusing_events(lambda event: event.get("clientId") != 4_711))
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "mine", mine)
+    result = checked(consumer_app("mine"), rules=("payload", "poison"), client_id=4_711, examples=5)
+    assert set(outcomes(result).values()) == {"pass"}
+
+
+def test_no_event_is_too_old_by_the_consumers_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Campaign discards after three days: nobody has to take, or to remember, what is older than that and a margin.
+    def strange(event: dict[str, Any]) -> bool:
+        return not NOW - 84 * HOUR <= event.get("created", NOW) <= NOW
+
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "strange", Bug("", refusing_events(strange)))
+    reaching_far = tuple(rule.id for rule in CATALOGUE if rule.span or rule.family in ("redelivery", "order"))
+    result = checked(consumer_app("strange"), rules=reaching_far, skip=("drains-backlog",), examples=2)
+    assert {one.outcome for one in result.rules if not (one.reason or "").startswith("needs")} == {"pass"}
+
+
+def test_histories_end_where_the_time_for_them_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random_histories, "SEARCHING", 0)
+    [finding] = checked(consumer_app(), rules=("survives-random-histories",)).rules
+    assert (finding.outcome, finding.actual) == (
+        "pass",
+        "20 histories, for which there was time, ended with each event once (--budget)",
+    )
+
+
+# The command line
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with served(consumer_app()) as base:
+        yield base
+
+
+def command(*arguments: str) -> int:
+    status: int = cli.main(list(arguments), standalone_mode=False)
+    return status
+
+
+def test_check_over_sockets(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report.json"
+    status = command(
+        "check",
+        f"{url}/hook",
+        "--probe",
+        f"{url}/processed",
+        "--report-json",
+        str(report),
+        "--no-color",
+        "--skip",
+        "http",
+        "--examples",
+        "5",
+    )
+    printed = capsys.readouterr().out
+    assert status == 0, printed
+    assert "compliant  no violation in " in printed
+    written = json.loads(report.read_bytes())
+    assert written["compliant"] is True
+    assert {rule["id"] for rule in written["rules"]} == {rule.id for rule in CATALOGUE if rule.family != "http"}
+
+
+def test_rules_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("rules") == 0
+    listed = capsys.readouterr().out
+    assert all(rule.id in listed for rule in CATALOGUE)
+    assert command("rules", "once-after-lost-response") == 0
+    explained = capsys.readouterr().out
+    assert "comes again every 10 seconds" in explained
+    assert "ON CONFLICT" in explained
+    with pytest.raises(InvalidInputError, match="'once' is no rule"):
+        command("rules", "once")
+
+
+def test_known_violations_are_accepted_and_new_ones_are_not() -> None:
+    families = ("responds-200", "identity")
+    known = (Known("stores-repeat-engagement"), Known("responds-200"))
+    result = checked(consumer_app("keys-on-mail-id"), rules=families, known=known)
+    assert {finding.id for finding in result.rules if finding.known} == {"stores-repeat-engagement"}
+    assert exit_status(result) == 0
+    assert result.headline is not None
+    assert "1 known violation accepted" in result.headline
+    assert exit_status(checked(consumer_app("keys-on-mail-id"), rules=families, known=(Known("responds-200"),))) == 1
+
+
+def test_another_violation_of_a_known_rule_is_new_and_the_old_one_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = checked(consumer_app("keeps-ids-as-text"), rules=("stores-fields-unchanged",))
+    [known] = [Known(finding.id, finding.found) for finding in first.rules]
+    again = checked(consumer_app("keeps-ids-as-text"), rules=("stores-fields-unchanged",), known=(known,), seed=2)
+    assert (exit_status(again), again.gone) == (0, ())
+    monkeypatch.setitem(
+        cast(dict[str, Bug], BUGS), "upper-case", Bug("", field("recipientId", lambda text: f"#{text}"))
+    )
+    other = checked(consumer_app("upper-case"), rules=("stores-fields-unchanged",), known=(known,))
+    assert exit_status(other) == 1
+    assert not other.rules[0].known
+    assert other.gone == (
+        "stores-fields-unchanged: userListId changed; clientId changed; mailingId changed; subscriptionId changed",
+    )
+
+
+def test_a_known_violation_that_is_mended_is_gone_but_not_one_that_nobody_looked_for() -> None:
+    known = (
+        Known("stores-repeat-engagement", "missing"),
+        Known("stores-created-exactly", "created changed"),
+        Known("once", None),
+    )
+    result = checked(consumer_app(), rules=("stores-repeat-engagement",), known=known)
+    assert result.gone == ("stores-repeat-engagement: missing", "once")
+    unexercised = checked(consumer_app(), rules=("stores-repeat-engagement", "responds-200"), probe=None, known=known)
+    assert unexercised.gone == ("once",)
+
+
+@pytest.mark.parametrize(
+    ("actual", "found"),
+    [
+        (
+            "list of 100: 1 missing, first type=open mailId=A recipientId=a b created=17 (of 100, kept: 1)",
+            "list of N: missing",
+        ),
+        ("200 to it: 3 missing, first type=open mailId=A; 2 too many, first type=open", "200 to it: missing; too many"),
+        ('x: 4 altered, first: browser "a, b" became "c \\" d", created 1 became 2', "x: altered: browser, created"),
+        ("no device: 500", "no device: 500"),
+        ('device "smarttv": 400, then 503', "device …: 400, then 503"),
+        (
+            "413 to a list of 100; 100 is the smallest that is refused",
+            "413 to a list of N; N is the smallest that is refused",
+        ),
+        (
+            "503 to 99 good events costs 25,920 requests and 1.2 GB, then loses 1 event; 204 to it",
+            "503 to N good events; 204 to it",
+        ),
+        ("created 1795493475001 became 1795493475000", "created changed"),
+    ],
+)
+def test_what_is_found_is_told_without_what_varies(actual: str, found: str) -> None:
+    assert essence(actual) == found
+
+
+@pytest.mark.parametrize("bug", ["keys-on-mail-id", "counts-repeats", "requires-device", "truncates-at-40"])
+def test_the_same_bug_is_found_as_the_same_with_any_seed(bug: str) -> None:
+    rules = ("stores-repeat-engagement", "once-after-lost-response", "accepts-absent-fields", "stores-text-unchanged")
+    found = [{rule.found for rule in checked(consumer_app(bug), rules=rules, seed=seed).rules} for seed in (1, 77)]
+    assert found[0] == found[1] != {None}
+
+
+def test_a_baseline_is_an_earlier_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report.json"
+    rules = ("--rules", "identity", "--no-color")
+    for number, more in enumerate((("--report-json", str(report)), ("--baseline", str(report)))):
+        with served(consumer_app("keys-on-mail-id")) as base:
+            status = command("check", f"{base}/hook", "--probe", f"{base}/processed", *rules, *more)
+        assert status == 1 - number, capsys.readouterr().out
+    known = {rule["id"]: rule["found"] for rule in json.loads(report.read_bytes())["rules"] if rule["found"]}
+    assert known["stores-repeat-engagement"] == "more opens of the same mail, N, N and N seconds later: missing"
+    capsys.readouterr()
+    with served(consumer_app()) as base:
+        assert command("check", f"{base}/hook", "--probe", f"{base}/processed", *rules, *more) == 0
+    told = capsys.readouterr()
+    assert "gone  stores-repeat-engagement: more opens of the same mail, N, N and N seconds later: missing" in told.out
+    assert told.err == ""
+
+
+def test_a_baseline_of_an_earlier_version_accepts_its_rules_and_says_how_to_renew_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.json"
+    report.write_text('{"rules": [{"id": "stores-repeat-engagement", "outcome": "fail"}]}')
+    with served(consumer_app("keys-on-mail-id")) as base:
+        more = ("--rules", "stores-repeat-engagement", "--baseline", str(report))
+        assert command("check", f"{base}/hook", "--probe", f"{base}/processed", *more) == 0
+    assert capsys.readouterr().err == (
+        f"mockcampaign: --baseline {report}: of an earlier version, so that all violations of its rules are accepted, "
+        "also new ones: write it anew with --report-json\n"
+    )
+
+
+def test_a_baseline_that_is_no_report_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "none.json").write_text("[]")
+    with pytest.raises(InvalidInputError, match="no report, allowed: a file that --report-json wrote"):
+        command("check", "http://127.0.0.1:1/", "--baseline", str(tmp_path / "none.json"))
+
+
+def test_a_check_makes_the_folder_for_its_scenarios_and_writes_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "not" / "there"
+    rules = ("--rules", "stores-repeat-engagement,accepts-generated-batches", "--examples", "5")
+    with served(consumer_app("keys-on-mail-id")) as base:
+        probe = ("--probe", f"{base}/processed")
+        process = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "mockcampaign",
+                "check",
+                f"{base}/hook",
+                *probe,
+                *rules,
+                "--scenarios",
+                "not/there",
+                "-v",
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+    assert (process.returncode, process.stderr) == (1, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["not"]
+    assert [path.name for path in folder.iterdir()] == ["stores-repeat-engagement.scenario.yaml"]
+    assert str(Path("not", "there", "stores-repeat-engagement.scenario.yaml")) in process.stdout
+
+
+def test_a_folder_for_scenarios_that_cannot_be_made_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInputError, match=r"--scenarios .*: cannot be made: "):
+        command("check", "http://127.0.0.1:1/", "--scenarios", str(tmp_path / "file" / "folder"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bug", "rules", "spans"),
+    [
+        ("requires-device", ("accepts-whatever-campaign-sends", "bad-event-blocks-nothing"), 2),
+        ("never-answers-200", ("responds-200", "accepts-whatever-campaign-sends"), 1),
+        ("refuses-many-equals", ("responds-200", "accepts-whatever-campaign-sends", "isolates-bad-event"), 1),
+        ("fails-at-nul", ("responds-200", "batch", "poison", "status price", "payload"), 2),
+        # Nothing is refused for long, and so there is nothing to model.
+        (None, ("responds-200", "poison", "status price"), 0),
+    ],
+)
+def test_full_fidelity_reaches_the_same_verdict(bug: str | None, rules: tuple[str, ...], spans: int) -> None:
+    verdicts = []
+    for full_fidelity in (False, True):
+        result = checked(consumer_app(bug), rules=rules, full_fidelity=full_fidelity, examples=5)
+        told = [(finding.id, finding.outcome, finding.actual, finding.reason) for finding in result.rules]
+        verdicts.append((told, result.headline, exit_status(result)))
+        deliveries = result.deliveries
+        assert (deliveries.modelled > 0) is (spans > 0 and not full_fidelity)
+        assert (deliveries.attempts + deliveries.modelled) // 25_920 == spans
+    assert verdicts[0] == verdicts[1]
+    assert sum(actual.count("costs 25,920 requests and") for _, _, actual, _ in verdicts[0][0]) == spans
+
+
+def test_every_answer_is_told_with_its_price_or_without() -> None:
+    result = checked(consumer_app("refuses-many-equals"), rules=("accepts-whatever-campaign-sends",))
+    assert re.fullmatch(
+        r"400 to 100 events that are all equal costs 25,920 requests and \d+ MB, then loses 100 events; at no cost, "
+        "400 to a body that is no JSON, 400 to no list, 400 to an empty body",
+        result.rules[0].actual,
+    )
+    [finding] = checked(consumer_app(), rules=("accepts-whatever-campaign-sends",)).rules
+    assert finding.actual.startswith("200 to whatever Campaign may send; at no cost, 400 to a body that is no JSON, ")
+
+
+def test_one_bad_event_is_told_by_its_field_and_by_what_it_costs_the_good_ones() -> None:
+    result = checked(consumer_app("fails-at-nul"), rules=("bad-event-blocks-nothing",))
+    [finding] = result.rules
+    assert re.fullmatch(
+        r'400 to 99 good events and one with browser "a\\u0000b" costs 25,920 requests and \d+ MB, then loses 100 '
+        r"events, 99 of them good ones; 100 that happen an hour later wait 2d23h for them",
+        finding.actual,
+    )
+
+
+@pytest.mark.parametrize(
+    ("bug", "said"),
+    [
+        (
+            "keys-on-mail-id-and-created",
+            "keys on no more than mailId + created, not on recipientId, userListId, remoteAddress, mailingId, "
+            "subscriptionId, device, operatingSystem, browser, the case of recipientId, the case of browser: loses 5 "
+            "of 40 real opens, and 10 of 12 pairs that differ in one field",
+        ),
+        (
+            "recognises-bodies",
+            "keys on more than the event, such as the list or the request: counts 40 of 40 real opens twice that come "
+            "again in a longer list",
+        ),
+    ],
+)
+def test_what_a_consumer_keys_on_is_told_with_what_it_loses_and_doubles(bug: str, said: str) -> None:
+    [finding] = checked(consumer_app(bug), rules=("deduplicates-on-all-fields",)).rules
+    assert (finding.outcome, finding.actual) == ("warn", said)
+
+
+@pytest.mark.parametrize("bytes_max", [65_536, 100_000])
+def test_a_list_that_is_too_long_is_reduced_to_the_limit(bytes_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "limits", Bug("", limited(bytes_max)))
+    [finding] = checked(consumer_app("limits"), rules=("accepts-largest-batch",)).rules
+    found = re.search(r"; from (\d+) events and ([\d,]+) bytes on, lists like it are refused$", finding.actual)
+    assert found, finding.actual
+    count, size = int(found[1]), int(found[2].replace(",", ""))
+    # One character more or less of a text makes as many bytes as there are events with it.
+    assert bytes_max < size <= bytes_max + 4 * count
+    assert finding.reproduce is not None
+    assert finding.reproduce.case is not None
+    assert len(finding.reproduce.case) == count
+
+
+@pytest.mark.parametrize(
+    ("lost", "kept", "window"),
+    [
+        ([0], [], (0, None)),
+        ([0, 37], [42, 50], (37, 42)),
+        ([37, 3], [12, 38, 500], (37, 38)),
+        ([37], [0, 36, 37], (37, None)),
+    ],
+)
+def test_the_losing_window_ends_before_the_least_age_beyond_it(
+    lost: list[int], kept: list[int], window: tuple[int, int | None]
+) -> None:
+    assert losing_window(lost, kept) == window
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", ["durable-over-crash", "deduplicates-over-crash"])
+def test_a_restart_command_that_kills_nobody_shows_nothing(rule: str) -> None:
+    with consumer_served(None, basic_authentication=CREDENTIALS) as url:
+        result = checked_by_url(url, rules=(rule,), restart_command="true")
+    found = next(finding for finding in result.rules if finding.id == rule)
+    assert (found.outcome, found.reason) == ("not-exercised", "the consumer went on answering while it was restarted")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bug", "violated"),
+    [
+        (None, set()),
+        ("forgets-everything", {"durable-over-crash"}),
+        ("commits-every-ten-lists", {"durable-over-crash"}),
+        ("writes-behind", {"durable-over-crash"}),
+        ("keeps-keys-in-memory", {"deduplicates-over-crash"}),
+    ],
+)
+def test_what_a_crash_takes(bug: str | None, violated: set[str], tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    with restartable(bug or "sample") as (base, restart):
+        arguments = ("--basic-auth", f"{USER}:{PASSWORD}", "--probe", f"{base}/processed", "--restart-cmd", restart)
+        more = ("--rules", "crash,responds-200", "--report-json", str(report), "--budget", "3m")
+        command("check", f"{base}/hook", *arguments, *more)
+    found = {rule["id"]: rule["outcome"] for rule in json.loads(report.read_bytes())["rules"]}
+    assert {rule for rule, outcome in found.items() if outcome == "fail"} == violated, found
+    assert "could-not-tell" not in found.values()
+    if bug == "writes-behind":
+        said = {rule["id"]: rule["actual"] for rule in json.loads(report.read_bytes())["rules"]}["durable-over-crash"]
+        window = re.match(r"loses what it acknowledged up to (\d+) ms .* \(kept from (\d+) ms on\): ", said)
+        assert window, said
+        losing, keeping = map(int, window.groups())
+        # It writes after 200 ms; how exactly that is seen is up to the machine.
+        assert 50 < losing < keeping < 550, said

@@ -1,0 +1,190 @@
+"""A check makes no more events than it says, and counts all that it sends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import strategies as st
+
+from checks import EVENTS, NOW
+from mockcampaign.check.bench.event_budget import BoundReachedError, EventBudget
+from mockcampaign.check.examiner import Examiner
+from mockcampaign.check.result import check_result
+from mockcampaign.check.rules import random_histories
+from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS, Settings
+from mockcampaign.check.store_probe import UrlProbe
+from mockcampaign.cli import cli
+from mockcampaign.judging.verdict import RunResult
+from mockcampaign.model import Fault, Outcome, Request
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.serving import served
+from mockcampaign.transport.inprocess import AsgiTransport
+
+
+class Counted:
+    """A transport that counts what goes over it."""
+
+    def __init__(self, bug: str | None) -> None:
+        self.events: set[bytes] = set()
+        """Each once, however often it comes."""
+        self.whole: list[dict[str, Any]] = []
+        """Those of lists that can be read."""
+        self.posts = 0
+        self._transport = AsgiTransport(consumer_app(bug))
+
+    @property
+    def faults(self) -> frozenset[type[Fault]]:
+        return self._transport.faults
+
+    async def send(self, request: Request) -> Outcome:
+        if request.method != "GET":
+            self.posts += 1
+        # Also of lists that are cut, or of another shape.
+        self.events.update(re.findall(rb'\{[^{}]*"mailId"[^{}]*(?:\{[^{}]*(?:\{[^{}]*\})?\})?[^{}]*', request.body))
+        with contextlib.suppress(msgspec.DecodeError):
+            found = msgspec.json.decode(request.body)
+            listed = found if isinstance(found, list) else []
+            self.whole += [one for one in listed if isinstance(one, dict) and "mailId" in one]
+        return await self._transport.send(request)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+def examined(bug: str | None, **settings: Any) -> tuple[RunResult, Counted, EventBudget]:
+    async def run() -> tuple[RunResult, Counted, EventBudget]:
+        transport = Counted(bug)
+        try:
+            source = UrlProbe(EVENTS, transport, timeout=5_000)
+            chosen = Settings(**({"now": NOW, "seed": 1} | settings))
+            examiner = Examiner("http://app/hook", transport=transport, settings=chosen, source=source)
+            await examiner.run()
+            return check_result(examiner.examinations, "http://app/hook", chosen), transport, examiner.allowance
+        finally:
+            await transport.aclose()
+
+    return asyncio.run(run())
+
+
+def test_what_is_taken_is_counted_until_there_is_no_more() -> None:
+    allowance = EventBudget(5)
+    allowance.take(4)
+    allowance.take(0)
+    with pytest.raises(BoundReachedError, match=r"^the bound of 5 events is reached \(--events\)$"):
+        allowance.take(2)
+    with pytest.raises(BoundReachedError):
+        allowance.take(1)  # which would be left; but what needed more has not been examined
+    assert allowance.made == 4
+    exact = EventBudget(5)
+    exact.take(5)
+    assert (exact.made, exact.reached) == (5, None)
+
+
+RULES = ("responds-200", "accepts-every-batch-size", "rejects-unreadable-body")
+
+
+def test_one_event_too_few_leaves_a_rule_unexercised() -> None:
+    _, _, unbounded = examined(None, rules=RULES)
+    needed = unbounded.made
+    for bound in (needed - 1, needed, needed + 1):
+        result, sent, allowance = examined(None, rules=RULES, events=bound)
+        outcomes = [finding.outcome for finding in result.rules]
+        assert outcomes == ["pass", "pass", "pass" if bound >= needed else "not-exercised"]
+        assert len(sent.events) <= allowance.made <= bound
+        if bound < needed:
+            assert result.rules[-1].reason == f"the bound of {bound} events is reached (--events)"
+
+
+@pytest.mark.parametrize("bug", [None, "takes-columns-from-first-event", "forgets-what-came-back"])
+@pytest.mark.parametrize("bound", [1, 10, 99, 640, 2_000])
+def test_never_more_than_that(bug: str | None, bound: int) -> None:
+    result, sent, allowance = examined(bug, events=bound, skip=("drains-backlog", "survives-many-requests"))
+    assert len(sent.events) <= allowance.made <= bound
+    assert allowance.reached is not None
+    last = result.rules[-3:]
+    assert {finding.outcome for finding in last} == {"not-exercised"}
+    assert {"pass", "fail"} & {finding.outcome for finding in result.rules} or bound == 1
+    reached = [finding for finding in result.rules if finding.reason == str(allowance.reached)]
+    assert reached
+    after = result.rules[result.rules.index(reached[0]) :]
+    assert {finding.outcome for finding in after} == {"not-exercised"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "bug"),
+    [
+        ("accepts-generated-batches", "takes-columns-from-first-event"),
+        ("survives-random-histories", "forgets-what-came-back"),
+    ],
+)
+def test_what_was_found_before_the_bound_is_told_though_it_is_not_the_smallest(rule: str, bug: str) -> None:
+    """Where the events end while a failure is reduced, it is a failure all the same."""
+    _, _, unbounded = examined(bug, rules=(rule,))
+    found = 0
+    for part in (0.9, 0.7, 0.5):
+        result, _, allowance = examined(bug, rules=(rule,), events=int(unbounded.made * part))
+        assert allowance.reached is not None
+        [finding] = result.rules
+        assert finding.outcome in ("fail", "not-exercised")
+        if finding.outcome == "fail":
+            found += 1
+            assert finding.reproduce is not None
+            assert (finding.reproduce.scenario is None) != (finding.reproduce.without_scenario is None)
+    assert found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", [None, "takes-columns-from-first-event"])
+def test_a_whole_check_has_room_for_reducing_what_fails(bug: str | None) -> None:
+    result, sent, allowance = examined(bug)
+    assert allowance.reached is None
+    assert len(sent.events) <= allowance.made <= allowance.most * 0.6
+    assert not [finding.reason for finding in result.rules if "bound" in (finding.reason or "")]
+
+
+def test_more_examples_have_more_events_and_a_sweep_twice_as_many() -> None:
+    assert Settings(now=0, examples=20).events_max() == 45_000
+    assert Settings(now=0, examples=100).events_max() == 85_000
+    assert Settings(now=0, examples=20).events_max(swept=True) == 90_000
+    assert Settings(now=0, events=7).events_max(swept=True) == 7
+
+
+def test_the_bound_is_said_before_anything_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    with served(consumer_app()) as url:
+        arguments = ["check", f"{url}/hook", "--rules", "responds-200,accepts-every-batch-size", "--events", "50"]
+        status: int = cli.main(arguments, standalone_mode=False)
+    printed = capsys.readouterr().out
+    assert status == 0
+    assert printed.startswith("2 rules, at most 2m and 50 events, of clients from 900000000000 and mailings from ")
+    assert "the bound of 50 events is reached (--events)" in printed
+
+
+@pytest.mark.parametrize(
+    "rules", [("accepts-generated-batches",), ("batch", "identity", "redelivery", "order", "poison", "status price")]
+)
+def test_events_can_be_told_from_real_ones(rules: tuple[str, ...]) -> None:
+    """By their client or their mailing, whatever else is odd about them."""
+    _, sent, _ = examined(None, rules=rules, examples=50)
+    assert len(sent.whole) > 200
+    strangers = [
+        one for one in sent.whole if not (one.get("clientId") in CLIENT_IDS or one.get("mailingId") in MAILING_IDS)
+    ]
+    assert strangers == []
+
+
+def test_histories_are_in_the_totals(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = random_histories.GoWrong("lost-ack", {})
+    # No outages, in which attempts reach nobody.
+    steps = st.sampled_from([random_histories.Happen(1), random_histories.Happen(3), lost])
+    monkeypatch.setattr(random_histories, "_HISTORIES", st.lists(steps, min_size=1, max_size=6))
+    result, sent, _ = examined(None, rules=("survives-random-histories",), examples=5)
+    [scenario] = result.scenarios
+    assert result.rules[0].outcome == "pass"
+    assert sent.posts == result.deliveries.attempts > scenario.deliveries.attempts + 20
+    assert result.deliveries.delivered == len(sent.events)
+    assert msgspec.json.decode(msgspec.json.encode(result))["deliveries"]["attempts"] == sent.posts

@@ -1,0 +1,263 @@
+"""Consumers that die, hang, start again or talk nonsense while they are checked: findings or no verdict, but an end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endpoints import unused_port
+from judged import CREDENTIALS, restartable, settings
+from judged import checked as in_a_check
+from mockcampaign.check.result import check
+from mockcampaign.check.store_probe import UrlProbe
+from mockcampaign.faults import CutBody
+from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.verdict import RunResult, exit_status
+from mockcampaign.model import Fault, NoAnswer, Outcome, Request
+from mockcampaign.report.json_report import to_json
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.samples.plain_server import Connection, served_by_hand
+from mockcampaign.transport.inprocess import AsgiTransport
+from mockcampaign.transport.wire import WireTransport, wait_until_reachable
+from restarted import end
+
+GARBAGE = {
+    "nothing": b"",
+    "no-http": b"SSH-2.0-OpenSSH_9.2\r\n",
+    "an-odd-status": b"HTTP/1.1 999 Whatever\r\nContent-Length: 0\r\n\r\n",
+    "a-cut-head": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "a-cut-body": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+    "html": b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<html>Hi</html>",
+    "an-error": b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+    "json-of-another-kind": b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n[[1],null,"a"',
+    "too-many-headers": b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n",
+}
+BUDGET = 4_000
+
+
+class Trouble:
+    """What goes wrong from which request on."""
+
+    def __init__(self, after: int, answer: bytes | None) -> None:
+        """`answer` instead of the right one; None: none at all, for ever."""
+        self.requests = 0
+        self.after = after
+        self.answer = answer
+
+    def connection(self) -> type[Connection]:
+        trouble = self
+
+        class Troubled(Connection):
+            async def exchange(self) -> bool:
+                trouble.requests += 1
+                if trouble.requests <= trouble.after:
+                    return await super().exchange()
+                await self.read_head()
+                if trouble.answer is None:
+                    await asyncio.Event().wait()
+                self.writer.write(trouble.answer or b"")
+                await self.writer.drain()
+                return False
+
+        return Troubled
+
+
+def checked(url: str, *, told: Callable[[Finding], None] = lambda finding: None, **changes: Any) -> RunResult:
+    """The result, and a guard against a check without end."""
+
+    async def run() -> RunResult:
+        transport = WireTransport()
+        try:
+            source = UrlProbe(Probe(url=f"{url}/processed", events="@"), transport, timeout=300)
+            chosen = settings(1, **({"timeout": 300, "budget": BUDGET, "examples": 5} | changes))
+            async with asyncio.timeout(60):
+                return await check(f"{url}/hook", transport=transport, settings=chosen, source=source, told=told)
+        finally:
+            await transport.aclose()
+
+    return asyncio.run(run())
+
+
+def troubled(trouble: Trouble) -> contextlib.AbstractContextManager[str]:
+    return served_by_hand(consumer_app(basic_authentication=CREDENTIALS), trouble.connection())
+
+
+def assert_whole(result: RunResult) -> None:
+    """Every rule has its outcome, nothing passes for want of a consumer, and there is a report."""
+    assert not result.compliant
+    assert exit_status(result) in (1, 3)
+    assert {finding.outcome for finding in result.rules} <= {"pass", "fail", "warn", "not-exercised", "could-not-tell"}
+    assert_explained(result)
+
+
+def assert_explained(result: RunResult) -> None:
+    """Whatever became of it, it is the consumer's doing, and there is a report."""
+    assert all(finding.reason or finding.actual for finding in result.rules)
+    assert not [finding.reason for finding in result.rules if "trouble of ours" in (finding.reason or "")]
+    json.loads(to_json(result))
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_a_consumer_that_begins_to_talk_nonsense(garbage: str) -> None:
+    with troubled(Trouble(20, GARBAGE[garbage])) as url:
+        assert_whole(checked(url, rules=("acknowledge", "batch", "redelivery")))
+
+
+def test_a_consumer_that_begins_to_hang() -> None:
+    with troubled(Trouble(20, None)) as url:
+        assert_whole(checked(url, rules=("acknowledge", "batch", "redelivery")))
+
+
+class CountsCharacters(Connection):
+    """Says how long an answer is in characters, of which one has two bytes."""
+
+    async def write(self, head: bytes, answer: bytes) -> None:
+        await super().write(head, answer + b"\xc3" if b"200 OK" in head else answer)
+
+
+def test_a_consumer_whose_answers_are_longer_than_they_say() -> None:
+    with served_by_hand(consumer_app(basic_authentication=CREDENTIALS), CountsCharacters) as url:
+        result = in_a_check(url, WireTransport, settings(1, rules=("handles-keep-alive",)))
+    [finding] = [finding for finding in result.rules if finding.outcome == "fail"]
+    assert finding.id == "handles-keep-alive"
+    assert finding.actual.startswith("more bytes came with an answer than its head says")
+
+
+class Dies:
+    """A consumer, as its sender sees it, that ends when it gets what `kills` says, and is not there from then on."""
+
+    def __init__(self, kills: Callable[[Request], bool]) -> None:
+        self._consumer = AsgiTransport(consumer_app(basic_authentication=CREDENTIALS))
+        self._kills = kills
+        self._dead = False
+
+    @property
+    def faults(self) -> frozenset[type[Fault]]:
+        return self._consumer.faults
+
+    async def send(self, request: Request) -> Outcome:
+        if self._dead:
+            return NoAnswer("connect", "connection refused")
+        if self._kills(request):
+            self._dead = True
+            return NoAnswer("wait", "connection closed before an answer")
+        return await self._consumer.send(request)
+
+    async def aclose(self) -> None:
+        await self._consumer.aclose()
+
+
+@pytest.mark.parametrize(
+    ("rule", "kills", "before"),
+    [
+        (
+            "recovers-from-bad-requests",
+            lambda request: request.body == b"null",
+            "connection closed before an answer to null",
+        ),
+        (
+            "recovers-from-bad-requests",
+            lambda request: any(isinstance(fault, CutBody) for fault in request.faults),
+            "4 bodies were cut",
+        ),
+        (
+            "accepts-absent-fields",
+            lambda request: request.body.count(b'"device"') < request.body.count(b'"mailId"'),
+            "a list of 4 events: connection closed before an answer",
+        ),
+        (
+            "once-after-truncated-body",
+            lambda request: any(isinstance(fault, CutBody) for fault in request.faults),
+            "a list of 5 events: connection closed before an answer",
+        ),
+        (
+            "survives-oversized-body",
+            lambda request: request.body.startswith(b"[["),
+            "connection closed before an answer to a list nested 100,000 levels deep",
+        ),
+    ],
+)
+def test_a_consumer_that_dies_of_a_bad_request(rule: str, kills: Callable[[Request], bool], before: str) -> None:
+    result = in_a_check("http://consumer.test", lambda: Dies(kills), settings(1, rules=(rule,)))
+    [finding] = [finding for finding in result.rules if finding.id == rule]
+    assert finding.outcome in ("fail", "warn")
+    assert finding.actual.startswith(f"{before}, and then nobody was there any more (")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("findings", [1, 4, 20])
+def test_a_consumer_that_is_killed(findings: int) -> None:
+    told: list[Finding] = []
+    with restartable("sample") as (url, command):
+
+        def kill(finding: Finding) -> None:
+            told.append(finding)
+            if len(told) == findings:
+                # The folder of its process id stands before the command that starts it.
+                end(Path(shlex.split(command)[2]))
+
+        result = checked(url, told=kill, budget=30_000)
+    assert_whole(result)
+    noticed, *others = result.rules[findings:]
+    # Who killed it cannot be seen: where a request was under way on an open connection, it may have died of that.
+    if noticed.outcome in ("fail", "warn"):
+        assert ", and then nobody was there any more (" in noticed.actual
+    else:
+        assert noticed.outcome == "could-not-tell"
+    assert {finding.outcome for finding in others} <= {"could-not-tell", "not-exercised"}
+    assert any(finding.outcome == "could-not-tell" for finding in others)
+
+
+@pytest.mark.slow
+def test_a_consumer_that_is_restarted_on_the_same_port_with_a_durable_store_is_not_accused() -> None:
+    told: list[Finding] = []
+    with restartable("sample") as (url, command):
+
+        def restart(finding: Finding) -> None:
+            told.append(finding)
+            if len(told) % 7 == 0:
+                subprocess.run(shlex.split(command), check=True)
+                with ThreadPoolExecutor() as threads:  # since this thread's loop is the check's
+                    assert threads.submit(asyncio.run, wait_until_reachable(url, 60_000)).result()
+
+        result = checked(url, told=restart, rules=("acknowledge", "batch", "redelivery"), budget=60_000)
+    assert [finding.id for finding in result.rules if finding.outcome == "fail"] == []
+
+
+@contextlib.contextmanager
+def restarting(after: int) -> Iterator[str]:
+    """A consumer that is another one, with nothing in its memory, from a request on, at the same address."""
+    port = unused_port()
+    apps = [consumer_app(basic_authentication=CREDENTIALS) for _ in range(2)]
+    requests = 0
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal requests
+        requests += 1
+        await apps[requests > after](scope, receive, send)
+
+    class Ending(Connection):
+        async def exchange(self) -> bool:
+            # The process's end is the end of its connections, too.
+            return await super().exchange() and requests != after
+
+    with served_by_hand(app, Ending, port=port) as url:
+        yield url
+
+
+@pytest.mark.parametrize("after", [3, 10, 31])
+def test_a_consumer_that_starts_again_with_nothing_in_its_memory(after: int) -> None:
+    with restarting(after) as url:
+        result = checked(url, rules=("acknowledge", "batch", "identity", "redelivery"), budget=30_000)
+    assert_explained(result)
+    assert [finding for finding in result.rules if finding.outcome == "pass"]

@@ -1,0 +1,99 @@
+"""A check that is interrupted, in whichever phase: it ends at once, says what it knows, and writes it down."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.serving import served
+
+Reached = Callable[[str, int], bool]
+"""Whether the phase is reached by the request to this path, the how manieth to it, from 1."""
+
+
+def nth(path: str, number: int) -> Reached:
+    return lambda asked, count: (asked, count) == (path, number)
+
+
+PHASES: dict[str, tuple[Reached, tuple[str, ...]]] = {
+    "before the first rule": (nth("/processed", 1), ("--rules", "batch")),
+    "within a rule": (nth("/hook", 4), ("--rules", "acknowledge,batch")),
+    "while the account is looked at": (nth("/processed", 5), ("--rules", "stores-every-event")),
+    "while Hypothesis generates": (nth("/hook", 25), ("--rules", "responds-200,accepts-generated-batches")),
+    "while histories are played": (nth("/hook", 60), ("--rules", "responds-200,survives-random-histories")),
+    "in three days of refusals": (
+        nth("/hook", 2_000),
+        ("--rules", "responds-200,accepts-whatever-campaign-sends", "--full-fidelity"),
+    ),
+    "while the consumer restarts": (nth("/restarting", 1), ("--rules", "responds-200,durable-over-crash")),
+    "while it sweeps": (nth("/hook", 8), ("--rules", "responds-in-time", "--sweep")),
+}
+
+
+def held_up(app: Any, reached: Reached, event: threading.Event) -> Any:
+    """The application, which answers no more once the phase is reached."""
+    counts: dict[str, int] = {}
+
+    async def holding(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            path = scope["path"]
+            counts[path] = counts.get(path, 0) + 1
+            if event.is_set() or reached(path, counts[path]):
+                event.set()
+                await asyncio.Event().wait()
+        await app(scope, receive, send)
+
+    return holding
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", PHASES)
+def test_it_ends_at_once_with_what_it_knows(phase: str, tmp_path: Path) -> None:
+    reached, arguments = PHASES[phase]
+    event = threading.Event()
+    bug = "refuses-many-equals" if phase == "in three days of refusals" else None
+    with served(held_up(consumer_app(bug), reached, event)) as url:
+        restart = f"import urllib.request as r; r.urlopen({url + '/restarting'!r})"
+        with subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mockcampaign", "check", f"{url}/hook", "--probe", f"{url}/processed"),
+                *("--restart-cmd", shlex.join([sys.executable, "-c", restart])),
+                *("--report-json", "r.json", "--no-color", "--timeout", "60s", *arguments),
+            ],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                assert event.wait(60)
+                process.send_signal(signal.SIGINT)
+                # The consumer answers nothing any more, and has a minute for it.
+                out, err = process.communicate(timeout=30)
+            finally:
+                process.kill()
+    assert (process.returncode, err) == (130, "mockcampaign: interrupted\n"), out
+    if phase == "before the first rule":
+        return
+    report = json.loads((tmp_path / "r.json").read_text())
+    outcomes = {rule["id"]: rule["outcome"] for rule in report["rules"]}
+    if phase == "while it sweeps":
+        assert outcomes == {"responds-in-time": "pass"}
+        assert report["swept"] == "none of 2 other assumptions was come to"
+        return
+    assert report["rules"][-1]["outcome"] == "could-not-tell", outcomes
+    interrupted = [rule["id"] for rule in report["rules"] if rule["reason"] == "interrupted while it was examined"]
+    assert len(interrupted) == 1
+    assert interrupted[0] in {scenario["name"] for scenario in report["scenarios"]}
+    assert "-200" not in arguments[1] or outcomes["responds-200"] == "pass"

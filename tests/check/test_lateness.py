@@ -1,0 +1,41 @@
+"""An answer that is late because the machine is busy accuses nobody."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from judged import CREDENTIALS, checked, checked_in_process, judged, settings
+from mockcampaign.check.rules import http
+from mockcampaign.samples.bugs.http import ReadsUnderALock
+from mockcampaign.samples.consumer import application
+from mockcampaign.samples.store import Store
+from mockcampaign.serving import served
+from mockcampaign.transport.wire import WireTransport
+
+
+def test_one_late_answer_violates_no_must_rule() -> None:
+    chosen = settings(1, rules=("accepts-every-batch-size",), timeout=1_000)
+    found = judged("slow-at-first", 1, checked_in_process("slow-at-first", chosen))
+    assert (found.violated, found.untold, found.not_exercised) == ((), (), ()), found.said
+
+
+class Laborious(ReadsUnderALock):
+    """Takes its time for each list, as if it hardly got the processor."""
+
+    async def take(self, request: Request) -> Response:
+        answer = await super().take(request)
+        async with self.lock:
+            await asyncio.sleep(0.05)
+        return answer
+
+
+def test_lists_that_take_long_by_themselves_tell_nothing_of_those_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "STALLS", (100, 100, 200))
+    with served(application(Laborious(Store(), CREDENTIALS))) as url:
+        found = judged("laborious", 1, checked(url, WireTransport, settings(1, rules=("handles-concurrent-requests",))))
+    assert (found.violated, found.untold) == ((), ("handles-concurrent-requests",)), found.said
+    assert "this machine is too busy" in found.said[0]

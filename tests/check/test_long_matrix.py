@@ -1,0 +1,81 @@
+"""What `matrix.py` makes of the checks that it has run."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import matrix
+from judged import Judged
+from matrix import checks, is_wrong, read_rows, run, tables
+
+
+def row(name: str, seed: int = 1, half: str = "rest", **found: Any) -> dict[str, Any]:
+    nothing = {"violated": [], "hazards": [], "untold": [], "not_exercised": [], "said": [], "milliseconds": 1_000}
+    return {"half": half, "name": name, "seed": seed, "commit": "c0ffee", "ended": "2026-01-01 00:00"} | nothing | found
+
+
+@pytest.mark.parametrize(
+    ("seen", "wrong"),
+    [
+        (row("answers-201", violated=["responds-200"]), False),
+        (row("slow-at-first", hazards=["responds-in-time"]), False),
+        (row("answers-201"), True),
+        (row("answers-201", violated=["accepts-every-batch-size"]), True),
+        (row("sample"), False),
+        (row("sample", hazards=["responds-in-time"]), True),
+        (row("sample", violated=["responds-200"]), True),
+        (row("sample", untold=["responds-200"]), True),
+    ],
+)
+def test_a_bug_is_found_by_its_rule_and_a_correct_consumer_by_none(seen: dict[str, Any], wrong: bool) -> None:
+    assert is_wrong(seen) is wrong
+
+
+def test_tables_say_how_many_seeds_there_were() -> None:
+    rows = [row("answers-201", seed, violated=["responds-200"]) for seed in (1, 2)]
+    rows += [
+        row("answers-201", 3),
+        row("sample", 1),
+        row("sample", 1, "load", hazards=["accepts-whatever-campaign-sends"]),
+    ]
+    text = tables(rows)
+    assert "| answers-201 | responds-200 | 2/3 | 0/0 |" in text
+    assert "| sample | 0/1 | 0/1 | none | accepts-whatever-campaign-sends (1) | 1 |" in text
+    assert (
+        "- at rest: 4 checks with up to 3 seeds, from 2026-01-01 00:00 to 2026-01-01 00:00, at c0ffee; 1 went" in text
+    )
+    assert "- under load: 1 check with up to 1 seed, " in text
+    assert "- under load: not run" in tables(rows[:1])
+
+
+def test_what_is_in_the_file_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows.jsonl"
+    asked: list[tuple[str, int]] = []
+
+    def found(todo: Any, jobs: int, until: float) -> Any:
+        for name, seed in todo:
+            asked.append((name, seed))
+            yield Judged(name, seed, ("responds-200",), (), (), (), (), 1)
+
+    monkeypatch.setattr(matrix, "checks", found)
+    run("rest", ["answers-201", "answers-202"], 1, 1, 0, path)
+    run("rest", ["answers-201", "answers-202"], 2, 1, 0, path)
+    assert asked == [("answers-201", 1), ("answers-202", 1), ("answers-201", 2), ("answers-202", 2)]
+    assert len(read_rows(path)) == 4
+
+
+def test_the_later_of_two_rows_counts(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [row("answers-201"), row("answers-201", violated=["responds-200"]), row("answers-201", half="load")]
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    assert read_rows(path) == rows[1:]
+    assert read_rows(tmp_path / "none.jsonl") == []
+
+
+def test_no_check_begins_when_time_is_up() -> None:
+    assert list(checks([("answers-201", 1)], 1, time.monotonic())) == []

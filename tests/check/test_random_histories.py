@@ -1,0 +1,108 @@
+"""Whole histories shrink to the shortest that still fails, and are written as scenarios that fail again."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import requests
+
+from checks import checked
+from commands import mockcampaign
+from conftest import Inner
+from mockcampaign.judging.finding import Finding
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.serving import served
+from serve_process import control, serving
+
+HISTORIES = "survives-random-histories"
+
+
+def found(bug: str | None, **settings: object) -> Finding:
+    [finding] = checked(consumer_app(bug), rules=(HISTORIES,), **settings).rules
+    return finding
+
+
+def steps_of(scenario: str) -> list[str]:
+    return [line[4:].partition(":")[0] for line in scenario.splitlines() if line.startswith("  - ")]
+
+
+def test_no_history_is_too_much_for_a_correct_consumer() -> None:
+    finding = found(None, examples=10)
+    assert (finding.outcome, finding.actual) == (
+        "pass",
+        "50 histories of up to 12 steps ended with each event once",
+    )
+
+
+@pytest.mark.parametrize(
+    ("bug", "told", "steps"),
+    [
+        ("counts-repeats", "lost-ack, 1 event: 1 too many", ["fault", "emit"]),
+        pytest.param("forgets-what-came-back", None, None, marks=pytest.mark.slow),
+        pytest.param("recognises-bodies", None, None, marks=pytest.mark.slow),
+    ],
+)
+def test_a_failing_history_shrinks_and_fails_again(
+    bug: str, told: str | None, steps: list[str] | None, tmp_path: Path
+) -> None:
+    finding = found(bug, examples=40)
+    assert finding.outcome == "fail"
+    assert finding.reproduce is not None
+    assert finding.reproduce.scenario is not None
+    listed = steps_of(finding.reproduce.scenario)
+    assert listed[:2] == ["create", "activate"]
+    assert listed[-1] == "expect"
+    if steps is not None:
+        assert finding.actual.startswith(f"{told}")
+        assert listed == ["create", "activate", *steps, "advance", "expect"]
+    # What matters is left: three or four things that happen, and the time between them.
+    assert len([step for step in listed if step in ("emit", "fault", "outage")]) <= 4, finding.actual
+    (tmp_path / "history.scenario.yaml").write_text(finding.reproduce.scenario)
+    for broken in (bug, None):
+        with served(consumer_app(broken)) as url:
+            done = mockcampaign(
+                *("run", "history.scenario.yaml", "--seed", "9"),
+                folder=tmp_path,
+                HOOK_URL=f"{url}/hook",
+                PROBE_URL=f"{url}/processed",
+            )
+        assert (done.returncode, done.stderr) == (0 if broken is None else 1, ""), done.stdout
+
+
+def shortest(bug: str, url: str) -> str:
+    """The scenario of its shortest failing history, for the consumer at the URL."""
+    reproduce = found(bug).reproduce
+    assert reproduce is not None
+    assert reproduce.scenario is not None
+    return reproduce.scenario.replace("http://app", url)
+
+
+@pytest.mark.slow
+def test_it_fails_again_in_pytest(inner: Inner, pytester: pytest.Pytester) -> None:
+    for bug, outcomes in (("counts-repeats", {"failed": 1}), (None, {"passed": 1})):
+        with served(consumer_app(bug)) as url:
+            (pytester.path / "history.scenario.yaml").write_text(shortest("counts-repeats", url))
+            inner("").assert_outcomes(**outcomes)
+
+
+@pytest.mark.slow
+def test_it_fails_again_in_the_server(tmp_path: Path) -> None:
+    for bug, processed in (("counts-repeats", 2), (None, 1)):
+        with served(consumer_app(bug)) as url:
+            (tmp_path / "history.scenario.yaml").write_text(shortest("counts-repeats", url))
+            with serving("--virtual", "--scenario", "history.scenario.yaml", folder=tmp_path) as server:
+                # The scenario's own steps may begin after the first of these.
+                for _ in range(50):
+                    control(server, "/clock/advance", {"by": "5m"})
+                    journal = requests.get(f"{server.url}/__mockcampaign/journal", timeout=10).json()
+                    if any(entry["entry"] == "probed" for entry in journal["entries"]):
+                        break
+                said = server.end()
+            if bug is None:
+                assert "history.scenario.yaml: played to its end, 2 expectations met" in said
+            else:
+                assert re.search(r"history\.scenario\.yaml:\d+:\d+: consumer\.processed: expected exactly-once", said)
+                assert "actual 1 too many" in said
+            assert len(requests.get(f"{url}/processed", timeout=10).json()) == processed

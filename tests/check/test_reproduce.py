@@ -1,0 +1,256 @@
+"""What is said to reproduce a violation does so, alone, and turns green once the bug is mended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import requests
+
+from culprits import BETWEEN, CULPRITS, OTHERS
+from judged import CREDENTIALS, PASSWORD, SHOWN_BY_CRASHES, USER, checked, few, restartable, running, settings
+from mockcampaign.check.reproduce.curl import curl
+from mockcampaign.check.rules import CATALOGUE
+from mockcampaign.judging.finding import Finding, Reproduce
+from mockcampaign.model import BasicAuthentication, KeyAuthentication, NoAuthentication
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.scenario.judge import judge
+from mockcampaign.scenario.load import load
+from mockcampaign.scenario.play import Player
+from mockcampaign.serving import served
+from mockcampaign.transport.inprocess import AsgiTransport
+from mockcampaign.transport.wire import WireTransport
+
+MENDED = "sample"
+"""The correct consumer."""
+
+SECRETS = {"HOOK_USER": USER, "HOOK_PASSWORD": PASSWORD}
+
+ONE_OF_EACH = [(rule, bug) for rule, bug in CULPRITS.items() if bug not in SHOWN_BY_CRASHES]
+FURTHER = [(rule, bug) for bug, rule in OTHERS.items() if bug not in SHOWN_BY_CRASHES]
+TAKE_THEIR_TIME = {
+    "responds-in-time",
+    "drains-backlog",
+    "survives-many-requests",
+    "compares-credentials-in-constant-time",
+    "accepts-slow-body",
+}
+
+NOTHING_TO_SEND = {
+    *(
+        "handles-concurrent-requests",
+        "compares-credentials-in-constant-time",
+        "once-at-end-of-check",
+        "stays-available",
+    ),
+    "isolates-failing-batch",
+}
+"""Rules whose violation only the check itself can show."""
+NO_COMMANDS = {
+    *NOTHING_TO_SEND,
+    *(
+        "once-when-delivered-concurrently",
+        "once-when-retried-while-working",
+        "handles-concurrent-batches",
+    ),  # at the same moment
+    *("once-after-many-others", "drains-backlog"),  # too much
+    *("handles-split-headers", "ignores-header-case", "accepts-slow-body"),  # beyond curl
+}
+NO_SCENARIO = {
+    *NOTHING_TO_SEND,
+    *(
+        "sends-complete-response",
+        "rejects-unreadable-body",
+        "accepts-post-only",
+        "rejects-get-and-head",
+        "stores-only-events",
+    ),
+    *("newest-event-wins", "survives-oversized-body"),
+    *("accepts-valid-credentials", "rejects-wrong-credentials", "rejects-missing-credentials"),
+    *("rejects-malformed-credentials", "rejects-with-401-or-403", "stores-nothing-unauthorised"),
+    *("rejects-atomically", "recovers-from-bad-requests"),
+}
+"""Rules about requests that Campaign never sends, and one about what no scenario asks for."""
+
+
+def found(rule: str, bug: str) -> tuple[Finding, str]:
+    """The finding of that rule alone, and the URL of the consumer that it was found with."""
+    with running(bug) as url:
+        chosen = settings(1, rules=(rule, *BETWEEN.get(rule, ())), **few(bug))
+        findings = checked(url, WireTransport, chosen, tells_state=True).rules
+    [finding] = [finding for finding in findings if finding.id == rule]
+    assert finding.outcome in ("fail", "warn"), finding.actual
+    return finding, url
+
+
+def outcomes_of(scenario: Path, consumer: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the scenario's expectations come to for a consumer that was never used."""
+
+    async def play() -> dict[str, str]:
+        transport = WireTransport()
+        try:
+            player = Player.with_campaign(load(scenario), transport, seed=2)
+            await player.play()
+            return {one.id: one.outcome for one in judge(player.plan, player.campaign.journal.entries)[1]}
+        finally:
+            await transport.aclose()
+
+    with running(consumer) as url:
+        environment = {**SECRETS, "HOOK_URL": f"{url}/hook", "PROBE_URL": f"{url}/processed"}
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return asyncio.run(play())
+
+
+class Shown(NamedTuple):
+    """What the commands show of a consumer."""
+
+    printed: str
+    """Less what varies by itself."""
+    trouble: list[str]
+    """Numbers of curl's errors."""
+    accounts: str
+    """Afterwards, unless they print these themselves."""
+
+
+def shown_by(commands: str, consumer: str, told: str) -> Shown:
+    """What they show of a consumer that was never used; `told` is the URL that they were written for."""
+    with running(consumer) as url:
+        done = subprocess.run(
+            ["bash", "-s"],
+            input=commands.replace(told, url).encode(),
+            capture_output=True,
+            env={**SECRETS, "PATH": os.environ["PATH"]},
+            timeout=60,
+        )
+        accounts = ""
+        if f"{told}/processed" not in commands:
+            asked = [f"{url}/{path}" for path in ("processed", "state")]
+            accounts = "\n".join(requests.get(one, timeout=10, headers={"Connection": "close"}).text for one in asked)
+    printed = re.sub(r"(?i)(date|server): [^\r]*", "", done.stdout.decode(errors="replace"))
+    trouble = re.findall(r"curl: \((\d+)\)", done.stderr.decode())
+    assert "HTTP/1.1 " in printed or trouble, done
+    return Shown(printed, trouble, accounts)
+
+
+def explained(reproduce: Reproduce) -> None:
+    """There is each kind of reproduction, or one sentence that says why not."""
+    for shown, why in (
+        (reproduce.curl, reproduce.without_curl),
+        (reproduce.scenario, reproduce.without_scenario),
+    ):
+        assert (shown is None) != (why is None)
+        assert why is None or why.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("rule", "bug"),
+    [
+        *(pytest.param(*one, marks=[pytest.mark.slow] * (one[0] in TAKE_THEIR_TIME)) for one in ONE_OF_EACH),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in FURTHER),
+    ],
+)
+def test_every_finding_is_reproduced(rule: str, bug: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding, url = found(rule, bug)
+    reproduce = finding.reproduce
+    assert reproduce is not None
+    explained(reproduce)
+    if (rule, bug) in ONE_OF_EACH:
+        assert (reproduce.curl is None, reproduce.scenario is None) == (rule in NO_COMMANDS, rule in NO_SCENARIO)
+    if reproduce.scenario is not None:
+        path = tmp_path / "again.scenario.yaml"
+        path.write_text(reproduce.scenario)
+        assert "fail" in outcomes_of(path, bug, monkeypatch).values(), reproduce.scenario
+        assert set(outcomes_of(path, MENDED, monkeypatch).values()) == {"pass"}, reproduce.scenario
+    if reproduce.curl is not None:
+        assert PASSWORD not in reproduce.curl
+        assert shown_by(reproduce.curl, bug, url) != shown_by(reproduce.curl, MENDED, url), reproduce.curl
+
+
+def test_every_rule_is_among_them() -> None:
+    crashes = {rule for rule, bug in CULPRITS.items() if bug in SHOWN_BY_CRASHES}
+    assert {rule for rule, _ in ONE_OF_EACH} | crashes == {rule.id for rule in CATALOGUE} - {"has-valid-certificate"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", sorted(SHOWN_BY_CRASHES))
+def test_what_takes_a_crash_says_so(bug: str) -> None:
+    with restartable(bug) as (url, command):
+        result = checked(url, WireTransport, settings(1, rules=("crash",), restart_command=command))
+    reproduces = [one.reproduce for one in result.rules if one.outcome == "fail"]
+    assert len(reproduces) == 1
+    for reproduce in reproduces:
+        assert reproduce is not None
+        explained(reproduce)
+        assert reproduce.without_scenario == reproduce.without_curl
+        assert "has to be killed" in (reproduce.without_curl or "")
+
+
+def test_a_scenario_can_be_played_again_on_the_same_consumer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding, _ = found("accepts-absent-fields", "requires-device")
+    assert finding.reproduce is not None
+    path = tmp_path / "again.scenario.yaml"
+    path.write_text(finding.reproduce.scenario or "")
+    for name, value in {**SECRETS, "HOOK_URL": "http://app/hook", "PROBE_URL": "http://app/processed"}.items():
+        monkeypatch.setenv(name, value)
+
+    async def play_twice() -> list[set[str]]:
+        transport = AsgiTransport(consumer_app(basic_authentication=CREDENTIALS))
+        outcomes = []
+        for seed in (1, 2):
+            player = Player.with_campaign(load(path), transport, seed=seed)
+            await player.play()
+            outcomes.append({one.outcome for one in judge(player.plan, player.campaign.journal.entries)[1]})
+        await transport.aclose()
+        return outcomes
+
+    assert asyncio.run(play_twice()) == [{"pass"}, {"pass"}]
+
+
+def status_of(command: str, **environment: str) -> str:
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, timeout=20)
+    return done.stdout.split(" ")[1]
+
+
+def test_a_curl_command_takes_credentials_from_the_environment() -> None:
+    right = BasicAuthentication("acme", "se:c r€t")
+    with served(consumer_app(basic_authentication=right)) as url:
+        command = curl(f"{url}/hook", b"[]", right)
+        assert "r€t" not in command
+        assert status_of(command, PATH="/usr/bin:/bin", HOOK_USER="acme", HOOK_PASSWORD="se:c r€t") == "200"
+        assert status_of(command, PATH="/usr/bin:/bin", HOOK_USER="acme", HOOK_PASSWORD="no") == "401"
+    assert curl("http://x", b"", KeyAuthentication("X-Key", "Bearer t"), method="PUT") == (
+        """curl -sS -i -X PUT -H 'Content-Type: application/json' -H "X-Key: $HOOK_KEY" http://x"""
+    )
+    assert r'-H "X-\$(id)\`id\`: $HOOK_KEY"' in curl("http://x", b"", KeyAuthentication("X-$(id)`id`", "t"))
+
+
+BODIES = [b"it's", b"\x00\xff\n", b"a\\b %s", "é€".encode(), b"$HOME `id`", b"", b"@file", b"-x\x00", b"x" * 300_000]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: ascii(body[:9]))
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_a_curl_command_sends_exactly_the_body(body: bytes, shell: str) -> None:
+    arrived = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        parts, more = [], True
+        while more:
+            message = await receive()
+            parts.append(message["body"])
+            more = message["more_body"]
+        arrived.append(b"".join(parts))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    with served(app) as url:
+        command = curl(f"{url}/hook", body, NoAuthentication())
+        subprocess.run([shell, "-s"], input=command.encode(), capture_output=True, check=True, timeout=20)
+    assert arrived == [body]

@@ -1,0 +1,82 @@
+"""What a consumer stumbles over is reduced to one event with one odd field, by tables and by Hypothesis."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+
+from checks import checked
+from culprits import FOUND
+from mockcampaign.check.bench.rule_store import body_of
+from mockcampaign.check.rules import CATALOGUE, payload
+from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS
+from mockcampaign.events import values
+from mockcampaign.events.fields import TYPES
+from mockcampaign.judging.finding import Finding
+from mockcampaign.model import EventType
+from mockcampaign.samples.consumer import consumer_app
+
+PAYLOAD = {rule.id for rule in CATALOGUE if rule.family == "payload"}
+SEVERAL_FIELDS = {"takes-columns-from-first-event"}
+"""Bugs that it takes two events to show."""
+SINGLE_FIELD = sorted(bug for bug, rule in FOUND.items() if rule in PAYLOAD and bug not in SEVERAL_FIELDS)
+NOT_GENERATED = {"drops-nul", "refuses-unknown-types", "ignores-unknown-types"}
+"""Bugs over what generated lists do not hold, or what is not asked of these: NUL, which hardly any store can keep, and
+types that nobody announced."""
+
+CLIENTS = {client for _, (_, client) in values.MAILBOXES}
+
+
+def odd_fields(event: dict[str, Any]) -> list[str]:
+    """Names of the fields that no ordinary event of a check has, or has so."""
+    usual = TYPES[EventType.OPEN]
+    odd = [name for name in event if name not in usual] + [name for name in usual if name not in event]
+    devices, systems, browsers = (set(column) for column in zip(*CLIENTS, strict=True))
+    ordinary: dict[str, bool] = {
+        "type": event.get("type") == "open",
+        "recipientId": len(str(event.get("recipientId"))) == 12 and str(event.get("recipientId")).isdigit(),
+        "userListId": event.get("userListId") in MAILING_IDS,
+        "remoteAddress": str(event.get("remoteAddress")).startswith("198.51.100."),
+        "clientId": event.get("clientId") in CLIENT_IDS,
+        "mailingId": event.get("mailingId") in MAILING_IDS,
+        "subscriptionId": event.get("subscriptionId") in range(10**6, 10**9),
+        "device": event.get("device") in devices,
+        "operatingSystem": event.get("operatingSystem") in systems,
+        "browser": event.get("browser") in browsers,
+    }
+    return odd + [name for name, is_so in ordinary.items() if name in event and not is_so]
+
+
+def found(bug: str, rule: str, **settings: Any) -> Finding:
+    [finding] = checked(consumer_app(bug), rules=(rule,), **settings).rules
+    return finding
+
+
+@pytest.mark.parametrize("bug", SINGLE_FIELD)
+def test_a_bug_in_one_field_is_shown_by_one_event_with_one_odd_field(bug: str) -> None:
+    finding = found(bug, FOUND[bug])
+    assert finding.outcome in ("fail", "warn")
+    assert finding.reproduce is not None
+    assert finding.reproduce.case is not None
+    [event] = map(msgspec.json.decode, finding.reproduce.case)
+    [odd] = odd_fields(event)
+    assert re.match(rf"(200 to an event with )?(no )?{odd}\b", finding.actual), finding.actual
+    assert body_of([event]).decode() in (finding.reproduce.curl or "").replace("'\"'\"'", "'") or "printf" in (
+        finding.reproduce.curl or ""
+    )
+
+
+@pytest.mark.parametrize(
+    "bug", [pytest.param(bug, marks=pytest.mark.slow) for bug in SINGLE_FIELD if bug not in NOT_GENERATED]
+)
+def test_hypothesis_reduces_it_as_far(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the tables that know what is odd, in which case the rule would leave it to others."""
+    monkeypatch.setattr(payload, "_TABLES", ())
+    finding = found(bug, "accepts-generated-batches", examples=300)
+    assert finding.outcome == "fail", finding.actual
+    told = finding.actual.partition(": ")[0]
+    assert told.startswith("one event, ")
+    assert " and " not in told, finding.actual

@@ -1,0 +1,303 @@
+"""`mockcampaign serve` as a user starts and ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from click.testing import CliRunner
+from pytest_httpserver import HTTPServer
+
+from mockcampaign.cli import cli
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.server.tls import make_certificate
+from mockcampaign.serving import listen, served
+from serve_process import Serving, control, serving
+from servers import CLIENT
+
+USER = ("mockcampaign", "mockcampaign")
+
+
+def failed(*arguments: str, folder: Path, **environment: str) -> tuple[int, str]:
+    """Status and message of a server that does not start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mockcampaign", "serve", "--port", "0", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr.strip()
+
+
+def activated(server: Serving, target: str, event_type: str = "open") -> None:
+    base = f"{server.url}/rest/{CLIENT}/webhooks"
+    form = {"targetUrl": target, "type": event_type, "format": "json"}
+    number = requests.post(base, form, auth=USER, timeout=20).json()["id"]
+    assert requests.post(f"{base}/{number}/activate", auth=USER, timeout=20).status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_where_everything_is_and_ends_cleanly_with_what_is_pending(tmp_path: Path, number: int) -> None:
+    with serving("--virtual", folder=tmp_path) as server:
+        assert server.said == [
+            "mockcampaign 0.1.0, time moves only when told; Ctrl-C stops it",
+            f"  REST API    {server.url}/rest/{CLIENT}",
+            "  user        mockcampaign, password mockcampaign",
+            f"  Swagger UI  {server.url}/docs",
+            f"  live page   {server.url}/",
+            f"  control     {server.url}/__mockcampaign/",
+        ]
+        activated(server, "http://127.0.0.1:9/hook")
+        control(server, "/emit", {"type": "open", "count": 12})
+        stream = requests.get(f"{server.url}/__mockcampaign/stream", stream=True, timeout=20)
+        assert next(stream.iter_content(1))
+        said = server.end(number)
+        assert said.splitlines() == ["stopped after 1 attempt: 0 events delivered, 0 discarded, 12 pending"]
+        assert server.process.returncode == 0
+        stream.close()
+
+
+def test_it_ends_within_two_seconds_while_a_consumer_owes_an_answer(tmp_path: Path, httpserver: HTTPServer) -> None:
+    def slowly(request: object) -> Any:
+        from werkzeug import Response
+
+        time.sleep(5)
+        return Response()
+
+    httpserver.expect_request("/hook").respond_with_handler(slowly)
+    with serving(folder=tmp_path) as server:
+        with httpserver.wait(raise_assertions=False, timeout=0.5):
+            activated(server, httpserver.url_for("/hook"))
+            control(server, "/emit", {"type": "open"})
+        assert "1 pending" in server.end()
+
+
+def test_every_option_is_an_environment_variable(tmp_path: Path) -> None:
+    environment = {
+        "MOCKCAMPAIGN_SERVE_CLIENT_ID": "77",
+        "MOCKCAMPAIGN_SERVE_USER": "joe",
+        "MOCKCAMPAIGN_SERVE_PASSWORD": "pw",
+        "MOCKCAMPAIGN_SERVE_SPEED": "60",
+        "MOCKCAMPAIGN_SERVE_SEED": "5",
+    }
+    with serving(folder=tmp_path, **environment) as server:
+        answer = requests.get(f"{server.url}/rest/77/users/authenticated", auth=("joe", "pw"), timeout=20)
+        assert (answer.status_code, answer.json()["username"]) == (200, "joe")
+        state = requests.get(f"{server.url}/__mockcampaign/state", timeout=20).json()
+        assert (state["speed"], state["seed"], state["clients"]) == (60, 5, [77])
+        assert "pw" not in "\n".join(server.said)
+
+
+def test_more_clients_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "clients.yaml").write_text(
+        "clients:\n"
+        "  - {id: 1, users: [{username: a, password: '${A_PASSWORD}'}, {username: b, password: pb}]}\n"
+        "  - {id: 2, users: [{username: a, password: pa2}]}\n"
+    )
+    passwords = {"A_PASSWORD": "pa1", "MOCKCAMPAIGN_SERVE_PASSWORD": "0ther"}
+    with serving("--clients", "clients.yaml", folder=tmp_path, **passwords) as server:
+        assert f"  user        {USER[0]}, with the password given" in server.said
+        for client, user, password, status in (
+            (1, "a", "pa1", 200),
+            (1, "b", "pb", 200),
+            (2, "a", "pa2", 200),
+            (2, "b", "pb", 401),
+            (CLIENT, USER[0], "0ther", 200),
+            (CLIENT, *USER, 401),
+            (1, USER[0], "0ther", 401),
+        ):
+            url = f"{server.url}/rest/{client}/users/authenticated"
+            assert requests.get(url, auth=(user, password), timeout=20).status_code == status
+
+
+SCENARIO = """\
+name: Preloaded
+seed: 3
+consumer: {url: "${TARGET}"}
+webhooks:
+  opens: {type: open}
+  clicks: {type: click, client: 88}
+steps:
+  - activate: opens
+  - emit: {type: open, count: 5}
+  - outage: {for: 1h}
+  - advance: 30m
+  - emit: {type: open, count: 7}
+  - run: until-idle
+  - emit: {type: open, count: 1}
+"""
+
+
+def test_a_scenario_makes_webhooks_clients_and_a_timeline(tmp_path: Path) -> None:
+    (tmp_path / "x.scenario.yaml").write_text(SCENARIO)
+    with (
+        served(consumer_app(None)) as target,
+        serving("--virtual", "--scenario", "x.scenario.yaml", folder=tmp_path, TARGET=f"{target}/hook") as server,
+    ):
+        webhooks = requests.get(f"{server.url}/rest/{CLIENT}/webhooks", auth=USER, timeout=20).json()
+        assert [(webhook["type"], webhook["status"]) for webhook in webhooks] == [("open", "activated")]
+        webhooks = requests.get(f"{server.url}/rest/88/webhooks", auth=USER, timeout=20).json()
+        assert [(webhook["type"], webhook["status"]) for webhook in webhooks] == [("click", "created")]
+        control(server, "/clock/advance", {"by": "29m"})
+        deliveries = requests.get(f"{server.url}/__mockcampaign/state", timeout=20).json()["deliveries"]
+        assert (deliveries["pending"], deliveries["delivered"]) == (5, 0)
+        control(server, "/clock/advance", {"by": "2m"})
+        deliveries = requests.get(f"{server.url}/__mockcampaign/state", timeout=20).json()["deliveries"]
+        assert (deliveries["pending"], deliveries["delivered"]) == (12, 0)
+        control(server, "/clock/advance", {"by": "1h"})
+        journal = requests.get(f"{server.url}/__mockcampaign/journal", timeout=20).json()["entries"]
+        happened = [
+            (entry["at"] - journal[0]["at"], entry["count"]) for entry in journal if entry["entry"] == "happened"
+        ]
+        assert happened[:2] == [(0, 5), (30 * 60_000, 7)]
+        # The last emission comes once nothing is left to send: with the first attempts after the outage.
+        assert happened[2] == (60 * 60_000, 1)
+        deliveries = requests.get(f"{server.url}/__mockcampaign/state", timeout=20).json()["deliveries"]
+        assert (deliveries["pending"], deliveries["delivered"]) == (0, 13)
+
+
+def test_https_with_a_certificate_made_on_the_spot(tmp_path: Path) -> None:
+    arguments = ["--tls", "--tls-ca-file", "ca.pem", "--allow-host", "api.campaign.episerver.net"]
+    with serving(*arguments, folder=tmp_path) as server:
+        assert server.url.startswith("https://")
+        context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+        with urllib.request.urlopen(f"{server.url}/__mockcampaign/health", context=context, timeout=20) as answer:
+            assert json.load(answer)["status"] == "ok"
+        # As a client with the vendor's name hard-coded, which the hosts file leads here.
+        host, port = server.url.removeprefix("https://").split(":")
+        with (
+            socket.create_connection((host, int(port)), timeout=20) as plain,
+            context.wrap_socket(plain, server_hostname="api.campaign.episerver.net") as secured,
+        ):
+            secured.sendall(b"GET /docs HTTP/1.1\r\nHost: api.campaign.episerver.net\r\nConnection: close\r\n\r\n")
+            assert secured.recv(15) == b"HTTP/1.1 200 OK"
+
+
+def test_the_host_that_it_listens_on_is_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    apps: list[Any] = []
+
+    async def keep(app: Any, listening: socket.socket, **more: Any) -> None:
+        apps.append(app)
+
+    monkeypatch.setattr("mockcampaign.server.run.listen", lambda host, port: listen("127.0.0.1", port))
+    monkeypatch.setattr("mockcampaign.server.run.serve_until_signalled", keep)
+    said = CliRunner().invoke(cli, ["serve", "--host", "mybox", "--port", "0", "--allow-host", "campaign.test"])
+    assert said.exit_code == 0, said.output
+
+    async def status(host: str) -> int:
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        path = "/__mockcampaign/health"
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"host", host.encode())],
+        }
+        await apps[0](scope, None, send)
+        return int(sent[0]["status"])
+
+    for host, wanted in (("mybox", 200), ("MyBox:8080", 200), ("campaign.test", 200), ("mybox.example", 403)):
+        assert asyncio.run(status(host)) == wanted
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other rights of files")
+def test_only_the_user_may_read_the_key_of_a_certificate(tmp_path: Path) -> None:
+    _, key = make_certificate(["localhost"], tmp_path, tmp_path / "ca.pem")
+    assert Path(key).read_text().startswith("-----BEGIN ")
+    assert Path(key).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_server_that_others_reach_sends_only_where_it_was_allowed_to(tmp_path: Path, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook").respond_with_data("ok")
+    target = httpserver.url_for("/hook")
+    form = {"targetUrl": target, "type": "open", "format": "json"}
+    with serving("--host", "0.0.0.0", "--virtual", folder=tmp_path) as server:
+        base = f"{server.url}/rest/{CLIENT}/webhooks".replace("0.0.0.0", "127.0.0.1")
+        answer = requests.post(base, form, auth=USER, timeout=20)
+        assert answer.status_code == 400
+        assert answer.json()["violations"][0].startswith("targetUrl: host localhost is not an allowed target, allowed:")
+    with serving("--host", "0.0.0.0", "--virtual", "--allow-target", "127.0.0.0/8", folder=tmp_path) as server:
+        server.url = server.url.replace("0.0.0.0", "127.0.0.1")
+        activated(server, target)
+        control(server, "/emit", {"type": "open"})
+        control(server, "/clock/advance", {"by": "1s"})
+        assert "1 event delivered" in server.end()
+
+
+def test_deliveries_over_https_need_a_trusted_certificate(tmp_path: Path) -> None:
+    arguments = ["--tls", "--tls-ca-file", "ca.pem", "--virtual"]
+    with serving(*arguments, folder=tmp_path) as target:
+        for more, outcome in (
+            ([], "certificate"),
+            (["--ca", "ca.pem"], "404"),
+            (["--insecure"], "404"),
+        ):
+            with serving("--virtual", *more, folder=tmp_path) as server:
+                activated(server, f"{target.url}/rest/hook")
+                control(server, "/emit", {"type": "open"})
+                control(server, "/clock/advance", {"by": "1s"})
+                journal = requests.get(f"{server.url}/__mockcampaign/journal", timeout=20).json()["entries"]
+                [status_text] = [entry["status_text"] for entry in journal if entry["entry"] == "attempted"]
+                assert outcome in status_text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--user", "a:b"], "--user: 'a:b' is no user name"),
+        (["--user", ""], "--user: '' is no user name"),
+        (["--tls-key", "x.scenario.yaml"], "--tls-certificate: missing"),
+        (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
+        (["--clients", "x.scenario.yaml"], "x.scenario.yaml:1:1: "),
+        (["--scenario", "broken.yaml"], "broken.yaml:"),
+        (["--tls", "--tls-ca-file", "nowhere/ca.pem"], "--tls-ca-file"),
+        (["--tls", "--allow-host", "not a name"], "--allow-host"),
+        (["--allow-target", "10.0.0.1/8"], "--allow-target: '10.0.0.1/8' is no target to allow, allowed: a host name,"),
+        (["--scenario", "elsewhere.yaml"], "elsewhere.yaml: host 198.51.100.1 is not an allowed target, allowed: "),
+        (
+            ["--host", "0.0.0.0", "--scenario", "x.scenario.yaml"],
+            "x.scenario.yaml: host 127.0.0.1 is not an allowed target, allowed: hosts and networks given with",
+        ),
+    ],
+)
+def test_wrong_options_are_one_line_and_status_2(tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "x.scenario.yaml").write_text(SCENARIO)
+    (tmp_path / "broken.yaml").write_text("name: [")
+    (tmp_path / "elsewhere.yaml").write_text(
+        SCENARIO.replace("clicks: {type: click,", "clicks: {type: click, url: 'http://198.51.100.1/',")
+    )
+    status, said = failed(*arguments, folder=tmp_path, TARGET="http://127.0.0.1:9/")
+    assert status == 2
+    assert len(said.splitlines()) == 1
+    assert message in said
+
+
+def test_a_scenario_step_that_fails_is_told_and_the_server_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "x.scenario.yaml").write_text(SCENARIO)
+    with serving("--virtual", "--scenario", "x.scenario.yaml", folder=tmp_path, TARGET="http://127.0.0.1:9/") as server:
+        base = f"{server.url}/rest/{CLIENT}/webhooks"
+        [webhook] = requests.get(base, auth=USER, timeout=20).json()
+        requests.post(f"{base}/{webhook['id']}/deactivate", auth=USER, timeout=20)
+        control(server, "/clock/advance", {"by": "4d"})
+        assert requests.get(base, auth=USER, timeout=20).status_code == 200
+        assert "discarded" in server.end()

@@ -1,0 +1,258 @@
+"""Events by number: whole, apart from each other, and the same everywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tracemalloc
+from collections import Counter
+from itertools import chain, islice, repeat
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+
+from mockcampaign.events import Generator, RecipientIds, event_schema, load_sample, values
+from mockcampaign.events.fields import FIELDS, TYPES
+from mockcampaign.events.generator import RECENT_MAX
+from mockcampaign.events.people import base36
+from mockcampaign.model import EventType
+from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, HOUR
+from places import ROOT
+
+FIXTURES = ROOT / "fixtures" / "events"
+VALIDATOR = jsonschema.Draft202012Validator(event_schema(), format_checker=jsonschema.FormatChecker())
+
+DIGEST = "21a54d105bb17e669151964ef8ee78004feca37019f8838123ead9d7a075d2f7"
+"""Of the bytes that `digest` makes. It changes only where the generator is meant to make other events."""
+
+DIGESTED = """
+import hashlib, itertools, pathlib, sys
+from mockcampaign.events import Generator, load_sample
+from mockcampaign.model import EventType
+from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, HOUR
+generator = Generator("digest", DEFAULT_CLIENT_ID)
+streams = [generator.payloads(kind, 400, generator.moments(400, DEFAULT_START, HOUR)) for kind in EventType]
+streams.append(occurrence.payload() for occurrence in generator.mailing(400, DEFAULT_START))
+sample = load_sample(pathlib.Path(sys.argv[1]))
+streams.append(generator.payloads_like(sample, generator.moments(400, DEFAULT_START, HOUR)))
+digest = hashlib.sha256()
+for payload in itertools.chain.from_iterable(streams):
+    digest.update(payload)
+print(digest.hexdigest())
+"""
+
+
+def generator(seed: str = "1", ids: RecipientIds = RecipientIds.DIGITS) -> Generator:
+    return Generator(seed, DEFAULT_CLIENT_ID, ids)
+
+
+def made(kind: EventType, count: int, *, ids: RecipientIds = RecipientIds.DIGITS) -> list[dict[str, Any]]:
+    return [json.loads(payload) for payload in generator(ids=ids).payloads(kind, count, repeat(DEFAULT_START, count))]
+
+
+@pytest.mark.parametrize("kind", EventType)
+def test_every_type_has_its_fields_in_their_order_as_plain_json(kind: EventType) -> None:
+    for payload in generator().payloads(kind, 300, [DEFAULT_START] * 300):
+        event = json.loads(payload)
+        assert tuple(event) == TYPES[kind]
+        assert msgspec.json.encode(event) == payload
+
+
+@pytest.mark.parametrize("ids", RecipientIds)
+@pytest.mark.parametrize("kind", EventType)
+def test_every_event_is_valid(kind: EventType, ids: RecipientIds) -> None:
+    VALIDATOR.validate(made(kind, 100, ids=ids))
+
+
+@pytest.mark.parametrize("name", ["opens-guide.json", "open.json", "click.json"])
+def test_the_guides_example_is_valid(name: str) -> None:
+    VALIDATOR.validate(json.loads((FIXTURES / name).read_text()))
+
+
+def test_the_schema_is_one_and_refuses_what_is_not_an_event() -> None:
+    jsonschema.Draft202012Validator.check_schema(event_schema())
+    event = json.loads((FIXTURES / "open.json").read_text())
+    for name, value in (
+        ("created", "1564590054000"),
+        ("recipientId", 123456789005),
+        ("mailId", "3IHQ2XT8-38PY7WFQ"),
+        ("type", "opened"),
+        ("remoteAddress", "256.0.0.1"),
+        ("mailingId", 2**63),
+    ):
+        assert not VALIDATOR.is_valid({**event, name: value}), name
+    assert not VALIDATOR.is_valid([event] * 101)
+    assert not VALIDATOR.is_valid([])
+    for name, field in FIELDS.items():
+        if name in event:
+            assert VALIDATOR.is_valid({key: value for key, value in event.items() if key != name}) is field.optional
+
+
+def test_every_field_says_where_it_comes_from() -> None:
+    """The guide shows an open, and nothing else is documented."""
+    documented = {name for name, field in FIELDS.items() if field.source == "documented"}
+    assert documented == set(TYPES[EventType.OPEN]) == set(json.loads((FIXTURES / "open.json").read_text()))
+    properties = event_schema()["$defs"]["event"]["properties"]
+    assert all(properties[name]["description"].startswith(field.source.capitalize()) for name, field in FIELDS.items())
+
+
+@pytest.mark.parametrize("kind", EventType)
+def test_no_two_events_of_one_moment_are_equal(kind: EventType) -> None:
+    payloads = list(generator().payloads(kind, 20_000, repeat(DEFAULT_START, 20_000)))
+    assert len(set(payloads)) == len(payloads) == 20_000
+
+
+def test_opens_and_clicks_are_sometimes_further_ones_of_a_mail() -> None:
+    """One in six, within a point: it is some mail's second or third, and from elsewhere."""
+    for kind in (EventType.OPEN, EventType.CLICK):
+        events = made(kind, 6_000)
+        mails = Counter(event["mailId"] for event in events)
+        assert 1 - len(mails) / len(events) == pytest.approx(values.REPEAT_SHARE, abs=0.015)
+        assert len({(event["mailId"], event["remoteAddress"]) for event in events}) == len(events)
+    assert len({event["mailId"] for event in made(EventType.UNSUBSCRIBE, 6_000)}) == 6_000
+
+
+def test_events_by_number_have_the_shares_of_the_report_too() -> None:
+    """41 % of first opens through the privacy proxy, 35 % of people's addresses IPv6: within 2 points."""
+    first = list({event["mailId"]: event for event in reversed(made(EventType.OPEN, 10_000))}.values())
+    private = [event for event in first if event["browser"] == values.PRIVACY_PROXY[2]]
+    assert len(private) / len(first) == pytest.approx(values.PRIVACY_PROXY_SHARE, abs=0.02)
+    clicks = made(EventType.CLICK, 10_000)
+    ipv6 = [event for event in clicks if ":" in event["remoteAddress"]]
+    assert len(ipv6) / len(clicks) == pytest.approx(values.IPV6_SHARE, abs=0.02)
+    links = Counter(event["linkUrl"] for event in clicks)
+    assert len(links) == len(values.LINKS)
+
+
+def test_device_system_and_browser_belong_together() -> None:
+    known = {client for _, (_, client) in values.MAILBOXES} | {values.GOOGLE_PROXY, values.PRIVACY_PROXY}
+    seen = {(event["device"], event["operatingSystem"], event["browser"]) for event in made(EventType.OPEN, 5_000)}
+    assert seen <= known
+    assert ("desktop", "Windows 10", "Firefox 64.1") in {client for _, (_, client) in values.MAILBOXES}
+
+
+@pytest.mark.parametrize(
+    ("ids", "pattern"),
+    [
+        (RecipientIds.DIGITS, r"[1-9][0-9]{11}"),
+        (RecipientIds.EMAIL, r"[a-z]+\.[a-z]+[0-9]+@example\.(com|org|net)"),
+        (RecipientIds.CUSTOMER_NUMBER, r"[0-9]{10}"),
+    ],
+)
+def test_recipients_are_known_by_what_the_client_chose(ids: RecipientIds, pattern: str) -> None:
+    recipients = {event["recipientId"] for event in made(EventType.SENT, 3_000, ids=ids)}
+    assert len(recipients) == 3_000
+    assert all(re.fullmatch(pattern, recipient) for recipient in recipients)
+
+
+def test_ids_lie_in_the_guides_ranges() -> None:
+    low, high = values.ID_RANGE
+    for event in made(EventType.CLICK, 1_000):
+        assert all(low <= event[name] <= high for name in ("userListId", "mailingId", "linkId", "clientId"))
+        assert low <= int(event["recipientId"]) <= high
+        assert values.SUBSCRIPTION_ID_RANGE[0] <= event["subscriptionId"] <= values.SUBSCRIPTION_ID_RANGE[1]
+
+
+@pytest.mark.slow
+def test_mail_ids_and_mails_are_one_to_one_over_a_million_mails() -> None:
+    """Two mailings, three lists, 170,000 recipients."""
+    one = generator()
+    mail_ids: dict[bytes, tuple[int, int, int]] = {}
+    for number in range(2):
+        mails = one._mails()
+        payload = mails.payloads(EventType.SENT).payload
+        for list_number in range(values.LISTS):
+            for recipient in range(170_000):
+                [mail_id] = [payload(0, list_number, recipient).rpartition(b'"mailId":"')[2]]
+                assert mail_ids.setdefault(mail_id, (number, list_number, recipient)) == (
+                    number,
+                    list_number,
+                    recipient,
+                )
+    assert len(mail_ids) == 2 * 3 * 170_000 > 1_000_000
+
+
+def test_a_stream_ends_with_its_count_though_there_are_more_moments() -> None:
+    assert len(list(generator().payloads(EventType.OPEN, 3, repeat(DEFAULT_START)))) == 3
+
+
+def test_the_fast_way_to_write_a_mail_id_is_the_plain_one() -> None:
+    ids = generator()._audience.mail_ids(5)
+    for number in (0, 1, 5, 999_999, 36**8 - 1):
+        assert ids.recipient_group(number) == base36(ids._recipients.place(number), 8)
+
+
+# The same everywhere
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1"])
+def test_the_same_seed_gives_the_same_bytes_everywhere(hash_seed: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DIGESTED, str(FIXTURES / "click.json")],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == DIGEST
+
+
+def test_it_does_not_matter_how_many_are_made_at_a_time() -> None:
+    def stream(one: Generator) -> Any:
+        return one.payloads(EventType.OPEN, 3_000, one.moments(3_000, DEFAULT_START, HOUR))
+
+    whole = list(stream(generator()))
+    parts = stream(generator())
+    assert whole == [*islice(parts, 1), *islice(parts, 999), *islice(parts, 1_000), *parts]
+
+
+def test_streams_of_one_generator_do_not_touch_each_other() -> None:
+    one, other = generator(), generator()
+    first, second = (one.payloads(EventType.OPEN, 500, repeat(5, 500)) for _ in range(2))
+    alternating = list(chain.from_iterable(zip(first, second, strict=True)))
+    third, fourth = (list(other.payloads(EventType.OPEN, 500, repeat(5, 500))) for _ in range(2))
+    assert (alternating[::2], alternating[1::2]) == (third, fourth)
+    assert not set(third) & set(fourth)
+
+
+def test_another_seed_gives_other_events() -> None:
+    first, second = (set(generator(seed).payloads(EventType.OPEN, 100, repeat(5, 100))) for seed in ("1", "2"))
+    assert not first & second
+
+
+@pytest.mark.parametrize(("count", "over"), [(1, 0), (7, 0), (1, 5), (999, HOUR), (1_000, 3), (2_500, HOUR)])
+def test_moments_fill_their_time_in_order(count: int, over: int) -> None:
+    moments = list(generator().moments(count, 1_000, over))
+    assert len(moments) == count
+    assert moments == sorted(moments)
+    assert moments[0] >= 1_000
+    assert moments[-1] <= 1_000 + over
+    if count > 100:
+        assert moments[count // 2] - 1_000 == pytest.approx(over / 2, abs=max(1, over / 10))
+
+
+def test_a_stream_keeps_little_in_mind() -> None:
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        for _ in generator().payloads(EventType.OPEN, count, repeat(DEFAULT_START, count)):
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    assert peak(10 * RECENT_MAX) < 1.3 * peak(3 * RECENT_MAX)
+
+
+def test_a_sample_is_never_the_same_twice() -> None:
+    one = generator()
+    sample = load_sample(FIXTURES / "click.json")
+    first, second = (list(one.payloads_like(sample, repeat(5, 100))) for _ in range(2))
+    assert len({*first, *second}) == 200
+    assert hashlib.sha256(b"".join(first)).digest() != hashlib.sha256(b"".join(second)).digest()

@@ -1,0 +1,44 @@
+"""The compliance check of an application in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from mockcampaign.check.result import check
+from mockcampaign.check.settings import Settings
+from mockcampaign.check.store_probe import StoreProbe, UrlProbe
+from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.verdict import RunResult
+from mockcampaign.transport.inprocess import AsgiTransport
+
+NOW = 1_750_000_000_000
+EVENTS = Probe(url="http://app/processed", events="@")
+COUNT = Probe(url="http://app/processed", count="length(@)")
+
+
+def checked(
+    app: Any,
+    *,
+    probe: Probe | None = EVENTS,
+    told: list[Finding] | None = None,
+    swept: bool = False,
+    **settings: Any,
+) -> RunResult:
+    async def run() -> RunResult:
+        transport = AsgiTransport(app)
+        source: StoreProbe | None = None if probe is None else UrlProbe(probe, transport, timeout=5_000)
+        try:
+            return await check(
+                "http://app/hook",
+                transport=transport,
+                settings=Settings(**({"now": NOW, "seed": 1} | settings)),
+                source=source,
+                told=(lambda finding: None) if told is None else told.append,
+                swept=swept,
+            )
+        finally:
+            await transport.aclose()
+
+    return asyncio.run(run())

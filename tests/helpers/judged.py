@@ -1,0 +1,163 @@
+"""One consumer, judged by the whole check, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from consumers.started import COMMANDS, PASSWORD, USER, started
+from endpoints import unused_port
+from mockcampaign import wallclock
+from mockcampaign.check.end_state import UrlState
+from mockcampaign.check.result import check
+from mockcampaign.check.settings import Settings
+from mockcampaign.check.store_probe import UrlProbe
+from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.verdict import RunResult
+from mockcampaign.model import BasicAuthentication
+from mockcampaign.policy import SECOND
+from mockcampaign.samples.consumer import BUGS, consumer_app, consumer_served
+from mockcampaign.transport import Transport
+from mockcampaign.transport.inprocess import AsgiTransport
+from mockcampaign.transport.wire import WireTransport, wait_until_reachable
+from places import TESTS
+from restarted import end
+
+CREDENTIALS = BasicAuthentication(USER, PASSWORD)
+"""With a space, a colon and a letter beyond ASCII."""
+
+CORRECT = ("sample", *COMMANDS)
+"""Consumers that nothing is wrong with."""
+
+
+SHOWN_BY_CRASHES = frozenset({"commits-every-ten-lists", "writes-behind", "keeps-keys-in-memory", "forgets-everything"})
+"""Bugs that need the consumer to be killed and started again."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a check said of one consumer."""
+
+    name: str
+    seed: int
+    violated: tuple[str, ...]
+    """Must-rules."""
+    hazards: tuple[str, ...]
+    """Should-rules."""
+    untold: tuple[str, ...]
+    not_exercised: tuple[str, ...]
+    said: tuple[str, ...]
+    """What was seen of these, or why they were not exercised, or could not be told."""
+    milliseconds: int
+
+    @property
+    def caught(self) -> bool:
+        """Whether anything was found."""
+        return bool(self.violated or self.hazards)
+
+
+def judged(name: str, seed: int, result: RunResult, milliseconds: int = 0) -> Judged:
+    """The result as one line."""
+
+    def of(*outcomes: str) -> tuple[str, ...]:
+        return tuple(finding.id for finding in result.rules if finding.outcome in outcomes)
+
+    said = tuple(f"{one.id}: {one.reason or one.actual}" for one in result.rules if one.outcome != "pass")
+    untold, not_exercised = of("could-not-tell"), of("not-exercised")
+    return Judged(name, seed, of("fail"), of("warn"), untold, not_exercised, said, milliseconds)
+
+
+def settings(seed: int, **changes: Any) -> Settings:
+    """Of a check of a consumer on this machine."""
+    given: dict[str, Any] = {
+        "now": wallclock.now() // SECOND * SECOND,
+        "authentication": CREDENTIALS,
+        "seed": seed,
+    }
+    return Settings(**(given | changes))
+
+
+SLOW_CONSUMERS = frozenset({"slow-at-first", "slow-for-each-event", "waits-on-the-loop"})
+"""Bugs that nobody waits for longer than needed."""
+
+
+def few(name: str, examples: int = 20) -> dict[str, int]:
+    """Few examples; and patience for a busy machine, but not for those whose bug is that they are slow."""
+    return {"examples": examples, "timeout": 1_000 if name in SLOW_CONSUMERS else 10_000}
+
+
+def checked(url: str, transport: Any, chosen: Settings, *, tells_state: bool = False) -> RunResult:
+    """The check of a consumer; `transport` makes one. `tells_state` where it has an address for its end state."""
+
+    async def run() -> RunResult:
+        one: Transport = transport()
+        try:
+            source = UrlProbe(Probe(url=f"{url}/processed", events="@"), one, timeout=30 * SECOND)
+            state = UrlState(f"{url}/state", one, timeout=30 * SECOND) if tells_state else None
+            return await check(f"{url}/hook", transport=one, settings=chosen, source=source, state=state)
+        finally:
+            await one.aclose()
+
+    return asyncio.run(run())
+
+
+def checked_by_url(url: str, **changes: Any) -> RunResult:
+    """The check of a consumer behind a socket, with these settings."""
+    return checked(url, WireTransport, settings(**({"seed": 1} | changes)))
+
+
+def checked_in_process(bug: str | None, chosen: Settings) -> RunResult:
+    """The check of a sample consumer in this process."""
+    app = consumer_app(bug, basic_authentication=CREDENTIALS)
+    return checked("http://consumer.test", lambda: AsgiTransport(app), chosen, tells_state=True)
+
+
+@contextlib.contextmanager
+def running(name: str) -> Iterator[str]:
+    """The base URL of the consumer of that name, a correct one or one with that bug."""
+    if name in COMMANDS:
+        with tempfile.TemporaryDirectory() as folder, started(name, Path(folder) / "store") as consumer:
+            yield consumer.url
+        return
+    with consumer_served(None if name == "sample" else name, basic_authentication=CREDENTIALS) as url:
+        yield url
+
+
+def checked_over_loopback(name: str, chosen: Settings) -> RunResult:
+    """The check of a consumer behind a socket."""
+    if name == "sample" or name in SHOWN_BY_CRASHES:
+        with restartable(name) as (url, command):
+            chosen = msgspec.structs.replace(chosen, restart_command=command)
+            return checked(url, WireTransport, chosen, tells_state=True)
+    with running(name) as url:
+        return checked(url, WireTransport, chosen, tells_state=name not in COMMANDS)
+
+
+@contextlib.contextmanager
+def restartable(name: str) -> Iterator[tuple[str, str]]:
+    """A sample consumer in a process of its own: its base URL, and a command that kills and starts it again."""
+    port = unused_port()
+    with tempfile.TemporaryDirectory() as folder:
+        consumer = [sys.executable, "-m", "mockcampaign", "consumer", "--port", str(port), "--store", f"{folder}/store"]
+        consumer += ["--basic-auth", f"{USER}:{PASSWORD}", *(() if name == "sample" else ("--bug", name))]
+        restarting = [sys.executable, str(TESTS / "helpers" / "restarted.py"), folder, *consumer]
+        subprocess.run(restarting, check=True)
+        url = f"http://127.0.0.1:{port}"
+        try:
+            assert asyncio.run(wait_until_reachable(url, 60 * SECOND))
+            yield url, shlex.join(restarting)
+        finally:
+            end(Path(folder))
+
+
+__all__ = ["BUGS", "CORRECT", "Judged", "checked_in_process", "checked_over_loopback", "judged", "settings"]

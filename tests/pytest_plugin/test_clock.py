@@ -1,0 +1,181 @@
+"""One clock for both sides: the campaign's virtual time leads the consumer's."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mockcampaign import Policy
+from mockcampaign.errors import MisuseError
+from mockcampaign.pytest_plugin import CampaignFixture
+from plugin_apps import App
+
+
+class TokenChecking:
+    """A consumer whose access token lives for an hour, after which it answers 503 once and renews it."""
+
+    def __init__(self) -> None:
+        self.expires = 0.0
+        self.renewed: list[datetime] = []
+        self.events: list[dict[str, Any]] = []
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        now = time.time()
+        if now >= self.expires:
+            self.expires = now + 3_600
+            self.renewed.append(datetime.now(UTC))
+            start_response("503 Service Unavailable", [])
+            return []
+        self.events += json.loads(environ["wsgi.input"].read())
+        start_response("200 OK", [])
+        return []
+
+
+@pytest.fixture(params=["time_machine", "freezegun"])
+def led(request: pytest.FixtureRequest, campaign: CampaignFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Lets the campaign's clock lead this process', by either library."""
+    pytest.importorskip(request.param)
+    others = {"time_machine", "freezegun"} - {request.param}
+    for other in others:
+        monkeypatch.setitem(sys.modules, other, None)  # as if it were not installed
+    campaign.clock.lead()
+    yield
+    campaign.clock.release()
+    assert abs(datetime.now(UTC) - campaign.clock.now) > timedelta(days=90)
+
+
+@pytest.mark.usefixtures("led")
+def test_a_consumers_token_expires_within_the_campaigns_hours(campaign: CampaignFixture) -> None:
+    consumer = TokenChecking()
+    campaign.emit(campaign.webhook("open", target=consumer), 30, over="3h")
+    began = campaign.clock.now
+    assert datetime.now(UTC) == began
+    campaign.run()
+    assert len(consumer.events) == 30
+    assert 2 <= len(consumer.renewed) <= 3
+    assert all(began <= moment <= began + timedelta(hours=3, minutes=1) for moment in consumer.renewed)
+    assert [delivery.at for delivery in campaign.deliveries if delivery.status == 503] == consumer.renewed
+    assert datetime.now(UTC) == campaign.clock.now
+
+
+@pytest.mark.usefixtures("led")
+def test_three_days_pass_for_the_consumer_too(campaign: CampaignFixture) -> None:
+    consumer = TokenChecking()
+    campaign.emit(campaign.webhook("open", target=consumer))
+    campaign.outage("3d")
+    campaign.run()
+    assert len(campaign.discarded) == 1
+    campaign.emit("open")
+    campaign.run()
+    assert consumer.renewed == [campaign.deliveries[-2].at]
+
+
+def test_a_clock_of_ones_own_is_led(campaign: CampaignFixture) -> None:
+    class Clock:
+        def __init__(self) -> None:
+            self.shown: list[datetime] = []
+
+        def move_to(self, target: datetime) -> None:
+            self.shown.append(target)
+
+    clock = Clock()
+    campaign.clock.lead(clock)
+    campaign.emit(campaign.webhook("open", target=TokenChecking()))
+    campaign.run()
+    campaign.advance("1h")
+    start = datetime(2025, 1, 1, tzinfo=UTC)
+    assert clock.shown == [start, start + timedelta(seconds=10), start + timedelta(hours=1, seconds=10)]
+
+
+def test_without_a_library_there_is_a_sentence(campaign: CampaignFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    for library in ("time_machine", "freezegun"):
+        monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MisuseError, match="needs time-machine or freezegun: install one, or name a clock that has"):
+        campaign.clock.lead()
+
+
+FAKETIME = [
+    path
+    for folder in ("/usr/lib", "/usr/local/lib", "/opt/homebrew/lib")
+    for path in Path(folder).glob("**/libfaketime.so.1")
+]
+
+SERVER = """
+import json, sys, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        print(time.time(), flush=True)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *arguments):
+        pass
+
+server = HTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.mark.skipif(not FAKETIME and not os.environ.get("CI"), reason="libfaketime is not installed")
+def test_a_process_of_its_own_is_led_by_libfaketime(campaign: CampaignFixture, tmp_path: Path) -> None:
+    """The recipe of the README."""
+
+    class FaketimeFile:
+        def __init__(self, path: Path) -> None:
+            self.path = path
+
+        def move_to(self, moment: datetime) -> None:
+            fresh = self.path.with_suffix(".new")
+            fresh.write_text(f"{moment:%Y-%m-%d %H:%M:%S}")
+            fresh.replace(self.path)
+
+    file = FaketimeFile(tmp_path / "now")
+    campaign.clock.lead(file)
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": str(FAKETIME[0]),
+        "FAKETIME_TIMESTAMP_FILE": str(file.path),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "TZ": "UTC",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            port = int(process.stdout.readline())
+            campaign.emit(campaign.webhook("open", target=f"http://127.0.0.1:{port}/"), 5, over="3d")
+            campaign.run()
+            seen = [float(process.stdout.readline()) for _ in campaign.deliveries]
+        finally:
+            process.kill()
+    moments = [delivery.at.timestamp() for delivery in campaign.deliveries]
+    assert len(moments) == 5
+    assert [abs(one - other) <= 1 for one, other in zip(seen, moments, strict=True)] == [True] * 5
+
+
+@pytest.mark.mockcampaign(policy=Policy(modelled_after=3))
+def test_a_consumer_whose_clock_is_led_is_asked_each_time(campaign: CampaignFixture) -> None:
+    class Clock:
+        def move_to(self, moment: datetime) -> None:
+            """It is enough that it is led."""
+
+    app = App(503)
+    campaign.clock.lead(Clock())
+    campaign.emit(campaign.webhook("open", target=app))
+    campaign.advance("1h")
+    assert len(app.scopes) == 361 == len(campaign.deliveries)

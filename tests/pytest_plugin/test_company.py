@@ -1,0 +1,40 @@
+"""The plugin in whole pytest runs of their own: what loading it costs, and how it gets on with other plugins."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from whole_runs import DELIVERING, whole_run
+
+
+def test_unused_it_imports_nothing(tmp_path: Path) -> None:
+    status, printed = whole_run(
+        tmp_path,
+        "def test_it():\n"
+        "    import sys\n"
+        "    heavy = {'hypothesis', 'starlette', 'uvicorn', 'pydantic', 'httptools', 'msgspec', 'yaml', 'jmespath'}\n"
+        "    assert 'mockcampaign.pytest_plugin' in sys.modules\n"
+        "    assert not heavy & set(sys.modules)\n"
+        "    ours = sorted(name for name in sys.modules if name.startswith('mockcampaign'))\n"
+        "    assert ours == ['mockcampaign', 'mockcampaign.pytest_plugin']\n",
+    )
+    assert status == 0, printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "plugins", "arguments"),
+    [
+        ("xdist", ("xdist",), ("-n", "2")),
+        ("pytest_randomly", ("randomly",), ()),
+    ],
+)
+def test_in_company(tmp_path: Path, module: str, plugins: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+    pytest.importorskip(module)
+    names = {plugin.name for plugin in entry_points(group="pytest11") if plugin.value.startswith(module)}
+    status, printed = whole_run(tmp_path, DELIVERING, *arguments, plugins=tuple(names))
+    assert status == 0, printed
+    assert "6 passed" in printed

@@ -1,0 +1,155 @@
+"""The `campaign_server` fixture: code that registers its webhooks itself, over REST."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+
+from conftest import Inner
+from mockcampaign import Policy
+from mockcampaign.errors import MisuseError
+from mockcampaign.pytest_plugin import CampaignServer
+from mockcampaign.serving import served
+from plugin_apps import App
+from plugin_apps import app as app
+
+
+@pytest.fixture
+def url(app: App) -> Iterator[str]:
+    with served(app) as url:
+        yield url
+
+
+def registered(server: CampaignServer, target: str, event_type: str = "open") -> int:
+    """What the code under test does."""
+    form = {"targetUrl": target, "type": event_type, "format": "json"}
+    answer = requests.post(f"{server.rest_url}/webhooks", data=form, auth=server.auth, timeout=30)
+    number: int = answer.json()["id"]
+    requests.post(f"{server.rest_url}/webhooks/{number}/activate", auth=server.auth, timeout=30).raise_for_status()
+    return number
+
+
+def test_code_that_registers_itself_gets_its_events(campaign_server: CampaignServer, app: App, url: str) -> None:
+    registered(campaign_server, url)
+    campaign_server.emit("open", count=250)
+    campaign_server.outage("1h")
+    campaign_server.run()
+    assert app.processed() == campaign_server.delivered
+    assert len(app.events) == 250
+    began = campaign_server.deliveries[0].at
+    assert campaign_server.clock.now - began == timedelta(hours=1)
+    assert [webhook.target_url for webhook in campaign_server.webhooks] == [url]
+    campaign_server.assert_compliant(processed=app.processed())
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_nothing_of_an_earlier_test_is_left(campaign_server: CampaignServer, url: str, turn: int) -> None:
+    assert campaign_server.webhooks == []
+    assert campaign_server.delivered == []
+    assert registered(campaign_server, url) == 1
+    campaign_server.emit("open", turn)
+    campaign_server.advance("1m")
+    assert len(campaign_server.delivered) == turn
+
+
+@pytest.mark.mockcampaign(seed=4, start="2030-01-01T00:00:00Z", policy=Policy(retry_interval=1_000))
+def test_markers_count_here_too(campaign_server: CampaignServer, app: App, url: str) -> None:
+    app.status = 500
+    registered(campaign_server, url)
+    campaign_server.emit("open")
+    campaign_server.advance("5s")
+    assert campaign_server.seed == 4
+    assert len(campaign_server.deliveries) == 6
+    assert campaign_server.deliveries[0].at.year == 2030
+
+
+def test_it_is_awaited_where_the_test_has_a_loop(campaign_server: CampaignServer) -> None:
+    """The consumer lives in the test's own loop, which must not stand still while the server delivers."""
+    bodies = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+            bodies.append(await reader.readexactly(length))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            writer.close()
+            return
+
+    async def main() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            campaign_server.webhook("open", target=f"http://127.0.0.1:{port}/")
+            campaign_server.emit("open", 150)
+            campaign_server.run()
+            with pytest.raises(MisuseError, match=r"campaign_server.run\(\) was not awaited"):
+                campaign_server.delivered  # noqa: B018
+            await campaign_server.run()
+
+    asyncio.run(main())
+    assert len(bodies) == 2
+    assert len(campaign_server.delivered) == 150
+
+
+def test_the_clock_leads_here_too(campaign_server: CampaignServer, app: App, url: str) -> None:
+    shown: list[Any] = []
+
+    class Clock:
+        def move_to(self, target: Any) -> None:
+            shown.append(target)
+
+    campaign_server.clock.lead(Clock())
+    campaign_server.webhook("open", target=url)
+    campaign_server.emit("open", 2, over="2h")
+    campaign_server.run()
+    moments = [delivery.at for delivery in campaign_server.deliveries]
+    assert [moment for moment in moments if moment not in shown] == []
+
+
+class TestMisuse:
+    """One sentence each."""
+
+    def test_an_application(self, campaign_server: CampaignServer, app: App) -> None:
+        with pytest.raises(MisuseError, match="campaign_server sends over sockets: give it a URL or a running server"):
+            campaign_server.webhook("open", target=app)
+
+    def test_no_webhook(self, campaign_server: CampaignServer) -> None:
+        with pytest.raises(MisuseError, match=r"no webhook yet, create one first: let your code register one at camp"):
+            campaign_server.emit("open")
+
+    def test_closed(self, campaign_server: CampaignServer) -> None:
+        campaign_server.close()
+        with pytest.raises(MisuseError, match="this server is another test's now"):
+            campaign_server.emit("open")
+
+
+def test_one_server_for_each_session_or_module(inner: Inner, pytester: pytest.Pytester) -> None:
+    (pytester.path / "test_another.py").write_text("def test_it(campaign_server): print('URL', campaign_server.url)")
+    source = "def test_it(campaign_server): print('URL', campaign_server.url)\ndef test_two(campaign_server): pass"
+    for scope, servers in {"session": 1, "module": 2}.items():
+        result = inner(source, "-s", "-o", f"mockcampaign_server_scope={scope}")
+        result.assert_outcomes(passed=3)
+        urls = {line.partition("URL ")[2] for line in result.outlines if "URL " in line}
+        assert len(urls) == servers
+    inner(source, "-o", "mockcampaign_server_scope=class").stdout.fnmatch_lines(
+        ["*mockcampaign_server_scope = class, allowed: session or module*"]
+    )
+
+
+def test_a_failing_test_shows_the_servers_timeline(inner: Inner) -> None:
+    inner(
+        """
+        def test_it(campaign_server, app):
+            from mockcampaign.serving import served
+            with served(app) as url:
+                campaign_server.webhook("open", target=url)
+                campaign_server.emit("open", 3)
+                campaign_server.run()
+            assert False
+        """
+    ).stdout.fnmatch_lines(["*- mockcampaign -*", "*list of 3  200*"], consecutive=False)
