@@ -192,8 +192,8 @@ def test_rules_and_families_can_be_chosen_and_left_out() -> None:
 
 
 def test_an_unknown_rule_is_refused_with_a_hint() -> None:
-    with pytest.raises(InvalidInputError, match="'answers-20' is no rule, did you mean 'responds-200'"):
-        checked(consumer_app(), rules=("answers-20",))
+    with pytest.raises(InvalidInputError, match="'responds-20' is no rule, did you mean 'responds-200'"):
+        checked(consumer_app(), rules=("responds-20",))
 
 
 def test_a_consumer_that_nobody_started_is_no_violation() -> None:
@@ -387,7 +387,7 @@ def test_an_address_in_another_spelling_is_the_same(monkeypatch: pytest.MonkeyPa
     assert outcomes(result) == {"accepts-ipv6": "pass", "stores-fields-unchanged": "pass"}
     cut = Bug("", field("remoteAddress", lambda address: address.removesuffix("1")))
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "cut", cut)
-    assert outcomes(checked(consumer_app("cut"), rules=("accepts-ipv6",), seed=3)) == {"accepts-ipv6": "fail"}
+    assert outcomes(checked(consumer_app("cut"), rules=("accepts-ipv6",), seed=5)) == {"accepts-ipv6": "fail"}
 
 
 def test_an_account_may_tell_moments_as_date_and_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def reports(where: str, bugs: tuple[str, ...], *, now: int, hash_seed: int) -> l
     done = subprocess.run(
         [sys.executable, "-c", CHECK, where, str(now), *bugs],
         cwd=TESTS / "helpers",
-        env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
+        env={**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         timeout=300,
     )

@@ -1,8 +1,8 @@
 """Coverage-guided fuzzing of what an endpoint can do on a connection: `python tests/fuzz/answer.py -max_total_time=60`.
 
 All options are libFuzzer's. An input is what happens on one connection, encoded; the laws are those of
-`tests/transport/test_answer.py`: one outcome, within its limits, never an exception, however the bytes are cut. A failing input
-is written to a file, whose name as the only argument plays it again.
+`tests/transport/test_answer.py`: one outcome, within its limits, never an exception, however the bytes are cut. A
+failing input is written to a file, whose name as the only argument plays it again.
 """
 
 from __future__ import annotations

@@ -90,9 +90,9 @@ def test_unknown_rules(campaign_check: CampaignCheck, app: App) -> None:
     with pytest.raises(InvalidInputError, match="'bach' is no rule, did you mean 'batch'"):
         campaign_check(app, rules=["bach"])
     with pytest.raises(
-        InvalidInputError, match="allow: unknown rule 'keeps-text', did you mean 'stores-text-unchanged'"
+        InvalidInputError, match="allow: unknown rule 'stores-text-changed', did you mean 'stores-text-unchanged'"
     ):
-        campaign_check(app, rules=["batch"], allow=["keeps-text"])
+        campaign_check(app, rules=["batch"], allow=["stores-text-changed"])
 
 
 CHECKING = """

@@ -464,7 +464,7 @@ def test_a_failing_or_skipped_test_fails_only_once(inner: Inner) -> None:
 
 def test_markers_are_checked(inner: Inner) -> None:
     wrong = {
-        "allow=['answers-201']": "*allow: unknown rule 'answers-201', did you mean 'responds-200'? *",
+        "allow=['responds-201']": "*allow: unknown rule 'responds-201', did you mean 'responds-200'? *",
         "rules=['responds-200']": "*@pytest.mark.mockcampaign(rules), allowed: allow=[[]rule ids[]], seed=number*",
         "'responds-200'": "*@pytest.mark.mockcampaign('responds-200'), allowed: *",
         "policy={'timeout': 3}": "*policy: {'timeout': 3}, allowed: mockcampaign.Policy(…)",

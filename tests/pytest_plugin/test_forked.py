@@ -13,8 +13,9 @@ import pytest
 from lasting_tests import ENDS, WITHOUT_A_LOOP
 from mockcampaign.errors import MisuseError
 from mockcampaign.pytest_plugin import CampaignServer
+from places import TESTS
 from plugin_apps import app as app
-from whole_runs import DELIVERING, HERE, with_pytest
+from whole_runs import DELIVERING, with_pytest
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are for POSIX")
 
@@ -34,7 +35,7 @@ FILTERS = "\n".join(
 def test_forked_tests_leave_nothing(tmp_path: Path) -> None:
     pytest.importorskip("pytest_forked")
     python, environment = with_pytest(tmp_path / "venv", NEWEST)
-    (tmp_path / "conftest.py").write_text((HERE / "plugin_apps.py").read_text())
+    (tmp_path / "conftest.py").write_text((TESTS / "helpers" / "plugin_apps.py").read_text())
     (tmp_path / "test_it.py").write_text(DELIVERING + ENDS + WITHOUT_A_LOOP)
     others = {plugin.name for plugin in entry_points(group="pytest11")} - {
         "mockcampaign",
