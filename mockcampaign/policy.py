@@ -44,10 +44,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether a retried list is topped up with newer events. Assumed: it is not."""
     webhooks_per_client_max: int = 10
     """Creation limit for each client. That there is one is documented, its value is assumed."""
-    modelled_after: int = 0
-    """After so many equal failures of one list in a row, by status or by what else went wrong, further attempts at it
-    are not sent but taken to fail alike, except those whose number is a power of two. They are labelled as modelled. 0:
-    all are sent. Ours."""
+    simulate_after: int = 0
+    """After so many equal failures in a row (same status, or same error), further attempts at the batch are simulated:
+    counted, not sent. Attempts whose number is a power of two are always sent. 0: all are sent. Ours."""
     response_body_bytes_kept: int = 4_096
     """How much of an answer's body the journal keeps. Ours: evidence, but bounded."""
 
@@ -59,7 +58,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise InvalidInputError(
                 f"policy.batch_events_max: {self.batch_events_max} is out of range, allowed: 1 to 100"
             )
-        for name in ("modelled_after", "response_body_bytes_kept"):
+        for name in ("simulate_after", "response_body_bytes_kept"):
             if getattr(self, name) < 0:
                 raise InvalidInputError(f"policy.{name}: negative, allowed: 0 or more")
         if self.retry_interval >= self.event_age_max:

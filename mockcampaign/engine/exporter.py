@@ -162,7 +162,7 @@ class Exporter:
         self._outages: list[Outage] = []
         self._faults = FaultTable(seed)
         self._failures: dict[int, Failures] = {}
-        self._modelled: set[int] = set()
+        self._simulated: set[int] = set()
         """Webhooks whose attempt under way is not really sent."""
         self._ready: list[Outbox] = []
         self._repeats: list[Repeat] = []
@@ -437,19 +437,19 @@ class Exporter:
     def foreseen(self, attempt: Attempt) -> Outcome | None:
         """The outcome where an outage, a fault like one, or what came of the list before decides it, else None."""
         if not attempt.faults:
-            return self._modelled_outcome(attempt) if self._failures else None
+            return self._simulated_outcome(attempt) if self._failures else None
         fault = last_of(attempt.faults, BeforeConsumer)
         return None if fault is None else fault.outcome
 
-    def _modelled_outcome(self, attempt: Attempt) -> Outcome | None:
+    def _simulated_outcome(self, attempt: Attempt) -> Outcome | None:
         known = self._failures.get(attempt.webhook_id)
-        if known is None or known.count < self.policy.modelled_after or known.events is not attempt.events:
+        if known is None or known.count < self.policy.simulate_after or known.events is not attempt.events:
             return None
         number = attempt.number
         # Now and then it is really asked, whether it still fails alike; but a time-out would cost its time each time.
         if isinstance(known.outcome, Responded) and number & (number - 1) == 0:
             return None
-        self._modelled.add(attempt.webhook_id)
+        self._simulated.add(attempt.webhook_id)
         return known.outcome
 
     def ask_again(self) -> None:
@@ -559,10 +559,10 @@ class Exporter:
             outcome,
             attempt.again,
             attempt.faults,
-            attempt.webhook_id in self._modelled,
+            attempt.webhook_id in self._simulated,
         )
-        if self.policy.modelled_after and not attempt.duplicate:
-            self._modelled.discard(attempt.webhook_id)
+        if self.policy.simulate_after and not attempt.duplicate:
+            self._simulated.discard(attempt.webhook_id)
             self._count_failure(attempt, outcome)
         if attempt.duplicate:
             self._release(outbox, attempt)

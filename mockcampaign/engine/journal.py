@@ -77,8 +77,8 @@ class Attempted(msgspec.Struct, kw_only=True, tag_field="entry", tag="attempted"
     """What the list held besides `serials`: events delivered in another list. A duplicate holds nothing else."""
     faults: tuple[str, ...] = ()
     """Kinds of the declared faults and outages that hit it."""
-    modelled: bool = False
-    """Not sent, but taken to come to what the same list came to before (`Policy.modelled_after`)."""
+    simulated: bool = False
+    """Not sent, but taken to come to what the same list came to before (`Policy.simulate_after`)."""
 
     @property
     def last_at(self) -> int:
@@ -248,7 +248,7 @@ class Journal:
         outcome: Outcome,
         again: tuple[Event, ...] = (),
         faults: tuple[Fault, ...] = (),
-        modelled: bool = False,
+        simulated: bool = False,
     ) -> None:
         """Add an attempt, as part of the entry before it where it only repeats that."""
         known = self._growing.get(webhook_id)
@@ -262,7 +262,7 @@ class Journal:
                 and took == entry.took
                 and (outcome is entry.outcome or _alike(outcome, entry.outcome))
                 and (faults is entry_faults or faults == entry_faults)
-                and modelled == entry.modelled
+                and simulated == entry.simulated
                 and not again
                 and not entry.again
             ):
@@ -284,7 +284,7 @@ class Journal:
             outcome=outcome,
             again=serial_ranges(again) if again else (),
             faults=tuple([fault.kind for fault in faults]) if faults else (),
-            modelled=modelled,
+            simulated=simulated,
         )
         self._growing[webhook_id] = (self._add(entry), entry, events, faults)
 

@@ -31,7 +31,7 @@ def why_undelivered(entries: Sequence[Entry], webhook_ids: Iterable[int]) -> str
     wanted = frozenset(webhook_ids)
     times: Counter[str] = Counter()
     for entry in entries:
-        if isinstance(entry, Attempted) and entry.webhook_id in wanted and not entry.modelled:
+        if isinstance(entry, Attempted) and entry.webhook_id in wanted and not entry.simulated:
             what = entry.outcome.describe()
             if entry.faults:
                 what += f" (declared: {', '.join(dict.fromkeys(entry.faults))})"

@@ -20,8 +20,8 @@ class Tally:
     attempted: set[int] = field(default_factory=set)
     """Serials that were in any list sent."""
     attempts: int = 0
-    """All of them, modelled ones included."""
-    modelled: int = 0
+    """All of them, simulated ones included."""
+    simulated: int = 0
     """Attempts that were not sent, but taken to fail as the ones before."""
     batch_events: list[int] = field(default_factory=list)
     """How many events each delivered list held, in order."""
@@ -44,7 +44,7 @@ def tally(entries: Sequence[Entry], webhook_ids: Iterable[int]) -> Tally:
                 account.accepted.update(range(entry.first_serial, entry.first_serial + len(entry.events)))
             case Attempted(webhook_id=webhook_id) if webhook_id in wanted:
                 account.attempts += entry.count
-                account.modelled += entry.count if entry.modelled else 0
+                account.simulated += entry.count if entry.simulated else 0
                 serials = list(serials_in(entry.serials))
                 account.attempted.update(serials)
                 if entry.outcome.accepted:
@@ -59,13 +59,13 @@ def tally(entries: Sequence[Entry], webhook_ids: Iterable[int]) -> Tally:
 
 
 def sums(entries: Sequence[Entry]) -> Counter[str]:
-    """Of all webhooks together: `attempts`, `modelled` ones not among them, and events `delivered`, `discarded` and
+    """Of all webhooks together: `attempts`, `simulated` ones not among them, and events `delivered`, `discarded` and
     `pending`."""
     found: Counter[str] = Counter()
     for webhook_id in {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}:
         account = tally(entries, [webhook_id])
-        found["attempts"] += account.attempts - account.modelled
-        found["modelled"] += account.modelled
+        found["attempts"] += account.attempts - account.simulated
+        found["simulated"] += account.simulated
         found["delivered"] += len(account.delivered)
         found["discarded"] += len(account.discarded)
         found["pending"] += len(account.pending)

@@ -28,12 +28,12 @@ class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
     """What a run's sending came to. All but `attempts` count events; an event counts once for each webhook."""
 
     attempts: int
-    """Less those that were modelled."""
+    """Less those that were simulated."""
     delivered: int
     discarded: int
     pending: int
-    modelled: int = 0
-    """Attempts that were not made, but taken to fail as the ones before (`Policy.modelled_after`)."""
+    simulated: int = 0
+    """Attempts that were not made, but taken to fail as the ones before (`Policy.simulate_after`)."""
 
 
 class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):

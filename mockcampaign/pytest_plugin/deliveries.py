@@ -49,8 +49,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     faults: tuple[str, ...]
     """Kinds of the declared faults and outages that hit it."""
-    modelled: bool
-    """Not made, but taken to fail as the same list failed before (`Policy.modelled_after`)."""
+    simulated: bool
+    """Not made, but taken to fail as the same list failed before (`Policy.simulate_after`)."""
 
     @property
     def accepted(self) -> bool:
@@ -66,7 +66,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         count = len(self.events)
         return (
             f"<Delivery of {count} {self.webhook.type} event{'' if count == 1 else 's'}, attempt {self.number}: "
-            f"{self.outcome.describe()}{', modelled' if self.modelled else ''}>"
+            f"{self.outcome.describe()}{', simulated' if self.simulated else ''}>"
         )
 
 
@@ -162,7 +162,7 @@ class Account:
                     events=events,
                     outcome=entry.outcome,
                     faults=entry.faults,
-                    modelled=entry.modelled,
+                    simulated=entry.simulated,
                 )
                 for number, at in entry.starts()
             ]

@@ -66,7 +66,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     serials: list[tuple[int, int]]
     again: list[tuple[int, int]]
     remarks: list[str]
-    """Kinds of the faults that hit it, and whether it was modelled rather than sent."""
+    """Kinds of the faults that hit it, and whether it was simulated rather than sent."""
     target: int
     """Index of the URL."""
     measured: str
@@ -113,7 +113,8 @@ def attempts(entries: Sequence[Entry], evidence: frozenset[int], start: int, row
                         answer=answers.setdefault(entry.outcome, len(answers)),
                         serials=list(entry.serials),
                         again=list(entry.again),
-                        remarks=[kind for kind in entry.faults if kind not in OUTAGES] + ["modelled"] * entry.modelled,
+                        remarks=[kind for kind in entry.faults if kind not in OUTAGES]
+                        + ["simulated"] * entry.simulated,
                         target=current.get(entry.webhook_id, 0),
                         measured=describe_measured(entry.outcome),
                     )

@@ -16,7 +16,7 @@ from mockcampaign.report.text import (
     MARKS,
     STRONG,
     VERDICTS,
-    and_modelled,
+    and_simulated,
     printable,
     timeline_lines,
 )
@@ -77,7 +77,7 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
     took = "" if milliseconds is None else f" in {milliseconds / 1_000:.1f} s"
     yield [
         (
-            f"  {counted(sums.attempts, 'attempt')}{and_modelled(sums)}, "
+            f"  {counted(sums.attempts, 'attempt')}{and_simulated(sums)}, "
             f"{counted(sums.delivered, 'event')} delivered{took}, seed {result.seed}",
             FAINT,
         )

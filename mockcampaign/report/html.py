@@ -24,7 +24,7 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import WORST, RunResult, ScenarioResult, shown_as, verdict_of, violates
 from mockcampaign.report.attempts import DETAILS, Attempts, Detail, attempts
 from mockcampaign.report.charts import Chart, chart, pending_max
-from mockcampaign.report.text import CAME_TO_MAX, and_modelled, brief, printable
+from mockcampaign.report.text import CAME_TO_MAX, and_simulated, brief, printable
 from mockcampaign.report.timeline import Line, timeline
 from mockcampaign.shipped import assets_folder
 
@@ -78,7 +78,7 @@ def to_html(result: RunResult) -> bytes:
     environment.filters["quoted"] = shlex.quote
     environment.filters["brief"] = brief
     environment.filters["block"] = _block
-    environment.filters["and_modelled"] = and_modelled
+    environment.filters["and_simulated"] = and_simulated
     series = [list(_series(scenario)) for scenario in result.scenarios]
     data, shown = _packed(result, series)
     page = environment.get_template("report.html.jinja").render(
@@ -189,7 +189,7 @@ def _figure(scenario: ScenarioResult, series: _Series) -> dict[str, Any]:
         "type": series.type,
         "accepted": accepted,
         "failed": tried - accepted,
-        "modelled": sum(entry.count for entry in own if entry.modelled),
+        "simulated": sum(entry.count for entry in own if entry.simulated),
         "pending_max": pending_max(series.chart),
         "discarded": sum(count for _, count, _ in series.chart.discards),
         "bands": [

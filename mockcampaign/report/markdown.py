@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mockcampaign.durations import format_duration
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, verdict_of, violates
-from mockcampaign.report.text import and_modelled, brief, printable
+from mockcampaign.report.text import and_simulated, brief, printable
 
 FINDINGS_MAX = 50
 """GitHub takes a megabyte for each step; more findings than this nobody reads there."""
@@ -46,7 +46,7 @@ def _scenarios(result: RunResult) -> Iterator[str]:
             _plain(scenario.name),
             _VERDICTS[scenario.verdict],
             format_duration(scenario.virtual_milliseconds),
-            f"{sums.attempts}{and_modelled(sums)}",
+            f"{sums.attempts}{and_simulated(sums)}",
             *(str(number) for number in (sums.delivered, sums.discarded, sums.pending)),
         )
         yield f"| {' | '.join(cells)} |"

@@ -62,16 +62,16 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
     sums = result.deliveries
     yield [
         (
-            f"  {counted(sums.attempts, 'attempt')}{and_modelled(sums)}: {counted(sums.delivered, 'event')} delivered, "
-            f"{sums.discarded:,} discarded, {sums.pending:,} pending",
+            f"  {counted(sums.attempts, 'attempt')}{and_simulated(sums)}: "
+            f"{counted(sums.delivered, 'event')} delivered, {sums.discarded:,} discarded, {sums.pending:,} pending",
             FAINT,
         )
     ]
 
 
-def and_modelled(sums: Deliveries) -> str:
+def and_simulated(sums: Deliveries) -> str:
     """What is said after a number of attempts, wherever there is one: those that were not made are told apart."""
-    return f" and {sums.modelled:,} modelled" if sums.modelled else ""
+    return f" and {sums.simulated:,} simulated" if sums.simulated else ""
 
 
 def summary_lines(result: RunResult, *, verbosity: int = 0, width: int | None = None) -> Iterator[list[Styled]]:
@@ -96,7 +96,7 @@ def summary_lines(result: RunResult, *, verbosity: int = 0, width: int | None = 
 def _table_lines(result: RunResult, width: int | None) -> Iterator[list[Styled]]:
     heads = ("attempts", "delivered", "discarded", "pending")
     rows = [
-        [f"{sums.attempts:,}{and_modelled(sums)}", f"{sums.delivered:,}", f"{sums.discarded:,}", f"{sums.pending:,}"]
+        [f"{sums.attempts:,}{and_simulated(sums)}", f"{sums.delivered:,}", f"{sums.discarded:,}", f"{sums.pending:,}"]
         for sums in (scenario.deliveries for scenario in result.scenarios)
     ]
     widths = [max(len(head), *(len(row[index]) for row in rows)) for index, head in enumerate(heads)]

@@ -147,8 +147,8 @@ def _attempts(entry: Attempted, lists: int) -> str:
     faults = [kind for kind in entry.faults if kind not in OUTAGES and (entry.serials or kind != "duplicate")]
     if faults:
         what += f" ({', '.join(dict.fromkeys(faults))})"
-    if entry.modelled:
-        what += ", modelled"
+    if entry.simulated:
+        what += ", simulated"
     if entry.count > 1:
         last = entry.first_number + entry.count - 1
         return f"{what}, attempts {entry.first_number}-{last} every {format_duration(entry.interval)}"

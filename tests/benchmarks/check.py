@@ -83,7 +83,7 @@ def sent(result: RunResult) -> int:
         entry.count
         for scenario in result.scenarios
         for entry in scenario.journal
-        if type(entry).__name__ == "Attempted" and "refused" not in entry.faults and not entry.modelled  # type: ignore[union-attr]
+        if type(entry).__name__ == "Attempted" and "refused" not in entry.faults and not entry.simulated  # type: ignore[union-attr]
     )
 
 

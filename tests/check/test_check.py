@@ -652,8 +652,8 @@ def test_full_fidelity_reaches_the_same_verdict(bug: str | None, rules: tuple[st
         told = [(finding.id, finding.outcome, finding.actual, finding.reason) for finding in result.rules]
         verdicts.append((told, result.headline, exit_status(result)))
         deliveries = result.deliveries
-        assert (deliveries.modelled > 0) is (spans > 0 and not full_fidelity)
-        assert (deliveries.attempts + deliveries.modelled) // 25_920 == spans
+        assert (deliveries.simulated > 0) is (spans > 0 and not full_fidelity)
+        assert (deliveries.attempts + deliveries.simulated) // 25_920 == spans
     assert verdicts[0] == verdicts[1]
     assert sum(actual.count("costs 25,920 requests and") for _, _, actual, _ in verdicts[0][0]) == spans
 

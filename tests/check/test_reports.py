@@ -1,4 +1,4 @@
-"""What a check came to, in every output: what was modelled is told apart, and what was never examined is there."""
+"""What a check came to, in every output: what was simulated is told apart, and what was never examined is there."""
 
 from __future__ import annotations
 
@@ -34,52 +34,52 @@ def text_of(lines: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def modelled() -> RunResult:
-    """Two scenarios, in one of which most of three days was modelled: 16 attempts were made, and 25,904 were not."""
-    box = exporter(policy=Policy(modelled_after=3))
+def simulated() -> RunResult:
+    """Two scenarios, in one of which most of three days was simulated: 16 attempts were made, and 25,904 were not."""
+    box = exporter(policy=Policy(simulate_after=3))
     activated(box)
     happen(box, 3)
     run(box, Consumer(Responded(500)))
     return run_result([scenario(name="refused", journal=box.journal.entries), scenario(name="other")])
 
 
-def test_attempts_that_were_not_made_are_told_apart_in_every_output(modelled: RunResult) -> None:
-    [refused, _] = modelled.scenarios
+def test_attempts_that_were_not_made_are_told_apart_in_every_output(simulated: RunResult) -> None:
+    [refused, _] = simulated.scenarios
     real, made_up = 16, 25_904
-    assert (refused.deliveries.attempts, refused.deliveries.modelled) == (real, made_up)
-    said = f"{real} attempts and {made_up:,} modelled"
-    shown = msgspec.structs.replace(modelled, headline="")
+    assert (refused.deliveries.attempts, refused.deliveries.simulated) == (real, made_up)
+    said = f"{real} attempts and {made_up:,} simulated"
+    shown = msgspec.structs.replace(simulated, headline="")
 
     text = text_of(scenario_lines(refused, verbosity=1))
     assert f"  {said}: 0 events delivered" in text
-    assert len(re.findall(r"list of 3, modelled, attempts? \d", text)) == text.count(", modelled")
-    assert re.search(rf"  refused +{real} and {made_up:,} modelled  ", text_of(summary_lines(modelled)))
-    whole = modelled.deliveries
-    assert f"{whole.attempts:,} attempts and {made_up:,} modelled, " in text_of(headline_lines(shown))
+    assert len(re.findall(r"list of 3, simulated, attempts? \d", text)) == text.count(", simulated")
+    assert re.search(rf"  refused +{real} and {made_up:,} simulated  ", text_of(summary_lines(simulated)))
+    whole = simulated.deliveries
+    assert f"{whole.attempts:,} attempts and {made_up:,} simulated, " in text_of(headline_lines(shown))
 
-    document = msgspec.json.decode(to_json(modelled))
-    assert document["deliveries"]["modelled"] == made_up
+    document = msgspec.json.decode(to_json(simulated))
+    assert document["deliveries"]["simulated"] == made_up
     journal = document["scenarios"][0]["journal"]
     attempts = [entry for entry in journal if entry["entry"] == "attempted"]
-    assert sum(entry["count"] for entry in attempts if entry.get("modelled")) == made_up
-    assert sum(entry["count"] for entry in attempts if not entry.get("modelled")) == real
+    assert sum(entry["count"] for entry in attempts if entry.get("simulated")) == made_up
+    assert sum(entry["count"] for entry in attempts if not entry.get("simulated")) == real
 
-    assert f"  {said}: 0 events delivered" in to_junit(modelled, WHEN).decode()
-    assert f"| {real} and {made_up:,} modelled |" in to_markdown(modelled)
+    assert f"  {said}: 0 events delivered" in to_junit(simulated, WHEN).decode()
+    assert f"| {real} and {made_up:,} simulated |" in to_markdown(simulated)
 
-    page = to_html(modelled).decode()
-    assert f"<dt>Modelled, not sent</dt><dd>{made_up:,}</dd>" in page
-    assert f'<td class="number">{real} and {made_up:,} modelled</td>' in page
-    assert f"{real + made_up:,} failed, {made_up:,} of them modelled and not sent; at most" in page
+    page = to_html(simulated).decode()
+    assert f"<dt>Simulated, not sent</dt><dd>{made_up:,}</dd>" in page
+    assert f'<td class="number">{real} and {made_up:,} simulated</td>' in page
+    assert f"{real + made_up:,} failed, {made_up:,} of them simulated and not sent; at most" in page
     assert f"{said}: 0 events delivered" in page
-    assert "list of 3, modelled, attempts" in page
+    assert "list of 3, simulated, attempts" in page
 
 
-def test_nothing_is_called_modelled_where_all_was_sent() -> None:
+def test_nothing_is_called_simulated_where_all_was_sent() -> None:
     result = run_result([scenario()])
     documents = [text_of(scenario_lines(result.scenarios[0], verbosity=1)), to_junit(result, WHEN).decode()]
     documents += [to_markdown(result), re.sub("(?s)<(script|style).*?</", "", to_html(result).decode())]
-    assert not [document for document in documents if "modelled" in document.lower()]
+    assert not [document for document in documents if "simulated" in document.lower()]
 
 
 def test_rules_that_nobody_could_examine_are_in_every_document() -> None:

@@ -57,7 +57,7 @@ def test_a_compliant_consumer_is_status_0(tmp_path: Path, consumer_url: str) -> 
     ]
     report = json.loads((tmp_path / "r.json").read_text())
     assert (report["compliant"], report["seed"], report["target"]) == (True, 5, f"{consumer_url}/hook")
-    assert report["deliveries"] == {"attempts": 1, "delivered": 3, "discarded": 0, "pending": 0, "modelled": 0}
+    assert report["deliveries"] == {"attempts": 1, "delivered": 3, "discarded": 0, "pending": 0, "simulated": 0}
     assert [entry["entry"] for entry in report["scenarios"][0]["journal"]][:3] == [
         "began",
         "webhook-changed",

@@ -222,18 +222,18 @@ def test_three_days_of_refusals(campaign: CampaignFixture, app: App) -> None:
     campaign.assert_compliant()
 
 
-@pytest.mark.mockcampaign(policy=Policy(modelled_after=30))
-def test_long_spans_of_equal_failures_can_be_modelled(campaign: CampaignFixture, app: App) -> None:
+@pytest.mark.mockcampaign(policy=Policy(simulate_after=30))
+def test_long_spans_of_equal_failures_can_be_simulated(campaign: CampaignFixture, app: App) -> None:
     app.status = 503
     campaign.emit(campaign.webhook("open", target=app))
     campaign.run()
     assert len(campaign.deliveries) == 25_920
     assert len(app.scopes) == 40  # the first 30, and those whose number is a power of two
-    assert [delivery.modelled for delivery in campaign.deliveries].count(False) == 40
+    assert [delivery.simulated for delivery in campaign.deliveries].count(False) == 40
     assert len(campaign.discarded) == 1
 
 
-@pytest.mark.mockcampaign(policy=Policy(modelled_after=30))
+@pytest.mark.mockcampaign(policy=Policy(simulate_after=30))
 def test_a_consumer_that_is_mended_is_asked_at_once(campaign: CampaignFixture, app: App) -> None:
     app.status = 503
     campaign.emit(campaign.webhook("open", target=app))
@@ -244,7 +244,7 @@ def test_a_consumer_that_is_mended_is_asked_at_once(campaign: CampaignFixture, a
     assert len(campaign.deliveries) == 721 + 1
 
 
-@pytest.mark.mockcampaign(policy=Policy(modelled_after=30))
+@pytest.mark.mockcampaign(policy=Policy(simulate_after=30))
 def test_an_application_that_fails_for_days_does_not_flood_the_log(
     campaign: CampaignFixture, caplog: pytest.LogCaptureFixture
 ) -> None:

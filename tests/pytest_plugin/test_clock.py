@@ -168,7 +168,7 @@ def test_a_process_of_its_own_is_led_by_libfaketime(campaign: CampaignFixture, t
     assert [abs(one - other) <= 1 for one, other in zip(seen, moments, strict=True)] == [True] * 5
 
 
-@pytest.mark.mockcampaign(policy=Policy(modelled_after=3))
+@pytest.mark.mockcampaign(policy=Policy(simulate_after=3))
 def test_a_consumer_whose_clock_is_led_is_asked_each_time(campaign: CampaignFixture) -> None:
     class Clock:
         def move_to(self, moment: datetime) -> None:

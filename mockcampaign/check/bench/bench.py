@@ -53,8 +53,8 @@ of two rules, as each rule has its own remainder."""
 HEAD_START = 10 * MINUTE
 """Events begin so long before the bench's start, so that many of them fit between."""
 
-MODELLED_AFTER = 3
-"""After so many equal failures of one list, most further attempts are modelled."""
+SIMULATE_AFTER = 3
+"""After so many equal failures of one list, most further attempts are simulated."""
 
 ACCOMPANYING = 99
 """Number of the webhook that delivers whenever another one does, where that is assumed."""
@@ -606,7 +606,7 @@ class Bench:
         return False
 
     async def price(self, events: Sequence[Event], *, what: str, behind: Sequence[Event] = ()) -> str:
-        """What it costs that the consumer refuses this list: it is delivered for three days, most of it modelled.
+        """What it costs that the consumer refuses this list: it is delivered for three days, most of it simulated.
 
         Those `behind` happen an hour later; `waited` tells what it costs them.
         """
@@ -653,7 +653,7 @@ def _serials_of(happened: Happened) -> range:
 
 
 def _policy(settings: Settings) -> Policy:
-    policy = Policy(timeout=settings.timeout, modelled_after=0 if settings.full_fidelity else MODELLED_AFTER)
+    policy = Policy(timeout=settings.timeout, simulate_after=0 if settings.full_fidelity else SIMULATE_AFTER)
     return policy if settings.variation is None else msgspec.structs.replace(policy, **settings.variation.policy)
 
 

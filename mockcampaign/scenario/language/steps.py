@@ -275,7 +275,7 @@ class SenderPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Creation limit for each client: 10 (that there is one is documented)."""
     response_body_bytes_kept: Annotated[int, Bounded(0, 1_048_576)] | None = None
     """How much of an answer's body is kept as evidence: 4096."""
-    modelled_after: Annotated[int, Bounded(0, COUNT_MAX)] | None = None
+    simulate_after: Annotated[int, Bounded(0, COUNT_MAX)] | None = None
     """After so many equal failures of a list, most of its attempts are taken to fail alike: 0, all are sent (ours)."""
 
     def __post_init__(self) -> None:

@@ -16,8 +16,8 @@ from mockcampaign.policy import Policy
 BAD = Responded(500)
 
 
-def played(answer: Outcome | object, modelled_after: int) -> tuple[Consumer, list[Attempted]]:
-    box = exporter(policy=Policy(modelled_after=modelled_after))
+def played(answer: Outcome | object, simulate_after: int) -> tuple[Consumer, list[Attempted]]:
+    box = exporter(policy=Policy(simulate_after=simulate_after))
     activated(box)
     happen(box, 3)
     consumer = run(box, Consumer(answer))  # type: ignore[arg-type]
@@ -29,7 +29,7 @@ def test_three_days_of_equal_answers_take_a_handful_of_requests() -> None:
     # The first three, and then those whose number is a power of two.
     assert len(consumer.requests) == 3 + len([4 << shift for shift in range(13)])
     assert sum(entry.count for entry in attempted) == 25_920
-    assert sum(entry.count for entry in attempted if entry.modelled) == 25_920 - len(consumer.requests)
+    assert sum(entry.count for entry in attempted if entry.simulated) == 25_920 - len(consumer.requests)
     assert all(entry.outcome == BAD for entry in attempted)
 
 
@@ -37,14 +37,14 @@ def test_nothing_is_measured_of_what_was_not_sent() -> None:
     _, attempted = played(Responded(500, measured=Measured(10, 20, 30)), 3)
     for entry in attempted:
         measured = entry.outcome.measured
-        assert measured is UNSET if entry.modelled else measured.bytes_sent == 10 * entry.count
-    assert {entry.modelled for entry in attempted} == {False, True}
+        assert measured is UNSET if entry.simulated else measured.bytes_sent == 10 * entry.count
+    assert {entry.simulated for entry in attempted} == {False, True}
 
 
 def test_attempts_are_at_the_same_moments_as_without() -> None:
     moments = []
-    for modelled_after in (0, 5):
-        box = exporter(policy=Policy(modelled_after=modelled_after))
+    for simulate_after in (0, 5):
+        box = exporter(policy=Policy(simulate_after=simulate_after))
         activated(box)
         happen(box)
         run(box, Consumer(BAD))
@@ -57,7 +57,7 @@ def test_a_consumer_that_recovers_is_noticed_at_the_next_real_attempt(number: in
     _, attempted = played(lambda count: Responded(200) if _number(count) >= number else BAD, 3)
     assert attempted[-1].outcome.accepted
     assert attempted[-1].first_number == sent
-    assert not attempted[-1].modelled
+    assert not attempted[-1].simulated
 
 
 def _number(count: int) -> int:
@@ -66,7 +66,7 @@ def _number(count: int) -> int:
 
 
 def test_what_a_fault_hits_says_nothing_about_the_attempts_after_it() -> None:
-    box = exporter(policy=Policy(modelled_after=2))
+    box = exporter(policy=Policy(simulate_after=2))
     activated(box)
     happen(box)
     box.declare_fault(Chunked(), When(every=2))
@@ -101,11 +101,11 @@ def test_no_answer_counts_as_failure_too() -> None:
 def test_without_the_policy_all_are_sent() -> None:
     consumer, attempted = played(lambda count: Responded(200) if count == 200 else BAD, 0)
     assert len(consumer.requests) == 200
-    assert not any(entry.modelled for entry in attempted)
+    assert not any(entry.simulated for entry in attempted)
 
 
 def test_the_next_list_is_really_sent() -> None:
-    box = exporter(policy=Policy(modelled_after=2, batch_events_max=1))
+    box = exporter(policy=Policy(simulate_after=2, batch_events_max=1))
     activated(box)
     happen(box, 2)
     consumer = run(box, Consumer(lambda count: Responded(200) if count > 3 else BAD))
@@ -114,5 +114,5 @@ def test_the_next_list_is_really_sent() -> None:
 
 
 def test_a_negative_number_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match=r"policy\.modelled_after: negative"):
-        Policy(modelled_after=-1)
+    with pytest.raises(InvalidInputError, match=r"policy\.simulate_after: negative"):
+        Policy(simulate_after=-1)
