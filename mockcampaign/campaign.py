@@ -18,7 +18,7 @@ from mockcampaign.engine.loop import Driver, Send, drive
 from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
 from mockcampaign.faults import FAULTS, OUTAGES, WireFault
-from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAnswer, NoAuthentication, Responded
+from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAuthentication, NoResponse, Responded
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 
 if TYPE_CHECKING:
@@ -386,7 +386,7 @@ class Campaign:
         """Raises `ConsumerUnreachableError` where the first exchange with a consumer could not connect."""
         phase = None if isinstance(outcome, Responded) else outcome.phase
         if phase in CONNECT_PHASES and url not in self._reached:
-            reason = outcome.reason if isinstance(outcome, NoAnswer) else "no connection within the time-out"
+            reason = outcome.reason if isinstance(outcome, NoResponse) else "no connection within the time-out"
             there = phase == "tls"
             raise ConsumerUnreachableError(
                 f"consumer {url}: {reason} at the first attempt ({format_moment(self.now)}), and no outage was in "

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar, get_args
 from msgspec import Meta
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.model import Fault, NoAnswer, Outcome, TimedOut
+from mockcampaign.model import Fault, NoResponse, Outcome, TimedOut
 from mockcampaign.policy import DAY, HOUR, SECOND
 
 DURATION_UNIT = "milliseconds"
@@ -41,25 +41,25 @@ class BeforeConsumer(Fault, frozen=True):
 class Refused(BeforeConsumer, frozen=True, tag="refused"):
     """Nobody listens at the consumer's port."""
 
-    outcome = NoAnswer("connect", "connection refused")
+    outcome = NoResponse("connect", "connection refused")
 
 
 class Unreachable(BeforeConsumer, frozen=True, tag="unreachable"):
     """No way leads to the consumer's host."""
 
-    outcome = NoAnswer("connect", "no route to the host")
+    outcome = NoResponse("connect", "no route to the host")
 
 
 class DnsFailure(BeforeConsumer, frozen=True, tag="dns-failure"):
     """The consumer's host name has no address."""
 
-    outcome = NoAnswer("resolve", "the host name does not resolve")
+    outcome = NoResponse("resolve", "the host name does not resolve")
 
 
 class TlsFailure(BeforeConsumer, frozen=True, tag="tls-failure"):
     """The two sides do not agree on TLS."""
 
-    outcome = NoAnswer("tls", "the TLS handshake failed")
+    outcome = NoResponse("tls", "the TLS handshake failed")
 
 
 class ConnectTimeout(BeforeConsumer, frozen=True, tag="connect-timeout"):
@@ -185,7 +185,7 @@ class ContentType(WireFault, frozen=True, tag="content-type"):
 class LostAck(WireFault, frozen=True, tag="lost-ack"):
     """The request arrives whole, but its answer does not: the connection is dropped, and the list comes again."""
 
-    dropped: Literal["before-answer", "after-status", "after-headers"] = "after-headers"
+    dropped: Literal["before-response", "after-status", "after-headers"] = "after-headers"
     """Before the consumer answers, after the status line of its answer, or after the headers."""
 
 

@@ -215,8 +215,8 @@ class Responded(_Measurable, frozen=True, tag="responded", gc=False):
         """One sentence for people, without an end; control characters in it are the consumer's."""
         if 300 <= self.status < 400:
             target = dict(self.headers).get("location")
-            return f"answered {self.status}" + (f", a redirect to {target}, not followed" if target else "")
-        return f"answered {self.status}"
+            return f"responded {self.status}" + (f", a redirect to {target}, not followed" if target else "")
+        return f"responded {self.status}"
 
     def _decided(self) -> tuple[object, ...]:
         return self.status, self.headers, self.body, self.body_bytes
@@ -238,7 +238,7 @@ class TimedOut(_Measurable, frozen=True, tag="timed-out", gc=False):
         return (self.phase,)
 
 
-class NoAnswer(_Measurable, frozen=True, tag="no-answer", gc=False):
+class NoResponse(_Measurable, frozen=True, tag="no-response", gc=False):
     """The attempt ended before a complete HTTP answer came: not connected, cut off, or not HTTP."""
 
     phase: str
@@ -267,12 +267,12 @@ _UNFINISHED = {
     "connect": "no connection was made",
     "tls": "the TLS handshake did not end",
     "send": "the request could not be sent",
-    "wait": "no answer began",
-    "headers": "the answer's headers did not end",
-    "body": "the answer's body did not end",
+    "wait": "no response began",
+    "headers": "the response headers did not end",
+    "body": "the response body did not end",
 }
 
-Outcome = Responded | TimedOut | NoAnswer
+Outcome = Responded | TimedOut | NoResponse
 
 
 def describe_measured(outcome: Outcome) -> str:
@@ -289,7 +289,7 @@ def describe_measured(outcome: Outcome) -> str:
     return f"after {took} ms ({phase}{exchanged}{' in all' if several else ''})"
 
 
-INTERRUPTED = NoAnswer("wait", "the sender was interrupted")
+INTERRUPTED = NoResponse("wait", "the sender was interrupted")
 """What came of an attempt that was under way when this process gave it up: nothing that the consumer did."""
 
 

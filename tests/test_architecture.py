@@ -36,7 +36,7 @@ LEVELS = (
 OWNERS = {
     "a2wsgi": {"transport.inprocess"},
     "click": {"cli"},
-    "httptools": {"transport.answer"},
+    "httptools": {"transport.response"},
     "hypothesis": {"check.rules.random_histories", "check.shrink", "pytest_plugin.lifecycle", "strategies"},
     "jinja2": {"report.html"},
     "markupsafe": {"report.html"},

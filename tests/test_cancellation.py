@@ -100,7 +100,7 @@ def assert_adds_up(campaign: Campaign, webhooks: list[Webhook]) -> None:
 CASES: dict[str, tuple[Fault, ...]] = {
     "nothing": (),
     "a lost answer": (LostAck(),),
-    "an answer lost before it comes": (LostAck(dropped="before-answer"),),
+    "an answer lost before it comes": (LostAck(dropped="before-response"),),
     "duplicates": (Duplicate(again="concurrent"), Duplicate(again="later")),
     "a request in pieces": (SplitHeaders(pause=0), TrickleBody(piece_bytes=4, pause=0)),
     "a body that waits": (ExpectContinue(patience=0),),

@@ -20,7 +20,7 @@ from mockcampaign.engine.journal import Attempted, Discarded, Happened
 from mockcampaign.engine.outbox import Attempt
 from mockcampaign.errors import WebhookError
 from mockcampaign.judging.ledger import tally
-from mockcampaign.model import EventType, NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import EventType, NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.policy import Policy
 
 SECOND = 1_000
@@ -29,7 +29,7 @@ OUTCOMES: list[Outcome] = [
     Responded(200),
     Responded(204),
     Responded(500),
-    NoAnswer("wait", "connection closed before an answer"),
+    NoResponse("wait", "connection closed before a response"),
     TimedOut("wait"),
 ]
 

@@ -40,7 +40,7 @@ from mockcampaign.faults import (
 )
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import tally
-from mockcampaign.model import EventType, Fault, NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import EventType, Fault, NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.report.timeline import timeline
 from mockcampaign.scenario.load import load
 from mockcampaign.scenario.play import Player
@@ -102,8 +102,8 @@ def test_the_readme_lists_every_fault_by_its_family() -> None:
     ("written", "meant"),
     [
         (
-            {"kind": "lost-ack", "times": 2, "dropped": "before-answer"},
-            (LostAck(dropped="before-answer"), When(times=2)),
+            {"kind": "lost-ack", "times": 2, "dropped": "before-response"},
+            (LostAck(dropped="before-response"), When(times=2)),
         ),
         ({"kind": "stall-body", "pause": "2s", "for": "3h"}, (StallBody(pause=2_000), When(duration=10_800_000))),
         ({"kind": "stall-body", "pause": None, "at_fraction": 0}, (StallBody(at_fraction=0.0), When())),
@@ -157,7 +157,7 @@ def test_what_is_written_is_meant(written: dict[str, Any], meant: tuple[Fault, W
         ),
         (
             {"kind": "lost-ack", "dropped": "never"},
-            "fault lost-ack: dropped: 'never' does not fit, allowed: after-headers, after-status, before-answer",
+            "fault lost-ack: dropped: 'never' does not fit, allowed: after-headers, after-status, before-response",
         ),
         (
             {"kind": "cut-body", "at_fraction": 1},
@@ -252,7 +252,7 @@ def test_a_fault_of_python_is_checked_like_any_other() -> None:
 
 
 def test_a_first_attempt_with_a_fault_may_fail_to_connect() -> None:
-    transport = Answering(NoAnswer("connect", "connection refused"))
+    transport = Answering(NoResponse("connect", "connection refused"))
     campaign, _ = campaign_with(transport)
     campaign.fault("chunked", times=1)
     asyncio.run(campaign.run())
@@ -341,16 +341,16 @@ def test_chunks_come_one_by_one(chunk_bytes: int) -> None:
 def test_an_application_sees_a_cut_body_and_then_a_disconnect(after_bytes: int) -> None:
     app = App()
     outcome = outcome_of(app.asgi, CutBody(after_bytes=after_bytes))
-    assert outcome == NoAnswer("send", f"the body was cut after {after_bytes} of 17 bytes")
+    assert outcome == NoResponse("send", f"the body was cut after {after_bytes} of 17 bytes")
     assert (app.bodies, app.disconnects) == ([BODY[:after_bytes]], 1)
 
 
 @pytest.mark.parametrize(
     ("dropped", "outcome"),
     [
-        ("before-answer", NoAnswer("wait", "connection dropped before the answer")),
-        ("after-status", NoAnswer("headers", "connection dropped after the answer's status line")),
-        ("after-headers", NoAnswer("body", "connection dropped after the answer's headers")),
+        ("before-response", NoResponse("wait", "connection dropped before the response")),
+        ("after-status", NoResponse("headers", "connection dropped after the response's status line")),
+        ("after-headers", NoResponse("body", "connection dropped after the response headers")),
     ],
 )
 def test_an_answer_in_process_is_lost_and_the_application_has_done_its_work(dropped: Any, outcome: Outcome) -> None:
@@ -364,7 +364,7 @@ def test_an_application_that_fails_while_its_answer_is_lost(caplog: pytest.LogCa
         raise ValueError("broken")
 
     with caplog.at_level(logging.CRITICAL):
-        assert outcome_of(app, LostAck()) == NoAnswer("body", "connection dropped after the answer's headers")
+        assert outcome_of(app, LostAck()) == NoResponse("body", "connection dropped after the response headers")
 
 
 def test_an_application_that_hangs_while_its_answer_is_lost() -> None:
@@ -432,7 +432,7 @@ def scenario(folder: Path, fault: str) -> Path:
 
 def test_a_scenario_declares_a_fault(tmp_path: Path) -> None:
     plan = load(scenario(tmp_path, "{kind: lost-ack, webhook: clicks, times: 1, dropped: after-status}"))
-    transport = Answering(Responded(200), NoAnswer("headers", "dropped"))
+    transport = Answering(Responded(200), NoResponse("headers", "dropped"))
     player = Player.with_campaign(plan, transport, seed=1)
     asyncio.run(player.play())
     assert [request.faults for request in transport.requests] == [(), (LostAck(dropped="after-status"),), ()]
@@ -481,9 +481,9 @@ def test_a_scenario_whose_fault_the_transport_cannot_carry_out_does_not_begin(tm
 @pytest.mark.parametrize(
     ("fault", "outcome", "blamed"),
     [
-        (LostAck(), NoAnswer("body", "dropped"), []),
+        (LostAck(), NoResponse("body", "dropped"), []),
         (TrickleBody(), TimedOut("send"), []),
-        (Chunked(), NoAnswer("wait", "connection closed before an answer"), ["sends-complete-response"]),
+        (Chunked(), NoResponse("wait", "connection closed before a response"), ["sends-complete-response"]),
         (Chunked(), TimedOut("wait"), ["responds-in-time"]),
         (LostAck(), Responded(204), ["responds-200"]),
     ],

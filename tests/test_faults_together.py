@@ -16,7 +16,7 @@ from mockcampaign.engine.exporter import Exporter, Happening
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.faults import FAULTS, CutBody, Duplicate, Latency, LostAck, Overlap, StallBody, last_of
 from mockcampaign.judging.ledger import tally
-from mockcampaign.model import EventType, Fault, NoAnswer, Outcome, Request, Responded, TimedOut
+from mockcampaign.model import EventType, Fault, NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.policy import Policy
 from mockcampaign.transport.script import LOST, cut_outcome
 
@@ -38,7 +38,7 @@ class Consumer:
         if last_of(request.faults, StallBody) is not None:
             return TimedOut("send")
         if len(self.requests) == 5 and lost is None:
-            return NoAnswer("send", "connection closed before the request was sent")
+            return NoResponse("send", "connection closed before the request was sent")
         self.received.update(event["n"] for event in json.loads(request.body))
         if lost is not None:
             return LOST[lost.dropped]
@@ -50,7 +50,7 @@ VARIANTS: dict[str, Fault] = {kind: fault() for kind, fault in FAULTS.items()} |
     "duplicate concurrent": Duplicate(again="concurrent"),
     "overlap of two": Overlap(events=2),
     "latency beyond the time-out": Latency(time=10_000),
-    "lost before the answer": LostAck(dropped="before-answer"),
+    "lost before the answer": LostAck(dropped="before-response"),
 }
 PAIRS = list(itertools.combinations_with_replacement(VARIANTS, 2))
 

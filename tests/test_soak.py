@@ -73,7 +73,7 @@ FAULTS: dict[Fault, float] = {
     ContentType(): 0.02,
     LostAck(): 0.005,
     LostAck(dropped="after-status"): 0.005,
-    LostAck(dropped="before-answer"): 0.005,
+    LostAck(dropped="before-response"): 0.005,
     Duplicate(): 0.01,
     Duplicate(again="later", delay=2_000): 0.01,
     Duplicate(again="concurrent"): 0.01,
@@ -101,7 +101,7 @@ class Account:
         if not isinstance(entry, Attempted):
             return
         # An application that learns of the end of the connection before it has read the list does not take it.
-        whole = None if entry.outcome == LOST["before-answer"] else arrived(entry)
+        whole = None if entry.outcome == LOST["before-response"] else arrived(entry)
         if whole is not False:
             self._count(self.may if whole is None else self.must, entry.webhook_id, (*entry.serials, *entry.again))
         if entry.outcome.accepted:

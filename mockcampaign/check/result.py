@@ -214,7 +214,7 @@ def _scenario(
 ) -> ScenarioResult:
     assert examination.entries is not None
     finding = examination.finding
-    # That a consumer gives no answer while the check itself kills it accuses nobody.
+    # That a consumer gives no response while the check itself kills it accuses nobody.
     judging = [] if "restart command" in examination.rule.needs else judging
     seen = [_seen(rule.judge(examination.entries), settings) for rule in judging if rule.id != finding.id]
     return scenario_result(

@@ -10,7 +10,7 @@ import msgspec
 from jmespath.exceptions import JMESPathError
 
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
-from mockcampaign.model import NoAnswer, Outcome, Request, Responded, TimedOut
+from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
 
 ACCOUNT_BYTES_MAX = 64 * 1024 * 1024
 """A longer account is refused: comparing half of it would accuse the consumer of losing the rest."""
@@ -68,12 +68,12 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     def decoded(self, outcome: Outcome) -> Any:
         """What the answer says. Raises `CouldNotTellError` where it is none."""
         match outcome:
-            case NoAnswer(reason=reason):
+            case NoResponse(reason=reason):
                 raise self._unusable(reason)
             case TimedOut():
-                raise self._unusable("no answer within the time-out")
+                raise self._unusable("no response within the time-out")
             case Responded(status=status) if status != 200:
-                raise self._unusable(f"answered {status}, expected 200")
+                raise self._unusable(f"responded {status}, expected 200")
             case Responded(body=body, body_bytes=body_bytes):
                 if body_bytes > len(body):
                     raise self._unusable(f"the answer is longer than {ACCOUNT_BYTES_MAX} bytes")

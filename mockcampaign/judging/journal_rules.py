@@ -9,7 +9,7 @@ import msgspec
 from mockcampaign.engine.journal import Attempted, Entry
 from mockcampaign.faults import FAULTS
 from mockcampaign.judging.finding import Finding, Judgement, Level
-from mockcampaign.model import CONNECT_PHASES, INTERRUPTED, NoAnswer, Responded, TimedOut
+from mockcampaign.model import CONNECT_PHASES, INTERRUPTED, NoResponse, Responded, TimedOut
 
 
 class JournalRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ def describe_outcome(entry: Attempted) -> str:
     match entry.outcome:
         case Responded():
             # A redirect says where to: that the sender does not go there is what surprises people.
-            return entry.outcome.describe().removeprefix("answered ")
+            return entry.outcome.describe().removeprefix("responded ")
         case _:
             return entry.outcome.describe()
 
@@ -100,6 +100,6 @@ JOURNAL_RULES: tuple[JournalRule, ...] = (
         requirement="Only a 200 that arrives ends the retries (vendor's webhook guide).",
         expected="a complete HTTP response",
         concerns=_reached,
-        violates=lambda entry: isinstance(entry.outcome, NoAnswer),
+        violates=lambda entry: isinstance(entry.outcome, NoResponse),
     ),
 )

@@ -54,7 +54,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def accepted(self) -> bool:
-        """Whether the consumer answered 200."""
+        """Whether the consumer responded 200."""
         return self.outcome.accepted
 
     @property

@@ -10,7 +10,7 @@ from starlette.requests import Request as Incoming
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from mockcampaign.model import NoAnswer, Outcome, Request, Responded, TimedOut
+from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.recording.recorder import Delivery, NotRecordedError, Recorder
 from mockcampaign.transport import Transport
 
@@ -103,5 +103,5 @@ def _answer(outcome: Outcome) -> Response:
             return response
         case TimedOut():
             return PlainTextResponse(f"mockcampaign record: {outcome.describe()}", status_code=504)
-        case NoAnswer():
+        case NoResponse():
             return PlainTextResponse(f"mockcampaign record: {outcome.describe()}", status_code=502)

@@ -12,7 +12,7 @@ import msgspec
 
 from mockcampaign.engine.journal import Attempted, Entry, Happened, WebhookChanged, serials_in
 from mockcampaign.faults import OUTAGES
-from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut, describe_measured
+from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut, describe_measured
 
 HEADERS_MAX = 40
 """Shown of an answer; no framework sends as many."""
@@ -153,7 +153,7 @@ def _answer(outcome: Outcome, detail: Detail) -> Answer:
                 body=_cut(outcome.body.decode("utf-8", "backslashreplace"), detail.text),
                 body_bytes=outcome.body_bytes,
             )
-        case TimedOut() | NoAnswer():
+        case TimedOut() | NoResponse():
             return Answer(what=outcome.describe(), lane="silent")
 
 

@@ -72,7 +72,7 @@ def label(outcome: Outcome) -> int | str:
         case TimedOut():
             return "timed-out"
         case _:
-            return "no-answer"
+            return "no-response"
 
 
 def matching(group: Attempts, wanted: AttemptExpectation) -> int:

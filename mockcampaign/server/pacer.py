@@ -14,7 +14,7 @@ from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.loop import MOMENTS_BETWEEN_YIELDS, Driver, Send
 from mockcampaign.engine.outbox import Attempt
 from mockcampaign.errors import MockcampaignError
-from mockcampaign.model import Measured, NoAnswer, Outcome
+from mockcampaign.model import Measured, NoResponse, Outcome
 
 MEASURED_MAX = 10_000
 """Of how many attempts it is kept what they took."""
@@ -145,7 +145,7 @@ class Pacer(Driver):
         try:
             outcome = await self._send(self.exporter.request_of(attempt))
         except MockcampaignError as error:
-            outcome = NoAnswer("connect", str(error))  # such as no descriptor left: retried like anything else
+            outcome = NoResponse("connect", str(error))  # such as no descriptor left: retried like anything else
         if outcome.measured is not msgspec.UNSET:
             first = (attempt.events or attempt.again)[0]
             key = AttemptKey(attempt.webhook_id, attempt.started_at, attempt.number, first.serial, attempt.duplicate)

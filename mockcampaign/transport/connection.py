@@ -13,7 +13,7 @@ from typing import cast
 import msgspec
 
 from mockcampaign.model import Measured, Outcome, Request, TimedOut
-from mockcampaign.transport.answer import CUT, AnswerParser
+from mockcampaign.transport.response import CUT, ResponseParser
 from mockcampaign.transport.script import LOST, Script
 
 
@@ -26,7 +26,7 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._idle = idle
         self._loop = asyncio.get_running_loop()
-        self._answer = AnswerParser()
+        self._answer = ResponseParser()
         self._outcome: asyncio.Future[Outcome] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
             if not outcome.done():
                 if script.cut is not None:
                     self._end(script.cut, reset=script.reset)
-                elif script.dropped == "before-answer":
+                elif script.dropped == "before-response":
                     self._end(LOST[script.dropped])
             return await outcome
         finally:

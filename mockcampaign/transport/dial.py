@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
-from mockcampaign.model import NoAnswer, TimedOut
+from mockcampaign.model import NoResponse, TimedOut
 from mockcampaign.transport.address import Address
 from mockcampaign.transport.targets import AllowedTargets
 
@@ -19,7 +19,7 @@ _Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
 _Target = tuple[socket.AddressFamily, int, tuple[object, ...]]
 """Family, protocol and socket address."""
 
-_TARGET_NOT_ALLOWED = NoAnswer("connect", "the host's address is not an allowed target")
+_TARGET_NOT_ALLOWED = NoResponse("connect", "the host's address is not an allowed target")
 
 _CERTIFICATE_REASONS = {
     9: "the certificate is not valid yet",
@@ -66,7 +66,7 @@ async def dial(
     context: ssl.SSLContext | None,
     seconds: float,
     targets: AllowedTargets | None = None,
-) -> _Protocol | NoAnswer | TimedOut:
+) -> _Protocol | NoResponse | TimedOut:
     """A protocol connected within `seconds`, or why there is none; over TLS where there is a context.
 
     Without `targets` every address may be connected to.
@@ -95,7 +95,7 @@ async def dial(
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
             raise CouldNotTellError("no file descriptor is left to connect with: raise the limit (ulimit -n)") from None
-        return NoAnswer(progress.phase, _reason(progress.phase, error))
+        return NoResponse(progress.phase, _reason(progress.phase, error))
 
 
 async def _resolve(address: Address) -> list[_Target]:

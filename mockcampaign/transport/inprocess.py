@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from mockcampaign.faults import Chunked, ContentType, CutBody, HeaderCase, Http10, LostAck, last_of
-from mockcampaign.model import Fault, NoAnswer, Outcome, Request, Responded, TimedOut
+from mockcampaign.model import Fault, NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.transport import kept_headers
 from mockcampaign.transport.address import parse_address
-from mockcampaign.transport.answer import ANSWER_TOO_LONG, BODY_BYTES_MAX, CUT
 from mockcampaign.transport.idle_watch import Watch
+from mockcampaign.transport.response import BODY_BYTES_MAX, CUT, RESPONSE_TOO_LONG
 from mockcampaign.transport.script import LOST, cut_outcome, header_fields
 
 Message = MutableMapping[str, Any]
@@ -57,7 +57,7 @@ class AsgiTransport:
             if self._starting is None:
                 self._starting = asyncio.create_task(self._start(self._lifespan))
             if not (self._starting.result() if self._starting.done() else await asyncio.shield(self._starting)):
-                return NoAnswer("connect", "the application does not start")
+                return NoResponse("connect", "the application does not start")
             state = self._lifespan.state
         call = asyncio.create_task(exchange.run(self._app, state.copy()))
         self._calls.add(call)
@@ -213,7 +213,7 @@ class _Exchange:
     async def _receive(self) -> Message:
         if self._messages:
             message = self._messages.popleft()
-            if self._dropped == "before-answer" and not message["more_body"]:
+            if self._dropped == "before-response" and not message["more_body"]:
                 self.disconnected.set()
             return message
         if self._cut is not None:
@@ -253,9 +253,9 @@ class _Exchange:
         self._body += body[: max(0, self._request.response_body_bytes_kept - len(self._body))]
         stated, last = self._body_bytes_stated, not message.get("more_body", False)
         if stated is not None and (self._body_bytes > stated or (last and self._body_bytes < stated)):
-            raise RuntimeError("the answer's body is not as long as its Content-Length says")
+            raise RuntimeError("the response body is not as long as its Content-Length says")
         if self._body_bytes > BODY_BYTES_MAX:
-            self._conclude(ANSWER_TOO_LONG)
+            self._conclude(RESPONSE_TOO_LONG)
         elif last:
             headers = kept_headers(self._answer_headers)
             self._conclude(Responded(self._status or 0, headers, bytes(self._body), self._body_bytes))

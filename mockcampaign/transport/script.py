@@ -21,13 +21,13 @@ from mockcampaign.faults import (
     TrickleBody,
     last_of,
 )
-from mockcampaign.model import NoAnswer, Outcome, Request
+from mockcampaign.model import NoResponse, Outcome, Request
 from mockcampaign.transport.address import encode_headers, encode_start, parse_address
 
 LOST: dict[str, Outcome] = {
-    "before-answer": NoAnswer("wait", "connection dropped before the answer"),
-    "after-status": NoAnswer("headers", "connection dropped after the answer's status line"),
-    "after-headers": NoAnswer("body", "connection dropped after the answer's headers"),
+    "before-response": NoResponse("wait", "connection dropped before the response"),
+    "after-status": NoResponse("headers", "connection dropped after the response's status line"),
+    "after-headers": NoResponse("body", "connection dropped after the response headers"),
 }
 """What an attempt comes to whose answer is thrown away, by `LostAck.dropped`."""
 
@@ -114,7 +114,7 @@ def header_fields(request: Request) -> list[tuple[bytes, bytes]]:
 
 def cut_outcome(cut: CutBody, body_bytes: int) -> Outcome:
     """What an attempt comes to whose body is cut, and is that long as it goes over the wire."""
-    return NoAnswer("send", f"the body was cut after {cut.position(body_bytes):,} of {body_bytes:,} bytes")
+    return NoResponse("send", f"the body was cut after {cut.position(body_bytes):,} of {body_bytes:,} bytes")
 
 
 def _speaks_http_1_0(request: Request) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from mockcampaign.faults import WIRE_FAULTS
-from mockcampaign.model import Measured, NoAnswer, Outcome, Request, TimedOut
+from mockcampaign.model import Measured, NoResponse, Outcome, Request, TimedOut
 from mockcampaign.transport.address import Address, encode_head, parse_address
 from mockcampaign.transport.connection import Connection
 from mockcampaign.transport.dial import dial, trust
@@ -111,7 +111,7 @@ class WireTransport:
         context = self._context if address.tls else None
         seconds = began + request.timeout / 1_000 - time.monotonic()
         connection = await dial(address, make_connection, context, seconds, self.targets)
-        if isinstance(connection, NoAnswer | TimedOut):
+        if isinstance(connection, NoResponse | TimedOut):
             measured = Measured(0, 0, int((time.monotonic() - began) * 1_000_000))
             return msgspec.structs.replace(connection, measured=measured)
         # Not before: uvloop never tells a connection that it is lost if this task is cancelled while it is made.

@@ -166,7 +166,7 @@ def test_what_is_no_state_is_refused(found: Any, said: str) -> None:
 def test_an_end_state_that_cannot_be_read_is_no_verdict_from_the_start() -> None:
     with pytest.raises(CouldNotTellError, match="state probe http://app/state: 3, expected an object"):
         finding(consumer_app(), url_state("`3`"))
-    with pytest.raises(CouldNotTellError, match=r"http://app/none: answered 404, expected 200"):
+    with pytest.raises(CouldNotTellError, match=r"http://app/none: responded 404, expected 200"):
         finding(consumer_app(), lambda transport: UrlState("http://app/none", transport, timeout=5_000))
 
 

@@ -70,11 +70,11 @@ def test_one_that_stores_garbage_can_still_be_examined_and_again() -> None:
 @pytest.mark.parametrize(
     ("consumer", "outcome", "actual"),
     [
-        (consumer_app(), "pass", "answered 400 to a list of a good event and a number"),
+        (consumer_app(), "pass", "responded 400 to a list of a good event and a number"),
         (
             application(Skips(Store(), None)),
             "pass",
-            "answered 200 to a list of a good event and a number, and only the event was kept",
+            "responded 200 to a list of a good event and a number, and only the event was kept",
         ),
         (application(SkipsAll(Store(), None)), "warn", "and then of the good event: 1 missing"),
         (consumer_app("keeps-whatever-comes"), "warn", "and the account holds the number"),

@@ -23,7 +23,7 @@ from mockcampaign.faults import CutBody
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, exit_status
-from mockcampaign.model import Fault, NoAnswer, Outcome, Request
+from mockcampaign.model import Fault, NoResponse, Outcome, Request
 from mockcampaign.report.json_report import to_json
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.samples.plain_server import Connection, served_by_hand
@@ -147,10 +147,10 @@ class Dies:
 
     async def send(self, request: Request) -> Outcome:
         if self._dead:
-            return NoAnswer("connect", "connection refused")
+            return NoResponse("connect", "connection refused")
         if self._kills(request):
             self._dead = True
-            return NoAnswer("wait", "connection closed before an answer")
+            return NoResponse("wait", "connection closed before a response")
         return await self._consumer.send(request)
 
     async def aclose(self) -> None:
@@ -163,7 +163,7 @@ class Dies:
         (
             "recovers-from-bad-requests",
             lambda request: request.body == b"null",
-            "connection closed before an answer to null",
+            "connection closed before a response to null",
         ),
         (
             "recovers-from-bad-requests",
@@ -173,17 +173,17 @@ class Dies:
         (
             "accepts-absent-fields",
             lambda request: request.body.count(b'"device"') < request.body.count(b'"mailId"'),
-            "a list of 4 events: connection closed before an answer",
+            "a list of 4 events: connection closed before a response",
         ),
         (
             "once-after-truncated-body",
             lambda request: any(isinstance(fault, CutBody) for fault in request.faults),
-            "a list of 5 events: connection closed before an answer",
+            "a list of 5 events: connection closed before a response",
         ),
         (
             "survives-oversized-body",
             lambda request: request.body.startswith(b"[["),
-            "connection closed before an answer to a list nested 100,000 levels deep",
+            "connection closed before a response to a list nested 100,000 levels deep",
         ),
     ],
 )

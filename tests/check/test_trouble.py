@@ -44,10 +44,10 @@ def met(behave: Callable[..., Awaitable[None]], **settings: Any) -> RunResult:
 @pytest.mark.parametrize(
     ("answer", "actual"),
     [
-        (b"", "connection closed before an answer"),
-        (b"hello\r\n\r\n", "answer is not HTTP/1.x"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", "connection closed within the answer's body"),
-        (b"\x00" * 70_000, "answer is not HTTP/1.x"),
+        (b"", "connection closed before a response"),
+        (b"hello\r\n\r\n", "response is not HTTP/1.x"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", "connection closed within the response body"),
+        (b"\x00" * 70_000, "response is not HTTP/1.x"),
     ],
 )
 def test_garbage_is_a_finding(answer: bytes, actual: str) -> None:

@@ -315,7 +315,7 @@ def test_a_probe_that_hangs_is_status_3(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         done = mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL=url)
     assert done.returncode == 3
-    assert f"could not tell: probe {url}/processed: no answer within the time-out" in done.stdout
+    assert f"could not tell: probe {url}/processed: no response within the time-out" in done.stdout
 
 
 def test_a_taken_port_is_status_2(tmp_path: Path, consumer_url: str) -> None:

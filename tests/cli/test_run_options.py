@@ -255,7 +255,7 @@ def test_a_dry_run_shows_the_plan_and_touches_nothing(tmp_path: Path) -> None:
         "    +0s                   outage for 1h: refused",
         "    +0s                   fault lost-ack, 1 time",
         "    +0s … +59m50s  opens  list of 3, attempts 1-360 every 10s  connection refused",
-        "    +1h            opens  list of 3 (lost-ack), attempt 361  connection dropped after the answer's headers",
+        "    +1h            opens  list of 3 (lost-ack), attempt 361  connection dropped after the response headers",
         "    +1h10s         opens  list of 3, attempt 362  200",
         "  expected  opens.delivered: 4  (it would be 3)",
         "  expected  consumer.processed: exactly-once  (the probe would tell)",

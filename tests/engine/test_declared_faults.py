@@ -33,7 +33,7 @@ from mockcampaign.faults import (
     WireFault,
 )
 from mockcampaign.judging.ledger import tally
-from mockcampaign.model import Fault, NoAnswer, Outcome, Request, Responded, TimedOut
+from mockcampaign.model import Fault, NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.policy import DAY, Policy
 
 FAILED = Responded(500)
@@ -242,7 +242,7 @@ def test_a_list_that_fails_is_duplicated_once_it_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("again", ["at-once", "later", "concurrent"])
-@pytest.mark.parametrize("outcome", [FAILED, NoAnswer("wait", "cut"), TimedOut("wait")])
+@pytest.mark.parametrize("outcome", [FAILED, NoResponse("wait", "cut"), TimedOut("wait")])
 def test_what_comes_of_a_duplicate_decides_nothing(again: Any, outcome: Outcome) -> None:
     box = box_with(3, list_max=2)
     box.declare_fault(Duplicate(again=again), When(times=1))
@@ -547,7 +547,7 @@ def test_a_time_out_at_exactly_the_limit_though_the_consumer_has_answered() -> N
 def test_what_has_failed_otherwise_does_not_time_out() -> None:
     box = box_with(1)
     box.declare_fault(Timeout(), When(times=1))
-    cut = NoAnswer("wait", "cut")
+    cut = NoResponse("wait", "cut")
     run(box, Consumer(lambda number: OK if number == 2 else cut))
     assert [entry.outcome for entry in entries_of(box, Attempted)] == [cut, OK]
 
@@ -581,7 +581,7 @@ WHEN = st.one_of(
 @given(
     st.lists(st.tuples(ANY_FAULT, WHEN), max_size=3),
     st.lists(st.integers(1, 9), min_size=1, max_size=3),
-    st.lists(st.sampled_from([OK, FAILED, TimedOut("wait"), NoAnswer("wait", "cut")]), max_size=8),
+    st.lists(st.sampled_from([OK, FAILED, TimedOut("wait"), NoResponse("wait", "cut")]), max_size=8),
 )
 def test_each_event_is_delivered_once_and_nothing_else_is_sent(
     faults: list[tuple[Fault, When]], counts: list[int], outcomes: list[Outcome]

@@ -18,7 +18,7 @@ from mockcampaign.model import (
     BasicAuthentication,
     EventType,
     KeyAuthentication,
-    NoAnswer,
+    NoResponse,
     Outcome,
     Responded,
     TimedOut,
@@ -27,8 +27,8 @@ from mockcampaign.policy import DAY, Policy
 
 FAILURES: list[Outcome] = [
     *(Responded(status) for status in (201, 202, 204, 301, 307, 400, 401, 404, 410, 429, 500, 503)),
-    NoAnswer("wait", "connection closed before an answer"),
-    NoAnswer("body", "connection closed within the answer's body"),
+    NoResponse("wait", "connection closed before a response"),
+    NoResponse("body", "connection closed within the response body"),
 ]
 
 

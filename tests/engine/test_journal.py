@@ -21,10 +21,15 @@ from mockcampaign.engine.journal import (
     serial_ranges,
     serials_in,
 )
-from mockcampaign.model import Measured, NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import Measured, NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.policy import Policy
 
-OUTCOMES: list[Outcome] = [Responded(200), Responded(500), NoAnswer("connect", "connection refused"), TimedOut("wait")]
+OUTCOMES: list[Outcome] = [
+    Responded(200),
+    Responded(500),
+    NoResponse("connect", "connection refused"),
+    TimedOut("wait"),
+]
 LISTS = [tuple(events(2)), tuple(events(1)), (event(1), event(3))]
 
 

@@ -10,7 +10,7 @@ from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.faults import Chunked
-from mockcampaign.model import Measured, NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import Measured, NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.policy import Policy
 
 BAD = Responded(500)
@@ -94,7 +94,7 @@ def test_a_time_out_is_not_waited_for_again() -> None:
 
 
 def test_no_answer_counts_as_failure_too() -> None:
-    consumer, _ = played(NoAnswer("wait", "closed"), 2)
+    consumer, _ = played(NoResponse("wait", "closed"), 2)
     assert len(consumer.requests) == 2
 
 

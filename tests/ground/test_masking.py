@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from builders import CLIENT, OK, Consumer, entries_of, exporter, happen, run
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.masking import MASK, Masking
-from mockcampaign.model import BasicAuthentication, EventType, KeyAuthentication, NoAnswer, Responded
+from mockcampaign.model import BasicAuthentication, EventType, KeyAuthentication, NoResponse, Responded
 
 SECRET = 'pä"s <w>/ö'
 
@@ -52,7 +52,7 @@ def test_what_holds_no_secret_stays_the_very_same() -> None:
     answer = Responded(200, (("a", "b"),), b"c", 1)
     assert Masking(["x"]).outcome(answer) is answer
     assert Masking([""]).outcome(answer) is answer
-    silent = NoAnswer("wait", "x")
+    silent = NoResponse("wait", "x")
     assert Masking(["x"]).outcome(silent) is silent
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from mockcampaign.model import Outcome, Request
 from mockcampaign.policy import HOUR
-from mockcampaign.transport.answer import AnswerParser
 from mockcampaign.transport.connection import Connection
+from mockcampaign.transport.response import ResponseParser
 
 KEPT = 16
 """Bytes of a body that are kept."""
@@ -49,7 +49,7 @@ FRAGMENTS = (
 
 def in_one_piece(answer: bytes, *, closed: bool) -> Outcome | None:
     """What an answer comes to; None where more must follow, and the consumer has not closed."""
-    parser = AnswerParser()
+    parser = ResponseParser()
     parser.expect(KEPT)
     outcome = parser.feed(answer) if answer else None
     return parser.end() if outcome is None and closed else outcome

@@ -8,7 +8,7 @@ from mockcampaign.engine.journal import Attempted, Entry, Probed, StepReached
 from mockcampaign.judging.finding import Finding, Judgement
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, run_result, scenario_result
-from mockcampaign.model import EventType, Measured, NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import EventType, Measured, NoResponse, Outcome, Responded, TimedOut
 
 MINUTE = 60_000
 
@@ -21,9 +21,9 @@ ANSWERS: dict[int, Outcome] = {
         measured=Measured(31_204, 164, 12_345),
     ),
     3: TimedOut("wait", measured=Measured(230, 0, 10_000_417)),
-    4: NoAnswer(
+    4: NoResponse(
         "headers",
-        "the connection was closed before the answer's headers ended",
+        "the connection was closed before the response headers ended",
         measured=Measured(31_204, 17, 98),
     ),
     5: Responded(302, (("location", "/hook/"),), b"", 0),

@@ -269,7 +269,7 @@ class Replaces(Consumer):
 
 
 class FailsAtSecondActs(Consumer):
-    """Has a unique index on the mail and the type, and no answer to its errors but 500."""
+    """Has a unique index on the mail and the type, and no response to its errors but 500."""
 
     async def process(self, events: list[Event]) -> None:
         new = {identity: event for identity, event in self.identified(events).items() if identity not in self.store}

@@ -318,7 +318,7 @@ def test_a_test_in_which_nothing_was_delivered_and_that_did_not_look_fails(inner
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(
         [
-            "nothing was delivered, so that nothing was shown: the consumer answered 404, in all 6 attempts; the test "
+            "nothing was delivered, so that nothing was shown: the consumer responded 404, in all 6 attempts; the test "
             "has not looked at that (one that means it reads campaign.delivered, discarded or pending, or says "
             "@pytest.mark.mockcampaign(allow=[[]'nothing-delivered'[]]))",
             "NOT COMPLIANT  test_it.py::test_it",

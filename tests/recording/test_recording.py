@@ -24,7 +24,7 @@ from mockcampaign.engine.journal import Attempted, Discarded, Entry, Happened, W
 from mockcampaign.engine.journal_file import read_journals
 from mockcampaign.events import load_sample
 from mockcampaign.judging.ledger import tally
-from mockcampaign.model import BasicAuthentication, EventType, NoAnswer, Outcome, Responded, WebhookStatus
+from mockcampaign.model import BasicAuthentication, EventType, NoResponse, Outcome, Responded, WebhookStatus
 from mockcampaign.policy import DAY
 from mockcampaign.recording.pseudonyms import Pseudonyms
 from mockcampaign.recording.recorder import NotRecordedError, Recorder
@@ -185,7 +185,7 @@ def test_other_credentials_are_known_by_their_unusual_header() -> None:
 def test_kept_names_keep_every_byte() -> None:
     recorder = Recorder("http://consumer", now=NOW, keep=True)
     content = b'[ {"type" : "open", "recipientId":"joe@acme.test", "n": 1.50} ]'
-    send(recorder, content, NoAnswer("wait", "the connection was closed before an answer"))
+    send(recorder, content, NoResponse("wait", "the connection was closed before a response"))
     assert [bytes(raw) for raw in recorded(recorder, Happened)[0].events] == [content[2:-2]]
 
 
@@ -340,7 +340,7 @@ def test_a_replay_before_a_consumer_that_takes_nothing_shows_nothing(tmp_path: P
     title, where, trouble, *timeline = done.stdout.splitlines()
     assert title == "could not tell  replay of three opens"
     assert where.startswith(f"  {url}/hook, seed 5, ")
-    said = "nothing was delivered, so that nothing was shown: the consumer answered 503, in all 6 attempts"
+    said = "nothing was delivered, so that nothing was shown: the consumer responded 503, in all 6 attempts"
     assert trouble == f"  could not tell: {said}"
     assert any("  open  create → created" in line for line in timeline)
 
@@ -385,7 +385,7 @@ def test_a_replay_without_credentials_says_where_they_belong(tmp_path: Path) -> 
         done = mockcampaign("replay", "j.jsonl", "--target", f"{url}/hook", folder=tmp_path)
     assert done.returncode == 3
     assert (
-        "the consumer answered 401, in all 6 attempts; a journal holds no credentials: give them with --basic-auth or "
+        "the consumer responded 401, in all 6 attempts; a journal holds no credentials: give them with --basic-auth or "
         "--key-auth\n"
     ) in done.stdout
 

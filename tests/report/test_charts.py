@@ -10,7 +10,7 @@ from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.faults import LostAck
-from mockcampaign.model import EventType, NoAnswer, Responded
+from mockcampaign.model import EventType, NoResponse, Responded
 from mockcampaign.policy import Policy
 from mockcampaign.report.attempts import DETAILS, Detail, attempts
 from mockcampaign.report.charts import POINTS_MAX, Band, Chart, chart, pending_max
@@ -82,7 +82,7 @@ def test_a_fault_is_a_band_until_it_can_hit_no_more(when: When, ended: int | Non
     activated(box)
     box.declare_fault(LostAck(), when)
     happen(box)
-    consumer = Consumer(NoAnswer("body", "connection dropped"))
+    consumer = Consumer(NoResponse("body", "connection dropped"))
     run(box, consumer, until=START + 25_000)
     if ended is not None:
         box.end_fault(ended)

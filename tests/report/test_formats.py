@@ -43,8 +43,8 @@ def test_what_was_measured_is_shown_in_brief_only_where_a_list_was_not_taken() -
     shown = ["".join(text for text, _ in line) for line in scenario_lines(bad)]
     assert [line.split("  ")[-1] for line in shown if " received)" in line] == [
         "503, after 12.3 ms (31,204 bytes sent, 164 received)",
-        "no answer began within the time-out, after 10,000.4 ms (wait; 230 bytes sent, 0 received)",
-        "the connection was closed before the answer's headers ended, after 0.1 ms (headers; 31,204 bytes sent, "
+        "no response began within the time-out, after 10,000.4 ms (wait; 230 bytes sent, 0 received)",
+        "the connection was closed before the response headers ended, after 0.1 ms (headers; 31,204 bytes sent, "
         "17 received)",
     ]
 

@@ -7,7 +7,7 @@ import pytest
 
 from builders import START, Consumer, activated, exporter, happen, run
 from mockcampaign.engine.journal import Requested, Verified
-from mockcampaign.model import EventType, Measured, NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import EventType, Measured, NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.report.timeline import timeline
 
 
@@ -17,14 +17,14 @@ def test_what_is_sent_outside_the_delivery_rules_has_lines_too() -> None:
     activated(box, EventType.CLICK)
     sample = (msgspec.Raw(b"{}"),) * 2
     box.journal.append(Verified(at=START, webhook_id=1, events=sample, outcome=Responded(200)))
-    silent = NoAnswer("connect", "connection refused")
+    silent = NoResponse("connect", "connection refused")
     box.journal.append(Verified(at=START, webhook_id=2, events=sample[:1], outcome=silent))
     box.journal.append(Requested(at=START, method="GET", what="no body", body_bytes=0, outcome=Responded(405)))
     lines = list(timeline(box.journal.entries, {1: "opens"}))[4:]
     assert [(line.who, line.what, line.came_to, line.accepted) for line in lines] == [
-        ("opens", "verify with 2 sample events", "answered 200", True),
+        ("opens", "verify with 2 sample events", "responded 200", True),
         ("webhook 2", "verify with 1 sample event", "connection refused", False),
-        ("", "GET: no body", "answered 405", None),
+        ("", "GET: no body", "responded 405", None),
     ]
 
 
@@ -54,7 +54,7 @@ ANSWERED = Responded(503, measured=Measured(31_204, 164, 12_345))
             "503, after 12.3 to 1,001.0 ms (93,612 bytes sent, 493 received in all)",
         ),
         (
-            [NoAnswer("headers", "cut", measured=Measured(9, 3, 50))],
+            [NoResponse("headers", "cut", measured=Measured(9, 3, 50))],
             "cut, after 0.1 ms (headers; 9 bytes sent, 3 received)",
         ),
         (

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError
 from mockcampaign.judging.finding import Finding
-from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.model import Request as Sent
 from mockcampaign.report.timeline import timeline
 from mockcampaign.samples.consumer import consumer_app
@@ -38,7 +38,7 @@ class Answering:
         pass
 
 
-BUSY, CUT = Responded(503, (("retry-after", "5"),)), NoAnswer("body", "connection closed within the answer's body")
+BUSY, CUT = Responded(503, (("retry-after", "5"),)), NoResponse("body", "connection closed within the response body")
 RUN = ("emit: {type: open, count: 250}", "run: until-idle")
 
 
@@ -52,24 +52,24 @@ def findings_of(folder: Path, *steps: str, outcomes: tuple[Outcome, ...] = (), p
     [
         ("in_order: true", None),
         ("in_order: false", "in order"),
-        ("outcomes: [503, timed-out, no-answer, 200, 200, 200]", None),
-        ("outcomes: [503, timed-out, no-answer, {outcome: 200, times: 3}]", None),
-        ("outcomes: [503, timed-out, no-answer, {outcome: 200, times: {at_least: 2}}]", None),
+        ("outcomes: [503, timed-out, no-response, 200, 200, 200]", None),
+        ("outcomes: [503, timed-out, no-response, {outcome: 200, times: 3}]", None),
+        ("outcomes: [503, timed-out, no-response, {outcome: 200, times: {at_least: 2}}]", None),
         (
             "outcomes: [{outcome: 503, times: {at_most: 4}}, {outcome: 404, times: {at_most: 1}}, timed-out, "
-            "no-answer, 200, {outcome: 200, times: {at_least: 1, at_most: 2}}]",
+            "no-response, 200, {outcome: 200, times: {at_least: 1, at_most: 2}}]",
             None,
         ),
-        ("outcomes: [503, timed-out, no-answer, 200, 200]", "503, timed-out, no-answer, 200 (3 times)"),
+        ("outcomes: [503, timed-out, no-response, 200, 200]", "503, timed-out, no-response, 200 (3 times)"),
         (
             "outcomes: [503, timed-out, {outcome: 200, times: {at_least: 3}}]",
-            "503, timed-out, no-answer, 200 (3 times)",
+            "503, timed-out, no-response, 200 (3 times)",
         ),
-        ("outcomes: []", "503, timed-out, no-answer, 200 (3 times)"),
+        ("outcomes: []", "503, timed-out, no-response, 200 (3 times)"),
         ("latest: {outcome: 200, events: 50, number: 1}", None),
         ("latest: {events: 100}", "attempt 1, a list of 50: 200 after 0s"),
         ("latest: {gap: 0s}", "attempt 1, a list of 50: 200 after 0s"),
-        ("any: {outcome: [no-answer, not-connected]}", None),
+        ("any: {outcome: [no-response, not-connected]}", None),
         ("any: {outcome: 503, number: 2}", "none of 6 attempts"),
         ("any: {outcome: timed-out, took: 10s, gap: {at_least: 10s, at_most: 10s}}", None),
         ('any: {headers: {Retry-After: "5"}}', None),
@@ -95,7 +95,7 @@ def findings_of(folder: Path, *steps: str, outcomes: tuple[Outcome, ...] = (), p
     ],
 )
 def test_of_attempts(tmp_path: Path, expected: str, actual: str | None) -> None:
-    """The first list is answered 503, then not within the time-out of 10 s, then cut off, then taken."""
+    """The consumer responds 503 to the first list, then not within the time-out of 10 s, then cut off, then taken."""
     outcomes = (BUSY, TimedOut("wait"), CUT)
     [finding] = findings_of(tmp_path, *RUN, f"expect: {{opens: {{{expected}}}}}", outcomes=outcomes)
     assert finding.outcome == ("pass" if actual is None else "fail")
@@ -113,9 +113,9 @@ def test_of_no_attempt(tmp_path: Path, expected: str) -> None:
     ("steps", "outcomes", "actual"),
     [
         ((), (), "0; no attempt was made"),
-        (("advance: 1ms",), (CUT,), "0; connection closed within the answer's body, in the only attempt"),
-        (("advance: 10s",), (BUSY, BUSY), "0; the consumer answered 503, in all 2 attempts"),
-        (("advance: 20s",), (BUSY, CUT, BUSY), "0; the consumer answered 503, in 2 of 3 attempts"),
+        (("advance: 1ms",), (CUT,), "0; connection closed within the response body, in the only attempt"),
+        (("advance: 10s",), (BUSY, BUSY), "0; the consumer responded 503, in all 2 attempts"),
+        (("advance: 20s",), (BUSY, CUT, BUSY), "0; the consumer responded 503, in 2 of 3 attempts"),
         (("advance: 20s",), (BUSY, BUSY), "3"),
     ],
 )
@@ -245,7 +245,7 @@ def test_waiting_in_vain_fails_and_takes_its_time(tmp_path: Path) -> None:
         ("verify: opens", (Responded(200),), 200, "pass", 1),
         ("verify: {webhook: opens, events: 3}", (Responded(404),), 404, "pass", 3),
         ("verify: opens", (Responded(500),), 200, "fail", 1),
-        ("verify: opens", (CUT,), "no-answer", "pass", 1),
+        ("verify: opens", (CUT,), "no-response", "pass", 1),
     ],
 )
 def test_verifying(
@@ -262,7 +262,7 @@ def test_verifying(
 
 def test_nobody_at_a_first_verification_is_no_verdict(tmp_path: Path) -> None:
     steps = ("verify: opens", "emit: {type: open, count: 3}", "expect: {opens: {pending: 3}}")
-    gone = NoAnswer("connect", "connection refused")
+    gone = NoResponse("connect", "connection refused")
     with pytest.raises(ConsumerUnreachableError, match="connection refused at the first attempt"):
         findings_of(tmp_path, *steps, outcomes=(gone,))
     later = ("emit: {type: open}", "run: until-idle", "verify: opens", "expect: {opens: {verified: not-connected}}")
@@ -276,7 +276,7 @@ def test_a_verification_is_in_the_timeline(tmp_path: Path) -> None:
     player, _ = played(plan, Answering(Responded(404)))
     *_, line = timeline(player.campaign.journal.entries, {1: "opens"})
     assert (line.who, line.what) == ("opens", "verify with 3 sample events")
-    assert (line.came_to, line.accepted) == ("answered 404", False)
+    assert (line.came_to, line.accepted) == ("responded 404", False)
 
 
 def test_verifying_in_an_outage_reaches_nobody(tmp_path: Path) -> None:

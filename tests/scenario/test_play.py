@@ -287,7 +287,7 @@ def test_a_doubled_event_is_shown(tmp_path: Path) -> None:
             Response("<html>log in</html>", media_type="text/html"),
             "expected JSON, got text/html; charset=utf-8 that begins",
         ),
-        (Response("nope", status_code=503), "answered 503, expected 200"),
+        (Response("nope", status_code=503), "responded 503, expected 200"),
         (JSONResponse({"events": []}), "'@' leads to {\"events\":[]}, expected a list of events"),
         (JSONResponse([1]), "'@' leads to a list whose element 0 is 1, expected a list of events"),
     ],

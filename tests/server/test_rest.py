@@ -606,7 +606,7 @@ def test_verify_tells_why_no_answer_came(server: Server) -> None:
     assert (answer["httpStatusCode"], answer["responseBody"]) == (0, "connection refused")
     server.control("POST", "/outages", {"kind": "connect-timeout", "for": "1h"})
     answer = server.rest("GET", f"/webhooks/{number}/verify?mailingId=1").json()
-    assert (answer["httpStatusCode"], answer["responseBody"]) == (0, "no answer within the time-out")
+    assert (answer["httpStatusCode"], answer["responseBody"]) == (0, "no response within the time-out")
 
 
 def test_the_way_of_the_vendors_own_client_to_a_mailing_id(server: Server) -> None:

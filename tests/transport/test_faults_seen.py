@@ -101,7 +101,7 @@ SIGHTS: dict[str, list[Sight]] = {
         Sight(PLAIN, raw=lambda seen: b"\r\nContent-Type: application/json;charset=UTF-8\r\n" in first(seen)[0]),
     ],
     "lost-ack": [
-        Sight(TWICE, 2, {"dropped": dropped}) for dropped in ("before-answer", "after-status", "after-headers")
+        Sight(TWICE, 2, {"dropped": dropped}) for dropped in ("before-response", "after-status", "after-headers")
     ],
     "duplicate": [
         Sight(TWICE, 1, {"again": "at-once"}),

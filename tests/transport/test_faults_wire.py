@@ -44,11 +44,11 @@ from mockcampaign.faults import (
     StallBody,
     TrickleBody,
 )
-from mockcampaign.model import EventType, Fault, NoAnswer, Outcome, Responded, TimedOut, describe_measured
+from mockcampaign.model import EventType, Fault, NoResponse, Outcome, Responded, TimedOut, describe_measured
 from mockcampaign.policy import Policy
 from mockcampaign.transport import wire
-from mockcampaign.transport.answer import CUT
 from mockcampaign.transport.connection import Connection
+from mockcampaign.transport.response import CUT
 from mockcampaign.transport.script import script
 from mockcampaign.transport.wire import WireTransport
 from seeing import Consumer
@@ -104,7 +104,7 @@ def test_a_body_is_cut(run: Run, ending: Any, where: dict[str, Any], bytes_arriv
     async def main() -> None:
         consumer = Consumer()
         outcome = await sent(consumer, CutBody(ending=ending, **where))
-        assert outcome == NoAnswer("send", f"the body was cut after {bytes_arrived} of 17 bytes")
+        assert outcome == NoResponse("send", f"the body was cut after {bytes_arrived} of 17 bytes")
         [seen] = consumer.connections
         assert b"Content-Length: 17\r\n" in seen.raw
         assert (seen.body, seen.end, seen.requests) == (BODY[:bytes_arrived], ending, [])
@@ -142,7 +142,7 @@ def test_all_before_the_cut_arrives_however_slowly_the_consumer_reads(run: Run) 
             async with wired() as transport:
                 outcome = await transport.send(request_to(endpoint.url, body=LARGE, faults=(CutBody(),)))
             await until(lambda: sum(arrived) >= len(LARGE) // 2)
-        assert isinstance(outcome, NoAnswer)
+        assert isinstance(outcome, NoResponse)
         assert sum(arrived) == len(LARGE) // 2
 
     run(main())
@@ -153,7 +153,7 @@ def test_nothing_is_waited_for_after_the_cut(run: Run) -> None:
         for stall in (StallBody(after_bytes=7), StallBody(after_bytes=8)):
             consumer = Consumer()
             outcome = await sent(consumer, CutBody(after_bytes=7), stall)
-            assert outcome == NoAnswer("send", "the body was cut after 7 of 17 bytes")
+            assert outcome == NoResponse("send", "the body was cut after 7 of 17 bytes")
             assert consumer.connections[0].body == BODY[:7]
 
     run(main())
@@ -370,23 +370,23 @@ def test_another_spelling_of_the_content_type(run: Run) -> None:
 @pytest.mark.parametrize(
     ("dropped", "answer", "outcome"),
     [
-        ("before-answer", b"", NoAnswer("wait", "connection dropped before the answer")),
+        ("before-response", b"", NoResponse("wait", "connection dropped before the response")),
         (
             "after-status",
             b"HTTP/1.1 200 OK\r\n",
-            NoAnswer("headers", "connection dropped after the answer's status line"),
+            NoResponse("headers", "connection dropped after the response's status line"),
         ),
         (
             "after-status",
             b"HTTP/1.1 200 OK\r\nX: 1\r\n",
-            NoAnswer("headers", "connection dropped after the answer's status line"),
+            NoResponse("headers", "connection dropped after the response's status line"),
         ),
         (
             "after-headers",
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n",
-            NoAnswer("body", "connection dropped after the answer's headers"),
+            NoResponse("body", "connection dropped after the response headers"),
         ),
-        ("after-headers", OK, NoAnswer("body", "connection dropped after the answer's headers")),
+        ("after-headers", OK, NoResponse("body", "connection dropped after the response headers")),
     ],
 )
 def test_an_answer_is_lost(run: Run, dropped: Any, answer: bytes, outcome: Outcome) -> None:
@@ -439,7 +439,7 @@ def test_faults_work_together(run: Run) -> None:
             TrickleBody(piece_bytes=4, pause=1),
             CutBody(after_bytes=30),
         )
-        assert await sent(consumer, *faults) == NoAnswer("send", "the body was cut after 30 of 37 bytes")
+        assert await sent(consumer, *faults) == NoResponse("send", "the body was cut after 30 of 37 bytes")
         [seen] = consumer.connections
         assert seen.raw.startswith(b"POST /hook HTTP/1.1\r\nhost: ")
         assert seen.body == b'8\r\n[{"n":1}\r\n8\r\n,{"n":2}\r\n1\r\n]'[:30]

@@ -18,14 +18,14 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.model import NoAnswer, Outcome, Request, Responded, TimedOut
+from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.transport import Transport
-from mockcampaign.transport.answer import BODY_BYTES_MAX
 from mockcampaign.transport.inprocess import AsgiApp, AsgiTransport, Message, WsgiTransport
+from mockcampaign.transport.response import BODY_BYTES_MAX
 from mockcampaign.transport.wire import WireTransport
 
 SERVER_ERROR = Responded(500, (("content-type", "text/plain; charset=utf-8"),), b"Internal Server Error", 21)
-CUT_BODY = NoAnswer("body", "connection closed within the answer's body")
+CUT_BODY = NoResponse("body", "connection closed within the response body")
 
 
 def request_to(url: str = "http://consumer/hook", **changes: Any) -> Request:
@@ -102,7 +102,7 @@ def test_what_the_application_does_decides_the_outcome(app: AsgiApp, outcome: Ou
 
 @pytest.mark.parametrize(
     ("more", "outcome"),
-    [(0, Responded(200, (), b"x", BODY_BYTES_MAX)), (1, NoAnswer("body", "answer longer than 16 MiB"))],
+    [(0, Responded(200, (), b"x", BODY_BYTES_MAX)), (1, NoResponse("body", "response longer than 16 MiB"))],
 )
 def test_an_answer_has_a_longest_length(more: int, outcome: Outcome) -> None:
     app = app_sending(start(), body(b"x" * (BODY_BYTES_MAX + more)))
@@ -243,7 +243,7 @@ def test_an_application_that_does_not_start_cannot_be_reached(caplog: pytest.Log
         raise RuntimeError("no database")
         yield
 
-    assert outcome_of(Starlette(lifespan=lifespan)) == NoAnswer("connect", "the application does not start")
+    assert outcome_of(Starlette(lifespan=lifespan)) == NoResponse("connect", "the application does not start")
     assert "RuntimeError: no database" in caplog.text
 
 

@@ -36,7 +36,7 @@ from endpoints import (
     unused_port,
     wired,
 )
-from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.transport import dial
 from mockcampaign.transport.wire import WireTransport
 
@@ -45,13 +45,13 @@ HURRY = 200
 BYTES_HELD_MAX = 4 * 1024 * 1024
 """Most memory that an answer without end may take, on both sides together."""
 
-NOT_HTTP = "answer is not HTTP/1.x"
-HEAD_TOO_LONG = NoAnswer("headers", "headers of the answer longer than 64 KiB")
-FRAMING_TOO_LONG = NoAnswer("body", "chunk extensions or trailers of the answer longer than 64 KiB")
-CUT_SEND = NoAnswer("send", "connection closed before the request was sent")
-CUT_WAIT = NoAnswer("wait", "connection closed before an answer")
-CUT_HEADERS = NoAnswer("headers", "connection closed within the answer's headers")
-CUT_BODY = NoAnswer("body", "connection closed within the answer's body")
+NOT_HTTP = "response is not HTTP/1.x"
+HEAD_TOO_LONG = NoResponse("headers", "response headers longer than 64 KiB")
+FRAMING_TOO_LONG = NoResponse("body", "chunk extensions or trailers of the response longer than 64 KiB")
+CUT_SEND = NoResponse("send", "connection closed before the request was sent")
+CUT_WAIT = NoResponse("wait", "connection closed before a response")
+CUT_HEADERS = NoResponse("headers", "connection closed within the response headers")
+CUT_BODY = NoResponse("body", "connection closed within the response body")
 
 START = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = START + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -182,9 +182,9 @@ CASES: dict[str, Case] = {
     "endless interim answers": Case(endless(b"", b"HTTP/1.1 102 Processing\r\n\r\n" * 100), (HEAD_TOO_LONG,)),
     "many interim answers": Case(saying(b"HTTP/1.1 103 Hints\r\nX: y\r\n\r\n" * 500 + OK), (OK_OUTCOME,)),
     "too many interim answers": Case(saying(b"HTTP/1.1 103 Hints\r\nX: y\r\n\r\n" * 5_000 + OK), (HEAD_TOO_LONG,)),
-    "endless body": Case(endless(START + b"\r\n", bytes(65_536)), (NoAnswer("body", "answer longer than 16 MiB"),)),
+    "endless body": Case(endless(START + b"\r\n", bytes(65_536)), (NoResponse("body", "response longer than 16 MiB"),)),
     "endless chunks": Case(
-        endless(CHUNKED, b"10000\r\n" + bytes(65_536) + b"\r\n"), (NoAnswer("body", "answer longer than 16 MiB"),)
+        endless(CHUNKED, b"10000\r\n" + bytes(65_536) + b"\r\n"), (NoResponse("body", "response longer than 16 MiB"),)
     ),
     "endless chunk extension": Case(endless(CHUNKED + b"1;", b"x" * 10_000), (FRAMING_TOO_LONG,)),
     "endless chunk length": Case(endless(CHUNKED, b"0" * 10_000), (FRAMING_TOO_LONG,)),
@@ -201,16 +201,16 @@ CASES: dict[str, Case] = {
     "body where there is none": Case(
         saying(b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nab"), (Responded(204),)
     ),
-    "negative length": Case(saying(START + b"Content-Length: -1\r\n\r\n"), (NoAnswer("headers", NOT_HTTP),)),
+    "negative length": Case(saying(START + b"Content-Length: -1\r\n\r\n"), (NoResponse("headers", NOT_HTTP),)),
     "huge length": Case(
-        saying(START + b"Content-Length: 99999999999999999999\r\n\r\n"), (NoAnswer("headers", NOT_HTTP),)
+        saying(START + b"Content-Length: 99999999999999999999\r\n\r\n"), (NoResponse("headers", NOT_HTTP),)
     ),
     "two lengths": Case(
-        saying(START + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"), (NoAnswer("headers", NOT_HTTP),)
+        saying(START + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"), (NoResponse("headers", NOT_HTTP),)
     ),
     "length and chunks": Case(
         saying(START + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        (NoAnswer("headers", NOT_HTTP),),
+        (NoResponse("headers", NOT_HTTP),),
     ),
     # Codings
     "gzip bomb": Case(
@@ -228,22 +228,22 @@ CASES: dict[str, Case] = {
     # Chunks
     **{
         f"chunk of length {length!r}": Case(
-            saying(CHUNKED + length + b"\r\na\r\n0\r\n\r\n"), (NoAnswer("body", NOT_HTTP),)
+            saying(CHUNKED + length + b"\r\na\r\n0\r\n\r\n"), (NoResponse("body", NOT_HTTP),)
         )
         for length in (b"-1", b"0x1", b"+1", b"g", b"", b" ", b"1 ", b"ffffffffffffffffff")
     },
-    "chunk longer than it says": Case(saying(CHUNKED + b"1\r\nab\r\n0\r\n\r\n"), (NoAnswer("body", NOT_HTTP),)),
-    "chunk shorter than it says": Case(saying(CHUNKED + b"3\r\na\r\n0\r\n\r\n"), (NoAnswer("body", NOT_HTTP),)),
+    "chunk longer than it says": Case(saying(CHUNKED + b"1\r\nab\r\n0\r\n\r\n"), (NoResponse("body", NOT_HTTP),)),
+    "chunk shorter than it says": Case(saying(CHUNKED + b"3\r\na\r\n0\r\n\r\n"), (NoResponse("body", NOT_HTTP),)),
     "chunks without an end": Case(saying(CHUNKED + b"1\r\na\r\n", then="fin"), (CUT_BODY,)),
     "chunk extensions": Case(saying(CHUNKED + b'1;a=b;c="d"\r\na\r\n0;x\r\n\r\n'), (Responded(200, (), b"a", 1),)),
     "trailers": Case(
         saying(CHUNKED + b"1\r\na\r\n0\r\nX-Late: 1\r\nX-Later: 2\r\n\r\n"), (Responded(200, (), b"a", 1),)
     ),
-    # What is no answer, or more than one
+    # What is no response, or more than one
     "two answers": Case(saying(OK + OK.replace(b"200", b"500")), (OK_OUTCOME,)),
     "an answer before the request": Case(unasked, (OK_OUTCOME, CUT_SEND, CUT_WAIT), ends=True),
     **{
-        f"says {said!r}": Case(saying(said), (NoAnswer("headers", NOT_HTTP),))
+        f"says {said!r}": Case(saying(said), (NoResponse("headers", NOT_HTTP),))
         for said in (
             b"HTTP/1.1 OK\r\n\r\n",
             b"HTTP/1.1 20 OK\r\n\r\n",
@@ -352,7 +352,7 @@ def test_redirects_are_reported_and_not_followed_however_they_loop(run: Run) -> 
                 outcome = await transport.send(request_to(endpoint.url))
                 assert outcome == Responded(308, (("location", "/hook"),))
                 assert not outcome.accepted
-                assert outcome.describe() == "answered 308, a redirect to /hook, not followed"
+                assert outcome.describe() == "responded 308, a redirect to /hook, not followed"
             assert (seen, endpoint.connections) == ([b"POST /hook"] * 3, 1)
 
     run(main())
@@ -397,8 +397,8 @@ async def answers_in_plain(reader: asyncio.StreamReader, writer: asyncio.StreamW
     ("behave", "outcome", "timeout"),
     [
         (never_shakes_hands, TimedOut("tls"), HURRY),
-        (resets_in_the_handshake, NoAnswer("tls", "connection closed during the TLS handshake"), 10_000),
-        (answers_in_plain, NoAnswer("tls", "the port does not speak TLS"), 10_000),
+        (resets_in_the_handshake, NoResponse("tls", "connection closed during the TLS handshake"), 10_000),
+        (answers_in_plain, NoResponse("tls", "the port does not speak TLS"), 10_000),
     ],
 )
 def test_an_endpoint_spoils_the_tls_handshake(run: Run, behave: Behaviour, outcome: Outcome, timeout: int) -> None:
@@ -452,7 +452,7 @@ def test_an_endpoint_ends_right_after_the_tls_handshake(run: Run, then: str) -> 
     async def main() -> None:
         async with meeting(behave, context=server_context("127.0.0.1"), verify=False) as (endpoint, transport):
             outcome = await transport.send(request_to(endpoint.url))
-            closed_in_handshake = NoAnswer("tls", "connection closed during the TLS handshake")
+            closed_in_handshake = NoResponse("tls", "connection closed during the TLS handshake")
             assert outcome in (CUT_SEND, CUT_WAIT, closed_in_handshake)
             assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
 
@@ -478,7 +478,7 @@ def test_tls_to_a_plain_port_and_plain_to_a_tls_port(run: Run) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # the server's complaint about no handshake
         async with meeting(WELL, context=server_context("127.0.0.1"), verify=False) as (endpoint, transport):
             plain = await transport.send(request_to(endpoint.url.replace("https:", "http:")))
-            assert plain in (CUT_WAIT, NoAnswer("headers", NOT_HTTP))
+            assert plain in (CUT_WAIT, NoResponse("headers", NOT_HTTP))
             assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
 
     run(main())
@@ -506,7 +506,7 @@ def test_a_certificate_that_proves_nothing(
         async with leaving_nothing(), Endpoint(WELL).serving(context=context(tmp_path)) as endpoint:
             async with wired(ca_file=ca_file) as transport:
                 for _ in range(2):
-                    assert await transport.send(request_to(endpoint.url)) == NoAnswer("tls", reason)
+                    assert await transport.send(request_to(endpoint.url)) == NoResponse("tls", reason)
             async with wired(verify=False) as transport:
                 assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
 
@@ -521,7 +521,7 @@ def test_many_refusals_in_a_row_cost_no_descriptor(run: Run) -> None:
     async def main() -> None:
         async with meeting(WELL) as (endpoint, transport):
             nobody = request_to(f"http://127.0.0.1:{unused_port()}/")
-            refused = NoAnswer("connect", "connection refused")
+            refused = NoResponse("connect", "connection refused")
             for _ in range(100):
                 assert await asyncio.gather(*(transport.send(nobody) for _ in range(100))) == [refused] * 100
             assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
@@ -564,11 +564,11 @@ def test_of_several_addresses_the_first_is_dead(run: Run, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("dead", "outcome"),
     [
-        (("refuses", "refuses"), NoAnswer("connect", "connection refused")),
-        (("refuses", "no way"), NoAnswer("connect", "connection refused")),
-        (("no way", "refuses"), NoAnswer("connect", "connection refused")),
-        (("no way", "no way"), NoAnswer("connect", "no route to the host")),
-        (("does not react", "refuses"), NoAnswer("connect", "connection refused")),
+        (("refuses", "refuses"), NoResponse("connect", "connection refused")),
+        (("refuses", "no way"), NoResponse("connect", "connection refused")),
+        (("no way", "refuses"), NoResponse("connect", "connection refused")),
+        (("no way", "no way"), NoResponse("connect", "no route to the host")),
+        (("does not react", "refuses"), NoResponse("connect", "connection refused")),
         (("refuses", "does not react"), TimedOut("connect")),
         (("does not react", "does not react"), TimedOut("connect")),
     ],
@@ -603,7 +603,7 @@ def test_a_consumer_that_dies_and_comes_back_on_the_same_port(run: Run) -> None:
                 assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
             port = int(endpoint.url.split(":")[2].split("/")[0])
             await until(lambda: not transport._open)
-            assert await transport.send(request_to(endpoint.url)) == NoAnswer("connect", "connection refused")
+            assert await transport.send(request_to(endpoint.url)) == NoResponse("connect", "connection refused")
             async with Endpoint(WELL).serving(port=port):
                 for _ in range(2):
                     assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME

@@ -10,12 +10,12 @@ from pytest_httpserver import HTTPServer
 
 from endpoints import OK, OK_OUTCOME, Endpoint, Run, answering, request_to, wired
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.model import NoAnswer
+from mockcampaign.model import NoResponse
 from mockcampaign.transport import dial
 from mockcampaign.transport.targets import AllowedTargets
 from servers import Server, running_server
 
-NOT_ALLOWED = NoAnswer("connect", "the host's address is not an allowed target")
+NOT_ALLOWED = NoResponse("connect", "the host's address is not an allowed target")
 
 LOCAL = [
     *("127.0.0.1", "127.255.255.254", "0.0.0.0", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.255.255"),
@@ -193,6 +193,6 @@ def test_the_server_refuses_targets_when_it_delivers_and_verifies(monkeypatch: p
         verified = server.rest("GET", f"/webhooks/{number}/verify?mailingId=1").json()
         assert (verified["httpStatusCode"], verified["responseBody"]) == (0, NOT_ALLOWED.reason)
         assert refused(server) == [
-            {"type": "no-answer", "phase": "connect", "reason": NOT_ALLOWED.reason},
-            {"type": "no-answer", "phase": "connect", "reason": NOT_ALLOWED.reason},
+            {"type": "no-response", "phase": "connect", "reason": NOT_ALLOWED.reason},
+            {"type": "no-response", "phase": "connect", "reason": NOT_ALLOWED.reason},
         ]

@@ -35,9 +35,9 @@ from endpoints import (
     wired,
 )
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
-from mockcampaign.model import PHASES, NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import PHASES, NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.transport import dial, wire
-from mockcampaign.transport.answer import BODY_BYTES_MAX
+from mockcampaign.transport.response import BODY_BYTES_MAX
 from mockcampaign.transport.wire import WireTransport, wait_until_reachable
 
 # Answers
@@ -74,28 +74,28 @@ def test_an_answer_is_taken_as_it_is_whatever_its_status(run: Run, status: int) 
             b"HTTP/1.1 200 OK\r\nDate: now\r\nServer: me\r\nX-Name:  \xe9 \r\nX-NAME: 2\r\nContent-Length: 0\r\n\r\n",
             Responded(200, (("x-name", "é"), ("x-name", "2")), b"", 0),
         ),
-        (b"", NoAnswer("wait", "connection closed before an answer")),
-        (b"HTTP/1.1 200", NoAnswer("headers", "connection closed within the answer's headers")),
-        (b"HTTP/1.1 102 P\r\n\r\n", NoAnswer("headers", "connection closed within the answer's headers")),
+        (b"", NoResponse("wait", "connection closed before a response")),
+        (b"HTTP/1.1 200", NoResponse("headers", "connection closed within the response headers")),
+        (b"HTTP/1.1 102 P\r\n\r\n", NoResponse("headers", "connection closed within the response headers")),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",
-            NoAnswer("body", "connection closed within the answer's body"),
+            NoResponse("body", "connection closed within the response body"),
         ),
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
-            NoAnswer("body", "connection closed within the answer's body"),
+            NoResponse("body", "connection closed within the response body"),
         ),
-        (b"220 mail.example ESMTP\r\n", NoAnswer("headers", "answer is not HTTP/1.x")),
-        (b"\x15\x03\x01\x00\x02\x02\x46", NoAnswer("headers", "answer is not HTTP/1.x")),
+        (b"220 mail.example ESMTP\r\n", NoResponse("headers", "response is not HTTP/1.x")),
+        (b"\x15\x03\x01\x00\x02\x02\x46", NoResponse("headers", "response is not HTTP/1.x")),
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n",
-            NoAnswer("body", "answer is not HTTP/1.x"),
+            NoResponse("body", "response is not HTTP/1.x"),
         ),
         (
             b"HTTP/1.1 200 OK\r\nX: " + b"x" * 66_000 + b"\r\n\r\n",
-            NoAnswer("headers", "headers of the answer longer than 64 KiB"),
+            NoResponse("headers", "response headers longer than 64 KiB"),
         ),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 66_000, NoAnswer("headers", "headers of the answer longer than 64 KiB")),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 66_000, NoResponse("headers", "response headers longer than 64 KiB")),
     ],
 )
 def test_what_comes_back_decides_the_outcome(run: Run, answer: bytes, outcome: Outcome) -> None:
@@ -142,7 +142,7 @@ def test_a_body_is_counted_in_full_and_kept_in_part(run: Run, kept: int, body: b
     ("more", "outcome"),
     [
         (0, Responded(200, (), b"x", BODY_BYTES_MAX)),
-        (1, NoAnswer("body", "answer longer than 16 MiB")),
+        (1, NoResponse("body", "response longer than 16 MiB")),
     ],
 )
 def test_an_answer_has_a_longest_length(run: Run, more: int, outcome: Outcome) -> None:
@@ -160,7 +160,7 @@ def test_a_reset_reads_like_a_close(run: Run) -> None:
         reset(writer)
 
     async def main() -> None:
-        assert await outcome_of(behave) == NoAnswer("wait", "connection closed before an answer")
+        assert await outcome_of(behave) == NoResponse("wait", "connection closed before a response")
 
     run(main())
 
@@ -177,7 +177,7 @@ def test_a_reset_does_not_complete_a_body_without_a_stated_length(run: Run) -> N
             await until(lambda: bool(transport._open) and next(iter(transport._open))._answer.phase == "body")
             connection = next(iter(transport._open))
             connection.connection_lost(ConnectionResetError())
-            assert await sent == NoAnswer("body", "connection closed within the answer's body")
+            assert await sent == NoResponse("body", "connection closed within the response body")
 
     run(main())
 
@@ -338,7 +338,7 @@ def test_a_request_that_was_cut_is_never_sent_again(run: Run) -> None:
         async with Endpoint(behave).serving() as endpoint, wired() as transport:
             assert await transport.send(request_to(endpoint.url, body=b"1")) == OK_OUTCOME
             cut = await transport.send(request_to(endpoint.url, body=b"2"))
-            assert cut == NoAnswer("wait", "connection closed before an answer")
+            assert cut == NoResponse("wait", "connection closed before a response")
             assert bodies == [b"1", b"2"]
 
     run(main())
@@ -433,7 +433,7 @@ def test_a_refused_connection(run: Run) -> None:
         async with wired() as transport:
             for host in ("127.0.0.1", "localhost"):
                 outcome = await transport.send(request_to(f"http://{host}:{unused_port()}/"))
-                assert outcome == NoAnswer("connect", "connection refused")
+                assert outcome == NoResponse("connect", "connection refused")
 
     run(main())
 
@@ -442,7 +442,7 @@ def test_a_name_that_does_not_resolve(run: Run) -> None:
     async def main() -> None:
         async with wired() as transport:
             outcome = await transport.send(request_to("http://consumer.invalid/"))
-            assert outcome == NoAnswer("resolve", "the host name does not resolve")
+            assert outcome == NoResponse("resolve", "the host name does not resolve")
 
     run(main())
 
@@ -602,8 +602,8 @@ def test_tls_with_an_authority_of_ones_own(run: Run, ca_file: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "settings", "outcome"),
     [
-        (["127.0.0.1"], {}, NoAnswer("tls", "the certificate is not issued by a trusted authority")),
-        (["other.example"], {"ca_file": True}, NoAnswer("tls", "the certificate is for another host")),
+        (["127.0.0.1"], {}, NoResponse("tls", "the certificate is not issued by a trusted authority")),
+        (["other.example"], {"ca_file": True}, NoResponse("tls", "the certificate is for another host")),
         (["other.example"], {"verify": False}, OK_OUTCOME),
     ],
 )
@@ -626,8 +626,8 @@ def test_certificates_are_verified(
 @pytest.mark.parametrize(
     ("first", "outcome"),
     [
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", NoAnswer("tls", "the port does not speak TLS")),
-        (b"", NoAnswer("tls", "connection closed during the TLS handshake")),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", NoResponse("tls", "the port does not speak TLS")),
+        (b"", NoResponse("tls", "connection closed during the TLS handshake")),
     ],
 )
 def test_tls_to_a_port_that_does_not_speak_it(run: Run, first: bytes, outcome: Outcome) -> None:
@@ -657,9 +657,9 @@ def test_a_time_out_in_the_tls_handshake(run: Run) -> None:
         (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", Responded(200, (), b"until the end", 13)),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",
-            NoAnswer("body", "connection closed within the answer's body"),
+            NoResponse("body", "connection closed within the response body"),
         ),
-        (b"", NoAnswer("wait", "connection closed before an answer")),
+        (b"", NoResponse("wait", "connection closed before a response")),
     ],
 )
 def test_closing_over_tls(run: Run, answer: bytes, outcome: Outcome) -> None:

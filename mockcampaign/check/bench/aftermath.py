@@ -9,7 +9,7 @@ from mockcampaign.check.bench.rule_store import body_of
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Examined, violated
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.model import NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut
 
 _CATCH = (
     "Catch whatever may be thrown while a request is handled, and answer 400 or 500: what nobody catches ends the "
@@ -39,7 +39,7 @@ def advice(outcome: Outcome) -> str | None:
             return throttled(outcome)
         case TimedOut():
             return _FASTER
-        case NoAnswer():
+        case NoResponse():
             return _WHOLE
         case _:
             assert_never(outcome)

@@ -34,7 +34,7 @@ from mockcampaign.model import (
     CONNECT_PHASES,
     EventType,
     Fault,
-    NoAnswer,
+    NoResponse,
     Outcome,
     Request,
     Responded,
@@ -398,7 +398,10 @@ class Bench:
         """Raises `ConsumerDiedError` where the newest list reached it without an answer, and it takes no connection
         since. Who hung up does not matter: it has to survive either."""
         match self._newest_attempts(number):
-            case [Attempted(outcome=NoAnswer() as fatal) as attempt, Attempted(outcome=NoAnswer() as gone, faults=())]:
+            case [
+                Attempted(outcome=NoResponse() as fatal) as attempt,
+                Attempted(outcome=NoResponse() as gone, faults=()),
+            ]:
                 if fatal.phase not in CONNECT_PHASES and gone.phase in CONNECT_PHASES:
                     count = len(list(serials_in(attempt.serials)))
                     raise ConsumerDiedError(f"a list of {count} event{'s' * (count > 1)}: {fatal.reason}", gone.reason)
@@ -669,5 +672,5 @@ def _shown(outcome: Outcome) -> str:
             return str(status)
         case TimedOut():
             return outcome.describe()
-        case NoAnswer(reason=reason):
+        case NoResponse(reason=reason):
             return reason

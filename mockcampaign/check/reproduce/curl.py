@@ -87,7 +87,7 @@ def faulty(
     content_type, chunked, cut = last_of(faults, ContentType), last_of(faults, Chunked), last_of(faults, CutBody)
     lost = last_of(faults, LostAck)
     if (cut is not None and (chunked is not None or cut.ending == "rst")) or (
-        lost is not None and lost.dropped == "before-answer"
+        lost is not None and lost.dropped == "before-response"
     ):
         return None
     headers = [JSON if content_type is None else f"Content-Type: {content_type.value}"]
@@ -106,7 +106,7 @@ def faulty(
 
 
 def giving_up(command: str, milliseconds: int) -> str:
-    """The same, which hangs up where it has no answer by then."""
+    """The same, which hangs up where it has no response by then."""
     return command.replace(_BEGIN, f"{_BEGIN} -m {milliseconds / 1_000:g}", 1)
 
 

@@ -12,7 +12,7 @@ from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.rule_store import body_of
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, holds, violated
-from mockcampaign.model import BasicAuthentication, KeyAuthentication, NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import BasicAuthentication, KeyAuthentication, NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.wallclock import Stopwatch
 
 Headers = tuple[tuple[str, str], ...]
@@ -226,7 +226,7 @@ async def _with_401(bench: Bench) -> Examined:
         if _let_in(outcome):
             continue
         refused += 1
-        if isinstance(outcome, TimedOut | NoAnswer) or outcome.status not in (401, 403):
+        if isinstance(outcome, TimedOut | NoResponse) or outcome.status not in (401, 403):
             others[f"{outcome.describe()} to {given.what}"] = given
     if others:
         return violated("; ".join(others), curl=_commands(bench, others.values()))

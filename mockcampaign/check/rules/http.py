@@ -28,7 +28,7 @@ from mockcampaign.check.rule import (
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import NewConnection, StallBody
 from mockcampaign.judging.finding import Level
-from mockcampaign.model import Fault, Measured, NoAnswer, Outcome, Responded
+from mockcampaign.model import Fault, Measured, NoResponse, Outcome, Responded
 from mockcampaign.transport.wire import WireTransport
 from mockcampaign.wallclock import Stopwatch, pause
 
@@ -300,7 +300,7 @@ async def _certificate(bench: Bench) -> Examined:
         outcome = await bench.request("certificate", b"[]", method="OPTIONS", transport=transport)
     finally:
         await transport.aclose()
-    if isinstance(outcome, NoAnswer) and outcome.phase == "tls":
+    if isinstance(outcome, NoResponse) and outcome.phase == "tls":
         return violated(outcome.describe())
     trusting = "this machine" if bench.settings.ca_file is None else "this check (--ca)"
     return holds(f"the certificate is valid for the name, and issued by an authority that {trusting} trusts")

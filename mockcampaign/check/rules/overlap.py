@@ -15,7 +15,7 @@ async def _overlapping(bench: Bench) -> Examined:
     await bench.must_process(5)
     for size in SIZES:
         events = bench.events(size)
-        with bench.fault("lost-ack", dropped="before-answer", times=1):
+        with bench.fault("lost-ack", dropped="before-response", times=1):
             delivery = await bench.deliver(events, attempts=5)
         if not delivery.accepted:
             raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")

@@ -6,7 +6,7 @@
   const LANES = [
     ["accepted", "--success", "200"],
     ["refused", "--failure", "not 200"],
-    ["silent", "--silent", "no answer"],
+    ["silent", "--silent", "no response"],
     ["discard", "--discard", "discarded"],
   ];
   const LANE_HEIGHT = 17; // CSS pixels, as all sizes here
@@ -365,8 +365,8 @@
     let range = null;
     let evidence = null;
     let shown = ROWS_AT_ONCE;
-    const outcome = element("select", {ariaLabel: "Outcome"}, option("", "all outcomes"), option("accepted", "answered 200"),
-      option("refused", "answered otherwise"), option("silent", "no answer"));
+    const outcome = element("select", {ariaLabel: "Outcome"}, option("", "all outcomes"), option("accepted", "responded 200"),
+      option("refused", "responded otherwise"), option("silent", "no response"));
     const webhook = element("select", {ariaLabel: "Webhook"}, option("", "all webhooks"),
       ...[...names].map(([id, name]) => option(String(id), name)));
     webhook.hidden = names.size < 2;
@@ -473,7 +473,7 @@
     const words = answer.status === null ? answer.what
       : `HTTP ${answer.status}\n${answer.headers.map(([name, value]) => `${name}: ${value}`).join("\n")}\n\n${answer.body}${remark(answer)}`;
     made.append(element("div", {className: left || !known.length ? "wide" : ""},
-      element("h4", {textContent: answer.status === null ? "No answer" : "Answer"}),
+      element("h4", {textContent: answer.status === null ? "No response" : "Answer"}),
       element("p", {className: "muted", textContent: attempt.measured, hidden: !attempt.measured}), text("Answer", visible(words))));
     if (known.length && !left) {
       const secret = {basicAuth: " -u \"$USERNAME:$PASSWORD\"", keyAuth: " -H \"$KEY: $PASSPHRASE\""}[credentials] ?? "";

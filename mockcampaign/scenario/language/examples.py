@@ -89,7 +89,7 @@ STEP_EXAMPLES = {
   - emit: {type: open, count: 10}
   - run: until-idle
   - expect:
-      opens: {delivered: 10, outcomes: [no-answer, no-answer, 200]}
+      opens: {delivered: 10, outcomes: [no-response, no-response, 200]}
       consumer: {processed: exactly-once}
 """,
     "advance": """\

@@ -21,7 +21,7 @@ class AttemptExpectation(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt meets it if it meets all that is said here."""
 
     outcome: OutcomeWord | tuple[OutcomeWord, ...] | None = None
-    """The answer's status, or `not-connected`, `no-answer` or `timed-out`; a list allows several."""
+    """The response's status, or `not-connected`, `no-response` or `timed-out`; a list allows several."""
     events: Number | Bounds | None = None
     """How many events the list held."""
     number: Number | Bounds | None = None
@@ -57,7 +57,7 @@ class WebhookExpectation(msgspec.Struct, frozen=True, kw_only=True):
     in_order: bool | None = None
     """Whether all events were delivered in the order in which they happened."""
     outcomes: tuple[OutcomeWord | OutcomeRun, ...] | None = None
-    """What all attempts came to, in order: each the answer's status, or `not-connected`, `no-answer` or `timed-out`."""
+    """Outcome of every attempt, in order: the response's status, or `not-connected`, `no-response` or `timed-out`."""
     latest: AttemptExpectation | None = None
     """What the last attempt must meet."""
     any: AttemptExpectation | None = None

@@ -24,7 +24,7 @@ DURATION_PATTERN = r"^(?=.)(\d{1,9}d)?(\d{1,9}h)?(\d{1,9}m)?(\d{1,9}s)?(\d{1,9}m
 
 OUTCOMES = {
     "not-connected": "no connection was made: refused, unreachable, no address, no TLS",
-    "no-answer": "connected, but no complete HTTP answer came",
+    "no-response": "connected, but no complete HTTP answer came",
     "timed-out": "connected, but no complete answer came within the time-out",
 }
 """What an attempt can come to besides an answer's status."""

@@ -18,7 +18,7 @@ from mockcampaign.model import (
     BasicAuthentication,
     EventType,
     KeyAuthentication,
-    NoAnswer,
+    NoResponse,
     Outcome,
     Responded,
     Webhook,
@@ -330,8 +330,8 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
                 "body": _text(body),
                 "body_bytes": body_bytes,
             }
-        case NoAnswer(phase=phase, reason=reason):
-            return {"type": "no-answer", "phase": phase, "reason": reason}
+        case NoResponse(phase=phase, reason=reason):
+            return {"type": "no-response", "phase": phase, "reason": reason}
         case _:
             return {"type": "timed-out", "phase": outcome.phase}
 

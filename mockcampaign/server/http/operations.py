@@ -50,13 +50,13 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     success: int = 200
     success_description: str
     answer: Any = None
-    """The type of the answer's body; None where it has none."""
+    """The type of the response body; None where it has none."""
     media_type: str | None = None
     """The answer's, where it is not that of the whole API: `handle` returns the whole response then."""
     failures: Mapping[int, str] = {}
     """Documented failures besides those of every operation of the same API."""
     handle: Callable[[ServedCampaign, dict[str, Any]], Any]
-    """Told the parameters by name, and a JSON body as `body`; returns the answer's body, or an awaitable of it."""
+    """Told the parameters by name, and a JSON body as `body`; returns the response body, or an awaitable of it."""
 
 
 class Performer:

@@ -14,8 +14,8 @@ from mockcampaign.model import (
     BasicAuthentication,
     EventType,
     KeyAuthentication,
-    NoAnswer,
     NoAuthentication,
+    NoResponse,
     Responded,
     Webhook,
 )
@@ -85,7 +85,7 @@ class RestWebhookVerify(msgspec.Struct, frozen=True, rename="camel", kw_only=Tru
     http_status_code: int
     """Of the target's answer; 0 where none came (assumed)."""
     response_body: str
-    """Where no answer came, what happened instead (assumed)."""
+    """Where no response came, what happened instead (assumed)."""
     number_of_events: int
     target_url: str
 
@@ -189,10 +189,10 @@ async def _verify(served: Any, values: dict[str, Any]) -> RestWebhookVerify:
     match outcome:
         case Responded(status=status, body=body):
             text = body.decode("utf-8", "replace")
-        case NoAnswer(reason=reason):
+        case NoResponse(reason=reason):
             status, text = 0, reason
         case _:
-            status, text = 0, "no answer within the time-out"
+            status, text = 0, "no response within the time-out"
     return RestWebhookVerify(
         id=webhook.id,
         http_status_code=status,

@@ -107,5 +107,5 @@ function settingsFrom(text) {
   } catch {
     // said below
   }
-  throw new Error('settings: not a JSON object, allowed: one such as {"dropped": "before-answer"}');
+  throw new Error('settings: not a JSON object, allowed: one such as {"dropped": "before-response"}');
 }

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from endpoints import Endpoint, read_request, request_to, wired
 from feeding import FRAGMENTS, KEPT, feed, in_one_piece, pieces_of
-from mockcampaign.model import PHASES, NoAnswer, Outcome, Responded, TimedOut
+from mockcampaign.model import PHASES, NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.transport import kept_headers
-from mockcampaign.transport.answer import HEAD_BYTES_MAX, AnswerParser
+from mockcampaign.transport.response import HEAD_BYTES_MAX, ResponseParser
 
 ANSWERS = st.one_of(
     st.binary(max_size=200),
@@ -29,7 +29,7 @@ def assert_fits(outcome: Outcome) -> None:
         case Responded():
             assert 100 <= outcome.status <= 999
             assert len(outcome.body) == min(KEPT, outcome.body_bytes)
-        case NoAnswer():
+        case NoResponse():
             assert outcome.phase in PHASES
             assert "\n" not in outcome.reason
         case TimedOut():
@@ -154,7 +154,7 @@ def by_h11(answer: bytes, method: str) -> tuple[Responded, bool]:
 @settings(max_examples=200, deadline=None)
 def test_what_is_well_formed_reads_as_h11_reads_it(answer: bytes, cuts: list[int], method: str) -> None:
     expected, reusable = by_h11(answer, method)
-    parser = AnswerParser()
+    parser = ResponseParser()
     parser.expect(KEPT)
     outcome = None
     for piece in pieces_of(answer, cuts):
@@ -167,7 +167,7 @@ def test_what_is_well_formed_reads_as_h11_reads_it(answer: bytes, cuts: list[int
 @given(st.lists(well_formed(), min_size=2, max_size=4))
 @settings(max_examples=50, deadline=None)
 def test_nothing_of_one_answer_is_left_for_the_next(answers: list[bytes]) -> None:
-    parser = AnswerParser()
+    parser = ResponseParser()
     for answer in answers:
         parser.expect(KEPT)
         outcome = parser.feed(answer) or parser.end()
@@ -188,11 +188,11 @@ def test_nothing_of_one_answer_is_left_for_the_next(answers: list[bytes]) -> Non
 def test_an_answer_like_the_one_before_is_read_like_the_first(
     answers: list[bytes], cuts: list[int], kept: int, headers_only: bool
 ) -> None:
-    used = AnswerParser()
+    used = ResponseParser()
     for again in (False, False, True, True):
         answer = answers[-1] if again else answers[0]
         used.expect(kept if again else KEPT, headers_only=again and headers_only)
-        fresh = AnswerParser()
+        fresh = ResponseParser()
         fresh.expect(kept if again else KEPT, headers_only=again and headers_only)
         for piece in pieces_of(answer, cuts if again else []) if answer else []:
             outcome = fresh.feed(piece)
@@ -208,7 +208,7 @@ def test_an_answer_like_the_one_before_is_read_like_the_first(
 
 
 def test_a_status_line_has_passed_when_it_is_over_also_after_an_interim_answer() -> None:
-    parser = AnswerParser()
+    parser = ResponseParser()
     for interim in (b"", b"HTTP/1.1 100 Continue\r\n\r\n"):
         parser.expect(body_bytes_kept=KEPT)
         assert parser.feed(interim + b"HTTP/1.1 200 ") is None
@@ -233,7 +233,7 @@ def test_a_body_whose_last_coding_is_not_chunked_ends_with_the_connection(coding
 def test_chunk_extensions_are_limited_from_one_byte_of_the_body_to_the_next(
     extension_bytes: int, too_long: bool
 ) -> None:
-    parser = AnswerParser()
+    parser = ResponseParser()
     parser.expect(body_bytes_kept=KEPT)
     parser.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     outcomes = []
@@ -241,7 +241,7 @@ def test_chunk_extensions_are_limited_from_one_byte_of_the_body_to_the_next(
         outcomes += [parser.feed(piece) for piece in (b"1;e=" + b"x" * extension_bytes, b"\r\na\r\n")]
     outcomes.append(parser.feed(b"0\r\n\r\n"))
     if too_long:
-        assert NoAnswer("body", "chunk extensions or trailers of the answer longer than 64 KiB") in outcomes
+        assert NoResponse("body", "chunk extensions or trailers of the response longer than 64 KiB") in outcomes
     else:
         assert outcomes == [None] * 8 + [Responded(200, (), b"aaaa", 4)]
 
@@ -254,11 +254,11 @@ def test_a_head_has_a_longest_length(more: int, too_long: bool, pieces: int) -> 
     start = b"HTTP/1.1 200 " + b"K" * 1_000 + b"\r\nContent-Length: 0\r\nX: "
     answer = interim + start
     answer += b"x" * (HEAD_BYTES_MAX - len(answer) + more) + b"\r\n\r\n"
-    parser = AnswerParser()
+    parser = ResponseParser()
     parser.expect(KEPT)
     size = len(answer) // pieces + 1
     outcomes = [parser.feed(answer[at : at + size]) for at in range(0, len(answer), size)]
-    assert isinstance(outcomes[-1], NoAnswer) == too_long
+    assert isinstance(outcomes[-1], NoResponse) == too_long
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_a_head_has_a_longest_length(more: int, too_long: bool, pieces: int) -> 
     ],
 )
 def test_what_comes_with_an_answer_and_does_not_belong_to_it_is_known(answer: bytes, surplus: bool) -> None:
-    parser = AnswerParser()
+    parser = ResponseParser()
     parser.expect(KEPT)
     parser.feed(answer)
     assert parser.surplus is surplus

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httptools
 
-from mockcampaign.model import NoAnswer, Outcome, Responded
+from mockcampaign.model import NoResponse, Outcome, Responded
 from mockcampaign.transport import kept_headers
 
 HEAD_BYTES_MAX = 64 * 1024
@@ -15,11 +15,11 @@ frames the body, chunk extensions and trailers, may be as long as a head from on
 KNOWN_BYTES_MAX = 8 * 1024
 """An answer that is longer is parsed each time."""
 
-ANSWER_TOO_LONG = NoAnswer("body", "answer longer than 16 MiB")
+RESPONSE_TOO_LONG = NoResponse("body", "response longer than 16 MiB")
 
-_HEAD_TOO_LONG = NoAnswer("headers", "headers of the answer longer than 64 KiB")
-_FRAMING_TOO_LONG = NoAnswer("body", "chunk extensions or trailers of the answer longer than 64 KiB")
-_NOT_HTTP = "answer is not HTTP/1.x"
+_HEAD_TOO_LONG = NoResponse("headers", "response headers longer than 64 KiB")
+_FRAMING_TOO_LONG = NoResponse("body", "chunk extensions or trailers of the response longer than 64 KiB")
+_NOT_HTTP = "response is not HTTP/1.x"
 
 _VERSIONS = ("1.1", "1.0")
 _STATUS_LINE_BYTES = len("HTTP/1.1 100 \r\n\r\n")
@@ -27,15 +27,15 @@ _STATUS_LINE_BYTES = len("HTTP/1.1 100 \r\n\r\n")
 # One sentence for an orderly close and for a reset: which of them a sender sees depends on whether the consumer had
 # read everything when it closed, and so on the machine.
 CUT = {
-    "send": NoAnswer("send", "connection closed before the request was sent"),
-    "wait": NoAnswer("wait", "connection closed before an answer"),
-    "headers": NoAnswer("headers", "connection closed within the answer's headers"),
-    "body": NoAnswer("body", "connection closed within the answer's body"),
+    "send": NoResponse("send", "connection closed before the request was sent"),
+    "wait": NoResponse("wait", "connection closed before a response"),
+    "headers": NoResponse("headers", "connection closed within the response headers"),
+    "body": NoResponse("body", "connection closed within the response body"),
 }
 """What an attempt comes to when the consumer closes the connection, by phase."""
 
 
-class AnswerParser:
+class ResponseParser:
     """Parses the answers on one connection, one after the other. Interim ones (1xx but 101) are skipped.
 
     It is kept as long as its connection: httptools' parser and its callbacks refer to each other, and a pair for each
@@ -104,7 +104,7 @@ class AnswerParser:
         except httptools.HttpParserError:
             if not self._complete:
                 self.reusable = False
-                return NoAnswer("headers" if self._strange else self.phase, _NOT_HTTP)
+                return NoResponse("headers" if self._strange else self.phase, _NOT_HTTP)
             self._has_surplus()
         failure = self._failure(len(data) if self._body_bytes == body_bytes else 0)
         if failure is not None:
@@ -126,14 +126,14 @@ class AnswerParser:
     def _failure(self, framing_bytes: int) -> Outcome | None:
         """What is wrong with the answer so far, of which the newest part holds so many bytes and none of the body."""
         if self._strange:
-            return NoAnswer("headers", _NOT_HTTP)
+            return NoResponse("headers", _NOT_HTTP)
         if self.bytes_received > HEAD_BYTES_MAX:
             if not self._headers_complete or self._interim_bytes + self._head_bytes() > HEAD_BYTES_MAX:
                 return _HEAD_TOO_LONG
             self._framing_bytes = self._framing_bytes + framing_bytes if framing_bytes else 0
             if self._framing_bytes > HEAD_BYTES_MAX and not self._complete:
                 return _FRAMING_TOO_LONG
-        return ANSWER_TOO_LONG if self._body_bytes > BODY_BYTES_MAX else None
+        return RESPONSE_TOO_LONG if self._body_bytes > BODY_BYTES_MAX else None
 
     def _head_bytes(self) -> int:
         return self._reason_bytes + sum(len(name) + len(value) + 4 for name, value in self._headers)

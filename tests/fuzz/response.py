@@ -1,7 +1,7 @@
-"""Coverage-guided fuzzing of what an endpoint can do on a connection: `python tests/fuzz/answer.py -max_total_time=60`.
+"""Fuzz whatever an endpoint can do on a connection: `python tests/fuzz/response.py -max_total_time=60`.
 
 All options are libFuzzer's. An input is what happens on one connection, encoded; the laws are those of
-`tests/transport/test_answer.py`: one outcome, within its limits, never an exception, however the bytes are cut. A
+`tests/transport/test_response.py`: one outcome, within its limits, never an exception, however the bytes are cut. A
 failing input is written to a file, whose name as the only argument plays it again.
 """
 
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 with atheris.instrument_imports(include=["mockcampaign.transport"]):
     from feeding import FRAGMENTS, KEPT, feed, in_one_piece
-    from mockcampaign.model import PHASES, NoAnswer, Responded, TimedOut
+    from mockcampaign.model import PHASES, NoResponse, Responded, TimedOut
 
 LOOP = asyncio.new_event_loop()
 ENDINGS = ("eof", "", "rst", "taken", "late")
@@ -32,7 +32,7 @@ def assert_fits(outcome: object) -> None:
         case Responded(status=status, body=body, body_bytes=body_bytes):
             assert 100 <= status <= 999
             assert len(body) == min(KEPT, body_bytes)
-        case NoAnswer(phase=phase) | TimedOut(phase=phase):
+        case NoResponse(phase=phase) | TimedOut(phase=phase):
             assert phase in PHASES
         case _:
             raise AssertionError(outcome)
