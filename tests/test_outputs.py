@@ -11,6 +11,7 @@ import pytest
 
 from commands import mockcampaign, written
 from mockcampaign.model import BasicAuthentication
+from mockcampaign.report.formats import FORMATS
 from mockcampaign.report.json_report import json_schema
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import served
@@ -30,6 +31,14 @@ def test_files_say_the_same_as_the_exit_status(tmp_path: Path, broken_url: str) 
     [suite] = junitparser.JUnitXml.fromfile(str(tmp_path / "r.xml"))
     assert (suite.name, suite.failures, suite.errors) == ("three opens", 1, 0)
     assert json.loads((tmp_path / "r.json").read_text())["compliant"] is False
+
+
+def test_every_format_of_the_table_is_an_option_that_writes_its_file(tmp_path: Path, broken_url: str) -> None:
+    written(tmp_path)
+    files = {report: tmp_path / report.option for report in FORMATS}
+    options = [word for report, path in files.items() for word in (f"--{report.option}", str(path))]
+    assert mockcampaign("run", ".", *options, folder=tmp_path, CONSUMER_URL=broken_url).returncode == 1
+    assert all("three opens" in path.read_text() for path in files.values())
 
 
 @pytest.mark.parametrize("option", ["--report-json", "--junit"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import click
 
 from mockcampaign.durations import parse_duration
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.report.formats import FORMATS
 
 EXISTING_FILE: Any = click.Path(path_type=Path, dir_okay=False, exists=True)
 NEW_FILE: Any = click.Path(path_type=Path, dir_okay=False)
@@ -48,23 +49,16 @@ def journal_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_journal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Outputs:
-    """The files that the result of a run goes to; None: not asked for."""
+    """Files to write the result of a run to, by the option that names them."""
 
-    report_json: Path | None = None
-    junit: Path | None = None
-    html: Path | None = None
-
-    def named(self) -> dict[str, Path]:
-        """Path by option, of those that were asked for."""
-        paths = {f"--{field.name.replace('_', '-')}": getattr(self, field.name) for field in fields(self)}
-        return {option: path for option, path in paths.items() if path is not None}
+    files: dict[str, Path]
 
     def check(self) -> None:
-        """Raises `InvalidInputError` for a path that cannot be written to, while nothing was done in vain yet."""
+        """Raises `InvalidInputError` for a file that cannot be written, before the run begins."""
         owners: dict[Path, str] = {}
-        for option, path in self.named().items():
+        for option, path in self.files.items():
             if not path.parent.is_dir():
                 raise InvalidInputError(f"{option} {path}: there is no folder {path.parent}, allowed: one that exists")
             other = owners.setdefault(path.resolve(), option)
@@ -81,11 +75,12 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What all commands that end in a verdict have. The command gets the files as `outputs`."""
+    """Add the options of every command that ends in a verdict. The command gets the files as `outputs`."""
 
     @functools.wraps(command)
     def with_outputs(**arguments: Any) -> Any:
-        outputs = Outputs(**{field.name: arguments.pop(field.name) for field in fields(Outputs)})
+        named = {f"--{one.option}": arguments.pop(one.option.replace("-", "_")) for one in FORMATS}
+        outputs = Outputs({option: path for option, path in named.items() if path is not None})
         outputs.check()
         return command(outputs=outputs, **arguments)
 
@@ -94,9 +89,7 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--no-color", is_flag=True, help="Plain text, also on a terminal."),
         click.option("-q", "--quiet", is_flag=True, help="Only verdicts, and what is wrong."),
         click.option("-v", "--verbose", is_flag=True, help="Whole timelines, and what is right."),
-        click.option("--html", type=NEW_FILE, help="Write a page with plots and every attempt here."),
-        click.option("--junit", type=NEW_FILE, help="Write JUnit XML here."),
-        click.option("--report-json", type=NEW_FILE, help="Write the whole result as JSON here."),
+        *(click.option(f"--{one.option}", type=NEW_FILE, help=one.help) for one in reversed(FORMATS)),
     ):
         decorated = option(decorated)
     return decorated

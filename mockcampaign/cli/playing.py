@@ -155,24 +155,17 @@ def reported(result: RunResult, outputs: Outputs) -> RunResult:
 
 
 def write(result: RunResult, outputs: Outputs) -> None:
-    """The files alone. Raises `InvalidInputError` where one cannot be written."""
+    """Write the files of `outputs`, and nothing else. Raises `InvalidInputError` where one cannot be written."""
+    from mockcampaign import wallclock
+    from mockcampaign.report.formats import FORMATS
 
-    def to_html(result: RunResult) -> bytes:
-        from mockcampaign.report.html import to_html
-
-        return to_html(result)
-
-    from mockcampaign.report.json_report import to_json
-    from mockcampaign.report.junit import to_junit
-
-    writers: dict[str, Callable[[RunResult], bytes]] = {
-        "--report-json": to_json,
-        "--html": to_html,
-        "--junit": lambda result: to_junit(result, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())),
-    }
-    for option, path in outputs.named().items():
+    for report in FORMATS:
+        option = f"--{report.option}"
+        if option not in outputs.files:
+            continue
+        path = outputs.files[option]
         try:
-            path.write_bytes(writers[option](result))
+            path.write_bytes(report.encode(result, wallclock.now()))
         except OSError as error:
             raise InvalidInputError(f"{option} {path}: cannot be written: {error.strerror}") from None
 

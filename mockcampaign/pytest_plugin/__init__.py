@@ -1,7 +1,7 @@
 """The pytest plugin: the fixtures `campaign`, `campaign_server` and `campaign_check`, and scenario files as tests.
 
-Every pytest run of everybody who has mockcampaign installed imports this module, so it imports nothing but pytest; all
-else comes with the first fixture or scenario file that is used.
+Every pytest run of everybody who has mockcampaign installed imports this module, so it imports nothing but pytest and
+the table of report formats. Everything else is imported with the first fixture or scenario file that is used.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from mockcampaign.report.formats import FORMATS
 
 if TYPE_CHECKING:
     from mockcampaign.pytest_plugin.campaign_fixture import CampaignFixture as CampaignFixture
@@ -60,10 +62,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DURATION",
         help="How long one advance() or run() may take by the wall's clock, such as 60s.",
     )
-    group.addoption(
-        "--mockcampaign-html", metavar="FILE", help="Write a page with the plots and attempts of all campaigns here."
-    )
-    group.addoption("--mockcampaign-report-json", metavar="FILE", help="Write the results of all campaigns here.")
+    for report in FORMATS:
+        group.addoption(f"--mockcampaign-{report.option}", metavar="FILE", help=report.help)
     parser.addini("mockcampaign_seed", "default of --mockcampaign-seed", default="test")
     parser.addini("mockcampaign_run_timeout", "default of --mockcampaign-run-timeout", default="60s")
 
@@ -80,6 +80,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
+    named = {report: config.getoption(f"--mockcampaign-{report.option}") for report in FORMATS}
+    if any(named.values()):
+        from mockcampaign.pytest_plugin.results import collect_results
+
+        collect_results(config, {report: Path(path) for report, path in named.items() if path})
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -164,34 +169,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
         reported(item, report)
     return report
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if hasattr(session.config, "workeroutput") and _results_wanted(session.config):
-        from mockcampaign.pytest_plugin import results
-
-        results.hand_over(session.config)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    if _results_wanted(node.config):
-        from mockcampaign.pytest_plugin import results
-
-        results.take_over(node.config, getattr(node, "workeroutput", {}))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if _results_wanted(config):
-        from mockcampaign.pytest_plugin import results
-
-        for line in results.write(config):
-            terminalreporter.write_line(f"mockcampaign: {line}")
-
-
-def _results_wanted(config: pytest.Config) -> bool:
-    return bool(config.getoption("--mockcampaign-html") or config.getoption("--mockcampaign-report-json"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -27,7 +27,7 @@ from mockcampaign.policy import SECOND
 from mockcampaign.pytest_plugin.inputs import Duration, duration_of, event_type_of
 from mockcampaign.pytest_plugin.lifecycle import check_allowed, settings_of
 from mockcampaign.pytest_plugin.loops import Errands, Surroundings, place
-from mockcampaign.pytest_plugin.results import add
+from mockcampaign.pytest_plugin.results import add_results
 from mockcampaign.pytest_plugin.targets import Target, Targets
 from mockcampaign.pytest_plugin.verdict import NOTHING_DELIVERED
 from mockcampaign.report.check_text import check_lines, headline_lines
@@ -207,7 +207,7 @@ class CampaignCheck:
         return ask
 
     def _judge(self, result: RunResult, options: CheckOptions) -> None:
-        add(self._request.config, *result.scenarios)
+        add_results(self._request.config, *result.scenarios)
         wrong = {"fail", "could-not-tell", *(["warn"] if options.get("strict", False) else [])}
         failed = [finding for finding in result.rules if shown_as(finding) in wrong]
         trouble = result.trouble if not failed else None

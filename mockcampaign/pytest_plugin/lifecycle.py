@@ -21,7 +21,7 @@ from mockcampaign.policy import DEFAULT_START, Policy
 from mockcampaign.pytest_plugin.campaign_fixture import CampaignFixture
 from mockcampaign.pytest_plugin.control import CampaignControl, Settings
 from mockcampaign.pytest_plugin.failure_report import result_of, section, with_failure
-from mockcampaign.pytest_plugin.results import add, wanted
+from mockcampaign.pytest_plugin.results import add_results, result_files
 from mockcampaign.pytest_plugin.verdict import NOTHING_DELIVERED
 from mockcampaign.text import unknown
 
@@ -66,7 +66,7 @@ def judged(item: pytest.Item, campaign: Control) -> Iterator[Control]:
     finally:
         failed = bool(item.stash.get(NOT_PASSED, []))
         try:
-            if wanted(item.config):
+            if result_files(item.config) is not None:
                 result = result_of(campaign, item.nodeid, passed=not failed)
                 item.stash.setdefault(RESULTS, []).append((campaign, result))
             campaign.close()
@@ -102,7 +102,7 @@ def reported(item: pytest.Item, report: pytest.TestReport) -> None:
         for campaign, result in results:
             for failed in [one for one in not_passed if one.failed]:
                 result = with_failure(result, failed, campaign)
-            add(item.config, result)
+            add_results(item.config, result)
         for kept in (campaigns, results, not_passed, item.stash.get(RENEWED, [])):
             kept.clear()  # the test may be run again
 

@@ -1,4 +1,4 @@
-"""What all tests of a run came to, as the same result, and so the same reports, that the command line gives."""
+"""The result of a whole pytest run, in the same files that the command line writes."""
 
 from __future__ import annotations
 
@@ -8,59 +8,65 @@ from typing import Any
 import msgspec
 import pytest
 
+from mockcampaign import wallclock
 from mockcampaign.judging.verdict import ScenarioResult, run_result
+from mockcampaign.report.formats import ReportFormat
 
-OPTIONS = ("--mockcampaign-html", "--mockcampaign-report-json")
-
-_RESULTS = pytest.StashKey[list[ScenarioResult]]()
 _WORKER_OUTPUT = "mockcampaign_results"
 
 
-def wanted(config: pytest.Config) -> bool:
-    """Whether anybody wants the result of the run."""
-    return any(config.getoption(option) for option in OPTIONS)
+class ResultFiles:
+    """A pytest plugin that collects the result of every test and writes them to files at the end of the run."""
+
+    def __init__(self, files: dict[ReportFormat, Path]) -> None:
+        self._files = files
+        self._results: list[ScenarioResult] = []
+
+    def add(self, *results: ScenarioResult) -> None:
+        """Add the results of a test."""
+        self._results += results
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """In a worker of pytest-xdist, send the results to the process that writes the files."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[_WORKER_OUTPUT] = msgspec.json.encode(self._results)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """In the process that writes the files, add the results of a worker that has ended."""
+        sent = getattr(node, "workeroutput", {}).get(_WORKER_OUTPUT)
+        if sent is not None:
+            self.add(*msgspec.json.decode(sent, type=list[ScenarioResult]))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write the files and print where they are."""
+        if not self._results:
+            terminalreporter.write_line("mockcampaign: no test has used a campaign, so nothing was written")
+            return
+        result = run_result(sorted(self._results, key=lambda result: result.name))
+        for report, path in self._files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(report.encode(result, wallclock.now()))
+            terminalreporter.write_line(f"mockcampaign: {report.name} report: {path}")
 
 
-def add(config: pytest.Config, *results: ScenarioResult) -> None:
-    """Keep what a test came to, if it is wanted."""
-    if wanted(config):
-        config.stash.setdefault(_RESULTS, []).extend(results)
+RESULT_FILES = pytest.StashKey[ResultFiles]()
 
 
-def hand_over(config: pytest.Config) -> None:
-    """In a worker of pytest-xdist: give the results to the process that reports."""
-    output: dict[str, Any] = config.workeroutput  # type: ignore[attr-defined]
-    output[_WORKER_OUTPUT] = msgspec.json.encode(config.stash.get(_RESULTS, []))
+def result_files(config: pytest.Config) -> ResultFiles | None:
+    """Return the collector of results, or None if no option asks for a file."""
+    return config.stash.get(RESULT_FILES, None)
 
 
-def take_over(config: pytest.Config, worker_output: dict[str, Any]) -> None:
-    """There: keep what a worker gives."""
-    if _WORKER_OUTPUT in worker_output:
-        add(config, *msgspec.json.decode(worker_output[_WORKER_OUTPUT], type=list[ScenarioResult]))
+def collect_results(config: pytest.Config, files: dict[ReportFormat, Path]) -> None:
+    """From now on, collect results for these files."""
+    plugin = ResultFiles(files)
+    config.stash[RESULT_FILES] = plugin
+    config.pluginmanager.register(plugin, "mockcampaign-result-files")
 
 
-def write(config: pytest.Config) -> list[str]:
-    """Write the files that are wanted; lines that say where they are."""
-    results = config.stash.get(_RESULTS, [])
-    if not results:
-        return ["no test has used a campaign, so nothing was written"]
-    result = run_result(sorted(results, key=lambda result: result.name))
-    lines = []
-    for option in OPTIONS:
-        path = config.getoption(option)
-        if path:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            Path(path).write_bytes(_encoded(option, result))
-            lines.append(f"{option.removeprefix('--mockcampaign-')} report: {path}")
-    return lines
-
-
-def _encoded(option: str, result: Any) -> bytes:
-    # Imported late: the page brings a template engine.
-    if option == "--mockcampaign-html":
-        from mockcampaign.report.html import to_html
-
-        return to_html(result)
-    from mockcampaign.report.json_report import to_json
-
-    return to_json(result)
+def add_results(config: pytest.Config, *results: ScenarioResult) -> None:
+    """Add the results of a test, if an option asks for a file."""
+    if (files := result_files(config)) is not None:
+        files.add(*results)

@@ -12,7 +12,7 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.pytest_plugin.failure_report import again, result_lines
 from mockcampaign.pytest_plugin.lifecycle import chosen_seed
 from mockcampaign.pytest_plugin.loops import Surroundings
-from mockcampaign.pytest_plugin.results import add
+from mockcampaign.pytest_plugin.results import add_results
 from mockcampaign.pytest_plugin.targets import Targets
 from mockcampaign.scenario.load import Plan, load_all
 from mockcampaign.scenario.run import run_plan
@@ -67,7 +67,7 @@ class ScenarioItem(pytest.Function):
             surroundings.run("a scenario", lambda errands: self._judged(targets, errands, seed, results))
         finally:
             surroundings.leave()
-        add(self.config, *results)
+        add_results(self.config, *results)
         [result] = results
         if not result.compliant:
             raise ScenarioNotCompliantError(result)

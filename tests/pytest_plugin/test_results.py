@@ -7,6 +7,7 @@ import pytest
 
 from conftest import Inner
 from mockcampaign.judging.verdict import RunResult
+from mockcampaign.report.formats import FORMATS
 
 SOURCE = """
     import pytest
@@ -38,7 +39,7 @@ def test_one_report_of_all_campaigns(inner: Inner, pytester: pytest.Pytester, pr
     xdist = ["-n", str(processes)] if processes else []
     result = inner(SOURCE, *files, *xdist, plugins=("xdist",) if processes else ())
     result.assert_outcomes(passed=4, errors=1)
-    result.stdout.fnmatch_lines(["mockcampaign: html report: out/report.html"])
+    result.stdout.fnmatch_lines(["mockcampaign: HTML report: out/report.html"])
     report = msgspec.json.decode((pytester.path / "out" / "report.json").read_bytes(), type=RunResult)
     assert {scenario.name: scenario.compliant for scenario in report.scenarios} == {
         "As a file": True,
@@ -47,6 +48,14 @@ def test_one_report_of_all_campaigns(inner: Inner, pytester: pytest.Pytester, pr
     }
     assert report.deliveries.delivered == 10
     assert b"test_a_campaign[204]" in (pytester.path / "out" / "report.html").read_bytes()
+
+
+def test_every_format_of_the_table_is_an_option_that_writes_its_file(inner: Inner, pytester: pytest.Pytester) -> None:
+    result = inner(SOURCE, *(f"--mockcampaign-{report.option}=out/{report.option}" for report in FORMATS))
+    result.assert_outcomes(passed=3, errors=1)
+    for report in FORMATS:
+        result.stdout.fnmatch_lines([f"mockcampaign: {report.name} report: out/{report.option}"])
+        assert "204 (1 attempt)" in pytester.path.joinpath("out", report.option).read_text()
 
 
 def test_what_a_failed_test_came_to_is_not_called_compliant(inner: Inner, pytester: pytest.Pytester) -> None:

@@ -83,10 +83,11 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
     ]
     headline = f"A correct consumer, and one with a bug: {bug.description}"
     write(msgspec.structs.replace(run_result(named), headline=headline), outputs)
-    if outputs.html is None:
+    page = outputs.files.get("--html")
+    if page is None:
         click.echo("Or look at every request of this one: mockcampaign demo --html report.html")
     else:
-        click.echo(f"Every request of this one: {outputs.html}")
+        click.echo(f"Every request of this one: {page}")
     as_expected = all(result.compliant for result in correct) and not all(result.compliant for result in broken)
     as_expected = as_expected and all_found
     return 0 if as_expected else COULD_NOT_TELL

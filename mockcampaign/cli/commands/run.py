@@ -83,7 +83,7 @@ def run(paths: tuple[Path, ...], dry_run: bool, watch: bool, outputs: Outputs, *
     from mockcampaign.scenario.load import SUFFIX
 
     chosen = _Options(**options)
-    written = [*outputs.named(), *(["--journal"] if chosen.journal is not None else [])]
+    written = [*outputs.files, *(["--journal"] if chosen.journal is not None else [])]
     if dry_run and written:
         raise InvalidInputError(f"--dry-run: there is nothing to write for {written[0]}, allowed: one of the two")
 

@@ -1,0 +1,56 @@
+"""The file formats of a run's result: one table, from which the command line and the pytest plugin make their options.
+
+Each format is imported when it is written, because every pytest run reads this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from mockcampaign.judging.verdict import RunResult
+
+
+class ReportFormat(NamedTuple):
+    """One file format of a result."""
+
+    name: str
+    option: str
+    """Name of the option that takes the file, without dashes or prefix."""
+    help: str
+    encode: Callable[[RunResult, int], bytes]
+    """Returns the file's content, given the result and the wall time in milliseconds since 1970."""
+
+
+def _json(result: RunResult, now: int) -> bytes:
+    from mockcampaign.report.json_report import to_json
+
+    return to_json(result)
+
+
+def _junit(result: RunResult, now: int) -> bytes:
+    from mockcampaign.durations import format_moment
+    from mockcampaign.report.junit import to_junit
+
+    return to_junit(result, format_moment(now).partition(".")[0])
+
+
+def _html(result: RunResult, now: int) -> bytes:
+    from mockcampaign.report.html import to_html
+
+    return to_html(result)
+
+
+def _markdown(result: RunResult, now: int) -> bytes:
+    from mockcampaign.report.markdown import to_markdown
+
+    return to_markdown(result).encode()
+
+
+FORMATS = (
+    ReportFormat("JSON", "report-json", "Write the complete result to this file as JSON.", _json),
+    ReportFormat("JUnit", "junit", "Write JUnit XML to this file.", _junit),
+    ReportFormat("HTML", "html", "Write an HTML page with plots and every attempt to this file.", _html),
+    ReportFormat("Markdown", "markdown", "Write a summary in Markdown to this file.", _markdown),
+)
