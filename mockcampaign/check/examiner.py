@@ -201,7 +201,7 @@ class Examiner:
             )
         try:
             delivery = await bench.deliver([event])
-            held = await bench.account.events_held() if delivery.accepted else []
+            held = await bench.store.events_held() if delivery.accepted else []
         except NotExercised:
             return
         finally:
@@ -246,7 +246,7 @@ class Examiner:
     def _lost_ground(self, rule: Rule) -> str | None:
         """A violated rule without which there is no telling what this one's violation would mean, at first or second
         hand."""
-        grounds = {*rule.rests_on, *((ACCOUNT,) if "probe" in rule.needs or "probe events" in rule.needs else ())}
+        grounds = {*rule.depends_on, *((ACCOUNT,) if "probe" in rule.needs or "probe events" in rule.needs else ())}
         for examination in self.examinations:
             if examination.rule.id in grounds - {rule.id}:
                 if examination.finding.outcome == "fail":
@@ -290,7 +290,7 @@ class Examiner:
         try:
             bench.seconds = self._share(rule)
             async with asyncio.timeout(bench.seconds) as limit:
-                await bench.account.begin(at_rest=self._at_rest)
+                await bench.store.begin(at_rest=self._at_rest)
                 examined = await rule.examine(bench)
         except NotExercised as error:
             outcome, reason = "not-exercised", str(error)
@@ -322,7 +322,7 @@ class Examiner:
             outcome = "pass" if examined.holds else "fail" if rule.level == "must" else "warn"
             if rule.id == BASICS and not examined.holds:
                 stopped = "not-exercised", f"{NOT_REACHED}: {BASICS} is violated, and all else rests on it"
-        self._at_rest = bench.account.left_at_rest(self._at_rest)
+        self._at_rest = bench.store.left_at_rest(self._at_rest)
         self._add(rule, outcome, reason, examined, bench)
         return stopped
 
@@ -355,8 +355,8 @@ class Examiner:
             reason=None if reason is None else self._masking.text(reason),
             fix=advice if wrong else None,
             differences=self._differences(bench) if wrong and bench is not None else (),
-            cannot_tell=rule.cannot_tell or None,
-            relies_on=tuple(f"{BEHAVIOURS[name][0]}: {BEHAVIOURS[name][1]}" for name in rule.relies_on),
+            not_covered=rule.not_covered or None,
+            assumes=tuple(f"{BEHAVIOURS[name][0]}: {BEHAVIOURS[name][1]}" for name in rule.assumes),
             reproduce=reproduce(bench, examined, rule)
             if wrong and bench is not None and examined is not None
             else None,
@@ -371,7 +371,7 @@ class Examiner:
         self._told(examination)
 
     def _differences(self, bench: Bench) -> tuple[str, ...]:
-        differed = bench.account.differed
+        differed = bench.store.differed
         return () if differed is None else tuple(map(self._masking.text, differed.lines()))
 
 

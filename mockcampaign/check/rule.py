@@ -143,14 +143,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     prepare: Callable[[Bench], Awaitable[None]] | None = None
     """What it does on its bench before any rule is examined, so that all others lie between. Raises as `examine`."""
     needs: tuple[Need, ...] = ()
-    rests_on: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
     """Rules of which a violation would show here as well: where one of them is violated, this one is not examined."""
-    relies_on: tuple[Behaviour, ...] = ("list", "retry")
+    assumes: tuple[Behaviour, ...] = ("list", "retry")
     fix: str
     """How to mend a consumer that violates it."""
     example: str
     """The same in Python."""
-    cannot_tell: str = ""
+    not_covered: str = ""
     """What a pass does not show."""
     span: int = 0
     """How much virtual time it needs, in milliseconds; the events that it sends are as old at its end."""

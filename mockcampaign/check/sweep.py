@@ -143,7 +143,7 @@ def _relying(examinations: Sequence[Examination], variation: Variation) -> tuple
     return tuple(
         examination.rule.id
         for examination in examinations
-        if variation.behaviour in examination.rule.relies_on and examination.finding.outcome in _EXERCISED
+        if variation.behaviour in examination.rule.assumes and examination.finding.outcome in _EXERCISED
     )
 
 

@@ -52,9 +52,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Why a rule was not exercised, or could not be told."""
     fix: str | None = None
     """How to mend a consumer that violates the rule."""
-    cannot_tell: str | None = None
+    not_covered: str | None = None
     """What a pass does not show."""
-    relies_on: tuple[str, ...] = ()
+    assumes: tuple[str, ...] = ()
     """What the sender has to do for it to matter, and whether that is documented or assumed."""
     reproduce: Reproduce | None = None
     differences: tuple[str, ...] = ()

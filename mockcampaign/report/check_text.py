@@ -130,7 +130,7 @@ def _finding_lines(
         for index, difference in enumerate(finding.differences):
             yield from _wrapped("" if index else "differs", printable(difference), width)
     if explain:
-        yield from _wrapped("relies on", "; ".join(finding.relies_on), width)
+        yield from _wrapped("relies on", "; ".join(finding.assumes), width)
     if explain and scenario is not None:
         yield from timeline_lines(scenario, None)
 

@@ -187,7 +187,7 @@ def test_how_to_mend_it_is_said_everywhere() -> None:
 
 def test_what_a_sweep_and_a_baseline_came_to_is_said_in_documents_too() -> None:
     depends = "violated in turn, passed otherwise"
-    wrong = finding(outcome="fail", swept=(depends,), relies_on=("lists of at most 100 (documented)",))
+    wrong = finding(outcome="fail", swept=(depends,), assumes=("lists of at most 100 (documented)",))
     result = msgspec.structs.replace(
         run_result([scenario(findings=(wrong,))]), swept="under 2 other assumptions", gone=("accepts-ipv6: refused",)
     )

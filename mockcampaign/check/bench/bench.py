@@ -166,7 +166,7 @@ class Bench:
         """What benches like this one have sent, of which its journal does not tell: sums as `sums` names them."""
         self._allowance = allowance
         self._transport = transport
-        self.account = RuleStore(self.campaign, source, state, shown_fields=shown_fields, settle=settings.settle)
+        self.store = RuleStore(self.campaign, source, state, shown_fields=shown_fields, settle=settings.settle)
         digest = int.from_bytes(hashlib.sha256(f"{settings.seed}:{rule_id}".encode()).digest()[:8])
         self.client_id = settings.client_id or CLIENT_IDS[digest % len(CLIENT_IDS)]
         self.mailing_id = MAILING_IDS[digest % len(MAILING_IDS)]
@@ -289,7 +289,7 @@ class Bench:
         """Let these events happen, exactly."""
         webhook = self.webhook(number)
         self._allowance.take(len(events))
-        self.account.expect_events_of(events)
+        self.store.expect_events_of(events)
         self.history.emitted(webhook, events)
         self.campaign.emit_events(webhook.type, events, client_id=webhook.client_id, created=created)
         self._record_last()
@@ -303,7 +303,7 @@ class Bench:
             self._companion = self._new_webhook(ACCOMPANYING, self.type)
         events = self.events(3)
         self._allowance.take(len(events))
-        self.account.expect_events_of(events)
+        self.store.expect_events_of(events)
         self.history.emitted(self._companion, events)
         self.campaign.emit_events(self.type, events, client_id=self._companion.client_id)
         self._record_last()
@@ -493,7 +493,7 @@ class Bench:
         """
         with self.unrecorded():
             await self.must_deliver(self.events(count))
-        difference = await self.account.difference()
+        difference = await self.store.difference()
         if difference:
             raise NotExercised(
                 f"even an ordinary list of {count} is not processed as it should be: {difference.describe()}"
@@ -507,7 +507,7 @@ class Bench:
         with self.unrecorded():
             for event in (first, second, third):
                 await self.must_deliver([event])
-        if await self.account.difference():
+        if await self.store.difference():
             raise NotExercised("events are taken for one another that are not equal, see the rules on identity")
 
     @contextlib.contextmanager
@@ -602,7 +602,7 @@ class Bench:
         stopwatch = Stopwatch()
         while stopwatch.milliseconds < RESTART_TIMEOUT:
             try:
-                await self.account.held()
+                await self.store.held()
                 return True
             except CouldNotTellError:
                 await pause(SETTLE_POLL)

@@ -70,10 +70,10 @@ def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         if why is not None:
             return None, why
     needs_account = "probe" in rule.needs or "probe events" in rule.needs or (not examined.curl and bench.last_accepted)
-    if needs_account and isinstance(bench.account.source, UrlProbe):
-        lines.append(curl.account(bench.account.source.probe.url))
-    if "state" in rule.needs and isinstance(bench.account.state, UrlState):
-        lines.append(curl.account(bench.account.state.url))
+    if needs_account and isinstance(bench.store.source, UrlProbe):
+        lines.append(curl.account(bench.store.source.probe.url))
+    if "state" in rule.needs and isinstance(bench.store.state, UrlState):
+        lines.append(curl.account(bench.store.state.url))
     return curl.on_one_connection(lines) if rule.id in _ON_ONE_CONNECTION else "\n".join(lines), None
 
 
@@ -90,7 +90,7 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         webhook = bench.webhook()
         history = of_lists(bench.campaign.now, webhook, examined.lists)
         delivered, answered = {webhook.id: sum(map(len, examined.lists))}, set()
-    probe = None if rule.id in _ABOUT_ANSWERS else bench.account.probe
+    probe = None if rule.id in _ABOUT_ANSWERS else bench.store.probe
     if probe is None and bench.last_accepted and not answered:
         return None, NO_ACCOUNT
     scenario = history.scenario(
@@ -101,7 +101,7 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         delivered=delivered,
         answered=answered,
         probe=probe,
-        by=bench.settings.probe_fields if rule.id in _ABOUT_FIELDS else sorted(bench.account.shown_fields),
+        by=bench.settings.probe_fields if rule.id in _ABOUT_FIELDS else sorted(bench.store.shown_fields),
     )
     return (scenario, None) if scenario is not None else (None, TOO_LONG)
 

@@ -62,7 +62,7 @@ async def _stores_first(bench: Bench) -> Examined:
         address = f"198.51.100.{101 + number}"
         events = [bench.event(**same, subscriptionId=12_345_678 + number, remoteAddress=address)]
         await bench.must_deliver(events)
-        difference = await bench.account.difference()
+        difference = await bench.store.difference()
         if difference.missing or difference.missing_count:
             return violated(f"200 to a list of one event, and the account lacks it: {difference.describe()}", events)
     return holds("three lists of one event were in the account once they were acknowledged")
@@ -71,7 +71,7 @@ async def _stores_first(bench: Bench) -> Examined:
 async def _keeps_fields(bench: Bench) -> Examined:
     events = bench.events(3)
     await bench.must_deliver(events)
-    held = {event.get("mailId"): event for event in await bench.account.events_held()}
+    held = {event.get("mailId"): event for event in await bench.store.events_held()}
     # Of created, stores-created-exactly tells more.
     wanted = [name for name in bench.settings.probe_fields if name in FIELDS and name != "created"]
     wrong: dict[str, str] = {}
@@ -161,7 +161,7 @@ ACKNOWLEDGE = (
         "connection until somebody gives up (CWE-400), and what ends without an answer tells nobody why.",
         expected="a complete HTTP response to every list, and an error status to what cannot be read",
         examine=_completely,
-        rests_on=("handles-new-connections",),
+        depends_on=("handles-new-connections",),
         fix="Let no exception reach the server: catch it at the edge and answer 500, and 400 where parsing fails. "
         "Close connections only after the answer.",
         example="except Exception: log.exception('list failed'); return Response(status_code=500)",
@@ -186,11 +186,11 @@ ACKNOWLEDGE = (
         requirement=_PASSIVE["responds-in-time"].requirement,
         expected=_PASSIVE["responds-in-time"].expected,
         examine=_in_time,
-        rests_on=("handles-keep-alive",),
-        relies_on=("time-out", "retry"),
+        depends_on=("handles-keep-alive",),
+        assumes=("time-out", "retry"),
         fix="Store the list in one transaction, answer, and do the rest of the work afterwards.",
         example="insert_all(events); respond(200); queue.put(events)",
-        cannot_tell="How it answers under load: only one list at a time is sent here.",
+        not_covered="How it answers under load: only one list at a time is sent here.",
     ),
     Rule(
         id="stores-before-acknowledging",
@@ -205,7 +205,7 @@ ACKNOWLEDGE = (
         fix="Commit first, answer then. If the work is done later, write the list to a durable queue first, and tell "
         "the check by --settle how long the account may lag behind.",
         example="database.commit(); return Response(status_code=200)",
-        cannot_tell="Whether what is stored survives a crash; with --settle, whether it was stored before the answer.",
+        not_covered="Whether what is stored survives a crash; with --settle, whether it was stored before the answer.",
     ),
     Rule(
         id="stores-fields-unchanged",

@@ -243,8 +243,8 @@ async def _processes_nothing(bench: Bench) -> Examined:
         if _let_in(outcome):
             # Then that is what is wrong, and other rules say so.
             continue
-        bench.account.expect_events_of(events)
-        difference = await bench.account.difference()
+        bench.store.expect_events_of(events)
+        difference = await bench.store.difference()
         if difference:
             return violated(
                 f"{outcome.describe()} to {given.what}, and processed all the same: {difference.describe()}",
@@ -300,12 +300,12 @@ AUTHENTICATION = (
         requirement=f"{_SENT}.",
         expected="200, however many others were refused before",
         needs=("credentials",),
-        rests_on=("handles-keep-alive",),
+        depends_on=("handles-keep-alive",),
         examine=_right,
         fix="Do not lock the account after refusals: all of Campaign's requests come from one address. Split Basic "
         "credentials at the first colon, and decode them as UTF-8 (RFC 7617).",
         example="user, _, password = b64decode(token).decode().partition(':')",
-        cannot_tell="Other passwords than the one given: try one with a colon, a space and a letter such as é.",
+        not_covered="Other passwords than the one given: try one with a colon, a space and a letter such as é.",
     ),
     Rule(
         id="rejects-wrong-credentials",
@@ -327,7 +327,7 @@ AUTHENTICATION = (
         requirement=_REFUSED,
         expected="401 or 403",
         needs=("credentials",),
-        rests_on=("rejects-wrong-credentials",),
+        depends_on=("rejects-wrong-credentials",),
         examine=_refuses_missing,
         fix="Refuse where there is no header, as where it is wrong.",
         example="if 'authorization' not in request.headers: return Response(status_code=401)",
@@ -340,7 +340,7 @@ AUTHENTICATION = (
         requirement=_REFUSED,
         expected="401 or 403 to other schemes and to tokens that cannot be read",
         needs=("credentials",),
-        rests_on=("rejects-wrong-credentials",),
+        depends_on=("rejects-wrong-credentials",),
         examine=_refuses_malformed,
         fix=_COMPARE,
         example="if header.partition(' ')[0].lower() != 'basic': return Response(status_code=401)",
@@ -354,7 +354,7 @@ AUTHENTICATION = (
         "Anything else sends whoever looks into failed exports looking elsewhere.",
         expected="401 or 403 to whatever is refused for its credentials, however it is broken",
         needs=("credentials",),
-        rests_on=("handles-new-connections",),
+        depends_on=("handles-new-connections",),
         examine=_with_401,
         fix="Answer 401 where decoding fails, too, and do not redirect to a page to log in.",
         example="except (binascii.Error, UnicodeDecodeError): return Response(status_code=401)",
@@ -382,6 +382,6 @@ AUTHENTICATION = (
         examine=_in_equal_time,
         fix="Compare in constant time, and do what costs time whoever asks.",
         example=_COMPARE_EXAMPLE,
-        cannot_tell="Differences below some milliseconds.",
+        not_covered="Differences below some milliseconds.",
     ),
 )

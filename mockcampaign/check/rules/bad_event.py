@@ -108,7 +108,7 @@ async def _lost_neighbours(bench: Bench, odd: list[EdgeCase]) -> tuple[str, list
     delivery = await bench.deliver(events, attempts=ATTEMPTS)
     if not delivery.accepted:
         return "", events, delivery.describe()
-    difference = await bench.account.difference_of(good)
+    difference = await bench.store.difference_of(good)
     return (difference.describe(), events, delivery.describe()) if difference else None
 
 
@@ -155,9 +155,9 @@ POISON = (
         requirement="What is answered with 200 never comes again (vendor's webhook guide), none of the list's events.",
         expected="every good event of an acknowledged list processed",
         needs=("probe events",),
-        rests_on=("stores-every-event",),
+        depends_on=("stores-every-event",),
         examine=_neighbours,
-        relies_on=("list", "fields"),
+        assumes=("list", "fields"),
         fix="Put the event that cannot be digested aside, and go on with the next one.",
         example="for event in events:\n    try: store(event)\n    except ValueError: store_aside(event)",
     ),
@@ -169,7 +169,7 @@ POISON = (
         requirement=_BLOCKS,
         expected="200 to the list, and the one event put aside",
         examine=_delays,
-        relies_on=("list", "retry", "discard", "fields"),
+        assumes=("list", "retry", "discard", "fields"),
         fix="Put the event that cannot be digested aside, store the others, and answer 200.",
         example="except ValidationError: dead_letters.append(event)",
     ),
@@ -184,7 +184,7 @@ PRICE = (
         requirement=_BLOCKS,
         expected="200, since every other answer has its price",
         examine=_prices,
-        relies_on=("list", "retry", "discard", "fields"),
+        assumes=("list", "retry", "discard", "fields"),
         fix="Refuse only what may be taken when it comes again: while the database is down, but not for what is in it.",
         example="except DatabaseDown: return Response(status_code=503)",
         stage=Stage.FAILURES,

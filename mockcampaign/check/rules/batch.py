@@ -53,14 +53,14 @@ async def _every_event(bench: Bench) -> Examined:
         delivery = await bench.deliver(events, attempts=2)
         if not delivery.accepted:
             continue
-        difference = await bench.account.difference()
+        difference = await bench.store.difference()
         if difference:
             return violated(f"list of {size}: {difference.describe()}{await _which(bench, events)}", events)
     return holds(f"every event of lists of {', '.join(map(str, SIZES))} was processed")
 
 
 async def _which(bench: Bench, events: list[Event]) -> str:
-    held = await bench.account.held()
+    held = await bench.store.held()
     if isinstance(held, int):
         return ""
     mails = {event.get("mailId") for event in held}
@@ -151,7 +151,7 @@ async def _equal_events_kept(bench: Bench) -> Examined:
     await bench.must_process(4)
     first, event, last = bench.events(3)
     await bench.must_deliver([first, event, dict(event), last])
-    difference = await bench.account.difference()
+    difference = await bench.store.difference()
     if difference:
         return violated(f"a list of four, two of them equal: {difference.describe()}", [first, event, event, last])
     return holds("equal events in one list were kept, once or twice, and their neighbours with them")
@@ -164,7 +164,7 @@ async def _at_once(bench: Bench) -> Examined:
         taken = await bench.deliver_at_once(lists, attempts=5)
         if not taken:
             return violated(f"of three webhooks' lists of {size} at the same moment, not all were taken")
-        difference = await bench.account.difference()
+        difference = await bench.store.difference()
         if difference:
             return violated(f"three webhooks' lists of {size} at the same moment: {difference.describe()}")
     return holds("lists of 1, 5 and 40 of three webhooks at the same moment were all processed")
@@ -189,7 +189,7 @@ async def _mixed_kept(bench: Bench) -> Examined:
         for number in range(6)
     ]
     await bench.must_deliver(mixed)
-    difference = await bench.account.difference()
+    difference = await bench.store.difference()
     if difference:
         return violated(f"six events of six mailings and three lists: {difference.describe()}", mixed)
     return holds("events of six mailings and three recipient lists in one list were all processed")
@@ -204,8 +204,8 @@ BATCH = (
         requirement=_LIST,
         expected="200 to lists of 1, 2, 3, 99 and 100 events",
         examine=_every_size,
-        relies_on=("list", "retry", "parallel"),
-        rests_on=("accepts-small-batch-after-full",),
+        assumes=("list", "retry", "parallel"),
+        depends_on=("accepts-small-batch-after-full",),
         fix="Raise the limit on body size or list length: a full list of ordinary events has 35,000 bytes.",
         example="app.config['MAX_CONTENT_LENGTH'] = 1_000_000",
     ),
@@ -218,7 +218,7 @@ BATCH = (
         expected="each event of lists of 1, 2, 3, 99 and 100 processed once",
         needs=("probe",),
         examine=_every_event,
-        relies_on=("list", "retry", "parallel"),
+        assumes=("list", "retry", "parallel"),
         fix="Loop over the whole list.",
         example="for event in request.json(): store(event)",
     ),
@@ -229,9 +229,9 @@ BATCH = (
         title="Takes a full list of long events",
         requirement=f"{_LIST} 100 events with long but ordinary texts are some 60,000 bytes (assumed).",
         expected="200 to 100 events of the longest realistic size",
-        relies_on=("list", "fields"),
+        assumes=("list", "fields"),
         examine=_large_body,
-        rests_on=("accepts-every-batch-size", "accepts-small-batch-after-full"),
+        depends_on=("accepts-every-batch-size", "accepts-small-batch-after-full"),
         fix="Raise the limit on body size, in the application and in every proxy before it.",
         example="express.json({limit: '1mb'})",
     ),
@@ -243,9 +243,9 @@ BATCH = (
         requirement=f"{_LIST} An address has up to 254 characters (RFC 5321); that the names of devices, systems and "
         "browsers have up to 255, and links up to 2,000, is assumed.",
         expected="200, since a list that is refused for its size blocks its webhook for three days",
-        relies_on=("list", "lengths", "discard"),
+        assumes=("list", "lengths", "discard"),
         examine=_largest_list,
-        rests_on=("accepts-every-batch-size", "accepts-large-batch"),
+        depends_on=("accepts-every-batch-size", "accepts-large-batch"),
         fix="Raise the limit on body size to 1 MB, in the application and in every proxy before it, and let columns "
         "hold 255 characters.",
         example="express.json({limit: '1mb'})",
@@ -272,7 +272,7 @@ BATCH = (
         examine=_equal_events_kept,
         fix="Look for repetitions event by event, and store what is left.",
         example="INSERT INTO events … ON CONFLICT DO NOTHING",
-        cannot_tell="Whether equal events should be counted once or twice: nobody says whether they are two acts.",
+        not_covered="Whether equal events should be counted once or twice: nobody says whether they are two acts.",
     ),
     Rule(
         id="handles-concurrent-batches",
@@ -284,12 +284,12 @@ BATCH = (
         expected="each event of three webhooks' lists processed once",
         needs=("probe",),
         examine=_at_once,
-        relies_on=("list", "retry", "parallel"),
-        rests_on=("handles-new-connections", "accepts-small-batch-after-full", "stores-every-event"),
+        assumes=("list", "retry", "parallel"),
+        depends_on=("handles-new-connections", "accepts-small-batch-after-full", "stores-every-event"),
         fix="Keep nothing of a request where the next one finds it, such as in a variable of the module or the "
         "application, and let the database wait for its locks. Leave out no list because another one is in work.",
         example="events = await request.json()  # and not self.events",
-        cannot_tell="A race that these lists happened not to hit.",
+        not_covered="A race that these lists happened not to hit.",
     ),
     Rule(
         id="accepts-mixed-mailings",
@@ -311,7 +311,7 @@ BATCH = (
         expected="every event processed once, with its own mailingId and userListId",
         needs=("probe",),
         examine=_mixed_kept,
-        rests_on=("stores-every-event",),
+        depends_on=("stores-every-event",),
         fix="Take mailingId and userListId from each event, not from the first of a list.",
         example="for event in events: mailing = mailings[event['mailingId']]",
     ),

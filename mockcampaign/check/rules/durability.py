@@ -45,7 +45,7 @@ async def _survives(bench: Bench) -> Examined:
     for sizes in ((1, 3, 2), (4, 2)):
         events = [event for size in sizes for event in await _acknowledged(bench, size)]
         await bench.restart(after=QUIET)
-        difference = await bench.account.difference_of(events)
+        difference = await bench.store.difference_of(events)
         if difference:
             lost = len(difference.missing) + len(difference.altered)
             return violated(
@@ -126,7 +126,7 @@ async def _killed_while_lists_come(bench: Bench) -> list[tuple[Event, int]]:
 
 async def _lacking(bench: Bench, events: list[Event]) -> set[str]:
     """mailIds of those that are not in the account as they were sent."""
-    difference = await bench.account.difference_of(events)
+    difference = await bench.store.difference_of(events)
     lost = [*difference.missing, *(sent for sent, _ in difference.altered)]
     return {msgspec.json.decode(event)["mailId"] for event in lost}
 
@@ -144,12 +144,12 @@ async def _remembers(bench: Bench) -> Examined:
     with bench.fault("lost-ack", times=1):
         bench.emit(events)
         await bench.advance()
-    before = await bench.account.held()
+    before = await bench.store.held()
     await bench.restart(after=500)
     delivery = await bench.proceed(attempts=3)
     if not delivery.accepted:
         raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
-    difference = await bench.account.difference_of(events)
+    difference = await bench.store.difference_of(events)
     if difference.surplus:
         return violated(
             f"a list of 4 came again after its answer was lost and a restart: {difference.describe()}",
@@ -172,7 +172,7 @@ CRASH = (
         examine=_survives,
         fix="Commit to disk before the answer; what only memory holds is not stored.",
         example="database.commit()  # fsync is on\nreturn Response(status_code=200)",
-        cannot_tell="A crash of the machine, which takes what the system had not written yet; and windows that these "
+        not_covered="A crash of the machine, which takes what the system had not written yet; and windows that these "
         "crashes happened not to hit, such as those of something that is done every minute.",
         stage=Stage.END,
     ),
@@ -185,7 +185,7 @@ CRASH = (
         "consumer was started anew.",
         expected="each event processed once",
         needs=("probe events", "restart command"),
-        rests_on=("once-after-lost-response", "durable-over-crash"),
+        depends_on=("once-after-lost-response", "durable-over-crash"),
         examine=_remembers,
         fix="Keep the keys of what was processed where the events are, and write both in one transaction.",
         example="INSERT INTO events (key, …) … ON CONFLICT (key) DO NOTHING",

@@ -49,8 +49,8 @@ async def _taken(bench: Bench, events: list[Event], how: str, number: int = 0) -
     delivery = await bench.deliver(events, attempts=3, number=number)
     if not delivery.accepted:
         return violated(f"{delivery.describe()} to {how}")
-    if bench.account.has_probe:
-        difference = await bench.account.difference_of(events)
+    if bench.store.has_probe:
+        difference = await bench.store.difference_of(events)
         if difference:
             return violated(f"200 to {how}, and then: {difference.describe()}")
     return holds(f"200 to {how}")
@@ -59,7 +59,7 @@ async def _taken(bench: Bench, events: list[Event], how: str, number: int = 0) -
 async def _with_fault(bench: Bench, kind: str, how: str, **options: Any) -> Examined:
     with bench.unrecorded():
         await bench.must_deliver(bench.events(5))
-    if bench.account.has_probe:
+    if bench.store.has_probe:
         await bench.must_process(5)
     bench.fault(kind, **options)
     return await _taken(bench, bench.events(5), how)
@@ -133,7 +133,7 @@ async def _chunked_kept(bench: Bench) -> Examined:
     delivery = await bench.deliver(events, attempts=3)
     if not delivery.accepted:
         raise NotExercised(f"{delivery.describe()} to {_IN_CHUNKS}: what is refused is not lost")
-    difference = await bench.account.difference()
+    difference = await bench.store.difference()
     if difference:
         return violated(f"200 to {_IN_CHUNKS}, and then: {difference.describe()}")
     return holds(f"200 to {_IN_CHUNKS}, and all of it processed")
@@ -159,7 +159,7 @@ async def _slow_body(bench: Bench) -> Examined:
 async def _charset(bench: Bench) -> Examined:
     with bench.unrecorded():
         await bench.must_deliver(bench.events(2))
-    if bench.account.has_probe:
+    if bench.store.has_probe:
         await bench.must_process(2)
     # Each on a webhook of its own, where nothing ends its fault.
     for number, value in enumerate(("application/json; charset=utf-8", "application/json;charset=UTF-8"), 1):
@@ -172,18 +172,18 @@ async def _charset(bench: Bench) -> Examined:
 
 async def _methods(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(1))
-    if bench.account.has_probe:
+    if bench.store.has_probe:
         await bench.must_process(1)
     for method in ("PUT", "PATCH", "DELETE", *_READING):
         events = bench.events(1)
-        bench.account.expect_events_of(events)
+        bench.store.expect_events_of(events)
         outcome = await bench.request("a list", body_of(events), method=method)
         command = curl(bench.url, body_of(events), bench.settings.authentication, method=method)
         # A page for those who look at the address is another rule's affair.
         if isinstance(outcome, Responded) and outcome.status < 300 and method not in _READING:
             return violated(f"{outcome.describe()} to {method}", curl=command)
-        if bench.account.has_probe:
-            difference = await bench.account.difference()
+        if bench.store.has_probe:
+            difference = await bench.store.difference()
             if difference:
                 return violated(f"{method} was processed: {difference.describe()}", curl=command)
     return holds("PUT, PATCH, DELETE, GET and HEAD were not taken for lists")
@@ -277,16 +277,16 @@ async def _only_events(bench: Bench) -> Examined:
     # One that nobody else sends: what others left in the account accuses nobody.
     stray = bench.random.randrange(10**11, 10**12)
     body = msgspec.json.encode([good, stray])
-    bench.account.expect_events_of([good])
+    bench.store.expect_events_of([good])
     outcome = await bench.request("a good event and a number", body)
     said = f"{outcome.describe()} to a list of a good event and a number"
     if not outcome.accepted:
         return holds(said)
-    difference = await bench.account.difference_of([good])
+    difference = await bench.store.difference_of([good])
     command = curl(bench.url, body, bench.settings.authentication)
     if difference.missing:
         return violated(f"{said}, and then of the good event: {difference.describe()}", curl=command)
-    if await bench.account.holds_element(stray):
+    if await bench.store.holds_element(stray):
         return violated(f"{said}, and the account holds the number", curl=command)
     return holds(f"{said}, and only the event was kept")
 
@@ -317,8 +317,8 @@ def _framing(
     requirement: str = f"{_RFC} (assumed; RFC 9112).",
     level: Level = "must",
     needs: tuple[Need, ...] = (),
-    relies_on: tuple[Behaviour, ...] = ("list", "retry"),
-    rests_on: tuple[str, ...] = (),
+    assumes: tuple[Behaviour, ...] = ("list", "retry"),
+    depends_on: tuple[str, ...] = (),
     stage: Stage = Stage.USUAL,
 ) -> Rule:
     return Rule(
@@ -330,9 +330,9 @@ def _framing(
         expected=expected,
         examine=examine,
         needs=needs,
-        relies_on=relies_on,
+        assumes=assumes,
         # They look at the account where there is one, and what is stored later would be missing in it.
-        rests_on=("stores-before-acknowledging", *rests_on),
+        depends_on=("stores-before-acknowledging", *depends_on),
         stage=stage,
         fix=fix,
         example=example,
@@ -422,7 +422,7 @@ HTTP = (
         f"{_WHOLE} Give it as long as the sender has: some seconds.",
         _WHOLE_EXAMPLE,
         needs=("connection",),
-        relies_on=("list", "time-out"),
+        assumes=("list", "time-out"),
     ),
     _framing(
         "accepts-charset-parameter",
@@ -431,7 +431,7 @@ HTTP = (
         _charset,
         "Compare the media type only, less its parameters and in lower case.",
         "media_type = header.partition(';')[0].strip().lower()",
-        relies_on=("list", "charset"),
+        assumes=("list", "charset"),
     ),
     _framing(
         "accepts-post-only",
@@ -442,7 +442,7 @@ HTTP = (
         "@app.post('/hook')",
         requirement="Event data comes by POST (vendor's webhook guide).",
         stage=Stage.FAILURES,
-        relies_on=("list",),
+        assumes=("list",),
     ),
     Rule(
         id="rejects-get-and-head",
@@ -453,7 +453,7 @@ HTTP = (
         "makes a GET of a POST, less its body (RFC 9110, 15.4): a 200 to that says success for a list that is lost.",
         expected="405 or another error status to GET and HEAD",
         examine=_reading,
-        relies_on=("list",),
+        assumes=("list",),
         fix="Route POST only, and give a page that people or monitors look at an address of its own.",
         example="@app.get('/health')",
         stage=Stage.FAILURES,
@@ -466,8 +466,8 @@ HTTP = (
         "Use a server with several threads or workers, or an asynchronous one, and hold no lock while a body comes.",
         "gunicorn --worker-class gthread --threads 8 app:app",
         needs=("connection",),
-        relies_on=("list", "parallel"),
-        rests_on=("handles-new-connections", "accepts-slow-body"),
+        assumes=("list", "parallel"),
+        depends_on=("handles-new-connections", "accepts-slow-body"),
     ),
     Rule(
         id="survives-oversized-body",
@@ -490,9 +490,9 @@ HTTP = (
         "open to the world, and other senders send other things (CWE-20).",
         expected="an error status to a list with an element that is no object, or 200 and only its events kept",
         needs=("probe events",),
-        rests_on=("stores-every-event",),
+        depends_on=("stores-every-event",),
         examine=_only_events,
-        relies_on=("list",),
+        assumes=("list",),
         fix="Refuse a list that holds anything but objects, or leave out what is none.",
         example="if not all(isinstance(event, dict) for event in events): return Response(status_code=400)",
         stage=Stage.FAILURES,
@@ -509,6 +509,6 @@ HTTP = (
         examine=_certificate,
         fix="Get a certificate for the host's name from a public authority, and send the whole chain.",
         example="certbot --nginx -d hooks.example.com",
-        cannot_tell="Whether the vendor trusts the same authorities as this machine, or one given with --ca.",
+        not_covered="Whether the vendor trusts the same authorities as this machine, or one given with --ca.",
     ),
 )

@@ -35,7 +35,7 @@ async def _kept(bench: Bench, lists: list[list[Event]], what: str) -> Examined:
         if not delivery.accepted:
             await bench.must_take_ordinary(f"a list was not taken: {delivery.describe()}")
             return violated(f"{what}: {delivery.describe()}", *lists)
-    difference = await bench.account.difference()
+    difference = await bench.store.difference()
     if difference:
         return violated(f"{what}: {difference.describe()}", *lists)
     return holds(f"{what}: all kept")
@@ -60,7 +60,7 @@ async def _every_moment(bench: Bench) -> Examined:
         again = {**first, "created": first["created"] + later}
         await bench.advance(max(0, again["created"] - bench.campaign.now))
         await bench.must_deliver([again])
-        difference = await bench.account.difference()
+        difference = await bench.store.difference()
         if difference:
             after = format_duration(later)
             return violated(f"another {bench.type} of the same mail, exactly {after} later: {difference.describe()}")
@@ -68,8 +68,8 @@ async def _every_moment(bench: Bench) -> Examined:
     second = {**long, "created": long["created"] + 1}
     taken = [(await bench.deliver([event], attempts=3)).accepted for event in (long, second)]
     # Whether it takes such recipients at all is another rule's affair.
-    if all(taken) and not await bench.account.difference_of([long]):
-        difference = await bench.account.difference()
+    if all(taken) and not await bench.store.difference_of([long]):
+        difference = await bench.store.difference()
         if difference:
             said = f"two {bench.type}s of a mail in 2 milliseconds, by a recipient whose id has {len(_LONG)} characters"
             return violated(f"{said}: {difference.describe()}", [long], [second], fix=_CUT)
@@ -126,7 +126,7 @@ async def must_keep_clicks(bench: Bench) -> None:
         click = await bench.deliver(bench.events(1, EventType.CLICK, **same), number=2, attempts=3)
     if not click.accepted:
         raise NotExercised(f"the consumer takes no clicks: {click.describe()}")
-    difference = await bench.account.difference()
+    difference = await bench.store.difference()
     if difference:
         raise NotExercised(
             f"even an ordinary open and a click on its mail are not processed as they should: {difference.describe()}"
@@ -142,7 +142,7 @@ async def _open_and_click(bench: Bench) -> Examined:
     click = await bench.deliver([clicked], number=2, attempts=3)
     if not click.accepted:
         raise NotExercised(f"the consumer takes no clicks: {click.describe()}")
-    difference = await bench.account.difference()
+    difference = await bench.store.difference()
     if difference:
         return violated(f"an open and a click of one mail in one millisecond: {difference.describe()}")
     return holds("an open and a click of one mail in one millisecond: both kept")
@@ -156,7 +156,7 @@ async def _links(bench: Bench) -> Examined:
         ordinary = await bench.deliver(bench.events(1, click), number=_click_webhook(bench), attempts=3)
         if not ordinary.accepted:
             raise NotExercised(f"the consumer takes no clicks: {ordinary.describe()}")
-        if await bench.account.difference():
+        if await bench.store.difference():
             raise NotExercised("even an ordinary click is not processed as it should be")
     first, again = bench.events(2, click)
     # No longer than an ordinary one: what is too long for the consumer is another rule's affair.
@@ -165,7 +165,7 @@ async def _links(bench: Bench) -> Examined:
     lists = [[first, {**first, **other}], [again], [{**again, **other}]]
     for events in lists:
         await bench.must_deliver(events, number=_click_webhook(bench))
-    difference = await bench.account.difference()
+    difference = await bench.store.difference()
     if difference:
         return violated(f"clicks on two links of one mail in one millisecond: {difference.describe()}")
     return holds("clicks on two links of one mail in one millisecond: both kept")
@@ -179,7 +179,7 @@ def _click_webhook(bench: Bench) -> int:
     return 1
 
 
-def _kept_rule(rule_id: str, title: str, expected: str, examine: Examine, *rests_on: str) -> Rule:
+def _kept_rule(rule_id: str, title: str, expected: str, examine: Examine, *depends_on: str) -> Rule:
     return Rule(
         id=rule_id,
         family="identity",
@@ -191,7 +191,7 @@ def _kept_rule(rule_id: str, title: str, expected: str, examine: Examine, *rests
         examine=examine,
         fix=_FIX,
         example=_EXAMPLE,
-        rests_on=rests_on,
+        depends_on=depends_on,
     )
 
 
@@ -245,7 +245,7 @@ _KEPT = (
         expected="all kept: created is a moment in milliseconds since 1970, and neither a second nor a time of day",
         needs=("probe",),
         examine=_every_moment,
-        rests_on=("stores-repeat-engagement", "stores-created-exactly", "stores-late-events", "accepts-old-events"),
+        depends_on=("stores-repeat-engagement", "stores-created-exactly", "stores-late-events", "accepts-old-events"),
         fix=f"{_FIX} A moment that is formatted needs its milliseconds, its date, and hours from 0 to 23.",
         example='key = (event["mailId"], event["type"], event["created"], …)  # and not strftime("%I:%M:%S")',
         span=3 * DAY - HOUR,
@@ -261,8 +261,8 @@ _KEPT = (
         expected="both kept: linkId and linkUrl are fields like all others",
         needs=("probe",),
         examine=_links,
-        relies_on=("list", "retry", "fields"),
-        rests_on=(
+        assumes=("list", "retry", "fields"),
+        depends_on=(
             "stores-every-event",
             "stores-one-recipient-many-mails",
             "stores-fields-unchanged",
@@ -314,14 +314,14 @@ async def _key(bench: Bench) -> Examined:
         await bench.must_deliver([first])
         if not (delivery := await bench.deliver([second], attempts=3)).accepted:
             await bench.must_take_ordinary(f"a second event was not taken: {delivery.describe()}")
-        if await bench.account.difference_of([first, second]):
+        if await bench.store.difference_of([first, second]):
             collapsed.append(name)
     found: list[str] = []
     if collapsed:
         real = _real_events(bench)
         for event in real:
             await bench.deliver([event], attempts=3)
-        difference = await bench.account.difference_of(real)
+        difference = await bench.store.difference_of(real)
         lost = len(difference.missing) + len(difference.altered) + difference.missing_count
         seen = " + ".join(["mailId", *(name for name in names if name not in collapsed)])
         found.append(
@@ -358,7 +358,7 @@ async def _counted_twice(bench: Bench) -> int | None:
         delivery = await bench.proceed(attempts=3)
     if not delivery.accepted:
         return None
-    difference = await bench.account.difference_of(real)
+    difference = await bench.store.difference_of(real)
     return len(difference.surplus) + difference.surplus_count
 
 
@@ -386,10 +386,10 @@ IDENTITY = (
         "that it is the same.",
         expected="both kept of any two events that differ in one field, and one of an event that comes again",
         needs=("probe events",),
-        relies_on=("list", "retry", "refill"),
+        assumes=("list", "retry", "refill"),
         examine=_key,
         fix=_FIX,
         example=_EXAMPLE,
-        cannot_tell="Pairs of fields: each is changed alone. mailId and clientId are not changed, as they identify.",
+        not_covered="Pairs of fields: each is changed alone. mailId and clientId are not changed, as they identify.",
     ),
 )

@@ -24,15 +24,15 @@ _EXAMPLE = "state = max(events_of_mail, key=lambda event: event['created'])"
 async def _old(bench: Bench) -> Examined:
     newer = bench.events(3)
     await bench.must_deliver(newer)
-    if bench.account.has_probe:
+    if bench.store.has_probe:
         await bench.must_process(3)
     age = bench.campaign.exporter.policy.event_age_max - MINUTE
     events = [bench.event(created=bench.campaign.now - age + number) for number in range(3)]
     delivery = await bench.deliver(events, attempts=3)
     if not delivery.accepted:
         return violated(f"{delivery.describe()} to events that are almost three days old", newer, events)
-    if bench.account.has_probe:
-        difference = await bench.account.difference()
+    if bench.store.has_probe:
+        difference = await bench.store.difference()
         if difference:
             return violated(f"events that are almost three days old: {difference.describe()}", newer, events)
     return holds("events that were almost three days old were taken")
@@ -47,12 +47,12 @@ async def _late(bench: Bench) -> Examined:
     if not delivery.accepted:
         await bench.must_take_ordinary(f"older events were not taken: {delivery.describe()}")
         return violated(f"{delivery.describe()} to three events after three newer ones", newer, older)
-    difference = await bench.account.difference()
+    difference = await bench.store.difference()
     if difference:
         return violated(f"three events after three newer ones: {difference.describe()}", newer, older)
     # Our own sender has the oldest first in each list, which nobody documents.
     mixed = bench.events(5)[::-1]
-    bench.account.expect_events_of(mixed)
+    bench.store.expect_events_of(mixed)
     for _ in range(2):
         outcome = await bench.request("a list with its newest event first", body_of(mixed))
         if outcome.accepted:
@@ -61,7 +61,7 @@ async def _late(bench: Bench) -> Examined:
     if not outcome.accepted:
         return violated(f"{outcome.describe()} to a list with its newest event first", curl=command)
     # A number says nothing of what was not sent as Campaign sends it.
-    if bench.account.tells_events and (difference := await bench.account.difference_of(mixed)):
+    if bench.store.tells_events and (difference := await bench.store.difference_of(mixed)):
         return violated(f"a list with its newest event first: {difference.describe()}", curl=command)
     return holds("older events after newer ones were kept, in lists of their own and in one")
 
@@ -80,7 +80,7 @@ async def _late_in_journey(bench: Bench) -> Examined:
                 await bench.must_deliver(part)
         else:
             await bench.must_deliver(part)
-    difference = await bench.account.difference()
+    difference = await bench.store.difference()
     if difference:
         return violated(f"mails with several events, some of which came late or twice: {difference.describe()}")
     return holds(f"all events of {len(journeys)} mails were kept, though they came late, and some of them twice")
@@ -103,7 +103,7 @@ async def _newest_counts(bench: Bench) -> Examined:
     def wrong(states: States) -> list[str | None]:
         return [stale(event, states) for event in newest]
 
-    states = await bench.account.states(wrong)
+    states = await bench.store.states(wrong)
     if not all(tells_apart(event, states) for event in newest):
         raise NotExercised("the end state has neither created nor remoteAddress, in which events of a mail differ")
     found = wrong(states)
@@ -142,7 +142,7 @@ async def _click_first(bench: Bench) -> Examined:
     delivery = await bench.deliver([opened], number=1, attempts=3)
     if not delivery.accepted:
         return violated(f"{delivery.describe()} to an open whose click came before it")
-    difference = await bench.account.difference()
+    difference = await bench.store.difference()
     if difference:
         return violated(f"a click, and then the open before it: {difference.describe()}")
     return holds("a click that came before its open, and the open, were kept")
@@ -158,7 +158,7 @@ async def _milliseconds(bench: Bench) -> Examined:
         for event, milliseconds in zip(seconds, (1, 333, 999), strict=True)
     ]
     await bench.must_deliver(events)
-    held = {event.get("mailId"): event.get("created") for event in await bench.account.events_held()}
+    held = {event.get("mailId"): event.get("created") for event in await bench.store.events_held()}
     for event in events:
         if event["mailId"] not in held:
             raise NotExercised("the account does not hold what was acknowledged")
@@ -190,8 +190,8 @@ ORDER = (
         expected="each event processed once, though newer ones came before",
         needs=("probe",),
         examine=_late,
-        rests_on=("handles-new-connections",),
-        relies_on=("list", "retry", "parallel", "order"),
+        depends_on=("handles-new-connections",),
+        assumes=("list", "retry", "parallel", "order"),
         fix=_FIX,
         example=_EXAMPLE,
     ),
@@ -203,8 +203,13 @@ ORDER = (
         requirement="Each type has a webhook of its own (vendor's webhook guide), and each webhook its own retries.",
         expected="both kept, in whichever order they come",
         needs=("probe",),
-        relies_on=("list", "retry", "parallel"),
-        rests_on=("stores-fields-unchanged", "stores-repeat-engagement", "stores-open-and-click", "stores-late-events"),
+        assumes=("list", "retry", "parallel"),
+        depends_on=(
+            "stores-fields-unchanged",
+            "stores-repeat-engagement",
+            "stores-open-and-click",
+            "stores-late-events",
+        ),
         examine=_click_first,
         fix="Let no event depend on another one's being there before.",
         example="INSERT INTO mails … ON CONFLICT DO NOTHING  -- with either event",
@@ -217,7 +222,7 @@ ORDER = (
         requirement=_LATE,
         expected="every event of a mail in the account once, though some came late and some twice",
         needs=("probe events",),
-        rests_on=(
+        depends_on=(
             "once-after-lost-response",
             "stores-repeat-engagement",
             "stores-one-recipient-many-mails",
@@ -235,11 +240,11 @@ ORDER = (
         requirement=_LATE,
         expected="of each mail or recipient, the end state of its newest event by created",
         needs=("state",),
-        rests_on=("stores-created-exactly", "stores-late-events", "stores-out-of-order-events"),
+        depends_on=("stores-created-exactly", "stores-late-events", "stores-out-of-order-events"),
         examine=_newest_counts,
         fix="Let an event change the state only where its created is later than that of the state.",
         example="UPDATE mails SET … WHERE mail_id = ? AND created < ?",
-        cannot_tell="Which of two events of the same millisecond should count.",
+        not_covered="Which of two events of the same millisecond should count.",
     ),
     Rule(
         id="accepts-old-events",
@@ -248,8 +253,8 @@ ORDER = (
         title="Takes events that are almost three days old",
         requirement="An event is delivered until three days after its creation (vendor's webhook guide).",
         expected="200, and each event processed",
-        relies_on=("list", "retry", "discard"),
-        rests_on=("stores-late-events",),
+        assumes=("list", "retry", "discard"),
+        depends_on=("stores-late-events",),
         examine=_old,
         fix="Do not reject events for their age; Campaign itself discards them after three days.",
         example="# no `if created < yesterday: continue`",

@@ -20,7 +20,7 @@ async def _overlapping(bench: Bench) -> Examined:
         if not delivery.accepted:
             raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
         await pause(LINGERING)
-        difference = await bench.account.difference_of(events)
+        difference = await bench.store.difference_of(events)
         if difference:
             return violated(
                 f"a list of {size} came again while the consumer was still at work on it for a sender that had gone: "
@@ -40,12 +40,12 @@ OVERLAP = (
         "(vendor's webhook guide): the consumer may still be at work on it.",
         expected="each event processed once, though the sender hung up and began anew",
         needs=("probe events", "connection"),
-        rests_on=("once-after-lost-response", "once-when-delivered-concurrently"),
-        relies_on=("list", "retry", "time-out"),
+        depends_on=("once-after-lost-response", "once-when-delivered-concurrently"),
+        assumes=("list", "retry", "time-out"),
         examine=_overlapping,
         fix="Let the work and what it leaves behind be one transaction, whether or not the sender still waits: a "
         "unique key, and an insert that may do nothing.",
         example="INSERT INTO events (key, …) … ON CONFLICT (key) DO NOTHING",
-        cannot_tell="Consumers that are done before a sender can hang up have nothing to overlap.",
+        not_covered="Consumers that are done before a sender can hang up have nothing to overlap.",
     ),
 )

@@ -31,8 +31,8 @@ async def _digests(bench: Bench, events: Sequence[Event]) -> str | None:
     delivery = await bench.deliver(events, attempts=3)
     if not delivery.accepted:
         return delivery.describe()
-    if bench.account.tells_events:
-        difference = await bench.account.difference_of([one for one in events if one.get("type") == bench.type])
+    if bench.store.tells_events:
+        difference = await bench.store.difference_of([one for one in events if one.get("type") == bench.type])
         if difference:
             return f"200, and then: {difference.describe()}"
     return None
@@ -66,13 +66,13 @@ def _table(make: Oddities) -> Examine:
         if not odd:
             raise NotExercised(f"{bench.type} events have no such fields")
         await bench.must_deliver(bench.events(min(len(odd), BATCH_EVENTS_MAX)))
-        if bench.account.tells_events:
+        if bench.store.tells_events:
             await bench.must_process(min(len(odd), BATCH_EVENTS_MAX))
         found = await _all_digested(bench, make)
         if found is not None:
             oddity, event, wrong = found
             return violated(f"{oddity.describe()}: {wrong}", [event])
-        how = "taken and kept" if bench.account.tells_events else "taken"
+        how = "taken and kept" if bench.store.tells_events else "taken"
         return holds(f"{len(odd)} events with one odd field each were {how}, such as {odd[0].describe()}")
 
     return examine
@@ -85,7 +85,7 @@ async def _unknown_type(bench: Bench) -> Examined:
     delivery = await bench.deliver([event], attempts=3)
     if not delivery.accepted:
         raise NotExercised(f"{delivery.describe()} to an event with {odd.describe()}: what is refused is not lost")
-    difference = await bench.account.difference_of([event])
+    difference = await bench.store.difference_of([event])
     if difference:
         return violated(f"200 to an event with {odd.describe()}, and then: {difference.describe()}", [event])
     return holds(f"an event with {odd.describe()} was kept")
@@ -112,7 +112,7 @@ _TABLES: tuple[Oddities, ...] = (
 
 async def _generated(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(10))
-    if bench.account.tells_events:
+    if bench.store.tells_events:
         await bench.must_process(10)
         await bench.must_tell_apart()
     for make in _TABLES:
@@ -189,8 +189,8 @@ def _rule(
     *,
     level: Level = "must",
     needs: tuple[Need, ...] = (),
-    relies_on: tuple[Behaviour, ...] = ("list", "retry", "fields"),
-    rests_on: tuple[str, ...] = (),
+    assumes: tuple[Behaviour, ...] = ("list", "retry", "fields"),
+    depends_on: tuple[str, ...] = (),
 ) -> Rule:
     return Rule(
         id=rule_id,
@@ -201,11 +201,11 @@ def _rule(
         expected=expected,
         examine=examine,
         needs=needs,
-        relies_on=relies_on,
-        rests_on=rests_on,
+        assumes=assumes,
+        depends_on=depends_on,
         fix=fix,
         example=example,
-        cannot_tell="Without a probe that tells events, only whether they are taken, not whether they are kept.",
+        not_covered="Without a probe that tells events, only whether they are taken, not whether they are kept.",
     )
 
 
@@ -296,7 +296,7 @@ PAYLOAD = (
         "Use UTF-8 throughout (utf8mb4 in MySQL), columns of 255 characters and of 2,000 for links, and escape or "
         "shorten only where text is shown.",
         "CREATE TABLE events (browser VARCHAR(255)) CHARACTER SET utf8mb4",
-        relies_on=("list", "retry", "fields", "lengths"),
+        assumes=("list", "retry", "fields", "lengths"),
     ),
     Rule(
         id="stores-control-characters",
@@ -306,7 +306,7 @@ PAYLOAD = (
         requirement="JSON texts may hold any character (RFC 8259, 7); whether Campaign ever sends these is not known.",
         expected="200, and the text kept",
         examine=_table(edge_cases.control_characters),
-        relies_on=("list", "retry", "fields"),
+        assumes=("list", "retry", "fields"),
         fix="Where the store cannot hold NUL, replace it rather than refuse the list.",
         example="text.replace('\\0', '')",
     ),
@@ -318,7 +318,7 @@ PAYLOAD = (
         _generated,
         _FIX,
         _EXAMPLE,
-        rests_on=(
+        depends_on=(
             "accepts-every-batch-size",
             "accepts-large-batch",
             "accepts-mixed-mailings",

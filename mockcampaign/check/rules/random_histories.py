@@ -130,7 +130,7 @@ async def _play(bench: Bench, history: list[Step]) -> Difference | None:
     if not events:
         return None
     await bench.finish()
-    difference = await bench.account.difference()
+    difference = await bench.store.difference()
     return difference or None
 
 
@@ -178,7 +178,7 @@ HISTORIES = (
         "its events are three days old (vendor's webhook guide): in any order of events, failures and outages.",
         expected="each delivered event processed once",
         needs=("probe events",),
-        rests_on=(
+        depends_on=(
             "stores-every-event",
             "stores-repeat-engagement",
             "stores-same-millisecond",
@@ -197,11 +197,11 @@ HISTORIES = (
             "accepts-old-events",
             "accepts-every-batch-size",
         ),
-        relies_on=("list", "retry", "discard", "time-out", "refill", "order"),
+        assumes=("list", "retry", "discard", "time-out", "refill", "order"),
         examine=_histories,
         fix="Look at the scenario: it is the shortest that was found.",
         example="mockcampaign check URL --rules survives-random-histories --scenarios .",
-        cannot_tell="Histories that were not generated (--examples makes more), and whether one only fails because of "
+        not_covered="Histories that were not generated (--examples makes more), and whether one only fails because of "
         "what others left in the consumer.",
         # No history takes longer; and no event is older than three days, whatever the consumer's own clock says.
         span=DAY,

@@ -52,7 +52,7 @@ async def _refused(bench: Bench, delivery: Delivery, what: str) -> Examined:
 
 
 async def _compared(bench: Bench, how: str) -> Examined:
-    difference = await bench.account.difference()
+    difference = await bench.store.difference()
     if difference:
         return violated(f"{how}: {difference.describe()}")
     return holds(f"{how}: each event once")
@@ -115,7 +115,7 @@ async def _after_many(bench: Bench) -> Examined:
     delivery = await bench.proceed(attempts=2)
     if not delivery.accepted:
         return await _refused(bench, delivery, "a list of 5 that came again after 1,500 other events")
-    difference = await bench.account.difference_of(events)
+    difference = await bench.store.difference_of(events)
     if difference:
         return violated(f"a list of 5 came again after 1,500 other events: {difference.describe()}")
     return holds("a list of 5 came again after 1,500 other events: each event once")
@@ -182,7 +182,7 @@ async def _doubled(bench: Bench, events: list[Event]) -> str | None:
     if not delivery.accepted:
         return None
     # What is missing or altered would be so without their coming again.
-    surplus = msgspec.structs.replace(await bench.account.difference_of(events), missing=(), altered=())
+    surplus = msgspec.structs.replace(await bench.store.difference_of(events), missing=(), altered=())
     return surplus.describe() if surplus else ""
 
 
@@ -207,7 +207,7 @@ async def _at_the_end(bench: Bench) -> Examined:
     if not delivery.accepted:
         what = "a list of 5 whose answer was lost at the beginning of the check, and that came again at its end"
         return await _refused(bench, delivery, what)
-    difference = await bench.account.difference()
+    difference = await bench.store.difference()
     if difference:
         return violated(
             f"a list of 5 whose answer was lost at the beginning of the check came again at its end: "
@@ -225,7 +225,7 @@ REDELIVERY = (
         title="Takes a list that it has taken before",
         requirement=f"{_AGAIN} Nothing but a 200 ends that.",
         expected="200, as the first time: that there is nothing new in it is no error",
-        relies_on=("list", "retry", "refill"),
+        assumes=("list", "retry", "refill"),
         examine=_taken_again,
         fix="Leave out what is known already, store what is left, and answer 200 also where nothing is.",
         example="INSERT INTO events … ON CONFLICT DO NOTHING; return Response(status_code=200)",
@@ -238,8 +238,8 @@ REDELIVERY = (
         requirement=_AGAIN,
         expected="each event processed once",
         needs=("probe",),
-        relies_on=("list", "retry", "time-out", "parallel"),
-        rests_on=("accepts-redelivered-batch",),
+        assumes=("list", "retry", "time-out", "parallel"),
+        depends_on=("accepts-redelivered-batch",),
         examine=_lost_answer,
         fix=_FIX,
         example=_EXAMPLE,
@@ -252,7 +252,7 @@ REDELIVERY = (
         requirement=_AGAIN,
         expected="nothing processed of the list that was cut, and each event once when it comes whole",
         needs=("probe",),
-        rests_on=("once-after-lost-response",),
+        depends_on=("once-after-lost-response",),
         examine=_cut_body,
         fix="Read the whole body and parse it before anything is stored.",
         example="events = json.loads(await request.body())",
@@ -266,8 +266,8 @@ REDELIVERY = (
         "(assumed). Which list they are part of then is not documented.",
         expected="each event processed once, though the list is not the same",
         needs=("probe",),
-        rests_on=("once-after-lost-response",),
-        relies_on=("list", "retry", "discard", "refill"),
+        depends_on=("once-after-lost-response",),
+        assumes=("list", "retry", "discard", "refill"),
         examine=_reformed,
         fix=f"{_FIX} A hash of the body, or an id of the request, is another one each time.",
         example=_EXAMPLE,
@@ -280,7 +280,7 @@ REDELIVERY = (
         requirement=f"{_AGAIN} What events may hold besides what the guide shows is assumed.",
         expected="each event processed once, whatever is in it",
         needs=("probe events",),
-        rests_on=(
+        depends_on=(
             "stores-every-event",
             "once-after-lost-response",
             "accepts-identical-events",
@@ -289,7 +289,7 @@ REDELIVERY = (
             "accepts-null-fields",
             "accepts-unknown-fields",
         ),
-        relies_on=("list", "retry", "fields"),
+        assumes=("list", "retry", "fields"),
         examine=_odd,
         fix="Let the key be one value that is never null, such as a hash of the whole event: in a unique index of "
         "columns, no null equals another.",
@@ -305,12 +305,12 @@ REDELIVERY = (
         requirement=f"{_AGAIN} A sender that gave up waiting sends again while the consumer still works.",
         expected="each event processed once",
         needs=("probe",),
-        rests_on=("stores-every-event", "handles-new-connections", "once-after-lost-response"),
-        relies_on=("list", "retry", "time-out"),
+        depends_on=("stores-every-event", "handles-new-connections", "once-after-lost-response"),
+        assumes=("list", "retry", "time-out"),
         examine=_concurrent,
         fix="Let the database decide: a unique key and an insert that may do nothing, not a look before the insert.",
         example=_EXAMPLE,
-        cannot_tell="A race that these three lists happened not to hit.",
+        not_covered="A race that these three lists happened not to hit.",
     ),
     Rule(
         id="once-after-many-others",
@@ -320,7 +320,7 @@ REDELIVERY = (
         requirement=f"{_AGAIN} Meanwhile other webhooks deliver.",
         expected="each event processed once",
         needs=("probe",),
-        rests_on=("once-after-lost-response",),
+        depends_on=("once-after-lost-response",),
         examine=_after_many,
         fix="Keep the keys of three days, however many they are: in the database, not in a cache of fixed size.",
         example=_EXAMPLE,
@@ -333,11 +333,11 @@ REDELIVERY = (
         requirement=_AGAIN,
         expected="each event processed once",
         needs=("probe",),
-        rests_on=("once-after-lost-response", "stores-late-events"),
+        depends_on=("once-after-lost-response", "stores-late-events"),
         examine=_after_an_hour,
         fix="Remember what was processed for at least three days.",
         example="DELETE FROM keys WHERE seen < now() - interval '4 days'",
-        cannot_tell="A memory that forgets after an hour of wall time: only the sender's time is virtual.",
+        not_covered="A memory that forgets after an hour of wall time: only the sender's time is virtual.",
         span=HOUR + 5 * MINUTE,
         stage=Stage.REACHING_BACK,
     ),
@@ -349,12 +349,12 @@ REDELIVERY = (
         requirement=f"{_AGAIN} Events are discarded three days after their creation (vendor's webhook guide).",
         expected="each event processed once",
         needs=("probe",),
-        rests_on=("once-after-lost-response", "once-after-an-hour"),
-        relies_on=("list", "retry", "discard"),
+        depends_on=("once-after-lost-response", "once-after-an-hour"),
+        assumes=("list", "retry", "discard"),
         examine=_after_three_days,
         fix="Remember what was processed for at least three days.",
         example="DELETE FROM keys WHERE seen < now() - interval '4 days'",
-        cannot_tell="A memory that forgets after three days of wall time: only the sender's time is virtual.",
+        not_covered="A memory that forgets after three days of wall time: only the sender's time is virtual.",
         span=3 * DAY - 20 * MINUTE,
         stage=Stage.REACHING_BACK,
     ),
@@ -368,7 +368,7 @@ REDELIVERY = (
         prepare=_lost_at_the_beginning,
         examine=_at_the_end,
         needs=("probe events",),
-        rests_on=(
+        depends_on=(
             "stores-every-event",
             "once-after-lost-response",
             "once-in-regrouped-batch",
@@ -379,7 +379,7 @@ REDELIVERY = (
         ),
         fix="Remember what was processed for at least three days, however much it is.",
         example="SET key 1 NX EX 345600  # four days, and not ten minutes",
-        cannot_tell="A memory that forgets after more time or more events than the check takes.",
+        not_covered="A memory that forgets after more time or more events than the check takes.",
         stage=Stage.END,
     ),
 )

@@ -51,14 +51,14 @@ async def _nothing_half_done(bench: Bench) -> Examined:
         mailings = (bench.mailing_id + 2, bench.mailing_id + 1, bench.mailing_id)
         good = [event for mailing in mailings for event in bench.events(20, mailingId=mailing)]
         body = b"[" + b",".join([*map(msgspec.json.encode, good), odd]) + b"]"
-        bench.account.expect_events_of(good)
+        bench.store.expect_events_of(good)
         outcome = await bench.request(what, body)
         if isinstance(outcome, Responded) and outcome.accepted:
             continue
         refused += 1
         if not (await bench.deliver(good, attempts=3)).accepted:
             continue
-        difference = await bench.account.difference_of(good)
+        difference = await bench.store.difference_of(good)
         if difference:
             authentication = bench.settings.authentication
             return violated(
@@ -70,10 +70,10 @@ async def _nothing_half_done(bench: Bench) -> Examined:
     # Also those of other rules: what fails the first time may never do so again.
     for events in bench.setbacks[:SETBACKS]:
         refused += 1
-        bench.account.expect_events_of(events)
-        difference = await bench.account.difference_of(events)
+        bench.store.expect_events_of(events)
+        difference = await bench.store.difference_of(events)
         # Their mails may have other events, in lists of the same rule.
-        again = set(difference.surplus) & set(map(bench.account.shown, events))
+        again = set(difference.surplus) & set(map(bench.store.shown, events))
         if again or difference.missing or difference.altered:
             return violated(
                 f"a list of {len(events)} was taken when it came again after it had been refused: "
@@ -92,7 +92,7 @@ async def _keeps_what_it_takes_at_once(bench: Bench) -> None:
         delivery = await bench.must_deliver(events)
         if len(delivery.outcomes) > 1:
             continue
-        difference = await bench.account.difference_of(events)
+        difference = await bench.store.difference_of(events)
         if difference:
             raise NotExercised(f"even a list of {size} that is taken at once is not kept: {difference.describe()}")
 
@@ -170,7 +170,7 @@ async def _beside(bench: Bench) -> Examined:
             lists = [bench.events(100) for _ in range(2)]
             if not await _at_once(bench, lists, f"{what}, beside two good lists", bodies):
                 raise NotExercised("lists were not taken while others were refused")
-            difference = await bench.account.difference_of([event for events in lists for event in events])
+            difference = await bench.store.difference_of([event for events in lists for event in events])
             if difference:
                 return violated(
                     f"two lists of 100 were taken while a list of {what} was refused: {difference.describe()}",
@@ -184,7 +184,7 @@ async def _beside(bench: Bench) -> Examined:
 
 async def _recovers(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(2))
-    if bench.account.has_probe:
+    if bench.store.has_probe:
         await bench.must_process(2)
     for what, body in _garbage(bench):
         outcome = await bench.request(what, body)
@@ -210,8 +210,8 @@ async def _recovers(bench: Bench) -> Examined:
     if not delivery.accepted:
         said = f"{delivery.describe()} to a list that the sender gave up waiting for twice"
         return violated(said, fix=throttled(delivery.last))
-    if bench.account.has_probe:
-        difference = await bench.account.difference()
+    if bench.store.has_probe:
+        difference = await bench.store.difference()
         if difference.missing or difference.missing_count:
             return violated(f"after garbage and cut bodies, of the lists taken before: {difference.describe()}")
     return holds("ordinary lists were taken after garbage, cut bodies and time-outs")
@@ -261,8 +261,8 @@ async def _drains(bench: Bench) -> Examined:
         taken = sum(outcome.accepted for outcome in delivery.outcomes)
         said = failures[-1].describe() if failures else "nothing"
         return violated(f"{taken} full lists taken, then {said}: the rest of {BACKLOG:,} events still waits")
-    if bench.account.has_probe:
-        difference = await bench.account.difference()
+    if bench.store.has_probe:
+        difference = await bench.store.difference()
         if difference:
             return violated(
                 f"{BACKLOG:,} events after an outage: {difference.describe()}",
@@ -303,7 +303,7 @@ FAILURE = (
         requirement=_AGAIN,
         expected="the events of a refused list processed once when they come again, neither more often nor never",
         needs=("probe events",),
-        rests_on=(
+        depends_on=(
             "accepts-mixed-mailings",
             "stores-mixed-mailings",
             "once-after-truncated-body",
@@ -311,7 +311,7 @@ FAILURE = (
         examine=_nothing_half_done,
         fix="Store a list and what makes its events known in one transaction, and answer after its commit.",
         example="with database.transaction(): store_all(events)",
-        cannot_tell="Failures that could not be provoked from outside, such as the database's.",
+        not_covered="Failures that could not be provoked from outside, such as the database's.",
         stage=Stage.FAILURES,
     ),
     Rule(
@@ -323,13 +323,13 @@ FAILURE = (
         "its own (vendor's webhook guide), and no webhook waits for another (assumed).",
         expected="each event of the good lists processed once, whatever becomes of the bad one",
         needs=("probe events",),
-        rests_on=("stores-every-event", "handles-concurrent-batches", "rejects-atomically"),
-        relies_on=("list", "retry", "parallel"),
+        depends_on=("stores-every-event", "handles-concurrent-batches", "rejects-atomically"),
+        assumes=("list", "retry", "parallel"),
         examine=_beside,
         fix="Let each request have a connection and a transaction of its own: what one of them rolls back must be "
         "nothing but its own.",
         example="with pool.connection() as connection, connection.transaction(): store_all(events)",
-        cannot_tell="Failures that could not be provoked from outside, and moments that these lists happened not to "
+        not_covered="Failures that could not be provoked from outside, and moments that these lists happened not to "
         "hit.",
         stage=Stage.FAILURES,
     ),
@@ -340,7 +340,7 @@ FAILURE = (
         title="Goes on after bad requests, resets and time-outs",
         requirement=f"{_AGAIN} A connection may break at any moment.",
         expected="200 to ordinary lists after each of them",
-        rests_on=("accepts-redelivered-batch",),
+        depends_on=("accepts-redelivered-batch",),
         examine=_recovers,
         fix="Give back connections, locks and memory in every case, also where reading the body fails.",
         example="with pool.connection() as connection: ...",
@@ -353,7 +353,7 @@ FAILURE = (
         title=f"Still answers after {REQUESTS} requests",
         requirement="Lists follow each other as long as events happen (vendor's webhook guide).",
         expected=f"200 to each of {REQUESTS} lists of one mailing",
-        rests_on=("accepts-small-batch-after-full",),
+        depends_on=("accepts-small-batch-after-full",),
         examine=_keeps_answering,
         fix="Look for what grows with each request: connections, files, variables of a query, logs.",
         example="WHERE list_id = ?  -- and not IN (?, ?, …) with one for each list",
@@ -365,7 +365,7 @@ FAILURE = (
         title=f"Drains a backlog of {BACKLOG:,} events after an outage",
         requirement=f"{_AGAIN} After an outage, everything that happened meanwhile comes at once, list after list.",
         expected="every list taken, without a limit of the consumer's own making more of them wait",
-        rests_on=(
+        depends_on=(
             "accepts-small-batch-after-full",
             "stores-before-acknowledging",
             "accepts-every-batch-size",
@@ -376,7 +376,7 @@ FAILURE = (
             "survives-many-requests",
         ),
         examine=_drains,
-        relies_on=("list", "retry", "order"),
+        assumes=("list", "retry", "order"),
         fix="Do not limit the rate of a sender that has one connection and waits for each answer.",
         example="limiter.exempt('/hook')",
         span=2 * HOUR,
@@ -390,7 +390,7 @@ FAILURE = (
         requirement="Lists follow each other as long as events happen (vendor's webhook guide), and each that is "
         "refused holds up all that follow.",
         expected="200 to ordinary lists, whatever was sent before them",
-        rests_on=(
+        depends_on=(
             "accepts-small-batch-after-full",
             "stores-late-events",
             "accepts-old-events",
@@ -403,7 +403,7 @@ FAILURE = (
         fix="Look for what requests use up: a limit on their rate, a breaker that opens after errors, connections or "
         "locks that are not given back.",
         example="limiter.exempt('/hook')",
-        cannot_tell="Whether it would take them again after some time: only the sender's time is virtual.",
+        not_covered="Whether it would take them again after some time: only the sender's time is virtual.",
         stage=Stage.END,
     ),
 )

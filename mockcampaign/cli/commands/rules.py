@@ -32,7 +32,7 @@ def rules(rule_id: str | None) -> int:
         raise InvalidInputError(f"{rule_id!r} is no rule{hint} (allowed: {', '.join(known)})")
     rule = known[rule_id]
     click.echo(f"{click.style(rule.id, bold=True)}  {rule.title} ({rule.level}, {rule.family})")
-    relies = [f"{BEHAVIOURS[name][1]} ({BEHAVIOURS[name][0]})" for name in rule.relies_on]
+    relies = [f"{BEHAVIOURS[name][1]} ({BEHAVIOURS[name][0]})" for name in rule.assumes]
     for label, text in (
         ("required", rule.requirement),
         ("expected", rule.expected),
@@ -40,7 +40,7 @@ def rules(rule_id: str | None) -> int:
         ("relies on", "; ".join(relies)),
         ("fix", rule.fix),
         ("example", rule.example),
-        ("cannot tell", rule.cannot_tell or "nothing that we know of"),
+        ("cannot tell", rule.not_covered or "nothing that we know of"),
     ):
         wrapped = textwrap.wrap(text, 96)
         for index, line in enumerate(wrapped):
