@@ -110,7 +110,7 @@ def installed(tmp_path: Path) -> Path:
 def test_the_action_runs_scenarios_and_leaves_reports(installed: Path) -> None:
     (installed / "checks").mkdir()
     written(installed / "checks")
-    with served(consumer_app("first-event-only")) as url:
+    with served(consumer_app("stores-first-event-only")) as url:
         inputs = {"scenarios": "checks", "consumer-url": url, "arguments": "--seed 5 --strict"}
         done = action_step("Run the scenarios", installed, **inputs)
     assert done.returncode == 1, done.stderr

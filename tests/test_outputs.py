@@ -19,7 +19,9 @@ from mockcampaign.serving import served
 
 @pytest.fixture
 def broken_url() -> Iterator[str]:
-    with served(consumer_app("first-event-only", basic_authentication=BasicAuthentication("acme", "geheim!"))) as url:
+    with served(
+        consumer_app("stores-first-event-only", basic_authentication=BasicAuthentication("acme", "geheim!"))
+    ) as url:
         yield url
 
 
@@ -98,4 +100,4 @@ def test_the_demo_tells_its_two_consumers_apart_in_every_file(tmp_path: Path) ->
     assert failures["correct: A two-hour outage loses nothing"] == 0
     assert failures["broken: A two-hour outage loses nothing"] == 1
     page = (tmp_path / "r.html").read_text()
-    assert "A correct consumer, and one with a bug: takes mailId for an event id" in page
+    assert "A correct consumer, and one with this bug: Deduplicates on mailId" in page

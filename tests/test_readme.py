@@ -28,7 +28,7 @@ from places import ROOT
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("bug", [None, "keys-on-mail-id"])
+@pytest.mark.parametrize("bug", [None, "dedup-key-mail-id"])
 def test_the_scenario_of_the_readme_tells_right_from_broken(tmp_path: Path, bug: str | None) -> None:
     [text] = re.findall(r"```yaml\n(name: A two-hour.*?)```", README, re.DOTALL)
     (tmp_path / "outage.scenario.yaml").write_text(text)

@@ -36,10 +36,9 @@ from mockcampaign.model import BasicAuthentication
 from mockcampaign.policy import HOUR
 from mockcampaign.report.check_text import check_lines
 from mockcampaign.report.json_report import to_json
-from mockcampaign.samples.bugs.batch import SharesItsList
+from mockcampaign.samples.bugs.batch import SharesBatchVariable
 from mockcampaign.samples.bugs.bug import Bug
-from mockcampaign.samples.bugs.payload import field, keeping, limited
-from mockcampaign.samples.bugs.payload import refusing as refusing_events
+from mockcampaign.samples.bugs.payload import changing_field, limited, rejecting, storing
 from mockcampaign.samples.consumer import BUGS, application, consumer_app, consumer_served
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Store
@@ -80,7 +79,7 @@ def test_a_number_as_account_will_do_for_all_rules_but_those_that_look_at_events
 def test_a_bug_is_found_with_either_kind_of_account(probe: Probe) -> None:
     rules = ("responds-200", "stores-repeat-engagement")
     assert (
-        outcomes(checked(consumer_app("keys-on-mail-id"), probe=probe, rules=rules))["stores-repeat-engagement"]
+        outcomes(checked(consumer_app("dedup-key-mail-id"), probe=probe, rules=rules))["stores-repeat-engagement"]
         == "fail"
     )
 
@@ -115,7 +114,7 @@ def test_nothing_exercised_is_no_success() -> None:
 
 
 def test_where_the_basics_fail_nothing_else_is_reached() -> None:
-    result = checked(consumer_app("never-answers-200"))
+    result = checked(consumer_app("always-responds-503"))
     assert outcomes(result).pop("responds-200") == "fail"
     assert {outcome for rule, outcome in outcomes(result).items() if rule != "responds-200"} == {"not-exercised"}
     assert any("not reached: responds-200 is violated" in (finding.reason or "") for finding in result.rules)
@@ -134,10 +133,10 @@ def test_where_the_basics_fail_nothing_else_is_reached() -> None:
 def refusing(status: int) -> Any:
     """A consumer that refuses all but the right credentials, with that status."""
 
-    class Refusing(Consumer):
+    class Rejecting(Consumer):
         refuse_status = status
 
-    return application(Refusing(Store(), BasicAuthentication("acme", "right")))
+    return application(Rejecting(Store(), BasicAuthentication("acme", "right")))
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -166,7 +165,7 @@ def test_any_other_status_says_nothing_of_credentials() -> None:
 
 
 def test_findings_are_the_same_for_the_same_seed() -> None:
-    first, second = [checked(consumer_app("keys-on-created"), examples=5) for _ in range(2)]
+    first, second = [checked(consumer_app("dedup-key-created"), examples=5) for _ in range(2)]
     assert to_json(first) == to_json(second)
 
 
@@ -209,7 +208,7 @@ def test_a_consumer_that_nobody_started_is_no_violation() -> None:
 
 def test_an_account_can_be_a_function() -> None:
     async def run() -> RunResult:
-        transport = AsgiTransport(consumer_app("first-event-only"))
+        transport = AsgiTransport(consumer_app("stores-first-event-only"))
         probe = UrlProbe(EVENTS, transport, timeout=5_000)
         try:
             return await check(
@@ -230,8 +229,8 @@ def test_an_account_can_be_a_function() -> None:
 def test_an_account_may_settle() -> None:
     """What stores a moment after its answer is right, if the check is told to wait for it."""
     rules = ("stores-before-acknowledging", "stores-every-event", "once-after-lost-response")
-    assert exit_status(checked(consumer_app("answers-before-storing"), rules=rules)) == 1
-    patient = checked(consumer_app("answers-before-storing"), rules=rules, settle=2_000)
+    assert exit_status(checked(consumer_app("acknowledges-before-storing"), rules=rules)) == 1
+    patient = checked(consumer_app("acknowledges-before-storing"), rules=rules, settle=2_000)
     assert set(outcomes(patient).values()) == {"pass"}
 
 
@@ -335,7 +334,7 @@ def swept(bug: type[Consumer], rule: str, monkeypatch: pytest.MonkeyPatch) -> tu
 
 
 def test_what_goes_wrong_only_beside_another_webhook_is_a_hazard(monkeypatch: pytest.MonkeyPatch) -> None:
-    finding, said = swept(SharesItsList, "stores-every-event", monkeypatch)
+    finding, said = swept(SharesBatchVariable, "stores-every-event", monkeypatch)
     assert finding.outcome == "warn"
     assert finding.swept == (
         "fail with another webhook delivering at the same moment",
@@ -348,7 +347,7 @@ def test_what_goes_wrong_only_beside_another_webhook_is_a_hazard(monkeypatch: py
 
 
 def test_what_goes_right_only_where_webhooks_deliver_in_turn_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
-    finding, said = swept(SharesItsList, "handles-concurrent-batches", monkeypatch)
+    finding, said = swept(SharesBatchVariable, "handles-concurrent-batches", monkeypatch)
     assert finding.outcome == "fail"
     assert finding.swept == (
         "fail with another webhook delivering at the same moment",
@@ -382,10 +381,10 @@ def test_an_address_in_another_spelling_is_the_same(monkeypatch: pytest.MonkeyPa
     def inet(address: str) -> str:
         return str(ipaddress.ip_address(address))
 
-    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "inet", Bug("", field("remoteAddress", inet)))
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "inet", Bug("", changing_field("remoteAddress", inet)))
     result = checked(consumer_app("inet"), rules=("accepts-ipv6", "stores-fields-unchanged"))
     assert outcomes(result) == {"accepts-ipv6": "pass", "stores-fields-unchanged": "pass"}
-    cut = Bug("", field("remoteAddress", lambda address: address.removesuffix("1")))
+    cut = Bug("", changing_field("remoteAddress", lambda address: address.removesuffix("1")))
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "cut", cut)
     assert outcomes(checked(consumer_app("cut"), rules=("accepts-ipv6",), seed=5)) == {"accepts-ipv6": "fail"}
 
@@ -396,7 +395,7 @@ def test_an_account_may_tell_moments_as_date_and_time(monkeypatch: pytest.Monkey
             at = datetime.datetime.fromtimestamp(event["created"] // divisor * divisor / 1_000, datetime.UTC)
             return event | {"created": at.isoformat()}
 
-        return keeping(kept)
+        return storing(kept)
 
     for divisor, told in ((1, {"pass"}), (1_000, {"pass", "fail"})):
         monkeypatch.setitem(cast(dict[str, Bug], BUGS), "dated", Bug("", dated(divisor)))
@@ -413,7 +412,7 @@ def test_an_account_that_does_not_tell_mails_is_no_violation_but_asked_for_them(
 
 
 def test_who_names_the_client_may_refuse_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = Bug("", refusing_events(lambda event: event.get("clientId") != 4_711))
+    mine = Bug("", rejecting(lambda event: event.get("clientId") != 4_711))
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "mine", mine)
     result = checked(consumer_app("mine"), rules=("payload", "poison"), client_id=4_711, examples=5)
     assert set(outcomes(result).values()) == {"pass"}
@@ -424,7 +423,7 @@ def test_no_event_is_too_old_by_the_consumers_own_clock(monkeypatch: pytest.Monk
     def strange(event: dict[str, Any]) -> bool:
         return not NOW - 84 * HOUR <= event.get("created", NOW) <= NOW
 
-    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "strange", Bug("", refusing_events(strange)))
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "strange", Bug("", rejecting(strange)))
     reaching_far = tuple(rule.id for rule in CATALOGUE if rule.span or rule.family in ("redelivery", "order"))
     result = checked(consumer_app("strange"), rules=reaching_far, skip=("drains-backlog",), examples=2)
     assert {one.outcome for one in result.rules if not (one.reason or "").startswith("needs")} == {"pass"}
@@ -491,21 +490,21 @@ def test_rules_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> N
 def test_known_violations_are_accepted_and_new_ones_are_not() -> None:
     families = ("responds-200", "identity")
     known = (Known("stores-repeat-engagement"), Known("responds-200"))
-    result = checked(consumer_app("keys-on-mail-id"), rules=families, known=known)
+    result = checked(consumer_app("dedup-key-mail-id"), rules=families, known=known)
     assert {finding.id for finding in result.rules if finding.known} == {"stores-repeat-engagement"}
     assert exit_status(result) == 0
     assert result.headline is not None
     assert "1 known violation accepted" in result.headline
-    assert exit_status(checked(consumer_app("keys-on-mail-id"), rules=families, known=(Known("responds-200"),))) == 1
+    assert exit_status(checked(consumer_app("dedup-key-mail-id"), rules=families, known=(Known("responds-200"),))) == 1
 
 
 def test_another_violation_of_a_known_rule_is_new_and_the_old_one_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = checked(consumer_app("keeps-ids-as-text"), rules=("stores-fields-unchanged",))
+    first = checked(consumer_app("stores-ids-as-text"), rules=("stores-fields-unchanged",))
     [known] = [Known(finding.id, finding.found) for finding in first.rules]
-    again = checked(consumer_app("keeps-ids-as-text"), rules=("stores-fields-unchanged",), known=(known,), seed=2)
+    again = checked(consumer_app("stores-ids-as-text"), rules=("stores-fields-unchanged",), known=(known,), seed=2)
     assert (exit_status(again), again.gone) == (0, ())
     monkeypatch.setitem(
-        cast(dict[str, Bug], BUGS), "upper-case", Bug("", field("recipientId", lambda text: f"#{text}"))
+        cast(dict[str, Bug], BUGS), "upper-case", Bug("", changing_field("recipientId", lambda text: f"#{text}"))
     )
     other = checked(consumer_app("upper-case"), rules=("stores-fields-unchanged",), known=(known,))
     assert exit_status(other) == 1
@@ -553,7 +552,7 @@ def test_what_is_found_is_told_without_what_varies(actual: str, found: str) -> N
     assert essence(actual) == found
 
 
-@pytest.mark.parametrize("bug", ["keys-on-mail-id", "counts-repeats", "requires-device", "truncates-at-40"])
+@pytest.mark.parametrize("bug", ["dedup-key-mail-id", "never-deduplicates", "requires-device", "truncates-text-at-40"])
 def test_the_same_bug_is_found_as_the_same_with_any_seed(bug: str) -> None:
     rules = ("stores-repeat-engagement", "once-after-lost-response", "accepts-absent-fields", "stores-text-unchanged")
     found = [{rule.found for rule in checked(consumer_app(bug), rules=rules, seed=seed).rules} for seed in (1, 77)]
@@ -564,7 +563,7 @@ def test_a_baseline_is_an_earlier_report(tmp_path: Path, capsys: pytest.CaptureF
     report = tmp_path / "report.json"
     rules = ("--rules", "identity", "--no-color")
     for number, more in enumerate((("--report-json", str(report)), ("--baseline", str(report)))):
-        with served(consumer_app("keys-on-mail-id")) as base:
+        with served(consumer_app("dedup-key-mail-id")) as base:
             status = command("check", f"{base}/hook", "--probe", f"{base}/processed", *rules, *more)
         assert status == 1 - number, capsys.readouterr().out
     known = {rule["id"]: rule["found"] for rule in json.loads(report.read_bytes())["rules"] if rule["found"]}
@@ -582,7 +581,7 @@ def test_a_baseline_of_an_earlier_version_accepts_its_rules_and_says_how_to_rene
 ) -> None:
     report = tmp_path / "report.json"
     report.write_text('{"rules": [{"id": "stores-repeat-engagement", "outcome": "fail"}]}')
-    with served(consumer_app("keys-on-mail-id")) as base:
+    with served(consumer_app("dedup-key-mail-id")) as base:
         more = ("--rules", "stores-repeat-engagement", "--baseline", str(report))
         assert command("check", f"{base}/hook", "--probe", f"{base}/processed", *more) == 0
     assert capsys.readouterr().err == (
@@ -602,7 +601,7 @@ def test_a_check_makes_the_folder_for_its_scenarios_and_writes_nothing_else(
 ) -> None:
     folder = tmp_path / "not" / "there"
     rules = ("--rules", "stores-repeat-engagement,accepts-generated-batches", "--examples", "5")
-    with served(consumer_app("keys-on-mail-id")) as base:
+    with served(consumer_app("dedup-key-mail-id")) as base:
         probe = ("--probe", f"{base}/processed")
         process = subprocess.run(
             [
@@ -638,9 +637,9 @@ def test_a_folder_for_scenarios_that_cannot_be_made_is_refused_before_anything_i
     ("bug", "rules", "spans"),
     [
         ("requires-device", ("accepts-whatever-campaign-sends", "bad-event-blocks-nothing"), 2),
-        ("never-answers-200", ("responds-200", "accepts-whatever-campaign-sends"), 1),
-        ("refuses-many-equals", ("responds-200", "accepts-whatever-campaign-sends", "isolates-bad-event"), 1),
-        ("fails-at-nul", ("responds-200", "batch", "poison", "status price", "payload"), 2),
+        ("always-responds-503", ("responds-200", "accepts-whatever-campaign-sends"), 1),
+        ("rejects-many-identical-events", ("responds-200", "accepts-whatever-campaign-sends", "isolates-bad-event"), 1),
+        ("rejects-nul", ("responds-200", "batch", "poison", "status price", "payload"), 2),
         # Nothing is refused for long, and so there is nothing to model.
         (None, ("responds-200", "poison", "status price"), 0),
     ],
@@ -659,7 +658,7 @@ def test_full_fidelity_reaches_the_same_verdict(bug: str | None, rules: tuple[st
 
 
 def test_every_answer_is_told_with_its_price_or_without() -> None:
-    result = checked(consumer_app("refuses-many-equals"), rules=("accepts-whatever-campaign-sends",))
+    result = checked(consumer_app("rejects-many-identical-events"), rules=("accepts-whatever-campaign-sends",))
     assert re.fullmatch(
         r"400 to 100 events that are all equal costs 25,920 requests and \d+ MB, then loses 100 events; at no cost, "
         "400 to a body that is no JSON, 400 to no list, 400 to an empty body",
@@ -670,7 +669,7 @@ def test_every_answer_is_told_with_its_price_or_without() -> None:
 
 
 def test_one_bad_event_is_told_by_its_field_and_by_what_it_costs_the_good_ones() -> None:
-    result = checked(consumer_app("fails-at-nul"), rules=("bad-event-blocks-nothing",))
+    result = checked(consumer_app("rejects-nul"), rules=("bad-event-blocks-nothing",))
     [finding] = result.rules
     assert re.fullmatch(
         r'400 to 99 good events and one with browser "a\\u0000b" costs 25,920 requests and \d+ MB, then loses 100 '
@@ -683,13 +682,13 @@ def test_one_bad_event_is_told_by_its_field_and_by_what_it_costs_the_good_ones()
     ("bug", "said"),
     [
         (
-            "keys-on-mail-id-and-created",
+            "dedup-key-mail-id-created",
             "keys on no more than mailId + created, not on recipientId, userListId, remoteAddress, mailingId, "
             "subscriptionId, device, operatingSystem, browser, the case of recipientId, the case of browser: loses 5 "
             "of 40 real opens, and 10 of 12 pairs that differ in one field",
         ),
         (
-            "recognises-bodies",
+            "dedup-key-batch-hash",
             "keys on more than the event, such as the list or the request: counts 40 of 40 real opens twice that come "
             "again in a longer list",
         ),
@@ -743,10 +742,10 @@ def test_a_restart_command_that_kills_nobody_shows_nothing(rule: str) -> None:
     ("bug", "violated"),
     [
         (None, set()),
-        ("forgets-everything", {"durable-over-crash"}),
-        ("commits-every-ten-lists", {"durable-over-crash"}),
+        ("stores-in-memory-only", {"durable-over-crash"}),
+        ("commits-every-ten-batches", {"durable-over-crash"}),
         ("writes-behind", {"durable-over-crash"}),
-        ("keeps-keys-in-memory", {"deduplicates-over-crash"}),
+        ("keeps-dedup-keys-in-memory", {"deduplicates-over-crash"}),
     ],
 )
 def test_what_a_crash_takes(bug: str | None, violated: set[str], tmp_path: Path) -> None:

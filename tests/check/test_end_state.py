@@ -70,7 +70,7 @@ class Repeating(Consumer):
 
 def test_the_end_state_is_the_newest_event_whatever_came_last() -> None:
     assert finding(consumer_app(), url_state()).outcome == "pass"
-    late = finding(consumer_app("ends-with-what-came-last"), url_state())
+    late = finding(consumer_app("last-arrival-wins"), url_state())
     assert late.outcome == "fail"
     assert late.actual.startswith("after older events came late, 8 of 8 end states are not the newest event's; of the")
     again = finding(application(Repeating()), url_state())
@@ -87,7 +87,7 @@ def test_the_end_state_is_the_newest_event_whatever_came_last() -> None:
 )
 def test_rows_will_do_with_what_tells_events_apart(states: str) -> None:
     assert finding(consumer_app(), url_state(states)).outcome == "pass"
-    assert finding(consumer_app("ends-with-what-came-last"), url_state(states)).outcome == "fail"
+    assert finding(consumer_app("last-arrival-wins"), url_state(states)).outcome == "fail"
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -170,7 +170,7 @@ def test_an_end_state_that_cannot_be_read_is_no_verdict_from_the_start() -> None
         finding(consumer_app(), lambda transport: UrlState("http://app/none", transport, timeout=5_000))
 
 
-@pytest.mark.parametrize(("bug", "status"), [(None, 0), ("ends-with-what-came-last", 1)])
+@pytest.mark.parametrize(("bug", "status"), [(None, 0), ("last-arrival-wins", 1)])
 def test_over_sockets(bug: str | None, status: int, capsys: pytest.CaptureFixture[str]) -> None:
     with served(consumer_app(bug)) as url:
         more = ("--probe-state", f"{url}/state", "--probe-states", "values(@)", "--rules", "newest-event-wins")

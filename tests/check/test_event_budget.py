@@ -100,7 +100,7 @@ def test_one_event_too_few_leaves_a_rule_unexercised() -> None:
             assert result.rules[-1].reason == f"the bound of {bound} events is reached (--events)"
 
 
-@pytest.mark.parametrize("bug", [None, "takes-columns-from-first-event", "forgets-what-came-back"])
+@pytest.mark.parametrize("bug", [None, "takes-columns-of-first-event", "forgets-dedup-key-once-used"])
 @pytest.mark.parametrize("bound", [1, 10, 99, 640, 2_000])
 def test_never_more_than_that(bug: str | None, bound: int) -> None:
     result, sent, allowance = examined(bug, events=bound, skip=("drains-backlog", "survives-many-requests"))
@@ -118,8 +118,8 @@ def test_never_more_than_that(bug: str | None, bound: int) -> None:
 @pytest.mark.parametrize(
     ("rule", "bug"),
     [
-        ("accepts-generated-batches", "takes-columns-from-first-event"),
-        ("survives-random-histories", "forgets-what-came-back"),
+        ("accepts-generated-batches", "takes-columns-of-first-event"),
+        ("survives-random-histories", "forgets-dedup-key-once-used"),
     ],
 )
 def test_what_was_found_before_the_bound_is_told_though_it_is_not_the_smallest(rule: str, bug: str) -> None:
@@ -139,7 +139,7 @@ def test_what_was_found_before_the_bound_is_told_though_it_is_not_the_smallest(r
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bug", [None, "takes-columns-from-first-event"])
+@pytest.mark.parametrize("bug", [None, "takes-columns-of-first-event"])
 def test_a_whole_check_has_room_for_reducing_what_fails(bug: str | None) -> None:
     result, sent, allowance = examined(bug)
     assert allowance.reached is None

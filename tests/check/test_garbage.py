@@ -57,7 +57,7 @@ class SkipsAll(Skips):
 
 
 def test_one_that_stores_garbage_can_still_be_examined_and_again() -> None:
-    consumer = consumer_app("keeps-whatever-comes")
+    consumer = consumer_app("stores-any-json")
     for seed in (1, 2):
         rules = ("acknowledge", "stores-only-events", "recovers-from-bad-requests", "rejects-atomically")
         result = checked(consumer, seed=seed, rules=rules)
@@ -77,7 +77,7 @@ def test_one_that_stores_garbage_can_still_be_examined_and_again() -> None:
             "responded 200 to a list of a good event and a number, and only the event was kept",
         ),
         (application(SkipsAll(Store(), None)), "warn", "and then of the good event: 1 missing"),
-        (consumer_app("keeps-whatever-comes"), "warn", "and the account holds the number"),
+        (consumer_app("stores-any-json"), "warn", "and the account holds the number"),
     ],
 )
 def test_what_becomes_of_an_element_that_is_no_event(consumer: Any, outcome: str, actual: str) -> None:

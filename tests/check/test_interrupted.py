@@ -62,7 +62,7 @@ def held_up(app: Any, reached: Reached, event: threading.Event) -> Any:
 def test_it_ends_at_once_with_what_it_knows(phase: str, tmp_path: Path) -> None:
     reached, arguments = PHASES[phase]
     event = threading.Event()
-    bug = "refuses-many-equals" if phase == "in three days of refusals" else None
+    bug = "rejects-many-identical-events" if phase == "in three days of refusals" else None
     with served(held_up(consumer_app(bug), reached, event)) as url:
         restart = f"import urllib.request as r; r.urlopen({url + '/restarting'!r})"
         with subprocess.Popen(

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from judged import CREDENTIALS, checked, checked_in_process, judged, settings
 from mockcampaign.check.rules import http
-from mockcampaign.samples.bugs.http import ReadsUnderALock
+from mockcampaign.samples.bugs.http import ReadsBodyUnderLock
 from mockcampaign.samples.consumer import application
 from mockcampaign.samples.store import Store
 from mockcampaign.serving import served
@@ -19,11 +19,11 @@ from mockcampaign.transport.wire import WireTransport
 
 def test_one_late_answer_violates_no_must_rule() -> None:
     chosen = settings(1, rules=("accepts-every-batch-size",), timeout=1_000)
-    found = judged("slow-at-first", 1, checked_in_process("slow-at-first", chosen))
+    found = judged("slow-first-full-batch", 1, checked_in_process("slow-first-full-batch", chosen))
     assert (found.violated, found.untold, found.not_exercised) == ((), (), ()), found.said
 
 
-class Laborious(ReadsUnderALock):
+class Laborious(ReadsBodyUnderLock):
     """Takes its time for each list, as if it hardly got the processor."""
 
     async def take(self, request: Request) -> Response:

@@ -22,10 +22,10 @@ def row(name: str, seed: int = 1, half: str = "rest", **found: Any) -> dict[str,
 @pytest.mark.parametrize(
     ("seen", "wrong"),
     [
-        (row("answers-201", violated=["responds-200"]), False),
-        (row("slow-at-first", hazards=["responds-in-time"]), False),
-        (row("answers-201"), True),
-        (row("answers-201", violated=["accepts-every-batch-size"]), True),
+        (row("responds-201", violated=["responds-200"]), False),
+        (row("slow-first-full-batch", hazards=["responds-in-time"]), False),
+        (row("responds-201"), True),
+        (row("responds-201", violated=["accepts-every-batch-size"]), True),
         (row("sample"), False),
         (row("sample", hazards=["responds-in-time"]), True),
         (row("sample", violated=["responds-200"]), True),
@@ -37,14 +37,14 @@ def test_a_bug_is_found_by_its_rule_and_a_correct_consumer_by_none(seen: dict[st
 
 
 def test_tables_say_how_many_seeds_there_were() -> None:
-    rows = [row("answers-201", seed, violated=["responds-200"]) for seed in (1, 2)]
+    rows = [row("responds-201", seed, violated=["responds-200"]) for seed in (1, 2)]
     rows += [
-        row("answers-201", 3),
+        row("responds-201", 3),
         row("sample", 1),
         row("sample", 1, "load", hazards=["accepts-whatever-campaign-sends"]),
     ]
     text = tables(rows)
-    assert "| answers-201 | responds-200 | 2/3 | 0/0 |" in text
+    assert "| responds-201 | responds-200 | 2/3 | 0/0 |" in text
     assert "| sample | 0/1 | 0/1 | none | accepts-whatever-campaign-sends (1) | 1 |" in text
     assert (
         "- at rest: 4 checks with up to 3 seeds, from 2026-01-01 00:00 to 2026-01-01 00:00, at c0ffee; 1 went" in text
@@ -63,19 +63,19 @@ def test_what_is_in_the_file_is_not_run_again(tmp_path: Path, monkeypatch: pytes
             yield Judged(name, seed, ("responds-200",), (), (), (), (), 1)
 
     monkeypatch.setattr(matrix, "checks", found)
-    run("rest", ["answers-201", "answers-202"], 1, 1, 0, path)
-    run("rest", ["answers-201", "answers-202"], 2, 1, 0, path)
-    assert asked == [("answers-201", 1), ("answers-202", 1), ("answers-201", 2), ("answers-202", 2)]
+    run("rest", ["responds-201", "responds-202"], 1, 1, 0, path)
+    run("rest", ["responds-201", "responds-202"], 2, 1, 0, path)
+    assert asked == [("responds-201", 1), ("responds-202", 1), ("responds-201", 2), ("responds-202", 2)]
     assert len(read_rows(path)) == 4
 
 
 def test_the_later_of_two_rows_counts(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
-    rows = [row("answers-201"), row("answers-201", violated=["responds-200"]), row("answers-201", half="load")]
+    rows = [row("responds-201"), row("responds-201", violated=["responds-200"]), row("responds-201", half="load")]
     path.write_text("".join(json.dumps(one) + "\n" for one in rows))
     assert read_rows(path) == rows[1:]
     assert read_rows(tmp_path / "none.jsonl") == []
 
 
 def test_no_check_begins_when_time_is_up() -> None:
-    assert list(checks([("answers-201", 1)], 1, time.monotonic())) == []
+    assert list(checks([("responds-201", 1)], 1, time.monotonic())) == []

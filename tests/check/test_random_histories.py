@@ -39,9 +39,9 @@ def test_no_history_is_too_much_for_a_correct_consumer() -> None:
 @pytest.mark.parametrize(
     ("bug", "told", "steps"),
     [
-        ("counts-repeats", "lost-ack, 1 event: 1 too many", ["fault", "emit"]),
-        pytest.param("forgets-what-came-back", None, None, marks=pytest.mark.slow),
-        pytest.param("recognises-bodies", None, None, marks=pytest.mark.slow),
+        ("never-deduplicates", "lost-ack, 1 event: 1 too many", ["fault", "emit"]),
+        pytest.param("forgets-dedup-key-once-used", None, None, marks=pytest.mark.slow),
+        pytest.param("dedup-key-batch-hash", None, None, marks=pytest.mark.slow),
     ],
 )
 def test_a_failing_history_shrinks_and_fails_again(
@@ -81,17 +81,17 @@ def shortest(bug: str, url: str) -> str:
 
 @pytest.mark.slow
 def test_it_fails_again_in_pytest(inner: Inner, pytester: pytest.Pytester) -> None:
-    for bug, outcomes in (("counts-repeats", {"failed": 1}), (None, {"passed": 1})):
+    for bug, outcomes in (("never-deduplicates", {"failed": 1}), (None, {"passed": 1})):
         with served(consumer_app(bug)) as url:
-            (pytester.path / "history.scenario.yaml").write_text(shortest("counts-repeats", url))
+            (pytester.path / "history.scenario.yaml").write_text(shortest("never-deduplicates", url))
             inner("").assert_outcomes(**outcomes)
 
 
 @pytest.mark.slow
 def test_it_fails_again_in_the_server(tmp_path: Path) -> None:
-    for bug, processed in (("counts-repeats", 2), (None, 1)):
+    for bug, processed in (("never-deduplicates", 2), (None, 1)):
         with served(consumer_app(bug)) as url:
-            (tmp_path / "history.scenario.yaml").write_text(shortest("counts-repeats", url))
+            (tmp_path / "history.scenario.yaml").write_text(shortest("never-deduplicates", url))
             with serving("--virtual", "--scenario", "history.scenario.yaml", folder=tmp_path) as server:
                 # The scenario's own steps may begin after the first of these.
                 for _ in range(50):

@@ -42,8 +42,8 @@ for bug in bugs:
     print(msgspec.json.encode(report).decode())
 """
 
-QUICK = ("keys-on-mail-id",)
-BUGS = ("requires-device", "takes-columns-from-first-event", "forgets-what-came-back")
+QUICK = ("dedup-key-mail-id",)
+BUGS = ("requires-device", "takes-columns-of-first-event", "forgets-dedup-key-once-used")
 """What answers tell, what is generated, and what histories show."""
 
 

@@ -14,7 +14,7 @@ from mockcampaign.check.settings import Settings
 from mockcampaign.check.store_probe import CallableProbe, StoreProbe
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.verdict import RunResult
-from mockcampaign.samples.bugs.redelivery import CountsRepeats
+from mockcampaign.samples.bugs.redelivery import NeverDeduplicates
 from mockcampaign.samples.consumer import application
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Store
@@ -40,7 +40,7 @@ class Later(Consumer):
             await super().process(self.waiting.pop(0))
 
 
-class LaterAndTwice(Later, CountsRepeats):
+class LaterAndTwice(Later, NeverDeduplicates):
     """The same, and what comes again is stored again."""
 
 

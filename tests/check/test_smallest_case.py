@@ -20,10 +20,10 @@ from mockcampaign.model import EventType
 from mockcampaign.samples.consumer import consumer_app
 
 PAYLOAD = {rule.id for rule in CATALOGUE if rule.family == "payload"}
-SEVERAL_FIELDS = {"takes-columns-from-first-event"}
+SEVERAL_FIELDS = {"takes-columns-of-first-event"}
 """Bugs that it takes two events to show."""
 SINGLE_FIELD = sorted(bug for bug, rule in FOUND.items() if rule in PAYLOAD and bug not in SEVERAL_FIELDS)
-NOT_GENERATED = {"drops-nul", "refuses-unknown-types", "ignores-unknown-types"}
+NOT_GENERATED = {"truncates-text-at-nul", "rejects-unknown-types", "drops-unknown-types"}
 """Bugs over what generated lists do not hold, or what is not asked of these: NUL, which hardly any store can keep, and
 types that nobody announced."""
 

@@ -77,7 +77,7 @@ def test_strict_makes_what_was_not_exercised_status_3_and_a_hazard_status_1(
     assert command(f"{url}/hook", *rules) == 0
     assert command(f"{url}/hook", *rules, "--strict") == 3
     assert "could not tell  no violation in 2 of 3 rules; 1 needs a probe" in capsys.readouterr().out
-    with served(consumer_app("shows-a-page")) as page:
+    with served(consumer_app("responds-200-to-get")) as page:
         assert command(f"{page}/hook", *rules) == 0
         assert command(f"{page}/hook", *rules, "--strict") == 1
     # What a violation and an open rule come to is said as it is returned.
@@ -102,13 +102,13 @@ def test_a_consumer_may_take_no_longer_than_it_was_told() -> None:
 
 
 def test_an_account_may_lag_behind_if_it_was_told() -> None:
-    with served(consumer_app("answers-before-storing")) as late:
+    with served(consumer_app("acknowledges-before-storing")) as late:
         rules = ("--probe", f"{late}/processed", "--rules", "stores-before-acknowledging")
         assert [command(f"{late}/hook", *rules, *more) for more in ((), ("--settle", "1s"))] == [1, 0]
 
 
 def test_the_long_form_has_the_timeline_commands_and_what_it_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
-    with served(consumer_app("first-event-only")) as broken:
+    with served(consumer_app("stores-first-event-only")) as broken:
         arguments = (f"{broken}/hook", "--probe", f"{broken}/processed", "--rules", "stores-every-event")
         assert command(*arguments) == 1
         brief = capsys.readouterr().out
@@ -128,7 +128,7 @@ def test_the_long_form_has_the_timeline_commands_and_what_it_rests_on(capsys: py
 
 
 def test_each_event_that_differs_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    with served(consumer_app("counts-repeats")) as broken:
+    with served(consumer_app("never-deduplicates")) as broken:
         more = ("--rules", "once-after-lost-response", "--explain", "--report-json", str(tmp_path / "r.json"))
         assert command(f"{broken}/hook", "--probe", f"{broken}/processed", *more) == 1
     assert capsys.readouterr().out.count("too many: type=open mailId=") == 5

@@ -67,7 +67,7 @@ def test_a_compliant_consumer_is_status_0(tmp_path: Path, consumer_url: str) -> 
 
 def test_a_broken_consumer_is_status_1_and_shows_why(tmp_path: Path) -> None:
     written(tmp_path)
-    with served(consumer_app("first-event-only")) as url:
+    with served(consumer_app("stores-first-event-only")) as url:
         done = mockcampaign("run", ".", "-q", folder=tmp_path, CONSUMER_URL=url)
     assert done.returncode == 1
     lines = [line.strip() for line in done.stdout.splitlines()]
@@ -142,7 +142,10 @@ def test_a_broken_scenario_is_status_2_and_nothing_was_sent(tmp_path: Path) -> N
             "'30' is not a duration, allowed: 500ms, 90s, 10m, 2h, 3d or 1d12h",
         ),
         (["run", ".", "--seed", "-1"], "--seed: -1, allowed: a number from 0 to 9223372036854775807"),
-        (["consumer", "--bug", "first-evnt-only"], "unknown bug 'first-evnt-only', did you mean 'first-event-only'?"),
+        (
+            ["consumer", "--bug", "stores-first-evnt-only"],
+            "unknown bug 'stores-first-evnt-only', did you mean 'stores-first-event-only'?",
+        ),
         (["consumer", "--basic-auth", "acme"], "--basic-auth: no colon in it, allowed: USER:PASSWORD"),
     ],
 )

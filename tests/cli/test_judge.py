@@ -25,7 +25,7 @@ JOURNAL = ("--journal", "j.jsonl")
 
 @pytest.fixture
 def broken_url() -> Iterator[str]:
-    with served(consumer_app("first-event-only")) as url:
+    with served(consumer_app("stores-first-event-only")) as url:
         yield url
 
 

@@ -100,7 +100,7 @@ def test_colours_are_for_terminals_that_want_them(
     tmp_path: Path, arguments: tuple[str, ...], environment: dict[str, str], colours: bool
 ) -> None:
     written(tmp_path)
-    with served(consumer_app("first-event-only")) as url:
+    with served(consumer_app("stores-first-event-only")) as url:
         status, shown = on_terminal(tmp_path, url, *arguments, **environment)
     assert status == 1
     assert ("\x1b[31m" in shown) is colours

@@ -40,7 +40,9 @@ CORRECT = ("sample", *COMMANDS)
 """Consumers that nothing is wrong with."""
 
 
-SHOWN_BY_CRASHES = frozenset({"commits-every-ten-lists", "writes-behind", "keeps-keys-in-memory", "forgets-everything"})
+SHOWN_BY_CRASHES = frozenset(
+    {"commits-every-ten-batches", "writes-behind", "keeps-dedup-keys-in-memory", "stores-in-memory-only"}
+)
 """Bugs that need the consumer to be killed and started again."""
 
 
@@ -87,7 +89,7 @@ def settings(seed: int, **changes: Any) -> Settings:
     return Settings(**(given | changes))
 
 
-SLOW_CONSUMERS = frozenset({"slow-at-first", "slow-for-each-event", "waits-on-the-loop"})
+SLOW_CONSUMERS = frozenset({"slow-first-full-batch", "slow-per-event", "waits-on-the-loop"})
 """Bugs that nobody waits for longer than needed."""
 
 

@@ -23,12 +23,12 @@ from starlette.responses import Response
 
 from consumers.started import PASSWORD, USER
 from mockcampaign.model import BasicAuthentication
-from mockcampaign.samples.bugs.acknowledgement import answering
-from mockcampaign.samples.bugs.authentication import comparing, refusing_with
+from mockcampaign.samples.bugs.acknowledgement import responding
+from mockcampaign.samples.bugs.authentication import comparing, rejecting_with
 from mockcampaign.samples.bugs.batch import selecting
-from mockcampaign.samples.bugs.identity import keyed
-from mockcampaign.samples.bugs.payload import field, keeping, limited, refusing, texts
-from mockcampaign.samples.bugs.redelivery import CountsRepeats, keeping_keys_for, recognising_lists
+from mockcampaign.samples.bugs.identity import deduplicating_on
+from mockcampaign.samples.bugs.payload import changing_field, changing_text, limited, rejecting, storing
+from mockcampaign.samples.bugs.redelivery import NeverDeduplicates, deduplicating_batches_on, keeping_dedup_keys_for
 from mockcampaign.samples.consumer import application
 from mockcampaign.samples.correct import Consumer, moment
 from mockcampaign.samples.store import Event, Identity, Store
@@ -43,7 +43,7 @@ class KeepsTenThousand(Consumer):
             del self.store._events[next(iter(self.store._events))]
 
 
-class KeepsKeysOfAList(CountsRepeats):
+class KeepsKeysOfAList(NeverDeduplicates):
     """Knows the keys of the last ten lists."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -57,7 +57,7 @@ class KeepsKeysOfAList(CountsRepeats):
         self.lists = [*self.lists[-9:], set(identified)]
 
 
-class CommitsHalves(CountsRepeats):
+class CommitsHalves(NeverDeduplicates):
     """Inserts in chunks of 10, of which one fails at a null; it knows a list once all of it is stored."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -74,7 +74,7 @@ class CommitsHalves(CountsRepeats):
         self.seen.update(identified)
 
 
-class FailsHalfway(CountsRepeats):
+class FailsHalfway(NeverDeduplicates):
     """Loses its database in the middle of a long list, the first time, and has stored the first half."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -94,7 +94,7 @@ class FailsHalfway(CountsRepeats):
         self.seen.update(identified)
 
 
-class CommitsPerMailing(CountsRepeats):
+class CommitsPerMailing(NeverDeduplicates):
     """One transaction for each mailing of a list, in which a broken event rolls back its own alone; no unique key."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -383,9 +383,9 @@ def _astral(event: Event) -> bool:
 
 
 VARIANTS: Mapping[str, type[Consumer]] = {
-    "answers-203": answering(203),
-    "answers-206": answering(206),
-    "answers-302": answering(302),
+    "answers-203": responding(203),
+    "answers-206": responding(206),
+    "answers-302": responding(302),
     "first-ten-only": selecting(lambda events: events[:10]),
     "all-but-first": selecting(lambda events: events[1:] or events),
     "tens": selecting(lambda events: events[: len(events) // 10 * 10] or events),
@@ -395,29 +395,29 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "every-other": selecting(lambda events: events[::2]),
     "fifty-only": selecting(lambda events: events[:50]),
     "samples": Samples,
-    "recognises-lengths": recognising_lists(lambda events: b"%d" % len(json.dumps(events))),
-    "recognises-counts": recognising_lists(lambda events: b"%d" % len(events)),
-    "recognises-last-events": recognising_lists(lambda events: json.dumps(events[-1:]).encode()),
-    "recognises-sets": recognising_lists(lambda events: json.dumps(sorted(map(json.dumps, events))).encode()),
+    "recognises-lengths": deduplicating_batches_on(lambda events: b"%d" % len(json.dumps(events))),
+    "recognises-counts": deduplicating_batches_on(lambda events: b"%d" % len(events)),
+    "recognises-last-events": deduplicating_batches_on(lambda events: json.dumps(events[-1:]).encode()),
+    "recognises-sets": deduplicating_batches_on(lambda events: json.dumps(sorted(map(json.dumps, events))).encode()),
     "refuses-known-events": RefusesKnownEvents,
     "confirms-repeats": ConfirmsRepeats,
-    "keeps-keys-for-a-minute": keeping_keys_for(60_000),
-    "keeps-keys-for-two-days": keeping_keys_for(48 * HOUR),
+    "keeps-keys-for-a-minute": keeping_dedup_keys_for(60_000),
+    "keeps-keys-for-two-days": keeping_dedup_keys_for(48 * HOUR),
     "keeps-keys-of-ten-lists": KeepsKeysOfAList,
-    "keys-on-subscription": keyed("subscriptionId", "type"),
-    "keys-on-mail-created-recipient": keyed("mailId", "created", "recipientId", "type"),
-    "keys-on-address": keyed("remoteAddress", "mailId"),
-    "keys-on-mailing-and-created": keyed("mailingId", "created", "type"),
-    "keys-on-minute": keyed("mailId", "type", lambda event: event.get("created", 0) // 60_000),
-    "keys-on-centiseconds": keyed(lambda event: event | {"created": event.get("created", 0) // 10}),
-    "keys-on-twelve-hours": keyed(lambda event: event | {"created": event.get("created", 0) % (12 * HOUR)}),
-    "keys-on-beginning-of-mail-id": keyed("type", lambda event: str(event.get("mailId"))[:16], "created"),
-    "keys-on-end-of-mail-id": keyed("type", lambda event: str(event.get("mailId"))[-6:], "created"),
-    "keys-cut-at-64": keyed(
+    "keys-on-subscription": deduplicating_on("subscriptionId", "type"),
+    "keys-on-mail-created-recipient": deduplicating_on("mailId", "created", "recipientId", "type"),
+    "keys-on-address": deduplicating_on("remoteAddress", "mailId"),
+    "keys-on-mailing-and-created": deduplicating_on("mailingId", "created", "type"),
+    "keys-on-minute": deduplicating_on("mailId", "type", lambda event: event.get("created", 0) // 60_000),
+    "keys-on-centiseconds": deduplicating_on(lambda event: event | {"created": event.get("created", 0) // 10}),
+    "keys-on-twelve-hours": deduplicating_on(lambda event: event | {"created": event.get("created", 0) % (12 * HOUR)}),
+    "keys-on-beginning-of-mail-id": deduplicating_on("type", lambda event: str(event.get("mailId"))[:16], "created"),
+    "keys-on-end-of-mail-id": deduplicating_on("type", lambda event: str(event.get("mailId"))[-6:], "created"),
+    "keys-cut-at-64": deduplicating_on(
         lambda event: "|".join(str(event.get(name)) for name in ("recipientId", "type", "mailId", "created"))[:64]
     ),
-    "keys-without-case": keyed(lambda event: json.dumps(event, sort_keys=True).casefold()),
-    "keys-on-device": keyed("mailId", "type", "device"),
+    "keys-without-case": deduplicating_on(lambda event: json.dumps(event, sort_keys=True).casefold()),
+    "keys-on-device": deduplicating_on("mailId", "type", "device"),
     "hash-of-16-bits": _hash(16),
     "hash-of-20-bits": _hash(20),
     "keeps-ten-thousand": KeepsTenThousand,
@@ -440,38 +440,38 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "wants-lower-case-charset": WantsLowerCaseCharset,
     "limits-40-kb": limited(40_000),
     "limits-100-kb": limited(100_000),
-    "refuses-absent-browser": refusing(lambda event: "browser" not in event),
-    "refuses-absent-address": refusing(lambda event: "remoteAddress" not in event),
-    "refuses-null-system": refusing(lambda event: event.get("operatingSystem", "") is None),
-    "refuses-e-mail": refusing(lambda event: not str(event.get("recipientId")).isdigit()),
-    "refuses-zero": refusing(_falsy),
-    "refuses-nested": refusing(_flat),
-    "refuses-nul": refusing(_has("\0")),
-    "refuses-emoji": refusing(_astral),
-    "refuses-beyond-64": refusing(_beyond(64)),
-    "one-space": texts(lambda text: re.sub(" +", " ", text)),
-    "truncates-at-30": texts(lambda text: text[:30]),
-    "truncates-at-100": texts(lambda text: text[:100]),
-    "upper-cases-recipients": field("recipientId", str.upper),
-    "numbers-where-digits": field("recipientId", lambda text: int(text) if text.isdigit() else text),
-    "compares-normalised": texts(lambda text: text.replace("\u2028", "").replace("\0", "")),
-    "one-line": texts(lambda text: " ".join(text.split(" ")).replace("\n", " ")),
-    "ascii-only": texts(lambda text: text.encode("ascii", "replace").decode()),
-    "subscription-as-float": keeping(
+    "refuses-absent-browser": rejecting(lambda event: "browser" not in event),
+    "refuses-absent-address": rejecting(lambda event: "remoteAddress" not in event),
+    "refuses-null-system": rejecting(lambda event: event.get("operatingSystem", "") is None),
+    "refuses-e-mail": rejecting(lambda event: not str(event.get("recipientId")).isdigit()),
+    "refuses-zero": rejecting(_falsy),
+    "refuses-nested": rejecting(_flat),
+    "refuses-nul": rejecting(_has("\0")),
+    "refuses-emoji": rejecting(_astral),
+    "refuses-beyond-64": rejecting(_beyond(64)),
+    "one-space": changing_text(lambda text: re.sub(" +", " ", text)),
+    "truncates-at-30": changing_text(lambda text: text[:30]),
+    "truncates-at-100": changing_text(lambda text: text[:100]),
+    "upper-cases-recipients": changing_field("recipientId", str.upper),
+    "numbers-where-digits": changing_field("recipientId", lambda text: int(text) if text.isdigit() else text),
+    "compares-normalised": changing_text(lambda text: text.replace("\u2028", "").replace("\0", "")),
+    "one-line": changing_text(lambda text: " ".join(text.split(" ")).replace("\n", " ")),
+    "ascii-only": changing_text(lambda text: text.encode("ascii", "replace").decode()),
+    "subscription-as-float": storing(
         lambda event: (
             event | {"subscriptionId": int(float(event["subscriptionId"]))}
             if isinstance(event.get("subscriptionId"), int)
             else event
         )
     ),
-    "user-list-as-int32": keeping(
+    "user-list-as-int32": storing(
         lambda event: (
             event | {"subscriptionId": event["subscriptionId"] & 0x7FFFFFFF}
             if isinstance(event.get("subscriptionId"), int)
             else event
         )
     ),
-    "created-in-local-time": keeping(
+    "created-in-local-time": storing(
         lambda event: (
             event | {"created": event["created"] + 2 * HOUR} if isinstance(event.get("created"), int) else event
         )
@@ -483,7 +483,7 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "gives-up": GivesUp,
     "counts-twins": CountsTwins,
     "leaks-on-errors": LeaksOnErrors,
-    "created-in-seconds": keeping(
+    "created-in-seconds": storing(
         lambda event: event | {"created": event["created"] // 1_000} if isinstance(event.get("created"), int) else event
     ),
     "accepts-eight-characters": comparing(lambda given, wanted: given[:13] == wanted[:13]),
@@ -495,18 +495,18 @@ VARIANTS: Mapping[str, type[Consumer]] = {
         )
     ),
     "accepts-any-user": comparing(lambda given, wanted: given.partition(b":")[2] == wanted.partition(b":")[2]),
-    "refuses-with-404": refusing_with(404),
-    "refuses-with-500": refusing_with(500),
-    "refuses-with-400": refusing_with(400),
+    "refuses-with-404": rejecting_with(404),
+    "refuses-with-500": rejecting_with(500),
+    "refuses-with-400": rejecting_with(400),
 }
 """By names that say what is wrong."""
 
 OF_CLICKS: Mapping[str, type[Consumer]] = {
-    "links-of-255": field("linkUrl", lambda text: text[:255]),
-    "links-decoded": field("linkUrl", unquote),
-    "links-without-parameters": field("linkUrl", lambda text: text.partition("?")[0]),
-    "links-in-lower-case": field("linkUrl", str.lower),
-    "links-normalised": field("linkUrl", lambda text: urlsplit(text).geturl()),
+    "links-of-255": changing_field("linkUrl", lambda text: text[:255]),
+    "links-decoded": changing_field("linkUrl", unquote),
+    "links-without-parameters": changing_field("linkUrl", lambda text: text.partition("?")[0]),
+    "links-in-lower-case": changing_field("linkUrl", str.lower),
+    "links-normalised": changing_field("linkUrl", lambda text: urlsplit(text).geturl()),
 }
 """Those that need clicks, which the check sends where it is told to; `stores-text-unchanged` finds them."""
 

@@ -258,7 +258,7 @@ def test_hypothesis_gets_a_fresh_server_and_a_fresh_check_for_each_example(inner
             assert HealthCheck.function_scoped_fixture not in checks
 
         @settings(max_examples=2, deadline=None)
-        @given(bug=st.sampled_from([None, "answers-204"]))
+        @given(bug=st.sampled_from([None, "responds-204"]))
         def test_check(campaign_check, bug):
             report = campaign_check(consumer_app(bug), "/hook", rules=["responds-200"])
             assert report.target == "http://testserver/hook"

@@ -100,15 +100,15 @@ CHECKING = """
     from mockcampaign.samples.consumer import consumer_app
 
     def test_bad(campaign_check):
-        campaign_check(consumer_app("answers-204"), "/hook", rules=["acknowledge"])
+        campaign_check(consumer_app("responds-204"), "/hook", rules=["acknowledge"])
 
     @pytest.mark.mockcampaign(allow={wrong}, seed=7)
     def test_marked(campaign_check):
-        report = campaign_check(consumer_app("answers-204"), "/hook", rules=["acknowledge"])
+        report = campaign_check(consumer_app("responds-204"), "/hook", rules=["acknowledge"])
         assert (report.compliant, report.seed) == (True, 7)
 
     def test_allowed(campaign_check):
-        consumer = consumer_app("answers-204")
+        consumer = consumer_app("responds-204")
         report = campaign_check(consumer, "/hook", rules=["acknowledge"], allow={wrong})
         assert report.compliant
         assert set(finding.id for finding in report.rules if finding.known) == set({wrong})
@@ -133,7 +133,7 @@ def violated() -> list[str]:
     from mockcampaign.transport.inprocess import AsgiTransport
 
     async def main() -> list[str]:
-        transport = AsgiTransport(consumer_app("answers-204"))
+        transport = AsgiTransport(consumer_app("responds-204"))
         settings = Settings(now=1_700_000_000_000, rules=("acknowledge",))
         report = await check("http://testserver/hook", transport=transport, settings=settings)
         await transport.aclose()

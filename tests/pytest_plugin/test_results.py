@@ -143,7 +143,7 @@ def test_what_a_test_allows_or_has_asked_about_is_known_in_every_format(
             campaign.advance("20s")
 
         def test_check(campaign_check):
-            campaign_check(consumer_app("answers-204"), "/hook", rules=["responds-200"], allow=["responds-200"])
+            campaign_check(consumer_app("responds-204"), "/hook", rules=["responds-200"], allow=["responds-200"])
         """,
         "--mockcampaign-report-json=report.json",
         "--mockcampaign-html=report.html",

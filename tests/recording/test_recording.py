@@ -334,7 +334,7 @@ def test_a_replay_before_a_consumer_that_takes_nothing_shows_nothing(tmp_path: P
     written(tmp_path, ("seed: 5\n", "seed: 5\npolicy: {event_age_max: 1m}\n"))
     with served(consumer_app()) as url:
         mockcampaign("run", ".", "--journal", "j.jsonl", folder=tmp_path, CONSUMER_URL=url)
-    with served(consumer_app("never-answers-200")) as url:
+    with served(consumer_app("always-responds-503")) as url:
         done = mockcampaign("replay", "j.jsonl", "--target", f"{url}/hook", folder=tmp_path)
     assert done.returncode == 3
     title, where, trouble, *timeline = done.stdout.splitlines()
@@ -347,7 +347,7 @@ def test_a_replay_before_a_consumer_that_takes_nothing_shows_nothing(tmp_path: P
 
 def test_a_check_leaves_a_journal_for_each_rule_that_can_be_judged_and_replayed(tmp_path: Path) -> None:
     rules = ("responds-200", "stores-repeat-engagement")
-    with served(consumer_app("keys-on-mail-id")) as url:
+    with served(consumer_app("dedup-key-mail-id")) as url:
         arguments = ("--probe", f"{url}/processed", "--rules", ",".join(rules), "--journal", "c.jsonl")
         checked = mockcampaign("check", f"{url}/hook", *arguments, "--report-json", "r.json", folder=tmp_path)
         replayed = mockcampaign("replay", "c.jsonl", folder=tmp_path)

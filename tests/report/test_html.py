@@ -306,7 +306,7 @@ def test_the_picture_of_the_readme(chromium: Any, tmp_path: Path) -> None:
     readme = (root / "README.md").read_text()
     [text] = re.findall(r"```yaml\n(name: A two-hour.*?)```", readme, re.DOTALL)
     (tmp_path / "outage.scenario.yaml").write_text(text)
-    with served(consumer_app("keys-on-mail-id", basic_authentication=BasicAuthentication("acme", "secret"))) as url:
+    with served(consumer_app("dedup-key-mail-id", basic_authentication=BasicAuthentication("acme", "secret"))) as url:
         arguments = ("run", "outage.scenario.yaml", "--seed", "4", "--html", "report.html")
         done = mockcampaign(*arguments, folder=tmp_path, CONSUMER_URL=url)
     assert (done.returncode, done.stderr) == (1, "")

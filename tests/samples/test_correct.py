@@ -37,11 +37,11 @@ GARBAGE = [
 
 def test_an_unknown_bug_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(InvalidInputError) as refused:
-        consumer_app("keys-on-mailid")
+        consumer_app("dedup-key-mailid")
     assert str(refused.value) == (
-        f"unknown bug 'keys-on-mailid', did you mean 'keys-on-mail-id'? (allowed: {', '.join(BUGS)})"
+        f"unknown bug 'dedup-key-mailid', did you mean 'dedup-key-mail-id'? (allowed: {', '.join(BUGS)})"
     )
-    with pytest.raises(InvalidInputError, match=r"^unknown bug '' \(allowed: answers-201, "):
+    with pytest.raises(InvalidInputError, match=r"^unknown bug '' \(allowed: responds-201, "):
         consumer_app("")
 
 

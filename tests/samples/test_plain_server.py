@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from called import CREDENTIALS, RIGHT, encoded, event
-from mockcampaign.samples.bugs.plain_server import BUGS
+from mockcampaign.samples.bugs.http_server import BUGS
 from mockcampaign.samples.consumer import BUGS as ALL
 from mockcampaign.samples.consumer import consumer_app, consumer_served
 from mockcampaign.samples.plain_server import served_by_hand
@@ -104,13 +104,13 @@ def unreadable(client: Client) -> list[int]:
 
 
 WITNESSES = {
-    "reads-heads-at-once": (split, [200], [400]),
-    "knows-headers-by-spelling": (in_lower_case, [200], [401]),
-    "takes-one-request-for-each-connection": (three, [200, 200, 200], [200, 400, 0]),
-    "ends-before-the-answer-ends": (whole, [14], [13]),
-    "hangs-up-when-told": (told_to_close, [200], [400]),
-    "hangs-up-on-errors": (unreadable, [400], [0]),
-    "leaves-refused-bodies": (wrong_then_right, [401, 200], [401, 400]),
+    "reads-head-once": (split, [200], [400]),
+    "compares-header-case": (in_lower_case, [200], [401]),
+    "accepts-one-request-per-connection": (three, [200, 200, 200], [200, 400, 0]),
+    "truncates-response": (whole, [14], [13]),
+    "rejects-connection-close": (told_to_close, [200], [400]),
+    "disconnects-on-parse-error": (unreadable, [400], [0]),
+    "leaves-rejected-body-unread": (wrong_then_right, [401, 200], [401, 400]),
 }
 
 

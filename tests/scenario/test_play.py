@@ -47,20 +47,20 @@ def test_a_correct_consumer_passes_every_shipped_scenario(name: str, monkeypatch
 
 
 CULPRITS = {
-    "full-batches": ["refuses-full-lists", "first-event-only", "last-event-only", "answers-202"],
-    "odd-remainder": ["forgets-odd-remainder"],
-    "two-hour-outage": ["keys-on-mail-id", "fails-after-storing"],
-    "three-day-outage": ["never-answers-200"],
-    "partial-expiry": ["keys-on-created", "keys-on-mail-id"],
-    "deactivate-and-resume": ["keys-on-mail-id", "answers-204"],
-    "two-types": ["keys-on-mail-id", "redirects"],
-    "lost-answers": ["counts-repeats", "keys-on-mail-id"],
-    "rejected-credentials": ["accepts-any-credentials", "hides-refusals"],
+    "full-batches": ["rejects-full-batch", "stores-first-event-only", "stores-last-event-only", "responds-202"],
+    "odd-remainder": ["loses-odd-event"],
+    "two-hour-outage": ["dedup-key-mail-id", "fails-after-storing"],
+    "three-day-outage": ["always-responds-503"],
+    "partial-expiry": ["dedup-key-created", "dedup-key-mail-id"],
+    "deactivate-and-resume": ["dedup-key-mail-id", "responds-204"],
+    "two-types": ["dedup-key-mail-id", "redirects-to-trailing-slash"],
+    "lost-answers": ["never-deduplicates", "dedup-key-mail-id"],
+    "rejected-credentials": ["accepts-any-credentials", "responds-200-to-wrong-credentials"],
 }
 
 
 # These are refused until they expire: 25,920 answers that a consumer really gives.
-THREE_DAYS_OF_ANSWERS = {"answers-202", "answers-204", "redirects", "refuses-full-lists"}
+THREE_DAYS_OF_ANSWERS = {"responds-202", "responds-204", "redirects-to-trailing-slash", "rejects-full-batch"}
 
 
 @pytest.mark.parametrize(

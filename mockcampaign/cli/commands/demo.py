@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from mockcampaign.judging.verdict import ScenarioResult
     from mockcampaign.scenario.load import Plan
 
-DEMO_BUG = "keys-on-mail-id"
+DEMO_BUG = "dedup-key-mail-id"
 
-CHECKED_BUGS = ("answers-202", "forgets-odd-remainder", "keys-on-mail-id", "recognises-bodies")
+CHECKED_BUGS = ("responds-202", "loses-odd-event", "dedup-key-mail-id", "dedup-key-batch-hash")
 CHECKED_FAMILIES = ("acknowledge", "batch", "identity", "redelivery")
 """A few of each, so that the demo stays short."""
 
@@ -41,7 +41,7 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
     color = use_color(no_color)
     bug = BUGS[DEMO_BUG]
     columns: dict[str, list[ScenarioResult]] = {"correct": [], "broken": []}
-    click.echo(f"A correct consumer, and one with a bug: {bug.description}")
+    click.echo(f"A correct consumer, and one with this bug: {bug.description}")
     for column, results in columns.items():
         for path in find_scenarios((scenarios_folder(),)):
             # Each scenario gets a consumer of its own: nothing that one leaves behind can blur the next one's verdict.
@@ -81,7 +81,7 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
         for column, results in columns.items()
         for result in results
     ]
-    headline = f"A correct consumer, and one with a bug: {bug.description}"
+    headline = f"A correct consumer, and one with this bug: {bug.description}"
     write(msgspec.structs.replace(run_result(named), headline=headline), outputs)
     page = outputs.files.get("--html")
     if page is None:

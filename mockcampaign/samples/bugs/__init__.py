@@ -9,11 +9,12 @@ from mockcampaign.samples.bugs import (
     authentication,
     bad_event,
     batch,
+    durability,
     http,
+    http_server,
     identity,
     order,
     payload,
-    plain_server,
     redelivery,
     resilience,
 )
@@ -27,9 +28,10 @@ BUGS: Mapping[str, Bug] = {
     **bad_event.BUGS,
     **order.BUGS,
     **resilience.BUGS,
+    **durability.BUGS,
     **payload.BUGS,
     **authentication.BUGS,
     **http.BUGS,
-    **plain_server.BUGS,
+    **http_server.BUGS,
 }
 """All of them by their names."""

@@ -18,24 +18,24 @@ from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Store
 
 
-def answering(status: int) -> type[Consumer]:
+def responding(status: int) -> type[Consumer]:
     """One that processes a list, and says so with that status."""
 
-    class Answering(Consumer):
+    class Responding(Consumer):
         def answer(self, events: list[Event]) -> Response:
             return Response(status_code=status)
 
-    return Answering
+    return Responding
 
 
-class AnswersManyWith207(Consumer):
+class RespondsMultiStatus(Consumer):
     def answer(self, events: list[Event]) -> Response:
         if len(events) == 1:
             return super().answer(events)
         return JSONResponse([{"status": 200} for _ in events], status_code=207)
 
 
-class Redirects(Consumer):
+class RedirectsToTrailingSlash(Consumer):
     async def take(self, request: Request) -> Response:
         if not self.lets_in(request):
             raise HTTPException(self.refuse_status)
@@ -43,12 +43,12 @@ class Redirects(Consumer):
         return Response(status_code=307, headers={"Location": f"{request.url.path}/"})
 
 
-class NeverAnswers200(Consumer):
+class AlwaysResponds503(Consumer):
     async def process(self, events: list[Event]) -> None:
         raise HTTPException(503, "down for maintenance")
 
 
-class AnswersBeforeStoring(Consumer):
+class AcknowledgesBeforeStoring(Consumer):
     seconds_until_stored = 0.05
 
     async def process(self, events: list[Event]) -> None:
@@ -62,7 +62,7 @@ class AnswersBeforeStoring(Consumer):
         await super().process(events)
 
 
-class LosesBackgroundErrors(Consumer):
+class SwallowsBackgroundErrors(Consumer):
     async def process(self, events: list[Event]) -> None:
         pass
 
@@ -78,7 +78,7 @@ class LosesBackgroundErrors(Consumer):
             pass  # The job's log has it, the sender has its 200.
 
 
-class AcknowledgesUnreadable(Consumer):
+class AcknowledgesUnreadableBody(Consumer):
     def parse(self, body: bytes) -> list[Event]:
         try:
             return super().parse(body)
@@ -86,7 +86,7 @@ class AcknowledgesUnreadable(Consumer):
             return []  # "It would only come again."
 
 
-class SalvagesCutLists(Consumer):
+class SalvagesTruncatedBatch(Consumer):
     def parse(self, body: bytes) -> list[Event]:
         try:
             return super().parse(body)
@@ -97,7 +97,7 @@ class SalvagesCutLists(Consumer):
             return super().parse(whole + brace + b"]")
 
 
-class SlowForEachEvent(Consumer):
+class SlowPerEvent(Consumer):
     seconds_for_an_event = 0.15
 
     async def process(self, events: list[Event]) -> None:
@@ -106,7 +106,7 @@ class SlowForEachEvent(Consumer):
         await super().process(events)
 
 
-class SlowAtFirst(Consumer):
+class SlowFirstFullBatch(Consumer):
     """Loads what it needs for long lists when the first one comes."""
 
     seconds_to_load = 12.0
@@ -119,7 +119,7 @@ class SlowAtFirst(Consumer):
         await super().process(events)
 
 
-class DropsWhatOverflows(Consumer):
+class DropsWhenQueueIsFull(Consumer):
     lists_max = 20
     seconds_for_a_list = 0.5
 
@@ -142,7 +142,7 @@ class DropsWhatOverflows(Consumer):
             self.queue.pop(0)
 
 
-class AnswersWithAnError(Consumer):
+class RespondsWithErrorBody(Consumer):
     async def hook(self, request: Request) -> Response:
         answer = await super().hook(request)
         if answer.status_code in (401, 405):
@@ -156,7 +156,7 @@ class AnswersWithAnError(Consumer):
         return events
 
 
-class KeepsWhateverComes(Consumer):
+class StoresAnyJson(Consumer):
     def parse(self, body: bytes) -> list[Event]:
         try:
             return msgspec.json.decode(body, type=list)
@@ -164,7 +164,7 @@ class KeepsWhateverComes(Consumer):
             raise HTTPException(400, "not a JSON list") from None
 
 
-class AcknowledgesTooDeep(Consumer):
+class AcknowledgesDeepNesting(Consumer):
     def parse(self, body: bytes) -> list[Event]:
         try:
             json.loads(body)
@@ -176,33 +176,43 @@ class AcknowledgesTooDeep(Consumer):
 
 
 BUGS: Mapping[str, Bug] = {
-    "answers-201": Bug("answers 201 Created instead of 200", answering(201)),
-    "answers-202": Bug("answers 202 Accepted, since others work with the list later", answering(202)),
-    "answers-204": Bug("answers 204 No Content, since it has nothing to say", answering(204)),
-    "answers-207": Bug("answers 207 Multi-Status to lists of several events, one status for each", AnswersManyWith207),
-    "redirects": Bug("redirects to the address with a slash, as frameworks do by themselves", Redirects),
-    "never-answers-200": Bug("answers 503 to everything", NeverAnswers200),
-    "answers-before-storing": Bug("answers first, and stores a moment later", AnswersBeforeStoring),
-    "loses-background-errors": Bug(
-        "works in a background job, whose errors nobody sees: a list with an event without device is gone",
-        LosesBackgroundErrors,
+    "responds-201": Bug("Responds 201 Created instead of 200.", responding(201)),
+    "responds-202": Bug("Responds 202 Accepted, because a worker processes the batch later.", responding(202)),
+    "responds-204": Bug("Responds 204 No Content, because it has nothing to return.", responding(204)),
+    "responds-207": Bug(
+        "Responds 207 Multi-Status, with one status for each event, to a batch of several events.", RespondsMultiStatus
     ),
-    "acknowledges-unreadable": Bug(
-        "answers 200 to what it cannot read, so that it does not come again", AcknowledgesUnreadable
+    "redirects-to-trailing-slash": Bug(
+        "Redirects to the URL with a trailing slash, as frameworks do by default.", RedirectsToTrailingSlash
     ),
-    "salvages-cut-lists": Bug("takes the whole events of a list that was cut, and acknowledges it", SalvagesCutLists),
-    "acknowledges-too-deep": Bug(
-        "answers 200 to what is nested too deeply for its parser, and has nothing of it", AcknowledgesTooDeep
+    "always-responds-503": Bug("Responds 503 to every request.", AlwaysResponds503),
+    "acknowledges-before-storing": Bug(
+        "Responds 200 first and stores the batch 50 ms later.", AcknowledgesBeforeStoring
     ),
-    "keeps-whatever-comes": Bug(
-        "stores the elements of a list without a look, events or not, and shows them all", KeepsWhateverComes
+    "swallows-background-errors": Bug(
+        "Stores batches in a background job that swallows errors, so a batch with an event without device is lost.",
+        SwallowsBackgroundErrors,
     ),
-    "slow-for-each-event": Bug("needs 0.15 s for each event, which is too long for full lists", SlowForEachEvent),
-    "slow-at-first": Bug("answers the first full list after 12 s, since it has to get ready for it", SlowAtFirst),
-    "drops-what-overflows": Bug(
-        "puts lists into a queue of 20 places, and drops what does not fit after its 200", DropsWhatOverflows
+    "acknowledges-unreadable-body": Bug(
+        "Responds 200 to a body it cannot parse, so that Campaign does not send it again.", AcknowledgesUnreadableBody
     ),
-    "answers-200-with-an-error": Bug(
-        'answers 200 to everything, and says {"ok": false} in the body where it failed', AnswersWithAnError
+    "salvages-truncated-batch": Bug(
+        "Stores the complete events of a truncated body and acknowledges the batch.", SalvagesTruncatedBatch
+    ),
+    "acknowledges-deep-nesting": Bug(
+        "Responds 200 to JSON that is nested too deeply for its parser, and stores nothing of it.",
+        AcknowledgesDeepNesting,
+    ),
+    "stores-any-json": Bug("Stores every element of a JSON array without checking that it is an event.", StoresAnyJson),
+    "slow-per-event": Bug("Takes 0.15 s per event, which is too long for a full batch.", SlowPerEvent),
+    "slow-first-full-batch": Bug(
+        "Responds to the first full batch after 12 s, because it initialises on demand.", SlowFirstFullBatch
+    ),
+    "drops-when-queue-is-full": Bug(
+        "Puts batches into a queue of 20, and responds 200 to those that do not fit and drops them.",
+        DropsWhenQueueIsFull,
+    ),
+    "responds-200-with-error-body": Bug(
+        'Responds 200 with {"ok": false} in the body when it failed.', RespondsWithErrorBody
     ),
 }

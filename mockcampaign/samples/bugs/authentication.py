@@ -23,13 +23,13 @@ def comparing(same: Callable[[bytes, bytes], bool]) -> type[Consumer]:
     return Comparing
 
 
-def refusing_with(status: int) -> type[Consumer]:
+def rejecting_with(status: int) -> type[Consumer]:
     """One that answers that to wrong credentials."""
 
-    class RefusingWith(Consumer):
+    class RejectingWith(Consumer):
         refuse_status = status
 
-    return RefusingWith
+    return RejectingWith
 
 
 class AcceptsAnyCredentials(Consumer):
@@ -50,7 +50,7 @@ class AcceptsAnyScheme(Consumer):
         return token == base64.b64encode(self.wanted()).decode()
 
 
-class FailsAtMalformedCredentials(Consumer):
+class FailsOnMalformedCredentials(Consumer):
     def lets_in(self, request: Request) -> bool:
         header = request.headers.get("authorization")
         if self.basic_authentication is None or header is None:
@@ -60,7 +60,7 @@ class FailsAtMalformedCredentials(Consumer):
         return scheme.lower() == "basic" and self.same(f"{user_name}:{password}".encode(), self.wanted())
 
 
-class LocksOut(Consumer):
+class LocksOutAfterTenFailures(Consumer):
     """Lets nobody in after so many wrong passwords, also those who know the right one."""
 
     wrong_max = 10
@@ -72,14 +72,14 @@ class LocksOut(Consumer):
         return right and self.wrong < self.wrong_max
 
 
-class StoresBeforeItChecks(Consumer):
+class StoresBeforeAuthenticating(Consumer):
     async def take(self, request: Request) -> Response:
         if not self.lets_in(request):
             await self.process(self.parse(await self.read(request)))
         return await super().take(request)
 
 
-class FailsAtNonAscii(Consumer):
+class FailsOnNonAsciiCredentials(Consumer):
     """`hmac.compare_digest` compares str only where it is ASCII."""
 
     def same(self, given: bytes, wanted: bytes) -> bool:
@@ -88,7 +88,7 @@ class FailsAtNonAscii(Consumer):
         return super().same(given, wanted)
 
 
-class ChecksPasswordsOfUsersOnly(Consumer):
+class HashesKnownUsersOnly(Consumer):
     """Does the costly part, a hash of the password, only where the user's name is right."""
 
     stored = b""
@@ -119,34 +119,46 @@ def _user_name(given: bytes, wanted: bytes) -> bool:
 
 
 BUGS: Mapping[str, Bug] = {
-    "accepts-any-credentials": Bug("never looks at the credentials", AcceptsAnyCredentials),
-    "accepts-missing-credentials": Bug("checks credentials where there are any", AcceptsMissingCredentials),
-    "accepts-any-scheme": Bug("looks at what comes after the scheme, whatever the scheme", AcceptsAnyScheme),
-    "accepts-beginnings": Bug(
-        "compares passwords as far as the given one goes, and accepts its beginning", comparing(_as_far_as_both_go)
+    "accepts-any-credentials": Bug("Never checks the credentials.", AcceptsAnyCredentials),
+    "accepts-missing-credentials": Bug("Checks credentials only if the request has any.", AcceptsMissingCredentials),
+    "accepts-any-scheme": Bug(
+        "Checks the encoded credentials but not the authentication scheme before them.", AcceptsAnyScheme
     ),
-    "accepts-any-password": Bug("looks at the user's name only", comparing(_user_name)),
-    "ignores-case": Bug(
-        "compares passwords without regard to case, as its database does",
+    "accepts-credential-prefix": Bug(
+        "Compares passwords only up to the length of the given one, so a prefix is accepted.",
+        comparing(_as_far_as_both_go),
+    ),
+    "accepts-any-password": Bug("Checks the user name but not the password.", comparing(_user_name)),
+    "ignores-credential-case": Bug(
+        "Compares credentials case-insensitively, as its database does.",
         comparing(lambda given, wanted: given.lower() == wanted.lower()),
     ),
-    "ignores-spaces": Bug(
-        "compares passwords without spaces around them",
+    "strips-credentials": Bug(
+        "Strips white space around credentials before it compares them.",
         comparing(lambda given, wanted: given.strip() == wanted.strip()),
     ),
-    "splits-at-the-last-colon": Bug(
-        "takes a colon in a password for the end of the user's name", comparing(_split_at_the_last_colon)
+    "splits-at-last-colon": Bug(
+        "Splits user name and password at the last colon, so a password that contains a colon is rejected.",
+        comparing(_split_at_the_last_colon),
     ),
-    "fails-at-non-ascii": Bug("answers 500 where credentials are not ASCII", FailsAtNonAscii),
-    "fails-at-malformed-credentials": Bug("answers 500 to a header that it cannot decode", FailsAtMalformedCredentials),
-    "locks-out": Bug("lets nobody in any more after ten wrong passwords", LocksOut),
-    "stores-before-it-checks": Bug("stores a list, and then refuses its credentials", StoresBeforeItChecks),
-    "hides-refusals": Bug(
-        "answers 200 to wrong credentials, so the sender believes that all is well", refusing_with(200)
+    "fails-on-non-ascii-credentials": Bug(
+        "Responds 500 to credentials that are not ASCII.", FailsOnNonAsciiCredentials
     ),
-    "refuses-with-302": Bug("redirects wrong credentials to a page to log in", refusing_with(302)),
-    "hashes-for-known-users": Bug(
-        "hashes a password only where the user's name is right, and refuses a wrong name sooner",
-        ChecksPasswordsOfUsersOnly,
+    "fails-on-malformed-credentials": Bug(
+        "Responds 500 to an Authorization header it cannot decode.", FailsOnMalformedCredentials
+    ),
+    "locks-out-after-ten-failures": Bug(
+        "Rejects everyone after ten wrong passwords, even with valid credentials.", LocksOutAfterTenFailures
+    ),
+    "stores-before-authenticating": Bug(
+        "Stores a batch before it checks and rejects the credentials.", StoresBeforeAuthenticating
+    ),
+    "responds-200-to-wrong-credentials": Bug(
+        "Responds 200 to wrong credentials, so Campaign believes that the batch was accepted.", rejecting_with(200)
+    ),
+    "redirects-to-login": Bug("Responds to wrong credentials with a redirect to a login page.", rejecting_with(302)),
+    "hashes-known-users-only": Bug(
+        "Hashes the password only if the user name is right, so a wrong user name is rejected sooner.",
+        HashesKnownUsersOnly,
     ),
 }

@@ -19,18 +19,18 @@ class RequiresDevice(Consumer):
         return event
 
 
-class SkipsWithoutDevice(Consumer):
+class SkipsEventsWithoutDevice(Consumer):
     async def process(self, events: list[Event]) -> None:
         await super().process([event for event in events if "device" in event])
 
 
-class DropsPoisonedLists(RequiresDevice):
+class DropsBatchWithBadEvent(RequiresDevice):
     async def process(self, events: list[Event]) -> None:
         with contextlib.suppress(KeyError):  # "logged, and on to the next"
             await super().process(events)
 
 
-class DropsListsWithNul(Consumer):
+class DropsBatchWithNul(Consumer):
     """Uses a store that cannot hold NUL in texts, as PostgreSQL cannot."""
 
     async def process(self, events: list[Event]) -> None:
@@ -39,7 +39,7 @@ class DropsListsWithNul(Consumer):
         await super().process(events)
 
 
-class StopsAtPoison(RequiresDevice):
+class StopsAtBadEvent(RequiresDevice):
     async def process(self, events: list[Event]) -> None:
         for index, event in enumerate(events):
             try:
@@ -51,15 +51,17 @@ class StopsAtPoison(RequiresDevice):
 
 
 BUGS: Mapping[str, Bug] = {
-    "requires-device": Bug("answers 500 to a list in which an event has no device", RequiresDevice),
-    "skips-without-device": Bug("leaves events without device out, without a word", SkipsWithoutDevice),
-    "drops-poisoned-lists": Bug(
-        "logs an event without device as an error, and drops the whole list with its 200", DropsPoisonedLists
+    "requires-device": Bug("Responds 500 to a batch that contains an event without device.", RequiresDevice),
+    "skips-events-without-device": Bug(
+        "Leaves out events without device, and reports nothing.", SkipsEventsWithoutDevice
     ),
-    "drops-lists-with-nul": Bug(
-        "logs a text with NUL as an error, and drops the whole list with its 200", DropsListsWithNul
+    "drops-batch-with-bad-event": Bug(
+        "Logs an event without device as an error, responds 200 and drops the whole batch.", DropsBatchWithBadEvent
     ),
-    "stops-at-poison": Bug(
-        "stops at an event without device, and drops it and the rest of the list with its 200", StopsAtPoison
+    "drops-batch-with-nul": Bug(
+        "Logs text that contains NUL as an error, responds 200 and drops the whole batch.", DropsBatchWithNul
+    ),
+    "stops-at-bad-event": Bug(
+        "Stops at an event without device, responds 200, and drops it and the rest of the batch.", StopsAtBadEvent
     ),
 }

@@ -25,7 +25,7 @@ def selecting(select: Callable[[list[Event]], list[Event]]) -> type[Consumer]:
     return Selecting
 
 
-class RefusesFullLists(Consumer):
+class RejectsFullBatch(Consumer):
     def parse(self, body: bytes) -> list[Event]:
         events = super().parse(body)
         if len(events) >= 100:
@@ -33,7 +33,7 @@ class RefusesFullLists(Consumer):
         return events
 
 
-class RefusesMixedLists(Consumer):
+class RejectsMixedMailings(Consumer):
     def parse(self, body: bytes) -> list[Event]:
         events = super().parse(body)
         if len({str(event.get("mailingId")) for event in events}) > 1:
@@ -41,7 +41,7 @@ class RefusesMixedLists(Consumer):
         return events
 
 
-class RefusesManyEquals(Consumer):
+class RejectsManyIdenticalEvents(Consumer):
     equals_max = 10
 
     def parse(self, body: bytes) -> list[Event]:
@@ -51,7 +51,7 @@ class RefusesManyEquals(Consumer):
         return events
 
 
-class RefusesTwins(Consumer):
+class RejectsIdenticalEvents(Consumer):
     def identified(self, events: list[Event]) -> dict[Identity, Event]:
         rows: dict[Identity, Event] = {}
         for event in events:
@@ -80,7 +80,7 @@ def _with_the_first_list(events: list[Event]) -> list[Event]:
     return [event | {"userListId": events[0].get("userListId")} for event in events]
 
 
-class SharesItsList(Consumer):
+class SharesBatchVariable(Consumer):
     """Keeps the list at hand where the next request finds it, and meanwhile asks somebody something."""
 
     events: list[Event]
@@ -95,36 +95,41 @@ class SharesItsList(Consumer):
 
 
 BUGS: Mapping[str, Bug] = {
-    "first-event-only": Bug("reads only the first event of a list", selecting(lambda events: events[:1])),
-    "last-event-only": Bug("keeps only the last event of a list", selecting(lambda events: events[-1:])),
-    "forgets-odd-remainder": Bug(
-        "works in pairs, and loses the last event of an odd list",
+    "stores-first-event-only": Bug("Stores only the first event of a batch.", selecting(lambda events: events[:1])),
+    "stores-last-event-only": Bug("Stores only the last event of a batch.", selecting(lambda events: events[-1:])),
+    "loses-odd-event": Bug(
+        "Processes events in pairs, and loses the last event of a batch with an odd number of them.",
         selecting(lambda events: events[: len(events) // 2 * 2]),
     ),
-    "forgets-the-hundredth": Bug(
-        "counts to 99, and loses the last event of a full list", selecting(lambda events: events[:99])
+    "loses-100th-event": Bug(
+        "Stores at most 99 events of a batch, so the last event of a full one is lost.",
+        selecting(lambda events: events[:99]),
     ),
-    "refuses-full-lists": Bug("answers 413 to lists of 100 events", RefusesFullLists),
-    "refuses-twins": Bug("answers 500 to a list with two equal events, which break its unique index", RefusesTwins),
-    "refuses-many-equals": Bug(
-        "answers 400 to a list that holds an event more than ten times, which it takes for abuse", RefusesManyEquals
+    "rejects-full-batch": Bug("Responds 413 to a batch of 100 events.", RejectsFullBatch),
+    "rejects-identical-events": Bug(
+        "Responds 500 to a batch with two identical events, which violate its unique index.", RejectsIdenticalEvents
     ),
-    "drops-twins": Bug(
-        "removes events that are not unique in a list, as pandas' drop_duplicates(keep=False) does",
+    "rejects-many-identical-events": Bug(
+        "Responds 400 to a batch that contains an event more than ten times, because it suspects abuse.",
+        RejectsManyIdenticalEvents,
+    ),
+    "drops-identical-events": Bug(
+        "Removes every event that is not unique in its batch, as pandas' drop_duplicates(keep=False) does.",
         selecting(_without_twins),
     ),
-    "one-event-per-recipient": Bug(
-        "puts a list into a dictionary by recipient, and loses all but a recipient's last event in it",
+    "stores-one-event-per-recipient": Bug(
+        "Puts a batch into a dictionary by recipientId, so only the last event of each recipient is stored.",
         selecting(_by_recipient),
     ),
-    "one-mailing-per-list": Bug(
-        "takes all events of a list to be of one mailing, and loses those of others", selecting(_of_one_mailing)
+    "stores-first-mailing-only": Bug(
+        "Assumes that a batch belongs to one mailing, and loses the events of all others.", selecting(_of_one_mailing)
     ),
-    "refuses-mixed-lists": Bug("answers 400 to a list with events of several mailings", RefusesMixedLists),
-    "shares-its-list": Bug(
-        "keeps the list at hand in a variable of all requests, and loses one of two that come at once", SharesItsList
+    "rejects-mixed-mailings": Bug("Responds 400 to a batch with events of several mailings.", RejectsMixedMailings),
+    "shares-batch-variable": Bug(
+        "Holds the current batch in a variable that all requests share, so one of two concurrent batches is lost.",
+        SharesBatchVariable,
     ),
-    "one-recipient-list-per-list": Bug(
-        "books all events of a list under the recipient list of the first", selecting(_with_the_first_list)
+    "copies-first-recipient-list": Bug(
+        "Stores every event of a batch with the userListId of the first one.", selecting(_with_the_first_list)
     ),
 }

@@ -15,21 +15,21 @@ from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Store
 
 
-class WantsBareContentType(Consumer):
+class RejectsCharsetParameter(Consumer):
     async def read(self, request: Request) -> bytes:
         if request.headers.get("content-type", "application/json") != "application/json":
             raise HTTPException(415, "allowed: application/json")
         return await super().read(request)
 
 
-class WantsContentLength(Consumer):
+class RequiresContentLength(Consumer):
     async def read(self, request: Request) -> bytes:
         if "content-length" not in request.headers:
             raise HTTPException(411, "no Content-Length")
         return await super().read(request)
 
 
-class ReadsAsManyBytesAsStated(Consumer):
+class IgnoresBodyWithoutLength(Consumer):
     """Reads what `Content-Length` says; where it says nothing, there is no body, and so nothing to refuse."""
 
     async def read(self, request: Request) -> bytes:
@@ -37,7 +37,7 @@ class ReadsAsManyBytesAsStated(Consumer):
         return body if "content-length" in request.headers else b"[]"
 
 
-class ReadsOnce(Consumer):
+class ReadsBodyOnce(Consumer):
     """Takes for the body what one reading gives."""
 
     async def read(self, request: Request) -> bytes:
@@ -46,7 +46,7 @@ class ReadsOnce(Consumer):
         return b""
 
 
-class RefusesExpect(Consumer):
+class RejectsExpectContinue(Consumer):
     async def read(self, request: Request) -> bytes:
         if "expect" in request.headers:
             raise HTTPException(417, "no expectations here")
@@ -57,7 +57,7 @@ class AcceptsAnyMethod(Consumer):
     methods = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-class ShowsAPage(Consumer):
+class Responds200ToGet(Consumer):
     """For those who look whether it is there, at the same address."""
 
     methods = ("GET", "POST")
@@ -68,7 +68,7 @@ class ShowsAPage(Consumer):
         return await super().take(request)
 
 
-class ReadsUnderALock(Consumer):
+class ReadsBodyUnderLock(Consumer):
     """One list at a time, from its first byte on."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -80,7 +80,7 @@ class ReadsUnderALock(Consumer):
             return await super().take(request)
 
 
-class Impatient(Consumer):
+class TimesOutSlowBody(Consumer):
     seconds_for_a_body = 0.1
 
     async def read(self, request: Request) -> bytes:
@@ -92,19 +92,24 @@ class Impatient(Consumer):
 
 
 BUGS: Mapping[str, Bug] = {
-    "wants-bare-content-type": Bug(
-        "answers 415 to application/json;charset=UTF-8, since it is not application/json", WantsBareContentType
+    "rejects-charset-parameter": Bug(
+        "Responds 415 to application/json;charset=UTF-8, because it allows only application/json.",
+        RejectsCharsetParameter,
     ),
-    "wants-content-length": Bug("answers 411 to bodies whose length is not stated", WantsContentLength),
-    "reads-as-many-bytes-as-stated": Bug(
-        "takes a body whose length is not stated for none at all, and acknowledges it", ReadsAsManyBytesAsStated
+    "requires-content-length": Bug("Responds 411 to a body without Content-Length.", RequiresContentLength),
+    "ignores-body-without-length": Bug(
+        "Treats a body without Content-Length as empty, and acknowledges it.", IgnoresBodyWithoutLength
     ),
-    "reads-once": Bug("takes for the body what one reading gives, and answers 400 where that is a part", ReadsOnce),
-    "refuses-expect": Bug("answers 417 to Expect: 100-continue", RefusesExpect),
-    "accepts-any-method": Bug("takes lists from GET, PUT, PATCH and DELETE as well", AcceptsAnyMethod),
-    "shows-a-page": Bug("answers 200 to GET, for those who look whether it is there", ShowsAPage),
-    "reads-under-a-lock": Bug(
-        "holds a lock while a body comes, so that a slow one holds up all others", ReadsUnderALock
+    "reads-body-once": Bug(
+        "Takes the first piece of a body for the whole, and responds 400 if there are more.", ReadsBodyOnce
     ),
-    "impatient": Bug("answers 408 where a body takes longer than 0.1 s", Impatient),
+    "rejects-expect-continue": Bug("Responds 417 to Expect: 100-continue.", RejectsExpectContinue),
+    "accepts-any-method": Bug("Accepts batches by GET, PUT, PATCH and DELETE as well as by POST.", AcceptsAnyMethod),
+    "responds-200-to-get": Bug(
+        "Responds 200 with a page to GET, for people who look whether the webhook is there.", Responds200ToGet
+    ),
+    "reads-body-under-lock": Bug(
+        "Holds a lock while a body arrives, so a slow body blocks all other requests.", ReadsBodyUnderLock
+    ),
+    "times-out-slow-body": Bug("Responds 408 if a body takes longer than 0.1 s.", TimesOutSlowBody),
 }

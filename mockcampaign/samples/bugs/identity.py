@@ -12,10 +12,10 @@ from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Identity
 
 
-def keyed(*fields: str | Callable[[Event], Any]) -> type[Consumer]:
+def deduplicating_on(*fields: str | Callable[[Event], Any]) -> type[Consumer]:
     """One that takes these for an event id, and has one event for each."""
 
-    class Keyed(Consumer):
+    class Deduplicating(Consumer):
         def identified(self, events: list[Event]) -> dict[Identity, Event]:
             rows: dict[Identity, Event] = {}
             for event in events:
@@ -27,7 +27,7 @@ def keyed(*fields: str | Callable[[Event], Any]) -> type[Consumer]:
                 [event.get(field) if isinstance(field, str) else field(event) for field in fields]
             )
 
-    return Keyed
+    return Deduplicating
 
 
 def _all_but_type(event: Event) -> Any:
@@ -60,47 +60,55 @@ def _time_of_day(event: Event) -> Any:
 
 
 BUGS: Mapping[str, Bug] = {
-    "keys-on-mail-id": Bug("takes mailId for an event id, and drops a second open of the same mail", keyed("mailId")),
-    "keys-on-mail-id-and-type": Bug(
-        "allows one open and one click for each mail, and drops all further ones", keyed("mailId", "type")
+    "dedup-key-mail-id": Bug(
+        "Deduplicates on mailId, so a second open of the same mail is lost.", deduplicating_on("mailId")
     ),
-    "keys-on-recipient-id": Bug(
-        "takes recipientId for an event id, and drops all but a recipient's first event", keyed("recipientId")
+    "dedup-key-mail-id-type": Bug(
+        "Deduplicates on mailId and type, so each mail has at most one open and one click.",
+        deduplicating_on("mailId", "type"),
     ),
-    "keys-on-recipient-and-mailing": Bug(
-        "has one event for each recipient and mailing", keyed("recipientId", "mailingId", "type")
+    "dedup-key-recipient-id": Bug(
+        "Deduplicates on recipientId, so only the first event of each recipient is stored.",
+        deduplicating_on("recipientId"),
     ),
-    "keys-on-created": Bug(
-        "takes the moment for an event id, and drops what others did in the same millisecond", keyed("created")
+    "dedup-key-recipient-mailing": Bug(
+        "Deduplicates on recipientId, mailingId and type, so a second open of the same mailing is lost.",
+        deduplicating_on("recipientId", "mailingId", "type"),
     ),
-    "keys-on-mail-id-and-created": Bug(
-        "takes mailId and moment for an event id, and drops a mail's second event of the same millisecond",
-        keyed("mailId", "created"),
+    "dedup-key-created": Bug(
+        "Deduplicates on created, so events of other recipients in the same millisecond are lost.",
+        deduplicating_on("created"),
     ),
-    "keys-on-mail-id-and-second": Bug(
-        "stores moments in whole seconds, and has one event of a mail in each", keyed("mailId", "type", _second)
+    "dedup-key-mail-id-created": Bug(
+        "Deduplicates on mailId and created, so a mail's second event in the same millisecond is lost.",
+        deduplicating_on("mailId", "created"),
     ),
-    "keys-on-recipient-and-day": Bug(
-        "counts unique opens: one for each recipient, mailing and day", keyed("recipientId", "mailingId", "type", _day)
+    "dedup-key-mail-id-second": Bug(
+        "Deduplicates on mailId, type and created in whole seconds, so a mail's second open in a second is lost.",
+        deduplicating_on("mailId", "type", _second),
     ),
-    "keys-on-time-of-day": Bug(
-        "compares times of day, and drops what comes at the same time of another day",
-        keyed(lambda event: event | {"created": _time_of_day(event)}),
+    "dedup-key-recipient-day": Bug(
+        "Counts unique opens: deduplicates on recipientId, mailingId, type and the day of created.",
+        deduplicating_on("recipientId", "mailingId", "type", _day),
     ),
-    "keys-without-type": Bug(
-        "compares all that opens and clicks have in common, and drops a click in the millisecond of its open",
-        keyed(_all_but_type),
+    "dedup-key-time-of-day": Bug(
+        "Compares only the time of day, so an event at the same time of another day is lost.",
+        deduplicating_on(lambda event: event | {"created": _time_of_day(event)}),
     ),
-    "keys-without-links": Bug(
-        "compares all that opens and clicks have in common, and drops one of two links that are clicked at once",
-        keyed(_all_but_links),
+    "dedup-key-without-type": Bug(
+        "Deduplicates on the fields that opens and clicks share, so a click in the millisecond of its open is lost.",
+        deduplicating_on(_all_but_type),
     ),
-    "keys-without-subscription": Bug(
-        "compares all columns of its table, which has none for subscriptionId, and drops what differs in nothing else",
-        keyed(_all_but_subscription),
+    "dedup-key-without-link": Bug(
+        "Deduplicates without the link, so one of two clicks on different links in the same millisecond is lost.",
+        deduplicating_on(_all_but_links),
     ),
-    "keys-on-device-and-created": Bug(
-        "takes address, browser and moment for an event id, and drops what others do behind the same proxy",
-        keyed("remoteAddress", "browser", "created"),
+    "dedup-key-without-subscription-id": Bug(
+        "Deduplicates on the columns of its table, which lacks subscriptionId, so events that differ there are lost.",
+        deduplicating_on(_all_but_subscription),
+    ),
+    "dedup-key-address-browser-created": Bug(
+        "Deduplicates on remoteAddress, browser and created, so events of others behind the same proxy are lost.",
+        deduplicating_on("remoteAddress", "browser", "created"),
     ),
 }

@@ -15,7 +15,7 @@ from mockcampaign.samples.store import Event, Store
 DAY = 24 * 60 * 60 * 1_000
 
 
-class DropsOutOfOrder(Consumer):
+class DropsLateEvents(Consumer):
     newest = 0
 
     async def process(self, events: list[Event]) -> None:
@@ -27,7 +27,7 @@ class DropsOutOfOrder(Consumer):
         await super().process(taken)
 
 
-class DropsOlderOfAMail(Consumer):
+class DropsLateEventsOfAMail(Consumer):
     """Keeps a mail's events in order, as long as they come in order."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -44,7 +44,7 @@ class DropsOlderOfAMail(Consumer):
         await super().process(taken)
 
 
-class EndsWithWhatCameLast(Consumer):
+class LastArrivalWins(Consumer):
     """Keeps beside its events what it takes for the newest of each mail: the one that came last."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -59,7 +59,7 @@ class EndsWithWhatCameLast(Consumer):
         return self.last
 
 
-class DropsClicksWithoutOpen(Consumer):
+class DropsClicksBeforeOpen(Consumer):
     """Joins clicks with the opens of their mails, and loses those that have none yet."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -73,7 +73,7 @@ class DropsClicksWithoutOpen(Consumer):
         )
 
 
-class DropsOlderThanADay(Consumer):
+class DropsEventsOlderThanADay(Consumer):
     newest = 0
 
     async def process(self, events: list[Event]) -> None:
@@ -81,13 +81,13 @@ class DropsOlderThanADay(Consumer):
         await super().process([event for event in events if moment(event) > self.newest - DAY])
 
 
-class DropsByTheClock(Consumer):
+class DropsEventsByWallClock(Consumer):
     async def process(self, events: list[Event]) -> None:
         today = time.time() * 1_000 - DAY
         await super().process([event for event in events if moment(event) > today])
 
 
-class AdvancesATie(Consumer):
+class CursorOnCreated(Consumer):
     """Keeps a cursor at the newest moment, and takes what is beyond it."""
 
     cursor = 0
@@ -98,7 +98,7 @@ class AdvancesATie(Consumer):
         self.cursor = max([self.cursor, *map(moment, taken)])
 
 
-class TakesSeconds(Consumer):
+class ParsesCreatedAsSeconds(Consumer):
     def kept(self, event: Event) -> Event:
         created: Any = event.get("created")
         if isinstance(created, int):
@@ -106,28 +106,35 @@ class TakesSeconds(Consumer):
         return event
 
 
-class KeepsWholeSeconds(Consumer):
+class TruncatesCreatedToSeconds(Consumer):
     def kept(self, event: Event) -> Event:
         return event | {"created": moment(event) // 1_000 * 1_000} if "created" in event else event
 
 
 BUGS: Mapping[str, Bug] = {
-    "drops-out-of-order": Bug("ignores events that are older than the newest one it has", DropsOutOfOrder),
-    "drops-older-of-a-mail": Bug("ignores events that are older than the newest one of their mail", DropsOlderOfAMail),
-    "ends-with-what-came-last": Bug(
-        "takes for a mail's newest event what came last, though it may be late or have come again", EndsWithWhatCameLast
+    "drops-late-events": Bug("Drops events that are older than the newest event it has stored.", DropsLateEvents),
+    "drops-late-events-of-a-mail": Bug(
+        "Drops events that are older than the newest event of their mail.", DropsLateEventsOfAMail
     ),
-    "drops-clicks-without-open": Bug(
-        "joins clicks with the opens of their mails, and loses those that come before", DropsClicksWithoutOpen
+    "last-arrival-wins": Bug(
+        "Takes the last event to arrive for a mail's newest one, even if it is late or redelivered.", LastArrivalWins
     ),
-    "drops-older-than-a-day": Bug(
-        "ignores events that are more than a day older than the newest one it has", DropsOlderThanADay
+    "drops-clicks-before-open": Bug(
+        "Joins clicks with the opens of their mails, so a click that arrives before its open is lost.",
+        DropsClicksBeforeOpen,
     ),
-    "drops-by-the-clock": Bug("ignores events of which its clock says that they are older than a day", DropsByTheClock),
-    "drops-ties": Bug(
-        "takes what is newer than the newest event of the lists before, and loses others of the same millisecond",
-        AdvancesATie,
+    "drops-events-older-than-a-day": Bug(
+        "Drops events that are more than a day older than the newest event it has stored.", DropsEventsOlderThanADay
     ),
-    "takes-seconds": Bug("takes created for seconds, and answers 500 since the year is out of range", TakesSeconds),
-    "keeps-whole-seconds": Bug("keeps created without its milliseconds", KeepsWholeSeconds),
+    "drops-events-by-wall-clock": Bug(
+        "Drops events that are more than a day old by its own clock.", DropsEventsByWallClock
+    ),
+    "cursor-on-created": Bug(
+        "Keeps a cursor on created, so later batches lose events of the same millisecond.",
+        CursorOnCreated,
+    ),
+    "parses-created-as-seconds": Bug(
+        "Parses created as seconds, and responds 500 because the year is out of range.", ParsesCreatedAsSeconds
+    ),
+    "truncates-created-to-seconds": Bug("Stores created without its milliseconds.", TruncatesCreatedToSeconds),
 }

@@ -26,30 +26,30 @@ TYPES = frozenset({"open", "click", "sent", "bounce", "unsubscribe"})
 DEVICES = frozenset({"desktop", "mobile", "tablet"})
 
 
-def keeping(change: Callable[[Event], Event]) -> type[Consumer]:
+def storing(change: Callable[[Event], Event]) -> type[Consumer]:
     """One that keeps events changed in that way."""
 
-    class Keeping(Consumer):
+    class Storing(Consumer):
         def kept(self, event: Event) -> Event:
             return change(event)
 
-    return Keeping
+    return Storing
 
 
-def refusing(what: Callable[[Event], bool]) -> type[Consumer]:
+def rejecting(what: Callable[[Event], bool]) -> type[Consumer]:
     """One that answers 400 to a list that holds such an event."""
 
-    class Refusing(Consumer):
+    class Rejecting(Consumer):
         def parse(self, body: bytes) -> list[Event]:
             events = super().parse(body)
             if any(what(event) for event in events):
                 raise HTTPException(400, "validation failed")
             return events
 
-    return Refusing
+    return Rejecting
 
 
-class IgnoresTypes(Consumer):
+class DropsUnknownTypes(Consumer):
     """A table of handlers, and none for what is not in it."""
 
     async def process(self, events: list[Event]) -> None:
@@ -69,19 +69,19 @@ def limited(bytes_max: int) -> type[Consumer]:
     return Limited
 
 
-def texts(change: Callable[[str], str]) -> type[Consumer]:
+def changing_text(change: Callable[[str], str]) -> type[Consumer]:
     """One that keeps all texts changed in that way."""
-    return keeping(
+    return storing(
         lambda event: {name: change(value) if isinstance(value, str) else value for name, value in event.items()}
     )
 
 
-def field(name: str, change: Callable[[str], Any]) -> type[Consumer]:
+def changing_field(name: str, change: Callable[[str], Any]) -> type[Consumer]:
     """One that keeps a field changed in that way, where it is a text."""
-    return keeping(lambda event: event | {name: change(event[name])} if isinstance(event.get(name), str) else event)
+    return storing(lambda event: event | {name: change(event[name])} if isinstance(event.get(name), str) else event)
 
 
-class TakesColumnsFromFirstEvent(Consumer):
+class TakesColumnsOfFirstEvent(Consumer):
     """Inserts a list in one statement, whose columns are the fields of the first event."""
 
     def parse(self, body: bytes) -> list[Event]:
@@ -91,7 +91,7 @@ class TakesColumnsFromFirstEvent(Consumer):
         return events
 
 
-class ReadsFloats(Consumer):
+class ParsesIdsAsFloats(Consumer):
     """Reads numbers as JavaScript does."""
 
     def parse(self, body: bytes) -> list[Event]:
@@ -100,7 +100,7 @@ class ReadsFloats(Consumer):
         return events
 
 
-class ReadsLatin1(Consumer):
+class DecodesAsLatin1(Consumer):
     def parse(self, body: bytes) -> list[Event]:
         return super().parse(body.decode("latin-1").encode())
 
@@ -136,41 +136,57 @@ def _cut_at_four_bytes(text: str) -> str:
 
 
 BUGS: Mapping[str, Bug] = {
-    "refuses-null": Bug(
-        "answers 400 to a list in which a field is null", refusing(lambda event: None in event.values())
+    "rejects-null": Bug(
+        "Responds 400 to a batch in which a field is null.", rejecting(lambda event: None in event.values())
     ),
-    "refuses-unknown-fields": Bug(
-        "answers 400 to a list with a field that its schema does not know",
-        refusing(lambda event: bool(event.keys() - FIELDS)),
+    "rejects-unknown-fields": Bug(
+        "Responds 400 to a batch with a field that its schema does not know.",
+        rejecting(lambda event: bool(event.keys() - FIELDS)),
     ),
-    "refuses-unknown-types": Bug(
-        "answers 400 to events of a type that it does not know",
-        refusing(lambda event: event.get("type", "open") not in TYPES),
+    "rejects-unknown-types": Bug(
+        "Responds 400 to events of a type that it does not know.",
+        rejecting(lambda event: event.get("type", "open") not in TYPES),
     ),
-    "ignores-unknown-types": Bug("answers 200 to events of a type that it does not know, and drops them", IgnoresTypes),
-    "refuses-unknown-devices": Bug(
-        "answers 400 to a device that its enumeration does not have",
-        refusing(lambda event: event.get("device") is not None and event["device"] not in DEVICES),
+    "drops-unknown-types": Bug(
+        "Responds 200 to events of a type that it does not know, and drops them.", DropsUnknownTypes
     ),
-    "refuses-ipv6": Bug("answers 400 to an IPv6 address", refusing(_no_ipv4)),
-    "refuses-beyond-int32": Bug("has a column for subscriptionId that ends at 2,147,483,647", refusing(_beyond_int32)),
-    "takes-columns-from-first-event": Bug(
-        "answers 500 where an event has other fields than the first of its list", TakesColumnsFromFirstEvent
+    "rejects-unknown-devices": Bug(
+        "Responds 400 to a device that is not in its enumeration.",
+        rejecting(lambda event: event.get("device") is not None and event["device"] not in DEVICES),
     ),
-    "reads-floats": Bug("reads numbers as floats, and changes ids beyond 2^53", ReadsFloats),
-    "reads-latin-1": Bug("takes bodies for Latin-1, and turns é into Ã©", ReadsLatin1),
-    "keeps-ids-as-text": Bug("keeps ids as text, as CSV files do", keeping(_ids_as_text)),
-    "keeps-recipients-as-numbers": Bug("keeps recipientId without leading zeros", field("recipientId", _number)),
-    "lower-cases-recipients": Bug("keeps recipientId in lower case", field("recipientId", str.lower)),
-    "trims-texts": Bug("keeps texts without spaces around them", texts(str.strip)),
-    "truncates-at-40": Bug("cuts texts after 40 characters, as a VARCHAR(40) does", texts(lambda text: text[:40])),
-    "cuts-at-emoji": Bug("cuts texts before the first emoji, as MySQL's utf8 does", texts(_cut_at_four_bytes)),
-    "normalises-texts": Bug(
-        "keeps texts in Unicode's composed form", texts(lambda text: unicodedata.normalize("NFKC", text))
+    "rejects-ipv6": Bug("Responds 400 to an IPv6 address.", rejecting(_no_ipv4)),
+    "rejects-ids-beyond-int32": Bug(
+        "Responds 400 to a subscriptionId above 2,147,483,647, the largest value of its column.",
+        rejecting(_beyond_int32),
     ),
-    "escapes-html": Bug("keeps texts escaped for HTML", texts(html.escape)),
-    "fails-at-nul": Bug("answers 400 to a list with NUL in a text, which its store cannot hold", refusing(_has_nul)),
-    "drops-nul": Bug("keeps texts up to a NUL character", texts(lambda text: text.partition("\0")[0])),
-    "limits-bodies-to-50-kb": Bug("answers 413 to bodies over 50,000 bytes", limited(50_000)),
-    "limits-bodies-to-64-kib": Bug("answers 413 to bodies over 65,536 bytes", limited(64 * 1024)),
+    "takes-columns-of-first-event": Bug(
+        "Inserts a batch with the columns of its first event, and responds 500 if another one has different fields.",
+        TakesColumnsOfFirstEvent,
+    ),
+    "parses-ids-as-floats": Bug("Parses numbers as floats, so ids beyond 2^53 change.", ParsesIdsAsFloats),
+    "decodes-as-latin-1": Bug("Decodes bodies as Latin-1, so é becomes Ã©.", DecodesAsLatin1),
+    "stores-ids-as-text": Bug("Stores ids as text, as a CSV file does.", storing(_ids_as_text)),
+    "stores-recipient-id-as-number": Bug(
+        "Stores recipientId as a number, so leading zeros are lost.", changing_field("recipientId", _number)
+    ),
+    "lower-cases-recipient-id": Bug("Stores recipientId in lower case.", changing_field("recipientId", str.lower)),
+    "trims-text": Bug("Strips white space around text before it stores it.", changing_text(str.strip)),
+    "truncates-text-at-40": Bug(
+        "Truncates text after 40 characters, as a VARCHAR(40) column does.", changing_text(lambda text: text[:40])
+    ),
+    "truncates-text-at-emoji": Bug(
+        "Truncates text before the first emoji, as MySQL's utf8 does.", changing_text(_cut_at_four_bytes)
+    ),
+    "normalises-text": Bug(
+        "Stores text in Unicode's normal form NFKC.", changing_text(lambda text: unicodedata.normalize("NFKC", text))
+    ),
+    "escapes-html": Bug("Stores text escaped for HTML.", changing_text(html.escape)),
+    "rejects-nul": Bug(
+        "Responds 400 to a batch with NUL in a text, which its database cannot store.", rejecting(_has_nul)
+    ),
+    "truncates-text-at-nul": Bug(
+        "Truncates text at a NUL character.", changing_text(lambda text: text.partition("\0")[0])
+    ),
+    "limits-body-to-50-kb": Bug("Responds 413 to a body of more than 50,000 bytes.", limited(50_000)),
+    "limits-body-to-64-kib": Bug("Responds 413 to a body of more than 65,536 bytes.", limited(64 * 1024)),
 }

@@ -18,7 +18,7 @@ from mockcampaign.samples.store import Event, Identity, Store
 HOUR = 60 * 60 * 1_000
 
 
-class CountsRepeats(Consumer):
+class NeverDeduplicates(Consumer):
     """Stores whatever comes; a base for those that notice repetitions in a wrong way."""
 
     def identified(self, events: list[Event]) -> dict[Identity, Event]:
@@ -26,17 +26,17 @@ class CountsRepeats(Consumer):
         return {(self.key(event), stored + index): event for index, event in enumerate(events)}
 
 
-class RefusesRepeats(Consumer):
+class RejectsRedeliveredBatch(Consumer):
     async def process(self, events: list[Event]) -> None:
         if all(identity in self.store for identity in self.identified(events)):
             raise HTTPException(409, "all of these are known")
         await super().process(events)
 
 
-def recognising_lists(by: Callable[[list[Event]], bytes]) -> type[Consumer]:
+def deduplicating_batches_on(by: Callable[[list[Event]], bytes]) -> type[Consumer]:
     """One that looks at lists where it should look at events."""
 
-    class RecognisingLists(CountsRepeats):
+    class DeduplicatingBatches(NeverDeduplicates):
         def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
             super().__init__(store, basic_authentication)
             self.seen: set[bytes] = set()
@@ -47,10 +47,10 @@ def recognising_lists(by: Callable[[list[Event]], bytes]) -> type[Consumer]:
             await super().process(events)
             self.seen.add(by(events))
 
-    return RecognisingLists
+    return DeduplicatingBatches
 
 
-class StoresWhileItReads(CountsRepeats):
+class StoresWhileReading(NeverDeduplicates):
     """Stores events as they come in, and notes at the end that it has had the list."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -82,7 +82,7 @@ def whole_events(body: bytes) -> list[Event]:
         return []
 
 
-class KnowsTheLastListOnly(CountsRepeats):
+class ComparesWithPreviousBatchOnly(NeverDeduplicates):
     last: list[Event] | None = None
 
     async def process(self, events: list[Event]) -> None:
@@ -92,12 +92,12 @@ class KnowsTheLastListOnly(CountsRepeats):
         self.last = events
 
 
-class KnowsPlacesInLists(Consumer):
+class DeduplicatesOnPosition(Consumer):
     def identified(self, events: list[Event]) -> dict[Identity, Event]:
         return {(self.key(event), index): event for index, event in enumerate(events)}
 
 
-class ForgetsKeys(CountsRepeats):
+class ForgetsDedupKeys(NeverDeduplicates):
     """Remembers which events it has had, and not all of them for ever."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -118,18 +118,18 @@ class ForgetsKeys(CountsRepeats):
         raise NotImplementedError
 
 
-def keeping_keys_for(duration: int) -> type[Consumer]:
+def keeping_dedup_keys_for(duration: int) -> type[Consumer]:
     """One that forgets what is so many milliseconds older than the newest event."""
 
-    class KeepsKeysFor(ForgetsKeys):
+    class KeepsDedupKeysFor(ForgetsDedupKeys):
         def forget(self) -> None:
             newest = max(self.seen.values(), default=0)
             self.seen = {identity: at for identity, at in self.seen.items() if at > newest - duration}
 
-    return KeepsKeysFor
+    return KeepsDedupKeysFor
 
 
-class Keeps1000Keys(ForgetsKeys):
+class Keeps1000DedupKeys(ForgetsDedupKeys):
     most = 1_000
 
     def forget(self) -> None:
@@ -137,11 +137,11 @@ class Keeps1000Keys(ForgetsKeys):
             del self.seen[next(iter(self.seen))]
 
 
-class Keeps2000Keys(Keeps1000Keys):
+class Keeps2000DedupKeys(Keeps1000DedupKeys):
     most = 2_000
 
 
-class ForgetsWhatCameBack(CountsRepeats):
+class ForgetsDedupKeyOnceUsed(NeverDeduplicates):
     """Holds an event's key until its repetition was seen: "then it is confirmed"."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -154,7 +154,7 @@ class ForgetsWhatCameBack(CountsRepeats):
         self.waiting ^= identified.keys()
 
 
-class KeepsKeysByConnection(CountsRepeats):
+class KeepsDedupKeysPerConnection(NeverDeduplicates):
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
         self.seen: dict[object, set[Identity]] = {}
@@ -169,7 +169,7 @@ class KeepsKeysByConnection(CountsRepeats):
         here.update(identified)
 
 
-class LooksBeforeItInserts(CountsRepeats):
+class ChecksThenInserts(NeverDeduplicates):
     seconds_for_a_query = 0.02
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -184,7 +184,7 @@ class LooksBeforeItInserts(CountsRepeats):
         self.seen.update(new)
 
 
-class ForgetsWhatItIsDoing(CountsRepeats):
+class ForgetsWorkInProgress(NeverDeduplicates):
     """Marks what it works on, and takes the marks away when the sender hangs up: but the work goes on."""
 
     seconds_for_a_list = 0.03
@@ -219,7 +219,7 @@ class ForgetsWhatItIsDoing(CountsRepeats):
         self.working -= new.keys()
 
 
-class HasNullInItsKey(Consumer):
+class NullInUniqueIndex(Consumer):
     """Has a unique index of columns, in which no null equals another, as SQL has it."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -234,50 +234,62 @@ class HasNullInItsKey(Consumer):
 
 
 BUGS: Mapping[str, Bug] = {
-    "refuses-repeats": Bug("answers 409 Conflict to a list in which it knows every event", RefusesRepeats),
-    "has-null-in-its-key": Bug(
-        "has a unique index of columns that may be null, and no null equals another", HasNullInItsKey
+    "rejects-redelivered-batch": Bug(
+        "Responds 409 Conflict to a batch whose events are all stored already.", RejectsRedeliveredBatch
     ),
-    "counts-repeats": Bug("stores whatever comes, so that every repetition counts", CountsRepeats),
-    "recognises-bodies": Bug(
-        "knows a repetition by the list's hash, and not where events come again in another list",
-        recognising_lists(lambda events: msgspec.json.encode(events)),
+    "null-in-unique-index": Bug(
+        "Deduplicates with a unique index over nullable columns, in which no null equals another.", NullInUniqueIndex
     ),
-    "recognises-first-events": Bug(
-        "knows a repetition by the list's length and first event, and not a list that was topped up",
-        recognising_lists(lambda events: msgspec.json.encode((len(events), events[:1]))),
+    "never-deduplicates": Bug("Stores every event it receives, so each redelivery adds duplicates.", NeverDeduplicates),
+    "dedup-key-batch-hash": Bug(
+        "Deduplicates on a hash of the whole batch, so events redelivered in another batch are stored twice.",
+        deduplicating_batches_on(lambda events: msgspec.json.encode(events)),
     ),
-    "knows-the-last-list-only": Bug("compares a list with the one before it, and with no other", KnowsTheLastListOnly),
-    "knows-places-in-lists": Bug(
-        "knows events by content and place in the list, and not where they come again at another place",
-        KnowsPlacesInLists,
+    "dedup-key-size-and-first-event": Bug(
+        "Deduplicates on a batch's size and first event, so a redelivered batch with further events is stored twice.",
+        deduplicating_batches_on(lambda events: msgspec.json.encode((len(events), events[:1]))),
     ),
-    "keeps-keys-for-an-hour": Bug(
-        "forgets what it has had once it is an hour older than the newest event", keeping_keys_for(HOUR)
+    "compares-with-previous-batch-only": Bug(
+        "Compares a batch with the previous one only, so a batch redelivered after another one is stored twice.",
+        ComparesWithPreviousBatchOnly,
     ),
-    "keeps-keys-for-a-day": Bug(
-        "forgets what it has had once it is a day older than the newest event", keeping_keys_for(24 * HOUR)
+    "dedup-key-position": Bug(
+        "Deduplicates on an event's content and position, so an event redelivered at another position is stored twice.",
+        DeduplicatesOnPosition,
     ),
-    "keeps-2000-keys": Bug(
-        "has a cache for the last 2,000 events, and takes what comes again after a busy hour", Keeps2000Keys
+    "keeps-dedup-keys-for-an-hour": Bug(
+        "Forgets a deduplication key once it is an hour older than the newest event.", keeping_dedup_keys_for(HOUR)
     ),
-    "keeps-1000-keys": Bug("remembers the last 1,000 events, and takes what comes again after more", Keeps1000Keys),
-    "forgets-what-came-back": Bug(
-        "holds an event's key until it came again, and takes it for new when it comes a third time", ForgetsWhatCameBack
+    "keeps-dedup-keys-for-a-day": Bug(
+        "Forgets a deduplication key once it is a day older than the newest event.", keeping_dedup_keys_for(24 * HOUR)
     ),
-    "keeps-keys-by-connection": Bug(
-        "remembers for each connection what came over it", KeepsKeysByConnection, over_sockets=True
+    "keeps-2000-dedup-keys": Bug(
+        "Keeps the last 2,000 deduplication keys, so a batch redelivered after a busy hour is stored twice.",
+        Keeps2000DedupKeys,
     ),
-    "stores-while-it-reads": Bug(
-        "stores events while a list comes in, and again those of a list that was cut", StoresWhileItReads
+    "keeps-1000-dedup-keys": Bug(
+        "Keeps the last 1,000 deduplication keys, so a batch redelivered after more events is stored twice.",
+        Keeps1000DedupKeys,
     ),
-    "forgets-what-it-is-doing": Bug(
-        "takes a list again that it is still at work on, once the sender has hung up",
-        ForgetsWhatItIsDoing,
+    "forgets-dedup-key-once-used": Bug(
+        "Forgets a deduplication key after the first redelivery, so the second redelivery is stored again.",
+        ForgetsDedupKeyOnceUsed,
+    ),
+    "keeps-dedup-keys-per-connection": Bug(
+        "Keeps deduplication keys per connection, so a batch redelivered over another one is stored twice.",
+        KeepsDedupKeysPerConnection,
         over_sockets=True,
     ),
-    "looks-before-it-inserts": Bug(
-        "looks first whether it has an event, and stores it then: twice where a list comes twice at a time",
-        LooksBeforeItInserts,
+    "stores-while-reading": Bug(
+        "Stores events while the body arrives, so the events of a truncated body are stored twice.", StoresWhileReading
+    ),
+    "forgets-work-in-progress": Bug(
+        "Forgets which batch it works on when the sender disconnects, so the retry is stored as well.",
+        ForgetsWorkInProgress,
+        over_sockets=True,
+    ),
+    "checks-then-inserts": Bug(
+        "Looks an event up before it inserts it, so a batch delivered twice at the same moment is stored twice.",
+        ChecksThenInserts,
     ),
 }

@@ -14,12 +14,12 @@ from starlette.responses import Response
 
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.bugs.bug import Bug
-from mockcampaign.samples.bugs.redelivery import CountsRepeats
+from mockcampaign.samples.bugs.redelivery import NeverDeduplicates
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Identity, Store
 
 
-class FailsAfterStoring(CountsRepeats):
+class FailsAfterStoring(NeverDeduplicates):
     """Loses its connection to whatever it reports to, the first time a list comes."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -34,7 +34,7 @@ class FailsAfterStoring(CountsRepeats):
         return super().answer(events)
 
 
-class CommitsEventByEvent(CountsRepeats):
+class CommitsPerEvent(NeverDeduplicates):
     """Falls over an event without a moment when those before it are stored; a list that was stored whole is known."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -49,7 +49,7 @@ class CommitsEventByEvent(CountsRepeats):
         self.seen.update(identified)
 
 
-class ThrottlesBacklogs(Consumer):
+class ThrottlesBacklog(Consumer):
     lists_per_minute = 60
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -66,7 +66,7 @@ class ThrottlesBacklogs(Consumer):
         await super().process(events)
 
 
-class LeaksOnHangUp(Consumer):
+class LeaksConnectionOnDisconnect(Consumer):
     """Takes a place of a small pool for each request, and gives it back where all went well."""
 
     places = 5
@@ -80,7 +80,7 @@ class LeaksOnHangUp(Consumer):
         return body
 
 
-class SharesItsTransaction(Consumer):
+class SharesTransaction(Consumer):
     """Has one connection for all requests, so that each of them rolls back what others have not committed yet."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -101,7 +101,7 @@ class SharesItsTransaction(Consumer):
         self.uncommitted.clear()
 
 
-class StaysBusyAfterGarbage(Consumer):
+class KeepsLockAfterBadBody(Consumer):
     busy = False
 
     def parse(self, body: bytes) -> list[Event]:
@@ -113,7 +113,7 @@ class StaysBusyAfterGarbage(Consumer):
         return events
 
 
-class BansAfterALongBody(Consumer):
+class BansAfterOversizedBody(Consumer):
     """Bans who sends far too much, as firewalls do, for longer than the reason lasts."""
 
     body_bytes_max = 10_000_000
@@ -129,7 +129,7 @@ class BansAfterALongBody(Consumer):
         return body
 
 
-class FillsABuffer(Consumer):
+class FillsBuffer(Consumer):
     """Collects a mailing's events until a job has summed them up, and has room for so many."""
 
     room = 101
@@ -146,7 +146,7 @@ class FillsABuffer(Consumer):
         await super().process(events)
 
 
-class BindsAVariableForEachList(Consumer):
+class BindsVariablePerBatch(Consumer):
     """Asks for the mailing's earlier lists with one bound variable for each, of which the database allows so many."""
 
     variables_max = 400
@@ -163,98 +163,32 @@ class BindsAVariableForEachList(Consumer):
         await super().process(events)
 
 
-class CommitsEveryTenLists(Consumer):
-    """Shows what it holds, and writes it down when it is worth a commit."""
-
-    lists = 10
-
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
-        self.durable = store
-        self.store = _InMemory(store)
-        self.uncommitted: dict[Identity, Event] = {}
-        self.count = 0
-
-    async def process(self, events: list[Event]) -> None:
-        identified = self.identified([self.kept(event) for event in events])
-        self.store.add(identified)
-        self.uncommitted |= identified
-        self.count += 1
-        if self.count % self.lists == 0:
-            self.durable.add(self.uncommitted)
-            self.uncommitted = {}
-
-
-class WritesBehind(CommitsEveryTenLists):
-    """Answers at once, and writes it down a little later."""
-
-    seconds = 0.2
-
-    async def process(self, events: list[Event]) -> None:
-        identified = self.identified([self.kept(event) for event in events])
-        self.store.add(identified)
-        asyncio.get_running_loop().call_later(self.seconds, self.durable.add, identified)
-
-
-class KeepsKeysInMemory(CountsRepeats):
-    """What it has processed is written down, what it must not process again is not."""
-
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
-        self.seen: set[Identity] = set()
-
-    async def process(self, events: list[Event]) -> None:
-        identified = Consumer.identified(self, events)
-        await super().process([event for identity, event in identified.items() if identity not in self.seen])
-        self.seen.update(identified)
-
-
-class ForgetsEverything(Consumer):
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(Store(), basic_authentication)
-
-
-class _InMemory(Store):
-    def __init__(self, store: Store) -> None:
-        super().__init__()
-        self._events = dict(store._events)
-
-
 BUGS: Mapping[str, Bug] = {
-    "shares-its-transaction": Bug(
-        "has one connection for all requests, and rolls back with a bad list what is stored of others",
-        SharesItsTransaction,
+    "shares-transaction": Bug(
+        "Uses one connection to the database for all requests, so a bad batch rolls back events of others.",
+        SharesTransaction,
     ),
-    "bans-after-a-long-body": Bug(
-        "refuses all that comes from an address once a body from there was far too long", BansAfterALongBody
+    "bans-after-oversized-body": Bug(
+        "Rejects everything from a sender after one oversized body.", BansAfterOversizedBody
     ),
     "fails-after-storing": Bug(
-        "stores a list, then answers 500 the first time, and stores it again when it comes again", FailsAfterStoring
+        "Stores a batch, responds 500 the first time, and stores the retry as well.", FailsAfterStoring
     ),
-    "commits-event-by-event": Bug(
-        "answers 500 at an event without a moment, has stored those before it, and stores them at each retry",
-        CommitsEventByEvent,
+    "commits-per-event": Bug(
+        "Commits event by event, so a batch with an event without created is stored in part, again at each retry.",
+        CommitsPerEvent,
     ),
-    "throttles-backlogs": Bug("answers 429 after 60 full lists within a minute", ThrottlesBacklogs),
-    "leaks-on-hang-up": Bug(
-        "loses one of five connections to its database whenever a sender hangs up within a body", LeaksOnHangUp
+    "throttles-backlog": Bug("Responds 429 after 60 full batches in a minute.", ThrottlesBacklog),
+    "leaks-connection-on-disconnect": Bug(
+        "Loses one of its five database connections whenever a sender disconnects in the middle of a body.",
+        LeaksConnectionOnDisconnect,
     ),
-    "stays-busy-after-garbage": Bug(
-        "takes a lock to read a list, keeps it where that fails, and answers 503 ever after", StaysBusyAfterGarbage
+    "keeps-lock-after-bad-body": Bug(
+        "Takes a lock to parse a batch, keeps it if parsing fails, and responds 503 from then on.",
+        KeepsLockAfterBadBody,
     ),
-    "fills-a-buffer": Bug(
-        "answers 503 when it has more than 101 events of a mailing, until a job has summed them up", FillsABuffer
+    "fills-buffer": Bug("Responds 503 once it has buffered more than 101 events of a mailing.", FillsBuffer),
+    "binds-variable-per-batch": Bug(
+        "Binds one SQL variable for each earlier batch of a mailing, so the 401st batch fails.", BindsVariablePerBatch
     ),
-    "binds-a-variable-for-each-list": Bug(
-        "fails at a mailing's 401st list, with too many SQL variables", BindsAVariableForEachList
-    ),
-    "commits-every-ten-lists": Bug(
-        "writes to disk with every tenth list, and has acknowledged the others", CommitsEveryTenLists
-    ),
-    "writes-behind": Bug("answers at once, and writes down what it got 200 ms later", WritesBehind),
-    "keeps-keys-in-memory": Bug(
-        "keeps events on disk and the keys it knows them by in memory: after a restart, repetitions count",
-        KeepsKeysInMemory,
-    ),
-    "forgets-everything": Bug("keeps everything in memory only", ForgetsEverything),
 }

@@ -9,7 +9,7 @@ from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.plain_server import Connection, Headers
 
 
-class ReadsHeadsAtOnce(Connection):
+class ReadsHeadOnce(Connection):
     """Takes what one reading gives for a whole head, with what comes behind it."""
 
     async def read_head(self) -> bytes:
@@ -20,14 +20,14 @@ class ReadsHeadsAtOnce(Connection):
         return head
 
 
-class KnowsHeadersBySpelling(Connection):
+class ComparesHeaderCase(Connection):
     def headers(self, lines: list[str]) -> Headers:
         wanted = ("Content-Length", "Content-Type", "Authorization", "Connection", "Expect", "Transfer-Encoding")
         pairs = (line.partition(": ") for line in lines)
         return {name.lower(): value for name, _, value in pairs if name in wanted}
 
 
-class TakesOneRequest(Connection):
+class AcceptsOneRequestPerConnection(Connection):
     """Answers a connection's first request, and takes the next one for bytes that do not belong there."""
 
     requests = 0
@@ -40,7 +40,7 @@ class TakesOneRequest(Connection):
         return head
 
 
-class CutsAnswers(Connection):
+class TruncatesResponse(Connection):
     """Closes the connection to a webhook before the rest of the answer is out."""
 
     cut = False
@@ -56,7 +56,7 @@ class CutsAnswers(Connection):
         return await super().exchange() and not self.cut
 
 
-class HangsUpWhenTold(Connection):
+class RejectsConnectionClose(Connection):
     """Takes `Connection: close` for the end of the request's connection, before the answer."""
 
     async def call(self, method: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:
@@ -66,7 +66,7 @@ class HangsUpWhenTold(Connection):
         return answer
 
 
-class HangsUpOnErrors(Connection):
+class DisconnectsOnParseError(Connection):
     """Nobody catches what parsing throws, and so the connection ends with it."""
 
     failed = False
@@ -84,43 +84,49 @@ class HangsUpOnErrors(Connection):
         return await super().exchange() and not self.failed
 
 
-class LeavesRefusedBodies(Connection):
+class LeavesRejectedBodyUnread(Connection):
     async def leave_nothing_unread(self) -> None:
         pass
 
 
 BUGS: Mapping[str, Bug] = {
-    "reads-heads-at-once": Bug(
-        "reads a request's head in one go, and answers 400 where it comes in several packets",
+    "reads-head-once": Bug(
+        "Reads the head of a request in one go, and responds 400 if it arrives in several packets.",
         Consumer,
         over_sockets=True,
-        connection=ReadsHeadsAtOnce,
+        connection=ReadsHeadOnce,
     ),
-    "knows-headers-by-spelling": Bug(
-        "knows headers only as it spells them itself", Consumer, over_sockets=True, connection=KnowsHeadersBySpelling
+    "compares-header-case": Bug(
+        "Compares the names of headers case-sensitively.", Consumer, over_sockets=True, connection=ComparesHeaderCase
     ),
-    "takes-one-request-for-each-connection": Bug(
-        "answers 400 to the second request on a connection", Consumer, over_sockets=True, connection=TakesOneRequest
-    ),
-    "ends-before-the-answer-ends": Bug(
-        "closes the connection after a part of its answer", Consumer, over_sockets=True, connection=CutsAnswers
-    ),
-    "hangs-up-when-told": Bug(
-        "answers 400 to a request with Connection: close, since that is no connection any more",
+    "accepts-one-request-per-connection": Bug(
+        "Responds 400 to the second request on a connection.",
         Consumer,
         over_sockets=True,
-        connection=HangsUpWhenTold,
+        connection=AcceptsOneRequestPerConnection,
     ),
-    "hangs-up-on-errors": Bug(
-        "closes the connection without an answer where it cannot read a body, as nobody catches what parsing throws",
+    "truncates-response": Bug(
+        "Closes the connection before the whole response is sent.",
         Consumer,
         over_sockets=True,
-        connection=HangsUpOnErrors,
+        connection=TruncatesResponse,
     ),
-    "leaves-refused-bodies": Bug(
-        "refuses credentials before it reads the body, and takes that for the next request",
+    "rejects-connection-close": Bug(
+        "Takes Connection: close for the end of the connection, and responds 400.",
         Consumer,
         over_sockets=True,
-        connection=LeavesRefusedBodies,
+        connection=RejectsConnectionClose,
+    ),
+    "disconnects-on-parse-error": Bug(
+        "Closes the connection without a response when it cannot parse a body.",
+        Consumer,
+        over_sockets=True,
+        connection=DisconnectsOnParseError,
+    ),
+    "leaves-rejected-body-unread": Bug(
+        "Rejects credentials before it reads the body, and takes the body for the next request.",
+        Consumer,
+        over_sockets=True,
+        connection=LeavesRejectedBodyUnread,
     ),
 }

@@ -1,0 +1,82 @@
+"""Mistakes that show when the consumer is killed and started again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from mockcampaign.model import BasicAuthentication
+from mockcampaign.samples.bugs.bug import Bug
+from mockcampaign.samples.bugs.redelivery import NeverDeduplicates
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Event, Identity, Store
+
+
+class CommitsEveryTenBatches(Consumer):
+    """Shows what it holds, and writes it down when it is worth a commit."""
+
+    lists = 10
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.durable = store
+        self.store = _InMemory(store)
+        self.uncommitted: dict[Identity, Event] = {}
+        self.count = 0
+
+    async def process(self, events: list[Event]) -> None:
+        identified = self.identified([self.kept(event) for event in events])
+        self.store.add(identified)
+        self.uncommitted |= identified
+        self.count += 1
+        if self.count % self.lists == 0:
+            self.durable.add(self.uncommitted)
+            self.uncommitted = {}
+
+
+class WritesBehind(CommitsEveryTenBatches):
+    """Answers at once, and writes it down a little later."""
+
+    seconds = 0.2
+
+    async def process(self, events: list[Event]) -> None:
+        identified = self.identified([self.kept(event) for event in events])
+        self.store.add(identified)
+        asyncio.get_running_loop().call_later(self.seconds, self.durable.add, identified)
+
+
+class KeepsDedupKeysInMemory(NeverDeduplicates):
+    """What it has processed is written down, what it must not process again is not."""
+
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(store, basic_authentication)
+        self.seen: set[Identity] = set()
+
+    async def process(self, events: list[Event]) -> None:
+        identified = Consumer.identified(self, events)
+        await super().process([event for identity, event in identified.items() if identity not in self.seen])
+        self.seen.update(identified)
+
+
+class StoresInMemoryOnly(Consumer):
+    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
+        super().__init__(Store(), basic_authentication)
+
+
+class _InMemory(Store):
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._events = dict(store._events)
+
+
+BUGS: Mapping[str, Bug] = {
+    "commits-every-ten-batches": Bug(
+        "Commits to disk with every tenth batch, although it has acknowledged the nine before.", CommitsEveryTenBatches
+    ),
+    "writes-behind": Bug("Acknowledges a batch at once, and writes it to disk 200 ms later.", WritesBehind),
+    "keeps-dedup-keys-in-memory": Bug(
+        "Stores events on disk but deduplication keys in memory, so redelivery after a restart stores them twice.",
+        KeepsDedupKeysInMemory,
+    ),
+    "stores-in-memory-only": Bug("Stores everything in memory, so a restart loses it.", StoresInMemoryOnly),
+}
