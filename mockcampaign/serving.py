@@ -110,7 +110,9 @@ def import_app(where: str) -> Any:
 
 
 @contextlib.contextmanager
-def served(app: Any, *, host: str = "127.0.0.1", port: int = 0, ending: Callable[[], None] = _nothing) -> Iterator[str]:
+def serve_in_thread(
+    app: Any, *, host: str = "127.0.0.1", port: int = 0, ending: Callable[[], None] = _nothing
+) -> Iterator[str]:
     """Serve `app` while the context is open; gives the base URL, without a slash at its end. Port 0 picks a free one.
 
     `ending` is called in the application's own thread before requests under way are waited for.
@@ -171,7 +173,7 @@ async def serve_until_signalled(
 
 
 def _serve(server: _ThreadedServer, listening: socket.socket, config: uvicorn.Config) -> None:
-    # By that uvicorn says, after the reason, that the application failed at its start; `served` raises.
+    # By that uvicorn says, after the reason, that the application failed at its start; `serve_in_thread` raises.
     with contextlib.suppress(SystemExit), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listening]))
 

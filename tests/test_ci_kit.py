@@ -25,7 +25,7 @@ import yaml
 from commands import written
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from places import ROOT
 
 SCRIPTS = Path(sys.executable).parent
@@ -110,7 +110,7 @@ def installed(tmp_path: Path) -> Path:
 def test_the_action_runs_scenarios_and_leaves_reports(installed: Path) -> None:
     (installed / "checks").mkdir()
     written(installed / "checks")
-    with served(consumer_app("stores-first-event-only")) as url:
+    with serve_in_thread(consumer_app("stores-first-event-only")) as url:
         inputs = {"scenarios": "checks", "consumer-url": url, "arguments": "--seed 5 --strict"}
         done = action_step("Run the scenarios", installed, **inputs)
     assert done.returncode == 1, done.stderr
@@ -239,7 +239,7 @@ def test_the_services_of_the_compose_file_work_together(tmp_path: Path) -> None:
 def test_the_script_for_gitlab_runs(tmp_path: Path) -> None:
     job = GITLAB["mockcampaign"]
     written(tmp_path)
-    with served(consumer_app(basic_authentication=BasicAuthentication("acme", "geheim!"))) as url:
+    with serve_in_thread(consumer_app(basic_authentication=BasicAuthentication("acme", "geheim!"))) as url:
         variables = {**job["variables"], "SCENARIOS": ".", "CONSUMER_URL": url, "START": "touch started"}
         done = bash("\n".join(job["script"]), tmp_path, **variables)
     assert (done.returncode, done.stderr) == (0, "")

@@ -14,12 +14,12 @@ from mockcampaign.model import BasicAuthentication
 from mockcampaign.report.formats import FORMATS
 from mockcampaign.report.json_report import json_schema
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 
 
 @pytest.fixture
 def broken_url() -> Iterator[str]:
-    with served(
+    with serve_in_thread(
         consumer_app("stores-first-event-only", basic_authentication=BasicAuthentication("acme", "geheim!"))
     ) as url:
         yield url

@@ -18,10 +18,10 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.load import load
 from mockcampaign.server.app import server_app
-from mockcampaign.server.served_campaign import ServedCampaign, Settings
+from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings
 from mockcampaign.server.vendor_api.clients import users_of
-from mockcampaign.server.vendor_api.users import Accounts
-from mockcampaign.serving import served
+from mockcampaign.server.vendor_api.users import Users
+from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
 from places import ROOT
 
@@ -32,7 +32,7 @@ README = (ROOT / "README.md").read_text()
 def test_the_scenario_of_the_readme_tells_right_from_broken(tmp_path: Path, bug: str | None) -> None:
     [text] = re.findall(r"```yaml\n(name: A two-hour.*?)```", README, re.DOTALL)
     (tmp_path / "outage.scenario.yaml").write_text(text)
-    with served(consumer_app(bug, basic_authentication=BasicAuthentication("acme", "secret"))) as url:
+    with serve_in_thread(consumer_app(bug, basic_authentication=BasicAuthentication("acme", "secret"))) as url:
         done = subprocess.run(
             [sys.executable, "-m", "mockcampaign", "run", "outage.scenario.yaml", "--seed", "1"],
             cwd=tmp_path,
@@ -63,9 +63,9 @@ def test_paths_that_the_readme_names_exist() -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
 def test_the_calls_of_the_readme_do_what_they_say(tmp_path: Path) -> None:
     [calls] = re.findall(r"```sh\n(api=.*?)```", README, re.DOTALL)
-    accounts = Accounts({DEFAULT_CLIENT_ID: users_of(DEFAULT_CLIENT_ID, [("mockcampaign", "mockcampaign")])})
-    campaign = ServedCampaign(WireTransport(), accounts, Settings())
-    with served(consumer_app(None)) as consumer, served(server_app(campaign)) as server:
+    users = Users({DEFAULT_CLIENT_ID: users_of(DEFAULT_CLIENT_ID, [("mockcampaign", "mockcampaign")])})
+    campaign = ServedCampaign(WireTransport(), users, ServerSettings())
+    with serve_in_thread(consumer_app(None)) as consumer, serve_in_thread(server_app(campaign)) as server:
         calls = calls.replace("http://127.0.0.1:8000", consumer).replace("http://127.0.0.1:8080", server)
         done = subprocess.run(["sh", "-ec", calls], capture_output=True, text=True, timeout=60, check=True)
     decoder, answers, rest = json.JSONDecoder(), [], done.stdout

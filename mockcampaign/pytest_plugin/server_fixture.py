@@ -18,8 +18,8 @@ from mockcampaign.pytest_plugin.targets import recognised, url_at
 from mockcampaign.server import served_campaign as serving_of_campaigns
 from mockcampaign.server.app import server_app
 from mockcampaign.server.vendor_api.clients import users_of
-from mockcampaign.server.vendor_api.users import Accounts
-from mockcampaign.serving import served
+from mockcampaign.server.vendor_api.users import Users
+from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ class LiveServer:
         self.client_id = client_id
         self.url = ""
         self.transport = _Transport()
-        accounts = Accounts({client_id: users_of(client_id, [(USER, PASSWORD)])})
+        users = Users({client_id: users_of(client_id, [(USER, PASSWORD)])})
         self.served = serving_of_campaigns.ServedCampaign(
-            self.transport, accounts, serving_of_campaigns.Settings(speed=0)
+            self.transport, users, serving_of_campaigns.ServerSettings(speed=0)
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -68,7 +68,7 @@ class LiveServer:
                 self._loop, self._thread = asyncio.get_running_loop(), threading.current_thread()
             await app(scope, receive, send)
 
-        with served(noting_loop, ending=self.served.closing.set) as self.url:
+        with serve_in_thread(noting_loop, ending=self.served.closing.set) as self.url:
             yield self
 
     def call(self, call: Callable[[], Result]) -> Result:
@@ -106,7 +106,7 @@ class LiveServer:
 
     def reset(self, settings: Settings) -> None:
         """Forget everything, for a test with these settings."""
-        self.served.settings = serving_of_campaigns.Settings(
+        self.served.settings = serving_of_campaigns.ServerSettings(
             speed=0, seed=settings.seed, start=settings.start, policy=settings.policy
         )
         self.wait(self._reset())

@@ -21,7 +21,7 @@ from mockcampaign.samples.bugs import BUGS
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.plain_server import served_by_hand
 from mockcampaign.samples.store import Store
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 
 __all__ = ["BUGS", "application", "consumer_app", "consumer_served"]
 
@@ -37,12 +37,12 @@ def consumer_served(
 ) -> Iterator[str]:
     """A consumer behind a port while the context is open; gives the base URL.
 
-    Raises `InvalidInputError` as `consumer_app` and `serving.served` do.
+    Raises `InvalidInputError` as `consumer_app` and `serving.serve_in_thread` do.
     """
     app = consumer_app(bug, basic_authentication=basic_authentication, store=store)
     connection = None if bug is None else BUGS[bug].connection
     serving = (
-        served(app, host=host, port=port)
+        serve_in_thread(app, host=host, port=port)
         if connection is None
         else served_by_hand(app, connection, host=host, port=port)
     )

@@ -129,7 +129,7 @@ class Connection:
 def served_by_hand(
     app: AsgiApp, connection: type[Connection] = Connection, *, host: str = "127.0.0.1", port: int = 0
 ) -> Iterator[str]:
-    """Serve while the context is open, as `serving.served` does. Raises `InvalidInputError` as that does."""
+    """Serve while the context is open, as `serving.serve_in_thread` does. Raises `InvalidInputError` as that does."""
     listening = listen(host, port)
     with asyncio.Runner() as runner:
         loop, stop = runner.get_loop(), asyncio.Event()

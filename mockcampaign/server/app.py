@@ -44,7 +44,7 @@ def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> ASG
         if not description:
             from mockcampaign.server.http.openapi import document
 
-            description.append(document((rest.API, control.API), served.accounts.client_ids[0]))
+            description.append(document((rest.API, control.API), served.users.client_ids[0]))
         return Response(description[0], media_type="application/json")
 
     pages = Starlette(

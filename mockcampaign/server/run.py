@@ -17,9 +17,9 @@ from mockcampaign import __version__
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
 from mockcampaign.server.app import server_app
-from mockcampaign.server.served_campaign import Prologue, ServedCampaign, Settings
+from mockcampaign.server.served_campaign import Prologue, ServedCampaign, ServerSettings
 from mockcampaign.server.vendor_api.clients import load_clients, user_name_problem, users_of
-from mockcampaign.server.vendor_api.users import Accounts, User
+from mockcampaign.server.vendor_api.users import User, Users
 from mockcampaign.serving import base_url, listen, serve_until_signalled
 from mockcampaign.text import counted
 from mockcampaign.transport.targets import AllowedTargets
@@ -66,7 +66,7 @@ async def serve(options: Options, say: Say, complain: Say) -> None:
     """
     plan = _plan(options)
     users_of_client = _users_of_client(options, plan)
-    settings = Settings(speed=options.speed, seed=_seed(options, plan))
+    settings = ServerSettings(speed=options.speed, seed=_seed(options, plan))
     if plan is not None:
         settings = msgspec.structs.replace(settings, policy=plan.scenario.policy.policy(), start=plan.scenario.start)
     if options.webhooks_per_client_max is not None:
@@ -78,7 +78,7 @@ async def serve(options: Options, say: Say, complain: Say) -> None:
         prologue = None if plan is None else _prologue(plan, say, complain)
         targets = _targets(options, plan, listening)
         transport = WireTransport(ca_file=options.ca_file, verify=not options.insecure, targets=targets)
-        served = ServedCampaign(transport, Accounts(users_of_client), settings, prologue)
+        served = ServedCampaign(transport, Users(users_of_client), settings, prologue)
         app = server_app(served, host_names=(options.host, *options.host_names))
         url = base_url("https" if tls_files else "http", options.host, listening)
 
@@ -203,7 +203,7 @@ def _welcome(url: str, served: ServedCampaign, credentials: str, trust: Path | N
     pace = "time moves only when told" if speed == 0 else f"{speed:g} virtual {seconds} in each second"
     lines = [
         f"mockcampaign {__version__}, {pace}; Ctrl-C stops it",
-        f"  REST API    {url}/rest/{served.accounts.client_ids[0]}",
+        f"  REST API    {url}/rest/{served.users.client_ids[0]}",
         f"  user        {credentials}",
         f"  Swagger UI  {url}/docs",
         f"  live page   {url}/",

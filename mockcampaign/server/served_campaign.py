@@ -19,7 +19,7 @@ from mockcampaign.policy import DEFAULT_START, SECOND, Policy
 from mockcampaign.server.control_api.hub import Hub
 from mockcampaign.server.pacer import Pacer
 from mockcampaign.server.vendor_api.smartcampaigns import SmartCampaigns
-from mockcampaign.server.vendor_api.users import Accounts
+from mockcampaign.server.vendor_api.users import Users
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 
@@ -32,7 +32,7 @@ Made = TypeVar("Made")
 Prologue = Callable[[Campaign], Coroutine[Any, Any, None]]
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a server is started with."""
 
     speed: float = 1.0
@@ -72,11 +72,11 @@ class ServedCampaign:
     """What all requests to the server act on."""
 
     def __init__(
-        self, transport: WireTransport, accounts: Accounts, settings: Settings, prologue: Prologue | None = None
+        self, transport: WireTransport, users: Users, settings: ServerSettings, prologue: Prologue | None = None
     ) -> None:
         """`prologue` plays what a scenario file says, once, from the start on."""
         self._prologue = prologue
-        self.accounts = accounts
+        self.users = users
         self.settings = settings
         self._transport = transport
         self._task: asyncio.Task[None] | None = None

@@ -42,7 +42,7 @@ from mockcampaign.samples.bugs.payload import changing_field, limited, rejecting
 from mockcampaign.samples.consumer import BUGS, application, consumer_app, consumer_served
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Store
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.inprocess import AsgiTransport
 
 
@@ -443,7 +443,7 @@ def test_histories_end_where_the_time_for_them_does(monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with served(consumer_app()) as base:
+    with serve_in_thread(consumer_app()) as base:
         yield base
 
 
@@ -563,13 +563,13 @@ def test_a_baseline_is_an_earlier_report(tmp_path: Path, capsys: pytest.CaptureF
     report = tmp_path / "report.json"
     rules = ("--rules", "identity", "--no-color")
     for number, more in enumerate((("--report-json", str(report)), ("--baseline", str(report)))):
-        with served(consumer_app("dedup-key-mail-id")) as base:
+        with serve_in_thread(consumer_app("dedup-key-mail-id")) as base:
             status = command("check", f"{base}/hook", "--probe", f"{base}/processed", *rules, *more)
         assert status == 1 - number, capsys.readouterr().out
     known = {rule["id"]: rule["found"] for rule in json.loads(report.read_bytes())["rules"] if rule["found"]}
     assert known["stores-repeat-engagement"] == "more opens of the same mail, N, N and N seconds later: missing"
     capsys.readouterr()
-    with served(consumer_app()) as base:
+    with serve_in_thread(consumer_app()) as base:
         assert command("check", f"{base}/hook", "--probe", f"{base}/processed", *rules, *more) == 0
     told = capsys.readouterr()
     assert "gone  stores-repeat-engagement: more opens of the same mail, N, N and N seconds later: missing" in told.out
@@ -581,7 +581,7 @@ def test_a_baseline_of_an_earlier_version_accepts_its_rules_and_says_how_to_rene
 ) -> None:
     report = tmp_path / "report.json"
     report.write_text('{"rules": [{"id": "stores-repeat-engagement", "outcome": "fail"}]}')
-    with served(consumer_app("dedup-key-mail-id")) as base:
+    with serve_in_thread(consumer_app("dedup-key-mail-id")) as base:
         more = ("--rules", "stores-repeat-engagement", "--baseline", str(report))
         assert command("check", f"{base}/hook", "--probe", f"{base}/processed", *more) == 0
     assert capsys.readouterr().err == (
@@ -601,7 +601,7 @@ def test_a_check_makes_the_folder_for_its_scenarios_and_writes_nothing_else(
 ) -> None:
     folder = tmp_path / "not" / "there"
     rules = ("--rules", "stores-repeat-engagement,accepts-generated-batches", "--examples", "5")
-    with served(consumer_app("dedup-key-mail-id")) as base:
+    with serve_in_thread(consumer_app("dedup-key-mail-id")) as base:
         probe = ("--probe", f"{base}/processed")
         process = subprocess.run(
             [

@@ -19,7 +19,7 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.samples.consumer import application, consumer_app
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Store
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport import Transport
 from mockcampaign.transport.inprocess import AsgiTransport
 
@@ -172,7 +172,7 @@ def test_an_end_state_that_cannot_be_read_is_no_verdict_from_the_start() -> None
 
 @pytest.mark.parametrize(("bug", "status"), [(None, 0), ("last-arrival-wins", 1)])
 def test_over_sockets(bug: str | None, status: int, capsys: pytest.CaptureFixture[str]) -> None:
-    with served(consumer_app(bug)) as url:
+    with serve_in_thread(consumer_app(bug)) as url:
         more = ("--probe-state", f"{url}/state", "--probe-states", "values(@)", "--rules", "newest-event-wins")
         arguments = ["check", f"{url}/hook", "--probe", f"{url}/processed", *more]
         assert cli.main(arguments, standalone_mode=False) == status

@@ -22,7 +22,7 @@ from mockcampaign.cli import cli
 from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import Fault, Outcome, Request
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.inprocess import AsgiTransport
 
 
@@ -155,7 +155,7 @@ def test_more_examples_have_more_events_and_a_sweep_twice_as_many() -> None:
 
 
 def test_the_bound_is_said_before_anything_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
-    with served(consumer_app()) as url:
+    with serve_in_thread(consumer_app()) as url:
         arguments = ["check", f"{url}/hook", "--rules", "responds-200,accepts-every-batch-size", "--events", "50"]
         status: int = cli.main(arguments, standalone_mode=False)
     printed = capsys.readouterr().out

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 
 Reached = Callable[[str, int], bool]
 """Whether the phase is reached by the request to this path, the how manieth to it, from 1."""
@@ -63,7 +63,7 @@ def test_it_ends_at_once_with_what_it_knows(phase: str, tmp_path: Path) -> None:
     reached, arguments = PHASES[phase]
     event = threading.Event()
     bug = "rejects-many-identical-events" if phase == "in three days of refusals" else None
-    with served(held_up(consumer_app(bug), reached, event)) as url:
+    with serve_in_thread(held_up(consumer_app(bug), reached, event)) as url:
         restart = f"import urllib.request as r; r.urlopen({url + '/restarting'!r})"
         with subprocess.Popen(
             [

@@ -13,7 +13,7 @@ from mockcampaign.check.rules import http
 from mockcampaign.samples.bugs.http import ReadsBodyUnderLock
 from mockcampaign.samples.consumer import application
 from mockcampaign.samples.store import Store
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
 
 
@@ -35,7 +35,7 @@ class Laborious(ReadsBodyUnderLock):
 
 def test_lists_that_take_long_by_themselves_tell_nothing_of_those_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "STALLS", (100, 100, 200))
-    with served(application(Laborious(Store(), CREDENTIALS))) as url:
+    with serve_in_thread(application(Laborious(Store(), CREDENTIALS))) as url:
         found = judged("laborious", 1, checked(url, WireTransport, settings(1, rules=("handles-concurrent-requests",))))
     assert (found.violated, found.untold) == ((), ("handles-concurrent-requests",)), found.said
     assert "this machine is too busy" in found.said[0]

@@ -13,7 +13,7 @@ from commands import mockcampaign
 from conftest import Inner
 from mockcampaign.judging.finding import Finding
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from serve_process import control, serving
 
 HISTORIES = "survives-random-histories"
@@ -61,7 +61,7 @@ def test_a_failing_history_shrinks_and_fails_again(
     assert len([step for step in listed if step in ("emit", "fault", "outage")]) <= 4, finding.actual
     (tmp_path / "history.scenario.yaml").write_text(finding.reproduce.scenario)
     for broken in (bug, None):
-        with served(consumer_app(broken)) as url:
+        with serve_in_thread(consumer_app(broken)) as url:
             done = mockcampaign(
                 *("run", "history.scenario.yaml", "--seed", "9"),
                 folder=tmp_path,
@@ -82,7 +82,7 @@ def shortest(bug: str, url: str) -> str:
 @pytest.mark.slow
 def test_it_fails_again_in_pytest(inner: Inner, pytester: pytest.Pytester) -> None:
     for bug, outcomes in (("never-deduplicates", {"failed": 1}), (None, {"passed": 1})):
-        with served(consumer_app(bug)) as url:
+        with serve_in_thread(consumer_app(bug)) as url:
             (pytester.path / "history.scenario.yaml").write_text(shortest("never-deduplicates", url))
             inner("").assert_outcomes(**outcomes)
 
@@ -90,7 +90,7 @@ def test_it_fails_again_in_pytest(inner: Inner, pytester: pytest.Pytester) -> No
 @pytest.mark.slow
 def test_it_fails_again_in_the_server(tmp_path: Path) -> None:
     for bug, processed in (("never-deduplicates", 2), (None, 1)):
-        with served(consumer_app(bug)) as url:
+        with serve_in_thread(consumer_app(bug)) as url:
             (tmp_path / "history.scenario.yaml").write_text(shortest("never-deduplicates", url))
             with serving("--virtual", "--scenario", "history.scenario.yaml", folder=tmp_path) as server:
                 # The scenario's own steps may begin after the first of these.

@@ -22,7 +22,7 @@ from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.judge import judge
 from mockcampaign.scenario.load import load
 from mockcampaign.scenario.play import Player
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.transport.wire import WireTransport
 
@@ -219,7 +219,7 @@ def status_of(command: str, **environment: str) -> str:
 
 def test_a_curl_command_takes_credentials_from_the_environment() -> None:
     right = BasicAuthentication("acme", "se:c r€t")
-    with served(consumer_app(basic_authentication=right)) as url:
+    with serve_in_thread(consumer_app(basic_authentication=right)) as url:
         command = curl(f"{url}/hook", b"[]", right)
         assert "r€t" not in command
         assert status_of(command, PATH="/usr/bin:/bin", HOOK_USER="acme", HOOK_PASSWORD="se:c r€t") == "200"
@@ -250,7 +250,7 @@ def test_a_curl_command_sends_exactly_the_body(body: bytes, shell: str) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    with served(app) as url:
+    with serve_in_thread(app) as url:
         command = curl(f"{url}/hook", body, NoAuthentication())
         subprocess.run([shell, "-s"], input=command.encode(), capture_output=True, check=True, timeout=20)
     assert arrived == [body]

@@ -18,7 +18,7 @@ from mockcampaign.check.settings import Settings
 from mockcampaign.check.store_probe import CallableProbe
 from mockcampaign.judging.verdict import RunResult, exit_status
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
 
 NOW = 1_750_000_000_000
@@ -130,7 +130,7 @@ def test_an_account_that_breaks_is_no_violation() -> None:
             raise OSError("the database is gone") from None
 
     async def run() -> RunResult:
-        with served(consumer_app()) as url:
+        with serve_in_thread(consumer_app()) as url:
             transport = WireTransport()
             try:
                 return await check(
@@ -160,7 +160,7 @@ def test_interrupted_it_says_what_it_knows() -> None:
             await asyncio.sleep(0.2)
         await correct(scope, receive, send)
 
-    with served(app) as url:
+    with serve_in_thread(app) as url:
         process = subprocess.Popen(
             [sys.executable, "-m", "mockcampaign", "check", f"{url}/hook", "-v", "--no-color"],
             stdout=subprocess.PIPE,

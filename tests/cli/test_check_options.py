@@ -19,7 +19,7 @@ from endpoints import server_context
 from mockcampaign.cli import cli
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 
 
 def command(*arguments: str) -> int:
@@ -29,7 +29,7 @@ def command(*arguments: str) -> int:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with served(consumer_app()) as base:
+    with serve_in_thread(consumer_app()) as base:
         yield base
 
 
@@ -77,7 +77,7 @@ def test_strict_makes_what_was_not_exercised_status_3_and_a_hazard_status_1(
     assert command(f"{url}/hook", *rules) == 0
     assert command(f"{url}/hook", *rules, "--strict") == 3
     assert "could not tell  no violation in 2 of 3 rules; 1 needs a probe" in capsys.readouterr().out
-    with served(consumer_app("responds-200-to-get")) as page:
+    with serve_in_thread(consumer_app("responds-200-to-get")) as page:
         assert command(f"{page}/hook", *rules) == 0
         assert command(f"{page}/hook", *rules, "--strict") == 1
     # What a violation and an open rule come to is said as it is returned.
@@ -94,7 +94,7 @@ def test_a_consumer_may_take_no_longer_than_it_was_told() -> None:
             await asyncio.sleep(0.2)
         await correct(scope, receive, send)
 
-    with served(app) as slow:
+    with serve_in_thread(app) as slow:
         for timeout, status in (("100ms", 1), ("5s", 0)):
             hooked = 0
             rules = ("--rules", "responds-in-time", "--strict", "--timeout", timeout)
@@ -102,13 +102,13 @@ def test_a_consumer_may_take_no_longer_than_it_was_told() -> None:
 
 
 def test_an_account_may_lag_behind_if_it_was_told() -> None:
-    with served(consumer_app("acknowledges-before-storing")) as late:
+    with serve_in_thread(consumer_app("acknowledges-before-storing")) as late:
         rules = ("--probe", f"{late}/processed", "--rules", "stores-before-acknowledging")
         assert [command(f"{late}/hook", *rules, *more) for more in ((), ("--settle", "1s"))] == [1, 0]
 
 
 def test_the_long_form_has_the_timeline_commands_and_what_it_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
-    with served(consumer_app("stores-first-event-only")) as broken:
+    with serve_in_thread(consumer_app("stores-first-event-only")) as broken:
         arguments = (f"{broken}/hook", "--probe", f"{broken}/processed", "--rules", "stores-every-event")
         assert command(*arguments) == 1
         brief = capsys.readouterr().out
@@ -128,7 +128,7 @@ def test_the_long_form_has_the_timeline_commands_and_what_it_rests_on(capsys: py
 
 
 def test_each_event_that_differs_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    with served(consumer_app("never-deduplicates")) as broken:
+    with serve_in_thread(consumer_app("never-deduplicates")) as broken:
         more = ("--rules", "once-after-lost-response", "--explain", "--report-json", str(tmp_path / "r.json"))
         assert command(f"{broken}/hook", "--probe", f"{broken}/processed", *more) == 1
     assert capsys.readouterr().out.count("too many: type=open mailId=") == 5
@@ -145,7 +145,7 @@ def test_credentials_may_be_a_header_of_its_own() -> None:
             given.extend(value.decode() for name, value in scope["headers"] if name == b"x-key")
         await correct(scope, receive, send)
 
-    with served(app) as base:
+    with serve_in_thread(app) as base:
         assert command(f"{base}/hook", "--key-auth", "X-Key:Bearer t", "--rules", "responds-200") == 0
     assert given == ["Bearer t"]
 

@@ -20,13 +20,13 @@ from mockcampaign.cli import main
 from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from mockcampaign.shipped import scenarios_folder
 
 
 @pytest.fixture
 def consumer_url() -> Iterator[str]:
-    with served(consumer_app(basic_authentication=BasicAuthentication("acme", "geheim!"))) as url:
+    with serve_in_thread(consumer_app(basic_authentication=BasicAuthentication("acme", "geheim!"))) as url:
         yield url
 
 
@@ -67,7 +67,7 @@ def test_a_compliant_consumer_is_status_0(tmp_path: Path, consumer_url: str) -> 
 
 def test_a_broken_consumer_is_status_1_and_shows_why(tmp_path: Path) -> None:
     written(tmp_path)
-    with served(consumer_app("stores-first-event-only")) as url:
+    with serve_in_thread(consumer_app("stores-first-event-only")) as url:
         done = mockcampaign("run", ".", "-q", folder=tmp_path, CONSUMER_URL=url)
     assert done.returncode == 1
     lines = [line.strip() for line in done.stdout.splitlines()]
@@ -211,7 +211,7 @@ def test_a_probe_of_html_is_status_3(tmp_path: Path, consumer_url: str) -> None:
         return HTMLResponse("<html>\x1b[31mlog in</html>")
 
     written(tmp_path)
-    with served(Starlette(routes=[Route("/processed", page)])) as url:
+    with serve_in_thread(Starlette(routes=[Route("/processed", page)])) as url:
         done = mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL=url)
     assert done.returncode == 3
     assert "expected JSON, got text/html; charset=utf-8 that begins '<html>" in done.stdout
@@ -223,7 +223,7 @@ def test_one_seed_gives_one_report_but_for_what_was_measured(tmp_path: Path) -> 
     port = free_port()
     reports = []
     for _ in range(2):
-        with served(consumer_app(), port=port) as url:
+        with serve_in_thread(consumer_app(), port=port) as url:
             mockcampaign("run", ".", "--seed", "9", "--report-json", "r.json", folder=tmp_path, CONSUMER_URL=url)
         reports.append((tmp_path / "r.json").read_bytes())
     # As values, in which what was measured makes no difference; as text, it is all that does.
@@ -297,7 +297,7 @@ def test_waiting_for_a_consumer_lets_it_start(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
     )
-    with served(consumer_app(), port=port):
+    with serve_in_thread(consumer_app(), port=port):
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert out.startswith("compliant  three opens")

@@ -17,7 +17,7 @@ from commands import mockcampaign, written
 from golden import check_golden
 from mockcampaign.engine.journal_file import read_journals
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from places import ROOT
 
 JOURNAL = ("--journal", "j.jsonl")
@@ -25,7 +25,7 @@ JOURNAL = ("--journal", "j.jsonl")
 
 @pytest.fixture
 def broken_url() -> Iterator[str]:
-    with served(consumer_app("stores-first-event-only")) as url:
+    with serve_in_thread(consumer_app("stores-first-event-only")) as url:
         yield url
 
 

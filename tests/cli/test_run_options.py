@@ -24,7 +24,7 @@ from mockcampaign.judging.verdict import RunResult
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.load import Plan, load_all
 from mockcampaign.scenario.selection import compiled, select
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 
 TEXT = """\
 name: NAME
@@ -60,7 +60,7 @@ def run(*arguments: object) -> tuple[int, str]:
 
 @pytest.fixture
 def consumer_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    with served(consumer_app()) as url:
+    with serve_in_thread(consumer_app()) as url:
         monkeypatch.setenv("CONSUMER_URL", url)
         yield url
 
@@ -173,7 +173,7 @@ def test_jobs_change_nothing_but_the_time(tmp_path: Path, consumer_url: str) -> 
         written(tmp_path, f"number {index}")
     reports = []
     for jobs in (1, 3):
-        with served(consumer_app()) as url:
+        with serve_in_thread(consumer_app()) as url:
             os.environ["CONSUMER_URL"] = url
             status, out = run(tmp_path, "--seed", 4, "--jobs", jobs, "--report-json", tmp_path / "r.json")
         report = msgspec.json.decode((tmp_path / "r.json").read_text().replace(url, "URL"), type=RunResult)

@@ -23,7 +23,7 @@ from pytest_httpserver import HTTPServer
 from mockcampaign.cli import cli
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.server.tls import make_certificate
-from mockcampaign.serving import listen, served
+from mockcampaign.serving import listen, serve_in_thread
 from serve_process import Serving, control, serving
 from servers import CLIENT
 
@@ -146,7 +146,7 @@ steps:
 def test_a_scenario_makes_webhooks_clients_and_a_timeline(tmp_path: Path) -> None:
     (tmp_path / "x.scenario.yaml").write_text(SCENARIO)
     with (
-        served(consumer_app(None)) as target,
+        serve_in_thread(consumer_app(None)) as target,
         serving("--virtual", "--scenario", "x.scenario.yaml", folder=tmp_path, TARGET=f"{target}/hook") as server,
     ):
         webhooks = requests.get(f"{server.url}/rest/{CLIENT}/webhooks", auth=USER, timeout=20).json()

@@ -22,7 +22,7 @@ from mockcampaign.judging.verdict import run_result
 from mockcampaign.report.columns import PLAIN, cells, fitted, folded
 from mockcampaign.report.text import scenario_lines, summary_lines
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from results import every_outcome, scenario
 
 # Windows has no pseudo-terminals.
@@ -100,7 +100,7 @@ def test_colours_are_for_terminals_that_want_them(
     tmp_path: Path, arguments: tuple[str, ...], environment: dict[str, str], colours: bool
 ) -> None:
     written(tmp_path)
-    with served(consumer_app("stores-first-event-only")) as url:
+    with serve_in_thread(consumer_app("stores-first-event-only")) as url:
         status, shown = on_terminal(tmp_path, url, *arguments, **environment)
     assert status == 1
     assert ("\x1b[31m" in shown) is colours
@@ -131,7 +131,7 @@ def test_a_long_run_shows_how_far_it_is(tmp_path: Path) -> None:
     )
     written(tmp_path, *changes)
     terminal, other_end = pty.openpty()
-    with served(app) as url:
+    with serve_in_thread(app) as url:
         process = subprocess.Popen(
             [sys.executable, "-m", "mockcampaign", "run", "."],
             cwd=tmp_path,

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from starlette.applications import Starlette
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.serving import base_url, check_tls_files, listen, serve_until_signalled, served
+from mockcampaign.serving import base_url, check_tls_files, listen, serve_in_thread, serve_until_signalled
 
 LOOPBACK = "127.0.0.1"
 
@@ -76,7 +76,7 @@ def served_threads() -> list[threading.Thread]:
 
 
 def test_it_answers_under_its_url_while_the_context_is_open_and_leaves_port_and_thread_free() -> None:
-    with served(app) as url:
+    with serve_in_thread(app) as url:
         assert url == f"http://127.0.0.1:{port_of(url)}"
         assert answer_of(url) == b"/x"
         assert len(served_threads()) == 1
@@ -88,25 +88,25 @@ def test_it_answers_under_its_url_while_the_context_is_open_and_leaves_port_and_
 
 def test_the_same_port_can_be_served_again_at_once_although_the_server_closed_its_connections() -> None:
     with socket.socket() as client:
-        with served(app) as url:
+        with serve_in_thread(app) as url:
             client.connect((LOOPBACK, port_of(url)))
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert client.recv(1) == b"H"
         while client.recv(1_000):
             pass
-    with served(app, port=port_of(url)) as again:
+    with serve_in_thread(app, port=port_of(url)) as again:
         assert again == url
         assert answer_of(again) == b"/x"
 
 
 def test_two_at_a_time_have_ports_of_their_own() -> None:
-    with served(app) as one, served(app) as other:
+    with serve_in_thread(app) as one, serve_in_thread(app) as other:
         assert one != other
         assert [answer_of(url) for url in (one, other)] == [b"/x", b"/x"]
 
 
 def test_an_error_within_the_context_ends_the_serving_too() -> None:
-    with pytest.raises(KeyError), served(app) as url:
+    with pytest.raises(KeyError), serve_in_thread(app) as url:
         raise KeyError
     assert served_threads() == []
     listen(LOOPBACK, port_of(url)).close()
@@ -126,7 +126,7 @@ def test_a_request_under_way_does_not_keep_it_from_ending() -> None:
             cancelled.set()
 
     with socket.socket() as client:
-        with served(stuck) as url:
+        with serve_in_thread(stuck) as url:
             client.connect((LOOPBACK, port_of(url)))
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert arrived.wait(30)
@@ -135,9 +135,9 @@ def test_a_request_under_way_does_not_keep_it_from_ending() -> None:
 
 
 def test_a_taken_port_is_refused_and_stays_with_its_owner() -> None:
-    with served(app) as url:
+    with serve_in_thread(app) as url:
         port = port_of(url)
-        with pytest.raises(InvalidInputError) as refused, served(app, port=port):
+        with pytest.raises(InvalidInputError) as refused, serve_in_thread(app, port=port):
             pass
         assert str(refused.value).startswith(f"cannot listen on 127.0.0.1 port {port}: ")
         assert str(refused.value).endswith(", allowed: an address of this machine and a free port, or 0 to pick one")
@@ -200,7 +200,7 @@ def test_the_scheme_is_the_callers() -> None:
 
 @needs_ipv6
 def test_it_answers_on_ipv6() -> None:
-    with served(app, host="::1") as url:
+    with serve_in_thread(app, host="::1") as url:
         assert url == f"http://[::1]:{port_of(url)}"
         assert answer_of(url) == b"/x"
 
@@ -214,7 +214,7 @@ def test_the_application_is_started_before_the_url_is_given_and_stopped_at_the_e
         yield
         happened.append("stopped")
 
-    with served(Starlette(lifespan=lifespan)):
+    with serve_in_thread(Starlette(lifespan=lifespan)):
         assert happened == ["started"]
     assert happened == ["started", "stopped"]
 
@@ -229,8 +229,8 @@ def test_an_application_that_fails_at_its_start_is_an_error_with_its_own_message
 
     with contextlib.closing(listen(LOOPBACK, 0)) as briefly:
         port = briefly.getsockname()[1]
-    with pytest.raises(InvalidInputError) as failed, served(Starlette(lifespan=lifespan), port=port):
-        pytest.fail("served an application that is not there")
+    with pytest.raises(InvalidInputError) as failed, serve_in_thread(Starlette(lifespan=lifespan), port=port):
+        pytest.fail("serves an application that is not there")
     assert str(failed.value) == "the application did not start; its own message stands above"
     assert "RuntimeError: no database" in capsys.readouterr().err
     assert served_threads() == []

@@ -17,7 +17,7 @@ def ends(end):
 
 @pytest.fixture(scope="session")
 def lasting_url():
-    with served(App()) as url:
+    with serve_in_thread(App()) as url:
         yield url
 
 def test_warming_up(campaign_server, lasting_url):
@@ -69,7 +69,7 @@ def test_asgi_and_wsgi_without_run(campaign, app, wsgi_app, end):
 
 @however
 def test_sockets(campaign, app, end):
-    with served(app) as url:
+    with serve_in_thread(app) as url:
         deliver(campaign, url)
         ends(end)
 
@@ -81,7 +81,7 @@ def test_a_consumer_that_goes_on(campaign, campaign_server, lasting_url, end):
 
 @however
 def test_server(campaign_server, app, end):
-    with served(app) as url:
+    with serve_in_thread(app) as url:
         campaign_server.webhook("open", target=url)
         campaign_server.emit("open", 150)
         campaign_server.run()

@@ -10,10 +10,10 @@ import requests
 
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
 from mockcampaign.server.app import server_app
-from mockcampaign.server.served_campaign import ServedCampaign, Settings
+from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings
 from mockcampaign.server.vendor_api.clients import users_of
-from mockcampaign.server.vendor_api.users import Accounts
-from mockcampaign.serving import served
+from mockcampaign.server.vendor_api.users import Users
+from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 
@@ -79,15 +79,17 @@ def running_server(
     port: int = 0,
 ) -> Iterator[Server]:
     """A server with two clients, whose clock moves only when told unless a speed is given."""
-    accounts = Accounts(
+    users = Users(
         {
             CLIENT: users_of(CLIENT, [(USER, PASSWORD)]),
             OTHER_CLIENT: users_of(OTHER_CLIENT, [(OTHER_USER, OTHER_PASSWORD)]),
         }
     )
     transport = WireTransport(targets=targets)
-    campaign = ServedCampaign(transport, accounts, Settings(speed=speed, policy=policy, seed=seed))
-    with served(server_app(campaign, host_names=("campaign.test",)), port=port, ending=campaign.closing.set) as url:
+    campaign = ServedCampaign(transport, users, ServerSettings(speed=speed, policy=policy, seed=seed))
+    with serve_in_thread(
+        server_app(campaign, host_names=("campaign.test",)), port=port, ending=campaign.closing.set
+    ) as url:
         server = Server(url, campaign)
         try:
             yield server

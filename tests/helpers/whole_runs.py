@@ -57,9 +57,9 @@ def with_pytest(folder: Path, version: str) -> tuple[Path, dict[str, str]]:
 
 WARMING_UP = """
 from conftest import App
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 
-with served(App()):
+with serve_in_thread(App()):
     pass  # libuv keeps two descriptors from its first loop on
 """
 
@@ -82,7 +82,7 @@ def test_wsgi(campaign, wsgi_app):
     assert wsgi_app.processed() == campaign.delivered
 
 def test_url(campaign, app):
-    with served(app) as url:
+    with serve_in_thread(app) as url:
         deliver(campaign, url)
         campaign.emit("open")
         with campaign.fault("lost-ack"):

@@ -214,12 +214,12 @@ def test_hypothesis_gets_a_fresh_server_and_a_fresh_check_for_each_example(inner
         from hypothesis import HealthCheck, given, settings, strategies as st
         from conftest import App
         from mockcampaign.samples.consumer import consumer_app
-        from mockcampaign.serving import served
+        from mockcampaign.serving import serve_in_thread
 
         @pytest.fixture(scope="module")
         def consumer():
             app = App()
-            with served(app) as app.url:
+            with serve_in_thread(app) as app.url:
                 yield app
 
         @pytest.mark.parametrize("event_type", ["open", "click"])

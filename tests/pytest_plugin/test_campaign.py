@@ -21,7 +21,7 @@ from mockcampaign import Policy
 from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError, MisuseError
 from mockcampaign.model import EventType, KeyAuthentication
 from mockcampaign.pytest_plugin import CampaignFixture
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from plugin_apps import App, WsgiApp
 from plugin_apps import app as app
 from plugin_apps import wsgi_app as wsgi_app
@@ -399,7 +399,7 @@ class TestMisuse:
                 call()
 
     def test_a_consumer_that_nobody_has_started(self, campaign: CampaignFixture) -> None:
-        with served(App()) as url:
+        with serve_in_thread(App()) as url:
             pass
         campaign.emit(campaign.webhook("open", target=url))
         with pytest.raises(

@@ -11,7 +11,7 @@ from conftest import Inner
 from mockcampaign.errors import InvalidInputError, MisuseError
 from mockcampaign.pytest_plugin import CampaignCheck
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from plugin_apps import App
 from plugin_apps import app as app
 
@@ -82,7 +82,7 @@ def test_over_sockets_and_with_a_loop(campaign_check: CampaignCheck, app: App) -
         assert report.compliant
 
     asyncio.run(main())
-    with served(consumer_app()) as url:
+    with serve_in_thread(consumer_app()) as url:
         assert campaign_check(url, "/hook", probe="/processed", rules=["batch"]).compliant
 
 

@@ -43,7 +43,7 @@ async def test_wsgi_application(campaign, wsgi_app, end):
 {mark}
 @however
 async def test_sockets(campaign, app, end):
-    with served(app) as url:
+    with serve_in_thread(app) as url:
         campaign.emit(campaign.webhook("open", target=url), 150)
         await campaign.run()
         ends(end)
@@ -60,7 +60,7 @@ async def test_a_consumer_that_goes_on(campaign, campaign_server, lasting_url, e
 {mark}
 @however
 async def test_server(campaign_server, app, end):
-    with served(app) as url:
+    with serve_in_thread(app) as url:
         campaign_server.webhook("open", target=url)
         campaign_server.emit("open", 150)
         await campaign_server.run()
@@ -82,7 +82,7 @@ async def test_given_up(campaign, campaign_server, app, end):
         await asyncio.wait_for(campaign.run(), 0.02)
     never_either = App()
     never_either.before_answer = lambda: asyncio.Event().wait()
-    with served(never_either) as url:
+    with serve_in_thread(never_either) as url:
         campaign_server.webhook("open", target=url)
         campaign_server.emit("open")
         with pytest.raises(TimeoutError):
@@ -174,9 +174,10 @@ def endless(environ, start_response):
 HANG_WITHOUT_A_LOOP = {
     "asgi": "def test_it(campaign, never): hanging(campaign, never); go(campaign)",
     "wsgi": "def test_it(campaign): hanging(campaign, endless); go(campaign)",
-    "sockets": "def test_it(campaign, never):\n    with served(never) as url: hanging(campaign, url); go(campaign)",
+    "sockets": "def test_it(campaign, never):\n"
+    "    with serve_in_thread(never) as url: hanging(campaign, url); go(campaign)",
     "server": "def test_it(campaign_server, never):\n"
-    "    with served(never) as url: hanging(campaign_server, url); go(campaign_server)",
+    "    with serve_in_thread(never) as url: hanging(campaign_server, url); go(campaign_server)",
     "check": "def test_it(campaign_check, never): interrupt_soon(); campaign_check(never)",
     "a loop around it": "def test_it(campaign, never):\n"
     "    async def main():\n"
@@ -193,9 +194,9 @@ HANG_WITHOUT_A_LOOP = {
 HANG_WITH_A_LOOP = {
     "asgi": "async def test_it(campaign, never): hanging(campaign, never); await go(campaign)",
     "sockets": "async def test_it(campaign, never):\n"
-    "    with served(never) as url: hanging(campaign, url); await go(campaign)",
+    "    with serve_in_thread(never) as url: hanging(campaign, url); await go(campaign)",
     "server": "async def test_it(campaign_server, never):\n"
-    "    with served(never) as url: hanging(campaign_server, url); await go(campaign_server)",
+    "    with serve_in_thread(never) as url: hanging(campaign_server, url); await go(campaign_server)",
 }
 GOING = """
 def go(campaign):

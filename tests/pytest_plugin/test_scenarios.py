@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conftest import Inner
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from plugin_apps import App
 
 SCENARIO = """
@@ -95,7 +95,7 @@ def test_the_probe_is_asked_in_process_too(inner: Inner, pytester: pytest.Pytest
 
 
 def test_a_url_as_the_consumers_fixture_and_no_fixture_at_all(inner: Inner, pytester: pytest.Pytester) -> None:
-    with served(App()) as url:
+    with serve_in_thread(App()) as url:
         (pytester.path / "t.scenario.yaml").write_text(SCENARIO.replace("fixture: app", "fixture: elsewhere"))
         direct = SCENARIO.replace("  fixture: app\n", "").replace("http://127.0.0.1:1", url)
         (pytester.path / "u.scenario.yaml").write_text(direct.replace("Two hours", "Two other hours"))
@@ -106,7 +106,7 @@ def test_a_url_as_the_consumers_fixture_and_no_fixture_at_all(inner: Inner, pyte
 
 
 def test_what_cannot_be_told_fails_and_says_why(inner: Inner, pytester: pytest.Pytester) -> None:
-    with served(App()) as url:
+    with serve_in_thread(App()) as url:
         pass
     unreachable = SCENARIO.replace("  fixture: app\n", "").replace("http://127.0.0.1:1", url)
     (pytester.path / "t.scenario.yaml").write_text(unreachable.replace("  - outage: {for: 2h}\n", ""))

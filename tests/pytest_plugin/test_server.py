@@ -14,14 +14,14 @@ from conftest import Inner
 from mockcampaign import Policy
 from mockcampaign.errors import MisuseError
 from mockcampaign.pytest_plugin import CampaignServer
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from plugin_apps import App
 from plugin_apps import app as app
 
 
 @pytest.fixture
 def url(app: App) -> Iterator[str]:
-    with served(app) as url:
+    with serve_in_thread(app) as url:
         yield url
 
 
@@ -145,8 +145,8 @@ def test_a_failing_test_shows_the_servers_timeline(inner: Inner) -> None:
     inner(
         """
         def test_it(campaign_server, app):
-            from mockcampaign.serving import served
-            with served(app) as url:
+            from mockcampaign.serving import serve_in_thread
+            with serve_in_thread(app) as url:
                 campaign_server.webhook("open", target=url)
                 campaign_server.emit("open", 3)
                 campaign_server.run()

@@ -30,7 +30,7 @@ from mockcampaign.recording.pseudonyms import Pseudonyms
 from mockcampaign.recording.recorder import NotRecordedError, Recorder
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.judge_journal import webhook_names
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 
 NOW = 1_750_000_000_000
 JSON = (("content-type", "application/json"),)
@@ -240,7 +240,10 @@ def recording(folder: Path, consumer: str, *arguments: str) -> Iterator[str]:
 def test_what_was_recorded_is_judged_replayed_and_made_a_sample(tmp_path: Path) -> None:
     written(tmp_path, ("count: 3", "count: 250, over: 1h"), ("{delivered: 3}", "{delivered: 250}"))
     credentials = BasicAuthentication("acme", "geheim!")
-    with served(consumer_app(basic_authentication=credentials)) as url, recording(tmp_path, url, "--keep") as before:
+    with (
+        serve_in_thread(consumer_app(basic_authentication=credentials)) as url,
+        recording(tmp_path, url, "--keep") as before,
+    ):
         assert requests.post(f"{before}/other", data=b"[]", timeout=10).status_code == 404
         run = mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL=before)
         processed = requests.get(f"{url}/processed", timeout=10).json()
@@ -253,7 +256,7 @@ def test_what_was_recorded_is_judged_replayed_and_made_a_sample(tmp_path: Path) 
     judged = mockcampaign("judge", "r.jsonl", folder=tmp_path)
     assert (judged.returncode, judged.stderr) == (0, "")
 
-    with served(consumer_app(basic_authentication=credentials)) as url:
+    with serve_in_thread(consumer_app(basic_authentication=credentials)) as url:
         arguments = ("--target", f"{url}/hook", "--basic-auth", "acme:geheim!", "--report-json", "r.json")
         replayed = mockcampaign("replay", "r.jsonl", *arguments, folder=tmp_path)
         again = requests.get(f"{url}/processed", timeout=10).json()
@@ -267,7 +270,7 @@ def test_what_was_recorded_is_judged_replayed_and_made_a_sample(tmp_path: Path) 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to another process")
 def test_recorded_people_are_strangers_unless_they_are_kept(tmp_path: Path) -> None:
     written(tmp_path)
-    with served(consumer_app()) as url, recording(tmp_path, url) as before:
+    with serve_in_thread(consumer_app()) as url, recording(tmp_path, url) as before:
         assert mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL=before).returncode == 0
         processed = requests.get(f"{url}/processed", timeout=10).json()
     [journal] = read_journals((tmp_path / "r.jsonl").read_bytes(), "r")
@@ -281,9 +284,9 @@ def test_recorded_people_are_strangers_unless_they_are_kept(tmp_path: Path) -> N
 def test_a_journal_with_an_outage_and_faults_happens_again_at_the_same_moments(tmp_path: Path) -> None:
     steps = "  - outage: {for: 2h, kind: refused}\n  - fault: {kind: lost-ack, times: 1}\n  - run: until-idle\n"
     written(tmp_path, ("  - run: until-idle\n", steps))
-    with served(consumer_app()) as url:
+    with serve_in_thread(consumer_app()) as url:
         run = mockcampaign("run", ".", "--journal", "j.jsonl", folder=tmp_path, CONSUMER_URL=url)
-    with served(consumer_app()) as url:
+    with serve_in_thread(consumer_app()) as url:
         arguments = ("--target", f"{url}/hook", "--report-json", "r.json")
         replayed = mockcampaign("replay", "j.jsonl", *arguments, folder=tmp_path)
     assert (run.returncode, replayed.returncode, replayed.stderr) == (0, 0, "")
@@ -300,11 +303,11 @@ def test_a_journal_with_an_outage_and_faults_happens_again_at_the_same_moments(t
 
 def test_recorded_events_are_a_step_of_a_scenario_with_a_time_of_its_own(tmp_path: Path) -> None:
     written(tmp_path, ("count: 3", "count: 3, over: 1h"))
-    with served(consumer_app()) as url:
+    with serve_in_thread(consumer_app()) as url:
         mockcampaign("run", ".", "--journal", "j.jsonl", folder=tmp_path, CONSUMER_URL=url)
     step = ("emit: {type: open, count: 3}", "advance: 2d\n  - replay: {journal: j.jsonl}")
     written(tmp_path, step)
-    with served(consumer_app()) as url:
+    with serve_in_thread(consumer_app()) as url:
         done = mockcampaign("run", ".", "--journal", "again.jsonl", folder=tmp_path, CONSUMER_URL=url)
     assert (done.returncode, done.stderr) == (0, "")
     journals = [read_journals((tmp_path / name).read_bytes(), name)[0].entries for name in ("j.jsonl", "again.jsonl")]
@@ -332,9 +335,9 @@ def test_a_step_with_no_journal_is_refused_with_its_place(tmp_path: Path, conten
 
 def test_a_replay_before_a_consumer_that_takes_nothing_shows_nothing(tmp_path: Path) -> None:
     written(tmp_path, ("seed: 5\n", "seed: 5\npolicy: {event_age_max: 1m}\n"))
-    with served(consumer_app()) as url:
+    with serve_in_thread(consumer_app()) as url:
         mockcampaign("run", ".", "--journal", "j.jsonl", folder=tmp_path, CONSUMER_URL=url)
-    with served(consumer_app("always-responds-503")) as url:
+    with serve_in_thread(consumer_app("always-responds-503")) as url:
         done = mockcampaign("replay", "j.jsonl", "--target", f"{url}/hook", folder=tmp_path)
     assert done.returncode == 3
     title, where, trouble, *timeline = done.stdout.splitlines()
@@ -347,7 +350,7 @@ def test_a_replay_before_a_consumer_that_takes_nothing_shows_nothing(tmp_path: P
 
 def test_a_check_leaves_a_journal_for_each_rule_that_can_be_judged_and_replayed(tmp_path: Path) -> None:
     rules = ("responds-200", "stores-repeat-engagement")
-    with served(consumer_app("dedup-key-mail-id")) as url:
+    with serve_in_thread(consumer_app("dedup-key-mail-id")) as url:
         arguments = ("--probe", f"{url}/processed", "--rules", ",".join(rules), "--journal", "c.jsonl")
         checked = mockcampaign("check", f"{url}/hook", *arguments, "--report-json", "r.json", folder=tmp_path)
         replayed = mockcampaign("replay", "c.jsonl", folder=tmp_path)
@@ -369,7 +372,7 @@ def test_a_check_leaves_a_journal_for_each_rule_that_can_be_judged_and_replayed(
 @pytest.mark.parametrize("target", [(), ("--target", "http://127.0.0.1:9/other")])
 def test_a_replay_can_wait_for_its_consumer(tmp_path: Path, target: tuple[str, ...]) -> None:
     written(tmp_path)
-    with served(consumer_app()) as url:
+    with serve_in_thread(consumer_app()) as url:
         mockcampaign("run", ".", "--journal", "j.jsonl", folder=tmp_path, CONSUMER_URL=url)
     where = target[1] if target else f"{url}/hook"
     done = mockcampaign("replay", "j.jsonl", *target, "--wait-for-consumer", "200ms", folder=tmp_path)
@@ -379,9 +382,9 @@ def test_a_replay_can_wait_for_its_consumer(tmp_path: Path, target: tuple[str, .
 
 def test_a_replay_without_credentials_says_where_they_belong(tmp_path: Path) -> None:
     written(tmp_path, ("seed: 5\n", "seed: 5\npolicy: {event_age_max: 1m}\n"))
-    with served(consumer_app()) as url:
+    with serve_in_thread(consumer_app()) as url:
         mockcampaign("run", ".", "--journal", "j.jsonl", folder=tmp_path, CONSUMER_URL=url)
-    with served(consumer_app(basic_authentication=BasicAuthentication("acme", "geheim!"))) as url:
+    with serve_in_thread(consumer_app(basic_authentication=BasicAuthentication("acme", "geheim!"))) as url:
         done = mockcampaign("replay", "j.jsonl", "--target", f"{url}/hook", folder=tmp_path)
     assert done.returncode == 3
     assert (

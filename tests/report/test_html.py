@@ -20,7 +20,7 @@ from mockcampaign.judging.verdict import RunResult, run_result
 from mockcampaign.model import BasicAuthentication, Responded
 from mockcampaign.report.html import DATA_BYTES_MAX, ROWS_MAX, to_html
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from places import ROOT
 from results import every_outcome, finding, outage, scenario
 
@@ -306,7 +306,9 @@ def test_the_picture_of_the_readme(chromium: Any, tmp_path: Path) -> None:
     readme = (root / "README.md").read_text()
     [text] = re.findall(r"```yaml\n(name: A two-hour.*?)```", readme, re.DOTALL)
     (tmp_path / "outage.scenario.yaml").write_text(text)
-    with served(consumer_app("dedup-key-mail-id", basic_authentication=BasicAuthentication("acme", "secret"))) as url:
+    with serve_in_thread(
+        consumer_app("dedup-key-mail-id", basic_authentication=BasicAuthentication("acme", "secret"))
+    ) as url:
         arguments = ("run", "outage.scenario.yaml", "--seed", "4", "--html", "report.html")
         done = mockcampaign(*arguments, folder=tmp_path, CONSUMER_URL=url)
     assert (done.returncode, done.stderr) == (1, "")

@@ -19,7 +19,7 @@ from mockcampaign.model import Responded, TimedOut
 from mockcampaign.samples.bugs import authentication, http_server
 from mockcampaign.samples.bugs.http import TimesOutSlowBody
 from mockcampaign.samples.consumer import BUGS, consumer_app, consumer_served
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -487,7 +487,7 @@ def test_one_that_forgets_what_it_is_doing_does_it_again_for_a_sender_that_hung_
 
 @pytest.mark.parametrize(("bug", "times"), [(None, 1), ("keeps-dedup-keys-per-connection", 2)])
 def test_one_that_keeps_keys_by_connection_counts_twice_on_two(bug: str | None, times: int) -> None:
-    with served(consumer_app(bug)) as url:
+    with serve_in_thread(consumer_app(bug)) as url:
         for _ in range(2):
             with requests.Session() as session:
                 for _ in range(2):

@@ -26,7 +26,7 @@ from mockcampaign.policy import DAY
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.judge import scenario_shows_nothing
 from mockcampaign.scenario.load import find_scenarios, load
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from mockcampaign.shipped import scenarios_folder
 from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
 from mockcampaign.transport.wire import WireTransport
@@ -38,7 +38,7 @@ CREDENTIALS = BasicAuthentication("acme", "secret")
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_correct_consumer_passes_every_shipped_scenario(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with served(consumer_app(basic_authentication=CREDENTIALS)) as url:
+    with serve_in_thread(consumer_app(basic_authentication=CREDENTIALS)) as url:
         monkeypatch.setenv("CONSUMER_URL", url)
         plan = load(SHIPPED[name])
         player, findings = played(plan, WireTransport())
@@ -90,7 +90,7 @@ def test_three_days_of_answers_over_sockets(tmp_path: Path, accepted_at: int, at
         asked += 1
         return Response(status_code=200 if asked == accepted_at else 503)
 
-    with served(Starlette(routes=[Route("/hook", hook, methods=["POST"])])) as url:
+    with serve_in_thread(Starlette(routes=[Route("/hook", hook, methods=["POST"])])) as url:
         plan = own_plan(tmp_path, url, "emit: {type: open}", "run: until-idle", probe=False)
         player, _ = played(plan, WireTransport())
     assert asked == attempts
@@ -108,12 +108,12 @@ def test_the_culprits_cover_all_shipped_scenarios() -> None:
 def test_the_journal_is_the_same_byte_for_byte(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice over loopback, twice in-process, and the two alike."""
     journals = []
-    with served(consumer_app(basic_authentication=CREDENTIALS)) as reserved:
+    with serve_in_thread(consumer_app(basic_authentication=CREDENTIALS)) as reserved:
         port = int(reserved.rpartition(":")[2])
     monkeypatch.setenv("CONSUMER_URL", f"http://127.0.0.1:{port}")
     plan = load(SHIPPED[name])
     for _ in range(2):
-        with served(consumer_app(basic_authentication=CREDENTIALS), port=port):
+        with serve_in_thread(consumer_app(basic_authentication=CREDENTIALS), port=port):
             journals.append(comparable(played(plan, WireTransport())[0].campaign.journal.entries))
         in_process = AsgiTransport(consumer_app(basic_authentication=CREDENTIALS))
         journals.append(comparable(played(plan, in_process)[0].campaign.journal.entries))
@@ -146,7 +146,7 @@ EVERYTHING = (
 def test_everything_at_once_gives_the_same_journal_byte_for_byte(tmp_path: Path, seed: int) -> None:
     """Latencies, lost answers by chance, a mailing, time-outs, verified and deleted webhooks."""
     journals = []
-    with served(consumer_app()) as url:
+    with serve_in_thread(consumer_app()) as url:
         plan = own_plan(tmp_path, url, *(step.replace("URL", url) for step in EVERYTHING))
         player, findings = played(plan, WireTransport(), seed=seed)
         assert failed(findings) == []
@@ -309,7 +309,7 @@ def test_events_of_an_earlier_run_are_no_verdict(tmp_path: Path) -> None:
 
 
 def test_nobody_at_the_first_attempt_is_no_verdict(tmp_path: Path) -> None:
-    with served(consumer_app()) as url:
+    with serve_in_thread(consumer_app()) as url:
         pass
     plan = own_plan(tmp_path, url, *RUN, probe=False)
     with pytest.raises(ConsumerUnreachableError, match="connection refused at the first attempt"):

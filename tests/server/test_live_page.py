@@ -17,7 +17,7 @@ from browsers import browser, clean_page
 from endpoints import unused_port
 from mockcampaign.policy import Policy
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from servers import CLIENT, OTHER_CLIENT, Server, running_server
 
 WIDE = {"width": 1280, "height": 900}
@@ -386,7 +386,7 @@ def test_a_point_in_the_timeline_leads_to_its_delivery(server: Server, page: Any
 @pytest.mark.slow
 def test_ten_thousand_attempts(chromium: Any) -> None:
     policy = Policy(batch_events_max=1)
-    with served(consumer_app(None)) as target, running_server(policy=policy) as server:
+    with serve_in_thread(consumer_app(None)) as target, running_server(policy=policy) as server:
         server.activated(f"{target}/hook")
         with clean_page(chromium, server.url, viewport=WIDE) as page:
             page.goto(server.url)

@@ -18,7 +18,7 @@ import requests
 from mockcampaign.policy import Policy
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.server.served_campaign import JOURNAL_ENTRIES_MAX, JOURNAL_EVENTS_MAX
-from mockcampaign.serving import served
+from mockcampaign.serving import serve_in_thread
 from servers import PASSWORD, USER, Server, running_server
 
 WEBHOOKS = 1_000
@@ -46,7 +46,7 @@ def watcher(server: Server, *, receive_bytes: int | None = None) -> socket.socke
 
 @pytest.mark.slow
 def test_a_thousand_webhooks_a_hundred_thousand_events_and_fifty_watchers(server: Server) -> None:
-    with served(consumer_app(None)) as target:
+    with serve_in_thread(consumer_app(None)) as target:
         for _ in range(WEBHOOKS - 1):
             server.create()
         server.activated(f"{target}/hook")
@@ -128,7 +128,7 @@ class Follower:
 
 
 def test_fifty_watchers_are_told_everything_or_how_much_they_missed(server: Server) -> None:
-    with served(takes_everything) as target:
+    with serve_in_thread(takes_everything) as target:
         server.activated(f"{target}/hook")
         first = server.campaign.hub.journal.next_position
         followers = [Follower(server) for _ in range(WATCHERS)]
@@ -179,7 +179,7 @@ def test_memory_grows_no_more_once_the_journal_is_full(server: Server) -> None:
             server.advance("1s")
         return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    with served(takes_everything) as target:
+    with serve_in_thread(takes_everything) as target:
         server.activated(f"{target}/hook")
         full = rounds(JOURNAL_EVENTS_MAX // EVENTS + 1)
         again = rounds(JOURNAL_EVENTS_MAX // EVENTS + 1)

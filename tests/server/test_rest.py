@@ -17,7 +17,7 @@ from mockcampaign.model import EventType
 from mockcampaign.policy import Policy
 from mockcampaign.server.http.call import BODY_BYTES_MAX, VENDOR_JSON
 from mockcampaign.server.vendor_api.clients import users_of
-from mockcampaign.server.vendor_api.users import KNOWN_MAX, Accounts
+from mockcampaign.server.vendor_api.users import KNOWN_MAX, Users
 from servers import CLIENT, OTHER_CLIENT, OTHER_PASSWORD, OTHER_USER, PASSWORD, USER, Server, running_server
 
 TARGET = "http://127.0.0.1:9/hook"
@@ -156,12 +156,12 @@ def test_right_credentials_are_right_for_their_own_client_only(server: Server) -
 
 
 def test_what_is_remembered_of_right_credentials_is_bounded() -> None:
-    accounts = Accounts({CLIENT: users_of(CLIENT, [(USER, PASSWORD)])})
+    users = Users({CLIENT: users_of(CLIENT, [(USER, PASSWORD)])})
     token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     for blanks in range(KNOWN_MAX + 100):
-        assert accounts.authenticated(CLIENT, f"Basic{' ' * (1 + blanks)}{token}").username == USER
-    assert len(accounts._known) <= KNOWN_MAX
-    assert PASSWORD not in repr(accounts) + repr(vars(accounts)["_users_of_client"])
+        assert users.authenticated(CLIENT, f"Basic{' ' * (1 + blanks)}{token}").username == USER
+    assert len(users._known) <= KNOWN_MAX
+    assert PASSWORD not in repr(users) + repr(vars(users)["_users_of_client"])
 
 
 class _NoAuth(requests.auth.AuthBase):

@@ -12,8 +12,8 @@ import pytest
 from builders import OK
 from mockcampaign.model import Event
 from mockcampaign.server.control_api.stream import ENTRIES_MAX, stream
-from mockcampaign.server.served_campaign import ServedCampaign, Settings
-from mockcampaign.server.vendor_api.users import Accounts
+from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings
+from mockcampaign.server.vendor_api.users import Users
 from mockcampaign.transport.wire import WireTransport
 
 Message = tuple[str, str, Any]
@@ -36,7 +36,7 @@ def watched(
     """
 
     async def watch() -> list[Message]:
-        served = ServedCampaign(WireTransport(), Accounts({1: ()}), Settings(speed=0))
+        served = ServedCampaign(WireTransport(), Users({1: ()}), ServerSettings(speed=0))
         before(served)
         messages: list[Message] = []
 

@@ -35,7 +35,7 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
     from mockcampaign.report.text import printable
     from mockcampaign.samples.consumer import BUGS, consumer_app
     from mockcampaign.scenario.load import find_scenarios, load
-    from mockcampaign.serving import served
+    from mockcampaign.serving import serve_in_thread
     from mockcampaign.shipped import scenarios_folder
 
     color = use_color(no_color)
@@ -47,7 +47,7 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
             # Each scenario gets a consumer of its own: nothing that one leaves behind can blur the next one's verdict.
             credentials = BasicAuthentication("acme", "secret")
             app = consumer_app(DEMO_BUG if column == "broken" else None, basic_authentication=credentials)
-            with served(app) as url:
+            with serve_in_thread(app) as url:
                 os.environ["CONSUMER_URL"] = url
                 os.environ["HOOK_PASSWORD"] = credentials.password
                 plan = load(path)

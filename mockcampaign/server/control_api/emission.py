@@ -87,7 +87,7 @@ async def _send_mailing(served: ServedCampaign, values: dict[str, Any]) -> Maili
 
 
 def _client(served: ServedCampaign, number: int | None) -> int:
-    known = served.accounts.client_ids
+    known = served.users.client_ids
     if number is None:
         return known[0]
     if number not in known:

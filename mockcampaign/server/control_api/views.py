@@ -173,7 +173,7 @@ def state(served: ServedCampaign) -> StateView:
         types=tuple(EventType),
         outage_kinds=tuple(OUTAGES),
         fault_kinds=tuple(FAULTS),
-        clients=served.accounts.client_ids,
+        clients=served.users.client_ids,
         deliveries=DeliveriesView(
             totals.attempts, totals.delivered, totals.discarded, sum(webhook.pending for webhook in webhooks)
         ),

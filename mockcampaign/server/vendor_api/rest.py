@@ -31,7 +31,7 @@ def _admitted(served: ServedCampaign, call: Call) -> dict[str, Any]:
         client_id = CLIENT.kind.read(call.path["clientId"])
     except InvalidInputError as error:
         raise RequestRefusedError(400, "1 field cannot be accepted", (f"clientId: {error}",)) from None
-    user = served.accounts.authenticated(client_id, call.header(b"authorization"))
+    user = served.users.authenticated(client_id, call.header(b"authorization"))
     return {"clientId": client_id, "user": user}
 
 

@@ -26,7 +26,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
         return f"User(username={self.username!r}, password=…)"
 
 
-class Accounts:
+class Users:
     """Who may use which client."""
 
     def __init__(self, users_of_client: dict[int, tuple[User, ...]]) -> None:
