@@ -12,7 +12,7 @@ import msgspec
 from mockcampaign import __version__
 from mockcampaign.durations import format_moment
 from mockcampaign.engine.declared_faults import make_fault
-from mockcampaign.engine.exporter import Exporter, Happening
+from mockcampaign.engine.exporter import EventsDue, Exporter
 from mockcampaign.engine.journal import Verified
 from mockcampaign.engine.loop import Driver, Send, drive
 from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError
@@ -203,7 +203,7 @@ class Campaign:
             if isinstance(moment, bool) or not isinstance(moment, int) or not oldest < moment <= now:
                 moment = now
             payloads.append((moment, msgspec.json.encode(event)))
-        self.exporter.happen(Happening(client_id=client_id, type=event_type, payloads=tuple(payloads)))
+        self.exporter.accept_events(EventsDue(client_id=client_id, type=event_type, payloads=tuple(payloads)))
 
     def prepare(
         self,
@@ -213,7 +213,7 @@ class Campaign:
         over: int = 0,
         like: Sample | None = None,
         client_id: int = DEFAULT_CLIENT_ID,
-    ) -> list[tuple[int, Happening]]:
+    ) -> list[tuple[int, EventsDue]]:
         """What `emit` would let happen, and when. It touches nothing but the client's generator, so that a server may
         call it in a thread, one call for each client at a time."""
         if like is not None and like.event_type not in (None, event_type):
@@ -227,17 +227,17 @@ class Campaign:
         else:
             payloads = generator.payloads_like(like, created)
         return [
-            (at, Happening(client_id=client_id, type=event_type, payloads=tuple(group)))
+            (at, EventsDue(client_id=client_id, type=event_type, payloads=tuple(group)))
             for at, group in groupby(zip(created, payloads, strict=True), key=lambda pair: pair[0])
         ]
 
-    def put(self, prepared: list[tuple[int, Happening]]) -> None:
+    def put(self, prepared: list[tuple[int, EventsDue]]) -> None:
         """Let happen what `prepare` made: at once what belongs to the present, the rest in its time."""
-        for at, happening in prepared:
+        for at, due in prepared:
             if at > self.now:
-                self.exporter.schedule(at, happening)
+                self.exporter.schedule(at, due)
             else:
-                self.exporter.happen(happening)
+                self.exporter.accept_events(due)
 
     def mailing(
         self, recipients: int, *, rates: Rates = DEFAULT_RATES, client_id: int = DEFAULT_CLIENT_ID
@@ -257,7 +257,7 @@ class Campaign:
 
     def put_mailing(self, mailing: Mailing) -> MailingSent:
         """Send what `prepare_mailing` made."""
-        self.exporter.unfold(mailing.client_id, iter(mailing))
+        self.exporter.schedule_stream(mailing.client_id, iter(mailing))
         return MailingSent(mailing_id=mailing.mailing_id, events=mailing.events, by_type=dict(mailing.counts))
 
     def sample_payloads(self, event_type: EventType, count: int, *, client_id: int, mailing_id: int) -> list[bytes]:

@@ -201,7 +201,7 @@ class SenderFault(Fault, frozen=True):
 class Duplicate(SenderFault, frozen=True, tag="duplicate"):
     """A list is delivered once more. What comes of the second delivery decides nothing: it is never retried."""
 
-    again: Literal["at-once", "later", "concurrent"] = "at-once"
+    timing: Literal["at-once", "later", "concurrent"] = "at-once"
     """As soon as the list was accepted and before anything else of the webhook's; some time after it was accepted; or
     at the same time, on a second connection, whatever comes of either: nothing else goes out before both are over."""
     delay: Span = 10 * SECOND

@@ -12,7 +12,7 @@ import pytest
 from endpoints import OK, Endpoint, Run, leaving_nothing, read_request, server_context
 from explained import received_lists
 from mockcampaign.campaign import Campaign
-from mockcampaign.engine.exporter import Happening
+from mockcampaign.engine.exporter import EventsDue
 from mockcampaign.faults import (
     CutBody,
     Duplicate,
@@ -64,7 +64,7 @@ async def cancelled_after(count: int, faults: tuple[Fault, ...], context: Any) -
         for fault in faults:
             campaign.fault(fault, times=2)
         payloads = tuple((campaign.now, b'{"n":%d}' % number) for number in range(1, EVENTS + 1))
-        campaign.exporter.happen(Happening(client_id=DEFAULT_CLIENT_ID, type=EventType.OPEN, payloads=payloads))
+        campaign.exporter.accept_events(EventsDue(client_id=DEFAULT_CLIENT_ID, type=EventType.OPEN, payloads=payloads))
 
         run = asyncio.create_task(campaign.run())
         await turns(run, count)
@@ -101,7 +101,7 @@ CASES: dict[str, tuple[Fault, ...]] = {
     "nothing": (),
     "a lost answer": (LostAck(),),
     "an answer lost before it comes": (LostAck(dropped="before-response"),),
-    "duplicates": (Duplicate(again="concurrent"), Duplicate(again="later")),
+    "duplicates": (Duplicate(timing="concurrent"), Duplicate(timing="later")),
     "a request in pieces": (SplitHeaders(pause=0), TrickleBody(piece_bytes=4, pause=0)),
     "a body that waits": (ExpectContinue(patience=0),),
     "a connection that idles": (IdleConnection(idle=0), NewConnection()),

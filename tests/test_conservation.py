@@ -122,7 +122,7 @@ class Conservation(RuleBasedStateMachine):
                 outcome = next(answers, Responded(500))
                 self.started.append(attempt)
                 self.outcomes.append(outcome)
-                self.box.finish(attempt, outcome)
+                self.box.complete_attempt(attempt, outcome)
         self._advance_model(until, zip(self.started[known:], self.outcomes[known:], strict=True))
         self.now = until
 

@@ -12,7 +12,7 @@ import pytest
 from builders import CLIENT, START, activated, entries_of, run
 from explained import received_lists
 from mockcampaign.engine.declared_faults import When
-from mockcampaign.engine.exporter import Exporter, Happening
+from mockcampaign.engine.exporter import EventsDue, Exporter
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.faults import FAULTS, CutBody, Duplicate, Latency, LostAck, Overlap, StallBody, last_of
 from mockcampaign.judging.ledger import tally
@@ -46,8 +46,8 @@ class Consumer:
 
 
 VARIANTS: dict[str, Fault] = {kind: fault() for kind, fault in FAULTS.items()} | {
-    "duplicate later": Duplicate(again="later", delay=3_000),
-    "duplicate concurrent": Duplicate(again="concurrent"),
+    "duplicate later": Duplicate(timing="later", delay=3_000),
+    "duplicate concurrent": Duplicate(timing="concurrent"),
     "overlap of two": Overlap(events=2),
     "latency beyond the time-out": Latency(time=10_000),
     "lost before the answer": LostAck(dropped="before-response"),
@@ -57,7 +57,7 @@ PAIRS = list(itertools.combinations_with_replacement(VARIANTS, 2))
 
 def put(box: Exporter, first: int, count: int) -> None:
     payloads = tuple((box.clock.now, b'{"n":%d}' % serial) for serial in range(first, first + count))
-    box.happen(Happening(client_id=CLIENT, type=EventType.OPEN, payloads=payloads))
+    box.accept_events(EventsDue(client_id=CLIENT, type=EventType.OPEN, payloads=payloads))
 
 
 def play(pair: tuple[str, str], when: dict[str, Any], **settings: int) -> tuple[Exporter, Consumer]:

@@ -17,7 +17,7 @@ from consumers.started import SOAKED, started_by
 from endpoints import Run, leaving_nothing
 from explained import arrived
 from mockcampaign.campaign import Campaign
-from mockcampaign.engine.exporter import Happening
+from mockcampaign.engine.exporter import EventsDue
 from mockcampaign.engine.journal import Attempted, Entry, Journal, SerialRanges, serials_in
 from mockcampaign.faults import (
     Chunked,
@@ -75,8 +75,8 @@ FAULTS: dict[Fault, float] = {
     LostAck(dropped="after-status"): 0.005,
     LostAck(dropped="before-response"): 0.005,
     Duplicate(): 0.01,
-    Duplicate(again="later", delay=2_000): 0.01,
-    Duplicate(again="concurrent"): 0.01,
+    Duplicate(timing="later", delay=2_000): 0.01,
+    Duplicate(timing="concurrent"): 0.01,
     Reorder(): 0.02,
     Refill(): 0.5,
     Overlap(events=2): 0.02,
@@ -103,7 +103,9 @@ class Account:
         # An application that learns of the end of the connection before it has read the list does not take it.
         whole = None if entry.outcome == LOST["before-response"] else arrived(entry)
         if whole is not False:
-            self._count(self.may if whole is None else self.must, entry.webhook_id, (*entry.serials, *entry.again))
+            self._count(
+                self.may if whole is None else self.must, entry.webhook_id, (*entry.serials, *entry.redelivered)
+            )
         if entry.outcome.accepted:
             self._count(self.delivered, entry.webhook_id, entry.serials)
         self.requests += entry.outcome.measured is not msgspec.UNSET
@@ -139,7 +141,9 @@ async def soak(deliveries: int, url: str) -> tuple[Account, int]:
             numbers = range(serial + 1, serial + 1 + count)
             serial = numbers[-1]
             payloads = tuple((campaign.now, b'{"n":%d}' % number) for number in numbers)
-            campaign.exporter.happen(Happening(client_id=DEFAULT_CLIENT_ID, type=EventType.OPEN, payloads=payloads))
+            campaign.exporter.accept_events(
+                EventsDue(client_id=DEFAULT_CLIENT_ID, type=EventType.OPEN, payloads=payloads)
+            )
             await campaign.advance(5_000)
         await campaign.run()
         # One connection for each webhook, and a second one where its list is delivered twice at once.

@@ -1,4 +1,4 @@
-"""All webhooks, outboxes, scheduled happenings and outages on one clock: what is due when, and what it leads to.
+"""All webhooks, outboxes, scheduled events and outages on one clock: what is due when, and what it leads to.
 
 It decides and writes the journal; `loop.drive` asks it what to send and tells it what came of that.
 """
@@ -22,7 +22,7 @@ from mockcampaign.engine.journal import (
     Happened,
     Journal,
     OutageDeclared,
-    OutageMended,
+    OutageEnded,
     WebhookChanged,
     serial_ranges,
 )
@@ -60,7 +60,7 @@ from mockcampaign.policy import Policy
 _OUTAGE_FAULTS: dict[str, tuple[Fault, ...]] = {kind: (FAULTS[kind](),) for kind in OUTAGES}
 
 
-class Happening(msgspec.Struct, frozen=True, kw_only=True):
+class EventsDue(msgspec.Struct, frozen=True, kw_only=True):
     """Recipients of a client's mailings act: events of one type, to be exported the moment this falls due."""
 
     client_id: int
@@ -69,7 +69,7 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     """Creation in milliseconds, and the encoded payload."""
 
 
-class Coming(Protocol):
+class FutureEvent(Protocol):
     """An event that is not made before it happens."""
 
     @property
@@ -84,22 +84,22 @@ class Coming(Protocol):
         """The encoded payload."""
 
 
-class Unfolding(msgspec.Struct):
+class EventStream(msgspec.Struct):
     """Events of one client that happen one after another. Only the next one is on the clock."""
 
     client_id: int
-    following: Coming
-    rest: Iterator[Coming]
+    following: FutureEvent
+    rest: Iterator[FutureEvent]
 
 
-class Conclusion(msgspec.Struct, frozen=True):
+class DelayedOutcome(msgspec.Struct, frozen=True):
     """An outcome that stands for virtual time, known now and effective when that has passed."""
 
     attempt: Attempt
     outcome: Outcome
 
 
-class Repeat(msgspec.Struct, frozen=True):
+class DuplicateDelivery(msgspec.Struct, frozen=True):
     """A list that was accepted is to be delivered once more."""
 
     webhook_id: int
@@ -114,7 +114,7 @@ class Outage(msgspec.Struct):
     """A declared outage that is not over."""
 
     declared: OutageDeclared
-    mended_ids: set[int]
+    ended_ids: set[int]
     """Webhooks that it concerns no more."""
 
     def concerns(self, webhook_id: int, now: int) -> bool:
@@ -123,11 +123,11 @@ class Outage(msgspec.Struct):
         return (
             self.declared.at <= now < self.declared.until
             and (not ids or webhook_id in ids)
-            and webhook_id not in self.mended_ids
+            and webhook_id not in self.ended_ids
         )
 
 
-class Failures(msgspec.Struct):
+class FailureRun(msgspec.Struct):
     """How often in a row a list of a webhook came to the same failure, and to which."""
 
     events: tuple[Event, ...]
@@ -149,7 +149,7 @@ class Exporter:
         journal: Journal | None = None,
     ) -> None:
         self.policy = policy
-        self.clock: Clock[Outbox | Happening | Unfolding | Conclusion | Repeat] = Clock(start)
+        self.clock: Clock[Outbox | EventsDue | EventStream | DelayedOutcome | DuplicateDelivery] = Clock(start)
         self.journal = Journal() if journal is None else journal
         self.registry = WebhookRegistry(policy.webhooks_per_client_max)
         self._outboxes: dict[int, Outbox] = {}
@@ -161,11 +161,11 @@ class Exporter:
         self._masking: Masking | None = None
         self._outages: list[Outage] = []
         self._faults = FaultTable(seed)
-        self._failures: dict[int, Failures] = {}
+        self._failures: dict[int, FailureRun] = {}
         self._simulated: set[int] = set()
         """Webhooks whose attempt under way is not really sent."""
         self._ready: list[Outbox] = []
-        self._repeats: list[Repeat] = []
+        self._repeats: list[DuplicateDelivery] = []
         self._scheduled = 0
         self._last_serial = 0
         self._user_agent = f"mockcampaign/{versions.get('mockcampaign', '0')}"
@@ -241,19 +241,19 @@ class Exporter:
         self._arrange(outbox)
         return webhook
 
-    def schedule(self, at: int, happening: Happening) -> None:
+    def schedule(self, at: int, due: EventsDue) -> None:
         """Let recipients act at a moment that is not in the past."""
-        self.clock.add(at, happening)
+        self.clock.add(at, due)
         self._scheduled += 1
 
-    def unfold(self, client_id: int, coming: Iterator[Coming]) -> None:
+    def schedule_stream(self, client_id: int, coming: Iterator[FutureEvent]) -> None:
         """Let a client's recipients act at the given moments, which are in order of time.
 
         Each event is made when it falls due, if an activated webhook wants it by then; else nothing is left of it.
         """
         following = next(coming, None)
         if following is not None:
-            self._await(Unfolding(client_id, following, coming))
+            self._await(EventStream(client_id, following, coming))
 
     def declare_outage(self, kind: str, until: int, webhook_ids: tuple[int, ...] = ()) -> None:
         """From now until then, not included, no attempt of these webhooks (none named: all) reaches its consumer.
@@ -265,14 +265,14 @@ class Exporter:
         self._outages.append(Outage(declared, set()))
         self.journal.append(declared)
 
-    def mend(self, webhook_ids: tuple[int, ...] = ()) -> None:
+    def end_outage(self, webhook_ids: tuple[int, ...] = ()) -> None:
         """End the outages of these webhooks (none named: of all) now. A list that waits keeps its moment."""
         if webhook_ids:
             for outage in self._outages:
-                outage.mended_ids.update(webhook_ids)
+                outage.ended_ids.update(webhook_ids)
         else:
             self._outages.clear()
-        self.journal.append(OutageMended(at=self.clock.now, webhook_ids=webhook_ids))
+        self.journal.append(OutageEnded(at=self.clock.now, webhook_ids=webhook_ids))
 
     def outage(self, webhook_id: int) -> OutageDeclared | None:
         """The outage that an attempt of the webhook would meet now."""
@@ -344,24 +344,24 @@ class Exporter:
                         if expired:
                             self._discard(item, expired, "expired")
                         self._ready.append(item)
-                case Happening():
+                case EventsDue():
                     self._scheduled -= 1
-                    self.happen(item)
-                case Unfolding():
+                    self.accept_events(item)
+                case EventStream():
                     self._scheduled -= 1
                     self._unfold(item)
-                case Conclusion(attempt=attempt, outcome=outcome):
+                case DelayedOutcome(attempt=attempt, outcome=outcome):
                     self._scheduled -= 1
-                    self._conclude(attempt, outcome)
-                case Repeat():
+                    self._record_attempt(attempt, outcome)
+                case DuplicateDelivery():
                     self._scheduled -= 1
                     self._repeats.append(item)
         return True
 
-    def happen(self, happening: Happening) -> None:
+    def accept_events(self, due: EventsDue) -> None:
         """Recipients act now: the events are pending with every activated webhook of their client and type."""
         events = []
-        for created, encoded in happening.payloads:
+        for created, encoded in due.payloads:
             self._last_serial += 1
             events.append(Event(self._last_serial, created, encoded))
         ordered = tuple(sorted(events, key=age_order))
@@ -370,14 +370,14 @@ class Exporter:
         lists = [ordered[index : index + events_max] for index in range(0, len(ordered), events_max)]
         outboxes = [
             self._outboxes[webhook.id]
-            for webhook in self.registry.of_client(happening.client_id)
-            if webhook.type == happening.type and webhook.status is WebhookStatus.ACTIVATED
+            for webhook in self.registry.of_client(due.client_id)
+            if webhook.type == due.type and webhook.status is WebhookStatus.ACTIVATED
         ]
         self.journal.append(
             Happened(
                 at=self.clock.now,
-                client_id=happening.client_id,
-                type=happening.type,
+                client_id=due.client_id,
+                type=due.type,
                 first_serial=self._last_serial - len(events) + 1,
                 events=tuple(msgspec.Raw(event.encoded) for event in events),
                 webhook_ids=tuple(outbox.webhook_id for outbox in outboxes),
@@ -388,22 +388,22 @@ class Exporter:
             self._discard(outbox, outbox.expire(self.clock.now), "expired")
             self._arrange(outbox)
 
-    def _await(self, unfolding: Unfolding) -> None:
+    def _await(self, unfolding: EventStream) -> None:
         self.clock.add(max(unfolding.following.at, self.clock.now), unfolding)
         self._scheduled += 1
 
-    def _unfold(self, unfolding: Unfolding) -> None:
+    def _unfold(self, unfolding: EventStream) -> None:
         """Let happen what falls due now, and put the next one on the clock."""
         now, client_id = self.clock.now, unfolding.client_id
         due: dict[EventType, list[tuple[int, bytes]]] = {}
         for coming in chain((unfolding.following,), unfolding.rest):
             if coming.at > now:
-                self._await(Unfolding(client_id, coming, unfolding.rest))
+                self._await(EventStream(client_id, coming, unfolding.rest))
                 break
             if self._wanted(client_id, coming.type):
                 due.setdefault(coming.type, []).append((coming.at, coming.payload()))
         for kind, payloads in due.items():
-            self.happen(Happening(client_id=client_id, type=kind, payloads=tuple(payloads)))
+            self.accept_events(EventsDue(client_id=client_id, type=kind, payloads=tuple(payloads)))
 
     def _wanted(self, client_id: int, event_type: EventType) -> bool:
         return any(
@@ -434,7 +434,7 @@ class Exporter:
         self._ready.clear()
         return attempts
 
-    def foreseen(self, attempt: Attempt) -> Outcome | None:
+    def predetermined_outcome(self, attempt: Attempt) -> Outcome | None:
         """The outcome where an outage, a fault like one, or what came of the list before decides it, else None."""
         if not attempt.faults:
             return self._simulated_outcome(attempt) if self._failures else None
@@ -452,7 +452,7 @@ class Exporter:
         self._simulated.add(attempt.webhook_id)
         return known.outcome
 
-    def ask_again(self) -> None:
+    def forget_simulated_failures(self) -> None:
         """Whatever has failed so far, take nothing to fail alike before it has failed as often again."""
         self._failures.clear()
 
@@ -466,11 +466,11 @@ class Exporter:
             known.count += 1
         else:
             # What is taken to come to the same is not sent, and nothing is measured of it.
-            self._failures[webhook_id] = Failures(attempt.events, outcome.unmeasured(), 1)
+            self._failures[webhook_id] = FailureRun(attempt.events, outcome.unmeasured(), 1)
 
     def request_of(self, attempt: Attempt) -> Request:
         """What goes over the wire for an attempt, and how."""
-        request = self.request(attempt.webhook_id, attempt.listed if attempt.again else attempt.events)
+        request = self.request(attempt.webhook_id, attempt.batch if attempt.redelivered else attempt.events)
         if not attempt.faults:
             return request
         return msgspec.structs.replace(
@@ -489,14 +489,14 @@ class Exporter:
             response_body_bytes_kept=self.policy.response_body_bytes_kept,
         )
 
-    def finish(self, attempt: Attempt, outcome: Outcome) -> None:
+    def complete_attempt(self, attempt: Attempt, outcome: Outcome) -> None:
         """Tell what came of an attempt, at the moment at which it started; it takes effect once its time is over."""
         if isinstance(outcome, TimedOut):
-            self._conclude_at(attempt.started_at + self.policy.timeout, attempt, outcome)
+            self._record_later(attempt.started_at + self.policy.timeout, attempt, outcome)
         elif attempt.faults:
-            self.conclude(attempt, outcome)
+            self.complete_attempt_now(attempt, outcome)
         else:
-            self._conclude(attempt, outcome)
+            self._record_attempt(attempt, outcome)
 
     def pending(self, webhook_id: int) -> list[Event]:
         """What the webhook still has to deliver, oldest first."""
@@ -517,7 +517,7 @@ class Exporter:
             raise WebhookNotFoundError(f"webhook {webhook_id} does not exist")
         return found
 
-    def conclude(self, attempt: Attempt, outcome: Outcome) -> None:
+    def complete_attempt_now(self, attempt: Attempt, outcome: Outcome) -> None:
         """Tell what came of an attempt that is over now, but for the time that its faults add."""
         if attempt.faults and not isinstance(outcome, TimedOut):
             latency, over = last_of(attempt.faults, Latency), last_of(attempt.faults, Timeout)
@@ -525,13 +525,13 @@ class Exporter:
             if took >= self.policy.timeout and isinstance(outcome, Responded):
                 took, outcome = self.policy.timeout, TimedOut("wait", measured=outcome.measured)
             if took:
-                self._conclude_at(attempt.started_at + took, attempt, outcome)
+                self._record_later(attempt.started_at + took, attempt, outcome)
                 return
-        self._conclude(attempt, outcome)
+        self._record_attempt(attempt, outcome)
 
     def interrupt(self, attempt: Attempt) -> None:
         """Give up an attempt that may have been sent: its list comes again, as after every failure."""
-        self._conclude(attempt, INTERRUPTED)
+        self._record_attempt(attempt, INTERRUPTED)
 
     def abandon(self, attempt: Attempt) -> None:
         """Take back an attempt that was never sent: its list is due again."""
@@ -541,11 +541,11 @@ class Exporter:
         self._release(outbox, attempt)
         self._arrange(outbox)
 
-    def _conclude_at(self, moment: int, attempt: Attempt, outcome: Outcome) -> None:
+    def _record_later(self, moment: int, attempt: Attempt, outcome: Outcome) -> None:
         self._scheduled += 1
-        self.clock.add(max(moment, self.clock.now), Conclusion(attempt, outcome))
+        self.clock.add(max(moment, self.clock.now), DelayedOutcome(attempt, outcome))
 
-    def _conclude(self, attempt: Attempt, outcome: Outcome) -> None:
+    def _record_attempt(self, attempt: Attempt, outcome: Outcome) -> None:
         now = self.clock.now
         outbox = self._outboxes[attempt.webhook_id]
         if self._secrets:
@@ -557,7 +557,7 @@ class Exporter:
             now - attempt.started_at,
             attempt.events,
             outcome,
-            attempt.again,
+            attempt.redelivered,
             attempt.faults,
             attempt.webhook_id in self._simulated,
         )
@@ -597,12 +597,12 @@ class Exporter:
 
     def _start_twin(self, attempt: Attempt, attempts: list[Attempt]) -> None:
         duplicate = last_of(attempt.faults, Duplicate)
-        if duplicate is not None and duplicate.again == "concurrent":
+        if duplicate is not None and duplicate.timing == "concurrent":
             self._outboxes[attempt.webhook_id].held = True
-            twin = Repeat(attempt.webhook_id, attempt.number, attempt.listed, duplicate, holding=True)
+            twin = DuplicateDelivery(attempt.webhook_id, attempt.number, attempt.batch, duplicate, holding=True)
             self._start_repeat(twin, attempts)
 
-    def _start_repeat(self, repeat: Repeat, attempts: list[Attempt]) -> None:
+    def _start_repeat(self, repeat: DuplicateDelivery, attempts: list[Attempt]) -> None:
         outbox = self._outboxes[repeat.webhook_id]
         faults = (repeat.fault, *self._hits(outbox, _concerns_duplicates))
         attempt = outbox.repeat(repeat.events, repeat.number, self.clock.now, faults, holding=repeat.holding)
@@ -614,10 +614,10 @@ class Exporter:
 
     def _schedule_repeat(self, outbox: Outbox, attempt: Attempt) -> None:
         duplicate = last_of(attempt.faults, Duplicate)
-        if duplicate is None or duplicate.again == "concurrent":
+        if duplicate is None or duplicate.timing == "concurrent":
             return
-        outbox.held = duplicate.again == "at-once"
-        repeat = Repeat(attempt.webhook_id, attempt.number, attempt.listed, duplicate, holding=outbox.held)
+        outbox.held = duplicate.timing == "at-once"
+        repeat = DuplicateDelivery(attempt.webhook_id, attempt.number, attempt.batch, duplicate, holding=outbox.held)
         self._scheduled += 1
         self.clock.add(self.clock.now + (0 if repeat.holding else duplicate.delay), repeat)
 

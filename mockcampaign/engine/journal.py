@@ -73,7 +73,7 @@ class Attempted(msgspec.Struct, kw_only=True, tag_field="entry", tag="attempted"
     """Virtual milliseconds that each of them lasted."""
     outcome: Outcome
     """What was measured is of all of them together."""
-    again: SerialRanges = ()
+    redelivered: SerialRanges = ()
     """What the list held besides `serials`: events delivered in another list. A duplicate holds nothing else."""
     faults: tuple[str, ...] = ()
     """Kinds of the declared faults and outages that hit it."""
@@ -88,7 +88,7 @@ class Attempted(msgspec.Struct, kw_only=True, tag_field="entry", tag="attempted"
     @property
     def events(self) -> int:
         """How many events the list held."""
-        return sum(last - first + 1 for first, last in (*self.serials, *self.again))
+        return sum(last - first + 1 for first, last in (*self.serials, *self.redelivered))
 
     def starts(self) -> Iterator[tuple[int, int]]:
         """Number and moment of each attempt."""
@@ -116,8 +116,8 @@ class OutageDeclared(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry
     """Empty: all of them."""
 
 
-class OutageMended(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="outage-mended"):
-    """The consumer can be reached again, before the outages that were declared end by themselves."""
+class OutageEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="outage-ended"):
+    """The consumer can be reached redelivered, before the outages that were declared end by themselves."""
 
     at: int
     webhook_ids: tuple[int, ...]
@@ -188,7 +188,7 @@ Entry = (
     | Attempted
     | Discarded
     | OutageDeclared
-    | OutageMended
+    | OutageEnded
     | FaultDeclared
     | FaultEnded
     | Verified
@@ -246,7 +246,7 @@ class Journal:
         took: int,
         events: tuple[Event, ...],
         outcome: Outcome,
-        again: tuple[Event, ...] = (),
+        redelivered: tuple[Event, ...] = (),
         faults: tuple[Fault, ...] = (),
         simulated: bool = False,
     ) -> None:
@@ -263,8 +263,8 @@ class Journal:
                 and (outcome is entry.outcome or _alike(outcome, entry.outcome))
                 and (faults is entry_faults or faults == entry_faults)
                 and simulated == entry.simulated
-                and not again
-                and not entry.again
+                and not redelivered
+                and not entry.redelivered
             ):
                 entry.count += 1
                 entry.interval = interval
@@ -282,7 +282,7 @@ class Journal:
             interval=0,
             took=took,
             outcome=outcome,
-            again=serial_ranges(again) if again else (),
+            redelivered=serial_ranges(redelivered) if redelivered else (),
             faults=tuple([fault.kind for fault in faults]) if faults else (),
             simulated=simulated,
         )

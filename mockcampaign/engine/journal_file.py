@@ -158,11 +158,11 @@ def read_journals(content: bytes, where: str) -> list[Recorded]:
 
 
 def _continues(known: Attempted, entry: Attempted) -> bool:
-    return (entry.at, entry.first_number, entry.serials, entry.again) == (
+    return (entry.at, entry.first_number, entry.serials, entry.redelivered) == (
         known.at,
         known.first_number,
         known.serials,
-        known.again,
+        known.redelivered,
     ) and entry.count > known.count
 
 

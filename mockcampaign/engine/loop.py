@@ -50,7 +50,7 @@ class Driver:
         """Whether to stop between two moments, before `until`."""
         return False
 
-    def poke(self) -> None:
+    def start_due_now(self) -> None:
         """Start at once what a command made due at this moment, if others are waited for."""
         if self._under_way and self.exporter.move(self.exporter.clock.now):
             self._start_due()
@@ -62,11 +62,11 @@ class Driver:
 
     def _start_due(self) -> None:
         for attempt in self.exporter.start_due():
-            foreseen = self.exporter.foreseen(attempt)
-            if foreseen is None:
+            outcome = self.exporter.predetermined_outcome(attempt)
+            if outcome is None:
                 self._under_way.append((attempt, self.begin(attempt)))
             else:
-                self.exporter.finish(attempt, foreseen)
+                self.exporter.complete_attempt(attempt, outcome)
 
     async def _conclude(self) -> None:
         """First in, first out. What an outcome makes due at this moment begins at once, while others are under way."""
@@ -76,7 +76,7 @@ class Driver:
                 attempt, outcome = under_way[0]
                 await outcome
                 under_way.popleft()
-                exporter.finish(attempt, outcome.result())
+                exporter.complete_attempt(attempt, outcome.result())
                 if exporter.move(exporter.clock.now):
                     self._start_due()
         finally:
@@ -91,4 +91,4 @@ class Driver:
         elif outcome.exception() is not None:
             self.exporter.abandon(attempt)
         else:
-            self.exporter.finish(attempt, outcome.result())
+            self.exporter.complete_attempt(attempt, outcome.result())

@@ -31,7 +31,7 @@ class Due(msgspec.Struct, frozen=True, gc=False):
     """Number of the attempt to come. A first attempt's list is formed only when it starts."""
     events: Events
     """The list of a retry, in order; empty for a first attempt."""
-    again: Events = ()
+    redelivered: Events = ()
     """What the list of a retry repeats from lists accepted before."""
 
 
@@ -43,7 +43,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     started_at: int
     events: Events
     """What the attempt is to deliver; empty for a duplicate, which delivers nothing new."""
-    again: Events = ()
+    redelivered: Events = ()
     """What the list holds besides: delivered before, or, in a duplicate, another attempt's to deliver."""
     faults: tuple[Fault, ...] = ()
     """Those that hit it."""
@@ -51,9 +51,9 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     """Whether nothing else of the webhook goes out before this duplicate is over."""
 
     @property
-    def listed(self) -> Events:
+    def batch(self) -> Events:
         """All that goes out, in order."""
-        return _merged(self.again, self.events)
+        return _merged(self.redelivered, self.events)
 
     @property
     def duplicate(self) -> bool:
@@ -257,7 +257,9 @@ class Outbox:
         if isinstance(state, Due) and state.events and state.events[0].created <= newest_created:
             survivors = tuple(event for event in state.events if event.created > newest_created)
             discarded = state.events[: len(state.events) - len(survivors)]
-            self._state = Due(state.at, state.number, survivors, state.again) if survivors else Due(state.at, 1, ())
+            self._state = (
+                Due(state.at, state.number, survivors, state.redelivered) if survivors else Due(state.at, 1, ())
+            )
         first = self._backlog.first
         if first is not None and first.created <= newest_created:
             discarded = _merged(discarded, self._backlog.take(self._backlog.count_created_by(newest_created)))
@@ -279,7 +281,7 @@ class Outbox:
             case Reorder():
                 return state.number == 1 and waiting > events_max
             case Refill():
-                return state.number > 1 and waiting > 0 and len(state.events) + len(state.again) < events_max
+                return state.number > 1 and waiting > 0 and len(state.events) + len(state.redelivered) < events_max
             case Overlap():
                 return state.number == 1 and events_max > 1 and bool(self._delivered)
             case _:
@@ -290,15 +292,15 @@ class Outbox:
         state = self._state
         if not isinstance(state, Due) or not self._activated or state.at > now or self.held:
             return None
-        events, again = state.events, state.again
+        events, redelivered = state.events, state.redelivered
         room = self._policy.batch_events_max
         if faults and state.number == 1:
             overlap = last_of(faults, Overlap)
             if overlap is not None:
-                again = self._delivered[-min(overlap.events, room - 1) :]
-        if again:
-            again = self._young(again, now)
-            room -= len(again)
+                redelivered = self._delivered[-min(overlap.events, room - 1) :]
+        if redelivered:
+            redelivered = self._young(redelivered, now)
+            room -= len(redelivered)
         if self._backlog.length and len(events) < room:
             if state.number == 1:
                 events = self._backlog.take(room)
@@ -306,7 +308,7 @@ class Outbox:
                     events = self._later_than(events)
             elif self._policy.refill or last_of(faults, Refill) is not None:
                 events = _merged(events, self._backlog.take(room - len(events)))
-        attempt = Attempt(self.webhook_id, state.number, now, events, again, faults)
+        attempt = Attempt(self.webhook_id, state.number, now, events, redelivered, faults)
         self._state = attempt
         return attempt
 
@@ -314,10 +316,10 @@ class Outbox:
         self, events: Events, number: int, now: int, faults: tuple[Fault, ...], *, holding: bool
     ) -> Attempt | None:
         """A duplicate of a list, or None where the webhook exports nothing or the list has become too old."""
-        again = self._young(events, now)
-        if not self._activated or not again:
+        redelivered = self._young(events, now)
+        if not self._activated or not redelivered:
             return None
-        return Attempt(self.webhook_id, number, now, (), again, faults, holding)
+        return Attempt(self.webhook_id, number, now, (), redelivered, faults, holding)
 
     def finish(self, accepted: bool, now: int) -> Events:
         """Conclude the attempt on its way; returns the events that are thereby discarded (the webhook was deleted)."""
@@ -326,19 +328,19 @@ class Outbox:
         if accepted:
             self._state = Due(now, 1, ()) if self._backlog.length else IDLE
             if not self._deleted:
-                self._delivered = attempt.listed if attempt.again else attempt.events
+                self._delivered = attempt.batch if attempt.redelivered else attempt.events
             return ()
         if self._deleted:
             self._state = IDLE
             return attempt.events
-        self._state = Due(now + self._policy.retry_interval, attempt.number + 1, attempt.events, attempt.again)
+        self._state = Due(now + self._policy.retry_interval, attempt.number + 1, attempt.events, attempt.redelivered)
         return ()
 
     def abandon(self, now: int) -> None:
         """Forget the attempt on its way, which was never sent: its list is due again."""
         attempt = self._state
         assert isinstance(attempt, Attempt), "abandon without an attempt on its way"
-        self._state = Due(now, attempt.number, attempt.events, attempt.again)
+        self._state = Due(now, attempt.number, attempt.events, attempt.redelivered)
 
     def _later_than(self, earlier: Events) -> Events:
         """The list that would be next, which changes places with this one, if there is any."""

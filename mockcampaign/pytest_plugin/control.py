@@ -15,7 +15,7 @@ import msgspec
 
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.declared_faults import read_fault
-from mockcampaign.engine.exporter import Happening
+from mockcampaign.engine.exporter import EventsDue
 from mockcampaign.engine.journal import FaultDeclared
 from mockcampaign.errors import ConsumerUnreachableError, MisuseError, RunNotEndedError
 from mockcampaign.events import DEFAULT_RATES
@@ -226,7 +226,7 @@ class CampaignControl(ABC):
                 raise MisuseError("emit: `events` are all events, and happen now; give no count, `over` or `like` too")
             now = self.engine.now
             payloads = tuple((now, msgspec.json.encode(event)) for event in events)
-            self.engine.put([(now, Happening(client_id=client_id, type=kind, payloads=payloads))] if payloads else [])
+            self.engine.put([(now, EventsDue(client_id=client_id, type=kind, payloads=payloads))] if payloads else [])
             return
         self.engine.emit(
             kind,
@@ -406,7 +406,7 @@ class CampaignControl(ABC):
         """Before each request. What a consumer does whose clock is led may depend on the time, so it is asked."""
         self.clock.show()
         if self.clock.leads:
-            self.engine.exporter.ask_again()
+            self.engine.exporter.forget_simulated_failures()
 
     def _pass(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> Passing[None]:
         self._check_open()
@@ -427,7 +427,7 @@ class CampaignControl(ABC):
         """Raises `RunNotEndedError` where it takes too long by the wall's clock."""
         milliseconds = self._settings.run_timeout
         began = self.engine.now
-        self.engine.exporter.ask_again()  # the test may have mended its consumer
+        self.engine.exporter.forget_simulated_failures()  # the test may have mended its consumer
         try:
             async with asyncio.timeout(milliseconds / 1_000) as limit:
                 await work()

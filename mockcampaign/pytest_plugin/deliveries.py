@@ -86,7 +86,7 @@ class _LazyEvents(Sequence[Event]):
         self._entry = entry
 
     def _serials(self) -> list[int]:
-        return [*serials_in(self._entry.serials), *serials_in(self._entry.again)]
+        return [*serials_in(self._entry.serials), *serials_in(self._entry.redelivered)]
 
     def __len__(self) -> int:
         return self._entry.events

@@ -98,7 +98,7 @@ def _last_exchange(campaign: CampaignControl, entries: Sequence[Entry]) -> Itera
 
 def _listed(campaign: CampaignControl, entry: Attempted) -> str:
     payloads = campaign.payloads()
-    serials = [*serials_in(entry.serials), *serials_in(entry.again)]
+    serials = [*serials_in(entry.serials), *serials_in(entry.redelivered)]
     shown = ",".join(msgspec.json.encode(payloads[serial]).decode() for serial in serials[:EVENTS_SHOWN_MAX])
     more = len(serials) - EVENTS_SHOWN_MAX
     return f"[{printable(shown)}{f', … {more} more' if more > 0 else ''}]"

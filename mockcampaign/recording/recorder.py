@@ -61,7 +61,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     started_at: int
     events: tuple[Event, ...]
-    again: tuple[Event, ...]
+    redelivered: tuple[Event, ...]
     masking: Masking
     names: dict[str, str]
     """What stands for what in its events."""
@@ -124,7 +124,7 @@ class Recorder:
         self._expire(webhook, now)
         names: dict[str, str] = {}
         listed: list[Event] = []
-        again: list[Event] = []
+        redelivered: list[Event] = []
         fresh: list[tuple[bytes, Event]] = []
         repeated = dict(webhook.delivered)
         for raw, payload in zip(_raw_events(body), payloads, strict=True):
@@ -134,7 +134,7 @@ class Recorder:
                 names.update(used)
             known = webhook.take(raw)
             if known is None and raw in repeated:
-                again.append(repeated.pop(raw))
+                redelivered.append(repeated.pop(raw))
                 continue
             if known is None:
                 known = self._new_event(raw, renamed, now)
@@ -156,7 +156,7 @@ class Recorder:
             number=webhook.number,
             started_at=now,
             events=events,
-            again=tuple(again),
+            redelivered=tuple(redelivered),
             masking=masking,
             names=names,
         )
@@ -166,10 +166,10 @@ class Recorder:
         self.attempts += 1
         [webhook] = [one for one in self._webhooks.values() if one.webhook_id == delivery.webhook_id]
         # Another request may have settled the matter of some events meanwhile.
-        events, again = delivery.events, delivery.again
+        events, redelivered = delivery.events, delivery.redelivered
         settled = tuple(event for event in events if event.serial not in self._received)
         if settled:
-            again = (*again, *settled)
+            redelivered = (*redelivered, *settled)
             events = tuple(event for event in events if event.serial in self._received)
         self.journal.attempted(
             delivery.webhook_id,
@@ -178,7 +178,7 @@ class Recorder:
             now - delivery.started_at,
             events,
             self._cleaned(delivery, outcome),
-            again,
+            redelivered,
         )
         if outcome.accepted and events:
             webhook.delivered = {}

@@ -64,7 +64,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     answer: int
     """Index of the outcome."""
     serials: list[tuple[int, int]]
-    again: list[tuple[int, int]]
+    redelivered: list[tuple[int, int]]
     remarks: list[str]
     """Kinds of the faults that hit it, and whether it was simulated rather than sent."""
     target: int
@@ -112,7 +112,7 @@ def attempts(entries: Sequence[Entry], evidence: frozenset[int], start: int, row
                         took=entry.took,
                         answer=answers.setdefault(entry.outcome, len(answers)),
                         serials=list(entry.serials),
-                        again=list(entry.again),
+                        redelivered=list(entry.redelivered),
                         remarks=[kind for kind in entry.faults if kind not in OUTAGES]
                         + ["simulated"] * entry.simulated,
                         target=current.get(entry.webhook_id, 0),
@@ -164,7 +164,7 @@ def _cut(text: str, length: int) -> str:
 def _events(entries: Sequence[Entry], rows: list[Row], events_max: int) -> dict[int, str]:
     wanted: set[int] = set()
     for row in rows:
-        serials = list(serials_in((*row.serials, *row.again)))
+        serials = list(serials_in((*row.serials, *row.redelivered)))
         wanted.update(serials[:events_max])
     return {
         serial: bytes(event).decode("utf-8", "backslashreplace")

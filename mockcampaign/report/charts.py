@@ -16,7 +16,7 @@ from mockcampaign.engine.journal import (
     FaultEnded,
     Happened,
     OutageDeclared,
-    OutageMended,
+    OutageEnded,
     serials_in,
 )
 
@@ -95,7 +95,7 @@ def _outages(entries: Sequence[Entry], webhook_id: int, start: int, end: int) ->
             mended = [
                 later.at
                 for later in entries[position:]
-                if isinstance(later, OutageMended) and _concerns(later.webhook_ids, webhook_id)
+                if isinstance(later, OutageEnded) and _concerns(later.webhook_ids, webhook_id)
             ]
             until = min([entry.until, end, *mended[:1]])
             what = f"outage for {format_duration(entry.until - entry.at)}: {entry.kind}"

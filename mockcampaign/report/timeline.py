@@ -18,7 +18,7 @@ from mockcampaign.engine.journal import (
     FaultEnded,
     Happened,
     OutageDeclared,
-    OutageMended,
+    OutageEnded,
     Probed,
     Requested,
     StepReached,
@@ -105,9 +105,9 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
         case OutageDeclared(at=at, until=until, kind=kind):
             what = f"outage for {format_duration(until - at)}: {kind}"
             return Line(when=when, who="", what=what, came_to="", accepted=None)
-        case OutageMended(webhook_ids=webhook_ids):
+        case OutageEnded(webhook_ids=webhook_ids):
             who = ", ".join(names.get(webhook_id, f"webhook {webhook_id}") for webhook_id in webhook_ids)
-            return Line(when=when, who=who, what="outage mended", came_to="", accepted=None)
+            return Line(when=when, who=who, what="outage ended", came_to="", accepted=None)
         case FaultDeclared(fault=fault, when=hits):
             return Line(when=when, who="", what=f"fault {fault.kind}{_limits(hits)}", came_to="", accepted=None)
         case FaultEnded(kind=kind):

@@ -11,7 +11,7 @@ from mockcampaign.engine.journal import (
     Entry,
     Happened,
     OutageDeclared,
-    OutageMended,
+    OutageEnded,
     serials_in,
 )
 
@@ -36,7 +36,7 @@ class Times:
                     self._discarded |= dict.fromkeys(serials_in(entry.serials), entry.at)
                 case OutageDeclared(webhook_ids=ids) if not ids or webhook_id in ids:
                     outages.append((entry.at, entry.until))
-                case OutageMended(webhook_ids=ids) if not ids or webhook_id in ids:
+                case OutageEnded(webhook_ids=ids) if not ids or webhook_id in ids:
                     outages = [(start, min(end, entry.at)) for start, end in outages]
         self._recoveries = [
             end

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mockcampaign.campaign import Campaign
-from mockcampaign.engine.exporter import Happening
+from mockcampaign.engine.exporter import EventsDue
 from mockcampaign.engine.journal import (
     Attempted,
     Began,
@@ -20,7 +20,7 @@ from mockcampaign.engine.journal import (
     FaultEnded,
     Happened,
     OutageDeclared,
-    OutageMended,
+    OutageEnded,
     WebhookChanged,
 )
 from mockcampaign.model import Authentication, Webhook
@@ -64,11 +64,11 @@ class Replay:
             case WebhookChanged():
                 self._change(entry)
             case Happened():
-                exporter.happen(again(entry, entry.at, entry.client_id, exporter.policy.event_age_max))
+                exporter.accept_events(again(entry, entry.at, entry.client_id, exporter.policy.event_age_max))
             case OutageDeclared(kind=kind, until=until, webhook_ids=webhook_ids):
                 exporter.declare_outage(kind, until, self._ids(webhook_ids))
-            case OutageMended(webhook_ids=webhook_ids):
-                exporter.mend(self._ids(webhook_ids))
+            case OutageEnded(webhook_ids=webhook_ids):
+                exporter.end_outage(self._ids(webhook_ids))
             case FaultDeclared(fault=fault, when=when, webhook_ids=webhook_ids):
                 self._faults[entry.number] = exporter.declare_fault(fault, when, self._ids(webhook_ids)).number
             case FaultEnded(number=number):
@@ -96,7 +96,7 @@ class Replay:
         return tuple(self._webhooks[webhook_id].id for webhook_id in webhook_ids)
 
 
-def again(entry: Happened, at: int, client_id: int, event_age_max: int = 3 * DAY) -> Happening:
+def again(entry: Happened, at: int, client_id: int, event_age_max: int = 3 * DAY) -> EventsDue:
     """What happened, as it happens at another moment: each event as old as it was then.
 
     The age is told by `created`, where that says a moment that fits; else an event is new.
@@ -112,4 +112,4 @@ def again(entry: Happened, at: int, client_id: int, event_age_max: int = 3 * DAY
             payloads.append((created + moved, msgspec.json.encode({**payload, "created": created + moved})))
         else:
             payloads.append((created, bytes(raw)))
-    return Happening(client_id=client_id, type=entry.type, payloads=tuple(payloads))
+    return EventsDue(client_id=client_id, type=entry.type, payloads=tuple(payloads))

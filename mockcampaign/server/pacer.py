@@ -84,7 +84,7 @@ class Pacer(Driver):
 
     def wake(self) -> None:
         """Look again: something may be due at once."""
-        self.poke()
+        self.start_due_now()
         due, slept_for = self.exporter.clock.next_due(), self._slept_for
         if self._idle or (due is not None and (slept_for is None or due < slept_for)):
             self._wake.set()
@@ -147,7 +147,7 @@ class Pacer(Driver):
         except MockcampaignError as error:
             outcome = NoResponse("connect", str(error))  # such as no descriptor left: retried like anything else
         if outcome.measured is not msgspec.UNSET:
-            first = (attempt.events or attempt.again)[0]
+            first = (attempt.events or attempt.redelivered)[0]
             key = AttemptKey(attempt.webhook_id, attempt.started_at, attempt.number, first.serial, attempt.duplicate)
             self.measured[key] = outcome.measured
             if len(self.measured) > MEASURED_MAX:
@@ -175,9 +175,9 @@ class Pacer(Driver):
 
     def _start_at_large(self) -> None:
         for attempt in self.exporter.start_due():
-            foreseen = self.exporter.foreseen(attempt)
-            if foreseen is not None:
-                self.exporter.finish(attempt, foreseen)
+            outcome = self.exporter.predetermined_outcome(attempt)
+            if outcome is not None:
+                self.exporter.complete_attempt(attempt, outcome)
                 continue
             future = self.begin(attempt)
             self._at_large.add(future)
@@ -187,7 +187,7 @@ class Pacer(Driver):
         self._at_large.discard(future)
         if not future.cancelled():
             self.catch_up()
-            self.exporter.conclude(attempt, future.result())
+            self.exporter.complete_attempt_now(attempt, future.result())
             self.wake()
 
     async def _carry_out_advance(self) -> None:

@@ -132,7 +132,7 @@ class ServedCampaign:
             await self._transport.aclose()
 
     async def reset(self) -> None:
-        """Forget all webhooks, events and happenings, and set the clock to its start."""
+        """Forget all webhooks, events and scheduled events, and set the clock to its start."""
         old = self.hub
         await self._stop()
         self._begin_anew()

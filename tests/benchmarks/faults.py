@@ -47,7 +47,7 @@ class BareExporter(Exporter):
         self._ready.clear()
         return attempts
 
-    def foreseen(self, attempt: Attempt) -> Outcome | None:
+    def predetermined_outcome(self, attempt: Attempt) -> Outcome | None:
         return None
 
     def request_of(self, attempt: Attempt) -> Request:

@@ -12,7 +12,7 @@ import resource
 import sys
 import time
 
-from mockcampaign.engine.exporter import Exporter, Happening
+from mockcampaign.engine.exporter import EventsDue, Exporter
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.engine.loop import drive
 from mockcampaign.model import EventType, Outcome, Request
@@ -35,7 +35,7 @@ def outage(webhooks: int, events: int) -> tuple[float, int]:
         webhook = exporter.create(client_id, EventType.OPEN, "http://consumer.test/")
         exporter.activate(client_id, webhook.id)
         payloads = tuple((DEFAULT_START, payload) for _ in range(events))
-        exporter.happen(Happening(client_id=client_id, type=EventType.OPEN, payloads=payloads))
+        exporter.accept_events(EventsDue(client_id=client_id, type=EventType.OPEN, payloads=payloads))
     exporter.declare_outage("refused", DEFAULT_START + 4 * DAY)
     began = time.perf_counter()
     asyncio.run(drive(exporter, nobody, None))

@@ -113,8 +113,8 @@ def test_of_several_of_a_kind_the_one_declared_last_decides() -> None:
     box = box_with(1)
     for time in (1_000, 2_000):
         box.declare_fault(Latency(time=time), When(times=1))
-    box.declare_fault(Duplicate(again="concurrent"), When(times=1))
-    box.declare_fault(Duplicate(again="later", delay=7_000), When(times=1))
+    box.declare_fault(Duplicate(timing="concurrent"), When(times=1))
+    box.declare_fault(Duplicate(timing="later", delay=7_000), When(times=1))
     run(box)
     assert attempts_at(box) == [0, 9_000]
     [first, _] = entries_of(box, Attempted)
@@ -214,8 +214,8 @@ def test_a_duplicate_comes_at_once_and_before_anything_else() -> None:
     assert lists(consumer) == [[0, 1], [0, 1], [2, 3], [4]]
     assert attempts_at(box) == [0, 0, 0, 0]
     original, copy = entries_of(box, Attempted)[:2]
-    assert (original.serials, original.again, original.faults) == (((1, 2),), (), ("duplicate",))
-    assert (copy.serials, copy.again, copy.faults, copy.events) == ((), ((1, 2),), ("duplicate",), 2)
+    assert (original.serials, original.redelivered, original.faults) == (((1, 2),), (), ("duplicate",))
+    assert (copy.serials, copy.redelivered, copy.faults, copy.events) == ((), ((1, 2),), ("duplicate",), 2)
 
 
 def test_a_duplicate_comes_at_once_even_while_events_come_in() -> None:
@@ -241,13 +241,13 @@ def test_a_list_that_fails_is_duplicated_once_it_is_accepted() -> None:
     assert attempts_at(box) == [0, 10_000, *[20_000] * 4]
 
 
-@pytest.mark.parametrize("again", ["at-once", "later", "concurrent"])
+@pytest.mark.parametrize("timing", ["at-once", "later", "concurrent"])
 @pytest.mark.parametrize("outcome", [FAILED, NoResponse("wait", "cut"), TimedOut("wait")])
-def test_what_comes_of_a_duplicate_decides_nothing(again: Any, outcome: Outcome) -> None:
+def test_what_comes_of_a_duplicate_decides_nothing(timing: Any, outcome: Outcome) -> None:
     box = box_with(3, list_max=2)
-    box.declare_fault(Duplicate(again=again), When(times=1))
-    order = {"at-once": [0, 0, 2], "later": [0, 2, 0], "concurrent": [0, 0, 2]}[again]
-    failing = {"at-once": 2, "later": 3, "concurrent": 2}[again]
+    box.declare_fault(Duplicate(timing=timing), When(times=1))
+    order = {"at-once": [0, 0, 2], "later": [0, 2, 0], "concurrent": [0, 0, 2]}[timing]
+    failing = {"at-once": 2, "later": 3, "concurrent": 2}[timing]
     consumer = run(box, Consumer(lambda number: outcome if number == failing else OK))
     assert [sent[0] for sent in lists(consumer)] == order
     account = tally(box.journal.entries, [1])
@@ -257,7 +257,7 @@ def test_what_comes_of_a_duplicate_decides_nothing(again: Any, outcome: Outcome)
 @pytest.mark.parametrize("delay", [0, 9_999, 10_000, DAY])
 def test_a_duplicate_comes_later(delay: int) -> None:
     box = box_with(3, list_max=2)
-    box.declare_fault(Duplicate(again="later", delay=delay), When(times=1))
+    box.declare_fault(Duplicate(timing="later", delay=delay), When(times=1))
     consumer = run(box)
     assert sorted(map(tuple, lists(consumer))) == [(0, 1), (0, 1), (2,)]
     assert attempts_at(box) == [0, 0, delay] or delay == 0
@@ -265,7 +265,7 @@ def test_a_duplicate_comes_later(delay: int) -> None:
 
 def test_concurrent_copies_are_under_way_together() -> None:
     box = box_with(2)
-    box.declare_fault(Duplicate(again="concurrent"), When(times=1))
+    box.declare_fault(Duplicate(timing="concurrent"), When(times=1))
     together = asyncio.Barrier(2)
     bodies = []
 
@@ -283,7 +283,7 @@ def test_concurrent_copies_are_under_way_together() -> None:
 @pytest.mark.parametrize("outcome", [OK, FAILED, TimedOut("wait")])
 def test_nothing_else_goes_out_before_both_concurrent_copies_are_over(slow: int, outcome: Outcome) -> None:
     box = box_with(3, list_max=2)
-    box.declare_fault(Duplicate(again="concurrent"), When(times=1))
+    box.declare_fault(Duplicate(timing="concurrent"), When(times=1))
     begun, over = [], []
 
     async def send(request: Request) -> Outcome:
@@ -302,7 +302,7 @@ def test_nothing_else_goes_out_before_both_concurrent_copies_are_over(slow: int,
 
 def test_a_slow_copy_holds_the_next_list_for_as_long_as_it_takes() -> None:
     box = box_with(3, list_max=2)
-    box.declare_fault(Duplicate(again="concurrent"), When(times=1))
+    box.declare_fault(Duplicate(timing="concurrent"), When(times=1))
     box.declare_fault(Latency(time=3_000), When(every=2, times=1))
     run(box)
     assert [(at, faults) for at, faults in zip(attempts_at(box), faults_of(box), strict=True)] == [
@@ -314,7 +314,7 @@ def test_a_slow_copy_holds_the_next_list_for_as_long_as_it_takes() -> None:
 
 def test_a_copy_that_is_accepted_does_not_spare_the_retry() -> None:
     box = box_with(1)
-    box.declare_fault(Duplicate(again="concurrent"), When(times=1))
+    box.declare_fault(Duplicate(timing="concurrent"), When(times=1))
     consumer = run(box, Consumer(lambda number: FAILED if number == 1 else OK))
     assert lists(consumer) == [[0]] * 3
     assert attempts_at(box) == [0, 0, 10_000]
@@ -325,13 +325,13 @@ def test_no_copy_of_an_event_that_is_too_old(age: int, copies: int) -> None:
     box = exporter(start=START + 4 * DAY)
     activated(box)
     happen(box, age=age)
-    box.declare_fault(Duplicate(again="later", delay=5_000), When())
+    box.declare_fault(Duplicate(timing="later", delay=5_000), When())
     assert len(run(box).requests) == 1 + copies
 
 
 def test_no_copy_once_the_webhook_exports_nothing() -> None:
     box = box_with(1)
-    box.declare_fault(Duplicate(again="later"), When())
+    box.declare_fault(Duplicate(timing="later"), When())
     run(box, until=START)
     box.deactivate(CLIENT, 1)
     assert run(box, until=START + DAY).requests == []
@@ -351,10 +351,10 @@ def test_a_copy_that_does_not_go_out_holds_nothing_up() -> None:
     assert lists(run(box)) == [[2]]
 
 
-@pytest.mark.parametrize("again", ["at-once", "concurrent"])
-def test_a_copy_that_cannot_be_sent_holds_nothing_up(again: Any) -> None:
+@pytest.mark.parametrize("timing", ["at-once", "concurrent"])
+def test_a_copy_that_cannot_be_sent_holds_nothing_up(timing: Any) -> None:
     box = box_with(3, list_max=2)
-    box.declare_fault(Duplicate(again=again), When(times=1))
+    box.declare_fault(Duplicate(timing=timing), When(times=1))
     requests = []
 
     async def send(request: Request) -> Outcome:
@@ -370,7 +370,7 @@ def test_a_copy_that_cannot_be_sent_holds_nothing_up(again: Any) -> None:
 
 def test_no_fault_is_spent_on_a_list_that_a_copy_holds_up() -> None:
     box = box_with(2, list_max=2, event_age_max=120_000)
-    box.declare_fault(Duplicate(again="concurrent"), When(times=1))
+    box.declare_fault(Duplicate(timing="concurrent"), When(times=1))
     box.declare_fault(Latency(time=9_000), When(every=2, times=1))
     run(box, until=START + 1_000)
     declared = box.declare_fault(Chunked(), When(times=1))
@@ -396,7 +396,7 @@ def test_giving_up_outlasts_any_latency() -> None:
 
 def test_copies_meet_outages_and_faults_of_the_wire() -> None:
     box = box_with(1)
-    box.declare_fault(Duplicate(again="later", delay=1_000), When(times=2))
+    box.declare_fault(Duplicate(timing="later", delay=1_000), When(times=2))
     box.declare_fault(LostAck(), When(every=2))
     consumer = run(box)
     assert [request.faults for request in consumer.requests] == [(), (LostAck(),)]
@@ -472,7 +472,7 @@ def test_a_list_that_overlaps_is_retried_as_it_is() -> None:
     box.declare_fault(Overlap(), When(times=1))
     consumer = run(box, Consumer(lambda number: FAILED if number == 2 else OK))
     assert lists(consumer) == [[0, 1], [1, 2], [1, 2]]
-    assert [(entry.serials, entry.again) for entry in entries_of(box, Attempted)] == [
+    assert [(entry.serials, entry.redelivered) for entry in entries_of(box, Attempted)] == [
         (((1, 2),), ()),
         (((3, 3),), ((2, 2),)),
         (((3, 3),), ((2, 2),)),
@@ -560,8 +560,8 @@ ANY_FAULT = st.sampled_from(
         Refused(),
         ConnectTimeout(),
         Duplicate(),
-        Duplicate(again="later", delay=3_000),
-        Duplicate(again="concurrent"),
+        Duplicate(timing="later", delay=3_000),
+        Duplicate(timing="concurrent"),
         Reorder(),
         Refill(),
         Overlap(),

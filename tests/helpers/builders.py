@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from mockcampaign.engine.exporter import Exporter, Happening
+from mockcampaign.engine.exporter import EventsDue, Exporter
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.engine.loop import drive
 from mockcampaign.engine.outbox import Outbox
@@ -52,7 +52,7 @@ def happen(
 ) -> None:
     """Events now, created `age` milliseconds ago."""
     payloads = tuple((box.clock.now - age, b'{"n":%d}' % index) for index in range(count))
-    box.happen(Happening(client_id=client_id, type=event_type, payloads=payloads))
+    box.accept_events(EventsDue(client_id=client_id, type=event_type, payloads=payloads))
 
 
 class Consumer:

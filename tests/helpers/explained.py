@@ -31,7 +31,7 @@ def received_lists(entries: Iterable[Entry]) -> tuple[Counter[int], Counter[int]
     for entry in entries:
         if isinstance(entry, Attempted):
             whole = arrived(entry)
-            for serial in serials_in((*entry.serials, *entry.again)):
+            for serial in serials_in((*entry.serials, *entry.redelivered)):
                 if whole is None:
                     may[serial] += entry.count
                 elif whole:

@@ -122,7 +122,7 @@ def test_a_list_that_comes_again_after_its_success_is_a_duplicate() -> None:
     send(recorder, body(event(1), event(1)))
     send(recorder, body(event(1)), at=NOW + 10_000)
     send(recorder, body(event(1), event(2)), at=NOW + 20_000)
-    assert [(entry.serials, entry.again) for entry in recorded(recorder, Attempted)] == [
+    assert [(entry.serials, entry.redelivered) for entry in recorded(recorder, Attempted)] == [
         (((1, 2),), ()),
         ((), ((2, 2),)),
         (((3, 3),), ((2, 2),)),

@@ -62,7 +62,7 @@ def test_an_outage_is_a_band_until_it_ends_or_is_mended(mended: tuple[int, ...] 
     happen(box)
     run(box, until=START + 30_000)
     if mended is not None:
-        box.mend(mended)
+        box.end_outage(mended)
     run(box, until=START + 2 * MINUTE)
     assert charted(box).bands == [Band(start=0, end=end, what="outage for 1m: refused", kind="outage")]
 

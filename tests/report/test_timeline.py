@@ -34,12 +34,12 @@ def test_an_outage_that_is_mended_says_for_whom() -> None:
     box.declare_outage("refused", START + 60_000)
     happen(box)
     run(box, until=START + 10_000)
-    box.mend((1,))
+    box.end_outage((1,))
     run(box, until=START + 20_000)
-    box.mend()
+    box.end_outage()
     lines = [(line.when, line.who, line.what) for line in timeline(box.journal.entries, {1: "opens"})]
-    assert ("+10s", "opens", "outage mended") in lines
-    assert lines[-1] == ("+20s", "", "outage mended")
+    assert ("+10s", "opens", "outage ended") in lines
+    assert lines[-1] == ("+20s", "", "outage ended")
 
 
 ANSWERED = Responded(503, measured=Measured(31_204, 164, 12_345))

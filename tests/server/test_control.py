@@ -334,7 +334,7 @@ def test_faults_in_force_are_limited(server: Server) -> None:
     "fault",
     [
         {"kind": "duplicate"},
-        {"kind": "duplicate", "again": "concurrent"},
+        {"kind": "duplicate", "timing": "concurrent"},
         {"kind": "overlap", "events": 3},
         {"kind": "reorder"},
         {"kind": "refill"},

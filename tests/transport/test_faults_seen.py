@@ -12,7 +12,7 @@ import pytest
 
 from endpoints import OK, Endpoint, Run, leaving_nothing
 from mockcampaign.campaign import Campaign
-from mockcampaign.engine.exporter import Happening
+from mockcampaign.engine.exporter import EventsDue
 from mockcampaign.faults import FAULTS, OUTAGES
 from mockcampaign.judging.ledger import tally
 from mockcampaign.model import EventType
@@ -104,9 +104,9 @@ SIGHTS: dict[str, list[Sight]] = {
         Sight(TWICE, 2, {"dropped": dropped}) for dropped in ("before-response", "after-status", "after-headers")
     ],
     "duplicate": [
-        Sight(TWICE, 1, {"again": "at-once"}),
-        Sight([*PLAIN, [1, 2]], 1, {"again": "later", "delay": 5_000}),
-        Sight(TWICE, 2, {"again": "concurrent"}),
+        Sight(TWICE, 1, {"timing": "at-once"}),
+        Sight([*PLAIN, [1, 2]], 1, {"timing": "later", "delay": 5_000}),
+        Sight(TWICE, 2, {"timing": "concurrent"}),
     ],
     "reorder": [Sight([[3, 4], [1, 2], [5]])],
     "refill": [Sight([[1], [1, 2]], bursts=((0, 1), (5_000, 1)), answers=(REFUSED,))],
@@ -148,8 +148,8 @@ def see(run: Run, kind: str, sight: Sight) -> list[bytes]:
                 await campaign.advance(after)
                 payloads = tuple((campaign.now, b'{"n":%d}' % (number + index + 1)) for index in range(count))
                 number += count
-                happening = Happening(client_id=DEFAULT_CLIENT_ID, type=EventType.OPEN, payloads=payloads)
-                campaign.exporter.happen(happening)
+                due = EventsDue(client_id=DEFAULT_CLIENT_ID, type=EventType.OPEN, payloads=payloads)
+                campaign.exporter.accept_events(due)
             await campaign.run()
             await campaign.aclose()
             await consumer.all_ended()

@@ -378,7 +378,7 @@ class Bench:
             if due is None or self._timed_out_twice(number):
                 break
             # So few are really sent: a consumer may do something else the fifth time.
-            exporter.ask_again()
+            exporter.forget_simulated_failures()
             await self.advance(due - campaign.now)
         accepted = self.last_accepted = not exporter.pending_count(webhook.id)
         outcomes = tuple(

@@ -189,7 +189,7 @@ async def _doubled(bench: Bench, events: list[Event]) -> str | None:
 async def _concurrent(bench: Bench) -> Examined:
     await bench.must_process(5)
     for size in (1, 5, 50):
-        with bench.fault("duplicate", again="concurrent", times=1):
+        with bench.fault("duplicate", timing="concurrent", times=1):
             await bench.must_deliver(bench.events(size))
     return await _compared(bench, "lists of 1, 5 and 50 were delivered twice at the same moment")
 

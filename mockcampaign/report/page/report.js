@@ -60,10 +60,10 @@
 
   function scenarioView(section, data) {
     const {rows, answers, targets, events, detail} = data.attempts;
-    const all = rows.map(([position, webhook, at, first, times, interval, took, answer, serials, again, remarks, target, measured]) => ({
-      position, webhook, at, first, times, interval, took, answer: answers[answer], serials, again, remarks, measured,
+    const all = rows.map(([position, webhook, at, first, times, interval, took, answer, serials, redelivered, remarks, target, measured]) => ({
+      position, webhook, at, first, times, interval, took, answer: answers[answer], serials, redelivered, remarks, measured,
       target: targets[target], last: at + interval * (times - 1),
-      events: [...serials, ...again].reduce((sum, [from, to]) => sum + to - from + 1, 0),
+      events: [...serials, ...redelivered].reduce((sum, [from, to]) => sum + to - from + 1, 0),
     }));
     const names = new Map(data.series.map((series) => [series.id, series.name]));
     const details = section.querySelector("details");
@@ -457,7 +457,7 @@
 
   function exchanged(attempt, events, detail) {
     const [url, credentials] = attempt.target ?? ["", "none"];
-    const serials = [...attempt.serials, ...attempt.again].flatMap(([from, to]) => Array.from({length: to - from + 1}, (_, index) => from + index));
+    const serials = [...attempt.serials, ...attempt.redelivered].flatMap(([from, to]) => Array.from({length: to - from + 1}, (_, index) => from + index));
     const known = serials.map((serial) => events[serial]).filter((event) => event !== undefined);
     const left = serials.length - known.length;
     const head = [`POST ${url}`, "Content-Type: application/json"];

@@ -260,7 +260,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="reset",
         title="Forget everything",
-        description="All webhooks, events and happenings are gone, and the clock stands at its start.",
+        description="All webhooks, events and scheduled events are gone, and the clock stands at its start.",
         tag=CONTROL_TAG,
         method="POST",
         path="/reset",

@@ -44,7 +44,7 @@ def _break(served: ServedCampaign, values: dict[str, Any]) -> None:
 
 def _mend(served: ServedCampaign, values: dict[str, Any]) -> None:
     number = values[WEBHOOK_KEY]
-    served.exporter.mend(() if number is None else (served.webhook(number).id,))
+    served.exporter.end_outage(() if number is None else (served.webhook(number).id,))
 
 
 def _declare(served: ServedCampaign, values: dict[str, Any]) -> views.FaultView:

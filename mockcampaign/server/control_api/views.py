@@ -266,7 +266,7 @@ def delivery(served: ServedCampaign, position: int, number: int | None) -> Deliv
             body=_text(found.outcome.body),
             body_bytes=found.outcome.body_bytes,
         )
-    [serial, _], *_ = found.serials or found.again
+    [serial, _], *_ = found.serials or found.redelivered
     key = AttemptKey(found.webhook_id, at, number, serial, duplicate=not found.serials)
     measured = served.pacer.measured.get(key)
     return DeliveryView(
@@ -361,8 +361,8 @@ def _request(served: ServedCampaign, attempted: Attempted, index: int) -> Reques
 def _body(before: Iterable[Entry], attempted: Attempted) -> bytes | None:
     """The list, put together again from the events that happened before."""
     payloads: dict[int, bytes] = {}
-    wanted = list(serials_in((*attempted.serials, *attempted.again)))
-    if attempted.serials and attempted.again:
+    wanted = list(serials_in((*attempted.serials, *attempted.redelivered)))
+    if attempted.serials and attempted.redelivered:
         wanted.sort()  # what is repeated stands among the rest by its age, which is the order of serials
     first, last = min(wanted), max(wanted)
     for happened in before:

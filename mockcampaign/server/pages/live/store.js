@@ -181,7 +181,7 @@ const DESCRIBED = {
     record.outage = { until: entry.until, webhooks: entry.webhook_ids };
     record.text = `outage of ${concerned(entry)} for ${duration(entry.until - entry.at)}: ${entry.kind}`;
   },
-  "outage-mended"(record, entry) {
+  "outage-ended"(record, entry) {
     record.outage = { until: null, webhooks: entry.webhook_ids };
     record.text = `mended ${concerned(entry)}`;
   },
