@@ -16,7 +16,14 @@ MOMENT_MAX = 32_503_680_000_000
 """The year 3000 in UTC: so far from the end of the calendar that no run gets there."""
 
 _UNITS = (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", 1))
-_DURATION = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit, _ in _UNITS))
+
+DURATION_PATTERN = "^" + "".join(f"([0-9]{{1,9}}{unit})?" for unit, _ in _UNITS) + "$"
+"""Regular expression of a duration, for Python and for JSON Schema. The empty text matches, but is not a duration."""
+
+DURATION_SCHEMA = {"type": "string", "pattern": DURATION_PATTERN, "minLength": 2}
+"""JSON Schema of a duration as text."""
+
+_DURATION = re.compile(DURATION_PATTERN)
 
 
 def parse_duration(text: str) -> int:
@@ -27,7 +34,8 @@ def parse_duration(text: str) -> int:
     match = _DURATION.fullmatch(text)
     if match is None or not text:
         raise InvalidInputError(f"{text!r} is not a duration, allowed: 500ms, 90s, 10m, 2h, 3d or 1d12h")
-    total = sum(int(digits) * size for digits, (_, size) in zip(match.groups(), _UNITS, strict=True) if digits)
+    parts = zip(match.groups(), _UNITS, strict=True)
+    total = sum(int(part.removesuffix(unit)) * size for part, (unit, size) in parts if part)
     if total > DURATION_MAX:
         raise InvalidInputError(f"{text!r} is too long, allowed: up to {format_duration(DURATION_MAX)}")
     return total

@@ -453,7 +453,7 @@ def test_a_scenario_declares_a_fault(tmp_path: Path) -> None:
         ("{kind: lost-ack, times: [1]}", ":10:36: expected a plain value, found a list"),
         ("{kind: lost-ack, for: 90}", ":10:34: fault lost-ack: for: '90' is not a duration, allowed: 500ms,"),
         ("{kind: lost-ack, probability: .inf}", ":10:42: expected a number such as 0.25, found a number '.inf'"),
-        ("{kind: lost-ack, webhook: 5}", ":10:38: fault: webhook: 5 is no text, allowed: the name of a webhook"),
+        ("{kind: lost-ack, webhook: 5}", ":10:38: fault: webhook: 5 is not text, allowed: the name of a webhook"),
         ("{kind: lost-ack, webhook: click}", ":10:38: unknown webhook 'click', did you mean 'clicks'?"),
         ("{kind: lost-ack, kind: chunked}", ":10:29: key 'kind' stands twice, first in line 10"),
         ("{kind: cut-body, at_fraction: 0.5, after_bytes: 5}", ":10:12: fault cut-body: allowed: one of"),

@@ -15,7 +15,7 @@ from mockcampaign.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from mockcampaign.judging.verdict import ScenarioResult
-    from mockcampaign.scenario.load import Plan
+    from mockcampaign.scenario.plan import Plan
 
 
 class InOrder:

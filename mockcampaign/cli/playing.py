@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mockcampaign.cli.progress import Watch
     from mockcampaign.engine.journal_file import Heading, JournalWriter
     from mockcampaign.judging.verdict import RunResult, ScenarioResult
-    from mockcampaign.scenario.load import Plan
+    from mockcampaign.scenario.plan import Plan
     from mockcampaign.transport import Transport
     from mockcampaign.transport.wire import WireTransport
 

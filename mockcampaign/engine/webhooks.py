@@ -28,6 +28,11 @@ _STATUS_AFTER: dict[tuple[WebhookStatus, Command], WebhookStatus] = {
 }
 
 
+def statuses_allowing(command: Command) -> list[WebhookStatus]:
+    """Return the statuses in which a webhook can get the command, sorted."""
+    return sorted(status for status, allowed in _STATUS_AFTER if allowed == command)
+
+
 class WebhookRegistry:
     """Creates, finds and changes webhooks. Every method that returns a webhook returns its newest value."""
 
@@ -131,7 +136,7 @@ class WebhookRegistry:
         webhook = self.get(client_id, webhook_id)
         status = _STATUS_AFTER.get((webhook.status, command))
         if status is None:
-            allowed = sorted(before for before, known in _STATUS_AFTER if known == command)
+            allowed = statuses_allowing(command)
             raise WebhookCommandRefusedError(
                 f"cannot {command} webhook {webhook_id} in status {webhook.status}, allowed in: {', '.join(allowed)}"
             )

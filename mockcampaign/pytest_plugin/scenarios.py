@@ -14,7 +14,8 @@ from mockcampaign.pytest_plugin.lifecycle import chosen_seed
 from mockcampaign.pytest_plugin.loops import Surroundings
 from mockcampaign.pytest_plugin.results import add_results
 from mockcampaign.pytest_plugin.targets import Targets
-from mockcampaign.scenario.load import Plan, load_all
+from mockcampaign.scenario.load import load_all
+from mockcampaign.scenario.plan import Plan
 from mockcampaign.scenario.run import run_plan
 
 if TYPE_CHECKING:

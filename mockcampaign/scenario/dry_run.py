@@ -1,4 +1,4 @@
-"""A plan as it would go with a consumer that answers 200 to everything: nothing is sent, nobody is asked."""
+"""A dry run: a plan played against a consumer that responds 200 to everything. Nothing is sent, nobody is asked."""
 
 from __future__ import annotations
 
@@ -6,28 +6,42 @@ import msgspec
 
 from mockcampaign.judging.finding import Finding
 from mockcampaign.scenario.judge import judge
-from mockcampaign.scenario.load import Expectation, Plan
+from mockcampaign.scenario.language.steps import ProbeStep
+from mockcampaign.scenario.plan import Expect, Expectation, Plan, PlannedStep
 from mockcampaign.scenario.play import Player
 from mockcampaign.transport.always_ok import IdealTransport
 
 
-async def rehearse(plan: Plan, seed: int) -> tuple[Player, list[Finding], list[Expectation]]:
-    """The player after the run, what came of the expectations, and those that only the consumer could tell."""
-    asked = [expectation for expectation in plan.expectations if expectation.subject == "consumer"]
+class DryRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan that was played without sending anything."""
+
+    player: Player
+    findings: list[Finding]
+    """Findings of the expectations that do not depend on the consumer."""
+    unknown: list[Expectation]
+    """Expectations that only the consumer's probe can decide."""
+
+
+async def dry_run(plan: Plan, seed: int) -> DryRun:
+    """Play the plan against a consumer that responds 200 to everything."""
     player = Player.with_campaign(_without_probe(plan), IdealTransport(), seed=seed)
     await player.play()
-    return player, judge(player.plan, player.campaign.journal.entries)[1], asked
+    _, findings = judge(player.plan, player.campaign.journal.entries)
+    unknown = [expectation for expectation in plan.expectations if expectation.subject == "consumer"]
+    return DryRun(player=player, findings=findings, unknown=unknown)
 
 
 def _without_probe(plan: Plan) -> Plan:
     consumer = msgspec.structs.replace(plan.scenario.consumer, probe=None)
-    steps = tuple(
-        msgspec.structs.replace(step, value=tuple(one for one in step.value if one.subject != "consumer"))
-        if step.kind == "expect"
-        else step
-        for step in plan.steps
-        if step.kind != "probe"
-    )
+    steps = tuple(_of_webhooks(step) for step in plan.steps if not isinstance(step.action, ProbeStep))
     return msgspec.structs.replace(
         plan, scenario=msgspec.structs.replace(plan.scenario, consumer=consumer), steps=steps
     )
+
+
+def _of_webhooks(step: PlannedStep) -> PlannedStep:
+    """Return the step without expectations of the consumer."""
+    if not isinstance(step.action, Expect):
+        return step
+    expectations = tuple(one for one in step.action.expectations if one.subject != "consumer")
+    return msgspec.structs.replace(step, action=Expect(expectations=expectations))

@@ -13,10 +13,8 @@ from mockcampaign.judging.ledger import tally
 from mockcampaign.scenario.delivery_checks import CHECKS, Judged, verdict
 from mockcampaign.scenario.expected_text import described
 from mockcampaign.scenario.language.values import fits
-from mockcampaign.scenario.load import Expectation, Plan
+from mockcampaign.scenario.plan import EMITTING, Expect, Expectation, Plan, WaitUntil
 from mockcampaign.text import counted
-
-EMITTING = ("emit", "mailing", "replay", "verify")
 
 PROCESSED_REQUIREMENTS = {
     "exactly-once": "What is answered with 200 never comes again, and a list that is not comes again whole: a consumer "
@@ -35,9 +33,10 @@ def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Fin
         seen = None
         if index in marks:
             # What is expected was to hold before its step; what is waited for, before the step after it.
-            end = marks[index] if step.kind == "expect" else marks.get(index + 1, len(entries))
+            end = marks[index] if isinstance(step.action, Expect) else marks.get(index + 1, len(entries))
             seen = entries[:end]
-        now = entries[min(marks.get(index + (step.kind == "wait"), len(entries)), len(entries) - 1)].at
+        judged_at = index + isinstance(step.action, WaitUntil)
+        now = entries[min(marks.get(judged_at, len(entries)), len(entries) - 1)].at
         findings += [finding(plan, expectation, seen, now) for expectation in step.expectations]
     return rules, findings
 
@@ -52,7 +51,7 @@ def finding(plan: Plan, expectation: Expectation, entries: Sequence[Entry] | Non
     if entries is not None and expectation.subject == "consumer":
         judged = _judge_consumer(expectation, entries)
     elif entries is not None:
-        webhook_id = webhook_ids(plan)[expectation.subject]
+        webhook_id = plan.webhook_ids[expectation.subject]
         judged = CHECKS[expectation.field].judge(entries, webhook_id, now, expectation.wanted)
     outcome, actual, evidence = judged
     name = f"{expectation.subject}.{expectation.field}"
@@ -77,7 +76,7 @@ def scenario_shows_nothing(plan: Plan, entries: Sequence[Entry], idle: bool) -> 
     expected says that nothing should be delivered."""
     why = nothing_shown(entries)
     # What was expected before the last events happened says nothing about these.
-    last = max((index for index, step in enumerate(plan.steps) if step.kind in EMITTING), default=0)
+    last = max((index for index, step in enumerate(plan.steps) if isinstance(step.action, EMITTING)), default=0)
     expected = [expectation for step in plan.steps[last:] for expectation in step.expectations]
     webhook_ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
     account = tally(entries, webhook_ids)
@@ -125,12 +124,3 @@ def _judge_consumer(expectation: Expectation, entries: Sequence[Entry]) -> Judge
 
 def _all_delivered(number: int) -> str:
     return f"all {number} delivered events" if number > 1 else counted(number, "delivered event")
-
-
-def webhook_ids(plan: Plan) -> dict[str, int]:
-    """Ids are given in order of creation, which the plan knows."""
-    names = list(plan.scenario.webhooks)
-    for step in plan.steps:
-        if step.kind == "create":
-            names += step.value
-    return {name: index + 1 for index, name in enumerate(names)}

@@ -11,14 +11,14 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import tally
 from mockcampaign.model import WebhookStatus
-from mockcampaign.scenario.judge import judge, scenario_shows_nothing, webhook_ids
-from mockcampaign.scenario.load import Plan
+from mockcampaign.scenario.judge import judge, scenario_shows_nothing
+from mockcampaign.scenario.plan import Plan
 
 Judged = tuple[list[Finding], list[Finding], str | None]
 """Findings of the rules, those of the expectations, and why no verdict is possible."""
 
 
-def judge_again(plan: Plan | None, entries: Sequence[Entry]) -> Judged:
+def judge_journal(plan: Plan | None, entries: Sequence[Entry]) -> Judged:
     """The verdict on a journal; without the plan of its scenario nothing is expected but that the rules are kept."""
     if plan is None:
         return [rule.judge(entries) for rule in JOURNAL_RULES], [], nothing_shown(entries)
@@ -37,8 +37,7 @@ def webhook_names(plan: Plan | None, entries: Sequence[Entry]) -> dict[str, int]
     if plan is None:
         alike = Counter(created.values())
         return {kind if alike[kind] == 1 else f"{kind} {number}": number for number, kind in created.items()}
-    names = webhook_ids(plan)
-    return {name: webhook_id for name, webhook_id in names.items() if webhook_id in created}
+    return {name: webhook_id for name, webhook_id in plan.webhook_ids.items() if webhook_id in created}
 
 
 def _idle(entries: Sequence[Entry]) -> bool:

@@ -4,102 +4,62 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import assert_never
 
 import msgspec
 
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Happened
 from mockcampaign.engine.journal_file import load_journals
-from mockcampaign.engine.webhooks import WebhookRegistry
+from mockcampaign.engine.webhooks import Command, WebhookRegistry, statuses_allowing
 from mockcampaign.errors import InvalidInputError, WebhookError
 from mockcampaign.events import Sample, load_sample
 from mockcampaign.policy import DAY
 from mockcampaign.scenario.language import nodes
-from mockcampaign.scenario.language import steps as language
 from mockcampaign.scenario.language.annotations import Shared
 from mockcampaign.scenario.language.document import Document, Location
+from mockcampaign.scenario.language.endpoints import WebhookDefinition
+from mockcampaign.scenario.language.expect import ConsumerExpectation, WebhookExpectation
+from mockcampaign.scenario.language.scenario_file import Scenario
+from mockcampaign.scenario.language.steps import (
+    STEP_KEYS,
+    STEPS,
+    ActivateStep,
+    AdvanceStep,
+    CreateStep,
+    DeactivateStep,
+    DeleteStep,
+    EmitStep,
+    ExpectStep,
+    FaultStep,
+    MailingStep,
+    OutageStep,
+    ProbeStep,
+    ReplayStep,
+    RunStep,
+    Step,
+    UpdateStep,
+    VerifyStep,
+    WaitStep,
+)
+from mockcampaign.scenario.plan import (
+    EMITTING,
+    Action,
+    EmitExact,
+    EmitGenerated,
+    EmitRecorded,
+    Expect,
+    Expectation,
+    Plan,
+    PlannedStep,
+    WaitUntil,
+)
 from mockcampaign.text import unknown
 
 SUFFIX = ".scenario.yaml"
 
 VIRTUAL_TIME_MAX = 36_600 * DAY
 """Longer runs are typing errors, and would leave the calendar."""
-
-
-class Expectation(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of an `expect` or `wait` step."""
-
-    subject: str
-    """A webhook's name, or `consumer`."""
-    field: str
-    wanted: Any
-    place: str
-    by: tuple[str, ...] | None = None
-    """The fields by which events are compared."""
-
-
-class Wait(msgspec.Struct, frozen=True, kw_only=True):
-    """A `wait` step."""
-
-    expectations: tuple[Expectation, ...]
-    duration: int
-
-
-class Replay(msgspec.Struct, frozen=True, kw_only=True):
-    """A `replay` step."""
-
-    happened: tuple[tuple[int, Happened], ...]
-    """What happened, each with the milliseconds since its journal began."""
-    client: int
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to do, in order."""
-
-    kind: str
-    """A key of `language.STEPS`."""
-    value: Any
-    place: str
-
-    @property
-    def expectations(self) -> tuple[Expectation, ...]:
-        """What it expects; nothing where it is another kind of step."""
-        match self.kind:
-            case "expect":
-                expectations: tuple[Expectation, ...] = self.value
-            case "wait":
-                expectations = self.value.expectations
-            case _:
-                expectations = ()
-        return expectations
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A scenario that passed every check that can be made before it runs, with one value for each key of its matrix."""
-
-    path: Path
-    scenario: language.Scenario
-    steps: tuple[Step, ...]
-    samples: dict[str, Sample]
-    """Captured events by the name under `like`."""
-    files: tuple[Path, ...]
-    """All that was read: the scenario's own, what it uses, and samples."""
-
-    @property
-    def name(self) -> str:
-        """Of the scenario; with the values of its matrix, unless the name itself tells them."""
-        return self.scenario.name
-
-    @property
-    def label(self) -> str:
-        """Tells its run from those of other scenarios, on every machine."""
-        return f"{self.path.name}: {self.scenario.name}"
-
-    @property
-    def expectations(self) -> tuple[Expectation, ...]:
-        """All of them, in order."""
-        return tuple(expectation for step in self.steps for expectation in step.expectations)
 
 
 def find_scenarios(paths: tuple[Path, ...]) -> list[Path]:
@@ -140,98 +100,103 @@ def load_all(path: Path, *, must_emit: bool = True) -> list[Plan]:
     root, used = nodes.with_used(root, path.parent, _SHARED)
     files = (path,) if used is None else (path, used)
     documents = [Document(path, variant) for variant in nodes.variants(root)]
-    scenarios: list[language.Scenario] = [document.read(language.Scenario) for document in documents]
+    scenarios: list[Scenario] = [document.read(Scenario) for document in documents]
     times = Counter(scenario.name for scenario in scenarios)
     plans = []
     for document, scenario in zip(documents, scenarios, strict=True):
         if times[scenario.name] > 1:
             scenario = msgspec.structs.replace(scenario, name=f"{scenario.name} [{document.given}]")
-        plans.append(_Check(document, scenario, path).plan(must_emit, files))
+        plans.append(_Planner(document, scenario, path).plan(must_emit, files))
     return plans
 
 
 _SHARED = [
     field.encode_name
-    for field in msgspec.structs.fields(language.Scenario)
+    for field in msgspec.structs.fields(Scenario)
     if any(isinstance(mark, Shared) for mark in getattr(field.type, "__metadata__", ()))
 ]
 
 
-class _Check:
-    """Walks the steps once, with the same registry that a run would use: what it would refuse is refused here."""
+class _Planner:
+    """Walks the steps once with a registry like that of a run, and rejects whatever the run would reject."""
 
-    def __init__(self, document: Document, scenario: language.Scenario, path: Path) -> None:
+    def __init__(self, document: Document, scenario: Scenario, path: Path) -> None:
         self._document = document
         self._scenario = scenario
         self._path = path
         self._registry = WebhookRegistry(scenario.policy.policy().webhooks_per_client_max)
         self._ids: dict[str, tuple[int, int]] = {}
         self._deleted: set[str] = set()
-        self._samples: dict[str, Sample] = {}
+        self._samples: dict[Path, Sample] = {}
         self._journals: list[Path] = []
-        self._emits = False
         self._passes = 0
-        """Milliseconds that the steps let pass, at most."""
+        """Most milliseconds that the steps let pass."""
 
     def plan(self, must_emit: bool, files: tuple[Path, ...]) -> Plan:
         for name, webhook in self._scenario.webhooks.items():
             self._create(("webhooks", name), name, webhook)
         if not self._scenario.steps:
-            raise self._document.problem(("steps",), f"no steps, allowed: {', '.join(language.STEPS)}")
-        steps = tuple(
-            self._step(("steps", index, kind), kind, value) for index, (kind, value) in enumerate(self._scenario.steps)
-        )
-        if must_emit and not self._emits:
+            raise self._document.problem(("steps",), f"no steps, allowed: {', '.join(STEPS)}")
+        steps = tuple(self._step(index, step) for index, step in enumerate(self._scenario.steps))
+        if must_emit and not any(isinstance(step.action, EMITTING) for step in steps):
             raise self._document.problem(
                 ("steps",), "no step emits events, so there is nothing to deliver; add `emit` or `mailing`"
             )
-        samples = tuple(self._path.parent / name for name in self._samples)
         return Plan(
             path=self._path,
             scenario=self._scenario,
             steps=steps,
-            samples=self._samples,
-            files=(*files, *samples, *self._journals),
+            files=(*files, *self._samples, *self._journals),
         )
 
-    def _step(self, at: Location, kind: str, value: Any) -> Step:
-        match kind:
-            case "create":
-                for name, webhook in value.items():
+    def _step(self, index: int, step: Step) -> PlannedStep:
+        at = ("steps", index, STEP_KEYS[type(step)])
+        return PlannedStep(action=self._action(at, step), place=self._document.place(at))
+
+    def _action(self, at: Location, step: Step) -> Action:
+        match step:
+            case CreateStep():
+                for name, webhook in step.webhooks.items():
                     self._create((*at, name), name, webhook)
-            case "update":
-                for name in value:
-                    self._command((*at, name), "update", name)
-            case "activate" | "deactivate" | "delete":
-                self._command(at, kind, value)
-                if kind == "delete":
-                    self._deleted.add(value)
-            case "verify":
-                value = self._verify(at, value)
-            case "emit":
-                value = self._emit(at, value)
-                self._pass(at, value.over)
-            case "mailing":
-                self._emits = True
-            case "replay":
-                value = self._replay(at, value)
-                self._pass(at, max(after for after, _ in value.happened))
-            case "outage" | "fault":
-                if value.webhook is not None:
-                    self._known((*at, "webhook"), value.webhook)
-                if kind == "outage":
-                    self._pass(at, value.duration)
-            case "advance":
-                self._pass(at, value)
-            case "wait":
-                expectations = self._expectations((*at, "until"), value.until)
-                self._pass(at, value.duration)
-                value = Wait(expectations=expectations, duration=value.duration)
-            case "probe":
+            case UpdateStep():
+                for name in step.changes:
+                    self._registry.update(*self._allowed((*at, name), "update", name), now=0)
+            case ActivateStep():
+                self._registry.activate(*self._allowed(at, "activate", step.webhook), now=0)
+            case DeactivateStep():
+                self._registry.deactivate(*self._allowed(at, "deactivate", step.webhook), now=0)
+            case DeleteStep():
+                self._registry.delete(*self._allowed(at, "delete", step.webhook), now=0)
+                self._deleted.add(step.webhook)
+            case VerifyStep():
+                self._existing((*at, "webhook"), step.webhook)
+            case EmitStep():
+                self._pass(at, step.over)
+                return self._emit(at, step)
+            case MailingStep() | RunStep():
+                pass
+            case ReplayStep():
+                recorded = self._replay(at, step)
+                self._pass(at, recorded.duration)
+                return recorded
+            case OutageStep():
+                self._concerns(at, step.webhook)
+                self._pass(at, step.duration)
+            case FaultStep():
+                self._concerns(at, step.webhook)
+            case AdvanceStep():
+                self._pass(at, step.duration)
+            case WaitStep():
+                expectations = self._expectations((*at, "until"), step.until)
+                self._pass(at, step.duration)
+                return WaitUntil(expectations=expectations, duration=step.duration)
+            case ProbeStep():
                 self._needs_probe(at)
-            case "expect":
-                value = self._expectations(at, value)
-        return Step(kind=kind, value=value, place=self._document.place(at))
+            case ExpectStep():
+                return Expect(expectations=self._expectations(at, step.expected))
+            case _:
+                assert_never(step)
+        return step
 
     def _pass(self, at: Location, duration: int) -> None:
         self._passes += duration
@@ -240,7 +205,7 @@ class _Check:
                 at, f"more virtual time than a run may take, allowed: {format_duration(VIRTUAL_TIME_MAX)} for all steps"
             )
 
-    def _create(self, at: Location, name: str, webhook: language.Webhook) -> None:
+    def _create(self, at: Location, name: str, webhook: WebhookDefinition) -> None:
         if name == "consumer":
             raise self._document.problem(at, "a webhook cannot be called 'consumer', which `expect` means otherwise")
         if name in self._ids:
@@ -251,51 +216,62 @@ class _Check:
             raise self._document.problem(at, str(error)) from None
         self._ids[name] = (webhook.client, created.id)
 
-    def _command(self, at: Location, command: str, name: str) -> None:
-        client_id, webhook_id = self._known(at, name)
-        try:
-            getattr(self._registry, command)(client_id, webhook_id, now=0)
-        except WebhookError as error:
-            message = str(error).replace(f"webhook {webhook_id}", f"webhook {name!r}")
-            raise self._document.problem(at, message) from None
+    def _allowed(self, at: Location, command: Command, name: str) -> tuple[int, int]:
+        """Return the ids of the client and of the webhook, whose status allows the command."""
+        client_id, webhook_id = self._existing(at, name)
+        status = self._registry.get(client_id, webhook_id).status
+        allowed = statuses_allowing(command)
+        if status not in allowed:
+            raise self._document.problem(
+                at, f"cannot {command} webhook {name!r} in status {status}, allowed in: {', '.join(allowed)}"
+            )
+        return client_id, webhook_id
 
-    def _known(self, at: Location, name: str) -> tuple[int, int]:
-        if name not in self._ids:
-            raise self._document.problem(at, unknown("webhook", name, self._ids))
+    def _existing(self, at: Location, name: str) -> tuple[int, int]:
+        self._known(at, name)
+        if name in self._deleted:
+            raise self._document.problem(at, f"webhook {name!r} is deleted")
         return self._ids[name]
 
-    def _verify(self, at: Location, value: str | language.Verify) -> language.Verify:
-        verify = language.Verify(webhook=value) if isinstance(value, str) else value
-        at = at if isinstance(value, str) else (*at, "webhook")
-        self._known(at, verify.webhook)
-        if verify.webhook in self._deleted:
-            raise self._document.problem(at, f"webhook {verify.webhook!r} is deleted")
-        self._emits = True
-        return verify
+    def _concerns(self, at: Location, name: str | None) -> None:
+        if name is not None:
+            self._known((*at, "webhook"), name)
 
-    def _emit(self, at: Location, emit: language.Emit) -> language.Emit:
-        self._emits = True
-        if emit.like is None:
-            return emit
-        if emit.like not in self._samples:
+    def _known(self, at: Location, name: str) -> None:
+        if name not in self._ids:
+            raise self._document.problem(at, unknown("webhook", name, self._ids))
+
+    def _emit(self, at: Location, emit: EmitStep) -> EmitGenerated | EmitExact:
+        if emit.like is not None:
+            sample = self._sample((*at, "like"), emit.like)
+            event_type = sample.event_type or emit.type
+            if event_type is None:
+                raise self._document.problem(
+                    (*at, "like"), f"{emit.like} contains no known event type, name it with the key 'type'"
+                )
+            if emit.type not in (None, event_type):
+                raise self._document.problem(
+                    (*at, "type"), f"type {emit.type.value!r}, but {emit.like} contains {event_type.value!r} events"
+                )
+            return EmitGenerated(type=event_type, count=emit.count, over=emit.over, sample=sample, client=emit.client)
+        assert emit.type is not None, "the language requires `type` or `like`"
+        if emit.events is not None:
+            return EmitExact(type=emit.type, events=emit.events, new_mails=emit.new_mails, client=emit.client)
+        return EmitGenerated(type=emit.type, count=emit.count, over=emit.over, sample=None, client=emit.client)
+
+    def _sample(self, at: Location, name: str) -> Sample:
+        path = self._path.parent / name
+        if path not in self._samples:
             try:
-                self._samples[emit.like] = load_sample(self._path.parent / emit.like)
+                self._samples[path] = load_sample(path)
             except InvalidInputError as error:
-                raise self._document.problem((*at, "like"), str(error)) from None
-        sample_type = self._samples[emit.like].event_type
-        if sample_type is None and emit.type is None:
-            raise self._document.problem((*at, "like"), f"{emit.like} holds no type of ours; name it with key 'type'")
-        if sample_type is not None and emit.type not in (None, sample_type):
-            raise self._document.problem(
-                (*at, "type"), f"type {emit.type.value!r}, but {emit.like} holds {sample_type.value!r} events"
-            )
-        return msgspec.structs.replace(emit, type=sample_type or emit.type)
+                raise self._document.problem(at, str(error)) from None
+        return self._samples[path]
 
-    def _replay(self, at: Location, replay: language.Replay) -> Replay:
-        self._emits = True
+    def _replay(self, at: Location, replay: ReplayStep) -> EmitRecorded:
         path = self._path.parent / replay.journal
         try:
-            happened = tuple(
+            events = tuple(
                 (entry.at - recorded.entries[0].at, entry)
                 for recorded in load_journals(path)
                 for entry in recorded.entries
@@ -303,12 +279,14 @@ class _Check:
             )
         except InvalidInputError as error:
             raise self._document.problem((*at, "journal"), str(error)) from None
-        if not happened:
-            raise self._document.problem((*at, "journal"), f"{path}: tells of no events")
+        if not events:
+            raise self._document.problem((*at, "journal"), f"{path}: contains no events")
         self._journals.append(path)
-        return Replay(happened=happened, client=replay.client)
+        return EmitRecorded(events=events, client=replay.client)
 
-    def _expectations(self, at: Location, value: dict[str, msgspec.Struct]) -> tuple[Expectation, ...]:
+    def _expectations(
+        self, at: Location, value: dict[str, WebhookExpectation | ConsumerExpectation]
+    ) -> tuple[Expectation, ...]:
         expectations: list[Expectation] = []
         for subject, fields in value.items():
             if at[-1] == "until" and subject == "consumer":
@@ -343,7 +321,7 @@ class _Check:
             )
         return tuple(expectations)
 
-    def _check_processed(self, at: Location, processed: Any) -> None:
+    def _check_processed(self, at: Location, processed: object) -> None:
         probe = self._scenario.consumer.probe
         if isinstance(processed, str) and probe is not None and probe.events is None:
             raise self._document.problem(

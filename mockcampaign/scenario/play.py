@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
@@ -15,16 +15,33 @@ from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.events.fields import drawn_mail_id
 from mockcampaign.judging.consumer_store import Account, Probe
 from mockcampaign.judging.difference import own_events, sent_events
-from mockcampaign.model import (
-    Authentication,
-    BasicAuthentication,
-    KeyAuthentication,
-    NoAuthentication,
-    Webhook,
-)
+from mockcampaign.model import Webhook
 from mockcampaign.scenario.judge import finding
-from mockcampaign.scenario.language import steps as language
-from mockcampaign.scenario.load import Expectation, Plan, Step
+from mockcampaign.scenario.language.endpoints import WebhookDefinition, WebhookUpdate
+from mockcampaign.scenario.language.steps import (
+    ActivateStep,
+    AdvanceStep,
+    CreateStep,
+    DeactivateStep,
+    DeleteStep,
+    FaultStep,
+    MailingStep,
+    OutageStep,
+    ProbeStep,
+    RunStep,
+    UpdateStep,
+    VerifyStep,
+)
+from mockcampaign.scenario.plan import (
+    Action,
+    EmitExact,
+    EmitGenerated,
+    EmitRecorded,
+    Expect,
+    Expectation,
+    Plan,
+    WaitUntil,
+)
 from mockcampaign.scenario.replay import again
 from mockcampaign.transport import Transport
 from mockcampaign.wallclock import ask_until
@@ -60,8 +77,8 @@ class Player:
         Raises `InvalidInputError` before anything acts where the transport cannot carry out a fault.
         """
         for step in self.plan.steps:
-            if step.kind == "fault":
-                self._check_fault(step)
+            if isinstance(step.action, FaultStep):
+                self._check_fault(step.action, step.place)
         if self._probe is not None:
             self._account_before = await self._fetch_account(self._probe)
         self._create(self.plan.scenario.webhooks)
@@ -70,56 +87,65 @@ class Player:
             if of_consumer:
                 await self._record_account(of_consumer)
             self.campaign.journal.append(StepReached(at=self.campaign.now, index=index))
-            await self._step(step)
+            await self._carry_out(step.action)
 
-    async def _step(self, step: Step) -> None:
-        campaign, value = self.campaign, step.value
-        match step.kind:
-            case "create":
-                self._create(value)
-            case "update":
-                for name, change in value.items():
-                    authentication = None if change.auth is None else _authentication(change.auth)
-                    self.webhooks[name] = campaign.update(
-                        self.webhooks[name], target_url=change.url, authentication=authentication
-                    )
-            case "activate" | "deactivate" | "delete":
-                self.webhooks[value] = getattr(campaign, step.kind)(self.webhooks[value])
-            case "emit":
-                if value.events is not None:
-                    events = self._with_new_mails(value.events) if value.new_mails else value.events
-                    campaign.emit_events(value.type, events, client_id=value.client)
-                    return
-                like = None if value.like is None else self.plan.samples[value.like]
-                campaign.emit(value.type, value.count, over=value.over, like=like, client_id=value.client)
-            case "mailing":
-                campaign.mailing(value.recipients, rates=value.rates, client_id=value.client)
-            case "replay":
-                moments = [(campaign.now + after, entry) for after, entry in value.happened]
-                campaign.put([(at, again(entry, at, value.client)) for at, entry in moments])
-            case "outage":
-                webhooks = [] if value.webhook is None else [self.webhooks[value.webhook]]
-                campaign.outage(value.duration, value.kind, *webhooks)
-            case "fault":
-                webhooks = [] if value.webhook is None else [self.webhooks[value.webhook]]
-                campaign.declare_fault(value.fault, value.when, *webhooks)
-            case "verify":
-                webhook = self.webhooks[value.webhook]
-                outcome = await campaign.verify(webhook, value.events)
-                if campaign.exporter.outage(webhook.id) is None:
-                    campaign.require_reached(webhook.target_url, outcome)
-            case "wait":
-                await campaign.wait(value.duration, lambda: self._hold(value.expectations, campaign.journal.entries))
-            case "advance":
-                await campaign.advance(value)
-            case "run":
+    async def _carry_out(self, action: Action) -> None:
+        campaign = self.campaign
+        match action:
+            case CreateStep(webhooks=webhooks):
+                self._create(webhooks)
+            case UpdateStep(changes=changes):
+                for name, change in changes.items():
+                    self._update(name, change)
+            case ActivateStep(webhook=name):
+                self.webhooks[name] = campaign.activate(self.webhooks[name])
+            case DeactivateStep(webhook=name):
+                self.webhooks[name] = campaign.deactivate(self.webhooks[name])
+            case DeleteStep(webhook=name):
+                self.webhooks[name] = campaign.delete(self.webhooks[name])
+            case EmitGenerated():
+                campaign.emit(action.type, action.count, over=action.over, like=action.sample, client_id=action.client)
+            case EmitExact():
+                events = self._with_new_mails(action.events) if action.new_mails else action.events
+                campaign.emit_events(action.type, events, client_id=action.client)
+            case EmitRecorded():
+                moments = [(campaign.now + after, entry) for after, entry in action.events]
+                campaign.put([(at, again(entry, at, action.client)) for at, entry in moments])
+            case MailingStep():
+                campaign.mailing(action.recipients, rates=action.rates, client_id=action.client)
+            case OutageStep():
+                campaign.outage(action.duration, action.kind, *self._named(action.webhook))
+            case FaultStep():
+                campaign.declare_fault(action.fault, action.when, *self._named(action.webhook))
+            case VerifyStep():
+                await self._verify(self.webhooks[action.webhook], action.events)
+            case WaitUntil():
+                await campaign.wait(action.duration, lambda: self._hold(action.expectations, campaign.journal.entries))
+            case AdvanceStep(duration=duration):
+                await campaign.advance(duration)
+            case RunStep():
                 await campaign.run()
-            case "probe":
+            case ProbeStep():
                 await self._record_account()
-            case "expect":
+            case Expect():
                 pass  # judged afterwards, from the journal alone
             case _:
-                raise AssertionError(step.kind)
+                assert_never(action)
+
+    def _named(self, name: str | None) -> list[Webhook]:
+        """Return the one webhook that a step names, or none if it concerns all."""
+        return [] if name is None else [self.webhooks[name]]
+
+    def _update(self, name: str, change: WebhookUpdate) -> None:
+        authentication = None if change.auth is None else change.auth.authentication()
+        self.webhooks[name] = self.campaign.update(
+            self.webhooks[name], target_url=change.url, authentication=authentication
+        )
+
+    async def _verify(self, webhook: Webhook, events: int) -> None:
+        outcome = await self.campaign.verify(webhook, events)
+        if self.campaign.exporter.outage(webhook.id) is None:
+            self.campaign.require_reached(webhook.target_url, outcome)
 
     def _with_new_mails(self, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         return [
@@ -129,18 +155,18 @@ class Player:
             for event in events
         ]
 
-    def _check_fault(self, step: Step) -> None:
+    def _check_fault(self, step: FaultStep, place: str) -> None:
         try:
-            self.campaign.check_fault(step.value.fault)
+            self.campaign.check_fault(step.fault)
         except InvalidInputError as error:
-            raise InvalidInputError(f"{step.place}: {error}") from None
+            raise InvalidInputError(f"{place}: {error}") from None
 
-    def _create(self, webhooks: dict[str, language.Webhook]) -> None:
+    def _create(self, webhooks: dict[str, WebhookDefinition]) -> None:
         for name, webhook in webhooks.items():
             self.webhooks[name] = self.campaign.create(
                 webhook.type,
                 webhook.url or self.plan.scenario.consumer.url,
-                _authentication(webhook.auth),
+                webhook.auth.authentication(),
                 client_id=webhook.client,
             )
 
@@ -191,13 +217,3 @@ class Player:
         except CouldNotTellError as error:
             # It may quote the consumer.
             raise CouldNotTellError(self.campaign.exporter.masking.text(str(error))) from None
-
-
-def _authentication(auth: tuple[str, Any]) -> Authentication:
-    match auth:
-        case ("basic", language.BasicAuth(username=user_name, password=password)):
-            return BasicAuthentication(user_name, password)
-        case ("key", language.KeyAuth(key=key, passphrase=passphrase)):
-            return KeyAuthentication(key, passphrase)
-        case _:
-            return NoAuthentication()

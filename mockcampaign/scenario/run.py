@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from mockcampaign.errors import CouldNotTellError, MockcampaignError
 from mockcampaign.judging.verdict import ScenarioResult, scenario_result
 from mockcampaign.scenario.judge import judge, scenario_shows_nothing
-from mockcampaign.scenario.load import Plan
+from mockcampaign.scenario.plan import Plan
 from mockcampaign.scenario.play import Player
 from mockcampaign.transport import Transport
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.scenario.load import Plan
+from mockcampaign.scenario.plan import Plan
 from mockcampaign.text import unknown
 
 _TOKEN = re.compile(r"\(|\)|[^\s()]+")

@@ -27,7 +27,7 @@ from mockcampaign.transport.wire import WireTransport
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
-    from mockcampaign.scenario.load import Plan
+    from mockcampaign.scenario.plan import Plan
     from mockcampaign.scenario.play import Player
 
 Say = Callable[[str], None]
@@ -152,10 +152,10 @@ def _prologue(plan: Plan, say: Say, complain: Say) -> Prologue:
 
 def _tell(player: Player, say: Say, complain: Say) -> None:
     """Whether what the scenario expects has come true."""
-    from mockcampaign.scenario.judge import judge, webhook_ids
+    from mockcampaign.scenario.judge import judge
 
     plan, journal = player.plan, player.campaign.journal
-    if journal.dropped or {name: webhook.id for name, webhook in player.webhooks.items()} != webhook_ids(plan):
+    if journal.dropped or {name: webhook.id for name, webhook in player.webhooks.items()} != plan.webhook_ids:
         # Entries that are gone, or webhooks that others made meanwhile: half the truth is none.
         return
     _, findings = judge(plan, journal.entries)

@@ -22,7 +22,8 @@ from mockcampaign.cli.jobs import InOrder
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.verdict import RunResult
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.scenario.load import Plan, load_all
+from mockcampaign.scenario.load import load_all
+from mockcampaign.scenario.plan import Plan
 from mockcampaign.scenario.selection import compiled, select
 from mockcampaign.serving import serve_in_thread
 

@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from mockcampaign.judging.finding import Finding
 from mockcampaign.scenario.judge import judge
-from mockcampaign.scenario.load import Plan, load
+from mockcampaign.scenario.load import load
+from mockcampaign.scenario.plan import Plan
 from mockcampaign.scenario.play import Player
 from mockcampaign.transport import Transport
 

@@ -10,8 +10,10 @@ from golden import check_golden
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.policy import HOUR
+from mockcampaign.scenario.language.steps import ActivateStep, RunStep
 from mockcampaign.scenario.language.values import Bounds
 from mockcampaign.scenario.load import find_scenarios, load, load_all
+from mockcampaign.scenario.plan import EmitGenerated, Expect
 
 
 def written(folder: Path, text: str) -> Path:
@@ -89,8 +91,9 @@ def test_a_good_file_becomes_values(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     text = changed("count: 3}", "count: 3, over: 1h}", text)
     plan = load(written(tmp_path, changed("delivered: 3", "delivered: {at_least: 3}", text)))
     assert plan.scenario.consumer.url == "http://127.0.0.1:9000/h"
-    assert [step.kind for step in plan.steps] == ["activate", "emit", "run", "expect"]
-    emit = plan.steps[1].value
+    assert [type(step.action) for step in plan.steps] == [ActivateStep, EmitGenerated, RunStep, Expect]
+    emit = plan.steps[1].action
+    assert isinstance(emit, EmitGenerated)
     assert (emit.type, emit.count, emit.over) == (EventType.OPEN, 3, HOUR)
     [expectation] = plan.expectations
     assert expectation.wanted == Bounds(at_least=3)

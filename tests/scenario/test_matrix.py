@@ -11,7 +11,9 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication, EventType
 from mockcampaign.policy import HOUR, MINUTE
 from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.scenario.language.steps import OutageStep
 from mockcampaign.scenario.load import load, load_all
+from mockcampaign.scenario.plan import EmitGenerated
 from mockcampaign.transport.inprocess import AsgiTransport
 from plays import failed, played
 
@@ -51,7 +53,9 @@ def test_each_combination_is_a_plan_in_order(tmp_path: Path) -> None:
         for count in (1, 250)
         for hours in (1, 2)
     ]
-    outage, emit = plans[-1].steps[1].value, plans[-1].steps[2].value
+    outage, emit = plans[-1].steps[1].action, plans[-1].steps[2].action
+    assert isinstance(outage, OutageStep)
+    assert isinstance(emit, EmitGenerated)
     assert (outage.kind, outage.duration, emit.count) == ("connect-timeout", 2 * HOUR + 30 * MINUTE, 250)
 
 
@@ -73,7 +77,9 @@ def test_a_value_alone_keeps_its_kind_and_text_stays_text(tmp_path: Path) -> Non
     text = changed("count: 3", 'count: "${matrix.n}"', text)
     text = changed("name: x", "name: ${matrix.word}", text) + 'policy: {refill: "${matrix.switch}"}\n'
     [plan] = load_all(written(tmp_path, text))
-    assert (plan.name, plan.steps[1].value.count, plan.scenario.policy.refill) == ("7", 3, True)
+    emit = plan.steps[1].action
+    assert isinstance(emit, EmitGenerated)
+    assert (plan.name, emit.count, plan.scenario.policy.refill) == ("7", 3, True)
 
 
 def test_variables_of_the_environment_and_of_the_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -490,7 +490,7 @@ def test_exact_events_are_sent_as_they_are(tmp_path: Path) -> None:
     [
         ("{type: open, events: '[]'}", "no list of events, allowed: a JSON list of 1 to 10,000 objects, as text"),
         ("{type: open, events: '[1]'}", "no list of events, allowed: a JSON list of 1 to 10,000 objects, as text"),
-        ("{type: open, events: '[{}]', count: 2}", "events are all events, and happen now"),
+        ("{type: open, events: '[{}]', count: 2}", "events: these are all events, and they occur now"),
         ("{type: open, new_mails: true}", "new_mails: needs the key 'events'"),
     ],
 )

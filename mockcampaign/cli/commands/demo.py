@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mockcampaign.judging.verdict import ScenarioResult
-    from mockcampaign.scenario.load import Plan
+    from mockcampaign.scenario.plan import Plan
 
 DEMO_BUG = "dedup-key-mail-id"
 

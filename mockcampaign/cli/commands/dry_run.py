@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mockcampaign.report.columns import Style, Styled
-    from mockcampaign.scenario.load import Plan
+    from mockcampaign.scenario.plan import Plan
 
 
-def dry_run(plans: Sequence[Plan], seed_of: Callable[[Plan], int], verbosity: int, color: bool | None) -> int:
+def print_dry_runs(plans: Sequence[Plan], seed_of: Callable[[Plan], int], verbosity: int, color: bool | None) -> int:
     """Print the plans, and return the exit status."""
     for plan in plans:
         print_lines(_lines(plan, seed_of(plan), verbosity), color)
@@ -26,13 +26,14 @@ def _lines(plan: Plan, seed: int, verbosity: int) -> Iterator[list[Styled]]:
     from mockcampaign.durations import format_duration, format_moment
     from mockcampaign.report.text import TIMELINE_LINES_MAX, printable
     from mockcampaign.report.timeline import timeline
-    from mockcampaign.scenario.dry_run import rehearse
+    from mockcampaign.scenario.dry_run import dry_run
     from mockcampaign.scenario.expected_text import described
 
     faint: Style = {"dim": True}
     plain: Style = {}
     doubt: Style = {"fg": "yellow"}
-    player, findings, asked = run_async(lambda: rehearse(plan, seed))
+    played = run_async(lambda: dry_run(plan, seed))
+    player = played.player
     entries, scenario = player.campaign.journal.entries, plan.scenario
     start = entries[0].at
     yield [("would run", {"fg": "cyan"}), ("  ", plain), (printable(plan.name), {"bold": True})]
@@ -53,14 +54,14 @@ def _lines(plan: Plan, seed: int, verbosity: int) -> Iterator[list[Styled]]:
         yield [(f"    {line.when:<{when_width}}  {line.who:<{who_width}}  {line.what}{came_to}", plain)]
     if len(lines) > len(kept):
         yield [(f"    … {len(lines) - len(kept)} more lines (-v shows them)", faint)]
-    for finding in findings:
+    for finding in played.findings:
         agrees = finding.outcome == "pass"
         yield [
             ("  expected  ", faint),
             (finding.title, plain),
             ("" if agrees else f"  (it would be {printable(finding.actual)})", doubt),
         ]
-    for expectation in asked:
+    for expectation in played.unknown:
         yield [
             ("  expected  ", faint),
             (f"consumer.{expectation.field}: {described(expectation.wanted)}", plain),

@@ -16,7 +16,7 @@ from mockcampaign.errors import InvalidInputError
 if TYPE_CHECKING:
     from mockcampaign.engine.journal_file import Recorded
     from mockcampaign.judging.verdict import ScenarioResult
-    from mockcampaign.scenario.load import Plan
+    from mockcampaign.scenario.plan import Plan
 
 
 @click.command()
@@ -53,7 +53,7 @@ def judge(
 
 def _judged(recorded: Recorded, scenario_file: Path | None, rules_only: bool) -> ScenarioResult:
     from mockcampaign.judging.verdict import scenario_result
-    from mockcampaign.scenario.judge_journal import judge_again, webhook_names
+    from mockcampaign.scenario.judge_journal import judge_journal, webhook_names
 
     heading = recorded.heading
     path = scenario_file or (Path(heading.file) if heading.file and not rules_only else None)
@@ -62,7 +62,7 @@ def _judged(recorded: Recorded, scenario_file: Path | None, rules_only: bool) ->
             f"{path}: does not exist, and {heading.name!r} was played from it, allowed: --scenario FILE or --rules-only"
         )
     plan = None if path is None else _plan(path, heading.name)
-    rules, expectations, trouble = judge_again(plan, recorded.entries)
+    rules, expectations, trouble = judge_journal(plan, recorded.entries)
     return scenario_result(
         name=heading.name,
         file=str(path or ""),

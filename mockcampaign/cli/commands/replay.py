@@ -105,21 +105,21 @@ async def _play(
     results: list[ScenarioResult],
 ) -> None:
     from mockcampaign.judging.verdict import scenario_result
-    from mockcampaign.scenario.judge_journal import judge_again, webhook_names
+    from mockcampaign.scenario.judge_journal import judge_journal, webhook_names
     from mockcampaign.scenario.replay import Replay
 
     replayed = Replay(recorded.entries, transport, target=target, authentication=authentication)
     trouble: str | None = "interrupted"
     try:
         await replayed.play()
-        *_, trouble = judge_again(None, replayed.campaign.journal.entries)
+        *_, trouble = judge_journal(None, replayed.campaign.journal.entries)
         if trouble is not None and _unauthorized(replayed.campaign.journal.entries):
             trouble += "; a journal holds no credentials: give them with --basic-auth or --key-auth"
     except CouldNotTellError as error:
         trouble = str(error)
     finally:
         entries = replayed.campaign.journal.entries
-        rules, expectations, _ = judge_again(None, entries)
+        rules, expectations, _ = judge_journal(None, entries)
         results.append(
             scenario_result(
                 name=f"replay of {recorded.heading.name}",

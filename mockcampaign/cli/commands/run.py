@@ -39,7 +39,7 @@ from mockcampaign.errors import CouldNotTellError, InvalidInputError, Mockcampai
 if TYPE_CHECKING:
     from mockcampaign.engine.journal_file import JournalWriter
     from mockcampaign.judging.verdict import ScenarioResult
-    from mockcampaign.scenario.load import Plan
+    from mockcampaign.scenario.plan import Plan
     from mockcampaign.transport import Transport
 
 
@@ -112,9 +112,9 @@ def _plans(paths: tuple[Path, ...], options: _Options) -> list[Plan]:
 
 
 def _show(plans: list[Plan], options: _Options) -> int:
-    from mockcampaign.cli.commands.dry_run import dry_run
+    from mockcampaign.cli.commands.dry_run import print_dry_runs
 
-    return dry_run(plans, seeds(options.seed), options.verbose - options.quiet, use_color(options.no_color))
+    return print_dry_runs(plans, seeds(options.seed), options.verbose - options.quiet, use_color(options.no_color))
 
 
 def _run(plans: list[Plan], options: _Options, outputs: Outputs) -> int:

@@ -7,18 +7,31 @@ import functools
 import os
 import re
 import types
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.scenario.language import nodes
-from mockcampaign.scenario.language.annotations import Bounded, Decoded, Interpolated, Keyed, OneOf, Secret, Text
+from mockcampaign.scenario.language.annotations import (
+    Bounded,
+    Decoded,
+    Interpolated,
+    Keyed,
+    OneOf,
+    ParsedText,
+    Secret,
+    Shorthand,
+    SingleValue,
+    value_field,
+)
 from mockcampaign.text import short, unknown
+
+Value = TypeVar("Value")
 
 Location = tuple[str | int, ...]
 """Where in a document a value stands: keys and list indexes from the top."""
@@ -68,10 +81,11 @@ class Document:
         """The values of the matrix, as `name=value, …`; empty without one."""
         return "" if self._variant is None else ", ".join(f"{k}={v}" for k, v in self._variant.given.items())
 
-    def read(self, hint: Any) -> Any:
-        """The document as a value of the type. Raises `InvalidInputError`."""
+    def read(self, value_type: type[Value]) -> Value:
+        """Return the document as a value of the type. Raises `InvalidInputError`."""
         node = nodes.compose(self.path, "a mapping") if self._variant is None else self._variant.node
-        return self._convert(node, hint, (), _PLAIN)
+        value: Value = self._convert(node, value_type, (), _PLAIN)
+        return value
 
     def _problem_at(self, mark: Any, message: str) -> InvalidInputError:
         return nodes.problem_at(mark, f"{message} (with {self.given})" if self.given else message)
@@ -87,7 +101,7 @@ class Document:
                         context = msgspec.structs.replace(context, interpolated=True)
                     case Secret():
                         context = msgspec.structs.replace(context, secret=True)
-                    case Text(parse=parse):
+                    case ParsedText(parse=parse):
                         return self._parsed(node, parse, mark.what, context)
                     case OneOf():
                         return self._one_of(node, mark, path, context)
@@ -97,6 +111,8 @@ class Document:
                         return self._bounded(node, low, high)
                     case Decoded():
                         return self._decoded(node, mark, path)
+                    case Shorthand(key=key):
+                        return self._shorthand(node, base, key, path, context)
             return self._convert(node, base, path, context)
         if origin in (Union, types.UnionType):
             return self._union(node, get_args(hint), path, context)
@@ -108,9 +124,22 @@ class Document:
             return self._sequence(node, get_args(hint)[0], path, context)
         if isinstance(hint, type) and issubclass(hint, StrEnum):
             return hint(self._choice(node, [member.value for member in hint]))
+        if isinstance(hint, type) and issubclass(hint, SingleValue):
+            name = value_field(hint)
+            return hint(**{name: self._convert(node, _fields_of(hint)[0][name], path, context)})
         if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
             return self._struct(node, hint, path, context)
         return self._scalar(node, hint, context)
+
+    def _shorthand(
+        self, node: yaml.Node, hint: type[msgspec.Struct], key: str, path: Location, context: _Context
+    ) -> msgspec.Struct:
+        if isinstance(node, yaml.MappingNode):
+            return self._struct(node, hint, path, context)
+        if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
+            allowed = f"{described(_fields_of(hint)[0][key])}, {described(hint)}"
+            raise self._problem_at(node.start_mark, f"found {_found(node, context)}, allowed: {allowed}")
+        return hint(**{key: self._convert(node, _fields_of(hint)[0][key], path, context)})
 
     def _scalar(self, node: yaml.Node, hint: type, context: _Context = _PLAIN) -> Any:
         expected = {str: "text", int: "a whole number", float: "a number such as 0.25", bool: "true or false"}[hint]
@@ -170,9 +199,11 @@ class Document:
         return value
 
     def _union(self, node: yaml.Node, hints: tuple[Any, ...], path: Location, context: _Context) -> Any:
-        """The one alternative that fits the node's kind: at most one each takes mappings, lists, numbers, switches and
-        words."""
+        """Convert by the one alternative for the node's kind. No two alternatives are for one kind."""
         known = _alternatives(hints)
+        if len(known) == 1:
+            [hint] = known.values()
+            return self._convert(node, hint, path, context)
         match node:
             case yaml.MappingNode():
                 kind = "mapping"
@@ -191,7 +222,7 @@ class Document:
         )
 
     def _mapping(
-        self, node: yaml.Node, what: str, default: Any, special: dict[str, Any], path: Location, context: _Context
+        self, node: yaml.Node, what: str, default: Any, special: Mapping[str, Any], path: Location, context: _Context
     ) -> dict[str, Any]:
         values = {}
         for key, value in self._pairs(node, what, context):
@@ -206,7 +237,7 @@ class Document:
             raise self._problem_at(node.start_mark, f"expected a list, found {_found(node, context)}")
         return tuple(self._convert(item, hint, (*path, index), context) for index, item in enumerate(node.value))
 
-    def _one_of(self, node: yaml.Node, mark: OneOf, path: Location, context: _Context) -> tuple[str, Any]:
+    def _one_of(self, node: yaml.Node, mark: OneOf, path: Location, context: _Context) -> Any:
         pairs = self._pairs(node, mark.what, context)
         for key, _ in pairs:
             if key.value not in mark.types:
@@ -217,9 +248,11 @@ class Document:
                 place, f"expected {mark.what}: one key, found {len(pairs)} (allowed: {', '.join(mark.types)})"
             )
         [(key, value)] = pairs
-        return key.value, self._convert(value, mark.types[key.value], (*path, key.value), context)
+        return self._convert(value, mark.types[key.value], (*path, key.value), context)
 
     def _struct(self, node: yaml.Node, hint: type[msgspec.Struct], path: Location, context: _Context) -> msgspec.Struct:
+        if not isinstance(node, yaml.MappingNode):
+            raise self._problem_at(node.start_mark, f"expected {described(hint)}, found {_found(node, context)}")
         hints, fields = _fields_of(hint)
         values = {}
         for key, value in self._pairs(node, "a mapping", context):
@@ -297,7 +330,7 @@ def described(hint: Any) -> str:
         for mark in marks:
             if isinstance(mark, Bounded):
                 return f"a whole number from {mark.low}"
-            if isinstance(mark, Text | OneOf | Keyed | Decoded):
+            if isinstance(mark, ParsedText | OneOf | Keyed | Decoded):
                 return mark.what
         return described(base)
     if get_origin(hint) is Literal:
@@ -324,7 +357,7 @@ def _kind(hint: Any) -> str:
     base = hint
     if get_origin(hint) is Annotated:
         base, *marks = get_args(hint)
-        if any(isinstance(mark, Text) for mark in marks):
+        if any(isinstance(mark, ParsedText) for mark in marks):
             return "str"
     if get_origin(base) is tuple:
         return "list"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.scenario.language.annotations import Keyed
 from mockcampaign.scenario.language.values import Bounds, Duration, DurationBounds, Number, OutcomeWord, Processed, Span
 
 
@@ -86,3 +89,9 @@ class ConsumerExpectation(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidInputError("by: needs `processed`, allowed: exactly-once or at-least-once")
         if self.by == ():
             raise InvalidInputError("by: no fields, allowed: at least one")
+
+
+Expected = Annotated[
+    dict[str, WebhookExpectation | ConsumerExpectation],
+    Keyed("a mapping of webhook names or consumer", WebhookExpectation, {"consumer": ConsumerExpectation}),
+]

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
+from mockcampaign.durations import DURATION_SCHEMA
 from mockcampaign.engine.declared_faults import When
 from mockcampaign.faults import DURATION_UNIT, FAULTS
 from mockcampaign.scenario.language.documented import field_docs, summary
-from mockcampaign.scenario.language.values import DURATION_PATTERN
 
 
 def fault_kinds() -> dict[str, tuple[str, dict[str, Any]]]:
@@ -38,7 +38,7 @@ def _schema(field: msgspec.inspect.Type) -> dict[str, Any]:
         case msgspec.inspect.UnionType(types=types):
             return _schema(types[0])
         case msgspec.inspect.Metadata(extra={"unit": unit}) if unit == DURATION_UNIT:
-            return {"type": "string", "pattern": DURATION_PATTERN}
+            return DURATION_SCHEMA
         case msgspec.inspect.Metadata(type=inner):
             return _schema(inner)
         case msgspec.inspect.IntType(ge=low, le=high):

@@ -10,12 +10,23 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from mockcampaign.scenario.language.annotations import Bounded, Decoded, Keyed, OneOf, Shared, Text
+from mockcampaign.scenario.language.annotations import (
+    Bounded,
+    Decoded,
+    Keyed,
+    OneOf,
+    ParsedText,
+    Shared,
+    SingleValue,
+    bare_class,
+    value_field,
+)
 from mockcampaign.scenario.language.documented import field_docs, summary
 from mockcampaign.scenario.language.examples import MATRIX_EXAMPLE, STEP_EXAMPLES, USE_EXAMPLE, USED_EXAMPLE, whole
 from mockcampaign.scenario.language.fault_schema import fault_kinds, fault_limits
+from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.schema import written_default
-from mockcampaign.scenario.language.steps import STEP_DOCS, STEPS, Scenario
+from mockcampaign.scenario.language.steps import STEPS
 from mockcampaign.scenario.language.values import INT64_MAX, OUTCOMES
 
 _INTRODUCTION = """\
@@ -63,17 +74,17 @@ def reference() -> str:
     sections += ["## Steps", "Each step is a mapping of one key."]
     later: list[type[msgspec.Struct]] = []
     for kind, hint in STEPS.items():
-        struct: type[msgspec.Struct] | None = hint if _is_struct(hint) else None
-        sections += [f"### `{kind}`", STEP_DOCS.get(kind) or summary(hint)]
-        if struct is not None:
-            sections.append(_table(struct))
-        elif any(isinstance(mark, Decoded) for mark in getattr(hint, "__metadata__", ())):
+        step = bare_class(hint)
+        sections += [f"### `{kind}`", summary(step)]
+        if any(isinstance(mark, Decoded) for mark in getattr(hint, "__metadata__", ())):
             sections += [_faults()]
+        elif issubclass(step, SingleValue):
+            sections.append(f"Value: {_type(get_type_hints(step, include_extras=True)[value_field(step)])}.")
+            later += _reachable(step)
         else:
-            sections.append(f"Value: {_type(hint)}.")
+            sections.append(_table(step))
+            later += _reachable(step)
         sections.append(_example(STEP_EXAMPLES[kind]))
-        for found in _structs(hint):
-            later += [one for one in [found, *_reachable(found)] if one is not struct]
     sections.append("## What steps hold")
     for below in dict.fromkeys(later):
         if below not in described:
@@ -134,11 +145,11 @@ def _type(hint: Any) -> str:
     if origin is Annotated:
         for mark in arguments[1:]:
             match mark:
-                case Text(schema={"enum": words}):
+                case ParsedText(schema={"enum": words}):
                     return _words(words)
-                case Text(schema={"anyOf": _}):
+                case ParsedText(schema={"anyOf": _}):
                     return "[an outcome](#outcomes)"
-                case Text(what=what):
+                case ParsedText(what=what):
                     return what.partition(" such as")[0]
                 case Bounded(low=low, high=high):
                     return f"a whole number from {low}" + ("" if high == INT64_MAX else f" to {high}")
@@ -201,8 +212,9 @@ def _is_struct(hint: Any) -> bool:
 
 
 def _title(struct: type) -> str:
-    """The class's name as words."""
-    return re.sub(r"(?<=.)([A-Z])", lambda match: f" {match[0].lower()}", struct.__name__)
+    """Return the class's name as words."""
+    name = struct.__name__.removesuffix("Definition")
+    return re.sub(r"(?<=.)([A-Z])", lambda match: f" {match[0].lower()}", name)
 
 
 def _example(text: str) -> str:

@@ -12,12 +12,22 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from mockcampaign.durations import format_duration, format_moment, parse_moment
-from mockcampaign.scenario.language.annotations import Bounded, Decoded, Keyed, OneOf, Shared, Text
+from mockcampaign.durations import DURATION_PATTERN, format_duration, format_moment, parse_moment
+from mockcampaign.scenario.language.annotations import (
+    Bounded,
+    Decoded,
+    Keyed,
+    OneOf,
+    ParsedText,
+    Shared,
+    Shorthand,
+    SingleValue,
+    bare_class,
+    value_field,
+)
 from mockcampaign.scenario.language.documented import field_docs, summary
 from mockcampaign.scenario.language.fault_schema import fault_kinds, fault_limits
-from mockcampaign.scenario.language.steps import Scenario
-from mockcampaign.scenario.language.values import DURATION_PATTERN
+from mockcampaign.scenario.language.scenario_file import Scenario
 
 MATRIX_VALUE = {"$ref": "#/definitions/matrix-value"}
 
@@ -49,7 +59,7 @@ def _schema(hint: Any, definitions: dict[str, Schema]) -> Schema:
         base, *marks = get_args(hint)
         for mark in marks:
             match mark:
-                case Text(schema=schema, what=what):
+                case ParsedText(schema=schema, what=what):
                     # Editors show this (a word of theirs, not of JSON Schema) instead of the pattern.
                     message = {"patternErrorMessage": f"expected {what}"} if "pattern" in schema else {}
                     return _or_variable({**schema, **message})
@@ -66,6 +76,9 @@ def _schema(hint: Any, definitions: dict[str, Schema]) -> Schema:
                     }
                 case Decoded():
                     return _fault(definitions)
+                case Shorthand(key=key):
+                    fields = get_type_hints(base, include_extras=True)
+                    return _any_of([_schema(fields[key], definitions), _schema(base, definitions)])
         return _schema(base, definitions)
     if origin in (Union, types.UnionType):
         return _any_of([_schema(one, definitions) for one in get_args(hint) if one is not type(None)])
@@ -77,11 +90,14 @@ def _schema(hint: Any, definitions: dict[str, Schema]) -> Schema:
         return {"type": "array", "items": _schema(get_args(hint)[0], definitions)}
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return _or_variable({"enum": [member.value for member in hint]})
+    if isinstance(hint, type) and issubclass(hint, SingleValue):
+        return _schema(get_type_hints(hint, include_extras=True)[value_field(hint)], definitions)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        if hint.__name__ not in definitions:
-            definitions[hint.__name__] = {}  # its place, before those that it leads to
-            definitions[hint.__name__] = _struct(hint, definitions)
-        return {"$ref": f"#/definitions/{hint.__name__}"}
+        name = hint.__name__.removesuffix("Definition")
+        if name not in definitions:
+            definitions[name] = {}  # reserves the place before the definitions that it needs
+            definitions[name] = _struct(hint, definitions)
+        return {"$ref": f"#/definitions/{name}"}
     if hint is str:
         return {"type": "string"}
     return _or_variable({int: {"type": "integer"}, float: {"type": "number"}, bool: {"type": "boolean"}}[hint])
@@ -117,17 +133,12 @@ def _one_of(mark: OneOf, definitions: dict[str, Schema]) -> Schema:
     return {
         "type": "object",
         "properties": {
-            key: _described(_schema(hint, definitions), mark.docs.get(key) or _doc_of(hint))
-            for key, hint in mark.types.items()
+            key: _described(_schema(hint, definitions), summary(bare_class(hint))) for key, hint in mark.types.items()
         },
         "additionalProperties": False,
         "minProperties": 1,
         "maxProperties": 1,
     }
-
-
-def _doc_of(hint: Any) -> str | None:
-    return summary(hint) if isinstance(hint, type) and issubclass(hint, msgspec.Struct) else None
 
 
 def _described(schema: Schema, text: str | None) -> Schema:
@@ -142,9 +153,9 @@ def written_default(default: Any, hint: Any) -> str | int | float | bool | None:
     if isinstance(default, StrEnum) or not isinstance(default, str | int | float):
         return None
     for mark in getattr(hint, "__metadata__", ()):
-        if isinstance(mark, Text) and mark.schema.get("pattern") == DURATION_PATTERN:
+        if isinstance(mark, ParsedText) and mark.schema.get("pattern") == DURATION_PATTERN:
             return format_duration(int(default))
-        if isinstance(mark, Text) and mark.parse is parse_moment:
+        if isinstance(mark, ParsedText) and mark.parse is parse_moment:
             return format_moment(int(default))
     return default
 

@@ -8,19 +8,17 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from mockcampaign.durations import format_duration, parse_duration, parse_moment
+from mockcampaign.durations import DURATION_SCHEMA, format_duration, parse_duration, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.faults import OUTAGES
 from mockcampaign.judging.consumer_store import check_jmespath
-from mockcampaign.scenario.language.annotations import Bounded, Text
+from mockcampaign.scenario.language.annotations import Bounded, ParsedText
 from mockcampaign.text import unknown
 from mockcampaign.transport.address import parse_address
 
 COUNT_MAX = 1_000_000
 EVENTS_MAX = 10_000
 INT64_MAX = 2**63 - 1
-
-DURATION_PATTERN = r"^(?=.)(\d{1,9}d)?(\d{1,9}h)?(\d{1,9}m)?(\d{1,9}s)?(\d{1,9}ms)?$"
 
 OUTCOMES = {
     "not-connected": "no connection was made: refused, unreachable, no address, no TLS",
@@ -72,30 +70,29 @@ def _parse_tag(text: str) -> str:
     return text
 
 
-_DURATION = {"type": "string", "pattern": DURATION_PATTERN}
 _WHAT_DURATION = "a duration such as 90s, 10m, 2h, 3d or 1d12h"
 
-Duration = Annotated[int, Text(parse_duration, _WHAT_DURATION, _DURATION)]
-Span = Annotated[int, Text(_parse_span, _WHAT_DURATION, _DURATION)]
+Duration = Annotated[int, ParsedText(parse_duration, _WHAT_DURATION, DURATION_SCHEMA)]
+Span = Annotated[int, ParsedText(_parse_span, _WHAT_DURATION, DURATION_SCHEMA)]
 """A duration that is not zero."""
 Moment = Annotated[
     int,
-    Text(
+    ParsedText(
         parse_moment,
         "a moment such as 2025-01-01T00:00:00Z",
         {"type": "string", "pattern": r"^[12]\d{3}-\d\d-\d\d[T ]\d\d.*(Z|[+-]\d\d:?\d\d)$"},
     ),
 ]
 ExactEvents = Annotated[
-    tuple[dict[str, Any], ...], Text(_parse_events, "a JSON list of events, as text", {"type": "string"})
+    tuple[dict[str, Any], ...], ParsedText(_parse_events, "a JSON list of events, as text", {"type": "string"})
 ]
-Url = Annotated[str, Text(_parse_url, "a URL", {"type": "string", "pattern": r"^(https?://\S+|.*\$\{.*)$"})]
-JmesPath = Annotated[str, Text(check_jmespath, "a JMESPath", {"type": "string"})]
-Tag = Annotated[str, Text(_parse_tag, "a tag", {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"})]
-OutageKind = Annotated[str, Text(_parse_outage_kind, "a kind of outage", {"enum": list(OUTAGES)})]
+Url = Annotated[str, ParsedText(_parse_url, "a URL", {"type": "string", "pattern": r"^(https?://\S+|.*\$\{.*)$"})]
+JmesPath = Annotated[str, ParsedText(check_jmespath, "a JMESPath", {"type": "string"})]
+Tag = Annotated[str, ParsedText(_parse_tag, "a tag", {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"})]
+OutageKind = Annotated[str, ParsedText(_parse_outage_kind, "a kind of outage", {"enum": list(OUTAGES)})]
 OutcomeWord = Annotated[
-    Any,
-    Text(
+    int | str,
+    ParsedText(
         _parse_outcome,
         f"a status or {', '.join(OUTCOMES)}",
         {"anyOf": [{"type": "integer", "minimum": 100, "maximum": 599}, {"enum": list(OUTCOMES)}]},

@@ -1,0 +1,163 @@
+"""A plan: a scenario whose names, statuses and files were checked, with everything that playing it needs.
+
+Most steps of the language are actions as they are. Those that refer to files or expect something have a form of their
+own here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from mockcampaign.engine.journal import Happened
+from mockcampaign.events import Sample
+from mockcampaign.model import EventType
+from mockcampaign.scenario.language.scenario_file import Scenario
+from mockcampaign.scenario.language.steps import (
+    ActivateStep,
+    AdvanceStep,
+    CreateStep,
+    DeactivateStep,
+    DeleteStep,
+    FaultStep,
+    MailingStep,
+    OutageStep,
+    ProbeStep,
+    RunStep,
+    UpdateStep,
+    VerifyStep,
+)
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of an `expect` or `wait` step."""
+
+    subject: str
+    """Name of a webhook, or `consumer`."""
+    field: str
+    wanted: Any
+    place: str
+    by: tuple[str, ...] | None = None
+    """Fields by which events are compared (default: all)."""
+
+
+class EmitGenerated(msgspec.Struct, frozen=True, kw_only=True):
+    """Action of an `emit` step without `events`."""
+
+    type: EventType
+    count: int
+    over: int
+    sample: Sample | None
+    client: int
+
+
+class EmitExact(msgspec.Struct, frozen=True, kw_only=True):
+    """Action of an `emit` step with `events`."""
+
+    type: EventType
+    events: tuple[dict[str, Any], ...]
+    new_mails: bool
+    client: int
+
+
+class EmitRecorded(msgspec.Struct, frozen=True, kw_only=True):
+    """Action of a `replay` step."""
+
+    events: tuple[tuple[int, Happened], ...]
+    """Recorded events, each with the milliseconds since its journal began."""
+    client: int
+
+    @property
+    def duration(self) -> int:
+        """Milliseconds until the last of the events."""
+        return max(after for after, _ in self.events)
+
+
+class WaitUntil(msgspec.Struct, frozen=True, kw_only=True):
+    """Action of a `wait` step."""
+
+    expectations: tuple[Expectation, ...]
+    duration: int
+
+
+class Expect(msgspec.Struct, frozen=True, kw_only=True):
+    """Action of an `expect` step: none. The expectations are judged afterwards, from the journal alone."""
+
+    expectations: tuple[Expectation, ...]
+
+
+Action: TypeAlias = (
+    CreateStep
+    | UpdateStep
+    | ActivateStep
+    | DeactivateStep
+    | DeleteStep
+    | VerifyStep
+    | EmitGenerated
+    | EmitExact
+    | EmitRecorded
+    | MailingStep
+    | OutageStep
+    | FaultStep
+    | AdvanceStep
+    | RunStep
+    | WaitUntil
+    | ProbeStep
+    | Expect
+)
+
+EMITTING = (EmitGenerated, EmitExact, EmitRecorded, MailingStep, VerifyStep)
+"""Actions that make events for webhooks."""
+
+
+class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a plan."""
+
+    action: Action
+    place: str
+    """`file:line:column` of the step."""
+
+    @property
+    def expectations(self) -> tuple[Expectation, ...]:
+        """Expectations of the step; empty unless it is `expect` or `wait`."""
+        match self.action:
+            case Expect(expectations=expectations) | WaitUntil(expectations=expectations):
+                return expectations
+            case _:
+                return ()
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A scenario that passed every check possible before a run, with one value for each key of its matrix."""
+
+    path: Path
+    scenario: Scenario
+    steps: tuple[PlannedStep, ...]
+    files: tuple[Path, ...]
+    """Every file that was read: the scenario, the file it uses, samples and journals."""
+
+    @property
+    def name(self) -> str:
+        """Name of the scenario. It includes the values of the matrix if the plans would otherwise share one name."""
+        return self.scenario.name
+
+    @property
+    def label(self) -> str:
+        """Text that tells this run from those of other scenarios, the same on every machine."""
+        return f"{self.path.name}: {self.scenario.name}"
+
+    @property
+    def expectations(self) -> tuple[Expectation, ...]:
+        """Expectations of all steps, in order."""
+        return tuple(expectation for step in self.steps for expectation in step.expectations)
+
+    @property
+    def webhook_ids(self) -> dict[str, int]:
+        """Ids of the webhooks by name. A run assigns ids in order of creation."""
+        names = list(self.scenario.webhooks)
+        for step in self.steps:
+            if isinstance(step.action, CreateStep):
+                names += step.action.webhooks
+        return {name: number for number, name in enumerate(names, 1)}
