@@ -387,10 +387,10 @@ class Campaign:
         phase = None if isinstance(outcome, Responded) else outcome.phase
         if phase in CONNECT_PHASES and url not in self._reached:
             reason = outcome.reason if isinstance(outcome, NoResponse) else "no connection within the time-out"
-            there = phase == "tls"
             raise ConsumerUnreachableError(
                 f"consumer {url}: {reason} at the first attempt ({format_moment(self.now)}), and no outage was in "
-                f"force{'' if there else ': start the consumer, or wait for it with --wait-for-consumer 30s'}"
+                "force",
+                "" if phase == "tls" else "start the consumer, or wait for it with --wait-for-consumer 30s",
             )
         self._reached.add(url)
 

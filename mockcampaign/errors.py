@@ -44,6 +44,10 @@ class CouldNotTellError(MockcampaignError):
 class ConsumerUnreachableError(CouldNotTellError):
     """The first attempt at a consumer could not connect although no outage was in force."""
 
+    def __init__(self, cause: str, advice: str = "") -> None:
+        super().__init__(f"{cause}: {advice}" if advice else cause)
+        self.cause = cause
+
 
 class RunNotEndedError(CouldNotTellError):
     """Letting time pass took longer than allowed; the text says how far it got."""

@@ -52,7 +52,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 @pytest.fixture(scope="session")
 def imported_for_good() -> None:
     """What an inner run imports it forgets, and libraries in C do not bear to be imported twice."""
-    for name in ("lifecycle", "scenarios"):
+    for name in ("lifecycle", "scenario_files"):
         importlib.import_module(f"mockcampaign.pytest_plugin.{name}")
 
 

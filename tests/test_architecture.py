@@ -37,7 +37,7 @@ OWNERS = {
     "a2wsgi": {"transport.inprocess"},
     "click": {"cli"},
     "httptools": {"transport.response"},
-    "hypothesis": {"check.rules.random_histories", "check.shrink", "pytest_plugin.lifecycle", "strategies"},
+    "hypothesis": {"check.rules.random_histories", "check.shrink", "pytest_plugin.examples", "strategies"},
     "jinja2": {"report.html"},
     "markupsafe": {"report.html"},
     "jmespath": {"judging.consumer_store"},

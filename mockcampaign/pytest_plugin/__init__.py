@@ -19,10 +19,10 @@ from mockcampaign.report.formats import FORMATS
 if TYPE_CHECKING:
     from mockcampaign.pytest_plugin.campaign_fixture import CampaignFixture as CampaignFixture
     from mockcampaign.pytest_plugin.check_fixture import CampaignCheck as CampaignCheck
-    from mockcampaign.pytest_plugin.clock import CampaignClock as CampaignClock
-    from mockcampaign.pytest_plugin.deliveries import Deliveries as Deliveries
-    from mockcampaign.pytest_plugin.deliveries import Delivery as Delivery
-    from mockcampaign.pytest_plugin.deliveries import Events as Events
+    from mockcampaign.pytest_plugin.control.campaign_clock import CampaignClock as CampaignClock
+    from mockcampaign.pytest_plugin.control.deliveries import Deliveries as Deliveries
+    from mockcampaign.pytest_plugin.control.deliveries import Delivery as Delivery
+    from mockcampaign.pytest_plugin.control.deliveries import Events as Events
     from mockcampaign.pytest_plugin.server_fixture import CampaignServer as CampaignServer
     from mockcampaign.pytest_plugin.server_fixture import LiveServer
 
@@ -30,12 +30,12 @@ __all__ = ["CampaignCheck", "CampaignClock", "CampaignFixture", "CampaignServer"
 
 _HOMES = {
     "CampaignCheck": "check_fixture",
-    "CampaignClock": "clock",
+    "CampaignClock": "control.campaign_clock",
     "CampaignFixture": "campaign_fixture",
     "CampaignServer": "server_fixture",
-    "Deliveries": "deliveries",
-    "Delivery": "deliveries",
-    "Events": "deliveries",
+    "Deliveries": "control.deliveries",
+    "Delivery": "control.deliveries",
+    "Events": "control.deliveries",
 }
 
 MARKER = (
@@ -90,7 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     if not file_path.name.endswith(".scenario.yaml") or not parent.config.getini("mockcampaign_scenarios"):
         return None
-    from mockcampaign.pytest_plugin.scenarios import ScenarioFile
+    from mockcampaign.pytest_plugin.scenario_files import ScenarioFile
 
     return ScenarioFile.from_parent(parent, path=file_path)
 
@@ -101,10 +101,10 @@ def campaign(request: pytest.FixtureRequest) -> Iterator[CampaignFixture]:
 
     opens = campaign.webhook("open", target=app, path="/hook"); campaign.emit(opens, count=250); campaign.run()
     """
-    from mockcampaign.pytest_plugin.lifecycle import lent
+    from mockcampaign.pytest_plugin.lifecycle import campaign_for_test
 
-    with lent(request) as lent_campaign:
-        yield lent_campaign
+    with campaign_for_test(request) as campaign_of_test:
+        yield campaign_of_test
 
 
 def _server_scope(fixture_name: str, config: pytest.Config) -> Any:
@@ -129,11 +129,12 @@ def campaign_server(request: pytest.FixtureRequest) -> Iterator[CampaignServer]:
     Point the code at campaign_server.url; campaign_server.emit("open", count=250); campaign_server.run()
     """
     live = request.getfixturevalue("_mockcampaign_server")
-    from mockcampaign.pytest_plugin.lifecycle import judged, settings_of
+    from mockcampaign.pytest_plugin.lifecycle import verdict_at_teardown
     from mockcampaign.pytest_plugin.server_fixture import CampaignServer
+    from mockcampaign.pytest_plugin.settings import settings_of
 
-    with judged(request.node, CampaignServer(settings_of(request.node), live)) as lent_server:
-        yield lent_server
+    with verdict_at_teardown(request.node, CampaignServer(settings_of(request.node), live)) as server_of_test:
+        yield server_of_test
 
 
 @pytest.fixture
@@ -143,18 +144,18 @@ def campaign_check(request: pytest.FixtureRequest) -> Iterator[CampaignCheck]:
     report = campaign_check(app, path="/hook", probe=lambda: app.processed)
     """
     from mockcampaign.pytest_plugin.check_fixture import CampaignCheck
-    from mockcampaign.pytest_plugin.lifecycle import renew
+    from mockcampaign.pytest_plugin.examples import renew_for_each_example
 
-    with contextlib.closing(CampaignCheck(request)) as lent_check:
-        renew(request.node, lent_check)
-        yield lent_check
+    with contextlib.closing(CampaignCheck(request)) as check_of_test:
+        renew_for_each_example(request.node, check_of_test)
+        yield check_of_test
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     ours = {"campaign", "campaign_server", "campaign_check"}.intersection(getattr(item, "fixturenames", ()))
     if ours and hasattr(getattr(item, "obj", None), "hypothesis"):
-        from mockcampaign.pytest_plugin.lifecycle import fresh_for_each_example
+        from mockcampaign.pytest_plugin.examples import fresh_for_each_example
 
         with fresh_for_each_example(item):
             return (yield)
@@ -165,9 +166,9 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     report = yield
     if {"campaign", "campaign_server"} & set(getattr(item, "fixturenames", ())):
-        from mockcampaign.pytest_plugin.lifecycle import reported
+        from mockcampaign.pytest_plugin.lifecycle import add_report_sections
 
-        reported(item, report)
+        add_report_sections(item, report)
     return report
 
 
@@ -177,11 +178,11 @@ def pytest_assertrepr_compare(
 ) -> Generator[None, list[list[str] | None], list[list[str] | None]]:
     import sys
 
-    account = sys.modules.get("mockcampaign.pytest_plugin.deliveries")
-    compared = [one for one in (left, right) if account is not None and isinstance(one, account.Events)]
+    deliveries = sys.modules.get("mockcampaign.pytest_plugin.control.deliveries")
+    compared = [one for one in (left, right) if deliveries is not None and isinstance(one, deliveries.Events)]
     if op != "==" or not compared or not isinstance(left, list) or not isinstance(right, list):
         return (yield)
-    from mockcampaign.pytest_plugin.differences import explained
+    from mockcampaign.pytest_plugin.control.differences import explained
 
     explanation = explained(left, right)
     for one in compared:

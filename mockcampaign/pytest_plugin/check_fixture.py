@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,12 +25,12 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, shown_as
 from mockcampaign.model import Authentication, BasicAuthentication, EventType, NoAuthentication
 from mockcampaign.policy import SECOND
-from mockcampaign.pytest_plugin.inputs import Duration, duration_of, event_type_of
-from mockcampaign.pytest_plugin.lifecycle import check_allowed, settings_of
-from mockcampaign.pytest_plugin.loops import Errands, Surroundings, place
+from mockcampaign.pytest_plugin.control.inputs import Duration, duration_of, event_type_of
+from mockcampaign.pytest_plugin.control.violations import NOTHING_DELIVERED
+from mockcampaign.pytest_plugin.loops import LoopRunner, place
 from mockcampaign.pytest_plugin.results import add_results
+from mockcampaign.pytest_plugin.settings import check_allowed, settings_of
 from mockcampaign.pytest_plugin.targets import Target, Targets
-from mockcampaign.pytest_plugin.verdict import NOTHING_DELIVERED
 from mockcampaign.report.check_text import check_lines, headline_lines
 
 __tracebackhide__ = True  # a failing test shows its own line, not what goes on in here
@@ -86,7 +87,7 @@ class CampaignCheck:
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._request = request
         self._targets = Targets()
-        self._surroundings = Surroundings(self._close_targets)
+        self._loops = LoopRunner(self._close_targets)
 
     def __call__(self, target: Target, path: str = "", **options: Unpack[CheckOptions]) -> RunResult:
         """The report. The test fails where a rule is violated that is not in `allow`.
@@ -98,18 +99,14 @@ class CampaignCheck:
         if place() == "task":
             raise MisuseError("this test has an event loop, so write `await campaign_check.awaited(…)`")
         results: list[RunResult] = []
-
-        async def checked(errands: Errands | None) -> None:
-            results.append(await self._checked(errands, target, path, options))
-
-        self._surroundings.run("campaign_check(…)", checked)
+        self._loops.run("campaign_check(…)", functools.partial(self._check_into, results, target, path, options))
         self._judge(results[0], options)
         return results[0]
 
     async def awaited(self, target: Target, path: str = "", **options: Unpack[CheckOptions]) -> RunResult:
         """The same for a test with an event loop, in which an application is called."""
-        result = await self._surroundings.run(
-            "campaign_check.awaited(…)", lambda errands: self._checked(errands, target, path, options)
+        result = await self._loops.run(
+            "campaign_check.awaited(…)", functools.partial(self._check, target, path, options)
         )
         await self.leave_loop()
         self._judge(result, options)
@@ -121,23 +118,26 @@ class CampaignCheck:
         try:
             yield
         finally:
-            self._surroundings.tidy()
+            self._loops.tidy()
             self._targets = Targets()
 
     async def leave_loop(self) -> None:
         """Give back what is held in the loop that runs now."""
-        await self._surroundings.leave_loop()
+        await self._loops.leave_loop()
 
     async def _close_targets(self) -> None:
         await self._targets.aclose()
 
     def close(self) -> None:
         """Give everything back."""
-        self._surroundings.leave()
+        self._loops.leave()
 
-    async def _checked(self, errands: Errands | None, target: Target, path: str, options: CheckOptions) -> RunResult:
+    async def _check_into(self, results: list[RunResult], target: Target, path: str, options: CheckOptions) -> None:
+        results.append(await self._check(target, path, options))
+
+    async def _check(self, target: Target, path: str, options: CheckOptions) -> RunResult:
         targets = self._targets
-        targets.errands = errands
+        targets.off_loop_calls = self._loops.off_loop_calls
         url = targets.url_of(target, path, lifespan=options.get("lifespan", True))
         targets.watch()
         auth = options.get("auth", NoAuthentication())
@@ -158,21 +158,19 @@ class CampaignCheck:
             settle=duration_of(options.get("settle", "0s"), "settle"),
             budget=duration_of(options.get("budget", "2m"), "budget"),
         )
-        source = await self._source(errands, url, options, settings.timeout)
-        state = self._state(errands, url, options, settings.timeout)
+        source = await self._source(url, options, settings.timeout)
+        state = self._state(url, options, settings.timeout)
         return await check(url, transport=targets, settings=settings, source=source, state=state)
 
-    def _state(self, errands: Errands | None, url: str, options: CheckOptions, timeout: int) -> StateSource | None:
+    def _state(self, url: str, options: CheckOptions, timeout: int) -> StateSource | None:
         state = options.get("state")
         if state is None:
             return None
         if isinstance(state, str):
             return UrlState(urljoin(url, state), self._targets, timeout=timeout)
-        return CallableState(self._asking(errands, state, "state", timeout))
+        return CallableState(self._asking(state, "state", timeout))
 
-    async def _source(
-        self, errands: Errands | None, url: str, options: CheckOptions, timeout: int
-    ) -> StoreProbe | None:
+    async def _source(self, url: str, options: CheckOptions, timeout: int) -> StoreProbe | None:
         probe = options.get("probe")
         if probe is None:
             return None
@@ -180,7 +178,7 @@ class CampaignCheck:
             count = options.get("probe_count")
             events = None if count is not None else options.get("probe_events", "@")
             return UrlProbe(Probe(url=urljoin(url, probe), events=events, count=count), self._targets, timeout=timeout)
-        asked = self._asking(errands, probe, "probe", timeout)
+        asked = self._asking(probe, "probe", timeout)
 
         async def ask() -> Account:
             found = await asked()
@@ -188,9 +186,7 @@ class CampaignCheck:
 
         return CallableProbe(ask, tells_events=not isinstance(await ask(), int))
 
-    def _asking(
-        self, errands: Errands | None, asked: Any, name: str, timeout: int
-    ) -> Callable[[], Coroutine[Any, Any, Any]]:
+    def _asking(self, asked: Any, name: str, timeout: int) -> Callable[[], Coroutine[Any, Any, Any]]:
         """A function that asks, once the consumer is at rest. Raises `MisuseError` where it is none."""
         if not callable(asked):
             raise MisuseError(
@@ -201,7 +197,8 @@ class CampaignCheck:
         async def ask() -> Any:
             await self._targets.settle(timeout)
             # Where no loop runs, since what it asks may be a database that objects to one.
-            found: Any = asked() if errands is None else await errands.done(asked)
+            calls = self._loops.off_loop_calls
+            found: Any = asked() if calls is None else await calls.make(asked)
             return await found if inspect.isawaitable(found) else found
 
         return ask

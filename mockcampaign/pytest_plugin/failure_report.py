@@ -12,8 +12,8 @@ from mockcampaign.engine.journal import Attempted, Entry, serials_in
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import ScenarioResult, scenario_result
 from mockcampaign.model import NoAuthentication, Responded, Webhook
-from mockcampaign.pytest_plugin.control import CampaignControl
-from mockcampaign.pytest_plugin.deliveries import last_exchange
+from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
+from mockcampaign.pytest_plugin.control.deliveries import last_exchange
 from mockcampaign.report.text import printable, scenario_lines
 
 EVENTS_SHOWN_MAX = 2

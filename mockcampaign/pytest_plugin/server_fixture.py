@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mockcampaign.errors import MisuseError
 from mockcampaign.policy import DEFAULT_CLIENT_ID
-from mockcampaign.pytest_plugin.control import CampaignControl, Settings
-from mockcampaign.pytest_plugin.loops import Passing, place
+from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
+from mockcampaign.pytest_plugin.control.home import CampaignSettings, Home
+from mockcampaign.pytest_plugin.loops import AwaitableResult, Work, place
 from mockcampaign.pytest_plugin.targets import recognised, url_at
 from mockcampaign.server import served_campaign as serving_of_campaigns
 from mockcampaign.server.app import server_app
@@ -23,6 +25,7 @@ from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
 
 if TYPE_CHECKING:
+    from mockcampaign.campaign import Campaign
     from mockcampaign.model import Outcome, Request
     from mockcampaign.pytest_plugin.targets import Settled, Target
 
@@ -104,7 +107,7 @@ class LiveServer:
             )
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
-    def reset(self, settings: Settings) -> None:
+    def reset(self, settings: CampaignSettings) -> None:
         """Forget everything, for a test with these settings."""
         self.served.settings = serving_of_campaigns.ServerSettings(
             speed=0, seed=settings.seed, start=settings.start, policy=settings.policy
@@ -116,58 +119,23 @@ class LiveServer:
         await self.transport.aclose()
 
 
-class CampaignServer(CampaignControl):
-    """The fake server, as one test uses it: the vendor's REST API under `rest_url`, virtual time, and nothing that an
-    earlier test did."""
+class ServerHome(Home):
+    """The fake server's thread, in which the campaign of one test runs after the other."""
 
-    _how_to_create = "let your code register one at campaign_server.url, or campaign_server.webhook({!r}, target=…)"
+    name = "campaign_server"
+    how_to_create = "let your code register one at campaign_server.url, or campaign_server.webhook({!r}, target=…)"
+    closed_message = "this server is another test's now: let each test use a `campaign_server` of its own"
 
-    def __init__(self, settings: Settings, live: LiveServer) -> None:
-        super().__init__(settings)
+    def __init__(self, live: LiveServer) -> None:
+        super().__init__()
         self._live = live
-        self._begin()
 
-    def _begin(self) -> None:
-        self._live.reset(self._settings)
-        self._take(self._live.served.campaign)
-        self._live.transport.before_request = self._show_time
+    def begin(self, settings: CampaignSettings, before_request: Callable[[], object]) -> Campaign:
+        self._live.reset(settings)
+        self._live.transport.before_request = before_request
+        return self._live.served.campaign
 
-    def _tidy(self) -> None:
-        self._live.transport.before_request = lambda: None
-        self._live.wait(self._live.transport.aclose())
-
-    @property
-    def url(self) -> str:
-        """Where the server is, without a slash at its end: what stands for https://api.campaign.episerver.net."""
-        return self._live.url
-
-    @property
-    def client_id(self) -> int:
-        """The client whose webhooks the API keeps."""
-        return self._live.client_id
-
-    @property
-    def rest_url(self) -> str:
-        """The API of the client, without a slash at its end."""
-        return f"{self.url}/rest/{self.client_id}"
-
-    @property
-    def auth(self) -> tuple[str, str]:
-        """User and password for the API."""
-        return USER, PASSWORD
-
-    def close(self) -> None:
-        """Leave the server to the next test. Raises `MisuseError` where something was never awaited."""
-        if self._closed is None:
-            self._closed = "this server is another test's now: let each test use a `campaign_server` of its own"
-            self.clock.release()
-            self._tidy()
-            self._check_awaited()
-
-    def _there(self, call: Callable[[], Result]) -> Result:
-        return self._live.call(call)
-
-    def _url_of(self, target: Target, path: str, lifespan: bool, settled: Settled | None) -> str:
+    def url_of(self, target: Target, path: str, *, lifespan: bool, settled: Settled | None) -> str:
         kind, found = recognised(target)
         if kind != "url":
             raise MisuseError(
@@ -176,24 +144,60 @@ class CampaignServer(CampaignControl):
             )
         return url_at(str(found), path)
 
-    def _let_pass(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> Passing[None]:
-        name = f"campaign_server.{what}()"
-        if place() != "task":
-            self._live.wait(self._bounded(what, work))
-            return Passing(name, None)
+    def call_in_home(self, call: Callable[[], Result]) -> Result:
+        return self._live.call(call)
 
-        async def wait() -> None:
-            await asyncio.wrap_future(self._live.submit(self._bounded(what, work)))
+    def run_in_home(self, name: str, work: Work[None]) -> AwaitableResult[None]:
+        if place() == "task":
+            return AwaitableResult(name, functools.partial(self._run_and_await, work))
+        self._live.wait(work())
+        return AwaitableResult(name, None)
 
-        return Passing(name, wait)
+    async def _run_and_await(self, work: Work[None]) -> None:
+        await asyncio.wrap_future(self._live.submit(work()))
 
-    async def _advance(self, milliseconds: int) -> None:
-        await self._live.served.pacer.advance(milliseconds)
-        self.clock.show()
-
-    async def _run(self) -> None:
-        exporter = self.engine.exporter
-        await self._advance(0)
-        while not exporter.idle:
+    async def advance_and_settle(
+        self, engine: Campaign, duration: int | None, settle_timeout: int, show_time: Callable[[], object]
+    ) -> None:
+        pacer, exporter = self._live.served.pacer, engine.exporter
+        await pacer.advance(duration or 0)
+        show_time()
+        while duration is None and not exporter.idle:
             due = exporter.clock.next_due()
-            await self._advance(0 if due is None else due - exporter.clock.now)
+            await pacer.advance(0 if due is None else due - exporter.clock.now)
+            show_time()
+
+    def tidy(self) -> None:
+        self._live.transport.before_request = lambda: None
+        self._live.wait(self._live.transport.aclose())
+
+    def close(self) -> None:
+        self.tidy()
+
+
+class CampaignServer(CampaignControl):
+    """The fake server during one test: the vendor's REST API at `rest_url`, on virtual time, empty at the start."""
+
+    def __init__(self, settings: CampaignSettings, live: LiveServer) -> None:
+        self._live = live
+        super().__init__(ServerHome(live), settings)
+
+    @property
+    def url(self) -> str:
+        """URL of the server, without a trailing slash. It takes the place of https://api.campaign.episerver.net."""
+        return self._live.url
+
+    @property
+    def client_id(self) -> int:
+        """Id of the client whose webhooks the API manages."""
+        return self._live.client_id
+
+    @property
+    def rest_url(self) -> str:
+        """URL of the client's REST API, without a trailing slash."""
+        return f"{self.url}/rest/{self.client_id}"
+
+    @property
+    def auth(self) -> tuple[str, str]:
+        """User name and password for the API."""
+        return USER, PASSWORD

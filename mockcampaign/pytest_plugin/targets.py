@@ -16,7 +16,7 @@ from mockcampaign.transport.applications import is_async, positional_arguments
 
 if TYPE_CHECKING:
     from mockcampaign.model import Fault, Outcome, Request
-    from mockcampaign.pytest_plugin.loops import Errands
+    from mockcampaign.pytest_plugin.loops import OffLoopCalls
     from mockcampaign.transport import Transport
     from mockcampaign.transport.inprocess import AsgiTransport
     from mockcampaign.transport.wire import WireTransport
@@ -115,16 +115,16 @@ class Targets:
     made anew.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before_request: Callable[[], object] = lambda: None) -> None:
+        """`before_request` is called before each request."""
+        self._before_request = before_request
         self._applications: dict[str, Application] = {}
         self._rerouted: dict[str, str] = {}
         self._settled: list[Settled] = []
         self._called: dict[str, AsgiTransport] = {}
         self._wire: WireTransport | None = None
-        self.errands: Errands | None = None
-        """Where WSGI applications are called; None: in threads."""
-        self.before_request: Callable[[], object] | None = None
-        """Called before each request."""
+        self.off_loop_calls: OffLoopCalls | None = None
+        """Makes the calls of WSGI applications; None if threads make them."""
 
     def url_of(self, target: Target, path: str = "", *, lifespan: bool = True, settled: Settled | None = None) -> str:
         """The URL that leads to the target.
@@ -168,8 +168,7 @@ class Targets:
 
     async def send(self, request: Request) -> Outcome:
         """What came of the request."""
-        if self.before_request is not None:
-            self.before_request()
+        self._before_request()
         origin = origin_of(request.url)
         elsewhere = self._rerouted.get(origin)
         if elsewhere is not None:
@@ -213,11 +212,11 @@ class Targets:
 
         if application.kind == "asgi":
             return AsgiTransport(application.app, lifespan=application.lifespan)
-        if self.errands is None:
+        if self.off_loop_calls is None:
             return WsgiTransport(application.app)
         from mockcampaign.transport.wsgi import DirectWsgiTransport
 
-        return DirectWsgiTransport(application.app, self.errands.done)
+        return DirectWsgiTransport(application.app, self.off_loop_calls.make)
 
 
 def url_at(url: str, path: str) -> str:

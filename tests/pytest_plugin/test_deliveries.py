@@ -11,7 +11,7 @@ from mockcampaign.campaign import Campaign
 from mockcampaign.engine.journal import Journal
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.model import EventType
-from mockcampaign.pytest_plugin.deliveries import Account
+from mockcampaign.pytest_plugin.control.deliveries import JournalView
 
 
 class _Transport(Consumer):
@@ -24,12 +24,12 @@ def test_a_journal_that_was_cut_tells_nothing_rather_than_half_the_truth() -> No
     journal = Journal(entries_max=20)
     campaign = Campaign(_Transport(), journal=journal)
     campaign.activate(campaign.create(EventType.OPEN, "http://consumer/"))
-    account = Account(journal)
+    view = JournalView(journal)
     campaign.emit(EventType.OPEN, 3)
     asyncio.run(campaign.run())
-    assert len(account.delivered) == 3
+    assert len(view.delivered) == 3
     for _ in range(20):
         campaign.emit(EventType.OPEN)
     assert journal.dropped > 0
     with pytest.raises(CouldNotTellError, match="the server has dropped the oldest"):
-        account.delivered  # noqa: B018
+        view.delivered  # noqa: B018

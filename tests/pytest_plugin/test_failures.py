@@ -264,7 +264,7 @@ def test_a_violation_that_nobody_asked_about_fails_the_test_at_teardown(inner: I
             "the consumer has violated Campaign's rules",
             "responds-200: 204 (1 attempt)",
             "  required  The export succeeded if the answer is HTTP 200*",
-            "(a test that means it says @pytest.mark.mockcampaign(allow=['responds-200']))",
+            "(if the test intends this, mark it with @pytest.mark.mockcampaign(allow=['responds-200']))",
             "*- mockcampaign -*",
             "NOT COMPLIANT  test_it.py::test_it",
         ],

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mockcampaign.pytest_plugin.deliveries import Events
+from mockcampaign.pytest_plugin.control.deliveries import Events
 
 SHOWN_MAX = 10
 """Differences of one kind that are shown."""

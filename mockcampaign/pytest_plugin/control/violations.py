@@ -34,6 +34,11 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
         yield f"  expected  {self.expected}"
 
 
+def text_of(violations: Sequence[Violation]) -> str:
+    """Return the violations as text, several lines for each."""
+    return "\n".join(line for violation in violations for line in violation.lines())
+
+
 def violations(
     entries: Sequence[Entry],
     *,

@@ -106,7 +106,7 @@ class _LazyEvents(Sequence[Event]):
         return [msgspec.json.decode(self._payloads[serial]) for serial in self._serials()]
 
 
-class Account:
+class JournalView:
     """Reads a journal that is still being written."""
 
     def __init__(self, journal: Journal) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,9 @@ import pytest
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.pytest_plugin.failure_report import again, result_lines
-from mockcampaign.pytest_plugin.lifecycle import chosen_seed
-from mockcampaign.pytest_plugin.loops import Surroundings
+from mockcampaign.pytest_plugin.loops import LoopRunner
 from mockcampaign.pytest_plugin.results import add_results
+from mockcampaign.pytest_plugin.settings import chosen_seed
 from mockcampaign.pytest_plugin.targets import Targets
 from mockcampaign.scenario.load import load_all
 from mockcampaign.scenario.plan import Plan
@@ -61,21 +62,21 @@ class ScenarioItem(pytest.Function):
         fixture = consumer.fixture or self.config.getini("mockcampaign_consumer")
         if fixture:
             targets.reroute(consumer.url, request.getfixturevalue(fixture))
-        surroundings = Surroundings(targets.aclose)
-        seed = chosen_seed(self, self.plan.scenario.seed)
+        loops = LoopRunner(targets.aclose)
         results: list[ScenarioResult] = []
         try:
-            surroundings.run("a scenario", lambda errands: self._judged(targets, errands, seed, results))
+            loops.run("a scenario", functools.partial(self._play_in_loop, loops, targets, results))
         finally:
-            surroundings.leave()
+            loops.leave()
         add_results(self.config, *results)
         [result] = results
         if not result.compliant:
             raise ScenarioNotCompliantError(result)
 
-    async def _judged(self, targets: Targets, errands: Any, seed: int, results: list[ScenarioResult]) -> None:
-        targets.errands = errands
+    async def _play_in_loop(self, loops: LoopRunner, targets: Targets, results: list[ScenarioResult]) -> None:
+        targets.off_loop_calls = loops.off_loop_calls
         targets.watch()
+        seed = chosen_seed(self, self.plan.scenario.seed)
         file = self.nodeid.partition("::")[0]
         await run_plan(self.plan, targets, seed=seed, file=file, done=results.append)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from mockcampaign.errors import MisuseError
-from mockcampaign.pytest_plugin.deliveries import moment
+from mockcampaign.pytest_plugin.control.deliveries import moment
 
 
 class Movable(Protocol):

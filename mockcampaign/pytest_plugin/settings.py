@@ -1,0 +1,97 @@
+"""The settings of a test's campaign: from the command line, the ini file and the test's markers."""
+
+from __future__ import annotations
+
+import secrets
+import zlib
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from mockcampaign.durations import parse_duration, parse_moment
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.judging.journal_rules import JOURNAL_RULES
+from mockcampaign.policy import DEFAULT_START, Policy
+from mockcampaign.pytest_plugin.control.home import CampaignSettings
+from mockcampaign.pytest_plugin.control.violations import NOTHING_DELIVERED
+from mockcampaign.text import unknown
+
+SEED_MAX = 2**63 - 1
+
+_RANDOM_SEED = pytest.StashKey[int]()
+
+
+def settings_of(item: pytest.Item) -> CampaignSettings:
+    """From the command line, the ini file and the test's markers, of which the closest one counts."""
+    marked: dict[str, Any] = {}
+    allow: set[str] = set()
+    for marker in reversed(list(item.iter_markers("mockcampaign"))):
+        if marker.args or not marker.kwargs.keys() <= {"allow", "seed", "start", "policy"}:
+            raise pytest.UsageError(
+                f"{item.nodeid}: @pytest.mark.mockcampaign({', '.join((*map(repr, marker.args), *marker.kwargs))}), "
+                "allowed: allow=[rule ids], seed=number, start=moment, policy=mockcampaign.Policy(…)"
+            )
+        marked |= marker.kwargs
+        allow |= set(marker.kwargs.get("allow", ()))
+    try:
+        check_allowed(allow)
+    except InvalidInputError as error:
+        raise pytest.UsageError(f"{item.nodeid}: {error}") from None
+    policy = marked.get("policy", Policy())
+    if not isinstance(policy, Policy):
+        raise pytest.UsageError(f"{item.nodeid}: policy: {policy!r}, allowed: mockcampaign.Policy(…)")
+    return CampaignSettings(
+        seed=chosen_seed(item, marked.get("seed")),
+        start=_start(item, marked.get("start")),
+        policy=policy,
+        run_timeout=_run_timeout(item.config),
+        allow=frozenset(allow),
+    )
+
+
+def check_allowed(rule_ids: Collection[str]) -> None:
+    """Raises `InvalidInputError` for an id that is no rule's."""
+    known = [*(rule.id for rule in JOURNAL_RULES), NOTHING_DELIVERED]
+    if set(rule_ids) <= set(known):
+        return
+    # Imported late: it brings Hypothesis.
+    from mockcampaign.check.rules import CATALOGUE
+
+    known = list(dict.fromkeys([*known, *(rule.id for rule in CATALOGUE)]))
+    for rule_id in rule_ids:
+        if rule_id not in known:
+            raise InvalidInputError(f"allow: {unknown('rule', str(rule_id), known)}")
+
+
+def chosen_seed(item: pytest.Item, marked: int | None) -> int:
+    """From the command line, else what the test says, else as the ini file says."""
+    config = item.config
+    option = config.getoption("--mockcampaign-seed")
+    chosen = str(option if option is not None else config.getini("mockcampaign_seed") if marked is None else marked)
+    if chosen == "test":
+        return zlib.crc32(item.nodeid.encode())
+    if chosen == "random":
+        base = config.stash.setdefault(_RANDOM_SEED, secrets.randbits(31))
+        return zlib.crc32(f"{base} {item.nodeid}".encode())
+    if not chosen.isdecimal() or int(chosen) > SEED_MAX:
+        raise pytest.UsageError(f"mockcampaign seed {chosen!r}, allowed: 0 to {SEED_MAX}, 'random' or 'test'")
+    return int(chosen)
+
+
+def _start(item: pytest.Item, marked: str | datetime | None) -> int:
+    if marked is None:
+        return DEFAULT_START
+    try:
+        return parse_moment(marked if isinstance(marked, str) else marked.isoformat())
+    except InvalidInputError as error:
+        raise pytest.UsageError(f"{item.nodeid}: start: {error}") from None
+
+
+def _run_timeout(config: pytest.Config) -> int:
+    option = config.getoption("--mockcampaign-run-timeout")
+    try:
+        return parse_duration(config.getini("mockcampaign_run_timeout") if option is None else option)
+    except InvalidInputError as error:
+        raise pytest.UsageError(f"mockcampaign run timeout: {error}") from None
