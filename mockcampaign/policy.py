@@ -18,6 +18,9 @@ DAY = 24 * HOUR
 DEFAULT_CLIENT_ID = 123456789001
 """The client id of the guide's example."""
 
+INT64_MAX = 2**63 - 1
+"""Greatest id and number (documented: the vendor's API description calls its ids int64)."""
+
 DEFAULT_USER = DEFAULT_PASSWORD = "mockcampaign"
 """Of the fake server. Ours, and no secret."""
 

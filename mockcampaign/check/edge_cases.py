@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from mockcampaign.check.settings import Lengths
-from mockcampaign.events.fields import FIELDS, INT64_MAX, TYPES
+from mockcampaign.events.fields import FIELDS, TYPES
 from mockcampaign.model import EventType
+from mockcampaign.policy import INT64_MAX
 
 Event = dict[str, Any]
 

@@ -12,11 +12,12 @@ import click
 
 from mockcampaign.durations import parse_duration
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.policy import INT64_MAX
 from mockcampaign.report.formats import FORMATS
 
 EXISTING_FILE: Any = click.Path(path_type=Path, dir_okay=False, exists=True)
 NEW_FILE: Any = click.Path(path_type=Path, dir_okay=False)
-SEED = click.IntRange(0, 2**63 - 1)
+SEED = click.IntRange(0, INT64_MAX)
 
 
 class DurationType(click.ParamType[int]):

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import msgspec
 
 from mockcampaign.model import EventType
+from mockcampaign.policy import INT64_MAX
 
-INT64_MAX = 2**63 - 1
 BATCH_EVENTS_MAX = 100
 """Most events in one list. Documented."""
 

@@ -13,12 +13,10 @@ import pytest
 from mockcampaign.durations import parse_duration, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
-from mockcampaign.policy import DEFAULT_START, Policy
+from mockcampaign.policy import DEFAULT_START, INT64_MAX, Policy
 from mockcampaign.pytest_plugin.control.home import CampaignSettings
 from mockcampaign.pytest_plugin.control.violations import NOTHING_DELIVERED
 from mockcampaign.text import unknown
-
-SEED_MAX = 2**63 - 1
 
 _RANDOM_SEED = pytest.StashKey[int]()
 
@@ -75,8 +73,8 @@ def chosen_seed(item: pytest.Item, marked: int | None) -> int:
     if chosen == "random":
         base = config.stash.setdefault(_RANDOM_SEED, secrets.randbits(31))
         return zlib.crc32(f"{base} {item.nodeid}".encode())
-    if not chosen.isdecimal() or int(chosen) > SEED_MAX:
-        raise pytest.UsageError(f"mockcampaign seed {chosen!r}, allowed: 0 to {SEED_MAX}, 'random' or 'test'")
+    if not chosen.isdecimal() or int(chosen) > INT64_MAX:
+        raise pytest.UsageError(f"mockcampaign seed {chosen!r}, allowed: 0 to {INT64_MAX}, 'random' or 'test'")
     return int(chosen)
 
 

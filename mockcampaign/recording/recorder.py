@@ -32,7 +32,7 @@ from mockcampaign.model import (
     Responded,
     WebhookStatus,
 )
-from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
+from mockcampaign.policy import DEFAULT_CLIENT_ID, INT64_MAX, Policy
 from mockcampaign.recording.pseudonyms import Pseudonyms
 
 ENTRIES_MAX = 1_000
@@ -289,7 +289,7 @@ def _event_type(payloads: list[dict[str, Any]]) -> EventType:
 
 def _client_id(payload: dict[str, Any]) -> int:
     client_id = payload.get("clientId")
-    if isinstance(client_id, bool) or not isinstance(client_id, int) or not 0 < client_id < 2**63:
+    if isinstance(client_id, bool) or not isinstance(client_id, int) or not 0 < client_id <= INT64_MAX:
         return DEFAULT_CLIENT_ID
     return client_id
 

@@ -10,8 +10,8 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from mockcampaign.events.fields import FIELDS, INT64_MAX
-from mockcampaign.policy import DAY, HOUR, SECOND
+from mockcampaign.events.fields import FIELDS
+from mockcampaign.policy import DAY, HOUR, INT64_MAX, SECOND
 
 Event = dict[str, Any]
 
@@ -101,7 +101,7 @@ _ODD_VALUES: tuple[Any, ...] = (
     0,
     -1,
     1.5,
-    2**63 - 1,
+    INT64_MAX,
     "",
     "text",
     [],

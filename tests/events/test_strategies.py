@@ -19,9 +19,9 @@ from hypothesis.strategies import SearchStrategy
 from mockcampaign import strategies
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import event_schema
-from mockcampaign.events.fields import EXAMPLE, FIELDS, INT64_MAX, TYPES
+from mockcampaign.events.fields import EXAMPLE, FIELDS, TYPES
 from mockcampaign.model import EventType
-from mockcampaign.policy import DAY, SECOND
+from mockcampaign.policy import DAY, INT64_MAX, SECOND
 from mockcampaign.strategies import Event, batches, clicks, events, mailings, opens, wild_batches, wild_events
 
 VALIDATOR = jsonschema.Draft202012Validator(event_schema(), format_checker=jsonschema.FormatChecker())

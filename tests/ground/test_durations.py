@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockcampaign.durations import DURATION_MAX, format_duration, format_moment, parse_duration, parse_moment
+from mockcampaign.durations import (
+    DURATION_MAX,
+    DURATION_SCHEMA,
+    format_duration,
+    format_moment,
+    parse_duration,
+    parse_moment,
+)
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
+
+PUBLISHED = jsonschema.Draft202012Validator(DURATION_SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +43,21 @@ def test_what_is_written_is_read_back(milliseconds: int) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError, match=r"is not a duration, allowed: 500ms, 90s, 10m, 2h, 3d or 1d12h"):
         parse_duration(text)
+
+
+@given(st.lists(st.sampled_from(["", "0", "12", "1234567890", "d", "h", "m", "s", "ms", " "]), max_size=6).map("".join))
+def test_the_published_schema_accepts_what_the_parser_accepts(text: str) -> None:
+    try:
+        parse_duration(text)
+        accepted = True
+    except InvalidInputError as error:
+        accepted = "is too long" in str(error)
+    assert PUBLISHED.is_valid(text) == accepted
+
+
+@pytest.mark.parametrize("text", ["1s1d", "1s2s", ""])
+def test_the_published_schema_rejects_units_out_of_order_and_repeated(text: str) -> None:
+    assert not PUBLISHED.is_valid(text)
 
 
 def test_the_longest_duration() -> None:

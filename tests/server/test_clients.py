@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.server.http.fields import INT64_MAX
+from mockcampaign.policy import INT64_MAX
 from mockcampaign.server.vendor_api.clients import load_clients
 
 

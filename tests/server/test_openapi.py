@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from mockcampaign.durations import DURATION_PATTERN
 from mockcampaign.server.control_api import control
 from mockcampaign.server.http.openapi import document
 from mockcampaign.server.vendor_api import rest
@@ -128,6 +129,10 @@ def test_the_operations_of_smart_campaigns_and_users() -> None:
         ("post", "/smartcampaigns/{campaignId}/messages"),
         ("delete", "/smartcampaigns/{campaignId}/messages/{mailingId}"),
     }
+
+
+def test_a_duration_is_published_as_it_is_read() -> None:
+    assert DOCUMENT["components"]["schemas"]["Advance"]["properties"]["by"]["pattern"] == DURATION_PATTERN
 
 
 def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:

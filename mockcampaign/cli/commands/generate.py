@@ -16,7 +16,7 @@ from mockcampaign.cli.progress import Counting
 from mockcampaign.durations import format_moment, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
-from mockcampaign.policy import DEFAULT_CLIENT_ID, HOUR, Policy
+from mockcampaign.policy import DEFAULT_CLIENT_ID, HOUR, INT64_MAX, Policy
 from mockcampaign.text import counted
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class MomentType(click.ParamType[int]):
     show_default=True,
     help="What the client's lists know their recipients by.",
 )
-@click.option("--client", type=click.IntRange(1, 2**63 - 1), default=DEFAULT_CLIENT_ID, show_default=True)
+@click.option("--client", type=click.IntRange(1, INT64_MAX), default=DEFAULT_CLIENT_ID, show_default=True)
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Another seed gives other events.")
 @click.option("--output", "-o", type=NEW_FILE, help="Write the events here.  [default: standard output]")
 @click.option(

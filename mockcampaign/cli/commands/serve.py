@@ -9,14 +9,14 @@ import click
 
 from mockcampaign.cli.options import EXISTING_FILE, NEW_FILE, SEED
 from mockcampaign.cli.playing import run_async
-from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USER
+from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USER, INT64_MAX
 
 
 @click.command(context_settings={"auto_envvar_prefix": "MOCKCAMPAIGN_SERVE"})
 @click.option("--host", default="127.0.0.1", show_default=True, help="Listen here.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
 @click.option(
-    "--client-id", default=DEFAULT_CLIENT_ID, show_default=True, type=click.IntRange(1, 2**63 - 1), help="The client."
+    "--client-id", default=DEFAULT_CLIENT_ID, show_default=True, type=click.IntRange(1, INT64_MAX), help="The client."
 )
 @click.option("--user", default=DEFAULT_USER, show_default=True, help="The client's user.")
 @click.option("--password", default=DEFAULT_PASSWORD, show_default=True, help="The user's password.")

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
+from mockcampaign.policy import INT64_MAX
 from mockcampaign.scenario.language.annotations import (
     Bounded,
     Decoded,
@@ -27,7 +28,7 @@ from mockcampaign.scenario.language.fault_schema import fault_kinds, fault_limit
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.schema import written_default
 from mockcampaign.scenario.language.steps import STEPS
-from mockcampaign.scenario.language.values import INT64_MAX, OUTCOMES
+from mockcampaign.scenario.language.values import OUTCOMES
 
 _INTRODUCTION = """\
 # Scenarios

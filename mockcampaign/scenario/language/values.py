@@ -12,13 +12,13 @@ from mockcampaign.durations import DURATION_SCHEMA, format_duration, parse_durat
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.faults import OUTAGES
 from mockcampaign.judging.consumer_store import check_jmespath
+from mockcampaign.policy import INT64_MAX
 from mockcampaign.scenario.language.annotations import Bounded, ParsedText
 from mockcampaign.text import unknown
 from mockcampaign.transport.address import parse_address
 
 COUNT_MAX = 1_000_000
 EVENTS_MAX = 10_000
-INT64_MAX = 2**63 - 1
 
 OUTCOMES = {
     "not-connected": "no connection was made: refused, unreachable, no address, no TLS",

@@ -9,9 +9,10 @@ import msgspec
 from mockcampaign.engine.declared_faults import fault_schema, read_fault
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.faults import FAULTS
+from mockcampaign.policy import INT64_MAX
 from mockcampaign.server.control_api import views
 from mockcampaign.server.http.call import RequestRefusedError
-from mockcampaign.server.http.fields import DURATION_SCHEMA, INT64_MAX, Duration, Integer, PositiveId, duration
+from mockcampaign.server.http.fields import DESCRIBED_DURATION_SCHEMA, Duration, Integer, PositiveId, duration
 from mockcampaign.server.http.operations import CONTROL_TAG, Operation, Parameter
 from mockcampaign.server.served_campaign import ServedCampaign
 
@@ -85,7 +86,7 @@ def _fault_schema() -> dict[str, Any]:
         "description": "All webhooks without it.",
         "default": None,
     }
-    forms = [fault_schema(kind, DURATION_SCHEMA) for kind in FAULTS]
+    forms = [fault_schema(kind, DESCRIBED_DURATION_SCHEMA) for kind in FAULTS]
     return {
         "oneOf": [{**form, "properties": {**form["properties"], WEBHOOK_KEY: webhook_id}} for form in forms],
         "examples": [{"kind": "lost-ack", "times": 1}],

@@ -7,22 +7,20 @@ from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 
-from mockcampaign.durations import parse_duration
+from mockcampaign.durations import DURATION_SCHEMA, parse_duration
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentication, NoAuthentication
+from mockcampaign.policy import INT64_MAX
 from mockcampaign.transport.address import encode_headers, parse_address
 
-INT64_MAX = 2**63 - 1
 INT32_MAX = 2**31 - 1
 
-DURATION_SCHEMA: dict[str, Any] = {
-    "type": "string",
-    "pattern": r"^([0-9]{1,9}(ms|[dhms]))+$",
-    "maxLength": 40,
+DESCRIBED_DURATION_SCHEMA: dict[str, Any] = {
+    **DURATION_SCHEMA,
     "description": "A duration such as 500ms, 90s, 10m, 2h, 3d or 1d12h.",
     "examples": ["10m"],
 }
-Duration = Annotated[str, msgspec.Meta(extra_json_schema=DURATION_SCHEMA)]
+Duration = Annotated[str, msgspec.Meta(extra_json_schema=DESCRIBED_DURATION_SCHEMA)]
 """Only described here; `duration` reads it, whose message says more than a pattern."""
 
 PositiveId = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX, extra_json_schema={"format": "int64"})]

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import msgspec
 
+from mockcampaign.policy import INT64_MAX
 from mockcampaign.scenario.language.annotations import Bounded, Interpolated, Secret
 from mockcampaign.scenario.language.document import Document
-from mockcampaign.server.http.fields import INT64_MAX
 from mockcampaign.server.vendor_api.users import User
 
 
