@@ -39,6 +39,22 @@ def test_what_is_written_is_read_back(milliseconds: int) -> None:
     assert parse_duration(format_duration(milliseconds)) == milliseconds
 
 
+VALIDATOR = jsonschema.Draft7Validator(DURATION_SCHEMA)
+
+
+PARTS = ["1", "12", "1d", "2h", "3m", "4s", "5ms", "999999999d", "d", "h", "m", "s", "ms", " "]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=6).map("".join))
+def test_schema_and_parser_have_one_grammar(text: str) -> None:
+    refused = ""
+    try:
+        parse_duration(text)
+    except InvalidInputError as error:
+        refused = str(error)
+    assert VALIDATOR.is_valid(text) is ("is not a duration" not in refused)
+
+
 @pytest.mark.parametrize("text", ["", "90", "-5s", "1.5h", "2h1d", "5 s", "1w", "٣s", "s"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError, match=r"is not a duration, allowed: 500ms, 90s, 10m, 2h, 3d or 1d12h"):

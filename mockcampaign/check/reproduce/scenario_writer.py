@@ -10,6 +10,7 @@ import msgspec
 
 from mockcampaign.check.rule import Event
 from mockcampaign.durations import format_duration, format_moment
+from mockcampaign.engine.declared_faults import When, make_fault, write_fault
 from mockcampaign.events.fields import BATCH_EVENTS_MAX
 from mockcampaign.judging.consumer_store import Probe, canonical
 from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentication, Webhook
@@ -78,12 +79,10 @@ class History:
 
     def fault(self, kind: str, webhook: Webhook, options: Mapping[str, object]) -> None:
         """A fault was declared; it does not end with a step, but after its `times`."""
-        written = {("for" if name == "duration" else name): value for name, value in options.items()}
-        spans = {"pause", "delay", "time", "idle", "patience", "for"}
-        said = "".join(
-            f", {name}: {format_duration(value) if name in spans and isinstance(value, int) else json.dumps(value)}"
-            for name, value in written.items()
-        )
+        fault, when = make_fault(kind, **options)
+        defaults = write_fault(type(fault)(), When())
+        written = {name: value for name, value in write_fault(fault, when).items() if defaults.get(name) != value}
+        said = "".join(f", {name}: {json.dumps(value)}" for name, value in written.items())
         self._add(webhook, f"fault: {{kind: {kind}, webhook: {self.names[webhook.id]}{said}}}")
 
     def outage(self, duration: int, webhook: Webhook) -> None:

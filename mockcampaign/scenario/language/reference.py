@@ -24,9 +24,8 @@ from mockcampaign.scenario.language.annotations import (
 )
 from mockcampaign.scenario.language.documented import field_docs, summary
 from mockcampaign.scenario.language.examples import MATRIX_EXAMPLE, STEP_EXAMPLES, USE_EXAMPLE, USED_EXAMPLE, whole
-from mockcampaign.scenario.language.fault_schema import fault_kinds, fault_limits
 from mockcampaign.scenario.language.scenario_file import Scenario
-from mockcampaign.scenario.language.schema import written_default
+from mockcampaign.scenario.language.schema import fault_kinds, fault_limits, written_default
 from mockcampaign.scenario.language.steps import STEPS
 from mockcampaign.scenario.language.values import OUTCOMES
 

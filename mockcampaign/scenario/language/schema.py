@@ -12,7 +12,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from mockcampaign.durations import DURATION_PATTERN, format_duration, format_moment, parse_moment
+from mockcampaign.durations import DURATION_PATTERN, DURATION_SCHEMA, format_duration, format_moment, parse_moment
+from mockcampaign.engine.declared_faults import When, fault_schema
+from mockcampaign.faults import FAULTS
 from mockcampaign.scenario.language.annotations import (
     Bounded,
     Decoded,
@@ -26,7 +28,6 @@ from mockcampaign.scenario.language.annotations import (
     value_field,
 )
 from mockcampaign.scenario.language.documented import field_docs, summary
-from mockcampaign.scenario.language.fault_schema import fault_kinds, fault_limits
 from mockcampaign.scenario.language.scenario_file import Scenario
 
 MATRIX_VALUE = {"$ref": "#/definitions/matrix-value"}
@@ -158,6 +159,33 @@ def written_default(default: Any, hint: Any) -> str | int | float | bool | None:
         if isinstance(mark, ParsedText) and mark.parse is parse_moment:
             return format_moment(int(default))
     return default
+
+
+def fault_kinds() -> dict[str, tuple[str, dict[str, Schema]]]:
+    """Return for each kind of fault what it does, and the keys of its own."""
+    return {
+        kind: (summary(fault), {name: _fault_key(kind, name, fault) for name in fault.__struct_fields__})
+        for kind, fault in FAULTS.items()
+    }
+
+
+def fault_limits() -> dict[str, Schema]:
+    """Return the keys that faults of every kind have."""
+    webhook = {"type": "string", "description": "The only webhook affected (default: all)."}
+    names = [field.encode_name for field in msgspec.structs.fields(When)]
+    kind = next(iter(FAULTS))
+    return {"webhook": webhook, **{name: _fault_key(kind, name, When) for name in names}}
+
+
+def _fault_key(kind: str, name: str, owner: type[msgspec.Struct]) -> Schema:
+    schema: Schema = fault_schema(kind, DURATION_SCHEMA)["properties"][name]
+    default = schema.get("default")
+    for form in schema.get("anyOf", ()):  # of a key that may be absent: null, and what it may be
+        if form != {"type": "null"}:
+            schema = form
+    names = {field.encode_name: field.name for field in msgspec.structs.fields(owner)}
+    text = field_docs(owner).get(names[name])
+    return _described({**schema, **({} if default is None else {"default": default})}, text)
 
 
 def _fault(definitions: dict[str, Schema]) -> Schema:
