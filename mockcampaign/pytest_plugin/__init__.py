@@ -39,8 +39,8 @@ _HOMES = {
 }
 
 MARKER = (
-    "mockcampaign(allow=[], seed=None, start=None, policy=None): for this test's campaign: rules that the consumer may "
-    "violate, the seed of its events, the moment at which it starts, and the sender's numbers (mockcampaign.Policy)"
+    "mockcampaign(allow=[], seed=None, start=None, policy=None): settings of this test's campaign: the rules that the "
+    "consumer may violate, the seed of the events, the start of virtual time, and the sender's mockcampaign.Policy"
 )
 
 
@@ -55,27 +55,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--mockcampaign-seed",
         metavar="SEED",
-        help="What events are made from: a number, 'random', or 'test' for one that follows from each test's name.",
+        help="Seed of the events: a number, 'random', or 'test' to derive it from each test's name.",
     )
     group.addoption(
         "--mockcampaign-run-timeout",
         metavar="DURATION",
-        help="How long one advance() or run() may take by the wall's clock, such as 60s.",
+        help="Limit of wall time for one advance() or run(), such as 60s.",
     )
     for report in FORMATS:
         group.addoption(f"--mockcampaign-{report.option}", metavar="FILE", help=report.help)
-    parser.addini("mockcampaign_seed", "default of --mockcampaign-seed", default="test")
-    parser.addini("mockcampaign_run_timeout", "default of --mockcampaign-run-timeout", default="60s")
+    parser.addini("mockcampaign_seed", "default for --mockcampaign-seed", default="test")
+    parser.addini("mockcampaign_run_timeout", "default for --mockcampaign-run-timeout", default="60s")
 
     parser.addini(
-        "mockcampaign_server_scope", "how long one campaign_server lives: session or module", default="session"
+        "mockcampaign_server_scope", "scope of the server behind campaign_server: session or module", default="session"
     )
     parser.addini(
         "mockcampaign_consumer",
-        "the fixture whose value (URL, server, ASGI or WSGI application) is the consumer of scenario files",
+        "fixture that returns the consumer of scenario files (URL, server, ASGI or WSGI application)",
         default="",
     )
-    parser.addini("mockcampaign_scenarios", "whether *.scenario.yaml are tests", type="bool", default=True)
+    parser.addini(
+        "mockcampaign_scenarios", "whether to collect *.scenario.yaml files as tests", type="bool", default=True
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -97,7 +99,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.fixture
 def campaign(request: pytest.FixtureRequest) -> Iterator[CampaignFixture]:
-    """A double of Campaign that sends to your consumer what the real one would, on virtual time.
+    """A test double of Campaign that sends events to your consumer, in virtual time.
 
     opens = campaign.webhook("open", target=app, path="/hook"); campaign.emit(opens, count=250); campaign.run()
     """
@@ -124,7 +126,7 @@ def _mockcampaign_server() -> Iterator[LiveServer]:
 
 @pytest.fixture
 def campaign_server(request: pytest.FixtureRequest) -> Iterator[CampaignServer]:
-    """A double of Campaign's REST API on a real port, for code that registers its webhooks itself.
+    """A test double of Campaign's REST API on a real port, for code that creates its webhooks itself.
 
     Point the code at campaign_server.url; campaign_server.emit("open", count=250); campaign_server.run()
     """
@@ -139,7 +141,7 @@ def campaign_server(request: pytest.FixtureRequest) -> Iterator[CampaignServer]:
 
 @pytest.fixture
 def campaign_check(request: pytest.FixtureRequest) -> Iterator[CampaignCheck]:
-    """The whole catalogue of rules against your consumer.
+    """Check your consumer against all of Campaign's rules.
 
     report = campaign_check(app, path="/hook", probe=lambda: app.processed)
     """

@@ -64,7 +64,7 @@ class InProcessHome(Home):
 
 
 class CampaignFixture(CampaignControl):
-    """A double of Campaign that sends from the test's own process, and calls applications without a socket."""
+    """A test double of Campaign that sends from the test's own process, and calls applications without a socket."""
 
     def __init__(self, settings: CampaignSettings) -> None:
         super().__init__(InProcessHome(), settings)

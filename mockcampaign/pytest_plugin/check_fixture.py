@@ -1,4 +1,4 @@
-"""The `campaign_check` fixture: the whole catalogue of rules against a consumer, as sub-results of one test."""
+"""The `campaign_check` fixture: the compliance check against a consumer, with a subtest for each rule."""
 
 from __future__ import annotations
 
@@ -40,48 +40,48 @@ AskedFor = Callable[[], Found | Awaitable[Found]]
 
 
 class CheckOptions(TypedDict, total=False):
-    """What `campaign_check` may be told besides the target."""
+    """Optional arguments of `campaign_check`."""
 
     probe: AskedFor | str | None
-    """What the consumer has processed: a function that returns the events, or their number, or a URL or path at which
-    the consumer tells it. Without it, rules that need it are not exercised."""
+    """The events that the consumer has stored: a function that returns them or their number, or a URL or path that
+    does. Without it, the rules that need it are skipped."""
     probe_events: str
-    """JMESPath to the events in the answer of a probe's URL; `@` if not given."""
+    """JMESPath to the events in the response of the probe's URL (default: `@`)."""
     probe_count: str
-    """JMESPath to their number, in place of `probe_events`."""
+    """JMESPath to the number of events, instead of `probe_events`."""
     state: Callable[[], Any] | str
-    """What the consumer takes for the newest event of each mail or recipient: a function that returns a mapping by
-    mailId or recipientId to the event or its created, or a list of rows with one of them, or a URL or path at which
-    the consumer tells it. Without it, the rule on the newest state is not exercised."""
+    """The newest event of each mail or recipient, as the consumer has stored it: a function that returns a mapping from
+    mailId or recipientId to the event or its `created`, or a list of rows with one of them, or a URL or path that does.
+    Without it, the rule about the newest event is skipped."""
     type: EventType | str
-    """Of the events; `open` if not given."""
+    """Type of the events (default: `open`)."""
     auth: tuple[str, str] | Authentication
-    """User name and password, or one of `model.Authentication`."""
+    """A pair of user name and password, or one of `model.Authentication`."""
     rules: Collection[str]
-    """Ids of rules, or names of families, to examine; all if not given."""
+    """Ids of rules, or names of families, to check (default: all)."""
     skip: Collection[str]
-    """Ids or families to leave out."""
+    """Ids or families to skip."""
     allow: Collection[str]
-    """Ids of rules that the consumer may violate, besides those that the test's marker allows."""
+    """Ids of rules that the consumer may violate, in addition to those that the test's marker allows."""
     strict: bool
-    """Whether hazards fail the test too, and must-rules that could not be exercised."""
+    """Whether hazards fail the test too, and skipped "must" rules."""
     examples: int
-    """How many cases a rule generates that generates them; 20 if not given."""
+    """Number of cases that a rule with generated cases tries (default: 20)."""
     timeout: Duration
-    """How long an answer may take; 10 s if not given."""
+    """Time-out of a request (default: 10 s)."""
     settle: Duration
-    """How long the account may go on changing after an answer, where it cannot be seen that the consumer is at rest."""
+    """How long the stored events may go on changing after a response, for a consumer whose tasks are not visible."""
     budget: Duration
-    """How long the whole check may take; 2 minutes if not given."""
+    """Time limit of the whole check (default: 2 minutes)."""
     lifespan: bool
-    """False where somebody else starts and stops the ASGI application."""
+    """False if somebody else starts and stops the ASGI application."""
 
 
 class CampaignCheck:
     """Checks a consumer against Campaign's rules: `report = campaign_check(app, "/hook", probe=lambda: app.processed)`.
 
-    Each rule is a sub-result of the test where pytest offers them (from 9 on, or with pytest-subtests); otherwise the
-    test fails once, with all findings. What was not exercised, and why, is in the report.
+    Each rule is a subtest if pytest offers them (since version 9, or with pytest-subtests). Otherwise the test fails
+    once, with all findings. The report says which rules were skipped, and why.
     """
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
@@ -90,11 +90,11 @@ class CampaignCheck:
         self._loops = LoopRunner(self._close_targets)
 
     def __call__(self, target: Target, path: str = "", **options: Unpack[CheckOptions]) -> RunResult:
-        """The report. The test fails where a rule is violated that is not in `allow`.
+        """Check the consumer and return the report. The test fails if a rule is violated that is not in `allow`.
 
-        The target is as in `campaign.webhook`. Raises `InvalidInputError` for rules that do not exist,
-        `CouldNotTellError` where the consumer or its account cannot be reached, and `MisuseError` in a test with an
-        event loop, which awaits `awaited` instead.
+        `target` is the same as in `campaign.webhook`. Raises `InvalidInputError` for an unknown rule,
+        `CouldNotTellError` if the consumer or its probe cannot be reached, and `MisuseError` in a test with an event
+        loop, which awaits `awaited` instead.
         """
         if place() == "task":
             raise MisuseError("this test has an event loop, so write `await campaign_check.awaited(…)`")
@@ -104,7 +104,7 @@ class CampaignCheck:
         return results[0]
 
     async def awaited(self, target: Target, path: str = "", **options: Unpack[CheckOptions]) -> RunResult:
-        """The same for a test with an event loop, in which an application is called."""
+        """Check the consumer from a test with an event loop, and call applications in that loop."""
         result = await self._loops.run(
             "campaign_check.awaited(…)", functools.partial(self._check, target, path, options)
         )
@@ -114,7 +114,7 @@ class CampaignCheck:
 
     @contextmanager
     def example(self) -> Iterator[None]:
-        """For each example of a property test, by itself: it begins with no consumer of an earlier one."""
+        """Begin without the targets of earlier examples, for one example of a property test."""
         try:
             yield
         finally:
@@ -122,14 +122,14 @@ class CampaignCheck:
             self._targets = Targets()
 
     async def leave_loop(self) -> None:
-        """Give back what is held in the loop that runs now."""
+        """Release what is held in the running event loop."""
         await self._loops.leave_loop()
 
     async def _close_targets(self) -> None:
         await self._targets.aclose()
 
     def close(self) -> None:
-        """Give everything back."""
+        """Release everything."""
         self._loops.leave()
 
     async def _check_into(self, results: list[RunResult], target: Target, path: str, options: CheckOptions) -> None:
@@ -187,16 +187,16 @@ class CampaignCheck:
         return CallableProbe(ask, tells_events=not isinstance(await ask(), int))
 
     def _asking(self, asked: Any, name: str, timeout: int) -> Callable[[], Coroutine[Any, Any, Any]]:
-        """A function that asks, once the consumer is at rest. Raises `MisuseError` where it is none."""
+        """Return a coroutine function that asks an idle consumer. Raises `MisuseError` unless `asked` is a function."""
         if not callable(asked):
             raise MisuseError(
-                f"{name} is a {type(asked).__name__}, which is read once and not anew: pass a function, such as "
+                f"{name} is a {type(asked).__name__}, which is read only once: pass a function, such as "
                 f"{name}=lambda: app.{'processed' if name == 'probe' else name}"
             )
 
         async def ask() -> Any:
             await self._targets.settle(timeout)
-            # Where no loop runs, since what it asks may be a database that objects to one.
+            # Outside of any loop, because the function may use a database that objects to a running one.
             calls = self._loops.off_loop_calls
             found: Any = asked() if calls is None else await calls.make(asked)
             return await found if inspect.isawaitable(found) else found
@@ -225,8 +225,8 @@ class CampaignCheck:
     def _subtests(self) -> Any:
         item = self._request.node
         if item.get_closest_marker("xfail") is not None or hasattr(getattr(item, "obj", None), "hypothesis"):
-            # What passes of a test that should fail is to pytest a failure, be it one rule of many; and Hypothesis does
-            # not hear of sub-results, which come anew with each example.
+            # In a test that should fail, pytest counts each subtest that passes as a failure; and Hypothesis ignores
+            # the subtests of its examples.
             return None
         try:
             return self._request.getfixturevalue("subtests")
@@ -235,7 +235,7 @@ class CampaignCheck:
 
 
 def _skip(reason: str) -> None:
-    __tracebackhide__ = False  # pytest has to see a place at which something is skipped
+    __tracebackhide__ = False  # pytest needs a line at which the test is skipped
     pytest.skip(reason)
 
 

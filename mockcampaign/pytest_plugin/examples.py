@@ -1,4 +1,4 @@
-"""Property tests: each example of Hypothesis gets the fixtures as if it were the only one."""
+"""Property tests: the fixtures begin anew for each example that Hypothesis runs."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ RENEWABLE = pytest.StashKey[list[RenewableFixture]]()
 
 
 def renew_for_each_example(item: pytest.Item, fixture: RenewableFixture) -> None:
-    """Let each example of a Hypothesis test begin with the fixture as new."""
+    """Let the fixture begin anew for each example of a Hypothesis test."""
     item.stash.setdefault(RENEWABLE, []).append(fixture)
 
 
 @contextmanager
 def fresh_for_each_example(item: pytest.Item) -> Iterator[None]:
-    """Let each example of a Hypothesis test begin with fresh fixtures of ours, which Hypothesis cannot know it does."""
+    """Let our fixtures begin anew for each example, and tell Hypothesis that they do."""
     ours = item.stash.get(RENEWABLE, [])
     function: Any = getattr(item, "obj", None)
     function = getattr(function, "__func__", function)
@@ -80,17 +80,17 @@ def _in_example(inner: Any, ours: Sequence[RenewableFixture]) -> Any:
 
 
 def _suppress_fixture_check(item: Any, function: Any) -> Any:
-    """Hypothesis objects to function-scoped fixtures, since they are not fresh for each example; ours are.
+    """Switch off the health check against function-scoped fixtures, which ours pass: they begin anew.
 
-    Where the test uses another one, Hypothesis keeps its say. Gives back the settings to put back.
+    If the test uses another function-scoped fixture, the check stays. Return the settings to restore, or None.
     """
     from hypothesis import HealthCheck, settings
 
-    # Not those of `item._fixtureinfo`, among which parameters are that `parametrize` gives.
+    # The fixtures of `item._fixtureinfo` would include the parameters of `parametrize`.
     asked_for = item if pytest.version_tuple >= (8, 1) else item.nodeid
     for name in inspect.signature(item.function).parameters:
         definitions = item.session._fixturemanager.getfixturedefs(name, asked_for) or ()
-        ours = name in FIXTURES and len(definitions) == 1  # and nobody's who overrides it
+        ours = name in FIXTURES and len(definitions) == 1  # and not overridden
         if definitions and definitions[-1].scope == "function" and not ours:
             return None
     before = getattr(function, "_hypothesis_internal_use_settings", settings.default)

@@ -1,4 +1,4 @@
-"""What a failing test shows of its campaign: the timeline, the last exchange, the seed, and how to see it again."""
+"""The report section of a failing test: the timeline, the last request and response, the seed, and how to repeat it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ BODY_CHARACTERS_MAX = 400
 
 
 def section(campaign: CampaignControl, report: pytest.TestReport, *, whole: bool) -> str:
-    """The report section. Credentials are not in it: the journal has none."""
+    """Return the report section. It contains no credentials, because the journal has none."""
     node_id = report.nodeid
     result = with_failure(result_of(campaign, node_id, passed=False), report, campaign)
     lines = result_lines(result, whole=whole)
-    return "\n".join([*lines, *_last_exchange(campaign, result.journal), *again(node_id, campaign.seed)])
+    return "\n".join([*lines, *_last_exchange(campaign, result.journal), *how_to_repeat(node_id, campaign.seed)])
 
 
 def result_of(campaign: CampaignControl, node_id: str, *, passed: bool) -> ScenarioResult:
-    """What a test's campaign came to, as a scenario's result, so far as the test itself has passed."""
+    """Return the result of a test's campaign, in the form of a scenario's; `passed` is that of the test itself."""
     entries = campaign.journal.entries
     webhooks = campaign.webhooks
     return scenario_result(
@@ -46,7 +46,7 @@ def result_of(campaign: CampaignControl, node_id: str, *, passed: bool) -> Scena
 
 
 def with_failure(result: ScenarioResult, report: pytest.TestReport, campaign: CampaignControl) -> ScenarioResult:
-    """The result of a test that has failed: what the test itself expected is an expectation like any other."""
+    """Return the result with the failure of the test itself as one more expectation."""
     crash = getattr(report.longrepr, "reprcrash", None)
     said = str(report.longrepr if crash is None else crash.message).strip().partition("\n")[0]
     finding = Finding(
@@ -54,7 +54,7 @@ def with_failure(result: ScenarioResult, report: pytest.TestReport, campaign: Ca
         title=f"the test itself ({report.when})",
         level="must",
         outcome="fail",
-        requirement="What the test asserts.",
+        requirement="The test passes.",
         expected="passes",
         actual=campaign.engine.exporter.masking.text(said) or "fails",
         evidence=(),
@@ -65,7 +65,7 @@ def with_failure(result: ScenarioResult, report: pytest.TestReport, campaign: Ca
 
 
 def _names(webhooks: Sequence[Webhook]) -> dict[str, int]:
-    """A webhook is called by its type, and numbered where several have one."""
+    """Return ids by name: the type of the webhook, with its id if several are of that type."""
     types = [webhook.type for webhook in webhooks]
     return {
         webhook.type.value if types.count(webhook.type) == 1 else f"{webhook.type} {webhook.id}": webhook.id
@@ -78,12 +78,12 @@ def _last_exchange(campaign: CampaignControl, entries: Sequence[Entry]) -> Itera
     if entry is None:
         return
     webhook = campaign.engine.exporter.webhook(entry.webhook_id)
-    yield "  last request and answer"
+    yield "  last request and response"
     yield f"    POST {printable(webhook.target_url)}"
     yield "    Content-Type: application/json"
     for name, _ in () if isinstance(webhook.authentication, NoAuthentication) else webhook.authentication.headers():
         yield f"    {name}: ***"
-    yield f"    {_listed(campaign, entry)}"
+    yield f"    {_body(campaign, entry)}"
     if isinstance(entry.outcome, Responded):
         yield f"    → {entry.outcome.status}"
         for name, value in entry.outcome.headers:
@@ -96,7 +96,7 @@ def _last_exchange(campaign: CampaignControl, entries: Sequence[Entry]) -> Itera
         yield f"    → {printable(entry.outcome.describe())}"
 
 
-def _listed(campaign: CampaignControl, entry: Attempted) -> str:
+def _body(campaign: CampaignControl, entry: Attempted) -> str:
     payloads = campaign.payloads()
     serials = [*serials_in(entry.serials), *serials_in(entry.redelivered)]
     shown = ",".join(msgspec.json.encode(payloads[serial]).decode() for serial in serials[:EVENTS_SHOWN_MAX])
@@ -105,11 +105,11 @@ def _listed(campaign: CampaignControl, entry: Attempted) -> str:
 
 
 def result_lines(result: ScenarioResult, *, whole: bool) -> list[str]:
-    """The text report without colours; the timeline is cut where it is long, unless the whole is asked for."""
+    """Return the text report without colours. A long timeline is cut unless `whole`."""
     return ["".join(text for text, _ in line).rstrip() for line in scenario_lines(result, verbosity=int(whole))]
 
 
-def again(node_id: str, seed: int) -> Iterator[str]:
-    """The command that repeats a test."""
-    yield f"  seed {seed}; the same again:"
+def how_to_repeat(node_id: str, seed: int) -> Iterator[str]:
+    """Yield the command that repeats a test with its seed."""
+    yield f"  seed {seed}; to repeat it:"
     yield f"    pytest {shlex.quote(node_id)} --mockcampaign-seed {seed}"

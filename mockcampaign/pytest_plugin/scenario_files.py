@@ -1,4 +1,4 @@
-"""Scenario files as tests: each scenario of a `*.scenario.yaml` is one item."""
+"""Scenario files as tests: each scenario of a `*.scenario.yaml` is one pytest item."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.pytest_plugin.failure_report import again, result_lines
+from mockcampaign.pytest_plugin.failure_report import how_to_repeat, result_lines
 from mockcampaign.pytest_plugin.loops import LoopRunner
 from mockcampaign.pytest_plugin.results import add_results
 from mockcampaign.pytest_plugin.settings import chosen_seed
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ScenarioNotCompliantError(Exception):
-    """A scenario's expectations or Campaign's rules were violated, or could not be told."""
+    """A scenario violated its expectations or Campaign's rules, or its verdict is inconclusive."""
 
     def __init__(self, result: ScenarioResult) -> None:
         super().__init__(result.verdict)
@@ -33,7 +33,7 @@ class ScenarioNotCompliantError(Exception):
 
 
 class ScenarioFile(pytest.File):
-    """A file, whose matrix may make several scenarios."""
+    """A scenario file. Its matrix may make several scenarios."""
 
     def collect(self) -> Iterator[ScenarioItem]:
         here = Path.cwd()
@@ -46,13 +46,13 @@ class ScenarioFile(pytest.File):
 
 
 class ScenarioItem(pytest.Function):
-    """One scenario, played in-process or over sockets, by what the consumer's fixture is."""
+    """One scenario, played in-process or over sockets, depending on the consumer's fixture."""
 
     def __init__(self, *, plan: Plan, **more: Any) -> None:
         super().__init__(callobj=self._play, **more)
         self.plan = plan
         for tag in plan.scenario.tags:
-            self.config.addinivalue_line("markers", f"{tag}: tag of a scenario file")
+            self.config.addinivalue_line("markers", f"{tag}: a tag of a scenario file")
             self.add_marker(tag)
 
     def _play(self, request: pytest.FixtureRequest) -> None:
@@ -81,7 +81,7 @@ class ScenarioItem(pytest.Function):
         await run_plan(self.plan, targets, seed=seed, file=file, done=results.append)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The scenario's own report, since no line of Python is to blame."""
+        """Return the scenario's own report, because no line of Python failed."""
         error = excinfo.value
         if not isinstance(error, ScenarioNotCompliantError):
             return super().repr_failure(excinfo)
@@ -91,15 +91,15 @@ class ScenarioItem(pytest.Function):
             if finding.outcome == "fail" and finding.place is not None
         ]
         lines = result_lines(error.result, whole=self.config.get_verbosity() > 0)
-        return "\n".join([*places, *lines, *again(self.nodeid, error.result.seed)])
+        return "\n".join([*places, *lines, *how_to_repeat(self.nodeid, error.result.seed)])
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where the scenario stands."""
+        """Return the scenario's file, line and name."""
         return self.path, 0, self.name
 
 
 class _SettlingTargets(Targets):
-    """A consumer is not asked what it has processed before it has come to rest."""
+    """Targets that ask a consumer for its stored events only when it is idle."""
 
     async def send(self, request: Request) -> Outcome:
         if request.method == "GET":

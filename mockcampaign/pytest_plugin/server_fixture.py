@@ -37,7 +37,7 @@ USER = PASSWORD = "mockcampaign"
 
 
 class _Transport(WireTransport):
-    """Lets clocks that are led show virtual time before each request."""
+    """A transport that calls `before_request` before each request."""
 
     before_request: Callable[[], object] = staticmethod(lambda: None)
 
@@ -47,7 +47,7 @@ class _Transport(WireTransport):
 
 
 class LiveServer:
-    """A server that tests use one after the other, in a thread of its own."""
+    """A server in its own thread, which tests use one after the other."""
 
     def __init__(self, *, client_id: int = DEFAULT_CLIENT_ID) -> None:
         self.client_id = client_id
@@ -75,7 +75,7 @@ class LiveServer:
             yield self
 
     def call(self, call: Callable[[], Result]) -> Result:
-        """Make a call in the server's thread, where the campaign is at home."""
+        """Make a call in the server's thread, which owns the campaign."""
         if threading.current_thread() is self._thread:
             return call()
 
@@ -85,7 +85,7 @@ class LiveServer:
         return self.wait(carry_out())
 
     def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run in the server's loop and wait for it; who gives up waiting cancels it."""
+        """Run in the server's loop and wait for the result. Interrupting the wait cancels the coroutine."""
         future = self.submit(coroutine)
         try:
             error = future.exception()
@@ -93,22 +93,22 @@ class LiveServer:
             future.cancel()
             raise
         if error is not None:
-            raise error  # and not by `result()`, which a failing test would show
+            raise error  # not by `result()`, whose lines a failing test would show
         return future.result()
 
     def submit(self, coroutine: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
-        """Run in the server's loop. Raises `MisuseError` in a fork."""
+        """Start a coroutine in the server's loop. Raises `MisuseError` in a fork of the process."""
         assert self._loop is not None
         if os.getpid() != self._process:
             coroutine.close()
-            raise MisuseError(  # there is no thread here that would carry it out
-                f"campaign_server runs in the process that started it, {self._process}, of which this is a fork: steer "
-                f"it there; over HTTP, {self.url} answers here too"
+            raise MisuseError(  # the fork has no thread that would run it
+                f"campaign_server runs in process {self._process}, and this is a fork of it: call the fixture there; "
+                f"over HTTP, {self.url} works here too"
             )
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def reset(self, settings: CampaignSettings) -> None:
-        """Forget everything, for a test with these settings."""
+        """Reset the server, for a test with these settings."""
         self.served.settings = serving_of_campaigns.ServerSettings(
             speed=0, seed=settings.seed, start=settings.start, policy=settings.policy
         )

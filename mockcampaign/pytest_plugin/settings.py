@@ -22,7 +22,7 @@ _RANDOM_SEED = pytest.StashKey[int]()
 
 
 def settings_of(item: pytest.Item) -> CampaignSettings:
-    """From the command line, the ini file and the test's markers, of which the closest one counts."""
+    """Return the settings of a test's campaign. Of several markers, the closest one wins."""
     marked: dict[str, Any] = {}
     allow: set[str] = set()
     for marker in reversed(list(item.iter_markers("mockcampaign"))):
@@ -50,11 +50,11 @@ def settings_of(item: pytest.Item) -> CampaignSettings:
 
 
 def check_allowed(rule_ids: Collection[str]) -> None:
-    """Raises `InvalidInputError` for an id that is no rule's."""
+    """Raises `InvalidInputError` for an id that is not the id of a rule."""
     known = [*(rule.id for rule in JOURNAL_RULES), NOTHING_DELIVERED]
     if set(rule_ids) <= set(known):
         return
-    # Imported late: it brings Hypothesis.
+    # Imported here because it imports Hypothesis.
     from mockcampaign.check.rules import CATALOGUE
 
     known = list(dict.fromkeys([*known, *(rule.id for rule in CATALOGUE)]))
@@ -64,7 +64,7 @@ def check_allowed(rule_ids: Collection[str]) -> None:
 
 
 def chosen_seed(item: pytest.Item, marked: int | None) -> int:
-    """From the command line, else what the test says, else as the ini file says."""
+    """Return the seed from the command line, or else from the test's marker, or else from the ini file."""
     config = item.config
     option = config.getoption("--mockcampaign-seed")
     chosen = str(option if option is not None else config.getini("mockcampaign_seed") if marked is None else marked)

@@ -1,4 +1,4 @@
-"""What a test gives as its consumer, and the transport that leads to it."""
+"""The consumers that a test names, and the transport that leads to them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows its own line, not what goes on in here
 
 ORIGIN = "http://testserver"
-"""Of the first application called in-process. Django, for one, answers to this name in tests and to few others."""
+"""Origin of the first application called in-process. In tests, Django accepts this host name, and few others."""
 
 FIRST_PORT = 8001
-"""Of the second application."""
+"""Port of the second application."""
 
 ALLOWED = (
     "a URL, an ASGI or WSGI application, or an object with a `url` (or `url_for`, `make_url`), such as a live server"
@@ -35,31 +35,31 @@ ALLOWED = (
 
 
 class HasUrl(Protocol):
-    """A server that runs already, such as Django's live server."""
+    """A running server, such as Django's live server."""
 
     @property
     def url(self) -> str: ...
 
 
 class HasUrlFor(Protocol):
-    """A server that runs already, such as pytest-httpserver's."""
+    """A running server, such as that of pytest-httpserver."""
 
     def url_for(self, suffix: str, /) -> str: ...
 
 
 class HasMakeUrl(Protocol):
-    """A server that runs already, such as aiohttp's test server."""
+    """A running server, such as aiohttp's test server."""
 
     def make_url(self, path: str, /) -> object: ...
 
 
 Target = str | HasUrl | HasUrlFor | HasMakeUrl | Callable[..., Any]
-"""A consumer: URL, running server, or an ASGI or WSGI application, which is called in-process."""
+"""A consumer: a URL, a running server, or an ASGI or WSGI application, which is called in-process."""
 
 Kind = Literal["url", "asgi", "wsgi"]
 
 Settled = Callable[[], Awaitable[object] | object]
-"""Returns, or can be awaited until, the consumer has nothing left to do."""
+"""A function that returns, or can be awaited, when the consumer has nothing left to do."""
 
 
 class Application(msgspec.Struct, frozen=True):
@@ -71,7 +71,7 @@ class Application(msgspec.Struct, frozen=True):
 
 
 def recognised(target: object) -> tuple[Kind, object]:
-    """What kind of target it is, and its URL or application. Raises `MisuseError` where it is none."""
+    """Return the kind of the target, and its URL or application. Raises `MisuseError` for any other object."""
     if isinstance(target, str):
         return "url", target
     url = getattr(target, "url", None)
@@ -84,7 +84,7 @@ def recognised(target: object) -> tuple[Kind, object]:
     if callable(make_url) and not callable(target):
         return "url", str(make_url("/"))
     if not callable(target) or inspect.isclass(target):
-        raise MisuseError(f"target {_shown(target)} is no consumer, allowed: {ALLOWED}")
+        raise MisuseError(f"target {_shown(target)} is not a consumer, allowed: {ALLOWED}")
     if is_async(target):
         return _checked(target, "asgi", 3)
     wanted = positional_arguments(target)
@@ -97,7 +97,7 @@ def _checked(target: object, kind: Kind, count: int) -> tuple[Kind, object]:
         article = "an" if kind == "asgi" else "a"
         form = "(scope, receive, send)" if kind == "asgi" else "(environ, start_response)"
         raise MisuseError(
-            f"target {_shown(target)} takes {wanted} arguments, where {article} {kind.upper()} application takes "
+            f"target {_shown(target)} takes {wanted} arguments, but {article} {kind.upper()} application takes "
             f"{form}; allowed: {ALLOWED}"
         )
     return kind, target
@@ -109,10 +109,10 @@ def _shown(target: object) -> str:
 
 
 class Targets:
-    """The transport of a test's campaign: each request goes to the application that its URL stands for, or out.
+    """The transport of a test's campaign: a request goes to the application behind its URL, or over a socket.
 
-    Transports are made when they are first needed, and belong to the event loop that runs then; after `aclose` they are
-    made anew.
+    Transports are made when they are first needed, and belong to the event loop that runs then. After `aclose`, new
+    ones are made.
     """
 
     def __init__(self, before_request: Callable[[], object] = lambda: None) -> None:
@@ -127,9 +127,9 @@ class Targets:
         """Makes the calls of WSGI applications; None if threads make them."""
 
     def url_of(self, target: Target, path: str = "", *, lifespan: bool = True, settled: Settled | None = None) -> str:
-        """The URL that leads to the target.
+        """Return the URL that leads to the target.
 
-        Raises `MisuseError` where the target is none, and `InvalidInputError` for a URL that no webhook can have.
+        Raises `MisuseError` for an object that is not a target, and `InvalidInputError` for a malformed URL.
         """
         kind, found = recognised(target)
         if settled is not None and settled not in self._settled:
@@ -140,7 +140,7 @@ class Targets:
         return self._origin_of(Application(found, kind, lifespan)) + (path or "/")
 
     def reroute(self, url: str, target: Target) -> None:
-        """Let requests to the URL's origin go to the target instead."""
+        """Send requests for the URL's origin to the target instead."""
         origin = origin_of(url)
         kind, found = recognised(target)
         if kind == "url":
@@ -159,7 +159,7 @@ class Targets:
 
     @property
     def faults(self) -> frozenset[type[Fault]]:
-        """What all consumers' transports can carry out."""
+        """Types of the faults that the transports of all consumers can inject."""
         if not self._applications:
             return WIRE_FAULTS
         from mockcampaign.transport.inprocess import AsgiTransport
@@ -167,7 +167,7 @@ class Targets:
         return WIRE_FAULTS & AsgiTransport.faults
 
     async def send(self, request: Request) -> Outcome:
-        """What came of the request."""
+        """Send the request and return its outcome."""
         self._before_request()
         origin = origin_of(request.url)
         elsewhere = self._rerouted.get(origin)
@@ -186,12 +186,12 @@ class Targets:
         return await self._wire.send(request)
 
     def watch(self) -> None:
-        """From now on, tasks that come into being are the applications', and `settle` waits for them."""
+        """From now on, count new tasks as the applications', so that `settle` waits for them."""
         for transport in self._called.values():
             transport.watch()
 
     async def settle(self, timeout: int) -> None:
-        """Wait until the consumers have nothing left to do, at most `timeout` milliseconds for each application."""
+        """Wait until the consumers have nothing left to do, up to `timeout` milliseconds for each application."""
         for transport in self._called.values():
             await transport.settle(timeout / 1_000)
         for settled in self._settled:
@@ -200,7 +200,7 @@ class Targets:
                 await waiting
 
     async def aclose(self) -> None:
-        """Give back all that is held."""
+        """Close all transports."""
         transports: list[Transport] = [*self._called.values(), *([] if self._wire is None else [self._wire])]
         self._called.clear()
         self._wire = None
@@ -220,7 +220,7 @@ class Targets:
 
 
 def url_at(url: str, path: str) -> str:
-    """The URL with another path, if one is given. Raises as `Targets.url_of` does."""
+    """Return the URL with another path, if one is given. Raises the errors of `Targets.url_of`."""
     _check_path(path)
     url = urljoin(url, path) if path else url
     parse_address(url)
@@ -229,10 +229,10 @@ def url_at(url: str, path: str) -> str:
 
 def _check_path(path: str) -> None:
     if path and not path.startswith("/"):
-        raise MisuseError(f"path {path!r} does not begin with a slash, allowed: a path such as '/hook'")
+        raise MisuseError(f"path {path!r} does not start with a slash, allowed: a path such as '/hook'")
 
 
 def origin_of(url: str) -> str:
-    """The URL up to its path."""
+    """Return the URL up to its path."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"

@@ -338,9 +338,9 @@ class TestMisuse:
     @pytest.mark.parametrize(
         ("target", "message"),
         [
-            (42, "target 42 is no consumer, allowed: a URL, an ASGI or WSGI application, or an object with a `url`"),
-            (App, "is no consumer, allowed: a URL"),
-            (lambda: None, r"takes 0 arguments, where a WSGI application takes \(environ, start_response\)"),
+            (42, "target 42 is not a consumer, allowed: a URL, an ASGI or WSGI application, or an object with a `url`"),
+            (App, "is not a consumer, allowed: a URL"),
+            (lambda: None, r"takes 0 arguments, but a WSGI application takes \(environ, start_response\)"),
             ("ftp://consumer/", "is no web address, allowed: http"),
         ],
     )
@@ -352,11 +352,11 @@ class TestMisuse:
     def test_an_asynchronous_function_that_is_no_application(self, campaign: CampaignFixture) -> None:
         async def hook(request: object) -> None: ...
 
-        with pytest.raises(MisuseError, match=r"takes 1 arguments, where an ASGI application takes \(scope, receive"):
+        with pytest.raises(MisuseError, match=r"takes 1 arguments, but an ASGI application takes \(scope, receive"):
             campaign.webhook("open", target=hook)
 
     def test_a_path_without_a_slash(self, campaign: CampaignFixture, app: App) -> None:
-        with pytest.raises(MisuseError, match=r"path 'hook' does not begin with a slash"):
+        with pytest.raises(MisuseError, match=r"path 'hook' does not start with a slash"):
             campaign.webhook("open", app, "hook")
 
     def test_an_unknown_type(self, campaign: CampaignFixture, app: App) -> None:

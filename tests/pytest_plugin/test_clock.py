@@ -99,7 +99,7 @@ def test_a_clock_of_ones_own_is_led(campaign: CampaignFixture) -> None:
 def test_without_a_library_there_is_a_sentence(campaign: CampaignFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     for library in ("time_machine", "freezegun"):
         monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(MisuseError, match="needs time-machine or freezegun: install one, or name a clock that has"):
+    with pytest.raises(MisuseError, match="needs time-machine or freezegun: install one, or pass a clock that has"):
         campaign.clock.lead()
 
 

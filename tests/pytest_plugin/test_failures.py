@@ -35,12 +35,12 @@ def test_a_failing_test_shows_timeline_last_exchange_seed_and_command(inner: Inn
             "  FAIL the test itself (call)",
             "         expected  passes",
             "         actual    AssertionError: assert not *",
-            "  last request and answer",
+            "  last request and response",
             "    POST http://testserver/hook",
             "    Authorization: ?*",
             '    [[]{"type":"open"*}, … 48 more[]]',
             "    → 200",
-            "  seed 7; the same again:",
+            "  seed 7; to repeat it:",
             "    pytest test_it.py::test_it --mockcampaign-seed 7",
         ],
         consecutive=False,
@@ -73,7 +73,7 @@ def test_the_last_exchange_is_the_last_one_that_was_answered(inner: Inner) -> No
             campaign.advance("1m")
             assert False
         """
-    ).stdout.fnmatch_lines(["  last request and answer", "*, … 1 more[]]", "    → 200"], consecutive=False)
+    ).stdout.fnmatch_lines(["  last request and response", "*, … 1 more[]]", "    → 200"], consecutive=False)
 
 
 def test_of_several_markers_the_closest_one_counts(inner: Inner) -> None:
@@ -223,10 +223,10 @@ def test_differences_are_explained_event_by_event(inner: Inner, monkeypatch: pyt
             "E         1 missing:",
             "E           type=open mailId=* (index 7)",
             "E         1 too many:",
-            "E           type=open mailId=* (2 times, where 1 were delivered)",
-            "E         the same events in another order:",
+            "E           type=open mailId=* (2 times, delivered 1)",
+            "E         the same events in a different order:",
             "E           at index 5 type=open mailId=*",
-            "E           where there is type=open mailId=*",
+            "E           instead of type=open mailId=*",
             "E *assert 20 events == 22 events, the campaign has 20",
             "E         2 too many:",
             "E           type=open mailId=A (never delivered)",
@@ -319,8 +319,8 @@ def test_a_test_in_which_nothing_was_delivered_and_that_did_not_look_fails(inner
     result.stdout.fnmatch_lines(
         [
             "nothing was delivered, so that nothing was shown: the consumer responded 404, in all 6 attempts; the test "
-            "has not looked at that (one that means it reads campaign.delivered, discarded or pending, or says "
-            "@pytest.mark.mockcampaign(allow=[[]'nothing-delivered'[]]))",
+            "has not looked at its deliveries (if it intends this, read campaign.delivered, discarded or pending, or "
+            "mark it with @pytest.mark.mockcampaign(allow=[[]'nothing-delivered'[]]))",
             "NOT COMPLIANT  test_it.py::test_it",
             "  FAIL the test itself (teardown)",
         ],

@@ -73,6 +73,6 @@ def test_a_fork_of_the_test_is_told_where_the_server_is(campaign_server: Campaig
     os.close(receiving)
     os.close(sending)
     assert said == (
-        f"campaign_server runs in the process that started it, {os.getpid()}, of which this is a fork: steer it there; "
-        f"over HTTP, {campaign_server.url} answers here too"
+        f"campaign_server runs in process {os.getpid()}, and this is a fork of it: call the fixture there; "
+        f"over HTTP, {campaign_server.url} works here too"
     )

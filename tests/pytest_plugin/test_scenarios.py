@@ -73,7 +73,7 @@ def test_a_failing_scenario_shows_its_own_line(inner: Inner, pytester: pytest.Py
             "NOT COMPLIANT  Two hours lose nothing",
             "    +0s … +1h59m50s  opens  list of 100, attempts 1-720 every 10s  connection refused",
             "  FAIL opens.delivered: 251",
-            "  seed 5; the same again:",
+            "  seed 5; to repeat it:",
             "    pytest 't.scenario.yaml::Two hours lose nothing' --mockcampaign-seed 5",
         ],
         consecutive=False,

@@ -1,4 +1,4 @@
-"""The campaign's virtual time as a clock that can lead the consumer's, so that both see the same three days."""
+"""The campaign's virtual time, and other clocks that follow it, so that the consumer sees the same three days."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mockcampaign.pytest_plugin.control.deliveries import moment
 
 
 class Movable(Protocol):
-    """A clock that can be set, such as time-machine's and freezegun's."""
+    """A clock that can be set, such as that of time-machine or freezegun."""
 
     def move_to(self, target: datetime, /) -> object: ...
 
 
 class CampaignClock:
-    """Virtual time. It moves only with `advance` and `run`, and stands still while the consumer works on a list."""
+    """Virtual time. It moves only with `advance` and `run`, and stands still while the consumer handles a request."""
 
     def __init__(self, milliseconds: Callable[[], int]) -> None:
         self._milliseconds = milliseconds
@@ -29,16 +29,17 @@ class CampaignClock:
 
     @property
     def now(self) -> datetime:
-        """The moment, in UTC."""
+        """The current virtual time, in UTC."""
         return moment(self._milliseconds())
 
     def lead(self, *clocks: Movable) -> None:
-        """From now on these clocks show virtual time whenever the consumer is called, and whenever time has passed.
+        """Let these clocks follow virtual time, before each request and after each `advance` and `run`.
 
-        Such as the fixture `time_machine` of time-machine or `freezer` of pytest-freezer: whatever has
-        `move_to(datetime)`. None named: this process' clock, by time-machine or else freezegun, until the test is over.
+        A clock is any object with `move_to(datetime)`, such as the fixture `time_machine` of time-machine or `freezer`
+        of pytest-freezer. Without arguments, the clock of this process follows until the test is over, by time-machine
+        or else freezegun.
 
-        Raises `MisuseError` where none is named, and neither library is installed.
+        Raises `MisuseError` without arguments if neither library is installed.
         """
         self._led += clocks or (self._own(),)
         self._shown = None
@@ -46,11 +47,11 @@ class CampaignClock:
 
     @property
     def leads(self) -> bool:
-        """Whether any clock is led."""
+        """Whether any clock follows."""
         return bool(self._led)
 
     def show(self) -> None:
-        """Let the clocks that are led show the present."""
+        """Set the clocks that follow to the current virtual time."""
         now = self._milliseconds()
         if self._led and now != self._shown:
             self._shown = now
@@ -58,7 +59,7 @@ class CampaignClock:
                 clock.move_to(moment(now))
 
     def release(self) -> None:
-        """Lead no clock any more, and set this process' right again."""
+        """Let no clock follow any more, and restore the clock of this process."""
         self._led.clear()
         self._started.close()
 
@@ -68,7 +69,7 @@ class CampaignClock:
                 clock: Movable = self._started.enter_context(start(importlib.import_module(library), self.now))
                 return clock
         raise MisuseError(
-            "campaign.clock.lead() needs time-machine or freezegun: install one, or name a clock that has move_to()"
+            "campaign.clock.lead() needs time-machine or freezegun: install one, or pass a clock that has move_to()"
         )
 
 
@@ -77,5 +78,5 @@ def _by_time_machine(library: Any, now: datetime) -> Any:
 
 
 def _by_freezegun(library: Any, now: datetime) -> Any:
-    # The event loop goes by real time, or nothing in it would ever time out; and so does pytest, which times tests.
+    # The event loop keeps real time, or nothing in it would ever time out. So does pytest, which measures tests.
     return library.freeze_time(now, real_asyncio=True, ignore=["_pytest."])

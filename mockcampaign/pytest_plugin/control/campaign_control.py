@@ -24,7 +24,7 @@ __tracebackhide__ = True  # a failing test shows its own line, not the lines in 
 
 
 class CampaignControl(WebhookMethods, EventMethods, FaultMethods, TimeMethods, DeliveryMethods, VerdictMethods):
-    """A double of Campaign with virtual time, which only `advance` and `run` move.
+    """A test double of Campaign with virtual time, which only `advance` and `run` move.
 
     In a test with an event loop, `await` these two. Without one, they are finished when they return. Everything else
     takes no time.

@@ -1,4 +1,4 @@
-"""What a test sees of a campaign's deliveries: views of its journal."""
+"""A test's view of its campaign's journal: events and attempts."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Event = dict[str, Any]
 
 
 class Events(list[Event]):
-    """Events as a consumer gets them, in order; called with webhooks, those of these webhooks alone."""
+    """Events as a consumer receives them, in order. Called with webhooks, it returns the events of these alone."""
 
     def __init__(self, of: Callable[[tuple[int, ...]], list[Event]], webhook_ids: tuple[int, ...]) -> None:
         super().__init__(of(webhook_ids))
         self._of = of
         self.explained = False
-        """Whether it is explained already how another list differs. What goes through a list then finds that it cannot:
-        pytest, which does not know, would compare long ones line by line where CI is set, for minutes."""
+        """Whether the difference to another list has been explained already. Iterating then fails on purpose: pytest
+        would otherwise compare long lists line by line if CI is set, which takes minutes."""
 
     def __iter__(self) -> Iterator[Event]:
         if self.explained:
-            raise TypeError("how this list differs is explained already")
+            raise TypeError("the difference to this list has been explained already")
         return super().__iter__()
 
     def __call__(self, *webhooks: Webhook) -> Events:
@@ -36,21 +36,21 @@ class Events(list[Event]):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt to deliver one list."""
+    """One attempt to deliver one batch."""
 
     webhook: Webhook
     number: int
-    """Counts the attempts at one list from 1."""
+    """Number of the attempt for its batch, from 1."""
     at: datetime
-    """When it began, in virtual time."""
+    """When the attempt began, in virtual time."""
     took: timedelta
-    """The virtual time that it lasted."""
+    """Duration of the attempt, in virtual time."""
     events: Sequence[Event]
     outcome: Outcome
     faults: tuple[str, ...]
-    """Kinds of the declared faults and outages that hit it."""
+    """Kinds of the injected faults and outages that hit the attempt."""
     simulated: bool
-    """Not made, but taken to fail as the same list failed before (`Policy.simulate_after`)."""
+    """Whether the attempt was counted, not sent, after equal failures of the same batch (`Policy.simulate_after`)."""
 
     @property
     def accepted(self) -> bool:
@@ -59,7 +59,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def status(self) -> int | None:
-        """Of the consumer's answer; None where no complete answer came."""
+        """Status of the consumer's response, or None without a complete response."""
         return self.outcome.status if isinstance(self.outcome, Responded) else None
 
     def __repr__(self) -> str:
@@ -71,7 +71,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deliveries(list[Delivery]):
-    """Attempts in order; called with webhooks, those of these webhooks alone."""
+    """Attempts in order. Called with webhooks, it returns the attempts of these alone."""
 
     def __call__(self, *webhooks: Webhook) -> Deliveries:
         wanted = {webhook.id for webhook in webhooks}
@@ -79,7 +79,7 @@ class Deliveries(list[Delivery]):
 
 
 class _LazyEvents(Sequence[Event]):
-    """Decoded when somebody looks: three days of an outage are 25,920 attempts."""
+    """Events that are decoded when somebody looks at them: three days of an outage are 25,920 attempts."""
 
     def __init__(self, payloads: dict[int, msgspec.Raw], entry: Attempted) -> None:
         self._payloads = payloads
@@ -107,7 +107,7 @@ class _LazyEvents(Sequence[Event]):
 
 
 class JournalView:
-    """Reads a journal that is still being written."""
+    """Events and attempts of a journal that is still being written."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -116,22 +116,22 @@ class JournalView:
 
     @property
     def _entries(self) -> list[Entry]:
-        """Raises `CouldNotTellError` where a server has dropped the oldest: what is left would tell half the truth."""
+        """Raises `CouldNotTellError` if a server has dropped the oldest entries: the rest would be half the truth."""
         if self._journal.dropped:
             raise CouldNotTellError(
-                f"the server has dropped the oldest {self._journal.dropped} entries of this test's journal, and cannot "
-                "tell any more what was delivered: emit less, or use the `campaign` fixture, which keeps all"
+                f"the server has dropped the oldest {self._journal.dropped} entries of this test's journal, so the "
+                "deliveries are incomplete: emit fewer events, or use the `campaign` fixture, which keeps everything"
             )
         return self._journal.entries
 
     @property
     def webhook_ids(self) -> list[int]:
-        """All webhooks that ever were, in order of creation."""
+        """Ids of all webhooks, deleted ones included, in order of creation."""
         return list(dict.fromkeys(entry.webhook_id for entry in self._entries if isinstance(entry, WebhookChanged)))
 
     @property
     def delivered(self) -> Events:
-        """Events that the consumer has accepted, in order of delivery; one for each webhook that delivered it."""
+        """Events that the consumer has accepted, in order of delivery, once for each webhook that delivered them."""
         return Events(lambda ids: self._decoded(tally(self._entries, ids).delivered), tuple(self.webhook_ids))
 
     @property
@@ -145,7 +145,7 @@ class JournalView:
         return self._of_each(lambda account: account.pending)
 
     def deliveries(self, webhook: Callable[[int], Webhook]) -> Deliveries:
-        """All attempts; `webhook` leads from an id to the webhook."""
+        """Return all attempts in order; `webhook` returns the webhook of an id."""
         payloads = self.payloads()
         found = Deliveries()
         for entry in self._entries:
@@ -169,7 +169,7 @@ class JournalView:
         return found
 
     def payloads(self) -> dict[int, msgspec.Raw]:
-        """The encoded events by serial."""
+        """Return the encoded events by serial number."""
         for entry in self._entries[self._read :]:
             if isinstance(entry, Happened):
                 self._payloads.update(enumerate(entry.events, entry.first_serial))
@@ -189,12 +189,12 @@ class JournalView:
 
 
 def moment(milliseconds: int) -> datetime:
-    """The moment in UTC, to the millisecond."""
+    """Return the moment in UTC, to the millisecond."""
     return datetime.fromtimestamp(milliseconds // 1_000, UTC) + timedelta(milliseconds=milliseconds % 1_000)
 
 
 def last_exchange(entries: Sequence[Entry]) -> Attempted | None:
-    """The newest attempt that reached the consumer, else the newest one."""
+    """Return the newest attempt that the consumer responded to, or else the newest one."""
     attempts = [entry for entry in entries if isinstance(entry, Attempted)]
-    answered = [entry for entry in attempts if isinstance(entry.outcome, Responded)]
-    return next(iter(reversed(answered or attempts)), None)
+    responses = [entry for entry in attempts if isinstance(entry.outcome, Responded)]
+    return next(iter(reversed(responses or attempts)), None)

@@ -1,4 +1,4 @@
-"""How a consumer's account differs from the campaign's, event by event, for a failing `assert`."""
+"""The explanation of a failing `assert` that compares events: the differences, event by event."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import msgspec
 from mockcampaign.pytest_plugin.control.deliveries import Events
 
 SHOWN_MAX = 10
-"""Differences of one kind that are shown."""
+"""Maximum number of differences of one kind that are shown."""
 
 IDENTIFYING = ("type", "mailId", "recipientId", "created")
 
 
 def explained(left: Sequence[Any], right: Sequence[Any]) -> list[str]:
-    """Lines for pytest's report of `assert left == right`, of which at least one is the campaign's."""
+    """Return lines for pytest's report of `assert left == right`, of which at least one is an `Events`."""
     ours, theirs = (left, right) if isinstance(left, Events) else (right, left)
     # Two views of one campaign may be compared as well.
     name = "the campaign" if not isinstance(theirs, Events) else "one side"
@@ -33,13 +33,13 @@ def _differences(ours: Sequence[Any], theirs: Sequence[Any]) -> Iterator[str]:
     yield from _shown("too many", surplus, lambda event: f"{_brief(event)}{_times(event, ours, theirs)}")
     if not (altered or missing or surplus):
         index = next(index for index, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other)
-        yield "the same events in another order:"
+        yield "the same events in a different order:"
         yield f"  at index {index} {_brief(ours[index])}"
-        yield f"  where there is {_brief(theirs[index])}"
+        yield f"  instead of {_brief(theirs[index])}"
 
 
 def _altered(missing: list[Any], surplus: list[Any]) -> list[tuple[Any, Any]]:
-    """Events and what was made of them, taken out of the two lists: those of one mail belong together."""
+    """Return pairs of an event and its altered form, which has the same mailId, and remove both from their lists."""
     of_mail: dict[Any, list[Any]] = {}
     for event in missing:
         if _mail(event) is not None:
@@ -60,13 +60,13 @@ def _altered(missing: list[Any], surplus: list[Any]) -> list[tuple[Any, Any]]:
 
 
 def _apart(ours: Sequence[Any], theirs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """What only one side has, in order."""
+    """Return the events that only one side has, in order."""
     keys, held = Counter(map(_key, ours)), Counter(map(_key, theirs))
     return _rest(ours, keys - held), _rest(theirs, held - keys)
 
 
 def _rest(events: Sequence[Any], counts: Counter[bytes]) -> list[Any]:
-    """The last so many of each kind: the first of two equal events is the one that both sides have."""
+    """Return the last events of each kind, as many as counted. Of two equal events, both sides have the first."""
     found = []
     for event in reversed(events):
         key = _key(event)
@@ -107,7 +107,7 @@ def _where(event: Any, events: Sequence[Any]) -> str:
 
 def _times(event: Any, ours: Sequence[Any], theirs: Sequence[Any]) -> str:
     sent = ours.count(event)
-    return f" ({theirs.count(event)} times, where {sent} were delivered)" if sent else " (never delivered)"
+    return f" ({theirs.count(event)} times, delivered {sent})" if sent else " (never delivered)"
 
 
 def _mail(event: Any) -> Any:

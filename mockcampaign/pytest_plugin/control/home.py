@@ -1,4 +1,4 @@
-"""Where a test's campaign runs: in the test's own process, or in a server beside it."""
+"""The place where a test's campaign runs: the test's own process, or a server beside it."""
 
 from __future__ import annotations
 

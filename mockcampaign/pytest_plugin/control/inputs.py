@@ -1,4 +1,4 @@
-"""What a test hands in, as the engine's values: durations, event types, captured events."""
+"""Arguments of a test as the engine's values: durations, event types, captured events."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ Duration = str | timedelta
 
 
 def duration_of(value: Duration | object, name: str) -> int:
-    """Milliseconds. Raises `MisuseError` for a bare number, whose unit nobody knows, and `InvalidInputError` for text
-    that is no duration."""
+    """Return the duration in milliseconds.
+
+    Raises `MisuseError` for a number, whose unit would be a guess, and `InvalidInputError` for text that is not a
+    duration.
+    """
     if isinstance(value, timedelta):
         milliseconds = value // timedelta(milliseconds=1)
         if milliseconds < 0:
@@ -33,7 +36,7 @@ def duration_of(value: Duration | object, name: str) -> int:
 
 
 def event_type_of(value: EventType | str) -> EventType:
-    """Raises `MisuseError` for a type that does not exist."""
+    """Return the event type. Raises `MisuseError` for an unknown one."""
     if isinstance(value, str) and value in list(EventType):
         return EventType(value)
     close = difflib.get_close_matches(str(value), list(EventType), n=1)
@@ -42,7 +45,7 @@ def event_type_of(value: EventType | str) -> EventType:
 
 
 def sample_of(value: Mapping[str, Any] | Path | str | Sample) -> Sample:
-    """A captured event, or the file that holds it, as what more of its shape is made from."""
+    """Return the sample from which events of the same shape are made: a captured event, or a file that contains it."""
     if isinstance(value, Sample):
         return value
     if isinstance(value, Mapping):

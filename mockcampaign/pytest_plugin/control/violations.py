@@ -1,4 +1,4 @@
-"""What a consumer did against the rules in one test, from the journal alone."""
+"""Violations of Campaign's rules in one test, found in its journal."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mockcampaign.judging.ledger import tally
 from mockcampaign.report.text import printable
 
 NOTHING_DELIVERED = "nothing-delivered"
-"""What a test's marker allows, where this is meant."""
+"""Id that a test's marker allows, if the test emits events and looks at none of their deliveries on purpose."""
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):
-    """What was required, expected and seen."""
+    """One violation: what was required, expected and seen."""
 
     id: str
     requirement: str
@@ -28,7 +28,7 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     actual: str
 
     def lines(self) -> Iterator[str]:
-        """For people."""
+        """Yield the lines of a failure message."""
         yield f"{self.id}: {printable(self.actual)}"
         yield f"  required  {self.requirement}"
         yield f"  expected  {self.expected}"
@@ -47,7 +47,10 @@ def violations(
     processed: Sequence[dict[str, Any]] | None = None,
     needs_delivery: bool = True,
 ) -> list[Violation]:
-    """Violations of rules that are not allowed; that nothing reached the consumer is one, where it is needed."""
+    """Return the violations of rules that are not in `allow`.
+
+    With `needs_delivery`, it is a violation too if no attempt has reached the consumer.
+    """
     wrong = {"fail", "warn"} if strict else {"fail"}
     findings = [rule.judge(entries) for rule in JOURNAL_RULES]
     found = [
@@ -60,7 +63,7 @@ def violations(
             Violation(
                 id="nothing-shown",
                 requirement="A verdict needs an attempt that reached the consumer.",
-                expected="campaign.emit(…) and campaign.run() before",
+                expected="campaign.emit(…) and campaign.run() first",
                 actual="no attempt has reached the consumer",
             )
         )
@@ -70,15 +73,15 @@ def violations(
 
 
 def nothing_delivered(entries: Sequence[Entry], allow: Collection[str]) -> str | None:
-    """Why a test that looked at no delivery has shown nothing. None where it emitted nothing, or shows a violation."""
+    """Return why a test has shown nothing, or None if it emitted nothing or shows a violation."""
     if NOTHING_DELIVERED in allow or not any(isinstance(entry, Happened) for entry in entries):
         return None
     why = nothing_shown(entries)
     if why is None or any(rule.judge(entries).outcome == "fail" for rule in JOURNAL_RULES):
         return None
     return (
-        f"{why}; the test has not looked at that (one that means it reads campaign.delivered, discarded or pending, "
-        f"or says @pytest.mark.mockcampaign(allow=[{NOTHING_DELIVERED!r}]))"
+        f"{why}; the test has not looked at its deliveries (if it intends this, read campaign.delivered, discarded or "
+        f"pending, or mark it with @pytest.mark.mockcampaign(allow=[{NOTHING_DELIVERED!r}]))"
     )
 
 
@@ -90,8 +93,8 @@ def _processed(entries: Sequence[Entry], processed: Sequence[dict[str, Any]]) ->
     return [
         Violation(
             id="processed",
-            requirement="What is answered with 200 never comes again, and a list that is not comes again whole: a "
-            "consumer must keep every event it acknowledges, and keep it once (vendor's webhook guide).",
+            requirement="Campaign never resends a batch after 200 and resends the whole batch after anything else, so "
+            "store every acknowledged event exactly once (vendor's webhook guide).",
             expected="each delivered event once, unaltered",
             actual=difference.describe(),
         )
