@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -23,7 +23,10 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 
 if TYPE_CHECKING:
     from mockcampaign.engine.declared_faults import Declared, When
-    from mockcampaign.engine.journal import Journal
+    from mockcampaign.engine.journal import Journal, OutageDeclared
+    from mockcampaign.engine.outbox import Attempt, Due, Idle
+    from mockcampaign.engine.webhooks import Webhooks
+    from mockcampaign.masking import Masking
     from mockcampaign.model import Authentication, Outcome, Request, Webhook
     from mockcampaign.transport import Transport
 
@@ -68,6 +71,9 @@ SAMPLE_MAILING_ID = 123456789004
 """The mailing of the guide's example."""
 
 
+_Driver = TypeVar("_Driver", bound=Driver)
+
+
 class _Waiting(Driver):
     """Stops as soon as a condition holds."""
 
@@ -102,7 +108,7 @@ class Campaign:
         """
         self.seed = seed
         self.name = name
-        self.exporter = Exporter(
+        self._exporter = Exporter(
             policy=policy,
             seed=seed,
             start=start,
@@ -117,17 +123,61 @@ class Campaign:
     @property
     def journal(self) -> Journal:
         """What happened so far."""
-        return self.exporter.journal
+        return self._exporter.journal
 
     @property
     def now(self) -> int:
-        """Virtual milliseconds since 1970."""
-        return self.exporter.clock.now
+        """The present moment: virtual milliseconds since 1970."""
+        return self._exporter.clock.now
+
+    @property
+    def policy(self) -> Policy:
+        """The limits of the sender."""
+        return self._exporter.policy
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """The webhooks that are not deleted."""
+        return self._exporter.registry
+
+    @property
+    def masking(self) -> Masking:
+        """What hides the credentials of all webhooks, past ones included."""
+        return self._exporter.masking
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing will be sent unless something new happens."""
+        return self._exporter.idle
 
     @property
     def faults(self) -> frozenset[type[Fault]]:
-        """Those that the transport can carry out."""
+        """The faults that the transport can carry out."""
         return self._transport.faults
+
+    def next_due(self) -> int | None:
+        """Return the next moment at which something is due, or None if nothing is."""
+        return self._exporter.clock.next_due()
+
+    def webhook(self, webhook_id: int) -> Webhook:
+        """Return a webhook as it is now, or was when it was deleted. Raises `WebhookNotFoundError` if it never was."""
+        return self._exporter.webhook(webhook_id)
+
+    def pending(self, webhook: Webhook) -> list[Event]:
+        """Return the events that the webhook still has to deliver, oldest first."""
+        return self._exporter.pending(webhook.id)
+
+    def pending_count(self, webhook: Webhook) -> int:
+        """Return how many events the webhook still has to deliver."""
+        return self._exporter.pending_count(webhook.id)
+
+    def delivery_state(self, webhook: Webhook) -> Idle | Due | Attempt:
+        """Return whether the webhook is idle, waits for an attempt or makes one."""
+        return self._exporter.outbox_state(webhook.id)
+
+    def request(self, webhook: Webhook, events: tuple[Event, ...]) -> Request:
+        """Return the request that delivers these events."""
+        return self._exporter.request(webhook.id, events)
 
     def create(
         self,
@@ -140,7 +190,7 @@ class Campaign:
     ) -> Webhook:
         """A webhook in status `created`. Raises `WebhookCommandRefusedError` at the client's creation limit."""
         self.check_target(target_url)
-        return self.exporter.create(
+        return self._exporter.create(
             client_id, event_type, target_url, authentication or NoAuthentication(), integration_id=integration_id
         )
 
@@ -150,7 +200,9 @@ class Campaign:
         """Change the target or the credentials. Raises `WebhookError` where the webhook is deleted."""
         if target_url is not None:
             self.check_target(target_url)
-        return self.exporter.update(webhook.client_id, webhook.id, target_url=target_url, authentication=authentication)
+        return self._exporter.update(
+            webhook.client_id, webhook.id, target_url=target_url, authentication=authentication
+        )
 
     def check_target(self, target_url: str) -> None:
         """Raises `InvalidInputError` where webhooks may not send there. Here they may send anywhere: who calls this
@@ -158,15 +210,19 @@ class Campaign:
 
     def activate(self, webhook: Webhook) -> Webhook:
         """Raises `WebhookCommandRefusedError` where it is activated already."""
-        return self.exporter.activate(webhook.client_id, webhook.id)
+        return self._exporter.activate(webhook.client_id, webhook.id)
 
     def deactivate(self, webhook: Webhook) -> Webhook:
         """Raises `WebhookCommandRefusedError` where it is not activated."""
-        return self.exporter.deactivate(webhook.client_id, webhook.id)
+        return self._exporter.deactivate(webhook.client_id, webhook.id)
 
     def delete(self, webhook: Webhook) -> Webhook:
         """Raises `WebhookCommandRefusedError` unless it is deactivated. What is pending is discarded."""
-        return self.exporter.delete(webhook.client_id, webhook.id)
+        return self._exporter.delete(webhook.client_id, webhook.id)
+
+    def retry(self, webhook: Webhook) -> Webhook:
+        """Make the next attempt due now. Raises `WebhookError` if the webhook is deleted."""
+        return self._exporter.retry(webhook.client_id, webhook.id)
 
     def emit(
         self,
@@ -196,14 +252,14 @@ class Campaign:
         `created` is the moment from which their three days run; without it, it is each event's own where that is a
         moment of the last three days, else now.
         """
-        oldest, now = self.now - self.exporter.policy.event_age_max, self.now
+        oldest, now = self.now - self._exporter.policy.event_age_max, self.now
         payloads = []
         for event in events:
             moment = event.get("created") if created is None else created
             if isinstance(moment, bool) or not isinstance(moment, int) or not oldest < moment <= now:
                 moment = now
             payloads.append((moment, msgspec.json.encode(event)))
-        self.exporter.accept_events(EventsDue(client_id=client_id, type=event_type, payloads=tuple(payloads)))
+        self._exporter.accept_events(EventsDue(client_id=client_id, type=event_type, payloads=tuple(payloads)))
 
     def prepare(
         self,
@@ -235,9 +291,9 @@ class Campaign:
         """Let happen what `prepare` made: at once what belongs to the present, the rest in its time."""
         for at, due in prepared:
             if at > self.now:
-                self.exporter.schedule(at, due)
+                self._exporter.schedule(at, due)
             else:
-                self.exporter.accept_events(due)
+                self._exporter.accept_events(due)
 
     def mailing(
         self, recipients: int, *, rates: Rates = DEFAULT_RATES, client_id: int = DEFAULT_CLIENT_ID
@@ -257,7 +313,7 @@ class Campaign:
 
     def put_mailing(self, mailing: Mailing) -> MailingSent:
         """Send what `prepare_mailing` made."""
-        self.exporter.schedule_stream(mailing.client_id, iter(mailing))
+        self._exporter.schedule_stream(mailing.client_id, iter(mailing))
         return MailingSent(mailing_id=mailing.mailing_id, events=mailing.events, by_type=dict(mailing.counts))
 
     def sample_payloads(self, event_type: EventType, count: int, *, client_id: int, mailing_id: int) -> list[bytes]:
@@ -272,7 +328,15 @@ class Campaign:
         """
         if kind not in OUTAGES:
             raise InvalidInputError(f"outage: {kind!r} is no kind of outage, allowed: {', '.join(OUTAGES)}")
-        self.exporter.declare_outage(kind, self.now + duration, tuple(webhook.id for webhook in webhooks))
+        self._exporter.declare_outage(kind, self.now + duration, tuple(webhook.id for webhook in webhooks))
+
+    def end_outage(self, *webhooks: Webhook) -> None:
+        """End the outages of these webhooks (none named: of all) now. The next attempt keeps its moment."""
+        self._exporter.end_outage(tuple(webhook.id for webhook in webhooks))
+
+    def current_outage(self, webhook: Webhook) -> OutageDeclared | None:
+        """Return the outage that an attempt of the webhook would meet now."""
+        return self._exporter.outage(webhook.id)
 
     def fault(
         self,
@@ -303,8 +367,20 @@ class Campaign:
     def declare_fault(self, fault: Fault, when: When, *webhooks: Webhook) -> FaultInForce:
         """The same with values as `engine.faults.read_fault` gives them."""
         self.check_fault(fault)
-        declared = self.exporter.declare_fault(fault, when, tuple(webhook.id for webhook in webhooks))
-        return FaultInForce(self.exporter, declared)
+        declared = self._exporter.declare_fault(fault, when, tuple(webhook.id for webhook in webhooks))
+        return FaultInForce(self._exporter, declared)
+
+    def declared_faults(self) -> list[Declared]:
+        """Return the declared faults that are in force, in the order of their declaration."""
+        return self._exporter.faults()
+
+    def end_fault(self, number: int) -> None:
+        """End a declared fault by its number. It may be over already."""
+        self._exporter.end_fault(number)
+
+    def forget_simulated_failures(self) -> None:
+        """Send the next attempts: none is simulated before its batch has failed anew."""
+        self._exporter.forget_simulated_failures()
 
     def check_fault(self, fault: Fault) -> None:
         """Raises `InvalidInputError` where the transport cannot carry the fault out."""
@@ -316,9 +392,13 @@ class Campaign:
                 f"{', '.join(allowed)}, or the consumer's URL as target"
             )
 
+    def driven_by(self, make_driver: Callable[[Exporter, Send], _Driver]) -> _Driver:
+        """Return a driver of this campaign's own, for callers that move its time in another way than `advance`."""
+        return make_driver(self._exporter, self._transport.send)
+
     async def advance(self, duration: int) -> None:
         """Let time pass, and do all that falls due meanwhile. Raises `ConsumerUnreachableError` as `run` does."""
-        await drive(self.exporter, self._send, self.now + duration)
+        await drive(self._exporter, self._send, self.now + duration)
 
     async def run(self) -> None:
         """Let time pass until nothing is left to send on activated webhooks.
@@ -326,14 +406,14 @@ class Campaign:
         That ends: what is never accepted is discarded after three days. Raises `ConsumerUnreachableError` where the
         very first attempt at a consumer cannot connect, since then most likely nobody started it.
         """
-        await drive(self.exporter, self._send, None)
+        await drive(self._exporter, self._send, None)
 
     async def wait(self, duration: int, condition: Callable[[], bool]) -> None:
         """Let time pass until the condition holds, at most for `duration`; it is asked between any two due moments.
 
         Raises `ConsumerUnreachableError` as `run` does.
         """
-        await _Waiting(self.exporter, self._send, condition).drive(self.now + duration)
+        await _Waiting(self._exporter, self._send, condition).drive(self.now + duration)
 
     async def verify(self, webhook: Webhook, count: int = 1, *, mailing_id: int | None = None) -> Outcome:
         """Send `count` sample events of a mailing to the webhook's target at once, whatever its status.
@@ -341,7 +421,7 @@ class Campaign:
         That is outside all delivery rules: nothing is pending or comes again. Raises `WebhookError` where the webhook
         is deleted.
         """
-        exporter = self.exporter
+        exporter = self._exporter
         current = exporter.registry.get(webhook.client_id, webhook.id)
         payloads = self.sample_payloads(
             current.type, count, client_id=current.client_id, mailing_id=mailing_id or SAMPLE_MAILING_ID

@@ -64,7 +64,7 @@ async def cancelled_after(count: int, faults: tuple[Fault, ...], context: Any) -
         for fault in faults:
             campaign.fault(fault, times=2)
         payloads = tuple((campaign.now, b'{"n":%d}' % number) for number in range(1, EVENTS + 1))
-        campaign.exporter.accept_events(EventsDue(client_id=DEFAULT_CLIENT_ID, type=EventType.OPEN, payloads=payloads))
+        campaign.put([(campaign.now, EventsDue(client_id=DEFAULT_CLIENT_ID, type=EventType.OPEN, payloads=payloads))])
 
         run = asyncio.create_task(campaign.run())
         await turns(run, count)
@@ -90,7 +90,7 @@ def assert_adds_up(campaign: Campaign, webhooks: list[Webhook]) -> None:
     """What was accepted is delivered, discarded or pending, and the engine and its journal agree on that."""
     for webhook in webhooks:
         account = tally(campaign.journal.entries, [webhook.id])
-        pending = [event.serial for event in campaign.exporter.pending(webhook.id)]
+        pending = [event.serial for event in campaign.pending(webhook)]
         assert account.accepted == set(range(1, EVENTS + 1))
         assert len(account.delivered) == len(set(account.delivered))
         assert account.pending == set(pending)

@@ -141,8 +141,8 @@ async def soak(deliveries: int, url: str) -> tuple[Account, int]:
             numbers = range(serial + 1, serial + 1 + count)
             serial = numbers[-1]
             payloads = tuple((campaign.now, b'{"n":%d}' % number) for number in numbers)
-            campaign.exporter.accept_events(
-                EventsDue(client_id=DEFAULT_CLIENT_ID, type=EventType.OPEN, payloads=payloads)
+            campaign.put(
+                [(campaign.now, EventsDue(client_id=DEFAULT_CLIENT_ID, type=EventType.OPEN, payloads=payloads))]
             )
             await campaign.advance(5_000)
         await campaign.run()

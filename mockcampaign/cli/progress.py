@@ -59,9 +59,7 @@ class Watch:
         player = self._players[0]
         virtual = player.campaign.now - player.campaign.journal.entries[0].at
         pending = sum(
-            player.campaign.exporter.pending_count(webhook.id)
-            for player in self._players
-            for webhook in player.webhooks.values()
+            player.campaign.pending_count(webhook) for player in self._players for webhook in player.webhooks.values()
         )
         spent = format_duration(virtual // 1_000 * 1_000)
         return f"{count}+{spent} of virtual time, {rate}, {pending:,} pending: {player.plan.scenario.name}"

@@ -33,39 +33,46 @@ def statuses_allowing(command: Command) -> list[WebhookStatus]:
     return sorted(status for status, allowed in _STATUS_AFTER if allowed == command)
 
 
-class WebhookRegistry:
-    """Creates, finds and changes webhooks. Every method that returns a webhook returns its newest value."""
+class Webhooks:
+    """Finds webhooks that are not deleted. Every method that returns a webhook returns its newest value."""
 
-    def __init__(self, webhooks_per_client_max: int) -> None:
-        self._webhooks_per_client_max = webhooks_per_client_max
+    def __init__(self) -> None:
         self._webhooks: dict[int, Webhook] = {}
         self._ids_of_client: dict[int, list[int]] = {}
-        self._last_id = 0
 
     def of_client(self, client_id: int) -> list[Webhook]:
-        """The client's webhooks that are not deleted, oldest first."""
+        """Return the client's webhooks, oldest first."""
         return [self._webhooks[webhook_id] for webhook_id in self._ids_of_client.get(client_id, ())]
 
     def ids_of_client(self, client_id: int) -> Sequence[int]:
-        """The ids of `of_client`, for who needs only some of them."""
+        """Return the ids of `of_client`, for callers that need only some of the webhooks."""
         return self._ids_of_client.get(client_id, ())
 
     def newest(self, webhook_id: int) -> Webhook:
-        """The webhook of an id that `ids_of_client` gave."""
+        """Return the webhook with an id that `ids_of_client` returned."""
         return self._webhooks[webhook_id]
 
     def all(self) -> list[Webhook]:
-        """The webhooks of all clients that are not deleted, oldest first."""
+        """Return the webhooks of all clients, oldest first."""
         return list(self._webhooks.values())
 
     def get(self, client_id: int, webhook_id: int) -> Webhook:
-        """Raises `WebhookNotFoundError` or `WebhookOfAnotherClientError`."""
+        """Return one webhook. Raises `WebhookNotFoundError` or `WebhookOfAnotherClientError`."""
         webhook = self._webhooks.get(webhook_id)
         if webhook is None:
             raise WebhookNotFoundError(f"webhook {webhook_id} does not exist")
         if webhook.client_id != client_id:
             raise WebhookOfAnotherClientError(f"webhook {webhook_id} does not belong to client {client_id}")
         return webhook
+
+
+class WebhookRegistry(Webhooks):
+    """Creates and changes webhooks, too."""
+
+    def __init__(self, webhooks_per_client_max: int) -> None:
+        super().__init__()
+        self._webhooks_per_client_max = webhooks_per_client_max
+        self._last_id = 0
 
     def create(
         self,
@@ -77,7 +84,7 @@ class WebhookRegistry:
         integration_id: str = "",
         now: int,
     ) -> Webhook:
-        """A new webhook in status `created`. Raises `WebhookCommandRefusedError` at the client's creation limit."""
+        """Create a webhook, in status `created`. Raises `WebhookCommandRefusedError` at the client's creation limit."""
         ids = self._ids_of_client.setdefault(client_id, [])
         if len(ids) >= self._webhooks_per_client_max:
             raise WebhookCommandRefusedError(
@@ -118,15 +125,15 @@ class WebhookRegistry:
         return webhook
 
     def activate(self, client_id: int, webhook_id: int, *, now: int) -> Webhook:
-        """Raises as `get` does, and `WebhookCommandRefusedError` where it is activated already."""
+        """Activate a webhook. Raises as `get` does, and `WebhookCommandRefusedError` if it is activated already."""
         return self._command(client_id, webhook_id, "activate", now)
 
     def deactivate(self, client_id: int, webhook_id: int, *, now: int) -> Webhook:
-        """Raises as `get` does, and `WebhookCommandRefusedError` where it is not activated."""
+        """Deactivate a webhook. Raises as `get` does, and `WebhookCommandRefusedError` if it is not activated."""
         return self._command(client_id, webhook_id, "deactivate", now)
 
     def delete(self, client_id: int, webhook_id: int, *, now: int) -> Webhook:
-        """Raises as `get` does, and `WebhookCommandRefusedError` unless it is deactivated."""
+        """Delete a webhook. Raises as `get` does, and `WebhookCommandRefusedError` unless it is deactivated."""
         webhook = self._command(client_id, webhook_id, "delete", now)
         del self._webhooks[webhook_id]
         self._ids_of_client[client_id].remove(webhook_id)

@@ -56,7 +56,7 @@ def with_failure(result: ScenarioResult, report: pytest.TestReport, campaign: Ca
         outcome="fail",
         requirement="The test passes.",
         expected="passes",
-        actual=campaign.engine.exporter.masking.text(said) or "fails",
+        actual=campaign.engine.masking.text(said) or "fails",
         evidence=(),
     )
     return msgspec.structs.replace(
@@ -77,7 +77,7 @@ def _last_exchange(campaign: CampaignControl, entries: Sequence[Entry]) -> Itera
     entry = last_exchange(entries)
     if entry is None:
         return
-    webhook = campaign.engine.exporter.webhook(entry.webhook_id)
+    webhook = campaign.engine.webhook(entry.webhook_id)
     yield "  last request and response"
     yield f"    POST {printable(webhook.target_url)}"
     yield "    Content-Type: application/json"

@@ -159,12 +159,12 @@ class ServerHome(Home):
     async def advance_and_settle(
         self, engine: Campaign, duration: int | None, settle_timeout: int, show_time: Callable[[], object]
     ) -> None:
-        pacer, exporter = self._live.served.pacer, engine.exporter
+        pacer = self._live.served.pacer
         await pacer.advance(duration or 0)
         show_time()
-        while duration is None and not exporter.idle:
-            due = exporter.clock.next_due()
-            await pacer.advance(0 if due is None else due - exporter.clock.now)
+        while duration is None and not engine.is_idle:
+            due = engine.next_due()
+            await pacer.advance(0 if due is None else due - engine.now)
             show_time()
 
     def tidy(self) -> None:

@@ -144,7 +144,7 @@ class Player:
 
     async def _verify(self, webhook: Webhook, events: int) -> None:
         outcome = await self.campaign.verify(webhook, events)
-        if self.campaign.exporter.outage(webhook.id) is None:
+        if self.campaign.current_outage(webhook) is None:
             self.campaign.require_reached(webhook.target_url, outcome)
 
     def _with_new_mails(self, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -206,14 +206,14 @@ class Player:
             return Probed(at=self.campaign.now, count=newer.count, events=None)
         # What others sent to the same consumer meanwhile is no affair of this run.
         ours = set(sent_events(self.campaign.journal.entries).values())
-        events = self.campaign.exporter.masking.events(own_events(newer.events, ours), ours)
+        events = self.campaign.masking.events(own_events(newer.events, ours), ours)
         return Probed(at=self.campaign.now, count=len(events), events=tuple(map(msgspec.Raw, events)))
 
     async def _fetch_account(self, probe: Probe) -> Account:
         campaign = self.campaign
-        outcome = await answer(probe.request(campaign.exporter.policy.timeout), campaign.fetch, campaign.faults)
+        outcome = await answer(probe.request(campaign.policy.timeout), campaign.fetch, campaign.faults)
         try:
             return probe.read(outcome)
         except CouldNotTellError as error:
             # It may quote the consumer.
-            raise CouldNotTellError(self.campaign.exporter.masking.text(str(error))) from None
+            raise CouldNotTellError(self.campaign.masking.text(str(error))) from None

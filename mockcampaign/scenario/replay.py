@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mockcampaign.campaign import Campaign
+from mockcampaign.campaign import Campaign, FaultInForce
 from mockcampaign.engine.exporter import EventsDue
 from mockcampaign.engine.journal import (
     Attempted,
@@ -42,7 +42,7 @@ class Replay:
         self._target = target
         self._authentication = authentication
         self._webhooks: dict[int, Webhook] = {}
-        self._faults: dict[int, int] = {}
+        self._faults: dict[int, FaultInForce] = {}
 
     async def play(self) -> None:
         """Raises `ConsumerUnreachableError` as `Campaign.run` does, and `InvalidInputError` where the transport cannot
@@ -59,20 +59,20 @@ class Replay:
         await campaign.run()
 
     def _repeat(self, entry: Entry) -> None:
-        exporter = self.campaign.exporter
+        campaign = self.campaign
         match entry:
             case WebhookChanged():
                 self._change(entry)
             case Happened():
-                exporter.accept_events(again(entry, entry.at, entry.client_id, exporter.policy.event_age_max))
+                campaign.put([(campaign.now, again(entry, entry.at, entry.client_id, campaign.policy.event_age_max))])
             case OutageDeclared(kind=kind, until=until, webhook_ids=webhook_ids):
-                exporter.declare_outage(kind, until, self._ids(webhook_ids))
+                campaign.outage(until - campaign.now, kind, *self._named(webhook_ids))
             case OutageEnded(webhook_ids=webhook_ids):
-                exporter.end_outage(self._ids(webhook_ids))
+                campaign.end_outage(*self._named(webhook_ids))
             case FaultDeclared(fault=fault, when=when, webhook_ids=webhook_ids):
-                self._faults[entry.number] = exporter.declare_fault(fault, when, self._ids(webhook_ids)).number
+                self._faults[entry.number] = campaign.declare_fault(fault, when, *self._named(webhook_ids))
             case FaultEnded(number=number):
-                exporter.end_fault(self._faults[number])
+                self._faults[number].end()
             case _:
                 pass  # what came of it
 
@@ -90,10 +90,10 @@ class Replay:
             case "activate" | "deactivate" | "delete":
                 self._webhooks[entry.webhook_id] = getattr(self.campaign, entry.command)(webhook)
             case "retry":
-                self.campaign.exporter.retry(webhook.client_id, webhook.id)
+                self.campaign.retry(webhook)
 
-    def _ids(self, webhook_ids: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(self._webhooks[webhook_id].id for webhook_id in webhook_ids)
+    def _named(self, webhook_ids: tuple[int, ...]) -> list[Webhook]:
+        return [self._webhooks[webhook_id] for webhook_id in webhook_ids]
 
 
 def again(entry: Happened, at: int, client_id: int, event_age_max: int = 3 * DAY) -> EventsDue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -101,9 +102,8 @@ class ServedCampaign:
             self._transport, seed=settings.seed, policy=settings.policy, start=start, journal=journal
         )
         self.campaign.targets = self._transport.targets
-        self.exporter = self.campaign.exporter
         self.hub = Hub(journal)
-        self.pacer = self.campaign.pacer = Pacer(self.exporter, self._transport.send, speed=settings.speed)
+        self.pacer = self.campaign.pacer = self.campaign.driven_by(functools.partial(Pacer, speed=settings.speed))
         self.started = start
         self.smart_campaigns = SmartCampaigns()
 
@@ -147,12 +147,12 @@ class ServedCampaign:
 
     def webhook(self, webhook_id: int) -> Webhook:
         """A webhook of whichever client. Raises `WebhookNotFoundError` where it does not exist, or no more."""
-        return self.exporter.registry.get(self.exporter.webhook(webhook_id).client_id, webhook_id)
+        return self.campaign.webhooks.get(self.campaign.webhook(webhook_id).client_id, webhook_id)
 
     @property
     def pending(self) -> int:
         """Events that are neither delivered nor discarded."""
-        return sum(self.exporter.pending_count(webhook.id) for webhook in self.exporter.registry.all())
+        return sum(map(self.campaign.pending_count, self.campaign.webhooks.all()))
 
     def _start(self) -> None:
         self._task = asyncio.create_task(self.pacer.run())

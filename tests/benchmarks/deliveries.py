@@ -135,7 +135,7 @@ def sample_body() -> bytes:
     campaign = Campaign(WireTransport())
     webhook = campaign.activate(campaign.create(EventType.OPEN, "http://127.0.0.1:1/"))
     campaign.emit(EventType.OPEN, 100)
-    return encode_batch(tuple(campaign.exporter.pending(webhook.id)))
+    return encode_batch(tuple(campaign.pending(webhook)))
 
 
 def best(speeds: list[Speed]) -> str:

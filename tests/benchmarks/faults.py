@@ -105,7 +105,7 @@ async def deliver(url: str, *, bare: bool = False, declared: bool = False) -> tu
     campaign = Campaign(transport, policy=Policy(webhooks_per_client_max=WEBHOOKS + 1))
     if bare:
         # One that is created anew knows nothing yet, so that it can change its class.
-        campaign.exporter.__class__ = BareExporter
+        campaign._exporter.__class__ = BareExporter
     idle = campaign.create(EventType.OPEN, url)
     for _ in range(WEBHOOKS):
         campaign.activate(campaign.create(EventType.OPEN, url))
@@ -113,7 +113,7 @@ async def deliver(url: str, *, bare: bool = False, declared: bool = False) -> tu
         campaign.fault("lost-ack", idle)
     campaign.emit(EventType.OPEN, LISTS_EACH * 100)
     # Connections are made, and shake hands, before time is taken.
-    await asyncio.gather(*(transport.send(campaign.exporter.request(idle.id, ())) for _ in range(WEBHOOKS)))
+    await asyncio.gather(*(transport.send(campaign.request(idle, ())) for _ in range(WEBHOOKS)))
     began, began_busy = time.perf_counter(), time.process_time()
     await campaign.run()
     seconds, busy = time.perf_counter() - began, time.process_time() - began_busy

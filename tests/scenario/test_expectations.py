@@ -257,7 +257,7 @@ def test_verifying(
     assert [finding.outcome for finding in findings if finding.place] == [outcome]
     [request] = transport.requests
     assert request.body.count(b'"type":"open"') == events
-    assert player.campaign.exporter.idle
+    assert player.campaign.is_idle
 
 
 def test_nobody_at_a_first_verification_is_no_verdict(tmp_path: Path) -> None:

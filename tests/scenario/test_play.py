@@ -43,7 +43,7 @@ def test_a_correct_consumer_passes_every_shipped_scenario(name: str, monkeypatch
         plan = load(SHIPPED[name])
         player, findings = played(plan, WireTransport())
     assert {finding.outcome for finding in findings} <= {"pass", "not-exercised"}
-    assert scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.exporter.idle) is None
+    assert scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.is_idle) is None
 
 
 CULPRITS = {
@@ -326,7 +326,7 @@ def test_nobody_at_the_first_attempt_is_no_verdict(tmp_path: Path) -> None:
 def test_a_run_that_showed_nothing_is_no_success(tmp_path: Path, steps: tuple[str, ...], why: str) -> None:
     plan = own_plan(tmp_path, "http://x.test", *steps, probe=False)
     player, _ = played(plan, AsgiTransport(consumer_app()))
-    said = scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.exporter.idle)
+    said = scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.is_idle)
     assert said is not None
     assert said.startswith(why)
 
@@ -366,7 +366,7 @@ def test_a_run_that_delivered_nothing_is_a_success_only_where_that_is_expected_o
 ) -> None:
     plan = own_plan(tmp_path, "http://x.test", *steps, f"expect: {{{expected}}}", probe="consumer" in expected)
     player, _ = played(plan, AsgiTransport(consumer_app()))
-    said = scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.exporter.idle)
+    said = scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.is_idle)
     if why is None:
         assert said is None
     else:
@@ -379,7 +379,7 @@ def test_what_was_pending_once_says_nothing_about_what_happened_later(tmp_path: 
     steps = ("emit: {type: open, count: 3}", "expect: {opens: {pending: 3}}", "emit: {type: open}")
     plan = own_plan(tmp_path, "http://x.test", *steps, probe=False)
     player, _ = played(plan, AsgiTransport(consumer_app()))
-    said = scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.exporter.idle)
+    said = scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.is_idle)
     assert said is not None
     assert said.startswith("4 events were still due at the end")
 

@@ -157,7 +157,7 @@ def test_the_example_of_each_step_runs(tmp_path: Path, kind: str) -> None:
     [plan] = load_all(path)
     player, findings = played(plan, AsgiTransport(consumer_app()))
     assert failed(findings) == []
-    assert scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.exporter.idle) is None
+    assert scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.is_idle) is None
 
 
 def test_the_example_of_the_matrix_runs(tmp_path: Path) -> None:

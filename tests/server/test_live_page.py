@@ -415,7 +415,7 @@ def test_the_page_says_what_the_server_dropped(chromium: Any, server: Server) ->
     number = server.create()
     held = server.campaign.hub.journal
     while not held.dropped:
-        server.campaign.exporter.end_outage((number,))
+        server.campaign.campaign.end_outage(server.campaign.webhook(number))
     with clean_page(chromium, server.url, viewport=WIDE) as page:
         page.goto(server.url)
         page.get_by_label("List", exact=True).select_option("all")

@@ -150,7 +150,7 @@ def test_the_journal_of_a_server_is_bounded_and_says_what_it_dropped(server: Ser
     assert page["dropped"] == page["first"] > 0
     held = server.campaign.hub.journal
     for _ in range(JOURNAL_ENTRIES_MAX + extra - held.next_position):
-        server.campaign.exporter.end_outage((number,))
+        server.campaign.campaign.end_outage(server.campaign.webhook(number))
     page = server.control("GET", "/journal?limit=1").json()
     assert page["next"] == JOURNAL_ENTRIES_MAX + extra
     assert page["next"] - page["first"] <= JOURNAL_ENTRIES_MAX
@@ -196,7 +196,7 @@ def test_a_slow_watcher_is_told_how_much_it_missed(server: Server) -> None:
     while b"event: state" not in received:
         received += connection.recv(65_536)
     for _ in range(3_000):
-        server.campaign.exporter.end_outage((number,))
+        server.campaign.campaign.end_outage(server.campaign.webhook(number))
     server.create()
     while b"event: dropped" not in received:
         received += connection.recv(65_536)
@@ -213,5 +213,5 @@ def test_a_watcher_that_takes_nothing_is_let_go(server: Server, monkeypatch: pyt
     while server.campaign.watchers:
         server.control("DELETE", f"/outages?webhookId={number}")
         for _ in range(500):
-            server.campaign.exporter.end_outage((number,))
+            server.campaign.campaign.end_outage(server.campaign.webhook(number))
     connection.close()

@@ -72,7 +72,7 @@ def test_what_comes_while_the_watcher_is_slow_is_told_next() -> None:
     def grow(served: ServedCampaign, messages: list[Message]) -> bool:
         if messages and len(came) < 5:
             came.append(served.hub.journal.next_position)
-            served.exporter.end_outage()
+            served.campaign.end_outage()
             return False
         return len(came) == 5
 
@@ -99,7 +99,7 @@ def appended(count: int) -> Callable[[ServedCampaign], None]:
 
     def append(served: ServedCampaign) -> None:
         for _ in range(count):
-            served.exporter.end_outage()
+            served.campaign.end_outage()
 
     return append
 

@@ -149,7 +149,7 @@ def see(run: Run, kind: str, sight: Sight) -> list[bytes]:
                 payloads = tuple((campaign.now, b'{"n":%d}' % (number + index + 1)) for index in range(count))
                 number += count
                 due = EventsDue(client_id=DEFAULT_CLIENT_ID, type=EventType.OPEN, payloads=payloads)
-                campaign.exporter.accept_events(due)
+                campaign.put([(campaign.now, due)])
             await campaign.run()
             await campaign.aclose()
             await consumer.all_ended()

@@ -371,16 +371,15 @@ class Bench:
 
     async def _send(self, number: int, before: int, attempts: int, *, give_up: bool) -> Delivery:
         campaign, webhook = self.campaign, self._webhooks[number]
-        exporter = campaign.exporter
         await self.advance()
-        while exporter.pending_count(webhook.id) and self._attempts(number) - before < attempts:
-            due = exporter.clock.next_due()
+        while campaign.pending_count(webhook) and self._attempts(number) - before < attempts:
+            due = campaign.next_due()
             if due is None or self._timed_out_twice(number):
                 break
             # So few are really sent: a consumer may do something else the fifth time.
-            exporter.forget_simulated_failures()
+            campaign.forget_simulated_failures()
             await self.advance(due - campaign.now)
-        accepted = self.last_accepted = not exporter.pending_count(webhook.id)
+        accepted = self.last_accepted = not campaign.pending_count(webhook)
         outcomes = tuple(
             entry.outcome
             for entry in campaign.journal.entries
@@ -565,7 +564,7 @@ class Bench:
             headers=tuple(sent_headers),
             body=body,
             timeout=timeout,
-            response_body_bytes_kept=self.campaign.exporter.policy.response_body_bytes_kept,
+            response_body_bytes_kept=self.campaign.policy.response_body_bytes_kept,
             faults=faults,
         )
         outcome = await (transport or self._transport).send(request)
@@ -578,7 +577,7 @@ class Bench:
                 method=method,
                 what=what,
                 body_bytes=len(body),
-                outcome=self.campaign.exporter.masking.outcome(outcome),
+                outcome=self.campaign.masking.outcome(outcome),
             )
         )
         return outcome

@@ -203,7 +203,7 @@ class RuleStore:
         if isinstance(held, int):
             return Probed(at=self._campaign.now, count=held, events=None)
         ours = {event.whole for event in self._sent_events().values()}
-        events = self._campaign.exporter.masking.events(map(canonical, held), ours)
+        events = self._campaign.masking.events(map(canonical, held), ours)
         return Probed(at=self._campaign.now, count=len(held), events=tuple(map(msgspec.Raw, events)))
 
     async def difference_now(self) -> tuple[Difference, Found]:

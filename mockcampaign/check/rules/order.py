@@ -26,7 +26,7 @@ async def _old(bench: Bench) -> Examined:
     await bench.must_deliver(newer)
     if bench.store.has_probe:
         await bench.must_process(3)
-    age = bench.campaign.exporter.policy.event_age_max - MINUTE
+    age = bench.campaign.policy.event_age_max - MINUTE
     events = [bench.event(created=bench.campaign.now - age + number) for number in range(3)]
     delivery = await bench.deliver(events, attempts=3)
     if not delivery.accepted:

@@ -124,7 +124,7 @@ async def _after_many(bench: Bench) -> Examined:
 async def _reformed(bench: Bench) -> Examined:
     await bench.must_process(5)
     campaign = bench.campaign
-    age_max = campaign.exporter.policy.event_age_max
+    age_max = campaign.policy.event_age_max
     # Two of them expire before the list comes again, and two newer ones come with it.
     old = [bench.event(created=campaign.now - age_max + 5_000 + number) for number in range(2)]
     with bench.fault("lost-ack", times=1):

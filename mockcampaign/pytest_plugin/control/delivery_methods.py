@@ -44,7 +44,7 @@ class DeliveryMethods(SessionMethods):
     def deliveries(self) -> Deliveries:
         """All attempts in order. `deliveries(webhook)` is for one webhook."""
         self._look()
-        return self._session.view.deliveries(self._session.engine.exporter.webhook)
+        return self._session.view.deliveries(self._session.engine.webhook)
 
     @in_home
     def payloads(self) -> dict[int, msgspec.Raw]:

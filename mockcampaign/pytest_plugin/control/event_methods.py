@@ -81,7 +81,7 @@ class EventMethods(SessionMethods):
         session = self._session
         kind = event_type_of(to)
         session.need_webhook("emit")
-        webhooks = session.engine.exporter.registry.all()
+        webhooks = session.engine.webhooks.all()
         found = [webhook for webhook in webhooks if webhook.type == kind]
         if not found:
             types = ", ".join(dict.fromkeys(webhook.type for webhook in webhooks))

@@ -51,7 +51,7 @@ class Session:
         """
         self.clock.show()
         if self.clock.leads:
-            self.engine.exporter.forget_simulated_failures()
+            self.engine.forget_simulated_failures()
 
     def check_awaited(self) -> None:
         """Raises `MisuseError` where the test has an event loop and did not await the last `advance` or `run`."""

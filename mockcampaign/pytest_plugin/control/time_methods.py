@@ -44,7 +44,7 @@ class TimeMethods(SessionMethods):
     async def _advance_within_limit(self, name: str, duration: int | None) -> None:
         session = self._session
         began = session.engine.now
-        session.engine.exporter.forget_simulated_failures()  # the test may have fixed its consumer
+        session.engine.forget_simulated_failures()  # the test may have fixed its consumer
         limit = asyncio.timeout(session.settings.run_timeout / 1_000)
         try:
             async with limit:
@@ -61,7 +61,7 @@ class TimeMethods(SessionMethods):
 
     def _how_far(self, name: str, began: int) -> str:
         session = self._session
-        attempts = session.view.deliveries(session.engine.exporter.webhook)
+        attempts = session.view.deliveries(session.engine.webhook)
         last = f", the last one: {printable(attempts[-1].outcome.describe())}" if attempts else ""
         return (
             f"{name} did not end within {format_duration(session.settings.run_timeout)}: it advanced "

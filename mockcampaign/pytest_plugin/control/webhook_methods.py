@@ -78,4 +78,4 @@ class WebhookMethods(SessionMethods):
     @in_home
     def webhooks(self) -> list[Webhook]:
         """All webhooks in their current state, deleted ones included, in order of creation."""
-        return [self._session.engine.exporter.webhook(webhook_id) for webhook_id in self._session.view.webhook_ids]
+        return [self._session.engine.webhook(webhook_id) for webhook_id in self._session.view.webhook_ids]

@@ -117,7 +117,7 @@ def _set_speed(served: ServedCampaign, values: dict[str, Any]) -> ClockView:
 
 def _retry(served: ServedCampaign, values: dict[str, Any]) -> None:
     webhook = served.webhook(values["webhookId"])
-    served.exporter.retry(webhook.client_id, webhook.id)
+    served.campaign.retry(webhook)
 
 
 async def _reset(served: ServedCampaign, values: dict[str, Any]) -> None:

@@ -69,7 +69,7 @@ async def _emit(served: ServedCampaign, values: dict[str, Any]) -> Emitted:
     campaign.put(prepared)
     webhook_ids = [
         webhook.id
-        for webhook in served.exporter.registry.of_client(client_id)
+        for webhook in served.campaign.webhooks.of_client(client_id)
         if webhook.type == body.type and webhook.status == "activated"
     ]
     return Emitted(body.count, webhook_ids)

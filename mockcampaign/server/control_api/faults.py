@@ -45,7 +45,7 @@ def _break(served: ServedCampaign, values: dict[str, Any]) -> None:
 
 def _mend(served: ServedCampaign, values: dict[str, Any]) -> None:
     number = values[WEBHOOK_KEY]
-    served.exporter.end_outage(() if number is None else (served.webhook(number).id,))
+    served.campaign.end_outage(*([] if number is None else [served.webhook(number)]))
 
 
 def _declare(served: ServedCampaign, values: dict[str, Any]) -> views.FaultView:
@@ -55,7 +55,7 @@ def _declare(served: ServedCampaign, values: dict[str, Any]) -> views.FaultView:
         raise InvalidInputError(f"{WEBHOOK_KEY}: {number!r} is out of range, allowed: a whole number from 1")
     fault, when = read_fault(body)
     webhooks = [] if number is None else [served.webhook(number)]
-    if len(served.exporter.faults()) >= FAULTS_MAX:
+    if len(served.campaign.declared_faults()) >= FAULTS_MAX:
         raise InvalidInputError(f"{FAULTS_MAX} faults are in force, which is the limit: end one before")
     declared = served.campaign.declare_fault(fault, when, *webhooks)
     return next(view for view in views.faults(served) if view.number == declared.number)
@@ -69,14 +69,14 @@ def _list(served: ServedCampaign, values: dict[str, Any]) -> list[views.FaultVie
 
 def _end(served: ServedCampaign, values: dict[str, Any]) -> None:
     number = values["number"]
-    if all(declared.number != number for declared in served.exporter.faults()):
+    if all(declared.number != number for declared in served.campaign.declared_faults()):
         raise RequestRefusedError(404, f"fault {number} is not in force: never declared, over, or ended")
-    served.exporter.end_fault(number)
+    served.campaign.end_fault(number)
 
 
 def _end_all(served: ServedCampaign, values: dict[str, Any]) -> None:
-    for declared in served.exporter.faults():
-        served.exporter.end_fault(declared.number)
+    for declared in served.campaign.declared_faults():
+        served.campaign.end_fault(declared.number)
 
 
 def _fault_schema() -> dict[str, Any]:

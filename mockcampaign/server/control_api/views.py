@@ -160,12 +160,12 @@ class DeliveryView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 def state(served: ServedCampaign) -> StateView:
     """The present."""
-    exporter, hub = served.exporter, served.hub
-    webhooks = [_webhook(served, webhook) for webhook in exporter.registry.all()]
+    campaign, hub = served.campaign, served.hub
+    webhooks = [_webhook(served, webhook) for webhook in campaign.webhooks.all()]
     totals = hub.totals
     return StateView(
         run=served.run,
-        now=exporter.clock.now,
+        now=campaign.now,
         started=served.started,
         speed=served.pacer.speed,
         advancing=served.pacer.advancing,
@@ -193,7 +193,7 @@ def faults(served: ServedCampaign) -> list[FaultView]:
             until=declared.until,
             hits=declared.hits,
         )
-        for declared in served.exporter.faults()
+        for declared in served.campaign.declared_faults()
     ]
 
 
@@ -283,14 +283,14 @@ def delivery(served: ServedCampaign, position: int, number: int | None) -> Deliv
         response=response,
         outcome=describe_outcome(found),
         accepted=found.outcome.accepted,
-        curl=_curl(request, served.exporter.webhook(found.webhook_id).authentication),
+        curl=_curl(request, served.campaign.webhook(found.webhook_id).authentication),
     )
 
 
 def _webhook(served: ServedCampaign, webhook: Webhook) -> WebhookView:
-    exporter = served.exporter
-    waiting, totals = exporter.outbox_state(webhook.id), served.hub.of(webhook.id)
-    outage = exporter.outage(webhook.id)
+    campaign = served.campaign
+    waiting, totals = campaign.delivery_state(webhook), served.hub.of(webhook.id)
+    outage = campaign.current_outage(webhook)
     phase, due_at, attempt = "idle", None, None
     if isinstance(waiting, Attempt):
         phase, attempt = "under-way", waiting.number
@@ -303,7 +303,7 @@ def _webhook(served: ServedCampaign, webhook: Webhook) -> WebhookView:
         status=webhook.status.value,
         target_url=webhook.target_url,
         authentication=authentication_type(webhook.authentication),
-        pending=exporter.pending_count(webhook.id),
+        pending=campaign.pending_count(webhook),
         phase=phase,
         due_at=due_at,
         attempt=attempt,
@@ -337,8 +337,9 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def _request(served: ServedCampaign, attempted: Attempted, index: int) -> RequestView:
-    bare = served.exporter.request(attempted.webhook_id, ())
-    secret_names = {name for name, _ in served.exporter.webhook(attempted.webhook_id).authentication.headers()}
+    webhook = served.campaign.webhook(attempted.webhook_id)
+    bare = served.campaign.request(webhook, ())
+    secret_names = {name for name, _ in webhook.authentication.headers()}
     entries = served.hub.journal.entries
     url = next(
         (

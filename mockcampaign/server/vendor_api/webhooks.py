@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mockcampaign.durations import format_moment
-from mockcampaign.engine.webhooks import WebhookRegistry
+from mockcampaign.engine.webhooks import Webhooks
 from mockcampaign.errors import InvalidInputError, WebhookCommandRefusedError
 from mockcampaign.model import (
     Authentication,
@@ -144,7 +144,7 @@ def _create(served: Any, values: dict[str, Any]) -> msgspec.Raw:
 
 
 def _list(served: Any, values: dict[str, Any]) -> list[msgspec.Raw]:
-    registry: WebhookRegistry = served.exporter.registry
+    registry: Webhooks = served.campaign.webhooks
     ids = registry.ids_of_client(values["clientId"])
     if values["integrationId"] is not None:
         ids = [number for number in ids if registry.newest(number).integration_id == values["integrationId"]]
@@ -159,9 +159,14 @@ def _list(served: Any, values: dict[str, Any]) -> list[msgspec.Raw]:
     return [known.get(number) or _encoded(served, registry.newest(number)) for number in ids[offset : offset + limit]]
 
 
+def _found(served: Any, values: dict[str, Any]) -> Webhook:
+    webhook: Webhook = served.campaign.webhooks.get(values["clientId"], values["webhookId"])
+    return webhook
+
+
 def _update(served: Any, values: dict[str, Any]) -> msgspec.Raw:
     authentication = _authentication(values)
-    webhook = served.exporter.registry.get(values["clientId"], values["webhookId"])
+    webhook = _found(served, values)
     if webhook.type != values["type"]:
         raise WebhookCommandRefusedError(
             f"webhook {webhook.id} carries events of type {webhook.type}, which cannot be changed"
@@ -171,20 +176,20 @@ def _update(served: Any, values: dict[str, Any]) -> msgspec.Raw:
 
 
 def _activate(served: Any, values: dict[str, Any]) -> msgspec.Raw:
-    return _encoded(served, served.exporter.activate(values["clientId"], values["webhookId"]))
+    return _encoded(served, served.campaign.activate(_found(served, values)))
 
 
 def _deactivate(served: Any, values: dict[str, Any]) -> msgspec.Raw:
-    return _encoded(served, served.exporter.deactivate(values["clientId"], values["webhookId"]))
+    return _encoded(served, served.campaign.deactivate(_found(served, values)))
 
 
 def _delete(served: Any, values: dict[str, Any]) -> None:
-    served.exporter.delete(values["clientId"], values["webhookId"])
+    served.campaign.delete(_found(served, values))
 
 
 async def _verify(served: Any, values: dict[str, Any]) -> RestWebhookVerify:
     number = values["numberOfEvents"]
-    webhook: Webhook = served.exporter.registry.get(values["clientId"], values["webhookId"])
+    webhook = _found(served, values)
     outcome = await served.campaign.verify(webhook, number, mailing_id=values["mailingId"])
     match outcome:
         case Responded(status=status, body=body):
