@@ -1,5 +1,5 @@
-"""Sample consumers: one that does everything right, and one for each of many realistic mistakes.
+"""Sample consumers: a correct one, and one for each of many realistic bugs.
 
-`correct` is the right one, part by part; `bugs` has a module for each family of mistakes, each a variant of a part;
+`correct` is the correct one, in parts; `bugs` has a module for each family of bugs, each of which replaces a part;
 `consumer` makes an application of either.
 """

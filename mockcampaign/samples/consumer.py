@@ -1,7 +1,7 @@
 """The application around a sample consumer.
 
-`POST /hook` is the webhook's target, `GET /processed` its own account of what it has processed (the probe), `GET
-/state` the newest event of each mail (the probe of the end state).
+`POST /hook` is the target of the webhook, `GET /processed` returns the stored events (the probe), `GET /state` the
+newest event of each mail (the probe of the end state).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.bugs import BUGS
 from mockcampaign.samples.correct import Consumer
-from mockcampaign.samples.plain_server import served_by_hand
+from mockcampaign.samples.plain_server import serve_plainly
 from mockcampaign.samples.store import Store
 from mockcampaign.serving import serve_in_thread
 
@@ -35,7 +35,7 @@ def consumer_served(
     host: str = "127.0.0.1",
     port: int = 0,
 ) -> Iterator[str]:
-    """A consumer behind a port while the context is open; gives the base URL.
+    """Serve a consumer on a port while the context is open; the context gives the base URL.
 
     Raises `InvalidInputError` as `consumer_app` and `serving.serve_in_thread` do.
     """
@@ -44,7 +44,7 @@ def consumer_served(
     serving = (
         serve_in_thread(app, host=host, port=port)
         if connection is None
-        else served_by_hand(app, connection, host=host, port=port)
+        else serve_plainly(app, connection, host=host, port=port)
     )
     with serving as url:
         yield url
@@ -56,25 +56,25 @@ def consumer_app(
     basic_authentication: BasicAuthentication | None = None,
     store: Path | None = None,
 ) -> Starlette:
-    """A consumer with a store of its own, in memory unless a file is named; it demands the credentials where given.
+    """Return a consumer with its own store, in memory unless a file is named; it requires the credentials if given.
 
-    Raises `InvalidInputError` for a bug that is not in `BUGS`, and for a file that cannot be one.
+    Raises `InvalidInputError` for a bug that is not in `BUGS`, and for a file that cannot be a store.
     """
     if bug is not None and bug not in BUGS:
         close = difflib.get_close_matches(bug, BUGS, n=1)
         hint = f", did you mean {close[0]!r}?" if close else ""
         raise InvalidInputError(f"unknown bug {bug!r}{hint} (allowed: {', '.join(BUGS)})")
     try:
-        held = Store(store)
+        opened = Store(store)
     except OSError as error:
         raise InvalidInputError(f"store {store}: {error.strerror}, allowed: a file that can be written") from None
     except msgspec.MsgspecError:
         raise InvalidInputError(f"store {store}: not written by a sample consumer, allowed: a new file") from None
-    return application((Consumer if bug is None else BUGS[bug].consumer)(held, basic_authentication))
+    return application((Consumer if bug is None else BUGS[bug].consumer)(opened, basic_authentication))
 
 
 def application(consumer: Consumer) -> Starlette:
-    """The application around it."""
+    """Return the application around a consumer."""
     return Starlette(
         routes=[
             Route("/hook", consumer.hook, methods=list(consumer.methods)),

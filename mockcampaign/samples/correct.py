@@ -18,43 +18,45 @@ from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.store import Event, Identity, Store
 
 
-def moment(event: Event) -> int:
-    """When it happened; 0 where it does not tell."""
+def event_time(event: Event) -> int:
+    """Return an event's `created`, or 0 if it has none."""
     created = event.get("created")
     return created if isinstance(created, int) else 0
 
 
 class Consumer:
-    """What happens to a request, from its credentials to its answer."""
+    """Handles a request from its credentials to its response."""
 
     methods: ClassVar[Sequence[str]] = ("POST",)
-    """All others are refused with 405."""
-    refuse_status: ClassVar[int] = 401
+    """Methods the webhook allows; all others get 405."""
+    rejection_status: ClassVar[int] = 401
+    """Status of the response to wrong credentials."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        """It demands the credentials where they are given."""
+        """Require the credentials if there are any."""
         self.store = store
         self.basic_authentication = basic_authentication
 
     async def hook(self, request: Request) -> Response:
-        """The webhook's target. What goes wrong unforeseen is 500, as in any framework."""
+        """Serve the webhook. An exception that nobody expected is a 500, as in any framework."""
         try:
-            return await self.take(request)
-        except HTTPException as refused:
-            return JSONResponse({"error": refused.detail}, refused.status_code, refused.headers)
+            return await self.handle(request)
+        except HTTPException as rejected:
+            return JSONResponse({"error": rejected.detail}, rejected.status_code, rejected.headers)
         except Exception:
             return Response(status_code=500)
 
-    async def take(self, request: Request) -> Response:
-        """All parts in their order: nothing is stored of what was refused, or answered before it is stored."""
-        if not self.lets_in(request):
-            raise HTTPException(self.refuse_status, "wrong credentials", {"WWW-Authenticate": 'Basic realm="webhooks"'})
-        events = self.parse(await self.read(request))
+    async def handle(self, request: Request) -> Response:
+        """Run all parts in order: authenticate before storing, store before acknowledging."""
+        if not self.is_authenticated(request):
+            challenge = {"WWW-Authenticate": 'Basic realm="webhooks"'}
+            raise HTTPException(self.rejection_status, "wrong credentials", challenge)
+        events = self.parse(await self.read_body(request))
         await self.process(events)
-        return self.answer(events)
+        return self.respond(events)
 
-    def lets_in(self, request: Request) -> bool:
-        """Whether the credentials are right, or none are needed."""
+    def is_authenticated(self, request: Request) -> bool:
+        """Return whether the request has the right credentials, or needs none."""
         if self.basic_authentication is None:
             return True
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -62,44 +64,44 @@ class Consumer:
             given = base64.b64decode(token, validate=True)
         except (binascii.Error, ValueError):
             return False
-        return scheme.lower() == "basic" and self.same(given, self.wanted())
+        return scheme.lower() == "basic" and self.matches(given, self.expected_credentials())
 
-    def wanted(self) -> bytes:
-        """The credentials as they are before base64 (RFC 7617)."""
+    def expected_credentials(self) -> bytes:
+        """Return the credentials as they are before base64 (RFC 7617)."""
         assert self.basic_authentication is not None
         return f"{self.basic_authentication.user_name}:{self.basic_authentication.password}".encode()
 
-    def same(self, given: bytes, wanted: bytes) -> bool:
-        """In constant time, so that nearly right credentials are refused no later than wrong ones."""
-        return hmac.compare_digest(given, wanted)
+    def matches(self, given: bytes, expected: bytes) -> bool:
+        """Compare credentials in constant time, so that nearly right ones are rejected no later than wrong ones."""
+        return hmac.compare_digest(given, expected)
 
-    async def read(self, request: Request) -> bytes:
-        """The whole body, however it comes."""
+    async def read_body(self, request: Request) -> bytes:
+        """Return the whole body, in however many pieces it arrives."""
         try:
             return await request.body()
         except ClientDisconnect:
-            raise HTTPException(400, "the body was cut") from None  # which nobody reads
+            raise HTTPException(400, "the body was truncated") from None  # which nobody reads
 
     def parse(self, body: bytes) -> list[Event]:
-        """A body that is no list of events is not taken: what is not understood must not be acknowledged."""
+        """Parse a batch. A consumer must not acknowledge what it does not understand: that is 400."""
         try:
             return msgspec.json.decode(body, type=list[Event])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise HTTPException(400, "not a JSON list of events") from None
 
     async def process(self, events: list[Event]) -> None:
-        """All events of a list, or none."""
-        self.store.add(self.identified([self.kept(event) for event in events]))
+        """Store all events of a batch, or none."""
+        self.store.add(self.by_identity([self.stored_form(event) for event in events]))
 
-    def kept(self, event: Event) -> Event:
-        """What is kept of an event: all of it, unchanged, also what nobody has announced."""
+    def stored_form(self, event: Event) -> Event:
+        """Return what is stored of an event: every field, unchanged, also fields that nobody has announced."""
         return event
 
-    def identified(self, events: list[Event]) -> dict[Identity, Event]:
-        """Each event under what makes it the same one when it comes again.
+    def by_identity(self, events: list[Event]) -> dict[Identity, Event]:
+        """Return each event under the identity by which its redelivery is recognised.
 
-        Twice in one list is two acts, as in the vendor's example; once in each of two lists is taken for a repetition,
-        since nothing tells the two cases apart.
+        Two identical events in one batch are two, as in the vendor's example; an identical event in another batch is
+        taken for a redelivery, since nothing distinguishes the two cases.
         """
         times: Counter[bytes] = Counter()
         rows: dict[Identity, Event] = {}
@@ -110,24 +112,24 @@ class Consumer:
         return rows
 
     def key(self, event: Event) -> bytes:
-        """What two events must have in common to be one. There is no event id: nothing less than all fields will do."""
+        """Return the deduplication key: all fields, since an event has no id."""
         return msgspec.json.encode(event, order="sorted")
 
-    def answer(self, events: list[Event]) -> Response:
-        """The answer to a list that is stored."""
+    def respond(self, events: list[Event]) -> Response:
+        """Return the response to a batch that is stored."""
         return JSONResponse({"received": len(events)})
 
     def end_state(self) -> dict[str, Event]:
-        """The newest event of each mail by its moment, whatever came last."""
+        """Return the newest event of each mail by its time, whichever arrived last."""
         found: dict[str, Event] = {}
-        for event in sorted(self.store.events(), key=moment):
+        for event in sorted(self.store.events(), key=event_time):
             found[str(event.get("mailId"))] = event
         return found
 
     async def state(self, request: Request) -> Response:
-        """The end state, for a probe."""
+        """Serve the end state to a probe."""
         return Response(msgspec.json.encode(self.end_state()), media_type="application/json")
 
     async def processed(self, request: Request) -> Response:
-        """Its own account of what it has processed, for a probe."""
+        """Serve the stored events to a probe."""
         return Response(msgspec.json.encode(self.store.events()), media_type="application/json")

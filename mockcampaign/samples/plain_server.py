@@ -1,6 +1,6 @@
-"""A small HTTP/1.1 server around a consumer, as people write it who do not want a framework.
+"""A small HTTP/1.1 server around a consumer, as people write it without a framework.
 
-It is right as it stands; bugs replace its parts.
+It is correct; bugs replace its parts.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ Headers = dict[str, str]
 
 
 class Connection:
-    """One connection, whose requests are answered one after another."""
+    """A connection, which handles its requests one after another."""
 
     def __init__(self, app: AsgiApp, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.app = app
         self.reader = reader
         self.writer = writer
         self.unread: Headers | None = None
-        """The headers of a body that nobody has read so far."""
+        """The headers of a request whose body has not been read yet."""
 
     async def serve(self) -> None:
-        """From its first request to its end."""
+        """Handle all requests of the connection."""
         try:
             while await self.exchange():
                 pass
         except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            # Whatever it was, it was no request.
+            # Whatever this was, it was not a request.
             self.writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         finally:
             self.writer.close()
 
     async def exchange(self) -> bool:
-        """One request and its answer; whether there may be another."""
+        """Handle one request; return whether the connection stays open for another."""
         start, *lines = (await self.read_head()).decode("latin-1").split("\r\n")
         method, target, version = start.split(" ")
         headers = self.headers(lines)
@@ -49,7 +49,7 @@ class Connection:
         self.unread = headers
         status, fields, answer = await self.call(method, target, headers)
         await self.leave_nothing_unread()
-        # Every answer has a length, so that the next one can follow it.
+        # Every response has a length, so that the next one can follow it.
         fields["content-length"] = str(len(answer))
         if not keep:
             fields["connection"] = "close"
@@ -58,21 +58,21 @@ class Connection:
         return keep
 
     async def write(self, head: bytes, answer: bytes) -> None:
-        """Both as a whole."""
+        """Write the whole response."""
         self.writer.write(head + answer)
         await self.writer.drain()
 
     async def read_head(self) -> bytes:
-        """All before the empty line, in however many pieces it comes."""
+        """Return all bytes before the empty line, in however many pieces they arrive."""
         return (await self.reader.readuntil(b"\r\n\r\n")).removesuffix(b"\r\n\r\n")
 
     def headers(self, lines: list[str]) -> Headers:
-        """By their names, of which the case means nothing."""
+        """Return the headers by name, in lower case."""
         pairs = (line.partition(":") for line in lines)
         return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
     async def read_body(self, headers: Headers) -> bytes:
-        """As many bytes as are stated, or chunks up to the empty one."""
+        """Return as many bytes as Content-Length states, or all chunks up to the empty one."""
         if headers.get("transfer-encoding", "").lower() != "chunked":
             return await self.reader.readexactly(int(headers.get("content-length", 0)))
         body = b""
@@ -84,19 +84,19 @@ class Connection:
         return body
 
     async def leave_nothing_unread(self) -> None:
-        """A body that was refused unread would be taken for the next request."""
+        """Read the body of a request that was rejected without it: it would be taken for the next request."""
         if self.unread is not None:
             await self.body()
 
     async def body(self) -> bytes:
-        """The whole body, which the application has asked for."""
+        """Return the whole body, for which the application asks."""
         headers, self.unread = self.unread or {}, None
         if headers.get("expect", "").lower() == "100-continue":
             self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return await self.read_body(headers)
 
     async def call(self, method: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:
-        """The application's answer: status, headers and body."""
+        """Return the response of the application: status, headers and body."""
         path, _, query = target.partition("?")
         scope = {
             "type": "http",
@@ -126,15 +126,15 @@ class Connection:
 
 
 @contextlib.contextmanager
-def served_by_hand(
+def serve_plainly(
     app: AsgiApp, connection: type[Connection] = Connection, *, host: str = "127.0.0.1", port: int = 0
 ) -> Iterator[str]:
-    """Serve while the context is open, as `serving.serve_in_thread` does. Raises `InvalidInputError` as that does."""
+    """Serve the application while the context is open, as `serving.serve_in_thread` does, with the same errors."""
     listening = listen(host, port)
     with asyncio.Runner() as runner:
         loop, stop = runner.get_loop(), asyncio.Event()
         main = _serve(app, connection, listening, stop)
-        thread = threading.Thread(target=runner.run, args=(main,), name="mockcampaign-served-by-hand")
+        thread = threading.Thread(target=runner.run, args=(main,), name="mockcampaign-plain-server")
         thread.start()
         try:
             yield base_url("http", host, listening)

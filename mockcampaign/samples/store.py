@@ -1,4 +1,4 @@
-"""Where a sample consumer keeps what it has processed: in memory, and in a file where one is given."""
+"""The store of a sample consumer: in memory, and in a file if one is given."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ import msgspec
 
 Event = dict[str, Any]
 Identity = tuple[bytes, int]
-"""A key, and the how manieth event of that key in its list it is."""
+"""A deduplication key, and the number of the event among those of its batch that have this key (from 1)."""
 
 
 class Store:
-    """Events by their identity, in the order in which they came.
+    """Stored events by their identity, in order of arrival.
 
-    With a file, what `add` has stored is there again after the process was killed.
+    With a file, everything that `add` has stored is there again after the process was killed.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Raises OSError where the file cannot be read or written, and `msgspec.MsgspecError` where it is no store."""
+        """Open the store.
+
+        Raises OSError if the file cannot be read or written, and `msgspec.MsgspecError` if it is no store.
+        """
         self._path = path
         self._events: dict[Identity, Event] = {}
         if path is not None:
@@ -34,19 +37,19 @@ class Store:
         return len(self._events)
 
     def add(self, events: Mapping[Identity, Event]) -> None:
-        """Store those that are not there yet: all of them or, where that fails, none."""
+        """Store the events that are new: all of them or, if that fails, none."""
         new = {identity: event for identity, event in events.items() if identity not in self._events}
         if self._path is not None and new:
             _append(self._path, b"".join(msgspec.json.encode((*row, new[row])) + b"\n" for row in new))
         self._events |= new
 
     def events(self) -> list[Event]:
-        """All of them."""
+        """Return all stored events."""
         return list(self._events.values())
 
     def _load(self, path: Path) -> None:
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        # Killed while it wrote: that list was not acknowledged, and comes again.
+        # A last line without its end was written when the process was killed: that batch was not acknowledged.
         if lines and not lines[-1].endswith(b"\n"):
             os.truncate(path, path.stat().st_size - len(lines.pop()))
         for line in lines:

@@ -136,7 +136,7 @@ class OpensAlone(Consumer):
 class ColumnsOfAnOpen(Consumer):
     """Keeps what an open has, whatever else comes."""
 
-    def kept(self, event: Event) -> Event:
+    def stored_form(self, event: Event) -> Event:
         return {name: event.get(name) for name in TYPES[EventType.OPEN]}
 
 

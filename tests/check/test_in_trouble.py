@@ -26,7 +26,7 @@ from mockcampaign.judging.verdict import RunResult, exit_status
 from mockcampaign.model import Fault, NoResponse, Outcome, Request
 from mockcampaign.report.json_report import to_json
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.samples.plain_server import Connection, served_by_hand
+from mockcampaign.samples.plain_server import Connection, serve_plainly
 from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.transport.wire import WireTransport, wait_until_reachable
 from restarted import end
@@ -89,7 +89,7 @@ def checked(url: str, *, told: Callable[[Finding], None] = lambda finding: None,
 
 
 def troubled(trouble: Trouble) -> contextlib.AbstractContextManager[str]:
-    return served_by_hand(consumer_app(basic_authentication=CREDENTIALS), trouble.connection())
+    return serve_plainly(consumer_app(basic_authentication=CREDENTIALS), trouble.connection())
 
 
 def assert_whole(result: RunResult) -> None:
@@ -126,7 +126,7 @@ class CountsCharacters(Connection):
 
 
 def test_a_consumer_whose_answers_are_longer_than_they_say() -> None:
-    with served_by_hand(consumer_app(basic_authentication=CREDENTIALS), CountsCharacters) as url:
+    with serve_plainly(consumer_app(basic_authentication=CREDENTIALS), CountsCharacters) as url:
         result = in_a_check(url, WireTransport, settings(1, rules=("handles-keep-alive",)))
     [finding] = [finding for finding in result.rules if finding.outcome == "fail"]
     assert finding.id == "handles-keep-alive"
@@ -251,7 +251,7 @@ def restarting(after: int) -> Iterator[str]:
             # The process's end is the end of its connections, too.
             return await super().exchange() and requests != after
 
-    with served_by_hand(app, Ending, port=port) as url:
+    with serve_plainly(app, Ending, port=port) as url:
         yield url
 
 

@@ -26,8 +26,8 @@ def test_one_late_answer_violates_no_must_rule() -> None:
 class Laborious(ReadsBodyUnderLock):
     """Takes its time for each list, as if it hardly got the processor."""
 
-    async def take(self, request: Request) -> Response:
-        answer = await super().take(request)
+    async def handle(self, request: Request) -> Response:
+        answer = await super().handle(request)
         async with self.lock:
             await asyncio.sleep(0.05)
         return answer

@@ -30,7 +30,7 @@ from mockcampaign.samples.bugs.identity import deduplicating_on
 from mockcampaign.samples.bugs.payload import changing_field, changing_text, limited, rejecting, storing
 from mockcampaign.samples.bugs.redelivery import NeverDeduplicates, deduplicating_batches_on, keeping_dedup_keys_for
 from mockcampaign.samples.consumer import application
-from mockcampaign.samples.correct import Consumer, moment
+from mockcampaign.samples.correct import Consumer, event_time
 from mockcampaign.samples.store import Event, Identity, Store
 
 HOUR = 3_600_000
@@ -51,7 +51,7 @@ class KeepsKeysOfAList(NeverDeduplicates):
         self.lists: list[set[Identity]] = []
 
     async def process(self, events: list[Event]) -> None:
-        identified = Consumer.identified(self, events)
+        identified = Consumer.by_identity(self, events)
         seen = set().union(*self.lists)
         await super().process([event for identity, event in identified.items() if identity not in seen])
         self.lists = [*self.lists[-9:], set(identified)]
@@ -65,7 +65,7 @@ class CommitsHalves(NeverDeduplicates):
         self.seen: set[Identity] = set()
 
     async def process(self, events: list[Event]) -> None:
-        identified = Consumer.identified(self, events)
+        identified = Consumer.by_identity(self, events)
         new = [event for identity, event in identified.items() if identity not in self.seen]
         for at in range(0, len(new), 10):
             if any(None in event.values() for event in new[at : at + 10]):
@@ -83,7 +83,7 @@ class FailsHalfway(NeverDeduplicates):
         self.failed: set[bytes] = set()
 
     async def process(self, events: list[Event]) -> None:
-        identified = Consumer.identified(self, events)
+        identified = Consumer.by_identity(self, events)
         new = [event for identity, event in identified.items() if identity not in self.seen]
         first = self.key(new[0]) if new else b""
         if len(new) > 50 and first not in self.failed:
@@ -102,7 +102,7 @@ class CommitsPerMailing(NeverDeduplicates):
         self.seen: set[Identity] = set()
 
     async def process(self, events: list[Event]) -> None:
-        identified = Consumer.identified(self, events)
+        identified = Consumer.by_identity(self, events)
         new = [event for identity, event in identified.items() if identity not in self.seen]
         for mailing in dict.fromkeys(event.get("mailingId") for event in new):
             part = [event for event in new if event.get("mailingId") == mailing]
@@ -120,7 +120,7 @@ class FailsOnce(Consumer):
     async def process(self, events: list[Event]) -> None:
         if not self.failed and len(events) > 5:
             self.failed = True
-            halves = Consumer.identified(self, events[: len(events) // 2])
+            halves = Consumer.by_identity(self, events[: len(events) // 2])
             self.store.add({(b"uncommitted " + key, number): event for (key, number), event in halves.items()})
             raise ConnectionError
         await super().process(events)
@@ -134,7 +134,7 @@ class MarksFirst(Consumer):
         self.seen: set[Identity] = set()
 
     async def process(self, events: list[Event]) -> None:
-        identified = self.identified(events)
+        identified = self.by_identity(events)
         new = {identity: event for identity, event in identified.items() if identity not in self.seen}
         self.seen.update(new)
         for event in new.values():
@@ -178,7 +178,7 @@ class ReadsAsWindows(ReadsTextAs):
 class DecodesEachPiece(Consumer):
     """`data += chunk`, which cuts characters that several pieces share."""
 
-    async def read(self, request: Request) -> bytes:
+    async def read_body(self, request: Request) -> bytes:
         text = ""
         async for piece in request.stream():
             text += piece.decode(errors="replace")
@@ -189,7 +189,7 @@ class RefusesKnownEvents(Consumer):
     """INSERT without ON CONFLICT: one known event fails the list."""
 
     async def process(self, events: list[Event]) -> None:
-        if any(identity in self.store for identity in self.identified(events)):
+        if any(identity in self.store for identity in self.by_identity(events)):
             raise HTTPException(409, "duplicate key value violates unique constraint")
         await super().process(events)
 
@@ -198,7 +198,7 @@ class ConfirmsRepeats(Consumer):
     """208 Already Reported where there is nothing new."""
 
     async def process(self, events: list[Event]) -> None:
-        if all(identity in self.store for identity in self.identified(events)):
+        if all(identity in self.store for identity in self.by_identity(events)):
             raise HTTPException(208)
         await super().process(events)
 
@@ -207,7 +207,7 @@ class WantsOrder(Consumer):
     """Merges a list into a sorted file, for which it has to be sorted itself."""
 
     async def process(self, events: list[Event]) -> None:
-        moments = [moment(event) for event in events]
+        moments = [event_time(event) for event in events]
         if moments != sorted(moments):
             raise HTTPException(400, "not in order")
         await super().process(events)
@@ -218,26 +218,28 @@ class TakesTwenty(Consumer):
 
     taken = 0
 
-    async def take(self, request: Request) -> Response:
+    async def handle(self, request: Request) -> Response:
         self.taken += 1
         if self.taken > 20:
             raise HTTPException(429)
-        return await super().take(request)
+        return await super().handle(request)
 
 
 class LooksForCredentials(Consumer):
     """`if wanted in header`."""
 
-    def lets_in(self, request: Request) -> bool:
-        return f"Basic {base64.b64encode(self.wanted()).decode()}" in request.headers.get("authorization", "")
+    def is_authenticated(self, request: Request) -> bool:
+        return f"Basic {base64.b64encode(self.expected_credentials()).decode()}" in request.headers.get(
+            "authorization", ""
+        )
 
 
 class StoresRefused(Consumer):
     """Answers 401 to wrong credentials when it has stored what they came with, if it could."""
 
-    async def take(self, request: Request) -> Response:
-        await self.process(self.parse(await self.read(request)))
-        return await super().take(request)
+    async def handle(self, request: Request) -> Response:
+        await self.process(self.parse(await self.read_body(request)))
+        return await super().handle(request)
 
 
 class AcceptsGet(Consumer):
@@ -249,30 +251,30 @@ class AcceptsDelete(Consumer):
 
 
 class WantsLowerCaseCharset(Consumer):
-    async def read(self, request: Request) -> bytes:
+    async def read_body(self, request: Request) -> bytes:
         if request.headers.get("content-type") not in ("application/json", "application/json; charset=utf-8"):
             raise HTTPException(415)
-        return await super().read(request)
+        return await super().read_body(request)
 
 
 class Replaces(Consumer):
     """INSERT OR REPLACE on an index of too few columns: an upsert by which the last one wins."""
 
-    def identified(self, events: list[Event]) -> dict[Identity, Event]:
+    def by_identity(self, events: list[Event]) -> dict[Identity, Event]:
         return {(self.key(event), 1): event for event in events}
 
     def key(self, event: Event) -> bytes:
         return json.dumps([event.get(name) for name in ("mailId", "type", "created")]).encode()
 
     async def process(self, events: list[Event]) -> None:
-        self.store._events |= self.identified(events)
+        self.store._events |= self.by_identity(events)
 
 
 class FailsAtSecondActs(Consumer):
     """Has a unique index on the mail and the type, and no response to its errors but 500."""
 
     async def process(self, events: list[Event]) -> None:
-        new = {identity: event for identity, event in self.identified(events).items() if identity not in self.store}
+        new = {identity: event for identity, event in self.by_identity(events).items() if identity not in self.store}
         known = {(event.get("mailId"), event.get("type")) for event in self.store.events()}
         if any((event.get("mailId"), event.get("type")) in known for event in new.values()):
             raise ValueError("UNIQUE constraint failed")
@@ -285,8 +287,8 @@ class RefusesOlder(Consumer):
     newest = 0
 
     async def process(self, events: list[Event]) -> None:
-        newest = max((moment(event) for event in events), default=self.newest)
-        if newest < self.newest and not all(identity in self.store for identity in self.identified(events)):
+        newest = max((event_time(event) for event in events), default=self.newest)
+        if newest < self.newest and not all(identity in self.store for identity in self.by_identity(events)):
             raise HTTPException(409)
         self.newest = max(newest, self.newest)
         await super().process(events)
@@ -327,9 +329,9 @@ class CountsTwins(Consumer):
         super().__init__(store, basic_authentication)
         self.twins = 0
 
-    def identified(self, events: list[Event]) -> dict[Identity, Event]:
+    def by_identity(self, events: list[Event]) -> dict[Identity, Event]:
         rows: dict[Identity, Event] = {}
-        for (key, number), event in super().identified(events).items():
+        for (key, number), event in super().by_identity(events).items():
             self.twins += number > 1
             rows[key, number + self.twins if number > 1 else 1] = event
         return rows

@@ -562,7 +562,7 @@ def test_one_that_reads_under_a_lock_holds_up_the_next(bug: str | None, waits: b
 
 
 def test_an_impatient_one_refuses_a_slow_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TimesOutSlowBody, "seconds_for_a_body", 0)
+    monkeypatch.setattr(TimesOutSlowBody, "body_timeout_seconds", 0)
     assert asyncio.run(slow_body(consumer_app("times-out-slow-body"), asyncio.Event())) == 408
 
 

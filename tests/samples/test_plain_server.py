@@ -12,7 +12,7 @@ from called import CREDENTIALS, RIGHT, encoded, event
 from mockcampaign.samples.bugs.http_server import BUGS
 from mockcampaign.samples.consumer import BUGS as ALL
 from mockcampaign.samples.consumer import consumer_app, consumer_served
-from mockcampaign.samples.plain_server import served_by_hand
+from mockcampaign.samples.plain_server import serve_plainly
 
 BODY = encoded(event())
 LENGTH = f"Content-Length: {len(BODY)}\r\n"
@@ -116,7 +116,7 @@ WITNESSES = {
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with served_by_hand(consumer_app(basic_authentication=CREDENTIALS)) as url:
+    with serve_plainly(consumer_app(basic_authentication=CREDENTIALS)) as url:
         yield url
 
 

@@ -1,4 +1,4 @@
-"""Mistakes, each of which a review could pass: one module for each family, a table at the end of each module."""
+"""Bugs that could pass a review: one module for each family, with a table at its end."""
 
 from __future__ import annotations
 
@@ -34,4 +34,4 @@ BUGS: Mapping[str, Bug] = {
     **http.BUGS,
     **http_server.BUGS,
 }
-"""All of them by their names."""
+"""All bugs by id."""

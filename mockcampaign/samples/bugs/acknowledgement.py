@@ -1,4 +1,4 @@
-"""Mistakes in saying that a list was taken."""
+"""Bugs in acknowledging a batch."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from mockcampaign.samples.store import Event, Store
 
 
 def responding(status: int) -> type[Consumer]:
-    """One that processes a list, and says so with that status."""
+    """Return a consumer that stores a batch and responds with that status."""
 
     class Responding(Consumer):
-        def answer(self, events: list[Event]) -> Response:
+        def respond(self, events: list[Event]) -> Response:
             return Response(status_code=status)
 
     return Responding
 
 
 class RespondsMultiStatus(Consumer):
-    def answer(self, events: list[Event]) -> Response:
+    def respond(self, events: list[Event]) -> Response:
         if len(events) == 1:
-            return super().answer(events)
+            return super().respond(events)
         return JSONResponse([{"status": 200} for _ in events], status_code=207)
 
 
 class RedirectsToTrailingSlash(Consumer):
-    async def take(self, request: Request) -> Response:
-        if not self.lets_in(request):
-            raise HTTPException(self.refuse_status)
-        self.parse(await self.read(request))
+    async def handle(self, request: Request) -> Response:
+        if not self.is_authenticated(request):
+            raise HTTPException(self.rejection_status)
+        self.parse(await self.read_body(request))
         return Response(status_code=307, headers={"Location": f"{request.url.path}/"})
 
 
@@ -52,9 +52,9 @@ class AcknowledgesBeforeStoring(Consumer):
     seconds_until_stored = 0.05
 
     async def process(self, events: list[Event]) -> None:
-        pass  # `answer` has it done
+        pass  # `respond` schedules it
 
-    def answer(self, events: list[Event]) -> Response:
+    def respond(self, events: list[Event]) -> Response:
         return JSONResponse({"queued": len(events)}, background=BackgroundTask(self.store_later, events))
 
     async def store_later(self, events: list[Event]) -> None:
@@ -66,7 +66,7 @@ class SwallowsBackgroundErrors(Consumer):
     async def process(self, events: list[Event]) -> None:
         pass
 
-    def answer(self, events: list[Event]) -> Response:
+    def respond(self, events: list[Event]) -> Response:
         return JSONResponse({"queued": len(events)}, background=BackgroundTask(self.job, events))
 
     async def job(self, events: list[Event]) -> None:
@@ -75,7 +75,7 @@ class SwallowsBackgroundErrors(Consumer):
             assert devices is not None
             await super().process(events)
         except Exception:
-            pass  # The job's log has it, the sender has its 200.
+            pass  # Logged by the job, while the sender has its 200.
 
 
 class AcknowledgesUnreadableBody(Consumer):
@@ -83,7 +83,7 @@ class AcknowledgesUnreadableBody(Consumer):
         try:
             return super().parse(body)
         except HTTPException:
-            return []  # "It would only come again."
+            return []  # "Campaign would only send it again."
 
 
 class SalvagesTruncatedBatch(Consumer):
@@ -98,16 +98,16 @@ class SalvagesTruncatedBatch(Consumer):
 
 
 class SlowPerEvent(Consumer):
-    seconds_for_an_event = 0.15
+    seconds_per_event = 0.15
 
     async def process(self, events: list[Event]) -> None:
         for _ in events:
-            await asyncio.sleep(self.seconds_for_an_event)
+            await asyncio.sleep(self.seconds_per_event)
         await super().process(events)
 
 
 class SlowFirstFullBatch(Consumer):
-    """Loads what it needs for long lists when the first one comes."""
+    """Initialises what it needs for full batches when the first one arrives."""
 
     seconds_to_load = 12.0
     loading = False
@@ -120,8 +120,8 @@ class SlowFirstFullBatch(Consumer):
 
 
 class DropsWhenQueueIsFull(Consumer):
-    lists_max = 20
-    seconds_for_a_list = 0.5
+    batches_max = 20
+    seconds_per_batch = 0.5
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
@@ -129,7 +129,7 @@ class DropsWhenQueueIsFull(Consumer):
         self.worker: asyncio.Task[None] | None = None
 
     async def process(self, events: list[Event]) -> None:
-        if len(self.queue) >= self.lists_max:
+        if len(self.queue) >= self.batches_max:
             return  # `put_nowait` and `except QueueFull: pass`
         self.queue.append(events)
         if self.worker is None or self.worker.done():
@@ -138,16 +138,16 @@ class DropsWhenQueueIsFull(Consumer):
     async def work(self) -> None:
         while self.queue:
             await super().process(self.queue[0])
-            await asyncio.sleep(self.seconds_for_a_list)
+            await asyncio.sleep(self.seconds_per_batch)
             self.queue.pop(0)
 
 
 class RespondsWithErrorBody(Consumer):
     async def hook(self, request: Request) -> Response:
-        answer = await super().hook(request)
-        if answer.status_code in (401, 405):
-            return answer
-        return Response(msgspec.json.encode({"ok": answer.status_code == 200}), status_code=200)
+        response = await super().hook(request)
+        if response.status_code in (401, 405):
+            return response
+        return Response(msgspec.json.encode({"ok": response.status_code == 200}), status_code=200)
 
     def parse(self, body: bytes) -> list[Event]:
         events = super().parse(body)

@@ -1,4 +1,4 @@
-"""Mistakes with credentials: who is let in, who is not, and how that is said."""
+"""Bugs in authentication: which credentials are accepted, and how the others are rejected."""
 
 from __future__ import annotations
 
@@ -13,90 +13,92 @@ from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.correct import Consumer
 
 
-def comparing(same: Callable[[bytes, bytes], bool]) -> type[Consumer]:
-    """One that compares given and wanted credentials in that way."""
+def comparing(equal: Callable[[bytes, bytes], bool]) -> type[Consumer]:
+    """Return a consumer that compares given and expected credentials in that way."""
 
     class Comparing(Consumer):
-        def same(self, given: bytes, wanted: bytes) -> bool:
-            return same(given, wanted)
+        def matches(self, given: bytes, expected: bytes) -> bool:
+            return equal(given, expected)
 
     return Comparing
 
 
 def rejecting_with(status: int) -> type[Consumer]:
-    """One that answers that to wrong credentials."""
+    """Return a consumer that responds with that status to wrong credentials."""
 
     class RejectingWith(Consumer):
-        refuse_status = status
+        rejection_status = status
 
     return RejectingWith
 
 
 class AcceptsAnyCredentials(Consumer):
-    def lets_in(self, request: Request) -> bool:
+    def is_authenticated(self, request: Request) -> bool:
         return True
 
 
 class AcceptsMissingCredentials(Consumer):
-    def lets_in(self, request: Request) -> bool:
-        return "authorization" not in request.headers or super().lets_in(request)
+    def is_authenticated(self, request: Request) -> bool:
+        return "authorization" not in request.headers or super().is_authenticated(request)
 
 
 class AcceptsAnyScheme(Consumer):
-    def lets_in(self, request: Request) -> bool:
+    def is_authenticated(self, request: Request) -> bool:
         if self.basic_authentication is None:
             return True
         token = request.headers.get("authorization", "").rpartition(" ")[2]
-        return token == base64.b64encode(self.wanted()).decode()
+        return token == base64.b64encode(self.expected_credentials()).decode()
 
 
 class FailsOnMalformedCredentials(Consumer):
-    def lets_in(self, request: Request) -> bool:
+    def is_authenticated(self, request: Request) -> bool:
         header = request.headers.get("authorization")
         if self.basic_authentication is None or header is None:
-            return super().lets_in(request)
+            return super().is_authenticated(request)
         scheme, token = header.split(" ")
         user_name, password = base64.b64decode(token, validate=True).decode().split(":", 1)
-        return scheme.lower() == "basic" and self.same(f"{user_name}:{password}".encode(), self.wanted())
+        return scheme.lower() == "basic" and self.matches(
+            f"{user_name}:{password}".encode(), self.expected_credentials()
+        )
 
 
 class LocksOutAfterTenFailures(Consumer):
-    """Lets nobody in after so many wrong passwords, also those who know the right one."""
+    """Rejects everyone after so many wrong passwords, also those who know the right one."""
 
-    wrong_max = 10
-    wrong = 0
+    failures_max = 10
+    failures = 0
 
-    def lets_in(self, request: Request) -> bool:
-        right = super().lets_in(request)
-        self.wrong += not right
-        return right and self.wrong < self.wrong_max
+    def is_authenticated(self, request: Request) -> bool:
+        authenticated = super().is_authenticated(request)
+        self.failures += not authenticated
+        return authenticated and self.failures < self.failures_max
 
 
 class StoresBeforeAuthenticating(Consumer):
-    async def take(self, request: Request) -> Response:
-        if not self.lets_in(request):
-            await self.process(self.parse(await self.read(request)))
-        return await super().take(request)
+    async def handle(self, request: Request) -> Response:
+        if not self.is_authenticated(request):
+            await self.process(self.parse(await self.read_body(request)))
+        return await super().handle(request)
 
 
 class FailsOnNonAsciiCredentials(Consumer):
-    """`hmac.compare_digest` compares str only where it is ASCII."""
+    """Compares text with `hmac.compare_digest`, which raises an exception if it is not ASCII."""
 
-    def same(self, given: bytes, wanted: bytes) -> bool:
-        if not (given.isascii() and wanted.isascii()):
+    def matches(self, given: bytes, expected: bytes) -> bool:
+        if not (given.isascii() and expected.isascii()):
             raise TypeError("comparing strings with non-ASCII characters is not supported")
-        return super().same(given, wanted)
+        return super().matches(given, expected)
 
 
 class HashesKnownUsersOnly(Consumer):
-    """Does the costly part, a hash of the password, only where the user's name is right."""
+    """Computes the costly part, a hash of the password, only if the user name is right."""
 
     stored = b""
 
-    def same(self, given: bytes, wanted: bytes) -> bool:
-        if given.partition(b":")[0] != wanted.partition(b":")[0]:
+    def matches(self, given: bytes, expected: bytes) -> bool:
+        if given.partition(b":")[0] != expected.partition(b":")[0]:
             return False
-        self.stored = self.stored or _hashed(wanted)
+        self.stored = self.stored or _hashed(expected)
         return _hashed(given) == self.stored
 
 
@@ -104,18 +106,18 @@ def _hashed(credentials: bytes) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", credentials, b"salt", 25_000)
 
 
-def _as_far_as_both_go(given: bytes, wanted: bytes) -> bool:
-    return all(one == other for one, other in zip(given, wanted, strict=False))
+def _equal_up_to_the_shorter(given: bytes, expected: bytes) -> bool:
+    return all(one == other for one, other in zip(given, expected, strict=False))
 
 
-def _split_at_the_last_colon(given: bytes, wanted: bytes) -> bool:
+def _split_at_the_last_colon(given: bytes, expected: bytes) -> bool:
     user_name, _, password = given.rpartition(b":")
-    wanted_user_name, _, wanted_password = wanted.partition(b":")
-    return (user_name, password) == (wanted_user_name, wanted_password)
+    expected_user_name, _, expected_password = expected.partition(b":")
+    return (user_name, password) == (expected_user_name, expected_password)
 
 
-def _user_name(given: bytes, wanted: bytes) -> bool:
-    return given.partition(b":")[0] == wanted.partition(b":")[0]
+def _user_name(given: bytes, expected: bytes) -> bool:
+    return given.partition(b":")[0] == expected.partition(b":")[0]
 
 
 BUGS: Mapping[str, Bug] = {
@@ -126,16 +128,16 @@ BUGS: Mapping[str, Bug] = {
     ),
     "accepts-credential-prefix": Bug(
         "Compares passwords only up to the length of the given one, so a prefix is accepted.",
-        comparing(_as_far_as_both_go),
+        comparing(_equal_up_to_the_shorter),
     ),
     "accepts-any-password": Bug("Checks the user name but not the password.", comparing(_user_name)),
     "ignores-credential-case": Bug(
         "Compares credentials case-insensitively, as its database does.",
-        comparing(lambda given, wanted: given.lower() == wanted.lower()),
+        comparing(lambda given, expected: given.lower() == expected.lower()),
     ),
     "strips-credentials": Bug(
         "Strips white space around credentials before it compares them.",
-        comparing(lambda given, wanted: given.strip() == wanted.strip()),
+        comparing(lambda given, expected: given.strip() == expected.strip()),
     ),
     "splits-at-last-colon": Bug(
         "Splits user name and password at the last colon, so a password that contains a colon is rejected.",

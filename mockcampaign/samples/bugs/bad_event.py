@@ -1,4 +1,4 @@
-"""Mistakes with one event that a consumer cannot digest, among others that it could."""
+"""Bugs with one event in a batch that the consumer cannot handle."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mockcampaign.samples.store import Event
 
 
 class RequiresDevice(Consumer):
-    """Falls over an event without device, and so does the list."""
+    """Raises an exception at an event without device, which fails the batch."""
 
-    def kept(self, event: Event) -> Event:
+    def stored_form(self, event: Event) -> Event:
         if event["device"] is not None:
             event["device"].strip()
         return event
@@ -26,16 +26,16 @@ class SkipsEventsWithoutDevice(Consumer):
 
 class DropsBatchWithBadEvent(RequiresDevice):
     async def process(self, events: list[Event]) -> None:
-        with contextlib.suppress(KeyError):  # "logged, and on to the next"
+        with contextlib.suppress(KeyError):  # logged, and continued with the next batch
             await super().process(events)
 
 
 class DropsBatchWithNul(Consumer):
-    """Uses a store that cannot hold NUL in texts, as PostgreSQL cannot."""
+    """Uses a database that cannot store NUL in text, as PostgreSQL."""
 
     async def process(self, events: list[Event]) -> None:
         if any("\0" in value for event in events for value in event.values() if isinstance(value, str)):
-            return  # "logged, and on to the next"
+            return  # logged, and continued with the next batch
         await super().process(events)
 
 
@@ -43,7 +43,7 @@ class StopsAtBadEvent(RequiresDevice):
     async def process(self, events: list[Event]) -> None:
         for index, event in enumerate(events):
             try:
-                self.kept(event)
+                self.stored_form(event)
             except KeyError:
                 events = events[:index]
                 break

@@ -1,4 +1,4 @@
-"""Mistakes with lists: that they have several events, of several mailings, of which two may be equal."""
+"""Bugs with batches: with their size, with events of several mailings, with identical events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mockcampaign.samples.store import Event, Identity
 
 
 def selecting(select: Callable[[list[Event]], list[Event]]) -> type[Consumer]:
-    """One that processes some events of a list, and acknowledges all."""
+    """Return a consumer that stores some events of a batch, and acknowledges all."""
 
     class Selecting(Consumer):
         async def process(self, events: list[Event]) -> None:
@@ -42,17 +42,17 @@ class RejectsMixedMailings(Consumer):
 
 
 class RejectsManyIdenticalEvents(Consumer):
-    equals_max = 10
+    identical_max = 10
 
     def parse(self, body: bytes) -> list[Event]:
         events = super().parse(body)
-        if max(Counter(map(self.key, events)).values(), default=0) > self.equals_max:
+        if max(Counter(map(self.key, events)).values(), default=0) > self.identical_max:
             raise HTTPException(400, "the same event too often")
         return events
 
 
 class RejectsIdenticalEvents(Consumer):
-    def identified(self, events: list[Event]) -> dict[Identity, Event]:
+    def by_identity(self, events: list[Event]) -> dict[Identity, Event]:
         rows: dict[Identity, Event] = {}
         for event in events:
             identity = (self.key(event), 1)
@@ -64,7 +64,7 @@ class RejectsIdenticalEvents(Consumer):
         return rows
 
 
-def _without_twins(events: list[Event]) -> list[Event]:
+def _unique_in_batch(events: list[Event]) -> list[Event]:
     return [event for event in events if events.count(event) == 1]
 
 
@@ -72,26 +72,26 @@ def _by_recipient(events: list[Event]) -> list[Event]:
     return list({event.get("recipientId"): event for event in events}.values())
 
 
-def _of_one_mailing(events: list[Event]) -> list[Event]:
+def _of_first_mailing(events: list[Event]) -> list[Event]:
     return [event for event in events if event.get("mailingId") == events[0].get("mailingId")]
 
 
-def _with_the_first_list(events: list[Event]) -> list[Event]:
+def _with_first_recipient_list(events: list[Event]) -> list[Event]:
     return [event | {"userListId": events[0].get("userListId")} for event in events]
 
 
 class SharesBatchVariable(Consumer):
-    """Keeps the list at hand where the next request finds it, and meanwhile asks somebody something."""
+    """Stores the batch in an attribute, which the next request overwrites while this one waits."""
 
     events: list[Event]
 
-    async def take(self, request: Request) -> Response:
-        if not self.lets_in(request):
-            return await super().take(request)
-        self.events = self.parse(await self.read(request))
+    async def handle(self, request: Request) -> Response:
+        if not self.is_authenticated(request):
+            return await super().handle(request)
+        self.events = self.parse(await self.read_body(request))
         await asyncio.sleep(0.002)
         await self.process(self.events)
-        return self.answer(self.events)
+        return self.respond(self.events)
 
 
 BUGS: Mapping[str, Bug] = {
@@ -115,14 +115,14 @@ BUGS: Mapping[str, Bug] = {
     ),
     "drops-identical-events": Bug(
         "Removes every event that is not unique in its batch, as pandas' drop_duplicates(keep=False) does.",
-        selecting(_without_twins),
+        selecting(_unique_in_batch),
     ),
     "stores-one-event-per-recipient": Bug(
         "Puts a batch into a dictionary by recipientId, so only the last event of each recipient is stored.",
         selecting(_by_recipient),
     ),
     "stores-first-mailing-only": Bug(
-        "Assumes that a batch belongs to one mailing, and loses the events of all others.", selecting(_of_one_mailing)
+        "Assumes that a batch belongs to one mailing, and loses the events of all others.", selecting(_of_first_mailing)
     ),
     "rejects-mixed-mailings": Bug("Responds 400 to a batch with events of several mailings.", RejectsMixedMailings),
     "shares-batch-variable": Bug(
@@ -130,6 +130,6 @@ BUGS: Mapping[str, Bug] = {
         SharesBatchVariable,
     ),
     "copies-first-recipient-list": Bug(
-        "Stores every event of a batch with the userListId of the first one.", selecting(_with_the_first_list)
+        "Stores every event of a batch with the userListId of the first one.", selecting(_with_first_recipient_list)
     ),
 }

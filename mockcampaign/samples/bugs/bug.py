@@ -1,4 +1,4 @@
-"""What a bug is."""
+"""The type of a bug."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from mockcampaign.samples.plain_server import Connection
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """A mistake that a review could pass."""
+    """A bug that could pass a review."""
 
     description: str
+    """What the developer did, as a sentence."""
     consumer: type[Consumer]
     over_sockets: bool = False
-    """Whether it shows only where there are connections."""
+    """Whether the bug shows only over real connections."""
     connection: type[Connection] | None = None
-    """Where the mistake is in a server of one's own: its connections."""
+    """The connection class, for bugs of a plain HTTP server."""

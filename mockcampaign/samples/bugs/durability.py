@@ -1,4 +1,4 @@
-"""Mistakes that show when the consumer is killed and started again."""
+"""Bugs that show when the consumer is killed and started again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from mockcampaign.samples.store import Event, Identity, Store
 
 
 class CommitsEveryTenBatches(Consumer):
-    """Shows what it holds, and writes it down when it is worth a commit."""
+    """Reports every event it has received, but commits only every ten batches."""
 
-    lists = 10
+    batches = 10
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
@@ -25,35 +25,35 @@ class CommitsEveryTenBatches(Consumer):
         self.count = 0
 
     async def process(self, events: list[Event]) -> None:
-        identified = self.identified([self.kept(event) for event in events])
+        identified = self.by_identity([self.stored_form(event) for event in events])
         self.store.add(identified)
         self.uncommitted |= identified
         self.count += 1
-        if self.count % self.lists == 0:
+        if self.count % self.batches == 0:
             self.durable.add(self.uncommitted)
             self.uncommitted = {}
 
 
 class WritesBehind(CommitsEveryTenBatches):
-    """Answers at once, and writes it down a little later."""
+    """Acknowledges at once, and writes to disk a little later."""
 
     seconds = 0.2
 
     async def process(self, events: list[Event]) -> None:
-        identified = self.identified([self.kept(event) for event in events])
+        identified = self.by_identity([self.stored_form(event) for event in events])
         self.store.add(identified)
         asyncio.get_running_loop().call_later(self.seconds, self.durable.add, identified)
 
 
 class KeepsDedupKeysInMemory(NeverDeduplicates):
-    """What it has processed is written down, what it must not process again is not."""
+    """Writes events to disk, but not the keys that recognise them."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
         self.seen: set[Identity] = set()
 
     async def process(self, events: list[Event]) -> None:
-        identified = Consumer.identified(self, events)
+        identified = Consumer.by_identity(self, events)
         await super().process([event for identity, event in identified.items() if identity not in self.seen])
         self.seen.update(identified)
 

@@ -1,4 +1,4 @@
-"""Mistakes with HTTP: how a body may come, and what other requests are."""
+"""Bugs in HTTP: how a body may arrive, and what to do with other requests."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ from mockcampaign.samples.store import Store
 
 
 class RejectsCharsetParameter(Consumer):
-    async def read(self, request: Request) -> bytes:
+    async def read_body(self, request: Request) -> bytes:
         if request.headers.get("content-type", "application/json") != "application/json":
             raise HTTPException(415, "allowed: application/json")
-        return await super().read(request)
+        return await super().read_body(request)
 
 
 class RequiresContentLength(Consumer):
-    async def read(self, request: Request) -> bytes:
+    async def read_body(self, request: Request) -> bytes:
         if "content-length" not in request.headers:
             raise HTTPException(411, "no Content-Length")
-        return await super().read(request)
+        return await super().read_body(request)
 
 
 class IgnoresBodyWithoutLength(Consumer):
-    """Reads what `Content-Length` says; where it says nothing, there is no body, and so nothing to refuse."""
+    """Reads as many bytes as `Content-Length` states, and none without it."""
 
-    async def read(self, request: Request) -> bytes:
-        body = await super().read(request)
+    async def read_body(self, request: Request) -> bytes:
+        body = await super().read_body(request)
         return body if "content-length" in request.headers else b"[]"
 
 
 class ReadsBodyOnce(Consumer):
-    """Takes for the body what one reading gives."""
+    """Takes the first piece for the whole body."""
 
-    async def read(self, request: Request) -> bytes:
+    async def read_body(self, request: Request) -> bytes:
         async for piece in request.stream():
             return piece
         return b""
 
 
 class RejectsExpectContinue(Consumer):
-    async def read(self, request: Request) -> bytes:
+    async def read_body(self, request: Request) -> bytes:
         if "expect" in request.headers:
-            raise HTTPException(417, "no expectations here")
-        return await super().read(request)
+            raise HTTPException(417, "Expect is not supported")
+        return await super().read_body(request)
 
 
 class AcceptsAnyMethod(Consumer):
@@ -58,37 +58,37 @@ class AcceptsAnyMethod(Consumer):
 
 
 class Responds200ToGet(Consumer):
-    """For those who look whether it is there, at the same address."""
+    """Serves a page at the same URL, for people who look whether the webhook is there."""
 
     methods = ("GET", "POST")
 
-    async def take(self, request: Request) -> Response:
+    async def handle(self, request: Request) -> Response:
         if request.method != "POST":
             return Response("This is the webhook of Acme.")
-        return await super().take(request)
+        return await super().handle(request)
 
 
 class ReadsBodyUnderLock(Consumer):
-    """One list at a time, from its first byte on."""
+    """Handles one request at a time, from its first byte on."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
         self.lock = asyncio.Lock()
 
-    async def take(self, request: Request) -> Response:
+    async def handle(self, request: Request) -> Response:
         async with self.lock:
-            return await super().take(request)
+            return await super().handle(request)
 
 
 class TimesOutSlowBody(Consumer):
-    seconds_for_a_body = 0.1
+    body_timeout_seconds = 0.1
 
-    async def read(self, request: Request) -> bytes:
+    async def read_body(self, request: Request) -> bytes:
         try:
-            async with asyncio.timeout(self.seconds_for_a_body):
-                return await super().read(request)
+            async with asyncio.timeout(self.body_timeout_seconds):
+                return await super().read_body(request)
         except TimeoutError:
-            raise HTTPException(408, "too slow") from None
+            raise HTTPException(408, "the body is too slow") from None
 
 
 BUGS: Mapping[str, Bug] = {

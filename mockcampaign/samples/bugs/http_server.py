@@ -1,4 +1,4 @@
-"""Mistakes of those who write the HTTP server themselves."""
+"""Bugs of developers who write the HTTP server themselves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mockcampaign.samples.plain_server import Connection, Headers
 
 
 class ReadsHeadOnce(Connection):
-    """Takes what one reading gives for a whole head, with what comes behind it."""
+    """Takes the first packet for the whole head."""
 
     async def read_head(self) -> bytes:
         head, end, rest = (await self.reader.read(1024 * 1024)).partition(b"\r\n\r\n")
@@ -28,7 +28,7 @@ class ComparesHeaderCase(Connection):
 
 
 class AcceptsOneRequestPerConnection(Connection):
-    """Answers a connection's first request, and takes the next one for bytes that do not belong there."""
+    """Handles the first request of a connection, and takes the next one for bytes that do not belong there."""
 
     requests = 0
 
@@ -36,12 +36,12 @@ class AcceptsOneRequestPerConnection(Connection):
         head = await super().read_head()
         self.requests += 1
         if self.requests > 1:
-            raise ValueError("not expected")
+            raise ValueError("unexpected bytes")
         return head
 
 
 class TruncatesResponse(Connection):
-    """Closes the connection to a webhook before the rest of the answer is out."""
+    """Closes the connection before the last byte of the response is sent."""
 
     cut = False
 
@@ -57,7 +57,7 @@ class TruncatesResponse(Connection):
 
 
 class RejectsConnectionClose(Connection):
-    """Takes `Connection: close` for the end of the request's connection, before the answer."""
+    """Takes `Connection: close` for a connection that is closed already, and does not respond."""
 
     async def call(self, method: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:
         answer = await super().call(method, target, headers)
@@ -67,7 +67,7 @@ class RejectsConnectionClose(Connection):
 
 
 class DisconnectsOnParseError(Connection):
-    """Nobody catches what parsing throws, and so the connection ends with it."""
+    """Catches no exception of the parser, so the connection ends with it."""
 
     failed = False
 

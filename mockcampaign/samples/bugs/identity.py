@@ -1,4 +1,4 @@
-"""Mistakes in what makes two events the same: too few fields, or one too coarse."""
+"""Bugs in the deduplication key: too few fields, or a field that is too coarse."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mockcampaign.samples.store import Event, Identity
 
 
 def deduplicating_on(*fields: str | Callable[[Event], Any]) -> type[Consumer]:
-    """One that takes these for an event id, and has one event for each."""
+    """Return a consumer that deduplicates on these fields, or values computed from an event."""
 
     class Deduplicating(Consumer):
-        def identified(self, events: list[Event]) -> dict[Identity, Event]:
+        def by_identity(self, events: list[Event]) -> dict[Identity, Event]:
             rows: dict[Identity, Event] = {}
             for event in events:
                 rows.setdefault((self.key(event), 1), event)

@@ -1,4 +1,4 @@
-"""Mistakes with time: how old an event may be, what came first, and in what unit it is told."""
+"""Bugs with time: the age of an event, its order among others, the unit of `created`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.bugs.bug import Bug
-from mockcampaign.samples.correct import Consumer, moment
+from mockcampaign.samples.correct import Consumer, event_time
 from mockcampaign.samples.store import Event, Store
 
 DAY = 24 * 60 * 60 * 1_000
@@ -19,33 +19,33 @@ class DropsLateEvents(Consumer):
     newest = 0
 
     async def process(self, events: list[Event]) -> None:
-        taken = []
+        accepted = []
         for event in events:
-            if moment(event) >= self.newest:
-                taken.append(event)
-                self.newest = moment(event)
-        await super().process(taken)
+            if event_time(event) >= self.newest:
+                accepted.append(event)
+                self.newest = event_time(event)
+        await super().process(accepted)
 
 
 class DropsLateEventsOfAMail(Consumer):
-    """Keeps a mail's events in order, as long as they come in order."""
+    """Requires the events of a mail to arrive in order."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
         self.newest: dict[str, int] = {}
 
     async def process(self, events: list[Event]) -> None:
-        taken = []
+        accepted = []
         for event in events:
             mail = f"{event.get('mailId')} {event.get('type')}"
-            if moment(event) >= self.newest.get(mail, 0):
-                taken.append(event)
-                self.newest[mail] = moment(event)
-        await super().process(taken)
+            if event_time(event) >= self.newest.get(mail, 0):
+                accepted.append(event)
+                self.newest[mail] = event_time(event)
+        await super().process(accepted)
 
 
 class LastArrivalWins(Consumer):
-    """Keeps beside its events what it takes for the newest of each mail: the one that came last."""
+    """Stores the last event to arrive for each mail as the newest one."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
@@ -60,7 +60,7 @@ class LastArrivalWins(Consumer):
 
 
 class DropsClicksBeforeOpen(Consumer):
-    """Joins clicks with the opens of their mails, and loses those that have none yet."""
+    """Joins clicks with the opens of their mails, and drops clicks without one."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
@@ -77,29 +77,29 @@ class DropsEventsOlderThanADay(Consumer):
     newest = 0
 
     async def process(self, events: list[Event]) -> None:
-        self.newest = max([self.newest, *map(moment, events)])
-        await super().process([event for event in events if moment(event) > self.newest - DAY])
+        self.newest = max([self.newest, *map(event_time, events)])
+        await super().process([event for event in events if event_time(event) > self.newest - DAY])
 
 
 class DropsEventsByWallClock(Consumer):
     async def process(self, events: list[Event]) -> None:
-        today = time.time() * 1_000 - DAY
-        await super().process([event for event in events if moment(event) > today])
+        yesterday = time.time() * 1_000 - DAY
+        await super().process([event for event in events if event_time(event) > yesterday])
 
 
 class CursorOnCreated(Consumer):
-    """Keeps a cursor at the newest moment, and takes what is beyond it."""
+    """Keeps a cursor at the newest `created`, and stores the events after it."""
 
     cursor = 0
 
     async def process(self, events: list[Event]) -> None:
-        taken = [event for event in events if moment(event) > self.cursor]
-        await super().process(taken)
-        self.cursor = max([self.cursor, *map(moment, taken)])
+        accepted = [event for event in events if event_time(event) > self.cursor]
+        await super().process(accepted)
+        self.cursor = max([self.cursor, *map(event_time, accepted)])
 
 
 class ParsesCreatedAsSeconds(Consumer):
-    def kept(self, event: Event) -> Event:
+    def stored_form(self, event: Event) -> Event:
         created: Any = event.get("created")
         if isinstance(created, int):
             datetime.fromtimestamp(created, UTC)  # out of range in milliseconds
@@ -107,8 +107,8 @@ class ParsesCreatedAsSeconds(Consumer):
 
 
 class TruncatesCreatedToSeconds(Consumer):
-    def kept(self, event: Event) -> Event:
-        return event | {"created": moment(event) // 1_000 * 1_000} if "created" in event else event
+    def stored_form(self, event: Event) -> Event:
+        return event | {"created": event_time(event) // 1_000 * 1_000} if "created" in event else event
 
 
 BUGS: Mapping[str, Bug] = {

@@ -1,4 +1,4 @@
-"""Mistakes with what events may hold: absent and unknown fields, large numbers, and text of all kinds."""
+"""Bugs with the fields of an event: absent and unknown fields, large numbers, and text of all kinds."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ DEVICES = frozenset({"desktop", "mobile", "tablet"})
 
 
 def storing(change: Callable[[Event], Event]) -> type[Consumer]:
-    """One that keeps events changed in that way."""
+    """Return a consumer that stores events changed in that way."""
 
     class Storing(Consumer):
-        def kept(self, event: Event) -> Event:
+        def stored_form(self, event: Event) -> Event:
             return change(event)
 
     return Storing
 
 
-def rejecting(what: Callable[[Event], bool]) -> type[Consumer]:
-    """One that answers 400 to a list that holds such an event."""
+def rejecting(is_bad: Callable[[Event], bool]) -> type[Consumer]:
+    """Return a consumer that responds 400 to a batch with such an event."""
 
     class Rejecting(Consumer):
         def parse(self, body: bytes) -> list[Event]:
             events = super().parse(body)
-            if any(what(event) for event in events):
+            if any(is_bad(event) for event in events):
                 raise HTTPException(400, "validation failed")
             return events
 
@@ -50,18 +50,18 @@ def rejecting(what: Callable[[Event], bool]) -> type[Consumer]:
 
 
 class DropsUnknownTypes(Consumer):
-    """A table of handlers, and none for what is not in it."""
+    """Looks up a handler for the type, and ignores events without one."""
 
     async def process(self, events: list[Event]) -> None:
         await super().process([event for event in events if event.get("type", "open") in TYPES])
 
 
 def limited(bytes_max: int) -> type[Consumer]:
-    """One whose bodies may have so many bytes."""
+    """Return a consumer that responds 413 to a body of more bytes than that."""
 
     class Limited(Consumer):
-        async def read(self, request: Request) -> bytes:
-            body = await super().read(request)
+        async def read_body(self, request: Request) -> bytes:
+            body = await super().read_body(request)
             if len(body) > bytes_max:
                 raise HTTPException(413, "the body is too large")
             return body
@@ -70,19 +70,19 @@ def limited(bytes_max: int) -> type[Consumer]:
 
 
 def changing_text(change: Callable[[str], str]) -> type[Consumer]:
-    """One that keeps all texts changed in that way."""
+    """Return a consumer that stores all text changed in that way."""
     return storing(
         lambda event: {name: change(value) if isinstance(value, str) else value for name, value in event.items()}
     )
 
 
 def changing_field(name: str, change: Callable[[str], Any]) -> type[Consumer]:
-    """One that keeps a field changed in that way, where it is a text."""
+    """Return a consumer that stores a field changed in that way if it is text."""
     return storing(lambda event: event | {name: change(event[name])} if isinstance(event.get(name), str) else event)
 
 
 class TakesColumnsOfFirstEvent(Consumer):
-    """Inserts a list in one statement, whose columns are the fields of the first event."""
+    """Inserts a batch in one statement, whose columns are the fields of the first event."""
 
     def parse(self, body: bytes) -> list[Event]:
         events = super().parse(body)
@@ -92,7 +92,7 @@ class TakesColumnsOfFirstEvent(Consumer):
 
 
 class ParsesIdsAsFloats(Consumer):
-    """Reads numbers as JavaScript does."""
+    """Parses numbers as JavaScript does."""
 
     def parse(self, body: bytes) -> list[Event]:
         super().parse(body)
@@ -131,7 +131,7 @@ def _number(text: str) -> Any:
 
 
 def _cut_at_four_bytes(text: str) -> str:
-    """What MySQL's `utf8` keeps of a text: all before the first character beyond three bytes."""
+    """Truncate text as MySQL's `utf8` does: before the first character of more than three bytes."""
     return next((text[:index] for index, character in enumerate(text) if ord(character) > 0xFFFF), text)
 
 

@@ -1,4 +1,4 @@
-"""Mistakes with what comes again: later, in another list, on another connection, or at the same moment."""
+"""Bugs with redelivery: later, in another batch, on another connection, or at the same moment."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ HOUR = 60 * 60 * 1_000
 
 
 class NeverDeduplicates(Consumer):
-    """Stores whatever comes; a base for those that notice repetitions in a wrong way."""
+    """Stores every event it receives; a base for consumers that recognise redelivery in a wrong way."""
 
-    def identified(self, events: list[Event]) -> dict[Identity, Event]:
+    def by_identity(self, events: list[Event]) -> dict[Identity, Event]:
         stored = len(self.store)
         return {(self.key(event), stored + index): event for index, event in enumerate(events)}
 
 
 class RejectsRedeliveredBatch(Consumer):
     async def process(self, events: list[Event]) -> None:
-        if all(identity in self.store for identity in self.identified(events)):
-            raise HTTPException(409, "all of these are known")
+        if all(identity in self.store for identity in self.by_identity(events)):
+            raise HTTPException(409, "all events are stored already")
         await super().process(events)
 
 
 def deduplicating_batches_on(by: Callable[[list[Event]], bytes]) -> type[Consumer]:
-    """One that looks at lists where it should look at events."""
+    """Return a consumer that recognises batches instead of events, by that key."""
 
     class DeduplicatingBatches(NeverDeduplicates):
         def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
@@ -51,13 +51,13 @@ def deduplicating_batches_on(by: Callable[[list[Event]], bytes]) -> type[Consume
 
 
 class StoresWhileReading(NeverDeduplicates):
-    """Stores events as they come in, and notes at the end that it has had the list."""
+    """Stores events as they arrive, and their keys at the end of the batch."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
         self.seen: set[Identity] = set()
 
-    async def read(self, request: Request) -> bytes:
+    async def read_body(self, request: Request) -> bytes:
         body, stored = b"", 0
         try:
             async for piece in request.stream():
@@ -74,7 +74,7 @@ class StoresWhileReading(NeverDeduplicates):
 
 
 def whole_events(body: bytes) -> list[Event]:
-    """Those of a list's beginning that are there to their last brace."""
+    """Return the complete events at the beginning of a batch."""
     whole, brace, _ = body.rpartition(b"}")
     try:
         return msgspec.json.decode(whole + brace + b"]", type=list[Event])
@@ -93,20 +93,20 @@ class ComparesWithPreviousBatchOnly(NeverDeduplicates):
 
 
 class DeduplicatesOnPosition(Consumer):
-    def identified(self, events: list[Event]) -> dict[Identity, Event]:
+    def by_identity(self, events: list[Event]) -> dict[Identity, Event]:
         return {(self.key(event), index): event for index, event in enumerate(events)}
 
 
 class ForgetsDedupKeys(NeverDeduplicates):
-    """Remembers which events it has had, and not all of them for ever."""
+    """Deduplicates by a limited number of keys."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
         self.seen: dict[Identity, int] = {}
-        """When each happened, in the order in which they were seen."""
+        """The time of each event, in order of arrival."""
 
     async def process(self, events: list[Event]) -> None:
-        identified = Consumer.identified(self, events)
+        identified = Consumer.by_identity(self, events)
         await super().process([event for identity, event in identified.items() if identity not in self.seen])
         for identity, event in identified.items():
             created = event.get("created")
@@ -119,7 +119,7 @@ class ForgetsDedupKeys(NeverDeduplicates):
 
 
 def keeping_dedup_keys_for(duration: int) -> type[Consumer]:
-    """One that forgets what is so many milliseconds older than the newest event."""
+    """Return a consumer that forgets keys so many milliseconds older than the newest event."""
 
     class KeepsDedupKeysFor(ForgetsDedupKeys):
         def forget(self) -> None:
@@ -142,14 +142,14 @@ class Keeps2000DedupKeys(Keeps1000DedupKeys):
 
 
 class ForgetsDedupKeyOnceUsed(NeverDeduplicates):
-    """Holds an event's key until its repetition was seen: "then it is confirmed"."""
+    """Keeps the key of an event until the event is redelivered: "then it is confirmed"."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
         self.waiting: set[Identity] = set()
 
     async def process(self, events: list[Event]) -> None:
-        identified = Consumer.identified(self, events)
+        identified = Consumer.by_identity(self, events)
         await super().process([event for identity, event in identified.items() if identity not in self.waiting])
         self.waiting ^= identified.keys()
 
@@ -159,68 +159,68 @@ class KeepsDedupKeysPerConnection(NeverDeduplicates):
         super().__init__(store, basic_authentication)
         self.seen: dict[object, set[Identity]] = {}
 
-    async def take(self, request: Request) -> Response:
+    async def handle(self, request: Request) -> Response:
         self.here = self.seen.setdefault(request.client, set())
-        return await super().take(request)
+        return await super().handle(request)
 
     async def process(self, events: list[Event]) -> None:
-        here, identified = self.here, Consumer.identified(self, events)
+        here, identified = self.here, Consumer.by_identity(self, events)
         await super().process([event for identity, event in identified.items() if identity not in here])
         here.update(identified)
 
 
 class ChecksThenInserts(NeverDeduplicates):
-    seconds_for_a_query = 0.02
+    seconds_per_query = 0.02
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
         self.seen: set[Identity] = set()
 
     async def process(self, events: list[Event]) -> None:
-        identified = Consumer.identified(self, events)
+        identified = Consumer.by_identity(self, events)
         new = {identity: event for identity, event in identified.items() if identity not in self.seen}
-        await asyncio.sleep(self.seconds_for_a_query)
+        await asyncio.sleep(self.seconds_per_query)
         await super().process(list(new.values()))
         self.seen.update(new)
 
 
 class ForgetsWorkInProgress(NeverDeduplicates):
-    """Marks what it works on, and takes the marks away when the sender hangs up: but the work goes on."""
+    """Marks the events it works on, and clears the marks when the sender disconnects, although the work goes on."""
 
-    seconds_for_a_list = 0.03
-    seconds_between_looks = 0.005
+    seconds_per_batch = 0.03
+    seconds_between_checks = 0.005
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
         self.seen: set[Identity] = set()
         self.working: set[Identity] = set()
 
-    async def take(self, request: Request) -> Response:
-        if not self.lets_in(request):
-            return await super().take(request)  # which refuses it
-        events = self.parse(await self.read(request))
+    async def handle(self, request: Request) -> Response:
+        if not self.is_authenticated(request):
+            return await super().handle(request)  # which rejects it
+        events = self.parse(await self.read_body(request))
         work = asyncio.create_task(self.process(events))
         while not work.done():
             if await request.is_disconnected():
                 self.working.clear()
-            await asyncio.sleep(self.seconds_between_looks)
+            await asyncio.sleep(self.seconds_between_checks)
         await work
-        return self.answer(events)
+        return self.respond(events)
 
     async def process(self, events: list[Event]) -> None:
-        identified = Consumer.identified(self, events)
+        identified = Consumer.by_identity(self, events)
         while self.working & identified.keys():
-            await asyncio.sleep(self.seconds_between_looks)
+            await asyncio.sleep(self.seconds_between_checks)
         new = {identity: event for identity, event in identified.items() if identity not in self.seen}
         self.working |= new.keys()
-        await asyncio.sleep(self.seconds_for_a_list)
+        await asyncio.sleep(self.seconds_per_batch)
         await super().process(list(new.values()))
         self.seen.update(new)
         self.working -= new.keys()
 
 
 class NullInUniqueIndex(Consumer):
-    """Has a unique index of columns, in which no null equals another, as SQL has it."""
+    """Has a unique index over nullable columns, in which no null equals another, as in SQL."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)

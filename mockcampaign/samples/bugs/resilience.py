@@ -1,4 +1,4 @@
-"""Mistakes that show when something fails: the consumer itself, its process, or the sender before it."""
+"""Bugs that show when something fails: the consumer itself, or the sender before it."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from mockcampaign.samples.store import Event, Identity, Store
 
 
 class FailsAfterStoring(NeverDeduplicates):
-    """Loses its connection to whatever it reports to, the first time a list comes."""
+    """Fails after storing a batch for the first time, for example in a call to another service."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
         self.seen: set[bytes] = set()
 
-    def answer(self, events: list[Event]) -> Response:
+    def respond(self, events: list[Event]) -> Response:
         body = msgspec.json.encode(events)
         if body not in self.seen:
             self.seen.add(body)
             raise ConnectionError
-        return super().answer(events)
+        return super().respond(events)
 
 
 class CommitsPerEvent(NeverDeduplicates):
-    """Falls over an event without a moment when those before it are stored; a list that was stored whole is known."""
+    """Raises an exception at an event without `created`, when the events before it are stored."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
         self.seen: set[Identity] = set()
 
     async def process(self, events: list[Event]) -> None:
-        identified = Consumer.identified(self, events)
+        identified = Consumer.by_identity(self, events)
         for event in [event for identity, event in identified.items() if identity not in self.seen]:
             datetime.fromtimestamp(event["created"] / 1_000, UTC)
             await super().process([event])
@@ -50,7 +50,7 @@ class CommitsPerEvent(NeverDeduplicates):
 
 
 class ThrottlesBacklog(Consumer):
-    lists_per_minute = 60
+    batches_per_minute = 60
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
@@ -58,30 +58,30 @@ class ThrottlesBacklog(Consumer):
 
     async def process(self, events: list[Event]) -> None:
         now = time.monotonic()
-        if len(events) == 100:  # others cost too little to be counted
+        if len(events) == 100:  # smaller ones are not counted
             self.full = [at for at in self.full if at > now - 60]
-            if len(self.full) >= self.lists_per_minute:
+            if len(self.full) >= self.batches_per_minute:
                 raise HTTPException(429, "too many requests", {"Retry-After": "60"})
             self.full.append(now)
         await super().process(events)
 
 
 class LeaksConnectionOnDisconnect(Consumer):
-    """Takes a place of a small pool for each request, and gives it back where all went well."""
+    """Takes a connection from a small pool for each request, and returns it only if reading succeeds."""
 
-    places = 5
+    connections = 5
 
-    async def read(self, request: Request) -> bytes:
-        if self.places == 0:
+    async def read_body(self, request: Request) -> bytes:
+        if self.connections == 0:
             raise HTTPException(503, "no connection is free")
-        self.places -= 1
-        body = await super().read(request)
-        self.places += 1
+        self.connections -= 1
+        body = await super().read_body(request)
+        self.connections += 1
         return body
 
 
 class SharesTransaction(Consumer):
-    """Has one connection for all requests, so that each of them rolls back what others have not committed yet."""
+    """Uses one connection for all requests, so each of them rolls back what others have not committed yet."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
@@ -89,7 +89,7 @@ class SharesTransaction(Consumer):
 
     async def process(self, events: list[Event]) -> None:
         try:
-            for number, (identity, event) in enumerate(self.identified(events).items()):
+            for number, (identity, event) in enumerate(self.by_identity(events).items()):
                 datetime.fromtimestamp(event["created"] / 1_000, UTC)
                 self.uncommitted[identity] = event
                 if number % 10 == 9:
@@ -114,23 +114,23 @@ class KeepsLockAfterBadBody(Consumer):
 
 
 class BansAfterOversizedBody(Consumer):
-    """Bans who sends far too much, as firewalls do, for longer than the reason lasts."""
+    """Bans a sender of an oversized body, as firewalls do, and never lifts the ban."""
 
     body_bytes_max = 10_000_000
     banned = False
 
-    async def read(self, request: Request) -> bytes:
+    async def read_body(self, request: Request) -> bytes:
         if self.banned:
             raise HTTPException(403, "banned")
-        body = await super().read(request)
+        body = await super().read_body(request)
         if len(body) > self.body_bytes_max:
             self.banned = True
-            raise HTTPException(413, "too long")
+            raise HTTPException(413, "the body is too large")
         return body
 
 
 class FillsBuffer(Consumer):
-    """Collects a mailing's events until a job has summed them up, and has room for so many."""
+    """Buffers the events of a mailing for a job that aggregates them, and has room for so many."""
 
     room = 101
 
@@ -147,19 +147,19 @@ class FillsBuffer(Consumer):
 
 
 class BindsVariablePerBatch(Consumer):
-    """Asks for the mailing's earlier lists with one bound variable for each, of which the database allows so many."""
+    """Queries the earlier batches of a mailing with one bound variable for each, which the database limits."""
 
     variables_max = 400
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
-        self.lists: dict[object, int] = {}
+        self.batches: dict[object, int] = {}
 
     async def process(self, events: list[Event]) -> None:
         mailing = str(events[0].get("mailingId")) if events else ""
-        if self.lists.get(mailing, 0) >= self.variables_max:
+        if self.batches.get(mailing, 0) >= self.variables_max:
             raise OverflowError("too many SQL variables")
-        self.lists[mailing] = self.lists.get(mailing, 0) + 1
+        self.batches[mailing] = self.batches.get(mailing, 0) + 1
         await super().process(events)
 
 
