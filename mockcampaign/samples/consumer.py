@@ -23,11 +23,11 @@ from mockcampaign.samples.plain_server import serve_plainly
 from mockcampaign.samples.store import Store
 from mockcampaign.serving import serve_in_thread
 
-__all__ = ["BUGS", "application", "consumer_app", "consumer_served"]
+__all__ = ["BUGS", "application", "consumer_app", "serve_consumer"]
 
 
 @contextlib.contextmanager
-def consumer_served(
+def serve_consumer(
     bug: str | None = None,
     *,
     basic_authentication: BasicAuthentication | None = None,

@@ -39,7 +39,7 @@ from mockcampaign.report.json_report import to_json
 from mockcampaign.samples.bugs.batch import SharesBatchVariable
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.bugs.payload import changing_field, limited, rejecting, storing
-from mockcampaign.samples.consumer import BUGS, application, consumer_app, consumer_served
+from mockcampaign.samples.consumer import BUGS, application, consumer_app, serve_consumer
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Store
 from mockcampaign.serving import serve_in_thread
@@ -731,7 +731,7 @@ def test_the_losing_window_ends_before_the_least_age_beyond_it(
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", ["durable-over-crash", "deduplicates-over-crash"])
 def test_a_restart_command_that_kills_nobody_shows_nothing(rule: str) -> None:
-    with consumer_served(None, basic_authentication=CREDENTIALS) as url:
+    with serve_consumer(None, basic_authentication=CREDENTIALS) as url:
         result = checked_by_url(url, rules=(rule,), restart_command="true")
     found = next(finding for finding in result.rules if finding.id == rule)
     assert (found.outcome, found.reason) == ("not-exercised", "the consumer went on answering while it was restarted")

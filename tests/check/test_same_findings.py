@@ -29,7 +29,7 @@ import msgspec
 from checks import checked
 from judged import checked_by_url
 from mockcampaign.model import NoAuthentication
-from mockcampaign.samples.consumer import consumer_app, consumer_served
+from mockcampaign.samples.consumer import consumer_app, serve_consumer
 where, now, *bugs = sys.argv[1:]
 skip = ("drains-backlog", "survives-many-requests", "compares-credentials-in-constant-time")
 for bug in bugs:
@@ -37,7 +37,7 @@ for bug in bugs:
     if where == "in-process":
         report = checked(consumer_app(name), now=int(now), examples=5, skip=skip)
     else:
-        with consumer_served(name) as url:
+        with serve_consumer(name) as url:
             report = checked_by_url(url, now=int(now), examples=5, skip=skip, authentication=NoAuthentication())
     print(msgspec.json.encode(report).decode())
 """

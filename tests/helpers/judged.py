@@ -26,7 +26,7 @@ from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.policy import SECOND
-from mockcampaign.samples.consumer import BUGS, consumer_app, consumer_served
+from mockcampaign.samples.consumer import BUGS, consumer_app, serve_consumer
 from mockcampaign.transport import Transport
 from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.transport.wire import WireTransport, wait_until_reachable
@@ -131,7 +131,7 @@ def running(name: str) -> Iterator[str]:
         with tempfile.TemporaryDirectory() as folder, started(name, Path(folder) / "store") as consumer:
             yield consumer.url
         return
-    with consumer_served(None if name == "sample" else name, basic_authentication=CREDENTIALS) as url:
+    with serve_consumer(None if name == "sample" else name, basic_authentication=CREDENTIALS) as url:
         yield url
 
 

@@ -18,7 +18,7 @@ from mockcampaign.faults import Chunked, ContentType, CutBody
 from mockcampaign.model import Responded, TimedOut
 from mockcampaign.samples.bugs import authentication, http_server
 from mockcampaign.samples.bugs.http import TimesOutSlowBody
-from mockcampaign.samples.consumer import BUGS, consumer_app, consumer_served
+from mockcampaign.samples.consumer import BUGS, consumer_app, serve_consumer
 from mockcampaign.serving import serve_in_thread
 
 HOUR = 3_600_000
@@ -472,7 +472,7 @@ def test_one_that_is_slow_at_first_is_slow_once() -> None:
 def test_one_that_forgets_what_it_is_doing_does_it_again_for_a_sender_that_hung_up() -> None:
     held = []
     for bug in (None, "forgets-work-in-progress"):
-        with consumer_served(bug) as url:
+        with serve_consumer(bug) as url:
             host, port = url.removeprefix("http://").split(":")
             with socket.create_connection((host, int(port))) as hanging_up:
                 body = encoded(event())

@@ -11,7 +11,7 @@ import pytest
 from called import CREDENTIALS, RIGHT, encoded, event
 from mockcampaign.samples.bugs.http_server import BUGS
 from mockcampaign.samples.consumer import BUGS as ALL
-from mockcampaign.samples.consumer import consumer_app, consumer_served
+from mockcampaign.samples.consumer import consumer_app, serve_consumer
 from mockcampaign.samples.plain_server import serve_plainly
 
 BODY = encoded(event())
@@ -125,7 +125,7 @@ def test_a_bug_shows_outside_and_its_absence_too(bug: str, url: str) -> None:
     observe, right, broken = WITNESSES[bug]
     with Client(url) as client:
         assert observe(client) == right
-    with consumer_served(bug, basic_authentication=CREDENTIALS) as broken_url, Client(broken_url) as client:
+    with serve_consumer(bug, basic_authentication=CREDENTIALS) as broken_url, Client(broken_url) as client:
         assert observe(client) == broken
 
 

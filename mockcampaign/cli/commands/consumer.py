@@ -26,7 +26,7 @@ def consumer(bug: str | None, list_bugs: bool, host: str, port: int, store: Path
     import threading
 
     from mockcampaign.model import BasicAuthentication
-    from mockcampaign.samples.consumer import BUGS, consumer_served
+    from mockcampaign.samples.consumer import BUGS, serve_consumer
 
     if list_bugs:
         width = max(map(len, BUGS))
@@ -43,7 +43,7 @@ def consumer(bug: str | None, list_bugs: bool, host: str, port: int, store: Path
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with consumer_served(bug, basic_authentication=credentials, store=store, host=host, port=port) as url:
+    with serve_consumer(bug, basic_authentication=credentials, store=store, host=host, port=port) as url:
         click.echo(f"webhook target {url}/hook")
         click.echo(f"probe          {url}/processed")
         click.echo(f"end state      {url}/state")
