@@ -128,7 +128,7 @@ def resident_bytes() -> int:
 async def soak(deliveries: int, url: str) -> tuple[Account, int]:
     """What all that was sent comes to, and the last event's serial."""
     account, journal = Account(), Journal(entries_max=1_000, events_max=10_000)
-    journal.listener = account
+    journal.follow(account)
     policy = Policy(batch_events_max=LIST_MAX, webhooks_per_client_max=WEBHOOKS)
     campaign = Campaign(WireTransport(), seed=7, policy=policy, journal=journal)
     for number in range(1, WEBHOOKS + 1):

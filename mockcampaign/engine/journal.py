@@ -198,7 +198,7 @@ Entry = (
 )
 
 Listener = Callable[[int, Entry], None]
-"""Told the position and the entry, when it was added and whenever it has grown by one attempt."""
+"""Receives an entry and its position when the entry is added, and again each time the entry has grown."""
 
 
 class Journal:
@@ -216,7 +216,7 @@ class Journal:
         self._events_max = events_max
         self._events = 0
         self._dropped = 0
-        self.listener: Listener | None = None
+        self._listeners: tuple[Listener, ...] = ()
 
     @property
     def entries(self) -> list[Entry]:
@@ -232,6 +232,16 @@ class Journal:
     def next_position(self) -> int:
         """The position of the entry to come."""
         return self._dropped + len(self._entries)
+
+    def follow(self, listener: Listener) -> None:
+        """Tell a listener the entries that the journal holds, and from now on each entry that is added or grows."""
+        for position, entry in enumerate(self._entries, self._dropped):
+            listener(position, entry)
+        self._listeners = (*self._listeners, listener)
+
+    def unfollow(self, listener: Listener) -> None:
+        """Tell a listener nothing more."""
+        self._listeners = tuple(other for other in self._listeners if other != listener)
 
     def append(self, entry: Entry) -> int:
         """Add an entry and return its position. No attempt before it grows any more."""
@@ -270,8 +280,8 @@ class Journal:
                 entry.interval = interval
                 if outcome.measured is not UNSET:
                     entry.outcome = entry.outcome.together_with(outcome)
-                if self.listener is not None:
-                    self.listener(position, entry)
+                for listener in self._listeners:
+                    listener(position, entry)
                 return
         entry = Attempted(
             at=started_at,
@@ -300,8 +310,8 @@ class Journal:
         if self._entries_max is not None or self._events_max is not None:
             self._events += _payloads(entry)
             self._drop()
-        if self.listener is not None:
-            self.listener(position, entry)
+        for listener in self._listeners:
+            listener(position, entry)
         return position
 
     def _drop(self) -> None:

@@ -6,7 +6,6 @@ equal attempts that goes on is written again as it grows; the last line of it co
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -43,7 +42,8 @@ class Recorded(msgspec.Struct, kw_only=True):
 
 
 class _Numbered(msgspec.Struct):
-    journal: int
+    journal: int | None = None
+    """Number of the journal that a line belongs to. Every line of a journal file has one."""
 
 
 class JournalWriter:
@@ -62,10 +62,9 @@ class JournalWriter:
 
     def write(self, entries: Sequence[Entry], heading: Heading) -> None:
         """Write down a journal that is over."""
-        whole = Journal()
-        for entry in entries:
-            whole.append(entry)
-        self.follow(whole, heading).close()
+        self._journals += 1
+        self._file.write(_lines(self._journals, heading, *entries))
+        self._file.flush()
 
 
 class _Follower:
@@ -73,18 +72,18 @@ class _Follower:
         self, journal: Journal, heading: Heading, number: int, file: BinaryIO, seconds: Callable[[], float]
     ) -> None:
         self._journal = journal
-        self._prefix = b'{"journal":%d,' % number
+        self._number = number
         self._file = file
         self._seconds = seconds
         self._written_at = seconds()
-        self._written = journal.next_position
+        self._written = 0
         self._grown: dict[int, Entry] = {}
-        self._write(heading, *journal.entries)
-        journal.listener = self._listen
+        self._write(heading)
+        journal.follow(self._listen)
 
     def close(self) -> None:
         """Write what is still unwritten, and let go of the journal."""
-        self._journal.listener = None
+        self._journal.unfollow(self._listen)
         self._write()
 
     def _listen(self, position: int, entry: Entry) -> None:
@@ -98,11 +97,16 @@ class _Follower:
 
     def _write(self, *entries: Heading | Entry) -> None:
         """What has grown meanwhile comes before what is new."""
-        lines = [self._prefix + msgspec.json.encode(entry)[1:] + b"\n" for entry in (*self._grown.values(), *entries)]
+        lines = _lines(self._number, *self._grown.values(), *entries)
         self._grown.clear()
-        self._file.write(b"".join(lines))
+        self._file.write(lines)
         self._file.flush()
         self._written_at = self._seconds()
+
+
+def _lines(number: int, *entries: Heading | Entry) -> bytes:
+    prefix = b'{"journal":%d,' % number
+    return b"".join([prefix + msgspec.json.encode(entry)[1:] + b"\n" for entry in entries])
 
 
 def load_journals(path: Path) -> list[Recorded]:
@@ -128,9 +132,12 @@ def read_journals(content: bytes, where: str) -> list[Recorded]:
     for number, line in enumerate(lines, 1):
         try:
             journal = line_decoder.decode(line).journal
+            if journal is None:
+                raise _problem(where, number, "not a line of a journal")
             entry = entry_decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _problem(where, number, _briefly(error)) from None
+            reason = " ".join(str(error).split())[:160]
+            raise _problem(where, number, f"not an entry of a journal: {reason}") from None
         if isinstance(entry, Heading):
             if entry.format != FORMAT:
                 raise _problem(where, number, f"format {entry.format}, allowed: {FORMAT}")
@@ -176,8 +183,3 @@ def _is_json(line: bytes) -> bool:
 
 def _problem(where: str, line: int, what: str) -> InvalidInputError:
     return InvalidInputError(f"{where}:{line}: {what}")
-
-
-def _briefly(error: Exception) -> str:
-    found = re.search(r"required field `journal`", str(error))
-    return "no line of a journal" if found else f"no entry of a journal: {' '.join(str(error).split())[:160]}"

@@ -1,12 +1,327 @@
-"""What a stretch of journal adds up to, webhook by webhook."""
+"""What a journal adds up to, webhook by webhook, kept up to date while the journal grows.
+
+`Ledger` follows a journal that is kept whole; `Totals` follows one without end, and keeps nothing but numbers.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
 
-from mockcampaign.engine.journal import Attempted, Discarded, Entry, Happened, WebhookChanged, serials_in
+import msgspec
+
+from mockcampaign.engine.journal import (
+    Attempted,
+    Discarded,
+    Entry,
+    Happened,
+    Journal,
+    OutageDeclared,
+    OutageMended,
+    Probed,
+    SerialRanges,
+    Verified,
+    WebhookChanged,
+    serials_in,
+)
+from mockcampaign.judging.serials import Serials
+from mockcampaign.model import WebhookStatus
+
+
+class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run's sending came to. All but `attempts` and `simulated` count events, once for each webhook."""
+
+    attempts: int = 0
+    """Attempts that were made. Simulated ones are not among them."""
+    delivered: int = 0
+    discarded: int = 0
+    pending: int = 0
+    simulated: int = 0
+    """Attempts that were counted, not sent (`Policy.simulate_after`)."""
+
+    def __add__(self, other: Deliveries) -> Deliveries:
+        return Deliveries(
+            attempts=self.attempts + other.attempts,
+            delivered=self.delivered + other.delivered,
+            discarded=self.discarded + other.discarded,
+            pending=self.pending + other.pending,
+            simulated=self.simulated + other.simulated,
+        )
+
+
+class Totals:
+    """Numbers of a journal's attempts and events, in constant space for each webhook."""
+
+    def __init__(self) -> None:
+        self.webhooks: dict[int, WebhookTotals] = {}
+
+    def webhook(self, webhook_id: int) -> WebhookTotals:
+        """Return the numbers of one webhook, all 0 before its first entry."""
+        found = self.webhooks.get(webhook_id)
+        if found is None:
+            found = self.webhooks[webhook_id] = WebhookTotals()
+        return found
+
+    def note(self, position: int, entry: Entry) -> bool:
+        """Count an entry that was added to the journal or has grown. Return whether it is a new one."""
+        match entry:
+            case Attempted():
+                return self.webhook(entry.webhook_id).note_attempts(position, entry)
+            case Discarded():
+                self.webhook(entry.webhook_id).discarded += _size(entry.serials)
+            case _:
+                pass
+        return True
+
+
+class WebhookTotals(msgspec.Struct):
+    """Numbers of one webhook."""
+
+    attempts: int = 0
+    """All attempts, simulated ones included."""
+    simulated: int = 0
+    delivered: int = 0
+    """Events that the consumer has accepted, like `discarded` without those that were redelivered."""
+    discarded: int = 0
+    _newest: int = -1
+    """Position of the newest entry of attempts, which alone may grow."""
+    _counted: int = 0
+    """How many attempts of that entry have been counted."""
+
+    def note_attempts(self, position: int, entry: Attempted) -> bool:
+        """Count the attempts by which an entry is new or has grown. Return whether it is new."""
+        is_new = position != self._newest
+        if is_new:
+            self._newest, self._counted = position, 0
+            if entry.outcome.accepted:
+                self.delivered += _size(entry.serials)
+        grown = entry.count - self._counted
+        self._counted = entry.count
+        self.attempts += grown
+        self.simulated += grown if entry.simulated else 0
+        return is_new
+
+
+class Account:
+    """What became of one webhook's events."""
+
+    def __init__(self, webhook_id: int, totals: WebhookTotals) -> None:
+        self.webhook_id = webhook_id
+        self._totals = totals
+        self.status: WebhookStatus | None = None
+        """The webhook's status; None where the journal does not tell it."""
+        self.accepted = Serials()
+        """Serials of the events that the webhook was to deliver."""
+        self.discarded = Serials()
+        self.pending = Serials()
+        """Serials of events that are neither delivered nor discarded."""
+        self.attempted = Serials()
+        """Serials of events that were part of any batch sent."""
+        self.entries: list[tuple[int, Attempted]] = []
+        """All entries of attempts, with their positions."""
+        self.batches: list[tuple[int, Attempted]] = []
+        """Entries of batches that the consumer has accepted, with their positions, in order of delivery."""
+        self.batch_sizes: Counter[int] = Counter()
+        """How many delivered batches contained how many events."""
+        self.overtakings = 0
+        """How many times an event was delivered directly after a newer one."""
+        self.slowest: int | None = None
+        """Longest time from an event to its delivery, in virtual milliseconds; None before the first delivery."""
+        self.verified: tuple[int, Verified] | None = None
+        """The newest `Verified` entry, with its position."""
+        self.evidence: list[int] = []
+        """Positions of the entries that count for `deliveries`."""
+        self._happened: list[tuple[int, int, int]] = []
+        self._last_delivered = 0
+        self._last_attempted: SerialRanges = ()
+
+    @property
+    def attempts(self) -> int:
+        """All attempts, simulated ones included."""
+        return self._totals.attempts
+
+    @property
+    def simulated(self) -> int:
+        """Attempts that were counted, not sent."""
+        return self._totals.simulated
+
+    @property
+    def delivered_count(self) -> int:
+        """How many events the consumer has accepted."""
+        return self._totals.delivered
+
+    @property
+    def delivered(self) -> list[int]:
+        """Serials of the events that the consumer has accepted, in order of delivery."""
+        return [serial for _, entry in self.batches for serial in serials_in(entry.serials)]
+
+    @property
+    def batch_events(self) -> list[int]:
+        """How many events each delivered batch contained, in order of delivery."""
+        return [entry.events for _, entry in self.batches]
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """The account in numbers."""
+        return Deliveries(
+            attempts=self.attempts - self.simulated,
+            delivered=self.delivered_count,
+            discarded=len(self.discarded),
+            pending=len(self.pending),
+            simulated=self.simulated,
+        )
+
+    @property
+    def happened(self) -> Iterator[tuple[int, int]]:
+        """Each accepted serial with the moment of its event, ascending."""
+        for first, last, at in self._happened:
+            for serial in range(first, last + 1):
+                yield serial, at
+
+    def happened_at(self, serial: int) -> int | None:
+        """Return the moment of an event; None where the webhook was not to deliver it."""
+        index = bisect_right(self._happened, serial, key=lambda one: one[0]) - 1
+        if index < 0:
+            return None
+        _, last, at = self._happened[index]
+        return at if serial <= last else None
+
+    def note_happened(self, position: int, entry: Happened) -> None:
+        """Note events that the webhook is to deliver."""
+        first, last = entry.first_serial, entry.first_serial + len(entry.events) - 1
+        self.evidence.append(position)
+        if last < first:
+            return
+        self._happened.append((first, last, entry.at))
+        self.accepted.add(first, last)
+        self.pending.add(first, last)
+
+    def note_attempts(self, position: int, entry: Attempted) -> None:
+        """Note a new entry of attempts. When it grows, nothing but `attempts` changes."""
+        self.evidence.append(position)
+        self.entries.append((position, entry))
+        if entry.serials != self._last_attempted:
+            self._last_attempted = entry.serials
+            self.attempted.update(entry.serials)
+        if not entry.outcome.accepted:
+            return
+        self.batches.append((position, entry))
+        self.batch_sizes[entry.events] += 1
+        self.pending.difference_update(entry.serials)
+        finished = finished_at(entry)
+        for first, last in entry.serials:
+            self.overtakings += first < self._last_delivered
+            self._last_delivered = last
+            # Of a range, the first event is the oldest.
+            happened = self.happened_at(first)
+            if happened is not None:
+                self.slowest = max(self.slowest or 0, finished - happened)
+
+    def note_discarded(self, position: int, entry: Discarded) -> None:
+        """Note events that will not be delivered any more."""
+        self.evidence.append(position)
+        self.discarded.update(entry.serials)
+        self.pending.difference_update(entry.serials)
+
+
+class Ledger:
+    """The accounts of all webhooks of a journal."""
+
+    def __init__(self) -> None:
+        self.totals = Totals()
+        self.accounts: dict[int, Account] = {}
+        """Accounts by webhook id, in order of appearance."""
+        self.happened: list[Happened] = []
+        """All events, also those that no webhook was to deliver."""
+        self.outages: list[OutageDeclared | OutageMended] = []
+        self.probed: tuple[int, Probed] | None = None
+        """The newest `Probed` entry, with its position."""
+        self.next_position = 0
+        """The position of the entry to come."""
+        self.now = 0
+        """The moment of the newest entry."""
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Ledger:
+        """Return the ledger of a journal that is over."""
+        ledger = cls()
+        for position, entry in enumerate(entries):
+            ledger.note(position, entry)
+        return ledger
+
+    @classmethod
+    def following(cls, journal: Journal) -> Ledger:
+        """Return the ledger of what a journal holds and of all that is added to it."""
+        ledger = cls()
+        journal.follow(ledger.note)
+        return ledger
+
+    def account(self, webhook_id: int) -> Account:
+        """Return the account of one webhook, empty before its first entry."""
+        found = self.accounts.get(webhook_id)
+        if found is None:
+            found = self.accounts[webhook_id] = Account(webhook_id, self.totals.webhook(webhook_id))
+        return found
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """All accounts together, in numbers."""
+        return sum((account.deliveries for account in self.accounts.values()), Deliveries())
+
+    def delivered(self, webhook_ids: Iterable[int]) -> list[int]:
+        """Return the serials that these webhooks have delivered, in order of delivery."""
+        batches = [self.account(webhook_id).batches for webhook_id in dict.fromkeys(webhook_ids)]
+        return [serial for _, entry in merge(*batches, key=lambda one: one[0]) for serial in serials_in(entry.serials)]
+
+    def evidence(self) -> list[int]:
+        """Return the positions of all entries that count for `deliveries`."""
+        return sorted({position for account in self.accounts.values() for position in account.evidence})
+
+    def payload(self, serial: int) -> msgspec.Raw:
+        """Return the encoded event. Raises `KeyError` where the journal does not hold it."""
+        index = bisect_right(self.happened, serial, key=lambda entry: entry.first_serial) - 1
+        entry = self.happened[index] if index >= 0 else None
+        if entry is None or serial >= entry.first_serial + len(entry.events):
+            raise KeyError(serial)
+        return entry.events[serial - entry.first_serial]
+
+    def note(self, position: int, entry: Entry) -> None:
+        """Note an entry that was added to the journal, or has grown."""
+        if not self.totals.note(position, entry):
+            return
+        self.next_position = position + 1
+        self.now = max(self.now, entry.at)
+        match entry:
+            case WebhookChanged():
+                self.account(entry.webhook_id).status = entry.status
+            case Happened():
+                self.happened.append(entry)
+                for webhook_id in entry.webhook_ids:
+                    self.account(webhook_id).note_happened(position, entry)
+            case Attempted():
+                self.account(entry.webhook_id).note_attempts(position, entry)
+            case Discarded():
+                self.account(entry.webhook_id).note_discarded(position, entry)
+            case Verified():
+                self.account(entry.webhook_id).verified = position, entry
+            case OutageDeclared() | OutageMended():
+                self.outages.append(entry)
+            case Probed():
+                self.probed = position, entry
+            case _:
+                pass
+
+
+def finished_at(entry: Attempted) -> int:
+    """Return the moment at which the last attempt of an entry was over."""
+    return entry.last_at + entry.took
+
+
+def _size(ranges: SerialRanges) -> int:
+    return sum(last - first + 1 for first, last in ranges)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -94,7 +94,7 @@ def test_what_is_no_journal_is_status_2(tmp_path: Path) -> None:
     (tmp_path / "j").write_text("[]\n")
     done = mockcampaign("judge", "j", folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "mockcampaign: j:1: no entry of a journal: Expected `object`, got `array`\n"
+    assert done.stderr == "mockcampaign: j:1: not an entry of a journal: Expected `object`, got `array`\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither signal as they are meant here")

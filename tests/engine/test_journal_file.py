@@ -103,13 +103,16 @@ BEGAN = '{"journal":1,"entry":"heading","name":"n","target":"t"}\n'
     [
         ("", "j: holds no journal, allowed: a file that --journal or `record` wrote"),
         (BEGAN, "j: holds no journal, allowed: a file that --journal or `record` wrote"),
-        ("[]\n", "j:1: no entry of a journal: Expected `object`, got `array`"),
-        ("{}\n", "j:1: no line of a journal"),
-        (BEGAN + '{"journal":1,"entry":"dance"}\n', "j:2: no entry of a journal: Invalid value 'dance' - at `$.entry`"),
+        ("[]\n", "j:1: not an entry of a journal: Expected `object`, got `array`"),
+        ("{}\n", "j:1: not a line of a journal"),
+        (
+            BEGAN + '{"journal":1,"entry":"dance"}\n',
+            "j:2: not an entry of a journal: Invalid value 'dance' - at `$.entry`",
+        ),
         (BEGAN + '{"journal":2,"entry":"step-reached","at":1,"index":0}\n', "j:2: journal 2 has no heading before"),
         (BEGAN + '{"journal":1,"entry":"step-reached","at":1,"index":0}\n', "j:2: a journal begins with 'began'"),
         (BEGAN.replace('"name"', '"format":9,"name"'), "j:1: format 9, allowed: 1"),
-        ("\udc80\n", "j:1: no entry of a journal: "),
+        ("\udc80\n", "j:1: not an entry of a journal: "),
     ],
 )
 def test_what_is_no_journal_is_refused_with_its_line(content: str, message: str) -> None:

@@ -321,7 +321,7 @@ def test_recorded_events_are_a_step_of_a_scenario_with_a_time_of_its_own(tmp_pat
     ("content", "message"),
     [
         (None, "j.jsonl: cannot be read: No such file or directory"),
-        ("{}\n", "j.jsonl:1: no line of a journal"),
+        ("{}\n", "j.jsonl:1: not a line of a journal"),
     ],
 )
 def test_a_step_with_no_journal_is_refused_with_its_place(tmp_path: Path, content: str | None, message: str) -> None:

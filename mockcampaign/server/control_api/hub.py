@@ -38,7 +38,7 @@ class Hub:
         """Webhooks as JSON, until they change."""
         self._grown: OrderedDict[int, int] = OrderedDict()
         self._waiting: list[asyncio.Future[None]] = []
-        journal.listener = self._on_entry
+        journal.follow(self._on_entry)
 
     def changed(self) -> None:
         """Something changed that watchers want to see."""
