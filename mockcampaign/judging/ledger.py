@@ -20,7 +20,7 @@ from mockcampaign.engine.journal import (
     Happened,
     Journal,
     OutageDeclared,
-    OutageMended,
+    OutageEnded,
     Probed,
     SerialRanges,
     Verified,
@@ -236,7 +236,7 @@ class Ledger:
         """Accounts by webhook id, in order of appearance."""
         self.happened: list[Happened] = []
         """All events, also those that no webhook was to deliver."""
-        self.outages: list[OutageDeclared | OutageMended] = []
+        self.outages: list[OutageDeclared | OutageEnded] = []
         self.probed: tuple[int, Probed] | None = None
         """The newest `Probed` entry, with its position."""
         self.next_position = 0
@@ -307,7 +307,7 @@ class Ledger:
                 self.account(entry.webhook_id).note_discarded(position, entry)
             case Verified():
                 self.account(entry.webhook_id).verified = position, entry
-            case OutageDeclared() | OutageMended():
+            case OutageDeclared() | OutageEnded():
                 self.outages.append(entry)
             case Probed():
                 self.probed = position, entry
