@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import msgspec
 
@@ -98,7 +97,7 @@ def matching(group: Attempts, wanted: AttemptExpectation) -> int:
     return max(0, (last if high is None else min(high, last)) - first + 1)
 
 
-def _listed(outcome: Any) -> tuple[Any, ...]:
+def _listed(outcome: int | str | tuple[int | str, ...]) -> tuple[int | str, ...]:
     return outcome if isinstance(outcome, tuple) else (outcome,)
 
 
@@ -128,7 +127,7 @@ def outcome_runs(groups: Sequence[Attempts]) -> list[Run]:
     return runs
 
 
-def runs_fit(runs: Sequence[Run], wanted: Sequence[Any]) -> bool:
+def runs_fit(runs: Sequence[Run], wanted: Sequence[int | str | OutcomeRun]) -> bool:
     """Whether the outcomes are the wanted ones, in order."""
     expected = [item if isinstance(item, OutcomeRun) else OutcomeRun(outcome=item) for item in wanted]
     # One letter for each outcome makes it a matter of regular expressions, which know how to leave out what may be.

@@ -1,50 +1,100 @@
-"""What is expected, as reports say it."""
+"""Expectations in words, as reports show them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import msgspec
+from collections.abc import Iterable, Sequence
+from typing import assert_never
 
 from mockcampaign.durations import format_duration
-from mockcampaign.scenario.language.expect import AttemptExpectation, OutcomeRun
+from mockcampaign.scenario.language.expect import (
+    AnyAttempt,
+    AttemptCount,
+    AttemptExpectation,
+    BatchEvents,
+    Claim,
+    ConsumerExpectation,
+    Delivered,
+    DeliveredWithin,
+    Discarded,
+    EveryAttempt,
+    InOrder,
+    LatestAttempt,
+    OutcomeRun,
+    Outcomes,
+    Pending,
+    RecoveredWithin,
+    VerifiedAs,
+)
 from mockcampaign.scenario.language.values import Bounds, DurationBounds
 
 
-def described(wanted: Any, *, duration: bool = False) -> str:
-    """The wanted value in words; `duration` tells that a number is milliseconds."""
-    match wanted:
-        case Bounds() | DurationBounds():
-            show = format_duration if isinstance(wanted, DurationBounds) else str
-            parts = [
-                f"{word} {show(limit)}"
-                for word, limit in (("at least", wanted.at_least), ("at most", wanted.at_most))
-                if limit is not None
-            ]
-            return ", ".join(parts)
-        case OutcomeRun(outcome=outcome, times=times):
-            return f"{outcome} ({described(times)} times)"
-        case AttemptExpectation():
-            values = msgspec.structs.asdict(wanted)
-            return ", ".join(
-                f"{name} {described(value, duration=name in ('gap', 'took'))}"
-                for name, value in values.items()
-                if value is not None
-            )
-        case dict():
-            return ", ".join(f"{name}: {described(value)}" for name, value in wanted.items())
-        case tuple():
-            return listed(wanted)
-        case bool():
-            return "yes" if wanted else "no"
-        case int() if duration:
-            return format_duration(wanted)
+def describe_claim(claim: Claim) -> str:
+    """Return what is expected, without its key."""
+    match claim:
+        case Delivered() | Discarded() | Pending() | AttemptCount():
+            return _number(claim.wanted)
+        case BatchEvents(wanted=sizes):
+            return listed(sizes) if isinstance(sizes, tuple) else _number(sizes)
+        case InOrder(wanted=in_order):
+            return "yes" if in_order else "no"
+        case Outcomes(wanted=outcomes):
+            return listed(map(_outcome, outcomes))
+        case LatestAttempt() | AnyAttempt() | EveryAttempt():
+            return ", ".join(_attempt(claim.wanted))
+        case DeliveredWithin() | RecoveredWithin():
+            return format_duration(claim.limit)
+        case VerifiedAs(wanted=outcome):
+            return str(outcome)
+        case ConsumerExpectation(processed=processed, by=by):
+            wanted = processed if isinstance(processed, str) else _number(processed)
+            return wanted if by is None else f"{wanted}, by {', '.join(by)}"
         case _:
-            return str(wanted)
+            assert_never(claim)
 
 
-def listed(items: Sequence[Any]) -> str:
-    """The first of them, and how many there are where that is too many to show."""
-    shown = ", ".join(described(item) for item in items[:12])
-    return f"{shown}, … ({len(items)} in all)" if len(items) > 12 else shown or "none"
+def listed(items: Iterable[object]) -> str:
+    """Return the first items, and how many there are if that is too many to show."""
+    found: Sequence[str] = [str(item) for item in items]
+    shown = ", ".join(found[:12])
+    return f"{shown}, … ({len(found)} in all)" if len(found) > 12 else shown or "none"
+
+
+def _number(wanted: int | Bounds) -> str:
+    return str(wanted) if isinstance(wanted, int) else _bounds(wanted.at_least, wanted.at_most)
+
+
+def _duration(wanted: int | DurationBounds) -> str:
+    if isinstance(wanted, int):
+        return format_duration(wanted)
+    low, high = wanted.at_least, wanted.at_most
+    return _bounds(None if low is None else format_duration(low), None if high is None else format_duration(high))
+
+
+def _bounds(low: int | str | None, high: int | str | None) -> str:
+    parts = (("at least", low), ("at most", high))
+    return ", ".join(f"{word} {limit}" for word, limit in parts if limit is not None)
+
+
+def _outcome(wanted: int | str | OutcomeRun) -> str:
+    return f"{wanted.outcome} ({_number(wanted.times)} times)" if isinstance(wanted, OutcomeRun) else str(wanted)
+
+
+def _attempt(wanted: AttemptExpectation) -> Iterable[str]:
+    if wanted.outcome is not None:
+        yield f"outcome {listed(wanted.outcome) if isinstance(wanted.outcome, tuple) else wanted.outcome}"
+    if wanted.events is not None:
+        yield f"events {_number(wanted.events)}"
+    if wanted.number is not None:
+        yield f"number {_number(wanted.number)}"
+    if wanted.gap is not None:
+        yield f"gap {_duration(wanted.gap)}"
+    if wanted.took is not None:
+        yield f"took {_duration(wanted.took)}"
+    if wanted.headers is not None:
+        yield f"headers {', '.join(f'{name}: {_header(value)}' for name, value in wanted.headers.items())}"
+
+
+def _header(wanted: str | bool) -> str:
+    if isinstance(wanted, bool):
+        return "yes" if wanted else "no"
+    return wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from mockcampaign.engine.journal import Entry, Probed, StepReached, WebhookChanged
 from mockcampaign.judging.difference import compare
@@ -10,18 +11,28 @@ from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import tally
-from mockcampaign.scenario.delivery_checks import CHECKS, Judged, verdict
-from mockcampaign.scenario.expected_text import described
+from mockcampaign.scenario.delivery_checks import Judged, judge_claim, verdict
+from mockcampaign.scenario.expected_text import describe_claim
+from mockcampaign.scenario.language.expect import (
+    AnyAttempt,
+    AttemptCount,
+    BatchEvents,
+    Claim,
+    ConsumerExpectation,
+    Delivered,
+    DeliveredWithin,
+    Discarded,
+    EveryAttempt,
+    InOrder,
+    LatestAttempt,
+    Outcomes,
+    Pending,
+    RecoveredWithin,
+    VerifiedAs,
+)
 from mockcampaign.scenario.language.values import fits
 from mockcampaign.scenario.plan import EMITTING, Expect, Expectation, Plan, WaitUntil
 from mockcampaign.text import counted
-
-PROCESSED_REQUIREMENTS = {
-    "exactly-once": "What is answered with 200 never comes again, and a list that is not comes again whole: a consumer "
-    "must keep every event it acknowledges, and keep it once (vendor's webhook guide).",
-    "at-least-once": "What is answered with 200 never comes again: a consumer must keep every event it acknowledges "
-    "(vendor's webhook guide).",
-}
 
 
 def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Finding]]:
@@ -43,27 +54,20 @@ def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Fin
 
 def finding(plan: Plan, expectation: Expectation, entries: Sequence[Entry] | None, now: int) -> Finding:
     """What became of one expectation at the moment `now`; without entries, its step was not reached."""
-    if expectation.subject == "consumer":
-        requirement = PROCESSED_REQUIREMENTS.get(str(expectation.wanted), PROCESSED_REQUIREMENTS["at-least-once"])
-    else:
-        requirement = CHECKS[expectation.field].requirement
+    claim = expectation.claim
     judged: Judged = ("not-exercised", "the run ended before this step", ())
-    if entries is not None and expectation.subject == "consumer":
-        judged = _judge_consumer(expectation, entries)
-    elif entries is not None:
-        webhook_id = plan.webhook_ids[expectation.subject]
-        judged = CHECKS[expectation.field].judge(entries, webhook_id, now, expectation.wanted)
+    if entries is not None and isinstance(claim, ConsumerExpectation):
+        judged = _judge_consumer(claim, entries)
+    elif entries is not None and not isinstance(claim, ConsumerExpectation):
+        judged = judge_claim(claim, entries, plan.webhook_ids[expectation.subject], now)
     outcome, actual, evidence = judged
-    name = f"{expectation.subject}.{expectation.field}"
-    wanted = described(expectation.wanted)
-    if expectation.by is not None:
-        wanted += f", by {', '.join(expectation.by)}"
+    wanted = describe_claim(claim)
     return Finding(
-        id=name,
-        title=f"{name}: {wanted}",
+        id=expectation.name,
+        title=f"{expectation.name}: {wanted}",
         level="must",
         outcome=outcome,
-        requirement=requirement,
+        requirement=claim.requirement,
         expected=wanted,
         actual=actual,
         evidence=evidence,
@@ -80,43 +84,55 @@ def scenario_shows_nothing(plan: Plan, entries: Sequence[Entry], idle: bool) -> 
     expected = [expectation for step in plan.steps[last:] for expectation in step.expectations]
     webhook_ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
     account = tally(entries, webhook_ids)
-    if account.accepted and not idle and not any(expectation.field == "pending" for expectation in expected):
+    if account.accepted and not idle and not any(isinstance(one.claim, Pending) for one in expected):
         were = "was" if len(account.pending) == 1 else "were"
         return (
             f"{counted(len(account.pending), 'event')} {were} still due at the end: add `run: until-idle`, or expect "
             "them as pending"
         )
-    if why is None or any(_means_nothing_delivered(expectation) for expectation in expected):
+    if why is None or any(_means_nothing_delivered(one.claim) for one in expected):
         return None
     return f"{why}; expect `delivered: 0` if that is meant"
 
 
-def _means_nothing_delivered(expectation: Expectation) -> bool:
-    """Whether it could not be met if everything were delivered. `pending: 0` can: who expects it wants nothing lost."""
-    wanted = expectation.wanted
-    match expectation.field:
-        case "verified":
-            return True  # what is sent to verify a webhook is no event
-        case "pending" | "discarded":
+def _means_nothing_delivered(claim: Claim) -> bool:
+    """Whether the claim would be false if everything were delivered. `pending: 0` would be true."""
+    match claim:
+        case VerifiedAs():
+            return True  # sample events of a verification are never delivered
+        case Pending(wanted=wanted) | Discarded(wanted=wanted):
             return not fits(0, wanted)
-        case "delivered" | "attempts" | "processed":
-            return not isinstance(wanted, str) and fits(0, wanted) and not fits(1, wanted)
-        case _:
+        case Delivered(wanted=wanted) | AttemptCount(wanted=wanted):
+            return fits(0, wanted) and not fits(1, wanted)
+        case ConsumerExpectation(processed=processed):
+            return not isinstance(processed, str) and fits(0, processed) and not fits(1, processed)
+        case (
+            BatchEvents()
+            | InOrder()
+            | Outcomes()
+            | LatestAttempt()
+            | AnyAttempt()
+            | EveryAttempt()
+            | DeliveredWithin()
+            | RecoveredWithin()
+        ):
             return False
+        case _:
+            assert_never(claim)
 
 
-def _judge_consumer(expectation: Expectation, entries: Sequence[Entry]) -> Judged:
+def _judge_consumer(claim: ConsumerExpectation, entries: Sequence[Entry]) -> Judged:
     probes = [(position, entry) for position, entry in enumerate(entries) if isinstance(entry, Probed)]
     position, probed = probes[-1]
     events = None if probed.events is None else [bytes(event) for event in probed.events]
-    if not isinstance(expectation.wanted, str):
-        return verdict(fits(probed.count, expectation.wanted)), str(probed.count), (position,)
+    if not isinstance(claim.processed, str):
+        return verdict(fits(probed.count, claim.processed)), str(probed.count), (position,)
     webhook_ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
     account = tally(entries, webhook_ids)
     assert events is not None, "load refuses this"
-    difference = compare(entries, account, events, expectation.by)
+    difference = compare(entries, account, events, claim.by)
     wrong = bool(difference.missing or difference.altered)
-    if expectation.wanted == "exactly-once":
+    if claim.processed == "exactly-once":
         wrong = bool(difference)
     summary = difference.describe() if wrong else _all_delivered(len(account.delivered))
     return verdict(not wrong), summary, (*account.evidence, position)

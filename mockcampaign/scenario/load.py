@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
 
@@ -19,7 +20,7 @@ from mockcampaign.scenario.language import nodes
 from mockcampaign.scenario.language.annotations import Shared
 from mockcampaign.scenario.language.document import Document, Location
 from mockcampaign.scenario.language.endpoints import WebhookDefinition
-from mockcampaign.scenario.language.expect import ConsumerExpectation, WebhookExpectation
+from mockcampaign.scenario.language.expect import Claim, ConsumerExpectation, WebhookExpectation
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.steps import (
     STEP_KEYS,
@@ -42,6 +43,7 @@ from mockcampaign.scenario.language.steps import (
     VerifyStep,
     WaitStep,
 )
+from mockcampaign.scenario.language.values import Bounds
 from mockcampaign.scenario.plan import (
     EMITTING,
     Action,
@@ -299,29 +301,26 @@ class _Planner:
             elif subject not in self._ids:
                 others = [] if at[-1] == "until" else ["consumer"]
                 raise self._document.problem((*at, subject), unknown("webhook", subject, [*self._ids, *others]))
-            wanted = {name: value for name, value in msgspec.structs.asdict(fields).items() if value is not None}
-            by = wanted.pop("by", None)
-            if not wanted:
+            claims: Mapping[str, Claim]
+            if isinstance(fields, ConsumerExpectation):
+                claims = {"processed": fields}
+                self._check_processed((*at, subject, "processed"), fields.processed)
+            else:
+                claims = fields.claims()
+            if not claims:
                 allowed = ", ".join(fields.__struct_fields__)
                 raise self._document.problem((*at, subject), f"expects nothing, allowed: {allowed}")
             expectations += [
-                Expectation(
-                    subject=subject,
-                    field=name,
-                    wanted=value,
-                    place=self._document.place((*at, subject, name)),
-                    by=by,
-                )
-                for name, value in wanted.items()
+                Expectation(subject=subject, key=key, claim=claim, place=self._document.place((*at, subject, key)))
+                for key, claim in claims.items()
             ]
-            self._check_processed((*at, subject, "processed"), wanted.get("processed"))
         if not expectations:
             raise self._document.problem(
                 at, "expects nothing, allowed: names of webhooks, with what is expected of each"
             )
         return tuple(expectations)
 
-    def _check_processed(self, at: Location, processed: object) -> None:
+    def _check_processed(self, at: Location, processed: str | int | Bounds) -> None:
         probe = self._scenario.consumer.probe
         if isinstance(processed, str) and probe is not None and probe.events is None:
             raise self._document.problem(

@@ -14,6 +14,7 @@ import msgspec
 from mockcampaign.engine.journal import Happened
 from mockcampaign.events import Sample
 from mockcampaign.model import EventType
+from mockcampaign.scenario.language.expect import Claim
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.steps import (
     ActivateStep,
@@ -36,11 +37,16 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
 
     subject: str
     """Name of a webhook, or `consumer`."""
-    field: str
-    wanted: Any
+    key: str
+    """Key in the file, such as `delivered`."""
+    claim: Claim
     place: str
-    by: tuple[str, ...] | None = None
-    """Fields by which events are compared (default: all)."""
+    """`file:line:column` of the key."""
+
+    @property
+    def name(self) -> str:
+        """Subject and key, such as `opens.delivered`."""
+        return f"{self.subject}.{self.key}"
 
 
 class EmitGenerated(msgspec.Struct, frozen=True, kw_only=True):

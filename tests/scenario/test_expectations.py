@@ -129,7 +129,7 @@ def test_why_nothing_was_delivered(
 
 def test_gaps_of_nothing_that_came_again(tmp_path: Path) -> None:
     [finding] = findings_of(tmp_path, *RUN, "expect: {opens: {all: {gap: 10s}}}")
-    assert (finding.outcome, finding.actual) == ("fail", "no list came again")
+    assert (finding.outcome, finding.actual) == ("fail", "no batch was retried")
 
 
 def test_a_reordered_list_is_out_of_order(tmp_path: Path) -> None:

@@ -16,13 +16,11 @@ from commands import mockcampaign
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.scenario.delivery_checks import CHECKS
 from mockcampaign.scenario.judge import scenario_shows_nothing
 from mockcampaign.scenario.language import nodes
-from mockcampaign.scenario.language.annotations import SingleValue
-from mockcampaign.scenario.language.documented import field_docs, summary
+from mockcampaign.scenario.language.documented import key_docs, summary
 from mockcampaign.scenario.language.examples import MATRIX_EXAMPLE, STEP_EXAMPLES, USE_EXAMPLE, USED_EXAMPLE, whole
-from mockcampaign.scenario.language.expect import WebhookExpectation
+from mockcampaign.scenario.language.expect import WebhookClaim, WebhookExpectation
 from mockcampaign.scenario.language.reference import _reachable, reference
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.schema import json_schema
@@ -50,7 +48,7 @@ BEYOND_THE_SCHEMA = {
     "matrix wrong value", "matrix out of range", "matrix name", "wait for consumer", "var",
     # What two keys or a whole text must satisfy together
     "probe both", "probe neither", "emit none", "bounds", "bounds0", "policy", "fault both", "update nothing",
-    "expect all gap bounds", "expect latest nothing", "expect nothing of two", "expect by without processed",
+    "expect all gap bounds", "expect latest nothing",
     "expect by of a number", "expect by nothing", "nothing", "jmespath", "url creds", "url port", "var2",
     "auth colon", "auth header name", "auth header value", "auth header ours", "absurd", "outage for nothing",
     "advance by nothing", "wait zero", "expect within", "policy zero", "mailing rate above 1",
@@ -136,9 +134,14 @@ def test_broken_scenarios_do_not_fit(tmp_path: Path) -> None:
 def test_everything_is_explained() -> None:
     for struct in [Scenario, *_reachable(Scenario)]:
         assert summary(struct), struct
-        # The class explains a value that stands alone.
-        assert issubclass(struct, SingleValue) or set(field_docs(struct)) >= set(struct.__struct_fields__), struct
-    assert set(CHECKS) == set(get_type_hints(WebhookExpectation))
+        assert set(key_docs(struct)) >= set(struct.__struct_fields__), struct
+    for step in STEP_KEYS:
+        assert summary(step), step
+
+
+def test_each_claim_of_the_union_has_one_key() -> None:
+    hints = get_type_hints(WebhookExpectation, include_extras=True)
+    assert [get_args(hints[name])[0] for name in WebhookExpectation.__struct_fields__] == list(get_args(WebhookClaim))
 
 
 def test_each_step_of_the_union_has_one_key() -> None:

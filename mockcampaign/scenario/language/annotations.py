@@ -6,7 +6,7 @@ A type hint itself (a class, a union, either of them annotated) is `Any` to the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -77,6 +77,11 @@ def value_field(struct: type[SingleValue]) -> str:
     """Return the name of the one field."""
     [name] = struct.__struct_fields__
     return name
+
+
+def value_hint(struct: type[SingleValue]) -> Any:
+    """Return the type hint of the one field."""
+    return get_type_hints(struct, include_extras=True)[value_field(struct)]
 
 
 def bare_class(hint: Any) -> type[msgspec.Struct]:

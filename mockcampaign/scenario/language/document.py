@@ -28,6 +28,7 @@ from mockcampaign.scenario.language.annotations import (
     Shorthand,
     SingleValue,
     value_field,
+    value_hint,
 )
 from mockcampaign.text import short, unknown
 
@@ -125,8 +126,7 @@ class Document:
         if isinstance(hint, type) and issubclass(hint, StrEnum):
             return hint(self._choice(node, [member.value for member in hint]))
         if isinstance(hint, type) and issubclass(hint, SingleValue):
-            name = value_field(hint)
-            return hint(**{name: self._convert(node, _fields_of(hint)[0][name], path, context)})
+            return hint(**{value_field(hint): self._convert(node, _value_hint(hint), path, context)})
         if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
             return self._struct(node, hint, path, context)
         return self._scalar(node, hint, context)
@@ -307,6 +307,9 @@ class Document:
 def _fields_of(hint: type[msgspec.Struct]) -> tuple[dict[str, Any], dict[str, msgspec.structs.FieldInfo]]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(hint)}
     return get_type_hints(hint, include_extras=True), fields
+
+
+_value_hint = functools.cache(value_hint)
 
 
 def _found(node: yaml.Node, context: _Context = _PLAIN) -> str:

@@ -6,6 +6,11 @@ import ast
 import functools
 import inspect
 import textwrap
+from typing import get_args, get_type_hints
+
+import msgspec
+
+from mockcampaign.scenario.language.annotations import SingleValue
 
 
 @functools.cache
@@ -16,6 +21,16 @@ def field_docs(value_type: type) -> dict[str, str]:
         if owner.__module__.startswith("mockcampaign."):
             docs |= _own_docs(owner)
     return docs
+
+
+def key_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
+    """Return what each key means: the field's docstring, or that of the class whose value the key contains."""
+    docs = {}
+    for name, hint in get_type_hints(struct, include_extras=True).items():
+        for part in get_args(hint):
+            if isinstance(part, type) and issubclass(part, SingleValue):
+                docs[name] = summary(part)
+    return docs | field_docs(struct)
 
 
 def summary(value_type: type) -> str:

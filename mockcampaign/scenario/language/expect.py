@@ -1,88 +1,192 @@
-"""What the `expect` step can say. `judge` compares it with the journal."""
+"""Expectations of `expect` and `wait`: one frozen class for each key, shared by loading, judging and reports."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar, TypeAlias
 
 import msgspec
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.scenario.language.annotations import Keyed
+from mockcampaign.scenario.language.annotations import Keyed, SingleValue
 from mockcampaign.scenario.language.values import Bounds, Duration, DurationBounds, Number, OutcomeWord, Processed, Span
+
+_RETRIED = "Campaign retries a failed export every 10 seconds until it succeeds or expires (vendor's webhook guide)."
+_ACCEPTED = "An export succeeds if the response is HTTP 200; otherwise Campaign retries it (vendor's webhook guide)."
 
 
 class OutcomeRun(msgspec.Struct, frozen=True, kw_only=True):
     """The same outcome several times in a row."""
 
     outcome: OutcomeWord
-    """What each of the attempts came to."""
+    """Outcome of each of the attempts."""
     times: Number | Bounds = 1
-    """How many attempts in a row."""
+    """Number of attempts in a row."""
 
 
 class AttemptExpectation(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt meets it if it meets all that is said here."""
+    """Properties of an attempt. All of them must match."""
 
     outcome: OutcomeWord | tuple[OutcomeWord, ...] | None = None
-    """The response's status, or `not-connected`, `no-response` or `timed-out`; a list allows several."""
+    """Status of the response, or `not-connected`, `no-response` or `timed-out`; a list allows several."""
     events: Number | Bounds | None = None
-    """How many events the list held."""
+    """Number of events in the batch."""
     number: Number | Bounds | None = None
-    """Which attempt of its list it was, from 1."""
+    """Number of the attempt for its batch, from 1."""
     gap: Duration | DurationBounds | None = None
-    """Virtual time since the end of the failed attempt before it, of the same list. First attempts have none: `all`
-    passes them over, `any` and `latest` do not find them."""
+    """Virtual time since the end of the failed attempt before it, for the same batch. First attempts have no gap: `all`
+    ignores them, and `any` and `latest` do not match them."""
     took: Duration | DurationBounds | None = None
-    """Virtual time from the attempt's start to its end: none, unless a time-out or a latency stands for some."""
+    """Virtual time from start to end of the attempt. It is 0s except for time-outs and latencies."""
     headers: dict[str, str | bool] | None = None
-    """Headers of the answer, by name: a text is the value that it must have, `true` means any, `false` means that it
-    must not be there."""
+    """Response headers by name: text is the required value, `true` requires the header, `false` forbids it."""
 
     def __post_init__(self) -> None:
         if not any(value is not None for value in msgspec.structs.asdict(self).values()):
             raise InvalidInputError(f"expects nothing, allowed: {', '.join(self.__struct_fields__)}")
 
 
-class WebhookExpectation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a webhook's deliveries must have come to by now. A plain number means equal."""
+class Delivered(SingleValue, frozen=True):
+    """Number of events that the consumer acknowledged with 200. A run that delivers nothing is inconclusive unless the
+    scenario expects it: `delivered: 0`, `attempts: 0`, or events that are `pending` or `discarded`."""
 
-    delivered: Number | Bounds | None = None
-    """Events that the consumer has acknowledged with 200. A run that delivers nothing is no success unless that is
-    expected on purpose: by 0 here or as `attempts`, or by events that are `pending` or `discarded`."""
-    discarded: Number | Bounds | None = None
-    """Events that were given up: three days old, or left behind by a deleted webhook."""
-    pending: Number | Bounds | None = None
-    """Events that are neither delivered nor discarded."""
-    attempts: Number | Bounds | None = None
-    """Attempts made, whatever came of them."""
-    batch_events: Number | Bounds | tuple[Number, ...] | None = None
-    """How many events each delivered list held; a list says all of them in order."""
-    in_order: bool | None = None
-    """Whether all events were delivered in the order in which they happened."""
-    outcomes: tuple[OutcomeWord | OutcomeRun, ...] | None = None
-    """Outcome of every attempt, in order: the response's status, or `not-connected`, `no-response` or `timed-out`."""
-    latest: AttemptExpectation | None = None
-    """What the last attempt must meet."""
-    any: AttemptExpectation | None = None
-    """What at least one attempt must meet."""
-    all: AttemptExpectation | None = None
-    """What every attempt must meet, of which there must be one."""
-    delivered_within: Span | None = None
-    """Every event was delivered at most this long after it happened."""
-    recovered_within: Span | None = None
-    """What was pending when an outage ended was delivered at most this long after that."""
-    verified: OutcomeWord | None = None
-    """What the last `verify` of the webhook came to."""
+    requirement: ClassVar = (
+        "An event is delivered once the consumer responds 200 to its batch (vendor's webhook guide)."
+    )
+    wanted: Number | Bounds
+
+
+class Discarded(SingleValue, frozen=True):
+    """Number of events that Campaign discarded: three days old, or pending when their webhook was deleted."""
+
+    requirement: ClassVar = "Campaign discards undelivered events after three days (vendor's webhook guide)."
+    wanted: Number | Bounds
+
+
+class Pending(SingleValue, frozen=True):
+    """Number of events that are neither delivered nor discarded."""
+
+    requirement: ClassVar = _RETRIED
+    wanted: Number | Bounds
+
+
+class AttemptCount(SingleValue, frozen=True):
+    """Number of attempts, whatever their outcome."""
+
+    requirement: ClassVar = _RETRIED
+    wanted: Number | Bounds
+
+
+class BatchEvents(SingleValue, frozen=True):
+    """Number of events in each delivered batch; a list names all of them in order."""
+
+    requirement: ClassVar = "Campaign sends events in batches of at most 100 (vendor's webhook guide)."
+    wanted: Number | Bounds | tuple[Number, ...]
+
+
+class InOrder(SingleValue, frozen=True):
+    """Whether all events were delivered in the order in which they occurred."""
+
+    requirement: ClassVar = "Campaign sends the oldest events first (assumed)."
+    wanted: bool
+
+
+class Outcomes(SingleValue, frozen=True):
+    """Outcome of every attempt, in order: status of the response, or `not-connected`, `no-response` or `timed-out`."""
+
+    requirement: ClassVar = _ACCEPTED
+    wanted: tuple[OutcomeWord | OutcomeRun, ...]
+
+
+class LatestAttempt(SingleValue, frozen=True):
+    """Properties of the latest attempt."""
+
+    requirement: ClassVar = _ACCEPTED
+    wanted: AttemptExpectation
+
+
+class AnyAttempt(SingleValue, frozen=True):
+    """Properties of at least one attempt."""
+
+    requirement: ClassVar = _ACCEPTED
+    wanted: AttemptExpectation
+
+
+class EveryAttempt(SingleValue, frozen=True):
+    """Properties of every attempt. There must be at least one."""
+
+    requirement: ClassVar = _ACCEPTED
+    wanted: AttemptExpectation
+
+
+class DeliveredWithin(SingleValue, frozen=True):
+    """Longest time from an event to its delivery, for every event."""
+
+    requirement: ClassVar = _RETRIED
+    limit: Span
+
+
+class RecoveredWithin(SingleValue, frozen=True):
+    """Longest time from the end of an outage to the delivery of every event that was pending then."""
+
+    requirement: ClassVar = _RETRIED
+    limit: Span
+
+
+class VerifiedAs(SingleValue, frozen=True):
+    """Outcome of the latest `verify` of the webhook."""
+
+    requirement: ClassVar = "Verifying a webhook sends sample events to its target at once (vendor's API description)."
+    wanted: OutcomeWord
+
+
+WebhookClaim: TypeAlias = (
+    Delivered
+    | Discarded
+    | Pending
+    | AttemptCount
+    | BatchEvents
+    | InOrder
+    | Outcomes
+    | LatestAttempt
+    | AnyAttempt
+    | EveryAttempt
+    | DeliveredWithin
+    | RecoveredWithin
+    | VerifiedAs
+)
+
+
+class WebhookExpectation(msgspec.Struct, frozen=True, kw_only=True):
+    """What must be true of a webhook's deliveries by now. A plain number means equal."""
+
+    delivered: Delivered | None = None
+    discarded: Discarded | None = None
+    pending: Pending | None = None
+    attempts: AttemptCount | None = None
+    batch_events: BatchEvents | None = None
+    in_order: InOrder | None = None
+    outcomes: Outcomes | None = None
+    latest: LatestAttempt | None = None
+    any: AnyAttempt | None = None
+    all: EveryAttempt | None = None
+    delivered_within: DeliveredWithin | None = None
+    recovered_within: RecoveredWithin | None = None
+    verified: VerifiedAs | None = None
+
+    def claims(self) -> dict[str, WebhookClaim]:
+        """Return what is expected, by key."""
+        values: dict[str, WebhookClaim | None] = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {name: claim for name, claim in values.items() if claim is not None}
 
 
 class ConsumerExpectation(msgspec.Struct, frozen=True, kw_only=True):
-    """What the consumer must say it has processed since the run began."""
+    """What the consumer must have stored since the run began, as its probe reports it."""
 
-    processed: Processed | Number | Bounds | None = None
-    """`exactly-once`: every delivered event once, and unchanged; `at-least-once`: none missing or changed; or how many
-    events. With a number, events of other runs are not counted where the probe tells events."""
+    processed: Processed | Number | Bounds
+    """`exactly-once`: every delivered event once and unaltered; `at-least-once`: none lost or altered; or the number of
+    stored events. The number does not include events of other runs if the probe reports events."""
     by: tuple[str, ...] | None = None
-    """The fields by which events are compared, such as `[mailId, created]`; without it, by all of them."""
+    """Fields by which events are compared, such as `[mailId, created]` (default: all)."""
 
     def __post_init__(self) -> None:
         if self.by is not None and not isinstance(self.processed, str):
@@ -90,6 +194,21 @@ class ConsumerExpectation(msgspec.Struct, frozen=True, kw_only=True):
         if self.by == ():
             raise InvalidInputError("by: no fields, allowed: at least one")
 
+    @property
+    def requirement(self) -> str:
+        """What Campaign does, so that the consumer must do this."""
+        if self.processed == "exactly-once":
+            return (
+                "Campaign never resends a batch after 200 and resends the whole batch after anything else, so a "
+                "consumer must store every acknowledged event exactly once (vendor's webhook guide)."
+            )
+        return (
+            "Campaign never resends a batch after 200, so a consumer must store every acknowledged event (vendor's "
+            "webhook guide)."
+        )
+
+
+Claim: TypeAlias = WebhookClaim | ConsumerExpectation
 
 Expected = Annotated[
     dict[str, WebhookExpectation | ConsumerExpectation],

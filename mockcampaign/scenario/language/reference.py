@@ -20,9 +20,9 @@ from mockcampaign.scenario.language.annotations import (
     Shared,
     SingleValue,
     bare_class,
-    value_field,
+    value_hint,
 )
-from mockcampaign.scenario.language.documented import field_docs, summary
+from mockcampaign.scenario.language.documented import key_docs, summary
 from mockcampaign.scenario.language.examples import MATRIX_EXAMPLE, STEP_EXAMPLES, USE_EXAMPLE, USED_EXAMPLE, whole
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.schema import fault_kinds, fault_limits, written_default
@@ -78,11 +78,8 @@ def reference() -> str:
         sections += [f"### `{kind}`", summary(step)]
         if any(isinstance(mark, Decoded) for mark in getattr(hint, "__metadata__", ())):
             sections += [_faults()]
-        elif issubclass(step, SingleValue):
-            sections.append(f"Value: {_type(get_type_hints(step, include_extras=True)[value_field(step)])}.")
-            later += _reachable(step)
         else:
-            sections.append(_table(step))
+            sections.append(f"Value: {_type(step)}." if _is_single(step) else _table(step))
             later += _reachable(step)
         sections.append(_example(STEP_EXAMPLES[kind]))
     sections.append("## What steps hold")
@@ -99,7 +96,7 @@ def _keys(struct: type[msgspec.Struct]) -> list[str]:
 
 
 def _table(struct: type[msgspec.Struct]) -> str:
-    hints, docs = get_type_hints(struct, include_extras=True), field_docs(struct)
+    hints, docs = get_type_hints(struct, include_extras=True), key_docs(struct)
     rows = []
     for field in msgspec.structs.fields(struct):
         hint = hints[field.name]
@@ -171,6 +168,8 @@ def _type(hint: Any) -> str:
         return f"a list of: {_type(arguments[0])}"
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return _words([member.value for member in hint])
+    if _is_single(hint):
+        return _type(value_hint(hint))
     if _is_struct(hint):
         return f"[{_title(hint)}](#{_title(hint).lower().replace(' ', '-')})"
     return {str: "text", int: "a whole number", float: "a number", bool: "`true` or `false`"}[hint]
@@ -182,6 +181,9 @@ def _words(words: Any) -> str:
 
 def _structs(hint: Any) -> Iterator[type[msgspec.Struct]]:
     """The classes that a type names."""
+    if _is_single(hint):
+        yield from _structs(value_hint(hint))
+        return
     if _is_struct(hint):
         yield hint
         return
@@ -205,6 +207,10 @@ def _reachable(struct: type[msgspec.Struct], *, skipped: str = "") -> list[type[
             for one in _structs(hint):
                 found += [one, *_reachable(one)]
     return list(dict.fromkeys(found))
+
+
+def _is_single(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, SingleValue)
 
 
 def _is_struct(hint: Any) -> bool:

@@ -25,9 +25,9 @@ from mockcampaign.scenario.language.annotations import (
     Shorthand,
     SingleValue,
     bare_class,
-    value_field,
+    value_hint,
 )
-from mockcampaign.scenario.language.documented import field_docs, summary
+from mockcampaign.scenario.language.documented import field_docs, key_docs, summary
 from mockcampaign.scenario.language.scenario_file import Scenario
 
 MATRIX_VALUE = {"$ref": "#/definitions/matrix-value"}
@@ -92,7 +92,7 @@ def _schema(hint: Any, definitions: dict[str, Schema]) -> Schema:
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return _or_variable({"enum": [member.value for member in hint]})
     if isinstance(hint, type) and issubclass(hint, SingleValue):
-        return _schema(get_type_hints(hint, include_extras=True)[value_field(hint)], definitions)
+        return _schema(value_hint(hint), definitions)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         name = hint.__name__.removesuffix("Definition")
         if name not in definitions:
@@ -105,7 +105,7 @@ def _schema(hint: Any, definitions: dict[str, Schema]) -> Schema:
 
 
 def _struct(hint: type[msgspec.Struct], definitions: dict[str, Schema]) -> Schema:
-    hints, docs = get_type_hints(hint, include_extras=True), field_docs(hint)
+    hints, docs = get_type_hints(hint, include_extras=True), key_docs(hint)
     properties: dict[str, Schema] = {}
     required: list[str] = []
     shared: list[str] = []
