@@ -1,13 +1,13 @@
-"""Events as recipients cause them: who did what when, as JSON bytes that are encoded once.
+"""Events that recipients cause: opens, clicks, bounces and so on, as JSON bytes that are encoded once.
 
-Everything comes from a given seed and given moments: same seed, same bytes. Nothing here knows webhooks.
+Everything follows from a given seed and given times: the same seed makes the same bytes. Nothing here knows webhooks.
 """
 
 from __future__ import annotations
 
 from mockcampaign.events.fields import event_schema
 from mockcampaign.events.generator import Generator
-from mockcampaign.events.mailing import Mailing, Occurrence
+from mockcampaign.events.mailing import Mailing, MailingEvent
 from mockcampaign.events.people import AUDIENCE_MAX, Actor, RecipientIds
 from mockcampaign.events.rates import DEFAULT_RATES, Rates
 from mockcampaign.events.sample import Sample, load_sample, read_sample
@@ -18,7 +18,7 @@ __all__ = [
     "Actor",
     "Generator",
     "Mailing",
-    "Occurrence",
+    "MailingEvent",
     "Rates",
     "RecipientIds",
     "Sample",

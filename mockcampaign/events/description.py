@@ -1,4 +1,4 @@
-"""What a stream of events looks like as a whole: numbers and a timeline, gathered event by event in constant memory."""
+"""Statistics of a stream of events: numbers and a timeline, counted event by event in constant memory."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import msgspec
 
 from mockcampaign.durations import format_duration
 from mockcampaign.events import values
-from mockcampaign.events.mailing import Mailing, Occurrence
+from mockcampaign.events.mailing import Mailing, MailingEvent
 from mockcampaign.events.people import MACHINES, Actor
 from mockcampaign.events.sample import moment_of
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 
 SPAN_MAX = 4 * DAY
-"""The timeline's length: what comes later of a mailing is little, and would hide the rest."""
+"""Maximum length of the timeline: the few later events of a mailing would compress the rest."""
 
 BINS_MAX = 120
 WIDTHS = (SECOND, 5 * SECOND, 15 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR)
-"""How long a bin of the timeline may be, in milliseconds: as long as there are more than `BINS_MAX`, the next."""
+"""Widths of a bin of the timeline, in milliseconds: the first with at most `BINS_MAX` bins is used."""
 
 Row = tuple[str, str, str]
-"""What, how many, and a remark."""
+"""A name, a number and a remark."""
 
 
 class _Seen(msgspec.Struct):
-    """As much of an event as is described; in captured ones, anything may stand there."""
+    """The fields of an event that are counted. In captured events, each can have any type."""
 
     type: Any = None
     device: Any = None
@@ -37,20 +37,20 @@ class _Seen(msgspec.Struct):
 
 
 class Timeline:
-    """How many events fall into each bin, by type and device."""
+    """The number of events in each bin, by type and device."""
 
     def __init__(self, start: int) -> None:
-        """It begins at `start`, milliseconds since 1970."""
+        """The timeline starts at `start`, in milliseconds since 1970."""
         self.start = start
         self.width = WIDTHS[0]
         self.series: dict[tuple[str, str], Counter[int]] = {}
-        """By type and device: events by index of the bin."""
+        """Number of events by index of the bin, for each type and device."""
         self.later = 0
-        """Events after the timeline's end."""
+        """Number of events after the timeline's end."""
         self.bins = 0
 
     def add(self, event_type: str, device: str, at: int) -> None:
-        """Count an event at this moment; one before the start counts as if it were there."""
+        """Count an event at this time. An earlier event counts as if it were at the start."""
         if at >= self.start + SPAN_MAX:
             self.later += 1
             return
@@ -72,7 +72,7 @@ class Timeline:
 
 
 class Description:
-    """Numbers of all events so far."""
+    """Statistics of all events so far."""
 
     def __init__(self, start: int) -> None:
         self.timeline = Timeline(start)
@@ -94,7 +94,7 @@ class Description:
             self.timeline.add(kind, device, at)
 
     def rows(self) -> Iterator[Row]:
-        """Events by type, and opens and clicks by device."""
+        """Yield the number of events by type, and of opens and clicks by device."""
         total = self._types.total()
         spread = "" if self._first is None else f"within {format_duration((self._last - self._first) // 1_000 * 1_000)}"
         yield "events", f"{total:,}", spread
@@ -112,8 +112,10 @@ _OPENED, _READ, _CLICKED = 1, 2, 4
 
 
 class Engagement:
-    """What became of the mails of a mailing, and how much of it people did. A byte for each mail, and four for each
-    that a person opened."""
+    """Rates of a mailing: bounces, and opens and clicks by people and machines.
+
+    They take one byte of memory for each mail, and four for each that a person opened.
+    """
 
     def __init__(self, mailing: Mailing) -> None:
         self._mailing = mailing
@@ -121,23 +123,23 @@ class Engagement:
         self._delays = array("I")
         self._counts: Counter[str] = Counter()
 
-    def add(self, occurrence: Occurrence) -> None:
-        """Count an event, in the mailing's order."""
-        kind, person = occurrence.type, occurrence.actor not in MACHINES
+    def add(self, event: MailingEvent) -> None:
+        """Count an event. Events are counted in the mailing's order."""
+        kind, person = event.type, event.actor not in MACHINES
         if kind is EventType.OPEN:
             self._counts["opens"] += 1
             self._counts["machine opens"] += not person
-            self._once(occurrence, _OPENED, "opened")
-            if occurrence.actor not in (*MACHINES, Actor.FRIEND) and self._once(occurrence, _READ, "read"):
-                self._delays.append(occurrence.at - self._mailing.sent_at(occurrence.recipient))
+            self._once(event, _OPENED, "opened")
+            if event.actor not in (*MACHINES, Actor.FRIEND) and self._once(event, _READ, "read"):
+                self._delays.append(event.at - self._mailing.sent_at(event.recipient))
         elif kind is EventType.CLICK:
             self._counts["clicks"] += 1
             self._counts["machine clicks"] += not person
-            if person and self._once(occurrence, _CLICKED, "clicked"):
-                self._counts["clicked and read"] += self._mails[self._index(occurrence)] & _READ != 0
+            if person and self._once(event, _CLICKED, "clicked"):
+                self._counts["clicked and read"] += self._mails[self._index(event)] & _READ != 0
 
     def rows(self) -> Iterator[Row]:
-        """Rates as e-mail marketers state them."""
+        """Yield the rates that e-mail marketers use."""
         counts, of_type = self._counts, self._mailing.counts
         sent, bounced = of_type[EventType.SENT], of_type[EventType.BOUNCE]
         delivered = sent - bounced
@@ -145,7 +147,7 @@ class Engagement:
         yield "  bounced", f"{bounced:,}", _percent(bounced, sent, "of sent")
         for what, name in (
             ("  opened", "opened"),
-            ("  seen to be opened by the recipient", "read"),
+            ("  visibly opened by the recipient", "read"),
             ("  clicked by the recipient", "clicked"),
         ):
             yield what, f"{counts[name]:,}", _percent(counts[name], delivered, "of delivered")
@@ -158,9 +160,9 @@ class Engagement:
             machine = counts[f"machine {kind}s"]
             yield f"  {kind}s by machines", f"{machine:,}", _percent(machine, counts[f"{kind}s"], f"of {kind}s")
 
-    def _once(self, occurrence: Occurrence, flag: int, name: str) -> bool:
-        """Whether it is the first time of this mail, which is counted."""
-        index = self._index(occurrence)
+    def _once(self, event: MailingEvent, flag: int, name: str) -> bool:
+        """Return whether this is the first such event of the mail, and count it."""
+        index = self._index(event)
         if self._mails[index] & flag:
             return False
         self._mails[index] |= flag
@@ -168,8 +170,8 @@ class Engagement:
         return True
 
     @staticmethod
-    def _index(occurrence: Occurrence) -> int:
-        return occurrence.recipient * values.LISTS + occurrence.list_number
+    def _index(event: MailingEvent) -> int:
+        return event.recipient * values.LISTS + event.list_number
 
 
 def _percent(part: int, whole: int, of: str) -> str:

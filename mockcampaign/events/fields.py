@@ -1,4 +1,4 @@
-"""Which fields the events of each type have, and what is known about each: one place for each fact, and the schema.
+"""The fields of events of each type, what is known about each field, and the JSON Schema.
 
 *Documented* is the vendor's webhook guide, which shows one event, an open; *assumed* is everything else.
 """
@@ -15,19 +15,19 @@ from mockcampaign.model import EventType
 from mockcampaign.policy import INT64_MAX
 
 BATCH_EVENTS_MAX = 100
-"""Most events in one list. Documented."""
+"""Maximum number of events in a batch. Documented."""
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One field of events."""
 
     source: Literal["documented", "assumed"]
-    """Whether the guide shows the field; what it shows is an open."""
+    """Whether the vendor's guide shows the field in its example, an open."""
     meaning: str
     kind: dict[str, Any]
-    """JSON Schema of its values."""
+    """JSON Schema of the field's values."""
     optional: bool = False
-    """Whether a consumer should be ready for it to be absent or null. Assumed, as nobody says."""
+    """Whether the field can be absent or null. Assumed: the vendor does not say."""
 
 
 _ID = {"type": "integer", "minimum": 0, "maximum": INT64_MAX}
@@ -35,25 +35,25 @@ _ID = {"type": "integer", "minimum": 0, "maximum": INT64_MAX}
 FIELDS: dict[str, Field] = {
     "type": Field(
         source="documented",
-        meaning="What happened.",
+        meaning="Type of the event.",
         kind={"type": "string", "enum": [kind.value for kind in EventType]},
     ),
     "recipientId": Field(
         source="documented",
-        meaning="The recipient as the client's list knows it: digits, an e-mail address or a customer number.",
+        meaning="Id of the recipient in the client's list: digits, an e-mail address or a customer number.",
         kind={"type": "string", "minLength": 1},
     ),
     "userListId": Field(source="documented", meaning="The recipient list.", kind=_ID),
     "remoteAddress": Field(
         source="documented",
-        meaning="Where the recipient, or who acted in its name, came from. That there is IPv6 is assumed.",
+        meaning="Address of the recipient, or of a machine on its behalf. IPv6 is assumed.",
         kind={"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
         optional=True,
     ),
     "clientId": Field(source="documented", meaning="The vendor's customer.", kind=_ID),
     "mailingId": Field(source="documented", meaning="The mailing.", kind=_ID),
-    "created": Field(source="documented", meaning="When it happened, in milliseconds since 1970.", kind=_ID),
-    "subscriptionId": Field(source="documented", meaning="The recipient's place in the list.", kind=_ID),
+    "created": Field(source="documented", meaning="Time of the event, in milliseconds since 1970.", kind=_ID),
+    "subscriptionId": Field(source="documented", meaning="The recipient's subscription to the list.", kind=_ID),
     "mailId": Field(
         source="documented",
         meaning="The mail: one for each mailing, recipient list and recipient, in all of its events.",
@@ -78,39 +78,39 @@ FIELDS: dict[str, Field] = {
         optional=True,
     ),
     "linkId": Field(source="assumed", meaning="The link that was clicked.", kind=_ID, optional=True),
-    "linkUrl": Field(source="assumed", meaning="Where the link leads.", kind={"type": "string"}, optional=True),
+    "linkUrl": Field(source="assumed", meaning="Target of the link.", kind={"type": "string"}, optional=True),
     "bounceType": Field(
         source="assumed",
-        meaning="Whether the mail can never be delivered, or could not for now. The two names are documented.",
+        meaning="Whether the mail can never be delivered, or not at present. The two names are documented.",
         kind={"type": "string", "enum": ["hardbounce", "softbounce"]},
         optional=True,
     ),
 }
 """All fields, in no particular order."""
 
-_ACT = (
+_ENGAGEMENT = (
     *("type", "recipientId", "userListId", "remoteAddress", "clientId", "mailingId", "created", "subscriptionId"),
     *("mailId", "device", "operatingSystem", "browser"),
 )
-_COMMON = tuple(name for name in _ACT if name not in ("remoteAddress", "device", "operatingSystem", "browser"))
+_COMMON = tuple(name for name in _ENGAGEMENT if name not in ("remoteAddress", "device", "operatingSystem", "browser"))
 
 TYPES: dict[EventType, tuple[str, ...]] = {
-    EventType.OPEN: _ACT,
-    EventType.CLICK: (*_ACT, "linkId", "linkUrl"),
+    EventType.OPEN: _ENGAGEMENT,
+    EventType.CLICK: (*_ENGAGEMENT, "linkId", "linkUrl"),
     EventType.SENT: _COMMON,
     EventType.BOUNCE: (*_COMMON, "bounceType"),
-    EventType.UNSUBSCRIBE: _ACT,
+    EventType.UNSUBSCRIBE: _ENGAGEMENT,
     EventType.SPAMCOMPLAINT: _COMMON,
-    EventType.SINGLEOPTIN: _ACT,
-    EventType.CONFIRMEDOPTIN: _ACT,
-    EventType.DOUBLEOPTIN: _ACT,
+    EventType.SINGLEOPTIN: _ENGAGEMENT,
+    EventType.CONFIRMEDOPTIN: _ENGAGEMENT,
+    EventType.DOUBLEOPTIN: _ENGAGEMENT,
     EventType.BLOCKLIST: _COMMON,
     EventType.ARCHIVE: _COMMON,
     EventType.FILTEREDBYBLOCKLIST: _COMMON,
 }
-"""The fields of each type, in the order in which they are sent. `open` is documented, in this order; all else is
-assumed: that where a person acted the event looks like an open, that a click has the link besides, and that all other
-types have no traces of a person."""
+"""The fields of each type, in the order in which they are sent. `open` is documented, in this order. Assumed: an event
+that a person causes looks like an open, a click has the link in addition, and all other types show no address and
+client."""
 
 
 EXAMPLE: dict[str, Any] = {
@@ -130,11 +130,11 @@ EXAMPLE: dict[str, Any] = {
     "linkUrl": "https://www.example.com/offer",
     "bounceType": "hardbounce",
 }
-"""A value of each field: the guide's example, which is an open, and after it what we assume of other types."""
+"""A value of each field: the vendor's example of an open, and our assumptions for other types."""
 
 
 def drawn_mail_id(drawer: Random) -> str:
-    """A mailId in the shape of the guide's example."""
+    """Return a mailId in the format of the vendor's example."""
     return "-".join("".join(drawer.choices(_MAIL_ID_LETTERS, k=size)) for size in (8, 8, 6))
 
 
@@ -142,14 +142,14 @@ _MAIL_ID_LETTERS = string.ascii_uppercase + string.digits
 
 
 def event_schema() -> dict[str, Any]:
-    """JSON Schema of one event, or of a list of them as a webhook receives it.
+    """Return the JSON Schema of an event or a batch.
 
-    It allows what a consumer has to expect: optional fields absent or null, and fields that nobody announced.
+    It allows what a consumer has to expect: optional fields absent or null, and unknown extra fields.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Events of Campaign's webhooks",
-        "description": "One event, or a list of them as a webhook receives it.",
+        "description": "One event, or a batch of events as a webhook sends it.",
         "anyOf": [{"$ref": "#/$defs/event"}, {"$ref": "#/$defs/list"}],
         "$defs": {
             "list": {

@@ -1,4 +1,4 @@
-"""Events of one client from a seed: by number, or as whole mailings."""
+"""Events of one client, made from a seed: a number of events, or a whole mailing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from mockcampaign.events import values
 from mockcampaign.events.mailing import REPEATABLE, Mailing
-from mockcampaign.events.payload import DETAILS, NO_TRACES, SHOWING_TRACES, Mails
+from mockcampaign.events.payload import DETAILS, NO_ORIGIN, TYPES_WITH_ORIGIN, Mails
 from mockcampaign.events.people import (
     AUDIENCE_MAX,
     DETAIL,
@@ -19,36 +19,36 @@ from mockcampaign.events.people import (
     REPEATED,
     REPEATS,
     Audience,
+    Origin,
     RecipientIds,
-    Traces,
     at_home,
     of_machine,
     opening,
 )
-from mockcampaign.events.random_words import Dice, Words, share
+from mockcampaign.events.random_words import RandomWords, Words, threshold
 from mockcampaign.events.rates import DEFAULT_RATES, Rates
 from mockcampaign.events.sample import Sample
 from mockcampaign.model import EventType
 
 MOMENTS_TOGETHER = 1_000
-"""So many events are spread over their share of the time together: a burst is no longer than that."""
+"""Number of events that are spread over their share of the time together, so no burst is longer."""
 
 RECENT_MAX = 1_024
-"""A mail is acted on again while it is one of so many that were acted on last: a stream keeps no more in mind."""
+"""Number of recent mails that may be opened or clicked again, which is all that a stream remembers."""
 
-_REPEAT = share(values.REPEAT_SHARE)
-_PRIVACY_PROXY = share(values.PRIVACY_PROXY_SHARE)
+_REPEAT = threshold(values.REPEAT_SHARE)
+_PRIVACY_PROXY = threshold(values.PRIVACY_PROXY_SHARE)
 _encode = msgspec.json.Encoder().encode
 
 
 class Generator:
-    """Makes a client's events. No two of one generator are equal in all fields, unless `Rates.twins` asks for it."""
+    """Makes the events of a client. No two events are equal in all fields, unless `Rates.twins` asks for it."""
 
     def __init__(self, seed: str, client_id: int, ids: RecipientIds = RecipientIds.DIGITS) -> None:
         self._seed = seed
         self._client_id = client_id
         self._audience = Audience(seed, ids)
-        self._times = Dice(seed, "times")
+        self._times = RandomWords(seed, "times")
         self._mailings = 0
         self._recipients = AUDIENCE_MAX
         self._samples = 0
@@ -62,7 +62,7 @@ class Generator:
         rates: Rates = DEFAULT_RATES,
         types: Collection[EventType] = tuple(EventType),
     ) -> Mailing:
-        """A mailing that leaves at `start` (milliseconds since 1970), and what its recipients will do.
+        """Return a mailing that is sent at `start` (milliseconds since 1970), with all events of its recipients.
 
         All mailings of a generator go to the same people. Raises `InvalidInputError` for more than `AUDIENCE_MAX`.
         """
@@ -75,10 +75,10 @@ class Generator:
     def payloads(
         self, event_type: EventType, count: int, created: Iterable[int], *, mailing_id: int | None = None
     ) -> Iterator[bytes]:
-        """One event for each of `count` moments (milliseconds since 1970), made when it is asked for.
+        """Yield one event for each of `count` times (milliseconds since 1970), each made when it is asked for.
 
-        All are of one mailing, a new one unless it is named. Most are of recipients who never did anything before; some
-        opens and clicks are further ones of a mail, from elsewhere.
+        All belong to one mailing, by default a new one. Most belong to recipients without earlier events; some are
+        further opens and clicks of a mail, from another address.
         """
         first = self._recipients
         self._recipients += count
@@ -86,13 +86,13 @@ class Generator:
         return _payloads(event_type, first, islice(created, count), self._mails(mailing_id), people)
 
     def payloads_like(self, sample: Sample, created: Iterable[int]) -> Iterator[bytes]:
-        """One event for each moment, of the sample's shape: its fields, in its order and formats."""
+        """Yield one event for each time, with the fields, order and formats of the sample."""
         number = self._samples
         self._samples += 1
         return (_encode(event) for event in sample.more(f"{self._seed}:like:{number}", created))
 
     def moments(self, count: int, start: int, over: int) -> Iterator[int]:
-        """When `count` events happen: milliseconds from `start` to `start + over`, in order."""
+        """Yield the times of `count` events from `start` to `start + over`, in order, in milliseconds."""
         self._spans += 1
         return _spread(count, start, over, self._times.stream(self._spans))
 
@@ -107,31 +107,31 @@ class Generator:
 def _payloads(
     event_type: EventType, first: int, created: Iterable[int], mails: Mails, people: Iterator[Words]
 ) -> Iterator[bytes]:
-    write, first_traces = mails.payloads(event_type).payload, _FIRST_TRACES[event_type]
+    write, first_origin = mails.payloads(event_type).payload, _FIRST_ORIGIN[event_type]
     details, repeat = DETAILS.get(event_type, 1), _REPEAT if event_type in REPEATABLE else 0
-    # Mails that were acted on: recipient, list, and from which addresses.
+    # Recent mails: recipient, list, and the addresses from which they were opened or clicked.
     recent: list[tuple[int, int, list[str]]] = []
     for moment, recipient, words in zip(created, count(first), people, strict=False):
         if words[REPEATS] < repeat and recent:
-            traces = at_home(words, private=False)
+            origin = at_home(words, private=False)
             repeated, list_number, addresses = recent[words[REPEATED] * len(recent) >> 32]
-            # Two acts on one mail may fall into the same millisecond, and must differ.
-            if traces.address not in addresses:
-                addresses.append(traces.address)
-                yield write(moment, list_number, repeated, traces, words[DETAIL] * details >> 32)
+            # Two events of one mail may fall into the same millisecond, and must differ.
+            if origin.address not in addresses:
+                addresses.append(origin.address)
+                yield write(moment, list_number, repeated, origin, words[DETAIL] * details >> 32)
                 continue
         else:
-            traces = first_traces(words)
+            origin = first_origin(words)
         list_number = words[LIST] * values.LISTS >> 32
         if len(recent) < RECENT_MAX:
-            recent.append((recipient, list_number, [traces.address]))
+            recent.append((recipient, list_number, [origin.address]))
         else:
-            recent[recipient % RECENT_MAX] = (recipient, list_number, [traces.address])
-        yield write(moment, list_number, recipient, traces, words[DETAIL] * details >> 32)
+            recent[recipient % RECENT_MAX] = (recipient, list_number, [origin.address])
+        yield write(moment, list_number, recipient, origin, words[DETAIL] * details >> 32)
 
 
-def _spread(count: int, start: int, over: int, throws: Iterator[Words]) -> Iterator[int]:
-    words = chain.from_iterable(throws)
+def _spread(count: int, start: int, over: int, groups: Iterator[Words]) -> Iterator[int]:
+    words = chain.from_iterable(groups)
     for index in range(0, count, MOMENTS_TOGETHER):
         together = min(MOMENTS_TOGETHER, count - index)
         begin, end = over * index // count, over * (index + together) // count
@@ -139,18 +139,18 @@ def _spread(count: int, start: int, over: int, throws: Iterator[Words]) -> Itera
         yield from sorted([first + (word * size >> 32) for word in islice(words, together)])
 
 
-def _opened(person: Words) -> Traces:
+def _opened(person: Words) -> Origin:
     return of_machine(PRIVACY_PROXIES, person) if person[PRIVATE] < _PRIVACY_PROXY else opening(person)
 
 
-def _acted(person: Words) -> Traces:
+def _engaged(person: Words) -> Origin:
     return at_home(person, private=person[PRIVATE] < _PRIVACY_PROXY)
 
 
-def _not_acted(person: Words) -> Traces:
-    return NO_TRACES
+def _without_origin(person: Words) -> Origin:
+    return NO_ORIGIN
 
 
-_FIRST_TRACES = {kind: _acted if kind in SHOWING_TRACES else _not_acted for kind in EventType} | {
+_FIRST_ORIGIN = {kind: _engaged if kind in TYPES_WITH_ORIGIN else _without_origin for kind in EventType} | {
     EventType.OPEN: _opened
 }

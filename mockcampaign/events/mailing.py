@@ -1,7 +1,7 @@
-"""A mailing: who of its recipients does what, where and when, as a stream of events in order of time.
+"""A mailing: all events of its recipients, as a stream in order of time.
 
-What a recipient does is a function of seed, mailing and recipient, so nothing is kept of it but when it is due: eight
-bytes for each event. It includes the traffic of machines that consumers trip over.
+The events of a recipient follow from the seed, the mailing and the recipient. Only their times are kept, in eight bytes
+for each event. Machines that open mails and click links are included, because consumers stumble over their traffic.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import values
-from mockcampaign.events.payload import NO_TRACES, SHOWING_TRACES, Mails
+from mockcampaign.events.payload import NO_ORIGIN, TYPES_WITH_ORIGIN, Mails
 from mockcampaign.events.people import (
     AUDIENCE_MAX,
     IN_TWO_LISTS,
@@ -27,24 +27,24 @@ from mockcampaign.events.people import (
     Actor,
     opened_by,
 )
-from mockcampaign.events.random_words import Curve, Dice, Mix, Words, share
+from mockcampaign.events.random_words import DurationCurve, RandomWords, WeightedChoice, Words, threshold
 from mockcampaign.events.rates import DEFAULT_RATES, Rates
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, HOUR, MINUTE
 
 LENGTH_MAX = 30 * DAY
-"""What would happen later after its mail's sending does not happen. Ours: a mailing has to end."""
+"""Longest time from sending a mail to its last event. Our choice: a mailing has to end."""
 
 
 FRIENDS_MAX = 4
-"""Most people to whom one recipient forwards a mail. Assumed."""
+"""Maximum number of people to whom one recipient forwards a mail. Assumed."""
 
 REPEATABLE = frozenset({EventType.OPEN, EventType.CLICK})
-"""What a recipient may do more than once with one mail."""
+"""Types of which one mail can have several events."""
 
 
-class Act(msgspec.Struct, frozen=True, gc=False):
-    """Somebody does something with one mail."""
+class PlannedEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event of one mail, before its mailing is sent."""
 
     at: int
     """Milliseconds after the mailing's start."""
@@ -52,11 +52,11 @@ class Act(msgspec.Struct, frozen=True, gc=False):
     list_number: int
     actor: Actor = Actor.PERSON
     detail: int = 0
-    """Of a click: the link's index; of a bounce: its kind's; of a friend's open: which friend."""
+    """Index of a click's link, of a bounce's kind, or of the friend who opens."""
 
 
-class Occurrence(msgspec.Struct, frozen=True, gc=False):
-    """An event that is going to happen; its payload is made when somebody wants it."""
+class MailingEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event of a mailing. Its payload is made when somebody asks for it."""
 
     at: int
     """Milliseconds since 1970."""
@@ -65,16 +65,16 @@ class Occurrence(msgspec.Struct, frozen=True, gc=False):
     list_number: int
     actor: Actor
     detail: int
-    """As in `Act`."""
+    """Index, as in `PlannedEvent`."""
     mailing: Mailing
 
     def payload(self) -> bytes:
-        """The event as JSON."""
+        """Return the event as JSON."""
         return self.mailing.payload(self)
 
 
 class Rhythm:
-    """Day and night: how much activity lies between two moments of a person's day."""
+    """Day and night: the amount of activity between two times of a person's day."""
 
     def __init__(self, activity: tuple[int, ...]) -> None:
         if sum(activity) != 2_400 or min(activity) < 1:
@@ -83,46 +83,46 @@ class Rhythm:
         self._begins = list(accumulate((HOUR // 100 * level for level in activity), initial=0))[:-1]
 
     def active(self, moment: int) -> int:
-        """Active milliseconds from the first midnight to a moment, in local milliseconds."""
+        """Return the active time from the first midnight to a local time, in milliseconds."""
         day, rest = divmod(moment, DAY)
         hour, rest = divmod(rest, HOUR)
         return day * DAY + self._begins[hour] + rest * self._activity[hour] // 100
 
     def moment(self, active: int) -> int:
-        """When so many active milliseconds have passed, in local milliseconds."""
+        """Return the local time at which so many active milliseconds have passed."""
         day, rest = divmod(active, DAY)
         hour = bisect_right(self._begins, rest) - 1
         return day * DAY + hour * HOUR + (rest - self._begins[hour]) * 100 // self._activity[hour]
 
     def after(self, moment: int, active: int) -> int:
-        """The moment that lies so many active milliseconds later."""
+        """Return the local time that is so many active milliseconds later."""
         return max(moment, self.moment(self.active(moment) + active))
 
 
 RHYTHM = Rhythm(values.ACTIVITY)
 
 _first_hour = values.OPEN_DELAYS_HOUR * HOUR
-_ZONES = Mix((weight, minutes * MINUTE) for weight, minutes in values.ZONES)
-_LINKS = Mix((weight, index) for index, weight in enumerate(values.LINK_WEIGHTS))
-_OPENING = Curve(
+_ZONES = WeightedChoice((weight, minutes * MINUTE) for weight, minutes in values.ZONES)
+_LINKS = WeightedChoice((weight, index) for index, weight in enumerate(values.LINK_WEIGHTS))
+_OPENING = DurationCurve(
     [
         (thousandths, RHYTHM.active(_first_hour + delay) - RHYTHM.active(_first_hour))
         for thousandths, delay in values.OPEN_DELAYS
     ]
 )
-_REOPENING = Curve(values.REOPEN_DELAYS)
-_RELOADING = Curve(values.RELOAD_DELAYS)
-_CLICKING = Curve(values.CLICK_DELAYS)
-_FORWARDING = Curve(values.FORWARD_DELAYS)
-_PREFETCHING = Curve(values.PREFETCH_DELAYS)
-_SCANNING = Curve(values.SCAN_DELAYS)
-_HARD_BOUNCING = Curve(values.HARD_BOUNCE_DELAYS)
-_SOFT_BOUNCING = Curve(values.SOFT_BOUNCE_DELAYS)
-_UNSUBSCRIBING = Curve(values.UNSUBSCRIBE_DELAYS)
-_COMPLAINING = Curve(values.COMPLAINT_DELAYS)
+_REOPENING = DurationCurve(values.REOPEN_DELAYS)
+_RELOADING = DurationCurve(values.RELOAD_DELAYS)
+_CLICKING = DurationCurve(values.CLICK_DELAYS)
+_FORWARDING = DurationCurve(values.FORWARD_DELAYS)
+_PREFETCHING = DurationCurve(values.PREFETCH_DELAYS)
+_SCANNING = DurationCurve(values.SCAN_DELAYS)
+_HARD_BOUNCING = DurationCurve(values.HARD_BOUNCE_DELAYS)
+_SOFT_BOUNCING = DurationCurve(values.SOFT_BOUNCE_DELAYS)
+_UNSUBSCRIBING = DurationCurve(values.UNSUBSCRIBE_DELAYS)
+_COMPLAINING = DurationCurve(values.COMPLAINT_DELAYS)
 
 
-# Which word of a mail's throw decides what.
+# Meaning of the random words of a mail, in order.
 _FATE, _READS, _FETCH_DELAY, _SCAN_DELAY, _OPEN_DELAY, _CLICKS, _BOUNCE_DELAY, _BLOCKS = range(8)
 
 _BUCKET = 10 * MINUTE
@@ -133,24 +133,24 @@ _ACTOR_INDEXES = {actor: index for index, actor in enumerate(_ACTORS)}
 
 
 class _Words:
-    """As many words as somebody asks for."""
+    """Random words, one after the other."""
 
-    def __init__(self, dice: Dice, number: int) -> None:
-        self._dice = dice
+    def __init__(self, source: RandomWords, number: int) -> None:
+        self._random = source
         self._number = number << 8
         self._words: list[int] = []
 
     def next(self) -> int:
         if not self._words:
-            self._words = list(self._dice.throw(self._number))
+            self._words = list(self._random.words(self._number))
             self._number += 1
         return self._words.pop()
 
 
 class Mailing:
-    """The events of one mailing, in order of time; an iteration costs no memory.
+    """The events of one mailing, in order of time. Iterating takes no memory.
 
-    Building one plans it: that takes some microseconds for each recipient, and eight bytes for each event.
+    Building a mailing plans its events, in a few microseconds for each recipient and eight bytes for each event.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class Mailing:
         rates: Rates = DEFAULT_RATES,
         types: Collection[EventType] = _TYPES,
     ) -> None:
-        """It leaves at `start`, milliseconds since 1970. Events of other types than `types` are left out.
+        """Plan a mailing that is sent at `start` (milliseconds since 1970), with only events of `types`.
 
         Raises `InvalidInputError` for a number of recipients out of range.
         """
@@ -173,12 +173,12 @@ class Mailing:
         self.recipients = recipients
         self.start = start
         self.counts: Counter[EventType] = Counter()
-        """Events of each type."""
+        """Number of events of each type."""
         self._audience = mails.audience
-        self._behaviour = Dice(seed, "behaviour")
-        self._reading = Dice(seed, "reading")
-        self._scanning = Dice(seed, "scanning")
-        self._rates = {name: share(rate) for name, rate in msgspec.structs.asdict(rates).items()}
+        self._behaviour = RandomWords(seed, "behaviour")
+        self._reading = RandomWords(seed, "reading")
+        self._scanning = RandomWords(seed, "scanning")
+        self._rates = {name: threshold(rate) for name, rate in msgspec.structs.asdict(rates).items()}
         self._hard = self._rates["filtered"] + self._share_of_sent(rates.hard_bouncing, rates)
         self._soft = self._hard + self._share_of_sent(rates.soft_bouncing, rates)
         self._buckets: dict[int, array[int]] = {}
@@ -186,25 +186,25 @@ class Mailing:
 
     @property
     def client_id(self) -> int:
-        """Whose mailing it is."""
+        """Id of the client that sends the mailing."""
         return self.mails.client_id
 
     @property
     def mailing_id(self) -> int:
-        """What all its events carry."""
+        """Id of the mailing, which all its events carry."""
         return self.mails.mailing_id
 
     @property
     def events(self) -> int:
-        """How many there are."""
+        """Number of events."""
         return self.counts.total()
 
-    def __iter__(self) -> Iterator[Occurrence]:
-        """All events, in order of time, then of recipients."""
+    def __iter__(self) -> Iterator[MailingEvent]:
+        """Yield all events in order of time, then of recipients."""
         for bucket in sorted(self._buckets):
             begin = self.start + bucket * _BUCKET
             for packed in sorted(self._buckets[bucket]):
-                yield Occurrence(
+                yield MailingEvent(
                     begin + (packed >> 39),
                     _TYPES[packed >> 12 & 15],
                     packed >> 16 & 0x7FFFFF,
@@ -215,42 +215,44 @@ class Mailing:
                 )
 
     def sent_at(self, recipient: int) -> int:
-        """When the recipient's first mail leaves, in milliseconds since 1970."""
+        """Return when the recipient's first mail is sent, in milliseconds since 1970."""
         return self.start + recipient * 1_000 // values.MAILS_PER_SECOND
 
-    def acts(self, recipient: int) -> list[Act]:
-        """What happens to the mails of one recipient, in no particular order."""
-        person = self._audience.people.throw(recipient)
-        acts: list[Act] = []
+    def planned_events(self, recipient: int) -> list[PlannedEvent]:
+        """Return the events of one recipient, in no particular order."""
+        person = self._audience.people.words(recipient)
+        planned: list[PlannedEvent] = []
         sent_at = self.sent_at(recipient) - self.start
         list_number = person[LIST] * values.LISTS >> 32
-        self._mail(acts, person, recipient << 1, sent_at, list_number)
+        self._mail(planned, person, recipient << 1, sent_at, list_number)
         if person[IN_TWO_LISTS] < self._rates["in_two_lists"]:
             other_list = (list_number + 1) % values.LISTS
-            self._mail(acts, person, recipient << 1 | 1, sent_at + values.SECOND_MAIL_DELAY, other_list)
-        return self._told_apart(acts, recipient) if len(acts) > 2 or self._rates["twins"] else acts
+            self._mail(planned, person, recipient << 1 | 1, sent_at + values.SECOND_MAIL_DELAY, other_list)
+        return self._without_collisions(planned, recipient) if len(planned) > 2 or self._rates["twins"] else planned
 
-    def payload(self, occurrence: Occurrence) -> bytes:
-        """The event as JSON."""
-        kind, recipient, detail = occurrence.type, occurrence.recipient, occurrence.detail
-        traces = NO_TRACES
-        if kind in SHOWING_TRACES:
-            person = self._audience.people.throw(recipient)
+    def payload(self, event: MailingEvent) -> bytes:
+        """Return the event as JSON."""
+        kind, recipient, detail = event.type, event.recipient, event.detail
+        origin = NO_ORIGIN
+        if kind in TYPES_WITH_ORIGIN:
+            person = self._audience.people.words(recipient)
             private = person[PRIVATE] < self._rates["prefetched"]
-            traces = self._audience.traces(recipient, person, occurrence.actor, private=private, which=detail)
-            # Of an open, the detail says which friend it was.
+            origin = self._audience.origin(recipient, person, event.actor, private=private, which=detail)
+            # The detail of an open is the index of the friend, which the payload does not show.
             detail = detail if kind is EventType.CLICK else 0
-        return self.mails.payloads(kind).payload(occurrence.at, occurrence.list_number, recipient, traces, detail)
+        return self.mails.payloads(kind).payload(event.at, event.list_number, recipient, origin, detail)
 
     def _plan(self, types: frozenset[EventType]) -> None:
         buckets, counts = self._buckets, dict.fromkeys(_TYPES, 0)
         for recipient in range(self.recipients):
-            for act in self.acts(recipient):
-                if act.type in types:
-                    counts[act.type] += 1
-                    bucket, rest = divmod(act.at, _BUCKET)
-                    what = (_TYPE_INDEXES[act.type] << 4 | act.list_number) << 4 | _ACTOR_INDEXES[act.actor]
-                    packed = ((rest << 23 | recipient) << 12 | what) << 4 | act.detail
+            for planned_event in self.planned_events(recipient):
+                if planned_event.type in types:
+                    counts[planned_event.type] += 1
+                    bucket, rest = divmod(planned_event.at, _BUCKET)
+                    what = (_TYPE_INDEXES[planned_event.type] << 4 | planned_event.list_number) << 4 | _ACTOR_INDEXES[
+                        planned_event.actor
+                    ]
+                    packed = ((rest << 23 | recipient) << 12 | what) << 4 | planned_event.detail
                     if bucket not in buckets:
                         buckets[bucket] = array("Q")
                     buckets[bucket].append(packed)
@@ -258,41 +260,43 @@ class Mailing:
 
     @staticmethod
     def _share_of_sent(rate: float, rates: Rates) -> int:
-        return share(rate * (1 - rates.filtered))
+        return threshold(rate * (1 - rates.filtered))
 
-    def _mail(self, acts: list[Act], person: Words, number: int, sent_at: int, list_number: int) -> None:
-        """What becomes of one mail."""
+    def _mail(self, planned: list[PlannedEvent], person: Words, number: int, sent_at: int, list_number: int) -> None:
+        """Plan the events of one mail."""
         rates = self._rates
-        words = self._behaviour.throw(number)
+        words = self._behaviour.words(number)
         fate = words[_FATE]
         if fate < rates["filtered"]:
-            acts.append(Act(sent_at, EventType.FILTEREDBYBLOCKLIST, list_number))
+            planned.append(PlannedEvent(sent_at, EventType.FILTEREDBYBLOCKLIST, list_number))
             return
-        acts.append(Act(sent_at, EventType.SENT, list_number))
+        planned.append(PlannedEvent(sent_at, EventType.SENT, list_number))
         if fate < self._soft:
             soft = fate >= self._hard
             delay = (_SOFT_BOUNCING if soft else _HARD_BOUNCING).duration(words[_BOUNCE_DELAY])
-            acts.append(Act(sent_at + delay, EventType.BOUNCE, list_number, detail=int(soft)))
+            planned.append(PlannedEvent(sent_at + delay, EventType.BOUNCE, list_number, detail=int(soft)))
             return
         if person[PRIVATE] < rates["prefetched"]:
             at = sent_at + _PREFETCHING.duration(words[_FETCH_DELAY])
-            acts.append(Act(at, EventType.OPEN, list_number, Actor.PRIVACY_PROXY))
+            planned.append(PlannedEvent(at, EventType.OPEN, list_number, Actor.PRIVACY_PROXY))
         if person[SCANNED] < rates["scanned"]:
-            self._scan(acts, sent_at + _SCANNING.duration(words[_SCAN_DELAY]), list_number, number)
+            self._scan(planned, sent_at + _SCANNING.duration(words[_SCAN_DELAY]), list_number, number)
         if words[_READS] < rates["opening"]:
-            read: list[Act] = []
+            read: list[PlannedEvent] = []
             self._read(read, person, words, number, sent_at, list_number)
-            acts += [act for act in read if act.at <= sent_at + LENGTH_MAX]
+            planned += [planned_event for planned_event in read if planned_event.at <= sent_at + LENGTH_MAX]
 
-    def _scan(self, acts: list[Act], at: int, list_number: int, number: int) -> None:
+    def _scan(self, planned: list[PlannedEvent], at: int, list_number: int, number: int) -> None:
         words = _Words(self._scanning, number)
-        acts.append(Act(at, EventType.OPEN, list_number, Actor.SCANNER))
+        planned.append(PlannedEvent(at, EventType.OPEN, list_number, Actor.SCANNER))
         for link in range(len(values.LINKS)):
             at += 1 + (words.next() * values.SCAN_STEP >> 32)
-            acts.append(Act(at, EventType.CLICK, list_number, Actor.SCANNER, link))
+            planned.append(PlannedEvent(at, EventType.CLICK, list_number, Actor.SCANNER, link))
 
-    def _read(self, acts: list[Act], person: Words, words: Words, number: int, sent_at: int, list_number: int) -> None:
-        """A person reads the mail, once or several times, which its images may show or not."""
+    def _read(
+        self, planned: list[PlannedEvent], person: Words, words: Words, number: int, sent_at: int, list_number: int
+    ) -> None:
+        """Plan the events of a person who reads the mail, once or several times, with or without its images."""
         rates, chance = self._rates, _Words(self._reading, number).next
         to_local = self.start + _ZONES.choose(person[ZONE])
         first = RHYTHM.after(sent_at + to_local, _OPENING.duration(words[_OPEN_DELAY])) - to_local
@@ -302,42 +306,44 @@ class Mailing:
             own = opened_by(person)
             at, actor = first, own
             while at <= sent_at + LENGTH_MAX:
-                acts.append(Act(at, EventType.OPEN, list_number, actor))
+                planned.append(PlannedEvent(at, EventType.OPEN, list_number, actor))
                 if chance() < rates["reloading"]:
-                    acts.append(Act(at + _RELOADING.duration(chance()), EventType.OPEN, list_number, actor))
+                    planned.append(PlannedEvent(at + _RELOADING.duration(chance()), EventType.OPEN, list_number, actor))
                 if chance() >= rates["reopening"]:
                     break
                 at = RHYTHM.after(at + to_local, _REOPENING.duration(chance())) - to_local
                 actor = Actor.ELSEWHERE if chance() < rates["second_device"] else own
         if clicks:
             at = first + _CLICKING.duration(chance())
-            acts.append(Act(at, EventType.CLICK, list_number, Actor.PERSON, _LINKS.choose(chance())))
+            planned.append(PlannedEvent(at, EventType.CLICK, list_number, Actor.PERSON, _LINKS.choose(chance())))
             while chance() < rates["clicking_on"]:
                 at += _CLICKING.duration(chance())
-                acts.append(Act(at, EventType.CLICK, list_number, Actor.PERSON, _LINKS.choose(chance())))
+                planned.append(PlannedEvent(at, EventType.CLICK, list_number, Actor.PERSON, _LINKS.choose(chance())))
         if chance() < rates["forwarding"]:
             for friend in range(1 + (chance() * FRIENDS_MAX >> 32)):
-                acts.append(
-                    Act(first + _FORWARDING.duration(chance()), EventType.OPEN, list_number, Actor.FRIEND, friend)
+                planned.append(
+                    PlannedEvent(
+                        first + _FORWARDING.duration(chance()), EventType.OPEN, list_number, Actor.FRIEND, friend
+                    )
                 )
         if chance() < rates["unsubscribing"]:
-            acts.append(Act(first + _UNSUBSCRIBING.duration(chance()), EventType.UNSUBSCRIBE, list_number))
+            planned.append(PlannedEvent(first + _UNSUBSCRIBING.duration(chance()), EventType.UNSUBSCRIBE, list_number))
         if chance() < rates["complaining"]:
             at = first + _COMPLAINING.duration(chance())
-            acts.append(Act(at, EventType.SPAMCOMPLAINT, list_number))
-            acts.append(Act(at + values.BLOCKLIST_DELAY, EventType.BLOCKLIST, list_number))
+            planned.append(PlannedEvent(at, EventType.SPAMCOMPLAINT, list_number))
+            planned.append(PlannedEvent(at + values.BLOCKLIST_DELAY, EventType.BLOCKLIST, list_number))
 
-    def _told_apart(self, acts: list[Act], recipient: int) -> list[Act]:
-        """The acts, no two of one kind on one mail in the same millisecond, and twins where they were asked for."""
+    def _without_collisions(self, planned: list[PlannedEvent], recipient: int) -> list[PlannedEvent]:
+        """Return the events with no two of one type and mail in one millisecond, except for requested twins."""
         taken: set[tuple[int, EventType, int]] = set()
-        told: list[Act] = []
+        separated: list[PlannedEvent] = []
         twins, chance = self._rates["twins"], _Words(self._reading, recipient << 1 | 1 << 40).next
-        for act in acts:
-            at = act.at
-            while (at, act.type, act.list_number) in taken:
+        for planned_event in planned:
+            at = planned_event.at
+            while (at, planned_event.type, planned_event.list_number) in taken:
                 at += 1
-            taken.add((at, act.type, act.list_number))
-            told.append(act if at == act.at else msgspec.structs.replace(act, at=at))
-            if twins and act.type in REPEATABLE and chance() < twins:
-                told.append(told[-1])
-        return told
+            taken.add((at, planned_event.type, planned_event.list_number))
+            separated.append(planned_event if at == planned_event.at else msgspec.structs.replace(planned_event, at=at))
+            if twins and planned_event.type in REPEATABLE and chance() < twins:
+                separated.append(separated[-1])
+        return separated

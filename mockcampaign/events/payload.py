@@ -1,4 +1,4 @@
-"""From an act to the event that tells of it, as JSON bytes."""
+"""The JSON of events."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import msgspec
 
 from mockcampaign.events import values
 from mockcampaign.events.fields import FIELDS, TYPES
-from mockcampaign.events.people import Audience, Traces
+from mockcampaign.events.people import Audience, Origin
 from mockcampaign.model import EventType
 
 BOUNCES = ("hardbounce", "softbounce")
 
 DETAILS = {EventType.CLICK: len(values.LINKS), EventType.BOUNCE: len(BOUNCES)}
-"""How many links or kinds of bounces there are, each a detail of its event; of other types there is one."""
+"""Number of links, and of kinds of bounces, by type of event. Other types have no such detail."""
 
-SHOWING_TRACES = frozenset(kind for kind, names in TYPES.items() if "remoteAddress" in names)
-"""Types whose events say where somebody acted, and with what."""
+TYPES_WITH_ORIGIN = frozenset(kind for kind, names in TYPES.items() if "remoteAddress" in names)
+"""Types whose events show the address and client of a person or machine."""
 
-NO_TRACES = Traces("", ("", "", ""))
-"""Of events that do not tell of a person's act."""
+NO_ORIGIN = Origin("", ("", "", ""))
+"""Origin of events of all other types."""
 
 _VARYING = (
     "recipientId",
@@ -30,7 +30,7 @@ _VARYING = (
     "operatingSystem",
     "browser",
 )
-"""Fields that differ within a mailing's events of one type, in the order in which `fields.TYPES` has to have them."""
+"""Fields that differ within a mailing's events of one type, in the order that `fields.TYPES` must have."""
 
 
 class Mails:
@@ -44,7 +44,7 @@ class Mails:
         self._payloads: dict[EventType, Payloads] = {}
 
     def payloads(self, event_type: EventType) -> Payloads:
-        """How events of the type are written."""
+        """Return the writer of events of this type."""
         if event_type not in self._payloads:
             self._payloads[event_type] = Payloads(self, event_type)
         return self._payloads[event_type]
@@ -53,8 +53,8 @@ class Mails:
 class Payloads:
     """Writes the events of one type and mailing.
 
-    What all of them have in common is encoded once, and the rest filled in, none of which JSON would escape: that is
-    several times faster than to encode each event.
+    The common part is encoded once, and the rest is filled in. This is several times faster than encoding each event.
+    No filled-in value contains a character that JSON would escape.
     """
 
     def __init__(self, mails: Mails, event_type: EventType) -> None:
@@ -67,20 +67,20 @@ class Payloads:
         ]
 
     def payload(
-        self, created: int, list_number: int, recipient: int, traces: Traces = NO_TRACES, detail: int = 0
+        self, created: int, list_number: int, recipient: int, origin: Origin = NO_ORIGIN, detail: int = 0
     ) -> bytes:
-        """The event as JSON. `detail` is the index of a link, or of a kind of bounce."""
+        """Return the event as JSON. `detail` is the index of a link, or of a kind of bounce."""
         a, b, c, d, e, f, g, h, i = self._between[list_number][detail]
-        device, operating_system, browser = traces.client
+        device, operating_system, browser = origin.client
         return (
-            f"{a}{self._recipient_id(recipient)}{b}{traces.address}{c}{created}"
+            f"{a}{self._recipient_id(recipient)}{b}{origin.address}{c}{created}"
             f"{d}{self._subscription_id(list_number, recipient)}{e}{self._recipient_group(recipient)}"
             f"{f}{device}{g}{operating_system}{h}{browser}{i}"
         ).encode()
 
 
 def _between(mails: Mails, event_type: EventType, list_number: int, detail: int) -> tuple[str, ...]:
-    """The text before, between and after the varying fields; before one that the type does not have there is none."""
+    """Return the text before, between and after the varying fields; it is empty before a field that the type lacks."""
     in_common = {
         "type": event_type.value,
         "userListId": mails.audience.user_list_id(list_number),

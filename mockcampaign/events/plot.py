@@ -1,4 +1,4 @@
-"""Opens and clicks over time by device, as an SVG picture that needs nothing else."""
+"""Opens and clicks over time by device, as a self-contained SVG picture."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ WIDTH, PANEL_HEIGHT = 1_000, 220
 LEFT, RIGHT, TOP, GAP, BOTTOM = 70, 40, 84, 56, 44
 
 COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c")
-"""Told apart also by those who see few colours (Okabe and Ito, "Color Universal Design", 2008)."""
+"""Colours that colour-blind people can distinguish (Okabe and Ito, "Color Universal Design", 2008)."""
 
 NAME_SHOWN = 24
-"""Longest name of a device in the legend; what captured events call a device is not ours."""
+"""Maximum length of a device's name in the legend. Names in captured events can be long."""
 
 TICKS = (
     *(SECOND, 5 * SECOND, 15 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE),
@@ -30,9 +30,9 @@ TICKS_MAX = 18
 
 
 def plot(timeline: Timeline, title: str) -> str:
-    """The picture. Its upright axis is logarithmic: beside the first hour, the days after would be flat.
+    """Return the picture. Its vertical axis is logarithmic, because the first hour would flatten the following days.
 
-    Without any open or click it is but the title.
+    Without any open or click, it shows only the title.
     """
     panels = [kind for kind in (EventType.OPEN, EventType.CLICK) if any(key[0] == kind for key in timeline.series)]
     height = TOP + len(panels) * (PANEL_HEIGHT + GAP) - GAP + BOTTOM
@@ -57,7 +57,7 @@ def plot(timeline: Timeline, title: str) -> str:
 
 
 def _names(timeline: Timeline) -> list[str]:
-    """Devices, most opens and clicks first; as many as there are colours."""
+    """Return devices, those with most opens and clicks first, as many as there are colours."""
     totals: dict[str, int] = {}
     for (kind, device), counts in timeline.series.items():
         if kind in (EventType.OPEN, EventType.CLICK):
@@ -99,7 +99,7 @@ def _height(count: int, high: int) -> float:
 
 
 def _ticks(high: int) -> list[int]:
-    """1, 10, 100 and so on, also with 3 in between where there are few, and nothing."""
+    """Return 0, 1, 10, 100 and so on, with 3, 30 and so on in between if these are few."""
     powers = [10**exponent for exponent in range(len(str(high)))]
     ticks = [power * factor for power in powers for factor in ((1, 3) if len(powers) < 4 else (1,))]
     return [0, *(tick for tick in ticks if tick <= high)]

@@ -1,4 +1,4 @@
-"""Captured events, and more of the same shape: for users whose real payloads differ from ours."""
+"""Captured events, and more events of the same shape, for users whose real payloads differ from ours."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from typing import Any
 import msgspec
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.events.people import Numbering, person_address
-from mockcampaign.events.random_words import Dice, Words
+from mockcampaign.events.people import Permutation, person_address
+from mockcampaign.events.random_words import RandomWords, Words
 from mockcampaign.model import EventType
 
 SAMPLE_BYTES_MAX = 16_777_216
-"""Largest file of captured events. Ours."""
+"""Maximum size of a file of captured events. Our choice."""
 
 DEPTH_MAX = 50
-"""Deepest nesting of a captured event. Ours."""
+"""Maximum nesting of a captured event. Our choice."""
 
 LINES_SUFFIXES = (".jsonl", ".ndjson")
-"""Files of these names hold an event in each line."""
+"""Suffixes of files that contain one event in each line."""
 
 IDENTITIES = ("recipientId", "mailId", "subscriptionId")
-"""Fields that tell one mail from another: they always vary, if there is an ASCII letter or digit in them."""
+"""Fields that identify a mail. They always vary, unless they contain no ASCII letter or digit."""
 
 SHARED = ("clientId", "mailingId", "userListId", "linkId")
-"""Fields that many mails have in common: they stay as they were captured."""
+"""Fields that many mails share. They keep their captured values."""
 
 IDENTIFIER_DIGITS_MIN = 4
-"""A number or text with fewer digits is a code or a count, and stays, unless its name says that it is an identifier."""
+"""A number or text with fewer digits is taken for a code or a count and stays, unless its name is that of an id."""
 
 _IDENTIFIER_NAME = re.compile(r"(?:^|[^A-Za-z]|[a-z0-9](?=[A-Z]))(?:[Ii]d|ID|(?i:uuid|guid|key|token))s?$")
-"""A text of letters and digits under such a name varies, however few of them there are."""
+"""Names of ids. A text of letters and digits under such a name varies, however short it is."""
 
 
 _MOMENT_NAME = re.compile(r"(?i:created|modified|time|date|moment)(?!.*[iI]d$)|[a-z]At$|_at$|^(?:at|ts)$")
@@ -60,23 +60,22 @@ class Sample(msgspec.Struct, frozen=True):
     """One or more captured events of one type."""
 
     event_type: EventType | None
-    """None where they do not say it in a word of ours."""
+    """Type of the events, or None if it is missing or unknown."""
     events: tuple[dict[str, Any], ...]
 
     def more(self, seed: str, created: Iterable[int]) -> Iterator[dict[str, Any]]:
-        """An event for each moment (milliseconds since 1970).
+        """Yield one event for each time (milliseconds since 1970).
 
-        Each has all fields of one captured event, so that what belongs together stays together. Of its values those
-        that tell one mail, person or moment from another vary in their captured format; names, codes and all that is
-        not understood are carried.
+        Each event has all fields of one captured event, so related values stay together. Values that identify a mail, a
+        person or a time vary in their captured format. Names, codes and values of unknown meaning are copied.
         """
         return _Shape(self.events, seed).more(created)
 
 
 def load_sample(path: Path) -> Sample:
-    """Read a captured event, a list of them, or all that a journal tells of.
+    """Read a captured event, a list of events, or the events of a journal.
 
-    Raises `InvalidInputError` where the file holds neither.
+    Raises `InvalidInputError` if the file contains none of these.
     """
     try:
         if path.stat().st_size > SAMPLE_BYTES_MAX:
@@ -98,31 +97,31 @@ def load_sample(path: Path) -> Sample:
 
 
 def _is_journal(lines: list[Any]) -> bool:
-    """Whether these are the lines of a journal, as `run --journal` and `record` write it."""
+    """Return whether these are the lines of a journal that `run --journal` or `record` wrote."""
     return bool(lines) and all(isinstance(line, dict) and "journal" in line and "entry" in line for line in lines)
 
 
 def _recorded(lines: list[dict[str, Any]]) -> list[Any]:
-    """The events that a journal tells of."""
+    """Return the events in the lines of a journal."""
     return [event for line in lines if line["entry"] == "happened" for event in line.get("events", ())]
 
 
 def read_sample(events: Sequence[dict[str, Any]], where: str) -> Sample:
-    """A sample of events that are captured already. Raises `InvalidInputError`, whose text begins with `where`."""
+    """Return a sample of captured events. Raises `InvalidInputError`, whose text starts with `where`."""
     if any(_depth(event) > DEPTH_MAX for event in events):
         raise InvalidInputError(f"{where}: nested deeper than {DEPTH_MAX} levels, which is the limit")
     if any(isinstance(value, int) and not _INTEGERS[0] <= value < _INTEGERS[1] for _, value in _leaves(list(events))):
-        raise InvalidInputError(f"{where}: holds a whole number of more than 64 bits, which is the limit")
+        raise InvalidInputError(f"{where}: contains an integer of more than 64 bits, which is the limit")
     types = {event.get("type") if isinstance(event.get("type"), str) else None for event in events}
     if len(types) > 1:
         named = ", ".join(sorted(str(name) for name in types))
-        raise InvalidInputError(f"{where}: holds types {named}, allowed: one type")
+        raise InvalidInputError(f"{where}: contains types {named}, allowed: one type")
     [name] = types
     return Sample(EventType(name) if name in list(EventType) else None, tuple(events))
 
 
 def _depth(value: Any) -> int:
-    """How many levels of objects and lists there are; no more than one above the limit is counted."""
+    """Return the levels of objects and lists, up to one above the limit."""
     depth, level = 0, [value]
     while depth <= DEPTH_MAX and (level := [one for one in level if isinstance(one, dict | list)]):
         depth += 1
@@ -131,18 +130,18 @@ def _depth(value: Any) -> int:
 
 
 class _Shape:
-    """What was understood of the captured events."""
+    """The shape of the captured events: which values vary, and in which form."""
 
     def __init__(self, events: tuple[dict[str, Any], ...], seed: str) -> None:
         self._events = events
-        self._dice = Dice(seed, "events")
-        self._places = Dice(seed, "places")
+        self._random = RandomWords(seed, "events")
+        self._places = RandomWords(seed, "places")
         self._forms: dict[tuple[str, tuple[str, ...]], _Form] = {}
         self._codes = _codes(events)
 
     def more(self, created: Iterable[int]) -> Iterator[dict[str, Any]]:
         for number, moment in enumerate(created):
-            event = self._events[self._dice.throw(number)[0] * len(self._events) >> 32]
+            event = self._events[self._random.words(number)[0] * len(self._events) >> 32]
             yield _Variation(self, event, number, moment).event()
 
     def is_code(self, name: str, value: str | int) -> bool:
@@ -150,14 +149,14 @@ class _Shape:
 
     def form(self, name: str, alphabets: tuple[str, ...]) -> _Form:
         if (name, alphabets) not in self._forms:
-            self._forms[name, alphabets] = _Form(alphabets, self._dice.throw(1 << 63 | len(self._forms)))
+            self._forms[name, alphabets] = _Form(alphabets, self._random.words(1 << 63 | len(self._forms)))
         return self._forms[name, alphabets]
 
     def address(self, version: int, number: int) -> str:
-        """One of this version."""
+        """Return an IP address of this version."""
         attempt = number << 8
         while True:
-            address = person_address(self._places.throw(attempt))
+            address = person_address(self._places.words(attempt))
             if (":" in address) == (version == 6):
                 return address
             attempt += 1
@@ -187,7 +186,7 @@ class _Variation:
             return _moment_like(value, captured + self._shift)
         if isinstance(value, bool) or not isinstance(value, int | str) or self._shape.is_code(name, value):
             return value
-        # What is equal in one event, such as an id that is there twice, stays equal.
+        # Equal values in one event stay equal, such as an id that occurs twice.
         key = type(value), value
         if key not in self._varied:
             self._varied[key] = self._other(name, value)
@@ -204,14 +203,14 @@ class _Variation:
 
 
 class _Form:
-    """All texts with a symbol of each alphabet in turn, shuffled, none twice while there are others."""
+    """All texts with one symbol of each alphabet in turn, permuted, without repetition until all are used."""
 
     def __init__(self, alphabets: tuple[str, ...], words: Words) -> None:
         self._alphabets = alphabets
-        self._numbering = Numbering(prod(len(alphabet) for alphabet in alphabets), words)
+        self._numbering = Permutation(prod(len(alphabet) for alphabet in alphabets), words)
 
     def nth(self, number: int) -> str:
-        place = self._numbering.place(number)
+        place = self._numbering.apply(number)
         symbols = []
         for alphabet in reversed(self._alphabets):
             place, index = divmod(place, len(alphabet))
@@ -220,7 +219,7 @@ class _Form:
 
 
 def _codes(events: tuple[dict[str, Any], ...]) -> set[tuple[str, str | int]]:
-    """Values that several different captured events share under one name: names of things, not of one mail."""
+    """Return the values that several different captured events share under one name, so they do not identify a mail."""
     distinct = {msgspec.json.encode(event): event for event in events}
     seen = Counter(
         pair for event in distinct.values() for pair in {one for one in _leaves(event) if isinstance(one[1], str | int)}
@@ -229,7 +228,7 @@ def _codes(events: tuple[dict[str, Any], ...]) -> set[tuple[str, str | int]]:
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """All values that hold no others, each with the nearest name around it."""
+    """Yield all values that contain no others, each with the nearest name around it."""
     if isinstance(value, dict):
         for inner, one in value.items():
             yield from _leaves(one, inner)
@@ -241,7 +240,7 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _alphabets(name: str, value: str | int) -> tuple[str, ...] | None:
-    """What may stand at each place of a value like this one; None where it is a name, a code or not understood."""
+    """Return the symbols that each position of a similar value can have, or None if the value should stay."""
     text, identity = str(value), name in IDENTITIES
     local, at, domain = text.partition("@")
     if at and "." in domain and (identity or _is_plain(text)):
@@ -271,25 +270,25 @@ def _alphabets(name: str, value: str | int) -> tuple[str, ...] | None:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether it may be an identifier; else it is a name, a sentence, a path or a URL."""
+    """Return whether the text may be an id, and not a name, a sentence, a path or a URL."""
     return text.isascii() and "/" not in text and " " not in text
 
 
 def _is_named_identifier(name: str, text: str) -> bool:
-    """Whether the name says so of a text of letters and digits; one of letters alone may be any word."""
+    """Return whether the text has letters and digits, and the name of an id. Letters alone may be any word."""
     mixed = any(symbol in _DIGITS for symbol in text) and any(symbol in _LOWER + _UPPER for symbol in text)
     return mixed and bool(_IDENTIFIER_NAME.search(name))
 
 
 def _whole_number(text: str) -> tuple[str, ...]:
-    """As many digits, and no number that is too large for 64 bits where the captured one was not."""
+    """Return symbols for as many digits, so that the number fits into 64 bits if the captured one does."""
     sign, digits = text[: text.startswith("-")], text.removeprefix("-")
     leading = {19: ("12345678",), 20: ("1", "01234567")}.get(len(digits), (_DIGITS[1:],))
     return (*sign, *leading, *[_DIGITS] * (len(digits) - len(leading)))
 
 
 def _similar(text: str) -> tuple[str, ...]:
-    """Digits for digits, letters for letters of their case, the rest as it is."""
+    """Return digits for digits, letters for letters of the same case, and everything else unchanged."""
     return tuple(
         next((alphabet for alphabet in (_DIGITS, _LOWER, _UPPER) if symbol in alphabet), symbol) for symbol in text
     )
@@ -309,20 +308,20 @@ def _address_version(text: str) -> int | None:
 
 
 def _moments(event: dict[str, Any]) -> Iterator[int]:
-    """The captured moments, `created` first."""
+    """Yield the times in a captured event, `created` first."""
     named = sorted(_leaves(event), key=lambda pair: pair[0] != "created")
     return (found for name, value in named if (found := moment_of(name, value)) is not None)
 
 
 def moment_of(name: str, value: Any) -> int | None:
-    """Milliseconds since 1970, where the value is a moment: in seconds, milliseconds or ISO 8601."""
+    """Return milliseconds since 1970 if the value is a time in seconds, milliseconds or ISO 8601, or else None."""
     if isinstance(value, str) and _ISO.fullmatch(value):
         try:
             found = datetime.fromisoformat(value.replace(",", "."))
         except ValueError:
             return None
         moment = (found.replace(tzinfo=found.tzinfo or UTC) - _EPOCH) // timedelta(milliseconds=1)
-        # What lies further away, such as the year 1 or 9999, stands for never.
+        # A time far away, such as the year 1 or 9999, means never.
         return moment if moment // 1_000 in _SECONDS else None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
         value = int(value)
@@ -335,7 +334,7 @@ def moment_of(name: str, value: Any) -> int | None:
 
 
 def _moment_like(captured: Any, moment: int) -> Any:
-    """The moment (milliseconds) in the captured value's unit and spelling."""
+    """Return the time (in milliseconds) in the unit and format of the captured value."""
     if isinstance(captured, str) and (iso := _ISO.fullmatch(captured)):
         separator, seconds, fraction, zone = iso.groups()
         offset = datetime.fromisoformat(captured.replace(",", ".")).utcoffset() or timedelta(0)

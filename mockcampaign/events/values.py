@@ -1,8 +1,8 @@
-"""Field values and the shares in which they come: one place for each number, with where it comes from.
+"""Values of fields and their frequencies: one place for each number, with its source.
 
-*Documented* is the vendor's guide with its one example. The vendor publishes no statistics, so all shares are
-*assumed*; where a public report gave the number, it is named. The reports do not fit together (years, countries, ways
-of counting): they make events plausible, not a forecast.
+*Documented* means the vendor's guide with its one example. The vendor publishes no statistics, so all frequencies are
+*assumed*, and a public report is named where it gave the number. The reports differ in years, countries and methods:
+they make events plausible, not a forecast.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from __future__ import annotations
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 
 ID_RANGE = (100_000_000_000, 999_999_999_999)
-"""Twelve digits, as all ids of the guide's example but subscriptionId. The range around it is assumed."""
+"""Range of ids: twelve digits, as in the guide's example except for subscriptionId. The range itself is assumed."""
 
 SUBSCRIPTION_ID_RANGE = (1_000_000, 9_999_999)
-"""Seven digits in the guide's example. The range around it is assumed."""
+"""Range of subscription ids: seven digits, as in the guide's example. The range itself is assumed."""
 
 MAIL_ID_GROUPS = (8, 8, 6)
-"""Lengths of the three groups of A-Z and 0-9 in the guide's example. That they are made from mailing, recipient and
-list, in this order, is assumed; that a mailId stands for the three is documented in the vendor's API description."""
+"""Lengths of the three groups of A-Z and 0-9 in the guide's example. The vendor's API description says that a mailId
+identifies mailing, recipient and list. One group for each, in this order, is assumed."""
 
 LISTS = 3
-"""Recipient lists that a mailing goes to. Assumed."""
+"""Number of recipient lists of a mailing. Assumed."""
 
 Client = tuple[str, str, str]
-"""Device, operating system and browser, which belong together. The spelling is the guide's (`desktop`, `Windows 10`,
+"""Device, operating system and browser of one client. The spelling follows the guide (`desktop`, `Windows 10`,
 `Firefox 64.1`): a name, a space, a version."""
 
 IPHONE: Client = ("mobile", "iOS 17", "Safari 17.5")
@@ -44,21 +44,22 @@ WINDOWS_OLD: Client = ("desktop", "Windows 7", "Internet Explorer 11.0")
 LINUX: Client = ("desktop", "Linux", "Firefox 128.0")
 
 GOOGLE_PROXY: Client = ("desktop", "Windows XP", "Firefox 11.0")
-"""What Gmail's image proxy says it is, whatever the person uses (its user agent names Windows NT 5.1 and an old
-Firefox: blog.filippo.io, "How the new Gmail image proxy works", 2013). The click comes from the person's browser."""
+"""Client that Gmail's image proxy pretends to be, whatever the person uses (its user agent names Windows NT 5.1 and an
+old Firefox: blog.filippo.io, "How the new Gmail image proxy works", 2013). The click comes from the person's
+browser."""
 
 PRIVACY_PROXY: Client = ("unknown", "unknown", "Mozilla 5.0")
-"""Apple's proxy says no more than "Mozilla/5.0" (rejoiner.com, "Email Client Market Share", 2023: nothing on device,
-system or browser). How Campaign spells that is assumed."""
+"""Client of Apple's proxy, which sends only "Mozilla/5.0" (rejoiner.com, "Email Client Market Share", 2023: no device,
+system or browser). Campaign's spelling is assumed."""
 
 SCANNER: Client = ("desktop", "Windows 10", "Chrome 126.0")
-"""Security scanners pass themselves off as common browsers. Assumed."""
+"""Client of security scanners, which pretend to be a common browser. Assumed."""
 
 OWN, GOOGLE = "own", "google"
-"""Who fetches a mail's images when a person opens it."""
+"""The two ways to fetch a mail's images when a person opens it: the person's own client, or Google's proxy."""
 
 MAILBOXES: tuple[tuple[int, tuple[str, Client]], ...] = (
-    # Apple's own clients, without those behind the privacy proxy: 10.7 + 5.0 + 0.6 %
+    # Apple's own clients, except behind the privacy proxy: 10.7 + 5.0 + 0.6 %
     (1880, (OWN, IPHONE)),
     (880, (OWN, MAC_MAIL)),
     (110, (OWN, IPAD)),
@@ -85,12 +86,12 @@ MAILBOXES: tuple[tuple[int, tuple[str, Client]], ...] = (
     (70, (OWN, SAMSUNG)),
     (20, (OWN, WINDOWS_OLD)),
 )
-"""What people read mail with, in ten-thousandths of mailboxes that are not behind a privacy proxy, and who fetches the
-images. From the opens counted by Litmus in December 2021 ("Email Client Market Share in December 2021") less those that
-Apple's proxy made; within Gmail, 68 % on phones and tablets (Litmus, "Mobile Email Opens Hit 51%", 2014)."""
+"""Mail clients in ten-thousandths of the mailboxes that are not behind a privacy proxy, and who fetches the images.
+From the opens that Litmus counted in December 2021 ("Email Client Market Share in December 2021"), without those of
+Apple's proxy; within Gmail, 68 % on phones and tablets (Litmus, "Mobile Email Opens Hit 51%", 2014)."""
 
 APPLE_MAILBOXES: tuple[tuple[int, Client], ...] = ((66, IPHONE), (30, MAC_SAFARI), (4, IPAD))
-"""What people behind Apple's privacy proxy click with, in hundredths: 10.7, 5.0, 0.6 % of opens in the same report."""
+"""Clients with which people behind Apple's privacy proxy click, in hundredths: 10.7, 5.0, 0.6 % in the same report."""
 
 SECOND_DEVICES: tuple[tuple[int, Client], ...] = (
     (45, IPHONE),
@@ -99,117 +100,117 @@ SECOND_DEVICES: tuple[tuple[int, Client], ...] = (
     (15, WINDOWS_CHROME),
     (10, MAC_SAFARI),
 )
-"""Where else people open a mail, in hundredths. Assumed: most often a phone."""
+"""Clients with which people open a mail once more, in hundredths. Assumed: most often a phone."""
 
 LINKS = ("/offer", "/news", "/account", "/imprint", "/unsubscribe")
 LINK_URL = "https://www.example.com"
 LINK_WEIGHTS = (45, 25, 15, 10, 5)
-"""What a mail links to, and how often in a hundred clicks. Assumed: the first link gets most."""
+"""Links of a mail, and their clicks in a hundred. Assumed: the first link gets most clicks."""
 
 # Addresses. Nothing is ever sent to them.
 
 DOCUMENTATION_BLOCKS = (("192.0.2.0", 24), ("198.51.100.0", 24), ("203.0.113.0", 24))
-"""Belong to nobody (RFC 5737)."""
+"""Networks that belong to nobody (RFC 5737)."""
 
 PROVIDER_BLOCKS = (("84.128.0.0", 10), ("91.0.0.0", 10), ("86.128.0.0", 10), ("73.0.0.0", 8), ("198.18.0.0", 15))
-"""Look like people at home and on phones: blocks that big access providers in Germany, the United Kingdom and the
-United States announce, and the one kept for benchmarks (RFC 2544). Assumed."""
+"""Networks that look like people at home and on phones: blocks of large access providers in Germany, the United Kingdom
+and the United States, and the block reserved for benchmarks (RFC 2544). Assumed."""
 
 PROVIDER_BLOCKS_6 = ("2001:db8", "2003:c7", "2003:e4", "2a02:8109", "2601:646", "2a00:23c5")
-"""The same as IPv6: documentation (RFC 3849), then blocks of big access providers. Assumed."""
+"""IPv6 networks of people: documentation (RFC 3849), then blocks of large access providers. Assumed."""
 
 PRIVACY_PROXY_ADDRESSES = tuple(
     f"{block}.{host}" for block in ("172.224.226", "172.225.46", "104.28.30") for host in range(16, 24)
 )
-"""Few addresses fetch the images of very many mails: of networks that carry Apple's proxies. Assumed."""
+"""Addresses of Apple's proxies, a few of which fetch the images of very many mails. Assumed."""
 
 GOOGLE_PROXY_ADDRESSES = tuple(
     f"{block}.{host}" for block in ("66.249.84", "66.249.93", "74.125.210") for host in range(32, 40)
 )
-"""The same for Gmail's proxy: of networks that Google announces. Assumed."""
+"""Addresses of Gmail's proxy, in networks of Google. Assumed."""
 
 SCANNER_ADDRESSES = tuple(f"{block}.{host}" for block in ("40.94.20", "64.235.150") for host in range(4, 8))
-"""The same for security scanners: of networks of Microsoft and Barracuda. Assumed."""
+"""Addresses of security scanners, in networks of Microsoft and Barracuda. Assumed."""
 
 DOCUMENTATION_SHARE = 0.05
 IPV6_SHARE = 0.35
-"""Of people's addresses. Assumed: Google sees IPv6 in some four of ten requests (google.com/intl/en/ipv6/statistics,
-2024), and mail traffic is a little older than web traffic."""
+"""Shares of people's addresses in documentation networks and in IPv6. Assumed: Google sees IPv6 in about 40 % of
+requests (google.com/intl/en/ipv6/statistics, 2024), and mail traffic is a little behind web traffic."""
 
 # Times
 
 MAILS_PER_SECOND = 250
-"""How fast a mailing leaves. Assumed."""
+"""Speed at which a mailing is sent. Assumed."""
 
 SECOND_MAIL_DELAY = 700
-"""Between the mails of a recipient who is in two lists, in milliseconds. Assumed."""
+"""Time between the two mails of a recipient who is in two lists, in milliseconds. Assumed."""
 
 ZONES = ((65, 60), (10, 0), (8, 120), (10, -300), (3, -480), (4, 480))
-"""Of a hundred recipients so many live so many minutes from UTC. Assumed: the vendor's customers are mostly in central
-Europe. Without summer time."""
+"""Time zones: recipients in a hundred, and their offset from UTC in minutes. Assumed: the vendor's customers are mostly
+in central Europe. Daylight saving time is ignored."""
 
 ACTIVITY = (
     *(40, 20, 15, 15, 25, 50, 90, 120, 145, 160, 170, 165),
     *(155, 150, 145, 135, 130, 125, 115, 110, 105, 95, 70, 50),
 )
-"""How active people are in each hour of their day, 100 on average. The shape is MailerMailer's (marketingcharts.com,
-"US Email Open and Click Rates, by Hour Scheduled, in 2014": least between 1 and 3, most at 10 to 11, slowly falling
-from there); the numbers are assumed."""
+"""Activity of people in each hour of their day, 100 on average. The shape is MailerMailer's (marketingcharts.com,
+"US Email Open and Click Rates, by Hour Scheduled, in 2014": lowest between 1 and 3, highest from 10 to 11, then
+falling slowly); the numbers are assumed."""
 
 OPEN_DELAYS = (
     *((0, 2 * SECOND), (20, 5 * MINUTE), (65, 15 * MINUTE), (125, 30 * MINUTE), (215, HOUR), (304, 2 * HOUR)),
     *((362, 3 * HOUR), (518, 6 * HOUR), (660, 12 * HOUR), (750, 18 * HOUR), (789, DAY), (860, 2 * DAY)),
     *((900, 3 * DAY), (950, 7 * DAY), (980, 14 * DAY), (1000, 30 * DAY)),
 )
-"""From the sending to a person's first open: thousandths of them and the time by which they have opened, for a mailing
-that leaves at `OPEN_DELAYS_HOUR` of their day. Up to three hours: GetResponse (chimpmetrics.com, "Email opens by hour":
-21.5, 8.9 and 5.8 % in the first three); 6, 18 and 24 hours: MailerMailer (marketingcharts.com, 2013: 51.8, about 75 and
-78.9 %); a week and a month: Mailchimp ("Nearly One Third Of Opens Occur Within 1 Hour", 2006: 95 % within a week, some
-after 30 days). The other knots are assumed."""
+"""Delay from sending to a person's first open: thousandths of the people, and the time by which they have opened, for a
+mailing that is sent at `OPEN_DELAYS_HOUR` of their day. Up to three hours: GetResponse (chimpmetrics.com, "Email opens
+by hour": 21.5, 8.9 and 5.8 % in the first three); 6, 18 and 24 hours: MailerMailer (marketingcharts.com, 2013: 51.8,
+about 75 and 78.9 %); a week and a month: Mailchimp ("Nearly One Third Of Opens Occur Within 1 Hour", 2006: 95 % within
+a week, some after 30 days). The other knots are assumed."""
 
 OPEN_DELAYS_HOUR = 10
-"""Assumed: the reports count mailings that mostly left in the morning."""
+"""Hour of the day to which `OPEN_DELAYS` apply. Assumed: most mailings of the reports were sent in the morning."""
 
 REOPEN_DELAYS = (*((0, MINUTE), (250, 20 * MINUTE), (500, 4 * HOUR), (750, DAY), (900, 3 * DAY), (1000, 10 * DAY)),)
-"""From an open to the next one of the same person. Assumed."""
+"""Delay from an open to the next one of the same person. Assumed."""
 
 RELOAD_DELAYS = ((0, 200), (800, 3 * SECOND), (1000, 20 * SECOND))
-"""From an open to the same client's fetching the images again. Assumed."""
+"""Delay from an open until the same client fetches the images again. Assumed."""
 
 CLICK_DELAYS = ((0, 2 * SECOND), (400, 15 * SECOND), (750, MINUTE), (930, 5 * MINUTE), (1000, HOUR))
-"""From an open to a click, and from a click to the next. Assumed."""
+"""Delay from an open to a click, and from one click to the next. Assumed."""
 
 FORWARD_DELAYS = ((0, MINUTE), (300, 30 * MINUTE), (700, 6 * HOUR), (1000, 4 * DAY))
-"""From an open to that of somebody the mail was forwarded to. Assumed."""
+"""Delay from an open to the open of a person to whom the mail was forwarded. Assumed."""
 
 PREFETCH_DELAYS = ((0, 20 * SECOND), (350, 3 * MINUTE), (650, 12 * MINUTE), (880, HOUR), (970, 6 * HOUR), (1000, DAY))
-"""From the sending to the privacy proxy's fetch, by day and night alike. Assumed: mostly minutes, sometimes hours."""
+"""Delay from sending to the privacy proxy's fetch, day and night. Assumed: mostly minutes, sometimes hours."""
 
 SCAN_DELAYS = ((0, 300), (600, 4 * SECOND), (950, 15 * SECOND), (1000, 90 * SECOND))
-"""From the sending to the security scanner's visit (live-direct-marketing.online, "Bot clicks from security scanners":
-within five seconds, where people never click). The curve is assumed."""
+"""Delay from sending to the security scanner's visit (live-direct-marketing.online, "Bot clicks from security
+scanners": within five seconds, when people never click). The curve is assumed."""
 
 SCAN_STEP = 400
-"""Longest time between two clicks of a scanner, in milliseconds. Assumed."""
+"""Maximum time between two clicks of a scanner, in milliseconds. Assumed."""
 
 HARD_BOUNCE_DELAYS = ((0, SECOND), (800, 20 * SECOND), (1000, 10 * MINUTE))
-"""From the sending to the final refusal. Assumed."""
+"""Delay from sending to the final rejection. Assumed."""
 
 SOFT_BOUNCE_DELAYS = ((0, 30 * SECOND), (300, 30 * MINUTE), (700, DAY), (1000, 5 * DAY))
-"""From the sending to giving up. RFC 5321, 4.5.4.1: retry every half hour or slower, for four to five days."""
+"""Delay from sending to the last retry. RFC 5321, 4.5.4.1: retry every half hour or slower, for four to five days."""
 
 UNSUBSCRIBE_DELAYS = ((0, 5 * SECOND), (700, MINUTE), (1000, 20 * MINUTE))
 COMPLAINT_DELAYS = ((0, 3 * SECOND), (700, MINUTE), (1000, DAY))
-"""From a person's open. Assumed."""
+"""Delays from a person's open to the unsubscription, and to the complaint. Assumed."""
 
 BLOCKLIST_DELAY = 5 * SECOND
-"""From a complaint to the address's entry in the blocklist. Assumed, as is that there is one."""
+"""Delay from a complaint until the address is on the blocklist. Assumed, like the entry itself."""
 
 PRIVACY_PROXY_SHARE = 0.41
-"""Of opens that are asked for by number: fetched by Apple's privacy proxy (Litmus, December 2021: 41.0 %)."""
+"""Share of the opens outside a planned mailing that Apple's privacy proxy fetches (Litmus, December 2021: 41.0 %)."""
 
 REPEAT_SHARE = 1 / 6
-"""Of events that are asked for by number: so many are a further act on a mail that was acted on before, from elsewhere.
+"""Share of the events outside a planned mailing that repeat an open or click of an earlier mail, from another address.
 Assumed."""
 
 FIRST_NAMES = ("anna", "ben", "clara", "david", "elif", "finn", "greta", "hugo", "ines", "jonas", "katja", "leon")
@@ -228,4 +229,4 @@ LAST_NAMES = (
     "weber",
 )
 MAIL_DOMAINS = ("example.com", "example.org", "example.net")
-"""For recipients who are known by their e-mail address; the domains belong to nobody (RFC 2606)."""
+"""Domains of recipients whose id is an e-mail address. The domains belong to nobody (RFC 2606)."""

@@ -6,15 +6,15 @@
     @given(batches(type="click"))
     def test_my_hook(batch): ...
 
-An event is a dict, as `json.loads` gives it. Events are realistic, from a few drawn seeds for a whole list, and shrink
-to the vendor's own example. The `wild_*` variants put a drawn list of edits on top: each is one thing that a consumer
-may meet and most never tried, and a failing test shrinks to the edits that matter. They stay valid against
-`mockcampaign schema events`.
+An event is a dict, as `json.loads` returns it. Events are realistic, made from a few drawn seeds for a whole batch, and
+shrink to the vendor's own example. The `wild_*` variants add edge cases: each is one that a consumer may meet and most
+never tried, and a failing test shrinks to the edge cases that matter. Events stay valid against `mockcampaign schema
+events`.
 
-Any field can be pinned, to a value or a strategy: `clicks(device="mobile", mailingId=st.integers(1, 9))`. Pinned fields
+Any field can be pinned to a value or a strategy: `clicks(device="mobile", mailingId=st.integers(1, 9))`. Pinned fields
 are never edited. An unknown type or field raises `InvalidInputError`.
 
-`drawing` makes the events, `edits` what is odd in them.
+`drawing` makes the events, `edits` their edge cases.
 """
 
 from __future__ import annotations
@@ -57,67 +57,67 @@ __all__ = [
 
 
 def events(type: EventType | str | None = None, **pins: Any) -> SearchStrategy[Event]:  # noqa: A002
-    """One event, of any type unless it is named."""
+    """Return a strategy for one event, of any type if `type` is None."""
     return one_of_type(type, pins, wild=False)
 
 
 def opens(**pins: Any) -> SearchStrategy[Event]:
-    """One open."""
+    """Return a strategy for one open."""
     return events(EventType.OPEN, **pins)
 
 
 def clicks(**pins: Any) -> SearchStrategy[Event]:
-    """One click."""
+    """Return a strategy for one click."""
     return events(EventType.CLICK, **pins)
 
 
 def sents(**pins: Any) -> SearchStrategy[Event]:
-    """One mail's being sent."""
+    """Return a strategy for one `sent` event."""
     return events(EventType.SENT, **pins)
 
 
 def bounces(**pins: Any) -> SearchStrategy[Event]:
-    """One bounce, hard or soft."""
+    """Return a strategy for one bounce, hard or soft."""
     return events(EventType.BOUNCE, **pins)
 
 
 def unsubscribes(**pins: Any) -> SearchStrategy[Event]:
-    """One unsubscription."""
+    """Return a strategy for one unsubscription."""
     return events(EventType.UNSUBSCRIBE, **pins)
 
 
 def spamcomplaints(**pins: Any) -> SearchStrategy[Event]:
-    """One complaint."""
+    """Return a strategy for one spam complaint."""
     return events(EventType.SPAMCOMPLAINT, **pins)
 
 
 def singleoptins(**pins: Any) -> SearchStrategy[Event]:
-    """One single opt-in."""
+    """Return a strategy for one single opt-in."""
     return events(EventType.SINGLEOPTIN, **pins)
 
 
 def confirmedoptins(**pins: Any) -> SearchStrategy[Event]:
-    """One confirmed opt-in."""
+    """Return a strategy for one confirmed opt-in."""
     return events(EventType.CONFIRMEDOPTIN, **pins)
 
 
 def doubleoptins(**pins: Any) -> SearchStrategy[Event]:
-    """One double opt-in."""
+    """Return a strategy for one double opt-in."""
     return events(EventType.DOUBLEOPTIN, **pins)
 
 
 def blocklists(**pins: Any) -> SearchStrategy[Event]:
-    """One entry in the blocklist."""
+    """Return a strategy for one entry in the blocklist."""
     return events(EventType.BLOCKLIST, **pins)
 
 
 def archives(**pins: Any) -> SearchStrategy[Event]:
-    """One archived mail."""
+    """Return a strategy for one archived mail."""
     return events(EventType.ARCHIVE, **pins)
 
 
 def filteredbyblocklists(**pins: Any) -> SearchStrategy[Event]:
-    """One mail that was not sent because of the blocklist."""
+    """Return a strategy for one mail that was not sent because of the blocklist."""
     return events(EventType.FILTEREDBYBLOCKLIST, **pins)
 
 
@@ -128,27 +128,27 @@ def batches(
     type: EventType | str | None = EventType.OPEN,  # noqa: A002
     **pins: Any,
 ) -> SearchStrategy[list[Event]]:
-    """A list as a webhook receives it: all events of one type, of any one if `type` is None."""
+    """Return a strategy for batches. All events of a batch have one type, any type if `type` is None."""
     return batch_of(min_size, max_size, type, pins, wild=False)
 
 
 def mailings(max_recipients: int = 10, *, rates: Rates = LIVELY, **pins: Any) -> SearchStrategy[list[Event]]:
-    """All events of a small mailing in order of time, types mixed."""
+    """Return a strategy for all events of a small mailing, of all types, in order of time."""
     return mailing_of(max_recipients, rates, pins, wild=False)
 
 
 def wild_events(type: EventType | str | None = None, **pins: Any) -> SearchStrategy[Event]:  # noqa: A002
-    """One event with oddities, of any type unless it is named: `wild_events("bounce")`."""
+    """Return a strategy for one event with edge cases, of any type if `type` is None: `wild_events("bounce")`."""
     return one_of_type(type, pins, wild=True)
 
 
 def wild_opens(**pins: Any) -> SearchStrategy[Event]:
-    """One open with oddities."""
+    """Return a strategy for one open with edge cases."""
     return wild_events(EventType.OPEN, **pins)
 
 
 def wild_clicks(**pins: Any) -> SearchStrategy[Event]:
-    """One click with oddities."""
+    """Return a strategy for one click with edge cases."""
     return wild_events(EventType.CLICK, **pins)
 
 
@@ -159,10 +159,11 @@ def wild_batches(
     type: EventType | str | None = EventType.OPEN,  # noqa: A002
     **pins: Any,
 ) -> SearchStrategy[list[Event]]:
-    """A list with oddities, also of one event to the next: equal and backward times, twins, events three days old."""
+    """Return a strategy for batches with edge cases, also between events: equal or decreasing times, twins, old
+    events."""
     return batch_of(min_size, max_size, type, pins, wild=True)
 
 
 def wild_mailings(max_recipients: int = 10, *, rates: Rates = LIVELY, **pins: Any) -> SearchStrategy[list[Event]]:
-    """All events of a small mailing, with oddities."""
+    """Return a strategy for all events of a small mailing, with edge cases."""
     return mailing_of(max_recipients, rates, pins, wild=True)

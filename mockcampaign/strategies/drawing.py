@@ -1,8 +1,8 @@
-"""Realistic events, drawn such that they shrink: a few seeds for a whole list, and a byte for each event.
+"""Realistic events that shrink well: a few seeds for a whole batch, and one byte for each event.
 
-A seed of 0 stands for the vendor's example in all events of a list, a small one for another constant. What an event
-holds and which edits hit it depends on its byte, not on its place in the list (but for `created`), so that others can
-be taken away. Hypothesis draws, and shrinks, all bytes in one go.
+A seed of 0 stands for the vendor's example in all events of a batch, a small seed for another constant. The fields of
+an event, except `created`, and the edits that hit it depend on its byte, not on its position, so that other events can
+be removed. Hypothesis draws and shrinks all bytes at once.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import Generator, values
 from mockcampaign.events.fields import BATCH_EVENTS_MAX, EXAMPLE, FIELDS, TYPES
-from mockcampaign.events.payload import BOUNCES, DETAILS, SHOWING_TRACES, Mails
+from mockcampaign.events.payload import BOUNCES, DETAILS, TYPES_WITH_ORIGIN, Mails
 from mockcampaign.events.people import Audience, person_address
-from mockcampaign.events.random_words import Dice, Mix
+from mockcampaign.events.random_words import RandomWords, WeightedChoice
 from mockcampaign.events.rates import Rates
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, MINUTE, SECOND
@@ -28,34 +28,34 @@ from mockcampaign.strategies.edits import Edit, Event, edits_of, gaps_of, number
 Pins = dict[str, Any]
 
 SHOWN_MAX = 20
-"""Most events of a list that are shown whole. Hypothesis warns of what is longer than 30,000 characters."""
+"""Maximum number of events of a batch that are shown in full. Hypothesis warns above 30,000 characters."""
 
 GROUPS = 8
-"""An edit hits one event in so many, or in as many as there may be: an odd one among many is what happens."""
+"""An edit hits one event in this many, because one edge case among many ordinary events is the realistic case."""
 
 EDITS_MAX, EDITS_MAX_ALONE = 10, 3
-"""Most edits that fill fields, of one list, and of one event that is alone."""
+"""Maximum number of edits that fill fields: of a batch, and of a single event."""
 
 GAPS_MAX, GAPS_MAX_ALONE = 12, 6
-"""Most gaps of one list, and of one event that is alone.
+"""Maximum number of removed fields and values: of a batch, and of a single event.
 
-Hypothesis makes four of five examples from others, so that 100 are little more than 20 throws: what is to be met in
-nearly every run of that many has to be in about one throw of three.
+Hypothesis derives four of five examples from others, so 100 examples are about 20 draws. An edge case that nearly every
+run of 100 examples should contain must be in about one draw of three.
 """
 
 NUMBERS_MAX, NUMBERS_MAX_ALONE = 10, 2
-"""Most numbers at an edge of one list, and of one event that is alone: 0 and the other edges are to be met in nearly
-every run of 100 examples, in one number or another."""
+"""Maximum number of boundary values in numbers: of a batch, and of a single event. Nearly every run of 100 examples
+should contain 0 and each other boundary in some number."""
 
 RECIPIENTS_MAX = 100
-"""Most recipients of a drawn mailing."""
+"""Maximum number of recipients of a drawn mailing."""
 
 LIVELY = Rates(opening=0.7, clicking=0.5, unsubscribing=0.05, complaining=0.05, hard_bouncing=0.05, scanned=0.05)
-"""Rates of the mailings that `mailings` draws: few recipients do much. Ours."""
+"""Rates of the mailings that `mailings` draws: few recipients with many events. Our choice."""
 
 _SEEDS = st.integers(0, 0xFFFF)
 _TYPES = st.sampled_from(EventType)
-_DICE = Dice("strategies", "events")
+_RANDOM = RandomWords("strategies", "events")
 _OF_ONE_MAIL = ("recipientId", "created", "subscriptionId", "mailId")
 _ADDRESSES = (EXAMPLE["remoteAddress"], "2001:db8::1")
 _CLIENTS = (
@@ -64,26 +64,26 @@ _CLIENTS = (
     values.GOOGLE_PROXY,
     values.PRIVACY_PROXY,
 )
-"""What small seeds stand for, in all events of a list: a failing test shrinks to one of these."""
+"""Constants for small seeds, in all events of a batch. A failing test shrinks to one of these."""
 
-_MIX = Mix([*[(weight, client) for weight, (_, client) in values.MAILBOXES], (4000, values.GOOGLE_PROXY)])
-"""Clients of lists with larger seeds, people's and machines'."""
+_MIX = WeightedChoice([*[(weight, client) for weight, (_, client) in values.MAILBOXES], (4000, values.GOOGLE_PROXY)])
+"""Clients of batches with larger seeds, both people's and machines'."""
 
 
 class Batch(list[Event]):
-    """A list of events that shows itself in short where it is long, since Hypothesis prints what fails."""
+    """A batch whose `repr` is short even if the batch is long, because Hypothesis prints failing examples."""
 
     def __repr__(self) -> str:
         if len(self) <= SHOWN_MAX:
             return super().__repr__()
         first, *others = ({name: value for name, value in event.items() if name not in _OF_ONE_MAIL} for event in self)
         unlike = [index for index, other in enumerate(others, 1) if other != first]
-        rest = f"<{len(self)} events like {self[0]!r}; of them, {len(unlike)} differ in more than mail and moment"
+        rest = f"<{len(self)} events like {self[0]!r}; {len(unlike)} of them differ in more than mail and time"
         return rest + "".join(f"; {index}: {self[index]!r}" for index in unlike[:SHOWN_MAX]) + ">"
 
 
 class _Seeds(msgspec.Struct, frozen=True):
-    """What a list of events is made from. 0 stands for the vendor's example, small numbers for other constants."""
+    """Seeds of a batch. 0 stands for the vendor's example, small numbers for other constants."""
 
     who: int
     where: int
@@ -101,18 +101,18 @@ def _mails(number: int) -> Mails:
 def _event(kind: EventType, seeds: _Seeds, variant: int, index: int) -> Event:
     created = EXAMPLE["created"] + index
     if seeds.when:
-        moment = _DICE.throw(seeds.when << 16 | variant)[0]
+        moment = _RANDOM.words(seeds.when << 16 | variant)[0]
         created = DEFAULT_START + seeds.when * MINUTE + index * SECOND + moment % SECOND
     detail = 0
     if seeds.detail and kind in DETAILS:
-        detail = _DICE.throw(1 << 32 | seeds.detail << 16 | variant)[0] % DETAILS[kind]
+        detail = _RANDOM.words(1 << 32 | seeds.detail << 16 | variant)[0] % DETAILS[kind]
     if seeds.who:
         recipient = seeds.who + variant
         payload = _mails(seeds.who % 32).payloads(kind).payload
         event: Event = msgspec.json.decode(payload(created, recipient % values.LISTS, recipient, detail=detail))
     else:
         event = _like_example(kind, variant, created, detail)
-    if kind in SHOWING_TRACES:
+    if kind in TYPES_WITH_ORIGIN:
         event["remoteAddress"] = _address(seeds.where, variant)
         event["device"], event["operatingSystem"], event["browser"] = _client(seeds.client, variant)
     return event
@@ -136,24 +136,24 @@ def _like_example(kind: EventType, variant: int, created: int, detail: int) -> E
 def _address(seed: int, variant: int) -> str:
     if seed < len(_ADDRESSES):
         return _ADDRESSES[seed]
-    return person_address(_DICE.throw(2 << 32 | seed << 16 | variant))
+    return person_address(_RANDOM.words(2 << 32 | seed << 16 | variant))
 
 
 def _client(seed: int, variant: int) -> values.Client:
     if seed < len(_CLIENTS):
         return _CLIENTS[seed]
-    return _MIX.choose(_DICE.throw(3 << 32 | seed << 16 | variant)[0])
+    return _MIX.choose(_RANDOM.words(3 << 32 | seed << 16 | variant)[0])
 
 
 def one_of_type(kind: EventType | str | None, pins: Pins, *, wild: bool) -> SearchStrategy[Event]:
-    """One event, of any type unless it is named."""
+    """Return a strategy for one event, of any type if `kind` is None."""
     return batch_of(1, 1, kind, pins, wild=wild).map(lambda batch: batch[0])
 
 
 def batch_of(
     min_size: int, max_size: int, kind: EventType | str | None, pins: Pins, *, wild: bool
 ) -> SearchStrategy[list[Event]]:
-    """A list of events of one type. Raises `InvalidInputError`."""
+    """Return a strategy for batches. Raises `InvalidInputError` for impossible arguments."""
     if not 0 <= min_size <= max_size <= BATCH_EVENTS_MAX:
         raise InvalidInputError(
             f"batches of {min_size} to {max_size} events, allowed: 0 to {BATCH_EVENTS_MAX}, the smaller first"
@@ -167,7 +167,7 @@ def _drawn_batch(
     draw: DrawFn, min_size: int, max_size: int, named: EventType | None, pins: Pins, wild: bool
 ) -> list[Event]:
     kind = draw(_TYPES) if named is None else named
-    person = kind in SHOWING_TRACES
+    person = kind in TYPES_WITH_ORIGIN
     seeds = _Seeds(
         draw(_SEEDS),
         draw(_SEEDS) if person else 0,
@@ -189,7 +189,7 @@ def _drawn_batch(
 
 
 def mailing_of(max_recipients: int, rates: Rates, pins: Pins, *, wild: bool) -> SearchStrategy[list[Event]]:
-    """All events of a mailing. Raises `InvalidInputError`."""
+    """Return a strategy for all events of a mailing. Raises `InvalidInputError` for impossible arguments."""
     if not 1 <= max_recipients <= RECIPIENTS_MAX:
         raise InvalidInputError(f"mailings to {max_recipients} recipients, allowed: 1 to {RECIPIENTS_MAX}")
     return _drawn_mailing(max_recipients, rates, _pins(pins, None), wild)
@@ -200,7 +200,7 @@ def _drawn_mailing(draw: DrawFn, max_recipients: int, rates: Rates, pins: Pins, 
     recipients = draw(st.integers(1, max_recipients))
     seed = draw(_SEEDS)
     mailing = Generator(f"strategies:{seed}", DEFAULT_CLIENT_ID).mailing(recipients, DEFAULT_START, rates=rates)
-    made = Batch(msgspec.json.decode(occurrence.payload()) for occurrence in mailing)
+    made = Batch(msgspec.json.decode(event.payload()) for event in mailing)
     _pin(draw, made, pins)
     if wild:
         for edits in _edits(frozenset(FIELDS) - set(pins), GROUPS):
@@ -214,13 +214,13 @@ def _drawn_mailing(draw: DrawFn, max_recipients: int, rates: Rates, pins: Pins, 
 def _bytes(min_size: int, max_size: int) -> SearchStrategy[bytes]:
     if min_size == max_size:
         return st.just(b"\0") if max_size == 1 else st.binary(min_size=max_size, max_size=max_size)
-    # Bytes of any size would rarely be many; a size and then exactly that many could hardly shrink.
+    # Bytes of any size would rarely be many, and exactly as many as a drawn size would hardly shrink.
     return st.integers(min_size, max_size).flatmap(lambda size: st.binary(min_size=size, max_size=max_size))
 
 
 @lru_cache(maxsize=256)
 def _edits(editable: frozenset[str], groups: int) -> list[SearchStrategy[list[tuple[int, Edit]]]]:
-    """Gaps and numbers are in lists of their own: among all other edits, one field's absence or a 0 would be rare."""
+    """Return strategies for edits. Removed fields and boundary numbers have their own, or each would be rare."""
     alone = groups == 1
     group = st.just(0) if alone else st.integers(0, groups - 1)
     made = [

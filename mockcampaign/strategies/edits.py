@@ -1,4 +1,4 @@
-"""What is odd in wild events: edits, each of which changes one event, or its relation to the one before."""
+"""Edge cases of wild events: edits, each of which changes one event, or its relation to the one before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Change = Callable[[list[Event], int, Any], None]
 
 
 class Edit(msgspec.Struct, frozen=True):
-    """What to do with an event, and what with."""
+    """A change of one event, and the value for it."""
 
     change: Change
     value: Any
@@ -49,7 +49,7 @@ def _twin(made: list[Event], index: int, value: None) -> None:
 
 
 def _move(made: list[Event], index: int, duration: int) -> None:
-    """Relative to the event before: 0 is the same millisecond, below is back in time."""
+    """Set `created` relative to the event before: 0 is the same millisecond, a negative duration is earlier."""
     if index:
         made[index]["created"] = made[index - 1]["created"] + duration
 
@@ -58,12 +58,12 @@ def _age(made: list[Event], index: int, duration: int) -> None:
     made[index]["created"] = max(event["created"] for event in made) - duration
 
 
-# What the edits choose from, the simplest first.
+# Values for the edits, the simplest first.
 
 _OPTIONAL = tuple(name for name, field in FIELDS.items() if field.optional)
 _NUMBERS = ("userListId", "clientId", "mailingId", "subscriptionId", "linkId")
 _NAMES = ("device", "operatingSystem", "browser")
-_ODD_TEXTS = (
+_EDGE_TEXTS = (
     *(
         "",
         " ",
@@ -81,11 +81,11 @@ _ODD_TEXTS = (
     *("<script>alert(1)</script>", "'; DROP TABLE events; --", "Ω≈ç", "Ubuntu Тихий", "浏览器", "متصفح", "cafe\u0301"),
     *("\U0001f4f1", "\U0001f469\u200d\U0001f469\u200d\U0001f467", "\u2028"),
 )
-_ODD_RECIPIENTS = (
+_EDGE_RECIPIENTS = (
     *("0", "007", "anna@example.com", "anna.meier+news@example.com", "KD-004711", "9007199254740993"),
     *("anna@mañana.example", "山田@example.com", "a" * 64 + "@example.com", "\U0001f4e7", "O'Neil", " 12 "),
 )
-_ODD_ADDRESSES = (
+_EDGE_ADDRESSES = (
     "2001:db8::1",
     "::1",
     "::",
@@ -93,9 +93,9 @@ _ODD_ADDRESSES = (
     "2001:db8:85a3:8d3:1319:8a2e:370:7348",
     "255.255.255.255",
 )
-_ODD_NUMBERS = (0, 1, 2**31, 2**32, 2**53, 2**53 + 1, INT64_MAX)
-_ODD_FIELDS = ("extra", "user-agent", "remoteAddress2", "__proto__", "constructor", "id", "Type", "größe", "")
-_ODD_VALUES: tuple[Any, ...] = (
+_EDGE_NUMBERS = (0, 1, 2**31, 2**32, 2**53, 2**53 + 1, INT64_MAX)
+_EDGE_FIELDS = ("extra", "user-agent", "remoteAddress2", "__proto__", "constructor", "id", "Type", "größe", "")
+_EDGE_VALUES: tuple[Any, ...] = (
     None,
     True,
     0,
@@ -112,9 +112,9 @@ _ODD_VALUES: tuple[Any, ...] = (
 
 
 def gaps_of(editable: frozenset[str]) -> list[Edit]:
-    """All edits that take away one of the fields named, or its value, the simplest first.
+    """Return all edits that remove one of these fields, or set it to null, the simplest first.
 
-    Absence is there twice, as that is what consumers fail at most.
+    Absence is included twice, because consumers fail most often at that.
     """
     optional = [name for name in _OPTIONAL if name in editable]
     absent, null = [Edit(_drop, name) for name in optional], [Edit(_set, (name, None)) for name in optional]
@@ -122,21 +122,21 @@ def gaps_of(editable: frozenset[str]) -> list[Edit]:
 
 
 def numbers_of(editable: frozenset[str]) -> list[Edit]:
-    """All edits that set one of the numbers named to an edge, the simplest first."""
-    return [Edit(_set, (name, number)) for number in _ODD_NUMBERS for name in _NUMBERS if name in editable]
+    """Return all edits that set one of these numbers to a boundary, the simplest first."""
+    return [Edit(_set, (name, number)) for number in _EDGE_NUMBERS for name in _NUMBERS if name in editable]
 
 
 def edits_of(editable: frozenset[str], *, related: bool) -> SearchStrategy[Edit]:
-    """Any other edit, which fills only the fields named; `related` says whether there may be an event before.
+    """Return a strategy for all other edits, which fill only these fields.
 
-    Simple ones come first: that is where they shrink to.
+    `related` says whether there may be an event before. Simple edits come first, because failing tests shrink to them.
     """
     names = [name for name in _NAMES if name in editable]
     choices: list[tuple[Change, Sequence[Any]]] = [
-        (_set, [("remoteAddress", address) for address in _ODD_ADDRESSES if "remoteAddress" in editable]),
-        (_set, [(name, text) for text in _ODD_TEXTS for name in names]),
-        (_set, [("recipientId", text) for text in _ODD_RECIPIENTS if "recipientId" in editable]),
-        (_add, [(name, value) for value in _ODD_VALUES for name in _ODD_FIELDS]),
+        (_set, [("remoteAddress", address) for address in _EDGE_ADDRESSES if "remoteAddress" in editable]),
+        (_set, [(name, text) for text in _EDGE_TEXTS for name in names]),
+        (_set, [("recipientId", text) for text in _EDGE_RECIPIENTS if "recipientId" in editable]),
+        (_add, [(name, value) for value in _EDGE_VALUES for name in _EDGE_FIELDS]),
     ]
     if related:
         choices.append((_twin, [None]))

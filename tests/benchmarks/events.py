@@ -45,7 +45,7 @@ import resource, sys, time
 from mockcampaign.events import Generator
 began = time.process_time()
 mailing = Generator("1", 1).mailing({RECIPIENTS}, 0)
-size = sum(len(occurrence.payload()) for occurrence in mailing)
+size = sum(len(event.payload()) for event in mailing)
 seconds = time.process_time() - began
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 print(mailing.events, size, seconds, peak)

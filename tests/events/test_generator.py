@@ -38,7 +38,7 @@ from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, HOUR
 generator = Generator("digest", DEFAULT_CLIENT_ID)
 streams = [generator.payloads(kind, 400, generator.moments(400, DEFAULT_START, HOUR)) for kind in EventType]
-streams.append(occurrence.payload() for occurrence in generator.mailing(400, DEFAULT_START))
+streams.append(event.payload() for event in generator.mailing(400, DEFAULT_START))
 sample = load_sample(pathlib.Path(sys.argv[1]))
 streams.append(generator.payloads_like(sample, generator.moments(400, DEFAULT_START, HOUR)))
 digest = hashlib.sha256()
@@ -185,7 +185,7 @@ def test_a_stream_ends_with_its_count_though_there_are_more_moments() -> None:
 def test_the_fast_way_to_write_a_mail_id_is_the_plain_one() -> None:
     ids = generator()._audience.mail_ids(5)
     for number in (0, 1, 5, 999_999, 36**8 - 1):
-        assert ids.recipient_group(number) == base36(ids._recipients.place(number), 8)
+        assert ids.recipient_group(number) == base36(ids._recipients.apply(number), 8)
 
 
 # The same everywhere

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from builders import Consumer
 from mockcampaign.campaign import Campaign
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.events import AUDIENCE_MAX, DEFAULT_RATES, Actor, Generator, Mailing, Occurrence, Rates, values
+from mockcampaign.events import AUDIENCE_MAX, DEFAULT_RATES, Actor, Generator, Mailing, MailingEvent, Rates, values
 from mockcampaign.events.mailing import LENGTH_MAX, RHYTHM
 from mockcampaign.events.people import MACHINES
 from mockcampaign.model import EventType
@@ -36,19 +36,19 @@ def mailing(recipients: int, *, types: Any = tuple(EventType), seed: str = "1", 
 
 
 @cache
-def large() -> tuple[Occurrence, ...]:
+def large() -> tuple[MailingEvent, ...]:
     return tuple(mailing(40_000, seed="statistics"))
 
 
-def mail_of(occurrence: Occurrence) -> tuple[int, int]:
-    return occurrence.recipient, occurrence.list_number
+def mail_of(event: MailingEvent) -> tuple[int, int]:
+    return event.recipient, event.list_number
 
 
-def mails(kind: EventType, wanted: Callable[[Occurrence], bool] = lambda _: True) -> set[tuple[int, int]]:
+def mails(kind: EventType, wanted: Callable[[MailingEvent], bool] = lambda _: True) -> set[tuple[int, int]]:
     return {mail_of(one) for one in large() if one.type is kind and wanted(one)}
 
 
-def by_recipient(one: Occurrence) -> bool:
+def by_recipient(one: MailingEvent) -> bool:
     return one.actor not in {*MACHINES, Actor.FRIEND}
 
 
@@ -231,7 +231,7 @@ def test_types_that_are_not_wanted_are_left_out_of_the_same_mailing() -> None:
 
 def test_a_mailing_can_be_looked_through_again() -> None:
     one = mailing(300)
-    assert [occurrence.payload() for occurrence in one] == [occurrence.payload() for occurrence in one]
+    assert [event.payload() for event in one] == [event.payload() for event in one]
 
 
 # Rates
@@ -320,8 +320,8 @@ def test_a_forwarded_mail_is_opened_in_several_places() -> None:
         ({"opening": 1.01}, "rates.opening: 1.01 is out of range, allowed: 0 to 1"),
         ({"opening": -0.01}, "rates.opening: -0.01 is out of range, allowed: 0 to 1"),
         ({"opening": float("nan")}, "rates.opening: nan is out of range, allowed: 0 to 1"),
-        ({"reopening": 0.91}, "rates.reopening: 0.91 has no end, allowed: 0 to 0.9"),
-        ({"clicking_on": 1}, "rates.clicking_on: 1 has no end, allowed: 0 to 0.9"),
+        ({"reopening": 0.91}, "rates.reopening: 0.91 would never end, allowed: 0 to 0.9"),
+        ({"clicking_on": 1}, "rates.clicking_on: 1 would never end, allowed: 0 to 0.9"),
         ({"hard_bouncing": 0.6, "soft_bouncing": 0.5}, "rates.hard_bouncing and rates.soft_bouncing: together above 1"),
     ],
 )

@@ -240,13 +240,13 @@ def test_each_fields_absence_each_edge_of_a_number_and_what_is_usual_are_reached
     assert set(missing) == set()
 
 
-def test_a_long_list_is_shown_in_short() -> None:
+def test_a_long_batch_has_a_short_repr() -> None:
     """Hypothesis prints what fails, and warns of what is longer than 30,000 characters."""
     one = SIMPLEST[EventType.CLICK]
     full = strategies.Batch({**one, "created": one["created"] + index} for index in range(100))
-    assert repr(full) == f"<100 events like {one!r}; of them, 0 differ in more than mail and moment>"
+    assert repr(full) == f"<100 events like {one!r}; 0 of them differ in more than mail and time>"
     full[3]["device"] = "toaster"
-    assert repr(full).endswith(f"; of them, 1 differ in more than mail and moment; 3: {full[3]!r}>")
+    assert repr(full).endswith(f"; 1 of them differ in more than mail and time; 3: {full[3]!r}>")
     assert repr(strategies.Batch(full[:20])) == repr(full[:20])
     assert json.loads(json.dumps(full)) == full == json.loads(msgspec.json.encode(full))
 

@@ -8,7 +8,7 @@ from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.rule import Event, Examine, Examined, NotExercised, Rule, Stage, holds, violated
 from mockcampaign.durations import format_duration
 from mockcampaign.events.fields import TYPES
-from mockcampaign.events.payload import SHOWING_TRACES
+from mockcampaign.events.payload import TYPES_WITH_ORIGIN
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, HOUR
 
@@ -94,7 +94,7 @@ async def _same_moment(bench: Bench) -> Examined:
 
 
 async def _same_mail_same_moment(bench: Bench) -> Examined:
-    if bench.type not in SHOWING_TRACES:
+    if bench.type not in TYPES_WITH_ORIGIN:
         raise NotExercised(f"{bench.type} events say nothing about devices")
     await bench.must_process(2)
     first, again = ({**one, "created": one["created"] // 1_000 * 1_000 + 1_000} for one in bench.events(2))
@@ -366,7 +366,7 @@ def _real_events(bench: Bench) -> list[Event]:
     """Opens of a mailing as they really are: many recipients, some of whom act again, some of them at one moment."""
     events: list[Event] = []
     for number in range(REAL_EVENTS):
-        if number % 8 == 3 and bench.type in SHOWING_TRACES:
+        if number % 8 == 3 and bench.type in TYPES_WITH_ORIGIN:
             events.append({**events[-1], **_ELSEWHERE})
         elif number % 8 == 6:
             events.append({**events[-1], "created": events[-1]["created"] + 20_000})

@@ -191,9 +191,9 @@ def _by_number(
 
 
 def _of_mailing(mailing: Mailing, engagement: Engagement) -> Iterator[Typed]:
-    for occurrence in mailing:
-        engagement.add(occurrence)
-        yield occurrence.type, occurrence.payload()
+    for event in mailing:
+        engagement.add(event)
+        yield event.type, event.payload()
 
 
 def _rates(texts: tuple[str, ...]) -> Rates:
