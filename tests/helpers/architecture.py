@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -281,10 +281,8 @@ def stray_clocks(sources: Sources, owners: Iterable[str]) -> list[str]:
 
 
 def crowded_folders(sources: Sources, most: int) -> list[str]:
-    """Find folders with more modules and folders than that, without `__init__` and `__main__`."""
-    counts = {
-        folder: sum(not name.startswith("__") for name in members) for folder, members in folders(sources).items()
-    }
+    """Find folders with more modules than that, without `__init__` and `__main__`."""
+    counts = Counter(module.rpartition(".")[0] for module in sources if not module.endswith("__"))
     return [f"{folder!r} has {count} modules" for folder, count in counts.items() if count > most]
 
 
