@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import difflib
 import traceback
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, Inv
 from mockcampaign.faults import NewConnection
 from mockcampaign.judging.consumer_store import events_in, shown
 from mockcampaign.judging.finding import NOT_REACHED, Finding, Judgement
-from mockcampaign.judging.ledger import sums
+from mockcampaign.judging.ledger import NO_DELIVERIES, Deliveries
 from mockcampaign.masking import Masking
 from mockcampaign.model import NoAuthentication
 from mockcampaign.policy import HOUR, MINUTE
@@ -59,8 +58,8 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     """The journal of its sender; None where it was not even begun."""
     webhooks: dict[str, int] = {}
     """Ids by name."""
-    besides: dict[str, int] = {}
-    """Sums of what was sent besides, of which no journal is kept, as `tally.sums` names them."""
+    besides: Deliveries = NO_DELIVERIES
+    """Deliveries that no journal was kept of."""
     varied: tuple[tuple[str, Examination], ...] = ()
     """The same under other assumptions about the sender, by what is assumed."""
 
@@ -122,7 +121,7 @@ class Examiner:
         self._refused_in_a_row = 0
         self._prepared: dict[str, Bench] = {}
         self.allowance = EventBudget(settings.events_max()) if allowance is None else allowance
-        self._besides: Counter[str] = Counter()
+        self._besides = NO_DELIVERIES
         self._at_rest = False
         """Whether the account was seen to hold all that was sent so far."""
 
@@ -205,7 +204,7 @@ class Examiner:
         except NotExercised:
             return
         finally:
-            self._besides += sums(bench.campaign.journal.entries)
+            self._besides += bench.ledger.deliveries
         if delivery.accepted and not held:
             self._ask_for_mails(await self._source.ask())
         if held:
@@ -365,7 +364,7 @@ class Examiner:
         finding = msgspec.structs.replace(finding, known=known)
         webhooks = {} if bench is None else bench.webhook_ids
         besides = self._besides if bench is None else self._besides + bench.besides
-        self._besides = Counter()
+        self._besides = NO_DELIVERIES
         examination = Examination(rule=rule, finding=finding, entries=entries, webhooks=webhooks, besides=besides)
         self.examinations.append(examination)
         self._told(examination)

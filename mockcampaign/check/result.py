@@ -16,7 +16,7 @@ own, and looks for just these in the account. Client and mailing ids are from `s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -30,13 +30,12 @@ from mockcampaign.check.store_probe import StoreProbe
 from mockcampaign.check.sweep import Swept, sweep
 from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.judging.journal_rules import JOURNAL_RULES, JournalRule
+from mockcampaign.judging.ledger import NO_DELIVERIES, Deliveries
 from mockcampaign.judging.verdict import (
     FORMAT,
     WORST,
-    Deliveries,
     RunResult,
     ScenarioResult,
-    deliveries_of,
     run_result,
     scenario_result,
 )
@@ -118,11 +117,11 @@ def check_result(
             target=url,
             seed=settings.seed,
             rules=[],
-            deliveries=Deliveries(attempts=0, delivered=0, discarded=0, pending=0),
+            deliveries=NO_DELIVERIES,
             scenarios=[],
         )
     )
-    deliveries = deliveries_of(_sent(examinations, whole.deliveries))
+    deliveries = sum((part.besides for part in _parts(examinations)), whole.deliveries)
     trouble = _trouble(rules, deliveries, settings)
     return msgspec.structs.replace(
         whole,
@@ -137,13 +136,11 @@ def check_result(
     )
 
 
-def _sent(examinations: list[Examination], told: Deliveries) -> Counter[str]:
-    """What the journals tell of, and what was sent besides."""
-    found = Counter(msgspec.structs.asdict(told))
+def _parts(examinations: list[Examination]) -> Iterator[Examination]:
+    """Yield the examinations, each followed by those under other assumptions about the sender."""
     for examination in examinations:
-        for part in (examination, *(varied for _, varied in examination.varied)):
-            found.update(part.besides)
-    return found
+        yield examination
+        yield from (varied for _, varied in examination.varied)
 
 
 def headline(rules: list[Finding]) -> str:

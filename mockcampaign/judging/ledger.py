@@ -28,17 +28,17 @@ from mockcampaign.engine.journal import (
     serials_in,
 )
 from mockcampaign.judging.serials import Serials
-from mockcampaign.model import WebhookStatus
+from mockcampaign.model import Outcome, WebhookStatus
 
 
 class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
     """What a run's sending came to. All but `attempts` and `simulated` count events, once for each webhook."""
 
-    attempts: int = 0
+    attempts: int
     """Attempts that were made. Simulated ones are not among them."""
-    delivered: int = 0
-    discarded: int = 0
-    pending: int = 0
+    delivered: int
+    discarded: int
+    pending: int
     simulated: int = 0
     """Attempts that were counted, not sent (`Policy.simulate_after`)."""
 
@@ -50,6 +50,9 @@ class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
             pending=self.pending + other.pending,
             simulated=self.simulated + other.simulated,
         )
+
+
+NO_DELIVERIES = Deliveries(attempts=0, delivered=0, discarded=0, pending=0)
 
 
 class Totals:
@@ -163,6 +166,16 @@ class Account:
         """How many events each delivered batch contained, in order of delivery."""
         return [entry.events for _, entry in self.batches]
 
+    def outcomes(self, after: int = 0) -> tuple[Outcome, ...]:
+        """Return the outcome of each attempt but the first `after`."""
+        left, found = self.attempts - after, list[Outcome]()
+        for _, entry in reversed(self.entries):
+            if left <= 0:
+                break
+            found += [entry.outcome] * min(left, entry.count)
+            left -= entry.count
+        return tuple(reversed(found))
+
     @property
     def deliveries(self) -> Deliveries:
         """The account in numbers."""
@@ -236,6 +249,8 @@ class Ledger:
         """Accounts by webhook id, in order of appearance."""
         self.happened: list[Happened] = []
         """All events, also those that no webhook was to deliver."""
+        self.attempts: list[Attempted] = []
+        """Attempts of all webhooks, in the order of the journal."""
         self.outages: list[OutageDeclared | OutageEnded] = []
         self.probed: tuple[int, Probed] | None = None
         """The newest `Probed` entry, with its position."""
@@ -269,11 +284,17 @@ class Ledger:
     @property
     def deliveries(self) -> Deliveries:
         """All accounts together, in numbers."""
-        return sum((account.deliveries for account in self.accounts.values()), Deliveries())
+        return sum((account.deliveries for account in self.accounts.values()), NO_DELIVERIES)
 
-    def delivered(self, webhook_ids: Iterable[int]) -> list[int]:
-        """Return the serials that these webhooks have delivered, in order of delivery."""
-        batches = [self.account(webhook_id).batches for webhook_id in dict.fromkeys(webhook_ids)]
+    @property
+    def attempted(self) -> set[int]:
+        """Serials of all events that were part of any batch sent."""
+        return {serial for account in self.accounts.values() for serial in account.attempted}
+
+    def delivered(self, webhook_ids: Iterable[int] | None = None) -> list[int]:
+        """Return the serials that these webhooks, or all, have delivered, in order of delivery."""
+        wanted = self.accounts if webhook_ids is None else dict.fromkeys(webhook_ids)
+        batches = [self.account(webhook_id).batches for webhook_id in wanted]
         return [serial for _, entry in merge(*batches, key=lambda one: one[0]) for serial in serials_in(entry.serials)]
 
     def evidence(self) -> list[int]:
@@ -302,6 +323,7 @@ class Ledger:
                 for webhook_id in entry.webhook_ids:
                     self.account(webhook_id).note_happened(position, entry)
             case Attempted():
+                self.attempts.append(entry)
                 self.account(entry.webhook_id).note_attempts(position, entry)
             case Discarded():
                 self.account(entry.webhook_id).note_discarded(position, entry)

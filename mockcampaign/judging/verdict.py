@@ -5,14 +5,14 @@ This is a published format: `FORMAT` counts its versions, and fields are only ev
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from mockcampaign.engine.journal import Began, Entry
 from mockcampaign.judging.finding import Finding, Judgement
-from mockcampaign.judging.ledger import sums
+from mockcampaign.judging.ledger import NO_DELIVERIES, Deliveries, Ledger
 
 FORMAT = 1
 """Version of the JSON report."""
@@ -22,18 +22,6 @@ Verdict = Literal["compliant", "violated", "could-not-tell"]
 Shown = Literal[Judgement, "known"]
 
 WORST: tuple[Shown, ...] = ("fail", "could-not-tell", "warn", "known", "pass", "not-exercised")
-
-
-class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run's sending came to. All but `attempts` count events; an event counts once for each webhook."""
-
-    attempts: int
-    """Less those that were simulated."""
-    delivered: int
-    discarded: int
-    pending: int
-    simulated: int = 0
-    """Attempts that were not made, but taken to fail as the ones before (`Policy.simulate_after`)."""
 
 
 class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,15 +105,10 @@ def scenario_result(
         webhooks=webhooks,
         rules=rules,
         expectations=expectations,
-        deliveries=deliveries_of(sums(journal)),
+        deliveries=Ledger.of(journal).deliveries,
         journal=journal,
         strict=strict,
     )
-
-
-def deliveries_of(found: Mapping[str, int]) -> Deliveries:
-    """The sums, as `compliance.tally.sums` names them."""
-    return Deliveries(**{field: found.get(field, 0) for field in Deliveries.__struct_fields__})
 
 
 def violates(finding: Finding, scenario: ScenarioResult) -> bool:
@@ -157,12 +140,7 @@ def run_result(scenarios: Sequence[ScenarioResult]) -> RunResult:
         target=", ".join(dict.fromkeys(scenario.target for scenario in scenarios)),
         seed=seeds.pop() if len(seeds) == 1 else None,
         rules=list(worst.values()),
-        deliveries=Deliveries(
-            **{
-                field: sum(getattr(scenario.deliveries, field) for scenario in scenarios)
-                for field in Deliveries.__struct_fields__
-            }
-        ),
+        deliveries=sum((scenario.deliveries for scenario in scenarios), NO_DELIVERIES),
         scenarios=list(scenarios),
     )
 

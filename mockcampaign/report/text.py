@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Began
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.verdict import Deliveries, RunResult, ScenarioResult, shown_as
+from mockcampaign.judging.ledger import Deliveries
+from mockcampaign.judging.verdict import RunResult, ScenarioResult, shown_as
 from mockcampaign.report.columns import PLAIN, Style, Styled, cells, fitted
 from mockcampaign.report.timeline import Line, timeline
 from mockcampaign.text import counted

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import math
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -29,7 +27,7 @@ from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.events import values
 from mockcampaign.events.fields import EXAMPLE, TYPES, drawn_mail_id
 from mockcampaign.faults import NewConnection
-from mockcampaign.judging.ledger import sums, tally
+from mockcampaign.judging.ledger import NO_DELIVERIES, Ledger
 from mockcampaign.model import (
     CONNECT_PHASES,
     EventType,
@@ -162,11 +160,14 @@ class Bench:
         self.setbacks = setbacks
         self.refusals = refusals
         self._controls = 0
-        self.besides: Counter[str] = Counter()
-        """What benches like this one have sent, of which its journal does not tell: sums as `sums` names them."""
+        self.ledger = Ledger.following(self.campaign.journal)
+        self.besides = NO_DELIVERIES
+        """Deliveries of other benches like this one, which this bench's journal does not contain."""
         self._allowance = allowance
         self._transport = transport
-        self.store = RuleStore(self.campaign, source, state, shown_fields=shown_fields, settle=settings.settle)
+        self.store = RuleStore(
+            self.campaign, self.ledger, source, state, shown_fields=shown_fields, settle=settings.settle
+        )
         digest = int.from_bytes(hashlib.sha256(f"{settings.seed}:{rule_id}".encode()).digest()[:8])
         self.client_id = settings.client_id or CLIENT_IDS[digest % len(CLIENT_IDS)]
         self.mailing_id = MAILING_IDS[digest % len(MAILING_IDS)]
@@ -189,7 +190,7 @@ class Bench:
 
     def count_in(self, other: Bench) -> None:
         """What another one has sent counts as well, though no journal is kept of it."""
-        self.besides += sums(other.campaign.journal.entries) + other.besides
+        self.besides += other.ledger.deliveries + other.besides
 
     @property
     def variation(self) -> Variation | None:
@@ -350,13 +351,12 @@ class Bench:
         """
         self.webhook(number)
         before = self._attempts(number)
-        position = len(self.campaign.journal.entries)
+        position = len(self.ledger.attempts)
         self.emit(events, number, created=created)
         delivery = await self._send(number, before, attempts, give_up=True)
-        if delivery.accepted and len(delivery.outcomes) > 1:
-            since = self.campaign.journal.entries[position:]
-            if not any(isinstance(entry, Attempted) and entry.faults for entry in since):
-                self.setbacks.append(tuple(events))
+        is_setback = delivery.accepted and len(delivery.outcomes) > 1
+        if is_setback and not any(entry.faults for entry in self.ledger.attempts[position:]):
+            self.setbacks.append(tuple(events))
         return delivery
 
     async def proceed(self, *, attempts: int = 1, number: int = 0, give_up: bool = True) -> Delivery:
@@ -380,12 +380,7 @@ class Bench:
             campaign.forget_simulated_failures()
             await self.advance(due - campaign.now)
         accepted = self.last_accepted = not campaign.pending_count(webhook)
-        outcomes = tuple(
-            entry.outcome
-            for entry in campaign.journal.entries
-            if isinstance(entry, Attempted) and entry.webhook_id == webhook.id
-            for _ in range(entry.count)
-        )[before:]
+        outcomes = self.ledger.account(webhook.id).outcomes(before)
         if outcomes and not self._touched(outcomes):
             raise CouldNotTellError(f"consumer {self.url}: {_shown(outcomes[-1])}")
         self._must_live(number)
@@ -416,24 +411,16 @@ class Bench:
     def _newest_attempts(self, number: int) -> list[Attempted]:
         """The last two attempts of all, as far as they were this webhook's: the older one first."""
         webhook = self._webhooks[number]
-        entries = (entry for entry in reversed(self.campaign.journal.entries) if isinstance(entry, Attempted))
-        newest = [entry for entry in itertools.islice(entries, 2) if entry.webhook_id == webhook.id]
-        return newest[::-1]
+        return [entry for entry in self.ledger.attempts[-2:] if entry.webhook_id == webhook.id]
 
     def _touched(self, outcomes: Sequence[Outcome]) -> bool:
         """Whether any attempt reached the consumer, or was not meant to."""
-        entries = [entry for entry in self.campaign.journal.entries if isinstance(entry, Attempted)]
-        return bool(entries[-1].faults) or any(
+        return bool(self.ledger.attempts[-1].faults) or any(
             isinstance(outcome, Responded) or outcome.phase not in CONNECT_PHASES for outcome in outcomes
         )
 
     def _attempts(self, number: int) -> int:
-        webhook = self.webhook(number)
-        return sum(
-            entry.count
-            for entry in self.campaign.journal.entries
-            if isinstance(entry, Attempted) and entry.webhook_id == webhook.id
-        )
+        return self.ledger.account(self.webhook(number).id).attempts
 
     async def must_deliver(self, events: Sequence[Event], *, number: int = 0) -> Delivery:
         """`deliver`, where the rule is about what comes afterwards.
@@ -620,18 +607,15 @@ class Bench:
                 await self.advance(HOUR)
                 self.emit(behind, created=self.campaign.now)
             await self.campaign.run()
-        entries = self.campaign.journal.entries
-        account = tally(entries, [webhook.id])
+        account = self.ledger.account(webhook.id)
         requests = sum(
             entry.count
-            for entry in entries
-            if isinstance(entry, Attempted)
-            and entry.webhook_id == webhook.id
-            and any(serial in serials for serial in serials_in(entry.serials))
+            for _, entry in account.entries
+            if any(serial in serials for serial in serials_in(entry.serials))
         )
         size = requests * len(body_of(events))
         amount = _amount(size)
-        lost = len(account.discarded.intersection(serials))
+        lost = sum(serial in account.discarded for serial in serials)
         fate = f"then loses {lost} event{'s' * (lost != 1)}" if lost else "until it is taken"
         return f"{what} costs {requests:,} request{'s' * (requests != 1)} and {amount}, {fate}"
 
@@ -639,15 +623,15 @@ class Bench:
         """How long what happened last waited until all of it was taken, in virtual milliseconds; None if it was not."""
         happened = self._last_happened()
         left = set(_serials_of(happened))
-        for entry in self.campaign.journal.entries:
-            if isinstance(entry, Attempted) and entry.outcome.accepted:
+        for entry in self.ledger.attempts:
+            if entry.outcome.accepted:
                 left.difference_update(serials_in(entry.serials))
                 if not left:
                     return entry.last_at - happened.at
         return None
 
     def _last_happened(self) -> Happened:
-        return next(entry for entry in reversed(self.campaign.journal.entries) if isinstance(entry, Happened))
+        return self.ledger.happened[-1]
 
 
 def _serials_of(happened: Happened) -> range:

@@ -14,10 +14,10 @@ from mockcampaign.campaign import Campaign
 from mockcampaign.check.end_state import States, StateSource
 from mockcampaign.check.rule import NEEDS, Event, NotExercised
 from mockcampaign.check.store_probe import Found, StoreProbe, UrlProbe
-from mockcampaign.engine.journal import Attempted, Happened, Probed, Requested
+from mockcampaign.engine.journal import Attempted, Probed, Requested
 from mockcampaign.judging.consumer_store import Probe, canonical, events_in
 from mockcampaign.judging.difference import Difference, difference
-from mockcampaign.judging.ledger import tally
+from mockcampaign.judging.ledger import Ledger
 from mockcampaign.wallclock import pause
 
 SETTLE_POLL = 50
@@ -41,6 +41,7 @@ class RuleStore:
     def __init__(
         self,
         campaign: Campaign,
+        ledger: Ledger,
         source: StoreProbe | None,
         state: StateSource | None,
         *,
@@ -52,6 +53,7 @@ class RuleStore:
         self.state = state
         self.shown_fields = shown_fields
         self._campaign = campaign
+        self._ledger = ledger
         self._settle = settle
         self._mail_ids: set[str] = set()
         self._count_before: int | None = None
@@ -59,7 +61,9 @@ class RuleStore:
         """How it was not as it should be, when that was so last."""
         self._sent: dict[int, _Sent] = {}
         self._read = 0
-        """Journal entries of which the events are in `_sent`."""
+        """How many entries of the ledger's `happened` are in `_sent`."""
+        self._compared: tuple[int, Counter[bytes], Counter[bytes]] = (-1, Counter(), Counter())
+        """Length of the journal, and what it required of the store and allowed in it then."""
 
     @property
     def has_probe(self) -> bool:
@@ -194,10 +198,7 @@ class RuleStore:
 
     def _came_again(self) -> bool:
         """Whether anything may have been sent more than once."""
-        return any(
-            isinstance(entry, Attempted) and (entry.faults or entry.first_number > 1 or entry.count > 1)
-            for entry in self._campaign.journal.entries
-        )
+        return any(entry.faults or entry.first_number > 1 or entry.count > 1 for entry in self._ledger.attempts)
 
     def _probed(self, held: Found) -> Probed:
         if isinstance(held, int):
@@ -209,30 +210,36 @@ class RuleStore:
     async def difference_now(self) -> tuple[Difference, Found]:
         """How the account differs from what was delivered as it is now, and what it holds."""
         held = await self.held()
-        entries = self._campaign.journal.entries
-        sent = self._sent_events()
-        account = tally(entries, {entry.webhook_id for entry in entries if isinstance(entry, Attempted)})
-        # Events are compared by what the account shows of them; but only those that are equal altogether are one.
-        whole = Counter(sent[serial] for serial in account.attempted)
-        acknowledged = {sent[serial].whole for serial in account.delivered}
-        allowed: Counter[bytes] = Counter()
-        required: Counter[bytes] = Counter()
-        for event, times in whole.items():
-            allowed[event.shown] += times
-            required[event.shown] += event.whole in acknowledged
+        required, allowed = self._required_and_allowed()
         if isinstance(held, int):
             return Difference.of_counts(required.total(), allowed.total(), held), held
         return difference(required, allowed, Counter(self.shown(event) for event in held)), held
 
+    def _required_and_allowed(self) -> tuple[Counter[bytes], Counter[bytes]]:
+        """Return how often each event must, and how often it may be in the store. Both change with the journal only."""
+        ledger = self._ledger
+        length, required, allowed = self._compared
+        if length == ledger.next_position:
+            return required, allowed
+        sent = self._sent_events()
+        # Events are compared by the fields that the probe reports, but only fully equal events count as one.
+        whole = Counter(sent[serial] for serial in ledger.attempted)
+        acknowledged = {sent[serial].whole for serial in ledger.delivered()}
+        required, allowed = Counter(), Counter()
+        for event, times in whole.items():
+            allowed[event.shown] += times
+            required[event.shown] += event.whole in acknowledged
+        self._compared = ledger.next_position, required, allowed
+        return required, allowed
+
     def _sent_events(self) -> dict[int, _Sent]:
-        """What has happened so far, by serial. Each event is read once, however often somebody looks."""
-        entries = self._campaign.journal.entries
-        for entry in entries[self._read :]:
-            if isinstance(entry, Happened):
-                for serial, encoded in enumerate(entry.events, entry.first_serial):
-                    event = msgspec.json.decode(encoded)
-                    self._sent[serial] = _Sent(canonical(event), self.shown(event))
-        self._read = len(entries)
+        """Return all events by serial. Each event is decoded once, however often somebody looks."""
+        happened = self._ledger.happened
+        for entry in happened[self._read :]:
+            for serial, encoded in enumerate(entry.events, entry.first_serial):
+                event = msgspec.json.decode(encoded)
+                self._sent[serial] = _Sent(canonical(event), self.shown(event))
+        self._read = len(happened)
         return self._sent
 
     def shown(self, event: Event) -> bytes:

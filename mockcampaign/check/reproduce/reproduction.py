@@ -14,7 +14,6 @@ from mockcampaign.check.store_probe import UrlProbe
 from mockcampaign.engine.journal import Attempted, serials_in
 from mockcampaign.faults import FAULTS, TrickleBody
 from mockcampaign.judging.finding import Reproduce
-from mockcampaign.judging.ledger import tally
 
 if TYPE_CHECKING:
     from mockcampaign.check.bench.bench import Bench
@@ -113,7 +112,7 @@ def _deliverable(bench: Bench) -> dict[int, int]:
     """
     counts = {}
     for webhook_id in bench.history.names:
-        account, plain = tally(bench.campaign.journal.entries, [webhook_id]), _plain_attempts(bench, webhook_id)
+        account, plain = bench.ledger.account(webhook_id), _plain_attempts(bench, webhook_id)
         met = {serial for entry in plain for serial in serials_in(entry.serials)}
         counts[webhook_id] = len(account.accepted & bench.recorded - (account.discarded & account.attempted - met))
     return {webhook_id: count for webhook_id, count in counts.items() if count}
@@ -123,10 +122,10 @@ def _answered(bench: Bench) -> set[int]:
     """The webhooks that have delivered everything, if not at once, and though no attempt met a fault."""
     found = set()
     for webhook_id in bench.history.names:
-        account, plain = tally(bench.campaign.journal.entries, [webhook_id]), _plain_attempts(bench, webhook_id)
+        account, plain = bench.ledger.account(webhook_id), _plain_attempts(bench, webhook_id)
         faultless = sum(entry.count for entry in plain) == account.attempts
         failed = not all(entry.outcome.accepted for entry in plain)
-        if faultless and failed and account.accepted == set(account.delivered):
+        if faultless and failed and set(account.accepted) == set(account.delivered):
             found.add(webhook_id)
     return found
 
@@ -135,8 +134,6 @@ def _plain_attempts(bench: Bench, webhook_id: int) -> list[Attempted]:
     """Those that a consumer has to take."""
     return [
         entry
-        for entry in bench.campaign.journal.entries
-        if isinstance(entry, Attempted)
-        and entry.webhook_id == webhook_id
-        and all(FAULTS[kind].harmless or FAULTS[kind] is TrickleBody for kind in entry.faults)
+        for _, entry in bench.ledger.account(webhook_id).entries
+        if all(FAULTS[kind].harmless or FAULTS[kind] is TrickleBody for kind in entry.faults)
     ]
