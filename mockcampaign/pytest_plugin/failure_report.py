@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import pytest
 
-from mockcampaign.engine.journal import Attempted, Entry, serials_in
+from mockcampaign.engine.journal import Attempted, Entry
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import ScenarioResult, scenario_result
 from mockcampaign.model import NoAuthentication, Responded, Webhook
 from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
-from mockcampaign.pytest_plugin.control.deliveries import last_exchange
+from mockcampaign.pytest_plugin.control.deliveries import last_exchange, serials_of
 from mockcampaign.report.text import printable, scenario_lines
 
 EVENTS_SHOWN_MAX = 2
@@ -97,9 +97,8 @@ def _last_exchange(campaign: CampaignControl, entries: Sequence[Entry]) -> Itera
 
 
 def _body(campaign: CampaignControl, entry: Attempted) -> str:
-    payloads = campaign.payloads()
-    serials = [*serials_in(entry.serials), *serials_in(entry.redelivered)]
-    shown = ",".join(msgspec.json.encode(payloads[serial]).decode() for serial in serials[:EVENTS_SHOWN_MAX])
+    serials = serials_of(entry)
+    shown = ",".join(msgspec.json.encode(campaign.payload(serial)).decode() for serial in serials[:EVENTS_SHOWN_MAX])
     more = len(serials) - EVENTS_SHOWN_MAX
     return f"[{printable(shown)}{f', … {more} more' if more > 0 else ''}]"
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from heapq import merge
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 
-from mockcampaign.engine.journal import Attempted, Entry, Happened, Journal, WebhookChanged, serials_in
+from mockcampaign.engine.journal import Attempted, Entry, Journal, serials_in
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.judging.ledger import tally
+from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import Outcome, Responded, Webhook
 
 Event = dict[str, Any]
@@ -81,12 +83,9 @@ class Deliveries(list[Delivery]):
 class _LazyEvents(Sequence[Event]):
     """Events that are decoded when somebody looks at them: three days of an outage are 25,920 attempts."""
 
-    def __init__(self, payloads: dict[int, msgspec.Raw], entry: Attempted) -> None:
-        self._payloads = payloads
+    def __init__(self, ledger: Ledger, entry: Attempted) -> None:
+        self._ledger = ledger
         self._entry = entry
-
-    def _serials(self) -> list[int]:
-        return [*serials_in(self._entry.serials), *serials_in(self._entry.redelivered)]
 
     def __len__(self) -> int:
         return self._entry.events
@@ -103,7 +102,7 @@ class _LazyEvents(Sequence[Event]):
         return repr(self._decoded())
 
     def _decoded(self) -> list[Event]:
-        return [msgspec.json.decode(self._payloads[serial]) for serial in self._serials()]
+        return _decoded(self._ledger, serials_of(self._entry))
 
 
 class JournalView:
@@ -111,47 +110,50 @@ class JournalView:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._payloads: dict[int, msgspec.Raw] = {}
-        self._read = 0
+        self._following: Ledger | None = None
 
     @property
-    def _entries(self) -> list[Entry]:
-        """Raises `CouldNotTellError` if a server has dropped the oldest entries: the rest would be half the truth."""
+    def _ledger(self) -> Ledger:
+        """The ledger of the journal, which it follows from the first look on.
+
+        Raises `CouldNotTellError` if a server has dropped the oldest entries: the rest would be half the truth.
+        """
         if self._journal.dropped:
             raise CouldNotTellError(
                 f"the server has dropped the oldest {self._journal.dropped} entries of this test's journal, so the "
                 "deliveries are incomplete: emit fewer events, or use the `campaign` fixture, which keeps everything"
             )
-        return self._journal.entries
+        if self._following is None:
+            self._following = Ledger.following(self._journal)
+        return self._following
 
     @property
     def webhook_ids(self) -> list[int]:
         """Ids of all webhooks, deleted ones included, in order of creation."""
-        return list(dict.fromkeys(entry.webhook_id for entry in self._entries if isinstance(entry, WebhookChanged)))
+        return [account.webhook_id for account in self._ledger.accounts.values() if account.status is not None]
 
     @property
     def delivered(self) -> Events:
         """Events that the consumer has accepted, in order of delivery, once for each webhook that delivered them."""
-        return Events(lambda ids: self._decoded(tally(self._entries, ids).delivered), tuple(self.webhook_ids))
+        return self._events(Ledger.delivered)
 
     @property
     def discarded(self) -> Events:
         """Events that will not be delivered any more."""
-        return self._of_each(lambda account: account.discarded)
+        return self._events(_discarded)
 
     @property
     def pending(self) -> Events:
         """Events that are neither delivered nor discarded."""
-        return self._of_each(lambda account: account.pending)
+        return self._events(_pending)
 
     def deliveries(self, webhook: Callable[[int], Webhook]) -> Deliveries:
         """Return all attempts in order; `webhook` returns the webhook of an id."""
-        payloads = self.payloads()
+        ledger = self._ledger
         found = Deliveries()
-        for entry in self._entries:
-            if not isinstance(entry, Attempted):
-                continue
-            events, took = _LazyEvents(payloads, entry), timedelta(milliseconds=entry.took)
+        by_webhook = [account.entries for account in ledger.accounts.values()]
+        for _, entry in merge(*by_webhook, key=itemgetter(0)):
+            events, took = _LazyEvents(ledger, entry), timedelta(milliseconds=entry.took)
             of = webhook(entry.webhook_id)
             found += [
                 Delivery(
@@ -168,24 +170,34 @@ class JournalView:
             ]
         return found
 
-    def payloads(self) -> dict[int, msgspec.Raw]:
-        """Return the encoded events by serial number."""
-        for entry in self._entries[self._read :]:
-            if isinstance(entry, Happened):
-                self._payloads.update(enumerate(entry.events, entry.first_serial))
-        self._read = len(self._entries)
-        return self._payloads
+    def payload(self, serial: int) -> msgspec.Raw:
+        """Return the encoded event with this serial number in the journal."""
+        return self._ledger.payload(serial)
 
-    def _of_each(self, serials: Callable[[Any], Iterable[int]]) -> Events:
+    def _events(self, serials: Callable[[Ledger, tuple[int, ...]], Iterable[int]]) -> Events:
         def of(webhook_ids: tuple[int, ...]) -> list[Event]:
-            found = [sorted(serials(tally(self._entries, [webhook_id]))) for webhook_id in webhook_ids]
-            return self._decoded([serial for some in found for serial in some])
+            return _decoded(self._ledger, serials(self._ledger, webhook_ids))
 
         return Events(of, tuple(self.webhook_ids))
 
-    def _decoded(self, serials: Iterable[int]) -> list[Event]:
-        payloads = self.payloads()
-        return [msgspec.json.decode(payloads[serial]) for serial in serials]
+
+def _discarded(ledger: Ledger, webhook_ids: tuple[int, ...]) -> Iterator[int]:
+    for webhook_id in webhook_ids:
+        yield from ledger.account(webhook_id).discarded
+
+
+def _pending(ledger: Ledger, webhook_ids: tuple[int, ...]) -> Iterator[int]:
+    for webhook_id in webhook_ids:
+        yield from ledger.account(webhook_id).pending
+
+
+def _decoded(ledger: Ledger, serials: Iterable[int]) -> list[Event]:
+    return [msgspec.json.decode(ledger.payload(serial)) for serial in serials]
+
+
+def serials_of(entry: Attempted) -> list[int]:
+    """Return the serial numbers of the events in a batch, in its order."""
+    return [*serials_in(entry.serials), *serials_in(entry.redelivered)]
 
 
 def moment(milliseconds: int) -> datetime:

@@ -47,9 +47,9 @@ class DeliveryMethods(SessionMethods):
         return self._session.view.deliveries(self._session.engine.webhook)
 
     @in_home
-    def payloads(self) -> dict[int, msgspec.Raw]:
-        """Return all events, encoded, by their serial number in the journal."""
-        return self._session.view.payloads()
+    def payload(self, serial: int) -> msgspec.Raw:
+        """Return the encoded event with this serial number in the journal."""
+        return self._session.view.payload(serial)
 
     @property
     def journal(self) -> Journal:
