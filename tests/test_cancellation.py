@@ -103,7 +103,7 @@ CASES: dict[str, tuple[Fault, ...]] = {
     "an answer lost before it comes": (LostAck(dropped="before-response"),),
     "duplicates": (Duplicate(timing="concurrent"), Duplicate(timing="later")),
     "a request in pieces": (SplitHeaders(pause=0), TrickleBody(piece_bytes=4, pause=0)),
-    "a body that waits": (ExpectContinue(patience=0),),
+    "a body that waits": (ExpectContinue(timeout=0),),
     "a connection that idles": (IdleConnection(idle=0), NewConnection()),
     "a body that is cut": (CutBody(), SplitHeaders(pause=0)),
 }

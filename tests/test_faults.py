@@ -455,7 +455,7 @@ def test_a_scenario_declares_a_fault(tmp_path: Path) -> None:
         ("{kind: lost-ack, probability: .inf}", ":10:42: expected a number such as 0.25, found a number '.inf'"),
         ("{kind: lost-ack, webhook: 5}", ":10:38: fault: webhook: 5 is not text, allowed: the name of a webhook"),
         ("{kind: lost-ack, webhook: click}", ":10:38: unknown webhook 'click', did you mean 'clicks'?"),
-        ("{kind: lost-ack, kind: chunked}", ":10:29: key 'kind' stands twice, first in line 10"),
+        ("{kind: lost-ack, kind: chunked}", ":10:29: duplicate key 'kind', first in line 10"),
         ("{kind: cut-body, at_fraction: 0.5, after_bytes: 5}", ":10:12: fault cut-body: allowed: one of"),
     ],
 )

@@ -37,13 +37,13 @@ class When(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}
     """
 
     times: Annotated[int, Meta(ge=1)] | None = None
-    """At most so many."""
+    """Most attempts it hits."""
     duration: Span | None = None
-    """Only those that start within this virtual time from now; in Python, milliseconds."""
+    """Virtual time from now in which it hits attempts."""
     every: Annotated[int, Meta(ge=1)] | None = None
-    """The third, the sixth, the ninth and so on, where it is 3."""
+    """Hits every nth attempt only: 3 for the third, the sixth, the ninth and so on."""
     probability: Chance | None = None
-    """Each with this chance, drawn from the seed of the run."""
+    """Hits each attempt with this probability, drawn from the seed of the run."""
 
     def __post_init__(self) -> None:
         if self.every is not None and self.probability is not None:

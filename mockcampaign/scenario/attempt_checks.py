@@ -80,7 +80,7 @@ def matching(group: Attempts, wanted: AttemptExpectation) -> int:
     meets = (
         (wanted.outcome is None or label(entry.outcome) in _listed(wanted.outcome))
         and (wanted.events is None or fits(entry.events, wanted.events))
-        and (wanted.took is None or fits(entry.took, wanted.took))
+        and (wanted.duration is None or fits(entry.took, wanted.duration))
         and (wanted.gap is None or (group.gap is not None and fits(group.gap, wanted.gap)))
         and (wanted.headers is None or _has_headers(entry.outcome, wanted.headers))
     )

@@ -88,8 +88,8 @@ def _attempt(wanted: AttemptExpectation) -> Iterable[str]:
         yield f"number {_number(wanted.number)}"
     if wanted.gap is not None:
         yield f"gap {_duration(wanted.gap)}"
-    if wanted.took is not None:
-        yield f"took {_duration(wanted.took)}"
+    if wanted.duration is not None:
+        yield f"duration {_duration(wanted.duration)}"
     if wanted.headers is not None:
         yield f"headers {', '.join(f'{name}: {_header(value)}' for name, value in wanted.headers.items())}"
 

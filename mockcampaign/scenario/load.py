@@ -1,4 +1,4 @@
-"""A scenario file as plans that are known to make sense: names exist, statuses allow the commands, files are there."""
+"""Loads scenario files as plans, and checks that names and files exist and that statuses allow the commands."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ from mockcampaign.text import unknown
 SUFFIX = ".scenario.yaml"
 
 VIRTUAL_TIME_MAX = 36_600 * DAY
-"""Longer runs are typing errors, and would leave the calendar."""
+"""Most virtual time of a run. More is a typing error, and would leave the calendar."""
 
 
 def find_scenarios(paths: tuple[Path, ...]) -> list[Path]:
-    """The scenario files that the paths name or, for folders, hold at any depth.
+    """Return the scenario files that the paths name, and those at any depth in folders that they name.
 
-    Raises `InvalidInputError` where a path does not exist, or a path holds none.
+    Raises `InvalidInputError` if a path does not exist or contains none.
     """
     found: list[Path] = []
     for path in paths:
@@ -84,7 +84,7 @@ def find_scenarios(paths: tuple[Path, ...]) -> list[Path]:
 
 
 def load(path: Path, *, must_emit: bool = True) -> Plan:
-    """The one plan of a scenario file. Raises `InvalidInputError` as `load_all` does, and where its matrix makes
+    """Return the one plan of a scenario file. Raises `InvalidInputError` as `load_all` does, and if the matrix makes
     several."""
     plans = load_all(path, must_emit=must_emit)
     if len(plans) > 1:
@@ -93,9 +93,9 @@ def load(path: Path, *, must_emit: bool = True) -> Plan:
 
 
 def load_all(path: Path, *, must_emit: bool = True) -> list[Plan]:
-    """Read and check a scenario file: one plan for each combination of its matrix.
+    """Return the plans of a scenario file: one for each combination of its matrix.
 
-    Raises `InvalidInputError` with file:line:column. A scenario that emits nothing shows nothing, so it is refused
+    Raises `InvalidInputError` with file:line:column. A scenario that emits nothing shows nothing, so it is rejected
     unless `must_emit` is False.
     """
     root = nodes.compose(path, "a scenario")
@@ -204,12 +204,12 @@ class _Planner:
         self._passes += duration
         if self._passes > VIRTUAL_TIME_MAX:
             raise self._document.problem(
-                at, f"more virtual time than a run may take, allowed: {format_duration(VIRTUAL_TIME_MAX)} for all steps"
+                at, f"more virtual time than a run may have, allowed: {format_duration(VIRTUAL_TIME_MAX)} for all steps"
             )
 
     def _create(self, at: Location, name: str, webhook: WebhookDefinition) -> None:
         if name == "consumer":
-            raise self._document.problem(at, "a webhook cannot be called 'consumer', which `expect` means otherwise")
+            raise self._document.problem(at, "a webhook cannot be called 'consumer', a reserved name in `expect`")
         if name in self._ids:
             raise self._document.problem(at, f"webhook {name!r} exists already")
         try:
@@ -258,7 +258,7 @@ class _Planner:
             return EmitGenerated(type=event_type, count=emit.count, over=emit.over, sample=sample, client=emit.client)
         assert emit.type is not None, "the language requires `type` or `like`"
         if emit.events is not None:
-            return EmitExact(type=emit.type, events=emit.events, new_mails=emit.new_mails, client=emit.client)
+            return EmitExact(type=emit.type, events=emit.events, new_mail_ids=emit.new_mail_ids, client=emit.client)
         return EmitGenerated(type=emit.type, count=emit.count, over=emit.over, sample=None, client=emit.client)
 
     def _sample(self, at: Location, name: str) -> Sample:
@@ -294,7 +294,8 @@ class _Planner:
             if at[-1] == "until" and subject == "consumer":
                 raise self._document.problem(
                     (*at, subject),
-                    "`wait` is for webhooks (the consumer's probe has `patience`), allowed: " + ", ".join(self._ids),
+                    f"`wait` is for webhooks (the consumer's probe has `settle`), allowed: {', '.join(self._ids)}",
+                    +", ".join(self._ids),
                 )
             if subject == "consumer":
                 self._needs_probe((*at, subject))
@@ -315,9 +316,7 @@ class _Planner:
                 for key, claim in claims.items()
             ]
         if not expectations:
-            raise self._document.problem(
-                at, "expects nothing, allowed: names of webhooks, with what is expected of each"
-            )
+            raise self._document.problem(at, "expects nothing, allowed: names of webhooks with an expectation each")
         return tuple(expectations)
 
     def _check_processed(self, at: Location, processed: str | int | Bounds) -> None:
@@ -329,4 +328,4 @@ class _Planner:
 
     def _needs_probe(self, at: Location) -> None:
         if self._scenario.consumer.probe is None:
-            raise self._document.problem(at, "the consumer has no `probe` that could tell what it has processed")
+            raise self._document.problem(at, "the consumer has no `probe` that reports the stored events")

@@ -64,7 +64,7 @@ class EmitExact(msgspec.Struct, frozen=True, kw_only=True):
 
     type: EventType
     events: tuple[dict[str, Any], ...]
-    new_mails: bool
+    new_mail_ids: bool
     client: int
 
 

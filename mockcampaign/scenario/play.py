@@ -106,7 +106,7 @@ class Player:
             case EmitGenerated():
                 campaign.emit(action.type, action.count, over=action.over, like=action.sample, client_id=action.client)
             case EmitExact():
-                events = self._with_new_mails(action.events) if action.new_mails else action.events
+                events = self._with_new_mail_ids(action.events) if action.new_mail_ids else action.events
                 campaign.emit_events(action.type, events, client_id=action.client)
             case EmitRecorded():
                 moments = [(campaign.now + after, entry) for after, entry in action.events]
@@ -147,7 +147,7 @@ class Player:
         if self.campaign.current_outage(webhook) is None:
             self.campaign.require_reached(webhook.target_url, outcome)
 
-    def _with_new_mails(self, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _with_new_mail_ids(self, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         return [
             {**event, "mailId": self._mail_ids.setdefault(event["mailId"], drawn_mail_id(self._random))}
             if isinstance(event.get("mailId"), str)
@@ -181,7 +181,7 @@ class Player:
         probe = self.plan.scenario.consumer.probe
         assert probe is not None
         entries = self.campaign.journal.entries
-        probed = await ask_until(self._ask, lambda probed: self._hold(expectations, [*entries, probed]), probe.patience)
+        probed = await ask_until(self._ask, lambda probed: self._hold(expectations, [*entries, probed]), probe.settle)
         self.campaign.journal.append(probed)
 
     async def _ask(self) -> Probed:

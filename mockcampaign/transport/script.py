@@ -81,7 +81,7 @@ def script(request: Request) -> Script:
     return Script(
         head=tuple(head_pieces),
         body=tuple(body_pieces),
-        patience=None if expect is None else expect.patience,
+        patience=None if expect is None else expect.timeout,
         cut=None if cut is None else cut_outcome(cut, len(body)),
         reset=cut is not None and cut.ending == "rst",
         dropped=None if lost is None else lost.dropped,

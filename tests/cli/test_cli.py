@@ -83,7 +83,7 @@ def test_a_broken_scenario_is_status_2_and_nothing_was_sent(tmp_path: Path) -> N
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "mockcampaign: z.scenario.yaml:10:24: unknown key 'cuont', did you mean 'count'? "
-        "(allowed: type, count, over, like, events, new_mails, client)\n"
+        "(allowed: type, count, over, like, events, new_mail_ids, client)\n"
     )
 
 
@@ -385,7 +385,7 @@ def test_the_sample_consumer_runs_until_it_is_stopped(tmp_path: Path) -> None:
 def test_demo_needs_nothing_and_shows_the_difference(tmp_path: Path) -> None:
     done = mockcampaign("demo", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "A two-hour outage loses nothing                                compliant       violated" in done.stdout
+    assert "A two-hour outage loses nothing                               compliant       violated" in done.stdout
     assert "What is wrong with the broken one:" in done.stdout
     assert "missing, first type=open mailId=" in done.stdout
     assert list(tmp_path.iterdir()) == []

@@ -157,7 +157,7 @@ BROKEN |= {
     "consumer missing": changed(OWN_CONSUMER, ""),
     "probe without url": changed('url: "http://127.0.0.1:8000/processed", ', ""),
     "probe neither": changed(', events: "@"', ""),
-    "probe patience": changed('events: "@"', 'events: "@", patience: long'),
+    "probe settle": changed('events: "@"', 'events: "@", settle: long'),
     "probe without consumer probe": changed(
         '  probe: {url: "http://127.0.0.1:8000/processed", events: "@"}\n', ""
     ).replace("run: until-idle", "probe: now"),
@@ -167,8 +167,8 @@ BROKEN |= {
     "emit exact events no json": step("emit: {type: open, events: '[{'}"),
     "emit exact events no text": step("emit: {type: open, events: [1]}"),
     "emit exact events and count": step("emit: {type: open, count: 2, events: '[{}]'}"),
-    "emit new mails alone": step("emit: {type: open, new_mails: true}"),
-    "emit new mails text": step("emit: {type: open, new_mails: some, events: '[{}]'}"),
+    "emit new mail ids alone": step("emit: {type: open, new_mail_ids: true}"),
+    "emit new mail ids text": step("emit: {type: open, new_mail_ids: some, events: '[{}]'}"),
     "emit list": step("emit: [open]"),
     "emit unknown type": changed("{type: open, count", "{type: clik, count"),
     "emit like a folder": changed("type: open, count: 3", "like: ."),

@@ -71,7 +71,7 @@ def findings_of(folder: Path, *steps: str, outcomes: tuple[Outcome, ...] = (), p
         ("latest: {gap: 0s}", "attempt 1, a list of 50: 200 after 0s"),
         ("any: {outcome: [no-response, not-connected]}", None),
         ("any: {outcome: 503, number: 2}", "none of 6 attempts"),
-        ("any: {outcome: timed-out, took: 10s, gap: {at_least: 10s, at_most: 10s}}", None),
+        ("any: {outcome: timed-out, duration: 10s, gap: {at_least: 10s, at_most: 10s}}", None),
         ('any: {headers: {Retry-After: "5"}}', None),
         ('any: {headers: {retry-after: "6"}}', "none of 6 attempts"),
         ("all: {events: {at_most: 100}}", None),
@@ -153,7 +153,7 @@ def test_time_outs_count_before_the_gap(tmp_path: Path) -> None:
     steps = (
         "outage: {for: 1h, kind: connect-timeout}",
         *RUN,
-        "expect: {opens: {all: {gap: 10s}, any: {took: 10s, gap: 10s, number: 180}, attempts: 183}}",
+        "expect: {opens: {all: {gap: 10s}, any: {duration: 10s, gap: 10s, number: 180}, attempts: 183}}",
     )
     assert [finding.outcome for finding in findings_of(tmp_path, *steps)] == ["pass"] * 3
 
@@ -321,7 +321,7 @@ def test_patience_with_a_consumer_that_works_in_the_background(
     app, _ = in_background(release)
     patience = "60s" if outcome == "pass" else "60ms"
     plan = own_plan(tmp_path, "http://x.test", *RUN, "expect: {consumer: {processed: exactly-once}}")
-    text = plan.path.read_text().replace('events: "@"', f'events: "@", patience: {patience}')
+    text = plan.path.read_text().replace('events: "@"', f'events: "@", settle: {patience}')
     plan.path.write_text(text)
     _, findings = played(load(plan.path), AsgiTransport(app))
     [finding] = [finding for finding in findings if finding.id == "consumer.processed"]

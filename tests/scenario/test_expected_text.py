@@ -43,11 +43,11 @@ from mockcampaign.scenario.language.values import Bounds, DurationBounds
                     events=Bounds(at_least=1),
                     number=1,
                     gap=10_000,
-                    took=DurationBounds(at_least=0, at_most=2_500),
+                    duration=DurationBounds(at_least=0, at_most=2_500),
                     headers={"retry-after": "5", "via": False, "date": True},
                 )
             ),
-            "outcome 200, 503, events at least 1, number 1, gap 10s, took at least 0s, at most 2s500ms, "
+            "outcome 200, 503, events at least 1, number 1, gap 10s, duration at least 0s, at most 2s500ms, "
             "headers retry-after: 5, via: no, date: yes",
         ),
         (ConsumerExpectation(processed=Bounds(at_least=3)), "at least 3"),

@@ -121,9 +121,9 @@ def test_what_is_used_stands_in_for_what_is_written(tmp_path: Path) -> None:
         ("webhook: {}\n", "shared.yaml:1:1: unknown key 'webhook', did you mean 'webhooks'? (allowed: consumer, "),
         ("? [a]\n: b\n", "shared.yaml:1:3: unknown key '…' (allowed: consumer, webhooks, policy)"),
         ("consumer: {url: ftp://x/}\n", "shared.yaml:1:17: URL 'ftp://x/' is no web address"),
-        ("consumer: {url: \"http://${matrix.x}/\"}\n", "shared.yaml:1:17: ${matrix.x}, but there is no `matrix`"),
+        ("consumer: {url: \"http://${matrix.x}/\"}\n", "shared.yaml:1:17: ${matrix.x}: the scenario has no `matrix`"),
         ("consumer: {url: http://x/}\nwebhooks: {opens: {type: click}}\n",
-         "t.scenario.yaml:4:3: key 'opens' stands twice, first at shared.yaml:2:12"),
+         "t.scenario.yaml:4:3: duplicate key 'opens', first at shared.yaml:2:12"),
         ("consumer: [\n", "shared.yaml:2:1: broken YAML: did not find expected node content"),
     ],
 )  # fmt: skip

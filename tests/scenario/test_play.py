@@ -54,7 +54,7 @@ CULPRITS = {
     "partial-expiry": ["dedup-key-created", "dedup-key-mail-id"],
     "deactivate-and-resume": ["dedup-key-mail-id", "responds-204"],
     "two-types": ["dedup-key-mail-id", "redirects-to-trailing-slash"],
-    "lost-answers": ["never-deduplicates", "dedup-key-mail-id"],
+    "lost-responses": ["never-deduplicates", "dedup-key-mail-id"],
     "rejected-credentials": ["accepts-any-credentials", "responds-200-to-wrong-credentials"],
 }
 
@@ -467,11 +467,11 @@ def test_a_mailing_falls_due_as_time_passes(tmp_path: Path) -> None:
 
 def test_exact_events_are_sent_as_they_are(tmp_path: Path) -> None:
     events = '[{"type": "open", "mailId": "A", "id": 9007199254740993}, {"b": null}, {"mailId": "A"}, {"mailId": "B"}]'
-    for new_mails in (False, True):
+    for new_mail_ids in (False, True):
         plan = own_plan(
             tmp_path,
             "http://flask.test",
-            f"emit: {{type: open, events: '{events}', new_mails: {str(new_mails).lower()}}}",
+            f"emit: {{type: open, events: '{events}', new_mail_ids: {str(new_mail_ids).lower()}}}",
             "run: until-idle",
             "expect: {opens: {delivered: 4, batch_events: [4]}}",
         )
@@ -482,16 +482,16 @@ def test_exact_events_are_sent_as_they_are(tmp_path: Path) -> None:
         assert first["id"] == 9007199254740993
         assert second == {"b": None}
         assert first["mailId"] == third["mailId"] != fourth["mailId"]
-        assert (first["mailId"] == "A") is not new_mails
+        assert (first["mailId"] == "A") is not new_mail_ids
 
 
 @pytest.mark.parametrize(
     ("emit", "message"),
     [
-        ("{type: open, events: '[]'}", "no list of events, allowed: a JSON list of 1 to 10,000 objects, as text"),
-        ("{type: open, events: '[1]'}", "no list of events, allowed: a JSON list of 1 to 10,000 objects, as text"),
+        ("{type: open, events: '[]'}", "not a list of events, allowed: a JSON list of 1 to 10,000 objects, as text"),
+        ("{type: open, events: '[1]'}", "not a list of events, allowed: a JSON list of 1 to 10,000 objects, as text"),
         ("{type: open, events: '[{}]', count: 2}", "events: these are all events, and they occur now"),
-        ("{type: open, new_mails: true}", "new_mails: needs the key 'events'"),
+        ("{type: open, new_mail_ids: true}", "new_mail_ids: needs the key 'events'"),
     ],
 )
 def test_exact_events_that_make_no_sense_are_refused(tmp_path: Path, emit: str, message: str) -> None:

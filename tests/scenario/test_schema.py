@@ -53,9 +53,10 @@ BEYOND_THE_SCHEMA = {
     "auth colon", "auth header name", "auth header value", "auth header ours", "absurd", "outage for nothing",
     "advance by nothing", "wait zero", "expect within", "policy zero", "mailing rate above 1",
     "mailing rate no number", "mailing rate", "no steps", "emit exact events no json",
-    "emit exact events and count", "matrix of credentials", "emit new mails alone", "matrix empty", "matrix no values",
+    "emit exact events and count", "matrix of credentials", "emit new mail ids alone", "matrix empty",
+    "matrix no values",
 }  # fmt: skip
-"""What a schema cannot see, or not without being harder to read than the message that loading gives."""
+"""Mistakes that a schema cannot find, or only with a message that is harder to read than the loader's."""
 
 
 def plain(node: yaml.Node) -> Any:

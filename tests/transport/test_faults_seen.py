@@ -84,7 +84,7 @@ SIGHTS: dict[str, list[Sight]] = {
         Sight(
             PLAIN,
             1,
-            {"patience": 9_000},
+            {"timeout": 9_000},
             raw=lambda seen: b"\r\nExpect: 100-continue" in first(seen)[0] and seen.reads[1] == b'[{"n":1},{"n":2}]',
         ),
     ],

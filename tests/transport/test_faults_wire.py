@@ -236,7 +236,7 @@ def test_the_body_waits_until_the_consumer_wants_it(run: Run) -> None:
     arrived: list[int] = []
 
     async def main() -> None:
-        assert await sent(behave, ExpectContinue(patience=9_000)) == OK_OUTCOME
+        assert await sent(behave, ExpectContinue(timeout=9_000)) == OK_OUTCOME
         assert arrived == [0, 0]
 
     run(main())
@@ -245,7 +245,7 @@ def test_the_body_waits_until_the_consumer_wants_it(run: Run) -> None:
 def test_the_body_does_not_wait_forever(run: Run) -> None:
     async def main() -> None:
         consumer = Consumer(continues=False)
-        assert await sent(consumer, ExpectContinue(patience=20)) == OK_OUTCOME
+        assert await sent(consumer, ExpectContinue(timeout=20)) == OK_OUTCOME
         assert [read.endswith(BODY) for read in consumer.connections[0].reads] == [False, True]
 
     run(main())
@@ -261,7 +261,7 @@ def test_a_body_that_is_not_wanted_is_not_sent(run: Run) -> None:
 
     async def main() -> None:
         async with Endpoint(behave).serving() as endpoint, wired() as transport:
-            request = request_to(endpoint.url, body=BODY, faults=(ExpectContinue(patience=9_000),))
+            request = request_to(endpoint.url, body=BODY, faults=(ExpectContinue(timeout=9_000),))
             assert await transport.send(request) == Responded(417)
             assert await transport.send(request) == Responded(417)
             assert endpoint.connections == 2
@@ -500,7 +500,7 @@ def test_cancelling_a_request_with_a_fault_closes_its_connection(run: Run) -> No
     async def main() -> None:
         consumer = Consumer()
         async with Endpoint(consumer).serving() as endpoint, wired() as transport:
-            for fault in (StallBody(), ExpectContinue(patience=60_000), IdleConnection(idle=60_000)):
+            for fault in (StallBody(), ExpectContinue(timeout=60_000), IdleConnection(idle=60_000)):
                 patient = Consumer(continues=False) if isinstance(fault, ExpectContinue) else consumer
                 endpoint._behave = patient
                 await transport.send(request_to(endpoint.url, body=BODY))

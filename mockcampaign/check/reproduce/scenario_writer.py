@@ -144,7 +144,7 @@ class History:
             return f"{begin}, count: {len(events)}}}"
         # As text, since YAML has another mind of some numbers and characters; and no ${…} must be seen in it.
         text = json.dumps(events, separators=(",", ":")).replace("$", "\\u0024").replace("'", "''")
-        return f"{begin}, new_mails: true, events: '{text}'}}"
+        return f"{begin}, new_mail_ids: true, events: '{text}'}}"
 
     def _add(self, webhook: Webhook, step: str | _Emitted) -> None:
         if not self.paused:

@@ -1,4 +1,4 @@
-"""YAML nodes to typed values. Every refusal names file:line:column, what was found, and what is allowed."""
+"""Turns YAML nodes into typed values. Errors name file:line:column, what was found and what is allowed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from mockcampaign.text import short, unknown
 Value = TypeVar("Value")
 
 Location = tuple[str | int, ...]
-"""Where in a document a value stands: keys and list indexes from the top."""
+"""Path of a value in a document: keys and list indexes from the top."""
 
 _YAML_KINDS = {
     "str": "text",
@@ -49,7 +49,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{")
 
 
 class _Context(msgspec.Struct, frozen=True):
-    """What a value inherits from the values around it."""
+    """Properties that a value inherits from the values around it."""
 
     interpolated: bool = False
     secret: bool = False
@@ -59,27 +59,27 @@ _PLAIN = _Context()
 
 
 class Document:
-    """One YAML file, and where each of its values stands. `problem` builds every refusal."""
+    """One YAML file and the places of its values. `problem` makes every error."""
 
     def __init__(self, path: Path, variant: nodes.Variant | None = None) -> None:
-        """A `variant` of the file as `variants` gives it; without one, the file as it is."""
+        """Read a `variant` of the file from `nodes.variants`, or the file as it is."""
         self.path = path
         self._variant = variant
         self._marks: dict[Location, Any] = {}
 
     def problem(self, path: Location, message: str) -> InvalidInputError:
-        """An error that points at the value, or at the nearest value around it."""
+        """Return an error that points at the value, or at the nearest value around it."""
         while path and path not in self._marks:
             path = path[:-1]
         return self._problem_at(self._marks[path], message)
 
     def place(self, path: Location) -> str:
-        """`file:line:column` of a value."""
+        """Return `file:line:column` of a value."""
         return nodes.place(self._marks[path])
 
     @property
     def given(self) -> str:
-        """The values of the matrix, as `name=value, …`; empty without one."""
+        """Values of the matrix as `name=value, …`; empty without a matrix."""
         return "" if self._variant is None else ", ".join(f"{k}={v}" for k, v in self._variant.given.items())
 
     def read(self, value_type: type[Value]) -> Value:
@@ -212,7 +212,7 @@ class Document:
             case _:
                 kind = node.tag.rpartition(":")[2]
                 if kind not in known and kind != "null":
-                    # Text where a number is wanted, or the other way round: the alternative says what is wrong.
+                    # Text instead of a number, or the other way round: the alternative reports the mistake.
                     kind = "str" if "str" in known else "int"
         if kind in known:
             return self._convert(node, known[kind], path, context)
@@ -228,7 +228,7 @@ class Document:
         for key, value in self._pairs(node, what, context):
             location = (*path, key.value)
             values[key.value] = self._convert(value, special.get(key.value, default), location, context)
-            # Whoever refuses the entry later most likely means its name.
+            # Later errors about the entry are most likely about its name.
             self._marks[location] = key.start_mark
         return values
 
@@ -279,7 +279,7 @@ class Document:
             if key.value in seen:
                 first = seen[key.value]
                 where = f"in line {first.line + 1}" if first.name == key.start_mark.name else f"at {nodes.place(first)}"
-                raise self._problem_at(key.start_mark, f"key {key.value!r} stands twice, first {where}")
+                raise self._problem_at(key.start_mark, f"duplicate key {key.value!r}, first {where}")
             seen[key.value] = key.start_mark
         return list(node.value)
 
@@ -327,7 +327,7 @@ def _found(node: yaml.Node, context: _Context = _PLAIN) -> str:
 
 
 def described(hint: Any) -> str:
-    """What a value of the type is, in a few words."""
+    """Describe a value of the type in a few words."""
     if get_origin(hint) is Annotated:
         base, *marks = get_args(hint)
         for mark in marks:
@@ -351,12 +351,12 @@ def described(hint: Any) -> str:
 
 @functools.cache
 def _alternatives(hints: tuple[Any, ...]) -> dict[str, Any]:
-    """The alternatives of a union by the kind of node that each takes."""
+    """Return the alternatives of a union by the kind of node that each is for."""
     return {_kind(hint): hint for hint in hints if hint is not type(None)}
 
 
 def _kind(hint: Any) -> str:
-    """Which kind of node an alternative takes."""
+    """Return the kind of node that an alternative is for."""
     base = hint
     if get_origin(hint) is Annotated:
         base, *marks = get_args(hint)

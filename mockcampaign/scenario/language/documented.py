@@ -1,4 +1,4 @@
-"""The docstrings of classes and of their fields, which Python keeps only in the source."""
+"""Docstrings of classes and of their fields. Python keeps those of fields only in the source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mockcampaign.scenario.language.annotations import SingleValue
 
 @functools.cache
 def field_docs(value_type: type) -> dict[str, str]:
-    """The docstring of each field that has one, on one line; inherited ones included."""
+    """Return the docstring of each field that has one, on one line, inherited fields included."""
     docs: dict[str, str] = {}
     for owner in reversed(value_type.__mro__):
         if owner.__module__.startswith("mockcampaign."):
@@ -34,7 +34,7 @@ def key_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
 
 
 def summary(value_type: type) -> str:
-    """The first paragraph of the class's docstring, on one line."""
+    """Return the first paragraph of the class's docstring, on one line."""
     return " ".join(inspect.cleandoc(value_type.__doc__ or "").partition("\n\n")[0].split())
 
 

@@ -29,9 +29,9 @@ class ProbeDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """JMESPath of the list of all stored events in the response, such as `@`. It may also rename fields."""
     count: JmesPath | None = None
     """JMESPath of the number of all stored events in the response."""
-    patience: Duration = 0
-    """For consumers that process in the background: how long an `expect` repeats the request, in wall time, until the
-    stored events are as expected."""
+    settle: Duration = 0
+    """For consumers that store events in the background: how long an `expect` repeats the request, in wall time, until
+    the stored events are as expected."""
 
     def __post_init__(self) -> None:
         if (self.events is None) == (self.count is None):

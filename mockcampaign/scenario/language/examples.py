@@ -1,4 +1,4 @@
-"""Examples of the reference, whole and short: each is a scenario that the tests run against a consumer."""
+"""Examples in the reference. The tests run each of them against a consumer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STEP_EXAMPLES = {
   - run: until-idle
 """,
     "activate": """\
-  - emit: {type: open, count: 5}      # nobody exports these
+  - emit: {type: open, count: 5}      # not exported
   - activate: opens
   - emit: {type: open, count: 2}
   - run: until-idle
@@ -59,7 +59,7 @@ STEP_EXAMPLES = {
   - activate: opens
   - emit: {type: open, count: 250}            # now
   - emit: {type: open, count: 50, over: 1h}   # within the next hour
-  - emit: {type: open, new_mails: true, events: '[{"type": "open", "mailId": "A", "recipientId": "007"}]'}
+  - emit: {type: open, new_mail_ids: true, events: '[{"type": "open", "mailId": "A", "recipientId": "007"}]'}
   - run: until-idle
   - expect: {opens: {delivered: 301, batch_events: {at_most: 100}}}
 """,
@@ -137,7 +137,7 @@ STEP_EXAMPLES = {
       consumer: {processed: exactly-once, by: [mailId, created]}
 """,
 }
-"""What stands under `steps`, for each kind of step."""
+"""Value of `steps` in an example of each step."""
 
 MATRIX_EXAMPLE = """\
 name: ${matrix.hours} hours of ${matrix.kind}
@@ -157,7 +157,7 @@ steps:
 """
 
 USE_EXAMPLE = """\
-name: What is shared stands in a file of its own
+name: Shared parts are in a file of their own
 use: consumer.yaml
 steps:
   - activate: opens
@@ -169,12 +169,12 @@ steps:
 USED_EXAMPLE = """\
 consumer:
   url: ${CONSUMER_URL:-http://127.0.0.1:8000}/hook
-  probe: {url: "${CONSUMER_URL:-http://127.0.0.1:8000}/processed", events: "@", patience: 5s}
+  probe: {url: "${CONSUMER_URL:-http://127.0.0.1:8000}/processed", events: "@", settle: 5s}
 webhooks:
   opens: {type: open, auth: {basic: {username: acme, password: "${HOOK_PASSWORD:-secret}"}}}
 """
 
 
 def whole(kind: str) -> str:
-    """The scenario around the steps."""
+    """Return a complete scenario with the example of a step."""
     return _HEAD.format(name=f"Example of {kind}") + STEP_EXAMPLES[kind]

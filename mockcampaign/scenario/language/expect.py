@@ -35,7 +35,7 @@ class AttemptExpectation(msgspec.Struct, frozen=True, kw_only=True):
     gap: Duration | DurationBounds | None = None
     """Virtual time since the end of the failed attempt before it, for the same batch. First attempts have no gap: `all`
     ignores them, and `any` and `latest` do not match them."""
-    took: Duration | DurationBounds | None = None
+    duration: Duration | DurationBounds | None = None
     """Virtual time from start to end of the attempt. It is 0s except for time-outs and latencies."""
     headers: dict[str, str | bool] | None = None
     """Response headers by name: text is the required value, `true` requires the header, `false` forbids it."""

@@ -1,5 +1,7 @@
-"""YAML text to nodes, before anything is made of them: what YAML offers beyond plain values is refused, `use` and
-`matrix` are resolved. Every node knows its file, line and column."""
+"""Turns YAML text into nodes that know their file, line and column.
+
+Only plain values are allowed: anchors, aliases and tags are rejected. `use` and `matrix` are resolved here.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,10 @@ from mockcampaign.text import unknown
 
 DOCUMENT_BYTES_MAX = 1024 * 1024
 DEPTH_MAX = 30
-"""A scenario nests about eight deep; what nests deeper is an attack or an accident."""
+"""A scenario has about eight levels. More are an attack or an accident."""
 
 VARIANTS_MAX = 256
-"""Runs of one matrix."""
+"""Most runs of one matrix."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MATRIX = "${matrix."
@@ -34,11 +36,11 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
 
     node: yaml.Node
     given: dict[str, str]
-    """Those values, as they are written; empty without a matrix."""
+    """The values as the file writes them; empty without a matrix."""
 
 
 class _Named(io.StringIO):
-    """Text that tells its marks where it comes from."""
+    """Text with the name of its file, which marks take over."""
 
     def __init__(self, text: str, name: str) -> None:
         super().__init__(text)
@@ -46,17 +48,17 @@ class _Named(io.StringIO):
 
 
 def place(mark: Any) -> str:
-    """`file:line:column`."""
+    """Return `file:line:column`."""
     return f"{mark.name}:{mark.line + 1}:{mark.column + 1}"
 
 
 def problem_at(mark: Any, message: str) -> InvalidInputError:
-    """The error to raise."""
+    """Return the error to raise."""
     return InvalidInputError(f"{place(mark)}: {message}")
 
 
 def compose(path: Path, what: str) -> yaml.Node:
-    """The file's one document. Raises `InvalidInputError`; `what` is allowed where the file is empty."""
+    """Return the one document of a file. Raises `InvalidInputError`, which offers `what` if the file is empty."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -84,7 +86,7 @@ def compose(path: Path, what: str) -> yaml.Node:
 
 
 def _document(loader: Any) -> yaml.Node | None:
-    """The one document. PyYAML's own composer would follow aliases, tags and any depth."""
+    """Return the one document. PyYAML's own composer would follow aliases, tags and any depth."""
     loader.get_event()  # the stream starts
     if loader.check_event(yaml.StreamEndEvent):
         return None
@@ -92,7 +94,7 @@ def _document(loader: Any) -> yaml.Node | None:
     node = _node(loader, 1)
     loader.get_event()
     if not loader.check_event(yaml.StreamEndEvent):
-        raise problem_at(loader.get_event().start_mark, "broken YAML: another document begins, allowed: one")
+        raise problem_at(loader.get_event().start_mark, "broken YAML: a second document begins, allowed: one")
     return node
 
 
@@ -119,7 +121,7 @@ def _node(loader: Any, depth: int) -> yaml.Node:
 
 
 def _check_event(event: Any) -> None:
-    # What follows the sign may be a secret that was not quoted.
+    # The text after the sign may be a secret that was not quoted.
     if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
         sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
         raise problem_at(
@@ -133,16 +135,16 @@ def _check_event(event: Any) -> None:
 
 
 def with_used(node: yaml.Node, folder: Path, allowed: Collection[str]) -> tuple[yaml.Node, Path | None]:
-    """The document with what the file under its key `use` adds, and that file.
+    """Return the document together with the content of the file that its key `use` names, and that file.
 
-    Keys of both are refused later, as keys that stand twice; mappings of names are put together before.
+    Webhooks of both are merged. Other keys that are in both are rejected later, as duplicates.
     """
     use = _value(node, "use")
     if not isinstance(use, yaml.ScalarNode) or use.tag != _STR:
-        return node, None  # absent, or refused later as no text
+        return node, None  # absent, or not text, which is rejected later
     path = folder / use.value
     if not path.is_file():
-        raise problem_at(use.start_mark, f"{path} is no file, allowed: one relative to the scenario's folder")
+        raise problem_at(use.start_mark, f"{path} is not a file, allowed: a path relative to the scenario's folder")
     used = compose(path, f"a mapping of {', '.join(allowed)}")
     if not isinstance(used, yaml.MappingNode):
         raise problem_at(used.start_mark, f"expected a mapping of {', '.join(allowed)}")
@@ -162,7 +164,7 @@ def with_used(node: yaml.Node, folder: Path, allowed: Collection[str]) -> tuple[
 
 
 def variants(node: yaml.Node) -> Iterator[Variant]:
-    """The document once for each combination of its matrix, or as it is where it has none."""
+    """Yield the document once for each combination of its matrix, or as it is if it has none."""
     matrix = _value(node, "matrix")
     if matrix is None:
         _refuse_references(node)
@@ -180,7 +182,7 @@ def variants(node: yaml.Node) -> Iterator[Variant]:
         for key in _pairs(matrix):
             if key.value not in used:
                 raise problem_at(
-                    key.start_mark, f"matrix value {key.value!r} is used nowhere, allowed: ${{matrix.{key.value}}}"
+                    key.start_mark, f"matrix value {key.value!r} is not used, allowed: ${{matrix.{key.value}}}"
                 )
         yield Variant(node=chosen, given={name: value.value for name, value in given.items()})
 
@@ -190,9 +192,9 @@ def _matrix_values(matrix: yaml.Node) -> dict[str, Sequence[yaml.ScalarNode]]:
     runs = 1
     for key, node in _pairs(matrix).items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key.value):
-            raise problem_at(key.start_mark, f"{key.value!r} is no name, allowed: letters, digits and _")
+            raise problem_at(key.start_mark, f"{key.value!r} is not a name, allowed: letters, digits and _")
         if key.value in values:
-            raise problem_at(key.start_mark, f"key {key.value!r} stands twice")
+            raise problem_at(key.start_mark, f"duplicate key {key.value!r}")
         if not isinstance(node, yaml.SequenceNode) or not node.value:
             raise problem_at(node.start_mark, "expected a list of at least one value")
         for value in node.value:
@@ -220,11 +222,11 @@ def _refuse_references(node: yaml.Node) -> None:
     for scalar in _scalars(node):
         found = _MATRIX_VALUE.search(scalar.value)
         if found is not None:
-            raise problem_at(scalar.start_mark, f"{found[0]}, but there is no `matrix`, allowed: one that has it")
+            raise problem_at(scalar.start_mark, f"{found[0]}: the scenario has no `matrix`, allowed with one only")
 
 
 def _refuse_secrets(node: yaml.Node) -> None:
-    """The values of the matrix stand in names, messages and reports, where no secret may be."""
+    """Reject credentials from the matrix: its values appear in names, messages and reports."""
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
             _refuse_secrets(item)
@@ -236,7 +238,8 @@ def _refuse_secrets(node: yaml.Node) -> None:
             for scalar in _scalars(value):
                 if _MATRIX in scalar.value:
                     raise problem_at(
-                        scalar.start_mark, "credentials from the matrix would be shown, allowed: ${NAME}, or plain text"
+                        scalar.start_mark,
+                        "reports would show credentials from the matrix, allowed: ${NAME} or text",
                     )
 
 
@@ -273,7 +276,7 @@ def _substituted(node: yaml.Node, given: Mapping[str, yaml.ScalarNode], used: se
 
     whole = _MATRIX_VALUE.fullmatch(node.value)
     text = _MATRIX_VALUE.sub(value, node.value)
-    # Alone it is the value itself, a number where that is one; within text it is text.
+    # Alone, it keeps the kind of the value; within text, it is text.
     tag = _STR if whole is None else given[whole[1]].tag
     return yaml.ScalarNode(tag, text, node.start_mark, node.end_mark)
 

@@ -32,45 +32,44 @@ from mockcampaign.scenario.language.values import OUTCOMES
 _INTRODUCTION = """\
 # Scenarios
 
-A scenario is a YAML file, `*.scenario.yaml`, that says what happens on Campaign's side, and what must come of it.
-`mockcampaign run PATH…` runs files and whole folders; the scenarios in this folder are there to be copied.
+A scenario is a YAML file, `*.scenario.yaml`. It says what Campaign does, and what must be true afterwards.
+`mockcampaign run PATH…` runs files and whole folders. Copy the scenarios in this folder to start your own.
 
-This page is made from the definitions that load scenarios (`mockcampaign schema reference` prints it), and the tests
-run every example in it. Editors with a YAML language server complete and explain the keys, and mark mistakes, if a file
-begins with
+This page is generated from the definitions that load scenarios (`mockcampaign schema reference` prints it), and the
+tests run every example in it. Editors with a YAML language server complete and explain the keys, and mark mistakes, if
+a file begins with
 
     # yaml-language-server: $schema=./scenario.schema.json
 
 (`mockcampaign schema scenario` prints that file).
 
-- Every mistake is refused before anything is sent, with file, line, column, and what would be allowed. Anchors,
-  aliases and tags of YAML are not part of the language; there are no loops and no conditions: who needs them writes
-  Python.
-- Durations are `500ms`, `90s`, `10m`, `2h`, `3d` or `1d12h`. They are virtual time unless said otherwise: three days
-  pass in a moment.
-- Texts under `consumer` and `webhooks` take `${NAME}` and `${NAME:-default}` from the environment. Within `{…}` such a
-  text needs quotes.
-- Time passes in the steps `advance`, `run` and `wait` alone. `emit` with `over`, `mailing`, `outage` and `fault`
-  arrange what happens from now on.
-- A run that shows nothing, because nothing was emitted or delivered, is no success: its exit status is 3.
+- mockcampaign reports every mistake before it sends anything, with file, line, column and the allowed values. The
+  language has no YAML anchors, aliases and tags, and no loops and conditions: write Python if you need them.
+- Durations are `500ms`, `90s`, `10m`, `2h`, `3d` or `1d12h`. They are virtual time unless this page says wall time:
+  three virtual days pass in a moment.
+- Texts under `consumer` and `webhooks` may contain environment variables: `${NAME}` and `${NAME:-default}`. Quote such
+  a text within `{…}`.
+- Only the steps `advance`, `run` and `wait` let time pass. `emit` with `over`, `mailing`, `outage` and `fault` take
+  effect from now on.
+- A run that shows nothing, because nothing was emitted or delivered, is inconclusive: its exit status is 3.
 """
 
 _MATRIX = """\
-Each combination is a run of its own. A value that stands alone keeps its kind, so that `count: "${matrix.n}"` is a
-number; within a longer text it is text. The runs are told apart by their values, which are added to the name unless it
-tells them itself; that is why credentials cannot come from a matrix.
+Each combination is a run of its own. `count: "${matrix.n}"` is a number if the value is one; within a longer text, the
+value becomes text. Reports add the values to the scenario's name unless the name already contains them. That is why
+credentials cannot come from a matrix.
 """
 
 
 def reference() -> str:
-    """The whole page."""
+    """Return the whole page."""
     sections = [_INTRODUCTION, "## The file", *_keys(Scenario), _example(whole("run"))]
     described: list[type[msgspec.Struct]] = [Scenario]
     for above in _reachable(Scenario, skipped="steps"):
         sections += [f"### {_title(above)}", *_keys(above)]
         described.append(above)
     sections += ["### `matrix`", _example(MATRIX_EXAMPLE), _MATRIX, "### `use`", _example(USE_EXAMPLE)]
-    sections += ["with `consumer.yaml`:", _example(USED_EXAMPLE)]
+    sections += ["This is `consumer.yaml`:", _example(USED_EXAMPLE)]
     sections += ["## Steps", "Each step is a mapping of one key."]
     later: list[type[msgspec.Struct]] = []
     for kind, hint in STEPS.items():
@@ -82,12 +81,12 @@ def reference() -> str:
             sections.append(f"Value: {_type(step)}." if _is_single(step) else _table(step))
             later += _reachable(step)
         sections.append(_example(STEP_EXAMPLES[kind]))
-    sections.append("## What steps hold")
+    sections.append("## Values of steps")
     for below in dict.fromkeys(later):
         if below not in described:
             sections += [f"### {_title(below)}", *_keys(below)]
     outcomes = [f"- `{word}`: {meaning}" for word, meaning in OUTCOMES.items()]
-    sections += ["## Outcomes", "- a number from 100 to 599: the status of a complete answer\n" + "\n".join(outcomes)]
+    sections += ["## Outcomes", "- a number from 100 to 599: the status of a complete response\n" + "\n".join(outcomes)]
     return "\n\n".join(section.strip("\n") for section in sections) + "\n"
 
 
@@ -104,7 +103,7 @@ def _table(struct: type[msgspec.Struct]) -> str:
         shown = "" if default is None else f"`{str(default).lower() if isinstance(default, bool) else default}`"
         if field.required:
             shared = any(isinstance(mark, Shared) for mark in getattr(hint, "__metadata__", ()))
-            shown = "needed, here or through `use`" if shared else "needed"
+            shown = "required, here or through `use`" if shared else "required"
         rows.append((f"`{field.encode_name}`", _type(hint), shown, docs[field.name]))
     return _rows(("key", "value", "default", "meaning"), rows)
 
@@ -122,10 +121,10 @@ def _faults() -> str:
     limits = [(f"`{name}`", schema.get("description", "")) for name, schema in fault_limits().items()]
     return "\n\n".join(
         [
-            _rows(("kind", "meaning", "keys of its own"), kinds),
-            "Every kind has these keys besides, which say what it hits:",
+            _rows(("kind", "meaning", "its keys"), kinds),
+            "Keys of every kind, which select the attempts:",
             _rows(("key", "meaning"), limits),
-            "Keys of single kinds:",
+            "Keys of one kind:",
             _rows(("key", "meaning"), keys),
         ]
     )
@@ -137,7 +136,7 @@ def _rows(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _type(hint: Any) -> str:
-    """What a value is, with links to the classes."""
+    """Describe a value, with links to the classes."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         for mark in arguments[1:]:
@@ -180,7 +179,7 @@ def _words(words: Any) -> str:
 
 
 def _structs(hint: Any) -> Iterator[type[msgspec.Struct]]:
-    """The classes that a type names."""
+    """Find the classes that a type names."""
     if _is_single(hint):
         yield from _structs(value_hint(hint))
         return
@@ -200,7 +199,7 @@ def _structs(hint: Any) -> Iterator[type[msgspec.Struct]]:
 
 
 def _reachable(struct: type[msgspec.Struct], *, skipped: str = "") -> list[type[msgspec.Struct]]:
-    """All classes below one, each once."""
+    """Return all classes below one, each once."""
     found: list[type[msgspec.Struct]] = []
     for name, hint in get_type_hints(struct, include_extras=True).items():
         if name in struct.__struct_fields__ and name != skipped:

@@ -1,7 +1,7 @@
-"""The JSON Schema of scenario files, made from the definitions that load them.
+"""The JSON Schema of scenario files, generated from the definitions that load them.
 
-It is of draft 7, which all YAML language servers know. What no schema can say, such as whether a webhook exists, is
-said when a file is loaded.
+It uses draft 7, which all YAML language servers support. Loading a file finds the mistakes that a schema cannot find,
+such as a webhook that does not exist.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ Schema = dict[str, Any]
 
 
 def json_schema() -> bytes:
-    """The schema, as it is shipped."""
+    """Return the schema as it is shipped."""
     definitions: dict[str, Schema] = {
         "matrix-value": {
             "type": "string",
             "pattern": r"^\$\{matrix\.[A-Za-z_][A-Za-z0-9_]*\}$",
-            "description": "A value of the matrix.",
+            "description": "Value of the matrix.",
         }
     }
     root = _struct(Scenario, definitions)
@@ -61,7 +61,7 @@ def _schema(hint: Any, definitions: dict[str, Schema]) -> Schema:
         for mark in marks:
             match mark:
                 case ParsedText(schema=schema, what=what):
-                    # Editors show this (a word of theirs, not of JSON Schema) instead of the pattern.
+                    # Not a keyword of JSON Schema, but editors show it instead of the pattern.
                     message = {"patternErrorMessage": f"expected {what}"} if "pattern" in schema else {}
                     return _or_variable({**schema, **message})
                 case Bounded(low=low, high=high):
@@ -145,12 +145,12 @@ def _one_of(mark: OneOf, definitions: dict[str, Schema]) -> Schema:
 def _described(schema: Schema, text: str | None) -> Schema:
     if text is None:
         return schema
-    # Draft 7 passes over everything beside a reference.
+    # Draft 7 ignores everything beside a reference.
     return {"description": text, "allOf": [schema]} if "$ref" in schema else {"description": text, **schema}
 
 
 def written_default(default: Any, hint: Any) -> str | int | float | bool | None:
-    """A default as it would be written in a file; None where there is none to show."""
+    """Return a default as a file would write it, or None if there is none to show."""
     if isinstance(default, StrEnum) or not isinstance(default, str | int | float):
         return None
     for mark in getattr(hint, "__metadata__", ()):
@@ -189,7 +189,7 @@ def _fault_key(kind: str, name: str, owner: type[msgspec.Struct]) -> Schema:
 
 
 def _fault(definitions: dict[str, Schema]) -> Schema:
-    """One alternative for each kind; the keys that all have in common stand only once."""
+    """One alternative for each kind. The keys that all kinds have are defined once."""
     definitions["FaultLimits"] = {"type": "object", "properties": _with_variables(fault_limits())}
     common = {name: {"$ref": f"#/definitions/FaultLimits/properties/{name}"} for name in fault_limits()}
     kinds: list[Schema] = [
@@ -218,7 +218,7 @@ def _with_variables(properties: dict[str, Schema]) -> dict[str, Schema]:
 
 
 def _or_variable(schema: Schema) -> Schema:
-    """Every value may come from the matrix; where it is text anyway, within the text."""
+    """Allow a value of the matrix in place of the value, or within it if it is text."""
     pattern = schema.get("pattern")
     if pattern is not None:
         return {**schema, "pattern": rf"{pattern}|\$\{{"}

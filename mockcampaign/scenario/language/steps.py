@@ -79,7 +79,7 @@ class EmitStep(msgspec.Struct, frozen=True, kw_only=True):
     """File with a captured event or batch, relative to the scenario's folder. The events get the same shape."""
     events: ExactEvents | None = None
     """Exactly these events, as JSON text, instead of generated ones."""
-    new_mails: bool = False
+    new_mail_ids: bool = False
     """Whether each run replaces the mail ids of `events` by new ones (equal ids by equal ids). Otherwise a consumer
     that stored them in an earlier run takes them for redelivered."""
     client: ClientId = DEFAULT_CLIENT_ID
@@ -90,10 +90,10 @@ class EmitStep(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidInputError("expected at least one of the keys 'type' and 'like'")
         if self.events is not None and (self.like is not None or self.over or self.count != 1):
             raise InvalidInputError(
-                "events: these are all events, and they occur now, allowed besides: type, new_mails, client"
+                "events: these are all events, and they occur now, allowed besides: type, new_mail_ids, client"
             )
-        if self.new_mails and self.events is None:
-            raise InvalidInputError("new_mails: needs the key 'events'")
+        if self.new_mail_ids and self.events is None:
+            raise InvalidInputError("new_mail_ids: needs the key 'events'")
 
 
 class MailingStep(msgspec.Struct, frozen=True, kw_only=True):

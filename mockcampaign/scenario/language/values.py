@@ -1,4 +1,4 @@
-"""Plain values of the scenario language: how each is written, and what JSON Schema can say of it."""
+"""Plain values of the scenario language: how a file writes them, and their JSON Schema."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ COUNT_MAX = 1_000_000
 EVENTS_MAX = 10_000
 
 OUTCOMES = {
-    "not-connected": "no connection was made: refused, unreachable, no address, no TLS",
-    "no-response": "connected, but no complete HTTP answer came",
-    "timed-out": "connected, but no complete answer came within the time-out",
+    "not-connected": "no connection: refused, unreachable, host name or TLS failure",
+    "no-response": "connected, but no complete HTTP response",
+    "timed-out": "connected, but no complete response within the time-out",
 }
-"""What an attempt can come to besides an answer's status."""
+"""Outcomes of an attempt besides the status of a response."""
 
 
 def _parse_events(text: str) -> tuple[dict[str, Any], ...]:
@@ -34,7 +34,7 @@ def _parse_events(text: str) -> tuple[dict[str, Any], ...]:
     except msgspec.MsgspecError:
         events = ()
     if not 0 < len(events) <= EVENTS_MAX:
-        raise InvalidInputError(f"no list of events, allowed: a JSON list of 1 to {EVENTS_MAX:,} objects, as text")
+        raise InvalidInputError(f"not a list of events, allowed: a JSON list of 1 to {EVENTS_MAX:,} objects, as text")
     return events
 
 
@@ -46,7 +46,7 @@ def _parse_url(text: str) -> str:
 def _parse_span(text: str) -> int:
     duration = parse_duration(text)
     if not duration:
-        raise InvalidInputError(f"{text!r} is no time at all, allowed: 1ms or more")
+        raise InvalidInputError(f"{text!r} is not a duration above 0, allowed: 1ms or more")
     return duration
 
 
@@ -66,7 +66,7 @@ def _parse_outcome(text: str) -> int | str:
 
 def _parse_tag(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]+", text):
-        raise InvalidInputError(f"{text!r} is no tag, allowed: letters, digits, - and _")
+        raise InvalidInputError(f"{text!r} is not a tag, allowed: letters, digits, - and _")
     return text
 
 
@@ -74,7 +74,7 @@ _WHAT_DURATION = "a duration such as 90s, 10m, 2h, 3d or 1d12h"
 
 Duration = Annotated[int, ParsedText(parse_duration, _WHAT_DURATION, DURATION_SCHEMA)]
 Span = Annotated[int, ParsedText(_parse_span, _WHAT_DURATION, DURATION_SCHEMA)]
-"""A duration that is not zero."""
+"""Duration above 0."""
 Moment = Annotated[
     int,
     ParsedText(
@@ -112,31 +112,31 @@ def _check_bounds(low: int | None, high: int | None, show: Callable[[int], str])
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """A number within bounds, which are included."""
+    """Bounds of a number, both inclusive."""
 
     at_least: Number | None = None
-    """No number below this."""
+    """Lower bound."""
     at_most: Number | None = None
-    """No number above this."""
+    """Upper bound."""
 
     def __post_init__(self) -> None:
         _check_bounds(self.at_least, self.at_most, str)
 
 
 class DurationBounds(msgspec.Struct, frozen=True, kw_only=True):
-    """A duration within bounds, which are included."""
+    """Bounds of a duration, both inclusive."""
 
     at_least: Duration | None = None
-    """Nothing shorter."""
+    """Lower bound."""
     at_most: Duration | None = None
-    """Nothing longer."""
+    """Upper bound."""
 
     def __post_init__(self) -> None:
         _check_bounds(self.at_least, self.at_most, format_duration)
 
 
 def fits(value: int, wanted: int | Bounds | DurationBounds) -> bool:
-    """Whether the value is the wanted one, or within the wanted bounds."""
+    """Return whether the value is the wanted one, or within the wanted bounds."""
     if isinstance(wanted, int):
         return value == wanted
     return (wanted.at_least is None or value >= wanted.at_least) and (wanted.at_most is None or value <= wanted.at_most)
