@@ -295,7 +295,6 @@ class _Planner:
                 raise self._document.problem(
                     (*at, subject),
                     f"`wait` is for webhooks (the consumer's probe has `settle`), allowed: {', '.join(self._ids)}",
-                    +", ".join(self._ids),
                 )
             if subject == "consumer":
                 self._needs_probe((*at, subject))
