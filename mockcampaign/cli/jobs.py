@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mockcampaign.scenario.plan import Plan
 
 
-class InOrder:
+class OrderedResults:
     """Hands results on in the order of their plans, however they come in."""
 
     def __init__(self, done: Callable[[ScenarioResult], None], *, fail_fast: bool) -> None:
@@ -58,7 +58,7 @@ async def play_all(
     fail_fast: bool,
 ) -> None:
     """Play the plans, so many at once. Raises what `play` raises, once nothing is under way any more."""
-    results = InOrder(done, fail_fast=fail_fast)
+    results = OrderedResults(done, fail_fast=fail_fast)
     numbered = iter(enumerate(plans))
 
     async def work() -> None:

@@ -1,4 +1,4 @@
-"""Attempts as expectations see them: folded as in the journal, with the gap before each."""
+"""Attempts as expectations see them: grouped as in the journal, each with the gap before it."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ from mockcampaign.engine.journal import Attempted, Entry
 from mockcampaign.model import CONNECT_PHASES, Outcome, Responded, TimedOut
 from mockcampaign.scenario.language.expect import AttemptExpectation, OutcomeRun
 from mockcampaign.scenario.language.values import Bounds, fits
+from mockcampaign.text import counted
 
 
-class Attempts(msgspec.Struct, frozen=True, kw_only=True):
-    """Attempts in a row that differ in nothing but their number and their moment."""
+class AttemptGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Consecutive attempts that differ in number and moment only."""
 
     position: int
-    """Of their entry in the journal."""
+    """Position of their entry in the journal."""
     entry: Attempted
     first_number: int
     count: int
     gap: int | None
-    """Before each of them; None where the list was new."""
+    """Virtual time since the attempt before each of them; None for the first attempt of a batch."""
 
     @property
     def last_number(self) -> int:
-        """The number of the last of them."""
+        """Number of the last attempt of the group."""
         return self.first_number + self.count - 1
 
     def describe(self) -> str:
-        """What an attempt of them was, for people."""
-        gap = "" if self.gap is None else f", {format_duration(self.gap)} after the one before"
+        """Describe the first attempt of the group."""
+        gap = "" if self.gap is None else f", {format_duration(self.gap)} after the attempt before"
         return (
-            f"attempt {self.first_number}, a list of {self.entry.events}{gap}: {label(self.entry.outcome)} "
+            f"attempt {self.first_number} with {counted(self.entry.events, 'event')}{gap}: {label(self.entry.outcome)} "
             f"after {format_duration(self.entry.took)}"
         )
 
 
-def attempts(entries: Sequence[Entry], webhook_id: int) -> Iterator[Attempts]:
-    """All attempts of a webhook, in order."""
+def attempts(entries: Sequence[Entry], webhook_id: int) -> Iterator[AttemptGroup]:
+    """Yield all attempts of a webhook, in order."""
     before: Attempted | None = None
     for position, entry in enumerate(entries):
         if not isinstance(entry, Attempted) or entry.webhook_id != webhook_id:
@@ -48,9 +49,9 @@ def attempts(entries: Sequence[Entry], webhook_id: int) -> Iterator[Attempts]:
         gap = None
         if entry.first_number > 1 and entry.serials and before is not None:
             gap = entry.at - before.last_at - before.took
-        yield Attempts(position=position, entry=entry, first_number=entry.first_number, count=1, gap=gap)
+        yield AttemptGroup(position=position, entry=entry, first_number=entry.first_number, count=1, gap=gap)
         if entry.count > 1:
-            yield Attempts(
+            yield AttemptGroup(
                 position=position,
                 entry=entry,
                 first_number=entry.first_number + 1,
@@ -62,7 +63,7 @@ def attempts(entries: Sequence[Entry], webhook_id: int) -> Iterator[Attempts]:
 
 
 def label(outcome: Outcome) -> int | str:
-    """The one word of the language for an outcome."""
+    """Return the outcome in the language of scenarios."""
     match outcome:
         case Responded(status=status):
             return status
@@ -74,8 +75,8 @@ def label(outcome: Outcome) -> int | str:
             return "no-response"
 
 
-def matching(group: Attempts, wanted: AttemptExpectation) -> int:
-    """How many of the attempts meet the expectation."""
+def matching(group: AttemptGroup, wanted: AttemptExpectation) -> int:
+    """Return how many attempts of the group meet the expectation."""
     entry = group.entry
     meets = (
         (wanted.outcome is None or label(entry.outcome) in _listed(wanted.outcome))
@@ -112,11 +113,11 @@ def _has_headers(outcome: Outcome, wanted: dict[str, str | bool]) -> bool:
 
 
 Run = tuple[int | str, int]
-"""An outcome, and how many times in a row."""
+"""An outcome, and how many times it occurred in a row."""
 
 
-def outcome_runs(groups: Sequence[Attempts]) -> list[Run]:
-    """What the attempts came to, equal neighbours together."""
+def outcome_runs(groups: Sequence[AttemptGroup]) -> list[Run]:
+    """Return the outcomes of the attempts, equal neighbours together."""
     runs: list[Run] = []
     for group in groups:
         outcome = label(group.entry.outcome)
@@ -128,9 +129,9 @@ def outcome_runs(groups: Sequence[Attempts]) -> list[Run]:
 
 
 def runs_fit(runs: Sequence[Run], wanted: Sequence[int | str | OutcomeRun]) -> bool:
-    """Whether the outcomes are the wanted ones, in order."""
+    """Return whether the outcomes are the wanted ones, in order."""
     expected = [item if isinstance(item, OutcomeRun) else OutcomeRun(outcome=item) for item in wanted]
-    # One letter for each outcome makes it a matter of regular expressions, which know how to leave out what may be.
+    # With one letter for each outcome, a regular expression decides which of the optional ones are there.
     outcomes = dict.fromkeys([run.outcome for run in expected] + [outcome for outcome, _ in runs])
     letters = {outcome: chr(0xE000 + index) for index, outcome in enumerate(outcomes)}
     pattern = "".join(f"{letters[run.outcome]}{{{_times(run.times)}}}" for run in expected)

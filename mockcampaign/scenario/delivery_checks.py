@@ -13,7 +13,7 @@ from mockcampaign.engine.journal import Entry, Verified
 from mockcampaign.judging.evidence import why_undelivered
 from mockcampaign.judging.finding import Judgement
 from mockcampaign.judging.ledger import Tally, tally
-from mockcampaign.scenario.attempt_checks import Attempts, attempts, label, matching, outcome_runs, runs_fit
+from mockcampaign.scenario.attempt_checks import AttemptGroup, attempts, label, matching, outcome_runs, runs_fit
 from mockcampaign.scenario.delivery_times import Times
 from mockcampaign.scenario.expected_text import listed
 from mockcampaign.scenario.language.expect import (
@@ -21,15 +21,15 @@ from mockcampaign.scenario.language.expect import (
     AttemptCount,
     AttemptExpectation,
     BatchEvents,
-    Delivered,
+    DeliveredCount,
+    DeliveredInOrder,
     DeliveredWithin,
-    Discarded,
+    DiscardedCount,
     EveryAttempt,
-    InOrder,
     LatestAttempt,
     OutcomeRun,
     Outcomes,
-    Pending,
+    PendingCount,
     RecoveredWithin,
     VerifiedAs,
     WebhookClaim,
@@ -43,17 +43,17 @@ Judged = tuple[Judgement, str, tuple[int, ...]]
 def judge_claim(claim: WebhookClaim, entries: Sequence[Entry], webhook_id: int, now: int) -> Judged:
     """Judge one claim about a webhook from the journal so far, at the moment `now`."""
     match claim:
-        case Delivered(wanted=wanted):
+        case DeliveredCount(wanted=wanted):
             return _delivered(entries, webhook_id, wanted)
-        case Discarded(wanted=wanted):
+        case DiscardedCount(wanted=wanted):
             return _number(entries, webhook_id, wanted, lambda account: len(account.discarded))
-        case Pending(wanted=wanted):
+        case PendingCount(wanted=wanted):
             return _number(entries, webhook_id, wanted, lambda account: len(account.pending))
         case AttemptCount(wanted=wanted):
             return _number(entries, webhook_id, wanted, lambda account: account.attempts)
         case BatchEvents(wanted=sizes):
             return _batch_events(entries, webhook_id, sizes)
-        case InOrder(wanted=in_order):
+        case DeliveredInOrder(wanted=in_order):
             return _in_order(entries, webhook_id, in_order)
         case Outcomes(wanted=outcomes):
             return _outcomes(entries, webhook_id, outcomes)
@@ -150,7 +150,7 @@ def _every(entries: Sequence[Entry], webhook_id: int, wanted: AttemptExpectation
     meeting = [(group, matching(group, wanted)) for group in groups]
     others = [group for group, count in meeting if count < group.count]
     number = sum(group.count - count for group, count in meeting)
-    shown = f"{number} of {_attempts_count(groups)} not, first {others[0].describe()}" if others else "all of them"
+    shown = f"{number} of {_attempts_count(groups)} not: {others[0].describe()}" if others else "all of them"
     return verdict(not others), shown, _positions(others or groups)
 
 
@@ -171,10 +171,10 @@ def _verified(entries: Sequence[Entry], webhook_id: int, wanted: int | str) -> J
     return verdict(outcome == wanted), str(outcome), (position,)
 
 
-def _positions(groups: Sequence[Attempts]) -> tuple[int, ...]:
+def _positions(groups: Sequence[AttemptGroup]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(group.position for group in groups))
 
 
-def _attempts_count(groups: Sequence[Attempts]) -> str:
+def _attempts_count(groups: Sequence[AttemptGroup]) -> str:
     count = sum(group.count for group in groups)
     return f"{count} attempt{'' if count == 1 else 's'}"

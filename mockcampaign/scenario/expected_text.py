@@ -13,15 +13,15 @@ from mockcampaign.scenario.language.expect import (
     BatchEvents,
     Claim,
     ConsumerExpectation,
-    Delivered,
+    DeliveredCount,
+    DeliveredInOrder,
     DeliveredWithin,
-    Discarded,
+    DiscardedCount,
     EveryAttempt,
-    InOrder,
     LatestAttempt,
     OutcomeRun,
     Outcomes,
-    Pending,
+    PendingCount,
     RecoveredWithin,
     VerifiedAs,
 )
@@ -31,11 +31,11 @@ from mockcampaign.scenario.language.values import Bounds, DurationBounds
 def describe_claim(claim: Claim) -> str:
     """Return what is expected, without its key."""
     match claim:
-        case Delivered() | Discarded() | Pending() | AttemptCount():
+        case DeliveredCount() | DiscardedCount() | PendingCount() | AttemptCount():
             return _number(claim.wanted)
         case BatchEvents(wanted=sizes):
             return listed(sizes) if isinstance(sizes, tuple) else _number(sizes)
-        case InOrder(wanted=in_order):
+        case DeliveredInOrder(wanted=in_order):
             return "yes" if in_order else "no"
         case Outcomes(wanted=outcomes):
             return listed(map(_outcome, outcomes))

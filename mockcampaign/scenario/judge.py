@@ -19,14 +19,14 @@ from mockcampaign.scenario.language.expect import (
     BatchEvents,
     Claim,
     ConsumerExpectation,
-    Delivered,
+    DeliveredCount,
+    DeliveredInOrder,
     DeliveredWithin,
-    Discarded,
+    DiscardedCount,
     EveryAttempt,
-    InOrder,
     LatestAttempt,
     Outcomes,
-    Pending,
+    PendingCount,
     RecoveredWithin,
     VerifiedAs,
 )
@@ -84,7 +84,7 @@ def scenario_shows_nothing(plan: Plan, entries: Sequence[Entry], idle: bool) -> 
     expected = [expectation for step in plan.steps[last:] for expectation in step.expectations]
     webhook_ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
     account = tally(entries, webhook_ids)
-    if account.accepted and not idle and not any(isinstance(one.claim, Pending) for one in expected):
+    if account.accepted and not idle and not any(isinstance(one.claim, PendingCount) for one in expected):
         were = "was" if len(account.pending) == 1 else "were"
         return (
             f"{counted(len(account.pending), 'event')} {were} still due at the end: add `run: until-idle`, or expect "
@@ -100,15 +100,15 @@ def _means_nothing_delivered(claim: Claim) -> bool:
     match claim:
         case VerifiedAs():
             return True  # sample events of a verification are never delivered
-        case Pending(wanted=wanted) | Discarded(wanted=wanted):
+        case PendingCount(wanted=wanted) | DiscardedCount(wanted=wanted):
             return not fits(0, wanted)
-        case Delivered(wanted=wanted) | AttemptCount(wanted=wanted):
+        case DeliveredCount(wanted=wanted) | AttemptCount(wanted=wanted):
             return fits(0, wanted) and not fits(1, wanted)
         case ConsumerExpectation(processed=processed):
             return not isinstance(processed, str) and fits(0, processed) and not fits(1, processed)
         case (
             BatchEvents()
-            | InOrder()
+            | DeliveredInOrder()
             | Outcomes()
             | LatestAttempt()
             | AnyAttempt()

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from commands import mockcampaign
 from mockcampaign.cli import cli
-from mockcampaign.cli.jobs import InOrder
+from mockcampaign.cli.jobs import OrderedResults
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.verdict import RunResult
 from mockcampaign.samples.consumer import consumer_app
@@ -136,7 +136,7 @@ class Result:
 
 def told(order: list[int], *, failing: Collection[int] = (), fail_fast: bool = False, flush: bool = True) -> list[str]:
     names: list[str] = []
-    results = InOrder(lambda result: names.append(result.name), fail_fast=fail_fast)
+    results = OrderedResults(lambda result: names.append(result.name), fail_fast=fail_fast)
     for index in order:
         results.take(index, Result(str(index), index not in failing))  # type: ignore[arg-type]
     if flush:

@@ -10,7 +10,7 @@ from golden import check_golden
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.policy import HOUR
-from mockcampaign.scenario.language.expect import Delivered
+from mockcampaign.scenario.language.expect import DeliveredCount
 from mockcampaign.scenario.language.steps import ActivateStep, RunStep
 from mockcampaign.scenario.language.values import Bounds
 from mockcampaign.scenario.load import find_scenarios, load, load_all
@@ -97,7 +97,7 @@ def test_a_good_file_becomes_values(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert isinstance(emit, EmitGenerated)
     assert (emit.type, emit.count, emit.over) == (EventType.OPEN, 3, HOUR)
     [expectation] = plan.expectations
-    assert expectation.claim == Delivered(wanted=Bounds(at_least=3))
+    assert expectation.claim == DeliveredCount(wanted=Bounds(at_least=3))
     assert expectation.place.endswith("t.scenario.yaml:12:26")
 
 

@@ -45,7 +45,7 @@ class AttemptExpectation(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidInputError(f"expects nothing, allowed: {', '.join(self.__struct_fields__)}")
 
 
-class Delivered(SingleValue, frozen=True):
+class DeliveredCount(SingleValue, frozen=True):
     """Number of events that the consumer acknowledged with 200. A run that delivers nothing is inconclusive unless the
     scenario expects it: `delivered: 0`, `attempts: 0`, or events that are `pending` or `discarded`."""
 
@@ -55,14 +55,14 @@ class Delivered(SingleValue, frozen=True):
     wanted: Number | Bounds
 
 
-class Discarded(SingleValue, frozen=True):
+class DiscardedCount(SingleValue, frozen=True):
     """Number of events that Campaign discarded: three days old, or pending when their webhook was deleted."""
 
     requirement: ClassVar = "Campaign discards undelivered events after three days (vendor's webhook guide)."
     wanted: Number | Bounds
 
 
-class Pending(SingleValue, frozen=True):
+class PendingCount(SingleValue, frozen=True):
     """Number of events that are neither delivered nor discarded."""
 
     requirement: ClassVar = _RETRIED
@@ -83,7 +83,7 @@ class BatchEvents(SingleValue, frozen=True):
     wanted: Number | Bounds | tuple[Number, ...]
 
 
-class InOrder(SingleValue, frozen=True):
+class DeliveredInOrder(SingleValue, frozen=True):
     """Whether all events were delivered in the order in which they occurred."""
 
     requirement: ClassVar = "Campaign sends the oldest events first (assumed)."
@@ -140,12 +140,12 @@ class VerifiedAs(SingleValue, frozen=True):
 
 
 WebhookClaim: TypeAlias = (
-    Delivered
-    | Discarded
-    | Pending
+    DeliveredCount
+    | DiscardedCount
+    | PendingCount
     | AttemptCount
     | BatchEvents
-    | InOrder
+    | DeliveredInOrder
     | Outcomes
     | LatestAttempt
     | AnyAttempt
@@ -159,12 +159,12 @@ WebhookClaim: TypeAlias = (
 class WebhookExpectation(msgspec.Struct, frozen=True, kw_only=True):
     """What must be true of a webhook's deliveries by now. A plain number means equal."""
 
-    delivered: Delivered | None = None
-    discarded: Discarded | None = None
-    pending: Pending | None = None
+    delivered: DeliveredCount | None = None
+    discarded: DiscardedCount | None = None
+    pending: PendingCount | None = None
     attempts: AttemptCount | None = None
     batch_events: BatchEvents | None = None
-    in_order: InOrder | None = None
+    in_order: DeliveredInOrder | None = None
     outcomes: Outcomes | None = None
     latest: LatestAttempt | None = None
     any: AnyAttempt | None = None
