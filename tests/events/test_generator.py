@@ -1,4 +1,4 @@
-"""Events by number: whole, apart from each other, and the same everywhere."""
+"""Events outside a mailing: complete, distinct, and the same on every platform."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIXTURES = ROOT / "fixtures" / "events"
 VALIDATOR = jsonschema.Draft202012Validator(event_schema(), format_checker=jsonschema.FormatChecker())
 
 DIGEST = "21a54d105bb17e669151964ef8ee78004feca37019f8838123ead9d7a075d2f7"
-"""Of the bytes that `digest` makes. It changes only where the generator is meant to make other events."""
+"""Digest of the bytes that `digest` makes. It changes only if the generator is meant to make other events."""
 
 DIGESTED = """
 import hashlib, itertools, pathlib, sys
@@ -71,11 +71,11 @@ def test_every_event_is_valid(kind: EventType, ids: RecipientIds) -> None:
 
 
 @pytest.mark.parametrize("name", ["opens-guide.json", "open.json", "click.json"])
-def test_the_guides_example_is_valid(name: str) -> None:
+def test_the_vendors_example_is_valid(name: str) -> None:
     VALIDATOR.validate(json.loads((FIXTURES / name).read_text()))
 
 
-def test_the_schema_is_one_and_refuses_what_is_not_an_event() -> None:
+def test_the_schema_is_valid_and_rejects_other_values() -> None:
     jsonschema.Draft202012Validator.check_schema(event_schema())
     event = json.loads((FIXTURES / "open.json").read_text())
     for name, value in (
@@ -94,8 +94,8 @@ def test_the_schema_is_one_and_refuses_what_is_not_an_event() -> None:
             assert VALIDATOR.is_valid({key: value for key, value in event.items() if key != name}) is field.optional
 
 
-def test_every_field_says_where_it_comes_from() -> None:
-    """The guide shows an open, and nothing else is documented."""
+def test_every_field_names_its_source() -> None:
+    """The vendor's guide shows one open, and nothing else is documented."""
     documented = {name for name, field in FIELDS.items() if field.source == "documented"}
     assert documented == set(TYPES[EventType.OPEN]) == set(json.loads((FIXTURES / "open.json").read_text()))
     properties = event_schema()["$defs"]["event"]["properties"]
@@ -108,8 +108,8 @@ def test_no_two_events_of_one_moment_are_equal(kind: EventType) -> None:
     assert len(set(payloads)) == len(payloads) == 20_000
 
 
-def test_opens_and_clicks_are_sometimes_further_ones_of_a_mail() -> None:
-    """One in six, within a point: it is some mail's second or third, and from elsewhere."""
+def test_some_opens_and_clicks_repeat_earlier_ones_of_a_mail() -> None:
+    """One event in six, within a point, is the second or third of its mail, from another address."""
     for kind in (EventType.OPEN, EventType.CLICK):
         events = made(kind, 6_000)
         mails = Counter(event["mailId"] for event in events)
@@ -118,7 +118,7 @@ def test_opens_and_clicks_are_sometimes_further_ones_of_a_mail() -> None:
     assert len({event["mailId"] for event in made(EventType.UNSUBSCRIBE, 6_000)}) == 6_000
 
 
-def test_events_by_number_have_the_shares_of_the_report_too() -> None:
+def test_events_outside_a_mailing_have_the_rates_of_the_report() -> None:
     """41 % of first opens through the privacy proxy, 35 % of people's addresses IPv6: within 2 points."""
     first = list({event["mailId"]: event for event in reversed(made(EventType.OPEN, 10_000))}.values())
     private = [event for event in first if event["browser"] == values.PRIVACY_PROXY[2]]
@@ -145,13 +145,13 @@ def test_device_system_and_browser_belong_together() -> None:
         (RecipientIds.CUSTOMER_NUMBER, r"[0-9]{10}"),
     ],
 )
-def test_recipients_are_known_by_what_the_client_chose(ids: RecipientIds, pattern: str) -> None:
+def test_recipient_ids_are_of_the_kind_the_client_chose(ids: RecipientIds, pattern: str) -> None:
     recipients = {event["recipientId"] for event in made(EventType.SENT, 3_000, ids=ids)}
     assert len(recipients) == 3_000
     assert all(re.fullmatch(pattern, recipient) for recipient in recipients)
 
 
-def test_ids_lie_in_the_guides_ranges() -> None:
+def test_ids_are_in_the_ranges_of_the_guide() -> None:
     low, high = values.ID_RANGE
     for event in made(EventType.CLICK, 1_000):
         assert all(low <= event[name] <= high for name in ("userListId", "mailingId", "linkId", "clientId"))
@@ -161,7 +161,7 @@ def test_ids_lie_in_the_guides_ranges() -> None:
 
 @pytest.mark.slow
 def test_mail_ids_and_mails_are_one_to_one_over_a_million_mails() -> None:
-    """Two mailings, three lists, 170,000 recipients."""
+    """The check covers two mailings, three lists and 170,000 recipients."""
     one = generator()
     mail_ids: dict[bytes, tuple[int, int, int]] = {}
     for number in range(2):
@@ -178,11 +178,11 @@ def test_mail_ids_and_mails_are_one_to_one_over_a_million_mails() -> None:
     assert len(mail_ids) == 2 * 3 * 170_000 > 1_000_000
 
 
-def test_a_stream_ends_with_its_count_though_there_are_more_moments() -> None:
+def test_a_stream_ends_after_count_events() -> None:
     assert len(list(generator().payloads(EventType.OPEN, 3, repeat(DEFAULT_START)))) == 3
 
 
-def test_the_fast_way_to_write_a_mail_id_is_the_plain_one() -> None:
+def test_the_unrolled_mail_id_equals_the_plain_one() -> None:
     ids = generator()._audience.mail_ids(5)
     for number in (0, 1, 5, 999_999, 36**8 - 1):
         assert ids.recipient_group(number) == base36(ids._recipients.apply(number), 8)
@@ -204,7 +204,7 @@ def test_the_same_seed_gives_the_same_bytes_everywhere(hash_seed: str) -> None:
     assert done.stdout.strip() == DIGEST
 
 
-def test_it_does_not_matter_how_many_are_made_at_a_time() -> None:
+def test_events_do_not_depend_on_how_many_are_made_at_a_time() -> None:
     def stream(one: Generator) -> Any:
         return one.payloads(EventType.OPEN, 3_000, one.moments(3_000, DEFAULT_START, HOUR))
 
@@ -213,7 +213,7 @@ def test_it_does_not_matter_how_many_are_made_at_a_time() -> None:
     assert whole == [*islice(parts, 1), *islice(parts, 999), *islice(parts, 1_000), *parts]
 
 
-def test_streams_of_one_generator_do_not_touch_each_other() -> None:
+def test_streams_of_one_generator_are_independent() -> None:
     one, other = generator(), generator()
     first, second = (one.payloads(EventType.OPEN, 500, repeat(5, 500)) for _ in range(2))
     alternating = list(chain.from_iterable(zip(first, second, strict=True)))
@@ -228,7 +228,7 @@ def test_another_seed_gives_other_events() -> None:
 
 
 @pytest.mark.parametrize(("count", "over"), [(1, 0), (7, 0), (1, 5), (999, HOUR), (1_000, 3), (2_500, HOUR)])
-def test_moments_fill_their_time_in_order(count: int, over: int) -> None:
+def test_times_fill_their_span_in_order(count: int, over: int) -> None:
     moments = list(generator().moments(count, 1_000, over))
     assert len(moments) == count
     assert moments == sorted(moments)
@@ -238,7 +238,7 @@ def test_moments_fill_their_time_in_order(count: int, over: int) -> None:
         assert moments[count // 2] - 1_000 == pytest.approx(over / 2, abs=max(1, over / 10))
 
 
-def test_a_stream_keeps_little_in_mind() -> None:
+def test_a_stream_takes_little_memory() -> None:
     def peak(count: int) -> int:
         tracemalloc.start()
         for _ in generator().payloads(EventType.OPEN, count, repeat(DEFAULT_START, count)):

@@ -25,7 +25,7 @@ from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, DEFAULT_CLIENT_ID, DEFAULT_START, HOUR, MINUTE
 
 START = DEFAULT_START + 9 * HOUR
-"""10 o'clock where most recipients live, as in the reports that the delays are from."""
+"""Start of the mailing: 10 o'clock where most recipients live, as in the reports behind the delays."""
 
 OPEN, CLICK, SENT, BOUNCE = EventType.OPEN, EventType.CLICK, EventType.SENT, EventType.BOUNCE
 
@@ -57,7 +57,7 @@ def delivered() -> int:
 
 
 def first_opens() -> dict[tuple[int, int], int]:
-    """When the recipient opened each mail first, in milliseconds after its sending."""
+    """Return the recipient's first open of each mail, in milliseconds after it was sent."""
     sent = {mail_of(one): one.at for one in large() if one.type is SENT}
     delays: dict[tuple[int, int], int] = {}
     for one in large():
@@ -77,14 +77,14 @@ def test_mails_bounce_at_the_rates_of_the_report() -> None:
     assert kinds[1] / sent == pytest.approx(DEFAULT_RATES.soft_bouncing, rel=0.2)
 
 
-def test_the_recipients_open_at_the_rate_of_the_report_where_no_machine_hides_it() -> None:
+def test_recipients_open_at_the_rate_of_the_report() -> None:
     """22.71 % read, of whom 18 % sit behind a privacy proxy, and some click with images blocked: within 0.6 points."""
     rates = DEFAULT_RATES
     expected = rates.opening * (1 - rates.prefetched) * (1 - rates.clicking * rates.blocking)
     assert len(first_opens()) / delivered() == pytest.approx(expected, abs=0.006)
 
 
-def test_as_many_mails_show_an_open_as_since_the_privacy_proxy() -> None:
+def test_mails_show_as_many_opens_as_reports_with_privacy_proxy() -> None:
     """Mailchimp reports 35 to 36 % of delivered mails: within 2 points."""
     assert len(mails(OPEN)) / delivered() == pytest.approx(0.36, abs=0.02)
 
@@ -105,7 +105,7 @@ def test_some_click_without_an_open() -> None:
     assert share == pytest.approx(1 - (1 - rates.prefetched) * (1 - rates.blocking), abs=0.05)
 
 
-def test_machines_make_the_shares_of_opens_and_clicks_that_the_reports_say() -> None:
+def test_machines_open_and_click_at_the_rates_of_the_reports() -> None:
     """41 % of opens by the privacy proxy within 2 points; 10 to 30 % of clicks by scanners."""
     actors = {kind: Counter(one.actor for one in large() if one.type is kind) for kind in (OPEN, CLICK)}
     assert actors[OPEN][Actor.PRIVACY_PROXY] / actors[OPEN].total() == pytest.approx(0.41, abs=0.02)
@@ -113,7 +113,7 @@ def test_machines_make_the_shares_of_opens_and_clicks_that_the_reports_say() -> 
 
 
 @pytest.mark.parametrize(("hours", "share"), [(1, 0.215), (3, 0.362), (6, 0.518), (24, 0.789), (7 * 24, 0.95)], ids=str)
-def test_first_opens_come_when_the_reports_say(hours: int, share: float) -> None:
+def test_first_opens_occur_at_the_times_of_the_reports(hours: int, share: float) -> None:
     """Within 4 points, as a seventh of the recipients live where it is night or evening at the sending."""
     delays = list(first_opens().values())
     assert sum(delay <= hours * HOUR for delay in delays) / len(delays) == pytest.approx(share, abs=0.04)
@@ -157,7 +157,7 @@ def test_people_sleep() -> None:
 # What always holds
 
 
-def test_events_are_in_order_of_time_and_none_precedes_its_mails_sending_or_comes_after_a_month() -> None:
+def test_events_are_in_order_and_within_a_month_after_their_mail() -> None:
     sent: dict[tuple[int, int], int] = {}
     for one, other in pairwise(large()):
         assert one.at <= other.at
@@ -170,13 +170,13 @@ def test_events_are_in_order_of_time_and_none_precedes_its_mails_sending_or_come
 
 
 def test_no_link_is_clicked_before_the_mail_is_read() -> None:
-    """By the recipient, where images show it."""
+    """The recipient reads the mail, if images show it."""
     opened = {mail_of(one): one.at for one in reversed(large()) if one.type is OPEN and by_recipient(one)}
     late = [one for one in large() if one.type is CLICK and by_recipient(one) and one.at < opened.get(mail_of(one), 0)]
     assert late == []
 
 
-def test_nothing_comes_of_what_bounced_or_was_filtered() -> None:
+def test_bounced_and_filtered_mails_have_no_further_events() -> None:
     gone = mails(BOUNCE) | mails(EventType.FILTEREDBYBLOCKLIST)
     assert gone
     assert not gone & (mails(OPEN) | mails(CLICK) | mails(EventType.UNSUBSCRIBE) | mails(EventType.SPAMCOMPLAINT))
@@ -203,8 +203,8 @@ def test_all_events_of_a_mailing_differ() -> None:
     assert len(set(payloads)) == len(payloads)
 
 
-def test_twins_differ_in_nothing() -> None:
-    """As in the guide's example list."""
+def test_twins_are_equal_in_all_fields() -> None:
+    """The vendor's example has two equal events."""
     plain = Counter(one.payload() for one in mailing(500, opening=0.5))
     twins = Counter(one.payload() for one in mailing(500, opening=0.5, twins=1))
     for payload, count in plain.items():
@@ -212,7 +212,7 @@ def test_twins_differ_in_nothing() -> None:
     assert set(twins) == set(plain)
 
 
-def test_mailings_of_a_client_go_to_the_same_people_with_mails_of_their_own() -> None:
+def test_mailings_of_a_client_go_to_the_same_people_with_different_mails() -> None:
     generator = Generator("1", DEFAULT_CLIENT_ID)
     first, second = ([json.loads(one.payload()) for one in generator.mailing(50, START)] for _ in range(2))
     recipients = [{event["recipientId"] for event in events} for events in (first, second)]
@@ -221,7 +221,7 @@ def test_mailings_of_a_client_go_to_the_same_people_with_mails_of_their_own() ->
     assert {event["mailingId"] for event in first} != {event["mailingId"] for event in second}
 
 
-def test_types_that_are_not_wanted_are_left_out_of_the_same_mailing() -> None:
+def test_a_mailing_without_some_types_has_the_same_other_events() -> None:
     whole = [one.payload() for one in mailing(2_000) if one.type in (CLICK, BOUNCE)]
     chosen = mailing(2_000, types=(CLICK, BOUNCE))
     assert [one.payload() for one in chosen] == whole
@@ -229,7 +229,7 @@ def test_types_that_are_not_wanted_are_left_out_of_the_same_mailing() -> None:
     assert chosen.events == len(whole)
 
 
-def test_a_mailing_can_be_looked_through_again() -> None:
+def test_a_mailing_can_be_iterated_twice() -> None:
     one = mailing(300)
     assert [event.payload() for event in one] == [event.payload() for event in one]
 
@@ -272,7 +272,7 @@ PERSON = Actor.PERSON
 def test_each_rate_does_what_it_says(
     rates: dict[str, float], kind: EventType, actor: Actor, low: int, high: int
 ) -> None:
-    """What would happen after a month is left out: hence the 98."""
+    """Events after a month are left out, hence the 98."""
     assert low <= counted(**rates)[kind, actor] <= high
 
 
@@ -325,20 +325,20 @@ def test_a_forwarded_mail_is_opened_in_several_places() -> None:
         ({"hard_bouncing": 0.6, "soft_bouncing": 0.5}, "rates.hard_bouncing and rates.soft_bouncing: together above 1"),
     ],
 )
-def test_rates_that_cannot_be_are_refused(rates: dict[str, float], message: str) -> None:
+def test_impossible_rates_are_rejected(rates: dict[str, float], message: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
         Rates(**rates)
     assert str(refused.value) == message
 
 
 @pytest.mark.parametrize("recipients", [0, AUDIENCE_MAX + 1])
-def test_a_number_of_recipients_out_of_range_is_refused_and_uses_nothing_up(recipients: int) -> None:
+def test_a_number_of_recipients_out_of_range_is_rejected_without_effect(recipients: int) -> None:
     campaign = Campaign(Consumer())  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match=f"{recipients} recipients, allowed: 1 to 5000000"):
         campaign.mailing(recipients)
 
 
-def test_a_campaign_says_what_will_come_of_a_mailing() -> None:
+def test_a_campaign_returns_the_number_of_events_of_a_mailing() -> None:
     campaign = Campaign(Consumer())  # type: ignore[arg-type]
     sent = campaign.mailing(1_000, rates=Rates(opening=1))
     assert sent.events == sum(sent.by_type.values()) > 2_000
@@ -347,8 +347,8 @@ def test_a_campaign_says_what_will_come_of_a_mailing() -> None:
 
 
 @pytest.mark.parametrize("step", [7 * MINUTE, DAY])
-def test_it_does_not_matter_in_which_steps_time_passes(step: int) -> None:
-    """A mailing's events fall due one by one, whoever moves the clock."""
+def test_the_steps_in_which_time_passes_do_not_matter(step: int) -> None:
+    """The events of a mailing fall due one by one, whichever steps move the clock."""
 
     async def posted(*steps: int) -> list[tuple[int, bytes]]:
         consumer = Consumer()
@@ -370,7 +370,7 @@ def test_it_does_not_matter_in_which_steps_time_passes(step: int) -> None:
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.integers(-5 * DAY, 40_000 * DAY), st.integers(0, 40 * DAY))
-def test_active_time_and_moments_are_two_ways_to_say_the_same(moment: int, active: int) -> None:
+def test_active_time_and_local_time_convert_both_ways(moment: int, active: int) -> None:
     later = RHYTHM.after(moment, active)
     assert later >= moment
     assert abs(RHYTHM.active(later) - RHYTHM.active(moment) - active) <= 2
@@ -382,7 +382,7 @@ def test_an_hour_at_night_counts_less_than_one_at_day() -> None:
     assert RHYTHM.active(DAY) == DAY
 
 
-def test_every_address_is_written_in_its_one_short_form() -> None:
+def test_every_address_is_in_its_short_form() -> None:
     addresses = {json.loads(one.payload())["remoteAddress"] for one in large()[::7] if one.type in (OPEN, CLICK)}
     assert all(str(ip_address(address)) == address for address in addresses)
     assert sum(":" in address for address in addresses) > 100

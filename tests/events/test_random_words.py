@@ -1,4 +1,4 @@
-"""Chance that is a function of seed and number."""
+"""Random words that depend on seed and number alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mockcampaign.events.random_words import WORD, DurationCurve, RandomWords, W
 WORDS = st.integers(0, WORD - 1)
 
 
-def test_a_throw_depends_on_seed_name_and_number_alone() -> None:
+def test_words_depend_on_seed_name_and_number_alone() -> None:
     source = RandomWords("1", "a")
     first = source.words(5)
     source.words(6)
@@ -27,8 +27,8 @@ def test_a_throw_depends_on_seed_name_and_number_alone() -> None:
     assert all(0 <= word < WORD for word in first)
 
 
-def test_streams_are_their_own_and_repeat_nothing() -> None:
-    """Over the border of what is made at a time."""
+def test_streams_differ_and_do_not_repeat() -> None:
+    """The words cross the border of a block."""
     source = RandomWords("1", "a")
     throws = list(islice(source.stream(1), 200))
     assert throws == list(islice(RandomWords("1", "a").stream(1), 200))
@@ -43,17 +43,17 @@ def test_words_are_spread_evenly() -> None:
 
 
 @pytest.mark.parametrize(("rate", "below"), [(0, 0), (0.5, WORD // 2), (1, WORD)])
-def test_a_share_is_what_a_word_lies_below(rate: float, below: int) -> None:
+def test_a_rate_becomes_the_threshold_of_a_word(rate: float, below: int) -> None:
     assert threshold(rate) == below
 
 
 @pytest.mark.parametrize("rate", [-0.001, 1.001, float("nan"), float("inf")])
-def test_no_share_lies_outside(rate: float) -> None:
+def test_a_rate_out_of_range_is_rejected(rate: float) -> None:
     with pytest.raises(InvalidInputError, match="is out of range, allowed: 0 to 1"):
         threshold(rate)
 
 
-def test_a_mix_chooses_by_weight() -> None:
+def test_items_are_chosen_by_weight() -> None:
     mix = WeightedChoice([(1, "a"), (3, "b"), (0, "c")])
     assert [mix.choose(word) for word in (0, WORD // 4 - 1, WORD // 4, WORD - 1)] == ["a", "a", "b", "b"]
 
@@ -66,7 +66,7 @@ def test_a_curve_rises_through_its_knots(one: int, other: int) -> None:
     assert values.OPEN_DELAYS[0][1] <= curve.duration(low) <= curve.duration(high) <= values.OPEN_DELAYS[-1][1]
 
 
-def test_a_curve_meets_its_knots() -> None:
+def test_a_curve_goes_through_its_knots() -> None:
     curve = DurationCurve(((0, 10), (250, 20), (1_000, 320)))
     assert [curve.duration(word) for word in (0, WORD // 4, WORD // 2)] == [10, 20, 120]
     assert curve.duration(WORD - 1) == 319
@@ -80,7 +80,7 @@ def test_a_curve_has_both_ends_and_rises(knots: tuple[tuple[int, int], ...]) -> 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.integers(2, 10**30), st.integers(0, 2**62), st.data())
-def test_a_numbering_keeps_different_numbers_different(size: int, seed: int, data: st.DataObject) -> None:
+def test_a_permutation_maps_different_numbers_to_different_ones(size: int, seed: int, data: st.DataObject) -> None:
     numbering = Permutation(size, RandomWords("1", "n").words(seed))
     one, other = data.draw(st.tuples(*[st.integers(0, size - 1)] * 2))
     assert (numbering.apply(one) == numbering.apply(other)) is (one == other)

@@ -1,4 +1,4 @@
-"""More like a captured event: its fields, types and formats stay, and its values vary."""
+"""Events like a captured one: fields, types and formats stay, and values vary."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def more(*events: dict[str, Any], count: int = COUNT, seed: str = "1") -> list[d
 
 
 def others(value: Any, name: str = "value", count: int = COUNT) -> list[Any]:
-    """What becomes of one value."""
+    """Return what becomes of one value."""
     return [event[name] for event in more({"type": "open", "created": 1_564_590_054_000, name: value}, count=count)]
 
 
@@ -57,7 +57,7 @@ def others(value: Any, name: str = "value", count: int = COUNT) -> list[Any]:
         ("order_12345_x", r"order_[0-9]{5}_x"),
     ],
 )
-def test_texts_that_tell_one_from_another_vary_in_their_format(value: str, pattern: str) -> None:
+def test_identifying_texts_vary_in_their_format(value: str, pattern: str) -> None:
     found = others(value)
     assert all(re.fullmatch(pattern, text) for text in found)
     assert len(set(found)) == COUNT
@@ -70,7 +70,7 @@ def test_texts_that_tell_one_from_another_vary_in_their_format(value: str, patte
     ("value", "pattern"),
     [("abc-12", r"[a-z]{3}-[0-9]{2}"), ("Ab_9", r"[A-Z][a-z]_[0-9]"), ("ORD12", r"[A-Z]{3}[0-9]{2}")],
 )
-def test_short_identifiers_vary_where_their_name_says_what_they_are(name: str, value: str, pattern: str) -> None:
+def test_short_ids_vary_if_their_name_is_that_of_an_id(name: str, value: str, pattern: str) -> None:
     found = [event["who"][name] for event in more({"kind": "o", "who": {name: value}}, count=1_000)]
     assert all(re.fullmatch(pattern, text) for text in found)
     assert len(set(found)) == 1_000
@@ -117,7 +117,7 @@ def test_identities_always_vary(name: str, value: Any) -> None:
         *(0, 7, 100, True, False, None, 1.5, 1e300, [], {}, [[1], {"a": None}]),
     ],
 )
-def test_names_codes_and_what_is_not_understood_are_carried(value: Any) -> None:
+def test_names_codes_and_unknown_values_are_copied(value: Any) -> None:
     assert all(msgspec.json.encode(one) == msgspec.json.encode(value) for one in others(value))
 
 
@@ -128,12 +128,12 @@ def test_names_codes_and_what_is_not_understood_are_carried(value: Any) -> None:
         *(("paid", "abc-12"), ("monkey", "abc-12"), ("device", "mp3"), ("linkId", "abc-12")),
     ],
 )
-def test_words_counts_and_short_texts_of_other_names_are_carried(name: str, value: Any) -> None:
+def test_words_counts_and_short_texts_under_other_names_are_copied(name: str, value: Any) -> None:
     assert set(others(value, name)) == {value}
 
 
 @pytest.mark.parametrize("name", ["clientId", "mailingId", "userListId", "linkId"])
-def test_what_many_mails_share_is_carried(name: str) -> None:
+def test_ids_that_many_mails_share_are_copied(name: str) -> None:
     assert set(others(123_456_789_003, name)) == {123_456_789_003}
 
 
@@ -148,14 +148,14 @@ def test_values_that_several_captured_events_share_are_an_enumeration() -> None:
     assert len({event["recipientId"] for event in made}) == COUNT
 
 
-def test_what_belongs_together_stays_together() -> None:
+def test_related_values_stay_together() -> None:
     events = [
         {"type": "open", "os": os, "browser": browser} for os, browser in (("iOS", "Safari"), ("Linux", "Firefox"))
     ]
     assert {(event["os"], event["browser"]) for event in more(*events)} == {("iOS", "Safari"), ("Linux", "Firefox")}
 
 
-def test_what_is_equal_in_one_event_stays_equal() -> None:
+def test_equal_values_of_one_event_stay_equal() -> None:
     captured = {"type": "open", "recipientId": "4711@example.com", "contact": {"email": "4711@example.com"}}
     assert all(event["contact"]["email"] == event["recipientId"] for event in more(captured))
 
@@ -181,8 +181,8 @@ def test_fields_keep_their_order_and_each_event_has_those_of_one_captured_event(
         ("2019-07-31 16:20:54.123456+0000", lambda value: round(datetime.fromisoformat(value).timestamp() * 1_000)),
     ],
 )
-def test_moments_stay_in_their_unit_and_spelling(value: Any, read: Callable[[Any], int]) -> None:
-    """The moments asked for are whole minutes, which every unit can tell."""
+def test_times_keep_their_unit_and_format(value: Any, read: Callable[[Any], int]) -> None:
+    """The requested times are whole minutes, which every unit can express."""
     for index, event in enumerate(more({"type": "open", "created": value})):
         assert type(event["created"]) is type(value)
         assert read(event["created"]) == DEFAULT_START + index * MINUTE
@@ -190,7 +190,7 @@ def test_moments_stay_in_their_unit_and_spelling(value: Any, read: Callable[[Any
             assert re.sub(r"\d", "0", event["created"]) == re.sub(r"\d", "0", value)
 
 
-def test_several_moments_keep_their_distance() -> None:
+def test_several_times_keep_their_distance() -> None:
     captured = {
         "sentAt": 1_564_590_000,
         "created": 1_564_590_054_000,
@@ -207,12 +207,12 @@ def test_several_moments_keep_their_distance() -> None:
         )
 
 
-def test_a_nested_moment_serves_where_there_is_no_other() -> None:
+def test_a_nested_time_is_the_reference_if_there_is_no_other() -> None:
     captured = {"type": "open", "payload": {"created": "2019-07-31T16:20:54Z"}}
     assert more(captured)[1]["payload"]["created"] == "2025-01-01T00:01:00Z"
 
 
-def test_a_number_that_only_looks_like_a_moment_is_none() -> None:
+def test_a_number_that_only_looks_like_a_time_stays() -> None:
     assert {len(str(number)) for number in others(1_564_590_054, "orderId")} == {10}
     assert others(1_564_590_054, "orderId")[0] != DEFAULT_START // 1_000
 
@@ -221,7 +221,7 @@ def test_a_number_that_only_looks_like_a_moment_is_none() -> None:
 
 
 def shape(value: Any) -> Any:
-    """Names, types and lengths."""
+    """Return the names, types and lengths of an event's values."""
     if isinstance(value, dict):
         return {name: shape(one) for name, one in value.items()}
     if isinstance(value, list):
@@ -256,7 +256,7 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.di
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.lists(st.dictionaries(NAMES, VALUES, max_size=6), min_size=1, max_size=3))
-def test_more_of_anything_keeps_its_shape(events: list[dict[str, Any]]) -> None:
+def test_events_like_any_sample_keep_its_shape(events: list[dict[str, Any]]) -> None:
     captured = [{**event, "type": "click"} for event in events]
     shapes = [shape(event) for event in captured]
     made = more(*captured, count=5)
@@ -267,7 +267,7 @@ def test_more_of_anything_keeps_its_shape(events: list[dict[str, Any]]) -> None:
 
 
 def _same_shape(made: Any, captured: Any) -> bool:
-    """The moments may be of other lengths: they tell other moments."""
+    """Times may have other lengths, because they are other times."""
     if isinstance(made, dict):
         return list(made) == list(captured) and all(_same_shape(made[name], captured[name]) for name in made)
     if isinstance(made, list):
@@ -277,7 +277,7 @@ def _same_shape(made: Any, captured: Any) -> bool:
 
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(wild_batches(type="click", max_size=10))
-def test_more_like_our_own_is_like_our_own(batch: list[Event]) -> None:
+def test_events_like_our_own_are_valid(batch: list[Event]) -> None:
     for event in more(*batch, count=10):
         assert any(list(event) == list(one) and _same_shape(shape(event), shape(one)) for one in batch)
         assert event["type"] == "click"
@@ -296,7 +296,7 @@ def test_more_like_our_own_is_like_our_own(batch: list[Event]) -> None:
         ("lines.ndjson", b'{"type": "open"}', 1),
     ],
 )
-def test_a_file_holds_one_event_or_several(tmp_path: Path, name: str, content: bytes, events: int) -> None:
+def test_a_file_contains_one_event_or_several(tmp_path: Path, name: str, content: bytes, events: int) -> None:
     (tmp_path / name).write_bytes(content)
     sample = load_sample(tmp_path / name)
     assert (sample.event_type, len(sample.events)) == (EventType.OPEN, events)
@@ -323,7 +323,7 @@ def test_a_file_holds_one_event_or_several(tmp_path: Path, name: str, content: b
         (b"[" * 100_000, "not JSON: "),
     ],
 )
-def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, content: bytes, message: str | None) -> None:
+def test_a_bad_file_is_rejected_in_one_line(tmp_path: Path, content: bytes, message: str | None) -> None:
     path = tmp_path / "captured.json"
     path.write_bytes(content)
     if message is None:
@@ -335,7 +335,7 @@ def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, content: bytes, messa
     assert "\n" not in str(refused.value)
 
 
-def test_a_file_that_cannot_be_read_or_is_too_large_is_refused(tmp_path: Path) -> None:
+def test_an_unreadable_or_too_large_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"nowhere\.json: cannot be read: No such file or directory"):
         load_sample(tmp_path / "nowhere.json")
     with pytest.raises(InvalidInputError, match="cannot be read: Is a directory"):
@@ -350,7 +350,7 @@ def test_a_file_that_cannot_be_read_or_is_too_large_is_refused(tmp_path: Path) -
 # In a campaign
 
 
-def test_a_sample_serves_only_its_own_type_and_one_without_a_type_of_ours_any() -> None:
+def test_a_sample_is_for_its_own_type_or_for_any_if_it_has_none() -> None:
     campaign = Campaign(Consumer())  # type: ignore[arg-type]
     clicks = read_sample([{"type": "click"}], "captured")
     with pytest.raises(InvalidInputError, match="like: the sample is of type click, allowed: open"):
@@ -358,7 +358,7 @@ def test_a_sample_serves_only_its_own_type_and_one_without_a_type_of_ours_any() 
     campaign.emit(EventType.OPEN, like=Sample(None, ({"type": "OPENED"},)))
 
 
-def test_the_guides_example_gives_events_of_its_own_fields() -> None:
+def test_events_like_the_vendors_example_have_its_fields() -> None:
     sample = load_sample(FIXTURES / "opens-guide.json")
     made = list(sample.more("1", repeat(DEFAULT_START, COUNT)))
     assert len({event["mailId"] for event in made}) == COUNT

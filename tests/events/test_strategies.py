@@ -1,4 +1,4 @@
-"""Events as Hypothesis strategies: what they draw, what they can reach, and what a failing test shrinks to."""
+"""Events as Hypothesis strategies: the values they draw and reach, and to which a failing test shrinks."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ QUICK = settings(max_examples=25, deadline=None, derandomize=True)
 
 
 def find(strategy: SearchStrategy[Any], condition: Callable[[Any], bool] = lambda _: True) -> Any:
-    """The simplest example. No database, as conditions are told apart in it by their source alone."""
+    """Return the simplest example. No database, because it distinguishes conditions by their source alone."""
     return find_with_settings(
         strategy, condition, settings=settings(max_examples=2_000, database=None, deadline=None, derandomize=True)
     )
 
 
 def check_valid(batch: list[Event]) -> None:
-    """They arrive at a consumer as they are here."""
+    """The events arrive at a consumer unchanged."""
     VALIDATOR.validate(batch)
     assert json.loads(json.dumps(batch)) == batch
 
@@ -57,12 +57,12 @@ def test_there_is_a_strategy_for_each_type(kind: EventType) -> None:
 
 
 @pytest.mark.parametrize("kind", EventType)
-def test_the_simplest_event_is_the_guides_example(kind: EventType) -> None:
+def test_the_simplest_event_is_the_vendors_example(kind: EventType) -> None:
     assert find(ONE_OF_EACH[kind]()) == SIMPLEST[kind]
     assert find(wild_events(kind)) == SIMPLEST[kind]
 
 
-def test_an_event_is_of_any_type_unless_it_is_named() -> None:
+def test_events_are_of_any_type_by_default() -> None:
     for kind in (EventType.CLICK, EventType.ARCHIVE):
         assert find(events(), lambda event, kind=kind: event["type"] == kind) == SIMPLEST[kind]
         assert find(batches(type=None), lambda batch, kind=kind: batch[0]["type"] == kind) == [SIMPLEST[kind]]
@@ -70,7 +70,7 @@ def test_an_event_is_of_any_type_unless_it_is_named() -> None:
 
 @QUICK
 @given(batches(min_size=2, max_size=5, type="click"))
-def test_a_batch_is_of_the_size_and_type_asked_for(batch: list[Event]) -> None:
+def test_a_batch_has_the_requested_size_and_type(batch: list[Event]) -> None:
     assert 2 <= len(batch) <= 5
     assert {event["type"] for event in batch} == {"click"}
     check_valid(batch)
@@ -79,7 +79,7 @@ def test_a_batch_is_of_the_size_and_type_asked_for(batch: list[Event]) -> None:
 
 @QUICK
 @given(mailings())
-def test_a_mailing_is_in_order_and_its_mails_hold_together(mailing: list[Event]) -> None:
+def test_a_mailing_is_in_order_and_its_mails_are_consistent(mailing: list[Event]) -> None:
     mails: dict[str, tuple[Any, ...]] = {}
     sent = set()
     for event in mailing:
@@ -100,7 +100,7 @@ def test_wild_events_stay_valid(batch: list[Event]) -> None:
 
 
 def test_no_size_fails_a_health_check() -> None:
-    """At the default settings, which is what users have."""
+    """The default settings are those of users."""
     for strategy in (
         batches(100, 100),
         wild_batches(100, 100),
@@ -122,14 +122,14 @@ def test_no_size_fails_a_health_check() -> None:
 
 
 def hook(batch: list[Event]) -> None:
-    """Fails when a click comes from IPv6 and operatingSystem is absent."""
+    """Fail if a click comes from IPv6 and operatingSystem is absent."""
     for event in batch:
         if event["type"] == "click" and ":" in (event.get("remoteAddress") or ""):
             event["operatingSystem"]
 
 
 @pytest.mark.parametrize("run", [0, *(pytest.param(run, marks=pytest.mark.slow) for run in range(1, 5))])
-def test_a_planted_bug_is_found_and_shrinks_to_one_event_that_is_odd_in_nothing_else(run: int) -> None:
+def test_a_planted_bug_is_found_and_shrinks_to_its_one_edge_case(run: int) -> None:
     seen: list[list[Event]] = []
 
     @seed(run)
@@ -152,7 +152,7 @@ def test_a_planted_bug_is_found_and_shrinks_to_one_event_that_is_odd_in_nothing_
 OPTIONAL = [name for name in TYPES[EventType.CLICK] if FIELDS[name].optional]
 NUMBERS = ("userListId", "clientId", "mailingId", "subscriptionId", "linkId")
 NUMBER_EDGES = (0, 1, 2**31, 2**32, 2**53, 2**53 + 1, INT64_MAX)
-"""From 0, which is false, over what 32 bits and JavaScript hold, to the largest of 64 bits."""
+"""Boundary numbers: 0, which is false, the limits of 32 bits and of JavaScript, and the largest of 64 bits."""
 TEXTS = ("device", "operatingSystem", "browser")
 EVENT_EDGES: dict[str, Callable[[Event], bool]] = {
     **{f"{name} absent": lambda event, name=name: name not in event for name in OPTIONAL},
@@ -201,11 +201,11 @@ def reached(strategy: SearchStrategy[Any], edges: dict[str, Callable[[Any], bool
     return found
 
 
-def test_every_edge_of_an_event_is_reached() -> None:
+def test_every_edge_case_of_an_event_is_reached() -> None:
     assert reached(strategies.wild_clicks(), EVENT_EDGES, 1_500) == set(EVENT_EDGES)
 
 
-def test_every_edge_of_a_list_is_reached() -> None:
+def test_every_edge_case_of_a_batch_is_reached() -> None:
     assert reached(wild_batches(type="click"), BATCH_EDGES, 300) == set(BATCH_EDGES)
 
 
@@ -218,11 +218,11 @@ USUAL = [
     *("unknown field", "IPv6", "equal moments", "identical events", "clock going backwards"),
     *ANY_NUMBER,
 ]
-"""What a test is to meet at the default settings, in nearly every run."""
+"""Edge cases that nearly every run with default settings should contain."""
 
 
 @pytest.mark.parametrize("run", [*range(3), *(pytest.param(run, marks=pytest.mark.slow) for run in range(3, 20))])
-def test_each_fields_absence_each_edge_of_a_number_and_what_is_usual_are_reached_within_100_examples(run: int) -> None:
+def test_usual_edge_cases_are_reached_within_100_examples(run: int) -> None:
     edges = BATCH_EDGES | {
         name: lambda batch, holds=holds: any(holds(event) for event in batch)
         for name, holds in (EVENT_EDGES | ANY_NUMBER).items()
@@ -241,7 +241,7 @@ def test_each_fields_absence_each_edge_of_a_number_and_what_is_usual_are_reached
 
 
 def test_a_long_batch_has_a_short_repr() -> None:
-    """Hypothesis prints what fails, and warns of what is longer than 30,000 characters."""
+    """Hypothesis prints failing examples, and warns above 30,000 characters."""
     one = SIMPLEST[EventType.CLICK]
     full = strategies.Batch({**one, "created": one["created"] + index} for index in range(100))
     assert repr(full) == f"<100 events like {one!r}; 0 of them differ in more than mail and time>"
@@ -256,7 +256,7 @@ def test_a_long_batch_has_a_short_repr() -> None:
 
 @QUICK
 @given(wild_batches(type="click", max_size=20, device="mobile", mailingId=st.integers(1, 9), linkUrl=None))
-def test_pinned_fields_hold_in_every_event(batch: list[Event]) -> None:
+def test_pinned_fields_are_pinned_in_every_event(batch: list[Event]) -> None:
     for event in batch:
         assert (event["device"], event["linkUrl"]) == ("mobile", None)
         assert event["mailingId"] in range(1, 10)
@@ -267,7 +267,7 @@ def test_twins_are_twins_also_where_a_field_is_pinned_to_a_strategy() -> None:
     assert reached(wild_batches(2, 2, mailingId=st.integers(1, 2**40)), twins, 200) == set(twins)
 
 
-def test_a_pinned_moment_is_never_moved() -> None:
+def test_a_pinned_created_is_never_edited() -> None:
     @QUICK
     @given(wild_batches(3, 3, created=5))
     def check(batch: list[Event]) -> None:
@@ -276,7 +276,7 @@ def test_a_pinned_moment_is_never_moved() -> None:
     check()
 
 
-def test_fields_that_a_type_does_not_have_are_pinned_only_where_they_are() -> None:
+def test_a_pin_does_not_add_a_field_to_a_type_without_it() -> None:
     assert "bounceType" not in find(mailings(bounceType="softbounce"))[0]
     bounce = find(events(bounceType="softbounce"), lambda event: event["type"] == "bounce")
     assert bounce["bounceType"] == "softbounce"
@@ -299,14 +299,14 @@ def test_fields_that_a_type_does_not_have_are_pinned_only_where_they_are() -> No
         (lambda: mailings(101), "mailings to 101 recipients, allowed: 1 to 100"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_drawn(make: Callable[[], Any], message: str) -> None:
+def test_impossible_arguments_are_rejected_before_drawing(make: Callable[[], Any], message: str) -> None:
     with pytest.raises((InvalidInputError, TypeError)) as refused:
         make()
     assert message in str(refused.value)
 
 
-def test_a_drawn_value_is_the_users_own() -> None:
-    """What a test does to one example shows in no other."""
+def test_changing_a_drawn_value_changes_no_other_example() -> None:
+    """A change to one example affects no other."""
     seen = []
 
     @settings(max_examples=500, deadline=None, derandomize=True)

@@ -1,4 +1,4 @@
-"""Tests of inner pytest runs, each of which ends in every way while something of its campaign goes on."""
+"""Tests of inner pytest runs, each of which ends in every way while work of its campaign goes on."""
 
 ENDS = """
 import asyncio, contextlib
@@ -21,10 +21,10 @@ def lasting_url():
         yield url
 
 def test_warming_up(campaign_server, lasting_url):
-    '''Both servers go on for the whole session.'''
+    '''Both servers run for the whole session.'''
 
 class Lingering(App):
-    '''Has work under way, and open generators, before and after its answers; and does not end by itself.'''
+    '''Has work under way, and open generators, before and after its responses, and does not end by itself.'''
 
     def __init__(self):
         super().__init__()

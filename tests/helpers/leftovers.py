@@ -1,8 +1,8 @@
-"""A pytest plugin that ends the run where a test has left something behind, however the test went.
+"""A pytest plugin that fails the run if a test has left anything behind, whether it passed or failed.
 
-It looks at everything that is alive in the process, not at what somebody has remembered to count: threads, descriptors
-(files, sockets and thereby ports), open event loops, tasks and asynchronous generators that are not over; and at what
-asyncio only logs, such as a task that was destroyed while pending.
+It looks at everything that is alive in the process: threads, descriptors (files and sockets, therefore ports), open
+event loops, unfinished tasks and asynchronous generators. It also collects what asyncio only logs, such as a task that
+was destroyed while pending.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ complaints: list[str] = []
 
 
 class Complaints(logging.Handler):
-    """What asyncio logs instead of raising it."""
+    """Collects messages that asyncio logs instead of raising errors."""
 
     def emit(self, record: logging.LogRecord) -> None:
         complaints.append(f"asyncio says: {record.getMessage()}")
 
 
 def alive() -> Counter[str]:
-    """What is there now, by what it is. A server that outlives tests makes its tasks anew for each of them."""
+    """Return the objects that are alive now, by description. A server that outlives tests makes new tasks for each
+    test."""
     gc.collect()
     found = [*complaints, *(f"thread {thread.name}" for thread in threading.enumerate())]
     for number in os.listdir(DESCRIPTORS) if DESCRIPTORS.exists() else ():
         if int(number) <= 2:
-            continue  # where pytest and its plugins capture output
-        with contextlib.suppress(OSError):  # that of the listing itself
+            continue  # pytest and its plugins capture output there
+        with contextlib.suppress(OSError):  # the descriptor of the listing itself
             found.append(f"descriptor {number} {os.readlink(DESCRIPTORS / number)}")
     for one in gc.get_objects():
         kind = type(one)
@@ -55,7 +56,7 @@ def alive() -> Counter[str]:
 
 
 def left(before: Counter[str]) -> list[str]:
-    """What was not there before."""
+    """Return the objects that were not there before."""
     return sorted((alive() - before).elements())
 
 
@@ -68,12 +69,12 @@ AT_THE_BEGINNING = pytest.StashKey[Counter[str]]()
 
 
 def pytest_collection_finish() -> None:
-    # Trio gives its generator of random numbers to Hypothesis when that is imported; and Hypothesis looks for who else
-    # refers to it, but would not find those that are frozen.
+    # When Hypothesis is imported, trio gives it its random number generator, and Hypothesis looks for other references
+    # to it. It would not find frozen ones.
     if "trio" in sys.modules:
         import hypothesis  # noqa: F401
 
-    gc.freeze()  # nothing has run yet, and what was imported need not be looked at each time
+    gc.freeze()  # nothing has run yet, and imported objects need not be scanned each time
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -86,7 +87,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     for _ in range(20):
         if not found or not all(name.startswith("descriptor") for name in found):
             break
-        time.sleep(0.05)  # the other side of a connection takes a moment to see that it was closed
+        time.sleep(0.05)  # the other side of a connection needs a moment to notice that it was closed
         found = left(before)
     assert not found, f"{item.nodeid} has left {found}"
     return result
@@ -102,7 +103,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     result = yield
-    if item.config.getoption("forked", False):  # each test has a process of its own, which ends with the teardown
+    if item.config.getoption("forked", False):  # each test has its own process, which ends with the teardown
         found = left(item.stash[AT_THE_BEGINNING])
         assert not found, f"{item.nodeid} has left {found}"
     return result

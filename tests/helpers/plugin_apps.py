@@ -12,7 +12,7 @@ import pytest
 
 
 class App:
-    """An ASGI consumer that remembers what it has processed, and how its life went."""
+    """An ASGI consumer that records the events it has stored, and its start and stop."""
 
     def __init__(self, status: int = 200) -> None:
         self.status = status
@@ -42,14 +42,14 @@ class App:
         await send({"type": "http.response.body", "body": b""})
 
     async def before_answer(self) -> None:
-        """For those who do more."""
+        """Do more before the response, in subclasses."""
 
     def processed(self) -> list[dict[str, Any]]:
         return list(self.events)
 
 
 class WsgiApp:
-    """The same for WSGI."""
+    """A WSGI consumer that records the events it has stored."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []

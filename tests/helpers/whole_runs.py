@@ -1,4 +1,4 @@
-"""Whole pytest runs, each in a process of its own, in which nothing may be left of any test."""
+"""Whole pytest runs, each in its own process, in which no test may leave anything behind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from places import ROOT, TESTS
 
 
 def whole_run(folder: Path, source: str, *arguments: str, plugins: tuple[str, ...] = ()) -> tuple[int, str]:
-    """Status and output of a pytest run with no plugins but ours, `leftovers` and those named."""
+    """Run pytest with only our plugin, `leftovers` and those in `plugins`, and return its status and output."""
     (folder / "conftest.py").write_text((TESTS / "helpers" / "plugin_apps.py").read_text())
     (folder / "test_it.py").write_text(source)
     others = {plugin.name for plugin in entry_points(group="pytest11")} - {"mockcampaign", *plugins}
@@ -41,10 +41,11 @@ def whole_run(folder: Path, source: str, *arguments: str, plugins: tuple[str, ..
 
 
 def with_pytest(folder: Path, version: str) -> tuple[Path, dict[str, str]]:
-    """A Python with another pytest, and the environment in which it is to run; everything else comes from here."""
+    """Return a Python with another pytest, and the environment to run it in. All other packages are those of this
+    process."""
     venv.create(folder, with_pip=False)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    # What is installed there goes before.
+    # Packages installed there take precedence.
     [packages] = folder.glob("**/site-packages")
     paths = [path for path in sys.path if path and Path(path).is_dir() and "site-packages" in path]
     (packages / "borrowed.pth").write_text("\n".join([*paths, *site.getsitepackages()]))

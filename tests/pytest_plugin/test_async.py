@@ -1,4 +1,4 @@
-"""The same fixture in tests that run on an event loop, whoever brings it, and in tests run by Hypothesis."""
+"""The `campaign` fixture in tests with an event loop, of any plugin, and in tests that Hypothesis runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ASYNC_TESTS = """
     import pytest
 
     {mark}
-    async def test_on_the_tests_loop(campaign, app):
+    async def test_in_the_loop_of_the_test(campaign, app):
         loops = []
         async def note():
             loops.append(asyncio.get_running_loop())
@@ -22,13 +22,13 @@ ASYNC_TESTS = """
         await campaign.run()
         assert loops == [asyncio.get_running_loop()] * 2
         assert app.processed() == campaign.delivered
-        test_on_the_tests_loop.app = app
+        test_in_the_loop_of_the_test.app = app
 
     def test_closed_in_that_loop():
-        assert test_on_the_tests_loop.app.life == ["lifespan.startup", "lifespan.shutdown"]
+        assert test_in_the_loop_of_the_test.app.life == ["lifespan.startup", "lifespan.shutdown"]
 
     {mark}
-    async def test_a_server_in_the_tests_loop(campaign):
+    async def test_a_server_in_the_loop_of_the_test(campaign):
         async def answer(reader, writer):
             while head := await reader.readuntil(b"\\r\\n\\r\\n"):
                 length = int(head.lower().partition(b"content-length:")[2].split(b"\\r\\n")[0])
@@ -93,7 +93,7 @@ ASYNC_TESTS = """
     [("", "auto"), ("@pytest.mark.asyncio", "strict"), ("@pytest.mark.anyio", "")],
     ids=["pytest-asyncio auto", "pytest-asyncio strict", "anyio"],
 )
-def test_awaited_on_the_loop_of_the_test(inner: Inner, mark: str, mode: str) -> None:
+def test_runs_in_the_loop_of_the_test_when_awaited(inner: Inner, mark: str, mode: str) -> None:
     if mode:
         pytest.importorskip("pytest_asyncio")
     anyio = "    @pytest.fixture\n    def anyio_backend():\n        return 'asyncio'\n\n" if "anyio" in mark else ""
@@ -103,7 +103,7 @@ def test_awaited_on_the_loop_of_the_test(inner: Inner, mark: str, mode: str) -> 
     )
 
 
-def test_trio_gets_one_sentence(inner: Inner) -> None:
+def test_trio_is_rejected_in_one_sentence(inner: Inner) -> None:
     pytest.importorskip("trio")
     inner(
         """
@@ -124,8 +124,8 @@ def test_trio_gets_one_sentence(inner: Inner) -> None:
     ).assert_outcomes(passed=1)
 
 
-def test_a_loop_that_runs_around_a_test_that_cannot_await(inner: Inner) -> None:
-    """As in pytest-playwright's synchronous tests, which are greenlets switched to by a callback of a running loop."""
+def test_a_test_in_a_greenlet_beside_a_running_loop(inner: Inner) -> None:
+    """Synchronous tests of pytest-playwright are greenlets, to which a callback of a running loop switches."""
     inner(
         """
         import asyncio, threading
@@ -253,7 +253,7 @@ def test_hypothesis_gets_a_fresh_server_and_a_fresh_check_for_each_example(inner
                 one.emit(one.webhook("open", target=consumer.url), count)
                 one.run()
 
-        def test_what_hypothesis_checks_is_put_back():
+        def test_hypothesis_settings_are_restored():
             checks = test_server._hypothesis_internal_use_settings.suppress_health_check
             assert HealthCheck.function_scoped_fixture not in checks
 
@@ -271,7 +271,7 @@ def test_hypothesis_gets_a_fresh_server_and_a_fresh_check_for_each_example(inner
     assert "NOT COMPLIANT  1 of 1 rule violated" in text
 
 
-def test_whose_fixture_overrides_ours_hears_of_hypothesis_that_it_is_not_fresh(inner: Inner) -> None:
+def test_the_health_check_stays_for_a_fixture_that_overrides_ours(inner: Inner) -> None:
     inner(
         """
         import pytest

@@ -1,4 +1,4 @@
-"""The `campaign` fixture as a test without an event loop uses it."""
+"""The `campaign` fixture in tests without an event loop."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_an_application_is_started_once_and_stopped_after_the_test(inner: Inner)
     ).assert_outcomes(passed=1)
 
 
-def test_an_application_that_somebody_else_starts(campaign: CampaignFixture, app: App) -> None:
+def test_an_application_without_a_lifespan(campaign: CampaignFixture, app: App) -> None:
     campaign.emit(campaign.webhook("open", target=app, lifespan=False))
     campaign.run()
     assert len(app.events) == 1
@@ -234,7 +234,7 @@ def test_long_spans_of_equal_failures_can_be_simulated(campaign: CampaignFixture
 
 
 @pytest.mark.mockcampaign(policy=Policy(simulate_after=30))
-def test_a_consumer_that_is_mended_is_asked_at_once(campaign: CampaignFixture, app: App) -> None:
+def test_a_fixed_consumer_gets_real_attempts_at_once(campaign: CampaignFixture, app: App) -> None:
     app.status = 503
     campaign.emit(campaign.webhook("open", target=app))
     campaign.advance("2h")
@@ -258,7 +258,7 @@ def test_an_application_that_fails_for_days_does_not_flood_the_log(
     assert len(caplog.records) == 40
 
 
-def test_mailings_events_of_ones_own_and_more_like_it(campaign: CampaignFixture, app: App, tmp_path: Path) -> None:
+def test_mailings_own_events_and_events_like_a_sample(campaign: CampaignFixture, app: App, tmp_path: Path) -> None:
     opens = campaign.webhook("open", target=app)
     captured = {"type": "open", "mailId": "AAAAAAAA-BBBBBBBB-CCCCCC", "mine": 1}
     campaign.emit(opens, events=[captured, captured])
@@ -315,7 +315,7 @@ def test_start_and_policy_are_marked(campaign: CampaignFixture, app: App) -> Non
     assert campaign.deliveries[0].at == datetime(2030, 5, 6, tzinfo=UTC)
 
 
-def test_verdicts_name_what_was_required_expected_and_seen(campaign: CampaignFixture, app: App) -> None:
+def test_violations_name_requirement_expectation_and_outcome(campaign: CampaignFixture, app: App) -> None:
     opens = campaign.webhook("open", target=app)
     with pytest.raises(AssertionError, match="no attempt has reached the consumer"):
         campaign.assert_compliant()
@@ -333,7 +333,7 @@ def test_verdicts_name_what_was_required_expected_and_seen(campaign: CampaignFix
 
 
 class TestMisuse:
-    """One sentence each, which says what to do."""
+    """Each misuse raises one sentence that says what to do."""
 
     @pytest.mark.parametrize(
         ("target", "message"),
@@ -349,7 +349,7 @@ class TestMisuse:
             campaign.webhook("open", target=target)
         assert campaign.webhooks == []
 
-    def test_an_asynchronous_function_that_is_no_application(self, campaign: CampaignFixture) -> None:
+    def test_an_async_function_that_is_not_an_application(self, campaign: CampaignFixture) -> None:
         async def hook(request: object) -> None: ...
 
         with pytest.raises(MisuseError, match=r"takes 1 arguments, but an ASGI application takes \(scope, receive"):
@@ -398,7 +398,7 @@ class TestMisuse:
             with pytest.raises(MisuseError, match="this campaign is closed, its test is over"):
                 call()
 
-    def test_a_consumer_that_nobody_has_started(self, campaign: CampaignFixture) -> None:
+    def test_a_consumer_that_is_not_running(self, campaign: CampaignFixture) -> None:
         with serve_in_thread(App()) as url:
             pass
         campaign.emit(campaign.webhook("open", target=url))

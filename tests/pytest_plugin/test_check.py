@@ -1,4 +1,4 @@
-"""The `campaign_check` fixture: the catalogue of rules as sub-results of one test."""
+"""The `campaign_check` fixture: the compliance check, with a subtest for each rule."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ CHECKING = """
     """
 
 
-def test_each_rule_is_a_sub_result(inner: Inner) -> None:
+def test_each_rule_is_a_subtest(inner: Inner) -> None:
     if not hasattr(pytest, "Subtests"):
         pytest.skip("sub-results are built into pytest from version 9 on")
     wrong = violated()
@@ -142,7 +142,7 @@ def violated() -> list[str]:
     return asyncio.run(main())
 
 
-def test_without_sub_results_there_is_one_failure_with_all_findings(inner: Inner) -> None:
+def test_without_subtests_one_failure_has_all_findings(inner: Inner) -> None:
     wrong = violated()
     assert len(wrong) >= 1
     result = inner(CHECKING.format(wrong=wrong), "-p", "no:subtests")

@@ -1,4 +1,4 @@
-"""One clock for both sides: the campaign's virtual time leads the consumer's."""
+"""One clock for both sides: the consumer's clock follows the campaign's virtual time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from plugin_apps import App
 
 
 class TokenChecking:
-    """A consumer whose access token lives for an hour, after which it answers 503 once and renews it."""
+    """A consumer whose access token expires after an hour, when it responds 503 once and renews the token."""
 
     def __init__(self) -> None:
         self.expires = 0.0
@@ -42,7 +42,7 @@ class TokenChecking:
 
 @pytest.fixture(params=["time_machine", "freezegun"])
 def led(request: pytest.FixtureRequest, campaign: CampaignFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Lets the campaign's clock lead this process', by either library."""
+    """Lets this process' clock follow the campaign's, by either library."""
     pytest.importorskip(request.param)
     others = {"time_machine", "freezegun"} - {request.param}
     for other in others:
@@ -79,7 +79,7 @@ def test_three_days_pass_for_the_consumer_too(campaign: CampaignFixture) -> None
     assert consumer.renewed == [campaign.deliveries[-2].at]
 
 
-def test_a_clock_of_ones_own_is_led(campaign: CampaignFixture) -> None:
+def test_a_custom_clock_follows(campaign: CampaignFixture) -> None:
     class Clock:
         def __init__(self) -> None:
             self.shown: list[datetime] = []
@@ -96,7 +96,9 @@ def test_a_clock_of_ones_own_is_led(campaign: CampaignFixture) -> None:
     assert clock.shown == [start, start + timedelta(seconds=10), start + timedelta(hours=1, seconds=10)]
 
 
-def test_without_a_library_there_is_a_sentence(campaign: CampaignFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_library_the_error_says_what_to_install(
+    campaign: CampaignFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for library in ("time_machine", "freezegun"):
         monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(MisuseError, match="needs time-machine or freezegun: install one, or pass a clock that has"):
@@ -130,8 +132,8 @@ server.serve_forever()
 
 
 @pytest.mark.skipif(not FAKETIME and not os.environ.get("CI"), reason="libfaketime is not installed")
-def test_a_process_of_its_own_is_led_by_libfaketime(campaign: CampaignFixture, tmp_path: Path) -> None:
-    """The recipe of the README."""
+def test_a_consumer_process_follows_by_libfaketime(campaign: CampaignFixture, tmp_path: Path) -> None:
+    """The clock that the README shows for a consumer in its own process."""
 
     class FaketimeFile:
         def __init__(self, path: Path) -> None:
@@ -169,10 +171,10 @@ def test_a_process_of_its_own_is_led_by_libfaketime(campaign: CampaignFixture, t
 
 
 @pytest.mark.mockcampaign(policy=Policy(simulate_after=3))
-def test_a_consumer_whose_clock_is_led_is_asked_each_time(campaign: CampaignFixture) -> None:
+def test_a_consumer_whose_clock_follows_gets_every_attempt(campaign: CampaignFixture) -> None:
     class Clock:
         def move_to(self, moment: datetime) -> None:
-            """It is enough that it is led."""
+            """Accepts every time; the test only needs a clock that follows."""
 
     app = App(503)
     campaign.clock.lead(Clock())

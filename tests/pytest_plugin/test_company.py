@@ -1,4 +1,4 @@
-"""The plugin in whole pytest runs of their own: what loading it costs, and how it gets on with other plugins."""
+"""The plugin in separate pytest runs: what it imports, and whether it works beside other plugins."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def test_unused_it_imports_nothing_but_the_table_of_formats(tmp_path: Path) -> N
         ("pytest_randomly", ("randomly",), ()),
     ],
 )
-def test_in_company(tmp_path: Path, module: str, plugins: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+def test_works_beside_other_plugins(
+    tmp_path: Path, module: str, plugins: tuple[str, ...], arguments: tuple[str, ...]
+) -> None:
     pytest.importorskip(module)
     names = {plugin.name for plugin in entry_points(group="pytest11") if plugin.value.startswith(module)}
     status, printed = whole_run(tmp_path, DELIVERING, *arguments, plugins=tuple(names))

@@ -1,4 +1,4 @@
-"""Views of a journal that is bounded, as a server's is."""
+"""Views of a journal, and of a server's journal, which is bounded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Transport(Consumer):
     async def aclose(self) -> None: ...
 
 
-def test_a_journal_that_was_cut_tells_nothing_rather_than_half_the_truth() -> None:
+def test_a_view_of_a_truncated_journal_raises_an_error() -> None:
     journal = Journal(entries_max=20)
     campaign = Campaign(_Transport(), journal=journal)
     campaign.activate(campaign.create(EventType.OPEN, "http://consumer/"))

@@ -1,4 +1,4 @@
-"""What a failing test shows, and how the plugin fails a test whose consumer has broken a rule."""
+"""The report of a failing test, and tests that the plugin fails because their consumer has violated a rule."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_failure_that_quotes_a_password_is_shown_without_it(inner: Inner) -> N
     assert "actual    ValueError: not ***" in text
 
 
-def test_the_last_exchange_is_the_last_one_that_was_answered(inner: Inner) -> None:
+def test_the_last_exchange_is_the_last_one_with_a_response(inner: Inner) -> None:
     inner(
         """
         def test_it(campaign, app):
@@ -76,7 +76,7 @@ def test_the_last_exchange_is_the_last_one_that_was_answered(inner: Inner) -> No
     ).stdout.fnmatch_lines(["  last request and response", "*, … 1 more[]]", "    → 200"], consecutive=False)
 
 
-def test_of_several_markers_the_closest_one_counts(inner: Inner) -> None:
+def test_of_several_markers_the_closest_one_wins(inner: Inner) -> None:
     inner(
         """
         import pytest
@@ -90,7 +90,7 @@ def test_of_several_markers_the_closest_one_counts(inner: Inner) -> None:
     ).assert_outcomes(passed=1)
 
 
-def test_a_random_seed_is_one_for_each_test(inner: Inner) -> None:
+def test_random_seeds_differ_between_tests(inner: Inner) -> None:
     inner(
         """
         seeds = set()
@@ -204,12 +204,12 @@ def test_differences_are_explained_event_by_event(inner: Inner, monkeypatch: pyt
         def test_strangers(campaign, events):
             assert campaign.delivered == [*events, {"type": "open", "mailId": "A"}, 42]
 
-        def test_large_ones_take_no_longer(campaign, app):
+        def test_long_lists_are_explained_quickly(campaign, app):
             campaign.emit(campaign.webhook("open", target=app), 20_000)
             campaign.run()
             assert [{**event, "device": "toaster"} for event in app.events] == campaign.delivered
 
-        def test_other_lists_are_explained_as_ever(events):
+        def test_other_lists_are_explained_by_pytest(events):
             assert events == []
         """
     )
@@ -307,7 +307,7 @@ REFUSED = """
     """
 
 
-def test_a_test_in_which_nothing_was_delivered_and_that_did_not_look_fails(inner: Inner) -> None:
+def test_a_test_without_a_delivery_fails_unless_it_looked(inner: Inner) -> None:
     result = inner(
         REFUSED
         + """
@@ -328,8 +328,8 @@ def test_a_test_in_which_nothing_was_delivered_and_that_did_not_look_fails(inner
     )
 
 
-def test_nor_does_it_count_that_the_outage_was_declared_the_rules_were_asked_or_time_is_left(inner: Inner) -> None:
-    """As for a scenario: what is expected has to speak of it."""
+def test_outages_verdicts_and_pending_events_do_not_excuse_a_test_without_a_delivery(inner: Inner) -> None:
+    """Only looking at deliveries excuses a test without any, as only an expectation excuses a scenario."""
     inner(
         REFUSED
         + """
@@ -373,7 +373,7 @@ def test_nor_does_it_count_that_the_outage_was_declared_the_rules_were_asked_or_
     ).assert_outcomes(passed=7, errors=7)
 
 
-def test_one_that_looked_failed_to_run_or_allowed_it_does_not(inner: Inner) -> None:
+def test_a_test_without_a_delivery_passes_if_it_looked_failed_or_allowed_it(inner: Inner) -> None:
     looks = ("delivered == []", "len(campaign.discarded) == 3", "campaign.pending == []", "campaign.deliveries")
     inner(
         REFUSED
@@ -398,7 +398,7 @@ def test_one_that_looked_failed_to_run_or_allowed_it_does_not(inner: Inner) -> N
     ).assert_outcomes(passed=7)
 
 
-def test_what_was_allowed_or_skipped_without_a_delivery_is_called_compliant_only_if_it_shows_it(
+def test_a_result_without_a_delivery_is_not_compliant_even_if_allowed_or_skipped(
     inner: Inner, pytester: pytest.Pytester
 ) -> None:
     inner(
@@ -424,7 +424,7 @@ def test_what_was_allowed_or_skipped_without_a_delivery_is_called_compliant_only
     }
 
 
-def test_an_example_in_which_nothing_was_delivered_fails(inner: Inner) -> None:
+def test_an_example_without_a_delivery_fails(inner: Inner) -> None:
     result = inner(
         """
         from hypothesis import given, settings
@@ -484,7 +484,7 @@ def test_markers_are_checked(inner: Inner) -> None:
     result.stdout.fnmatch_lines(list(wrong.values()), consecutive=False)
 
 
-def test_options_stand_in_one_group_of_the_help_and_the_marker_is_known(inner: Inner) -> None:
+def test_the_help_groups_the_options_and_the_marker_is_registered(inner: Inner) -> None:
     text = inner("", "--help").stdout.str()
     [group] = [part for part in text.split("\n\n") if part.startswith("mockcampaign:")]
     assert "--mockcampaign-seed=SEED" in group

@@ -1,4 +1,4 @@
-"""The plugin in tests that pytest-forked runs in processes of their own, and in forks that a test makes itself."""
+"""The plugin in tests that pytest-forked runs in forked processes, and in forks that a test makes itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from whole_runs import DELIVERING, with_pytest
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are for POSIX")
 
 NEWEST = "pytest<9.2"
-"""From 9.2 on, a report holds a `NodeId`, which pytest-forked 1.7.5 cannot marshal: even an empty test crashes."""
+"""Since pytest 9.2, a report contains a `NodeId`, which pytest-forked 1.7.5 cannot marshal, so every test crashes."""
 
 FILTERS = "\n".join(
     [
@@ -56,7 +56,7 @@ def test_forked_tests_leave_nothing(tmp_path: Path) -> None:
     assert "LEFT AT THE END: []" in done.stdout
 
 
-def test_a_fork_of_the_test_is_told_where_the_server_is(campaign_server: CampaignServer) -> None:
+def test_a_fork_is_told_in_which_process_the_server_runs(campaign_server: CampaignServer) -> None:
     receiving, sending = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # that the process has threads, from 3.12 on

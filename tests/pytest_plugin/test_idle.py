@@ -1,4 +1,4 @@
-"""A consumer that works on after its answer has come to rest when `run` returns, without anybody's sleeping."""
+"""A consumer that goes on working after its response is idle when `run` returns, and no test sleeps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATIENT = pytest.mark.mockcampaign(policy=Policy(timeout=30_000))
 
 
 class Later(App):
-    """Answers first, and lets `store` work afterwards."""
+    """A consumer that responds first, and lets `store` work afterwards."""
 
     def __init__(self, how: str) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Later(App):
         await STORING[self.how](self, batch)
 
     async def tick(self) -> None:
-        """What goes on for ever, and is nothing to wait for."""
+        """Work that never ends, for which nobody waits."""
         while True:
             await asyncio.sleep(3_600)
 
@@ -58,7 +58,7 @@ class Later(App):
             await self.store(batch)
 
     async def store(self, batch: Any) -> None:
-        """In a pause, in a thread, and in two more turns of the loop."""
+        """Store after a pause, in a thread, and after two more turns of the loop."""
         await asyncio.sleep(0.003)
         in_thread = asyncio.get_running_loop().run_in_executor(None, threading.Event().wait, 0.003)
         await asyncio.wait_for(in_thread, 60)
@@ -91,7 +91,7 @@ STORING: dict[str, Callable[[Later, Any], Awaitable[None]]] = {
 
 @PATIENT
 @pytest.mark.parametrize("how", STORING)
-def test_what_is_stored_after_the_answer_is_there_when_run_returns(campaign: CampaignFixture, how: str) -> None:
+def test_events_stored_after_the_response_are_there_when_run_returns(campaign: CampaignFixture, how: str) -> None:
     app = Later(how)
     campaign.emit(campaign.webhook("open", target=app), 250)
     campaign.run()
@@ -101,7 +101,7 @@ def test_what_is_stored_after_the_answer_is_there_when_run_returns(campaign: Cam
     assert len(app.stored) == 253
 
 
-def test_a_consumer_that_says_itself_when_it_has_nothing_left_to_do(campaign: CampaignFixture, app: App) -> None:
+def test_a_consumer_with_its_own_settled_function(campaign: CampaignFixture, app: App) -> None:
     stored: list[Any] = []
     threads: list[threading.Thread] = []
 
@@ -129,16 +129,14 @@ def test_a_consumer_that_says_itself_when_it_has_nothing_left_to_do(campaign: Ca
 
 
 @pytest.mark.mockcampaign(policy=Policy(timeout=20))
-def test_a_consumer_that_never_comes_to_rest_is_waited_for_no_longer_than_an_answer(
-    campaign: CampaignFixture, app: App
-) -> None:
+def test_a_consumer_that_is_never_idle_is_waited_for_up_to_the_time_out(campaign: CampaignFixture, app: App) -> None:
     app.before_answer = asyncio.Event().wait  # type: ignore[method-assign,assignment]
     campaign.emit(campaign.webhook("open", target=app))
     campaign.advance("1s")
     assert [delivery.outcome for delivery in campaign.deliveries] == [TimedOut("wait")]
 
 
-def test_time_does_not_pass_while_the_consumer_owes_an_answer(campaign: CampaignFixture, app: App) -> None:
+def test_virtual_time_stands_still_during_a_request(campaign: CampaignFixture, app: App) -> None:
     moments = []
 
     async def slow() -> None:
@@ -153,7 +151,7 @@ def test_time_does_not_pass_while_the_consumer_owes_an_answer(campaign: Campaign
     assert moments[0] == moments[1] < moments[2] == moments[3]
 
 
-def test_a_time_out_of_the_consumers_own_is_not_taken_for_the_runs(campaign: CampaignFixture, app: App) -> None:
+def test_a_timeout_error_of_the_consumer_is_not_that_of_the_run(campaign: CampaignFixture, app: App) -> None:
     def settled() -> None:
         raise TimeoutError("the queue is stuck")
 
@@ -163,7 +161,7 @@ def test_a_time_out_of_the_consumers_own_is_not_taken_for_the_runs(campaign: Cam
 
 
 @pytest.mark.parametrize("turns", range(30))
-def test_what_is_handed_on_at_any_turn_of_the_loop_is_waited_for(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_handed_on_at_any_turn_of_the_loop_is_waited_for(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idle_watch, "POLL_SECONDS", 0)  # looks as often as it can, and so at each turn
     done: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Nothing is left after any test: no thread, descriptor, event loop, task, generator or warning.
+"""Nothing is left behind by any test: no thread, descriptor, event loop, task, generator or warning.
 
 `leftovers` looks after each test of these runs, however it ended, and would end the run.
 """
@@ -131,7 +131,7 @@ async def test_examples(campaign, end, count):
 
 
 def check(folder: Path, source: str, bodies: int, *arguments: str, plugins: tuple[str, ...]) -> None:
-    """Each body of a test has ended in every way."""
+    """Assert that each body of a test has ended in every way."""
     status, printed = whole_run(
         folder, DELIVERING + ENDS + source, "-rp", *arguments, plugins=("hypothesispytest", *plugins)
     )
@@ -209,7 +209,7 @@ def interrupt_soon():
 
 
 def hangs() -> list[str]:
-    """Tests that do not end by themselves, numbered."""
+    """Return numbered tests that do not end by themselves."""
     marked = [f"@pytest.mark.{mark}\n{test}" for mark in ("asyncio", "anyio") for test in HANG_WITH_A_LOOP.values()]
     tests = [*HANG_WITHOUT_A_LOOP.values(), *marked]
     return [test.replace("test_it", f"test_{number}", 1) for number, test in enumerate(tests)]
@@ -220,7 +220,7 @@ BACKEND = "@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="pytest-timeout interrupts tests by a signal")
-def test_timed_out_tests(tmp_path: Path) -> None:
+def test_tests_that_time_out(tmp_path: Path) -> None:
     pytest.importorskip("pytest_timeout")
     tests = hangs()
     following = "def test_the_next_one(campaign, app): deliver(campaign, app)"

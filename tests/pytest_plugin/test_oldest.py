@@ -1,4 +1,4 @@
-"""The plugin under the oldest pytest that it supports: its own tests, run there."""
+"""The plugin's own tests under the oldest pytest that it supports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TESTED = ["campaign", "failures", "async", "idle", "scenarios", "server", "check
 
 
 def oldest() -> str:
-    """As `pyproject.toml` has it: a major version, or major and minor."""
+    """Return the oldest version of pytest in `pyproject.toml`: a major version, or major and minor."""
     [found] = {found for line in requires("mockcampaign") or [] for found in re.findall(r"^pytest>=([0-9.]+)", line)}
     return found if "." in found else f"{found}.0"
 

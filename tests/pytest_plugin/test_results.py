@@ -1,4 +1,4 @@
-"""The results of a whole pytest run, as every other door has them."""
+"""The reports of a whole pytest run, in the formats of the command line."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_every_format_of_the_table_is_an_option_that_writes_its_file(inner: Inne
         assert "204 (1 attempt)" in pytester.path.joinpath("out", report.option).read_text()
 
 
-def test_what_a_failed_test_came_to_is_not_called_compliant(inner: Inner, pytester: pytest.Pytester) -> None:
+def test_the_result_of_a_failed_test_is_not_compliant(inner: Inner, pytester: pytest.Pytester) -> None:
     inner(
         """
         import pytest
@@ -104,7 +104,7 @@ def test_what_a_failed_test_came_to_is_not_called_compliant(inner: Inner, pytest
     }
 
 
-def test_what_a_test_allows_or_has_asked_about_is_known_in_every_format(
+def test_violations_a_test_allows_or_asks_about_are_known_in_every_format(
     inner: Inner, pytester: pytest.Pytester
 ) -> None:
     result = inner(

@@ -1,4 +1,4 @@
-"""Scenario files as items of a pytest run."""
+"""Scenario files as pytest items."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_each_scenario_is_an_item(inner: Inner, pytester: pytest.Pytester) -> No
     inner("", "-o", "mockcampaign_scenarios=false").assert_outcomes()
 
 
-def test_a_failing_scenario_shows_its_own_line(inner: Inner, pytester: pytest.Pytester) -> None:
+def test_a_failing_scenario_shows_the_line_of_its_expectation(inner: Inner, pytester: pytest.Pytester) -> None:
     (pytester.path / "t.scenario.yaml").write_text(SCENARIO.replace("delivered: 250", "delivered: 251"))
     result = inner("", "--mockcampaign-seed=5")
     result.assert_outcomes(failed=1)
@@ -82,7 +82,9 @@ def test_a_failing_scenario_shows_its_own_line(inner: Inner, pytester: pytest.Py
 
 
 @pytest.mark.parametrize(("losing", "passed"), [(1, 1), (2, 0)])
-def test_the_probe_is_asked_in_process_too(inner: Inner, pytester: pytest.Pytester, losing: int, passed: int) -> None:
+def test_the_probe_is_requested_in_process_too(
+    inner: Inner, pytester: pytest.Pytester, losing: int, passed: int
+) -> None:
     scenario = SCENARIO.replace("  fixture: app\n", '  probe: {url: "http://127.0.0.1:1/processed", events: "@"}\n')
     scenario += "      consumer: {processed: exactly-once}\n"
     (pytester.path / "t.scenario.yaml").write_text(scenario)
@@ -94,7 +96,7 @@ def test_the_probe_is_asked_in_process_too(inner: Inner, pytester: pytest.Pytest
         result.stdout.fnmatch_lines(["*consumer.processed: exactly-once, got 125 missing, first type=open *"])
 
 
-def test_a_url_as_the_consumers_fixture_and_no_fixture_at_all(inner: Inner, pytester: pytest.Pytester) -> None:
+def test_the_consumer_fixture_is_a_url_or_missing(inner: Inner, pytester: pytest.Pytester) -> None:
     with serve_in_thread(App()) as url:
         (pytester.path / "t.scenario.yaml").write_text(SCENARIO.replace("fixture: app", "fixture: elsewhere"))
         direct = SCENARIO.replace("  fixture: app\n", "").replace("http://127.0.0.1:1", url)
@@ -105,7 +107,7 @@ def test_a_url_as_the_consumers_fixture_and_no_fixture_at_all(inner: Inner, pyte
     inner_result.assert_outcomes(passed=2)
 
 
-def test_what_cannot_be_told_fails_and_says_why(inner: Inner, pytester: pytest.Pytester) -> None:
+def test_an_inconclusive_scenario_fails_and_says_why(inner: Inner, pytester: pytest.Pytester) -> None:
     with serve_in_thread(App()) as url:
         pass
     unreachable = SCENARIO.replace("  fixture: app\n", "").replace("http://127.0.0.1:1", url)

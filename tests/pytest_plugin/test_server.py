@@ -1,4 +1,4 @@
-"""The `campaign_server` fixture: code that registers its webhooks itself, over REST."""
+"""The `campaign_server` fixture, for code that creates its webhooks itself, over REST."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def url(app: App) -> Iterator[str]:
 
 
 def registered(server: CampaignServer, target: str, event_type: str = "open") -> int:
-    """What the code under test does."""
+    """Create a webhook, as the code under test would."""
     form = {"targetUrl": target, "type": event_type, "format": "json"}
     answer = requests.post(f"{server.rest_url}/webhooks", data=form, auth=server.auth, timeout=30)
     number: int = answer.json()["id"]
@@ -34,7 +34,7 @@ def registered(server: CampaignServer, target: str, event_type: str = "open") ->
     return number
 
 
-def test_code_that_registers_itself_gets_its_events(campaign_server: CampaignServer, app: App, url: str) -> None:
+def test_code_that_creates_its_webhook_gets_its_events(campaign_server: CampaignServer, app: App, url: str) -> None:
     registered(campaign_server, url)
     campaign_server.emit("open", count=250)
     campaign_server.outage("1h")
@@ -48,7 +48,7 @@ def test_code_that_registers_itself_gets_its_events(campaign_server: CampaignSer
 
 
 @pytest.mark.parametrize("turn", [1, 2])
-def test_nothing_of_an_earlier_test_is_left(campaign_server: CampaignServer, url: str, turn: int) -> None:
+def test_the_server_is_empty_at_the_start_of_each_test(campaign_server: CampaignServer, url: str, turn: int) -> None:
     assert campaign_server.webhooks == []
     assert campaign_server.delivered == []
     assert registered(campaign_server, url) == 1
@@ -58,7 +58,7 @@ def test_nothing_of_an_earlier_test_is_left(campaign_server: CampaignServer, url
 
 
 @pytest.mark.mockcampaign(seed=4, start="2030-01-01T00:00:00Z", policy=Policy(retry_interval=1_000))
-def test_markers_count_here_too(campaign_server: CampaignServer, app: App, url: str) -> None:
+def test_markers_apply_to_the_server(campaign_server: CampaignServer, app: App, url: str) -> None:
     app.status = 500
     registered(campaign_server, url)
     campaign_server.emit("open")
@@ -68,8 +68,8 @@ def test_markers_count_here_too(campaign_server: CampaignServer, app: App, url: 
     assert campaign_server.deliveries[0].at.year == 2030
 
 
-def test_it_is_awaited_where_the_test_has_a_loop(campaign_server: CampaignServer) -> None:
-    """The consumer lives in the test's own loop, which must not stand still while the server delivers."""
+def test_a_test_with_a_loop_awaits_run(campaign_server: CampaignServer) -> None:
+    """The consumer runs in the test's own loop, which must keep running while the server delivers."""
     bodies = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -96,7 +96,7 @@ def test_it_is_awaited_where_the_test_has_a_loop(campaign_server: CampaignServer
     assert len(campaign_server.delivered) == 150
 
 
-def test_the_clock_leads_here_too(campaign_server: CampaignServer, app: App, url: str) -> None:
+def test_clocks_follow_the_server(campaign_server: CampaignServer, app: App, url: str) -> None:
     shown: list[Any] = []
 
     class Clock:
@@ -112,7 +112,7 @@ def test_the_clock_leads_here_too(campaign_server: CampaignServer, app: App, url
 
 
 class TestMisuse:
-    """One sentence each."""
+    """Each misuse raises one sentence."""
 
     def test_an_application(self, campaign_server: CampaignServer, app: App) -> None:
         with pytest.raises(MisuseError, match="campaign_server sends over sockets: give it a URL or a running server"):

@@ -1,4 +1,4 @@
-"""The plugin's public names as type checkers see them, from a user's tests."""
+"""The plugin's public names, as type checkers see them in a user's tests."""
 
 from __future__ import annotations
 

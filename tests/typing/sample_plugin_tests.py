@@ -1,5 +1,5 @@
-"""What a user's typed tests look like. Type checkers read it (`test_plugin_typing.py`); `reveal_type` states what they
-must find."""
+"""Typed tests of a user, which `test_typing.py` gives to type checkers. `assert_type` states the types they must
+find."""
 
 from datetime import datetime, timedelta
 from typing import Any, assert_type

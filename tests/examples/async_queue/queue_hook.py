@@ -1,11 +1,11 @@
-"""A consumer that answers at once, and stores what it got from a queue."""
+"""A consumer that responds at once, and stores events from a queue."""
 
 import asyncio
 import json
 
 
 class Consumer:
-    """An ASGI application with a worker of its own."""
+    """An ASGI application with its own worker."""
 
     def __init__(self):
         self.stored = []

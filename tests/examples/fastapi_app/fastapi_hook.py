@@ -1,4 +1,4 @@
-"""A consumer in FastAPI whose store lives as long as the application."""
+"""A FastAPI consumer whose store lives as long as the application."""
 
 import json
 from collections import Counter

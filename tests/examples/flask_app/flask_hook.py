@@ -1,4 +1,4 @@
-"""A consumer in Flask that keeps each event once, however often its list comes."""
+"""A Flask consumer that stores each event once, however often its batch is redelivered."""
 
 import json
 from collections import Counter

@@ -1,11 +1,11 @@
-"""Consumers that score recipients by their opens: one right, one that takes mailId for the id of an event."""
+"""Consumers that score recipients by their opens: a correct one, and one that takes mailId for the id of an event."""
 
 import json
 from collections import Counter
 
 
 class Scores:
-    """A WSGI application that counts each open once, however often its list comes."""
+    """A WSGI application that counts each open once, however often its batch is redelivered."""
 
     def __init__(self):
         self.scores = Counter()

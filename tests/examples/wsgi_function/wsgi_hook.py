@@ -1,4 +1,4 @@
-"""A consumer that is one WSGI function: it counts opens by device."""
+"""A consumer in one WSGI function, which counts opens by device."""
 
 import json
 from collections import Counter

@@ -1,1 +1,1 @@
-"""A consumer in Django that keeps events in its database."""
+"""A Django consumer that stores events in its database."""

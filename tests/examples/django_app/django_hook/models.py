@@ -2,7 +2,7 @@ from django.db import models
 
 
 class Event(models.Model):
-    """One event. There is no event id: equal events of one list are numbered."""
+    """One event. Events have no id, so equal events of a batch are numbered."""
 
     payload = models.JSONField()
     key = models.CharField(max_length=64)
