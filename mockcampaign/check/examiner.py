@@ -8,6 +8,7 @@ import difflib
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import assert_never
 
 import msgspec
 
@@ -231,16 +232,26 @@ class Examiner:
                     await rule.prepare(bench)
 
     def _missing(self, rule: Rule) -> Need | None:
-        have: dict[Need, bool] = {
-            "probe": self._source is not None,
-            "probe events": self._source is not None and self._source.tells_events,
-            "state": self._state is not None,
-            "credentials": self._settings.authentication != NoAuthentication(),
-            "connection": NewConnection in self._transport.faults,
-            "https": self._url.startswith("https:"),
-            "restart command": self._settings.restart_command is not None,
-        }
-        return next((need for need in rule.needs if not have[need]), None)
+        return next((need for need in rule.needs if not self._has(need)), None)
+
+    def _has(self, need: Need) -> bool:
+        match need:
+            case "probe":
+                return self._source is not None
+            case "probe events":
+                return self._source is not None and self._source.tells_events
+            case "state":
+                return self._state is not None
+            case "credentials":
+                return self._settings.authentication != NoAuthentication()
+            case "connection":
+                return NewConnection in self._transport.faults
+            case "https":
+                return self._url.startswith("https:")
+            case "restart command":
+                return self._settings.restart_command is not None
+            case _:
+                assert_never(need)
 
     def _lost_ground(self, rule: Rule) -> str | None:
         """A violated rule without which there is no telling what this one's violation would mean, at first or second

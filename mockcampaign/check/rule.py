@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import IntEnum, auto
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
 from mockcampaign.judging.finding import Level
+from mockcampaign.tables import complete
 
 if TYPE_CHECKING:
     from mockcampaign.check.bench.bench import Bench
@@ -18,15 +19,19 @@ Event = dict[str, Any]
 Need = Literal["probe", "probe events", "state", "credentials", "connection", "https", "restart command"]
 """What a rule cannot be examined without."""
 
-NEEDS: dict[Need, str] = {
-    "probe": "a probe (--probe)",
-    "probe events": "a probe that tells the events (--probe, --probe-events)",
-    "state": "a probe that tells the end state (--probe-state): what was processed does not say what counts of it",
-    "credentials": "credentials (--basic-auth or --key-auth) that the consumer demands",
-    "connection": "a consumer behind a socket",
-    "https": "a target with https",
-    "restart command": "a command that kills and starts the consumer (--restart-cmd)",
-}
+NEEDS: Mapping[Need, str] = complete(
+    "the words for each need",
+    get_args(Need),
+    {
+        "probe": "a probe (--probe)",
+        "probe events": "a probe that tells the events (--probe, --probe-events)",
+        "state": "a probe that tells the end state (--probe-state): what was processed does not say what counts of it",
+        "credentials": "credentials (--basic-auth or --key-auth) that the consumer demands",
+        "connection": "a consumer behind a socket",
+        "https": "a target with https",
+        "restart command": "a command that kills and starts the consumer (--restart-cmd)",
+    },
+)
 """The same for people."""
 
 Behaviour = Literal[
@@ -34,18 +39,22 @@ Behaviour = Literal[
 ]
 """Something the sender does, on which a rule relies."""
 
-BEHAVIOURS: dict[Behaviour, tuple[Literal["documented", "assumed"], str]] = {
-    "list": ("documented", "events come as JSON lists of at most 100"),
-    "retry": ("documented", "what is not answered with 200 comes again every 10 seconds"),
-    "discard": ("documented", "what was not delivered within three days of its creation is discarded"),
-    "time-out": ("assumed", "an attempt without an answer within the time-out has failed"),
-    "refill": ("assumed", "whether a list that comes again holds newer events, too"),
-    "order": ("assumed", "whether the oldest events come first"),
-    "parallel": ("assumed", "whether a client's webhooks deliver at the same moment"),
-    "charset": ("assumed", "whether the Content-Type names a charset"),
-    "fields": ("assumed", "how long texts are as a rule, and which fields may be absent, null or new"),
-    "lengths": ("assumed", "how long texts may be at most"),
-}
+BEHAVIOURS: Mapping[Behaviour, tuple[Literal["documented", "assumed"], str]] = complete(
+    "the words for each behaviour",
+    get_args(Behaviour),
+    {
+        "list": ("documented", "events come as JSON lists of at most 100"),
+        "retry": ("documented", "what is not answered with 200 comes again every 10 seconds"),
+        "discard": ("documented", "what was not delivered within three days of its creation is discarded"),
+        "time-out": ("assumed", "an attempt without an answer within the time-out has failed"),
+        "refill": ("assumed", "whether a list that comes again holds newer events, too"),
+        "order": ("assumed", "whether the oldest events come first"),
+        "parallel": ("assumed", "whether a client's webhooks deliver at the same moment"),
+        "charset": ("assumed", "whether the Content-Type names a charset"),
+        "fields": ("assumed", "how long texts are as a rule, and which fields may be absent, null or new"),
+        "lengths": ("assumed", "how long texts may be at most"),
+    },
+)
 """Whether the vendor documents it, and what it is."""
 
 

@@ -166,7 +166,8 @@ def _amend(
         known = finding.outcome in ("fail", "warn") and any(one.matches(finding) for one in settings.known)
         finding = msgspec.structs.replace(finding, known=known)
         if varied.finding.outcome in _EXERCISED and varied.finding.outcome != before.outcome:
-            depending.append(f"{before.id} is {_WORDS[varied.finding.outcome]} with {variation.name}")
+            said = "kept" if varied.finding.outcome == "pass" else "violated"
+            depending.append(f"{before.id} is {said} with {variation.name}")
         if before.outcome == "pass" and varied.finding.outcome == "fail":
             # It is no violation of what is assumed.
             varied = msgspec.structs.replace(varied, finding=msgspec.structs.replace(varied.finding, outcome="warn"))
@@ -174,9 +175,6 @@ def _amend(
             examination, finding=finding, varied=(*examination.varied, (variation.name, varied))
         )
     return depending
-
-
-_WORDS: dict[Judgement, str] = {"pass": "kept", "fail": "violated", "warn": "violated"}
 
 
 def _amended(finding: Finding, before: Finding, varied: Finding, name: str) -> Finding:

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
@@ -21,13 +21,18 @@ def columns() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
+def styled(text: str, style: Mapping[str, Any]) -> str:
+    """Return the text in a style of the reports."""
+    return click.style(text, **style)
+
+
 def print_lines(lines: Iterable[list[tuple[str, dict[str, Any]]]], color: bool | None) -> None:
     """Styled lines as a report gives them; `color` as `use_color` gives it."""
     from mockcampaign.report.columns import folded
 
     width = columns()
     for line in lines if width is None else (part for whole in lines for part in folded(whole, width)):
-        click.echo("".join(click.style(text, **style) for text, style in line).rstrip(), color=color)
+        click.echo("".join(styled(*part) for part in line).rstrip(), color=color)
 
 
 def use_color(no_color: bool) -> bool | None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Mapping
 from random import Random
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ import msgspec
 
 from mockcampaign.model import EventType
 from mockcampaign.policy import INT64_MAX
+from mockcampaign.tables import complete
 
 BATCH_EVENTS_MAX = 100
 """Maximum number of events in a batch. Documented."""
@@ -94,20 +96,24 @@ _ENGAGEMENT = (
 )
 _COMMON = tuple(name for name in _ENGAGEMENT if name not in ("remoteAddress", "device", "operatingSystem", "browser"))
 
-TYPES: dict[EventType, tuple[str, ...]] = {
-    EventType.OPEN: _ENGAGEMENT,
-    EventType.CLICK: (*_ENGAGEMENT, "linkId", "linkUrl"),
-    EventType.SENT: _COMMON,
-    EventType.BOUNCE: (*_COMMON, "bounceType"),
-    EventType.UNSUBSCRIBE: _ENGAGEMENT,
-    EventType.SPAMCOMPLAINT: _COMMON,
-    EventType.SINGLEOPTIN: _ENGAGEMENT,
-    EventType.CONFIRMEDOPTIN: _ENGAGEMENT,
-    EventType.DOUBLEOPTIN: _ENGAGEMENT,
-    EventType.BLOCKLIST: _COMMON,
-    EventType.ARCHIVE: _COMMON,
-    EventType.FILTEREDBYBLOCKLIST: _COMMON,
-}
+TYPES: Mapping[EventType, tuple[str, ...]] = complete(
+    "the fields of each event type",
+    EventType,
+    {
+        EventType.OPEN: _ENGAGEMENT,
+        EventType.CLICK: (*_ENGAGEMENT, "linkId", "linkUrl"),
+        EventType.SENT: _COMMON,
+        EventType.BOUNCE: (*_COMMON, "bounceType"),
+        EventType.UNSUBSCRIBE: _ENGAGEMENT,
+        EventType.SPAMCOMPLAINT: _COMMON,
+        EventType.SINGLEOPTIN: _ENGAGEMENT,
+        EventType.CONFIRMEDOPTIN: _ENGAGEMENT,
+        EventType.DOUBLEOPTIN: _ENGAGEMENT,
+        EventType.BLOCKLIST: _COMMON,
+        EventType.ARCHIVE: _COMMON,
+        EventType.FILTEREDBYBLOCKLIST: _COMMON,
+    },
+)
 """The fields of each type, in the order in which they are sent. `open` is documented, in this order. Assumed: an event
 that a person causes looks like an open, a click has the link in addition, and all other types show no address and
 client."""

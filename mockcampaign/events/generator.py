@@ -29,6 +29,7 @@ from mockcampaign.events.random_words import RandomWords, Words, threshold
 from mockcampaign.events.rates import DEFAULT_RATES, Rates
 from mockcampaign.events.sample import Sample
 from mockcampaign.model import EventType
+from mockcampaign.tables import complete
 
 MOMENTS_TOGETHER = 1_000
 """Number of events that are spread over their share of the time together, so no burst is longer."""
@@ -108,7 +109,7 @@ def _payloads(
     event_type: EventType, first: int, created: Iterable[int], mails: Mails, people: Iterator[Words]
 ) -> Iterator[bytes]:
     write, first_origin = mails.payloads(event_type).payload, _FIRST_ORIGIN[event_type]
-    details, repeat = DETAILS.get(event_type, 1), _REPEAT if event_type in REPEATABLE else 0
+    details, repeat = DETAILS[event_type], _REPEAT if event_type in REPEATABLE else 0
     # Recent mails: recipient, list, and the addresses from which they were opened or clicked.
     recent: list[tuple[int, int, list[str]]] = []
     for moment, recipient, words in zip(created, count(first), people, strict=False):
@@ -151,6 +152,9 @@ def _without_origin(person: Words) -> Origin:
     return NO_ORIGIN
 
 
-_FIRST_ORIGIN = {kind: _engaged if kind in TYPES_WITH_ORIGIN else _without_origin for kind in EventType} | {
-    EventType.OPEN: _opened
-}
+_FIRST_ORIGIN = complete(
+    "the origin of the first event of each type",
+    EventType,
+    {kind: _engaged if kind in TYPES_WITH_ORIGIN else _without_origin for kind in EventType}
+    | {EventType.OPEN: _opened},
+)

@@ -8,10 +8,15 @@ from mockcampaign.events import values
 from mockcampaign.events.fields import FIELDS, TYPES
 from mockcampaign.events.people import Audience, Origin
 from mockcampaign.model import EventType
+from mockcampaign.tables import complete
 
 BOUNCES = ("hardbounce", "softbounce")
 
-DETAILS = {EventType.CLICK: len(values.LINKS), EventType.BOUNCE: len(BOUNCES)}
+DETAILS = complete(
+    "the number of details of each event type",
+    EventType,
+    dict.fromkeys(EventType, 1) | {EventType.CLICK: len(values.LINKS), EventType.BOUNCE: len(BOUNCES)},
+)
 """Number of links, and of kinds of bounces, by type of event. Other types have no such detail."""
 
 TYPES_WITH_ORIGIN = frozenset(kind for kind, names in TYPES.items() if "remoteAddress" in names)
@@ -62,7 +67,7 @@ class Payloads:
         self._subscription_id = mails.audience.subscription_id
         self._recipient_group = mails.ids.recipient_group
         self._between = [
-            [_between(mails, event_type, number, detail) for detail in range(DETAILS.get(event_type, 1))]
+            [_between(mails, event_type, number, detail) for detail in range(DETAILS[event_type])]
             for number in range(values.LISTS)
         ]
 

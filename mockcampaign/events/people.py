@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from math import gcd
+from typing import assert_never
 
 import msgspec
 
@@ -94,11 +96,7 @@ class Audience:
         self._places = RandomWords(seed, "places")
         low, high = values.ID_RANGE
         first, second, third = (36**digits for digits in values.MAIL_ID_GROUPS)
-        self.recipient_id = {
-            RecipientIds.DIGITS: self._digits,
-            RecipientIds.EMAIL: _address_of,
-            RecipientIds.CUSTOMER_NUMBER: self._customer_number,
-        }[ids]
+        self.recipient_id = self._recipient_ids(ids)
         """Returns the recipientId of a recipient's number."""
         self._mailing_ids = Permutation((high - low + 1) // 2, source.words(0))
         self._list_ids = Permutation((high - low + 1) // 4, source.words(1))
@@ -128,6 +126,17 @@ class Audience:
     def _digits(self, number: int) -> str:
         return str(self._recipient_base + number)
 
+    def _recipient_ids(self, ids: RecipientIds) -> Callable[[int], str]:
+        match ids:
+            case RecipientIds.DIGITS:
+                return self._digits
+            case RecipientIds.EMAIL:
+                return _address_of
+            case RecipientIds.CUSTOMER_NUMBER:
+                return self._customer_number
+            case _:
+                assert_never(ids)
+
     def _customer_number(self, number: int) -> str:
         return f"{self._recipient_base % 10**6 + number:010}"
 
@@ -136,15 +145,23 @@ class Audience:
 
         `private` says whether the mailbox is behind a privacy proxy, and `which` is the index of a friend.
         """
-        if actor is Actor.PERSON:
-            return at_home(person, private=private)
-        if actor is Actor.FRIEND:
-            place = self._places.words((which + 1) << 32 | recipient)
-            return Origin(person_address(place), _MAILBOXES.choose(place[8]))
-        if actor is Actor.ELSEWHERE:
-            place = self._places.words(recipient)
-            return Origin(person_address(place), _SECOND_DEVICES.choose(person[SECOND_DEVICE]))
-        return of_machine(_MACHINE_ORIGINS[actor], person)
+        match actor:
+            case Actor.PERSON:
+                return at_home(person, private=private)
+            case Actor.FRIEND:
+                place = self._places.words((which + 1) << 32 | recipient)
+                return Origin(person_address(place), _MAILBOXES.choose(place[8]))
+            case Actor.ELSEWHERE:
+                place = self._places.words(recipient)
+                return Origin(person_address(place), _SECOND_DEVICES.choose(person[SECOND_DEVICE]))
+            case Actor.IMAGE_PROXY:
+                return of_machine(IMAGE_PROXIES, person)
+            case Actor.PRIVACY_PROXY:
+                return of_machine(PRIVACY_PROXIES, person)
+            case Actor.SCANNER:
+                return of_machine(SCANNERS, person)
+            case _:
+                assert_never(actor)
 
     def mail_ids(self, mailing_id: int) -> MailIds:
         """Return the mailIds of one mailing."""
@@ -199,11 +216,6 @@ _SECOND_DEVICES = WeightedChoice(values.SECOND_DEVICES)
 IMAGE_PROXIES = [Origin(address, values.GOOGLE_PROXY) for address in values.GOOGLE_PROXY_ADDRESSES]
 PRIVACY_PROXIES = [Origin(address, values.PRIVACY_PROXY) for address in values.PRIVACY_PROXY_ADDRESSES]
 SCANNERS = [Origin(address, values.SCANNER) for address in values.SCANNER_ADDRESSES]
-_MACHINE_ORIGINS = {
-    Actor.IMAGE_PROXY: IMAGE_PROXIES,
-    Actor.PRIVACY_PROXY: PRIVACY_PROXIES,
-    Actor.SCANNER: SCANNERS,
-}
 
 
 def opened_by(person: Words) -> Actor:

@@ -5,19 +5,24 @@ This is a published format: `FORMAT` counts its versions, and fields are only ev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
 
 import msgspec
 
 from mockcampaign.engine.journal import Began, Entry
 from mockcampaign.judging.finding import Finding, Judgement
 from mockcampaign.judging.ledger import NO_DELIVERIES, Deliveries, Ledger
+from mockcampaign.tables import complete
 
 FORMAT = 1
 """Version of the JSON report."""
 
 Verdict = Literal["compliant", "violated", "could-not-tell"]
+
+EXIT_STATUSES: Mapping[Verdict, int] = complete(
+    "the exit status of each verdict", get_args(Verdict), {"compliant": 0, "violated": 1, "could-not-tell": 3}
+)
 
 Shown = Literal[Judgement, "known"]
 
@@ -155,4 +160,4 @@ def verdict_of(result: RunResult) -> Verdict:
 
 def exit_status(result: RunResult) -> int:
     """0 compliant, 1 violated, 3 could not tell."""
-    return {"compliant": 0, "violated": 1, "could-not-tell": 3}[verdict_of(result)]
+    return EXIT_STATUSES[verdict_of(result)]

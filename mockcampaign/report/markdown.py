@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import get_args
 
 from mockcampaign.durations import format_duration
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.verdict import RunResult, ScenarioResult, verdict_of, violates
+from mockcampaign.judging.verdict import RunResult, ScenarioResult, Verdict, verdict_of, violates
 from mockcampaign.report.text import and_simulated, brief, printable
+from mockcampaign.tables import complete
 
 FINDINGS_MAX = 50
 """GitHub takes a megabyte for each step; more findings than this nobody reads there."""
 
-_VERDICTS = {"compliant": "✅ compliant", "violated": "❌ not compliant", "could-not-tell": "❔ could not tell"}
+_VERDICTS: Mapping[Verdict, str] = complete(
+    "the heading of each verdict",
+    get_args(Verdict),
+    {"compliant": "✅ compliant", "violated": "❌ not compliant", "could-not-tell": "❔ could not tell"},
+)
 _OUTCOMES = {"fail": "❌", "warn": "⚠️", "could-not-tell": "❔"}
 _MEANS_SOMETHING = re.compile(r"[!#$&*+.:<=>@\[\\\]^_`{|}~-]")
 

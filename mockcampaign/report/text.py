@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import get_args
 
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Began
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.ledger import Deliveries
-from mockcampaign.judging.verdict import RunResult, ScenarioResult, shown_as
+from mockcampaign.judging.verdict import RunResult, ScenarioResult, Shown, Verdict, shown_as
 from mockcampaign.report.columns import PLAIN, Style, Styled, cells, fitted
 from mockcampaign.report.timeline import Line, timeline
+from mockcampaign.tables import complete
 from mockcampaign.text import counted
 
 CAME_TO_MAX, ACTUAL_MAX = 200, 2_000
@@ -26,19 +28,27 @@ DOUBT: Style = {"fg": "yellow"}
 FAINT: Style = {"dim": True}
 STRONG: Style = {"bold": True}
 
-MARKS: dict[str, Styled] = {
-    "pass": ("ok  ", GOOD),
-    "fail": ("FAIL", BAD),
-    "known": ("known", DOUBT),
-    "warn": ("warn", DOUBT),
-    "not-exercised": ("-   ", FAINT),
-    "could-not-tell": ("?   ", DOUBT),
-}
-VERDICTS: dict[str, Styled] = {
-    "compliant": ("compliant", GOOD),
-    "violated": ("NOT COMPLIANT", BAD),
-    "could-not-tell": ("could not tell", DOUBT),
-}
+MARKS: Mapping[Shown, Styled] = complete(
+    "the mark of each outcome",
+    get_args(Shown),
+    {
+        "pass": ("ok  ", GOOD),
+        "fail": ("FAIL", BAD),
+        "known": ("known", DOUBT),
+        "warn": ("warn", DOUBT),
+        "not-exercised": ("-   ", FAINT),
+        "could-not-tell": ("?   ", DOUBT),
+    },
+)
+VERDICTS: Mapping[Verdict, Styled] = complete(
+    "the words for each verdict",
+    get_args(Verdict),
+    {
+        "compliant": ("compliant", GOOD),
+        "violated": ("NOT COMPLIANT", BAD),
+        "could-not-tell": ("could not tell", DOUBT),
+    },
+)
 
 
 def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[list[Styled]]:

@@ -104,7 +104,7 @@ def _event(kind: EventType, seeds: _Seeds, variant: int, index: int) -> Event:
         moment = _RANDOM.words(seeds.when << 16 | variant)[0]
         created = DEFAULT_START + seeds.when * MINUTE + index * SECOND + moment % SECOND
     detail = 0
-    if seeds.detail and kind in DETAILS:
+    if seeds.detail and DETAILS[kind] > 1:
         detail = _RANDOM.words(1 << 32 | seeds.detail << 16 | variant)[0] % DETAILS[kind]
     if seeds.who:
         recipient = seeds.who + variant
@@ -173,7 +173,7 @@ def _drawn_batch(
         draw(_SEEDS) if person else 0,
         draw(_SEEDS) if person else 0,
         draw(_SEEDS),
-        draw(_SEEDS) if kind in DETAILS else 0,
+        draw(_SEEDS) if DETAILS[kind] > 1 else 0,
     )
     drawn = draw(_bytes(min_size, max_size))
     groups = max(1, min(GROUPS, max_size)) if wild else 1

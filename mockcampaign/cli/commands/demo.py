@@ -9,7 +9,7 @@ import click
 
 from mockcampaign.cli.options import Outputs, common_options
 from mockcampaign.cli.playing import play, print_scenario, run_async, wire, write
-from mockcampaign.cli.terminal import COULD_NOT_TELL, use_color
+from mockcampaign.cli.terminal import COULD_NOT_TELL, styled, use_color
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,5 +128,6 @@ def _check_bugs(seed: int, color: bool | None) -> bool:
 
 
 def _verdict(result: ScenarioResult, color: bool | None, width: int) -> str:
-    shown = {"compliant": "green", "violated": "red", "could-not-tell": "yellow"}[result.verdict]
-    return click.style(f"{result.verdict:<{width}}", fg=shown)
+    from mockcampaign.report.text import VERDICTS
+
+    return styled(f"{result.verdict:<{width}}", VERDICTS[result.verdict][1])

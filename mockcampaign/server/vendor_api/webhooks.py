@@ -52,10 +52,12 @@ SORTS: dict[str, Any] = {
 """By what webhooks are sorted besides their id; None where that decides, since all of ours are alike (assumed)."""
 
 
-_SPELLED = {EventType.ARCHIVE: "archived"}
-"""Types that answers spell otherwise than requests do (vendor's API description)."""
+def _spelled(event_type: EventType) -> str:
+    """Return an event type as responses spell it: not always as requests do (vendor's API description)."""
+    return "archived" if event_type is EventType.ARCHIVE else event_type.value
 
-ANSWERED_TYPES = [*(_SPELLED.get(event_type, event_type.value) for event_type in EventType), "webhooknode"]
+
+ANSWERED_TYPES = [*(_spelled(event_type) for event_type in EventType), "webhooknode"]
 """The last is the vendor's own, of webhooks that no call creates; ours never has it."""
 
 
@@ -102,7 +104,7 @@ def represent(webhook: Webhook) -> RestWebhook:
     """The webhook as the vendor's API shows it."""
     return RestWebhook(
         id=webhook.id,
-        type=_SPELLED.get(webhook.type, webhook.type.value),
+        type=_spelled(webhook.type),
         status=webhook.status.value,
         format="json",
         target_url=webhook.target_url,
