@@ -1,5 +1,5 @@
-"""Scenario files: YAML to frozen values, refused whole with file:line:column where anything is wrong, and played.
+"""Scenario files: loaded into plans, played, and judged.
 
-`document` knows YAML and types, `language` the keys, `load` what a whole scenario must satisfy, `play` how to carry
-one out, `judge` what came of it. Nothing here prints or ends the process.
+`language` defines the keys, `load` checks whole files, `play` plays a plan, `judge` judges its journal. A mistake in a
+file is reported with file:line:column before anything is sent. Nothing here prints or ends the process.
 """

@@ -1,4 +1,4 @@
-"""Carrying a plan out, step by step, on a `Campaign`."""
+"""Plays a plan step by step on a `Campaign`."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ from mockcampaign.scenario.plan import (
     Plan,
     WaitUntil,
 )
-from mockcampaign.scenario.replay import again
+from mockcampaign.scenario.replay import move_events
 from mockcampaign.transport import Transport
 from mockcampaign.wallclock import ask_until
 
 
 class Player:
-    """Plays one plan once. The journal is the campaign's; names of webhooks lead to their ids through `webhooks`."""
+    """Plays one plan once. The results are in the campaign's journal; `webhooks` has the webhooks by name."""
 
     def __init__(self, plan: Plan, campaign: Campaign) -> None:
         scenario = plan.scenario
@@ -59,12 +59,12 @@ class Player:
         self._probe = None if probe is None else Probe(url=probe.url, events=probe.events, count=probe.count)
         self._account_before: Account | None = None
         self._mail_ids: dict[str, str] = {}
-        """Of exact events that get new ones, by those that are written."""
+        """New mail ids of exact events, by the written ones."""
         self._random = Random(f"mails:{campaign.seed}")
 
     @classmethod
     def with_campaign(cls, plan: Plan, transport: Transport, *, seed: int) -> Player:
-        """A player with a campaign of its own, set up as the scenario says."""
+        """Return a player with a campaign of its own, set up as the scenario says."""
         scenario = plan.scenario
         campaign = Campaign(
             transport, seed=seed, policy=scenario.policy.policy(), start=scenario.start, name=plan.label
@@ -72,9 +72,10 @@ class Player:
         return cls(plan, campaign)
 
     async def play(self) -> None:
-        """Raises `CouldNotTellError` where no verdict is possible; what happened until then is in the journal.
+        """Play all steps.
 
-        Raises `InvalidInputError` before anything acts where the transport cannot carry out a fault.
+        Raises `CouldNotTellError` if no verdict is possible; the journal has everything until then. Raises
+        `InvalidInputError` before anything is sent if the transport cannot carry out a fault.
         """
         for step in self.plan.steps:
             if isinstance(step.action, FaultStep):
@@ -110,7 +111,7 @@ class Player:
                 campaign.emit_events(action.type, events, client_id=action.client)
             case EmitRecorded():
                 moments = [(campaign.now + after, entry) for after, entry in action.events]
-                campaign.put([(at, again(entry, at, action.client)) for at, entry in moments])
+                campaign.put([(at, move_events(entry, at, action.client)) for at, entry in moments])
             case MailingStep():
                 campaign.mailing(action.recipients, rates=action.rates, client_id=action.client)
             case OutageStep():

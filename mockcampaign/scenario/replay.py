@@ -1,12 +1,13 @@
-"""Letting what a journal tells of happen again, before any consumer.
+"""Replays a recorded journal against a consumer.
 
-Webhooks change, events happen, and outages and faults come at the moments at which they did. What a consumer made of
-it, the attempts and discards, is not repeated but comes about anew.
+Webhooks change, events occur, and outages and faults begin and end at the same virtual moments as in the journal.
+Attempts and discards are not replayed: they depend on the consumer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import assert_never
 
 import msgspec
 
@@ -15,12 +16,17 @@ from mockcampaign.engine.exporter import EventsDue
 from mockcampaign.engine.journal import (
     Attempted,
     Began,
+    Discarded,
     Entry,
     FaultDeclared,
     FaultEnded,
     Happened,
     OutageDeclared,
     OutageEnded,
+    Probed,
+    Requested,
+    StepReached,
+    Verified,
     WebhookChanged,
 )
 from mockcampaign.model import Authentication, Webhook
@@ -29,12 +35,12 @@ from mockcampaign.transport import Transport
 
 
 class Replay:
-    """Plays one journal once."""
+    """Replays one journal once."""
 
     def __init__(
         self, entries: Sequence[Entry], transport: Transport, *, target: str | None, authentication: Authentication
     ) -> None:
-        """All webhooks lead to `target`, or where they led, and have these credentials: a journal holds none."""
+        """Give every webhook these credentials, since a journal contains none, and `target` unless that is None."""
         began = entries[0]
         assert isinstance(began, Began)
         self.campaign = Campaign(transport, seed=began.seed, policy=began.policy, start=began.at, name=began.name)
@@ -45,15 +51,18 @@ class Replay:
         self._faults: dict[int, FaultInForce] = {}
 
     async def play(self) -> None:
-        """Raises `ConsumerUnreachableError` as `Campaign.run` does, and `InvalidInputError` where the transport cannot
-        carry out a fault, before anything acts."""
+        """Replay the journal and let time pass until nothing is left to send.
+
+        Raises `ConsumerUnreachableError` as `Campaign.run` does, and `InvalidInputError` before anything is sent if the
+        transport cannot carry out a fault.
+        """
         campaign = self.campaign
         for entry in self._entries:
             if isinstance(entry, FaultDeclared):
                 campaign.check_fault(entry.fault)
         for entry in self._entries[1:]:
             if isinstance(entry, Attempted) or entry.at > campaign.now:
-                # What was due before the entry is sent before it.
+                # Batches that are due before the entry are sent before it.
                 await campaign.advance(max(entry.at - campaign.now, 0))
             self._repeat(entry)
         await campaign.run()
@@ -64,7 +73,9 @@ class Replay:
             case WebhookChanged():
                 self._change(entry)
             case Happened():
-                campaign.put([(campaign.now, again(entry, entry.at, entry.client_id, campaign.policy.event_age_max))])
+                campaign.put(
+                    [(campaign.now, move_events(entry, entry.at, entry.client_id, campaign.policy.event_age_max))]
+                )
             case OutageDeclared(kind=kind, until=until, webhook_ids=webhook_ids):
                 campaign.outage(until - campaign.now, kind, *self._named(webhook_ids))
             case OutageEnded(webhook_ids=webhook_ids):
@@ -73,8 +84,10 @@ class Replay:
                 self._faults[entry.number] = campaign.declare_fault(fault, when, *self._named(webhook_ids))
             case FaultEnded(number=number):
                 self._faults[number].end()
+            case Began() | Attempted() | Discarded() | Verified() | Requested() | Probed() | StepReached():
+                pass  # begun already, or a result
             case _:
-                pass  # what came of it
+                assert_never(entry)
 
     def _change(self, entry: WebhookChanged) -> None:
         target = self._target or entry.target_url
@@ -83,23 +96,29 @@ class Replay:
                 entry.type, target, self._authentication, client_id=entry.client_id
             )
             return
-        webhook = self._webhooks[entry.webhook_id]
+        campaign, webhook = self.campaign, self._webhooks[entry.webhook_id]
         match entry.command:
             case "update":
-                self._webhooks[entry.webhook_id] = self.campaign.update(webhook, target_url=target)
-            case "activate" | "deactivate" | "delete":
-                self._webhooks[entry.webhook_id] = getattr(self.campaign, entry.command)(webhook)
+                webhook = campaign.update(webhook, target_url=target)
+            case "activate":
+                webhook = campaign.activate(webhook)
+            case "deactivate":
+                webhook = campaign.deactivate(webhook)
+            case "delete":
+                webhook = campaign.delete(webhook)
             case "retry":
-                self.campaign.retry(webhook)
+                webhook = campaign.retry(webhook)
+        self._webhooks[entry.webhook_id] = webhook
 
     def _named(self, webhook_ids: tuple[int, ...]) -> list[Webhook]:
         return [self._webhooks[webhook_id] for webhook_id in webhook_ids]
 
 
-def again(entry: Happened, at: int, client_id: int, event_age_max: int = 3 * DAY) -> EventsDue:
-    """What happened, as it happens at another moment: each event as old as it was then.
+def move_events(entry: Happened, at: int, client_id: int, event_age_max: int = 3 * DAY) -> EventsDue:
+    """Return recorded events for another moment, each as old as it was when it was recorded.
 
-    The age is told by `created`, where that says a moment that fits; else an event is new.
+    The age comes from `created` if that is a moment of the last `event_age_max` milliseconds. Otherwise the event is
+    new.
     """
     moved, oldest = at - entry.at, entry.at - event_age_max
     payloads = []

@@ -1,8 +1,8 @@
-"""One plan, played against whatever a transport leads to, and judged: the same for every door.
+"""Plays one plan and judges it, for the command line and the pytest plugin alike.
 
-The transport decides where requests go. `transport.wire.WireTransport` sends them to the URLs that the scenario names;
-with `transport.inprocess.AsgiTransport` or `WsgiTransport` an application in this process gets all of them, the probe's
-as well, and of the URLs only the path counts.
+The transport decides where requests go. `transport.wire.WireTransport` sends them to the URLs in the scenario. With
+`transport.inprocess.AsgiTransport` or `WsgiTransport`, an application in this process receives all of them, including
+the probe's, and only the path of a URL matters.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ async def run_plan(
     done: Callable[[ScenarioResult], None],
     around: Callable[[Player], AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> None:
-    """Play one plan and hand its result over, also where it is cut short.
+    """Play one plan and call `done` with its result, even if the run is interrupted.
 
-    `file` is what the result calls the scenario's file; `around` gives a context that is open while the plan is played.
-    What stops the run and is no verdict on the consumer is raised once the result is handed over.
+    `file` names the scenario's file in the result. `around` returns a context that is open while the plan is played.
+    Errors that stop the run without a verdict on the consumer are raised after `done` was called.
     """
     player = Player.with_campaign(plan, transport, seed=seed)
     entries = player.campaign.journal.entries

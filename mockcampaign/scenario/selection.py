@@ -1,4 +1,4 @@
-"""Choosing among plans by their tags and names."""
+"""Selects plans by their tags and names."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _OPERATORS = {"and", "or", "not", "(", ")"}
 
 
 def select(plans: Sequence[Plan], *, tags: Collection[str] = (), expression: str = "") -> list[Plan]:
-    """The plans that have one of the tags, and whose name, file or tags the expression matches.
+    """Return the plans that have one of the tags, and whose name, file or tags match the expression.
 
-    Raises `InvalidInputError` where none is left, or something is asked for that no scenario has.
+    Raises `InvalidInputError` if no plan is left, or if no scenario has a tag.
     """
     known = dict.fromkeys(tag for plan in plans for tag in plan.scenario.tags)
     for tag in tags:
         if tag not in known:
             raise InvalidInputError(f"--tag: {unknown('tag', tag, known)}")
-    matches = compiled(expression) if expression.strip() else lambda text: True
+    matches = compile_expression(expression) if expression.strip() else lambda text: True
     chosen = [
         plan
         for plan in plans
@@ -32,38 +32,39 @@ def select(plans: Sequence[Plan], *, tags: Collection[str] = (), expression: str
     ]
     if not chosen:
         named = ", ".join(plan.name for plan in plans[:5]) + (", …" if len(plans) > 5 else "")
-        raise InvalidInputError(f"no scenario matches, of: {named}")
+        raise InvalidInputError(f"no scenario matches (found: {named})")
     return chosen
 
 
-def compiled(expression: str) -> Callable[[str], bool]:
-    """A match as of pytest's `-k`: words that a text holds, in either case, with `and`, `or`, `not` and parentheses.
+def compile_expression(expression: str) -> Callable[[str], bool]:
+    """Return a predicate like that of pytest's `-k`: words in a text, case-insensitive, with `and`, `or`, `not` and
+    parentheses.
 
-    Raises `InvalidInputError` where the expression is none.
+    Raises `InvalidInputError` if the expression is not valid.
     """
     tokens = _TOKEN.findall(expression)
     words = [token for token in tokens if token not in _OPERATORS]
     names = iter(range(len(words)))
-    # Words may hold any character, so Python's grammar sees numbers in their place.
+    # Words may contain any character, so Python's grammar gets numbers instead.
     code = " ".join(token if token in _OPERATORS else str(next(names)) for token in tokens)
     try:
         tree = ast.parse(code, mode="eval").body
-        _holds(tree, words, "")
+        _matches(tree, words, "")
     except (SyntaxError, ValueError):
         raise InvalidInputError(
-            f"-k {expression!r} is no expression, allowed: words with and, or, not and parentheses"
+            f"-k {expression!r} is not an expression, allowed: words with and, or, not and parentheses"
         ) from None
-    return lambda text: _holds(tree, words, text.lower())
+    return lambda text: _matches(tree, words, text.lower())
 
 
-def _holds(node: ast.expr, words: Sequence[str], text: str) -> bool:
+def _matches(node: ast.expr, words: Sequence[str], text: str) -> bool:
     match node:
         case ast.Constant(value=int(index)):
             return words[index].lower() in text
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return not _holds(operand, words, text)
+            return not _matches(operand, words, text)
         case ast.BoolOp(op=operator, values=values):
-            found = [_holds(value, words, text) for value in values]
+            found = [_matches(value, words, text) for value in values]
             return all(found) if isinstance(operator, ast.And) else any(found)
         case _:
             raise ValueError(ast.dump(node))
