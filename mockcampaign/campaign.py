@@ -12,7 +12,8 @@ import msgspec
 from mockcampaign import __version__
 from mockcampaign.durations import format_moment
 from mockcampaign.engine.declared_faults import make_fault
-from mockcampaign.engine.exporter import EventsDue, Exporter
+from mockcampaign.engine.event_streams import EventsDue
+from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Verified
 from mockcampaign.engine.loop import Driver, Send, drive
 from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError

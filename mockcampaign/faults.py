@@ -207,6 +207,11 @@ class Duplicate(SenderFault, frozen=True, tag="duplicate"):
     delay: Span = 10 * SECOND
     """Virtual time between acceptance and second delivery, for `later`."""
 
+    @property
+    def delays_others(self) -> bool:
+        """Whether nothing else of the webhook goes out before the second delivery is over."""
+        return self.timing != "later"
+
 
 class Reorder(SenderFault, frozen=True, tag="reorder"):
     """A later batch is delivered before an earlier one. It hits only if a second batch is pending."""

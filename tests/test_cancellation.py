@@ -12,7 +12,7 @@ import pytest
 from endpoints import OK, Endpoint, Run, leaving_nothing, read_request, server_context
 from explained import received_lists
 from mockcampaign.campaign import Campaign
-from mockcampaign.engine.exporter import EventsDue
+from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.faults import (
     CutBody,
     Duplicate,

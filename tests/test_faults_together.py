@@ -12,7 +12,8 @@ import pytest
 from builders import CLIENT, START, activated, entries_of, run
 from explained import received_lists
 from mockcampaign.engine.declared_faults import When
-from mockcampaign.engine.exporter import EventsDue, Exporter
+from mockcampaign.engine.event_streams import EventsDue
+from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.faults import FAULTS, CutBody, Duplicate, Latency, LostAck, Overlap, StallBody, last_of
 from mockcampaign.judging.ledger import tally

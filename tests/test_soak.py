@@ -17,7 +17,7 @@ from consumers.started import SOAKED, started_by
 from endpoints import Run, leaving_nothing
 from explained import arrived
 from mockcampaign.campaign import Campaign
-from mockcampaign.engine.exporter import EventsDue
+from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Attempted, Entry, Journal, SerialRanges, serials_in
 from mockcampaign.faults import (
     Chunked,

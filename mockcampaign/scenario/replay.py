@@ -12,7 +12,7 @@ from typing import assert_never
 import msgspec
 
 from mockcampaign.campaign import Campaign, FaultInForce
-from mockcampaign.engine.exporter import EventsDue
+from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import (
     Attempted,
     Began,

@@ -148,7 +148,7 @@ class Pacer(Driver):
             outcome = NoResponse("connect", str(error))  # such as no descriptor left: retried like anything else
         if outcome.measured is not msgspec.UNSET:
             first = (attempt.events or attempt.redelivered)[0]
-            key = AttemptKey(attempt.webhook_id, attempt.started_at, attempt.number, first.serial, attempt.duplicate)
+            key = AttemptKey(attempt.webhook_id, attempt.started_at, attempt.number, first.serial, attempt.is_duplicate)
             self.measured[key] = outcome.measured
             if len(self.measured) > MEASURED_MAX:
                 self.measured.popitem(last=False)

@@ -39,12 +39,12 @@ class BareExporter(Exporter):
     def start_due(self) -> list[Attempt]:
         now = self.clock.now
         attempts = []
-        for outbox in self._ready:
+        for outbox in self._due_outboxes:
             attempt = outbox.start(now)
             if attempt is not None:
                 attempts.append(attempt)
             self._arrange(outbox)
-        self._ready.clear()
+        self._due_outboxes.clear()
         return attempts
 
     def predetermined_outcome(self, attempt: Attempt) -> Outcome | None:

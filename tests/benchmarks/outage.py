@@ -12,7 +12,8 @@ import resource
 import sys
 import time
 
-from mockcampaign.engine.exporter import EventsDue, Exporter
+from mockcampaign.engine.event_streams import EventsDue
+from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.engine.loop import drive
 from mockcampaign.model import EventType, Outcome, Request

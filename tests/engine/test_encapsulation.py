@@ -3,31 +3,57 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import mockcampaign
+from mockcampaign.engine.outbox import Outbox
 
 ROOT = Path(mockcampaign.__file__).parent
-MODULES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
+SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(ROOT.rglob("*.py"))}
 
 
-def of_self(node: ast.Attribute) -> bool:
-    return isinstance(node.value, ast.Name) and node.value.id == "self"
+def attributes(source: str) -> Iterator[ast.Attribute]:
+    """Attributes of any object but `self`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+            yield node
 
 
-def reaching_for(names: set[str], module: ast.Module) -> list[str]:
-    """Uses of these attributes of any object but `self`."""
-    return [
-        f"{node.lineno}: {ast.unparse(node)}"
-        for node in ast.walk(module)
-        if isinstance(node, ast.Attribute) and node.attr in names and not of_self(node)
-    ]
+def written(source: str) -> set[str]:
+    """Attributes of any object but `self` that are assigned, augmented or deleted, also by `setattr`."""
+    return {node.attr for node in attributes(source) if not isinstance(node.ctx, ast.Load)} | {
+        argument.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("setattr", "delattr", "setattr__"))
+        for argument in node.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    }
 
 
 def test_callers_reach_the_exporter_through_the_campaign_only() -> None:
     found = {
-        name: uses
-        for name, module in MODULES.items()
-        if not name.startswith("engine/") and (uses := reaching_for({"exporter", "_exporter"}, module))
+        name: ast.unparse(node)
+        for name, source in SOURCES.items()
+        if not name.startswith("engine/") and "exporter" in source
+        for node in attributes(source)
+        if node.attr in ("exporter", "_exporter")
     }
     assert not found
+
+
+def test_only_the_outbox_changes_its_machine() -> None:
+    slots = set(Outbox.__slots__)
+    private = {slot for slot in slots if slot.startswith("_")}
+    for name, source in SOURCES.items():
+        if name == "engine/outbox.py" or not any(slot in source for slot in slots):
+            continue
+        assert not slots & written(source), name
+        read = [ast.unparse(node) for node in attributes(source) if node.attr in private]
+        assert not [use for use in read if "box" in use], name
+
+
+def test_a_write_from_outside_is_seen() -> None:
+    for source in ("outbox._held = True", "box._held += 1", "del box._held", "setattr(box, '_held', 1)"):
+        assert written(source) == {"_held"}
+    assert written("self._held = outbox._held") == set()

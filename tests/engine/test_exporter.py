@@ -240,7 +240,7 @@ def test_credentials_are_hidden_however_late_they_come_and_not_prepared_for_each
             made.append(self)
             super().__init__(secrets)
 
-    monkeypatch.setattr("mockcampaign.engine.exporter.Masking", Counted)
+    monkeypatch.setattr("mockcampaign.engine.requests.Masking", Counted)
     box = exporter(policy=Policy(webhooks_per_client_max=100))
     for number in range(100):
         box.create(CLIENT, EventType.OPEN, "http://consumer/", BasicAuthentication("acme", f"geheim-{number:02}"))

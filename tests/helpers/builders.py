@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from mockcampaign.engine.exporter import EventsDue, Exporter
+from mockcampaign.engine.event_streams import EventsDue
+from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.engine.loop import drive
 from mockcampaign.engine.outbox import Outbox

@@ -12,7 +12,7 @@ import pytest
 
 from endpoints import OK, Endpoint, Run, leaving_nothing
 from mockcampaign.campaign import Campaign
-from mockcampaign.engine.exporter import EventsDue
+from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.faults import FAULTS, OUTAGES
 from mockcampaign.judging.ledger import tally
 from mockcampaign.model import EventType

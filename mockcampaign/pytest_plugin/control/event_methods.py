@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mockcampaign.engine.exporter import EventsDue
+from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.errors import MisuseError
 from mockcampaign.events import DEFAULT_RATES
 from mockcampaign.model import EventType, Webhook

@@ -1,0 +1,65 @@
+"""Runs of equal failures, after which further attempts are simulated rather than sent (`Policy.simulate_after`)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mockcampaign.engine.outbox import Attempt
+from mockcampaign.model import Event, Outcome, Responded
+
+
+class FailureRun(msgspec.Struct):
+    """Consecutive attempts at one batch that failed alike."""
+
+    events: tuple[Event, ...]
+    outcome: Outcome
+    count: int
+
+
+class FailureRuns:
+    """The current run of each webhook."""
+
+    def __init__(self, simulate_after: int) -> None:
+        """`simulate_after` is the policy's; 0: all attempts are sent."""
+        self.current: dict[int, FailureRun] = {}
+        """By webhook. Empty: no attempt is simulated, so that nobody needs to ask."""
+        self._simulate_after = simulate_after
+        self.simulated: set[int] = set()
+        """Webhooks whose attempt under way is simulated."""
+
+    def simulate(self, attempt: Attempt) -> Outcome | None:
+        """Return the outcome of an attempt that is to be simulated, or None if it is to be sent."""
+        run = self.current.get(attempt.webhook_id)
+        if run is None or run.count < self._simulate_after or run.events is not attempt.events:
+            return None
+        number = attempt.number
+        # Now and then it is really sent, in case it no longer fails alike; but each time-out would cost its time.
+        if isinstance(run.outcome, Responded) and number & (number - 1) == 0:
+            return None
+        self.simulated.add(attempt.webhook_id)
+        return run.outcome
+
+    def record(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Continue the run of the webhook, or end it and perhaps begin another one. Duplicates belong to no run."""
+        webhook_id = attempt.webhook_id
+        self.simulated.discard(webhook_id)
+        if outcome.accepted or attempt.faults:
+            self.current.pop(webhook_id, None)
+            return
+        run = self.current.get(webhook_id)
+        if run is not None and run.events is attempt.events and _alike(run.outcome, outcome):
+            run.count += 1
+        else:
+            # Simulated attempts have this outcome, and nothing is measured of what is not sent.
+            self.current[webhook_id] = FailureRun(attempt.events, outcome.unmeasured(), 1)
+
+    def forget(self) -> None:
+        """End all runs, so that the next attempts are sent."""
+        self.current.clear()
+
+
+def _alike(one: Outcome, other: Outcome) -> bool:
+    """Whether two failures are the same. A response may name the request or the moment, so its status alone counts."""
+    if isinstance(one, Responded) and isinstance(other, Responded):
+        return one.status == other.status
+    return one == other

@@ -1,0 +1,70 @@
+"""The requests that deliver batches, and the credentials that no output may show."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mockcampaign.engine.bodies import Bodies
+from mockcampaign.engine.outbox import Attempt
+from mockcampaign.faults import WireFault
+from mockcampaign.masking import Masking
+from mockcampaign.model import Event, Request, Webhook
+from mockcampaign.policy import Policy
+
+
+class RequestBuilder:
+    """Knows where each webhook sends to, and with which headers."""
+
+    def __init__(self, policy: Policy, user_agent: str) -> None:
+        self._policy = policy
+        self._user_agent = user_agent
+        self._urls: dict[int, str] = {}
+        self._headers: dict[int, tuple[tuple[str, str], ...]] = {}
+        self._bodies = Bodies()
+        self.secrets: set[str] = set()
+        """The credentials of all webhooks, past ones included."""
+        # No cached property: once an object's `__dict__` is used, all its attributes are slower, for every attempt.
+        self._masking: Masking | None = None
+
+    @property
+    def masking(self) -> Masking:
+        """What hides the secrets: a consumer may echo them anywhere.
+
+        It is made anew only when asked for after new credentials came: that takes as long as there are credentials.
+        """
+        if self._masking is None:
+            self._masking = Masking(self.secrets)
+        return self._masking
+
+    def update(self, webhook: Webhook) -> None:
+        """Send further requests of a new or changed webhook as it says now."""
+        self._urls[webhook.id] = webhook.target_url
+        self._headers[webhook.id] = (
+            ("Content-Type", "application/json"),
+            ("User-Agent", self._user_agent),
+            *webhook.authentication.headers(),
+        )
+        secrets = webhook.authentication.secrets()
+        if not self.secrets.issuperset(secrets):
+            self.secrets.update(secrets)
+            self._masking = None
+
+    def for_attempt(self, attempt: Attempt) -> Request:
+        """Return the request of an attempt, with the faults that the transport carries out."""
+        request = self.for_events(attempt.webhook_id, attempt.batch if attempt.redelivered else attempt.events)
+        if not attempt.faults:
+            return request
+        return msgspec.structs.replace(
+            request, faults=tuple([fault for fault in attempt.faults if isinstance(fault, WireFault)])
+        )
+
+    def for_events(self, webhook_id: int, events: tuple[Event, ...]) -> Request:
+        """Return the request that delivers these events."""
+        return Request(
+            method="POST",
+            url=self._urls[webhook_id],
+            headers=self._headers[webhook_id],
+            body=self._bodies.of(events),
+            timeout=self._policy.timeout,
+            response_body_bytes_kept=self._policy.response_body_bytes_kept,
+        )
