@@ -52,7 +52,8 @@ LEVELS = {
     """,
     "cli": "ci credentials jobs options progress terminal usage < __init__ playing watching < commands",
     "cli.commands": "check consumer demo dry_run generate judge record replay rules schema serve < run",
-    "engine": "bodies clock declared_faults outbox webhooks < journal < exporter journal_file < loop",
+    "engine": "bodies clock declared_faults event_streams outbox webhooks"
+    " < duplicates failure_runs journal requests < outages < exporter journal_file < loop",
     "events": """
         fields random_words rates values < people < payload sample < mailing < description generator < __init__ plot
     """,

@@ -43,12 +43,11 @@ def test_callers_reach_the_exporter_through_the_campaign_only() -> None:
 
 
 def test_only_the_outbox_changes_its_machine() -> None:
-    slots = set(Outbox.__slots__)
-    private = {slot for slot in slots if slot.startswith("_")}
+    private = {slot for slot in Outbox.__slots__ if slot.startswith("_")}
     for name, source in SOURCES.items():
-        if name == "engine/outbox.py" or not any(slot in source for slot in slots):
+        if name == "engine/outbox.py" or not any(slot in source for slot in (*private, ".webhook_id = ")):
             continue
-        assert not slots & written(source), name
+        assert not set(Outbox.__slots__) & written(source), name
         read = [ast.unparse(node) for node in attributes(source) if node.attr in private]
         assert not [use for use in read if "box" in use], name
 
