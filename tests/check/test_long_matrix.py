@@ -1,8 +1,11 @@
-"""What `matrix.py` makes of the checks that it has run."""
+"""`matrix.py` counts the checks that it has run, and keeps the table."""
 
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -10,8 +13,10 @@ from typing import Any
 import pytest
 
 import matrix
+from culprits import FOUND
 from judged import Judged
-from matrix import checks, is_wrong, read_rows, run, tables
+from matrix import LINES, Line, checks, is_wrong, read_lines, read_rows, run, summary, tables, write_lines
+from places import TESTS
 
 
 def row(name: str, seed: int = 1, half: str = "rest", **found: Any) -> dict[str, Any]:
@@ -43,14 +48,34 @@ def test_tables_say_how_many_seeds_there_were() -> None:
         row("sample", 1),
         row("sample", 1, "load", hazards=["accepts-whatever-campaign-sends"]),
     ]
-    text = tables(rows)
+    text = tables(*summary(rows))
     assert "| responds-201 | responds-200 | 2/3 | 0/0 |" in text
     assert "| sample | 0/1 | 0/1 | none | accepts-whatever-campaign-sends (1) | 1 |" in text
     assert (
         "- at rest: 4 checks with up to 3 seeds, from 2026-01-01 00:00 to 2026-01-01 00:00, at c0ffee; 1 went" in text
     )
     assert "- under load: 1 check with up to 1 seed, " in text
-    assert "- under load: not run" in tables(rows[:1])
+    assert "- under load: not run" in tables(*summary(rows[:1]))
+
+
+def test_the_table_is_read_as_it_was_written(tmp_path: Path) -> None:
+    written = summary([row("responds-201", violated=["responds-200"]), row("sample", half="load")])
+    write_lines(*written, tmp_path / "rows.tsv")
+    assert read_lines(tmp_path / "rows.tsv") == written
+
+
+def test_the_shipped_table_has_every_bug_once_under_its_present_rule() -> None:
+    ran, lines = read_lines()
+    assert LINES.read_text().splitlines()[len(ran)].split("\t") == list(Line._fields)
+    assert {line.consumer: line.rule for line in lines if line.rule != "-"} == FOUND
+    assert len({line.consumer for line in lines}) == len(lines)
+
+
+def test_the_command_of_the_readme_prints_the_table() -> None:
+    command = next(line for line in (TESTS / "README.md").read_text().splitlines() if "matrix.py --print" in line)
+    python = command.partition("#")[0].replace(" python ", f" {shlex.quote(sys.executable)} ")
+    done = subprocess.run(["sh", "-c", python], cwd=TESTS.parent, capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip("\n") == tables(*read_lines())
 
 
 def test_what_is_in_the_file_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
