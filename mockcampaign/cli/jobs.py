@@ -1,7 +1,7 @@
-"""Playing several plans at once, with results in the order of the plans.
+"""Plays several plans at once, and reports results in the order of the plans.
 
-All run in one event loop, each with a campaign and a clock of its own: what takes time is the consumer, and no plan's
-journal depends on another's. Processes of their own would start more slowly than most scenarios take.
+All of them run in one event loop, each with a campaign and a clock of its own. They wait for the consumer most of the
+time, and no plan's journal depends on another's. Starting a process takes longer than most scenarios.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class OrderedResults:
-    """Hands results on in the order of their plans, however they come in."""
+    """Passes results on in the order of their plans, whatever order they arrive in."""
 
     def __init__(self, done: Callable[[ScenarioResult], None], *, fail_fast: bool) -> None:
         self._done = done
@@ -27,25 +27,25 @@ class OrderedResults:
         self._waiting: dict[int, ScenarioResult] = {}
         self._next = 0
         self.last: int | None = None
-        """The plan after which, by `fail_fast`, nothing more is played or told."""
+        """Index of the plan after which `fail_fast` plays and reports nothing more."""
 
-    def take(self, index: int, result: ScenarioResult) -> None:
-        """A plan's result."""
+    def add(self, index: int, result: ScenarioResult) -> None:
+        """Add the result of a plan."""
         if self._fail_fast and not result.compliant and (self.last is None or index < self.last):
             self.last = index
         self._waiting[index] = result
-        while self._next in self._waiting and not self.beyond(self._next):
+        while self._next in self._waiting and not self.is_beyond_last(self._next):
             self._done(self._waiting.pop(self._next))
             self._next += 1
 
-    def beyond(self, index: int) -> bool:
-        """Whether the plan comes after the last one."""
+    def is_beyond_last(self, index: int) -> bool:
+        """Return whether `fail_fast` skips the plan."""
         return self.last is not None and index > self.last
 
     def flush(self) -> None:
-        """Hand on what waits for plans that will not come to an end."""
+        """Pass on results that wait for plans that will not finish."""
         for index in sorted(self._waiting):
-            if not self.beyond(index):
+            if not self.is_beyond_last(index):
                 self._done(self._waiting.pop(index))
 
 
@@ -57,15 +57,15 @@ async def play_all(
     jobs: int,
     fail_fast: bool,
 ) -> None:
-    """Play the plans, so many at once. Raises what `play` raises, once nothing is under way any more."""
+    """Play the plans, `jobs` at once. Raises what `play` raises, after all of them have stopped."""
     results = OrderedResults(done, fail_fast=fail_fast)
     numbered = iter(enumerate(plans))
 
     async def work() -> None:
         for index, plan in numbered:
-            if results.beyond(index):
+            if results.is_beyond_last(index):
                 return
-            await play(plan, functools.partial(results.take, index))
+            await play(plan, functools.partial(results.add, index))
 
     workers = [asyncio.create_task(work()) for _ in range(min(jobs, len(plans)))]
     try:
@@ -78,12 +78,12 @@ async def play_all(
 
 
 def check_jobs(plans: Sequence[Plan], jobs: int) -> None:
-    """Raises `InvalidInputError` where plans that run side by side would see each other's events."""
+    """Raise `InvalidInputError` if plans that run at once would count each other's events."""
     for plan in plans if jobs > 1 else ():
         probe = plan.scenario.consumer.probe
         counted = [expectation for expectation in plan.expectations if expectation.subject == "consumer"]
         if probe is not None and probe.count is not None and counted:
             raise InvalidInputError(
-                f"{counted[0].place}: with --jobs {jobs}, others run beside it and are counted, too, allowed: --jobs 1 "
-                "or a probe with `events`"
+                f"{counted[0].place}: with --jobs {jobs}, the probe also counts events of other scenarios, allowed: "
+                "--jobs 1 or a probe with `events`"
             )

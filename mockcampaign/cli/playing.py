@@ -1,4 +1,4 @@
-"""Playing scenarios over sockets, and what comes of it as results."""
+"""Plays scenarios over sockets, and writes their results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mockcampaign.transport import Transport
     from mockcampaign.transport.wire import WireTransport
 
-# The heavy parts are imported where they are used, so that usage errors answer at once.
+# Heavy modules are imported where they are used, so that usage errors appear at once.
 
 Result = TypeVar("Result")
 
@@ -41,7 +41,7 @@ async def play(
     watch: Watch | None = None,
     journal: JournalWriter | None = None,
 ) -> None:
-    """Play one plan and hand its result over, also where it is cut short."""
+    """Play one plan and call `done` with its result, even if the run is interrupted."""
     from mockcampaign.scenario.play import Player
     from mockcampaign.scenario.run import run_plan
 
@@ -59,7 +59,7 @@ async def play(
 
 
 def heading(plan: Plan, strict: bool) -> Heading:
-    """What a plan's journal begins with in a file."""
+    """Return the heading of a plan's journal in a file."""
     from mockcampaign.engine.journal_file import Heading
 
     scenario = plan.scenario
@@ -67,7 +67,7 @@ def heading(plan: Plan, strict: bool) -> Heading:
 
 
 def seeds(seed: int | None) -> Callable[[Plan], int]:
-    """The seed of each plan: the one given, else the plan's own, else one drawn for the whole run."""
+    """Return a function for the seed of a plan: the given one, the plan's own, or one drawn for the whole run."""
     drawn = secrets.randbits(31)
 
     def choose(plan: Plan) -> int:
@@ -79,7 +79,7 @@ def seeds(seed: int | None) -> Callable[[Plan], int]:
 
 @contextlib.contextmanager
 def journal_file(path: Path | None) -> Iterator[JournalWriter | None]:
-    """A writer for the file, if one is asked for. Raises `InvalidInputError` where it cannot be written."""
+    """Yield a writer for the file, or None without one. Raises `InvalidInputError` if it cannot be written."""
     from mockcampaign.engine.journal_file import JournalWriter
 
     if path is None:
@@ -95,7 +95,7 @@ def journal_file(path: Path | None) -> Iterator[JournalWriter | None]:
 
 @contextlib.asynccontextmanager
 async def wire(ca_file: Path | None, verify: bool) -> AsyncIterator[WireTransport]:
-    """A transport over sockets, closed in the end."""
+    """Yield a transport over sockets."""
     from mockcampaign.transport.wire import WireTransport
 
     transport = WireTransport(ca_file=ca_file, verify=verify)
@@ -106,8 +106,10 @@ async def wire(ca_file: Path | None, verify: bool) -> AsyncIterator[WireTranspor
 
 
 async def wait_for_consumer(url: str, patience: int) -> None:
-    """Let the consumer start, within so many milliseconds; 0: do not wait. Raises `CouldNotTellError` where it does
-    not."""
+    """Wait until the consumer accepts connections.
+
+    Raises `CouldNotTellError` if it does not within `patience` milliseconds; 0 does not wait.
+    """
     from mockcampaign.transport.wire import wait_until_reachable
 
     if patience and not await wait_until_reachable(url, patience):
@@ -115,7 +117,7 @@ async def wait_for_consumer(url: str, patience: int) -> None:
 
 
 def run_async(main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """Run on uvloop where it exists. To be told to end (SIGTERM) is to be interrupted, so that reports are written."""
+    """Run on uvloop if it is installed. SIGTERM interrupts like Ctrl-C, so that reports are written."""
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):
         from uvloop import new_event_loop
@@ -128,10 +130,10 @@ def run_async(main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
 @contextlib.contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are not for others
+        yield  # only the main thread receives signals
         return
     before = {signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))}
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's job in the background: it can be ended still
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background job of a shell: it must still end
         before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
@@ -141,21 +143,21 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 
 def summed_up(results: list[ScenarioResult], outputs: Outputs) -> RunResult:
-    """The result of all, written to where it is wanted. Raises `InvalidInputError` where that cannot be."""
+    """Write the reports on all scenarios, and return their result. Raises as `write` does."""
     from mockcampaign.judging.verdict import run_result
 
     return reported(run_result(results), outputs)
 
 
 def reported(result: RunResult, outputs: Outputs) -> RunResult:
-    """The result, written to where it is wanted. Raises `InvalidInputError` where that cannot be."""
+    """Write and announce the result, and return it. Raises as `write` does."""
     write(result, outputs)
     announce(result)
     return result
 
 
 def write(result: RunResult, outputs: Outputs) -> None:
-    """Write the files of `outputs`, and nothing else. Raises `InvalidInputError` where one cannot be written."""
+    """Write the files of `outputs`, and nothing else. Raises `InvalidInputError` if one cannot be written."""
     from mockcampaign import wallclock
     from mockcampaign.report.formats import FORMATS
 
@@ -171,7 +173,7 @@ def write(result: RunResult, outputs: Outputs) -> None:
 
 
 def print_scenario(result: ScenarioResult, verbose: bool, quiet: bool, color: bool | None) -> None:
-    """The text report on one scenario."""
+    """Print the text report on one scenario."""
     from mockcampaign.report.text import scenario_lines
 
     print_lines(scenario_lines(result, verbosity=verbose - quiet), color)

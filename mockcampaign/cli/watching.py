@@ -1,4 +1,4 @@
-"""`run --watch`: again whenever a file changes that the run has read."""
+"""`run --watch`: runs again whenever a file changes that the run has read."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from mockcampaign.cli.terminal import USAGE_ERROR, complain
 from mockcampaign.errors import MockcampaignError
 
 STEP_MILLISECONDS = 50
-"""How long to wait for more changes, so that saving several files is one change."""
+"""Time to wait for more changes, so that saving several files counts as one change."""
 
 READY_MILLISECONDS = 100
-"""After so long without a change, the files are surely watched."""
+"""Time after which the files are certainly being watched."""
 
 
 def watching(paths: Sequence[Path], once: Callable[[], tuple[int, Sequence[Path]]], suffix: str) -> int:
-    """Run `once`, which gives a status and the files that it read, and again after each change, until Ctrl-C.
+    """Run `once`, then again after each change until Ctrl-C. Return the status of the last run.
 
-    A changed file is one that was read, or in one of the folders with a name that ends in `suffix`. Gives the status of
-    the last run.
+    `once` returns a status and the files that it read. A change is one of these files, or of a file in the folders with
+    a name that ends in `suffix`.
     """
     read: Sequence[Path] = ()
     status = USAGE_ERROR
@@ -32,7 +32,7 @@ def watching(paths: Sequence[Path], once: Callable[[], tuple[int, Sequence[Path]
                 status, read = once()
             except MockcampaignError as error:
                 status = complain(error, USAGE_ERROR)
-            # What was read only now counts as unchanged.
+            # Files that were read for the first time count as unchanged.
             _wait_for_change(paths, read, suffix, _stamps(paths, read, suffix) | before)
     except KeyboardInterrupt:
         return status
@@ -52,11 +52,11 @@ def _wait_for_change(paths: Sequence[Path], read: Sequence[Path], suffix: str, b
         recursive=False,
         raise_interrupt=True,
     ):
-        # The first turn without a change tells that none will be missed from now on; one may have been until then.
+        # From the first turn without a change, none is missed. Until then, one may have been.
         if changes or (not said and _stamps(paths, read, suffix) != before):
             return
         if not said:
-            click.echo("waiting for changes; Ctrl-C ends it", err=True)
+            click.echo("waiting for changes; Ctrl-C stops", err=True)
             said = True
 
 

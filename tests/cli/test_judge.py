@@ -45,7 +45,7 @@ def test_other_expectations_of_the_same_run(tmp_path: Path, broken_url: str) -> 
     lost = mockcampaign("judge", "j.jsonl", folder=tmp_path, CONSUMER_URL=broken_url)
     assert lost.returncode == 2
     assert lost.stderr == (
-        "mockcampaign: three.scenario.yaml: does not exist, and 'three opens' was played from it, allowed: --scenario "
+        "mockcampaign: three.scenario.yaml: the file of scenario 'three opens' does not exist, allowed: --scenario "
         "FILE or --rules-only\n"
     )
     assert mockcampaign("judge", "j.jsonl", "--rules-only", folder=tmp_path).returncode == 0

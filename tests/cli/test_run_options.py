@@ -140,7 +140,7 @@ def told(order: list[int], *, failing: Collection[int] = (), fail_fast: bool = F
     names: list[str] = []
     results = OrderedResults(lambda result: names.append(result.name), fail_fast=fail_fast)
     for index in order:
-        results.take(index, Result(str(index), index not in failing))  # type: ignore[arg-type]
+        results.add(index, Result(str(index), index not in failing))  # type: ignore[arg-type]
     if flush:
         results.flush()
     return names
@@ -168,7 +168,7 @@ def test_fail_fast_stops_after_the_first(tmp_path: Path, consumer_url: str, jobs
         "compliant  number 0",
         "NOT COMPLIANT  number 1",
     ]
-    assert lines[-1] == "2 more not run, because of --fail-fast"
+    assert lines[-1] == "2 more not run because of --fail-fast"
 
 
 def test_jobs_change_nothing_but_the_time(tmp_path: Path, consumer_url: str) -> None:
@@ -219,7 +219,7 @@ def test_ctrl_c_reports_all_that_were_under_way(tmp_path: Path) -> None:
 def test_a_count_that_others_would_change_is_refused_with_jobs(tmp_path: Path) -> None:
     path = written(tmp_path, "one")
     path.write_text(path.read_text().replace('events: "@"', "count: n").replace("exactly-once", "3"))
-    with pytest.raises(InvalidInputError, match=r"one\.scenario\.yaml:14:29: with --jobs 2, others run beside it"):
+    with pytest.raises(InvalidInputError, match=r"one\.scenario\.yaml:14:29: with --jobs 2, the probe also counts"):
         run(path, "--jobs", 2)
 
 
@@ -251,7 +251,7 @@ def test_a_dry_run_shows_the_plan_and_touches_nothing(tmp_path: Path) -> None:
         "would run  one",
         f"  {path}, tags quick",
         "  http://127.0.0.1:1/hook, 1h10s of virtual time from 2025-01-01T00:00:00.000Z",
-        "  if the consumer answers 200 to everything:",
+        "  if the consumer responds 200 to everything:",
         "    +0s            opens  create → created",
         "    +0s            opens  activate → activated",
         "    +0s                   3 open events",
@@ -260,15 +260,17 @@ def test_a_dry_run_shows_the_plan_and_touches_nothing(tmp_path: Path) -> None:
         "    +0s … +59m50s  opens  list of 3, attempts 1-360 every 10s  connection refused",
         "    +1h            opens  list of 3 (lost-ack), attempt 361  connection dropped after the response headers",
         "    +1h10s         opens  list of 3, attempt 362  200",
-        "  expected  opens.delivered: 4  (it would be 3)",
-        "  expected  consumer.processed: exactly-once  (the probe would tell)",
+        "  expected  opens.delivered: 4  (would be 3)",
+        "  expected  consumer.processed: exactly-once  (depends on the probe)",
     ]
 
 
 @pytest.mark.parametrize("option", ["--report-json", "--junit", "--html", "--journal"])
 def test_a_dry_run_writes_nothing(tmp_path: Path, option: str) -> None:
     path = written(tmp_path, "one")
-    with pytest.raises(InvalidInputError, match=f"--dry-run: there is nothing to write for {option}, allowed: one of"):
+    with pytest.raises(
+        InvalidInputError, match=f"--dry-run: writes no reports or journals, allowed: --dry-run without {option}"
+    ):
         run(path, "--dry-run", option, tmp_path / "r")
 
 

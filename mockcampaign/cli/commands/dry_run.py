@@ -1,4 +1,4 @@
-"""What `run --dry-run` prints: each plan as it would go, without touching anything."""
+"""Output of `run --dry-run`: what each plan would do, without sending anything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def print_dry_runs(plans: Sequence[Plan], seed_of: Callable[[Plan], int], verbosity: int, color: bool | None) -> int:
-    """Print the plans, and return the exit status."""
+    """Print what the plans would do, and return the exit status."""
     for plan in plans:
         print_lines(_lines(plan, seed_of(plan), verbosity), color)
     return 0
@@ -43,7 +43,7 @@ def _lines(plan: Plan, seed: int, verbosity: int) -> Iterator[list[Styled]]:
     yield [(f"  {printable(scenario.consumer.url)}, {spent}", faint)]
     if verbosity < 0:
         return
-    yield [("  if the consumer answers 200 to everything:", faint)]
+    yield [("  if the consumer responds 200 to everything:", faint)]
     names = {webhook.id: name for name, webhook in player.webhooks.items()}
     lines = list(timeline(entries, names))
     kept = lines if verbosity > 0 else lines[:TIMELINE_LINES_MAX]
@@ -59,11 +59,11 @@ def _lines(plan: Plan, seed: int, verbosity: int) -> Iterator[list[Styled]]:
         yield [
             ("  expected  ", faint),
             (finding.title, plain),
-            ("" if agrees else f"  (it would be {printable(finding.actual)})", doubt),
+            ("" if agrees else f"  (would be {printable(finding.actual)})", doubt),
         ]
     for expectation in played.unknown:
         yield [
             ("  expected  ", faint),
             (f"{expectation.name}: {describe_claim(expectation.claim)}", plain),
-            ("  (the probe would tell)", faint),
+            ("  (depends on the probe)", faint),
         ]

@@ -1,4 +1,4 @@
-"""`mockcampaign judge`: a verdict on journals that were written down, without a run."""
+"""`mockcampaign judge`: judges recorded journals without a run."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=EXISTING_FILE)
-@click.option("--scenario", "scenario_file", type=EXISTING_FILE, help="Judge by this one, not the one that was played.")
-@click.option("--rules-only", is_flag=True, help="Judge without any scenario.")
+@click.option(
+    "--scenario", "scenario_file", type=EXISTING_FILE, help="Judge by this scenario instead of the recorded one."
+)
+@click.option("--rules-only", is_flag=True, help="Judge by the general rules alone, without a scenario.")
 @output_options
 def judge(
     files: tuple[Path, ...],
@@ -33,7 +35,7 @@ def judge(
     quiet: bool,
     no_color: bool,
 ) -> int:
-    """Judge journals that `run --journal` or `record` wrote; nothing is sent."""
+    """Judge journals that `run --journal` or `record` wrote. Nothing is sent."""
     from mockcampaign.engine.journal_file import load_journals
     from mockcampaign.judging.verdict import exit_status
     from mockcampaign.report.text import summary_lines
@@ -59,7 +61,7 @@ def _judged(recorded: Recorded, scenario_file: Path | None, rules_only: bool) ->
     path = scenario_file or (Path(heading.file) if heading.file and not rules_only else None)
     if path is not None and not path.exists():
         raise InvalidInputError(
-            f"{path}: does not exist, and {heading.name!r} was played from it, allowed: --scenario FILE or --rules-only"
+            f"{path}: the file of scenario {heading.name!r} does not exist, allowed: --scenario FILE or --rules-only"
         )
     plan = None if path is None else _plan(path, heading.name)
     rules, expectations, trouble = judge_journal(plan, recorded.entries)
@@ -77,7 +79,7 @@ def _judged(recorded: Recorded, scenario_file: Path | None, rules_only: bool) ->
 
 
 def _plan(path: Path, name: str) -> Plan:
-    """The scenario's plan; of several that a matrix makes, the one of that name."""
+    """Return the scenario's plan, or the one of this name if a matrix makes several."""
     from mockcampaign.scenario.load import load_all
 
     plans = load_all(path)

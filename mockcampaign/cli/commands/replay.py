@@ -1,4 +1,4 @@
-"""`mockcampaign replay`: what a journal tells of, once more."""
+"""`mockcampaign replay`: replays a recorded journal against a consumer."""
 
 from __future__ import annotations
 
@@ -28,13 +28,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=EXISTING_FILE)
-@click.option("--target", metavar="URL", help="Send to this consumer; else to where the journal's webhooks led.")
-@click.option("--basic-auth", metavar="USER:PASSWORD", envvar="REPLAY_BASIC_AUTH", help="Credentials of all webhooks.")
-@click.option("--key-auth", metavar="NAME:VALUE", envvar="REPLAY_KEY_AUTH", help="The same as a header of its own.")
+@click.option("--target", metavar="URL", help="Send to this consumer (default: the targets in the journal).")
+@click.option(
+    "--basic-auth", metavar="USER:PASSWORD", envvar="REPLAY_BASIC_AUTH", help="HTTP Basic credentials of all webhooks."
+)
+@click.option(
+    "--key-auth", metavar="NAME:VALUE", envvar="REPLAY_KEY_AUTH", help="Header with a secret value, for all webhooks."
+)
 @wait_option
 @click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
-@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
-@click.option("--insecure", is_flag=True, help="Accept any certificate.")
+@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA as well.")
+@click.option("--insecure", is_flag=True, help="Accept any TLS certificate.")
 @output_options
 def replay(
     file: Path,
@@ -50,7 +54,7 @@ def replay(
     quiet: bool,
     no_color: bool,
 ) -> int:
-    """Let what a journal tells of happen again: the same events, outages and faults at the same virtual moments."""
+    """Replay a recorded journal: the same events, outages and faults at the same virtual moments."""
     from mockcampaign.engine.journal_file import load_journals
     from mockcampaign.judging.verdict import exit_status
     from mockcampaign.report.text import summary_lines
@@ -87,7 +91,7 @@ def replay(
 
 
 def _targets(recorded: Sequence[Recorded], target: str | None) -> list[str]:
-    """The consumers that are sent to."""
+    """Return the URLs of the consumers."""
     from mockcampaign.engine.journal import WebhookChanged
 
     if target is not None:
@@ -114,7 +118,7 @@ async def _play(
         await replayed.play()
         *_, trouble = judge_journal(None, replayed.campaign.journal.entries)
         if trouble is not None and _unauthorized(replayed.campaign.journal.entries):
-            trouble += "; a journal holds no credentials: give them with --basic-auth or --key-auth"
+            trouble += "; a journal contains no credentials: give them with --basic-auth or --key-auth"
     except CouldNotTellError as error:
         trouble = str(error)
     finally:

@@ -1,4 +1,4 @@
-"""`mockcampaign run`: scenarios against a consumer."""
+"""`mockcampaign run`: runs scenarios against a consumer."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Options:
-    """How to run; what each means is said below."""
+    """Options of the command, except for outputs."""
 
     tags: tuple[str, ...]
     expression: str
@@ -65,27 +65,37 @@ class _Options:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-k", "expression", default="", metavar="EXPRESSION", help="Only those whose name, file or tags match.")
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only those with this tag, or another one given.")
-@click.option("--fail-fast", is_flag=True, help="Stop after the first that is not compliant.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="So many at once.")
-@click.option("--dry-run", is_flag=True, help="Show what would happen, and touch nothing.")
-@click.option("--watch", is_flag=True, help="Run again whenever a scenario changes.")
+@click.option(
+    "-k", "expression", default="", metavar="EXPRESSION", help="Run only scenarios whose name, file or tags match."
+)
+@click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="TAG",
+    help="Run only scenarios with this tag (repeatable: any of the tags).",
+)
+@click.option("--fail-fast", is_flag=True, help="Stop after the first scenario that is not compliant.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of scenarios to run at once."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would happen, and send nothing.")
+@click.option("--watch", is_flag=True, help="Run again whenever a scenario file changes.")
 @click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
 @wait_option
-@click.option("--app", metavar="MODULE:NAME", help="Call this ASGI or WSGI application instead of the consumer's URL.")
+@click.option("--app", metavar="MODULE:NAME", help="Send to this ASGI or WSGI application, not to the consumer's URL.")
 @journal_option
-@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
-@click.option("--insecure", is_flag=True, help="Accept any certificate.")
+@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA as well.")
+@click.option("--insecure", is_flag=True, help="Accept any TLS certificate.")
 @common_options
 def run(paths: tuple[Path, ...], dry_run: bool, watch: bool, outputs: Outputs, **options: Any) -> int:
-    """Run scenario files, or all *.scenario.yaml in folders, against the consumer they name."""
+    """Run scenario files, or every *.scenario.yaml in folders, against the consumer they name."""
     from mockcampaign.scenario.load import SUFFIX
 
     chosen = _Options(**options)
     written = [*outputs.files, *(["--journal"] if chosen.journal is not None else [])]
     if dry_run and written:
-        raise InvalidInputError(f"--dry-run: there is nothing to write for {written[0]}, allowed: one of the two")
+        raise InvalidInputError(f"--dry-run: writes no reports or journals, allowed: --dry-run without {written[0]}")
 
     def once() -> tuple[int, Sequence[Path]]:
         plans = _plans(paths, chosen)
@@ -139,14 +149,14 @@ def _run(plans: list[Plan], options: _Options, outputs: Outputs) -> int:
     except MockcampaignError as error:
         status = complain(error, USAGE_ERROR)
     except Exception:
-        # What was recorded is reported all the same.
+        # The report still contains everything recorded so far.
         status = failed()
     if results:
         result = summed_up(results, outputs)
         verbosity = options.verbose - options.quiet
         print_lines(summary_lines(result, verbosity=verbosity, width=columns()), color)
         if status is None and len(results) < len(plans):
-            click.echo(f"{len(plans) - len(results)} more not run, because of --fail-fast")
+            click.echo(f"{len(plans) - len(results)} more not run because of --fail-fast")
         status = exit_status(result) if status is None else status
     return COULD_NOT_TELL if status is None else status
 
@@ -181,7 +191,7 @@ async def _play_all(
 
 @contextlib.asynccontextmanager
 async def _application(options: _Options) -> AsyncIterator[Transport | None]:
-    """A transport to the application that is to be called instead, if there is one."""
+    """Yield a transport to the application of `--app`, or None without one."""
     if options.app is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""`mockcampaign schema`: the JSON Schemas of what is read and written, and the reference of the scenario language."""
+"""`mockcampaign schema`: prints JSON Schemas and the reference of the scenario language."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ SCHEMAS: dict[str, Callable[[], bytes]] = {
     "scenario": _scenario,
     "reference": _reference,
 }
-"""Each is made from the definitions that read or write the thing itself."""
+"""Documents by name, each generated from the definitions that the program itself uses."""
 
 
 @click.command()
 @click.argument("name", type=click.Choice(list(SCHEMAS)))
 def schema(name: str) -> int:
-    """Print the JSON Schema of what NAME stands for; `reference` is the scenario language in Markdown."""
+    """Print a JSON Schema, or the reference of the scenario language in Markdown."""
     click.echo(SCHEMAS[name](), nl=False)
     return 0
