@@ -74,8 +74,8 @@ LEVELS = {
         < durability resilience < __init__
     """,
     "scenario": """
-        delivery_times language replay < attempt_checks expected_text plan < delivery_checks load selection < judge
-        < judge_journal play < dry_run run
+        delivery_times language replay < attempt_checks expected_text plan < delivery_checks load selection
+        wait_condition < judge < judge_journal play < dry_run run
     """,
     "scenario.language": """
         annotations < documented examples nodes < document values < endpoints expect < steps < scenario_file < schema

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from mockcampaign.engine.journal import Entry, Happened
+from mockcampaign.engine.journal import Happened
 from mockcampaign.judging.consumer_store import canonical
-from mockcampaign.judging.ledger import Tally
+from mockcampaign.judging.ledger import Ledger
 
 LINES_MAX = 100
 """Events of a difference that are told one by one."""
@@ -74,29 +74,26 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         return (*told[:LINES_MAX], *more)
 
 
-def sent_events(entries: Sequence[Entry]) -> dict[int, bytes]:
-    """Canonical payload by serial."""
+def sent_events(happened: Iterable[Happened]) -> dict[int, bytes]:
+    """Return the events by serial, in canonical form."""
     return {
-        entry.first_serial + index: canonical(msgspec.json.decode(event))
-        for entry in entries
-        if isinstance(entry, Happened)
-        for index, event in enumerate(entry.events)
+        serial: canonical(msgspec.json.decode(event))
+        for entry in happened
+        for serial, event in enumerate(entry.events, entry.first_serial)
     }
 
 
-def compare(
-    entries: Sequence[Entry], account: Tally, processed: Sequence[bytes], by: Sequence[str] | None = None
-) -> Difference:
-    """The difference between the consumer's account and the deliveries; `by` names the only fields that count.
+def compare(ledger: Ledger, processed: Sequence[bytes], by: Sequence[str] | None = None) -> Difference:
+    """Return how the stored events differ from the delivered ones; only the fields in `by` count, or all.
 
-    What was sent without being acknowledged may be in the account or not: it was sent, so having it is no fault.
+    An event that was sent without being acknowledged may be stored or not.
     """
-    payloads = sent_events(entries)
+    payloads = sent_events(ledger.happened)
     if by is not None:
         payloads = {serial: _only(event, by) for serial, event in payloads.items()}
         processed = [_only(event, by) for event in processed]
-    sent = Counter(payloads[serial] for serial in account.attempted)
-    delivered = Counter(payloads[serial] for serial in account.delivered)
+    sent = Counter(payloads[serial] for serial in ledger.attempted)
+    delivered = Counter(payloads[serial] for serial in ledger.delivered())
     found = difference(delivered, sent, Counter(processed))
     # An account may hold what somebody else sent to the same consumer; only events of these mails are our affair.
     return msgspec.structs.replace(found, surplus=tuple(own_events(found.surplus, sent)))

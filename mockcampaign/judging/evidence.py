@@ -7,31 +7,29 @@ mean it: a scenario by what it expects, a test by what it looks at.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from mockcampaign.engine.journal import Attempted, Entry, Happened, WebhookChanged
-from mockcampaign.judging.ledger import tally
+from mockcampaign.engine.journal import Attempted
+from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import Responded
 
 
-def nothing_shown(entries: Sequence[Entry]) -> str | None:
-    """Why the journal shows nothing of its consumer. None where something was delivered."""
-    webhook_ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
-    account = tally(entries, webhook_ids)
-    if account.delivered:
+def nothing_shown(ledger: Ledger) -> str | None:
+    """Return why a journal shows nothing of its consumer, or None if an event was delivered."""
+    accounts = ledger.accounts.values()
+    if any(account.delivered_count for account in accounts):
         return None
-    if not account.accepted:
-        happened = any(isinstance(entry, Happened) for entry in entries)
-        return f"no event was exported: {'no webhook of its type was activated' if happened else 'none happened'}"
-    return f"nothing was delivered, so that nothing was shown: {why_undelivered(entries, webhook_ids)}"
+    if not any(account.accepted for account in accounts):
+        why = "no webhook of its type was activated" if ledger.happened else "none happened"
+        return f"no event was exported: {why}"
+    return f"nothing was delivered, so that nothing was shown: {why_undelivered(ledger.attempts)}"
 
 
-def why_undelivered(entries: Sequence[Entry], webhook_ids: Iterable[int]) -> str:
-    """What most of the attempts that were made came to, where none delivered anything."""
-    wanted = frozenset(webhook_ids)
+def why_undelivered(attempts: Iterable[Attempted]) -> str:
+    """Return the most frequent outcome of attempts that delivered nothing, and how frequent it was."""
     times: Counter[str] = Counter()
-    for entry in entries:
-        if isinstance(entry, Attempted) and entry.webhook_id in wanted and not entry.simulated:
+    for entry in attempts:
+        if not entry.simulated:
             what = entry.outcome.describe()
             if entry.faults:
                 what += f" (declared: {', '.join(dict.fromkeys(entry.faults))})"

@@ -135,6 +135,8 @@ class Account:
         """Longest time from an event to its delivery, in virtual milliseconds; None before the first delivery."""
         self.verified: tuple[int, Verified] | None = None
         """The newest `Verified` entry, with its position."""
+        self.discards: list[Discarded] = []
+        """Entries of discarded events."""
         self.evidence: list[int] = []
         """Positions of the entries that count for `deliveries`."""
         self._happened: list[tuple[int, int, int]] = []
@@ -202,6 +204,12 @@ class Account:
         _, last, at = self._happened[index]
         return at if serial <= last else None
 
+    @property
+    def oldest_pending(self) -> int | None:
+        """The moment of the oldest pending event; None if nothing is pending."""
+        first = self.pending.first
+        return None if first is None else self.happened_at(first)
+
     def note_happened(self, position: int, entry: Happened) -> None:
         """Note events that the webhook is to deliver."""
         first, last = entry.first_serial, entry.first_serial + len(entry.events) - 1
@@ -236,6 +244,7 @@ class Account:
     def note_discarded(self, position: int, entry: Discarded) -> None:
         """Note events that will not be delivered any more."""
         self.evidence.append(position)
+        self.discards.append(entry)
         self.discarded.update(entry.serials)
         self.pending.difference_update(entry.serials)
 

@@ -59,6 +59,11 @@ class Serials(Set[int]):
             self.remove(first, last)
 
     @property
+    def first(self) -> int | None:
+        """The lowest serial; None of an empty set."""
+        return self._firsts[0] if self._firsts else None
+
+    @property
     def ranges(self) -> SerialRanges:
         """The serials as inclusive ranges, ascending."""
         return tuple(zip(self._firsts, self._lasts, strict=True))

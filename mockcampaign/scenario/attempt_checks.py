@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from mockcampaign.durations import format_duration
-from mockcampaign.engine.journal import Attempted, Entry
+from mockcampaign.engine.journal import Attempted
 from mockcampaign.model import CONNECT_PHASES, Outcome, Responded, TimedOut
 from mockcampaign.scenario.language.expect import AttemptExpectation, OutcomeRun
 from mockcampaign.scenario.language.values import Bounds, fits
@@ -40,12 +41,10 @@ class AttemptGroup(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def attempts(entries: Sequence[Entry], webhook_id: int) -> Iterator[AttemptGroup]:
-    """Yield all attempts of a webhook, in order."""
-    before: Attempted | None = None
-    for position, entry in enumerate(entries):
-        if not isinstance(entry, Attempted) or entry.webhook_id != webhook_id:
-            continue
+def attempts(entries: Sequence[tuple[int, Attempted]], first: int = 0) -> Iterator[AttemptGroup]:
+    """Yield all attempts of one webhook from its entry at index `first` on, in order."""
+    before = next((entries[index][1] for index in range(first - 1, -1, -1) if entries[index][1].serials), None)
+    for position, entry in itertools.islice(entries, first, None):
         gap = None
         if entry.first_number > 1 and entry.serials and before is not None:
             gap = entry.at - before.last_at - before.took
@@ -60,6 +59,14 @@ def attempts(entries: Sequence[Entry], webhook_id: int) -> Iterator[AttemptGroup
             )
         if entry.serials:
             before = entry
+
+
+def latest(entries: Sequence[tuple[int, Attempted]]) -> AttemptGroup | None:
+    """Return the last attempt of one webhook."""
+    groups = list(attempts(entries, len(entries) - 1)) if entries else []
+    if not groups:
+        return None
+    return msgspec.structs.replace(groups[-1], first_number=groups[-1].last_number, count=1)
 
 
 def label(outcome: Outcome) -> int | str:
@@ -116,7 +123,7 @@ Run = tuple[int | str, int]
 """An outcome, and how many times it occurred in a row."""
 
 
-def outcome_runs(groups: Sequence[AttemptGroup]) -> list[Run]:
+def outcome_runs(groups: Iterable[AttemptGroup]) -> list[Run]:
     """Return the outcomes of the attempts, equal neighbours together."""
     runs: list[Run] = []
     for group in groups:

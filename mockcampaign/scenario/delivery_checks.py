@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import assert_never
 
-import msgspec
-
 from mockcampaign.durations import format_duration
-from mockcampaign.engine.journal import Entry, Verified
 from mockcampaign.judging.evidence import why_undelivered
 from mockcampaign.judging.finding import Judgement
-from mockcampaign.judging.ledger import Tally, tally
-from mockcampaign.scenario.attempt_checks import AttemptGroup, attempts, label, matching, outcome_runs, runs_fit
+from mockcampaign.judging.ledger import Account, Ledger
+from mockcampaign.scenario.attempt_checks import AttemptGroup, attempts, label, latest, matching, outcome_runs, runs_fit
 from mockcampaign.scenario.delivery_times import Times
 from mockcampaign.scenario.expected_text import listed
 from mockcampaign.scenario.language.expect import (
@@ -40,35 +36,36 @@ Judged = tuple[Judgement, str, tuple[int, ...]]
 """The outcome, what was seen, and the journal positions that show it."""
 
 
-def judge_claim(claim: WebhookClaim, entries: Sequence[Entry], webhook_id: int, now: int) -> Judged:
+def judge_claim(claim: WebhookClaim, ledger: Ledger, webhook_id: int, now: int) -> Judged:
     """Judge one claim about a webhook from the journal so far, at the moment `now`."""
+    account = ledger.account(webhook_id)
     match claim:
         case DeliveredCount(wanted=wanted):
-            return _delivered(entries, webhook_id, wanted)
+            return _delivered(account, wanted)
         case DiscardedCount(wanted=wanted):
-            return _number(entries, webhook_id, wanted, lambda account: len(account.discarded))
+            return _number(account, wanted, len(account.discarded))
         case PendingCount(wanted=wanted):
-            return _number(entries, webhook_id, wanted, lambda account: len(account.pending))
+            return _number(account, wanted, len(account.pending))
         case AttemptCount(wanted=wanted):
-            return _number(entries, webhook_id, wanted, lambda account: account.attempts)
+            return _number(account, wanted, account.attempts)
         case BatchEvents(wanted=sizes):
-            return _batch_events(entries, webhook_id, sizes)
+            return _batch_events(account, sizes)
         case DeliveredInOrder(wanted=in_order):
-            return _in_order(entries, webhook_id, in_order)
+            return _in_order(account, in_order)
         case Outcomes(wanted=outcomes):
-            return _outcomes(entries, webhook_id, outcomes)
+            return _outcomes(account, outcomes)
         case LatestAttempt(wanted=attempt):
-            return _latest(entries, webhook_id, attempt)
+            return _latest(account, attempt)
         case AnyAttempt(wanted=attempt):
-            return _any(entries, webhook_id, attempt)
+            return _any(account, attempt)
         case EveryAttempt(wanted=attempt):
-            return _every(entries, webhook_id, attempt)
+            return _every(account, attempt)
         case DeliveredWithin(limit=limit):
-            return _in_time(Times(entries, webhook_id, now).late(limit), entries, webhook_id, limit)
+            return _in_time(Times(ledger, account, now).late(limit), account, limit)
         case RecoveredWithin(limit=limit):
-            return _in_time(Times(entries, webhook_id, now).late_after_outages(limit), entries, webhook_id, limit)
+            return _in_time(Times(ledger, account, now).late_after_outages(limit), account, limit)
         case VerifiedAs(wanted=outcome):
-            return _verified(entries, webhook_id, outcome)
+            return _verified(account, outcome)
         case _:
             assert_never(claim)
 
@@ -78,21 +75,18 @@ def verdict(holds: bool) -> Judgement:
     return "pass" if holds else "fail"
 
 
-def _number(entries: Sequence[Entry], webhook_id: int, wanted: int | Bounds, count: Callable[[Tally], int]) -> Judged:
-    account = tally(entries, [webhook_id])
-    number = count(account)
+def _number(account: Account, wanted: int | Bounds, number: int) -> Judged:
     return verdict(fits(number, wanted)), str(number), tuple(account.evidence)
 
 
-def _delivered(entries: Sequence[Entry], webhook_id: int, wanted: int | Bounds) -> Judged:
-    outcome, shown, evidence = _number(entries, webhook_id, wanted, lambda account: len(account.delivered))
-    if outcome == "fail" and shown == "0":
-        shown += f"; {why_undelivered(entries, [webhook_id])}"
+def _delivered(account: Account, wanted: int | Bounds) -> Judged:
+    outcome, shown, evidence = _number(account, wanted, account.delivered_count)
+    if outcome == "fail" and not account.delivered_count:
+        shown += f"; {why_undelivered(entry for _, entry in account.entries)}"
     return outcome, shown, evidence
 
 
-def _batch_events(entries: Sequence[Entry], webhook_id: int, wanted: int | Bounds | tuple[int, ...]) -> Judged:
-    account = tally(entries, [webhook_id])
+def _batch_events(account: Account, wanted: int | Bounds | tuple[int, ...]) -> Judged:
     sizes, evidence = account.batch_events, tuple(account.evidence)
     if not sizes and wanted != ():
         return "fail", "no batch was delivered", evidence
@@ -101,18 +95,16 @@ def _batch_events(entries: Sequence[Entry], webhook_id: int, wanted: int | Bound
     return verdict(all(fits(size, wanted) for size in sizes)), listed(sizes), evidence
 
 
-def _in_order(entries: Sequence[Entry], webhook_id: int, wanted: bool) -> Judged:
-    account = tally(entries, [webhook_id])
-    delivered = account.delivered
-    early = sum(before > after for before, after in pairwise(delivered))
-    if not delivered:
+def _in_order(account: Account, wanted: bool) -> Judged:
+    early = account.overtakings
+    if not account.delivered_count:
         return "fail", "no event was delivered", tuple(account.evidence)
     shown = f"events overtook others {early} time{'' if early == 1 else 's'}" if early else "in order"
     return verdict((not early) == wanted), shown, tuple(account.evidence)
 
 
-def _outcomes(entries: Sequence[Entry], webhook_id: int, wanted: Sequence[int | str | OutcomeRun]) -> Judged:
-    groups = list(attempts(entries, webhook_id))
+def _outcomes(account: Account, wanted: Sequence[int | str | OutcomeRun]) -> Judged:
+    groups = list(attempts(account.entries))
     runs = outcome_runs(groups)
     shown = listed([f"{outcome} ({times} times)" if times > 1 else f"{outcome}" for outcome, times in runs])
     return verdict(runs_fit(runs, wanted)), shown, _positions(groups)
@@ -121,17 +113,15 @@ def _outcomes(entries: Sequence[Entry], webhook_id: int, wanted: Sequence[int | 
 _NO_ATTEMPT: Judged = ("fail", "no attempt was made", ())
 
 
-def _latest(entries: Sequence[Entry], webhook_id: int, wanted: AttemptExpectation) -> Judged:
-    groups = list(attempts(entries, webhook_id))
-    if not groups:
+def _latest(account: Account, wanted: AttemptExpectation) -> Judged:
+    last = latest(account.entries)
+    if last is None:
         return _NO_ATTEMPT
-    last = groups[-1]
-    alone = msgspec.structs.replace(last, first_number=last.last_number, count=1)
-    return verdict(matching(alone, wanted) == 1), alone.describe(), (last.position,)
+    return verdict(matching(last, wanted) == 1), last.describe(), (last.position,)
 
 
-def _any(entries: Sequence[Entry], webhook_id: int, wanted: AttemptExpectation) -> Judged:
-    groups = list(attempts(entries, webhook_id))
+def _any(account: Account, wanted: AttemptExpectation) -> Judged:
+    groups = list(attempts(account.entries))
     if not groups:
         return _NO_ATTEMPT
     found = [group for group in groups if matching(group, wanted)]
@@ -139,8 +129,8 @@ def _any(entries: Sequence[Entry], webhook_id: int, wanted: AttemptExpectation) 
     return verdict(bool(found)), shown, _positions(found or groups)
 
 
-def _every(entries: Sequence[Entry], webhook_id: int, wanted: AttemptExpectation) -> Judged:
-    groups = list(attempts(entries, webhook_id))
+def _every(account: Account, wanted: AttemptExpectation) -> Judged:
+    groups = list(attempts(account.entries))
     if wanted.gap is not None:
         groups = [group for group in groups if group.gap is not None]
         if not groups:
@@ -154,20 +144,16 @@ def _every(entries: Sequence[Entry], webhook_id: int, wanted: AttemptExpectation
     return verdict(not others), shown, _positions(others or groups)
 
 
-def _in_time(late: str | None, entries: Sequence[Entry], webhook_id: int, limit: int) -> Judged:
+def _in_time(late: str | None, account: Account, limit: int) -> Judged:
     shown = f"all within {format_duration(limit)}" if late is None else late
-    return verdict(late is None), shown, tuple(tally(entries, [webhook_id]).evidence)
+    return verdict(late is None), shown, tuple(account.evidence)
 
 
-def _verified(entries: Sequence[Entry], webhook_id: int, wanted: int | str) -> Judged:
-    found = [
-        (position, label(entry.outcome))
-        for position, entry in enumerate(entries)
-        if isinstance(entry, Verified) and entry.webhook_id == webhook_id
-    ]
-    if not found:
+def _verified(account: Account, wanted: int | str) -> Judged:
+    if account.verified is None:
         return "fail", "it was not verified", ()
-    position, outcome = found[-1]
+    position, entry = account.verified
+    outcome = label(entry.outcome)
     return verdict(outcome == wanted), str(outcome), (position,)
 
 

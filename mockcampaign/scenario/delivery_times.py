@@ -2,48 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from mockcampaign.durations import format_duration
-from mockcampaign.engine.journal import (
-    Attempted,
-    Discarded,
-    Entry,
-    Happened,
-    OutageDeclared,
-    OutageEnded,
-    serials_in,
-)
+from mockcampaign.engine.journal import OutageDeclared, serials_in
+from mockcampaign.judging.ledger import Account, Ledger, finished_at
+
+
+def recoveries(ledger: Ledger, webhook_id: int, now: int) -> list[int]:
+    """Return the moments up to `now` at which an outage of the webhook ended and no other one went on."""
+    outages: list[tuple[int, int]] = []
+    for entry in ledger.outages:
+        if entry.webhook_ids and webhook_id not in entry.webhook_ids:
+            continue
+        if isinstance(entry, OutageDeclared):
+            outages.append((entry.at, entry.until))
+        else:
+            outages = [(start, min(end, entry.at)) for start, end in outages]
+    return [
+        end for _, end in outages if end <= now and not any(start <= end < other_end for start, other_end in outages)
+    ]
 
 
 class Times:
     """When the events of one webhook happened, were delivered or discarded, as known at the moment `now`."""
 
-    def __init__(self, entries: Sequence[Entry], webhook_id: int, now: int) -> None:
-        self._now = now
-        self._happened: dict[int, int] = {}
+    def __init__(self, ledger: Ledger, account: Account, now: int) -> None:
+        self._happened = dict(account.happened)
         self._delivered: dict[int, int] = {}
+        for _, batch in account.batches:
+            self._delivered |= dict.fromkeys(serials_in(batch.serials), finished_at(batch))
         self._discarded: dict[int, int] = {}
-        outages: list[tuple[int, int]] = []
-        for entry in entries:
-            match entry:
-                case Happened(webhook_ids=webhook_ids) if webhook_id in webhook_ids:
-                    serials = range(entry.first_serial, entry.first_serial + len(entry.events))
-                    self._happened |= dict.fromkeys(serials, entry.at)
-                case Attempted() if entry.webhook_id == webhook_id and entry.outcome.accepted:
-                    self._delivered |= dict.fromkeys(serials_in(entry.serials), entry.last_at + entry.took)
-                case Discarded() if entry.webhook_id == webhook_id:
-                    self._discarded |= dict.fromkeys(serials_in(entry.serials), entry.at)
-                case OutageDeclared(webhook_ids=ids) if not ids or webhook_id in ids:
-                    outages.append((entry.at, entry.until))
-                case OutageEnded(webhook_ids=ids) if not ids or webhook_id in ids:
-                    outages = [(start, min(end, entry.at)) for start, end in outages]
-        self._recoveries = [
-            end
-            for _, end in outages
-            if end <= now and not any(start <= end < other_end for start, other_end in outages)
-        ]
-        """Moments at which an outage ended, and no other one went on."""
+        for discard in account.discards:
+            self._discarded |= dict.fromkeys(serials_in(discard.serials), discard.at)
+        self._recoveries = recoveries(ledger, account.webhook_id, now)
 
     def late(self, limit: int) -> str | None:
         """What was not delivered within so long after it happened, in words; None where everything was."""

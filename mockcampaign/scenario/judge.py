@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from mockcampaign.engine.journal import Entry, Probed, StepReached, WebhookChanged
+from mockcampaign.engine.journal import Entry, Probed, StepReached
 from mockcampaign.judging.difference import compare
 from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
-from mockcampaign.judging.ledger import tally
+from mockcampaign.judging.ledger import Ledger
 from mockcampaign.scenario.delivery_checks import Judged, judge_claim, verdict
 from mockcampaign.scenario.expected_text import describe_claim
 from mockcampaign.scenario.language.expect import (
@@ -39,27 +39,30 @@ def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Fin
     """The findings of the rules, and those of the expectations."""
     rules = [rule.judge(entries) for rule in JOURNAL_RULES]
     marks = {entry.index: position for position, entry in enumerate(entries) if isinstance(entry, StepReached)}
-    findings = []
+    ledger, findings = Ledger(), []
     for index, step in enumerate(plan.steps):
-        seen = None
-        if index in marks:
+        is_reached = index in marks
+        if is_reached:
             # What is expected was to hold before its step; what is waited for, before the step after it.
             end = marks[index] if isinstance(step.action, Expect) else marks.get(index + 1, len(entries))
-            seen = entries[:end]
+            for position in range(ledger.next_position, end):
+                ledger.note(position, entries[position])
         judged_at = index + isinstance(step.action, WaitUntil)
         now = entries[min(marks.get(judged_at, len(entries)), len(entries) - 1)].at
+        seen = ledger if is_reached else None
         findings += [finding(plan, expectation, seen, now) for expectation in step.expectations]
     return rules, findings
 
 
-def finding(plan: Plan, expectation: Expectation, entries: Sequence[Entry] | None, now: int) -> Finding:
-    """What became of one expectation at the moment `now`; without entries, its step was not reached."""
+def finding(plan: Plan, expectation: Expectation, ledger: Ledger | None, now: int) -> Finding:
+    """Judge one expectation by what the ledger contains at the moment `now`; without it, its step was not reached."""
     claim = expectation.claim
     judged: Judged = ("not-exercised", "the run ended before this step", ())
-    if entries is not None and isinstance(claim, ConsumerExpectation):
-        judged = _judge_consumer(claim, entries)
-    elif entries is not None and not isinstance(claim, ConsumerExpectation):
-        judged = judge_claim(claim, entries, plan.webhook_ids[expectation.subject], now)
+    if ledger is not None and isinstance(claim, ConsumerExpectation):
+        assert ledger.probed is not None, "the player probes before it expects"
+        judged = judge_consumer(claim, ledger, *ledger.probed)
+    elif ledger is not None and not isinstance(claim, ConsumerExpectation):
+        judged = judge_claim(claim, ledger, plan.webhook_ids[expectation.subject], now)
     outcome, actual, evidence = judged
     wanted = describe_claim(claim)
     return Finding(
@@ -78,17 +81,16 @@ def finding(plan: Plan, expectation: Expectation, entries: Sequence[Entry] | Non
 def scenario_shows_nothing(plan: Plan, entries: Sequence[Entry], idle: bool) -> str | None:
     """Why a run without a violation is still no success: it showed nothing. None where it showed something, or what is
     expected says that nothing should be delivered."""
-    why = nothing_shown(entries)
+    ledger = Ledger.of(entries)
+    why, pending = nothing_shown(ledger), ledger.deliveries.pending
     # What was expected before the last events happened says nothing about these.
     last = max((index for index, step in enumerate(plan.steps) if isinstance(step.action, EMITTING)), default=0)
     expected = [expectation for step in plan.steps[last:] for expectation in step.expectations]
-    webhook_ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
-    account = tally(entries, webhook_ids)
-    if account.accepted and not idle and not any(isinstance(one.claim, PendingCount) for one in expected):
-        were = "was" if len(account.pending) == 1 else "were"
+    is_exported = any(account.accepted for account in ledger.accounts.values())
+    if is_exported and not idle and not any(isinstance(one.claim, PendingCount) for one in expected):
+        were = "was" if pending == 1 else "were"
         return (
-            f"{counted(len(account.pending), 'event')} {were} still due at the end: add `run: until-idle`, or expect "
-            "them as pending"
+            f"{counted(pending, 'event')} {were} still due at the end: add `run: until-idle`, or expect them as pending"
         )
     if why is None or any(_means_nothing_delivered(one.claim) for one in expected):
         return None
@@ -121,21 +123,18 @@ def _means_nothing_delivered(claim: Claim) -> bool:
             assert_never(claim)
 
 
-def _judge_consumer(claim: ConsumerExpectation, entries: Sequence[Entry]) -> Judged:
-    probes = [(position, entry) for position, entry in enumerate(entries) if isinstance(entry, Probed)]
-    position, probed = probes[-1]
+def judge_consumer(claim: ConsumerExpectation, ledger: Ledger, position: int, probed: Probed) -> Judged:
+    """Judge a claim about the consumer's store by a probe, which is or will be at this position of the journal."""
     events = None if probed.events is None else [bytes(event) for event in probed.events]
     if not isinstance(claim.processed, str):
         return verdict(fits(probed.count, claim.processed)), str(probed.count), (position,)
-    webhook_ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
-    account = tally(entries, webhook_ids)
     assert events is not None, "load refuses this"
-    difference = compare(entries, account, events, claim.by)
+    difference = compare(ledger, events, claim.by)
     wrong = bool(difference.missing or difference.altered)
     if claim.processed == "exactly-once":
         wrong = bool(difference)
-    summary = difference.describe() if wrong else _all_delivered(len(account.delivered))
-    return verdict(not wrong), summary, (*account.evidence, position)
+    summary = difference.describe() if wrong else _all_delivered(ledger.deliveries.delivered)
+    return verdict(not wrong), summary, (*ledger.evidence(), position)
 
 
 def _all_delivered(number: int) -> str:

@@ -9,7 +9,7 @@ from mockcampaign.engine.journal import Entry, StepReached, WebhookChanged
 from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
-from mockcampaign.judging.ledger import tally
+from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import WebhookStatus
 from mockcampaign.scenario.judge import judge, scenario_shows_nothing
 from mockcampaign.scenario.plan import Plan
@@ -21,7 +21,7 @@ Judged = tuple[list[Finding], list[Finding], str | None]
 def judge_journal(plan: Plan | None, entries: Sequence[Entry]) -> Judged:
     """The verdict on a journal; without the plan of its scenario nothing is expected but that the rules are kept."""
     if plan is None:
-        return [rule.judge(entries) for rule in JOURNAL_RULES], [], nothing_shown(entries)
+        return [rule.judge(entries) for rule in JOURNAL_RULES], [], nothing_shown(Ledger.of(entries))
     reached = max((entry.index for entry in entries if isinstance(entry, StepReached)), default=-1)
     last = len(plan.steps) - 1
     rules, expectations = judge(plan, entries)
@@ -42,6 +42,5 @@ def webhook_names(plan: Plan | None, entries: Sequence[Entry]) -> dict[str, int]
 
 def _idle(entries: Sequence[Entry]) -> bool:
     """Whether nothing was left to send on activated webhooks."""
-    status = {entry.webhook_id: entry.status for entry in entries if isinstance(entry, WebhookChanged)}
-    activated = [webhook_id for webhook_id, last in status.items() if last is WebhookStatus.ACTIVATED]
-    return not tally(entries, activated).pending
+    accounts = Ledger.of(entries).accounts.values()
+    return not any(account.pending for account in accounts if account.status is WebhookStatus.ACTIVATED)

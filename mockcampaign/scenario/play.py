@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, assert_never
 
@@ -10,14 +10,16 @@ import msgspec
 
 from mockcampaign.campaign import Campaign
 from mockcampaign.check.store_probe import answer
-from mockcampaign.engine.journal import Entry, Probed, StepReached
+from mockcampaign.engine.journal import Probed, StepReached
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.events.fields import drawn_mail_id
 from mockcampaign.judging.consumer_store import Account, Probe
 from mockcampaign.judging.difference import own_events, sent_events
+from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import Webhook
-from mockcampaign.scenario.judge import finding
+from mockcampaign.scenario.judge import judge_consumer
 from mockcampaign.scenario.language.endpoints import WebhookDefinition, WebhookUpdate
+from mockcampaign.scenario.language.expect import ConsumerExpectation
 from mockcampaign.scenario.language.steps import (
     ActivateStep,
     AdvanceStep,
@@ -43,6 +45,7 @@ from mockcampaign.scenario.plan import (
     WaitUntil,
 )
 from mockcampaign.scenario.replay import move_events
+from mockcampaign.scenario.wait_condition import condition
 from mockcampaign.transport import Transport
 from mockcampaign.wallclock import ask_until
 
@@ -57,6 +60,7 @@ class Player:
         self.webhooks: dict[str, Webhook] = {}
         probe = scenario.consumer.probe
         self._probe = None if probe is None else Probe(url=probe.url, events=probe.events, count=probe.count)
+        self._ledger = Ledger()
         self._account_before: Account | None = None
         self._mail_ids: dict[str, str] = {}
         """New mail ids of exact events, by the written ones."""
@@ -82,6 +86,14 @@ class Player:
                 self._check_fault(step.action, step.place)
         if self._probe is not None:
             self._account_before = await self._fetch_account(self._probe)
+        journal = self.campaign.journal
+        journal.follow(self._ledger.note)
+        try:
+            await self._play_steps()
+        finally:
+            journal.unfollow(self._ledger.note)
+
+    async def _play_steps(self) -> None:
         self._create(self.plan.scenario.webhooks)
         for index, step in enumerate(self.plan.steps):
             of_consumer = [expectation for expectation in step.expectations if expectation.subject == "consumer"]
@@ -121,7 +133,7 @@ class Player:
             case VerifyStep():
                 await self._verify(self.webhooks[action.webhook], action.events)
             case WaitUntil():
-                await campaign.wait(action.duration, lambda: self._hold(action.expectations, campaign.journal.entries))
+                await campaign.wait(action.duration, self._condition(action.expectations))
             case AdvanceStep(duration=duration):
                 await campaign.advance(duration)
             case RunStep():
@@ -171,18 +183,27 @@ class Player:
                 client_id=webhook.client,
             )
 
-    def _hold(self, expectations: Sequence[Expectation], entries: Sequence[Entry]) -> bool:
-        return all(
-            finding(self.plan, expectation, entries, self.campaign.now).outcome == "pass"
+    def _condition(self, expectations: Sequence[Expectation]) -> Callable[[], bool]:
+        """Return whether the expectations of a wait hold, as a question that is asked at each due moment."""
+        conditions = [
+            condition(expectation.claim, self._ledger, self.webhooks[expectation.subject].id)
             for expectation in expectations
-        )
+            if not isinstance(expectation.claim, ConsumerExpectation)
+        ]
+        assert len(conditions) == len(expectations), "load refuses to wait for the consumer"
+        return lambda: all(holds(self.campaign.now) for holds in conditions)
 
     async def _record_account(self, expectations: Sequence[Expectation] = ()) -> None:
         """Write the consumer's account down: as expected, or what it is when the probe's patience ends."""
         probe = self.plan.scenario.consumer.probe
         assert probe is not None
-        entries = self.campaign.journal.entries
-        probed = await ask_until(self._ask, lambda probed: self._hold(expectations, [*entries, probed]), probe.settle)
+        claims = [one.claim for one in expectations if isinstance(one.claim, ConsumerExpectation)]
+
+        def agrees(probed: Probed) -> bool:
+            position = self._ledger.next_position
+            return all(judge_consumer(claim, self._ledger, position, probed)[0] == "pass" for claim in claims)
+
+        probed = await ask_until(self._ask, agrees, probe.settle)
         self.campaign.journal.append(probed)
 
     async def _ask(self) -> Probed:
@@ -191,7 +212,7 @@ class Player:
         account = await self._fetch_account(self._probe)
         before = self._account_before
         if before.events is not None:
-            ours = set(sent_events(self.campaign.journal.entries).values())
+            ours = set(sent_events(self._ledger.happened).values())
             known = sum(event in ours for event in before.events)
             if known:
                 raise CouldNotTellError(
@@ -206,7 +227,7 @@ class Player:
         if newer.events is None:
             return Probed(at=self.campaign.now, count=newer.count, events=None)
         # What others sent to the same consumer meanwhile is no affair of this run.
-        ours = set(sent_events(self.campaign.journal.entries).values())
+        ours = set(sent_events(self._ledger.happened).values())
         events = self.campaign.masking.events(own_events(newer.events, ours), ours)
         return Probed(at=self.campaign.now, count=len(events), events=tuple(map(msgspec.Raw, events)))
 

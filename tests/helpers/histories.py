@@ -88,7 +88,7 @@ HISTORIES = st.tuples(
 def play(
     history: tuple[list[tuple[Command, int]], list[Outcome], int],
     journal: Journal | None = None,
-    meanwhile: Callable[[int, Journal], object] = lambda _, __: None,
+    meanwhile: Callable[[int, Exporter], object] = lambda _, __: None,
 ) -> Journal:
     """Play a history on three webhooks and return its journal; `meanwhile` is called after each command."""
     commands, outcomes, simulate_after = history
@@ -106,9 +106,9 @@ def play(
         happen(box, 5)
         for number, (command, seconds) in enumerate(commands):
             command(box)
-            meanwhile(number, journal)
+            meanwhile(number, box)
             await drive(box, send, box.clock.now + seconds * SECOND)
-            meanwhile(number, journal)
+            meanwhile(number, box)
 
     asyncio.run(act())
     return journal

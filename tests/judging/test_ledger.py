@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from builders import OK, Consumer, activated, exporter, happen, run
 from histories import HISTORIES, play
+from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted, Entry, Happened, Journal, WebhookChanged
 from mockcampaign.engine.journal_file import Heading, JournalWriter, read_journals
 from mockcampaign.judging.difference import sent_events
@@ -90,8 +91,8 @@ def test_any_number_of_listeners_is_told_everything_however_late(history: Any, w
     for ledger in ledgers:
         journal.follow(ledger.note)
 
-    def join(number: int, journal: Journal) -> None:
-        ledgers.extend(Ledger.following(journal) for wanted in when if wanted == number)
+    def join(number: int, box: Exporter) -> None:
+        ledgers.extend(Ledger.following(box.journal) for wanted in when if wanted == number)
 
     play(history, journal, join)
     for ledger in ledgers:
@@ -133,9 +134,9 @@ def test_a_ledger_that_joins_a_bounded_journal_late_knows_what_is_held_and_what_
     bounded.follow(told)
     joined: list[tuple[Ledger, int]] = []
 
-    def join(number: int, journal: Journal) -> None:
+    def join(number: int, box: Exporter) -> None:
         if number == when and not joined:
-            joined.append((Ledger.following(journal), journal.dropped))
+            joined.append((Ledger.following(box.journal), box.journal.dropped))
 
     play(history, bounded, join)
     for ledger, first in joined:
@@ -182,7 +183,7 @@ def test_times_and_payloads_are_those_of_the_entries(history: Any) -> None:
             for serial in range(first, last + 1)
         ]
         assert account.slowest == max(took, default=None)
-    assert {serial: ledger.payload(serial) for serial in sent_events(entries)} == {
+    assert {serial: ledger.payload(serial) for serial in sent_events(ledger.happened)} == {
         serial: event
         for entry in entries
         if isinstance(entry, Happened)

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from mockcampaign.engine.journal import Entry, Happened, WebhookChanged
+from mockcampaign.engine.journal import Entry, Happened
 from mockcampaign.judging.consumer_store import canonical
 from mockcampaign.judging.difference import compare
 from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
-from mockcampaign.judging.ledger import tally
+from mockcampaign.judging.ledger import Ledger
 from mockcampaign.report.text import printable
 
 NOTHING_DELIVERED = "nothing-delivered"
@@ -76,7 +76,7 @@ def nothing_delivered(entries: Sequence[Entry], allow: Collection[str]) -> str |
     """Return why a test has shown nothing, or None if it emitted nothing or shows a violation."""
     if NOTHING_DELIVERED in allow or not any(isinstance(entry, Happened) for entry in entries):
         return None
-    why = nothing_shown(entries)
+    why = nothing_shown(Ledger.of(entries))
     if why is None or any(rule.judge(entries).outcome == "fail" for rule in JOURNAL_RULES):
         return None
     return (
@@ -86,8 +86,7 @@ def nothing_delivered(entries: Sequence[Entry], allow: Collection[str]) -> str |
 
 
 def _processed(entries: Sequence[Entry], processed: Sequence[dict[str, Any]]) -> list[Violation]:
-    webhook_ids = {entry.webhook_id for entry in entries if isinstance(entry, WebhookChanged)}
-    difference = compare(entries, tally(entries, webhook_ids), [canonical(event) for event in processed])
+    difference = compare(Ledger.of(entries), [canonical(event) for event in processed])
     if not difference:
         return []
     return [
