@@ -23,10 +23,10 @@ from mockcampaign.faults import (
     SplitHeaders,
     TrickleBody,
 )
-from mockcampaign.judging.ledger import tally
 from mockcampaign.model import EventType, Fault, Webhook
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
 from mockcampaign.transport.wire import WireTransport
+from old_fold import tally
 
 EVENTS, LIST_MAX = 5, 2
 TURNS_MAX = 2_000

@@ -19,9 +19,9 @@ from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted, Discarded, Happened
 from mockcampaign.engine.outbox import Attempt
 from mockcampaign.errors import WebhookError
-from mockcampaign.judging.ledger import tally
 from mockcampaign.model import EventType, NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.policy import Policy
+from old_fold import tally
 
 SECOND = 1_000
 AGE_MAX, INTERVAL, TIMEOUT, LIST_MAX = 60 * SECOND, 10 * SECOND, 5 * SECOND, 3

@@ -39,13 +39,13 @@ from mockcampaign.faults import (
     WireFault,
 )
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
-from mockcampaign.judging.ledger import tally
 from mockcampaign.model import EventType, Fault, NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.report.timeline import timeline
 from mockcampaign.scenario.load import load
 from mockcampaign.scenario.play import Player
 from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
 from mockcampaign.transport.wire import WireTransport
+from old_fold import tally
 from places import ROOT
 
 KINDS = ", ".join(FAULTS)

@@ -32,9 +32,9 @@ from mockcampaign.faults import (
     Timeout,
     WireFault,
 )
-from mockcampaign.judging.ledger import tally
 from mockcampaign.model import Fault, NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.policy import DAY, Policy
+from old_fold import tally
 
 FAILED = Responded(500)
 

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from builders import CLIENT, START, happen
@@ -21,6 +22,9 @@ from mockcampaign.model import EventType, NoResponse, Outcome, Request, Responde
 from mockcampaign.policy import Policy
 
 SECOND = 1_000
+
+SOME = settings(max_examples=60, deadline=None)
+"""As many examples as a test has time for that plays a whole history."""
 
 OUTCOMES: list[Outcome] = [
     Responded(200),
@@ -93,7 +97,13 @@ def play(
     """Play a history on three webhooks and return its journal; `meanwhile` is called after each command."""
     commands, outcomes, simulate_after = history
     journal = Journal() if journal is None else journal
-    policy = Policy(batch_events_max=3, event_age_max=120 * SECOND, timeout=5 * SECOND, simulate_after=simulate_after)
+    policy = Policy(
+        batch_events_max=3,
+        event_age_max=120 * SECOND,
+        timeout=5 * SECOND,
+        simulate_after=simulate_after,
+        webhooks_per_client_max=100,
+    )
     box = Exporter(policy=policy, seed=1, start=START, versions={}, journal=journal)
     following = itertools.cycle(outcomes)
 

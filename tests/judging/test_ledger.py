@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import OK, Consumer, activated, exporter, happen, run
-from histories import HISTORIES, play
+from histories import HISTORIES, SOME, play
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted, Entry, Happened, Journal, WebhookChanged
 from mockcampaign.engine.journal_file import Heading, JournalWriter, read_journals
@@ -76,6 +76,7 @@ def check(ledger: Ledger, entries: list[Entry]) -> None:
     assert ledger.next_position == len(entries)
 
 
+@SOME
 @given(HISTORIES)
 def test_a_ledger_agrees_with_the_fold_at_every_moment(history: Any) -> None:
     journal = Journal()
@@ -85,6 +86,7 @@ def test_a_ledger_agrees_with_the_fold_at_every_moment(history: Any) -> None:
     check(Ledger.of(journal.entries), journal.entries)
 
 
+@SOME
 @given(HISTORIES, st.lists(st.integers(0, 30), max_size=3))
 def test_any_number_of_listeners_is_told_everything_however_late(history: Any, when: list[int]) -> None:
     journal, ledgers = Journal(), [Ledger(), Ledger()]
@@ -111,6 +113,7 @@ class Told:
         assert self.entries[position] is entry
 
 
+@SOME
 @given(HISTORIES, st.integers(1, 12), st.integers(1, 20))
 def test_a_ledger_outlives_what_a_bounded_journal_drops(history: Any, entries_max: int, events_max: int) -> None:
     whole, bounded = Journal(), Journal(entries_max=entries_max, events_max=events_max)
@@ -126,6 +129,7 @@ def test_a_ledger_outlives_what_a_bounded_journal_drops(history: Any, entries_ma
         assert totals.webhook(webhook_id) == ledger.totals.webhook(webhook_id)
 
 
+@SOME
 @given(HISTORIES, st.integers(1, 12), st.integers(0, 30))
 def test_a_ledger_that_joins_a_bounded_journal_late_knows_what_is_held_and_what_follows(
     history: Any, entries_max: int, when: int
@@ -144,6 +148,7 @@ def test_a_ledger_that_joins_a_bounded_journal_late_knows_what_is_held_and_what_
             assert seen(ledger, webhook_id) == folded(told.entries[first:], webhook_id, first)
 
 
+@SOME
 @given(HISTORIES, st.sampled_from([0.0, 0.04, 10.0]))
 def test_a_ledger_of_a_file_agrees_with_that_of_the_run(history: Any, step: float) -> None:
     file, now = io.BytesIO(), 0.0
@@ -161,6 +166,7 @@ def test_a_ledger_of_a_file_agrees_with_that_of_the_run(history: Any, step: floa
     check(Ledger.of(recorded.entries), journal.entries)
 
 
+@SOME
 @given(HISTORIES)
 def test_times_and_payloads_are_those_of_the_entries(history: Any) -> None:
     journal = play(history)

@@ -23,7 +23,6 @@ from commands import mockcampaign, written
 from mockcampaign.engine.journal import Attempted, Discarded, Entry, Happened, WebhookChanged
 from mockcampaign.engine.journal_file import read_journals
 from mockcampaign.events import load_sample
-from mockcampaign.judging.ledger import tally
 from mockcampaign.model import BasicAuthentication, EventType, NoResponse, Outcome, Responded, WebhookStatus
 from mockcampaign.policy import DAY
 from mockcampaign.recording.pseudonyms import Pseudonyms
@@ -31,6 +30,7 @@ from mockcampaign.recording.recorder import NotRecordedError, Recorder
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.judge_journal import webhook_names
 from mockcampaign.serving import serve_in_thread
+from old_fold import tally
 
 NOW = 1_750_000_000_000
 JSON = (("content-type", "application/json"),)

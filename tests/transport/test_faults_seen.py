@@ -14,11 +14,11 @@ from endpoints import OK, Endpoint, Run, leaving_nothing
 from mockcampaign.campaign import Campaign
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.faults import FAULTS, OUTAGES
-from mockcampaign.judging.ledger import tally
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
 from mockcampaign.transport import wire
 from mockcampaign.transport.wire import WireTransport
+from old_fold import tally
 from seeing import Consumer, Seen
 
 LIST_MAX = 2

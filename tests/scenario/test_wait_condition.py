@@ -1,0 +1,142 @@
+"""A wait ends when its expectations hold, and what it costs to ask does not grow with what has happened."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from histories import HISTORIES, SECOND, SOME, play
+from mockcampaign.engine.exporter import Exporter
+from mockcampaign.engine.journal import Journal
+from mockcampaign.judging.ledger import Ledger
+from mockcampaign.scenario.delivery_checks import judge_claim
+from mockcampaign.scenario.language.expect import (
+    AnyAttempt,
+    AttemptCount,
+    AttemptExpectation,
+    BatchEvents,
+    DeliveredCount,
+    DeliveredInOrder,
+    DeliveredWithin,
+    DiscardedCount,
+    EveryAttempt,
+    LatestAttempt,
+    OutcomeRun,
+    Outcomes,
+    PendingCount,
+    RecoveredWithin,
+    VerifiedAs,
+    WebhookClaim,
+)
+from mockcampaign.scenario.language.values import Bounds, DurationBounds
+from mockcampaign.scenario.wait_condition import Condition, condition
+from mockcampaign.transport.always_ok import IdealTransport
+from plays import own_plan, played
+
+NUMBERS = (
+    st.integers(0, 8) | st.builds(Bounds, at_least=st.integers(0, 8)) | st.builds(Bounds, at_most=st.integers(0, 8))
+)
+SPANS = st.sampled_from([0, 1 * SECOND, 10 * SECOND, 30 * SECOND, 90 * SECOND])
+OUTCOMES = st.sampled_from([200, 500, 503, "timed-out", "no-response", "not-connected"])
+ATTEMPTS = st.one_of(
+    st.builds(AttemptExpectation, outcome=OUTCOMES),
+    st.builds(AttemptExpectation, number=st.integers(1, 4) | st.builds(Bounds, at_most=st.integers(1, 4))),
+    st.builds(AttemptExpectation, events=st.integers(1, 3)),
+    st.builds(AttemptExpectation, gap=SPANS | st.builds(DurationBounds, at_most=SPANS)),
+)
+CLAIMS: st.SearchStrategy[WebhookClaim] = st.one_of(
+    st.builds(DeliveredCount, NUMBERS),
+    st.builds(DiscardedCount, NUMBERS),
+    st.builds(PendingCount, NUMBERS),
+    st.builds(AttemptCount, NUMBERS),
+    st.builds(BatchEvents, NUMBERS | st.lists(st.integers(1, 3), max_size=3).map(tuple)),
+    st.builds(DeliveredInOrder, st.booleans()),
+    st.builds(
+        Outcomes,
+        st.lists(OUTCOMES | st.builds(OutcomeRun, outcome=OUTCOMES, times=NUMBERS), max_size=4).map(tuple),
+    ),
+    st.builds(LatestAttempt, ATTEMPTS),
+    st.builds(AnyAttempt, ATTEMPTS),
+    st.builds(EveryAttempt, ATTEMPTS),
+    st.builds(DeliveredWithin, SPANS),
+    st.builds(RecoveredWithin, SPANS),
+    st.builds(VerifiedAs, OUTCOMES),
+)
+
+
+@SOME
+@given(HISTORIES, st.lists(CLAIMS, min_size=4, max_size=12), st.integers(1, 3))
+def test_a_condition_holds_whenever_its_claim_would_be_judged_true(
+    history: Any, claims: list[WebhookClaim], seldom: int
+) -> None:
+    """However often it is asked meanwhile: its answer is put together from those before."""
+    journal = Journal()
+    ledger = Ledger.following(journal)
+    conditions: list[tuple[WebhookClaim, int, Condition]] = [
+        (claim, webhook_id, condition(claim, ledger, webhook_id)) for claim in claims for webhook_id in (1, 2)
+    ]
+
+    def ask(number: int, box: Exporter) -> None:
+        if number % seldom == 0:
+            whole, now = Ledger.of(journal.entries), box.clock.now
+            for claim, webhook_id, holds in conditions:
+                judged, shown, _ = judge_claim(claim, whole, webhook_id, now)
+                assert holds(now) == (judged == "pass"), (claim, shown)
+
+    play(history, journal, ask)
+
+
+def calls_of(folder: Path, *steps: str) -> int:
+    """How many functions are called to load, play and judge a scenario against a consumer that accepts everything."""
+    plan, calls = own_plan(folder, "http://x.test", *steps, probe=False), 0
+
+    def count(_: FrameType, event: str, __: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        played(plan, IdealTransport())
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+def emit(count: int, hours: int) -> str:
+    return f"emit: {{type: open, count: {count}, over: {hours}h}}"
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        "delivered: {at_least: COUNT}",
+        "attempts: {at_least: COUNT}, pending: 0",
+        "batch_events: {at_most: 100}, in_order: true, delivered: {at_least: COUNT}",
+        "all: {outcome: 200}, delivered: {at_least: COUNT}",
+        "any: {outcome: 500}",
+        "latest: {outcome: 500}",
+        "outcomes: [{outcome: 200, times: {at_least: COUNT}}]",
+        "delivered_within: 1ms, delivered: {at_least: COUNT}",
+    ],
+)
+def test_a_wait_costs_about_as_much_as_to_advance_and_expect(tmp_path: Path, expected: str) -> None:
+    count = 100
+    expected = expected.replace("COUNT", str(count))
+    waiting = calls_of(tmp_path, emit(count, 10), f"wait: {{until: {{opens: {{{expected}}}}}, for: 11h}}")
+    advancing = calls_of(tmp_path, emit(count, 10), "advance: 11h", f"expect: {{opens: {{{expected}}}}}")
+    assert waiting < 2 * advancing
+
+
+def test_a_wait_for_ten_times_the_events_costs_about_ten_times_as_much(tmp_path: Path) -> None:
+    few, many = (
+        calls_of(tmp_path, emit(count, 10), f"wait: {{until: {{opens: {{delivered: {count}, pending: 0}}}}, for: 11h}}")
+        for count in (50, 500)
+    )
+    assert many < 12 * few
