@@ -1,9 +1,10 @@
 """Check every bug and every correct consumer over loopback with many seeds, and write down what came of it.
 
-    PYTHONPATH=tests python tests/helpers/matrix.py --print                           # print the table of tests/matrix/rows.tsv
-    PYTHONPATH=tests python tests/helpers/matrix.py --write                            # run 20 seeds, at rest and then under load
-    PYTHONPATH=tests python tests/helpers/matrix.py --write --only rest --minutes 30   # as much of one half as 30 minutes allow
-    PYTHONPATH=tests python tests/helpers/matrix.py --write --minutes 0                # the table of what was run so far
+    export PYTHONPATH=tests
+    python tests/helpers/matrix.py --print                            # print the table of tests/matrix/rows.tsv
+    python tests/helpers/matrix.py --write                            # run 20 seeds, at rest and then under load
+    python tests/helpers/matrix.py --write --only rest --minutes 30   # run as much of one half as thirty minutes allow
+    python tests/helpers/matrix.py --write --minutes 0                # write the table of what has been run so far
 
 Each bug is checked by the rule that has to find it (`culprits.py`), each correct consumer by all rules. Under load,
 another process keeps a core busy meanwhile. All consumers are checked with the first seed, then all with the next one.
