@@ -48,7 +48,7 @@ class NoAuthentication(msgspec.Struct, frozen=True, tag="none"):
         return ()
 
 
-class BasicAuthentication(msgspec.Struct, frozen=True, tag="basicAuth"):
+class BasicAuthentication(msgspec.Struct, frozen=True, tag="basicAuth", rename="camel"):
     """Every request carries HTTP Basic credentials, encoded as UTF-8 (RFC 7617)."""
 
     user_name: str

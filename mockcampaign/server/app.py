@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import mimetypes
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 import msgspec
 from starlette.applications import Starlette
@@ -15,15 +16,18 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mockcampaign.server.control_api import control
-from mockcampaign.server.http.api import AnsweredApi
+from mockcampaign.server.control_api.api import API as CONTROL_API
+from mockcampaign.server.control_api.api import PREFIX
 from mockcampaign.server.http.guard import PAGE_HEADERS, Guard, adding
+from mockcampaign.server.http.request import RequestRejectedError
+from mockcampaign.server.http.routes import ApiApplication
 from mockcampaign.server.served_campaign import ServedCampaign
-from mockcampaign.server.vendor_api import rest
+from mockcampaign.server.vendor_api.api import API as VENDOR_API
 from mockcampaign.shipped import assets_folder
 
+APIS = (VENDOR_API, CONTROL_API)
 PAGES = Path(__file__).parent / "pages"
-PAGES_PREFIX = f"{control.PREFIX}/pages/"
+PAGES_PREFIX = f"{PREFIX}/pages/"
 
 # A Windows registry may say otherwise, and browsers run no module of another type.
 mimetypes.add_type("text/javascript", ".js")
@@ -44,7 +48,7 @@ def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> ASG
         if not description:
             from mockcampaign.server.http.openapi import document
 
-            description.append(document((rest.API, control.API), served.users.client_ids[0]))
+            description.append(document(APIS, served.users.client_ids[0]))
         return Response(description[0], media_type="application/json")
 
     pages = Starlette(
@@ -57,37 +61,51 @@ def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> ASG
         ],
         lifespan=lifespan,
     )
-    return _Entrance(Guard(host_names), [AnsweredApi(api, served) for api in (rest.API, control.API)], pages)
+    return _Entrance(Guard(host_names), {_segments(api.prefix)[0]: ApiApplication(api, served) for api in APIS}, pages)
 
 
 class _Entrance:
-    """Turns away who may not come in, and leads the rest to an API or the pages.
+    """Rejects who may not call, and passes the others on to an API or to the pages, which Starlette serves."""
 
-    Starlette only serves the pages: its middleware and routes take longer than most operations.
-    """
-
-    def __init__(self, guard: Guard, apis: Iterable[AnsweredApi], pages: ASGIApp) -> None:
+    def __init__(self, guard: Guard, apis: Mapping[str, ApiApplication], pages: ASGIApp) -> None:
+        """`apis` are found by the first segment of their paths."""
         self._guard = guard
-        self._apis = {api.first_segment: api for api in apis}
+        self._apis = apis
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._pages(scope, receive, send)
             return
-        path: str = scope["path"]
-        segments = path[1:].split("/")
-        api = None if path.startswith(PAGES_PREFIX) else self._apis.get(segments[0])
+        path = _path(scope)
+        api = None if path.startswith(PAGES_PREFIX) else self._apis.get(_segments(path)[0])
         headers: dict[bytes, bytes] = dict(scope["headers"])
         problem = self._guard.problem(scope["method"], headers, page=api is None)
         if api is not None:
-            await api(scope, receive, send, segments, headers, problem)
+            if problem is None:
+                await api(scope, receive, send, path, headers)
+            else:
+                await api.reject(send, headers, RequestRejectedError(403, problem))
         elif problem is None:
             await self._pages(scope, receive, adding(PAGE_HEADERS, send))
         else:
             body = msgspec.json.encode({"error": problem})
             refused = Response(body, 403, media_type="application/json")
             await refused(scope, receive, adding(PAGE_HEADERS, send))
+
+
+def _path(scope: Scope) -> str:
+    """Return the path with its segments decoded one by one: an encoded slash stays within its segment."""
+    raw: bytes = scope.get("raw_path") or b""
+    if b"%" not in raw:
+        path: str = scope["path"]
+        return path
+    segments = raw.decode("latin-1").split("/")
+    return "/".join(unquote(segment).replace("/", "%2F") for segment in segments)
+
+
+def _segments(path: str) -> list[str]:
+    return path[1:].split("/")
 
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:

@@ -194,8 +194,8 @@ def test_the_host_that_it_listens_on_is_a_name_of_its_own(monkeypatch: pytest.Mo
     async def keep(app: Any, listening: socket.socket, **more: Any) -> None:
         apps.append(app)
 
-    monkeypatch.setattr("mockcampaign.server.run.listen", lambda host, port: listen("127.0.0.1", port))
-    monkeypatch.setattr("mockcampaign.server.run.serve_until_signalled", keep)
+    monkeypatch.setattr("mockcampaign.server.serve.listen", lambda host, port: listen("127.0.0.1", port))
+    monkeypatch.setattr("mockcampaign.server.serve.serve_until_signalled", keep)
     said = CliRunner().invoke(cli, ["serve", "--host", "mybox", "--port", "0", "--allow-host", "campaign.test"])
     assert said.exit_code == 0, said.output
 

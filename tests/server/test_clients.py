@@ -8,7 +8,7 @@ import pytest
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import INT64_MAX
-from mockcampaign.server.vendor_api.clients import load_clients
+from mockcampaign.server.vendor_api.clients_file import load_clients
 
 
 def written(folder: Path, text: str) -> Path:

@@ -10,27 +10,25 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, settings
 from requests.auth import HTTPBasicAuth
 
-from mockcampaign.server.control_api import control
+from mockcampaign.server.app import APIS
+from mockcampaign.server.control_api.api import PREFIX
 from mockcampaign.server.http.openapi import document
-from mockcampaign.server.vendor_api import rest
 from servers import CLIENT, PASSWORD, USER, Server, running_server
 
 schemathesis = pytest.importorskip("schemathesis")
 
 # Nobody listens at the discard port.
-DOCUMENT = json.loads(document((rest.API, control.API), CLIENT).replace(b"127.0.0.1:8000", b"127.0.0.1:9"))
+DOCUMENT = json.loads(document(APIS, CLIENT).replace(b"127.0.0.1:8000", b"127.0.0.1:9"))
 for methods in DOCUMENT["paths"].values():
     for operation in methods.values():
         for parameter in operation["parameters"]:
             if parameter["name"] == "clientId":
                 parameter["schema"]["enum"] = [CLIENT]  # no other has a user
 
-FAULT_FORMS = DOCUMENT["paths"][f"{control.PREFIX}/faults"]["post"]["requestBody"]["content"]["application/json"][
-    "schema"
-]
+FAULT_FORMS = DOCUMENT["paths"][f"{PREFIX}/faults"]["post"]["requestBody"]["content"]["application/json"]["schema"]
 # A few stand for all: two dozen forms make thousands of requests. `test_control` declares every kind.
 FAULT_FORMS["oneOf"] = [form for form in FAULT_FORMS["oneOf"] if form["title"] in ("refused", "cut-body", "latency")]
-del DOCUMENT["paths"][f"{control.PREFIX}/stream"]  # has no end
+del DOCUMENT["paths"][f"{PREFIX}/stream"]  # has no end
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 SCHEMA.auth.set_from_requests(HTTPBasicAuth(USER, PASSWORD))
 

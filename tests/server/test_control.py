@@ -19,10 +19,11 @@ from mockcampaign.events import Rates
 from mockcampaign.faults import FAULTS
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
-from mockcampaign.server.control_api import control
-from mockcampaign.server.control_api.faults import FAULTS_MAX
-from mockcampaign.server.http.call import BODY_BYTES_MAX
+from mockcampaign.server.control_api.api import API
+from mockcampaign.server.control_api.fault_operations import FAULTS_MAX
+from mockcampaign.server.control_api.time_operations import SPEED_MAX
 from mockcampaign.server.http.guard import PAGE_POLICY
+from mockcampaign.server.http.request import BODY_BYTES_MAX
 from servers import CLIENT, OTHER_CLIENT, Server, running_server
 
 DEAD = "http://127.0.0.1:9/hook"
@@ -90,7 +91,7 @@ def test_an_unknown_type_is_refused_with_those_that_there_are(server: Server) ->
     types = ", ".join(EventType)
     assert (refused.status_code, refused.json()["error"]) == (
         400,
-        f"Invalid enum value 'opne' - at `$.type`, allowed: {types}",
+        f"type: 'opne' is not valid, allowed: {types}",
     )
 
 
@@ -148,7 +149,7 @@ def test_time_moves_only_when_told(server: Server) -> None:
 
 
 def test_whatever_is_asked_or_done_is_of_the_present_also_if_nothing_fell_due(server: Server) -> None:
-    server.control("PUT", "/clock/speed", {"speed": control.SPEED_MAX})
+    server.control("PUT", "/clock/speed", {"speed": SPEED_MAX})
     first, second, third = (server.control("GET", path).json()["now"] for path in ("/clock", "/state", "/clock"))
     assert DEFAULT_START < first < second < third
     server.create()
@@ -190,7 +191,7 @@ class Held:
         self._let_go.set()
 
 
-@pytest.mark.parametrize("speed", [0, control.SPEED_MAX])
+@pytest.mark.parametrize("speed", [0, SPEED_MAX])
 def test_time_stands_still_while_an_advance_waits_for_an_answer(
     server: Server, httpserver: HTTPServer, speed: float
 ) -> None:
@@ -545,7 +546,7 @@ def test_every_call_that_changes_something_is_tried_from_another_site() -> None:
     called = {(method, re.sub(r"/[0-9]+(?=/|$)", "/{}", path)) for method, path, _ in STATE_CHANGING}
     assert called == {
         (operation.method, re.sub(r"{\w+}", "{}", operation.path))
-        for operation in control.OPERATIONS
+        for operation in API.operations
         if operation.method != "GET"
     }
 

@@ -9,12 +9,11 @@ import jsonschema
 import pytest
 
 from mockcampaign.durations import DURATION_PATTERN
-from mockcampaign.server.control_api import control
+from mockcampaign.server.app import APIS
 from mockcampaign.server.http.openapi import document
-from mockcampaign.server.vendor_api import rest
 from servers import CLIENT
 
-DOCUMENT = json.loads(document((rest.API, control.API), CLIENT))
+DOCUMENT = json.loads(document(APIS, CLIENT))
 
 TYPES = [
     *("open", "click", "sent", "bounce", "unsubscribe", "spamcomplaint", "singleoptin", "confirmedoptin"),
@@ -132,7 +131,7 @@ def test_the_operations_of_smart_campaigns_and_users() -> None:
 
 
 def test_a_duration_is_published_as_it_is_read() -> None:
-    assert DOCUMENT["components"]["schemas"]["Advance"]["properties"]["by"]["pattern"] == DURATION_PATTERN
+    assert DOCUMENT["components"]["schemas"]["AdvanceRequest"]["properties"]["by"]["pattern"] == DURATION_PATTERN
 
 
 def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:

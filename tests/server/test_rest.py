@@ -15,9 +15,9 @@ from pytest_httpserver import HTTPServer
 
 from mockcampaign.model import EventType
 from mockcampaign.policy import Policy
-from mockcampaign.server.http.call import BODY_BYTES_MAX, VENDOR_JSON
-from mockcampaign.server.vendor_api.clients import users_of
-from mockcampaign.server.vendor_api.users import KNOWN_MAX, Users
+from mockcampaign.server.http.request import BODY_BYTES_MAX
+from mockcampaign.server.vendor_api.api import VENDOR_JSON
+from mockcampaign.server.vendor_api.users import KNOWN_MAX, Users, users_of
 from servers import CLIENT, OTHER_CLIENT, OTHER_PASSWORD, OTHER_USER, PASSWORD, USER, Server, running_server
 
 TARGET = "http://127.0.0.1:9/hook"
@@ -207,6 +207,21 @@ def test_405_names_the_methods_that_are_allowed(server: Server, path: str, allow
     answer = server.rest("PATCH", path)
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
     assert allowed in answer.json()["errorMessage"]
+
+
+@pytest.mark.parametrize("slash", ["%2F", "%2f"])
+def test_an_encoded_slash_belongs_to_its_segment(server: Server, slash: str) -> None:
+    number = server.create()
+    assert server.rest("POST", f"/webhooks/{number}{slash}activate").status_code == 405
+    [violation] = violations(server.rest("DELETE", f"/webhooks/{number}{slash}activate"))
+    assert violation.startswith(f"webhookId: '{number}%2Factivate' is not valid")
+    assert server.rest("GET", "/webhooks").json()[0]["status"] == "created"
+    # Other characters mean the same, encoded or not.
+    assert server.rest("POST", f"/web%68ooks/{number}/%61ctivate").json()["status"] == "activated"
+
+
+def test_a_line_break_does_not_end_a_path(server: Server) -> None:
+    assert server.rest("GET", "/webhooks%0A").status_code == 404
 
 
 def test_404_where_no_operation_is(server: Server) -> None:
@@ -438,7 +453,7 @@ def test_the_greatest_id_is_only_unknown(server: Server) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("sort", "id"),
+        ("sort", "i d"),
         ("sort", ""),
         ("direction", "UP"),
         ("offset", "-1"),
@@ -502,6 +517,19 @@ def test_lists_are_sorted_cut_and_filtered(server: Server) -> None:
     assert server.rest("PUT", "/webhooks/2", keyed).status_code == 200
     assert ids("sort=AUTHENTICATION&direction=ASC") == [2, 1, 3]
     assert ids("sort=MODIFIED") == [2, 3, 1]
+
+
+@pytest.mark.parametrize("direction", ["ASC", "asc", "Asc"])
+@pytest.mark.parametrize("sort", ["TARGET_URL", "target_url", "Target_Url"])
+def test_words_of_a_list_are_accepted_in_upper_and_lower_case(server: Server, sort: str, direction: str) -> None:
+    for target in ("http://b.example/", "http://a.example/"):
+        server.create(target)
+    found = server.rest("GET", f"/webhooks?sort={sort}&direction={direction}").json()
+    assert [webhook["id"] for webhook in found] == [2, 1]
+    server.rest("POST", "/smartcampaigns", {"name": "b", "mediaType": "SMS"})
+    server.rest("POST", "/smartcampaigns", {"name": "a"})
+    page = server.rest("GET", f"/smartcampaigns?sort=NAME&direction={direction}").json()
+    assert [campaign["name"] for campaign in page["elements"]] == ["a", "b"]
 
 
 def test_update_changes_target_and_credentials_and_keeps_what_it_is_not_told(
@@ -647,7 +675,7 @@ def test_smart_campaigns_are_sorted_cut_and_filtered(server: Server) -> None:
 
 
 def test_smart_campaigns_and_mailings_are_limited(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.vendor_api.smartcampaigns.SMART_CAMPAIGNS_MAX", 2)
+    monkeypatch.setattr("mockcampaign.server.vendor_api.smart_campaigns.SMART_CAMPAIGNS_MAX", 2)
     number = server.rest("POST", "/smartcampaigns").json()["id"]
     made = [server.rest("POST", "/smartcampaigns") for _ in range(2)]
     assert [answer.status_code for answer in made] == [201, 400]

@@ -46,8 +46,8 @@ def serve(virtual: bool, speed: float, **options: Any) -> int:
 
     Every option is also an environment variable, such as MOCKCAMPAIGN_SERVE_PORT.
     """
-    from mockcampaign.server.run import Options
-    from mockcampaign.server.run import serve as serve_until_told
+    from mockcampaign.server.serve import ServeOptions
+    from mockcampaign.server.serve import serve as serve_until_told
 
     def say(line: str) -> None:
         click.echo(line)
@@ -56,5 +56,5 @@ def serve(virtual: bool, speed: float, **options: Any) -> int:
     def complain(line: str) -> None:
         click.echo(f"mockcampaign: {line}", err=True)
 
-    run_async(lambda: serve_until_told(Options(speed=0 if virtual else speed, **options), say, complain))
+    run_async(lambda: serve_until_told(ServeOptions(speed=0 if virtual else speed, **options), say, complain))
     return 0

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.server.control_api import views
 from mockcampaign.server.control_api.hub import Hub
-from mockcampaign.server.http.call import RequestRefusedError
+from mockcampaign.server.http.request import RequestRejectedError
 from mockcampaign.server.served_campaign import ServedCampaign
 
 PAUSE_SECONDS = 0.1
@@ -43,10 +43,10 @@ RETRY_MILLISECONDS = 1_000
 def stream(served: ServedCampaign, last_event_id: str) -> Response:
     """The answer that goes on until the watcher leaves; one that comes back says what it saw last.
 
-    Raises `RequestRefusedError` with 503 where as many watch as may.
+    Raises `RequestRejectedError` with 503 where as many watch as may.
     """
     if served.watchers >= WATCHERS_MAX:
-        raise RequestRefusedError(503, f"{WATCHERS_MAX} watch already, which is the limit")
+        raise RequestRejectedError(503, f"{WATCHERS_MAX} watch already, which is the limit")
     return _EventStream(served, _follow(served, last_event_id))
 
 

@@ -23,10 +23,10 @@ from mockcampaign.model import (
     Responded,
     Webhook,
 )
-from mockcampaign.server.http.call import RequestRefusedError
+from mockcampaign.server.http.request import RequestRejectedError
 from mockcampaign.server.pacer import AttemptKey
 from mockcampaign.server.served_campaign import ServedCampaign
-from mockcampaign.server.vendor_api.webhooks import authentication_type
+from mockcampaign.server.vendor_api.webhook_credentials import authentication_type
 
 MASK = "***"
 
@@ -242,18 +242,18 @@ def entry(position: int, shown: Entry) -> dict[str, Any]:
 def delivery(served: ServedCampaign, position: int, number: int | None) -> DeliveryView:
     """An attempt of the entry at a position: the last of them, unless a number is given.
 
-    Raises `RequestRefusedError` with 404 where there is none.
+    Raises `RequestRejectedError` with 404 where there is none.
     """
     held = served.hub.journal
     index = position - held.dropped
     found = held.entries[index] if 0 <= index < len(held.entries) else None
     if not isinstance(found, Attempted):
         gone = f"; positions below {held.dropped} are held no more" if held.dropped else ""
-        raise RequestRefusedError(404, f"position {position} holds no attempt{gone}")
+        raise RequestRejectedError(404, f"position {position} holds no attempt{gone}")
     last = found.first_number + found.count - 1
     number = last if number is None else number
     if not found.first_number <= number <= last:
-        raise RequestRefusedError(
+        raise RequestRejectedError(
             404, f"attempt {number} is not at position {position}, allowed: {found.first_number} to {last}"
         )
     at = found.at + (number - found.first_number) * found.interval

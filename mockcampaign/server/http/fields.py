@@ -1,148 +1,131 @@
-"""Kinds of request fields: how each is read from text, and how the OpenAPI document describes it."""
+"""Request fields: a frozen struct for each operation, read field by field, so that an error names what is wrong."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Protocol
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import Annotated, Any, Generic, Self, TypeVar, Union, get_args, get_origin
 
 import msgspec
+from msgspec.inspect import Type, type_info
 
 from mockcampaign.durations import DURATION_SCHEMA, parse_duration
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentication, NoAuthentication
 from mockcampaign.policy import INT64_MAX
-from mockcampaign.transport.address import encode_headers, parse_address
+from mockcampaign.server.http.request import Repeated, wrong_fields
+from mockcampaign.text import short
+from mockcampaign.transport.address import parse_address
 
 INT32_MAX = 2**31 - 1
-
-DESCRIBED_DURATION_SCHEMA: dict[str, Any] = {
-    **DURATION_SCHEMA,
-    "description": "A duration such as 500ms, 90s, 10m, 2h, 3d or 1d12h.",
-    "examples": ["10m"],
-}
-Duration = Annotated[str, msgspec.Meta(extra_json_schema=DESCRIBED_DURATION_SCHEMA)]
-"""Only described here; `duration` reads it, whose message says more than a pattern."""
-
-PositiveId = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX, extra_json_schema={"format": "int64"})]
-"""Types of fields in a JSON body."""
-
-
-def duration(name: str, text: str) -> int:
-    """Milliseconds of the field of that name. Raises `InvalidInputError`, with the name."""
-    try:
-        return parse_duration(text)
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{name}: {error}") from None
-
-
 TEXT_LENGTH_MAX = 2_000
 """Most characters of a text or URL. Ours: nobody documents one."""
 
-_INTEGER = re.compile(r"-?[0-9]{1,30}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class Kind(Protocol):
-    """Reads one field."""
-
-    def read(self, text: str) -> Any:
-        """The value. Raises `InvalidInputError` with what would be allowed; it never repeats a secret."""
-        ...
-
-    def allowed(self) -> str:
-        """What a value may be, in a few words."""
-        ...
-
-    def schema(self) -> dict[str, Any]:
-        """The JSON Schema of the field."""
-        ...
+class NoFields(msgspec.Struct, frozen=True):
+    """The fields of an operation that has none."""
 
 
-class Integer(msgspec.Struct, frozen=True):
-    """A whole number within bounds."""
-
-    minimum: int = 1
-    maximum: int = INT64_MAX
-
-    def read(self, text: str) -> int:
-        """Decimal digits."""
-        number = int(text) if _INTEGER.fullmatch(text) else None
-        if number is None or not self.minimum <= number <= self.maximum:
-            raise InvalidInputError(f"{shortened(text)} is out of range, allowed: {self.allowed()}")
-        return number
-
-    def allowed(self) -> str:
-        """Its bounds."""
-        return f"a whole number from {self.minimum} to {self.maximum}"
-
-    def schema(self) -> dict[str, Any]:
-        """With `int32` where the vendor's own description says so."""
-        return {
-            "type": "integer",
-            "format": "int32" if self.maximum <= INT32_MAX else "int64",
-            "minimum": self.minimum,
-            "maximum": self.maximum,
-        }
+Fields = TypeVar("Fields")
+"""Type of an operation's fields: a frozen struct, or a custom field that is the whole body."""
 
 
-class Choice(msgspec.Struct, frozen=True):
-    """One of several words, spelled exactly so."""
-
-    words: tuple[str, ...]
-
-    def read(self, text: str) -> str:
-        """The word itself."""
-        if text not in self.words:
-            raise InvalidInputError(f"{shortened(text)} is unknown, allowed: {self.allowed()}")
-        return text
-
-    def allowed(self) -> str:
-        """The words."""
-        return ", ".join(self.words)
-
-    def schema(self) -> dict[str, Any]:
-        """An enumeration."""
-        return {"type": "string", "enum": list(self.words)}
+def about(description: str, **schema: object) -> msgspec.Meta:
+    """Return the annotation that describes a field, with more of its JSON Schema."""
+    return msgspec.Meta(description=description, extra_json_schema=schema or None)
 
 
-class Text(msgspec.Struct, frozen=True):
-    """One line of text. What it says may be a secret, so no message repeats it."""
-
-    length_max: int = TEXT_LENGTH_MAX
-
-    def read(self, text: str) -> str:
-        """The text itself."""
-        if len(text) > self.length_max:
-            raise InvalidInputError(f"is longer than {self.length_max} characters")
-        if _CONTROL.search(text):
-            raise InvalidInputError(f"holds control characters, allowed: {self.allowed()}")
-        return text
-
-    def allowed(self) -> str:
-        """Any words."""
-        return "one line of text"
-
-    def schema(self) -> dict[str, Any]:
-        """The pattern excludes control characters."""
-        return {"type": "string", "maxLength": self.length_max, "pattern": r"^[^\u0000-\u001f\u007f]*$"}
+def between(minimum: int, maximum: int) -> msgspec.Meta:
+    """Return the annotation of a whole number's bounds, with the format that the vendor's description gives it."""
+    size = "int32" if maximum <= INT32_MAX else "int64"
+    return msgspec.Meta(ge=minimum, le=maximum, extra_json_schema={"format": size})
 
 
-class TargetUrl(msgspec.Struct, frozen=True):
-    """Where a webhook sends to."""
+Id = Annotated[int, between(1, INT64_MAX)]
 
-    def read(self, text: str) -> str:
-        """The URL itself."""
+
+SingleLine = Annotated[
+    str,
+    # The end of the pattern keeps Python from ignoring a line break there.
+    msgspec.Meta(max_length=TEXT_LENGTH_MAX, pattern=r"^[^\u0000-\u001f\u007f]*$(?!\n)"),
+]
+"""One line of text."""
+
+Value = TypeVar("Value")
+
+
+class CustomField(Generic[Value]):
+    """A type of field that reads and describes itself; `value` is what was read."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+    @classmethod
+    def read(cls, raw: object) -> Self:
+        """Return the field. Raises `InvalidInputError` with what is wrong and what is allowed."""
+        raise NotImplementedError
+
+    @classmethod
+    def allowed(cls) -> str:
+        """Say in a few words which values are allowed."""
+        raise NotImplementedError
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """Return the JSON Schema of the field as it is sent."""
+        raise NotImplementedError
+
+    @classmethod
+    def text(cls, raw: object) -> str:
+        """Return the raw value if it is text. Raises `InvalidInputError` if it is not."""
+        if not isinstance(raw, str):
+            raise InvalidInputError(f"{shown(raw)} is not text, allowed: {cls.allowed()}")
+        return raw
+
+
+class Duration(CustomField[int]):
+    """A duration in milliseconds, sent as text such as `1d12h`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, raw: object) -> Self:
+        return cls(parse_duration(cls.text(raw)))
+
+    @classmethod
+    def allowed(cls) -> str:
+        return "a duration such as 500ms, 90s, 10m, 2h, 3d or 1d12h"
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        return {**DURATION_SCHEMA, "description": f"{cls.allowed().capitalize()}.", "examples": ["10m"]}
+
+
+class TargetUrl(CustomField[str]):
+    """The URL that a webhook sends to. It may contain a password, so no message repeats it whole."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, raw: object) -> Self:
+        text = cls.text(raw)
         if len(text) > TEXT_LENGTH_MAX:
-            raise InvalidInputError(f"is longer than {TEXT_LENGTH_MAX} characters")
+            raise InvalidInputError(f"is longer than {TEXT_LENGTH_MAX} characters, which is the limit")
         parse_address(text)
-        return text
+        return cls(text)
 
-    def allowed(self) -> str:
-        """As `parse_address` says it, too."""
+    @classmethod
+    def allowed(cls) -> str:
         return "http(s)://host[:port]/path"
 
-    def schema(self) -> dict[str, Any]:
-        """The pattern is a part of what is checked."""
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        # The pattern is a part of what is checked.
         return {
             "type": "string",
             "format": "uri",
@@ -152,70 +135,127 @@ class TargetUrl(msgspec.Struct, frozen=True):
         }
 
 
-class _None(msgspec.Struct, tag="none", forbid_unknown_fields=True):
-    pass
+class Word(StrEnum):
+    """A word of a fixed set, accepted in upper and lower case."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        wanted = value.lower() if isinstance(value, str) else value
+        return next((word for word in cls if word.lower() == wanted), None)
 
 
-class _Basic(msgspec.Struct, tag="basicAuth", rename="camel", forbid_unknown_fields=True):
-    user_name: Annotated[str, msgspec.Meta(min_length=1)]
-    password: str
+class Direction(Word):
+    """The direction of a sorted list."""
+
+    ASC = "ASC"
+    DESC = "DESC"
 
 
-class _Key(msgspec.Struct, tag="keyAuth", forbid_unknown_fields=True):
-    key: Annotated[str, msgspec.Meta(min_length=1)]
-    passphrase: Annotated[str, msgspec.Meta(min_length=1)]
+def read_fields(kind: type[Fields], values: object) -> Fields:
+    """Return the fields that the values describe.
+
+    Raises `RequestRejectedError` with 400, which names every wrong field and what is allowed.
+    """
+    try:
+        return msgspec.convert(values, kind, dec_hook=_read_custom)
+    except (msgspec.ValidationError, InvalidInputError):
+        # msgspec stops at the first wrong field, and names it only within its message.
+        problems = _problems(kind, values, "")
+        raise wrong_fields([f"{where}: {what}" if where else what for where, what in problems]) from None
 
 
-AUTHENTICATION_FORMS = (
-    '{"type":"none"}, {"type":"basicAuth","userName":"…","password":"…"} or '
-    '{"type":"keyAuth","key":"…","passphrase":"…"}'
-)
+def struct_fields(kind: type) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Return the fields of a struct; none for a custom field."""
+    return msgspec.structs.fields(kind) if issubclass(kind, msgspec.Struct) else ()
 
 
-class AuthenticationText(msgspec.Struct, frozen=True):
-    """The webhook's authentication as JSON text."""
-
-    def read(self, text: str) -> Authentication:
-        """The authentication it describes."""
-        try:
-            found = msgspec.json.decode(text, type=_None | _Basic | _Key)
-        except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
-            # Neither kind of message repeats a value.
-            raise InvalidInputError(f"{_first_line(error)}, allowed: {self.allowed()}") from None
-        match found:
-            case _Basic():
-                return basic_authentication(found.user_name, found.password)
-            case _Key():
-                encode_headers(((found.key, found.passphrase),))
-                return KeyAuthentication(found.key, found.passphrase)
-            case _:
-                return NoAuthentication()
-
-    def allowed(self) -> str:
-        """Its three forms."""
-        return AUTHENTICATION_FORMS
-
-    def schema(self) -> dict[str, Any]:
-        """Its three forms stand in the description."""
-        return {"type": "string", "description": f"JSON text: {AUTHENTICATION_FORMS}"}
+def is_number(kind: Any) -> bool:
+    """Whether a field holds a whole number, which forms, queries and paths send as text."""
+    return plain_type(kind) is int
 
 
-def basic_authentication(user_name: str, password: str) -> BasicAuthentication:
-    """Raises `InvalidInputError` for what HTTP Basic cannot carry (RFC 7617)."""
-    if ":" in user_name:
-        raise InvalidInputError("user name holds a colon, which HTTP Basic cannot carry")
-    if _CONTROL.search(user_name) or _CONTROL.search(password):
-        raise InvalidInputError("user name or password holds control characters")
-    return BasicAuthentication(user_name, password)
+def custom_schema(kind: type) -> dict[str, Any]:
+    """Return the JSON Schema of a custom field. Raises `NotImplementedError` for any other type, as msgspec asks."""
+    if not issubclass(kind, CustomField):
+        raise NotImplementedError
+    return kind.schema()
 
 
-def shortened(text: str) -> str:
-    """The text as a message may quote it."""
-    return repr(text if len(text) <= 40 else text[:40] + "…")
+def shown(value: object) -> str:
+    """Return the value as a message quotes it."""
+    return repr(short(value)) if isinstance(value, str) else short(msgspec.json.encode(value).decode())
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+def _read_custom(kind: type, raw: object) -> object:
+    if not issubclass(kind, CustomField):
+        raise NotImplementedError
+    return kind.read(raw)
 
 
-AuthenticationType = Literal["none", "basicAuth", "keyAuth"]
+def plain_type(kind: Any) -> Any:
+    """Return the type without its annotations and without None."""
+    inside = [one for one in get_args(kind) if one is not NoneType]
+    return plain_type(inside[0]) if get_origin(kind) in (Annotated, Union, UnionType) else kind
+
+
+def _problems(kind: Any, value: object, where: str) -> Iterator[tuple[str, str]]:
+    """Return the place of each wrong part of a value, and what is wrong with it."""
+    if isinstance(value, Repeated):
+        yield where, f"given {value.times} times, allowed: once"
+        return
+    plain = plain_type(kind)
+    if isinstance(value, dict) and isinstance(plain, type) and issubclass(plain, msgspec.Struct):
+        wrong = list(_field_problems(plain, value, where))
+        if wrong:
+            yield from wrong
+            return
+    try:
+        msgspec.convert(value, kind, dec_hook=_read_custom)
+    except InvalidInputError as error:
+        yield where, str(error)
+    except msgspec.ValidationError:
+        # Text may be a secret.
+        what = "not valid" if plain is str and isinstance(value, str) else f"{shown(value)} is not valid"
+        yield where or "the body", f"{what}, allowed: {_allowed(type_info(kind))}"
+
+
+def _field_problems(kind: type[msgspec.Struct], values: Mapping[str, object], where: str) -> Iterator[tuple[str, str]]:
+    prefix = f"{where}." if where else ""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for name, field in fields.items():
+        if name in values:
+            yield from _problems(field.type, values[name], prefix + name)
+        elif field.required:
+            yield prefix + name, f"missing, allowed: {_allowed(type_info(field.type))}"
+    if kind.__struct_config__.forbid_unknown_fields:
+        for name in values.keys() - fields.keys():
+            yield (
+                prefix + (name if name.isidentifier() else shown(name)),
+                f"unknown field, allowed: {', '.join(fields)}",
+            )
+
+
+def _allowed(info: Type) -> str:
+    """Say in a few words which values a type allows."""
+    match info:
+        case msgspec.inspect.Metadata(type=inside):
+            return _allowed(inside)
+        case msgspec.inspect.UnionType(types=types):
+            return _allowed(next(one for one in types if not isinstance(one, msgspec.inspect.NoneType)))
+        case msgspec.inspect.IntType(ge=low, le=high):
+            return f"a whole number from {low} to {high}"
+        case msgspec.inspect.FloatType(ge=low, le=high):
+            return "a number" if low is None and high is None else f"a number from {low:g} to {high:g}"
+        case msgspec.inspect.StrType(max_length=longest):
+            return "text" if longest is None else f"one line of text, up to {longest} characters"
+        case msgspec.inspect.EnumType(cls=words):
+            return ", ".join(words)
+        case msgspec.inspect.LiteralType(values=words):
+            return ", ".join(str(word) for word in words)
+        case msgspec.inspect.CustomType(cls=custom) if issubclass(custom, CustomField):
+            return custom.allowed()
+        case msgspec.inspect.StructType(fields=fields):
+            return f"an object with the fields {', '.join(field.encode_name for field in fields)}"
+        case msgspec.inspect.DictType():
+            return "a JSON object"
+    raise AssertionError(f"no words for {info}")

@@ -2,138 +2,155 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from enum import EnumType
 from typing import Any
 
 import msgspec
 
 from mockcampaign import __version__
-from mockcampaign.server.http.api import Api
-from mockcampaign.server.http.call import FORM, JSON
-from mockcampaign.server.http.operations import Operation, Parameter
+from mockcampaign.server.http.fields import custom_schema, plain_type, struct_fields
+from mockcampaign.server.http.operation import Api, Operation
+from mockcampaign.server.http.request import FORM, JSON
 
 _REF = "#/components/schemas/{name}"
 
 _ABOUT = """A scriptable test double of the webhook exporter of Optimizely (Episerver) Campaign.
 
-Webhooks, users and smart campaigns answer as the vendor's REST API does, with the titles of the vendor's guide.
-*Control* is the double's own. To call the REST API from here, press **Authorize** and give the user name and the
-password that the server was started with, which are both `mockcampaign` unless it was told others."""
+Webhooks, users and smart campaigns respond as the vendor's REST API does, with the titles of the vendor's guide.
+*Control* is the double's own. To call the REST API from here, press **Authorize** and enter the user name and the
+password that the server was started with, by default `mockcampaign` for both."""
+
+Schema = dict[str, Any]
+
+
+class _Schemas:
+    """JSON Schemas of all types that the document refers to."""
+
+    def __init__(self, types: Sequence[Any]) -> None:
+        schemas, self.components = msgspec.json.schema_components(types, schema_hook=custom_schema, ref_template=_REF)
+        self._of_type = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
+
+    def __getitem__(self, kind: Any) -> Schema:
+        found: Schema = self._of_type[id(kind)]
+        return found
 
 
 def document(apis: Sequence[Api], client_id: int) -> bytes:
-    """OpenAPI 3.1, as JSON. `client_id` is filled in where a client's id is asked for."""
-    types = [
-        kind
-        for api in apis
-        for kind in (
-            api.error,
-            *(operation.answer for operation in api.operations if operation.answer is not None),
-            *(operation.body for operation in api.operations if operation.body is not None),
-        )
-    ]
-    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
-    schema_of = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
-    paths: dict[str, dict[str, Any]] = {}
+    """Return the OpenAPI 3.1 document as JSON. `client_id` is the default for a client's id."""
+    schemas = _Schemas([kind for api in apis for kind in _types(api)])
+    paths: dict[str, Schema] = {}
     for api in apis:
         for operation in api.operations:
-            described = _operation(api, operation, schema_of, client_id)
+            described = _operation(api, operation, schemas, client_id)
             paths.setdefault(api.prefix + operation.path, {})[operation.method.lower()] = described
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
-            "info": {
-                "title": "mockcampaign",
-                "version": __version__,
-                "description": _ABOUT,
-            },
+            "info": {"title": "mockcampaign", "version": __version__, "description": _ABOUT},
             "tags": [{"name": tag} for tag in dict.fromkeys(o.tag for api in apis for o in api.operations)],
             "paths": paths,
             "components": {
-                "schemas": components,
+                "schemas": schemas.components,
                 "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
             },
         }
     )
 
 
-def _operation(api: Api, operation: Operation, schema_of: dict[int, Any], client_id: int) -> dict[str, Any]:
-    parameters = [*api.parameters, *operation.parameters]
-    form = [parameter for parameter in parameters if parameter.place == "form"]
-    described: dict[str, Any] = {
+def _types(api: Api) -> Iterator[Any]:
+    yield api.error
+    for operation in api.operations:
+        if operation.answer is not None:
+            yield operation.answer
+        if operation.place(api) == "json":
+            yield operation.fields
+
+
+def _operation(api: Api, operation: Operation[Any], schemas: _Schemas, client_id: int) -> Schema:
+    place = operation.place(api)
+    fields = {} if place == "json" else _fields(operation)
+    in_path = operation.in_path(api)
+    others = {name: schema for name, schema in fields.items() if name not in in_path}
+    required = {field.encode_name for field in struct_fields(operation.fields) if field.required}
+    parameters = [_parameter("path", name, fields[name], True) for name in in_path]
+    if place == "query":
+        parameters += [_parameter("query", name, schema, name in required) for name, schema in others.items()]
+    for parameter in parameters:
+        if parameter["name"] == "clientId" and parameter["in"] == "path":
+            parameter["schema"]["default"] = client_id
+    described: Schema = {
         "operationId": operation.id,
         "summary": operation.title,
         "tags": [operation.tag],
-        "parameters": [_parameter(parameter, client_id) for parameter in parameters if parameter.place != "form"],
-        "responses": {},
+        "parameters": parameters,
+        "responses": _responses(api, operation, schemas, has_fields=bool(parameters)),
     }
     if operation.description:
         described["description"] = operation.description
     if api.secured:
         described["security"] = [{"basic": []}]
-    if form:
-        described["requestBody"] = {
-            "required": any(parameter.required for parameter in form),
-            "content": {FORM: {"schema": _form(form)}},
-        }
-    elif operation.body is not None:
-        body = schema_of[id(operation.body)] if operation.body_schema is None else operation.body_schema()
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
-    responses = described["responses"]
-    success: dict[str, Any] = {"description": operation.success_description}
-    if operation.answer is not None:
-        success["content"] = {name: {"schema": schema_of[id(operation.answer)]} for name in api.media_types}
-    if operation.media_type is not None:
-        success["content"] = {operation.media_type: {"schema": {"type": "string"}}}
-    responses[str(operation.success)] = success
-    for status, description in sorted(_failures(api, operation, bool(parameters)).items()):
-        responses[str(status)] = {
-            "description": description,
-            "content": {name: {"schema": schema_of[id(api.error)]} for name in api.media_types},
-        }
-    links = _links(api, operation)
-    if links:
-        success["links"] = links
+    if place == "form":
+        form = _form(others, [name for name in others if name in required])
+        described["requestBody"] = {"required": bool(form["required"]), "content": {FORM: {"schema": form}}}
+    elif place == "json":
+        described["requestBody"] = {"required": True, "content": {JSON: {"schema": schemas[operation.fields]}}}
     return described
 
 
-def _failures(api: Api, operation: Operation, has_fields: bool) -> dict[int, str]:
-    has_body = operation.body is not None or any(parameter.place == "form" for parameter in operation.parameters)
-    without = set() if has_body else {413, 415}
+def _responses(api: Api, operation: Operation[Any], schemas: _Schemas, *, has_fields: bool) -> Schema:
+    success: Schema = {"description": operation.success_description}
+    if operation.answer is not None:
+        success["content"] = {name: {"schema": schemas[operation.answer]} for name in api.media_types}
+    if operation.media_type is not None:
+        success["content"] = {operation.media_type: {"schema": {"type": "string"}}}
+    links = _links(api, operation)
+    if links:
+        success["links"] = links
+    has_body = operation.place(api) in ("form", "json")
+    impossible = set() if has_body else {413, 415}
     if not has_fields and not has_body:
-        without.add(400)
-    return {status: text for status, text in api.failures.items() if status not in without} | dict(operation.failures)
-
-
-def _parameter(parameter: Parameter, client_id: int) -> dict[str, Any]:
-    schema = parameter.kind.schema()
-    if parameter.name == "clientId" and parameter.place == "path":
-        schema["default"] = client_id
-    return {
-        "name": parameter.name,
-        "in": parameter.place,
-        "required": parameter.required,
-        "description": parameter.description,
-        "schema": schema if parameter.default is None else schema | {"default": parameter.default},
+        impossible.add(400)
+    failures = {status: text for status, text in api.failures.items() if status not in impossible}
+    error = {name: {"schema": schemas[api.error]} for name in api.media_types}
+    return {str(operation.success): success} | {
+        str(status): {"description": text, "content": error}
+        for status, text in sorted((failures | dict(operation.failures)).items())
     }
 
 
-def _form(form: list[Parameter]) -> dict[str, Any]:
-    properties = {}
-    for parameter in form:
-        schema = {"description": parameter.description} | parameter.kind.schema()
-        if "description" in parameter.kind.schema():
-            schema["description"] = f"{parameter.description} {schema['description']}"
-        if not parameter.required and parameter.default is None:
+def _fields(operation: Operation[Any]) -> dict[str, Schema]:
+    """Return the schema of each field of a path, query or form, without references."""
+    _, components = msgspec.json.schema_components([operation.fields], schema_hook=custom_schema)
+    properties: dict[str, Schema] = components[operation.fields.__name__]["properties"]
+    kinds = {field.encode_name: plain_type(field.type) for field in struct_fields(operation.fields)}
+    return {name: _as_text(schema, kinds[name]) for name, schema in properties.items()}
+
+
+def _as_text(schema: Schema, kind: Any) -> Schema:
+    """Return the schema of a field that is sent as text: there is no null, and an optional field is left out."""
+    found = dict(schema)
+    if "anyOf" in found:
+        found |= next(one for one in found.pop("anyOf") if one != {"type": "null"})
+    if isinstance(kind, EnumType):
+        # In its own order, and here rather than by reference.
+        del found["$ref"]
+        found = {"type": "string", "enum": list(kind)} | found
+    if found.get("default", ...) is None:
+        del found["default"]
+    return found
+
+
+def _parameter(place: str, name: str, schema: Schema, required: bool) -> Schema:
+    description = schema.pop("description")
+    return {"name": name, "in": place, "required": required, "description": description, "schema": schema}
+
+
+def _form(fields: dict[str, Schema], required: list[str]) -> Schema:
+    for name, schema in fields.items():
+        if name not in required and "default" not in schema:
             schema["example"] = ""  # otherwise Swagger UI fills in the word "string"
-        if parameter.deprecated:
-            schema["deprecated"] = True
-        properties[parameter.name] = schema if parameter.default is None else schema | {"default": parameter.default}
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [parameter.name for parameter in form if parameter.required],
-    }
+    return {"type": "object", "properties": fields, "required": required}
 
 
 _LINKED = {
@@ -141,21 +158,22 @@ _LINKED = {
     "createOrCopySmartCampaign": ("campaignId", "id"),
     "declareFault": ("number", "number"),
 }
-"""Operations whose answer names what others take: their parameter, and the answer's field."""
+"""Operations whose response identifies what others act on: their parameter, and the response's field."""
 
 
-def _links(api: Api, operation: Operation) -> dict[str, Any]:
+def _links(api: Api, operation: Operation[Any]) -> Schema:
     if operation.id not in _LINKED:
         return {}
     name, field = _LINKED[operation.id]
+    shared = [prefixed for prefixed in operation.in_path(api) if f"{{{prefixed}}}" in api.prefix]
     return {
         follower.id: {
             "operationId": follower.id,
             "parameters": {
-                **{f"path.{shared.name}": f"$request.path.{shared.name}" for shared in api.parameters},
+                **{f"path.{one}": f"$request.path.{one}" for one in shared},
                 f"path.{name}": f"$response.body#/{field}",
             },
         }
         for follower in api.operations
-        if any(parameter.name == name and parameter.place == "path" for parameter in follower.parameters)
+        if name in follower.in_path(api)
     }

@@ -8,7 +8,8 @@ import hmac
 
 import msgspec
 
-from mockcampaign.server.http.call import RequestRefusedError
+from mockcampaign.policy import INT64_MAX
+from mockcampaign.server.http.request import RequestRejectedError
 
 REALM = "mockcampaign"
 KNOWN_MAX = 1_000
@@ -26,12 +27,27 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
         return f"User(username={self.username!r}, password=…)"
 
 
+def users_of(client_id: int, credentials: list[tuple[str, str]]) -> tuple[User, ...]:
+    """Users with ids of their own (assumed: the vendor's ids tell nothing)."""
+    return tuple(
+        User(id=client_id * 100 % INT64_MAX + number, username=name, password=password)
+        for number, (name, password) in enumerate(credentials, 1)
+    )
+
+
+def user_name_problem(name: str) -> str | None:
+    """What is wrong with a user name; None where nothing is."""
+    if not name or ":" in name:
+        return f"{name!r} is no user name, allowed: text that is not empty and holds no colon"
+    return None
+
+
 class Users:
     """Who may use which client."""
 
     def __init__(self, users_of_client: dict[int, tuple[User, ...]]) -> None:
         self._users_of_client = users_of_client
-        self._known: dict[tuple[int, str], User] = {}
+        self._known: dict[tuple[object, str], User] = {}
         """Users by what they were authenticated with: the same client sends the same header again and again."""
 
     @property
@@ -43,8 +59,12 @@ class Users:
         """All passwords, for whoever has to keep them out of an output."""
         return [user.password for users in self._users_of_client.values() for user in users]
 
+    def remembers(self, client_id: object, authorization: str) -> bool:
+        """Whether this header has already named a user of the client with the right password."""
+        return (client_id, authorization) in self._known
+
     def authenticated(self, client_id: int, authorization: str) -> User:
-        """Raises `RequestRefusedError` with 401 unless the header names a user of the client with the right password.
+        """Raises `RequestRejectedError` with 401 unless the header names a user of the client with the right password.
 
         A client that does not exist is answered alike: who cannot log in learns nothing.
         """
@@ -58,7 +78,7 @@ class Users:
                 if len(self._known) < KNOWN_MAX:
                     self._known[client_id, authorization] = user
                 return user
-        raise RequestRefusedError(
+        raise RequestRejectedError(
             401,
             "no valid credentials for this client, allowed: Authorization: Basic base64(username:password)",
             headers={"WWW-Authenticate": f'Basic realm="{REALM}", charset="UTF-8"'},

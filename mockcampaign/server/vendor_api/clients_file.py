@@ -10,7 +10,7 @@ import msgspec
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.scenario.language.annotations import Bounded, Interpolated, Secret
 from mockcampaign.scenario.language.document import Document
-from mockcampaign.server.vendor_api.users import User
+from mockcampaign.server.vendor_api.users import User, user_name_problem, users_of
 
 
 class FileUser(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,18 +54,3 @@ def load_clients(path: Path) -> dict[int, tuple[User, ...]]:
                 raise document.problem(("clients", index, "users", place, "username"), wrong)
         users_of_client[client.id] = users_of(client.id, [(user.username, user.password) for user in client.users])
     return users_of_client
-
-
-def users_of(client_id: int, credentials: list[tuple[str, str]]) -> tuple[User, ...]:
-    """Users with ids of their own (assumed: the vendor's ids tell nothing)."""
-    return tuple(
-        User(id=client_id * 100 % INT64_MAX + number, username=name, password=password)
-        for number, (name, password) in enumerate(credentials, 1)
-    )
-
-
-def user_name_problem(name: str) -> str | None:
-    """What is wrong with a user name; None where nothing is."""
-    if not name or ":" in name:
-        return f"{name!r} is no user name, allowed: text that is not empty and holds no colon"
-    return None

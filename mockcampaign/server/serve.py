@@ -18,8 +18,8 @@ from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
 from mockcampaign.server.app import server_app
 from mockcampaign.server.served_campaign import Prologue, ServedCampaign, ServerSettings
-from mockcampaign.server.vendor_api.clients import load_clients, user_name_problem, users_of
-from mockcampaign.server.vendor_api.users import User, Users
+from mockcampaign.server.vendor_api.clients_file import load_clients
+from mockcampaign.server.vendor_api.users import User, Users, user_name_problem, users_of
 from mockcampaign.serving import base_url, listen, serve_until_signalled
 from mockcampaign.text import counted
 from mockcampaign.transport.targets import AllowedTargets
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line says."""
 
     host: str
@@ -56,10 +56,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     tls_key: Path | None
 
     def __repr__(self) -> str:
-        return "Options(…)"
+        return "ServeOptions(…)"
 
 
-async def serve(options: Options, say: Say, complain: Say) -> None:
+async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
     """Serve until a signal comes. `say` tells the user what is where; `complain`, what went wrong meanwhile.
 
     Raises `InvalidInputError` before anything is served.
@@ -93,7 +93,7 @@ async def serve(options: Options, say: Say, complain: Say) -> None:
         say(_farewell(served))
 
 
-def _plan(options: Options) -> Plan | None:
+def _plan(options: ServeOptions) -> Plan | None:
     if options.scenario_file is None:
         return None
     from mockcampaign.scenario.load import load
@@ -101,7 +101,7 @@ def _plan(options: Options) -> Plan | None:
     return load(options.scenario_file, must_emit=False)
 
 
-def _targets(options: Options, plan: Plan | None, listening: socket.socket) -> AllowedTargets:
+def _targets(options: ServeOptions, plan: Plan | None, listening: socket.socket) -> AllowedTargets:
     """Whoever can call a server that only this machine reaches could reach the same targets without it."""
     try:
         targets = AllowedTargets(
@@ -117,13 +117,13 @@ def _targets(options: Options, plan: Plan | None, listening: socket.socket) -> A
     return targets
 
 
-def _seed(options: Options, plan: Plan | None) -> int:
+def _seed(options: ServeOptions, plan: Plan | None) -> int:
     if options.seed is not None:
         return options.seed
     return (plan.scenario.seed or 0) if plan is not None else 0
 
 
-def _users_of_client(options: Options, plan: Plan | None) -> dict[int, tuple[User, ...]]:
+def _users_of_client(options: ServeOptions, plan: Plan | None) -> dict[int, tuple[User, ...]]:
     wrong = user_name_problem(options.user)
     if wrong is not None:
         raise InvalidInputError(f"--user: {wrong}")
@@ -166,7 +166,7 @@ def _tell(player: Player, say: Say, complain: Say) -> None:
         say(f"{plan.path}: played to its end, {counted(len(findings), 'expectation')} met")
 
 
-def _tls_files(options: Options, stack: contextlib.ExitStack) -> tuple[tuple[str, str] | None, Path | None]:
+def _tls_files(options: ServeOptions, stack: contextlib.ExitStack) -> tuple[tuple[str, str] | None, Path | None]:
     """Certificate chain and key, and the CA that clients must trust where we made it."""
     certificate, key = options.tls_certificate, options.tls_key
     if certificate is not None or key is not None:
@@ -190,7 +190,7 @@ def _tls_files(options: Options, stack: contextlib.ExitStack) -> tuple[tuple[str
         raise InvalidInputError(f"--allow-host: no certificate can be made for it: {error}") from None
 
 
-def _credentials(options: Options) -> str:
+def _credentials(options: ServeOptions) -> str:
     """What the first client's user logs in with; a password is only shown where everybody knows it."""
     if (options.user, options.password) == (DEFAULT_USER, DEFAULT_PASSWORD):
         return f"{DEFAULT_USER}, password {DEFAULT_PASSWORD}"

@@ -1,0 +1,60 @@
+"""The double's own API: its operations, who may call them, and the form of its errors."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mockcampaign.server.control_api import emit_operations, fault_operations, observe_operations, time_operations
+from mockcampaign.server.http.operation import Api, Call
+from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, content_type
+from mockcampaign.text import short
+
+PREFIX = "/__mockcampaign"
+
+_FORM_TYPES = (FORM, "multipart/form-data", "text/plain")
+"""Media types that a form on another site's page can send. A browser sends them without asking the server first (Fetch
+standard, "CORS-safelisted request-header")."""
+
+
+class ControlError(msgspec.Struct, frozen=True):
+    """Why the server rejects a call, in one line."""
+
+    error: str
+
+
+def _admit(call: Call, path: Values) -> None:
+    sent = content_type(call.headers)
+    if sent in _FORM_TYPES and call.method == "POST":
+        raise RequestRejectedError(415, f"Content-Type {short(sent)!r} is not accepted, allowed: {JSON}, or none")
+
+
+def _describe_error(error: RequestRejectedError) -> ControlError:
+    return ControlError("; ".join(error.violations) or error.message)
+
+
+def _choose_media_type(headers: Headers) -> str:
+    return JSON
+
+
+API = Api(
+    prefix=PREFIX,
+    operations=(
+        *observe_operations.OPERATIONS,
+        *emit_operations.OPERATIONS,
+        *time_operations.OPERATIONS,
+        *fault_operations.OPERATIONS,
+    ),
+    body_type=JSON,
+    media_types=(JSON,),
+    secured=False,
+    failures={
+        400: "A field is wrong.",
+        403: "The call came from another site, or its Host is not a name of this server.",
+        413: "The body is too long.",
+        415: "The body is not JSON.",
+    },
+    error=ControlError,
+    admit=_admit,
+    describe_error=_describe_error,
+    choose_media_type=_choose_media_type,
+)

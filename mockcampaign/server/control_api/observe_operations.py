@@ -1,0 +1,150 @@
+"""Operations that show the served campaign: health, state, journal, live stream and single deliveries."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from starlette.responses import Response
+
+from mockcampaign import __version__
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.policy import INT64_MAX
+from mockcampaign.server.control_api import views
+from mockcampaign.server.control_api.stream import stream
+from mockcampaign.server.http.fields import Id, NoFields, about, between
+from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
+from mockcampaign.server.http.request import header
+
+JOURNAL_LIMIT_MAX = 1_000
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The server responds."""
+
+    status: str
+    version: str
+
+
+class JournalPage(msgspec.Struct, frozen=True):
+    """A part of the journal, in order. The server holds positions from `first` up to, not including, `next`."""
+
+    first: int
+    next: int
+    dropped: int
+    entries: list[dict[str, Any]]
+
+
+class JournalQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of the journal to return."""
+
+    after: Annotated[int, between(-1, INT64_MAX), about("Only positions above it.")] | None = None
+    before: Annotated[int, between(-1, INT64_MAX), about("Only positions below it, the newest of them.")] | None = None
+    limit: Annotated[int, between(1, JOURNAL_LIMIT_MAX), about("Most entries to return.")] = 200
+
+
+class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The attempt to return."""
+
+    position: Annotated[int, between(0, INT64_MAX), about("Position of the attempt's journal entry.")]
+    number: Annotated[Id, about("Number of the attempt within the entry; the last one without it.")] | None = None
+
+
+def _health(call: Call, fields: NoFields) -> Health:
+    return Health("ok", __version__)
+
+
+def _state(call: Call, fields: NoFields) -> views.StateView:
+    return views.state(call.served)
+
+
+def _journal(call: Call, query: JournalQuery) -> JournalPage:
+    held = call.served.hub.journal
+    if query.after is not None and query.before is not None:
+        raise InvalidInputError("after and before: both given, allowed: one of them")
+    if query.before is None:
+        first = max(held.dropped, 0 if query.after is None else query.after + 1)
+        end = min(first + query.limit, held.next_position)
+    else:
+        end = min(query.before, held.next_position)
+        first = max(end - query.limit, held.dropped)
+    entries = [
+        views.entry(position, held.entries[position - held.dropped]) for position in range(first, max(first, end))
+    ]
+    return JournalPage(held.dropped, held.next_position, held.dropped, entries)
+
+
+def _stream(call: Call, fields: NoFields) -> Response:
+    return stream(call.served, header(call.headers, b"last-event-id"))
+
+
+def _delivery(call: Call, query: DeliveryQuery) -> views.DeliveryView:
+    return views.delivery(call.served, query.position, query.number)
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        id="health",
+        title="Ask whether the server is there",
+        tag=CONTROL_TAG,
+        method="GET",
+        path="/health",
+        fields=NoFields,
+        success_description="It is.",
+        answer=Health,
+        handle=_health,
+    ),
+    Operation(
+        id="state",
+        title="Get the present state",
+        tag=CONTROL_TAG,
+        method="GET",
+        path="/state",
+        fields=NoFields,
+        success_description="The clock, all webhooks with their queues, and totals.",
+        answer=views.StateView,
+        handle=_state,
+    ),
+    Operation(
+        id="journal",
+        title="Get what happened",
+        description="The oldest entries are dropped, and counted, once there are more than the server holds. Equal "
+        "consecutive attempts of a webhook are one entry, with a count.",
+        tag=CONTROL_TAG,
+        method="GET",
+        path="/journal",
+        fields=JournalQuery,
+        success_description="Entries in order.",
+        answer=JournalPage,
+        handle=_journal,
+    ),
+    Operation(
+        id="stream",
+        title="Watch what happens",
+        description="Server-sent events. `entry`: a journal entry, with its position as `id`, as it comes and whenever "
+        "it has grown; `state`: the present state, now and then; `dropped`: so many entries were passed over, as the "
+        "watcher is too slow; `reset`: all is forgotten. Who comes back with `Last-Event-ID` is told what came after, "
+        "or, where only an earlier server can have told that, `reset` and all.",
+        tag=CONTROL_TAG,
+        method="GET",
+        path="/stream",
+        fields=NoFields,
+        success_description="It goes on until the watcher leaves.",
+        media_type="text/event-stream",
+        failures={503: "As many watch as may."},
+        handle=_stream,
+    ),
+    Operation(
+        id="delivery",
+        title="Get one attempt in full",
+        description="Secrets are masked.",
+        tag=CONTROL_TAG,
+        method="GET",
+        path="/deliveries/{position}",
+        fields=DeliveryQuery,
+        success_description="Request and answer.",
+        answer=views.DeliveryView,
+        failures={404: "No attempt stands there, or it is held no more."},
+        handle=_delivery,
+    ),
+)

@@ -1,0 +1,133 @@
+"""Operations that move the served campaign: its clock, a retry at once, and a reset."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from mockcampaign.server.http.fields import Duration, Id, NoFields, about
+from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
+
+SPEED_MAX = 1_000_000.0
+
+
+class ClockView(msgspec.Struct, frozen=True):
+    """Virtual time."""
+
+    now: int
+    """Milliseconds since 1970."""
+    speed: float
+    """Virtual seconds per second; at 0, only `advance` moves time."""
+    advancing: bool
+    """Whether an `advance` is under way."""
+
+
+class AdvanceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The time that passes."""
+
+    by: Duration
+
+
+class SpeedRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The speed at which time passes by itself."""
+
+    speed: Annotated[float, msgspec.Meta(ge=0, le=SPEED_MAX)]
+
+
+class RetryFields(msgspec.Struct, frozen=True, rename="camel"):
+    """The path to one webhook."""
+
+    webhook_id: Annotated[Id, about("Id of the webhook.")]
+
+
+def _clock(call: Call, fields: NoFields) -> ClockView:
+    return _view(call)
+
+
+async def _advance(call: Call, request: AdvanceRequest) -> ClockView:
+    await call.served.pacer.advance(request.by.value)
+    return _view(call)
+
+
+def _set_speed(call: Call, request: SpeedRequest) -> ClockView:
+    call.served.pacer.speed = request.speed
+    return _view(call)
+
+
+def _retry(call: Call, fields: RetryFields) -> None:
+    call.served.campaign.retry(call.served.webhook(fields.webhook_id))
+
+
+async def _reset(call: Call, fields: NoFields) -> None:
+    await call.served.reset()
+
+
+def _view(call: Call) -> ClockView:
+    return ClockView(call.served.campaign.now, call.served.pacer.speed, call.served.pacer.advancing)
+
+
+_NO_FORM = {415: "A form was sent."}
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        id="clock",
+        title="Get the time",
+        tag=CONTROL_TAG,
+        method="GET",
+        path="/clock",
+        fields=NoFields,
+        success_description="Virtual time.",
+        answer=ClockView,
+        handle=_clock,
+    ),
+    Operation(
+        id="advance",
+        title="Advance the clock",
+        description="Answers when all that falls due meanwhile has been done, as fast as the targets answer.",
+        tag=CONTROL_TAG,
+        method="POST",
+        path="/clock/advance",
+        fields=AdvanceRequest,
+        success_description="The time has passed.",
+        answer=ClockView,
+        handle=_advance,
+    ),
+    Operation(
+        id="setSpeed",
+        title="Set the speed of the clock",
+        tag=CONTROL_TAG,
+        method="PUT",
+        path="/clock/speed",
+        fields=SpeedRequest,
+        success_description="Virtual time.",
+        answer=ClockView,
+        handle=_set_speed,
+    ),
+    Operation(
+        id="retry",
+        title="Retry now",
+        description="The list that waits for its next attempt is due at once.",
+        tag=CONTROL_TAG,
+        method="POST",
+        path="/webhooks/{webhookId}/retry",
+        fields=RetryFields,
+        success=204,
+        success_description="It is due.",
+        failures={404: "No such webhook exists.", **_NO_FORM},
+        handle=_retry,
+    ),
+    Operation(
+        id="reset",
+        title="Forget everything",
+        description="All webhooks, events and scheduled events are gone, and the clock stands at its start.",
+        tag=CONTROL_TAG,
+        method="POST",
+        path="/reset",
+        fields=NoFields,
+        success=204,
+        success_description="All is as at the start.",
+        failures=_NO_FORM,
+        handle=_reset,
+    ),
+)

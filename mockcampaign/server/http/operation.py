@@ -1,0 +1,90 @@
+"""Operations: one table row each, from which the routes, the checks of requests and the OpenAPI document are made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Literal
+
+import msgspec
+
+from mockcampaign.server.http.fields import Fields, NoFields, struct_fields
+from mockcampaign.server.http.request import FORM, Headers, RequestRejectedError, Values
+
+if TYPE_CHECKING:
+    from mockcampaign.server.served_campaign import ServedCampaign
+
+CONTROL_TAG = "Control"
+"""Tag of the double's own operations in the OpenAPI document."""
+
+Place = Literal["path", "query", "form", "json"]
+
+
+class Call(msgspec.Struct, frozen=True):
+    """What a handler works with besides the fields of the request."""
+
+    served: ServedCampaign
+    method: str
+    headers: Headers
+
+
+class Operation(msgspec.Struct, Generic[Fields], frozen=True, kw_only=True):
+    """One method of one path.
+
+    Fields named in the path are read from there. The others are in the query of a GET or DELETE, and in the body of
+    any other method.
+    """
+
+    id: str
+    title: str
+    description: str = ""
+    tag: str
+    method: str
+    path: str
+    fields: type[Fields]
+    success: int = 200
+    success_description: str
+    answer: Any = None
+    """Type of the response's body; None if it has none."""
+    media_type: str | None = None
+    """Media type of a response that `handle` makes whole, where it differs from that of the API."""
+    failures: Mapping[int, str] = {}
+    """Failures of this operation besides those of every operation of the API."""
+    handle: Callable[[Call, Fields], Any]
+    """Carry the operation out; returns the response's body, or an awaitable of it."""
+
+    def in_path(self, api: Api) -> tuple[str, ...]:
+        """Return the names of the fields in the path."""
+        return tuple(re.findall(r"{(\w+)}", api.prefix + self.path))
+
+    def place(self, api: Api) -> Place:
+        """Return the place of the fields besides those in the path; `path` if there are no others."""
+        names = {field.encode_name for field in struct_fields(self.fields)}
+        if (names and names <= set(self.in_path(api))) or self.fields is NoFields:
+            return "path"
+        if self.method in ("GET", "DELETE"):
+            return "query"
+        return "form" if api.body_type == FORM else "json"
+
+
+class Api(msgspec.Struct, frozen=True, kw_only=True):
+    """Operations under one prefix that share who may call them and how they fail."""
+
+    prefix: str
+    operations: tuple[Operation[Any], ...]
+    body_type: str
+    """Media type of request bodies: a form or JSON."""
+    media_types: tuple[str, ...]
+    """Media types of responses."""
+    secured: bool
+    """Whether callers need credentials."""
+    failures: Mapping[int, str]
+    """Failures of every operation; 413 and 415 only if it has a body, 400 only if it has fields."""
+    error: Any
+    """Type of a failure's body."""
+    admit: Callable[[Call, Values], None]
+    """Raises `RequestRejectedError` unless the caller may call; it is given the fields in the path."""
+    describe_error: Callable[[RequestRejectedError], object]
+    """Return the body of a failure."""
+    choose_media_type: Callable[[Headers], str]
+    """Return the media type of the response to a request."""

@@ -1,0 +1,57 @@
+"""The vendor's REST API: its operations, who may call them, and the form of its errors."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mockcampaign.server.http.fields import read_fields
+from mockcampaign.server.http.operation import Api, Call
+from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, header
+from mockcampaign.server.vendor_api import smart_campaign_operations, webhook_operations
+from mockcampaign.server.vendor_api.client_fields import ClientFields
+
+VENDOR_JSON = "application/vnd.optivo.broadmail.v1+json"
+"""The vendor's own media type for the same JSON; a response has it if the client accepts it."""
+
+
+class RestError(msgspec.Struct, frozen=True, rename="camel"):
+    """Why the server rejects a request, in the form that the vendor's own client reads."""
+
+    http_status_code: int
+    error_message: str
+    violations: list[str]
+    """One for each wrong field, in the form `field: what, allowed: …`."""
+
+
+def _admit(call: Call, path: Values) -> None:
+    users, authorization = call.served.users, header(call.headers, b"authorization")
+    if not users.remembers(path["clientId"], authorization):
+        users.authenticated(read_fields(ClientFields, path).client_id, authorization)
+
+
+def _describe_error(error: RequestRejectedError) -> RestError:
+    return RestError(error.status, error.message, error.violations)
+
+
+def _choose_media_type(headers: Headers) -> str:
+    return VENDOR_JSON if VENDOR_JSON.encode() in headers.get(b"accept", b"").lower() else JSON
+
+
+API = Api(
+    prefix="/rest/{clientId}",
+    operations=(*webhook_operations.OPERATIONS, *smart_campaign_operations.OPERATIONS),
+    body_type=FORM,
+    media_types=(JSON, VENDOR_JSON),
+    secured=True,
+    failures={
+        400: "A field is wrong.",
+        401: "The credentials are missing, or are not valid for this client.",
+        403: "The call came from another site, or its Host is not a name of this server.",
+        413: "The body is too long.",
+        415: "The body is not a form.",
+    },
+    error=RestError,
+    admit=_admit,
+    describe_error=_describe_error,
+    choose_media_type=_choose_media_type,
+)
