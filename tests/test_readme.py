@@ -19,7 +19,7 @@ from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.load import load
 from mockcampaign.server.app import server_app
 from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings
-from mockcampaign.server.vendor_api.users import Users, users_of
+from mockcampaign.server.users import Users, users_of
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
 from places import ROOT

@@ -19,7 +19,7 @@ from mockcampaign.pytest_plugin.loops import AwaitableResult, Work, place
 from mockcampaign.pytest_plugin.targets import recognised, url_at
 from mockcampaign.server import served_campaign as serving_of_campaigns
 from mockcampaign.server.app import server_app
-from mockcampaign.server.vendor_api.users import Users, users_of
+from mockcampaign.server.users import Users, users_of
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
 

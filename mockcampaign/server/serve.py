@@ -18,8 +18,8 @@ from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
 from mockcampaign.server.app import server_app
 from mockcampaign.server.served_campaign import Prologue, ServedCampaign, ServerSettings
+from mockcampaign.server.users import User, Users, user_name_problem, users_of
 from mockcampaign.server.vendor_api.clients_file import load_clients
-from mockcampaign.server.vendor_api.users import User, Users, user_name_problem, users_of
 from mockcampaign.serving import base_url, listen, serve_until_signalled
 from mockcampaign.text import counted
 from mockcampaign.transport.targets import AllowedTargets

@@ -17,10 +17,10 @@ from mockcampaign.engine.journal import Journal
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import Webhook
 from mockcampaign.policy import DEFAULT_START, SECOND, Policy
-from mockcampaign.server.control_api.hub import Hub
+from mockcampaign.server.hub import Hub
 from mockcampaign.server.pacer import Pacer
-from mockcampaign.server.vendor_api.smart_campaigns import SmartCampaigns
-from mockcampaign.server.vendor_api.users import Users
+from mockcampaign.server.smart_campaigns import SmartCampaigns
+from mockcampaign.server.users import Users
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 

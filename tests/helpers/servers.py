@@ -11,7 +11,7 @@ import requests
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
 from mockcampaign.server.app import server_app
 from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings
-from mockcampaign.server.vendor_api.users import Users, users_of
+from mockcampaign.server.users import Users, users_of
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport

@@ -800,7 +800,7 @@ def test_what_attempts_took_is_kept_of_the_latest(server: Server, hook: str, mon
 
 
 def test_which_entries_grew_is_kept_of_the_latest(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.control_api.hub.GROWN_MAX", 3)
+    monkeypatch.setattr("mockcampaign.server.hub.GROWN_MAX", 3)
     for _ in range(5):
         server.activated(DEAD)
     server.control("POST", "/outages", {"for": "1d"})

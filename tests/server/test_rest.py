@@ -16,8 +16,8 @@ from pytest_httpserver import HTTPServer
 from mockcampaign.model import EventType
 from mockcampaign.policy import Policy
 from mockcampaign.server.http.request import BODY_BYTES_MAX
+from mockcampaign.server.users import KNOWN_MAX, Users, users_of
 from mockcampaign.server.vendor_api.api import VENDOR_JSON
-from mockcampaign.server.vendor_api.users import KNOWN_MAX, Users, users_of
 from servers import CLIENT, OTHER_CLIENT, OTHER_PASSWORD, OTHER_USER, PASSWORD, USER, Server, running_server
 
 TARGET = "http://127.0.0.1:9/hook"
@@ -159,7 +159,9 @@ def test_what_is_remembered_of_right_credentials_is_bounded() -> None:
     users = Users({CLIENT: users_of(CLIENT, [(USER, PASSWORD)])})
     token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     for blanks in range(KNOWN_MAX + 100):
-        assert users.authenticated(CLIENT, f"Basic{' ' * (1 + blanks)}{token}").username == USER
+        user = users.authenticated(CLIENT, f"Basic{' ' * (1 + blanks)}{token}")
+        assert user is not None
+        assert user.username == USER
     assert len(users._known) <= KNOWN_MAX
     assert PASSWORD not in repr(users) + repr(vars(users)["_users_of_client"])
 
@@ -675,7 +677,7 @@ def test_smart_campaigns_are_sorted_cut_and_filtered(server: Server) -> None:
 
 
 def test_smart_campaigns_and_mailings_are_limited(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.vendor_api.smart_campaigns.SMART_CAMPAIGNS_MAX", 2)
+    monkeypatch.setattr("mockcampaign.server.smart_campaigns.SMART_CAMPAIGNS_MAX", 2)
     number = server.rest("POST", "/smartcampaigns").json()["id"]
     made = [server.rest("POST", "/smartcampaigns") for _ in range(2)]
     assert [answer.status_code for answer in made] == [201, 400]

@@ -13,7 +13,7 @@ from builders import OK
 from mockcampaign.model import Event
 from mockcampaign.server.control_api.stream import ENTRIES_MAX, stream
 from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings
-from mockcampaign.server.vendor_api.users import Users
+from mockcampaign.server.users import Users
 from mockcampaign.transport.wire import WireTransport
 
 Message = tuple[str, str, Any]

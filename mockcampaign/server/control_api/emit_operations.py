@@ -9,8 +9,8 @@ import msgspec
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Rates, Sample
 from mockcampaign.model import EventType
-from mockcampaign.server.http.fields import Duration, Id
 from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
+from mockcampaign.server.http.request_fields import Duration, Id
 from mockcampaign.server.served_campaign import ServedCampaign
 
 EMIT_COUNT_MAX = 1_000_000

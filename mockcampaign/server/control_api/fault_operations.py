@@ -11,9 +11,9 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.faults import FAULTS
 from mockcampaign.model import Fault
 from mockcampaign.server.control_api import views
-from mockcampaign.server.http.fields import CustomField, Duration, Id, NoFields, about
 from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
 from mockcampaign.server.http.request import RequestRejectedError
+from mockcampaign.server.http.request_fields import CustomField, Duration, Id, NoFields, about
 
 FAULTS_MAX = 100
 """Most faults in force at once. Ours: each is asked about at every attempt."""

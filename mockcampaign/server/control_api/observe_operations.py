@@ -12,9 +12,9 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.server.control_api import views
 from mockcampaign.server.control_api.stream import stream
-from mockcampaign.server.http.fields import Id, NoFields, about, between
 from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
 from mockcampaign.server.http.request import header
+from mockcampaign.server.http.request_fields import Id, NoFields, about, between
 
 JOURNAL_LIMIT_MAX = 1_000
 

@@ -13,8 +13,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.server.control_api import views
-from mockcampaign.server.control_api.hub import Hub
 from mockcampaign.server.http.request import RequestRejectedError
+from mockcampaign.server.hub import Hub
 from mockcampaign.server.served_campaign import ServedCampaign
 
 PAUSE_SECONDS = 0.1

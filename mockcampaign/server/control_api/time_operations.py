@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from mockcampaign.server.http.fields import Duration, Id, NoFields, about
 from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
+from mockcampaign.server.http.request_fields import Duration, Id, NoFields, about
 
 SPEED_MAX = 1_000_000.0
 

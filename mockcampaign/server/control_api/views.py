@@ -86,7 +86,7 @@ class WebhookView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     outage: OutageView | None
 
 
-class JournalView(msgspec.Struct, frozen=True):
+class JournalRange(msgspec.Struct, frozen=True):
     """Which positions are held: `first` up to, not including, `next`."""
 
     first: int
@@ -111,7 +111,7 @@ class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     deliveries: DeliveriesView
     webhooks: list[WebhookView]
     faults: list[FaultView]
-    journal: JournalView
+    journal: JournalRange
 
 
 class RequestView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -206,10 +206,10 @@ def encoded_state(served: ServedCampaign, loop_time: float) -> tuple[int, bytes]
     return known[1:]
 
 
-def journal(served: ServedCampaign) -> JournalView:
+def journal(served: ServedCampaign) -> JournalRange:
     """Which positions are held."""
     held = served.hub.journal
-    return JournalView(held.dropped, held.next_position, held.dropped)
+    return JournalRange(held.dropped, held.next_position, held.dropped)
 
 
 def entry(position: int, shown: Entry) -> dict[str, Any]:

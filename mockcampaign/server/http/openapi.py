@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from mockcampaign import __version__
-from mockcampaign.server.http.fields import custom_schema, plain_type, struct_fields
 from mockcampaign.server.http.operation import Api, Operation
 from mockcampaign.server.http.request import FORM, JSON
+from mockcampaign.server.http.request_fields import custom_schema, plain_type, struct_fields
 
 _REF = "#/components/schemas/{name}"
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal
+from typing import Any, Generic, Literal
 
 import msgspec
 
-from mockcampaign.server.http.fields import Fields, NoFields, struct_fields
 from mockcampaign.server.http.request import FORM, Headers, RequestRejectedError, Values
-
-if TYPE_CHECKING:
-    from mockcampaign.server.served_campaign import ServedCampaign
+from mockcampaign.server.http.request_fields import Fields, NoFields, struct_fields
+from mockcampaign.server.served_campaign import ServedCampaign
 
 CONTROL_TAG = "Control"
 """Tag of the double's own operations in the OpenAPI document."""

@@ -13,7 +13,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from mockcampaign.errors import InvalidInputError, WebhookError
-from mockcampaign.server.http.fields import is_number, read_fields, struct_fields
 from mockcampaign.server.http.guard import API_HEADERS, adding
 from mockcampaign.server.http.operation import Api, Call, Operation
 from mockcampaign.server.http.request import (
@@ -25,6 +24,7 @@ from mockcampaign.server.http.request import (
     read_json,
     read_pairs,
 )
+from mockcampaign.server.http.request_fields import is_number, read_fields, struct_fields
 from mockcampaign.server.served_campaign import ServedCampaign
 
 

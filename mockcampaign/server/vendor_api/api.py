@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from mockcampaign.server.http.fields import read_fields
 from mockcampaign.server.http.operation import Api, Call
 from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, header
+from mockcampaign.server.http.request_fields import read_fields
 from mockcampaign.server.vendor_api import smart_campaign_operations, webhook_operations
 from mockcampaign.server.vendor_api.client_fields import ClientFields
 
+REALM = "mockcampaign"
 VENDOR_JSON = "application/vnd.optivo.broadmail.v1+json"
 """The vendor's own media type for the same JSON; a response has it if the client accepts it."""
 
@@ -25,8 +26,15 @@ class RestError(msgspec.Struct, frozen=True, rename="camel"):
 
 def _admit(call: Call, path: Values) -> None:
     users, authorization = call.served.users, header(call.headers, b"authorization")
-    if not users.remembers(path["clientId"], authorization):
-        users.authenticated(read_fields(ClientFields, path).client_id, authorization)
+    if users.remembered(path["clientId"], authorization) is not None:
+        return
+    # An unknown client gets the same response: who cannot log in learns nothing.
+    if users.authenticated(read_fields(ClientFields, path).client_id, authorization) is None:
+        raise RequestRejectedError(
+            401,
+            "no valid credentials for this client, allowed: Authorization: Basic base64(username:password)",
+            headers={"WWW-Authenticate": f'Basic realm="{REALM}", charset="UTF-8"'},
+        )
 
 
 def _describe_error(error: RequestRejectedError) -> RestError:

@@ -1,4 +1,4 @@
-"""Fields and types that all operations of the vendor's API share."""
+"""The field that all operations of the vendor's API share."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from mockcampaign.server.http.fields import Id, about
-
-Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
-"""ISO 8601 in UTC."""
-AnswerId = Annotated[int, msgspec.Meta(extra_json_schema={"format": "int64"})]
+from mockcampaign.server.http.request_fields import Id, about
 
 
 class ClientFields(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

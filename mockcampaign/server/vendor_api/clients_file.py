@@ -10,7 +10,7 @@ import msgspec
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.scenario.language.annotations import Bounded, Interpolated, Secret
 from mockcampaign.scenario.language.document import Document
-from mockcampaign.server.vendor_api.users import User, user_name_problem, users_of
+from mockcampaign.server.users import User, user_name_problem, users_of
 
 
 class FileUser(msgspec.Struct, frozen=True, kw_only=True):

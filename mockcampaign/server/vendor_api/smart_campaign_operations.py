@@ -7,17 +7,17 @@ from typing import Annotated, Any
 import msgspec
 
 from mockcampaign.durations import format_moment
-from mockcampaign.server.http.fields import INT32_MAX, Direction, Id, SingleLine, Word, about, between
+from mockcampaign.server import smart_campaigns
 from mockcampaign.server.http.operation import Call, Operation
-from mockcampaign.server.vendor_api import smart_campaigns
-from mockcampaign.server.vendor_api.client_fields import ClientFields
-from mockcampaign.server.vendor_api.smart_campaigns import (
+from mockcampaign.server.http.request_fields import INT32_MAX, Direction, Id, SingleLine, Word, about, between
+from mockcampaign.server.smart_campaigns import (
     RestMessageNode,
     RestSmartCampaign,
     RestSmartCampaignStreamingCollection,
     SmartCampaignNotFoundError,
     TooManyError,
 )
+from mockcampaign.server.vendor_api.client_fields import ClientFields
 
 COLLECTION_LIMIT_MAX = 10_000
 

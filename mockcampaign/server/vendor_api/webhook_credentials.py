@@ -8,7 +8,7 @@ import msgspec
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentication, NoAuthentication
-from mockcampaign.server.http.fields import CONTROL, CustomField
+from mockcampaign.server.http.request_fields import CONTROL, CustomField
 from mockcampaign.transport.address import encode_headers
 
 AuthenticationType = Literal["none", "basicAuth", "keyAuth"]

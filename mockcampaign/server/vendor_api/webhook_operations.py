@@ -11,10 +11,20 @@ import msgspec
 from mockcampaign.durations import format_moment
 from mockcampaign.errors import InvalidInputError, WebhookCommandRefusedError
 from mockcampaign.model import Authentication, EventType, NoAuthentication, NoResponse, Responded, TimedOut, Webhook
-from mockcampaign.server.http.fields import INT32_MAX, Direction, Id, SingleLine, TargetUrl, Word, about, between
 from mockcampaign.server.http.operation import Call, Operation
 from mockcampaign.server.http.request import header
-from mockcampaign.server.vendor_api.client_fields import AnswerId, ClientFields, Moment
+from mockcampaign.server.http.request_fields import (
+    INT32_MAX,
+    Direction,
+    Id,
+    SingleLine,
+    TargetUrl,
+    Word,
+    about,
+    between,
+)
+from mockcampaign.server.response_types import Moment, ResponseId
+from mockcampaign.server.vendor_api.client_fields import ClientFields
 from mockcampaign.server.vendor_api.webhook_credentials import (
     FORMS,
     AuthenticationText,
@@ -71,7 +81,7 @@ class WebhookAuthentication(msgspec.Struct, frozen=True):
 class RestWebhook(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A webhook."""
 
-    id: AnswerId
+    id: ResponseId
     type: Annotated[str, msgspec.Meta(extra_json_schema={"enum": ANSWERED_TYPES})]
     status: Literal["created", "activated", "deactivated", "deleted", "suspended"]
     format: Literal["json"]
@@ -84,7 +94,7 @@ class RestWebhook(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 class RestWebhookVerify(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """What came of sending sample events."""
 
-    id: AnswerId
+    id: ResponseId
     http_status_code: int
     """Of the target's answer; 0 where none came (assumed)."""
     response_body: str
@@ -96,7 +106,7 @@ class RestWebhookVerify(msgspec.Struct, frozen=True, rename="camel", kw_only=Tru
 class AuthenticatedUser(msgspec.Struct, frozen=True):
     """Who the credentials belong to."""
 
-    id: AnswerId
+    id: ResponseId
     username: str
     email: str
 
@@ -254,6 +264,7 @@ async def _verify(call: Call, query: VerifyQuery) -> RestWebhookVerify:
 
 def _authenticated(call: Call, fields: ClientFields) -> AuthenticatedUser:
     user = call.served.users.authenticated(fields.client_id, header(call.headers, b"authorization"))
+    assert user is not None, "the API admits users only"
     email = user.username if "@" in user.username else f"{user.username}@example.com"
     return AuthenticatedUser(user.id, user.username, email)
 

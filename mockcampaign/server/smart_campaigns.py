@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from mockcampaign.errors import WebhookError
-from mockcampaign.server.vendor_api.client_fields import AnswerId, Moment
+from mockcampaign.server.response_types import Moment, ResponseId
 
 SMART_CAMPAIGNS_MAX = 10_000
 """For each client, and mailings for each smart campaign. Ours."""
@@ -30,7 +30,7 @@ class RestMessageNode(msgspec.Struct, rename="camel", kw_only=True):
 
     node_id: str
     name: str
-    mailing_id: AnswerId
+    mailing_id: ResponseId
     media_type: str
     status: Status
     created: Moment
@@ -43,7 +43,7 @@ class RestMessageNode(msgspec.Struct, rename="camel", kw_only=True):
 class RestSmartCampaign(msgspec.Struct, rename="camel", kw_only=True):
     """A smart campaign."""
 
-    id: AnswerId
+    id: ResponseId
     name: str
     status: Status
     type: Literal["regular", "event", "confirmation"]

@@ -9,9 +9,7 @@ import hmac
 import msgspec
 
 from mockcampaign.policy import INT64_MAX
-from mockcampaign.server.http.request import RequestRejectedError
 
-REALM = "mockcampaign"
 KNOWN_MAX = 1_000
 """Right headers that are remembered. One user has many: base64 can be padded and spaced in many ways."""
 
@@ -59,16 +57,9 @@ class Users:
         """All passwords, for whoever has to keep them out of an output."""
         return [user.password for users in self._users_of_client.values() for user in users]
 
-    def remembers(self, client_id: object, authorization: str) -> bool:
-        """Whether this header has already named a user of the client with the right password."""
-        return (client_id, authorization) in self._known
-
-    def authenticated(self, client_id: int, authorization: str) -> User:
-        """Raises `RequestRejectedError` with 401 unless the header names a user of the client with the right password.
-
-        A client that does not exist is answered alike: who cannot log in learns nothing.
-        """
-        known = self._known.get((client_id, authorization))
+    def authenticated(self, client_id: int, authorization: str) -> User | None:
+        """Return the user of the client whom the header names with the right password; None if there is none."""
+        known = self.remembered(client_id, authorization)
         if known is not None:
             return known
         name, password = _credentials(authorization)
@@ -78,11 +69,11 @@ class Users:
                 if len(self._known) < KNOWN_MAX:
                     self._known[client_id, authorization] = user
                 return user
-        raise RequestRejectedError(
-            401,
-            "no valid credentials for this client, allowed: Authorization: Basic base64(username:password)",
-            headers={"WWW-Authenticate": f'Basic realm="{REALM}", charset="UTF-8"'},
-        )
+        return None
+
+    def remembered(self, client_id: object, authorization: str) -> User | None:
+        """Return the user if the same header has already been right for the client."""
+        return self._known.get((client_id, authorization))
 
 
 def _credentials(authorization: str) -> tuple[bytes, bytes]:
