@@ -1,4 +1,4 @@
-"""How messages put things."""
+"""Pieces of messages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Collection
 
 
 def unknown(what: str, found: str, allowed: Collection[str], *, secret: bool = False) -> str:
-    """The message for a word that is not among the allowed ones, with the likeliest one meant.
+    """Return the message for a word that is not allowed, with the allowed word that is most like it.
 
-    Where secrets belong, a word that is nothing like the allowed ones may be one, and is not repeated.
+    With `secret`, a word that is not like any allowed one is not repeated: it may be a secret.
     """
     close = difflib.get_close_matches(found, allowed, n=1)
     hint = f", did you mean {close[0]!r}?" if close else ""
@@ -18,10 +18,10 @@ def unknown(what: str, found: str, allowed: Collection[str], *, secret: bool = F
 
 
 def counted(count: int, noun: str) -> str:
-    """So many of it, such as `1 event` or `2,500 events`."""
+    """Return number and noun, such as `1 event` or `2,500 events`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def short(text: str) -> str:
-    """The beginning of it, where it is long."""
+    """Return the text, cut off if it is long."""
     return text if len(text) <= 60 else f"{text[:60]}…"

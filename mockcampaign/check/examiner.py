@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,7 +31,7 @@ from mockcampaign.judging.ledger import NO_DELIVERIES, Deliveries
 from mockcampaign.masking import Masking
 from mockcampaign.model import NoAuthentication
 from mockcampaign.policy import HOUR, MINUTE
-from mockcampaign.text import counted
+from mockcampaign.text import counted, unknown
 from mockcampaign.transport import Transport
 from mockcampaign.wallclock import Stopwatch
 
@@ -74,9 +73,7 @@ def select(settings: Settings) -> list[Rule]:
     names = [rule.id for rule in CATALOGUE] + list(FAMILIES)
     for name in (*settings.rules, *settings.skip):
         if name not in names:
-            close = difflib.get_close_matches(name, names, n=1)
-            hint = f", did you mean {close[0]!r}?" if close else ""
-            raise InvalidInputError(f"{name!r} is no rule{hint} (allowed: {', '.join(names)})")
+            raise InvalidInputError(unknown("rule or family", name, names))
     wanted, unwanted = set(settings.rules), set(settings.skip)
     chosen = [
         rule

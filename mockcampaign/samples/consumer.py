@@ -7,7 +7,6 @@ newest event of each mail (the probe of the end state).
 from __future__ import annotations
 
 import contextlib
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.plain_server import serve_plainly
 from mockcampaign.samples.store import Store
 from mockcampaign.serving import serve_in_thread
+from mockcampaign.text import unknown
 
 __all__ = ["BUGS", "application", "consumer_app", "serve_consumer"]
 
@@ -61,9 +61,7 @@ def consumer_app(
     Raises `InvalidInputError` for a bug that is not in `BUGS`, and for a file that cannot be a store.
     """
     if bug is not None and bug not in BUGS:
-        close = difflib.get_close_matches(bug, BUGS, n=1)
-        hint = f", did you mean {close[0]!r}?" if close else ""
-        raise InvalidInputError(f"unknown bug {bug!r}{hint} (allowed: {', '.join(BUGS)})")
+        raise InvalidInputError(unknown("bug", bug, BUGS))
     try:
         opened = Store(store)
     except OSError as error:

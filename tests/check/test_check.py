@@ -191,7 +191,7 @@ def test_rules_and_families_can_be_chosen_and_left_out() -> None:
 
 
 def test_an_unknown_rule_is_refused_with_a_hint() -> None:
-    with pytest.raises(InvalidInputError, match="'responds-20' is no rule, did you mean 'responds-200'"):
+    with pytest.raises(InvalidInputError, match="unknown rule or family 'responds-20', did you mean 'responds-200'"):
         checked(consumer_app(), rules=("responds-20",))
 
 
@@ -483,7 +483,7 @@ def test_rules_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> N
     explained = capsys.readouterr().out
     assert "comes again every 10 seconds" in explained
     assert "ON CONFLICT" in explained
-    with pytest.raises(InvalidInputError, match="'once' is no rule"):
+    with pytest.raises(InvalidInputError, match="unknown rule or family 'once'"):
         command("rules", "once")
 
 

@@ -87,7 +87,7 @@ def test_over_sockets_and_with_a_loop(campaign_check: CampaignCheck, app: App) -
 
 
 def test_unknown_rules(campaign_check: CampaignCheck, app: App) -> None:
-    with pytest.raises(InvalidInputError, match="'bach' is no rule, did you mean 'batch'"):
+    with pytest.raises(InvalidInputError, match="unknown rule or family 'bach', did you mean 'batch'"):
         campaign_check(app, rules=["bach"])
     with pytest.raises(
         InvalidInputError, match="allow: unknown rule 'stores-text-changed', did you mean 'stores-text-unchanged'"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import textwrap
 
 import click
 
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.text import unknown
 
 
 @click.command()
@@ -27,9 +27,7 @@ def rules(rule_id: str | None) -> int:
         return 0
     known = {rule.id: rule for rule in CATALOGUE}
     if rule_id not in known:
-        close = difflib.get_close_matches(rule_id, known, n=1)
-        hint = f", did you mean {close[0]!r}?" if close else ""
-        raise InvalidInputError(f"{rule_id!r} is no rule{hint} (allowed: {', '.join(known)})")
+        raise InvalidInputError(unknown("rule", rule_id, known))
     rule = known[rule_id]
     click.echo(f"{click.style(rule.id, bold=True)}  {rule.title} ({rule.level}, {rule.family})")
     relies = [f"{BEHAVIOURS[name][1]} ({BEHAVIOURS[name][0]})" for name in rule.assumes]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ from mockcampaign.durations import parse_duration
 from mockcampaign.errors import MisuseError
 from mockcampaign.events import Sample, load_sample
 from mockcampaign.model import EventType
+from mockcampaign.text import unknown
 
 Duration = str | timedelta
 """Text such as `500ms`, `90s`, `10m`, `2h`, `3d` or `1d12h`, or a timedelta."""
@@ -39,9 +39,7 @@ def event_type_of(value: EventType | str) -> EventType:
     """Return the event type. Raises `MisuseError` for an unknown one."""
     if isinstance(value, str) and value in list(EventType):
         return EventType(value)
-    close = difflib.get_close_matches(str(value), list(EventType), n=1)
-    hint = f", did you mean {str(close[0])!r}?" if close else ""
-    raise MisuseError(f"unknown event type {value!r}{hint} (allowed: {', '.join(EventType)})")
+    raise MisuseError(unknown("event type", str(value), [kind.value for kind in EventType]))
 
 
 def sample_of(value: Mapping[str, Any] | Path | str | Sample) -> Sample:
