@@ -67,6 +67,17 @@ class Totals:
             found = self.webhooks[webhook_id] = WebhookTotals()
         return found
 
+    @property
+    def whole(self) -> WebhookTotals:
+        """The numbers of all webhooks together."""
+        found = self.webhooks.values()
+        return WebhookTotals(
+            attempts=sum(totals.attempts for totals in found),
+            simulated=sum(totals.simulated for totals in found),
+            delivered=sum(totals.delivered for totals in found),
+            discarded=sum(totals.discarded for totals in found),
+        )
+
     def note(self, position: int, entry: Entry) -> bool:
         """Count an entry that was added to the journal or has grown. Return whether it is a new one."""
         match entry:

@@ -7,18 +7,11 @@ from collections import OrderedDict
 
 import msgspec
 
-from mockcampaign.engine.journal import Attempted, Discarded, Entry, Journal, WebhookChanged
+from mockcampaign.engine.journal import Entry, Journal, WebhookChanged
+from mockcampaign.judging.ledger import Totals
 
 GROWN_MAX = 10_000
 """How many grown entries are remembered for those who watch; who falls further behind must fetch the journal again."""
-
-
-class Totals(msgspec.Struct):
-    """What became of a webhook's events so far."""
-
-    attempts: int = 0
-    delivered: int = 0
-    discarded: int = 0
 
 
 class Hub:
@@ -29,7 +22,7 @@ class Hub:
         self.version = 0
         """Counts changes."""
         self.totals = Totals()
-        self.totals_of_webhook: dict[int, Totals] = {}
+        """Numbers of attempts and events. A ledger would grow for as long as the server runs."""
         self.encoded_state: tuple[float, int, bytes] | None = None
         """The state as JSON, when it was encoded by the event loop's clock, and the version that it shows."""
         self.encoded_entries: OrderedDict[int, tuple[int, bytes]] = OrderedDict()
@@ -67,27 +60,11 @@ class Hub:
         return sorted(positions)
 
     def _on_entry(self, position: int, entry: Entry) -> None:
-        match entry:
-            case Attempted(webhook_id=webhook_id, outcome=outcome):
-                delivered = entry.events if outcome.accepted else 0
-                for totals in (self.totals, self.of(webhook_id)):
-                    totals.attempts += 1
-                    totals.delivered += delivered
-                if entry.count > 1:
-                    self._grown[position] = self.version + 1
-                    self._grown.move_to_end(position)
-                    if len(self._grown) > GROWN_MAX:
-                        self._grown.popitem(last=False)
-            case Discarded(webhook_id=webhook_id, serials=serials):
-                discarded = sum(last - first + 1 for first, last in serials)
-                for totals in (self.totals, self.of(webhook_id)):
-                    totals.discarded += discarded
-            case WebhookChanged(webhook_id=webhook_id):
-                self.encoded_webhooks.pop(webhook_id, None)
-            case _:
-                pass
+        if not self.totals.note(position, entry):
+            self._grown[position] = self.version + 1
+            self._grown.move_to_end(position)
+            if len(self._grown) > GROWN_MAX:
+                self._grown.popitem(last=False)
+        elif isinstance(entry, WebhookChanged):
+            self.encoded_webhooks.pop(entry.webhook_id, None)
         self.changed()
-
-    def of(self, webhook_id: int) -> Totals:
-        """The webhook's own totals."""
-        return self.totals_of_webhook.setdefault(webhook_id, Totals())

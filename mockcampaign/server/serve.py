@@ -213,7 +213,7 @@ def _welcome(url: str, served: ServedCampaign, credentials: str, trust: Path | N
 
 
 def _farewell(served: ServedCampaign) -> str:
-    totals, pending = served.hub.totals, served.pending
+    totals, pending = served.hub.totals.whole, served.pending
     return (
         f"stopped after {counted(totals.attempts, 'attempt')}: {counted(totals.delivered, 'event')} delivered, "
         f"{totals.discarded:,} discarded, {pending:,} pending"

@@ -104,7 +104,7 @@ async def _follow(served: ServedCampaign, last_event_id: str) -> Messages:
             served.catch_up()
             seen, state = views.encoded_state(served, clock())
             messages.append(_message(b"state", state))
-            state_due = clock() + STATE_PAUSE_SECONDS * (1 + len(hub.totals_of_webhook) // WEBHOOKS_FOR_EACH_PAUSE)
+            state_due = clock() + STATE_PAUSE_SECONDS * (1 + len(hub.totals.webhooks) // WEBHOOKS_FOR_EACH_PAUSE)
         messages += _news(hub, version, position)
         # Before anything is sent: what comes while a slow watcher is waited for belongs to the next look.
         version, position = hub.version, hub.journal.next_position

@@ -162,7 +162,7 @@ def state(served: ServedCampaign) -> StateView:
     """The present."""
     campaign, hub = served.campaign, served.hub
     webhooks = [_webhook(served, webhook) for webhook in campaign.webhooks.all()]
-    totals = hub.totals
+    totals = hub.totals.whole
     return StateView(
         run=served.run,
         now=campaign.now,
@@ -289,7 +289,7 @@ def delivery(served: ServedCampaign, position: int, number: int | None) -> Deliv
 
 def _webhook(served: ServedCampaign, webhook: Webhook) -> WebhookView:
     campaign = served.campaign
-    waiting, totals = campaign.delivery_state(webhook), served.hub.of(webhook.id)
+    waiting, totals = campaign.delivery_state(webhook), served.hub.totals.webhook(webhook.id)
     outage = campaign.current_outage(webhook)
     phase, due_at, attempt = "idle", None, None
     if isinstance(waiting, Attempt):
