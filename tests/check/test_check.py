@@ -483,7 +483,7 @@ def test_rules_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> N
     explained = capsys.readouterr().out
     assert "comes again every 10 seconds" in explained
     assert "ON CONFLICT" in explained
-    with pytest.raises(InvalidInputError, match="unknown rule or family 'once'"):
+    with pytest.raises(InvalidInputError, match="unknown rule 'once'"):
         command("rules", "once")
 
 
