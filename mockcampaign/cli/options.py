@@ -10,28 +10,12 @@ from typing import Any
 
 import click
 
-from mockcampaign.durations import parse_duration
+from mockcampaign.cli.parameters import NEW_FILE, DurationType, WholeNumber
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.report.formats import FORMATS
 
-EXISTING_FILE: Any = click.Path(path_type=Path, dir_okay=False, exists=True)
-NEW_FILE: Any = click.Path(path_type=Path, dir_okay=False)
-SEED = click.IntRange(0, INT64_MAX)
-
-
-class DurationType(click.ParamType[int]):
-    """A duration such as `30s`, in milliseconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_duration(value)
-        except InvalidInputError as error:
-            self.fail(str(error), param, ctx)
+SEED = WholeNumber(0, INT64_MAX)
 
 
 def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:

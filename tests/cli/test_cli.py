@@ -123,11 +123,11 @@ def test_a_broken_scenario_is_status_2_and_nothing_was_sent(tmp_path: Path) -> N
         ),
         (
             ["replay", "nowhere"],
-            "mockcampaign replay: FILE: File 'nowhere' does not exist, allowed: a file that exists; see mockcampaign r",
+            "mockcampaign replay: FILE: 'nowhere' does not exist, allowed: a file that exists; see mockcampaign r",
         ),
         (
             ["check", "http://a", "--scenarios", "three.scenario.yaml"],
-            "mockcampaign check: --scenarios: Directory 'three.scenario.yaml' is a file, allowed: a folder; see mockca",
+            "mockcampaign check: --scenarios: 'three.scenario.yaml' is a file, allowed: a folder; see mockca",
         ),
         (
             ["check", "http://a", "--basic-auth", "acme:two", "words"],

@@ -128,8 +128,8 @@ def test_a_captured_event_may_call_its_type_what_it_likes(tmp_path: Path) -> Non
         ("--describe /nowhere/x", "--describe /nowhere/x: there is no folder /nowhere, allowed: one that exists"),
         ("--describe m.png", "--describe m.png: a picture is drawn as SVG, allowed: a name that ends in .svg"),
         ("--start noon", "Invalid value for '--start': 'noon' is not a moment, allowed: a date-time with a zone like"),
-        ("--type opens", "Invalid value for '--type': 'opens' is not one of 'open', 'click', "),
-        ("--count 0", "Invalid value for '--count': 0 is not in the range"),
+        ("--type opens", "Invalid value for '--type': 'opens', allowed: open, click, "),
+        ("--count 0", "Invalid value for '--count': 0, allowed: a number from 1 to 1000000000"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(arguments: str, message: str) -> None:

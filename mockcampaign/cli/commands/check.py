@@ -14,7 +14,8 @@ import click
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.credentials import credentials
-from mockcampaign.cli.options import EXISTING_FILE, DurationType, Outputs, common_options, journal_option, wait_option
+from mockcampaign.cli.options import Outputs, common_options, journal_option, wait_option
+from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, OneOf, WholeNumber
 from mockcampaign.cli.playing import reported, run_async, wire
 from mockcampaign.cli.progress import Counting
 from mockcampaign.cli.terminal import (
@@ -34,8 +35,6 @@ from mockcampaign.text import counted
 if TYPE_CHECKING:
     from mockcampaign.judging.verdict import RunResult
 
-FOLDER: Any = click.Path(path_type=Path, file_okay=False)
-
 
 class _Names(click.ParamType[tuple[str, ...]]):
     name = "names"
@@ -44,9 +43,9 @@ class _Names(click.ParamType[tuple[str, ...]]):
         return value if isinstance(value, tuple) else tuple(name.strip() for name in value.split(",") if name.strip())
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("url")
-@click.option("--type", "event_type", type=click.Choice([kind.value for kind in EventType]), default="open")
+@click.option("--type", "event_type", type=OneOf([kind.value for kind in EventType]), default="open")
 @click.option("--basic-auth", metavar="USER:PASSWORD", envvar="CHECK_BASIC_AUTH", help="The right credentials.")
 @click.option("--key-auth", metavar="NAME:VALUE", envvar="CHECK_KEY_AUTH", help="The same as a header of its own.")
 @click.option("--probe", "probe_url", metavar="URL", help="Where the consumer tells what it has processed.")
@@ -58,12 +57,12 @@ class _Names(click.ParamType[tuple[str, ...]]):
 @click.option("--probe-fields", type=_Names(), metavar="FIELD,…", help="The fields that the account keeps; all.")
 @click.option("--rules", type=_Names(), default=(), metavar="ID,…", help="Only these rules or families.")
 @click.option("--skip", type=_Names(), default=(), metavar="ID,…", help="Not these rules or families.")
-@click.option("--examples", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Per generated rule.")
-@click.option("--events", type=click.IntRange(1), metavar="N", help="How many events it makes at most.")
+@click.option("--examples", type=WholeNumber(1, 10_000), default=20, show_default=True, help="Per generated rule.")
+@click.option("--events", type=WholeNumber(1), metavar="N", help="How many events it makes at most.")
 @click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="The sender's time-out.")
 @click.option("--settle", type=DurationType(), default="0s", help="How long the account may lag behind, such as 5s.")
 @click.option("--budget", type=DurationType(), default="2m", show_default=True, help="How long all may take.")
-@click.option("--client-id", type=click.IntRange(1, 2**53), help="The clientId of the events.")
+@click.option("--client-id", type=WholeNumber(1, 2**53), help="The clientId of the events.")
 @wait_option
 @click.option("--strict", is_flag=True, help="Hazards fail it; must-rules that were not exercised are status 3.")
 @click.option("--explain", is_flag=True, help="Whole timelines, and how to see a violation again.")

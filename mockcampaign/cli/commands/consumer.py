@@ -6,17 +6,18 @@ from pathlib import Path
 
 import click
 
+from mockcampaign.cli.parameters import NEW_FILE, Command, WholeNumber
 from mockcampaign.errors import InvalidInputError
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--bug", metavar="NAME", help="Be broken in this way; an unknown name lists them.")
 @click.option("--list", "list_bugs", is_flag=True, help="Say what each bug does, and end.")
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@click.option("--port", default=8000, show_default=True, type=WholeNumber(0, 65535), help="0 picks a free one.")
 @click.option(
     "--store",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     help="Keep what was processed in this file, over restarts; in memory otherwise.",
 )
 @click.option("--basic-auth", metavar="USER:PASSWORD", help="Require these credentials.", envvar="CONSUMER_BASIC_AUTH")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mockcampaign.cli.options import Outputs, common_options
+from mockcampaign.cli.parameters import Command
 from mockcampaign.cli.playing import play, print_scenario, run_async, wire, write
 from mockcampaign.cli.terminal import COULD_NOT_TELL, styled, use_color
 
@@ -24,7 +25,7 @@ CHECKED_FAMILIES = ("acknowledge", "batch", "identity", "redelivery")
 """A few of each, so that the demo stays short."""
 
 
-@click.command()
+@click.command(cls=Command)
 @common_options
 def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_color: bool) -> int:
     """Run the shipped scenarios against a correct and a broken sample consumer, side by side."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from mockcampaign.cli.options import EXISTING_FILE, NEW_FILE, SEED, DurationType
+from mockcampaign.cli.options import SEED
+from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, DurationType, OneOf, WholeNumber
 from mockcampaign.cli.progress import Counting
 from mockcampaign.durations import format_moment, parse_moment
 from mockcampaign.errors import InvalidInputError
@@ -50,31 +51,31 @@ class MomentType(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
-@click.command()
-@click.option("--count", type=click.IntRange(1, COUNT_MAX), help="So many events.  [default: 10]")
+@click.command(cls=Command)
+@click.option("--count", type=WholeNumber(1, COUNT_MAX), help="So many events.  [default: 10]")
 @click.option("--over", type=DurationType(), help="Spread them over this time.  [default: 1h]")
 @click.option("--like", type=EXISTING_FILE, help="Of the shape of captured events: a file with one, or a list.")
-@click.option("--recipients", type=click.IntRange(min=1), help="All events of a mailing to so many recipients.")
+@click.option("--recipients", type=WholeNumber(1), help="All events of a mailing to so many recipients.")
 @click.option("--rate", "rates", multiple=True, metavar="NAME=SHARE", help="How they behave, such as opening=0.3.")
 @click.option(
     "--type",
     "types",
     multiple=True,
-    type=click.Choice([kind.value for kind in EventType]),
+    type=OneOf([kind.value for kind in EventType]),
     metavar="TYPE",
     help="Only of this type, such as click or bounce. With --recipients, several may be given.",
 )
 @click.option("--batches", is_flag=True, help="As lists of at most 100 events of one type.")
-@click.option("--format", "as_format", type=click.Choice(["json", "jsonl"]), default="json", show_default=True)
+@click.option("--format", "as_format", type=OneOf(["json", "jsonl"]), default="json", show_default=True)
 @click.option("--start", type=MomentType(), default="2025-01-01T00:00:00Z", show_default=True, help="When it begins.")
 @click.option(
     "--recipient-ids",
-    type=click.Choice(["digits", "email", "customer-number"]),
+    type=OneOf(["digits", "email", "customer-number"]),
     default="digits",
     show_default=True,
     help="What the client's lists know their recipients by.",
 )
-@click.option("--client", type=click.IntRange(1, INT64_MAX), default=DEFAULT_CLIENT_ID, show_default=True)
+@click.option("--client", type=WholeNumber(1, INT64_MAX), default=DEFAULT_CLIENT_ID, show_default=True)
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Another seed gives other events.")
 @click.option("--output", "-o", type=NEW_FILE, help="Write the events here.  [default: standard output]")
 @click.option(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import EXISTING_FILE, Outputs, output_options
+from mockcampaign.cli.options import Outputs, output_options
+from mockcampaign.cli.parameters import EXISTING_FILE, Command
 from mockcampaign.cli.playing import print_scenario, summed_up
 from mockcampaign.cli.terminal import columns, print_lines, use_color
 from mockcampaign.errors import InvalidInputError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from mockcampaign.scenario.plan import Plan
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, required=True, type=EXISTING_FILE)
 @click.option(
     "--scenario", "scenario_file", type=EXISTING_FILE, help="Judge by this scenario instead of the recorded one."

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import click
 
-from mockcampaign.cli.options import EXISTING_FILE, NEW_FILE, DurationType
+from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, DurationType, WholeNumber
 from mockcampaign.cli.playing import journal_file, run_async, wire
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.text import counted
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--forward", required=True, metavar="URL", help="The consumer; a request's path is added to it.")
 @click.option("--journal", required=True, type=NEW_FILE, help="Write the journal here, while it happens.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Listen here.")
-@click.option("--port", default=8001, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@click.option("--port", default=8001, show_default=True, type=WholeNumber(0, 65535), help="0 picks a free one.")
 @click.option("--keep", is_flag=True, help="Keep recipient ids and addresses; else others stand for them.")
 @click.option("--timeout", type=DurationType(), default=30_000, help="How long the consumer may take; 30s without it.")
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")

@@ -11,7 +11,8 @@ import click
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.credentials import credentials
-from mockcampaign.cli.options import EXISTING_FILE, Outputs, output_options, wait_option
+from mockcampaign.cli.options import Outputs, output_options, wait_option
+from mockcampaign.cli.parameters import EXISTING_FILE, Command
 from mockcampaign.cli.playing import print_scenario, run_async, summed_up, wire
 from mockcampaign.cli.terminal import INTERRUPTED, columns, interrupted, print_lines, use_color
 from mockcampaign.errors import CouldNotTellError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from mockcampaign.transport import Transport
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", type=EXISTING_FILE)
 @click.option("--target", metavar="URL", help="Send to this consumer (default: the targets in the journal).")
 @click.option(

@@ -6,11 +6,12 @@ import textwrap
 
 import click
 
+from mockcampaign.cli.parameters import Command
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.text import unknown
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("rule_id", metavar="[ID]", required=False)
 def rules(rule_id: str | None) -> int:
     """List the rules that `check` examines, or explain one."""

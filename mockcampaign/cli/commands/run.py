@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import EXISTING_FILE, Outputs, common_options, journal_option, wait_option
+from mockcampaign.cli.options import Outputs, common_options, journal_option, wait_option
+from mockcampaign.cli.parameters import EXISTING_FILE, Command, WholeNumber
 from mockcampaign.cli.playing import (
     journal_file,
     play,
@@ -63,7 +64,7 @@ class _Options:
     no_color: bool
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-k", "expression", default="", metavar="EXPRESSION", help="Run only scenarios whose name, file or tags match."
@@ -77,7 +78,7 @@ class _Options:
 )
 @click.option("--fail-fast", is_flag=True, help="Stop after the first scenario that is not compliant.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of scenarios to run at once."
+    "--jobs", type=WholeNumber(1, 64), default=1, show_default=True, help="Number of scenarios to run at once."
 )
 @click.option("--dry-run", is_flag=True, help="Show what would happen, and send nothing.")
 @click.option("--watch", is_flag=True, help="Run again whenever a scenario file changes.")

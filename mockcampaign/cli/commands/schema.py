@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import click
 
+from mockcampaign.cli.parameters import Command, OneOf
+
 
 def _report() -> bytes:
     from mockcampaign.report.json_report import json_schema
@@ -42,8 +44,8 @@ SCHEMAS: dict[str, Callable[[], bytes]] = {
 """Documents by name, each generated from the definitions that the program itself uses."""
 
 
-@click.command()
-@click.argument("name", type=click.Choice(list(SCHEMAS)))
+@click.command(cls=Command)
+@click.argument("name", type=OneOf(list(SCHEMAS)))
 def schema(name: str) -> int:
     """Print a JSON Schema, or the reference of the scenario language in Markdown."""
     click.echo(SCHEMAS[name](), nl=False)

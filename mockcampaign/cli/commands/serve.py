@@ -7,16 +7,17 @@ from typing import Any
 
 import click
 
-from mockcampaign.cli.options import EXISTING_FILE, NEW_FILE, SEED
+from mockcampaign.cli.options import SEED
+from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, Number, WholeNumber
 from mockcampaign.cli.playing import run_async
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USER, INT64_MAX
 
 
-@click.command(context_settings={"auto_envvar_prefix": "MOCKCAMPAIGN_SERVE"})
+@click.command(cls=Command, context_settings={"auto_envvar_prefix": "MOCKCAMPAIGN_SERVE"})
 @click.option("--host", default="127.0.0.1", show_default=True, help="Listen here.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@click.option("--port", default=8080, show_default=True, type=WholeNumber(0, 65535), help="0 picks a free one.")
 @click.option(
-    "--client-id", default=DEFAULT_CLIENT_ID, show_default=True, type=click.IntRange(1, INT64_MAX), help="The client."
+    "--client-id", default=DEFAULT_CLIENT_ID, show_default=True, type=WholeNumber(1, INT64_MAX), help="The client."
 )
 @click.option("--user", default=DEFAULT_USER, show_default=True, help="The client's user.")
 @click.option("--password", default=DEFAULT_PASSWORD, show_default=True, help="The user's password.")
@@ -24,10 +25,10 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
 @click.option(
     "--scenario", "scenario_file", type=EXISTING_FILE, help="Create its webhooks and play its steps at the start."
 )
-@click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0.001, 1e6), help="Times wall time.")
+@click.option("--speed", default=1.0, show_default=True, type=Number(0.001, 1e6), help="Times wall time.")
 @click.option("--virtual", is_flag=True, help="Time moves only through the control API.")
 @click.option("--seed", type=SEED, help="Makes the events repeatable.")
-@click.option("--webhooks-per-client-max", type=click.IntRange(1, 1_000_000), help="Creation limit; 10 without it.")
+@click.option("--webhooks-per-client-max", type=WholeNumber(1, 1_000_000), help="Creation limit; 10 without it.")
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too when delivering.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate when delivering.")
 @click.option("--allow-host", "host_names", multiple=True, metavar="NAME", help="Answer to this host name too.")

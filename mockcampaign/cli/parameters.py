@@ -1,0 +1,132 @@
+"""Commands and types of parameters that say in our own words what is wrong, and what would be allowed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mockcampaign.durations import parse_duration
+from mockcampaign.errors import InvalidInputError
+
+
+class Command(click.Command):
+    """A command that does not repeat unexpected arguments: one may be part of a password, cut off by a space."""
+
+    allow_extra_args = True  # so that click leaves them to us
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        extra = super().parse_args(ctx, args)
+        if extra:
+            form = " ".join([ctx.command_path, *self.collect_usage_pieces(ctx)])
+            raise click.UsageError(f"got unexpected extra argument, allowed: {form}", ctx)
+        return extra
+
+
+class OneOf(click.Choice[str]):
+    """One of some words."""
+
+    def __init__(self, choices: Sequence[str]) -> None:
+        super().__init__(list(choices))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.choices:
+            self.fail(f"{value!r}, allowed: {', '.join(self.choices)}", param, ctx)
+        return str(value)
+
+
+class _Range:
+    """What is allowed of a range, with one limit or two."""
+
+    def __init__(self, least: float, most: float | None) -> None:
+        self.allowed = f"allowed: a number from {least}{'' if most is None else f' to {most}'}"
+        self.least, self.most = least, most
+
+    def holds(self, number: float) -> bool:
+        return self.least <= number and (self.most is None or number <= self.most)
+
+
+class WholeNumber(click.IntRange):
+    """A whole number from `least` to `most`."""
+
+    def __init__(self, least: int, most: int | None = None) -> None:
+        super().__init__(least, most)
+        self._range = _Range(least, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r}, {self._range.allowed}", param, ctx)
+        if not self._range.holds(number):
+            self.fail(f"{number}, {self._range.allowed}", param, ctx)
+        return number
+
+
+class Number(click.FloatRange):
+    """A number from `least` to `most`."""
+
+    def __init__(self, least: float, most: float | None = None) -> None:
+        super().__init__(least, most)
+        self._range = _Range(least, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r}, {self._range.allowed}", param, ctx)
+        if not self._range.holds(number):
+            self.fail(f"{number}, {self._range.allowed}", param, ctx)
+        return number
+
+
+class FileType(click.Path):
+    """The path of a file, which exists or may be written."""
+
+    def __init__(self, *, exists: bool = False) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+        self._must_exist = exists
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(value)
+        allowed = "allowed: a file that exists" if self._must_exist else "allowed: a file"
+        if path.is_dir():
+            self.fail(f"{os.fspath(path)!r} is a folder, {allowed}", param, ctx)
+        if self._must_exist and not path.exists():
+            self.fail(f"{os.fspath(path)!r} does not exist, {allowed}", param, ctx)
+        return path
+
+
+class FolderType(click.Path):
+    """The path of a folder, which need not exist."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(value)
+        if path.is_file():
+            self.fail(f"{os.fspath(path)!r} is a file, allowed: a folder", param, ctx)
+        return path
+
+
+class DurationType(click.ParamType[int]):
+    """A duration such as `30s`, in milliseconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_duration(value)
+        except InvalidInputError as error:
+            self.fail(str(error), param, ctx)
+
+
+EXISTING_FILE = FileType(exists=True)
+NEW_FILE = FileType()
+FOLDER = FolderType()
