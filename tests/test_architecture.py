@@ -155,13 +155,8 @@ MODULES_MAX = 14
 NOT_YET = {
     "levels": {"check"},
     "circles": {"check"},
-    "modules": {
-        *("examples", "faults", "fields", "payload", "run", "settings", "targets", "text", "values", "webhooks"),
-    },
-    "classes": {
-        *("MailingSent", "_Seen", "Delivery", "Watch", "Outage", "Mailing", "Deliveries", "JournalView"),
-        *("Answer", "Attempts", "Connection", "InOrder", "Discarded", "Account", "Totals"),
-    },
+    "modules": {"examples", "payload", "settings", "targets", "text", "values"},
+    "classes": {"_Seen", "Delivery", "Watch", "Deliveries", "Answer", "Connection", "Account"},
 }
 """What other work in this tree has still to bring in order."""
 

@@ -26,7 +26,7 @@ class Command(click.Command):
         return extra
 
 
-class OneOf(click.Choice[str]):
+class WordType(click.Choice[str]):
     """One of some words."""
 
     def __init__(self, choices: Sequence[str]) -> None:

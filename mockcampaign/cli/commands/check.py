@@ -15,7 +15,7 @@ from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.credentials import credentials
 from mockcampaign.cli.options import Outputs, common_options, journal_option, wait_option
-from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, OneOf, WholeNumber
+from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, WholeNumber, WordType
 from mockcampaign.cli.playing import reported, run_async, wire
 from mockcampaign.cli.progress import Counting
 from mockcampaign.cli.terminal import (
@@ -45,7 +45,7 @@ class _Names(click.ParamType[tuple[str, ...]]):
 
 @click.command(cls=Command)
 @click.argument("url")
-@click.option("--type", "event_type", type=OneOf([kind.value for kind in EventType]), default="open")
+@click.option("--type", "event_type", type=WordType([kind.value for kind in EventType]), default="open")
 @click.option("--basic-auth", metavar="USER:PASSWORD", envvar="CHECK_BASIC_AUTH", help="The right credentials.")
 @click.option("--key-auth", metavar="NAME:VALUE", envvar="CHECK_KEY_AUTH", help="The same as a header of its own.")
 @click.option("--probe", "probe_url", metavar="URL", help="Where the consumer tells what it has processed.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from mockcampaign.cli.options import SEED
-from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, DurationType, OneOf, WholeNumber
+from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, DurationType, WholeNumber, WordType
 from mockcampaign.cli.progress import Counting
 from mockcampaign.durations import format_moment, parse_moment
 from mockcampaign.errors import InvalidInputError
@@ -61,16 +61,16 @@ class MomentType(click.ParamType[int]):
     "--type",
     "types",
     multiple=True,
-    type=OneOf([kind.value for kind in EventType]),
+    type=WordType([kind.value for kind in EventType]),
     metavar="TYPE",
     help="Only of this type, such as click or bounce. With --recipients, several may be given.",
 )
 @click.option("--batches", is_flag=True, help="As lists of at most 100 events of one type.")
-@click.option("--format", "as_format", type=OneOf(["json", "jsonl"]), default="json", show_default=True)
+@click.option("--format", "as_format", type=WordType(["json", "jsonl"]), default="json", show_default=True)
 @click.option("--start", type=MomentType(), default="2025-01-01T00:00:00Z", show_default=True, help="When it begins.")
 @click.option(
     "--recipient-ids",
-    type=OneOf(["digits", "email", "customer-number"]),
+    type=WordType(["digits", "email", "customer-number"]),
     default="digits",
     show_default=True,
     help="What the client's lists know their recipients by.",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from mockcampaign.cli.parameters import Command, OneOf
+from mockcampaign.cli.parameters import Command, WordType
 
 
 def _report() -> bytes:
@@ -45,7 +45,7 @@ SCHEMAS: dict[str, Callable[[], bytes]] = {
 
 
 @click.command(cls=Command)
-@click.argument("name", type=OneOf(list(SCHEMAS)))
+@click.argument("name", type=WordType(list(SCHEMAS)))
 def schema(name: str) -> int:
     """Print a JSON Schema, or the reference of the scenario language in Markdown."""
     click.echo(SCHEMAS[name](), nl=False)
