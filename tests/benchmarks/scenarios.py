@@ -1,12 +1,14 @@
 """What scenarios cost besides the consumer's own time: `python tests/benchmarks/scenarios.py`.
 
-Three rows: 200 small scenarios played against an application in the process (`run --app … --jobs 2`), beside a run of
+Five rows: 200 small scenarios played against an application in the process (`run --app … --jobs 2`), beside a run of
 one of them, which is mostly imports; loading a scenario of 2,000 lines, beside parsing its YAML alone; and
-`mockcampaign --help`, beside a Python that imports what every asyncio program with arguments imports.
+`mockcampaign --help`, beside a Python that imports what every asyncio program with arguments imports; a `wait` for
+4,000 events of ten hours, beside `advance` and `expect`; and the same wait for ten times the events, beside the first.
 """
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import tempfile
@@ -16,11 +18,15 @@ from pathlib import Path
 
 import yaml
 
+from mockcampaign.scenario.judge import judge
 from mockcampaign.scenario.load import load
+from mockcampaign.scenario.play import Player
+from mockcampaign.transport.always_ok import IdealTransport
 
 SCENARIOS, SCENARIOS_SECONDS_MAX = 200, 4.0
 LINES, LOAD_SECONDS_MAX = 2_000, 0.150
 HELP_RATIO_MAX = 2.5
+WAIT_EVENTS, WAIT_RATIO_MAX, WAIT_GROWTH_MAX = 4_000, 2.0, 12.0
 ROUNDS = 5
 
 SMALL = """\
@@ -78,6 +84,19 @@ LARGE_BLOCK = """\
   - expect:
       opens: {delivered: {at_least: 0}, attempts: {at_least: 0}, all: {gap: 10s}}
 """
+
+WAIT_HEAD = """\
+name: Many
+consumer:
+  url: http://127.0.0.1:8000/hook
+webhooks:
+  opens: {type: open}
+steps:
+  - activate: opens
+  - emit: {type: open, count: COUNT, over: 10h}
+"""
+WAIT = "  - wait: {until: {opens: {delivered: COUNT, pending: 0}}, for: 11h}\n"
+ADVANCE = "  - advance: 11h\n  - expect: {opens: {delivered: COUNT, pending: 0}}\n"
 
 
 def seconds(action: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
@@ -138,8 +157,33 @@ def help_text(folder: Path) -> None:
     row("mockcampaign --help", taken, f"x {HELP_RATIO_MAX}", "python -c 'import argparse, asyncio'", beside, holds)
 
 
+def played(folder: Path, count: int, steps: str) -> float:
+    """Play and judge a scenario of `count` events against a consumer that accepts everything, without sending."""
+    path = folder / "many.scenario.yaml"
+    path.write_text((WAIT_HEAD + steps).replace("COUNT", str(count)))
+    plan = load(path)
+
+    def play() -> None:
+        player = Player.with_campaign(plan, IdealTransport(), seed=1)
+        asyncio.run(player.play())
+        _, findings = judge(plan, player.campaign.journal.entries)
+        assert [finding.outcome for finding in findings] == ["pass", "pass"]
+
+    return seconds(play, time.process_time)
+
+
+def waits(folder: Path) -> None:
+    """What it costs to ask between any two due moments whether expectations hold."""
+    wait, advance = played(folder, WAIT_EVENTS, WAIT), played(folder, WAIT_EVENTS, ADVANCE)
+    what = f"wait until {WAIT_EVENTS:,} events are delivered"
+    row(what, wait, f"x {WAIT_RATIO_MAX}", "advance and expect", advance, wait < WAIT_RATIO_MAX * advance)
+    many = played(folder, 10 * WAIT_EVENTS, WAIT)
+    what = f"wait until {10 * WAIT_EVENTS:,} events are delivered"
+    row(what, many, f"x {WAIT_GROWTH_MAX:.0f}", f"{WAIT_EVENTS:,} events", wait, many < WAIT_GROWTH_MAX * wait)
+
+
 def main() -> None:
-    for part in (small_scenarios, large_scenario, help_text):
+    for part in (small_scenarios, large_scenario, help_text, waits):
         with tempfile.TemporaryDirectory() as folder:
             part(Path(folder))
 
