@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from mockcampaign.durations import format_duration
@@ -14,7 +14,6 @@ from mockcampaign.durations import format_duration
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from mockcampaign.engine.journal import Entry
     from mockcampaign.scenario.play import Player
 
 PROGRESS_AFTER_SECONDS = 1.0
@@ -46,11 +45,11 @@ class Watch:
         finally:
             self._players.remove(player)
             self._over += 1
-            self._attempts_over += _attempts(player.campaign.journal.entries)
+            self._attempts_over += player.ledger.totals.whole.attempts
 
     def line(self, seconds: float) -> str:
         """Where the run is, `seconds` after it began."""
-        attempts = self._attempts_over + sum(_attempts(player.campaign.journal.entries) for player in self._players)
+        attempts = self._attempts_over + sum(player.ledger.totals.whole.attempts for player in self._players)
         rate = f"{attempts / max(seconds, 0.001):,.0f} attempts/s"
         count = f"{self._over + 1}/{self._total} " if self._total > 1 else ""
         if not self._players:
@@ -63,10 +62,6 @@ class Watch:
         )
         spent = format_duration(virtual // 1_000 * 1_000)
         return f"{count}+{spent} of virtual time, {rate}, {pending:,} pending: {player.plan.scenario.name}"
-
-
-def _attempts(entries: Sequence[Entry]) -> int:
-    return sum(getattr(entry, "count", 0) for entry in entries)
 
 
 @contextlib.asynccontextmanager

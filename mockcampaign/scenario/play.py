@@ -60,7 +60,8 @@ class Player:
         self.webhooks: dict[str, Webhook] = {}
         probe = scenario.consumer.probe
         self._probe = None if probe is None else Probe(url=probe.url, events=probe.events, count=probe.count)
-        self._ledger = Ledger()
+        self.ledger = Ledger()
+        """What the campaign's journal adds up to, while the plan is played."""
         self._account_before: Account | None = None
         self._mail_ids: dict[str, str] = {}
         """New mail ids of exact events, by the written ones."""
@@ -87,11 +88,11 @@ class Player:
         if self._probe is not None:
             self._account_before = await self._fetch_account(self._probe)
         journal = self.campaign.journal
-        journal.follow(self._ledger.note)
+        journal.follow(self.ledger.note)
         try:
             await self._play_steps()
         finally:
-            journal.unfollow(self._ledger.note)
+            journal.unfollow(self.ledger.note)
 
     async def _play_steps(self) -> None:
         self._create(self.plan.scenario.webhooks)
@@ -186,7 +187,7 @@ class Player:
     def _condition(self, expectations: Sequence[Expectation]) -> Callable[[], bool]:
         """Return whether the expectations of a wait hold, as a question that is asked at each due moment."""
         conditions = [
-            condition(expectation.claim, self._ledger, self.webhooks[expectation.subject].id)
+            condition(expectation.claim, self.ledger, self.webhooks[expectation.subject].id)
             for expectation in expectations
             if not isinstance(expectation.claim, ConsumerExpectation)
         ]
@@ -200,8 +201,8 @@ class Player:
         claims = [one.claim for one in expectations if isinstance(one.claim, ConsumerExpectation)]
 
         def agrees(probed: Probed) -> bool:
-            position = self._ledger.next_position
-            return all(judge_consumer(claim, self._ledger, position, probed)[0] == "pass" for claim in claims)
+            position = self.ledger.next_position
+            return all(judge_consumer(claim, self.ledger, position, probed)[0] == "pass" for claim in claims)
 
         probed = await ask_until(self._ask, agrees, probe.settle)
         self.campaign.journal.append(probed)
@@ -212,7 +213,7 @@ class Player:
         account = await self._fetch_account(self._probe)
         before = self._account_before
         if before.events is not None:
-            ours = set(sent_events(self._ledger.happened).values())
+            ours = set(sent_events(self.ledger.happened).values())
             known = sum(event in ours for event in before.events)
             if known:
                 raise CouldNotTellError(
@@ -227,7 +228,7 @@ class Player:
         if newer.events is None:
             return Probed(at=self.campaign.now, count=newer.count, events=None)
         # What others sent to the same consumer meanwhile is no affair of this run.
-        ours = set(sent_events(self._ledger.happened).values())
+        ours = set(sent_events(self.ledger.happened).values())
         events = self.campaign.masking.events(own_events(newer.events, ours), ours)
         return Probed(at=self.campaign.now, count=len(events), events=tuple(map(msgspec.Raw, events)))
 
