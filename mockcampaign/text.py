@@ -22,6 +22,6 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def short(text: str) -> str:
-    """Return the text, cut off if it is long."""
-    return text if len(text) <= 60 else f"{text[:60]}…"
+def short(text: str, length: int = 60) -> str:
+    """Return the text, cut off at `length` characters."""
+    return text if len(text) <= length else f"{text[:length]}…"

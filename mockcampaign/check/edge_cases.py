@@ -11,6 +11,7 @@ from mockcampaign.check.settings import Lengths
 from mockcampaign.events.fields import FIELDS, TYPES
 from mockcampaign.model import EventType
 from mockcampaign.policy import INT64_MAX
+from mockcampaign.text import short
 
 Event = dict[str, Any]
 
@@ -36,8 +37,7 @@ class EdgeCase(msgspec.Struct, frozen=True, kw_only=True):
         """In a few words."""
         if self.absent:
             return f"no {self.field}"
-        shown = msgspec.json.encode(self.value).decode()
-        return f"{self.field} {shown if len(shown) <= 60 else shown[:60] + '…'}"
+        return f"{self.field} {short(msgspec.json.encode(self.value).decode())}"
 
 
 def _of(kind: EventType, names: tuple[str, ...], values: tuple[Any, ...]) -> Iterator[EdgeCase]:

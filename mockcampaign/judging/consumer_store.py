@@ -11,6 +11,7 @@ from jmespath.exceptions import JMESPathError
 
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
+from mockcampaign.text import short
 
 ACCOUNT_BYTES_MAX = 64 * 1024 * 1024
 """A longer account is refused: comparing half of it would accuse the consumer of losing the rest."""
@@ -140,5 +141,4 @@ def canonical(event: Any) -> bytes:
 
 def shown(found: Any) -> str:
     """The beginning of it as JSON."""
-    text = msgspec.json.encode(found).decode()
-    return text if len(text) <= 60 else f"{text[:60]}…"
+    return short(msgspec.json.encode(found).decode())

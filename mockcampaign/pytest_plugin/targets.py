@@ -11,6 +11,7 @@ import msgspec
 
 from mockcampaign.errors import MisuseError
 from mockcampaign.faults import WIRE_FAULTS
+from mockcampaign.text import short
 from mockcampaign.transport.address import parse_address
 from mockcampaign.transport.applications import is_async, positional_arguments
 
@@ -104,8 +105,7 @@ def _checked(target: object, kind: Kind, count: int) -> tuple[Kind, object]:
 
 
 def _shown(target: object) -> str:
-    text = repr(target)
-    return text if len(text) <= 80 else f"{text[:80]}…"
+    return short(repr(target), 80)
 
 
 class Targets:

@@ -13,6 +13,7 @@ import msgspec
 from mockcampaign.engine.journal import Attempted, Entry, Happened, WebhookChanged, serials_in
 from mockcampaign.faults import OUTAGES
 from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut, describe_measured
+from mockcampaign.text import short
 
 HEADERS_MAX = 40
 """Shown of an answer; no framework sends as many."""
@@ -146,19 +147,16 @@ def _answer(outcome: Outcome, detail: Detail) -> Answer:
                 lane="accepted" if outcome.accepted else "refused",
                 status=outcome.status,
                 headers=[
-                    (_cut(name, detail.text), _cut(value, detail.text)) for name, value in outcome.headers[:HEADERS_MAX]
+                    (short(name, detail.text), short(value, detail.text))
+                    for name, value in outcome.headers[:HEADERS_MAX]
                 ]
                 if detail.text
                 else [],
-                body=_cut(outcome.body.decode("utf-8", "backslashreplace"), detail.text),
+                body=short(outcome.body.decode("utf-8", "backslashreplace"), detail.text),
                 body_bytes=outcome.body_bytes,
             )
         case TimedOut() | NoResponse():
             return Answer(what=outcome.describe(), lane="silent")
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def _events(entries: Sequence[Entry], rows: list[Row], events_max: int) -> dict[int, str]:
