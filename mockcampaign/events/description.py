@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mockcampaign.durations import format_duration
-from mockcampaign.events import values
+from mockcampaign.events import field_values
 from mockcampaign.events.mailing import Mailing, MailingEvent
 from mockcampaign.events.people import MACHINES, Actor
 from mockcampaign.events.sample import moment_of
@@ -28,7 +28,7 @@ Row = tuple[str, str, str]
 """A name, a number and a remark."""
 
 
-class _Seen(msgspec.Struct):
+class _CountedFields(msgspec.Struct):
     """The fields of an event that are counted. In captured events, each can have any type."""
 
     type: Any = None
@@ -83,11 +83,11 @@ class Description:
 
     def add(self, payload: bytes) -> None:
         """Count an event."""
-        seen = msgspec.json.decode(payload, type=_Seen)
-        kind, device = str(seen.type), "none" if seen.device is None else str(seen.device)
+        fields = msgspec.json.decode(payload, type=_CountedFields)
+        kind, device = str(fields.type), "none" if fields.device is None else str(fields.device)
         self._types[kind] += 1
         self._devices.setdefault(device, Counter())[kind] += 1
-        at = moment_of("created", seen.created)
+        at = moment_of("created", fields.created)
         if at is not None:
             self._first = at if self._first is None else min(self._first, at)
             self._last = max(self._last, at)
@@ -119,7 +119,7 @@ class Engagement:
 
     def __init__(self, mailing: Mailing) -> None:
         self._mailing = mailing
-        self._mails = bytearray(mailing.recipients * values.LISTS)
+        self._mails = bytearray(mailing.recipients * field_values.LISTS)
         self._delays = array("I")
         self._counts: Counter[str] = Counter()
 
@@ -171,7 +171,7 @@ class Engagement:
 
     @staticmethod
     def _index(event: MailingEvent) -> int:
-        return event.recipient * values.LISTS + event.list_number
+        return event.recipient * field_values.LISTS + event.list_number
 
 
 def _percent(part: int, whole: int, of: str) -> str:

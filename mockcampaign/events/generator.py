@@ -7,9 +7,9 @@ from itertools import chain, count, islice
 
 import msgspec
 
-from mockcampaign.events import values
+from mockcampaign.events import field_values
+from mockcampaign.events.event_json import DETAILS, NO_ORIGIN, TYPES_WITH_ORIGIN, Mails
 from mockcampaign.events.mailing import REPEATABLE, Mailing
-from mockcampaign.events.payload import DETAILS, NO_ORIGIN, TYPES_WITH_ORIGIN, Mails
 from mockcampaign.events.people import (
     AUDIENCE_MAX,
     DETAIL,
@@ -37,8 +37,8 @@ MOMENTS_TOGETHER = 1_000
 RECENT_MAX = 1_024
 """Number of recent mails that may be opened or clicked again, which is all that a stream remembers."""
 
-_REPEAT = threshold(values.REPEAT_SHARE)
-_PRIVACY_PROXY = threshold(values.PRIVACY_PROXY_SHARE)
+_REPEAT = threshold(field_values.REPEAT_SHARE)
+_PRIVACY_PROXY = threshold(field_values.PRIVACY_PROXY_SHARE)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -123,7 +123,7 @@ def _payloads(
                 continue
         else:
             origin = first_origin(words)
-        list_number = words[LIST] * values.LISTS >> 32
+        list_number = words[LIST] * field_values.LISTS >> 32
         if len(recent) < RECENT_MAX:
             recent.append((recipient, list_number, [origin.address]))
         else:

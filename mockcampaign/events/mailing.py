@@ -15,8 +15,8 @@ from itertools import accumulate
 import msgspec
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.events import values
-from mockcampaign.events.payload import NO_ORIGIN, TYPES_WITH_ORIGIN, Mails
+from mockcampaign.events import field_values
+from mockcampaign.events.event_json import NO_ORIGIN, TYPES_WITH_ORIGIN, Mails
 from mockcampaign.events.people import (
     AUDIENCE_MAX,
     IN_TWO_LISTS,
@@ -99,27 +99,27 @@ class Rhythm:
         return max(moment, self.moment(self.active(moment) + active))
 
 
-RHYTHM = Rhythm(values.ACTIVITY)
+RHYTHM = Rhythm(field_values.ACTIVITY)
 
-_first_hour = values.OPEN_DELAYS_HOUR * HOUR
-_ZONES = WeightedChoice((weight, minutes * MINUTE) for weight, minutes in values.ZONES)
-_LINKS = WeightedChoice((weight, index) for index, weight in enumerate(values.LINK_WEIGHTS))
+_first_hour = field_values.OPEN_DELAYS_HOUR * HOUR
+_ZONES = WeightedChoice((weight, minutes * MINUTE) for weight, minutes in field_values.ZONES)
+_LINKS = WeightedChoice((weight, index) for index, weight in enumerate(field_values.LINK_WEIGHTS))
 _OPENING = DurationCurve(
     [
         (thousandths, RHYTHM.active(_first_hour + delay) - RHYTHM.active(_first_hour))
-        for thousandths, delay in values.OPEN_DELAYS
+        for thousandths, delay in field_values.OPEN_DELAYS
     ]
 )
-_REOPENING = DurationCurve(values.REOPEN_DELAYS)
-_RELOADING = DurationCurve(values.RELOAD_DELAYS)
-_CLICKING = DurationCurve(values.CLICK_DELAYS)
-_FORWARDING = DurationCurve(values.FORWARD_DELAYS)
-_PREFETCHING = DurationCurve(values.PREFETCH_DELAYS)
-_SCANNING = DurationCurve(values.SCAN_DELAYS)
-_HARD_BOUNCING = DurationCurve(values.HARD_BOUNCE_DELAYS)
-_SOFT_BOUNCING = DurationCurve(values.SOFT_BOUNCE_DELAYS)
-_UNSUBSCRIBING = DurationCurve(values.UNSUBSCRIBE_DELAYS)
-_COMPLAINING = DurationCurve(values.COMPLAINT_DELAYS)
+_REOPENING = DurationCurve(field_values.REOPEN_DELAYS)
+_RELOADING = DurationCurve(field_values.RELOAD_DELAYS)
+_CLICKING = DurationCurve(field_values.CLICK_DELAYS)
+_FORWARDING = DurationCurve(field_values.FORWARD_DELAYS)
+_PREFETCHING = DurationCurve(field_values.PREFETCH_DELAYS)
+_SCANNING = DurationCurve(field_values.SCAN_DELAYS)
+_HARD_BOUNCING = DurationCurve(field_values.HARD_BOUNCE_DELAYS)
+_SOFT_BOUNCING = DurationCurve(field_values.SOFT_BOUNCE_DELAYS)
+_UNSUBSCRIBING = DurationCurve(field_values.UNSUBSCRIBE_DELAYS)
+_COMPLAINING = DurationCurve(field_values.COMPLAINT_DELAYS)
 
 
 # Meaning of the random words of a mail, in order.
@@ -216,18 +216,18 @@ class Mailing:
 
     def sent_at(self, recipient: int) -> int:
         """Return when the recipient's first mail is sent, in milliseconds since 1970."""
-        return self.start + recipient * 1_000 // values.MAILS_PER_SECOND
+        return self.start + recipient * 1_000 // field_values.MAILS_PER_SECOND
 
     def planned_events(self, recipient: int) -> list[PlannedEvent]:
         """Return the events of one recipient, in no particular order."""
         person = self._audience.people.words(recipient)
         planned: list[PlannedEvent] = []
         sent_at = self.sent_at(recipient) - self.start
-        list_number = person[LIST] * values.LISTS >> 32
+        list_number = person[LIST] * field_values.LISTS >> 32
         self._mail(planned, person, recipient << 1, sent_at, list_number)
         if person[IN_TWO_LISTS] < self._rates["in_two_lists"]:
-            other_list = (list_number + 1) % values.LISTS
-            self._mail(planned, person, recipient << 1 | 1, sent_at + values.SECOND_MAIL_DELAY, other_list)
+            other_list = (list_number + 1) % field_values.LISTS
+            self._mail(planned, person, recipient << 1 | 1, sent_at + field_values.SECOND_MAIL_DELAY, other_list)
         return self._without_collisions(planned, recipient) if len(planned) > 2 or self._rates["twins"] else planned
 
     def payload(self, event: MailingEvent) -> bytes:
@@ -289,8 +289,8 @@ class Mailing:
     def _scan(self, planned: list[PlannedEvent], at: int, list_number: int, number: int) -> None:
         words = _Words(self._scanning, number)
         planned.append(PlannedEvent(at, EventType.OPEN, list_number, Actor.SCANNER))
-        for link in range(len(values.LINKS)):
-            at += 1 + (words.next() * values.SCAN_STEP >> 32)
+        for link in range(len(field_values.LINKS)):
+            at += 1 + (words.next() * field_values.SCAN_STEP >> 32)
             planned.append(PlannedEvent(at, EventType.CLICK, list_number, Actor.SCANNER, link))
 
     def _read(
@@ -331,7 +331,7 @@ class Mailing:
         if chance() < rates["complaining"]:
             at = first + _COMPLAINING.duration(chance())
             planned.append(PlannedEvent(at, EventType.SPAMCOMPLAINT, list_number))
-            planned.append(PlannedEvent(at + values.BLOCKLIST_DELAY, EventType.BLOCKLIST, list_number))
+            planned.append(PlannedEvent(at + field_values.BLOCKLIST_DELAY, EventType.BLOCKLIST, list_number))
 
     def _without_collisions(self, planned: list[PlannedEvent], recipient: int) -> list[PlannedEvent]:
         """Return the events with no two of one type and mail in one millisecond, except for requested twins."""

@@ -9,9 +9,9 @@ from typing import assert_never
 
 import msgspec
 
-from mockcampaign.events import values
+from mockcampaign.events import field_values
+from mockcampaign.events.field_values import Client
 from mockcampaign.events.random_words import RandomWords, WeightedChoice, Words, threshold
-from mockcampaign.events.values import Client
 
 _SYMBOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _PAIRS = [first + second for first in _SYMBOLS for second in _SYMBOLS]
@@ -94,14 +94,14 @@ class Audience:
         self.people = RandomWords(seed, "people")
         """Random words of each recipient, with the meanings above."""
         self._places = RandomWords(seed, "places")
-        low, high = values.ID_RANGE
-        first, second, third = (36**digits for digits in values.MAIL_ID_GROUPS)
+        low, high = field_values.ID_RANGE
+        first, second, third = (36**digits for digits in field_values.MAIL_ID_GROUPS)
         self.recipient_id = self._recipient_ids(ids)
         """Returns the recipientId of a recipient's number."""
         self._mailing_ids = Permutation((high - low + 1) // 2, source.words(0))
         self._list_ids = Permutation((high - low + 1) // 4, source.words(1))
         self._recipient_base = low + Permutation((high - low) // 2, source.words(2)).apply(0)
-        subscriptions = values.SUBSCRIPTION_ID_RANGE
+        subscriptions = field_values.SUBSCRIPTION_ID_RANGE
         self._subscription_base = subscriptions[0]
         self._subscriptions = Permutation(subscriptions[1] - subscriptions[0] + 1, source.words(3))
         self._mailing_groups = Permutation(first, source.words(4))
@@ -110,17 +110,17 @@ class Audience:
 
     def mailing_id(self, number: int) -> int:
         """Return the id of a mailing. It is in the lower half of the range, where no list id is."""
-        return values.ID_RANGE[0] + self._mailing_ids.apply(number)
+        return field_values.ID_RANGE[0] + self._mailing_ids.apply(number)
 
     def user_list_id(self, number: int) -> int:
         """Return the id of a recipient list. It is in the upper half of the range."""
-        low, high = values.ID_RANGE
+        low, high = field_values.ID_RANGE
         return (low + high + 1) // 2 + self._list_ids.apply(number)
 
     def subscription_id(self, list_number: int, number: int) -> int:
         """Return the subscription id of a list and recipient; seven digits repeat at some point."""
         shuffled = self._subscriptions
-        place = ((number * values.LISTS + list_number) * shuffled.factor + shuffled.offset) % shuffled.size
+        place = ((number * field_values.LISTS + list_number) * shuffled.factor + shuffled.offset) % shuffled.size
         return self._subscription_base + place
 
     def _digits(self, number: int) -> str:
@@ -165,15 +165,15 @@ class Audience:
 
     def mail_ids(self, mailing_id: int) -> MailIds:
         """Return the mailIds of one mailing."""
-        first, _, third = values.MAIL_ID_GROUPS
-        lists = [base36(self._list_groups.apply(number), third) for number in range(values.LISTS)]
+        first, _, third = field_values.MAIL_ID_GROUPS
+        lists = [base36(self._list_groups.apply(number), third) for number in range(field_values.LISTS)]
         return MailIds(base36(self._mailing_groups.apply(mailing_id), first), self._recipient_groups, lists)
 
 
 def _address_of(number: int) -> str:
-    first = values.FIRST_NAMES[number % len(values.FIRST_NAMES)]
-    last = values.LAST_NAMES[number // 7 % len(values.LAST_NAMES)]
-    return f"{first}.{last}{number}@{values.MAIL_DOMAINS[number % len(values.MAIL_DOMAINS)]}"
+    first = field_values.FIRST_NAMES[number % len(field_values.FIRST_NAMES)]
+    last = field_values.LAST_NAMES[number // 7 % len(field_values.LAST_NAMES)]
+    return f"{first}.{last}{number}@{field_values.MAIL_DOMAINS[number % len(field_values.MAIL_DOMAINS)]}"
 
 
 class MailIds:
@@ -206,16 +206,16 @@ def base36(number: int, digits: int) -> str:
     return "".join(reversed(symbols))
 
 
-_MAILBOXES = WeightedChoice((weight, client) for weight, (_, client) in values.MAILBOXES)
+_MAILBOXES = WeightedChoice((weight, client) for weight, (_, client) in field_values.MAILBOXES)
 _OPENERS = WeightedChoice(
-    (weight, None if owner == values.GOOGLE else client) for weight, (owner, client) in values.MAILBOXES
+    (weight, None if owner == field_values.GOOGLE else client) for weight, (owner, client) in field_values.MAILBOXES
 )
-_APPLE = WeightedChoice(values.APPLE_MAILBOXES)
-_SECOND_DEVICES = WeightedChoice(values.SECOND_DEVICES)
+_APPLE = WeightedChoice(field_values.APPLE_MAILBOXES)
+_SECOND_DEVICES = WeightedChoice(field_values.SECOND_DEVICES)
 
-IMAGE_PROXIES = [Origin(address, values.GOOGLE_PROXY) for address in values.GOOGLE_PROXY_ADDRESSES]
-PRIVACY_PROXIES = [Origin(address, values.PRIVACY_PROXY) for address in values.PRIVACY_PROXY_ADDRESSES]
-SCANNERS = [Origin(address, values.SCANNER) for address in values.SCANNER_ADDRESSES]
+IMAGE_PROXIES = [Origin(address, field_values.GOOGLE_PROXY) for address in field_values.GOOGLE_PROXY_ADDRESSES]
+PRIVACY_PROXIES = [Origin(address, field_values.PRIVACY_PROXY) for address in field_values.PRIVACY_PROXY_ADDRESSES]
+SCANNERS = [Origin(address, field_values.SCANNER) for address in field_values.SCANNER_ADDRESSES]
 
 
 def opened_by(person: Words) -> Actor:
@@ -240,8 +240,8 @@ def of_machine(machines: list[Origin], person: Words) -> Origin:
     return machines[person[PROXY] * len(machines) >> 32]
 
 
-_IPV6 = threshold(values.IPV6_SHARE)
-_DOCUMENTATION = threshold(values.DOCUMENTATION_SHARE)
+_IPV6 = threshold(field_values.IPV6_SHARE)
+_DOCUMENTATION = threshold(field_values.DOCUMENTATION_SHARE)
 
 
 def _network(address: str, bits: int) -> tuple[int, int]:
@@ -249,14 +249,14 @@ def _network(address: str, bits: int) -> tuple[int, int]:
     return first << 24 | second << 16 | third << 8 | fourth, (1 << 32 - bits) - 1
 
 
-_DOCUMENTATION_NETWORKS = [_network(*block) for block in values.DOCUMENTATION_BLOCKS]
-_PROVIDER_NETWORKS = [_network(*block) for block in values.PROVIDER_BLOCKS]
+_DOCUMENTATION_NETWORKS = [_network(*block) for block in field_values.DOCUMENTATION_BLOCKS]
+_PROVIDER_NETWORKS = [_network(*block) for block in field_values.PROVIDER_BLOCKS]
 
 
 def person_address(words: Words) -> str:
     """Return the address of a person's connection, from the first five words."""
     if words[0] < _IPV6:
-        block = values.PROVIDER_BLOCKS_6[words[1] * len(values.PROVIDER_BLOCKS_6) >> 32]
+        block = field_values.PROVIDER_BLOCKS_6[words[1] * len(field_values.PROVIDER_BLOCKS_6) >> 32]
         # No group is zero: the short form of such an address is the only one (RFC 5952).
         return (
             f"{block}:{words[2] >> 16 or 1:x}:{words[2] & 0xFFFF or 1:x}:{words[3] >> 16 or 1:x}:"

@@ -131,9 +131,9 @@ def campaign_server(request: pytest.FixtureRequest) -> Iterator[CampaignServer]:
     Point the code at campaign_server.url; campaign_server.emit("open", count=250); campaign_server.run()
     """
     live = request.getfixturevalue("_mockcampaign_server")
+    from mockcampaign.pytest_plugin.campaign_settings import settings_of
     from mockcampaign.pytest_plugin.lifecycle import verdict_at_teardown
     from mockcampaign.pytest_plugin.server_fixture import CampaignServer
-    from mockcampaign.pytest_plugin.settings import settings_of
 
     with verdict_at_teardown(request.node, CampaignServer(settings_of(request.node), live)) as server_of_test:
         yield server_of_test
@@ -146,7 +146,7 @@ def campaign_check(request: pytest.FixtureRequest) -> Iterator[CampaignCheck]:
     report = campaign_check(app, path="/hook", probe=lambda: app.processed)
     """
     from mockcampaign.pytest_plugin.check_fixture import CampaignCheck
-    from mockcampaign.pytest_plugin.examples import renew_for_each_example
+    from mockcampaign.pytest_plugin.hypothesis_examples import renew_for_each_example
 
     with contextlib.closing(CampaignCheck(request)) as check_of_test:
         renew_for_each_example(request.node, check_of_test)
@@ -157,7 +157,7 @@ def campaign_check(request: pytest.FixtureRequest) -> Iterator[CampaignCheck]:
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     ours = {"campaign", "campaign_server", "campaign_check"}.intersection(getattr(item, "fixturenames", ()))
     if ours and hasattr(getattr(item, "obj", None), "hypothesis"):
-        from mockcampaign.pytest_plugin.examples import fresh_for_each_example
+        from mockcampaign.pytest_plugin.hypothesis_examples import fresh_for_each_example
 
         with fresh_for_each_example(item):
             return (yield)

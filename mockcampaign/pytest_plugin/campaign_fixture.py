@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mockcampaign.campaign import Campaign
+from mockcampaign.pytest_plugin.consumer_targets import Settled, Target, Targets
 from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
 from mockcampaign.pytest_plugin.control.home import CampaignSettings, Home
 from mockcampaign.pytest_plugin.loops import AwaitableResult, LoopRunner, Work
-from mockcampaign.pytest_plugin.targets import Settled, Target, Targets
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 

@@ -4,77 +4,31 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 from urllib.parse import urljoin
 
 import msgspec
 import pytest
 
 from mockcampaign import wallclock
-from mockcampaign.check.baseline import Known
 from mockcampaign.check.end_state import CallableState, StateSource, UrlState
 from mockcampaign.check.result import check
-from mockcampaign.check.settings import Settings
 from mockcampaign.check.store_probe import CallableProbe, StoreProbe, UrlProbe
 from mockcampaign.check.store_probe import Found as Account
 from mockcampaign.errors import MisuseError
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, shown_as
-from mockcampaign.model import Authentication, BasicAuthentication, EventType, NoAuthentication
-from mockcampaign.policy import SECOND
-from mockcampaign.pytest_plugin.control.inputs import Duration, duration_of, event_type_of
-from mockcampaign.pytest_plugin.control.violations import NOTHING_DELIVERED
+from mockcampaign.pytest_plugin.campaign_settings import settings_of
+from mockcampaign.pytest_plugin.check_options import CheckOptions, check_settings
+from mockcampaign.pytest_plugin.consumer_targets import Target, Targets
 from mockcampaign.pytest_plugin.loops import LoopRunner, place
 from mockcampaign.pytest_plugin.results import add_results
-from mockcampaign.pytest_plugin.settings import check_allowed, settings_of
-from mockcampaign.pytest_plugin.targets import Target, Targets
 from mockcampaign.report.check_text import check_lines, headline_lines
 
-__tracebackhide__ = True  # a failing test shows its own line, not what goes on in here
-
-Found = Sequence[dict[str, Any]] | int
-AskedFor = Callable[[], Found | Awaitable[Found]]
-
-
-class CheckOptions(TypedDict, total=False):
-    """Optional arguments of `campaign_check`."""
-
-    probe: AskedFor | str | None
-    """The events that the consumer has stored: a function that returns them or their number, or a URL or path that
-    does. Without it, the rules that need it are skipped."""
-    probe_events: str
-    """JMESPath to the events in the response of the probe's URL (default: `@`)."""
-    probe_count: str
-    """JMESPath to the number of events, instead of `probe_events`."""
-    state: Callable[[], Any] | str
-    """The newest event of each mail or recipient, as the consumer has stored it: a function that returns a mapping from
-    mailId or recipientId to the event or its `created`, or a list of rows with one of them, or a URL or path that does.
-    Without it, the rule about the newest event is skipped."""
-    type: EventType | str
-    """Type of the events (default: `open`)."""
-    auth: tuple[str, str] | Authentication
-    """A pair of user name and password, or one of `model.Authentication`."""
-    rules: Collection[str]
-    """Ids of rules, or names of families, to check (default: all)."""
-    skip: Collection[str]
-    """Ids or families to skip."""
-    allow: Collection[str]
-    """Ids of rules that the consumer may violate, in addition to those that the test's marker allows."""
-    strict: bool
-    """Whether hazards fail the test too, and skipped "must" rules."""
-    examples: int
-    """Number of cases that a rule with generated cases tries (default: 20)."""
-    timeout: Duration
-    """Time-out of a request (default: 10 s)."""
-    settle: Duration
-    """How long the stored events may go on changing after a response, for a consumer whose tasks are not visible."""
-    budget: Duration
-    """Time limit of the whole check (default: 2 minutes)."""
-    lifespan: bool
-    """False if somebody else starts and stops the ASGI application."""
+__tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
 
 class CampaignCheck:
@@ -140,24 +94,7 @@ class CampaignCheck:
         targets.off_loop_calls = self._loops.off_loop_calls
         url = targets.url_of(target, path, lifespan=options.get("lifespan", True))
         targets.watch()
-        auth = options.get("auth", NoAuthentication())
-        marked = settings_of(self._request.node)
-        allow = options.get("allow", ())
-        check_allowed(allow)
-        settings = Settings(
-            seed=marked.seed,
-            now=wallclock.now() // SECOND * SECOND,
-            event_type=event_type_of(options.get("type", EventType.OPEN)),
-            authentication=BasicAuthentication(*auth) if isinstance(auth, tuple) else auth,
-            rules=tuple(options.get("rules", ())),
-            skip=tuple(options.get("skip", ())),
-            known=tuple(Known(rule) for rule in sorted({*marked.allow, *allow}) if rule != NOTHING_DELIVERED),
-            strict=options.get("strict", False),
-            examples=options.get("examples", 20),
-            timeout=duration_of(options.get("timeout", "10s"), "timeout"),
-            settle=duration_of(options.get("settle", "0s"), "settle"),
-            budget=duration_of(options.get("budget", "2m"), "budget"),
-        )
+        settings = check_settings(settings_of(self._request.node), options, wallclock.now())
         source = await self._source(url, options, settings.timeout)
         state = self._state(url, options, settings.timeout)
         return await check(url, transport=targets, settings=settings, source=source, state=state)

@@ -12,12 +12,12 @@ import pytest
 
 from mockcampaign.judging.verdict import ScenarioResult
 from mockcampaign.pytest_plugin.campaign_fixture import CampaignFixture
+from mockcampaign.pytest_plugin.campaign_settings import settings_of
 from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
 from mockcampaign.pytest_plugin.control.violations import text_of
-from mockcampaign.pytest_plugin.examples import RENEWABLE, renew_for_each_example
 from mockcampaign.pytest_plugin.failure_report import result_of, section, with_failure
+from mockcampaign.pytest_plugin.hypothesis_examples import RENEWABLE, renew_for_each_example
 from mockcampaign.pytest_plugin.results import add_results, result_files
-from mockcampaign.pytest_plugin.settings import settings_of
 
 CAMPAIGNS = pytest.StashKey[list[CampaignControl]]()
 RESULTS = pytest.StashKey[list[tuple[CampaignControl, ScenarioResult]]]()

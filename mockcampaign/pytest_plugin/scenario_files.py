@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.pytest_plugin.campaign_settings import chosen_seed
+from mockcampaign.pytest_plugin.consumer_targets import Targets
 from mockcampaign.pytest_plugin.failure_report import how_to_repeat, result_lines
 from mockcampaign.pytest_plugin.loops import LoopRunner
 from mockcampaign.pytest_plugin.results import add_results
-from mockcampaign.pytest_plugin.settings import chosen_seed
-from mockcampaign.pytest_plugin.targets import Targets
 from mockcampaign.scenario.load import load_all
 from mockcampaign.scenario.plan import Plan
 from mockcampaign.scenario.run import run_plan

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mockcampaign.errors import MisuseError
 from mockcampaign.policy import DEFAULT_CLIENT_ID
+from mockcampaign.pytest_plugin.consumer_targets import recognised, url_at
 from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
 from mockcampaign.pytest_plugin.control.home import CampaignSettings, Home
 from mockcampaign.pytest_plugin.loops import AwaitableResult, Work, place
-from mockcampaign.pytest_plugin.targets import recognised, url_at
 from mockcampaign.server import served_campaign as serving_of_campaigns
 from mockcampaign.server.app import server_app
 from mockcampaign.server.users import Users, users_of
@@ -26,9 +26,9 @@ from mockcampaign.transport.wire import WireTransport
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
     from mockcampaign.model import Outcome, Request
-    from mockcampaign.pytest_plugin.targets import Settled, Target
+    from mockcampaign.pytest_plugin.consumer_targets import Settled, Target
 
-__tracebackhide__ = True  # a failing test shows its own line, not what goes on in here
+__tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
 Result = TypeVar("Result")
 

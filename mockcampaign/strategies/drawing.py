@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.events import Generator, values
+from mockcampaign.events import Generator, field_values
+from mockcampaign.events.event_json import BOUNCES, DETAILS, TYPES_WITH_ORIGIN, Mails
 from mockcampaign.events.fields import BATCH_EVENTS_MAX, EXAMPLE, FIELDS, TYPES
-from mockcampaign.events.payload import BOUNCES, DETAILS, TYPES_WITH_ORIGIN, Mails
 from mockcampaign.events.people import Audience, person_address
 from mockcampaign.events.random_words import RandomWords, WeightedChoice
 from mockcampaign.events.rates import Rates
@@ -60,13 +60,15 @@ _OF_ONE_MAIL = ("recipientId", "created", "subscriptionId", "mailId")
 _ADDRESSES = (EXAMPLE["remoteAddress"], "2001:db8::1")
 _CLIENTS = (
     (EXAMPLE["device"], EXAMPLE["operatingSystem"], EXAMPLE["browser"]),
-    *dict.fromkeys(client for _, (_, client) in values.MAILBOXES),
-    values.GOOGLE_PROXY,
-    values.PRIVACY_PROXY,
+    *dict.fromkeys(client for _, (_, client) in field_values.MAILBOXES),
+    field_values.GOOGLE_PROXY,
+    field_values.PRIVACY_PROXY,
 )
 """Constants for small seeds, in all events of a batch. A failing test shrinks to one of these."""
 
-_MIX = WeightedChoice([*[(weight, client) for weight, (_, client) in values.MAILBOXES], (4000, values.GOOGLE_PROXY)])
+_MIX = WeightedChoice(
+    [*[(weight, client) for weight, (_, client) in field_values.MAILBOXES], (4000, field_values.GOOGLE_PROXY)]
+)
 """Clients of batches with larger seeds, both people's and machines'."""
 
 
@@ -109,7 +111,7 @@ def _event(kind: EventType, seeds: _Seeds, variant: int, index: int) -> Event:
     if seeds.who:
         recipient = seeds.who + variant
         payload = _mails(seeds.who % 32).payloads(kind).payload
-        event: Event = msgspec.json.decode(payload(created, recipient % values.LISTS, recipient, detail=detail))
+        event: Event = msgspec.json.decode(payload(created, recipient % field_values.LISTS, recipient, detail=detail))
     else:
         event = _like_example(kind, variant, created, detail)
     if kind in TYPES_WITH_ORIGIN:
@@ -127,7 +129,7 @@ def _like_example(kind: EventType, variant: int, created: int, detail: int) -> E
         event["mailId"] = f"{EXAMPLE['mailId'][:-3]}{variant:03}"
     if kind is EventType.CLICK:
         event["linkId"] += detail
-        event["linkUrl"] = values.LINK_URL + values.LINKS[detail]
+        event["linkUrl"] = field_values.LINK_URL + field_values.LINKS[detail]
     elif kind is EventType.BOUNCE:
         event["bounceType"] = BOUNCES[detail]
     return event
@@ -139,7 +141,7 @@ def _address(seed: int, variant: int) -> str:
     return person_address(_RANDOM.words(2 << 32 | seed << 16 | variant))
 
 
-def _client(seed: int, variant: int) -> values.Client:
+def _client(seed: int, variant: int) -> field_values.Client:
     if seed < len(_CLIENTS):
         return _CLIENTS[seed]
     return _MIX.choose(_RANDOM.words(3 << 32 | seed << 16 | variant)[0])

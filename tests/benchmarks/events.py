@@ -25,7 +25,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import SearchStrategy
 
 from mockcampaign import strategies
-from mockcampaign.events import Generator, values
+from mockcampaign.events import Generator, field_values
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, DEFAULT_CLIENT_ID, DEFAULT_START
 
@@ -37,7 +37,7 @@ RECIPIENTS, MEGABYTES_MAX = 1_000_000, 150
 BEGIN, END = (datetime.fromtimestamp(at // 1_000, UTC) for at in (DEFAULT_START, DEFAULT_START + 30 * DAY))
 SYMBOLS = string.ascii_uppercase + string.digits
 MAILING_ID, LIST_IDS = 404_813_898_325, (568_753_274_014, 660_031_655_823, 751_310_037_632)
-IPV6_PERCENT = round(100 * values.IPV6_SHARE)
+IPV6_PERCENT = round(100 * field_values.IPV6_SHARE)
 encode = msgspec.json.Encoder().encode
 
 MAILING = f"""
@@ -53,11 +53,13 @@ print(mailing.events, size, seconds, peak)
 COMMAND = ("generate", "--recipients", str(RECIPIENTS), "--format", "jsonl")
 
 
-def client_shares() -> dict[values.Client, int]:
+def client_shares() -> dict[field_values.Client, int]:
     """Of opens: how often each device, system and browser comes, in whole numbers."""
-    shares: dict[values.Client, int] = {values.PRIVACY_PROXY: round(10_000 * values.PRIVACY_PROXY_SHARE / 0.59)}
-    for weight, (owner, client) in values.MAILBOXES:
-        shown = values.GOOGLE_PROXY if owner == values.GOOGLE else client
+    shares: dict[field_values.Client, int] = {
+        field_values.PRIVACY_PROXY: round(10_000 * field_values.PRIVACY_PROXY_SHARE / 0.59)
+    }
+    for weight, (owner, client) in field_values.MAILBOXES:
+        shown = field_values.GOOGLE_PROXY if owner == field_values.GOOGLE else client
         shares[shown] = shares.get(shown, 0) + weight
     return shares
 
@@ -85,7 +87,7 @@ def faker(count: int) -> Iterator[bytes]:
                 "clientId": DEFAULT_CLIENT_ID,
                 "mailingId": MAILING_ID,
                 "created": int(fake.date_time_between(BEGIN, END).timestamp() * 1_000),
-                "subscriptionId": fake.random_int(*values.SUBSCRIPTION_ID_RANGE),
+                "subscriptionId": fake.random_int(*field_values.SUBSCRIPTION_ID_RANGE),
                 "mailId": fake.bothify("????????-????????-??????", letters=SYMBOLS),
                 "device": device,
                 "operatingSystem": operating_system,
@@ -108,12 +110,12 @@ def mimesis(count: int) -> Iterator[bytes]:
                 "recipientId": fake.code.pin("############"),
                 "userListId": fake.random.choice(LIST_IDS),
                 "remoteAddress": (
-                    fake.internet.ip_v6() if fake.random.random() < values.IPV6_SHARE else fake.internet.ip_v4()
+                    fake.internet.ip_v6() if fake.random.random() < field_values.IPV6_SHARE else fake.internet.ip_v4()
                 ),
                 "clientId": DEFAULT_CLIENT_ID,
                 "mailingId": MAILING_ID,
                 "created": int(fake.datetime.datetime(BEGIN.year, END.year).timestamp() * 1_000),
-                "subscriptionId": fake.numeric.integer_number(*values.SUBSCRIPTION_ID_RANGE),
+                "subscriptionId": fake.numeric.integer_number(*field_values.SUBSCRIPTION_ID_RANGE),
                 "mailId": fake.code.pin("@#@#@#@#-@#@#@#@#-@#@#@#"),
                 "device": device,
                 "operatingSystem": operating_system,

@@ -13,7 +13,7 @@ from culprits import FOUND
 from mockcampaign.check.bench.rule_store import body_of
 from mockcampaign.check.rules import CATALOGUE, payload
 from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS
-from mockcampaign.events import values
+from mockcampaign.events import field_values
 from mockcampaign.events.fields import TYPES
 from mockcampaign.judging.finding import Finding
 from mockcampaign.model import EventType
@@ -27,7 +27,7 @@ NOT_GENERATED = {"truncates-text-at-nul", "rejects-unknown-types", "drops-unknow
 """Bugs over what generated lists do not hold, or what is not asked of these: NUL, which hardly any store can keep, and
 types that nobody announced."""
 
-CLIENTS = {client for _, (_, client) in values.MAILBOXES}
+CLIENTS = {client for _, (_, client) in field_values.MAILBOXES}
 
 
 def odd_fields(event: dict[str, Any]) -> list[str]:

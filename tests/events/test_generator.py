@@ -17,7 +17,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from mockcampaign.events import Generator, RecipientIds, event_schema, load_sample, values
+from mockcampaign.events import Generator, RecipientIds, event_schema, field_values, load_sample
 from mockcampaign.events.fields import FIELDS, TYPES
 from mockcampaign.events.generator import RECENT_MAX
 from mockcampaign.events.people import base36
@@ -113,7 +113,7 @@ def test_some_opens_and_clicks_repeat_earlier_ones_of_a_mail() -> None:
     for kind in (EventType.OPEN, EventType.CLICK):
         events = made(kind, 6_000)
         mails = Counter(event["mailId"] for event in events)
-        assert 1 - len(mails) / len(events) == pytest.approx(values.REPEAT_SHARE, abs=0.015)
+        assert 1 - len(mails) / len(events) == pytest.approx(field_values.REPEAT_SHARE, abs=0.015)
         assert len({(event["mailId"], event["remoteAddress"]) for event in events}) == len(events)
     assert len({event["mailId"] for event in made(EventType.UNSUBSCRIBE, 6_000)}) == 6_000
 
@@ -121,20 +121,23 @@ def test_some_opens_and_clicks_repeat_earlier_ones_of_a_mail() -> None:
 def test_events_outside_a_mailing_have_the_rates_of_the_report() -> None:
     """41 % of first opens through the privacy proxy, 35 % of people's addresses IPv6: within 2 points."""
     first = list({event["mailId"]: event for event in reversed(made(EventType.OPEN, 10_000))}.values())
-    private = [event for event in first if event["browser"] == values.PRIVACY_PROXY[2]]
-    assert len(private) / len(first) == pytest.approx(values.PRIVACY_PROXY_SHARE, abs=0.02)
+    private = [event for event in first if event["browser"] == field_values.PRIVACY_PROXY[2]]
+    assert len(private) / len(first) == pytest.approx(field_values.PRIVACY_PROXY_SHARE, abs=0.02)
     clicks = made(EventType.CLICK, 10_000)
     ipv6 = [event for event in clicks if ":" in event["remoteAddress"]]
-    assert len(ipv6) / len(clicks) == pytest.approx(values.IPV6_SHARE, abs=0.02)
+    assert len(ipv6) / len(clicks) == pytest.approx(field_values.IPV6_SHARE, abs=0.02)
     links = Counter(event["linkUrl"] for event in clicks)
-    assert len(links) == len(values.LINKS)
+    assert len(links) == len(field_values.LINKS)
 
 
 def test_device_system_and_browser_belong_together() -> None:
-    known = {client for _, (_, client) in values.MAILBOXES} | {values.GOOGLE_PROXY, values.PRIVACY_PROXY}
+    known = {client for _, (_, client) in field_values.MAILBOXES} | {
+        field_values.GOOGLE_PROXY,
+        field_values.PRIVACY_PROXY,
+    }
     seen = {(event["device"], event["operatingSystem"], event["browser"]) for event in made(EventType.OPEN, 5_000)}
     assert seen <= known
-    assert ("desktop", "Windows 10", "Firefox 64.1") in {client for _, (_, client) in values.MAILBOXES}
+    assert ("desktop", "Windows 10", "Firefox 64.1") in {client for _, (_, client) in field_values.MAILBOXES}
 
 
 @pytest.mark.parametrize(
@@ -152,11 +155,11 @@ def test_recipient_ids_are_of_the_kind_the_client_chose(ids: RecipientIds, patte
 
 
 def test_ids_are_in_the_ranges_of_the_guide() -> None:
-    low, high = values.ID_RANGE
+    low, high = field_values.ID_RANGE
     for event in made(EventType.CLICK, 1_000):
         assert all(low <= event[name] <= high for name in ("userListId", "mailingId", "linkId", "clientId"))
         assert low <= int(event["recipientId"]) <= high
-        assert values.SUBSCRIPTION_ID_RANGE[0] <= event["subscriptionId"] <= values.SUBSCRIPTION_ID_RANGE[1]
+        assert field_values.SUBSCRIPTION_ID_RANGE[0] <= event["subscriptionId"] <= field_values.SUBSCRIPTION_ID_RANGE[1]
 
 
 @pytest.mark.slow
@@ -167,7 +170,7 @@ def test_mail_ids_and_mails_are_one_to_one_over_a_million_mails() -> None:
     for number in range(2):
         mails = one._mails()
         payload = mails.payloads(EventType.SENT).payload
-        for list_number in range(values.LISTS):
+        for list_number in range(field_values.LISTS):
             for recipient in range(170_000):
                 [mail_id] = [payload(0, list_number, recipient).rpartition(b'"mailId":"')[2]]
                 assert mail_ids.setdefault(mail_id, (number, list_number, recipient)) == (

@@ -18,7 +18,16 @@ from hypothesis import strategies as st
 from builders import Consumer
 from mockcampaign.campaign import Campaign
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.events import AUDIENCE_MAX, DEFAULT_RATES, Actor, Generator, Mailing, MailingEvent, Rates, values
+from mockcampaign.events import (
+    AUDIENCE_MAX,
+    DEFAULT_RATES,
+    Actor,
+    Generator,
+    Mailing,
+    MailingEvent,
+    Rates,
+    field_values,
+)
 from mockcampaign.events.mailing import LENGTH_MAX, RHYTHM
 from mockcampaign.events.people import MACHINES
 from mockcampaign.model import EventType
@@ -129,8 +138,8 @@ def test_half_open_within_some_six_hours_and_nine_of_ten_within_some_three_days(
 def test_devices_have_the_shares_of_the_report() -> None:
     """Of opens that show the recipient's own client: each device within 3 points."""
     expected: Counter[str] = Counter()
-    for weight, (owner, (device, _, _)) in values.MAILBOXES:
-        if owner == values.OWN:
+    for weight, (owner, (device, _, _)) in field_values.MAILBOXES:
+        if owner == field_values.OWN:
             expected[device] += weight
     seen = Counter(
         json.loads(one.payload())["device"] for one in large() if one.type is OPEN and one.actor is Actor.PERSON
@@ -144,7 +153,7 @@ def test_gmails_proxy_makes_its_share_of_opens() -> None:
     """30.4 of the 51.4 % of opens that Litmus counted outside Apple's proxy: within 3 points."""
     opens = Counter(one.actor for one in large() if one.type is OPEN)
     own = opens[Actor.PERSON] + opens[Actor.IMAGE_PROXY]
-    google = sum(weight for weight, (owner, _) in values.MAILBOXES if owner == values.GOOGLE) / 10_000
+    google = sum(weight for weight, (owner, _) in field_values.MAILBOXES if owner == field_values.GOOGLE) / 10_000
     assert opens[Actor.IMAGE_PROXY] / own == pytest.approx(google, abs=0.03)
 
 
@@ -295,14 +304,14 @@ def test_a_scanner_clicks_every_link_within_seconds_and_few_addresses_serve_all(
     links = defaultdict(set)
     for event in events:
         links[event["mailId"]].add(event["linkUrl"])
-    assert {len(urls) for urls in links.values()} == {len(values.LINKS)}
-    assert len({event["remoteAddress"] for event in events}) <= len(values.SCANNER_ADDRESSES)
+    assert {len(urls) for urls in links.values()} == {len(field_values.LINKS)}
+    assert len({event["remoteAddress"] for event in events}) <= len(field_values.SCANNER_ADDRESSES)
 
 
 def test_a_privacy_proxy_comes_within_minutes_or_hours_from_few_addresses() -> None:
     opens = mailing(500, prefetched=1, opening=0, scanned=0, types=(OPEN,))
     events = [json.loads(one.payload()) for one in opens]
-    assert len({event["remoteAddress"] for event in events}) <= len(values.PRIVACY_PROXY_ADDRESSES)
+    assert len({event["remoteAddress"] for event in events}) <= len(field_values.PRIVACY_PROXY_ADDRESSES)
     assert {event["device"] for event in events} == {"unknown"}
 
 
@@ -378,7 +387,7 @@ def test_active_time_and_local_time_convert_both_ways(moment: int, active: int) 
 
 
 def test_an_hour_at_night_counts_less_than_one_at_day() -> None:
-    assert RHYTHM.active(3 * HOUR) - RHYTHM.active(2 * HOUR) == HOUR * values.ACTIVITY[2] // 100
+    assert RHYTHM.active(3 * HOUR) - RHYTHM.active(2 * HOUR) == HOUR * field_values.ACTIVITY[2] // 100
     assert RHYTHM.active(DAY) == DAY
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.events import values
+from mockcampaign.events import field_values
 from mockcampaign.events.people import Permutation, base36
 from mockcampaign.events.random_words import WORD, DurationCurve, RandomWords, WeightedChoice, threshold
 
@@ -61,9 +61,11 @@ def test_items_are_chosen_by_weight() -> None:
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(WORDS, WORDS)
 def test_a_curve_rises_through_its_knots(one: int, other: int) -> None:
-    curve = DurationCurve(values.OPEN_DELAYS)
+    curve = DurationCurve(field_values.OPEN_DELAYS)
     low, high = sorted((one, other))
-    assert values.OPEN_DELAYS[0][1] <= curve.duration(low) <= curve.duration(high) <= values.OPEN_DELAYS[-1][1]
+    assert (
+        field_values.OPEN_DELAYS[0][1] <= curve.duration(low) <= curve.duration(high) <= field_values.OPEN_DELAYS[-1][1]
+    )
 
 
 def test_a_curve_goes_through_its_knots() -> None:
@@ -95,10 +97,12 @@ def test_base_36_counts_from_a(number: int, text: str) -> None:
 
 
 def test_shares_add_up() -> None:
-    assert sum(weight for weight, _ in values.MAILBOXES) == 10_000
-    assert sum(values.LINK_WEIGHTS) == sum(weight for weight, _ in values.ZONES) == 100
+    assert sum(weight for weight, _ in field_values.MAILBOXES) == 10_000
+    assert sum(field_values.LINK_WEIGHTS) == sum(weight for weight, _ in field_values.ZONES) == 100
     assert (
-        sum(weight for weight, _ in values.SECOND_DEVICES) == sum(weight for weight, _ in values.APPLE_MAILBOXES) == 100
+        sum(weight for weight, _ in field_values.SECOND_DEVICES)
+        == sum(weight for weight, _ in field_values.APPLE_MAILBOXES)
+        == 100
     )
-    assert sum(values.ACTIVITY) == 2_400
-    assert len(values.LINKS) == len(values.LINK_WEIGHTS)
+    assert sum(field_values.ACTIVITY) == 2_400
+    assert len(field_values.LINKS) == len(field_values.LINK_WEIGHTS)

@@ -24,7 +24,7 @@ from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS, Lengths, Settin
 from mockcampaign.check.store_probe import StoreProbe
 from mockcampaign.engine.journal import Attempted, Happened, Requested, serials_in
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
-from mockcampaign.events import values
+from mockcampaign.events import field_values
 from mockcampaign.events.fields import EXAMPLE, TYPES, drawn_mail_id
 from mockcampaign.faults import NewConnection
 from mockcampaign.judging.ledger import NO_DELIVERIES, Ledger
@@ -71,7 +71,7 @@ RESTART_TIMEOUT = 30_000
 
 _IN_EACH_EVENT = b'"mailId"'
 
-_CLIENTS = tuple(dict.fromkeys(client for _, (_, client) in values.MAILBOXES))
+_CLIENTS = tuple(dict.fromkeys(client for _, (_, client) in field_values.MAILBOXES))
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

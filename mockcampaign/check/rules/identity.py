@@ -7,8 +7,8 @@ from typing import Any
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.rule import Event, Examine, Examined, NotExercised, Rule, Stage, holds, violated
 from mockcampaign.durations import format_duration
+from mockcampaign.events.event_json import TYPES_WITH_ORIGIN
 from mockcampaign.events.fields import TYPES
-from mockcampaign.events.payload import TYPES_WITH_ORIGIN
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, HOUR
 

@@ -13,8 +13,8 @@ from mockcampaign.errors import MisuseError
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
     from mockcampaign.policy import Policy
+    from mockcampaign.pytest_plugin.consumer_targets import Settled, Target
     from mockcampaign.pytest_plugin.loops import AwaitableResult, Work
-    from mockcampaign.pytest_plugin.targets import Settled, Target
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 

@@ -63,7 +63,7 @@ class Session:
 
     def need_webhook(self, method: str) -> None:
         """Raises `MisuseError` where there is no webhook yet."""
-        if not self.view.webhook_ids:
+        if not self.engine.webhooks.all() and not self.view.webhook_ids:
             how = self.home.how_to_create.format("open")
             raise MisuseError(f"{method}: there is no webhook yet, create one first: {how}")
 

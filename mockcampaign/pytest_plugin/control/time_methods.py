@@ -7,8 +7,8 @@ import functools
 
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import ConsumerUnreachableError, RunNotEndedError
-from mockcampaign.pytest_plugin.control.inputs import Duration, duration_of
 from mockcampaign.pytest_plugin.control.session import SessionMethods
+from mockcampaign.pytest_plugin.inputs import Duration, duration_of
 from mockcampaign.pytest_plugin.loops import AwaitableResult
 from mockcampaign.report.text import printable
 from mockcampaign.text import counted

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mockcampaign.transport.inprocess import AsgiTransport
     from mockcampaign.transport.wire import WireTransport
 
-__tracebackhide__ = True  # a failing test shows its own line, not what goes on in here
+__tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
 ORIGIN = "http://testserver"
 """Origin of the first application called in-process. In tests, Django accepts this host name, and few others."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mockcampaign.events import values
+from mockcampaign.events import field_values
 from mockcampaign.events.fields import FIELDS, TYPES
 from mockcampaign.events.people import Audience, Origin
 from mockcampaign.model import EventType
@@ -15,7 +15,7 @@ BOUNCES = ("hardbounce", "softbounce")
 DETAILS = complete(
     "the number of details of each event type",
     EventType,
-    dict.fromkeys(EventType, 1) | {EventType.CLICK: len(values.LINKS), EventType.BOUNCE: len(BOUNCES)},
+    dict.fromkeys(EventType, 1) | {EventType.CLICK: len(field_values.LINKS), EventType.BOUNCE: len(BOUNCES)},
 )
 """Number of links, and of kinds of bounces, by type of event. Other types have no such detail."""
 
@@ -68,7 +68,7 @@ class Payloads:
         self._recipient_group = mails.ids.recipient_group
         self._between = [
             [_between(mails, event_type, number, detail) for detail in range(DETAILS[event_type])]
-            for number in range(values.LISTS)
+            for number in range(field_values.LISTS)
         ]
 
     def payload(
@@ -93,7 +93,7 @@ def _between(mails: Mails, event_type: EventType, list_number: int, detail: int)
         "mailingId": mails.mailing_id,
         "mailId": mails.ids.mail_id(list_number, _mark("mailId")),
         "linkId": mails.mailing_id + detail + 1,
-        "linkUrl": values.LINK_URL + values.LINKS[detail],
+        "linkUrl": field_values.LINK_URL + field_values.LINKS[detail],
         "bounceType": BOUNCES[detail % len(BOUNCES)],
     }
     fields = {name: in_common.get(name, _mark(name)) for name in TYPES[event_type]}

@@ -1,0 +1,84 @@
+"""The optional arguments of `campaign_check`, and the settings of the check that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, TypedDict
+
+import msgspec
+
+from mockcampaign.check.baseline import Known
+from mockcampaign.check.settings import Settings
+from mockcampaign.model import Authentication, BasicAuthentication, EventType
+from mockcampaign.policy import SECOND
+from mockcampaign.pytest_plugin.campaign_settings import check_allowed
+from mockcampaign.pytest_plugin.control.home import CampaignSettings
+from mockcampaign.pytest_plugin.control.violations import NOTHING_DELIVERED
+from mockcampaign.pytest_plugin.inputs import Duration, duration_of, event_type_of
+
+__tracebackhide__ = True  # a failing test shows its own line, not the lines in here
+
+Found = Sequence[dict[str, Any]] | int
+AskedFor = Callable[[], Found | Awaitable[Found]]
+
+
+class CheckOptions(TypedDict, total=False):
+    """Optional arguments of `campaign_check`."""
+
+    probe: AskedFor | str | None
+    """The events that the consumer has stored: a function that returns them or their number, or a URL or path that
+    does. Without it, the rules that need it are skipped."""
+    probe_events: str
+    """JMESPath to the events in the response of the probe's URL (default: `@`)."""
+    probe_count: str
+    """JMESPath to the number of events, instead of `probe_events`."""
+    state: Callable[[], Any] | str
+    """The newest event of each mail or recipient, as the consumer has stored it: a function that returns a mapping from
+    mailId or recipientId to the event or its `created`, or a list of rows with one of them, or a URL or path that does.
+    Without it, the rule about the newest event is skipped."""
+    type: EventType | str
+    """Type of the events (default: `open`)."""
+    auth: tuple[str, str] | Authentication
+    """A pair of user name and password, or one of `model.Authentication`."""
+    rules: Collection[str]
+    """Ids of rules, or names of families, to check (default: all)."""
+    skip: Collection[str]
+    """Ids or families to skip."""
+    allow: Collection[str]
+    """Ids of rules that the consumer may violate, in addition to those that the test's marker allows."""
+    strict: bool
+    """Whether hazards fail the test too, and skipped "must" rules."""
+    examples: int
+    """Number of cases that a rule with generated cases tries (default: 20)."""
+    timeout: Duration
+    """Time-out of a request (default: 10 s)."""
+    settle: Duration
+    """How long the stored events may go on changing after a response, for a consumer whose tasks are not visible."""
+    budget: Duration
+    """Time limit of the whole check (default: 2 minutes)."""
+    lifespan: bool
+    """False if somebody else starts and stops the ASGI application."""
+
+
+def check_settings(marked: CampaignSettings, options: CheckOptions, now: int) -> Settings:
+    """Return the settings of a check at wall time `now`; the test's marker gives the seed and allowed rules.
+
+    Raises `MisuseError` and `InvalidInputError` for values that do not exist.
+    """
+    allow = options.get("allow", ())
+    check_allowed(allow)
+    settings = Settings(
+        seed=marked.seed,
+        now=now // SECOND * SECOND,
+        rules=tuple(options.get("rules", ())),
+        skip=tuple(options.get("skip", ())),
+        known=tuple(Known(rule) for rule in sorted({*marked.allow, *allow}) if rule != NOTHING_DELIVERED),
+    )
+    given: dict[str, Any] = {name: options[name] for name in ("strict", "examples") if name in options}
+    given |= {name: duration_of(options[name], name) for name in ("timeout", "settle", "budget") if name in options}
+    if "type" in options:
+        given["event_type"] = event_type_of(options["type"])
+    if "auth" in options:
+        auth = options["auth"]
+        given["authentication"] = BasicAuthentication(*auth) if isinstance(auth, tuple) else auth
+    return msgspec.structs.replace(settings, **given)
