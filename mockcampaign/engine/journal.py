@@ -197,7 +197,7 @@ Entry = (
     | StepReached
 )
 
-Listener = Callable[[int, Entry], None]
+Listener = Callable[[int, Entry], object]
 """Receives an entry and its position when the entry is added, and again each time the entry has grown."""
 
 

@@ -1,4 +1,4 @@
-"""The proxy itself: every request goes on to the consumer, its answer comes back, and the recorder is told of both."""
+"""A proxy that forwards every request to the consumer, returns the response, and records both."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
-from mockcampaign.recording.recorder import Delivery, NotRecordedError, Recorder
+from mockcampaign.recording.recorder import BatchInFlight, NotRecordedError, Recorder
 from mockcampaign.transport import Transport
 
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
-"""Of a request and of an answer: far more than Campaign sends, or anybody answers it."""
+"""Largest request and response body: far more than Campaign sends, or any consumer responds."""
 
 _OF_THE_CONNECTION = frozenset(
     {
@@ -34,7 +34,7 @@ _OF_THE_CONNECTION = frozenset(
         "upgrade",
     }
 )
-"""Headers that a proxy does not pass on (RFC 9110, section 7.6.1), and what the transport adds itself."""
+"""Headers that a proxy does not forward (RFC 9110, section 7.6.1), and those that the transport adds itself."""
 
 
 def proxy_app(
@@ -46,27 +46,28 @@ def proxy_app(
     timeout: int,
     complain: Callable[[str], None],
 ) -> Starlette:
-    """Stands before the consumer at the URL `forward`, to which the path of each request is added.
+    """Return a proxy for the consumer at the URL `forward`, to which it adds the path of each request.
 
-    `now` reads milliseconds since 1970; `timeout` in milliseconds. `complain` is told what could not be recorded.
+    `now` returns milliseconds since 1970, `timeout` is in milliseconds. `complain` gets a line for each request that is
+    not recorded.
     """
 
-    async def passed_on(incoming: Incoming) -> Response:
+    async def forward_request(incoming: Incoming) -> Response:
         try:
             body = await incoming.body()
         except ClientDisconnect:
-            return Response(status_code=400)  # which nobody reads
+            return Response(status_code=400)  # nobody reads it
         if len(body) > BODY_BYTES_MAX:
             return PlainTextResponse(f"mockcampaign record: more than {BODY_BYTES_MAX} bytes", status_code=413)
-        # As it came, since decoding and encoding again is not always the same.
+        # The raw path, because decoding and encoding it may change it.
         path = incoming.scope["raw_path"].decode("latin-1").partition("?")[0]
         headers = tuple(
             (name, value) for name, value in incoming.headers.items() if name.lower() not in _OF_THE_CONNECTION
         )
-        delivery: Delivery | None = None
+        batch: BatchInFlight | None = None
         if incoming.method == "POST":
             try:
-                delivery = recorder.received(path, headers, body, now())
+                batch = recorder.begin(path, headers, body, now())
             except NotRecordedError as error:
                 complain(f"POST {path!r} is not recorded: {error}")
         outcome = await transport.send(
@@ -79,11 +80,11 @@ def proxy_app(
                 response_body_bytes_kept=BODY_BYTES_MAX,
             )
         )
-        if delivery is not None:
-            recorder.answered(delivery, outcome, now())
-        return _answer(outcome)
+        if batch is not None:
+            recorder.complete(batch, outcome, now())
+        return _response(outcome)
 
-    return Starlette(routes=[Route("/{path:path}", passed_on, methods=list(METHODS))])
+    return Starlette(routes=[Route("/{path:path}", forward_request, methods=list(METHODS))])
 
 
 def _target(forward: str, path: str, query: str) -> str:
@@ -91,10 +92,10 @@ def _target(forward: str, path: str, query: str) -> str:
     return f"{url}?{query}" if query else url
 
 
-def _answer(outcome: Outcome) -> Response:
+def _response(outcome: Outcome) -> Response:
     match outcome:
         case Responded(body=body, body_bytes=body_bytes) if body_bytes > len(body):
-            return PlainTextResponse("mockcampaign record: the consumer's answer is too long", status_code=502)
+            return PlainTextResponse("mockcampaign record: the consumer's response is too long", status_code=502)
         case Responded(status=status, body=body, headers=headers):
             response = Response(body, status_code=status)
             length = [header for header in response.raw_headers if header[0] == b"content-length"]

@@ -1,7 +1,7 @@
-"""Other names for people in recorded events: the same person is the same stranger all over a recording.
+"""Pseudonyms for the people in recorded events: one person has the same pseudonym all over a recording.
 
-Recipient ids and addresses, of e-mail and of the network, are replaced; so are they where they stand in other texts of
-an event, such as a link. Mail and subscription ids stay: only the sender could tell whose they are.
+They replace recipient ids, e-mail addresses and network addresses, also inside other texts of an event such as a link.
+Mail and subscription ids stay, because only the sender knows whose they are.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _RECIPIENT_FIELD = "recipientId"
 
 _IPV4 = ipaddress.ip_network("10.0.0.0/8")
 _IPV6 = ipaddress.ip_network("2001:db8::/32")
-"""Addresses of nobody: private (RFC 1918), and for documentation (RFC 3849)."""
+"""Addresses that belong to nobody: private (RFC 1918), and for documentation (RFC 3849)."""
 
 TEXT_MIN = 4
-"""A shorter recipient id is not looked for in other texts, where it could stand for anything."""
+"""Fewest characters of a recipient id that is replaced in other texts too, where a shorter one could mean anything."""
 
 
 class Pseudonyms:
-    """Gives them out, and remembers them for as long as a recording lasts."""
+    """Assigns pseudonyms and remembers them for one recording."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -32,7 +32,7 @@ class Pseudonyms:
         self._addresses = {4: 0, 6: 0}
 
     def event(self, event: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-        """The event with other names, and what stands for what in it."""
+        """Return the event with pseudonyms, and those pseudonyms by original."""
         used: dict[str, str] = {}
         recipient = event.get(_RECIPIENT_FIELD)
         if isinstance(recipient, str | int) and not isinstance(recipient, bool) and recipient != "":
@@ -43,7 +43,7 @@ class Pseudonyms:
         return self._value(event, used, name=""), used
 
     def text(self, text: str, used: dict[str, str]) -> str:
-        """The text with the same names, and with no e-mail address that is not one of ours."""
+        """Return the text with these pseudonyms, and with a pseudonym for every other e-mail address."""
         for original, name in sorted(used.items(), key=lambda pair: -len(pair[0])):
             if len(original) >= TEXT_MIN:
                 text = text.replace(original, name)
@@ -71,7 +71,7 @@ class Pseudonyms:
             self._recipients += 1
             number = str(self._recipients)
             digits = recipient.isascii() and recipient.isdigit()
-            # As long as before, and no leading zero, so that it can be a number where it was one.
+            # Same length and no leading zero, so that a number stays a number.
             self._names[recipient] = f"1{number:0>{len(recipient) - 1}}" if digits else f"recipient-{number}"
         return self._names[recipient]
 
@@ -90,7 +90,7 @@ class Pseudonyms:
         except ValueError:
             return address
         if parsed.is_unspecified or parsed.is_loopback:
-            return address  # nobody's
+            return address  # it belongs to nobody
         if address not in self._names:
             self._addresses[parsed.version] += 1
             network = _IPV4 if parsed.version == 4 else _IPV6

@@ -1,8 +1,8 @@
-"""What comes through the proxy as a journal. It is told the time, and does no I/O.
+"""Turns the requests that pass the proxy into a journal. It is given the time, and does no I/O.
 
-Who records sees requests only. An event happens when it is first seen; a list that holds what is still pending is the
-next attempt at it; and a list that was accepted already and comes again is a duplicate (there is no event id to tell
-it from a second act, as everywhere).
+A recorder sees requests only. An event happens when it is first seen. A batch that contains pending events is the next
+attempt at them. A batch that was accepted before and arrives again is a redelivery: no event id tells it from a second
+open or click.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import msgspec
 
 from mockcampaign import __version__
 from mockcampaign.engine.journal import Began, Discarded, Happened, Journal, WebhookChanged, serial_ranges
+from mockcampaign.judging.ledger import Totals
 from mockcampaign.masking import Masking
 from mockcampaign.model import (
     Authentication,
@@ -37,25 +38,26 @@ from mockcampaign.recording.pseudonyms import Pseudonyms
 
 ENTRIES_MAX = 1_000
 EVENTS_MAX = 20_000
-"""What the journal keeps in memory; all of it goes to the file."""
+"""Bounds of the journal in memory. The file gets all of it."""
 
 SECRET_MIN = 6
-"""A shorter value of an unusual header is hidden only if it authorises: it may be as common as a digit."""
+"""Fewest characters of an unusual header's value that is masked although it does not authenticate: a shorter one may
+occur anywhere."""
 
 _ORDINARY_HEADER = re.compile(
     r"accept|accept-(?:charset|encoding|language)|baggage|cache-control|connection|content-(?:length|type)|forwarded"
     r"|host|trace(?:parent|state)|user-agent|via|x-forwarded-.*|x-real-ip|x-request-id",
     re.IGNORECASE,
 )
-"""What says nothing of who sends: from clients, proxies and tracers."""
+"""Headers that do not identify the sender: clients, proxies and tracers set them."""
 
 
 class NotRecordedError(Exception):
-    """A request that is none of Campaign's, with the reason. It is forwarded all the same."""
+    """A request is not one of Campaign's, for the reason in the message. The proxy forwards it all the same."""
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """A list on its way to the consumer."""
+class BatchInFlight(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch on its way to the consumer."""
 
     webhook_id: int
     number: int
@@ -64,20 +66,22 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     redelivered: tuple[Event, ...]
     masking: Masking
     names: dict[str, str]
-    """What stands for what in its events."""
+    """Pseudonyms in its events, by original."""
 
 
-class _Pending:
-    """What one webhook's consumer has not accepted yet."""
+class _Queue:
+    """Events of one webhook that the consumer has not accepted yet."""
 
     def __init__(self, webhook_id: int) -> None:
         self.webhook_id = webhook_id
         self.events: dict[bytes, deque[Event]] = {}
-        """By what was received, since that is all there is to know them by."""
+        """Pending events by their bytes, the only thing that identifies them."""
         self.delivered: dict[bytes, Event] = {}
-        """The events of the last list that was accepted."""
+        """Events of the batch that was accepted last."""
         self.current: tuple[Event, ...] = ()
+        """Events of the newest batch."""
         self.number = 0
+        """Number of the newest attempt at that batch, from 1."""
 
     def take(self, received: bytes) -> Event | None:
         waiting = self.events.get(received)
@@ -93,19 +97,21 @@ class _Pending:
 
 
 class Recorder:
-    """Writes one journal. All moments are milliseconds since 1970."""
+    """Writes one journal. All times are milliseconds since 1970."""
 
     def __init__(self, target: str, *, now: int, keep: bool = False, policy: Policy = Policy()) -> None:
-        """`keep`: people keep their names."""
+        """Unless `keep`, pseudonyms replace recipient ids and addresses."""
         self.journal = Journal(entries_max=ENTRIES_MAX, events_max=EVENTS_MAX)
         self.events = 0
-        """Recorded so far, like `attempts`."""
-        self.attempts = 0
+        """How many events were recorded."""
+        self._totals = Totals()
+        self.journal.follow(self._totals.note)
         self._target = target
         self._policy = policy
         self._pseudonyms = None if keep else Pseudonyms()
-        self._webhooks: dict[tuple[str, EventType], _Pending] = {}
+        self._queues: dict[tuple[str, EventType], _Queue] = {}
         self._received: dict[int, bytes] = {}
+        """Bytes of each pending event, by serial."""
         self.journal.append(
             Began(
                 at=now,
@@ -115,24 +121,29 @@ class Recorder:
             )
         )
 
-    def received(self, path: str, headers: Sequence[tuple[str, str]], body: bytes, now: int) -> Delivery:
-        """A request came in. Raises `NotRecordedError` where it is no list of events."""
+    @property
+    def attempts(self) -> int:
+        """How many attempts were recorded."""
+        return self._totals.whole.attempts
+
+    def begin(self, path: str, headers: Sequence[tuple[str, str]], body: bytes, now: int) -> BatchInFlight:
+        """Record the events of a request. Raises `NotRecordedError` if its body is not a batch of events."""
         payloads = _payloads(body)
         event_type = _event_type(payloads)
         authentication, masking = _authentication(headers)
-        webhook = self._webhook(path, event_type, authentication, payloads[0], now)
-        self._expire(webhook, now)
+        queue = self._queue(path, event_type, authentication, payloads[0], now)
+        self._expire(queue, now)
         names: dict[str, str] = {}
         listed: list[Event] = []
         redelivered: list[Event] = []
         fresh: list[tuple[bytes, Event]] = []
-        repeated = dict(webhook.delivered)
+        repeated = dict(queue.delivered)
         for raw, payload in zip(_raw_events(body), payloads, strict=True):
             renamed = payload
             if self._pseudonyms is not None:
                 renamed, used = self._pseudonyms.event(payload)
                 names.update(used)
-            known = webhook.take(raw)
+            known = queue.take(raw)
             if known is None and raw in repeated:
                 redelivered.append(repeated.pop(raw))
                 continue
@@ -141,19 +152,19 @@ class Recorder:
                 fresh.append((raw, known))
             listed.append(known)
         if fresh:
-            self._happened(webhook, event_type, payloads[0], [event for _, event in fresh], now)
+            self._happened(queue, event_type, payloads[0], [event for _, event in fresh], now)
         for event in reversed(listed):
-            webhook.put_back(self._received[event.serial], event)
+            queue.put_back(self._received[event.serial], event)
         events = tuple(listed)
-        if [event.serial for event in events] == [event.serial for event in webhook.current] and events:
+        if [event.serial for event in events] == [event.serial for event in queue.current] and events:
             # The very same tuple, so that equal attempts are one entry.
-            events = webhook.current
-            webhook.number += 1
+            events = queue.current
+            queue.number += 1
         else:
-            webhook.current, webhook.number = events, 1
-        return Delivery(
-            webhook_id=webhook.webhook_id,
-            number=webhook.number,
+            queue.current, queue.number = events, 1
+        return BatchInFlight(
+            webhook_id=queue.webhook_id,
+            number=queue.number,
             started_at=now,
             events=events,
             redelivered=tuple(redelivered),
@@ -161,34 +172,33 @@ class Recorder:
             names=names,
         )
 
-    def answered(self, delivery: Delivery, outcome: Outcome, now: int) -> None:
-        """What came of it."""
-        self.attempts += 1
-        [webhook] = [one for one in self._webhooks.values() if one.webhook_id == delivery.webhook_id]
-        # Another request may have settled the matter of some events meanwhile.
-        events, redelivered = delivery.events, delivery.redelivered
+    def complete(self, batch: BatchInFlight, outcome: Outcome, now: int) -> None:
+        """Record the outcome of a batch."""
+        [queue] = [one for one in self._queues.values() if one.webhook_id == batch.webhook_id]
+        # Another request may have delivered or discarded some events meanwhile.
+        events, redelivered = batch.events, batch.redelivered
         settled = tuple(event for event in events if event.serial not in self._received)
         if settled:
             redelivered = (*redelivered, *settled)
             events = tuple(event for event in events if event.serial in self._received)
         self.journal.attempted(
-            delivery.webhook_id,
-            delivery.number,
-            delivery.started_at,
-            now - delivery.started_at,
+            batch.webhook_id,
+            batch.number,
+            batch.started_at,
+            now - batch.started_at,
             events,
-            self._cleaned(delivery, outcome),
+            self._cleaned(batch, outcome),
             redelivered,
         )
         if outcome.accepted and events:
-            webhook.delivered = {}
+            queue.delivered = {}
             for event in events:
                 received = self._received.pop(event.serial)
-                webhook.delivered[received] = event
-                webhook.take(received)
+                queue.delivered[received] = event
+                queue.take(received)
 
-    def _cleaned(self, delivery: Delivery, outcome: Outcome) -> Outcome:
-        outcome = delivery.masking.outcome(outcome)
+    def _cleaned(self, batch: BatchInFlight, outcome: Outcome) -> Outcome:
+        outcome = batch.masking.outcome(outcome)
         if not isinstance(outcome, Responded):
             return outcome
         kept = outcome.body[: self._policy.response_body_bytes_kept]
@@ -196,21 +206,21 @@ class Recorder:
         if self._pseudonyms is not None:
             names = self._pseudonyms
             text = kept.decode("utf-8", "surrogateescape")
-            kept = names.text(text, delivery.names).encode("utf-8", "surrogateescape")
-            headers = tuple((name, names.text(value, delivery.names)) for name, value in headers)
+            kept = names.text(text, batch.names).encode("utf-8", "surrogateescape")
+            headers = tuple((name, names.text(value, batch.names)) for name, value in headers)
         return msgspec.structs.replace(outcome, body=kept, headers=headers)
 
-    def _webhook(
+    def _queue(
         self, path: str, event_type: EventType, authentication: Authentication, payload: dict[str, Any], now: int
-    ) -> _Pending:
+    ) -> _Queue:
         key = (path, event_type)
-        if key not in self._webhooks:
-            webhook = self._webhooks[key] = _Pending(len(self._webhooks) + 1)
+        if key not in self._queues:
+            queue = self._queues[key] = _Queue(len(self._queues) + 1)
             for command, status in (("create", WebhookStatus.CREATED), ("activate", WebhookStatus.ACTIVATED)):
                 self.journal.append(
                     WebhookChanged(
                         at=now,
-                        webhook_id=webhook.webhook_id,
+                        webhook_id=queue.webhook_id,
                         command=command,
                         client_id=_client_id(payload),
                         type=event_type,
@@ -219,11 +229,11 @@ class Recorder:
                         authentication=str(authentication.__struct_config__.tag),
                     )
                 )
-        return self._webhooks[key]
+        return self._queues[key]
 
     def _new_event(self, raw: bytes, payload: dict[str, Any], now: int) -> Event:
         self.events += 1
-        # Where people keep their names, so does every byte its place.
+        # Without pseudonyms, every byte stays in its place.
         encoded = raw if self._pseudonyms is None else msgspec.json.encode(payload)
         created = payload.get("created")
         oldest = now - self._policy.event_age_max
@@ -233,7 +243,7 @@ class Recorder:
         return Event(self.events, created, encoded)
 
     def _happened(
-        self, webhook: _Pending, event_type: EventType, payload: dict[str, Any], events: Sequence[Event], now: int
+        self, queue: _Queue, event_type: EventType, payload: dict[str, Any], events: Sequence[Event], now: int
     ) -> None:
         self.journal.append(
             Happened(
@@ -242,32 +252,32 @@ class Recorder:
                 type=event_type,
                 first_serial=events[0].serial,
                 events=tuple(msgspec.Raw(event.encoded) for event in events),
-                webhook_ids=(webhook.webhook_id,),
+                webhook_ids=(queue.webhook_id,),
             )
         )
 
-    def _expire(self, webhook: _Pending, now: int) -> None:
-        """What is three days old comes no more."""
+    def _expire(self, queue: _Queue, now: int) -> None:
+        """Discard the pending events that have reached the age at which Campaign discards them."""
         oldest = now - self._policy.event_age_max
-        expired = [event for waiting in webhook.events.values() for event in waiting if event.created <= oldest]
+        expired = [event for waiting in queue.events.values() for event in waiting if event.created <= oldest]
         if expired:
             for event in expired:
                 received = self._received.pop(event.serial)
-                webhook.events[received].remove(event)
-                if not webhook.events[received]:
-                    del webhook.events[received]
+                queue.events[received].remove(event)
+                if not queue.events[received]:
+                    del queue.events[received]
             expired.sort(key=lambda event: event.serial)
             serials = serial_ranges(expired)
-            self.journal.append(Discarded(at=now, webhook_id=webhook.webhook_id, serials=serials, reason="expired"))
+            self.journal.append(Discarded(at=now, webhook_id=queue.webhook_id, serials=serials, reason="expired"))
 
 
 def _payloads(body: bytes) -> list[dict[str, Any]]:
     try:
         payloads = msgspec.json.decode(body, type=list[dict[str, Any]])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise NotRecordedError("the body is no JSON list of events") from None
+        raise NotRecordedError("the body is not a JSON list of events") from None
     if not payloads:
-        raise NotRecordedError("an empty list")
+        raise NotRecordedError("the batch is empty")
     return payloads
 
 
@@ -277,13 +287,15 @@ def _raw_events(body: bytes) -> list[bytes]:
 
 def _event_type(payloads: list[dict[str, Any]]) -> EventType:
     names = {str(payload.get("type")) for payload in payloads}
-    # Answers of the vendor's API spell it so, and maybe events do.
+    # Responses of the vendor's API spell it like this, so events may as well.
     names = {"archive" if name == "archived" else name for name in names}
     if len(names) > 1:
-        raise NotRecordedError(f"a list with events of types {', '.join(sorted(names))}; a webhook carries one")
+        raise NotRecordedError(
+            f"the batch contains events of types {', '.join(sorted(names))}; a webhook carries one type"
+        )
     [name] = names
     if name not in list(EventType):
-        raise NotRecordedError(f"events of type {name!r}, which is unknown")
+        raise NotRecordedError(f"the events are of unknown type {name!r}")
     return EventType(name)
 
 
@@ -295,7 +307,7 @@ def _client_id(payload: dict[str, Any]) -> int:
 
 
 def _authentication(headers: Sequence[tuple[str, str]]) -> tuple[Authentication, Masking]:
-    """What the request seems to be authorised by, and what hides every header that could be a secret."""
+    """Return how the request seems to be authenticated, and what masks every header that could be a secret."""
     unusual = [(name, value) for name, value in headers if not _ORDINARY_HEADER.fullmatch(name)]
     found: Authentication = NoAuthentication()
     for name, value in unusual:

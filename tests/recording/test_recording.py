@@ -58,7 +58,7 @@ def recorded(recorder: Recorder, kind: type[Any]) -> list[Any]:
 
 
 def send(recorder: Recorder, content: bytes, outcome: Outcome = OK, *, at: int = NOW, headers: Any = JSON) -> None:
-    recorder.answered(recorder.received("/hook", headers, content, at), outcome, at + 3)
+    recorder.complete(recorder.begin("/hook", headers, content, at), outcome, at + 3)
 
 
 # Pseudonyms
@@ -131,10 +131,10 @@ def test_a_list_that_comes_again_after_its_success_is_a_duplicate() -> None:
 
 def test_concurrent_copies_of_a_list_deliver_it_once() -> None:
     recorder = Recorder("http://consumer", now=NOW)
-    first = recorder.received("/hook", JSON, body(event()), NOW)
-    second = recorder.received("/hook", JSON, body(event()), NOW)
-    recorder.answered(first, OK, NOW + 1)
-    recorder.answered(second, OK, NOW + 2)
+    first = recorder.begin("/hook", JSON, body(event()), NOW)
+    second = recorder.begin("/hook", JSON, body(event()), NOW)
+    recorder.complete(first, OK, NOW + 1)
+    recorder.complete(second, OK, NOW + 2)
     assert tally(recorder.journal.entries, [1]).delivered == [1]
 
 
@@ -149,7 +149,7 @@ def test_each_path_and_type_is_a_webhook_of_its_own() -> None:
     recorder = Recorder("http://consumer/base/", now=NOW)
     send(recorder, body(event()))
     send(recorder, body(event(type="click")))
-    recorder.received("/", (), body(event(type="archived")), NOW)
+    recorder.begin("/", (), body(event(type="archived")), NOW)
     created = [entry for entry in recorded(recorder, WebhookChanged) if entry.command == "create"]
     assert [(entry.type, entry.target_url) for entry in created] == [
         ("open", "http://consumer/base/hook"),
@@ -192,18 +192,21 @@ def test_kept_names_keep_every_byte() -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "the body is no JSON list of events"),
-        (b'{"type":"open"}', "the body is no JSON list of events"),
-        (b"\xff", "the body is no JSON list of events"),
-        (b"[]", "an empty list"),
-        (b'[{"type":"dance"}]', "events of type 'dance', which is unknown"),
-        (b'[{"type":"open"},{"type":"click"}]', "a list with events of types click, open; a webhook carries one"),
+        (b"", "the body is not a JSON list of events"),
+        (b'{"type":"open"}', "the body is not a JSON list of events"),
+        (b"\xff", "the body is not a JSON list of events"),
+        (b"[]", "the batch is empty"),
+        (b'[{"type":"dance"}]', "the events are of unknown type 'dance'"),
+        (
+            b'[{"type":"open"},{"type":"click"}]',
+            "the batch contains events of types click, open; a webhook carries one type",
+        ),
     ],
 )
 def test_what_is_no_list_of_events_is_not_recorded(content: bytes, reason: str) -> None:
     recorder = Recorder("http://consumer", now=NOW)
     with pytest.raises(NotRecordedError, match=re.escape(reason)):
-        recorder.received("/hook", (), content, NOW)
+        recorder.begin("/hook", (), content, NOW)
     assert len(recorder.journal.entries) == 1
 
 
@@ -229,7 +232,7 @@ def recording(folder: Path, consumer: str, *arguments: str) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
-    assert (process.returncode, err.replace("POST '/other' is not recorded: an empty list", "")) in [
+    assert (process.returncode, err.replace("POST '/other' is not recorded: the batch is empty", "")) in [
         (0, ""),
         (0, "mockcampaign: \n"),
     ]
