@@ -94,7 +94,7 @@ def test_the_schema_of_the_report_is_printed(tmp_path: Path) -> None:
 def test_the_demo_tells_its_two_consumers_apart_in_every_file(tmp_path: Path) -> None:
     done = mockcampaign("demo", "--html", "r.html", "--junit", "r.xml", folder=tmp_path, GITHUB_ACTIONS="true")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == "Every request of this one: r.html"
+    assert done.stdout.splitlines()[-1] == "Every request of this demo: r.html"
     assert "::" not in done.stdout.replace("http://", "")
     failures = {suite.name: suite.failures for suite in junitparser.JUnitXml.fromfile(str(tmp_path / "r.xml"))}
     assert failures["correct: A two-hour outage loses nothing"] == 0

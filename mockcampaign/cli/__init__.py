@@ -1,8 +1,8 @@
 """The command line. Only this package prints, reads arguments, and chooses the exit status.
 
-Exit status: 0 compliant; 1 not compliant; 2 wrong usage or a broken scenario; 3 could not tell; 130 interrupted.
+Exit status: 0 compliant; 1 not compliant; 2 wrong usage or a broken scenario; 3 inconclusive; 130 interrupted.
 
-Each command is a module of its own, imported when it is called: `--help` and usage errors answer at once.
+Each command is a module, imported when it is called, so `--help` and usage errors appear at once.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from mockcampaign.cli.usage import unknown_command, usage_line
 from mockcampaign.errors import CouldNotTellError, MockcampaignError
 
 COMMANDS = {
-    "demo": "Run the shipped scenarios against a correct and a broken sample consumer.",
-    "check": "Examine a consumer, rule by rule.",
-    "rules": "List the rules that `check` examines, or explain one.",
-    "run": "Run scenario files, or all *.scenario.yaml in folders.",
-    "judge": "Judge journals that were written down, without a run.",
-    "record": "Stand before a real consumer, and write down what Campaign sends it.",
-    "replay": "Let what a journal tells of happen again, before any consumer.",
-    "serve": "Serve a double of Campaign: REST API, Swagger UI, control API and a live page.",
-    "generate": "Write events, lists of events or a whole mailing, as JSON or JSON Lines.",
-    "schema": "Print a JSON Schema: of scenarios, reports or events; or the reference of scenarios.",
+    "demo": "Check a correct and a broken sample consumer, side by side.",
+    "check": "Check a consumer, rule by rule.",
+    "rules": "List the rules of `check`, or explain one.",
+    "run": "Run scenario files, or every *.scenario.yaml in a folder.",
+    "judge": "Judge recorded journals, without sending anything.",
+    "record": "Record the requests Campaign sends to a real consumer.",
+    "replay": "Replay a recorded journal against a consumer.",
+    "serve": "Serve a fake Campaign: REST API, Swagger UI, control API and live page.",
+    "generate": "Write events, batches or a whole mailing as JSON or JSON Lines.",
+    "schema": "Print the JSON Schema of scenarios, reports or events, or the scenario reference.",
     "consumer": "Run a sample consumer, correct or with one bug.",
 }
-"""What `--help` says of each; the command is the function of that name in the module of that name."""
+"""The line of each command in `--help`. A command is the function of that name in the module of that name."""
 
 
 class _Commands(click.Group):
-    """Imports a command when it is asked for."""
+    """The group of all commands, each of which is imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -59,7 +59,7 @@ class _Commands(click.Group):
         except click.UsageError as error:
             command = self.get_command(ctx, ctx.invoked_subcommand or "")
             if error.ctx is None and command is not None:
-                # Not every error of click's parser says where it happened.
+                # Some errors of click's parser have no context.
                 error.ctx = click.Context(command, parent=ctx, info_name=ctx.invoked_subcommand)
             raise
 
@@ -73,13 +73,13 @@ class _Commands(click.Group):
 def cli() -> None:
     """A scriptable test double of the webhook exporter of Optimizely (Episerver) Campaign.
 
-    It sends your webhook consumer what the real Campaign would send, fails when you want it to, and says whether the
-    consumer complied. Start with: mockcampaign demo
+    It sends your webhook consumer what the real Campaign would send, injects faults, and gives a verdict on the
+    consumer. Start with: mockcampaign demo
     """
 
 
 def main() -> NoReturn:
-    """The console script."""
+    """Run the command line, and exit with its status."""
     try:
         status = cli.main(prog_name="mockcampaign", standalone_mode=False)
     except click.exceptions.Abort:
@@ -97,7 +97,7 @@ def main() -> NoReturn:
     except MockcampaignError as error:
         status = complain(error, USAGE_ERROR)
     except BrokenPipeError:
-        # The reader went away (`| head`); a second error while Python flushes at exit would only repeat that.
+        # The reader has closed the pipe (`| head`). Python must not report that again when it flushes at exit.
         sys.stdout = open("/dev/null", "w") if sys.platform != "win32" else sys.stdout  # noqa: SIM115
         status = COULD_NOT_TELL
     except Exception:

@@ -1,4 +1,4 @@
-"""What GitHub Actions is told, when the command runs there."""
+"""Annotations and summaries for GitHub Actions, when the command runs there."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def on_github() -> bool:
-    """Whether GitHub Actions runs this."""
+    """Return whether GitHub Actions runs this process."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 @contextlib.contextmanager
 def shielded() -> Iterator[None]:
-    """What is printed inside is no command to GitHub, whatever a consumer made of it."""
+    """Stop GitHub from reading commands in what is printed meanwhile, which a consumer may have written."""
     if not on_github():
         yield
         return
@@ -39,7 +39,7 @@ def shielded() -> Iterator[None]:
 
 
 def announce(result: RunResult) -> None:
-    """Annotations at the scenarios' lines, and a summary on the page of the run."""
+    """Print annotations at lines of scenarios, and add a summary to the page of the run."""
     if not on_github():
         return
     from mockcampaign.report.github import annotation_lines
@@ -57,7 +57,7 @@ def announce(result: RunResult) -> None:
 
 
 def _from_repository(path: str) -> str:
-    """GitHub wants paths that start at the checkout; others stay as they are."""
+    """Return a path relative to the checkout, as GitHub wants it, if it is inside."""
     resolved = Path(path).resolve()
     checkout = Path(os.environ.get("GITHUB_WORKSPACE") or ".").resolve()
     return resolved.relative_to(checkout).as_posix() if resolved.is_relative_to(checkout) else path

@@ -1,4 +1,4 @@
-"""Credentials as options have them."""
+"""Credentials from the options of a command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentic
 
 
 def credentials(basic_auth: str | None, key_auth: str | None) -> Authentication:
-    """What `--basic-auth` or `--key-auth` says. Raises `InvalidInputError`, which never quotes them."""
+    """Return the credentials of `--basic-auth` or `--key-auth`. Raises `InvalidInputError`, which never quotes them."""
     if basic_auth is not None and key_auth is not None:
         raise InvalidInputError("allowed: one of --basic-auth and --key-auth, found both")
     if basic_auth is not None:

@@ -1,4 +1,4 @@
-"""Options and types of options that several commands have."""
+"""Options that several commands have."""
 
 from __future__ import annotations
 
@@ -19,29 +19,32 @@ SEED = WholeNumber(0, INT64_MAX)
 
 
 def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What all commands have that begin with a consumer that may not be there yet. The command gets milliseconds."""
+    """Add the option of every command whose consumer may still be starting. The command gets milliseconds."""
     with_wait: Callable[..., Any] = click.option(
-        "--wait-for-consumer", type=DurationType(), default=0, help="Let the consumer start first, such as 30s."
+        "--wait-for-consumer",
+        type=DurationType(),
+        default=0,
+        help="Wait up to this long for the consumer to start, such as 30s.",
     )(command)
     return with_wait
 
 
 def journal_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What all commands have that send. The command gets a path, or None."""
+    """Add the option of every command that sends requests. The command gets a path, or None."""
     with_journal: Callable[..., Any] = click.option(
-        "--journal", type=NEW_FILE, help="Write down here what happens, while it happens; `judge` reads it."
+        "--journal", type=NEW_FILE, help="Write the journal to this file during the run; `judge` reads it."
     )(command)
     return with_journal
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Files to write the result of a run to, by the option that names them."""
+    """The report files of a run, by the option that names each."""
 
     files: dict[str, Path]
 
     def check(self) -> None:
-        """Raises `InvalidInputError` for a file that cannot be written, before the run begins."""
+        """Raise `InvalidInputError` for a file that cannot be written, before the run starts."""
         owners: dict[Path, str] = {}
         for option, path in self.files.items():
             if not path.parent.is_dir():
@@ -52,10 +55,10 @@ class Outputs:
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What all commands that make events and end in a verdict have: `output_options`, and the seed."""
-    with_seed: Callable[..., Any] = click.option("--seed", type=SEED, help="Makes the events repeatable.")(
-        output_options(command)
-    )
+    """Add the options of every command that generates events and ends in a verdict."""
+    with_seed: Callable[..., Any] = click.option(
+        "--seed", type=SEED, help="Generate the same events with the same seed."
+    )(output_options(command))
     return with_seed
 
 
@@ -71,9 +74,9 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     decorated: Callable[..., Any] = with_outputs
     for option in (
-        click.option("--no-color", is_flag=True, help="Plain text, also on a terminal."),
-        click.option("-q", "--quiet", is_flag=True, help="Only verdicts, and what is wrong."),
-        click.option("-v", "--verbose", is_flag=True, help="Whole timelines, and what is right."),
+        click.option("--no-color", is_flag=True, help="Print plain text, even on a terminal."),
+        click.option("-q", "--quiet", is_flag=True, help="Print only verdicts and what is wrong."),
+        click.option("-v", "--verbose", is_flag=True, help="Print whole timelines, and what is right as well."),
         *(click.option(f"--{one.option}", type=NEW_FILE, help=one.help) for one in reversed(FORMATS)),
     ):
         decorated = option(decorated)

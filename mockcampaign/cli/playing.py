@@ -19,7 +19,7 @@ from mockcampaign.errors import CouldNotTellError, InvalidInputError
 
 if TYPE_CHECKING:
     from mockcampaign.cli.options import Outputs
-    from mockcampaign.cli.progress import Watch
+    from mockcampaign.cli.progress import RunProgress
     from mockcampaign.engine.journal_file import Heading, JournalWriter
     from mockcampaign.judging.verdict import RunResult, ScenarioResult
     from mockcampaign.scenario.plan import Plan
@@ -38,7 +38,7 @@ async def play(
     seed: int,
     strict: bool,
     done: Callable[[ScenarioResult], None],
-    watch: Watch | None = None,
+    watch: RunProgress | None = None,
     journal: JournalWriter | None = None,
 ) -> None:
     """Play one plan and call `done` with its result, even if the run is interrupted."""

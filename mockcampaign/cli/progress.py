@@ -1,4 +1,4 @@
-"""How far a run is, shown on a terminal while it takes its time."""
+"""The progress of a run, shown on a terminal while the run takes time."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from mockcampaign.scenario.play import Player
 
 PROGRESS_AFTER_SECONDS = 1.0
-"""What is over sooner needs no display."""
+"""Seconds before progress is shown at all."""
 
 INTERVAL_SECONDS = 0.2
 
 COUNTED_TOGETHER = 4_096
-"""So many items pass from one look at the clock to the next."""
+"""Number of items between two readings of the clock."""
 
 Item = TypeVar("Item")
 
 
-class Watch:
-    """The scenarios of a run that are under way, of which there may be several at once."""
+class RunProgress:
+    """Progress of a run: the scenarios that are being played, perhaps several at once."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -38,7 +38,7 @@ class Watch:
 
     @contextlib.contextmanager
     def playing(self, player: Player) -> Iterator[None]:
-        """The player is under way inside."""
+        """Count a scenario as being played while the context is open."""
         self._players.append(player)
         try:
             yield
@@ -48,13 +48,13 @@ class Watch:
             self._attempts_over += player.ledger.totals.whole.attempts
 
     def line(self, seconds: float) -> str:
-        """Where the run is, `seconds` after it began."""
+        """Return a line about the run, `seconds` after it started."""
         attempts = self._attempts_over + sum(player.ledger.totals.whole.attempts for player in self._players)
         rate = f"{attempts / max(seconds, 0.001):,.0f} attempts/s"
         count = f"{self._over + 1}/{self._total} " if self._total > 1 else ""
         if not self._players:
             return f"{count}waiting, {rate}"
-        # What can be waited for comes first: a long name is cut at its end.
+        # Numbers come first: a long name is cut off at its end.
         player = self._players[0]
         virtual = player.campaign.now - player.campaign.journal.entries[0].at
         pending = sum(
@@ -65,22 +65,22 @@ class Watch:
 
 
 @contextlib.asynccontextmanager
-async def progress(total: int) -> AsyncIterator[Watch]:
-    """A watch over so many scenarios, which shows itself on a terminal once the run takes longer than a second."""
-    watch = Watch(total)
+async def progress(total: int) -> AsyncIterator[RunProgress]:
+    """Give the progress of so many scenarios, and show it on a terminal once the run takes longer than a second."""
+    shown = RunProgress(total)
     if not sys.stderr.isatty():
-        yield watch
+        yield shown
         return
-    task = asyncio.create_task(_show(watch))
+    task = asyncio.create_task(_show(shown))
     try:
-        yield watch
+        yield shown
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
 
-async def _show(watch: Watch) -> None:
+async def _show(shown: RunProgress) -> None:
     began = time.monotonic()
     await asyncio.sleep(PROGRESS_AFTER_SECONDS)
     from rich.console import Console
@@ -90,24 +90,24 @@ async def _show(watch: Watch) -> None:
 
     with Console(stderr=True, no_color=True).status("") as status:
         while True:
-            # One line of plain text, however narrow the terminal, and whatever a scenario is called.
-            line = printable(watch.line(time.monotonic() - began))
+            # One line of plain text, for any width of terminal and any name of a scenario.
+            line = printable(shown.line(time.monotonic() - began))
             status.update(Text(line, no_wrap=True, overflow="ellipsis"))
             await asyncio.sleep(INTERVAL_SECONDS)
 
 
 class Counting:
-    """Counts items as they pass, and shows that on a terminal once it takes longer than a second."""
+    """Counts items, and shows the count on a terminal once that takes longer than a second."""
 
     def __init__(self, what: str, stack: contextlib.ExitStack) -> None:
-        """`stack` is left when all is over, and the display ends."""
+        """Start counting. The display ends when the stack is closed."""
         self._what = what
         self._stack = stack
         self._status: Status | None = None
         self._began = time.monotonic()
 
     def show(self, line: str) -> None:
-        """What is being done, at once."""
+        """Show a line at once."""
         if self._status is None:
             from rich.console import Console
 
@@ -115,12 +115,12 @@ class Counting:
         self._status.update(line)
 
     def show_later(self, line: str) -> None:
-        """What is being done, once all takes longer than a second."""
+        """Show a line once the whole takes longer than a second."""
         if time.monotonic() - self._began > PROGRESS_AFTER_SECONDS:
             self.show(line)
 
     def counted(self, items: Iterator[Item], total: int) -> Iterator[Item]:
-        """The items."""
+        """Yield the items, and show their count."""
         for number, item in enumerate(items):
             if number % COUNTED_TOGETHER == 0:
                 self.show_later(f"{number:,} of {total:,} {self._what} ({100 * number // total} %)")

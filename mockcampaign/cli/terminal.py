@@ -1,4 +1,4 @@
-"""What a person sees: lines in colour, progress, complaints; and the exit statuses that go with them."""
+"""Styled lines and error messages on the terminal, and the exit statuses that go with them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ USAGE_ERROR, COULD_NOT_TELL, INTERRUPTED = 2, 3, 130
 
 
 def columns() -> int | None:
-    """The width of the terminal that is written to; None where it is none, and lines may be as long as they are."""
+    """Return the width of the terminal, or None if standard output is none and lines may have any length."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -27,7 +27,7 @@ def styled(text: str, style: Mapping[str, Any]) -> str:
 
 
 def print_lines(lines: Iterable[list[tuple[str, dict[str, Any]]]], color: bool | None) -> None:
-    """Styled lines as a report gives them; `color` as `use_color` gives it."""
+    """Print the styled lines of a report. `color` is the result of `use_color`."""
     from mockcampaign.report.columns import folded
 
     width = columns()
@@ -36,24 +36,24 @@ def print_lines(lines: Iterable[list[tuple[str, dict[str, Any]]]], color: bool |
 
 
 def use_color(no_color: bool) -> bool | None:
-    """False: never; None: click decides, by whether it writes to a terminal."""
+    """Return False for no color, or None to let click decide by whether it writes to a terminal."""
     return False if no_color or os.environ.get("NO_COLOR") else None
 
 
 def complain(error: MockcampaignError, status: int) -> int:
-    """Say what is wrong, and return the status."""
+    """Print an error, and return the exit status."""
     click.echo(f"mockcampaign: {error}", err=True)
     return status
 
 
 def interrupted() -> int:
-    """Say that Ctrl-C ended it, and return the status for that."""
+    """Report that Ctrl-C ended the command, and return the exit status for that."""
     click.echo("mockcampaign: interrupted", err=True)
     return INTERRUPTED
 
 
 def failed() -> int:
-    """Say that we failed ourselves, and return the status for that. To be called where the exception is handled."""
+    """Report a bug of our own, and return the exit status for that. Call it where the exception is handled."""
     traceback.print_exc()
-    click.echo("mockcampaign: this is a fault of mockcampaign itself, and no verdict on the consumer", err=True)
+    click.echo("mockcampaign: this is a bug of mockcampaign, not a verdict on the consumer", err=True)
     return COULD_NOT_TELL

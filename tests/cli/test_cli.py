@@ -12,11 +12,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
 
 from commands import SCENARIO, mockcampaign, written
-from mockcampaign.cli import main
+from mockcampaign.cli import COMMANDS, cli, main
 from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.consumer import consumer_app
@@ -282,7 +283,7 @@ def test_a_fault_of_our_own_is_status_3_and_what_happened_is_reported(tmp_path: 
     )
     assert done.returncode == 3
     assert done.stderr.startswith("Traceback")
-    assert done.stderr.endswith("this is a fault of mockcampaign itself, and no verdict on the consumer\n")
+    assert done.stderr.endswith("this is a bug of mockcampaign, not a verdict on the consumer\n")
     assert "3 open events" in done.stdout
     assert json.loads((tmp_path / "r.json").read_text())["scenarios"][0]["verdict"] == "could-not-tell"
 
@@ -386,11 +387,23 @@ def test_demo_needs_nothing_and_shows_the_difference(tmp_path: Path) -> None:
     done = mockcampaign("demo", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "A two-hour outage loses nothing                               compliant       violated" in done.stdout
-    assert "What is wrong with the broken one:" in done.stdout
+    assert "Violations of the broken one:" in done.stdout
     assert "missing, first type=open mailId=" in done.stdout
     assert list(tmp_path.iterdir()) == []
     # Scenarios add the path themselves.
     assert f"CONSUMER_URL=http://127.0.0.1:8000 mockcampaign run {scenarios_folder()}\n" in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_explained_by_a_full_phrase(name: str) -> None:
+    context = click.Context(cli)
+    command = cli.get_command(context, name)
+    assert command is not None
+    assert (command.help or "").partition("\n")[0].endswith(".")
+    for option in command.params:
+        if isinstance(option, click.Option):
+            said = (option.help or "").partition("  [default")[0]
+            assert re.fullmatch(r"[A-Z].* .*\.", said, re.DOTALL), f"{option.opts}: {option.help!r}"
 
 
 def test_help_names_every_command_and_imports_nothing_heavy(tmp_path: Path) -> None:

@@ -45,7 +45,13 @@ class _Names(click.ParamType[tuple[str, ...]]):
 
 @click.command(cls=Command)
 @click.argument("url")
-@click.option("--type", "event_type", type=WordType([kind.value for kind in EventType]), default="open")
+@click.option(
+    "--type",
+    "event_type",
+    type=WordType([kind.value for kind in EventType]),
+    default="open",
+    help="Send events of this type.  [default: open]",
+)
 @click.option("--basic-auth", metavar="USER:PASSWORD", envvar="CHECK_BASIC_AUTH", help="The right credentials.")
 @click.option("--key-auth", metavar="NAME:VALUE", envvar="CHECK_KEY_AUTH", help="The same as a header of its own.")
 @click.option("--probe", "probe_url", metavar="URL", help="Where the consumer tells what it has processed.")

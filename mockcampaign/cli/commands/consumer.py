@@ -1,4 +1,4 @@
-"""`mockcampaign consumer`: a sample consumer until Ctrl-C."""
+"""`mockcampaign consumer`: a sample consumer that runs until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ from mockcampaign.errors import InvalidInputError
 
 
 @click.command(cls=Command)
-@click.option("--bug", metavar="NAME", help="Be broken in this way; an unknown name lists them.")
-@click.option("--list", "list_bugs", is_flag=True, help="Say what each bug does, and end.")
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True, type=WholeNumber(0, 65535), help="0 picks a free one.")
+@click.option("--bug", metavar="NAME", help="Run the consumer with this bug; --list shows all.")
+@click.option("--list", "list_bugs", is_flag=True, help="List all bugs, and exit.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this host.")
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=WholeNumber(0, 65535),
+    help="Listen on this port; 0 picks a free one.",
+)
 @click.option(
     "--store",
     type=NEW_FILE,
-    help="Keep what was processed in this file, over restarts; in memory otherwise.",
+    help="Store events in this file, so that they survive restarts.  [default: in memory]",
 )
 @click.option("--basic-auth", metavar="USER:PASSWORD", help="Require these credentials.", envvar="CONSUMER_BASIC_AUTH")
 def consumer(bug: str | None, list_bugs: bool, host: str, port: int, store: Path | None, basic_auth: str | None) -> int:
@@ -48,7 +54,7 @@ def consumer(bug: str | None, list_bugs: bool, host: str, port: int, store: Path
         click.echo(f"webhook target {url}/hook")
         click.echo(f"probe          {url}/processed")
         click.echo(f"end state      {url}/state")
-        click.echo("Ctrl-C stops it")
+        click.echo("Press Ctrl-C to stop")
         while not stop.wait(1):
             pass
     return 0

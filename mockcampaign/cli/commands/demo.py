@@ -22,13 +22,13 @@ DEMO_BUG = "dedup-key-mail-id"
 
 CHECKED_BUGS = ("responds-202", "loses-odd-event", "dedup-key-mail-id", "dedup-key-batch-hash")
 CHECKED_FAMILIES = ("acknowledge", "batch", "identity", "redelivery")
-"""A few of each, so that the demo stays short."""
+"""A few of each, to keep the demo short."""
 
 
 @click.command(cls=Command)
 @common_options
 def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_color: bool) -> int:
-    """Run the shipped scenarios against a correct and a broken sample consumer, side by side."""
+    """Check a correct and a broken sample consumer, side by side: first with scenarios, then with rules."""
     import msgspec
 
     from mockcampaign.judging.verdict import run_result
@@ -45,7 +45,7 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
     click.echo(f"A correct consumer, and one with this bug: {bug.description}")
     for column, results in columns.items():
         for path in find_scenarios((scenarios_folder(),)):
-            # Each scenario gets a consumer of its own: nothing that one leaves behind can blur the next one's verdict.
+            # Each scenario has its own consumer, so that none depends on what another one left behind.
             credentials = BasicAuthentication("acme", "secret")
             app = consumer_app(DEMO_BUG if column == "broken" else None, basic_authentication=credentials)
             with serve_in_thread(app) as url:
@@ -67,16 +67,16 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
         )
     violated = [result for result in broken if not result.compliant]
     for result in violated if verbose else violated[:1]:
-        click.echo("\nWhat is wrong with the broken one:\n" if result is violated[0] else "")
+        click.echo("\nViolations of the broken one:\n" if result is violated[0] else "")
         print_scenario(result, verbose, quiet, color)
     if len(violated) > 1 and not verbose:
         click.echo(f"  … and {len(violated) - 1} more like it (-v shows them)")
     all_found = _check_bugs(1 if seed is None else seed, color)
     click.echo()
-    click.echo("Next: start your own consumer, check it, and try these scenarios on it (the README shows how):")
+    click.echo("Next: start your own consumer, check it, and run these scenarios against it (see the README):")
     click.echo("  mockcampaign check http://127.0.0.1:8000/hook --probe http://127.0.0.1:8000/processed")
     click.echo(f"  CONSUMER_URL=http://127.0.0.1:8000 mockcampaign run {scenarios_folder()}")
-    # GitHub is told nothing: that the broken one is broken is no news.
+    # Nothing is reported to GitHub: that the broken one is broken is no failure.
     named = [
         msgspec.structs.replace(result, name=f"{column}: {result.name}")
         for column, results in columns.items()
@@ -86,16 +86,16 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
     write(msgspec.structs.replace(run_result(named), headline=headline), outputs)
     page = outputs.files.get("--html")
     if page is None:
-        click.echo("Or look at every request of this one: mockcampaign demo --html report.html")
+        click.echo("Or see every request of this demo: mockcampaign demo --html report.html")
     else:
-        click.echo(f"Every request of this one: {page}")
+        click.echo(f"Every request of this demo: {page}")
     as_expected = all(result.compliant for result in correct) and not all(result.compliant for result in broken)
     as_expected = as_expected and all_found
     return 0 if as_expected else COULD_NOT_TELL
 
 
 def _check_bugs(seed: int, color: bool | None) -> bool:
-    """Show what the compliance check says of the correct consumer and of some bugs, and whether it is right."""
+    """Print the violations of the correct consumer and of some bugs, and return whether they are as expected."""
     from functools import partial
 
     from mockcampaign import wallclock
@@ -117,7 +117,7 @@ def _check_bugs(seed: int, color: bool | None) -> bool:
             await transport.aclose()
 
     number, all_bugs = len(CHECKED_BUGS), len(BUGS)
-    click.echo(f"\nThe compliance check, of the correct consumer and of {number} of {all_bugs} sample bugs:\n")
+    click.echo(f"\nThe check of the correct consumer and of {number} of {all_bugs} sample bugs:\n")
     right = True
     for bug in (None, *CHECKED_BUGS):
         result = run_async(partial(checked, bug))

@@ -1,4 +1,4 @@
-"""`mockcampaign generate`: events, lists of events or a whole mailing, as JSON or JSON Lines."""
+"""`mockcampaign generate`: events, batches or a whole mailing as JSON or JSON Lines."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ BATCH_EVENTS_MAX = Policy().batch_events_max
 COUNT_MAX = 1_000_000_000
 COUNT_DEFAULT, OVER_DEFAULT = 10, HOUR
 CHUNK = 1_000
-"""So many events or lists are written at a time."""
+"""Number of events or batches that are written at a time."""
 
 RECIPIENTS_SOON_PLANNED = 200_000
-"""Planning a mailing to fewer takes less than a second or so."""
+"""Number of recipients up to which a mailing is planned in about a second."""
 
 Typed = tuple[str, bytes]
-"""Type of an event, and the event."""
+"""The type of an event, and the event as JSON."""
 
 
 class MomentType(click.ParamType[int]):
-    """A moment such as `2025-01-01T09:00:00Z`, in milliseconds since 1970."""
+    """A time such as `2025-01-01T09:00:00Z`, in milliseconds since 1970."""
 
     name = "moment"
 
@@ -52,34 +52,51 @@ class MomentType(click.ParamType[int]):
 
 
 @click.command(cls=Command)
-@click.option("--count", type=WholeNumber(1, COUNT_MAX), help="So many events.  [default: 10]")
-@click.option("--over", type=DurationType(), help="Spread them over this time.  [default: 1h]")
-@click.option("--like", type=EXISTING_FILE, help="Of the shape of captured events: a file with one, or a list.")
-@click.option("--recipients", type=WholeNumber(1), help="All events of a mailing to so many recipients.")
-@click.option("--rate", "rates", multiple=True, metavar="NAME=SHARE", help="How they behave, such as opening=0.3.")
+@click.option("--count", type=WholeNumber(1, COUNT_MAX), help="Write this many events.  [default: 10]")
+@click.option("--over", type=DurationType(), help="Spread the events over this time.  [default: 1h]")
+@click.option("--like", type=EXISTING_FILE, help="Generate events like the one, or the list, captured in this file.")
+@click.option("--recipients", type=WholeNumber(1), help="Write all events of a mailing to this many recipients.")
+@click.option(
+    "--rate", "rates", multiple=True, metavar="NAME=SHARE", help="Set how recipients behave, such as opening=0.3."
+)
 @click.option(
     "--type",
     "types",
     multiple=True,
     type=WordType([kind.value for kind in EventType]),
     metavar="TYPE",
-    help="Only of this type, such as click or bounce. With --recipients, several may be given.",
+    help="Write only events of this type, such as click or bounce. With --recipients, repeat it for several.",
 )
-@click.option("--batches", is_flag=True, help="As lists of at most 100 events of one type.")
-@click.option("--format", "as_format", type=WordType(["json", "jsonl"]), default="json", show_default=True)
-@click.option("--start", type=MomentType(), default="2025-01-01T00:00:00Z", show_default=True, help="When it begins.")
+@click.option("--batches", is_flag=True, help="Write batches of at most 100 events of one type.")
+@click.option(
+    "--format",
+    "as_format",
+    type=WordType(["json", "jsonl"]),
+    default="json",
+    show_default=True,
+    help="Write one JSON array, or JSON Lines.",
+)
+@click.option(
+    "--start", type=MomentType(), default="2025-01-01T00:00:00Z", show_default=True, help="Time of the first event."
+)
 @click.option(
     "--recipient-ids",
     type=WordType(["digits", "email", "customer-number"]),
     default="digits",
     show_default=True,
-    help="What the client's lists know their recipients by.",
+    help="Form of the recipient ids.",
 )
-@click.option("--client", type=WholeNumber(1, INT64_MAX), default=DEFAULT_CLIENT_ID, show_default=True)
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Another seed gives other events.")
-@click.option("--output", "-o", type=NEW_FILE, help="Write the events here.  [default: standard output]")
 @click.option(
-    "--describe", type=NEW_FILE, metavar="SVG", help="Print a summary, and draw opens and clicks into a file."
+    "--client",
+    type=WholeNumber(1, INT64_MAX),
+    default=DEFAULT_CLIENT_ID,
+    show_default=True,
+    help="The clientId of the events.",
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Generate other events with another seed.")
+@click.option("--output", "-o", type=NEW_FILE, help="Write the events to this file.  [default: standard output]")
+@click.option(
+    "--describe", type=NEW_FILE, metavar="SVG", help="Print a summary, and draw opens and clicks into this file."
 )
 @click.pass_context
 def generate(
@@ -98,7 +115,7 @@ def generate(
     describe: Path | None,
     **by_number: Any,
 ) -> int:
-    """Write realistic events; unless said otherwise, ten opens. The same options give the same events.
+    """Write realistic events, by default ten opens. The same options give the same events.
 
     \b
     mockcampaign generate --count 250 --type click --batches
@@ -118,7 +135,7 @@ def generate(
             events, total = _by_number(generator, start, types, **by_number)
         else:
             if progress is not None and recipients >= RECIPIENTS_SOON_PLANNED:
-                progress.show(f"planning what {recipients:,} recipients do")
+                progress.show(f"planning events of {recipients:,} recipients")
             chosen = [EventType(name) for name in types] or list(EventType)
             mailing = generator.mailing(recipients, start, rates=_rates(rates), types=chosen)
             engagement, total = Engagement(mailing), mailing.events
@@ -148,7 +165,7 @@ _OF_MAILINGS, _BY_NUMBER = ("rates",), ("count", "over", "like")
 
 
 def _check_options(ctx: click.Context, mailing: bool) -> None:
-    """Raises `InvalidInputError` for options that would have no effect together, and files that cannot be written."""
+    """Raise `InvalidInputError` for options that exclude each other, and for files that cannot be written."""
     named = {name for name in ctx.params if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
     options = {parameter.name: parameter.opts[0] for parameter in ctx.command.params}
     for name in _BY_NUMBER if mailing else _OF_MAILINGS:
@@ -158,7 +175,7 @@ def _check_options(ctx: click.Context, mailing: bool) -> None:
     if "like" in named:
         for name in ("recipient_ids", "client"):
             if name in named:
-                raise InvalidInputError(f"{options[name]}: allowed only without --like, whose events say it themselves")
+                raise InvalidInputError(f"{options[name]}: allowed only without --like, whose events have one already")
     if len(ctx.params["types"]) > 1 and not mailing:
         raise InvalidInputError("--type: given more than once, allowed: once, or with --recipients")
     for name in ("output", "describe"):
@@ -207,11 +224,11 @@ def _rates(texts: tuple[str, ...]) -> Rates:
     for text in texts:
         name, _, share = text.partition("=")
         if name not in allowed:
-            raise InvalidInputError(f"--rate {text}: {name!r} is no rate, allowed: {', '.join(allowed)}")
+            raise InvalidInputError(f"--rate {text}: {name!r} is not a rate, allowed: {', '.join(allowed)}")
         try:
             given[name] = float(share)
         except ValueError:
-            raise InvalidInputError(f"--rate {text}: {share!r} is no number, allowed: 0 to 1") from None
+            raise InvalidInputError(f"--rate {text}: {share!r} is not a number, allowed: 0 to 1") from None
     return Rates(**given)
 
 
@@ -222,7 +239,7 @@ def _each(events: Iterable[Typed], look: Callable[[Typed], None]) -> Iterator[Ty
 
 
 def _write(events: Iterator[Typed], out: BinaryIO, batches: bool, as_format: str) -> None:
-    """As one JSON document, or a line of JSON for each event or list."""
+    """Write one JSON document, or a line of JSON for each event or batch."""
     items = _in_batches(events) if batches else (payload for _, payload in events)
     before, between, after = (b"[", b",\n", b"]\n") if as_format == "json" else (b"", b"\n", b"\n")
     out.write(before)
@@ -237,7 +254,7 @@ def _write(events: Iterator[Typed], out: BinaryIO, batches: bool, as_format: str
 
 
 def _in_batches(events: Iterator[Typed]) -> Iterator[bytes]:
-    """Lists as the sender would make them, were all events of a type pending: each is full, but for the last ones."""
+    """Yield the batches the sender would make if all events were pending: all full, except the last of each type."""
     pending: dict[str, list[bytes]] = {}
     for kind, payload in events:
         batch = pending.setdefault(kind, [])

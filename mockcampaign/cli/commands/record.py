@@ -1,4 +1,4 @@
-"""`mockcampaign record`: a proxy before a real consumer that writes down what comes through."""
+"""`mockcampaign record`: a proxy in front of a real consumer that records all requests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,27 @@ from mockcampaign.text import counted
 
 
 @click.command(cls=Command)
-@click.option("--forward", required=True, metavar="URL", help="The consumer; a request's path is added to it.")
-@click.option("--journal", required=True, type=NEW_FILE, help="Write the journal here, while it happens.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Listen here.")
-@click.option("--port", default=8001, show_default=True, type=WholeNumber(0, 65535), help="0 picks a free one.")
-@click.option("--keep", is_flag=True, help="Keep recipient ids and addresses; else others stand for them.")
-@click.option("--timeout", type=DurationType(), default=30_000, help="How long the consumer may take; 30s without it.")
-@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
-@click.option("--insecure", is_flag=True, help="Accept any certificate.")
+@click.option(
+    "--forward", required=True, metavar="URL", help="URL of the consumer; the path of each request is appended."
+)
+@click.option("--journal", required=True, type=NEW_FILE, help="Write the journal to this new file.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this host.")
+@click.option(
+    "--port",
+    default=8001,
+    show_default=True,
+    type=WholeNumber(0, 65535),
+    help="Listen on this port; 0 picks a free one.",
+)
+@click.option("--keep", is_flag=True, help="Record recipient ids and addresses as they are, without pseudonyms.")
+@click.option(
+    "--timeout",
+    type=DurationType(),
+    default=30_000,
+    help="Wait this long for a response of the consumer.  [default: 30s]",
+)
+@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust the certificates of this CA file as well.")
+@click.option("--insecure", is_flag=True, help="Accept any certificate of the consumer.")
 def record(
     forward: str,
     journal: Path,
@@ -33,9 +46,9 @@ def record(
     ca_file: Path | None,
     insecure: bool,
 ) -> int:
-    """Stand before a consumer, pass everything on, and write down what Campaign sends, until Ctrl-C.
+    """Record the requests Campaign sends to a real consumer, and pass them on, until Ctrl-C.
 
-    Credentials are passed on, and are not in the journal.
+    Credentials are passed on, but never recorded.
     """
     from mockcampaign.engine.journal_file import Heading
     from mockcampaign.recording.proxy import proxy_app
@@ -47,7 +60,7 @@ def record(
     if "?" in forward or "#" in forward:
         raise InvalidInputError(f"--forward: {forward!r} has a query or a fragment, allowed: a URL without")
     if journal.exists():
-        # It may hold what the real Campaign sent, which nobody can make it send again.
+        # It may hold requests of the real Campaign, which nobody can make it send again.
         raise InvalidInputError(f"--journal {journal}: exists already, allowed: the name of a new file")
 
     def now() -> int:
@@ -73,7 +86,7 @@ def record(
 
     with listening, journal_file(journal) as writer:
         assert writer is not None
-        follower = writer.follow(recorder.journal, Heading(name=f"recorded before {forward}", target=forward))
+        follower = writer.follow(recorder.journal, Heading(name=f"recorded in front of {forward}", target=forward))
         try:
             run_async(serve)
         finally:

@@ -1,4 +1,4 @@
-"""`mockcampaign rules`: the catalogue of the compliance check, explained."""
+"""`mockcampaign rules`: the rules of the check, listed or explained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mockcampaign.text import unknown
 @click.command(cls=Command)
 @click.argument("rule_id", metavar="[ID]", required=False)
 def rules(rule_id: str | None) -> int:
-    """List the rules that `check` examines, or explain one."""
+    """List the rules of `check`, or explain one."""
     from mockcampaign.check.rule import BEHAVIOURS, NEEDS
     from mockcampaign.check.rules import CATALOGUE, FAMILIES
 
@@ -31,15 +31,15 @@ def rules(rule_id: str | None) -> int:
         raise InvalidInputError(unknown("rule", rule_id, known))
     rule = known[rule_id]
     click.echo(f"{click.style(rule.id, bold=True)}  {rule.title} ({rule.level}, {rule.family})")
-    relies = [f"{BEHAVIOURS[name][1]} ({BEHAVIOURS[name][0]})" for name in rule.assumes]
+    assumed = [f"{BEHAVIOURS[name][1]} ({BEHAVIOURS[name][0]})" for name in rule.assumes]
     for label, text in (
         ("required", rule.requirement),
         ("expected", rule.expected),
         ("needs", ", ".join(NEEDS[need] for need in rule.needs) or "nothing"),
-        ("relies on", "; ".join(relies)),
+        ("assumes", "; ".join(assumed)),
         ("fix", rule.fix),
         ("example", rule.example),
-        ("cannot tell", rule.not_covered or "nothing that we know of"),
+        ("not covered", rule.not_covered or "nothing known"),
     ):
         wrapped = textwrap.wrap(text, 96)
         for index, line in enumerate(wrapped):
