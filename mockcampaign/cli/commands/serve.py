@@ -15,7 +15,13 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
 
 @click.command(cls=Command, context_settings={"auto_envvar_prefix": "MOCKCAMPAIGN_SERVE"})
 @click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this host.")
-@click.option("--port", default=8080, show_default=True, type=WholeNumber(0, 65535), help="Listen on this port; 0 picks a free one.")
+@click.option(
+    "--port",
+    default=8080,
+    show_default=True,
+    type=WholeNumber(0, 65535),
+    help="Listen on this port; 0 picks a free one.",
+)
 @click.option(
     "--client-id", default=DEFAULT_CLIENT_ID, show_default=True, type=WholeNumber(1, INT64_MAX), help="The client."
 )
