@@ -10,9 +10,13 @@ const MARK = 4;
 const NEAR = 12; // pixels from a mark at which the pointer means it
 const LEAST_SPAN = 60_000;
 
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800].map(
-  (seconds) => seconds * 1000,
-);
+// Times between two labels: seconds, minutes, hours and days.
+const STEPS = [
+  ...[1, 2, 5, 10, 15, 30].map((seconds) => seconds * 1_000),
+  ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * 60_000),
+  ...[1, 2, 3, 6, 12].map((hours) => hours * 3_600_000),
+  ...[1, 2, 7, 14, 28, 91].map((days) => days * 86_400_000),
+];
 
 const OUTCOMES = ["success", "failure", "discard"];
 
@@ -109,7 +113,7 @@ export class Plot {
   outage(record) {
     const { until, webhooks } = record.outage;
     if (until !== null) {
-      this.outages.push({ from: record.at, until, webhooks, mended: new Map() });
+      this.outages.push({ from: record.at, until, webhooks, ended: new Map() });
       return;
     }
     for (const outage of this.outages) {
@@ -117,7 +121,7 @@ export class Plot {
         outage.until = Math.min(outage.until, Math.max(record.at, outage.from));
       }
       for (const id of webhooks) {
-        outage.mended.set(id, Math.min(outage.mended.get(id) ?? Infinity, record.at));
+        outage.ended.set(id, Math.min(outage.ended.get(id) ?? Infinity, record.at));
       }
     }
   }
@@ -160,7 +164,7 @@ export class Plot {
         y: { range: () => [-0.5, this.lanes.length - 0.5], dir: -1 },
       },
       axes: [
-        { ...axis(), size: 30, splits: (_, __, min, max) => this.ticks(min, max), values: (_, ticks) => this.labels(ticks) },
+        { ...axis(), size: 30, space: 110, incrs: STEPS, values: (_, ticks) => this.labels(ticks) },
         {
           ...axis(),
           size: () => this.lanesWidth(),
@@ -190,17 +194,6 @@ export class Plot {
   lanesWidth() {
     const longest = Math.max(...this.lanes.map((lane) => shortened(this.laneName(lane)).length));
     return Math.max(44, Math.min(24 + longest * 6.6, 130));
-  }
-
-  ticks(min, max) {
-    const width = Math.max(this.made?.width ?? 600, 200);
-    const most = Math.max(2, Math.floor(width / 110));
-    const step = STEPS.find((each) => (max - min) / each <= most) ?? 86_400_000 * Math.ceil((max - min) / 86_400_000 / most);
-    const ticks = [];
-    for (let at = Math.ceil(min / step) * step; at <= max; at += step) {
-      ticks.push(at);
-    }
-    return ticks;
   }
 
   labels(ticks) {
@@ -235,7 +228,7 @@ export class Plot {
         if (together ? outage.webhooks.length : outage.webhooks.length && !outage.webhooks.includes(lane)) {
           return;
         }
-        const until = Math.min(outage.until, (!together && outage.mended.get(lane)) || Infinity);
+        const until = Math.min(outage.until, (!together && outage.ended.get(lane)) || Infinity);
         const left = this.x(outage.from);
         const right = this.x(until);
         if (right > left) {
