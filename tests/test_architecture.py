@@ -87,7 +87,10 @@ LEVELS = {
         hub pacer response_types tls users < smart_campaigns < served_campaign < http < vendor_api < control_api < app
         < serve
     """,
-    "server.control_api": "emit_operations time_operations views < fault_operations stream < observe_operations < api",
+    "server.control_api": """
+        emit_operations entry_view state_view time_operations < delivery_view fault_operations stream
+        < observe_operations < api
+    """,
     "server.http": "guard request < request_fields < operation < openapi routes",
     "server.vendor_api": """
         client_fields clients_file webhook_credentials < smart_campaign_operations webhook_operations < api

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -260,14 +261,16 @@ def test_a_delivery_in_full_and_the_command_that_sends_it_again(
         page.get_by_role("button", name="As sent").first.click()
         assert request.inner_text() == sent
         press(page, "Copy as curl")
-        told(page, "credentials have to be filled in")
+        told(page, "The command takes credentials from HOOK_USER and HOOK_PASSWORD, or from HOOK_KEY.")
         command = page.evaluate("navigator.clipboard.readText()")
         assert "s3cret" not in page.content() + command
-    assert "X-Api-Key: <passphrase>" in shlex.split(command)
-    subprocess.run(["sh", "-c", f"{command} --silent --max-time 20"], check=True, capture_output=True)
+    assert "X-Api-Key: $HOOK_KEY" in shlex.split(command)
+    environment = {**os.environ, "HOOK_KEY": "s3cret-it's"}
+    subprocess.run(["sh", "-c", f"{command} --max-time 20"], env=environment, check=True, capture_output=True)
     again, original = httpserver.log[-1][0], httpserver.log[0][0]
     assert again.get_data() == original.get_data()
-    assert again.headers["Content-Type"] == original.headers["Content-Type"]
+    for name in ("Content-Type", "X-Api-Key"):
+        assert again.headers[name] == original.headers[name]
 
 
 def test_by_keyboard_alone(server: Server, page: Any, httpserver: HTTPServer) -> None:

@@ -10,7 +10,7 @@ from mockcampaign.engine.declared_faults import When, fault_schema, read_fault
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.faults import FAULTS
 from mockcampaign.model import Fault
-from mockcampaign.server.control_api import views
+from mockcampaign.server.control_api.state_view import FaultView, faults
 from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
 from mockcampaign.server.http.request import RequestRejectedError
 from mockcampaign.server.http.request_fields import CustomField, Duration, Id, NoFields, about
@@ -103,19 +103,19 @@ def _end_outage(call: Call, query: OutageQuery) -> None:
     call.served.campaign.end_outage(*webhooks)
 
 
-def _declare_fault(call: Call, request: FaultRequest) -> views.FaultView:
+def _declare_fault(call: Call, request: FaultRequest) -> FaultView:
     served = call.served
     declaration = request.value
     webhooks = [] if declaration.webhook_id is None else [served.webhook(declaration.webhook_id)]
     if len(served.campaign.declared_faults()) >= FAULTS_MAX:
         raise InvalidInputError(f"{FAULTS_MAX} faults are in force, which is the limit: end one before")
     declared = served.campaign.declare_fault(declaration.fault, declaration.when, *webhooks)
-    return next(view for view in views.faults(served) if view.number == declared.number)
+    return next(view for view in faults(served) if view.number == declared.number)
 
 
-def _list_faults(call: Call, query: FaultQuery) -> list[views.FaultView]:
+def _list_faults(call: Call, query: FaultQuery) -> list[FaultView]:
     wanted = None if query.webhook_id is None else call.served.webhook(query.webhook_id).id
-    return [view for view in views.faults(call.served) if wanted is None or view.webhook_id in (None, wanted)]
+    return [view for view in faults(call.served) if wanted is None or view.webhook_id in (None, wanted)]
 
 
 def _end_fault(call: Call, fields: FaultFields) -> None:
@@ -172,7 +172,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         fields=FaultRequest,
         success=201,
         success_description="The fault is in force.",
-        answer=views.FaultView,
+        answer=FaultView,
         failures=_NO_WEBHOOK,
         handle=_declare_fault,
     ),
@@ -184,7 +184,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         path="/faults",
         fields=FaultQuery,
         success_description="In the order in which they were declared, without those that are over.",
-        answer=list[views.FaultView],
+        answer=list[FaultView],
         failures=_NO_WEBHOOK,
         handle=_list_faults,
     ),

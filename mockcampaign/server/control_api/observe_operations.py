@@ -10,7 +10,9 @@ from starlette.responses import Response
 from mockcampaign import __version__
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import INT64_MAX
-from mockcampaign.server.control_api import views
+from mockcampaign.server.control_api.delivery_view import DeliveryView, delivery_view
+from mockcampaign.server.control_api.entry_view import entry_view
+from mockcampaign.server.control_api.state_view import StateView, state
 from mockcampaign.server.control_api.stream import stream
 from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
 from mockcampaign.server.http.request import header
@@ -54,8 +56,8 @@ def _health(call: Call, fields: NoFields) -> Health:
     return Health("ok", __version__)
 
 
-def _state(call: Call, fields: NoFields) -> views.StateView:
-    return views.state(call.served)
+def _state(call: Call, fields: NoFields) -> StateView:
+    return state(call.served)
 
 
 def _journal(call: Call, query: JournalQuery) -> JournalPage:
@@ -69,7 +71,7 @@ def _journal(call: Call, query: JournalQuery) -> JournalPage:
         end = min(query.before, held.next_position)
         first = max(end - query.limit, held.dropped)
     entries = [
-        views.entry(position, held.entries[position - held.dropped]) for position in range(first, max(first, end))
+        entry_view(position, held.entries[position - held.dropped]) for position in range(first, max(first, end))
     ]
     return JournalPage(held.dropped, held.next_position, held.dropped, entries)
 
@@ -78,8 +80,8 @@ def _stream(call: Call, fields: NoFields) -> Response:
     return stream(call.served, header(call.headers, b"last-event-id"))
 
 
-def _delivery(call: Call, query: DeliveryQuery) -> views.DeliveryView:
-    return views.delivery(call.served, query.position, query.number)
+def _delivery(call: Call, query: DeliveryQuery) -> DeliveryView:
+    return delivery_view(call.served, query.position, query.number)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
@@ -102,7 +104,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         path="/state",
         fields=NoFields,
         success_description="The clock, all webhooks with their queues, and totals.",
-        answer=views.StateView,
+        answer=StateView,
         handle=_state,
     ),
     Operation(
@@ -143,7 +145,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         path="/deliveries/{position}",
         fields=DeliveryQuery,
         success_description="Request and answer.",
-        answer=views.DeliveryView,
+        answer=DeliveryView,
         failures={404: "No attempt stands there, or it is held no more."},
         handle=_delivery,
     ),

@@ -12,7 +12,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from mockcampaign.engine.journal import Attempted
-from mockcampaign.server.control_api import views
+from mockcampaign.server.control_api.entry_view import entry_view
+from mockcampaign.server.control_api.state_view import encoded_state
 from mockcampaign.server.http.request import RequestRejectedError
 from mockcampaign.server.hub import Hub
 from mockcampaign.server.served_campaign import ServedCampaign
@@ -102,7 +103,7 @@ async def _follow(served: ServedCampaign, last_event_id: str) -> Messages:
             state_due = clock()
         if clock() >= state_due:
             served.catch_up()
-            seen, state = views.encoded_state(served, clock())
+            seen, state = encoded_state(served, clock())
             messages.append(_message(b"state", state))
             state_due = clock() + STATE_PAUSE_SECONDS * (1 + len(hub.totals.webhooks) // WEBHOOKS_FOR_EACH_PAUSE)
         messages += _news(hub, version, position)
@@ -140,7 +141,7 @@ def _entry(hub: Hub, at: int) -> bytes:
     known = hub.encoded_entries.get(at)
     if known is not None and known[0] == count:
         return known[1]
-    message = b"id: %d\r\n" % at + _message(b"entry", msgspec.json.encode(views.entry(at, entry)))
+    message = b"id: %d\r\n" % at + _message(b"entry", msgspec.json.encode(entry_view(at, entry)))
     hub.encoded_entries[at] = count, message
     if len(hub.encoded_entries) > 2 * ENTRIES_MAX:
         hub.encoded_entries.popitem(last=False)

@@ -96,7 +96,7 @@ export class Detail {
         element("p", { class: "line" }, `${request.method} ${visible(request.url)}`),
         headers(request.headers),
         request.body === null
-          ? element("p", { class: "muted" }, "Its events are held no more.")
+          ? element("p", { class: "muted" }, "The server no longer has its events.")
           : body("Request body", request.body, request.bodyBytes, request.bodyBytes),
       ),
       response === null
@@ -112,21 +112,26 @@ export class Detail {
   }
 
   tools(record, delivery) {
-    const command = element("pre", { tabindex: "0", "aria-label": "curl command" }, delivery.curl);
-    const shown = element("details", {}, element("summary", {}, "The command"), command);
-    const copy = element("button", { type: "button", id: "copy-curl" }, "Copy as curl");
-    copy.addEventListener("click", async () => {
-      try {
-        await navigator.clipboard.writeText(delivery.curl);
-        this.say("The curl command is in the clipboard; credentials have to be filled in.");
-      } catch {
-        // Browsers give the clipboard only to pages from this machine or over https.
-        shown.open = true;
-        getSelection().selectAllChildren(command);
-        this.complain("this browser keeps its clipboard; the command is selected below, ready to be copied");
-      }
-    });
-    const tools = element("div", { class: "tools row" }, copy);
+    const tools = element("div", { class: "tools row" });
+    const parts = [tools];
+    if (delivery.curl !== null) {
+      const command = element("pre", { tabindex: "0", "aria-label": "curl command" }, delivery.curl);
+      const shown = element("details", {}, element("summary", {}, "The command"), command);
+      const copy = element("button", { type: "button", id: "copy-curl" }, "Copy as curl");
+      copy.addEventListener("click", async () => {
+        try {
+          await navigator.clipboard.writeText(delivery.curl);
+          this.say("Copied. The command takes credentials from HOOK_USER and HOOK_PASSWORD, or from HOOK_KEY.");
+        } catch {
+          // Browsers give the clipboard only to pages from this machine or over https.
+          shown.open = true;
+          getSelection().selectAllChildren(command);
+          this.complain("this browser keeps its clipboard; the command is selected below, ready to be copied");
+        }
+      });
+      tools.append(copy);
+      parts.push(shown);
+    }
     if (record.count > 1) {
       const last = record.first + record.count - 1;
       const input = element("input", {
@@ -151,7 +156,7 @@ export class Detail {
       });
       tools.append(form);
     }
-    return element("div", {}, tools, shown);
+    return element("div", {}, ...parts);
   }
 }
 

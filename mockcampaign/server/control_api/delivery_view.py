@@ -1,0 +1,157 @@
+"""One delivery attempt in full, as the control API shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from mockcampaign.check.reproduce.curl import curl
+from mockcampaign.engine.journal import Attempted, Entry, Happened, WebhookChanged, serials_in
+from mockcampaign.judging.journal_rules import describe_outcome
+from mockcampaign.model import Responded
+from mockcampaign.server.control_api.entry_view import body_text
+from mockcampaign.server.http.request import RequestRejectedError
+from mockcampaign.server.pacer import AttemptKey
+from mockcampaign.server.served_campaign import ServedCampaign
+
+MASK = "***"
+
+
+class RequestView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A request as it was sent, less its secrets."""
+
+    method: str
+    url: str
+    headers: list[tuple[str, str]]
+    body: str | None
+    """None where its events are held no more."""
+    body_bytes: int | None
+
+
+class ResponseView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The target's answer."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: str
+    """As much of it as the policy keeps."""
+    body_bytes: int
+
+
+class DeliveryView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """One attempt in full."""
+
+    position: int
+    webhook_id: int
+    number: int
+    at: int
+    took: int
+    """Virtual milliseconds."""
+    wall_milliseconds: float | None
+    """How long it really took, connecting included; None for one that touched no socket, or is too long ago."""
+    bytes_sent: int | None
+    bytes_received: int | None
+    """Over the socket, heads and framing included; known as long as how long it took."""
+    faults: tuple[str, ...]
+    """Kinds of the faults that hit it. What they change on the wire is not in `request`."""
+    request: RequestView
+    response: ResponseView | None
+    outcome: str
+    accepted: bool
+    curl: str | None
+    """A command that sends the same request, with the credentials from the environment; None if the events are gone."""
+
+
+def delivery_view(served: ServedCampaign, position: int, number: int | None) -> DeliveryView:
+    """An attempt of the entry at a position: the last of them, unless a number is given.
+
+    Raises `RequestRejectedError` with 404 where there is none.
+    """
+    held = served.hub.journal
+    index = position - held.dropped
+    found = held.entries[index] if 0 <= index < len(held.entries) else None
+    if not isinstance(found, Attempted):
+        gone = f"; positions below {held.dropped} are held no more" if held.dropped else ""
+        raise RequestRejectedError(404, f"position {position} holds no attempt{gone}")
+    last = found.first_number + found.count - 1
+    number = last if number is None else number
+    if not found.first_number <= number <= last:
+        raise RequestRejectedError(
+            404, f"attempt {number} is not at position {position}, allowed: {found.first_number} to {last}"
+        )
+    at = found.at + (number - found.first_number) * found.interval
+    request = _request(served, found, index)
+    response = None
+    if isinstance(found.outcome, Responded):
+        response = ResponseView(
+            status=found.outcome.status,
+            headers=list(found.outcome.headers),
+            body=body_text(found.outcome.body),
+            body_bytes=found.outcome.body_bytes,
+        )
+    [serial, _], *_ = found.serials or found.redelivered
+    key = AttemptKey(found.webhook_id, at, number, serial, duplicate=not found.serials)
+    measured = served.pacer.measured.get(key)
+    return DeliveryView(
+        position=position,
+        webhook_id=found.webhook_id,
+        number=number,
+        at=at,
+        took=found.took,
+        wall_milliseconds=None if measured is None else measured.microseconds / 1_000,
+        bytes_sent=None if measured is None else measured.bytes_sent,
+        bytes_received=None if measured is None else measured.bytes_received,
+        faults=found.faults,
+        request=request,
+        response=response,
+        outcome=describe_outcome(found),
+        accepted=found.outcome.accepted,
+        curl=None if request.body is None else _command(served, found.webhook_id, request, request.body),
+    )
+
+
+def _request(served: ServedCampaign, attempted: Attempted, index: int) -> RequestView:
+    webhook = served.campaign.webhook(attempted.webhook_id)
+    bare = served.campaign.request(webhook, ())
+    secret_names = {name for name, _ in webhook.authentication.headers()}
+    entries = served.hub.journal.entries
+    url = next(
+        (
+            change.target_url
+            for change in reversed(entries[:index])
+            if isinstance(change, WebhookChanged) and change.webhook_id == attempted.webhook_id
+        ),
+        bare.url,
+    )
+    body = _body(entries[:index], attempted)
+    return RequestView(
+        method=bare.method,
+        url=url,
+        headers=[(name, MASK if name in secret_names else text) for name, text in bare.headers],
+        body=None if body is None else body.decode(),
+        body_bytes=None if body is None else len(body),
+    )
+
+
+def _body(before: Iterable[Entry], attempted: Attempted) -> bytes | None:
+    """The list, put together again from the events that happened before."""
+    payloads: dict[int, bytes] = {}
+    wanted = list(serials_in((*attempted.serials, *attempted.redelivered)))
+    if attempted.serials and attempted.redelivered:
+        wanted.sort()  # what is repeated stands among the rest by its age, which is the order of serials
+    first, last = min(wanted), max(wanted)
+    for happened in before:
+        if isinstance(happened, Happened):
+            start = happened.first_serial
+            lowest = max(first, start)
+            for serial in range(lowest, min(last, start + len(happened.events) - 1) + 1):
+                payloads[serial] = bytes(happened.events[serial - start])
+    if not all(serial in payloads for serial in wanted):
+        return None
+    return b"[" + b",".join(payloads[serial] for serial in wanted) + b"]"
+
+
+def _command(served: ServedCampaign, webhook_id: int, request: RequestView, body: str) -> str:
+    headers = tuple(f"{name}: {text}" for name, text in request.headers if text != MASK)
+    return curl(request.url, body.encode(), served.campaign.webhook(webhook_id).authentication, headers=headers)
