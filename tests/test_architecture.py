@@ -77,7 +77,7 @@ LEVELS = {
     """,
     "scenario": """
         delivery_times language replay < attempt_checks expected_text plan < delivery_checks load selection
-        wait_condition < judge < judge_journal play < dry_run run
+        wait_condition < judge < judge_journal probing < play < dry_run run
     """,
     "scenario.language": """
         annotations < documented examples nodes < document values < endpoints expect < steps < scenario_file < schema

@@ -6,18 +6,12 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, assert_never
 
-import msgspec
-
 from mockcampaign.campaign import Campaign
-from mockcampaign.check.store_probe import answer
-from mockcampaign.engine.journal import Probed, StepReached
-from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.engine.journal import StepReached
+from mockcampaign.errors import InvalidInputError
 from mockcampaign.events.fields import drawn_mail_id
-from mockcampaign.judging.consumer_store import Account, Probe
-from mockcampaign.judging.difference import own_events, sent_events
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import Webhook
-from mockcampaign.scenario.judge import judge_consumer
 from mockcampaign.scenario.language.endpoints import WebhookDefinition, WebhookUpdate
 from mockcampaign.scenario.language.expect import ConsumerExpectation
 from mockcampaign.scenario.language.steps import (
@@ -44,10 +38,10 @@ from mockcampaign.scenario.plan import (
     Plan,
     WaitUntil,
 )
+from mockcampaign.scenario.probing import RunProbe
 from mockcampaign.scenario.replay import move_events
 from mockcampaign.scenario.wait_condition import condition
 from mockcampaign.transport import Transport
-from mockcampaign.wallclock import ask_until
 
 
 class Player:
@@ -59,10 +53,9 @@ class Player:
         self.campaign = campaign
         self.webhooks: dict[str, Webhook] = {}
         probe = scenario.consumer.probe
-        self._probe = None if probe is None else Probe(url=probe.url, events=probe.events, count=probe.count)
         self.ledger = Ledger()
-        """What the campaign's journal adds up to, while the plan is played."""
-        self._account_before: Account | None = None
+        """Ledger of the campaign's journal while the plan is played."""
+        self._probe = None if probe is None else RunProbe(probe, campaign, self.ledger)
         self._mail_ids: dict[str, str] = {}
         """New mail ids of exact events, by the written ones."""
         self._random = Random(f"mails:{campaign.seed}")
@@ -86,7 +79,7 @@ class Player:
             if isinstance(step.action, FaultStep):
                 self._check_fault(step.action, step.place)
         if self._probe is not None:
-            self._account_before = await self._fetch_account(self._probe)
+            await self._probe.remember_stored()
         journal = self.campaign.journal
         journal.follow(self.ledger.note)
         try:
@@ -97,9 +90,9 @@ class Player:
     async def _play_steps(self) -> None:
         self._create(self.plan.scenario.webhooks)
         for index, step in enumerate(self.plan.steps):
-            of_consumer = [expectation for expectation in step.expectations if expectation.subject == "consumer"]
-            if of_consumer:
-                await self._record_account(of_consumer)
+            claims = [one.claim for one in step.expectations if isinstance(one.claim, ConsumerExpectation)]
+            if claims:
+                await self._record_probe(claims)
             self.campaign.journal.append(StepReached(at=self.campaign.now, index=index))
             await self._carry_out(step.action)
 
@@ -140,7 +133,7 @@ class Player:
             case RunStep():
                 await campaign.run()
             case ProbeStep():
-                await self._record_account()
+                await self._record_probe()
             case Expect():
                 pass  # judged afterwards, from the journal alone
             case _:
@@ -185,7 +178,7 @@ class Player:
             )
 
     def _condition(self, expectations: Sequence[Expectation]) -> Callable[[], bool]:
-        """Return whether the expectations of a wait hold, as a question that is asked at each due moment."""
+        """Return a function that says whether all expectations of a `wait` are met. It is called at each due moment."""
         conditions = [
             condition(expectation.claim, self.ledger, self.webhooks[expectation.subject].id)
             for expectation in expectations
@@ -194,49 +187,6 @@ class Player:
         assert len(conditions) == len(expectations), "load refuses to wait for the consumer"
         return lambda: all(holds(self.campaign.now) for holds in conditions)
 
-    async def _record_account(self, expectations: Sequence[Expectation] = ()) -> None:
-        """Write the consumer's account down: as expected, or what it is when the probe's patience ends."""
-        probe = self.plan.scenario.consumer.probe
-        assert probe is not None
-        claims = [one.claim for one in expectations if isinstance(one.claim, ConsumerExpectation)]
-
-        def agrees(probed: Probed) -> bool:
-            position = self.ledger.next_position
-            return all(judge_consumer(claim, self.ledger, position, probed)[0] == "pass" for claim in claims)
-
-        probed = await ask_until(self._ask, agrees, probe.settle)
-        self.campaign.journal.append(probed)
-
-    async def _ask(self) -> Probed:
-        assert self._probe is not None
-        assert self._account_before is not None
-        account = await self._fetch_account(self._probe)
-        before = self._account_before
-        if before.events is not None:
-            ours = set(sent_events(self.ledger.happened).values())
-            known = sum(event in ours for event in before.events)
-            if known:
-                raise CouldNotTellError(
-                    f"probe {self._probe.url}: {known} of this run's events were there before it began, most likely "
-                    "from an earlier run with the same seed and name: start the consumer afresh, or give another --seed"
-                )
-        newer = account.since(before)
-        if newer.count < 0:
-            raise CouldNotTellError(
-                f"probe {self._probe.url}: the account shrank from {before.count} to {account.count} events"
-            )
-        if newer.events is None:
-            return Probed(at=self.campaign.now, count=newer.count, events=None)
-        # What others sent to the same consumer meanwhile is no affair of this run.
-        ours = set(sent_events(self.ledger.happened).values())
-        events = self.campaign.masking.events(own_events(newer.events, ours), ours)
-        return Probed(at=self.campaign.now, count=len(events), events=tuple(map(msgspec.Raw, events)))
-
-    async def _fetch_account(self, probe: Probe) -> Account:
-        campaign = self.campaign
-        outcome = await answer(probe.request(campaign.policy.timeout), campaign.fetch, campaign.faults)
-        try:
-            return probe.read(outcome)
-        except CouldNotTellError as error:
-            # It may quote the consumer.
-            raise CouldNotTellError(self.campaign.masking.text(str(error))) from None
+    async def _record_probe(self, claims: Sequence[ConsumerExpectation] = ()) -> None:
+        assert self._probe is not None, "load requires a probe"
+        self.campaign.journal.append(await self._probe.ask(claims))

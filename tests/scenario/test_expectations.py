@@ -388,7 +388,7 @@ def test_a_count_that_shrinks_is_no_verdict(tmp_path: Path) -> None:
 
     plan_text = own_plan(tmp_path, "http://x.test", *RUN, "expect: {consumer: {processed: 4}}").path
     plan_text.write_text(plan_text.read_text().replace('events: "@"', "count: n"))
-    with pytest.raises(CouldNotTellError, match="the account shrank from 5 to 4 events"):
+    with pytest.raises(CouldNotTellError, match="the number of stored events fell from 5 to 4"):
         played(load(plan_text), AsgiTransport(starlette_consumer(hook, Shrinking({}))))
 
 
