@@ -76,12 +76,12 @@ LEVELS = {
         < durability resilience < __init__
     """,
     "scenario": """
-        delivery_times language replay < attempt_checks expected_text plan < delivery_checks load selection
-        wait_condition < judge < judge_journal probing < play < dry_run run
+        language replay < expectations plan < load selection judge < judge_journal probing < play < dry_run run
     """,
+    "scenario.expectations": "attempt_groups delivery_times expected_text < claims wait_condition",
     "scenario.language": """
-        annotations < documented examples nodes < document values < endpoints expect < steps < scenario_file < schema
-        < reference
+        annotations < documented nodes step_examples < document plain_values < endpoints expect < steps
+        < scenario_file < schema < reference
     """,
     "server": """
         hub pacer response_types tls users < smart_campaigns < served_campaign < http < vendor_api < control_api < app

@@ -11,8 +11,8 @@ from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
-from mockcampaign.scenario.delivery_checks import Judged, judge_claim, verdict
-from mockcampaign.scenario.expected_text import describe_claim
+from mockcampaign.scenario.expectations.claims import Judged, judge_claim, verdict
+from mockcampaign.scenario.expectations.expected_text import describe_claim
 from mockcampaign.scenario.language.expect import (
     AnyAttempt,
     AttemptCount,
@@ -30,7 +30,7 @@ from mockcampaign.scenario.language.expect import (
     RecoveredWithin,
     VerifiedAs,
 )
-from mockcampaign.scenario.language.values import fits
+from mockcampaign.scenario.language.plain_values import fits
 from mockcampaign.scenario.plan import EMITTING, Expect, Expectation, Plan, WaitUntil
 from mockcampaign.text import counted
 

@@ -21,6 +21,7 @@ from mockcampaign.scenario.language.annotations import Shared
 from mockcampaign.scenario.language.document import Document, Location
 from mockcampaign.scenario.language.endpoints import WebhookDefinition
 from mockcampaign.scenario.language.expect import Claim, ConsumerExpectation, WebhookExpectation
+from mockcampaign.scenario.language.plain_values import Bounds
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.steps import (
     STEP_KEYS,
@@ -43,7 +44,6 @@ from mockcampaign.scenario.language.steps import (
     VerifyStep,
     WaitStep,
 )
-from mockcampaign.scenario.language.values import Bounds
 from mockcampaign.scenario.plan import (
     EMITTING,
     Action,

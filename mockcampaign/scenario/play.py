@@ -12,6 +12,7 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.events.fields import drawn_mail_id
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import Webhook
+from mockcampaign.scenario.expectations.wait_condition import condition
 from mockcampaign.scenario.language.endpoints import WebhookDefinition, WebhookUpdate
 from mockcampaign.scenario.language.expect import ConsumerExpectation
 from mockcampaign.scenario.language.steps import (
@@ -40,7 +41,6 @@ from mockcampaign.scenario.plan import (
 )
 from mockcampaign.scenario.probing import RunProbe
 from mockcampaign.scenario.replay import move_events
-from mockcampaign.scenario.wait_condition import condition
 from mockcampaign.transport import Transport
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockcampaign.scenario.expected_text import describe_claim, listed
+from mockcampaign.scenario.expectations.expected_text import describe_claim, listed
 from mockcampaign.scenario.language.expect import (
     AttemptCount,
     AttemptExpectation,
@@ -20,7 +20,7 @@ from mockcampaign.scenario.language.expect import (
     RecoveredWithin,
     VerifiedAs,
 )
-from mockcampaign.scenario.language.values import Bounds, DurationBounds
+from mockcampaign.scenario.language.plain_values import Bounds, DurationBounds
 
 
 @pytest.mark.parametrize(

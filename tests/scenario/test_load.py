@@ -11,8 +11,8 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.policy import HOUR
 from mockcampaign.scenario.language.expect import DeliveredCount
+from mockcampaign.scenario.language.plain_values import Bounds
 from mockcampaign.scenario.language.steps import ActivateStep, RunStep
-from mockcampaign.scenario.language.values import Bounds
 from mockcampaign.scenario.load import find_scenarios, load, load_all
 from mockcampaign.scenario.plan import EmitGenerated, Expect
 

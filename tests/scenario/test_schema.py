@@ -19,11 +19,11 @@ from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.judge import scenario_shows_nothing
 from mockcampaign.scenario.language import nodes
 from mockcampaign.scenario.language.documented import key_docs, summary
-from mockcampaign.scenario.language.examples import MATRIX_EXAMPLE, STEP_EXAMPLES, USE_EXAMPLE, USED_EXAMPLE, whole
 from mockcampaign.scenario.language.expect import WebhookClaim, WebhookExpectation
 from mockcampaign.scenario.language.reference import _reachable, reference
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.schema import json_schema
+from mockcampaign.scenario.language.step_examples import MATRIX_EXAMPLE, STEP_EXAMPLES, USE_EXAMPLE, USED_EXAMPLE, whole
 from mockcampaign.scenario.language.steps import STEP_KEYS, STEPS, Step
 from mockcampaign.scenario.load import find_scenarios, load_all
 from mockcampaign.shipped import scenarios_folder

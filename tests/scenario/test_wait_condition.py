@@ -15,7 +15,8 @@ from histories import HISTORIES, SECOND, SOME, play
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Journal
 from mockcampaign.judging.ledger import Ledger
-from mockcampaign.scenario.delivery_checks import judge_claim
+from mockcampaign.scenario.expectations.claims import judge_claim
+from mockcampaign.scenario.expectations.wait_condition import Condition, condition
 from mockcampaign.scenario.language.expect import (
     AnyAttempt,
     AttemptCount,
@@ -34,8 +35,7 @@ from mockcampaign.scenario.language.expect import (
     VerifiedAs,
     WebhookClaim,
 )
-from mockcampaign.scenario.language.values import Bounds, DurationBounds
-from mockcampaign.scenario.wait_condition import Condition, condition
+from mockcampaign.scenario.language.plain_values import Bounds, DurationBounds
 from mockcampaign.transport.always_ok import IdealTransport
 from plays import own_plan, played
 

@@ -27,7 +27,7 @@ def _lines(plan: Plan, seed: int, verbosity: int) -> Iterator[list[Styled]]:
     from mockcampaign.report.text import TIMELINE_LINES_MAX, printable
     from mockcampaign.report.timeline import timeline
     from mockcampaign.scenario.dry_run import dry_run
-    from mockcampaign.scenario.expected_text import describe_claim
+    from mockcampaign.scenario.expectations.expected_text import describe_claim
 
     faint: Style = {"dim": True}
     plain: Style = {}

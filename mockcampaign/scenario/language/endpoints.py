@@ -16,7 +16,7 @@ from mockcampaign.model import (
 )
 from mockcampaign.policy import DEFAULT_CLIENT_ID
 from mockcampaign.scenario.language.annotations import OneOf, Secret
-from mockcampaign.scenario.language.values import ClientId, Duration, JmesPath, Url
+from mockcampaign.scenario.language.plain_values import ClientId, Duration, JmesPath, Url
 from mockcampaign.transport.address import encode_headers
 
 

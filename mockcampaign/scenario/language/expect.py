@@ -8,7 +8,15 @@ import msgspec
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.scenario.language.annotations import Keyed, SingleValue
-from mockcampaign.scenario.language.values import Bounds, Duration, DurationBounds, Number, OutcomeWord, Processed, Span
+from mockcampaign.scenario.language.plain_values import (
+    Bounds,
+    Duration,
+    DurationBounds,
+    Number,
+    OutcomeWord,
+    Processed,
+    Span,
+)
 
 _RETRIED = "Campaign retries a failed export every 10 seconds until it succeeds or expires (vendor's webhook guide)."
 _ACCEPTED = "An export succeeds if the response is HTTP 200; otherwise Campaign retries it (vendor's webhook guide)."

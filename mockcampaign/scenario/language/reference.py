@@ -23,11 +23,11 @@ from mockcampaign.scenario.language.annotations import (
     value_hint,
 )
 from mockcampaign.scenario.language.documented import key_docs, summary
-from mockcampaign.scenario.language.examples import MATRIX_EXAMPLE, STEP_EXAMPLES, USE_EXAMPLE, USED_EXAMPLE, whole
+from mockcampaign.scenario.language.plain_values import OUTCOMES
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.schema import fault_kinds, fault_limits, written_default
+from mockcampaign.scenario.language.step_examples import MATRIX_EXAMPLE, STEP_EXAMPLES, USE_EXAMPLE, USED_EXAMPLE, whole
 from mockcampaign.scenario.language.steps import STEPS
-from mockcampaign.scenario.language.values import OUTCOMES
 
 _INTRODUCTION = """\
 # Scenarios

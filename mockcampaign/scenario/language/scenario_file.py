@@ -9,8 +9,8 @@ import msgspec
 from mockcampaign.policy import DEFAULT_START, INT64_MAX, Policy
 from mockcampaign.scenario.language.annotations import Bounded, Interpolated, Shared
 from mockcampaign.scenario.language.endpoints import ConsumerDefinition, WebhookDefinition, WebhookUpdate
+from mockcampaign.scenario.language.plain_values import COUNT_MAX, Moment, Span, Tag
 from mockcampaign.scenario.language.steps import CreateStep, OneStep, UpdateStep
-from mockcampaign.scenario.language.values import COUNT_MAX, Moment, Span, Tag
 
 
 class SenderPolicy(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from mockcampaign.scenario.language.annotations import (
 )
 from mockcampaign.scenario.language.endpoints import WebhookDefinition, WebhookUpdate
 from mockcampaign.scenario.language.expect import Expected
-from mockcampaign.scenario.language.values import ClientId, Count, Duration, ExactEvents, OutageKind, Span
+from mockcampaign.scenario.language.plain_values import ClientId, Count, Duration, ExactEvents, OutageKind, Span
 
 
 class CreateStep(SingleValue, frozen=True):

@@ -12,7 +12,7 @@ from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.model import CONNECT_PHASES, Outcome, Responded, TimedOut
 from mockcampaign.scenario.language.expect import AttemptExpectation, OutcomeRun
-from mockcampaign.scenario.language.values import Bounds, fits
+from mockcampaign.scenario.language.plain_values import Bounds, fits
 from mockcampaign.text import counted
 
 

@@ -1,6 +1,6 @@
-"""Whether the expectations of a `wait` step hold by now: asked at every due moment, so each answer has to be cheap.
+"""Conditions of a `wait` step, which are checked at every due moment and therefore have to be cheap.
 
-What each condition says is what `delivery_checks.judge_claim` judges once, at the end.
+Each condition is true if and only if `claims.judge_claim` would pass the claim.
 """
 
 from __future__ import annotations
@@ -9,8 +9,16 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import assert_never
 
 from mockcampaign.judging.ledger import Account, Ledger
-from mockcampaign.scenario.attempt_checks import AttemptGroup, attempts, label, latest, matching, outcome_runs, runs_fit
-from mockcampaign.scenario.delivery_times import Times, recoveries
+from mockcampaign.scenario.expectations.attempt_groups import (
+    AttemptGroup,
+    attempts,
+    label,
+    latest,
+    matching,
+    outcome_runs,
+    runs_fit,
+)
+from mockcampaign.scenario.expectations.delivery_times import Times, recoveries
 from mockcampaign.scenario.language.expect import (
     AnyAttempt,
     AttemptCount,
@@ -29,7 +37,7 @@ from mockcampaign.scenario.language.expect import (
     VerifiedAs,
     WebhookClaim,
 )
-from mockcampaign.scenario.language.values import Bounds, fits
+from mockcampaign.scenario.language.plain_values import Bounds, fits
 
 Condition = Callable[[int], bool]
 """Says whether a claim holds at a moment, which never goes back."""

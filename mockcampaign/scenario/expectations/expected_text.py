@@ -25,7 +25,7 @@ from mockcampaign.scenario.language.expect import (
     RecoveredWithin,
     VerifiedAs,
 )
-from mockcampaign.scenario.language.values import Bounds, DurationBounds
+from mockcampaign.scenario.language.plain_values import Bounds, DurationBounds
 
 
 def describe_claim(claim: Claim) -> str:

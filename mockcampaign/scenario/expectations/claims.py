@@ -9,9 +9,17 @@ from mockcampaign.durations import format_duration
 from mockcampaign.judging.evidence import why_undelivered
 from mockcampaign.judging.finding import Judgement
 from mockcampaign.judging.ledger import Account, Ledger
-from mockcampaign.scenario.attempt_checks import AttemptGroup, attempts, label, latest, matching, outcome_runs, runs_fit
-from mockcampaign.scenario.delivery_times import Times
-from mockcampaign.scenario.expected_text import listed
+from mockcampaign.scenario.expectations.attempt_groups import (
+    AttemptGroup,
+    attempts,
+    label,
+    latest,
+    matching,
+    outcome_runs,
+    runs_fit,
+)
+from mockcampaign.scenario.expectations.delivery_times import Times
+from mockcampaign.scenario.expectations.expected_text import listed
 from mockcampaign.scenario.language.expect import (
     AnyAttempt,
     AttemptCount,
@@ -30,7 +38,7 @@ from mockcampaign.scenario.language.expect import (
     VerifiedAs,
     WebhookClaim,
 )
-from mockcampaign.scenario.language.values import Bounds, fits
+from mockcampaign.scenario.language.plain_values import Bounds, fits
 
 Judged = tuple[Judgement, str, tuple[int, ...]]
 """The outcome, what was seen, and the journal positions that show it."""
