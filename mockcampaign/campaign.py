@@ -16,7 +16,7 @@ from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Verified
 from mockcampaign.engine.loop import Driver, Send, drive
-from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError
+from mockcampaign.errors import CertificateError, ConsumerUnreachableError, InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
 from mockcampaign.faults import FAULTS, OUTAGES, WireFault
 from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAuthentication, NoResponse, Responded
@@ -468,10 +468,13 @@ class Campaign:
         phase = None if isinstance(outcome, Responded) else outcome.phase
         if phase in CONNECT_PHASES and url not in self._reached:
             reason = outcome.reason if isinstance(outcome, NoResponse) else "no connection within the time-out"
-            raise ConsumerUnreachableError(
+            problem = CertificateError if phase == "certificate" else ConsumerUnreachableError
+            raise problem(
                 f"consumer {url}: {reason} at the first attempt ({format_moment(self.now)}), and no outage was in "
                 "force",
-                "" if phase == "tls" else "start the consumer, or wait for it with --wait-for-consumer 30s",
+                ""
+                if phase in ("tls", "certificate")
+                else "start the consumer, or wait for it with --wait-for-consumer 30s",
             )
         self._reached.add(url)
 

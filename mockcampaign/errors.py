@@ -49,5 +49,9 @@ class ConsumerUnreachableError(CouldNotTellError):
         self.cause = cause
 
 
+class CertificateError(ConsumerUnreachableError):
+    """The certificate of the consumer, or of its probe, is not trusted."""
+
+
 class RunNotEndedError(CouldNotTellError):
     """Letting time pass took longer than allowed; the text says how far it got."""

@@ -256,16 +256,17 @@ class NoResponse(_Measurable, frozen=True, tag="no-response", gc=False):
         return self.phase, self.reason
 
 
-PHASES = ("resolve", "connect", "tls", "send", "wait", "headers", "body")
+PHASES = ("resolve", "connect", "tls", "certificate", "send", "wait", "headers", "body")
 """How far an attempt got, in order."""
 
-CONNECT_PHASES = ("resolve", "connect", "tls")
+CONNECT_PHASES = ("resolve", "connect", "tls", "certificate")
 """An attempt that ended in one of these did not reach the consumer."""
 
 _UNFINISHED = {
     "resolve": "the host name was not looked up",
     "connect": "no connection was made",
     "tls": "the TLS handshake did not end",
+    "certificate": "the certificate was not verified",
     "send": "the request could not be sent",
     "wait": "no response began",
     "headers": "the response headers did not end",

@@ -42,7 +42,7 @@ LEVELS = {
     """,
     "check": """
         baseline end_state run_command rule shrink < store_probe settings < edge_cases
-        < reproduce < bench < rules < examiner < sweep < result
+        < reproduce < bench < rules < examiner < result sweep < check
     """,
     "check.bench": "event_budget rule_store < bench < aftermath",
     "check.reproduce": "curl scenario_writer < reproduction transcript",
@@ -58,7 +58,7 @@ LEVELS = {
         field_values fields random_words rates < people < event_json sample < mailing < description generator
         < __init__ plot
     """,
-    "judging": "consumer_store finding serials < journal_rules ledger < difference evidence verdict",
+    "judging": "consumer_store serials situation < fact < finding ledger < difference evidence journal_rules verdict",
     "pytest_plugin": """
         hypothesis_examples inputs loops results < consumer_targets < control
         < campaign_fixture campaign_settings failure_report server_fixture < check_options lifecycle scenario_files
@@ -69,7 +69,10 @@ LEVELS = {
         < delivery_methods event_methods fault_methods time_methods verdict_methods webhook_methods < campaign_control
     """,
     "recording": "pseudonyms < recorder < proxy",
-    "report": "attempts charts columns json_report timeline < text < check_text github html junit markdown < formats",
+    "report": """
+        attempts charts columns json_report sentences < advice timeline < text < check_text github html junit markdown
+        < formats
+    """,
     "samples": "plain_server store < correct < bugs < consumer",
     "samples.bugs": """
         bug < acknowledgement authentication bad_event batch http http_server identity order payload redelivery

@@ -40,6 +40,7 @@ from mockcampaign.faults import (
 )
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.model import EventType, Fault, NoResponse, Outcome, Responded, TimedOut
+from mockcampaign.report import sentences
 from mockcampaign.report.timeline import timeline
 from mockcampaign.scenario.load import load
 from mockcampaign.scenario.play import Player
@@ -492,7 +493,7 @@ def test_a_consumer_is_not_blamed_for_what_a_fault_did(fault: Fault, outcome: Ou
     campaign, _ = campaign_with(Answering(outcome))
     campaign.fault(fault, times=1)
     asyncio.run(campaign.run())
-    findings = [rule.judge(campaign.journal.entries) for rule in JOURNAL_RULES]
+    findings = [rule.judge(campaign.journal.entries, sentences.actual) for rule in JOURNAL_RULES]
     assert [finding.id for finding in findings if finding.outcome in ("warn", "fail")] == blamed
     assert [entry.faults for entry in campaign.journal.entries if isinstance(entry, Attempted)] == [(fault.kind,), ()]
 

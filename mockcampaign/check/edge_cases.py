@@ -9,9 +9,9 @@ import msgspec
 
 from mockcampaign.check.settings import Lengths
 from mockcampaign.events.fields import FIELDS, TYPES
+from mockcampaign.judging.fact import EdgeCaseField
 from mockcampaign.model import EventType
 from mockcampaign.policy import INT64_MAX
-from mockcampaign.text import short
 
 Event = dict[str, Any]
 
@@ -33,11 +33,11 @@ class EdgeCase(msgspec.Struct, frozen=True, kw_only=True):
             return {name: value for name, value in event.items() if name != self.field}
         return {**event, self.field: self.value}
 
-    def describe(self) -> str:
-        """In a few words."""
+    def seen(self) -> EdgeCaseField:
+        """Return the field as part of a fact."""
         if self.absent:
-            return f"no {self.field}"
-        return f"{self.field} {short(msgspec.json.encode(self.value).decode())}"
+            return EdgeCaseField(name=self.field, absent=True)
+        return EdgeCaseField(name=self.field, value=msgspec.json.encode(self.value).decode())
 
 
 def _of(kind: EventType, names: tuple[str, ...], values: tuple[Any, ...]) -> Iterator[EdgeCase]:

@@ -1,4 +1,4 @@
-"""The consumer's end state: what it takes for the newest event of each mail or recipient, whatever came last."""
+"""The consumer's end state: the newest event of each mail or recipient, whichever arrived last."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
+
+import msgspec
 
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe, searched, shown
@@ -19,18 +21,18 @@ States = Mapping[str, State]
 
 
 class StateSource(Protocol):
-    """Somebody who tells the end state."""
+    """Something that reports the end state."""
 
     async def ask(self) -> States:
-        """The state as it is now. Raises `CouldNotTellError` where that cannot be learned."""
+        """Return the current end state. Raises `CouldNotTellError` where it cannot be read."""
         ...
 
 
 class UrlState:
-    """The consumer tells it itself, at a URL."""
+    """Reads the end state from a URL of the consumer."""
 
     def __init__(self, url: str, transport: Transport, *, states: str = "@", timeout: int) -> None:
-        """`states` is a JMESPath that leads to the state in the answer; `timeout` in milliseconds."""
+        """`states` is a JMESPath to the states in the response; `timeout` is in milliseconds."""
         self.url = url
         self._probe = Probe(url=url)
         self._states = states
@@ -44,7 +46,7 @@ class UrlState:
 
 
 class CallableState:
-    """A function returns it, at once or as something to await."""
+    """Gets the end state from a function, synchronous or asynchronous."""
 
     def __init__(self, ask: Callable[[], Any | Awaitable[Any]]) -> None:
         self._ask = ask
@@ -57,9 +59,9 @@ class CallableState:
 
 
 def states_in(found: Any, whose: str) -> States:
-    """A mapping by mailId or recipientId, or a list of objects that hold one of the two.
+    """Read states from a mapping by mailId or recipientId, or from a list of objects that contain one of the two.
 
-    Raises `CouldNotTellError`, which begins with `whose`, where it is neither.
+    Raises `CouldNotTellError`, which begins with `whose`, if it is neither.
     """
     if isinstance(found, Mapping):
         wrong = next((value for value in found.values() if not _is_state(value)), None)
@@ -77,38 +79,49 @@ def _is_state(value: Any) -> bool:
     return isinstance(value, Mapping | str | int) and not isinstance(value, bool)
 
 
-def stale(newest: Mapping[str, Any], states: States) -> str | None:
-    """How the state of an event's mail or recipient shows that it is not of this event, which is the newest one.
+class Stale(msgspec.Struct, frozen=True, kw_only=True):
+    """How an end state shows that it is not the newest event's."""
 
-    Looks at what tells events of a mail apart, and leaves all else to rules about fields.
+    field: str | None = None
+    """The first field that differs; None where there is no state at all."""
+    stated: str = ""
+    """The field's value in the state, as text."""
+    newest: str = ""
+    """The field's value in the newest event, as text."""
+
+
+def stale(newest: Mapping[str, Any], states: States) -> Stale | None:
+    """Return how the state of an event's mail or recipient differs from this event, which is its newest one.
+
+    Compares the fields in which events of a mail differ, and leaves the others to the rules about fields.
     """
     state = _of(newest, states)
     if state is None:
-        return "there is none"
-    for name, value in _telling(state).items():
+        return Stale()
+    for name, value in _distinctive(state).items():
         if value != newest.get(name):
-            return f"its {name} is {value}, not {newest.get(name)}"
+            return Stale(field=name, stated=str(value), newest=str(newest.get(name)))
     return None
 
 
 def tells_apart(newest: Mapping[str, Any], states: States) -> bool:
-    """Whether the state, if there is one, has anything in which events of a mail differ."""
+    """Return whether the state, if there is one, has any field in which events of a mail differ."""
     state = _of(newest, states)
-    return state is None or bool(_telling(state))
+    return state is None or bool(_distinctive(state))
 
 
 def _of(event: Mapping[str, Any], states: States) -> State | None:
     return states.get(event["mailId"], states.get(event["recipientId"]))
 
 
-def _telling(state: State) -> dict[str, Any]:
+def _distinctive(state: State) -> dict[str, Any]:
     fields = state if isinstance(state, Mapping) else {"created": state}
     found = {"created": moment(fields.get("created")), "remoteAddress": fields.get("remoteAddress")}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def moment(created: Any) -> int | None:
-    """Milliseconds since 1970, also of a date and time as text."""
+    """Convert `created` to milliseconds since 1970; it may be a date and time (ISO 8601)."""
     if isinstance(created, str):
         try:
             at = datetime.fromisoformat(created)

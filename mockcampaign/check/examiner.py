@@ -11,14 +11,20 @@ from typing import assert_never
 
 import msgspec
 
-from mockcampaign.check.baseline import essence
-from mockcampaign.check.bench.aftermath import died
 from mockcampaign.check.bench.bench import Bench, Refusal
 from mockcampaign.check.bench.event_budget import EventBudget
 from mockcampaign.check.end_state import StateSource
 from mockcampaign.check.reproduce.reproduction import reproduce
-from mockcampaign.check.rule import BEHAVIOURS, NEEDS, ConsumerDiedError, Event, Examined, Need, NotExercised, Rule
-from mockcampaign.check.rules import ACCOUNT, BASICS, CATALOGUE, FAMILIES, LASTING
+from mockcampaign.check.rule import (
+    BEHAVIOURS,
+    ConsumerDiedError,
+    Event,
+    Examined,
+    NotExercised,
+    Rule,
+    failed,
+)
+from mockcampaign.check.rules import AVAILABILITY, BASICS, CATALOGUE, FAMILIES, STORE
 from mockcampaign.check.settings import Settings
 from mockcampaign.check.store_probe import Found, StoreProbe
 from mockcampaign.durations import format_duration
@@ -26,11 +32,26 @@ from mockcampaign.engine.journal import Attempted, Entry
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
 from mockcampaign.faults import NewConnection
 from mockcampaign.judging.consumer_store import events_in, shown
-from mockcampaign.judging.finding import NOT_REACHED, Finding, Judgement
+from mockcampaign.judging.fact import (
+    AnyFact,
+    DependsOn,
+    EventDifference,
+    Inconclusive,
+    Need,
+    Needs,
+    NotReached,
+    OwnTrouble,
+    Unfinished,
+    identity_of,
+    masked,
+)
+from mockcampaign.judging.finding import Finding, Judgement
 from mockcampaign.judging.ledger import NO_DELIVERIES, Deliveries
 from mockcampaign.masking import Masking
 from mockcampaign.model import NoAuthentication
 from mockcampaign.policy import HOUR, MINUTE
+from mockcampaign.report import sentences
+from mockcampaign.report.advice import advice
 from mockcampaign.text import counted, unknown
 from mockcampaign.transport import Transport
 from mockcampaign.wallclock import Stopwatch
@@ -145,31 +166,30 @@ class Examiner:
                 f"not even begun within the budget of {format_duration(self._settings.budget)} (--budget): the "
                 "consumer or its account never came to rest"
             ) from None
-        stopped: tuple[Judgement, str] | None = None
+        stopped: tuple[Judgement, AnyFact] | None = None
         for rule in self.rules:
             missing = self._missing(rule)
             if missing is not None:
-                self._add(rule, "not-exercised", f"needs {NEEDS[missing]}")
-            elif stopped is not None and not (rule.id == LASTING and self._refused_in_a_row >= REFUSED_IN_A_ROW):
-                self._add(rule, stopped[0], stopped[1])
+                self._add(rule, "not-exercised", (Needs(need=missing),))
+            elif stopped is not None and not (rule.id == AVAILABILITY and self._refused_in_a_row >= REFUSED_IN_A_ROW):
+                self._add(rule, stopped[0], (stopped[1],))
             elif (ground := self._lost_ground(rule)) is not None:
-                self._add(rule, "not-exercised", f"rests on {ground}, which is violated")
+                self._add(rule, "not-exercised", (DependsOn(rule_id=ground),))
             elif self.allowance.reached is not None:
-                self._add(rule, "not-exercised", str(self.allowance.reached))
+                self._add(rule, "not-exercised", self.allowance.reached.facts)
             elif self._left() <= 0:
-                budget = format_duration(self._settings.budget)
-                self._add(rule, "could-not-tell", f"{NOT_REACHED} within the budget of {budget} (--budget)")
+                self._add(rule, "could-not-tell", (NotReached(why="budget", budget=self._settings.budget),))
             else:
                 refused = len(self._refusals)
                 stopped = await self._examine(rule) or stopped
                 self._refused_in_a_row = self._refused_in_a_row + 1 if len(self._refusals) > refused else 0
                 if stopped is None and self._refused_in_a_row >= REFUSED_IN_A_ROW:
-                    stopped = "not-exercised", f"{NOT_REACHED}: ordinary lists are not taken any more, see {LASTING}"
+                    stopped = "not-exercised", NotReached(why="unavailable", rule_id=AVAILABILITY)
 
     def not_reached(self) -> None:
         """Say of the rules that are left that nobody came to them, since the check was interrupted."""
         for rule in self.rules[len(self.examinations) :]:
-            self._add(rule, "could-not-tell", f"{NOT_REACHED}: interrupted")
+            self._add(rule, "could-not-tell", (NotReached(why="interrupted"),))
 
     def _left(self) -> float:
         return (self._settings.budget - self.milliseconds) / 1_000
@@ -253,7 +273,7 @@ class Examiner:
     def _lost_ground(self, rule: Rule) -> str | None:
         """A violated rule without which there is no telling what this one's violation would mean, at first or second
         hand."""
-        grounds = {*rule.depends_on, *((ACCOUNT,) if "probe" in rule.needs or "probe events" in rule.needs else ())}
+        grounds = {*rule.depends_on, *((STORE,) if "probe" in rule.needs or "probe events" in rule.needs else ())}
         for examination in self.examinations:
             if examination.rule.id in grounds - {rule.id}:
                 if examination.finding.outcome == "fail":
@@ -287,64 +307,66 @@ class Examiner:
         start = self._settings.now - ago
         return self._bench(rule.id, start=start, number=slot)
 
-    async def _examine(self, rule: Rule) -> tuple[Judgement, str] | None:
+    async def _examine(self, rule: Rule) -> tuple[Judgement, AnyFact] | None:
         """Returns what is to be said of all following rules, where none of them can be examined."""
         bench = self._prepared.pop(rule.id, None) or self._bench_of(rule)
         examined: Examined | None = None
-        reason: str | None = None
+        facts: tuple[AnyFact, ...] = ()
         outcome: Judgement = "could-not-tell"
-        stopped: tuple[Judgement, str] | None = None
+        stopped: tuple[Judgement, AnyFact] | None = None
         try:
             bench.seconds = self._share(rule)
             async with asyncio.timeout(bench.seconds) as limit:
                 await bench.store.begin(at_rest=self._at_rest)
                 examined = await rule.examine(bench)
         except NotExercised as error:
-            outcome, reason = "not-exercised", str(error)
+            outcome, facts = "not-exercised", error.facts
         except ConsumerDiedError as error:
-            examined = died(error.before, error.reason)
+            examined = failed(error.fact)
         except ConsumerUnreachableError as error:
             before = [examination.rule.id for examination in self.examinations if examination.entries is not None]
             if not before:
                 raise
-            reason = str(error)
-            stopped = "could-not-tell", f"{NOT_REACHED}: the consumer was gone after {before[-1]}"
+            facts = (Inconclusive(message=str(error)),)
+            stopped = "could-not-tell", NotReached(why="consumer-gone", rule_id=before[-1])
         except CouldNotTellError as error:
-            reason = str(error)
+            facts = (Inconclusive(message=str(error)),)
             if rule.id == BASICS:
-                stopped = "not-exercised", f"{NOT_REACHED}: {BASICS} could not be told, and all else rests on it"
+                stopped = "not-exercised", NotReached(why="basics-inconclusive", rule_id=BASICS)
         except TimeoutError:
             if not limit.expired():
                 raise
-            share = "" if self._left() <= 0 else "its share of "
-            reason = f"not finished within {share}the budget of {format_duration(self._settings.budget)} (--budget)"
+            facts = (Unfinished(why="budget" if self._left() <= 0 else "share", budget=self._settings.budget),)
         except asyncio.CancelledError:
-            self._add(rule, "could-not-tell", "interrupted while it was examined", None, bench)
+            self._add(rule, "could-not-tell", (Unfinished(why="interrupted"),), None, bench)
             raise
         except Exception as error:
             # Whatever it is, it is not the consumer's failure, and no reason to forget what is known so far.
             last = traceback.extract_tb(error.__traceback__)[-1]
-            reason = f"trouble of ours: {type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
+            place = f"{Path(last.filename).name}:{last.lineno}"
+            facts = (OwnTrouble(error=type(error).__name__, message=str(error), place=place),)
         if examined is not None:
+            facts = examined.facts
             outcome = "pass" if examined.holds else "fail" if rule.level == "must" else "warn"
             if rule.id == BASICS and not examined.holds:
-                stopped = "not-exercised", f"{NOT_REACHED}: {BASICS} is violated, and all else rests on it"
+                stopped = "not-exercised", NotReached(why="basics-violated", rule_id=BASICS)
         self._at_rest = bench.store.left_at_rest(self._at_rest)
-        self._add(rule, outcome, reason, examined, bench)
+        self._add(rule, outcome, facts, examined, bench)
         return stopped
 
     def _add(
         self,
         rule: Rule,
         outcome: Judgement,
-        reason: str | None,
+        facts: tuple[AnyFact, ...],
         examined: Examined | None = None,
         bench: Bench | None = None,
     ) -> None:
         bench = bench or self._prepared.pop(rule.id, None)
         entries = None if bench is None else bench.campaign.journal.entries
         wrong = outcome in ("fail", "warn")
-        advice = rule.fix if examined is None or examined.fix is None else examined.fix
+        # Facts may quote the consumer.
+        facts = masked(facts, self._masking.text)
         finding = Finding(
             id=rule.id,
             title=rule.title,
@@ -352,15 +374,12 @@ class Examiner:
             outcome=outcome,
             requirement=rule.requirement,
             expected=rule.expected,
-            # Both may quote the consumer.
-            actual=self._masking.text(reason or "" if examined is None else examined.actual),
+            actual=sentences.actual(facts),
+            facts=facts,
+            identity=identity_of(facts) if wrong else None,
             evidence=() if entries is None else _attempts(entries),
             family=rule.family,
-            found=essence(self._masking.text(examined.found or examined.actual))
-            if wrong and examined is not None
-            else None,
-            reason=None if reason is None else self._masking.text(reason),
-            fix=advice if wrong else None,
+            fix=advice(rule.id, rule.fix, facts) if wrong else None,
             differences=self._differences(bench) if wrong and bench is not None else (),
             not_covered=rule.not_covered or None,
             assumes=tuple(f"{BEHAVIOURS[name][0]}: {BEHAVIOURS[name][1]}" for name in rule.assumes),
@@ -377,9 +396,9 @@ class Examiner:
         self.examinations.append(examination)
         self._told(examination)
 
-    def _differences(self, bench: Bench) -> tuple[str, ...]:
+    def _differences(self, bench: Bench) -> tuple[EventDifference, ...]:
         differed = bench.store.differed
-        return () if differed is None else tuple(map(self._masking.text, differed.lines()))
+        return () if differed is None else tuple(one.masked(self._masking.text) for one in differed.events())
 
 
 def _attempts(entries: Sequence[Entry]) -> tuple[int, ...]:

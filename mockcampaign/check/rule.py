@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from enum import IntEnum, auto
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from enum import IntEnum, StrEnum, auto
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
+from mockcampaign.judging.fact import AnyFact, Died, Need
 from mockcampaign.judging.finding import Level
 from mockcampaign.tables import complete
 
@@ -15,24 +16,6 @@ if TYPE_CHECKING:
     from mockcampaign.check.bench.bench import Bench
 
 Event = dict[str, Any]
-
-Need = Literal["probe", "probe events", "state", "credentials", "connection", "https", "restart command"]
-"""What a rule cannot be examined without."""
-
-NEEDS: Mapping[Need, str] = complete(
-    "the words for each need",
-    get_args(Need),
-    {
-        "probe": "a probe (--probe)",
-        "probe events": "a probe that tells the events (--probe, --probe-events)",
-        "state": "a probe that tells the end state (--probe-state): what was processed does not say what counts of it",
-        "credentials": "credentials (--basic-auth or --key-auth) that the consumer demands",
-        "connection": "a consumer behind a socket",
-        "https": "a target with https",
-        "restart command": "a command that kills and starts the consumer (--restart-cmd)",
-    },
-)
-"""The same for people."""
 
 Behaviour = Literal[
     "list", "retry", "discard", "time-out", "refill", "order", "parallel", "charset", "fields", "lengths"
@@ -76,63 +59,68 @@ class Stage(IntEnum):
     """Where all others lie before it, also because it kills the consumer."""
 
 
+class Unrepeatable(StrEnum):
+    """Why neither commands nor a scenario can show a violation again."""
+
+    WHOLE_CHECK = auto()
+    """It takes all that the check sends before."""
+    CONCURRENT = auto()
+    """It takes requests that overlap, by wall time."""
+    TIMING = auto()
+    """It takes many requests, and how long each of them takes."""
+    KILLED = auto()
+    """The consumer has to be killed and restarted meanwhile."""
+    NOT_REDUCED = auto()
+    """The check reached its limit of events before the history was reduced."""
+
+
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """What examining a rule has shown."""
 
     holds: bool
-    actual: str
-    lists: tuple[tuple[Event, ...], ...] = ()
-    """The smallest lists that show the violation when they are delivered one after another, where that will do."""
+    facts: tuple[AnyFact, ...]
+    batches: tuple[tuple[Event, ...], ...] = ()
+    """The smallest batches that show the violation when they are delivered one after another, where that will do."""
     curl: str | None = None
-    """A command that shows the violation, where that is no list of events."""
-    found: str | None = None
-    """What it consists in, less what varies from run to run, where `actual` says too little or too much of it."""
-    unrepeatable: str | None = None
+    """A command that shows the violation, where that is no batch of events."""
+    unrepeatable: Unrepeatable | None = None
     """Why neither commands nor a scenario can show it."""
-    fix: str | None = None
-    """How to mend just this violation, where the rule's own advice would mislead."""
 
 
-def holds(actual: str) -> Examined:
-    """The consumer does what the rule requires."""
-    return Examined(holds=True, actual=actual)
+def passed(*facts: AnyFact) -> Examined:
+    """Return that the consumer does what the rule requires."""
+    return Examined(holds=True, facts=facts)
 
 
-def violated(
-    actual: str,
-    *lists: Sequence[Event],
+def failed(
+    *facts: AnyFact,
+    batches: Iterable[Sequence[Event]] = (),
     curl: str | None = None,
-    unrepeatable: str | None = None,
-    fix: str | None = None,
-    found: str | None = None,
+    unrepeatable: Unrepeatable | None = None,
 ) -> Examined:
-    """It does not."""
-    return Examined(
-        holds=False,
-        actual=actual,
-        lists=tuple(map(tuple, lists)),
-        curl=curl,
-        unrepeatable=unrepeatable,
-        fix=fix,
-        found=found,
-    )
+    """Return that it does not; the facts say in what way."""
+    return Examined(holds=False, facts=facts, batches=tuple(map(tuple, batches)), curl=curl, unrepeatable=unrepeatable)
 
 
 Examine = Callable[["Bench"], Awaitable[Examined]]
 
 
 class NotExercised(Exception):  # noqa: N818  (it is no error, but an outcome)
-    """The rule cannot be put to the test; the text says why."""
+    """The rule cannot be put to the test."""
+
+    def __init__(self, *facts: AnyFact) -> None:
+        """`facts` say why."""
+        self.facts = facts
+        super().__init__("; ".join(type(fact).__name__ for fact in self.facts))
 
 
 class ConsumerDiedError(Exception):
-    """The consumer was not there any more after something that reached it, which is no trouble of ours."""
+    """The consumer was gone after something that reached it, which is no trouble of ours."""
 
-    def __init__(self, before: str, reason: str) -> None:
-        """`before` says what that was, and `reason` how one knows."""
-        super().__init__(f"{before}, and then nobody was there any more ({reason})")
-        self.before = before
-        self.reason = reason
+    def __init__(self, fact: Died) -> None:
+        """`fact` says after what, and how one knows."""
+        super().__init__(fact.identity)
+        self.fact = fact
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,12 +144,21 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Rules of which a violation would show here as well: where one of them is violated, this one is not examined."""
     assumes: tuple[Behaviour, ...] = ("list", "retry")
     fix: str
-    """How to mend a consumer that violates it."""
+    """How to fix a consumer that violates it, where the facts say no more."""
     example: str
-    """The same in Python."""
+    """The fix in Python."""
     not_covered: str = ""
     """What a pass does not show."""
     span: int = 0
     """How much virtual time it needs, in milliseconds; the events that it sends are as old at its end."""
     stage: Stage = Stage.USUAL
     """When it is examined."""
+    about: Literal["events", "fields", "responses"] = "events"
+    """What shows a violation: the stored events, their fields, or the responses alone."""
+    on_one_connection: bool = False
+    """Whether its requests follow each other on one connection."""
+    repeats: bool = False
+    """Whether each of its batches is sent twice."""
+    role: Literal["basics", "store", "availability"] | None = None
+    """What other rules need it for: nothing can be examined where `basics` is violated, nor the store where `store` is;
+    `availability` is examined in any case where ordinary batches are no longer accepted."""

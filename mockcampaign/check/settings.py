@@ -86,12 +86,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A CA that the consumer's certificate may be of, besides those that this machine trusts."""
     full_fidelity: bool = False
     """Whether long spans of equal failures are really sent, attempt by attempt."""
+    sweep: bool = False
+    """Whether rules are examined again under other assumptions about the sender."""
     variation: Variation | None = None
     """What is assumed otherwise than usual."""
     restart_command: str | None = None
     """Kills the consumer and starts it again, for the rules that need it."""
 
-    def events_max(self, *, swept: bool = False) -> int:
-        """How many events the whole check makes at most; `swept` says whether it is with a sweep."""
+    def events_max(self) -> int:
+        """Return how many events the whole check makes at most."""
         usual = EVENTS + EVENTS_FOR_EXAMPLE * self.examples
-        return self.events or usual * (1 + swept)
+        return self.events or usual * (1 + self.sweep)

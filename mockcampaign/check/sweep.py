@@ -13,9 +13,11 @@ from mockcampaign.check.settings import Lengths, Settings, Variation
 from mockcampaign.check.store_probe import StoreProbe
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import ContentType, Reorder
-from mockcampaign.judging.finding import Finding, Judgement, Reproduce
+from mockcampaign.judging.fact import Under, identity_of
+from mockcampaign.judging.finding import Finding, Judgement, Reproduce, SweptOutcome
+from mockcampaign.judging.verdict import Dependence, SweepSummary
 from mockcampaign.policy import SECOND
-from mockcampaign.text import counted
+from mockcampaign.report import sentences
 from mockcampaign.transport import Transport
 
 VARIATIONS: tuple[Variation, ...] = (
@@ -46,40 +48,6 @@ VARIATIONS: tuple[Variation, ...] = (
 _EXERCISED: tuple[Judgement, ...] = ("pass", "fail", "warn")
 
 
-class Swept(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sweep came to."""
-
-    again: int = 0
-    """How many examinations there were, of one rule under one other assumption each."""
-    untold: int = 0
-    """How many more could not be told."""
-    variations: int = 0
-    """How many other assumptions were made."""
-    depending: tuple[str, ...] = ()
-    """Which rule came to something else, and with which assumption."""
-    missed: int
-    """How many of the other assumptions were not come to: within the budget, or before the consumer was gone, or all
-    was interrupted."""
-    milliseconds: int = 0
-    """How long it took, by the wall's clock."""
-
-    def describe(self) -> str:
-        """In one sentence."""
-        if not self.variations:
-            if self.missed:
-                return f"none of {counted(self.missed, 'other assumption')} was come to"
-            return "no rule that was exercised rests on what is varied"
-        holds = f"depends: {'; '.join(self.depending)}" if self.depending else "holds in all"
-        if (self.missed or self.untold) and not self.depending:
-            holds = "holds in what was told"
-        missed = f" ({self.missed} more were not come to)" if self.missed else ""
-        untold = f" and {self.untold} that could not be told" if self.untold else ""
-        return (
-            f"under {counted(self.variations, 'other assumption')}{missed}, {counted(self.again, 'examination')}"
-            f"{untold} in {self.milliseconds / 1_000:.1f} s, the verdict {holds}"
-        )
-
-
 async def sweep(
     examiner: Examiner,
     url: str,
@@ -88,8 +56,8 @@ async def sweep(
     settings: Settings,
     source: StoreProbe | None,
     state: StateSource | None = None,
-    told: Callable[[Swept], None] = lambda swept: None,
-) -> Swept:
+    told: Callable[[SweepSummary], None] = lambda swept: None,
+) -> SweepSummary:
     """Examine again, in each variation, the rules that rely on the behaviour it varies, and amend their findings.
 
     What passes as assumed, and fails otherwise, is a hazard. Rules that generate their cases generate a quarter of them
@@ -103,7 +71,7 @@ async def sweep(
         for number, variation in enumerate(VARIATIONS, 1)
         if (rules := _relying(examiner.examinations, variation))
     ]
-    swept = Swept(missed=len(todo))
+    swept = SweepSummary(missed=len(todo))
     for number, variation, rules in todo:
         told(swept)
         budget = settings.budget - examiner.milliseconds
@@ -127,9 +95,9 @@ async def sweep(
             break  # the consumer is gone: what is known stands
         depending = _amend(examiner, settings, assumed, other.examinations, variation)
         outcomes = Counter(one.finding.outcome for one in other.examinations)
-        swept = Swept(
-            again=swept.again + sum(outcomes[one] for one in _EXERCISED),
-            untold=swept.untold + outcomes["could-not-tell"],
+        swept = SweepSummary(
+            examinations=swept.examinations + sum(outcomes[one] for one in _EXERCISED),
+            inconclusive=swept.inconclusive + outcomes["could-not-tell"],
             variations=swept.variations + 1,
             depending=(*swept.depending, *depending),
             missed=swept.missed - 1,
@@ -153,7 +121,7 @@ def _amend(
     assumed: dict[str, Finding],
     again: list[Examination],
     variation: Variation,
-) -> list[str]:
+) -> list[Dependence]:
     """Returns what came to something else than as assumed."""
     other = {examination.rule.id: examination for examination in again}
     depending = []
@@ -166,8 +134,7 @@ def _amend(
         known = finding.outcome in ("fail", "warn") and any(one.matches(finding) for one in settings.known)
         finding = msgspec.structs.replace(finding, known=known)
         if varied.finding.outcome in _EXERCISED and varied.finding.outcome != before.outcome:
-            said = "kept" if varied.finding.outcome == "pass" else "violated"
-            depending.append(f"{before.id} is {said} with {variation.name}")
+            depending.append(Dependence(rule_id=before.id, outcome=varied.finding.outcome, variation=variation.name))
         if before.outcome == "pass" and varied.finding.outcome == "fail":
             # It is no violation of what is assumed.
             varied = msgspec.structs.replace(varied, finding=msgspec.structs.replace(varied.finding, outcome="warn"))
@@ -179,21 +146,22 @@ def _amend(
 
 def _amended(finding: Finding, before: Finding, varied: Finding, name: str) -> Finding:
     """The finding, with what came of the rule where another thing is assumed than it was before."""
-    because = "" if varied.outcome in _EXERCISED else f" ({varied.reason})"
-    swept = (*finding.swept, f"{varied.outcome} with {name}{because}")
+    because = () if varied.outcome in _EXERCISED else varied.facts
+    swept = (*finding.swept, SweptOutcome(variation=name, outcome=varied.outcome, facts=because))
     if varied.outcome not in _EXERCISED or varied.outcome == before.outcome:
         return msgspec.structs.replace(finding, swept=swept)
-    actual = f"{finding.actual}; with {name}: {varied.actual}"
+    facts = (*finding.facts, Under(variation=name, facts=varied.facts))
+    actual = sentences.actual(facts)
     if before.outcome != "pass":
-        return msgspec.structs.replace(finding, actual=actual, swept=swept)
-    found = f"with {name}: {varied.found}"
+        return msgspec.structs.replace(finding, actual=actual, facts=facts, swept=swept)
     why = f"It takes another sender than is assumed: `mockcampaign check` with --rules {before.id} --sweep shows it."
     return msgspec.structs.replace(
         finding,
         outcome="warn",
         actual=actual,
+        facts=facts,
         swept=swept,
-        found=found if finding.found is None else f"{finding.found}; {found}",
+        identity=identity_of(facts),
         fix=finding.fix or varied.fix,
         differences=finding.differences or varied.differences,
         reproduce=finding.reproduce or Reproduce(without_curl=why, without_scenario=why),

@@ -42,6 +42,8 @@ class Outputs:
     """The report files of a run, by the option that names each."""
 
     files: dict[str, Path]
+    full_journal: bool = False
+    """Whether the JSON report holds every attempt."""
 
     def check(self) -> None:
         """Raise `InvalidInputError` for a file that cannot be written, before the run starts."""
@@ -68,7 +70,8 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def with_outputs(**arguments: Any) -> Any:
         named = {f"--{one.option}": arguments.pop(one.option.replace("-", "_")) for one in FORMATS}
-        outputs = Outputs({option: path for option, path in named.items() if path is not None})
+        files = {option: path for option, path in named.items() if path is not None}
+        outputs = Outputs(files, full_journal=arguments.pop("full_journal"))
         outputs.check()
         return command(outputs=outputs, **arguments)
 
@@ -77,6 +80,7 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--no-color", is_flag=True, help="Print plain text, even on a terminal."),
         click.option("-q", "--quiet", is_flag=True, help="Print only verdicts and what is wrong."),
         click.option("-v", "--verbose", is_flag=True, help="Print whole timelines, and what is right as well."),
+        click.option("--full-journal", is_flag=True, help="Include every attempt in the JSON report."),
         *(click.option(f"--{one.option}", type=NEW_FILE, help=one.help) for one in reversed(FORMATS)),
     ):
         decorated = option(decorated)

@@ -159,7 +159,7 @@ def reported(result: RunResult, outputs: Outputs) -> RunResult:
 def write(result: RunResult, outputs: Outputs) -> None:
     """Write the files of `outputs`, and nothing else. Raises `InvalidInputError` if one cannot be written."""
     from mockcampaign import wallclock
-    from mockcampaign.report.formats import FORMATS
+    from mockcampaign.report.formats import FORMATS, Writing
 
     for report in FORMATS:
         option = f"--{report.option}"
@@ -167,7 +167,7 @@ def write(result: RunResult, outputs: Outputs) -> None:
             continue
         path = outputs.files[option]
         try:
-            path.write_bytes(report.encode(result, wallclock.now()))
+            path.write_bytes(report.encode(result, Writing(wallclock.now(), outputs.full_journal)))
         except OSError as error:
             raise InvalidInputError(f"{option} {path}: cannot be written: {error.strerror}") from None
 

@@ -9,7 +9,7 @@ import jmespath
 import msgspec
 from jmespath.exceptions import JMESPathError
 
-from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInputError
 from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.text import short
 
@@ -17,22 +17,22 @@ ACCOUNT_BYTES_MAX = 64 * 1024 * 1024
 """A longer account is refused: comparing half of it would accuse the consumer of losing the rest."""
 
 
-class Account(msgspec.Struct, frozen=True):
+class ProbeReading(msgspec.Struct, frozen=True):
     """What a probe said: how many events, and which where it tells."""
 
     count: int
     events: tuple[bytes, ...] | None
     """In canonical form."""
 
-    def since(self, before: Account) -> Account:
+    def since(self, before: ProbeReading) -> ProbeReading:
         """What came on top of an earlier account."""
         if self.events is None or before.events is None:
-            return Account(self.count - before.count, None)
+            return ProbeReading(self.count - before.count, None)
         newer = Counter(self.events)
         newer.subtract(before.events)
         # Sorted: in which order parallel lists reach the consumer is chance, and no part of the account.
         events = tuple(event for event, times in sorted(newer.items()) for _ in range(times))
-        return Account(len(events), events)
+        return ProbeReading(len(events), events)
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,13 +54,13 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
             response_body_bytes_kept=ACCOUNT_BYTES_MAX,
         )
 
-    def read(self, outcome: Outcome) -> Account:
+    def read(self, outcome: Outcome) -> ProbeReading:
         """Raises `CouldNotTellError` where the answer is no such account."""
         found = self.found(outcome)
         if isinstance(found, int):
-            return Account(found, None)
+            return ProbeReading(found, None)
         events = events_in(found)
-        return Account(len(events), tuple(map(canonical, events)))
+        return ProbeReading(len(events), tuple(map(canonical, events)))
 
     def found(self, outcome: Outcome) -> list[Any] | int:
         """The list that holds the events, or their number. Raises `CouldNotTellError` as `read` does."""
@@ -69,6 +69,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     def decoded(self, outcome: Outcome) -> Any:
         """What the answer says. Raises `CouldNotTellError` where it is none."""
         match outcome:
+            case NoResponse(phase="certificate", reason=reason):
+                raise CertificateError(f"probe {self.url}: {reason}")
             case NoResponse(reason=reason):
                 raise self._unusable(reason)
             case TimedOut():

@@ -6,18 +6,20 @@ as many equal ones are expected.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
 
 import msgspec
 
 from mockcampaign.engine.journal import Happened
 from mockcampaign.judging.consumer_store import canonical
+from mockcampaign.judging.fact import EventDifference, FieldChange, Stimulus, StoredAnyway, StoreDiffers
 from mockcampaign.judging.ledger import Ledger
 
-LINES_MAX = 100
-"""Events of a difference that are told one by one."""
+EVENTS_SHOWN_MAX = 100
+"""How many events of a difference are shown one by one."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,30 +50,55 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     def __bool__(self) -> bool:
         return bool(self.missing or self.surplus or self.altered or self.missing_count or self.surplus_count)
 
-    def describe(self) -> str:
-        """One line that counts, and shows the first of each kind."""
-        parts = []
-        if self.missing:
-            parts.append(f"{len(self.missing)} missing, first {_brief(self.missing[0])}")
-        if self.surplus:
-            parts.append(f"{len(self.surplus)} too many, first {_brief(self.surplus[0])}")
-        if self.altered:
-            parts.append(f"{len(self.altered)} altered, first: {_changes(*self.altered[0], most=3)}")
-        if self.missing_count:
-            parts.append(f"{self.missing_count} missing")
-        if self.surplus_count:
-            parts.append(f"{self.surplus_count} too many")
-        return "; ".join(parts)
+    def seen(self, after: Stimulus | None = None) -> StoreDiffers:
+        """Return the difference as a fact, with the first event of each kind as its example."""
+        fields = {name for sent, held in self.altered for name in _differing_fields(sent, held)}
+        firsts = (
+            *_events("missing", self.missing[:1]),
+            *_events("duplicate", self.surplus[:1]),
+            *_alterations(self.altered[:1]),
+        )
+        return StoreDiffers(
+            after=after,
+            missing=len(self.missing) + self.missing_count,
+            duplicate=len(self.surplus) + self.surplus_count,
+            altered=len(self.altered),
+            changed_fields=tuple(sorted(fields)),
+            examples=firsts,
+        )
 
-    def lines(self) -> tuple[str, ...]:
-        """Event by event, of as many as somebody may want to look at."""
-        told = [
-            *(f"missing: {_brief(event)}" for event in self.missing),
-            *(f"too many: {_brief(event)}" for event in self.surplus),
-            *(f"altered: {_brief(sent)}: {_changes(sent, held)}" for sent, held in self.altered),
-        ]
-        more = (f"… and {len(told) - LINES_MAX} more",) if len(told) > LINES_MAX else ()
-        return (*told[:LINES_MAX], *more)
+    def stored_anyway(self) -> StoredAnyway | StoreDiffers:
+        """Return the difference as a fact where none of the events should be stored."""
+        stored = len(self.surplus) + self.surplus_count
+        return StoredAnyway(events=stored) if stored else self.seen()
+
+    def events(self) -> tuple[EventDifference, ...]:
+        """Return the difference event by event, for as many events as somebody may want to look at."""
+        found = (
+            *_events("missing", self.missing),
+            *_events("duplicate", self.surplus),
+            *_alterations(self.altered[:EVENTS_SHOWN_MAX]),
+        )
+        return found[:EVENTS_SHOWN_MAX]
+
+
+def _events(kind: Literal["missing", "duplicate"], events: Iterable[bytes]) -> Iterator[EventDifference]:
+    for event in itertools.islice(events, EVENTS_SHOWN_MAX):
+        yield EventDifference(kind=kind, event=_brief(event))
+
+
+def _alterations(pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[EventDifference]:
+    for sent, held in pairs:
+        yield EventDifference(kind="altered", event=_brief(sent), changes=field_changes(sent, held))
+
+
+def field_changes(sent: bytes, held: bytes) -> tuple[FieldChange, ...]:
+    """Return the fields in which a stored event differs from the one that was sent."""
+    before, after = msgspec.json.decode(sent), msgspec.json.decode(held)
+    return tuple(
+        FieldChange(name=name, sent=_value(before, name), stored=_value(after, name))
+        for name in _differing_fields(sent, held)
+    )
 
 
 def sent_events(happened: Iterable[Happened]) -> dict[int, bytes]:
@@ -143,12 +170,5 @@ def _brief(event: bytes) -> str:
     return " ".join(f"{name}={fields[name]}" for name in ("type", "mailId", "recipientId", "created") if name in fields)
 
 
-def _changes(sent: bytes, held: bytes, most: int | None = None) -> str:
-    """What the fields became; of no more than `most` of them."""
-    before, after = msgspec.json.decode(sent), msgspec.json.decode(held)
-    fields = _differing_fields(sent, held)[:most]
-    return ", ".join(f"{name} {_value(before, name)} became {_value(after, name)}" for name in fields)
-
-
-def _value(event: dict[str, Any], name: str) -> str:
-    return msgspec.json.encode(event[name]).decode() if name in event else "absent"
+def _value(event: dict[str, Any], name: str) -> str | None:
+    return msgspec.json.encode(event[name]).decode() if name in event else None

@@ -6,11 +6,10 @@ from typing import Literal
 
 import msgspec
 
+from mockcampaign.judging.fact import AnyFact, EventDifference, NotReached
+
 Level = Literal["must", "should"]
 Judgement = Literal["pass", "fail", "warn", "not-exercised", "could-not-tell"]
-
-NOT_REACHED = "not reached"
-"""So begins the reason of a rule that was not even begun, as another one's outcome or the budget kept all from it."""
 
 
 class Reproduce(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +24,17 @@ class Reproduce(msgspec.Struct, frozen=True, kw_only=True):
     without_scenario: str | None = None
     """Why there is no scenario."""
     case: tuple[msgspec.Raw, ...] | None = None
-    """The smallest list of events that shows the violation."""
+    """The events of the smallest batch that shows the violation."""
+
+
+class SweptOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule came to where something else is assumed of the sender."""
+
+    variation: str
+    """The name of what is assumed instead."""
+    outcome: Judgement
+    facts: tuple[AnyFact, ...] = ()
+    """Why there is no verdict, if there is none."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,26 +47,39 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     requirement: str
     expected: str
     actual: str
+    """The facts in words, made by `report.sentences`."""
+    facts: tuple[AnyFact, ...] = ()
+    """What was seen."""
+    identity: str | None = None
+    """What distinguishes a violation from others of the same rule, made of its facts: baselines compare it."""
     evidence: tuple[int, ...]
     """Positions in the journal."""
+    scenario: str | None = None
+    """The scenario whose journal `evidence` refers to, where it is not obvious."""
     place: str | None = None
     """`file:line:column` of an expectation."""
-    found: str | None = None
-    """What a violation consists in, less what varies from run to run; with the id it makes two findings the same."""
     known: bool = False
-    """Whether it was accepted beforehand: then it violates the rule, and fails nothing."""
+    """Whether a baseline accepts it: then it violates the rule, and fails nothing."""
     family: str | None = None
-    """Of a rule in the catalogue."""
-    reason: str | None = None
-    """Why a rule was not exercised, or could not be told."""
+    """The rule's family in the catalogue."""
     fix: str | None = None
-    """How to mend a consumer that violates the rule."""
+    """How to fix a consumer that violates the rule as this one does."""
     not_covered: str | None = None
     """What a pass does not show."""
     assumes: tuple[str, ...] = ()
-    """What the sender has to do for it to matter, and whether that is documented or assumed."""
+    """Sender behaviour that the rule relies on, each documented or assumed."""
     reproduce: Reproduce | None = None
-    differences: tuple[str, ...] = ()
-    """How the consumer's account differs from what was delivered, event by event."""
-    swept: tuple[str, ...] = ()
-    """What the rule came to where other things are assumed of the sender."""
+    differences: tuple[EventDifference, ...] = ()
+    """How the stored events differ from the delivered ones, event by event."""
+    swept: tuple[SweptOutcome, ...] = ()
+    """What the rule came to where something else is assumed of the sender."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why the rule was skipped or is inconclusive, in words; None where there is a verdict."""
+        return self.actual if self.outcome in ("not-exercised", "could-not-tell") else None
+
+    @property
+    def is_not_reached(self) -> bool:
+        """Whether the rule was not even begun, since another one's outcome or the budget kept all from it."""
+        return any(isinstance(fact, NotReached) for fact in self.facts)

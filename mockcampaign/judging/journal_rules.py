@@ -8,6 +8,7 @@ import msgspec
 
 from mockcampaign.engine.journal import Attempted, Entry
 from mockcampaign.faults import FAULTS
+from mockcampaign.judging.fact import AllAttempts, AnyFact, AttemptsEnded, Precondition, Reply, Unmet, identity_of
 from mockcampaign.judging.finding import Finding, Judgement, Level
 from mockcampaign.model import CONNECT_PHASES, INTERRUPTED, NoResponse, Responded, TimedOut
 
@@ -25,24 +26,22 @@ class JournalRule(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an attempt puts the rule to the test."""
     violates: Callable[[Attempted], bool]
 
-    def judge(self, entries: Sequence[Entry]) -> Finding:
-        """Examine the journal."""
+    def judge(self, entries: Sequence[Entry], say: Callable[[Sequence[AnyFact]], str]) -> Finding:
+        """Return what the journal shows; `say` puts facts into words."""
         examined = [
             (position, entry)
             for position, entry in enumerate(entries)
             if isinstance(entry, Attempted) and self.concerns(entry)
         ]
         violations = [(position, entry) for position, entry in examined if self.violates(entry)]
-        outcome: Judgement
+        outcome: Judgement = "pass"
+        facts: tuple[AnyFact, ...] = (AllAttempts(attempts=sum(entry.count for _, entry in examined)),)
         if not examined:
-            outcome, actual = "not-exercised", "no attempt reached the consumer"
+            outcome, facts = "not-exercised", (Unmet(why=Precondition.NOTHING_REACHED_CONSUMER),)
         elif violations:
             outcome = "fail" if self.level == "must" else "warn"
             times = sum(entry.count for _, entry in violations)
-            actual = f"{describe_outcome(violations[0][1])} ({times} attempt{'s' if times > 1 else ''})"
-        else:
-            times = sum(entry.count for _, entry in examined)
-            outcome, actual = "pass", f"so in all {times} attempts" if times > 1 else "so in the only attempt"
+            facts = (AttemptsEnded(reply=Reply.of(violations[0][1].outcome), attempts=times),)
         return Finding(
             id=self.id,
             title=self.title,
@@ -50,19 +49,11 @@ class JournalRule(msgspec.Struct, frozen=True, kw_only=True):
             outcome=outcome,
             requirement=self.requirement,
             expected=self.expected,
-            actual=actual,
+            actual=say(facts),
+            facts=facts,
+            identity=identity_of(facts) if violations else None,
             evidence=tuple(position for position, _ in violations),
         )
-
-
-def describe_outcome(entry: Attempted) -> str:
-    """The outcome in a few words."""
-    match entry.outcome:
-        case Responded():
-            # A redirect says where to: that the sender does not go there is what surprises people.
-            return entry.outcome.describe().removeprefix("responded ")
-        case _:
-            return entry.outcome.describe()
 
 
 def _reached(entry: Attempted) -> bool:
@@ -76,26 +67,26 @@ def _reached(entry: Attempted) -> bool:
 JOURNAL_RULES: tuple[JournalRule, ...] = (
     JournalRule(
         id="responds-200",
-        title="Says success with 200 and nothing else",
+        title="Responds 200, and no other status, to a batch it accepts",
         level="must",
-        requirement="The export succeeded if the answer is HTTP 200; otherwise it is retried every 10 seconds "
-        "(vendor's webhook guide). Redirects are not followed (assumed).",
-        expected="200, or an error status where the list was not taken",
+        requirement="An attempt succeeds if the consumer responds 200; otherwise Campaign retries it every 10 seconds "
+        "(vendor's webhook guide). Campaign does not follow redirects (assumed).",
+        expected="200, or an error status for a batch it rejects",
         concerns=lambda entry: isinstance(entry.outcome, Responded),
         violates=lambda entry: isinstance(entry.outcome, Responded) and 200 < entry.outcome.status < 400,
     ),
     JournalRule(
         id="responds-in-time",
-        title="Answers within the sender's time-out",
+        title="Responds within the sender's time-out",
         level="should",
-        requirement="An attempt without an answer within the time-out has failed and comes again (assumed: 10 s).",
-        expected="a complete answer within the time-out",
+        requirement="An attempt without a response within the time-out has failed and is retried (assumed: 10 s).",
+        expected="a complete response within the time-out",
         concerns=_reached,
         violates=lambda entry: isinstance(entry.outcome, TimedOut),
     ),
     JournalRule(
         id="sends-complete-response",
-        title="Answers every request with a complete HTTP response",
+        title="Sends a complete HTTP response to every request",
         level="should",
         requirement="Only a 200 that arrives ends the retries (vendor's webhook guide).",
         expected="a complete HTTP response",

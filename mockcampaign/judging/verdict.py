@@ -29,6 +29,13 @@ Shown = Literal[Judgement, "known"]
 WORST: tuple[Shown, ...] = ("fail", "could-not-tell", "warn", "known", "pass", "not-exercised")
 
 
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a journal, and where it stands there."""
+
+    position: int
+    entry: Entry
+
+
 class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
     """One scenario, played."""
 
@@ -48,9 +55,36 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
     expectations: list[Finding]
     deliveries: Deliveries
     journal: list[Entry]
-    """The evidence; findings refer to its positions."""
+    """What happened; findings refer to its positions. Empty in a JSON report without --full-journal."""
+    evidence: tuple[Evidence, ...] = ()
+    """In a JSON report without the journal: the entries that show violations."""
     strict: bool = False
     """Whether a failed "should" rule counts as a violation."""
+
+
+class Dependence(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule whose outcome depends on what is assumed of the sender."""
+
+    rule_id: str
+    outcome: Judgement
+    variation: str
+
+
+class SweepSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sweep came to, which examines rules again under other assumptions about the sender."""
+
+    examinations: int = 0
+    """How many examinations came to a verdict, each of one rule under one other assumption."""
+    inconclusive: int = 0
+    """How many more came to none."""
+    variations: int = 0
+    """How many other assumptions were tried."""
+    depending: tuple[Dependence, ...] = ()
+    missed: int
+    """How many other assumptions were not tried: the budget was used up, the consumer was gone, or the check was
+    interrupted."""
+    milliseconds: int = 0
+    """How long it took, by wall time."""
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,8 +106,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """Why the whole is no success although nothing is violated."""
     gone: tuple[str, ...] = ()
     """Findings that were accepted beforehand, and do not occur any more."""
-    swept: str | None = None
-    """Whether the verdict holds where other things are assumed of the sender, and how long it took to find out."""
+    sweep: SweepSummary | None = None
+    """Whether the verdict holds where other things are assumed of the sender."""
 
 
 def scenario_result(
@@ -138,7 +172,7 @@ def run_result(scenarios: Sequence[ScenarioResult]) -> RunResult:
         for finding in scenario.rules:
             known = worst.get(finding.id)
             if known is None or WORST.index(shown_as(finding)) < WORST.index(shown_as(known)):
-                worst[finding.id] = msgspec.structs.replace(finding, actual=f"{scenario.name}: {finding.actual}")
+                worst[finding.id] = msgspec.structs.replace(finding, scenario=scenario.name)
     return RunResult(
         format=FORMAT,
         compliant=all(scenario.compliant for scenario in scenarios),

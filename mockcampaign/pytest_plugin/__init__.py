@@ -64,6 +64,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     for report in FORMATS:
         group.addoption(f"--mockcampaign-{report.option}", metavar="FILE", help=report.help)
+    group.addoption(
+        "--mockcampaign-full-journal", action="store_true", help="Include every attempt in the JSON report."
+    )
     parser.addini("mockcampaign_seed", "default for --mockcampaign-seed", default="test")
     parser.addini("mockcampaign_run_timeout", "default for --mockcampaign-run-timeout", default="60s")
 
@@ -86,7 +89,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if any(named.values()):
         from mockcampaign.pytest_plugin.results import collect_results
 
-        collect_results(config, {report: Path(path) for report, path in named.items() if path})
+        files = {report: Path(path) for report, path in named.items() if path}
+        collect_results(config, files, full_journal=config.getoption("--mockcampaign-full-journal"))
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

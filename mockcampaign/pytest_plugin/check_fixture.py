@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from mockcampaign import wallclock
+from mockcampaign.check.check import check
 from mockcampaign.check.end_state import CallableState, StateSource, UrlState
-from mockcampaign.check.result import check
 from mockcampaign.check.store_probe import CallableProbe, StoreProbe, UrlProbe
-from mockcampaign.check.store_probe import Found as Account
+from mockcampaign.check.store_probe import Found as ProbeReading
 from mockcampaign.errors import MisuseError
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.finding import Finding
@@ -97,7 +97,7 @@ class CampaignCheck:
         settings = check_settings(settings_of(self._request.node), options, wallclock.now())
         source = await self._source(url, options, settings.timeout)
         state = self._state(url, options, settings.timeout)
-        return await check(url, transport=targets, settings=settings, source=source, state=state)
+        return await check(url, transport=targets, settings=settings, probe=source, state=state)
 
     def _state(self, url: str, options: CheckOptions, timeout: int) -> StateSource | None:
         state = options.get("state")
@@ -117,7 +117,7 @@ class CampaignCheck:
             return UrlProbe(Probe(url=urljoin(url, probe), events=events, count=count), self._targets, timeout=timeout)
         asked = self._asking(probe, "probe", timeout)
 
-        async def ask() -> Account:
+        async def ask() -> ProbeReading:
             found = await asked()
             return found if isinstance(found, int) else list(found)
 

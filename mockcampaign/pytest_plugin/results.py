@@ -10,7 +10,7 @@ import pytest
 
 from mockcampaign import wallclock
 from mockcampaign.judging.verdict import ScenarioResult, run_result
-from mockcampaign.report.formats import ReportFormat
+from mockcampaign.report.formats import ReportFormat, Writing
 
 _WORKER_OUTPUT = "mockcampaign_results"
 
@@ -18,8 +18,9 @@ _WORKER_OUTPUT = "mockcampaign_results"
 class ResultFiles:
     """A pytest plugin that collects the result of every test and writes them to files at the end of the run."""
 
-    def __init__(self, files: dict[ReportFormat, Path]) -> None:
+    def __init__(self, files: dict[ReportFormat, Path], *, full_journal: bool) -> None:
         self._files = files
+        self._full_journal = full_journal
         self._results: list[ScenarioResult] = []
 
     def add(self, *results: ScenarioResult) -> None:
@@ -47,7 +48,7 @@ class ResultFiles:
         result = run_result(sorted(self._results, key=lambda result: result.name))
         for report, path in self._files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(report.encode(result, wallclock.now()))
+            path.write_bytes(report.encode(result, Writing(wallclock.now(), self._full_journal)))
             terminalreporter.write_line(f"mockcampaign: {report.name} report: {path}")
 
 
@@ -59,9 +60,9 @@ def result_files(config: pytest.Config) -> ResultFiles | None:
     return config.stash.get(RESULT_FILES, None)
 
 
-def collect_results(config: pytest.Config, files: dict[ReportFormat, Path]) -> None:
+def collect_results(config: pytest.Config, files: dict[ReportFormat, Path], *, full_journal: bool) -> None:
     """From now on, collect results for these files."""
-    plugin = ResultFiles(files)
+    plugin = ResultFiles(files, full_journal=full_journal)
     config.stash[RESULT_FILES] = plugin
     config.pluginmanager.register(plugin, "mockcampaign-result-files")
 

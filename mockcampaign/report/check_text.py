@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mockcampaign.judging.finding import NOT_REACHED, Finding, Reproduce
+from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, shown_as, verdict_of
+from mockcampaign.report import sentences
 from mockcampaign.report.columns import PLAIN, Styled
 from mockcampaign.report.text import (
     DOUBT,
@@ -18,6 +19,7 @@ from mockcampaign.report.text import (
     VERDICTS,
     and_simulated,
     printable,
+    seen,
     timeline_lines,
 )
 from mockcampaign.text import counted
@@ -45,8 +47,8 @@ def check_lines(
     # One reason for dozens of rules would hide what is wrong with the one before.
     unreached: dict[str, list[Finding]] = {}
     for finding in result.rules:
-        if verbosity < 1 and finding.reason is not None and finding.reason.startswith(NOT_REACHED):
-            unreached.setdefault(finding.reason, []).append(finding)
+        if verbosity < 1 and finding.is_not_reached:
+            unreached.setdefault(finding.actual, []).append(finding)
         else:
             families.setdefault(finding.family or "", []).append(finding)
     for family, findings in families.items():
@@ -54,7 +56,7 @@ def check_lines(
             yield [(family, STRONG)]
         for finding, following in zip(findings, [*findings[1:], None], strict=True):
             # What holds for several in a row is said after the last of them.
-            more = following is not None and following.reason == finding.reason
+            more = following is not None and following.reason is not None and following.facts == finding.facts
             yield from _finding_lines(
                 finding, scenarios.get(finding.id), verbosity, explain, width, more=more, folder=folder
             )
@@ -71,8 +73,8 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
         yield [(f"  {printable(result.trouble)}", DOUBT)]
     for one in result.gone:
         yield [("  gone", GOOD), (f"  {printable(one)}: take it out of the baseline", PLAIN)]
-    if result.swept:
-        yield [(f"  swept: {printable(result.swept)}", PLAIN)]
+    if result.sweep is not None:
+        yield [(f"  swept: {printable(sentences.sweep_summary(result.sweep))}", PLAIN)]
     sums = result.deliveries
     took = "" if milliseconds is None else f" in {milliseconds / 1_000:.1f} s"
     yield [
@@ -102,7 +104,7 @@ def _finding_lines(
     if verbosity < 0 and not wrong:
         return
     not_exercised = finding.outcome == "not-exercised" and not more
-    said = printable(finding.actual) if verbosity > 0 or not_exercised else ""
+    said = printable(seen(finding)) if verbosity > 0 or not_exercised else ""
     yield [
         ("  ", PLAIN),
         MARKS[shown_as(finding)],
@@ -112,14 +114,14 @@ def _finding_lines(
     if said and not wrong:
         yield from _wrapped("", said, width)
     if finding.swept and (wrong or verbosity > 0):
-        yield from _wrapped("swept", "; ".join(finding.swept), width)
+        yield from _wrapped("swept", "; ".join(map(sentences.swept, finding.swept)), width)
     if not wrong:
         return
     yield from _wrapped("required", finding.requirement, width)
     yield from _wrapped("expected", finding.expected, width)
-    yield from _wrapped("actual", printable(finding.actual), width)
-    if finding.known and finding.found is not None and verbosity > 0:
-        yield from _wrapped("known as", printable(finding.found), width)
+    yield from _wrapped("actual", printable(seen(finding)), width)
+    if finding.known and finding.identity is not None and verbosity > 0:
+        yield from _wrapped("known as", printable(finding.identity), width)
     if finding.fix:
         yield from _wrapped("fix", finding.fix, width)
     if finding.reproduce is not None and (explain or verbosity > 0):
@@ -128,7 +130,7 @@ def _finding_lines(
         )
     if explain and len(finding.differences) > 1:  # of a single one, what was seen tells
         for index, difference in enumerate(finding.differences):
-            yield from _wrapped("" if index else "differs", printable(difference), width)
+            yield from _wrapped("" if index else "differs", printable(sentences.difference(difference)), width)
     if explain:
         yield from _wrapped("relies on", "; ".join(finding.assumes), width)
     if explain and scenario is not None:

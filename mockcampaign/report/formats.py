@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from mockcampaign.judging.verdict import RunResult
 
 
+class Writing(NamedTuple):
+    """How results are written."""
+
+    now: int
+    """Wall time, in milliseconds since 1970."""
+    full_journal: bool = False
+    """Whether every attempt is written out, where a format would leave them out."""
+
+
 class ReportFormat(NamedTuple):
     """One file format of a result."""
 
@@ -19,30 +28,30 @@ class ReportFormat(NamedTuple):
     option: str
     """Name of the option that takes the file, without dashes or prefix."""
     help: str
-    encode: Callable[[RunResult, int], bytes]
-    """Returns the file's content, given the result and the wall time in milliseconds since 1970."""
+    encode: Callable[[RunResult, Writing], bytes]
+    """Returns the file's content."""
 
 
-def _json(result: RunResult, now: int) -> bytes:
+def _json(result: RunResult, writing: Writing) -> bytes:
     from mockcampaign.report.json_report import to_json
 
-    return to_json(result)
+    return to_json(result, full_journal=writing.full_journal)
 
 
-def _junit(result: RunResult, now: int) -> bytes:
+def _junit(result: RunResult, writing: Writing) -> bytes:
     from mockcampaign.durations import format_moment
     from mockcampaign.report.junit import to_junit
 
-    return to_junit(result, format_moment(now).partition(".")[0])
+    return to_junit(result, format_moment(writing.now).partition(".")[0])
 
 
-def _html(result: RunResult, now: int) -> bytes:
+def _html(result: RunResult, writing: Writing) -> bytes:
     from mockcampaign.report.html import to_html
 
     return to_html(result)
 
 
-def _markdown(result: RunResult, now: int) -> bytes:
+def _markdown(result: RunResult, writing: Writing) -> bytes:
     from mockcampaign.report.markdown import to_markdown
 
     return to_markdown(result).encode()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, violates
-from mockcampaign.report.text import brief, printable
+from mockcampaign.report.text import brief, printable, seen
 
 ANNOTATIONS_MAX = 10
 """GitHub shows as many of each kind for a step, and drops the rest (GitHub's documentation of workflow commands)."""
@@ -46,7 +46,7 @@ def _command(kind: str, scenario: ScenarioResult, finding: Finding | None, locat
         title, message = scenario.name, f"could not tell: {scenario.trouble}"
     else:
         title = f"{scenario.name}: {finding.title}"
-        message = f"expected {finding.expected}, actual {brief(finding.actual)}\n{finding.fix or finding.requirement}"
+        message = f"expected {finding.expected}, actual {brief(seen(finding))}\n{finding.fix or finding.requirement}"
         if finding.place is not None:
             path, line, column = finding.place.rsplit(":", 2)
     where = {"file": locate(path), "line": line, "col": column} if path else {}

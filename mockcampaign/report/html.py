@@ -22,9 +22,10 @@ from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Attempted, Began, WebhookChanged
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import WORST, RunResult, ScenarioResult, shown_as, verdict_of, violates
+from mockcampaign.report import sentences
 from mockcampaign.report.attempts import DETAILS, Attempts, Detail, attempts
 from mockcampaign.report.charts import Chart, chart, pending_max
-from mockcampaign.report.text import CAME_TO_MAX, and_simulated, brief, printable
+from mockcampaign.report.text import CAME_TO_MAX, and_simulated, brief, printable, seen
 from mockcampaign.report.timeline import Line, timeline
 from mockcampaign.shipped import assets_folder
 
@@ -77,6 +78,10 @@ def to_html(result: RunResult) -> bytes:
     )
     environment.filters["quoted"] = shlex.quote
     environment.filters["brief"] = brief
+    environment.filters["seen"] = seen
+    environment.filters["swept"] = sentences.swept
+    environment.filters["sweep_summary"] = sentences.sweep_summary
+    environment.filters["difference"] = sentences.difference
     environment.filters["block"] = _block
     environment.filters["and_simulated"] = and_simulated
     series = [list(_series(scenario)) for scenario in result.scenarios]

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import msgspec
 
-from mockcampaign.judging.verdict import FORMAT, RunResult
+from mockcampaign.judging.verdict import FORMAT, Evidence, RunResult, ScenarioResult
+
+EVIDENCE_MAX = 20
+"""How many entries of the journal a report without journals keeps for each violation."""
 
 
-def to_json(result: RunResult) -> bytes:
-    """The JSON report."""
+def to_json(result: RunResult, *, full_journal: bool = False) -> bytes:
+    """Return the JSON report, with the journals only if `full_journal` asks for them."""
+    if not full_journal:
+        result = msgspec.structs.replace(result, scenarios=list(map(_without_journal, result.scenarios)))
     return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+
+
+def _without_journal(scenario: ScenarioResult) -> ScenarioResult:
+    if not scenario.journal:
+        return scenario
+    wrong = [one for one in (*scenario.rules, *scenario.expectations) if one.outcome in ("fail", "warn")]
+    positions = sorted({position for one in wrong for position in one.evidence[:EVIDENCE_MAX]})
+    evidence = tuple(Evidence(position=position, entry=scenario.journal[position]) for position in positions)
+    return msgspec.structs.replace(scenario, journal=[], evidence=evidence)
 
 
 def json_schema() -> bytes:

@@ -12,7 +12,8 @@ from xml.etree import ElementTree
 from mockcampaign.durations import format_duration
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, violates
-from mockcampaign.report.text import brief, plain_report
+from mockcampaign.report import sentences
+from mockcampaign.report.text import brief, plain_report, seen
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write, not even escaped."""
@@ -92,15 +93,15 @@ def _case(suite: str, finding: Finding, *, failed: bool) -> ElementTree.Element:
         kind = ElementTree.SubElement(case, "error", type="could-not-tell", message=_text(_message(finding)))
     elif finding.outcome == "not-exercised" or finding.known:
         why = "known violation: " if finding.known else ""
-        ElementTree.SubElement(case, "skipped", message=_text(why + finding.actual))
+        ElementTree.SubElement(case, "skipped", message=_text(why + seen(finding)))
         return case
     else:
         return case
-    lines = {"required": finding.requirement, "expected": finding.expected, "actual": finding.actual}
+    lines = {"required": finding.requirement, "expected": finding.expected, "actual": seen(finding)}
     if finding.place is not None:
         lines = {"at": finding.place, **lines}
     if finding.swept:
-        lines["swept"] = "; ".join(finding.swept)
+        lines["swept"] = "; ".join(map(sentences.swept, finding.swept))
     if finding.fix is not None:
         lines["fix"] = finding.fix
     if finding.reproduce is not None and finding.reproduce.curl is not None:
@@ -115,7 +116,7 @@ def _bare_case(suite: str, name: str) -> ElementTree.Element:
 
 
 def _message(finding: Finding) -> str:
-    return f"expected {finding.expected}, actual {brief(finding.actual)}"
+    return f"expected {finding.expected}, actual {brief(seen(finding))}"
 
 
 def _text(text: str) -> str:

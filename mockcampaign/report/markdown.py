@@ -9,7 +9,8 @@ from typing import get_args
 from mockcampaign.durations import format_duration
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, Verdict, verdict_of, violates
-from mockcampaign.report.text import and_simulated, brief, printable
+from mockcampaign.report import sentences
+from mockcampaign.report.text import and_simulated, brief, printable, seen
 from mockcampaign.tables import complete
 
 FINDINGS_MAX = 50
@@ -35,7 +36,7 @@ def _head(result: RunResult) -> Iterator[str]:
     seed = "" if result.seed is None else f", seed {result.seed}"
     yield f"Target {_plain(result.target)}{seed}"
     yield ""
-    swept = None if result.swept is None else f"Swept: {result.swept}"
+    swept = None if result.sweep is None else f"Swept: {sentences.sweep_summary(result.sweep)}"
     gone = (f"Gone: {one}: take it out of the baseline" for one in result.gone)
     for line in (result.headline, result.trouble, swept, *gone):
         if line is not None:
@@ -83,7 +84,7 @@ def _finding(scenario: ScenarioResult, finding: Finding) -> Iterator[str]:
         yield f"  - at {_plain(finding.place)}"
     yield f"  - required: {_plain(finding.requirement)}"
     yield f"  - expected: {_plain(finding.expected)}"
-    yield f"  - actual: {_plain(brief(finding.actual))}"
+    yield f"  - actual: {_plain(brief(seen(finding)))}"
     if finding.fix is not None:
         yield f"  - fix: {_plain(finding.fix)}"
 

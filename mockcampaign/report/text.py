@@ -135,6 +135,11 @@ def brief(text: str, length: int = ACTUAL_MAX) -> str:
     return text if len(text) <= length else f"{text[:length]}… ({len(text) - length:,} more characters)"
 
 
+def seen(finding: Finding) -> str:
+    """Return what was found, with the scenario where that is not obvious."""
+    return finding.actual if finding.scenario is None else f"{finding.scenario}: {finding.actual}"
+
+
 def printable(text: str) -> str:
     """The text with control characters spelled out, so that a consumer cannot write to the terminal."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
@@ -176,4 +181,4 @@ def _finding_lines(finding: Finding, verbosity: int) -> Iterator[list[Styled]]:
             yield [("         at ", FAINT), (printable(finding.place), FAINT)]
         yield [("         required  ", FAINT), (printable(finding.requirement), FAINT)]
         yield [("         expected  ", PLAIN), (printable(finding.expected), PLAIN)]
-        yield [("         actual    ", PLAIN), (brief(finding.actual), PLAIN)]
+        yield [("         actual    ", PLAIN), (brief(seen(finding)), PLAIN)]

@@ -27,8 +27,9 @@ from mockcampaign.engine.journal import (
     serials_in,
 )
 from mockcampaign.faults import OUTAGES
-from mockcampaign.judging.journal_rules import describe_outcome
+from mockcampaign.judging.fact import Reply
 from mockcampaign.model import describe_measured
+from mockcampaign.report import sentences
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +86,7 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
                 when=when,
                 who=names.get(entry.webhook_id, f"webhook {entry.webhook_id}"),
                 what=_attempts(entry, len(entries)),
-                came_to=describe_outcome(entry),
+                came_to=sentences.reply(Reply.of(entry.outcome)),
                 measured=_measured(entries),
                 accepted=entry.outcome.accepted,
             )

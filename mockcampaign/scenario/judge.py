@@ -11,6 +11,7 @@ from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
+from mockcampaign.report import sentences
 from mockcampaign.scenario.expectations.claims import Judged, judge_claim, verdict
 from mockcampaign.scenario.expectations.expected_text import describe_claim
 from mockcampaign.scenario.language.expect import (
@@ -37,7 +38,7 @@ from mockcampaign.text import counted
 
 def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Finding]]:
     """The findings of the rules, and those of the expectations."""
-    rules = [rule.judge(entries) for rule in JOURNAL_RULES]
+    rules = [rule.judge(entries, sentences.actual) for rule in JOURNAL_RULES]
     marks = {entry.index: position for position, entry in enumerate(entries) if isinstance(entry, StepReached)}
     ledger, findings = Ledger(), []
     for index, step in enumerate(plan.steps):
@@ -133,7 +134,7 @@ def judge_consumer(claim: ConsumerExpectation, ledger: Ledger, position: int, pr
     wrong = bool(difference.missing or difference.altered)
     if claim.processed == "exactly-once":
         wrong = bool(difference)
-    summary = difference.describe() if wrong else _all_delivered(ledger.deliveries.delivered)
+    summary = sentences.difference_of(difference.seen()) if wrong else _all_delivered(ledger.deliveries.delivered)
     return verdict(not wrong), summary, (*ledger.evidence(), position)
 
 

@@ -11,6 +11,7 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import WebhookStatus
+from mockcampaign.report import sentences
 from mockcampaign.scenario.judge import judge, scenario_shows_nothing
 from mockcampaign.scenario.plan import Plan
 
@@ -21,7 +22,7 @@ Judged = tuple[list[Finding], list[Finding], str | None]
 def judge_journal(plan: Plan | None, entries: Sequence[Entry]) -> Judged:
     """The verdict on a journal; without the plan of its scenario nothing is expected but that the rules are kept."""
     if plan is None:
-        return [rule.judge(entries) for rule in JOURNAL_RULES], [], nothing_shown(Ledger.of(entries))
+        return [rule.judge(entries, sentences.actual) for rule in JOURNAL_RULES], [], nothing_shown(Ledger.of(entries))
     reached = max((entry.index for entry in entries if isinstance(entry, StepReached)), default=-1)
     last = len(plan.steps) - 1
     rules, expectations = judge(plan, entries)

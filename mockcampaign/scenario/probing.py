@@ -10,7 +10,7 @@ from mockcampaign.campaign import Campaign
 from mockcampaign.check.store_probe import answer
 from mockcampaign.engine.journal import Probed
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.judging.consumer_store import Account, Probe
+from mockcampaign.judging.consumer_store import Probe, ProbeReading
 from mockcampaign.judging.difference import own_events, sent_events
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.scenario.judge import judge_consumer
@@ -27,7 +27,7 @@ class RunProbe:
         self._settle = definition.settle
         self._campaign = campaign
         self._ledger = ledger
-        self._before = Account(0, None)
+        self._before = ProbeReading(0, None)
         """What the consumer had stored before the run."""
 
     async def remember_stored(self) -> None:
@@ -65,7 +65,7 @@ class RunProbe:
         events = self._campaign.masking.events(own_events(newer.events, ours), ours)
         return Probed(at=self._campaign.now, count=len(events), events=tuple(map(msgspec.Raw, events)))
 
-    async def _fetch(self) -> Account:
+    async def _fetch(self) -> ProbeReading:
         campaign = self._campaign
         outcome = await answer(self._probe.request(campaign.policy.timeout), campaign.fetch, campaign.faults)
         try:

@@ -95,6 +95,8 @@ async def dial(
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
             raise CouldNotTellError("no file descriptor is left to connect with: raise the limit (ulimit -n)") from None
+        if isinstance(error, ssl.SSLCertVerificationError):
+            progress.phase = "certificate"
         return NoResponse(progress.phase, _reason(progress.phase, error))
 
 

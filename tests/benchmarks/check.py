@@ -19,7 +19,7 @@ from contextlib import contextmanager
 import msgspec
 
 from mockcampaign import wallclock
-from mockcampaign.check.result import check
+from mockcampaign.check.check import check
 from mockcampaign.check.settings import Settings
 from mockcampaign.check.store_probe import UrlProbe
 from mockcampaign.events.fields import EXAMPLE
@@ -54,7 +54,7 @@ async def checked(base: str, transport: Transport) -> tuple[float, RunResult]:
     source = UrlProbe(Probe(url=f"{base}/processed", events="@"), transport, timeout=settings.timeout)
     began = time.perf_counter()
     try:
-        result = await check(f"{base}/hook", transport=transport, settings=settings, source=source)
+        result = await check(f"{base}/hook", transport=transport, settings=settings, probe=source)
     finally:
         await transport.aclose()
     return time.perf_counter() - began, result

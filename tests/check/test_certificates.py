@@ -12,7 +12,7 @@ import uvicorn
 from pytest_httpserver import HTTPServer
 
 from endpoints import AUTHORITY, server_context, until
-from mockcampaign.check.result import check
+from mockcampaign.check.check import check
 from mockcampaign.check.settings import Settings
 from mockcampaign.cli import cli
 from mockcampaign.errors import CouldNotTellError
@@ -76,14 +76,14 @@ def test_of_another_name_or_time_it_is_a_hazard(
     tmp_path: Path, name: str, validity: dict[str, datetime.datetime], said: str
 ) -> None:
     [finding] = checked(tmp_path, name, **validity).rules
-    assert (finding.id, finding.outcome) == ("has-valid-certificate", "warn")
+    assert (finding.id, finding.outcome, finding.identity) == ("has-valid-certificate", "warn", "handshake-failed")
     assert said in finding.actual
 
 
 def test_of_an_authority_that_nobody_knows_it_is_a_hazard(tmp_path: Path) -> None:
     result = checked(tmp_path, "localhost")
     [finding] = result.rules
-    assert (finding.id, finding.outcome) == ("has-valid-certificate", "warn")
+    assert (finding.id, finding.outcome, finding.identity) == ("has-valid-certificate", "warn", "handshake-failed")
     assert "the certificate is not issued by a trusted authority" in finding.actual
     assert exit_status(result) == 0
 
@@ -100,4 +100,4 @@ def test_what_to_do_about_a_certificate_that_lets_nobody_in_is_said() -> None:
     said = str(refused.value)
     assert "the certificate is not issued by a trusted authority" in said
     assert "start the consumer" not in said
-    assert said.endswith("--ca FILE trusts a CA of your own, and --insecure examines all else and names that hazard")
+    assert said.endswith("--ca FILE trusts your own CA; --insecure examines everything else and reports that hazard")

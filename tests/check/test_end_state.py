@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from mockcampaign.check.end_state import CallableState, StateSource, UrlState, stale, states_in, tells_apart
-from mockcampaign.check.result import check
+from mockcampaign.check.check import check
+from mockcampaign.check.end_state import CallableState, Stale, StateSource, UrlState, stale, states_in, tells_apart
 from mockcampaign.check.settings import Settings
 from mockcampaign.check.store_probe import UrlProbe
 from mockcampaign.cli import cli
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.fact import Needs, Precondition, StateIsStale, Unmet
 from mockcampaign.judging.finding import Finding
+from mockcampaign.report import sentences
 from mockcampaign.samples.consumer import application, consumer_app
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Store
@@ -35,7 +37,7 @@ def finding(app: Any, state: Callable[[Transport], StateSource | None]) -> Findi
         settings = Settings(now=1_750_000_000_000, seed=1, rules=RULES)
         try:
             result = await check(
-                "http://app/hook", transport=transport, settings=settings, source=source, state=state(transport)
+                "http://app/hook", transport=transport, settings=settings, probe=source, state=state(transport)
             )
         finally:
             await transport.aclose()
@@ -72,10 +74,18 @@ def test_the_end_state_is_the_newest_event_whatever_came_last() -> None:
     assert finding(consumer_app(), url_state()).outcome == "pass"
     late = finding(consumer_app("last-arrival-wins"), url_state())
     assert late.outcome == "fail"
-    assert late.actual.startswith("after older events came late, 8 of 8 end states are not the newest event's; of the")
+    said = (
+        "After older events arrived late, {} of 8 end states are not the newest event's: for the first, its created is "
+    )
+    assert late.actual.startswith(said.format(8))
     again = finding(application(Repeating()), url_state())
-    assert again.actual.startswith("after older events came late, 4 of 8 end states are not the newest event's; of the")
-    assert late.found == again.found == "the end state is not the newest event's"
+    assert again.actual.startswith(said.format(4))
+    assert late.identity == again.identity == "stale-state"
+    for found, count in ((late, 8), (again, 4)):
+        [fact] = found.facts
+        assert isinstance(fact, StateIsStale)
+        assert (fact.stale, fact.states, fact.field) == (count, 8, "created")
+        assert int(fact.stated) < int(fact.newest)
 
 
 @pytest.mark.parametrize(
@@ -109,39 +119,52 @@ def test_a_function_may_tell_the_moments_alone_by_recipient(asynchronous: bool) 
 def test_without_it_the_rule_says_why_it_is_not_exercised() -> None:
     found = finding(consumer_app(), lambda transport: None)
     assert found.outcome == "not-exercised"
+    assert found.facts == (Needs(need="state"),)
     assert found.reason == (
-        "needs a probe that tells the end state (--probe-state): what was processed does not say what counts of it"
+        "Needs `--probe-state` (a URL that reports each mail's current state): stored events do not say which one "
+        "counts"
     )
 
 
 def test_a_state_that_tells_no_events_apart_proves_nothing() -> None:
     found = finding(consumer_app(), url_state("map(&{mailId: mailId, browser: browser}, values(@))"))
     assert found.outcome == "not-exercised"
-    assert found.reason == "the end state has neither created nor remoteAddress, in which events of a mail differ"
+    assert found.facts == (Unmet(why=Precondition.STATE_LACKS_FIELDS),)
+    assert found.reason == "The end state has neither created nor remoteAddress, in which the events of a mail differ"
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "found"),
     [
         (NEWEST, None),
         (AT, None),
-        (AT - 1, f"its created is {AT - 1}, not {AT}"),
+        (AT - 1, Stale(field="created", stated=f"{AT - 1}", newest=f"{AT}")),
         ("2019-07-31T16:20:54Z", None),
         ("2019-07-31T16:20:54", None),
         ("2019-07-31T18:20:54+02:00", None),
-        ("2019-07-31T16:20:54.001Z", f"its created is {AT + 1}, not {AT}"),
-        ({"created": AT, "remoteAddress": "192.0.2.2"}, "its remoteAddress is 192.0.2.2, not 192.0.2.1"),
+        ("2019-07-31T16:20:54.001Z", Stale(field="created", stated=f"{AT + 1}", newest=f"{AT}")),
+        (
+            {"created": AT, "remoteAddress": "192.0.2.2"},
+            Stale(field="remoteAddress", stated="192.0.2.2", newest="192.0.2.1"),
+        ),
         ({"remoteAddress": "192.0.2.1", "browser": "Edge"}, None),
     ],
 )
 @pytest.mark.parametrize("key", ["M", "R"])
-def test_what_a_state_tells_is_compared_with_the_newest_event(key: str, state: Any, said: str | None) -> None:
-    assert stale(NEWEST, {key: state}) == said
+def test_what_a_state_tells_is_compared_with_the_newest_event(key: str, state: Any, found: Stale | None) -> None:
+    assert stale(NEWEST, {key: state}) == found
     assert tells_apart(NEWEST, {key: state})
 
 
+def test_what_is_stale_is_told_by_the_first_field_that_shows_it() -> None:
+    fact = StateIsStale(stale=1, states=2, field="remoteAddress", stated="192.0.2.2", newest="192.0.2.1")
+    said = "After older events arrived late, 1 of 2 end states are not the newest event's: for the first, "
+    assert sentences.actual([fact]) == f"{said}its remoteAddress is 192.0.2.2, not 192.0.2.1"
+    assert sentences.actual([StateIsStale(stale=1, states=2, field=None)]) == f"{said}there is none"
+
+
 def test_what_is_not_there_is_stale_and_what_says_nothing_is_not() -> None:
-    assert stale(NEWEST, {"another": AT}) == "there is none"
+    assert stale(NEWEST, {"another": AT}) == Stale()
     for state in ({}, {"browser": "Edge"}, "yesterday", {"created": None}):
         assert stale(NEWEST, {"M": state}) is None
         assert not tells_apart(NEWEST, {"M": state})

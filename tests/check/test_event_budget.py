@@ -19,8 +19,10 @@ from mockcampaign.check.rules import random_histories
 from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS, Settings
 from mockcampaign.check.store_probe import UrlProbe
 from mockcampaign.cli import cli
+from mockcampaign.judging.fact import EventBudgetReached
 from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import Fault, Outcome, Request
+from mockcampaign.report import sentences
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.inprocess import AsgiTransport
@@ -75,8 +77,10 @@ def test_what_is_taken_is_counted_until_there_is_no_more() -> None:
     allowance = EventBudget(5)
     allowance.take(4)
     allowance.take(0)
-    with pytest.raises(BoundReachedError, match=r"^the bound of 5 events is reached \(--events\)$"):
+    with pytest.raises(BoundReachedError, match=r"^EventBudgetReached$") as reached:
         allowance.take(2)
+    assert reached.value.facts == (EventBudgetReached(events=5),)
+    assert sentences.actual(reached.value.facts) == "The check has made 5 events, which is its limit (--events)"
     with pytest.raises(BoundReachedError):
         allowance.take(1)  # which would be left; but what needed more has not been examined
     assert allowance.made == 4
@@ -97,7 +101,7 @@ def test_one_event_too_few_leaves_a_rule_unexercised() -> None:
         assert outcomes == ["pass", "pass", "pass" if bound >= needed else "not-exercised"]
         assert len(sent.events) <= allowance.made <= bound
         if bound < needed:
-            assert result.rules[-1].reason == f"the bound of {bound} events is reached (--events)"
+            assert result.rules[-1].reason == f"The check has made {bound} events, which is its limit (--events)"
 
 
 @pytest.mark.parametrize("bug", [None, "takes-columns-of-first-event", "forgets-dedup-key-once-used"])
@@ -109,7 +113,7 @@ def test_never_more_than_that(bug: str | None, bound: int) -> None:
     last = result.rules[-3:]
     assert {finding.outcome for finding in last} == {"not-exercised"}
     assert {"pass", "fail"} & {finding.outcome for finding in result.rules} or bound == 1
-    reached = [finding for finding in result.rules if finding.reason == str(allowance.reached)]
+    reached = [finding for finding in result.rules if finding.facts == allowance.reached.facts]
     assert reached
     after = result.rules[result.rules.index(reached[0]) :]
     assert {finding.outcome for finding in after} == {"not-exercised"}
@@ -150,8 +154,8 @@ def test_a_whole_check_has_room_for_reducing_what_fails(bug: str | None) -> None
 def test_more_examples_have_more_events_and_a_sweep_twice_as_many() -> None:
     assert Settings(now=0, examples=20).events_max() == 45_000
     assert Settings(now=0, examples=100).events_max() == 85_000
-    assert Settings(now=0, examples=20).events_max(swept=True) == 90_000
-    assert Settings(now=0, events=7).events_max(swept=True) == 7
+    assert Settings(now=0, examples=20, sweep=True).events_max() == 90_000
+    assert Settings(now=0, events=7, sweep=True).events_max() == 7
 
 
 def test_the_bound_is_said_before_anything_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,12 +164,15 @@ def test_the_bound_is_said_before_anything_is_sent(capsys: pytest.CaptureFixture
         status: int = cli.main(arguments, standalone_mode=False)
     printed = capsys.readouterr().out
     assert status == 0
-    assert printed.startswith("2 rules, at most 2m and 50 events, of clients from 900000000000 and mailings from ")
-    assert "the bound of 50 events is reached (--events)" in printed
+    assert printed.startswith(
+        "2 rules, at most 2m and 50 events, with client ids from 900000000000 and mailing ids from "
+    )
+    assert "The check has made 50 events, which is its limit (--events)" in printed
 
 
 @pytest.mark.parametrize(
-    "rules", [("accepts-generated-batches",), ("batch", "identity", "redelivery", "order", "poison", "status price")]
+    "rules",
+    [("accepts-generated-batches",), ("batch", "identity", "redelivery", "order", "bad event", "cost of failure")],
 )
 def test_events_can_be_told_from_real_ones(rules: tuple[str, ...]) -> None:
     """By their client or their mailing, whatever else is odd about them."""
@@ -178,9 +185,9 @@ def test_events_can_be_told_from_real_ones(rules: tuple[str, ...]) -> None:
 
 
 def test_histories_are_in_the_totals(monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = random_histories.GoWrong("lost-ack", {})
+    lost = random_histories.InjectMove("lost-ack", {})
     # No outages, in which attempts reach nobody.
-    steps = st.sampled_from([random_histories.Happen(1), random_histories.Happen(3), lost])
+    steps = st.sampled_from([random_histories.OccurMove(1), random_histories.OccurMove(3), lost])
     monkeypatch.setattr(random_histories, "_HISTORIES", st.lists(steps, min_size=1, max_size=6))
     result, sent, _ = examined(None, rules=("survives-random-histories",), examples=5)
     [scenario] = result.scenarios

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from mockcampaign.check.result import check
+from mockcampaign.check.check import check
 from mockcampaign.check.settings import Settings
 from mockcampaign.check.store_probe import CallableProbe, Found, UrlProbe
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.judging.consumer_store import Account, Probe
+from mockcampaign.judging.consumer_store import Probe, ProbeReading
 from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import Responded
 from mockcampaign.samples.consumer import application, consumer_app
@@ -30,7 +30,7 @@ def checked(app: Any, *, seed: int = 1, **settings: Any) -> RunResult:
         try:
             chosen = Settings(now=1_750_000_000_000, seed=seed, **settings)
             source = UrlProbe(PROBE, transport, timeout=5_000)
-            return await check("http://app/hook", transport=transport, settings=chosen, source=source)
+            return await check("http://app/hook", transport=transport, settings=chosen, probe=source)
         finally:
             await transport.aclose()
 
@@ -59,7 +59,7 @@ class SkipsAll(Skips):
 def test_one_that_stores_garbage_can_still_be_examined_and_again() -> None:
     consumer = consumer_app("stores-any-json")
     for seed in (1, 2):
-        rules = ("acknowledge", "stores-only-events", "recovers-from-bad-requests", "rejects-atomically")
+        rules = ("acknowledgement", "stores-only-events", "recovers-from-bad-requests", "rejects-atomically")
         result = checked(consumer, seed=seed, rules=rules)
         assert {finding.id: finding.reason for finding in result.rules if finding.outcome == "could-not-tell"} == {}
         wrong = {finding.id: finding.outcome for finding in result.rules if finding.outcome in ("fail", "warn")}
@@ -68,21 +68,34 @@ def test_one_that_stores_garbage_can_still_be_examined_and_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("consumer", "outcome", "actual"),
+    ("consumer", "outcome", "identity", "actual"),
     [
-        (consumer_app(), "pass", "responded 400 to a list of a good event and a number"),
+        (consumer_app(), "pass", None, "Responded 400 to a batch of a good event and a number"),
         (
             application(Skips(Store(), None)),
             "pass",
-            "responded 200 to a list of a good event and a number, and only the event was kept",
+            None,
+            "Responded 200 to a batch of a good event and a number; stored the event alone",
         ),
-        (application(SkipsAll(Store(), None)), "warn", "and then of the good event: 1 missing"),
-        (consumer_app("stores-any-json"), "warn", "and the account holds the number"),
+        (
+            application(SkipsAll(Store(), None)),
+            "warn",
+            "200 to event-and-number; missing",
+            "to a batch of a good event and a number; 1 event missing from the store",
+        ),
+        (
+            consumer_app("stores-any-json"),
+            "warn",
+            "200 to event-and-number; stored-non-event",
+            "; stored an element that is not an event",
+        ),
     ],
 )
-def test_what_becomes_of_an_element_that_is_no_event(consumer: Any, outcome: str, actual: str) -> None:
+def test_what_becomes_of_an_element_that_is_no_event(
+    consumer: Any, outcome: str, identity: str | None, actual: str
+) -> None:
     [finding] = checked(consumer, rules=("stores-only-events",)).rules
-    assert finding.outcome == outcome
+    assert (finding.outcome, finding.identity) == (outcome, identity)
     assert actual in finding.actual
     if outcome == "warn":
         assert finding.reproduce is not None
@@ -95,8 +108,8 @@ def answered(account: list[Any]) -> Responded:
 
 
 def test_a_probe_passes_over_what_is_no_event() -> None:
-    assert PROBE.read(answered([42, EVENT, [1], None])) == Account(1, (b'{"mailId":"A"}',))
-    assert PROBE.read(answered([])) == Account(0, ())
+    assert PROBE.read(answered([42, EVENT, [1], None])) == ProbeReading(1, (b'{"mailId":"A"}',))
+    assert PROBE.read(answered([])) == ProbeReading(0, ())
 
 
 def test_a_list_without_any_event_is_no_account() -> None:

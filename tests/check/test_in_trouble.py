@@ -17,13 +17,15 @@ import pytest
 from endpoints import unused_port
 from judged import CREDENTIALS, restartable, settings
 from judged import checked as in_a_check
-from mockcampaign.check.result import check
+from mockcampaign.check.check import check
 from mockcampaign.check.store_probe import UrlProbe
 from mockcampaign.faults import CutBody
 from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.fact import Died
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, exit_status
 from mockcampaign.model import Fault, NoResponse, Outcome, Request
+from mockcampaign.report import advice
 from mockcampaign.report.json_report import to_json
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.samples.plain_server import Connection, serve_plainly
@@ -81,7 +83,7 @@ def checked(url: str, *, told: Callable[[Finding], None] = lambda finding: None,
             source = UrlProbe(Probe(url=f"{url}/processed", events="@"), transport, timeout=300)
             chosen = settings(1, **({"timeout": 300, "budget": BUDGET, "examples": 5} | changes))
             async with asyncio.timeout(60):
-                return await check(f"{url}/hook", transport=transport, settings=chosen, source=source, told=told)
+                return await check(f"{url}/hook", transport=transport, settings=chosen, probe=source, on_finding=told)
         finally:
             await transport.aclose()
 
@@ -110,12 +112,12 @@ def assert_explained(result: RunResult) -> None:
 @pytest.mark.parametrize("garbage", GARBAGE)
 def test_a_consumer_that_begins_to_talk_nonsense(garbage: str) -> None:
     with troubled(Trouble(20, GARBAGE[garbage])) as url:
-        assert_whole(checked(url, rules=("acknowledge", "batch", "redelivery")))
+        assert_whole(checked(url, rules=("acknowledgement", "batch", "redelivery")))
 
 
 def test_a_consumer_that_begins_to_hang() -> None:
     with troubled(Trouble(20, None)) as url:
-        assert_whole(checked(url, rules=("acknowledge", "batch", "redelivery")))
+        assert_whole(checked(url, rules=("acknowledgement", "batch", "redelivery")))
 
 
 class CountsCharacters(Connection):
@@ -130,7 +132,9 @@ def test_a_consumer_whose_answers_are_longer_than_they_say() -> None:
         result = in_a_check(url, WireTransport, settings(1, rules=("handles-keep-alive",)))
     [finding] = [finding for finding in result.rules if finding.outcome == "fail"]
     assert finding.id == "handles-keep-alive"
-    assert finding.actual.startswith("more bytes came with an answer than its head says")
+    assert finding.identity == "surplus-bytes"
+    assert finding.actual.startswith("Sent more bytes in response to request 1 on one connection than the response's")
+    assert finding.fix == advice.EXACT_LENGTH.text
 
 
 class Dies:
@@ -158,40 +162,52 @@ class Dies:
 
 
 @pytest.mark.parametrize(
-    ("rule", "kills", "before"),
+    ("rule", "kills", "identity", "actual"),
     [
         (
             "recovers-from-bad-requests",
             lambda request: request.body == b"null",
-            "connection closed before a response to null",
+            "died after null",
+            "Responded nothing (connection closed before a response), then could not be reached any more after null (",
         ),
         (
             "recovers-from-bad-requests",
             lambda request: any(isinstance(fault, CutBody) for fault in request.faults),
-            "4 bodies were cut",
+            "died after cut-body",
+            "Could not be reached any more after a body that is cut off on its way, sent 4 times (",
         ),
         (
             "accepts-absent-fields",
             lambda request: request.body.count(b'"device"') < request.body.count(b'"mailId"'),
-            "a list of 4 events: connection closed before a response",
+            "died after batch",
+            "Responded nothing (connection closed before a response), then could not be reached any more after a batch "
+            "of 4 events (",
         ),
         (
             "once-after-truncated-body",
             lambda request: any(isinstance(fault, CutBody) for fault in request.faults),
-            "a list of 5 events: connection closed before a response",
+            "died after batch",
+            "Responded nothing (connection closed before a response), then could not be reached any more after a batch "
+            "of 5 events (",
         ),
         (
             "survives-oversized-body",
             lambda request: request.body.startswith(b"[["),
-            "connection closed before a response to a list nested 100,000 levels deep",
+            "died after deeply-nested-body",
+            "Responded nothing (connection closed before a response), then could not be reached any more after a list "
+            "nested 100,000 levels deep (",
         ),
     ],
 )
-def test_a_consumer_that_dies_of_a_bad_request(rule: str, kills: Callable[[Request], bool], before: str) -> None:
+def test_a_consumer_that_dies_of_a_bad_request(
+    rule: str, kills: Callable[[Request], bool], identity: str, actual: str
+) -> None:
     result = in_a_check("http://consumer.test", lambda: Dies(kills), settings(1, rules=(rule,)))
     [finding] = [finding for finding in result.rules if finding.id == rule]
     assert finding.outcome in ("fail", "warn")
-    assert finding.actual.startswith(f"{before}, and then nobody was there any more (")
+    assert finding.identity == identity
+    assert finding.actual.startswith(actual)
+    assert finding.fix == advice.CATCH.text
 
 
 @pytest.mark.slow
@@ -211,7 +227,7 @@ def test_a_consumer_that_is_killed(findings: int) -> None:
     noticed, *others = result.rules[findings:]
     # Who killed it cannot be seen: where a request was under way on an open connection, it may have died of that.
     if noticed.outcome in ("fail", "warn"):
-        assert ", and then nobody was there any more (" in noticed.actual
+        assert any(isinstance(fact, Died) for fact in noticed.facts)
     else:
         assert noticed.outcome == "could-not-tell"
     assert {finding.outcome for finding in others} <= {"could-not-tell", "not-exercised"}
@@ -230,7 +246,7 @@ def test_a_consumer_that_is_restarted_on_the_same_port_with_a_durable_store_is_n
                 with ThreadPoolExecutor() as threads:  # since this thread's loop is the check's
                     assert threads.submit(asyncio.run, wait_until_reachable(url, 60_000)).result()
 
-        result = checked(url, told=restart, rules=("acknowledge", "batch", "redelivery"), budget=60_000)
+        result = checked(url, told=restart, rules=("acknowledgement", "batch", "redelivery"), budget=60_000)
     assert [finding.id for finding in result.rules if finding.outcome == "fail"] == []
 
 
@@ -258,6 +274,6 @@ def restarting(after: int) -> Iterator[str]:
 @pytest.mark.parametrize("after", [3, 10, 31])
 def test_a_consumer_that_starts_again_with_nothing_in_its_memory(after: int) -> None:
     with restarting(after) as url:
-        result = checked(url, rules=("acknowledge", "batch", "identity", "redelivery"), budget=30_000)
+        result = checked(url, rules=("acknowledgement", "batch", "identity", "redelivery"), budget=30_000)
     assert_explained(result)
     assert [finding for finding in result.rules if finding.outcome == "pass"]

@@ -28,7 +28,7 @@ def nth(path: str, number: int) -> Reached:
 
 PHASES: dict[str, tuple[Reached, tuple[str, ...]]] = {
     "before the first rule": (nth("/processed", 1), ("--rules", "batch")),
-    "within a rule": (nth("/hook", 4), ("--rules", "acknowledge,batch")),
+    "within a rule": (nth("/hook", 4), ("--rules", "acknowledgement,batch")),
     "while the account is looked at": (nth("/processed", 5), ("--rules", "stores-every-event")),
     "while Hypothesis generates": (nth("/hook", 25), ("--rules", "responds-200,accepts-generated-batches")),
     "while histories are played": (nth("/hook", 60), ("--rules", "responds-200,survives-random-histories")),

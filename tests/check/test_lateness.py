@@ -38,4 +38,4 @@ def test_lists_that_take_long_by_themselves_tell_nothing_of_those_at_once(monkey
     with serve_in_thread(application(Laborious(Store(), CREDENTIALS))) as url:
         found = judged("laborious", 1, checked(url, WireTransport, settings(1, rules=("handles-concurrent-requests",))))
     assert (found.violated, found.untold) == ((), ("handles-concurrent-requests",)), found.said
-    assert "this machine is too busy" in found.said[0]
+    assert "This machine is too busy" in found.said[0]

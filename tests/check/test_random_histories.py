@@ -32,14 +32,14 @@ def test_no_history_is_too_much_for_a_correct_consumer() -> None:
     finding = found(None, examples=10)
     assert (finding.outcome, finding.actual) == (
         "pass",
-        "50 histories of up to 12 steps ended with each event once",
+        "50 histories of up to 12 steps ended with each event stored once",
     )
 
 
 @pytest.mark.parametrize(
     ("bug", "told", "steps"),
     [
-        ("never-deduplicates", "lost-ack, 1 event: 1 too many", ["fault", "emit"]),
+        ("never-deduplicates", "After the history (lost-ack, 1 event), 1 duplicate stored", ["fault", "emit"]),
         pytest.param("forgets-dedup-key-once-used", None, None, marks=pytest.mark.slow),
         pytest.param("dedup-key-batch-hash", None, None, marks=pytest.mark.slow),
     ],

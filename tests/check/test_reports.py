@@ -11,10 +11,9 @@ import pytest
 
 from builders import Consumer, activated, exporter, happen, run
 from checks import checked
-from mockcampaign.check.result import headline
-from mockcampaign.check.sweep import Swept
+from mockcampaign.judging.fact import AnyFact, DependsOn, Needs
 from mockcampaign.judging.finding import Finding, Judgement
-from mockcampaign.judging.verdict import RunResult, exit_status, run_result
+from mockcampaign.judging.verdict import RunResult, SweepSummary, exit_status, run_result
 from mockcampaign.model import Responded
 from mockcampaign.policy import Policy
 from mockcampaign.report.check_text import check_lines, headline_lines
@@ -22,6 +21,7 @@ from mockcampaign.report.html import to_html
 from mockcampaign.report.json_report import to_json
 from mockcampaign.report.junit import to_junit
 from mockcampaign.report.markdown import to_markdown
+from mockcampaign.report.sentences import headline, sweep_summary
 from mockcampaign.report.text import scenario_lines, summary_lines
 from mockcampaign.samples.consumer import consumer_app
 from results import scenario
@@ -57,7 +57,7 @@ def test_attempts_that_were_not_made_are_told_apart_in_every_output(simulated: R
     whole = simulated.deliveries
     assert f"{whole.attempts:,} attempts and {made_up:,} simulated, " in text_of(headline_lines(shown))
 
-    document = msgspec.json.decode(to_json(simulated))
+    document = msgspec.json.decode(to_json(simulated, full_journal=True))
     assert document["deliveries"]["simulated"] == made_up
     journal = document["scenarios"][0]["journal"]
     attempts = [entry for entry in journal if entry["entry"] == "attempted"]
@@ -86,15 +86,15 @@ def test_rules_that_nobody_could_examine_are_in_every_document() -> None:
     """Where it is all of them, there is not even a journal."""
     for rules in (("once-after-lost-response",), ("responds-200", "once-after-lost-response")):
         result = checked(consumer_app(), probe=None, rules=rules)
-        reason = "needs a probe (--probe)"
+        reason = "Needs a probe (--probe)"
         suites = list(junitparser.JUnitXml.fromstring(to_junit(result, WHEN)))
         cases = {case.name: case for suite in suites for case in suite}
-        skipped = cases["Processes a list once whose answer was lost"].result
+        skipped = cases["Stores a batch once when its 200 was lost"].result
         assert [(type(one).__name__, one.message) for one in skipped] == [("Skipped", reason)]
         page = to_html(result).decode()
-        assert "Processes a list once whose answer was lost" in page
+        assert "Stores a batch once when its 200 was lost" in page
         assert f"<dt>Reason</dt><dd>{reason}</dd>" in page
-        row = page.partition("Processes a list once whose answer was lost")[2].partition("</tr>")[0]
+        row = page.partition("Stores a batch once when its 200 was lost")[2].partition("</tr>")[0]
         assert "<dt>Scenario</dt>" not in row
         assert "1 needs a probe" in to_markdown(result).replace("&#45;", "-")
         assert reason in text_of(check_lines(result))
@@ -108,10 +108,10 @@ def test_a_rule_that_was_not_reached_is_skipped_in_junit() -> None:
     assert (examined.failures, whole.skipped, whole.failures) == (1, 1, 0)
 
 
-def findings(*outcomes: Judgement | tuple[Judgement, str | None, bool]) -> list[Finding]:
+def findings(*outcomes: Judgement | tuple[Judgement, AnyFact | None, bool]) -> list[Finding]:
     made = []
     for number, one in enumerate(outcomes):
-        outcome, reason, known = one if isinstance(one, tuple) else (one, None, False)
+        outcome, fact, known = one if isinstance(one, tuple) else (one, None, False)
         made.append(
             Finding(
                 id=f"rule-{number}",
@@ -121,7 +121,7 @@ def findings(*outcomes: Judgement | tuple[Judgement, str | None, bool]) -> list[
                 expected="",
                 actual="",
                 outcome=outcome,
-                reason=reason,
+                facts=() if fact is None else (fact,),
                 known=known,
                 evidence=(),
             )
@@ -139,19 +139,19 @@ def findings(*outcomes: Judgement | tuple[Judgement, str | None, bool]) -> list[
         (["pass", "warn"], "no violation in 2 of 2 rules, but 1 hazard"),
         (["fail", "warn", "warn", "pass"], "1 of 4 rules violated, 2 hazards"),
         (
-            ["pass", *[("not-exercised", "needs a probe (--probe)", False)] * 2],
+            ["pass", *[("not-exercised", Needs(need="probe"), False)] * 2],
             "no violation in 1 of 3 rules; 2 need a probe",
         ),
         (
-            ["fail", ("not-exercised", "needs a probe (--probe)", False), ("not-exercised", "rests on x", False)],
-            "1 of 1 rule violated; 1 needs a probe; 1 not exercised",
+            ["fail", ("not-exercised", Needs(need="probe"), False), ("not-exercised", DependsOn(rule_id="x"), False)],
+            "1 of 1 rule violated; 1 needs a probe; 1 skipped",
         ),
         ([("fail", None, True), "pass"], "no violation in 2 of 2 rules; 1 known violation accepted"),
         (
             [("fail", None, True), ("warn", None, True), "fail", "pass"],
             "1 of 4 rules violated; 2 known violations accepted",
         ),
-        (["pass", "could-not-tell"], "no violation in 1 of 2 rules; 1 could not be told"),
+        (["pass", "could-not-tell"], "no violation in 1 of 2 rules; 1 inconclusive"),
     ],
 )
 def test_the_headline_counts_every_rule_once(outcomes: list[Any], said: str) -> None:
@@ -167,7 +167,7 @@ def test_what_delivered_nothing_is_no_success() -> None:
 
     result = checked(app, probe=None, rules=("sends-complete-response",))
     assert [finding.outcome for finding in result.rules] == ["pass"]
-    assert result.trouble == "nothing was delivered, so that nothing was shown"
+    assert result.trouble == "Nothing was delivered, so nothing was shown"
     assert (result.compliant, exit_status(result)) == (False, 3)
 
 
@@ -175,8 +175,9 @@ def test_what_another_rule_shows_is_mended_and_shown_again_as_well() -> None:
     result = checked(consumer_app("responds-207"), rules=("responds-200", "accepts-every-batch-size"))
     basics, sizes = result.rules
     assert (basics.outcome, sizes.outcome) == ("fail", "fail")
-    assert basics.actual.startswith("accepts-every-batch-size: 207")
-    assert basics.fix == "Answer 200 once the list is stored. Frameworks have other defaults: name the status."
+    assert (basics.scenario, basics.identity) == ("accepts-every-batch-size", "207")
+    assert basics.actual.startswith("Responded 207")
+    assert "Campaign looks at the status alone" in (basics.fix or "")
     assert basics.reproduce == sizes.reproduce is not None
 
 
@@ -187,20 +188,21 @@ def test_a_rule_that_nobody_asked_for_violates_nothing() -> None:
 
 
 def test_what_a_sweep_did_not_come_to_is_not_said_to_hold() -> None:
-    assert Swept(missed=2).describe() == "none of 2 other assumptions was come to"
-    assert Swept(missed=0).describe() == "no rule that was exercised rests on what is varied"
-    some = Swept(again=3, variations=1, missed=4, milliseconds=1_500)
-    assert some.describe() == (
-        "under 1 other assumption (4 more were not come to), 3 examinations in 1.5 s, the verdict holds in what was "
-        "told"
+    assert sweep_summary(SweepSummary(missed=2)) == "none of 2 other assumptions was tried"
+    assert sweep_summary(SweepSummary(missed=0)) == "no examined rule depends on what is varied"
+    some = SweepSummary(examinations=3, variations=1, missed=4, milliseconds=1_500)
+    assert sweep_summary(some) == (
+        "under 1 other assumption (4 more were not tried), 3 examinations in 1.5 s, the verdict holds in all that were "
+        "conclusive"
     )
-    doubtful = Swept(again=3, variations=1, untold=1, missed=0, milliseconds=1_500)
-    assert doubtful.describe() == (
-        "under 1 other assumption, 3 examinations and 1 that could not be told in 1.5 s, the verdict holds in what was "
-        "told"
+    doubtful = SweepSummary(examinations=3, variations=1, inconclusive=1, missed=0, milliseconds=1_500)
+    assert sweep_summary(doubtful) == (
+        "under 1 other assumption, 3 examinations and 1 inconclusive ones in 1.5 s, the verdict holds in all that were "
+        "conclusive"
     )
 
 
 def test_a_sweep_of_nothing_says_so() -> None:
-    result = checked(consumer_app(), probe=None, rules=("rejects-unreadable-body",), swept=True)
-    assert result.swept == "no rule that was exercised rests on what is varied"
+    result = checked(consumer_app(), probe=None, rules=("rejects-unreadable-body",), sweep=True)
+    assert result.sweep is not None
+    assert sweep_summary(result.sweep) == "no examined rule depends on what is varied"

@@ -181,7 +181,7 @@ def test_every_rule_is_among_them() -> None:
 @pytest.mark.parametrize("bug", sorted(SHOWN_BY_CRASHES))
 def test_what_takes_a_crash_says_so(bug: str) -> None:
     with restartable(bug) as (url, command):
-        result = checked(url, WireTransport, settings(1, rules=("crash",), restart_command=command))
+        result = checked(url, WireTransport, settings(1, rules=("durability",), restart_command=command))
     reproduces = [one.reproduce for one in result.rules if one.outcome == "fail"]
     assert len(reproduces) == 1
     for reproduce in reproduces:

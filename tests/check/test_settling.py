@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mockcampaign.check.result import check
+from mockcampaign.check.check import check
 from mockcampaign.check.settings import Settings
 from mockcampaign.check.store_probe import CallableProbe, StoreProbe
 from mockcampaign.errors import CouldNotTellError
@@ -50,7 +50,7 @@ def checked(consumer: Consumer, source: Callable[[Consumer], StoreProbe], **sett
         try:
             chosen = Settings(**({"now": 1_750_000_000_000, "seed": 1} | settings))
             async with asyncio.timeout(60):  # and no check without an end
-                return await check("http://app/hook", transport=transport, settings=chosen, source=source(consumer))
+                return await check("http://app/hook", transport=transport, settings=chosen, probe=source(consumer))
         finally:
             await transport.aclose()
 
@@ -80,7 +80,9 @@ def test_what_is_stored_after_its_rule_is_over_is_no_surplus_of_the_next(
 def test_what_is_stored_a_second_time_later_is_found(account: Callable[[Consumer], StoreProbe]) -> None:
     [finding] = checked(LaterAndTwice(), account, rules=("once-after-lost-response",), settle=5_000).rules
     assert finding.outcome == "fail"
-    assert finding.actual.startswith("a list of 5 came again after its answer was lost: 5 too many")
+    assert finding.actual.startswith(
+        "After the redelivery of a batch of 5 events whose response was lost, 5 duplicates stored"
+    )
 
 
 def test_rows_that_change_by_themselves_are_at_rest_all_the_same() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from endpoints import Endpoint, answering, read_request, stalling
-from mockcampaign.check.result import check
+from mockcampaign.check.check import check
 from mockcampaign.check.settings import Settings
 from mockcampaign.check.store_probe import CallableProbe
 from mockcampaign.judging.verdict import RunResult, exit_status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from mockcampaign.check.result import check
+from mockcampaign.check.check import check
 from mockcampaign.check.settings import Settings
 from mockcampaign.check.store_probe import StoreProbe, UrlProbe
 from mockcampaign.judging.consumer_store import Probe
@@ -23,7 +23,6 @@ def checked(
     *,
     probe: Probe | None = EVENTS,
     told: list[Finding] | None = None,
-    swept: bool = False,
     **settings: Any,
 ) -> RunResult:
     async def run() -> RunResult:
@@ -34,9 +33,8 @@ def checked(
                 "http://app/hook",
                 transport=transport,
                 settings=Settings(**({"now": NOW, "seed": 1} | settings)),
-                source=source,
-                told=(lambda finding: None) if told is None else told.append,
-                swept=swept,
+                probe=source,
+                on_finding=(lambda finding: None) if told is None else told.append,
             )
         finally:
             await transport.aclose()

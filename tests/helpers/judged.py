@@ -18,8 +18,8 @@ import msgspec
 from consumers.started import COMMANDS, PASSWORD, USER, started
 from endpoints import unused_port
 from mockcampaign import wallclock
+from mockcampaign.check.check import check
 from mockcampaign.check.end_state import UrlState
-from mockcampaign.check.result import check
 from mockcampaign.check.settings import Settings
 from mockcampaign.check.store_probe import UrlProbe
 from mockcampaign.judging.consumer_store import Probe
@@ -106,7 +106,7 @@ def checked(url: str, transport: Any, chosen: Settings, *, tells_state: bool = F
         try:
             source = UrlProbe(Probe(url=f"{url}/processed", events="@"), one, timeout=30 * SECOND)
             state = UrlState(f"{url}/state", one, timeout=30 * SECOND) if tells_state else None
-            return await check(f"{url}/hook", transport=one, settings=chosen, source=source, state=state)
+            return await check(f"{url}/hook", transport=one, settings=chosen, probe=source, state=state)
         finally:
             await one.aclose()
 

@@ -9,6 +9,7 @@ from mockcampaign.judging.finding import Finding, Judgement
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, run_result, scenario_result
 from mockcampaign.model import EventType, Measured, NoResponse, Outcome, Responded, TimedOut
+from mockcampaign.report import sentences
 
 MINUTE = 60_000
 
@@ -83,7 +84,7 @@ def scenario(
         target=target,
         trouble=trouble,
         webhooks={"opens": 1, "clicks": 2},
-        rules=[rule.judge(entries) for rule in JOURNAL_RULES],
+        rules=[rule.judge(entries, sentences.actual) for rule in JOURNAL_RULES],
         expectations=list(findings),
         journal=entries,
         strict=strict,

@@ -543,7 +543,7 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "keys-on-mailing-and-created": ("stores-same-millisecond",),
     **dict.fromkeys(("keeps-ten-thousand", "hash-of-16-bits", "hash-of-20-bits"), ("drains-backlog",)),
     **dict.fromkeys(("commits-halves", "commits-per-mailing", "fails-halfway", "marks-first"), ("rejects-atomically",)),
-    "fails-once": ("acknowledge", "rejects-atomically"),
+    "fails-once": ("acknowledgement", "rejects-atomically"),
     "waits-on-the-loop": ("responds-in-time",),
     "forgets-on-error": ("recovers-from-bad-requests",),
     **dict.fromkeys(("reads-ascii", "reads-windows", "refuses-emoji", "ascii-only"), ("stores-text-unchanged",)),

@@ -15,7 +15,7 @@ from mockcampaign.serving import serve_in_thread
 from plugin_apps import App
 from plugin_apps import app as app
 
-QUICK = ("acknowledge", "batch")
+QUICK = ("acknowledgement", "batch")
 
 
 def test_a_correct_consumer_in_process(campaign_check: CampaignCheck) -> None:
@@ -100,16 +100,16 @@ CHECKING = """
     from mockcampaign.samples.consumer import consumer_app
 
     def test_bad(campaign_check):
-        campaign_check(consumer_app("responds-204"), "/hook", rules=["acknowledge"])
+        campaign_check(consumer_app("responds-204"), "/hook", rules=["acknowledgement"])
 
     @pytest.mark.mockcampaign(allow={wrong}, seed=7)
     def test_marked(campaign_check):
-        report = campaign_check(consumer_app("responds-204"), "/hook", rules=["acknowledge"])
+        report = campaign_check(consumer_app("responds-204"), "/hook", rules=["acknowledgement"])
         assert (report.compliant, report.seed) == (True, 7)
 
     def test_allowed(campaign_check):
         consumer = consumer_app("responds-204")
-        report = campaign_check(consumer, "/hook", rules=["acknowledge"], allow={wrong})
+        report = campaign_check(consumer, "/hook", rules=["acknowledgement"], allow={wrong})
         assert report.compliant
         assert set(finding.id for finding in report.rules if finding.known) == set({wrong})
     """
@@ -128,13 +128,13 @@ def test_each_rule_is_a_subtest(inner: Inner) -> None:
 
 
 def violated() -> list[str]:
-    from mockcampaign.check.result import check
+    from mockcampaign.check.check import check
     from mockcampaign.check.settings import Settings
     from mockcampaign.transport.inprocess import AsgiTransport
 
     async def main() -> list[str]:
         transport = AsgiTransport(consumer_app("responds-204"))
-        settings = Settings(now=1_700_000_000_000, rules=("acknowledge",))
+        settings = Settings(now=1_700_000_000_000, rules=("acknowledgement",))
         report = await check("http://testserver/hook", transport=transport, settings=settings)
         await transport.aclose()
         return [finding.id for finding in report.rules if finding.outcome == "fail"]

@@ -15,8 +15,8 @@ from lxml import etree
 
 from builders import exporter
 from golden import check_golden
-from mockcampaign.judging.finding import Reproduce
-from mockcampaign.judging.verdict import RunResult, exit_status, run_result, violates
+from mockcampaign.judging.finding import Reproduce, SweptOutcome
+from mockcampaign.judging.verdict import RunResult, SweepSummary, exit_status, run_result, violates
 from mockcampaign.report.github import ANNOTATIONS_MAX, annotation_lines
 from mockcampaign.report.html import to_html
 from mockcampaign.report.json_report import json_schema, to_json
@@ -56,7 +56,8 @@ def test_json() -> None:
 def test_the_json_schema_is_a_schema_that_the_report_keeps_to() -> None:
     schema = msgspec.json.decode(json_schema())
     jsonschema.Draft202012Validator.check_schema(schema)
-    report = msgspec.json.decode(to_json(every_outcome()))
+    jsonschema.validate(msgspec.json.decode(to_json(every_outcome())), schema)
+    report = msgspec.json.decode(to_json(every_outcome(), full_journal=True))
     jsonschema.validate(report, schema)
     del report["scenarios"][0]["journal"][0]["seed"]
     with pytest.raises(jsonschema.ValidationError):
@@ -71,8 +72,9 @@ def test_the_shipped_schema_is_current() -> None:
 
 
 def test_the_json_report_is_read_back_as_the_same_result() -> None:
-    report = to_json(every_outcome())
-    assert to_json(msgspec.json.decode(report, type=RunResult)) == report
+    for full in (True, False):
+        report = to_json(every_outcome(), full_journal=full)
+        assert to_json(msgspec.json.decode(report, type=RunResult), full_journal=full) == report
 
 
 def test_junit() -> None:
@@ -95,7 +97,7 @@ def test_a_violation_is_a_failure_and_our_trouble_is_an_error() -> None:
     assert outcomes["consumer.processed: exactly-once"] == ["Failure"]
     assert outcomes["opens.attempts: 253"] == ["Error"]
     assert outcomes["opens.pending: 253"] == ["Skipped"]
-    assert outcomes["Answers within the sender's time-out"] == []
+    assert outcomes["Responds within the sender's time-out"] == []
 
 
 def test_a_warning_is_a_failure_where_the_run_is_strict() -> None:
@@ -131,7 +133,7 @@ def test_what_is_known_of_one_scenario_hides_nothing_of_another(known: tuple[boo
         for one in known
     ]
     [worst] = run_result(found).rules
-    assert (worst.known, worst.actual) == (False, "known: False: 253")
+    assert (worst.known, worst.scenario, worst.actual) == (False, "known: False", "253")
 
 
 def test_annotations() -> None:
@@ -186,10 +188,13 @@ def test_how_to_mend_it_is_said_everywhere() -> None:
 
 
 def test_what_a_sweep_and_a_baseline_came_to_is_said_in_documents_too() -> None:
-    depends = "violated in turn, passed otherwise"
-    wrong = finding(outcome="fail", swept=(depends,), assumes=("lists of at most 100 (documented)",))
+    depends = "pass with webhooks in turn"
+    swept = (SweptOutcome(variation="webhooks in turn", outcome="pass"),)
+    wrong = finding(outcome="fail", swept=swept, assumes=("lists of at most 100 (documented)",))
     result = msgspec.structs.replace(
-        run_result([scenario(findings=(wrong,))]), swept="under 2 other assumptions", gone=("accepts-ipv6: refused",)
+        run_result([scenario(findings=(wrong,))]),
+        sweep=SweepSummary(variations=2, examinations=3, missed=0),
+        gone=("accepts-ipv6: refused",),
     )
     page = to_html(result).decode()
     assert "Swept: under 2 other assumptions" in page

@@ -214,7 +214,8 @@ def test_an_attempt_opens_to_its_request_and_answer(opened: Any) -> None:
 
 def test_evidence_leads_to_its_attempts(opened: Any) -> None:
     page = opened(RESULT)
-    page.locator("#findings tr", has_text="Says success with 200").get_by_role("button", name="Show attempts").click()
+    row = page.locator("#findings tr", has_text="Responds 200, and no other status")
+    row.get_by_role("button", name="Show attempts").click()
     rows = page.locator("details[open] .attempts tbody tr")
     assert rows.count() == 1
     assert "302" in rows.inner_text()

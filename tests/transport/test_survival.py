@@ -506,7 +506,7 @@ def test_a_certificate_that_proves_nothing(
         async with leaving_nothing(), Endpoint(WELL).serving(context=context(tmp_path)) as endpoint:
             async with wired(ca_file=ca_file) as transport:
                 for _ in range(2):
-                    assert await transport.send(request_to(endpoint.url)) == NoResponse("tls", reason)
+                    assert await transport.send(request_to(endpoint.url)) == NoResponse("certificate", reason)
             async with wired(verify=False) as transport:
                 assert await transport.send(request_to(endpoint.url)) == OK_OUTCOME
 

@@ -602,8 +602,8 @@ def test_tls_with_an_authority_of_ones_own(run: Run, ca_file: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "settings", "outcome"),
     [
-        (["127.0.0.1"], {}, NoResponse("tls", "the certificate is not issued by a trusted authority")),
-        (["other.example"], {"ca_file": True}, NoResponse("tls", "the certificate is for another host")),
+        (["127.0.0.1"], {}, NoResponse("certificate", "the certificate is not issued by a trusted authority")),
+        (["other.example"], {"ca_file": True}, NoResponse("certificate", "the certificate is for another host")),
         (["other.example"], {"verify": False}, OK_OUTCOME),
     ],
 )

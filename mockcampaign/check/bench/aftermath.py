@@ -1,58 +1,31 @@
-"""What becomes of an ordinary list after something that Campaign never sends."""
+"""What becomes of an ordinary batch after something that Campaign never sends."""
 
 from __future__ import annotations
-
-from typing import assert_never
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.rule_store import body_of
 from mockcampaign.check.reproduce.curl import curl
-from mockcampaign.check.rule import Examined, violated
+from mockcampaign.check.rule import Examined, failed
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut
+from mockcampaign.judging.fact import Died, Reply, Response, Stimulus
+from mockcampaign.judging.situation import Situation
+from mockcampaign.model import Outcome
 
-_CATCH = (
-    "Catch whatever may be thrown while a request is handled, and answer 400 or 500: what nobody catches ends the "
-    "process. Bound how deep a body may be nested before anything walks down into it."
-)
-
-_WHOLE = (
-    "Answer every list with a whole HTTP/1.1 response: a body as long as Content-Length says in bytes, the connection "
-    "closed only after it, and no exception that reaches the server."
-)
-_FASTER = (
-    "Store a list in one statement and one transaction, answer, and do what takes long afterwards. End the answer: by "
-    "its Content-Length, or by closing the connection."
-)
-_THROTTLES = "Do not limit the rate of a sender that has one connection and waits for each answer."
+ORDINARY = Stimulus(situation=Situation.ORDINARY_AFTERWARDS)
 
 
-def throttled(outcome: Outcome) -> str | None:
-    """How to mend it, where the consumer says that it is the rate of the requests and not what is in them."""
-    return _THROTTLES if isinstance(outcome, Responded) and outcome.status == 429 else None
+async def aftermath(
+    bench: Bench,
+    before: Stimulus,
+    outcome: Outcome | None = None,
+    command: str | None = None,
+    *,
+    ordinary: Stimulus = ORDINARY,
+) -> Examined | None:
+    """Return the violation, if an ordinary batch is no longer accepted.
 
-
-def advice(outcome: Outcome) -> str | None:
-    """How to mend it, where how a list ended tells more than what was in it."""
-    match outcome:
-        case Responded():
-            return throttled(outcome)
-        case TimedOut():
-            return _FASTER
-        case NoResponse():
-            return _WHOLE
-        case _:
-            assert_never(outcome)
-
-
-def died(before: str, reason: str, commands: str | None = None) -> Examined:
-    """The violation that nobody is there any more; `reason` says how one knows."""
-    found = f"{before}, and then nobody was there any more"
-    return violated(f"{found} ({reason})", curl=commands, found=found, fix=_CATCH)
-
-
-async def aftermath(bench: Bench, before: str, command: str | None = None) -> Examined | None:
-    """The violation, if it is not taken any more; `before` says what came before it, and `command` sends that.
+    `before` says what came before it and `outcome` how the consumer responded to that; `command` sends it. Where there
+    is no such outcome, `ordinary` says after what the ordinary batch is sent.
 
     A consumer that was there until then, and is gone, has died of it: that is no trouble of ours.
     """
@@ -60,11 +33,12 @@ async def aftermath(bench: Bench, before: str, command: str | None = None) -> Ex
     commands = None
     if command is not None:
         commands = f"{command}\n{curl(bench.url, body_of(events), bench.settings.authentication)}"
+    replied = () if outcome is None else (Reply.of(outcome),)
     try:
         delivery = await bench.deliver(events, attempts=3)
     except CouldNotTellError as gone:
-        return died(before, str(gone), commands)
+        return failed(Died(after=before, replies=replied, reason=str(gone)), curl=commands)
     if delivery.accepted:
         return None
-    said = f"{before}, and then {delivery.describe()} to an ordinary list"
-    return violated(said, curl=commands, fix=throttled(delivery.last))
+    seen = (Response(to=before, replies=replied),) if replied else ()
+    return failed(*seen, delivery.response(ordinary), curl=commands)

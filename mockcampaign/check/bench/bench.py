@@ -27,7 +27,21 @@ from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.events import field_values
 from mockcampaign.events.fields import EXAMPLE, TYPES, drawn_mail_id
 from mockcampaign.faults import NewConnection
+from mockcampaign.judging.fact import (
+    Costs,
+    Died,
+    Needs,
+    NotStored,
+    Precondition,
+    Rejected,
+    Reply,
+    Response,
+    Stimulus,
+    Unmet,
+    replies,
+)
 from mockcampaign.judging.ledger import NO_DELIVERIES, Ledger
+from mockcampaign.judging.situation import Situation
 from mockcampaign.model import (
     CONNECT_PHASES,
     EventType,
@@ -40,6 +54,7 @@ from mockcampaign.model import (
     Webhook,
 )
 from mockcampaign.policy import HOUR, MINUTE, Policy
+from mockcampaign.report import sentences
 from mockcampaign.transport import Transport
 from mockcampaign.transport.wire import wait_until_reachable
 from mockcampaign.wallclock import Stopwatch, pause
@@ -74,7 +89,7 @@ _IN_EACH_EVENT = b'"mailId"'
 _CLIENTS = tuple(dict.fromkeys(client for _, (_, client) in field_values.MAILBOXES))
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+class BatchOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a list."""
 
     outcomes: tuple[Outcome, ...]
@@ -87,10 +102,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         """Of the last attempt."""
         return self.outcomes[-1]
 
-    def describe(self) -> str:
-        """The outcomes in a few words."""
-        shown = [_shown(outcome) for outcome in self.outcomes]
-        return shown[0] if len(set(shown)) == 1 else ", then ".join(shown)
+    def response(self, to: Stimulus) -> Response:
+        """Return how the consumer responded, as a fact; `to` says what was delivered."""
+        return Response(to=to, replies=replies(self.outcomes))
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +112,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
     rule_id: str
     """Of the rule that was examined."""
-    said: str
+    replies: tuple[Reply, ...]
     """What the consumer answered."""
     answered: bool
     """Whether it did so, be it too late."""
@@ -271,7 +285,7 @@ class Bench:
             try:
                 self.campaign.fault(varied, activated)
             except InvalidInputError as error:
-                raise NotExercised(str(error)) from None
+                raise NotExercised(Unmet(why=Precondition.FAULT_NOT_SUPPORTED, variant=str(error))) from None
         return activated
 
     @property
@@ -313,23 +327,21 @@ class Bench:
         if not self.history.paused:
             self.recorded.update(_serials_of(self._last_happened()))
 
-    async def deliver_at_once(self, lists: Sequence[Sequence[Event]], *, attempts: int = 3) -> bool:
-        """Send each by a webhook of its own at the same moment, unless webhooks deliver in turn.
+    async def deliver_at_once(self, batches: Sequence[Sequence[Event]], *, attempts: int = 3) -> BatchOutcome:
+        """Send each batch by a webhook of its own at the same moment, unless webhooks deliver in turn.
 
-        Returns whether all of them were taken within so many attempts. Raises `CouldNotTellError` where the consumer
-        cannot be reached.
+        Return the first delivery that was rejected for so many attempts, or else the last one. Raise
+        `CouldNotTellError` where the consumer cannot be reached.
         """
         if self.variation is not None and self.variation.in_turn:
-            return all(
-                [
-                    (await self.deliver(events, attempts=attempts, number=number)).accepted
-                    for number, events in enumerate(lists)
-                ]
-            )
-        for number, events in enumerate(lists):
+            deliveries = [
+                await self.deliver(events, attempts=attempts, number=number) for number, events in enumerate(batches)
+            ]
+            return next((one for one in deliveries if not one.accepted), deliveries[-1])
+        for number, events in enumerate(batches):
             self.emit(events, number)
-        taken = [(await self.proceed(attempts=attempts, number=number)).accepted for number in range(len(lists))]
-        return all(taken)
+        deliveries = [await self.proceed(attempts=attempts, number=number) for number in range(len(batches))]
+        return next((one for one in deliveries if not one.accepted), deliveries[-1])
 
     async def advance(self, duration: int = 0) -> None:
         """Let virtual time pass, and do all that falls due meanwhile."""
@@ -344,7 +356,7 @@ class Bench:
 
     async def deliver(
         self, events: Sequence[Event], *, attempts: int = 1, number: int = 0, created: int | None = None
-    ) -> Delivery:
+    ) -> BatchOutcome:
         """Emit and send them. What the consumer does not take within so many attempts is given up.
 
         Raises `CouldNotTellError` where the consumer cannot be reached, and `ConsumerDiedError` where it dies of them.
@@ -359,7 +371,7 @@ class Bench:
             self.setbacks.append(tuple(events))
         return delivery
 
-    async def proceed(self, *, attempts: int = 1, number: int = 0, give_up: bool = True) -> Delivery:
+    async def proceed(self, *, attempts: int = 1, number: int = 0, give_up: bool = True) -> BatchOutcome:
         """Make the next attempts at what is pending."""
         return await self._send(number, self._attempts(number), attempts, give_up=give_up)
 
@@ -369,7 +381,7 @@ class Bench:
         await self.campaign.run()
         self.history.advanced(self.campaign.now - before)
 
-    async def _send(self, number: int, before: int, attempts: int, *, give_up: bool) -> Delivery:
+    async def _send(self, number: int, before: int, attempts: int, *, give_up: bool) -> BatchOutcome:
         campaign, webhook = self.campaign, self._webhooks[number]
         await self.advance()
         while campaign.pending_count(webhook) and self._attempts(number) - before < attempts:
@@ -382,11 +394,11 @@ class Bench:
         accepted = self.last_accepted = not campaign.pending_count(webhook)
         outcomes = self.ledger.account(webhook.id).outcomes(before)
         if outcomes and not self._touched(outcomes):
-            raise CouldNotTellError(f"consumer {self.url}: {_shown(outcomes[-1])}")
+            raise CouldNotTellError(f"consumer {self.url}: {sentences.reply(Reply.of(outcomes[-1]))}")
         self._must_live(number)
         if not accepted and give_up:
             self.give_up(number)
-        return Delivery(outcomes=outcomes, accepted=accepted)
+        return BatchOutcome(outcomes=outcomes, accepted=accepted)
 
     def _must_live(self, number: int) -> None:
         """Raises `ConsumerDiedError` where the newest list reached it without an answer, and it takes no connection
@@ -398,7 +410,8 @@ class Bench:
             ]:
                 if fatal.phase not in CONNECT_PHASES and gone.phase in CONNECT_PHASES:
                     count = len(list(serials_in(attempt.serials)))
-                    raise ConsumerDiedError(f"a list of {count} event{'s' * (count > 1)}: {fatal.reason}", gone.reason)
+                    died_of = Stimulus(situation=Situation.BATCH, events=count)
+                    raise ConsumerDiedError(Died(after=died_of, replies=(Reply.of(fatal),), reason=gone.reason))
 
     def _timed_out_twice(self, number: int) -> bool:
         """Whether the consumer itself took too long for the last two attempts.
@@ -422,7 +435,7 @@ class Bench:
     def _attempts(self, number: int) -> int:
         return self.ledger.account(self.webhook(number).id).attempts
 
-    async def must_deliver(self, events: Sequence[Event], *, number: int = 0) -> Delivery:
+    async def must_deliver(self, events: Sequence[Event], *, number: int = 0) -> BatchOutcome:
         """`deliver`, where the rule is about what comes afterwards.
 
         Raises `NotExercised` where it is refused, and `CouldNotTellError` where it is not even answered.
@@ -430,16 +443,16 @@ class Bench:
         delivery = await self.deliver(events, number=number, attempts=3)
         if not delivery.accepted:
             count = len(events)
-            said = f"a list of {count} ordinary event{'s' * (count > 1)} was not taken: {delivery.describe()}"
+            response = delivery.response(Stimulus(situation=Situation.ORDINARY_BATCH, events=count))
             if isinstance(delivery.last, Responded):
-                await self.takes_ordinary()
-                raise NotExercised(said)
+                await self.accepts_ordinary()
+                raise NotExercised(Rejected(response=response))
             if isinstance(delivery.last, TimedOut) and count <= SMALL:
                 self._refused_ordinary(delivery)  # without asking once more, as that would take as long again
-            raise CouldNotTellError(said)
+            raise CouldNotTellError(sentences.actual([response]))
         return delivery
 
-    async def takes_ordinary(self) -> bool:
+    async def accepts_ordinary(self) -> bool:
         """Whether the consumer takes one ordinary event at this moment. Where it refuses that, it is a refusal.
 
         Raises `CouldNotTellError` where the consumer cannot be reached.
@@ -453,7 +466,7 @@ class Bench:
             self._refused_ordinary(delivery)
         return delivery.accepted
 
-    async def _control(self) -> Delivery:
+    async def _control(self) -> BatchOutcome:
         self._controls += 1
         # Its event is newer than all before it.
         other = Bench(f"{self.rule_id}:{CONTROL + self._controls}", **{**self._made_with, "start": self.campaign.now})
@@ -461,18 +474,20 @@ class Bench:
         self.count_in(other)
         return delivery
 
-    def _refused_ordinary(self, delivery: Delivery) -> None:
+    def _refused_ordinary(self, delivery: BatchOutcome) -> None:
         rule_id = self.rule_id.partition(":")[0]
         answered = isinstance(delivery.last, Responded)
-        self.refusals.append(Refusal(rule_id=rule_id, said=delivery.describe(), answered=answered))
+        self.refusals.append(Refusal(rule_id=rule_id, replies=replies(delivery.outcomes), answered=answered))
 
-    async def must_take_ordinary(self, refused: str) -> None:
-        """Raises `NotExercised` with this text unless `takes_ordinary`: then it is not for what is special about a list
-        that it was refused."""
-        if not await self.takes_ordinary():
-            raise NotExercised(f"{refused}, nor was an ordinary one")
+    async def must_accept_ordinary(self, rejected: Response) -> None:
+        """Raise `NotExercised` with this response unless an ordinary batch is accepted at this moment.
 
-    async def must_process(self, count: int) -> None:
+        Otherwise it is not for what is special about a batch that it was rejected.
+        """
+        if not await self.accepts_ordinary():
+            raise NotExercised(Rejected(response=rejected, ordinary_too=True))
+
+    async def must_store(self, count: int) -> None:
         """An ordinary list of so many events, by which to know that it is not that which goes wrong.
 
         Raises `NotExercised` unless it is accepted and processed as it should be.
@@ -481,11 +496,10 @@ class Bench:
             await self.must_deliver(self.events(count))
         difference = await self.store.difference()
         if difference:
-            raise NotExercised(
-                f"even an ordinary list of {count} is not processed as it should be: {difference.describe()}"
-            )
+            ordinary = Stimulus(situation=Situation.ORDINARY_BATCH, events=count)
+            raise NotExercised(NotStored(difference=difference.seen(ordinary)))
 
-    async def must_tell_apart(self) -> None:
+    async def must_distinguish(self) -> None:
         """Raises `NotExercised` where two acts on one mail, or one recipient's of two mailings, are taken for one."""
         first = self.event()
         second = {**first, "created": first["created"] + 40_001}
@@ -494,7 +508,7 @@ class Bench:
             for event in (first, second, third):
                 await self.must_deliver([event])
         if await self.store.difference():
-            raise NotExercised("events are taken for one another that are not equal, see the rules on identity")
+            raise NotExercised(Unmet(why=Precondition.DIFFERENT_EVENTS_MERGED))
 
     @contextlib.contextmanager
     def unrecorded(self) -> Iterator[None]:
@@ -511,13 +525,13 @@ class Bench:
         try:
             declared = self.campaign.fault(kind, webhook, **options)
         except InvalidInputError as error:
-            raise NotExercised(str(error)) from None
+            raise NotExercised(Unmet(why=Precondition.FAULT_NOT_SUPPORTED, variant=str(error))) from None
         self.history.fault(kind, webhook, options)
         return declared
 
     async def request(
         self,
-        what: str,
+        what: Stimulus,
         body: bytes,
         *,
         method: str = "POST",
@@ -528,7 +542,7 @@ class Bench:
         own_connection: bool = True,
         transport: Transport | None = None,
     ) -> Outcome:
-        """Send something that Campaign never sends; `what` says in a few words what is special about it.
+        """Send something that Campaign never sends; `what` says what is special about it.
 
         `credentials` are arguments of curl that stand for those in the headers.
 
@@ -562,7 +576,7 @@ class Bench:
             Requested(
                 at=self.campaign.now,
                 method=method,
-                what=what,
+                what=sentences.stimulus(what),
                 body_bytes=len(body),
                 outcome=self.campaign.masking.outcome(outcome),
             )
@@ -576,7 +590,7 @@ class Bench:
         """
         command = self.settings.restart_command
         if command is None:
-            raise NotExercised("needs a command that restarts the consumer")
+            raise NotExercised(Needs(need="restart command"))
         self.history.complete = False
         await pause(after)
         await printed(parsed(command), "restart command", timeout=RESTART_TIMEOUT, output=False)
@@ -594,8 +608,15 @@ class Bench:
                 await pause(SETTLE_POLL)
         return False
 
-    async def price(self, events: Sequence[Event], *, what: str, behind: Sequence[Event] = ()) -> str:
-        """What it costs that the consumer refuses this list: it is delivered for three days, most of it simulated.
+    async def price(
+        self,
+        events: Sequence[Event],
+        *,
+        of: Stimulus | None = None,
+        reply: Reply | None = None,
+        behind: Sequence[Event] = (),
+    ) -> Costs:
+        """Return what it costs that the consumer rejects this batch: it is sent for three days, mostly simulated.
 
         Those `behind` happen an hour later; `waited` tells what it costs them.
         """
@@ -613,11 +634,13 @@ class Bench:
             for _, entry in account.entries
             if any(serial in serials for serial in serials_in(entry.serials))
         )
-        size = requests * len(body_of(events))
-        amount = _amount(size)
-        lost = sum(serial in account.discarded for serial in serials)
-        fate = f"then loses {lost} event{'s' * (lost != 1)}" if lost else "until it is taken"
-        return f"{what} costs {requests:,} request{'s' * (requests != 1)} and {amount}, {fate}"
+        return Costs(
+            of=of,
+            reply=reply,
+            requests=requests,
+            body_bytes=requests * len(body_of(events)),
+            events_lost=sum(serial in account.discarded for serial in serials),
+        )
 
     def waited(self) -> int | None:
         """How long what happened last waited until all of it was taken, in virtual milliseconds; None if it was not."""
@@ -641,19 +664,3 @@ def _serials_of(happened: Happened) -> range:
 def _policy(settings: Settings) -> Policy:
     policy = Policy(timeout=settings.timeout, simulate_after=0 if settings.full_fidelity else SIMULATE_AFTER)
     return policy if settings.variation is None else msgspec.structs.replace(policy, **settings.variation.policy)
-
-
-def _amount(size: int) -> str:
-    if size >= 1_000_000_000:
-        return f"{size / 1_000_000_000:.1f} GB"
-    return f"{size // 1_000_000} MB" if size >= 1_000_000 else f"{max(1, size // 1_000)} kB"
-
-
-def _shown(outcome: Outcome) -> str:
-    match outcome:
-        case Responded(status=status):
-            return str(status)
-        case TimedOut():
-            return outcome.describe()
-        case NoResponse(reason=reason):
-            return reason

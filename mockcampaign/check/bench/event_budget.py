@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mockcampaign.check.rule import NotExercised
+from mockcampaign.judging.fact import EventBudgetReached
 
 UNANSWERED_MAX = 2
 """After so many requests that Campaign never sends were left without an answer, the others are waited for less long."""
@@ -33,7 +34,7 @@ class EventBudget:
     def take(self, count: int) -> None:
         """So many are about to be made. Raises `BoundReachedError` where there are not as many left."""
         if self.reached is None and self.made + count > self.most:
-            self.reached = BoundReachedError(f"the bound of {self.most:,} events is reached (--events)")
+            self.reached = BoundReachedError(EventBudgetReached(events=self.most))
         if self.reached is not None:
             raise self.reached
         self.made += count

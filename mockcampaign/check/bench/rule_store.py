@@ -12,11 +12,12 @@ import msgspec
 
 from mockcampaign.campaign import Campaign
 from mockcampaign.check.end_state import States, StateSource
-from mockcampaign.check.rule import NEEDS, Event, NotExercised
+from mockcampaign.check.rule import Event, NotExercised
 from mockcampaign.check.store_probe import Found, StoreProbe, UrlProbe
 from mockcampaign.engine.journal import Attempted, Probed, Requested
 from mockcampaign.judging.consumer_store import Probe, canonical, events_in
 from mockcampaign.judging.difference import Difference, difference
+from mockcampaign.judging.fact import Needs
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.wallclock import pause
 
@@ -116,7 +117,7 @@ class RuleStore:
         Raises `NotExercised` without a probe.
         """
         if self.source is None:
-            raise NotExercised("needs a probe")
+            raise NotExercised(Needs(need="probe"))
         found = await self.source.ask()
         if isinstance(found, int):
             return found - (self._count_before or 0)
@@ -126,7 +127,7 @@ class RuleStore:
         """Whether the account holds this number among its events. Raises `NotExercised` where it tells no events."""
         found = None if self.source is None else await self.source.ask()
         if not isinstance(found, list):
-            raise NotExercised("needs a probe that tells the events")
+            raise NotExercised(Needs(need="probe events"))
         return element in found
 
     async def states(self, settled: Callable[[States], object]) -> States:
@@ -135,7 +136,7 @@ class RuleStore:
         Raises `NotExercised` where nobody tells it.
         """
         if self.state is None:
-            raise NotExercised(f"needs {NEEDS['state']}")
+            raise NotExercised(Needs(need="state"))
         states = await self.state.ask()
         waited = 0
         while waited < self._settle:
@@ -152,7 +153,7 @@ class RuleStore:
         found = await self.settled(self.difference_now)
         held = found[1]
         if isinstance(held, int):
-            raise NotExercised("needs a probe that tells the events")
+            raise NotExercised(Needs(need="probe events"))
         return held
 
     async def difference(self) -> Difference:

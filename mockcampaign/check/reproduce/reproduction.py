@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,39 +10,49 @@ import msgspec
 from mockcampaign.check.end_state import UrlState
 from mockcampaign.check.reproduce import curl
 from mockcampaign.check.reproduce.scenario_writer import BYTES_MAX, of_lists
-from mockcampaign.check.rule import Examined, Rule
+from mockcampaign.check.rule import Examined, Rule, Unrepeatable
 from mockcampaign.check.store_probe import UrlProbe
 from mockcampaign.engine.journal import Attempted, serials_in
 from mockcampaign.faults import FAULTS, TrickleBody
 from mockcampaign.judging.finding import Reproduce
+from mockcampaign.tables import complete
 
 if TYPE_CHECKING:
     from mockcampaign.check.bench.bench import Bench
 
-_ABOUT_FIELDS = ("stores-fields-unchanged", "stores-created-exactly")
-"""Rules of which the fields that the account does not show as they were sent are the very matter."""
+_UNREPEATABLE: Mapping[Unrepeatable, str] = complete(
+    "words for what cannot be shown again",
+    Unrepeatable,
+    {
+        Unrepeatable.WHOLE_CHECK: "It takes everything that the check sends before.",
+        Unrepeatable.CONCURRENT: "It takes requests that overlap: `mockcampaign check` with --rules {rule} shows "
+        "it again.",
+        Unrepeatable.TIMING: "It takes many requests and their timing: `mockcampaign check` with --rules {rule} shows "
+        "it again.",
+        Unrepeatable.KILLED: "The consumer has to be killed and restarted meanwhile: `mockcampaign check` with "
+        "--restart-cmd and --rules {rule} shows it again.",
+        Unrepeatable.NOT_REDUCED: "The history was not reduced, since the check has made as many events as it may "
+        "(--events).",
+    },
+)
 
-_ABOUT_ANSWERS = ("accepts-identical-events", "bad-event-blocks-nothing", "accepts-whatever-campaign-sends")
-"""Rules for which it is enough that a list is taken, whatever is made of its events."""
 
-_ON_ONE_CONNECTION = ("handles-keep-alive", "accepts-valid-credentials", "stores-before-acknowledging")
-"""Rules about requests that follow each other on one connection, or at once."""
+def _why_not(why: Unrepeatable, rule: Rule) -> str:
+    return _UNREPEATABLE[why].format(rule=rule.id)
 
-_COMING_AGAIN = ("rejects-atomically",)
-"""Rules about lists that come again."""
 
 NOT_CAMPAIGNS = "A scenario sends what Campaign sends, and this takes requests that it never sends."
-NO_ACCOUNT = "A scenario can only tell with a probe URL that tells the events, as every list was answered with 200."
-NO_STATE = "A scenario asks what was processed, and not what counts of it."
+NO_PROBE = "A scenario needs a probe URL that reports events to show it, since every batch was responded to with 200."
+NO_STATE = "A scenario checks which events are stored, and not which of them counts."
 TOO_LONG = f"It would be longer than {BYTES_MAX // 1_000} KB."
 
 
 def reproduce(bench: Bench, examined: Examined, rule: Rule) -> Reproduce:
     """All that helps to see the violation again."""
-    lists = examined.lists
+    batches = examined.batches
     curl, without_curl = _commands(bench, examined, rule)
     scenario, without_scenario = _scenario(bench, examined, rule)
-    smallest = tuple(msgspec.Raw(msgspec.json.encode(event)) for event in lists[0]) if len(lists) == 1 else None
+    smallest = tuple(msgspec.Raw(msgspec.json.encode(event)) for event in batches[0]) if len(batches) == 1 else None
     return Reproduce(
         curl=curl,
         without_curl=without_curl,
@@ -54,16 +65,16 @@ def reproduce(bench: Bench, examined: Examined, rule: Rule) -> Reproduce:
 def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None, str | None]:
     """Commands, or why there are none. They end with a look at the account where that is what shows the violation."""
     if examined.unrepeatable is not None:
-        return None, examined.unrepeatable
+        return None, _why_not(examined.unrepeatable, rule)
     authentication = bench.settings.authentication
     lines: list[str] = []
     if examined.curl is not None:
         lines = [examined.curl]
-    elif examined.lists:
-        for body in map(msgspec.json.encode, examined.lists):
+    elif examined.batches:
+        for body in map(msgspec.json.encode, examined.batches):
             line = curl.curl(bench.url, body, authentication)
             line = curl.giving_up(line, bench.settings.timeout) if bench.transcript.timed_out(body) else line
-            lines += [line] * (2 if rule.id in _COMING_AGAIN else 1)
+            lines += [line] * (2 if rule.repeats else 1)
     else:
         lines, why = bench.transcript.commands(bench.url, authentication)
         if why is not None:
@@ -73,25 +84,25 @@ def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         lines.append(curl.account(bench.store.source.probe.url))
     if "state" in rule.needs and isinstance(bench.store.state, UrlState):
         lines.append(curl.account(bench.store.state.url))
-    return curl.on_one_connection(lines) if rule.id in _ON_ONE_CONNECTION else "\n".join(lines), None
+    return curl.on_one_connection(lines) if rule.on_one_connection else "\n".join(lines), None
 
 
 def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None, str | None]:
     """A file that expects what the consumer did not do, or why there is none."""
     if examined.unrepeatable is not None:
-        return None, examined.unrepeatable
+        return None, _why_not(examined.unrepeatable, rule)
     if "state" in rule.needs:
         return None, NO_STATE
-    if examined.curl is not None or (not examined.lists and not bench.history.complete):
+    if examined.curl is not None or (not examined.batches and not bench.history.complete):
         return None, NOT_CAMPAIGNS
     history, delivered, answered = bench.history, _deliverable(bench), _answered(bench)
-    if examined.lists:
+    if examined.batches:
         webhook = bench.webhook()
-        history = of_lists(bench.campaign.now, webhook, examined.lists)
-        delivered, answered = {webhook.id: sum(map(len, examined.lists))}, set()
-    probe = None if rule.id in _ABOUT_ANSWERS else bench.store.probe
+        history = of_lists(bench.campaign.now, webhook, examined.batches)
+        delivered, answered = {webhook.id: sum(map(len, examined.batches))}, set()
+    probe = None if rule.about == "responses" else bench.store.probe
     if probe is None and bench.last_accepted and not answered:
-        return None, NO_ACCOUNT
+        return None, NO_PROBE
     scenario = history.scenario(
         f"{rule.id}: {rule.title}",
         bench.url,
@@ -100,7 +111,7 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         delivered=delivered,
         answered=answered,
         probe=probe,
-        by=bench.settings.probe_fields if rule.id in _ABOUT_FIELDS else sorted(bench.store.shown_fields),
+        by=bench.settings.probe_fields if rule.about == "fields" else sorted(bench.store.shown_fields),
     )
     return (scenario, None) if scenario is not None else (None, TOO_LONG)
 

@@ -1,192 +1,206 @@
-"""One event that the consumer cannot digest among others, and what each answer but 200 costs."""
+"""One event that the consumer cannot handle among others, and what each status but 200 costs."""
 
 from __future__ import annotations
 
 from mockcampaign.check import edge_cases
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.edge_cases import EdgeCase
-from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, holds, violated
-from mockcampaign.durations import format_duration
-from mockcampaign.model import Responded
+from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, failed, passed
+from mockcampaign.judging.fact import (
+    AnyFact,
+    BlocksOthers,
+    Confirmation,
+    Confirmed,
+    Costs,
+    Precondition,
+    Reply,
+    Stimulus,
+    Unmet,
+)
+from mockcampaign.judging.situation import Situation
 
 _BLOCKS = (
-    "A list is acknowledged as a whole or comes again as a whole, every 10 seconds, until its events expire after "
+    "Campaign acknowledges a batch as a whole, or retries all of it every 10 seconds until its events expire after "
     "three days (vendor's webhook guide)."
 )
 
-
-_GIVEN_UP = (
-    "Mark no event as seen before it is stored, and where an event fails again and again, put it aside, and not the "
-    "list that it is part of."
-)
-
 ATTEMPTS = 12
-"""After so many failures, those who put a list aside, whole, and answer 200 will most likely have done so."""
+"""After so many failures, a consumer that gives up on a whole batch and responds 200 will most likely have done so."""
+
+NEIGHBOURS_BATCH = 30
+"""How many edge cases one batch with good neighbours holds."""
 
 
 def _candidates(bench: Bench) -> list[EdgeCase]:
-    """One of each kind is enough to find what the consumer stumbles over."""
+    """Return edge cases of each kind, to find what the consumer cannot handle."""
     makers = (
         *(edge_cases.absent_fields, edge_cases.null_fields, edge_cases.unknown_names, edge_cases.addresses),
         *(edge_cases.unknown_fields, edge_cases.large_ids, edge_cases.recipient_ids, edge_cases.texts),
         edge_cases.control_characters,
     )
-    return [oddity for make in makers for oddity in bench.odd(make)]
+    return [case for make in makers for case in bench.odd(make)]
 
 
-async def _poison(bench: Bench) -> EdgeCase | None:
-    """An event's oddity that makes the consumer refuse it."""
-    odd = _candidates(bench)
-    for at in range(0, len(odd), 100):
-        part = odd[at : at + 100]
-        if (await bench.deliver([oddity.applied(bench.event()) for oddity in part])).accepted:
+async def _bad_event(bench: Bench) -> EdgeCase | None:
+    """Return an edge case that makes the consumer reject its event."""
+    cases = _candidates(bench)
+    for at in range(0, len(cases), 100):
+        part = cases[at : at + 100]
+        if (await bench.deliver([case.applied(bench.event()) for case in part])).accepted:
             continue
-        for oddity in part:
-            if not (await bench.deliver([oddity.applied(bench.event())])).accepted:
-                return oddity
+        for case in part:
+            if not (await bench.deliver([case.applied(bench.event())])).accepted:
+                return case
     return None
+
+
+async def _stores_neighbours(bench: Bench) -> Examined:
+    """Good events around an edge case, in a batch that is acknowledged, if only after some failures."""
+    await bench.must_store(3)
+    cases = _candidates(bench)
+    acknowledged = 0
+    for at in range(0, len(cases), NEIGHBOURS_BATCH):
+        part = cases[at : at + NEIGHBOURS_BATCH]
+        accepted, facts, events = await _lost_neighbours(bench, part)
+        acknowledged += accepted
+        if facts:
+            for case in part:
+                _, alone, few = await _lost_neighbours(bench, [case])
+                if alone:
+                    return failed(*alone, batches=[few])
+            return failed(*facts, batches=[events])
+    if not acknowledged:
+        raise NotExercised(Unmet(why=Precondition.NO_EDGE_CASE_ACKNOWLEDGED))
+    return passed(Confirmed(what=Confirmation.NEIGHBOURS_STORED))
+
+
+async def _lost_neighbours(bench: Bench, cases: list[EdgeCase]) -> tuple[bool, tuple[AnyFact, ...], list[Event]]:
+    """Return whether the batch was acknowledged, what is wrong with its good events then, and the batch."""
+    good: list[Event] = []
+    events: list[Event] = []
+    for case in cases:
+        before, after = bench.events(2)
+        good += [before, after]
+        events += [before, case.applied(bench.event()), after]
+    delivery = await bench.deliver(events, attempts=ATTEMPTS)
+    if not delivery.accepted:
+        return False, (), events
+    difference = await bench.store.difference_of(good)
+    if not difference:
+        return True, (), events
+    around = Stimulus(
+        situation=Situation.GOOD_AROUND_EDGE_CASE if len(cases) == 1 else Situation.GOOD_AROUND_EDGE_CASES,
+        events=len(events),
+        times=len(cases),
+        edge_cases=tuple(case.seen() for case in cases[:1]) if len(cases) == 1 else (),
+    )
+    return True, (delivery.response(around), difference.seen(around)), events
+
+
+ISOLATES_BAD_EVENT = Rule(
+    id="isolates-bad-event",
+    family="bad event",
+    level="must",
+    title="Stores the good events around one it cannot handle",
+    requirement="Campaign never resends a batch after 200 (vendor's webhook guide), none of its events.",
+    expected="every good event of an acknowledged batch stored",
+    needs=("probe events",),
+    depends_on=("stores-every-event",),
+    examine=_stores_neighbours,
+    assumes=("list", "fields"),
+    fix="Set the bad event aside (dead-letter table) and continue with the next one.",
+    example="for event in events:\n    try: store(event)\n    except ValueError: dead_letters.append(event)",
+)
 
 
 async def _delays(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(100))
-    poison = await _poison(bench)
-    if poison is None:
-        return holds("no event was found that the consumer refuses")
-    events = [*bench.events(50), poison.applied(bench.event()), *bench.events(49)]
+    bad = await _bad_event(bench)
+    if bad is None:
+        return passed(Confirmed(what=Confirmation.NO_BAD_EVENT))
+    events = [*bench.events(50), bad.applied(bench.event()), *bench.events(49)]
     delivery = await bench.deliver(events, attempts=3)
+    among = Stimulus(situation=Situation.BAD_EVENT_AMONG_GOOD, events=100, edge_cases=(bad.seen(),))
+    response = delivery.response(among)
     if delivery.accepted:
-        return holds(f"200 to 99 good events and one with {poison.describe()}, which it refuses by itself")
+        return passed(response)
     others = bench.events(100)
-    said = f"{delivery.describe()} to 99 good events and one with {poison.describe()}"
-    price = await bench.price(events, what=said, behind=others)
-    waited = bench.waited()
-    fate = "are lost with them" if waited is None else f"wait {format_duration(waited)} for them"
-    return violated(f"{price}, 99 of them good ones; {len(others)} that happen an hour later {fate}", events)
+    costs = await bench.price(events, behind=others)
+    return failed(response, costs, BlocksOthers(events=len(others), milliseconds=bench.waited()), batches=[events])
 
 
-async def _neighbours(bench: Bench) -> Examined:
-    """Good events around an odd one, of a list that is acknowledged, be it after some failures."""
-    await bench.must_process(3)
-    odd = _candidates(bench)
-    acknowledged = 0
-    for at in range(0, len(odd), 30):
-        found = await _lost_neighbours(bench, odd[at : at + 30])
-        if found is None:
-            acknowledged += 1
-        elif found[0]:
-            for oddity in odd[at : at + 30]:
-                alone = await _lost_neighbours(bench, [oddity])
-                if alone and alone[0]:
-                    said, events, answers = alone
-                    return violated(
-                        f"{answers} to two good events around one with {oddity.describe()}, and then: {said}",
-                        events,
-                        fix=None if answers == "200" else _GIVEN_UP,
-                    )
-            said, events, answers = found
-            return violated(
-                f"{answers} to a list with {len(events) // 3} odd events, and then: {said}",
-                events,
-                fix=None if answers == "200" else _GIVEN_UP,
-            )
-    if not acknowledged:
-        raise NotExercised("no list with an odd event was acknowledged")
-    return holds("what was acknowledged around odd events was processed")
+BAD_EVENT_BLOCKS_NOTHING = Rule(
+    id="bad-event-blocks-nothing",
+    family="bad event",
+    level="should",
+    title="One event it cannot handle delays no others",
+    requirement=_BLOCKS,
+    expected="200 to the batch, and the one event set aside",
+    examine=_delays,
+    assumes=("list", "retry", "discard", "fields"),
+    fix="Set the bad event aside, store the others, and respond 200.",
+    example="except ValidationError: dead_letters.append(event)",
+    about="responses",
+)
 
 
-async def _lost_neighbours(bench: Bench, odd: list[EdgeCase]) -> tuple[str, list[Event], str] | None:
-    """What is wrong with the good ones of a list, the list, and its answers; nothing is where it was not acknowledged.
-
-    None where all is well.
-    """
-    good: list[Event] = []
-    events: list[Event] = []
-    for oddity in odd:
-        before, after = bench.events(2)
-        good += [before, after]
-        events += [before, oddity.applied(bench.event()), after]
-    delivery = await bench.deliver(events, attempts=ATTEMPTS)
-    if not delivery.accepted:
-        return "", events, delivery.describe()
-    difference = await bench.store.difference_of(good)
-    return (difference.describe(), events, delivery.describe()) if difference else None
-
-
-async def _prices(bench: Bench) -> Examined:
+async def _accepts_whatever(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(1))
-    priced: list[str] = []
-    refused: list[list[Event]] = []
-    seen: set[str] = set()
-    lists: list[tuple[str, list[Event]]] = [
-        ("a list of 100 events", bench.events(100)),
-        ("100 events that are all equal", [bench.event()] * 100),
+    facts: list[AnyFact] = []
+    rejected: list[list[Event]] = []
+    seen: set[tuple[Reply, ...]] = set()
+    batches: list[tuple[Stimulus, list[Event]]] = [
+        (Stimulus(situation=Situation.BATCH, events=100), bench.events(100)),
+        (Stimulus(situation=Situation.ALL_IDENTICAL, events=100), [bench.event()] * 100),
     ]
-    poison = await _poison(bench)
-    if poison is not None:
-        lists.append((f"an event with {poison.describe()}", [poison.applied(bench.event())]))
-    for what, events in lists:
+    bad = await _bad_event(bench)
+    if bad is not None:
+        stimulus = Stimulus(situation=Situation.EDGE_CASE, events=1, edge_cases=(bad.seen(),))
+        batches.append((stimulus, [bad.applied(bench.event())]))
+    for stimulus, events in batches:
         delivery = await bench.deliver(events)
-        if delivery.accepted or delivery.describe() in seen:
+        response = delivery.response(stimulus)
+        if delivery.accepted or response.replies in seen:
             continue
-        seen.add(delivery.describe())
-        refused.append(events)
-        priced.append(await bench.price(events, what=f"{delivery.describe()} to {what}"))
-    others = await _others(bench)
-    if priced:
-        return violated("; ".join([*priced, f"at no cost, {others}"]), *refused)
-    return holds(f"200 to whatever Campaign may send; at no cost, {others}")
+        seen.add(response.replies)
+        rejected.append(events)
+        facts.append(await bench.price(events, of=stimulus, reply=response.replies[-1]))
+    free = await _costs_nothing(bench)
+    if facts:
+        return failed(*facts, *free, batches=rejected)
+    return passed(Confirmed(what=Confirmation.EVERYTHING_ACCEPTED), *free)
 
 
-async def _others(bench: Bench) -> str:
-    """What it answers to requests that are none of Campaign's: these cost nothing."""
-    said = []
-    for what, body in (("a body that is no JSON", b"hello"), ("no list", b'{"type":"open"}'), ("an empty body", b"")):
-        outcome = await bench.request(what, body)
-        said.append(f"{outcome.status if isinstance(outcome, Responded) else outcome.describe()} to {what}")
-    return ", ".join(said)
+async def _costs_nothing(bench: Bench) -> list[Costs]:
+    """Return how it responds to requests that Campaign never sends: these cost nothing."""
+    seen = []
+    for situation, body in (
+        (Situation.NOT_JSON, b"hello"),
+        (Situation.NO_LIST, b'{"type":"open"}'),
+        (Situation.UNREADABLE_EMPTY, b""),
+    ):
+        stimulus = Stimulus(situation=situation)
+        outcome = await bench.request(stimulus, body)
+        seen.append(Costs(of=stimulus, reply=Reply.of(outcome)))
+    return seen
 
 
-POISON = (
-    Rule(
-        id="isolates-bad-event",
-        family="poison",
-        level="must",
-        title="Processes the good events around one that it cannot digest",
-        requirement="What is answered with 200 never comes again (vendor's webhook guide), none of the list's events.",
-        expected="every good event of an acknowledged list processed",
-        needs=("probe events",),
-        depends_on=("stores-every-event",),
-        examine=_neighbours,
-        assumes=("list", "fields"),
-        fix="Put the event that cannot be digested aside, and go on with the next one.",
-        example="for event in events:\n    try: store(event)\n    except ValueError: store_aside(event)",
-    ),
-    Rule(
-        id="bad-event-blocks-nothing",
-        family="poison",
-        level="should",
-        title="Lets one event that it cannot digest hold up no others",
-        requirement=_BLOCKS,
-        expected="200 to the list, and the one event put aside",
-        examine=_delays,
-        assumes=("list", "retry", "discard", "fields"),
-        fix="Put the event that cannot be digested aside, store the others, and answer 200.",
-        example="except ValidationError: dead_letters.append(event)",
-    ),
+ACCEPTS_WHATEVER_CAMPAIGN_SENDS = Rule(
+    id="accepts-whatever-campaign-sends",
+    family="cost of failure",
+    level="should",
+    title="Responds 200 to everything Campaign may send",
+    requirement=_BLOCKS,
+    expected="200, since every other status has its cost",
+    examine=_accepts_whatever,
+    assumes=("list", "retry", "discard", "fields"),
+    fix="Reject only what a retry can cure: respond 503 while the database is down, but never because of what an event "
+    "contains.",
+    example="except DatabaseDown: return Response(status_code=503)",
+    about="responses",
+    stage=Stage.FAILURES,
 )
 
-PRICE = (
-    Rule(
-        id="accepts-whatever-campaign-sends",
-        family="status price",
-        level="should",
-        title="Answers 200 to whatever Campaign may send",
-        requirement=_BLOCKS,
-        expected="200, since every other answer has its price",
-        examine=_prices,
-        assumes=("list", "retry", "discard", "fields"),
-        fix="Refuse only what may be taken when it comes again: while the database is down, but not for what is in it.",
-        example="except DatabaseDown: return Response(status_code=503)",
-        stage=Stage.FAILURES,
-    ),
-)
+BAD_EVENT = (ISOLATES_BAD_EVENT, BAD_EVENT_BLOCKS_NOTHING)
+
+COST_OF_FAILURE = (ACCEPTS_WHATEVER_CAMPAIGN_SENDS,)

@@ -1,4 +1,4 @@
-"""The consumer is killed, and started again: what it acknowledged must still be there."""
+"""The consumer is killed and restarted: everything it acknowledged must still be stored."""
 
 from __future__ import annotations
 
@@ -8,96 +8,52 @@ from collections.abc import Iterable
 import msgspec
 
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, holds, violated
+from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, Unrepeatable, failed, passed
 from mockcampaign.errors import CouldNotTellError
+from mockcampaign.judging.fact import (
+    Confirmation,
+    Confirmed,
+    LostInCrash,
+    Precondition,
+    Rejected,
+    Stimulus,
+    StoreAgrees,
+    Unmet,
+)
+from mockcampaign.judging.situation import Situation
 from mockcampaign.model import Responded
 from mockcampaign.wallclock import Stopwatch, pause
 
 QUIET = 500
-"""Milliseconds from the last 200 to the consumer's end, after which everything should long be stored."""
+"""Milliseconds from the last 200 to the kill, after which everything should long be stored."""
 
 STREAMS = 3
-"""So many times is it killed while lists come."""
+"""How many times the consumer is killed while batches arrive."""
 
 STREAM = 600
-"""Milliseconds for which lists come before it is killed."""
+"""Milliseconds for which batches arrive before it is killed."""
 
 PAUSE = 3
-"""Milliseconds between two of them, and so about how exactly the losing window is told."""
+"""Milliseconds between two batches: about the precision of the losing window."""
 
-LISTS_MAX = 2_000
-"""So many lists at most, if nothing kills it."""
-
-_KILLED = (
-    "The consumer has to be killed and started again meanwhile: `mockcampaign check` with --restart-cmd and --rules "
-    "crash shows it again."
-)
-
-_LOST = (
-    "What is answered with 200 never comes again (vendor's webhook guide): what a crash takes after that is lost for "
-    "good."
-)
+BATCHES_MAX = 2_000
+"""How many batches are sent at most, if nothing kills the consumer."""
 
 
-async def _survives(bench: Bench) -> Examined:
-    await bench.must_process(3)
-    # Twice, with another number of lists: what is written every so many lists may just have been.
-    for sizes in ((1, 3, 2), (4, 2)):
-        events = [event for size in sizes for event in await _acknowledged(bench, size)]
-        await bench.restart(after=QUIET)
-        difference = await bench.store.difference_of(events)
-        if difference:
-            lost = len(difference.missing) + len(difference.altered)
-            return violated(
-                f"killed even {QUIET} ms after its 200, it lacks what it acknowledged: {lost} of the last 6 events",
-                found="lacks what it acknowledged, however long before it was killed",
-                unrepeatable=_KILLED,
-            )
-    kept: list[int] = []
-    lost_ages: list[int] = []
-    for _ in range(STREAMS):
-        ages = await _killed_while_lists_come(bench)
-        lacking = await _lacking(bench, [event for event, _ in ages])
-        for event, age in ages:
-            (lost_ages if event["mailId"] in lacking else kept).append(age)
-    if not lost_ages:
-        return holds(
-            f"killed while lists came, the last of them {min(kept)} ms before, and again {QUIET} ms after the last, it "
-            "had everything that it acknowledged"
-        )
-    losing, keeping = losing_window(lost_ages, kept)
-    until = f"kept from {keeping} ms on" if keeping is not None else f"kept {QUIET} ms after the last"
-    return violated(
-        f"loses what it acknowledged up to {losing} ms before it is killed ({until}): "
-        f"{len(lost_ages)} of {len(lost_ages) + len(kept)} lists in {STREAMS} crashes",
-        found="lacks what it acknowledged shortly before it was killed",
-        unrepeatable=_KILLED,
-    )
+async def _killed_while_batches_arrive(bench: Bench) -> list[tuple[Event, int]]:
+    """Return each acknowledged event with how many milliseconds before the consumer's end it was acknowledged.
 
-
-def losing_window(lost: Iterable[int], kept: Iterable[int]) -> tuple[int, int | None]:
-    """The greatest age at which something was lost, and the least beyond it at which something was kept, if any.
-
-    What lies between the two is not known. That whatever is older was kept, too, is what was seen, not assumed.
-    """
-    losing = max(lost)
-    return losing, min((age for age in kept if age > losing), default=None)
-
-
-async def _killed_while_lists_come(bench: Bench) -> list[tuple[Event, int]]:
-    """What was acknowledged, and how many milliseconds before the consumer's end.
-
-    Raises `NotExercised` where its end is not seen, since it never fails to answer.
+    Raises `NotExercised` where that end is not seen, since the consumer never fails to respond.
     """
     watch = Stopwatch()
     acknowledged: list[tuple[Event, int]] = []
     restarted = asyncio.Event()
 
     async def send() -> int:
-        """Returns when the consumer was gone."""
-        for _ in range(LISTS_MAX):
+        """Return when the consumer was gone."""
+        for _ in range(BATCHES_MAX):
             if restarted.is_set():
-                raise NotExercised("the consumer went on answering while it was restarted")
+                raise NotExercised(Unmet(why=Precondition.NOT_KILLED))
             event = bench.event()
             try:
                 delivery = await bench.deliver([event])
@@ -109,7 +65,7 @@ async def _killed_while_lists_come(bench: Bench) -> list[tuple[Event, int]]:
             elif not isinstance(delivery.last, Responded):
                 return watch.milliseconds
             await pause(PAUSE)
-        raise NotExercised(f"the consumer was not gone within {LISTS_MAX:,} lists")
+        raise NotExercised(Unmet(why=Precondition.NEVER_GONE, events=BATCHES_MAX))
 
     sending = asyncio.ensure_future(send())
     try:
@@ -120,12 +76,12 @@ async def _killed_while_lists_come(bench: Bench) -> list[tuple[Event, int]]:
     finally:
         sending.cancel()
     if not acknowledged:
-        raise NotExercised("no list was acknowledged before the consumer was killed")
+        raise NotExercised(Unmet(why=Precondition.NOTHING_ACKNOWLEDGED_BEFORE_CRASH))
     return [(event, gone - at) for event, at in acknowledged]
 
 
-async def _lacking(bench: Bench, events: list[Event]) -> set[str]:
-    """mailIds of those that are not in the account as they were sent."""
+async def _lost_mails(bench: Bench, events: list[Event]) -> set[str]:
+    """Return the mailIds of the events that are not stored as they were sent."""
     difference = await bench.store.difference_of(events)
     lost = [*difference.missing, *(sent for sent, _ in difference.altered)]
     return {msgspec.json.decode(event)["mailId"] for event in lost}
@@ -137,58 +93,104 @@ async def _acknowledged(bench: Bench, size: int) -> list[Event]:
     return events
 
 
-async def _remembers(bench: Bench) -> Examined:
-    await bench.must_process(4)
-    await _killed_while_lists_come(bench)  # the command does kill it, or this would show nothing
+def losing_window(lost: Iterable[int], stored: Iterable[int]) -> tuple[int, int | None]:
+    """Return the greatest age of a lost event, and the least age beyond it of a stored one, if there is any.
+
+    What happens between the two is not known. That everything older was stored was observed, not assumed.
+    """
+    losing = max(lost)
+    return losing, min((age for age in stored if age > losing), default=None)
+
+
+async def _durable(bench: Bench) -> Examined:
+    await bench.must_store(3)
+    # Twice, with different numbers of batches: a consumer that writes every few batches may just have written.
+    for sizes in ((1, 3, 2), (4, 2)):
+        events = [event for size in sizes for event in await _acknowledged(bench, size)]
+        await bench.restart(after=QUIET)
+        difference = await bench.store.difference_of(events)
+        if difference:
+            count = len(difference.missing) + len(difference.altered)
+            lost = LostInCrash(lost=count, events=len(events), crashes=1, quiet=QUIET)
+            restarted = Stimulus(situation=Situation.RESTARTED)
+            return failed(lost if count else difference.seen(restarted), unrepeatable=Unrepeatable.KILLED)
+    stored_ages: list[int] = []
+    lost_ages: list[int] = []
+    for _ in range(STREAMS):
+        ages = await _killed_while_batches_arrive(bench)
+        lost_mails = await _lost_mails(bench, [event for event, _ in ages])
+        for event, age in ages:
+            (lost_ages if event["mailId"] in lost_mails else stored_ages).append(age)
+    if not lost_ages:
+        return passed(Confirmed(what=Confirmation.DURABLE, milliseconds=min(stored_ages), times=QUIET))
+    window, stored_from = losing_window(lost_ages, stored_ages)
+    return failed(
+        LostInCrash(
+            lost=len(lost_ages),
+            events=len(lost_ages) + len(stored_ages),
+            crashes=STREAMS,
+            window=window,
+            stored_from=stored_from,
+            quiet=QUIET,
+        ),
+        unrepeatable=Unrepeatable.KILLED,
+    )
+
+
+DURABLE_OVER_CRASH = Rule(
+    id="durable-over-crash",
+    family="durability",
+    level="must",
+    title="Has what it acknowledged after it was killed",
+    requirement="Campaign never resends a batch after 200 (vendor's webhook guide), so events that a crash destroys "
+    "after that are lost for good.",
+    expected="every acknowledged event stored after a restart",
+    needs=("probe events", "restart command"),
+    examine=_durable,
+    fix="Commit to disk before you respond: an event that only memory holds is not stored.",
+    example="database.commit()  # fsync is on\nreturn Response(status_code=200)",
+    not_covered="A crash of the machine, which destroys data the operating system had not written yet; and windows "
+    "that these crashes happened not to hit, such as those of a job that runs every minute.",
+    stage=Stage.END,
+)
+
+
+async def _deduplicates(bench: Bench) -> Examined:
+    await bench.must_store(4)
+    await _killed_while_batches_arrive(bench)  # shows that the command does kill it, or the rest would show nothing
     events = bench.events(4)
+    sent = Stimulus(situation=Situation.REDELIVERED_AFTER_RESTART, events=4)
     with bench.fault("lost-ack", times=1):
         bench.emit(events)
         await bench.advance()
     before = await bench.store.held()
-    await bench.restart(after=500)
+    await bench.restart(after=QUIET)
     delivery = await bench.proceed(attempts=3)
     if not delivery.accepted:
-        raise NotExercised(f"the list was not taken when it came again: {delivery.describe()}")
+        raise NotExercised(Rejected(response=delivery.response(sent)))
     difference = await bench.store.difference_of(events)
     if difference.surplus:
-        return violated(
-            f"a list of 4 came again after its answer was lost and a restart: {difference.describe()}",
-            unrepeatable=_KILLED,
-        )
+        return failed(difference.seen(sent), unrepeatable=Unrepeatable.KILLED)
     if not before:
-        return holds("the list was not stored before the restart, and once after it")
-    return holds("a list of 4 came again after its answer was lost and a restart: each event once")
+        return passed(Confirmed(what=Confirmation.STORED_ONLY_AFTER_RESTART))
+    return passed(StoreAgrees(after=sent))
 
 
-CRASH = (
-    Rule(
-        id="durable-over-crash",
-        family="crash",
-        level="must",
-        title="Keeps what it acknowledged when it is killed",
-        requirement=_LOST,
-        expected="every acknowledged event in the account after a restart",
-        needs=("probe events", "restart command"),
-        examine=_survives,
-        fix="Commit to disk before the answer; what only memory holds is not stored.",
-        example="database.commit()  # fsync is on\nreturn Response(status_code=200)",
-        not_covered="A crash of the machine, which takes what the system had not written yet; and windows that these "
-        "crashes happened not to hit, such as those of something that is done every minute.",
-        stage=Stage.END,
-    ),
-    Rule(
-        id="deduplicates-over-crash",
-        family="crash",
-        level="must",
-        title="Knows what it has processed after it was killed",
-        requirement="What is not acknowledged comes again every 10 seconds (vendor's webhook guide), also after the "
-        "consumer was started anew.",
-        expected="each event processed once",
-        needs=("probe events", "restart command"),
-        depends_on=("once-after-lost-response", "durable-over-crash"),
-        examine=_remembers,
-        fix="Keep the keys of what was processed where the events are, and write both in one transaction.",
-        example="INSERT INTO events (key, …) … ON CONFLICT (key) DO NOTHING",
-        stage=Stage.END,
-    ),
+DEDUPLICATES_OVER_CRASH = Rule(
+    id="deduplicates-over-crash",
+    family="durability",
+    level="must",
+    title="Recognises redelivered batches after it was killed",
+    requirement="Campaign retries a batch that is not acknowledged every 10 seconds (vendor's webhook guide), also "
+    "after the consumer was restarted.",
+    expected="each event stored once",
+    needs=("probe events", "restart command"),
+    depends_on=("once-after-lost-response", "durable-over-crash"),
+    examine=_deduplicates,
+    fix="Keep the deduplication keys where the events are, and write both in one transaction.",
+    example="INSERT INTO events (key, …) … ON CONFLICT (key) DO NOTHING",
+    stage=Stage.END,
 )
+
+
+DURABILITY = (DURABLE_OVER_CRASH, DEDUPLICATES_OVER_CRASH)

@@ -1,4 +1,4 @@
-"""HTTP as any sender may speak it, and requests that are none of Campaign's."""
+"""HTTP as any sender may speak it, and requests that Campaign never sends."""
 
 from __future__ import annotations
 
@@ -13,255 +13,481 @@ from mockcampaign.check.bench.aftermath import aftermath
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.rule_store import body_of
 from mockcampaign.check.reproduce.curl import curl, piped
-from mockcampaign.check.rule import (
-    Behaviour,
-    Event,
-    Examine,
-    Examined,
-    Need,
-    NotExercised,
-    Rule,
-    Stage,
-    holds,
-    violated,
-)
+from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, Unrepeatable, failed, passed
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import NewConnection, StallBody
-from mockcampaign.judging.finding import Level
+from mockcampaign.judging.fact import (
+    AnyFact,
+    Confirmation,
+    Confirmed,
+    HandshakeFailed,
+    Precondition,
+    Rejected,
+    Reply,
+    Response,
+    Stimulus,
+    StoreAgrees,
+    StoredNonEvent,
+    SurplusBytes,
+    Unmet,
+    replies,
+)
+from mockcampaign.judging.situation import Situation
 from mockcampaign.model import Fault, Measured, NoResponse, Outcome, Responded
 from mockcampaign.transport.wire import WireTransport
 from mockcampaign.wallclock import Stopwatch, pause
 
-_READING = ("GET", "HEAD")
-"""Methods that ask for what is there."""
+_FRAMING = "How Campaign frames its requests is not documented, so anything that HTTP/1.1 allows may arrive"
+_FRAMING_REQUIREMENT = f"{_FRAMING} (assumed; RFC 9112)."
+_POST = "Event data arrives by POST (vendor's webhook guide)."
+_OPEN_TO_THE_WORLD = "The URL of a webhook is open to the world, and other senders send other things"
 
-STALLS = (1_000, 1_000, 2_000)
-"""Milliseconds for which one list stops on its way while others are sent. Tried one after another."""
+_STORE = "stores-before-acknowledging"
+"""These rules read the store where there is a probe: events stored only later would be missing from it."""
+
+_WHOLE = "Let the server or framework read the body, wait for all of it, and only then decode it."
+_WHOLE_EXAMPLE = "body = await request.body()"
 
 _NOT_ASCII = "Яндекс Браузер 23.1"
 """A browser's name, most of its characters of two bytes."""
 
-_RFC = "How Campaign frames its requests is not documented; whatever HTTP/1.1 allows may come"
 
-
-async def _taken(bench: Bench, events: list[Event], how: str, number: int = 0) -> Examined:
-    """Whether the list is accepted and, if somebody tells, processed."""
+async def _accepts(bench: Bench, events: list[Event], to: Stimulus, number: int = 0) -> Examined:
+    """Examine whether the batch is accepted and, where there is a probe, stored; `to` says what is special about it."""
     delivery = await bench.deliver(events, attempts=3, number=number)
+    response = delivery.response(to)
     if not delivery.accepted:
-        return violated(f"{delivery.describe()} to {how}")
+        return failed(response)
     if bench.store.has_probe:
         difference = await bench.store.difference_of(events)
         if difference:
-            return violated(f"200 to {how}, and then: {difference.describe()}")
-    return holds(f"200 to {how}")
+            return failed(response, difference.seen())
+    return passed(response)
 
 
-async def _with_fault(bench: Bench, kind: str, how: str, **options: Any) -> Examined:
+async def _accepts_with_fault(bench: Bench, kind: str, situation: Situation, **options: Any) -> Examined:
     with bench.unrecorded():
         await bench.must_deliver(bench.events(5))
     if bench.store.has_probe:
-        await bench.must_process(5)
+        await bench.must_store(5)
     bench.fault(kind, **options)
-    return await _taken(bench, bench.events(5), how)
+    return await _accepts(bench, bench.events(5), Stimulus(situation=situation))
 
 
-async def _in_pieces(bench: Bench, kind: str, option: str, about: int, **options: Any) -> list[Event]:
-    """Declare the fault, and return a list that ends pieces within a character, if the consumer takes such characters
-    as a rule. Raises `NotExercised` where it does not take even ordinary lists."""
+async def _batch_in_pieces(bench: Bench, kind: str, option: str, about: int, **options: Any) -> list[Event]:
+    """Declare the fault, and return a batch for which a piece ends within a character, if the consumer accepts such
+    characters at all.
+
+    Raises `NotExercised` where it does not even accept ordinary batches.
+    """
     changes: dict[str, Any] = {"browser": _NOT_ASCII}
+    control = Stimulus(situation=Situation.ORDINARY_BATCH, events=10)
     with bench.unrecorded():
-        if not (await _taken(bench, bench.events(10, **changes), "")).holds:
-            # Which is not for this rule to say: it goes on without them.
+        if not (await _accepts(bench, bench.events(10, **changes), control)).holds:
+            # Other rules judge that; this one continues without such characters.
             changes = {}
-            ordinary = await _taken(bench, bench.events(10), "an ordinary list of 10")
+            ordinary = await _accepts(bench, bench.events(10), control)
             if not ordinary.holds:
-                raise NotExercised(ordinary.actual)
+                raise NotExercised(*ordinary.facts)
     events = bench.events(10, **changes)
     bench.fault(kind, **{option: _ends_within_character(body_of(events), about)}, **options)
     return events
 
 
 def _ends_within_character(body: bytes, about: int) -> int:
-    """A size of pieces, not much more than that, of which one ends where a character of several bytes goes on."""
+    """Return a piece size from `about` to twice that, with which a piece ends within a character of several bytes."""
     for size in range(about, 2 * about):
         if any(body[at] & 0xC0 == 0x80 for at in range(size, len(body), size)):
             return size
     return about
 
 
-async def _reused(bench: Bench) -> Examined:
+IN_A_ROW = 10
+"""How many requests follow each other on one connection."""
+
+REJECTED_IN_A_ROW_MAX = 2
+"""So many of them may be rejected at first for reasons that have nothing to do with the connection."""
+
+
+async def _keeps_alive(bench: Bench) -> Examined:
     if NewConnection in bench.faults:
         bench.fault("new-connection", times=1)
     fresh = await bench.deliver(bench.events(1), attempts=2)
-    refused = 0
-    for number in range(1, 11):
+    rejected = []
+    for number in range(1, IN_A_ROW + 1):
+        to = Stimulus(situation=Situation.REQUEST_ON_ONE_CONNECTION, times=number)
         delivery = await bench.deliver(bench.events(1), attempts=2)
         if any(not isinstance(outcome, Responded) for outcome in delivery.outcomes):
-            return violated(f"{delivery.describe()} to request {number} on one connection")
+            return failed(delivery.response(to))
         if any(_has_surplus(outcome) for outcome in delivery.outcomes):
-            return violated(
-                "more bytes came with an answer than its head says: they would be taken for the next one's beginning",
-                fix="Let Content-Length be the body's length in bytes, not in characters, and send nothing after it.",
-            )
-        refused += not delivery.outcomes[0].accepted
-    # One or two may have other reasons, and all where a request on a connection of its own was refused, too.
-    if fresh.outcomes[0].accepted and refused > 2:
-        return violated(f"{refused} of ten requests after one another were refused at first, and taken on the next try")
-    return holds("ten requests after one another, on one connection as long as the consumer keeps it")
+            return failed(SurplusBytes(to=to))
+        if not delivery.outcomes[0].accepted:
+            rejected.append(delivery)
+    # Where a request on its own connection was rejected as well, all may be, for another reason.
+    if fresh.outcomes[0].accepted and len(rejected) > REJECTED_IN_A_ROW_MAX:
+        to = Stimulus(situation=Situation.SEVERAL_ON_ONE_CONNECTION, times=len(rejected))
+        return failed(rejected[-1].response(to))
+    return passed(Confirmed(what=Confirmation.CONNECTION_KEPT, count=IN_A_ROW))
 
 
 def _has_surplus(outcome: Outcome) -> bool:
     return isinstance(outcome.measured, Measured) and outcome.measured.surplus
 
 
-async def _new_connection(bench: Bench) -> Examined:
-    return await _with_fault(bench, "new-connection", "a list on a connection of its own, beside one that is kept")
+HANDLES_KEEP_ALIVE = Rule(
+    id="handles-keep-alive",
+    family="http",
+    level="must",
+    title="Handles many requests on one connection",
+    requirement=_FRAMING_REQUIREMENT,
+    expected="a response to each of ten requests in a row",
+    examine=_keeps_alive,
+    depends_on=(_STORE,),
+    fix="After a response, read the next request from the connection, or send Connection: close with the response and "
+    "close it. Send the right Content-Length.",
+    example="return Response(b'ok', headers={'Content-Length': '2'})",
+    # A consumer that hangs here would cost every other rule its time-outs.
+    stage=Stage.FIRST,
+    on_one_connection=True,
+)
 
 
-_IN_CHUNKS = "a list in chunks, whose length is not stated"
+async def _handles_new_connection(bench: Bench) -> Examined:
+    return await _accepts_with_fault(bench, "new-connection", Situation.NEW_CONNECTION)
 
 
-async def _chunked(bench: Bench) -> Examined:
-    events = await _in_pieces(bench, "chunked", "chunk_bytes", 700)
+HANDLES_NEW_CONNECTIONS = Rule(
+    id="handles-new-connections",
+    family="http",
+    level="must",
+    title="Handles a request on a new connection",
+    requirement=_FRAMING_REQUIREMENT,
+    expected="200 to a batch with Connection: close, while another connection is open",
+    examine=_handles_new_connection,
+    needs=("connection",),
+    depends_on=(_STORE,),
+    fix="Use a server that serves several connections at a time, even if some of them stay open, and keep nothing "
+    "that matters in the state of one connection.",
+    example="ThreadingHTTPServer(address, Handler).serve_forever()  # and not HTTPServer",
+    stage=Stage.FIRST,
+)
+
+_CHUNKED = Stimulus(situation=Situation.CHUNKED_BODY)
+
+
+async def _accepts_chunked(bench: Bench) -> Examined:
+    events = await _batch_in_pieces(bench, "chunked", "chunk_bytes", 700)
     delivery = await bench.deliver(events, attempts=3)
-    said = f"{delivery.describe()} to {_IN_CHUNKS}"
-    return holds(said) if delivery.accepted else violated(said)
+    response = delivery.response(_CHUNKED)
+    return passed(response) if delivery.accepted else failed(response)
 
 
-async def _chunked_kept(bench: Bench) -> Examined:
-    events = await _in_pieces(bench, "chunked", "chunk_bytes", 700)
+ACCEPTS_CHUNKED_BODY = Rule(
+    id="accepts-chunked-body",
+    family="http",
+    level="should",
+    title="Accepts a body with Transfer-Encoding: chunked",
+    requirement=f"{_FRAMING} (assumed; RFC 9112), though a server may demand a Content-Length (RFC 9110, 15.5.12): a "
+    "hazard, since no source says that Campaign omits it.",
+    expected="200 to a batch sent in chunks",
+    examine=_accepts_chunked,
+    depends_on=(_STORE,),
+    fix=f"{_WHOLE} A framework that sees no body without a Content-Length, such as Django under WSGI, accepts it "
+    "behind a proxy that reads whole bodies, as nginx does by default.",
+    example=_WHOLE_EXAMPLE,
+)
+
+
+async def _stores_chunked(bench: Bench) -> Examined:
+    events = await _batch_in_pieces(bench, "chunked", "chunk_bytes", 700)
     delivery = await bench.deliver(events, attempts=3)
+    response = delivery.response(_CHUNKED)
     if not delivery.accepted:
-        raise NotExercised(f"{delivery.describe()} to {_IN_CHUNKS}: what is refused is not lost")
+        raise NotExercised(Rejected(response=response), Unmet(why=Precondition.REJECTED_IS_NOT_LOST))
     difference = await bench.store.difference()
     if difference:
-        return violated(f"200 to {_IN_CHUNKS}, and then: {difference.describe()}")
-    return holds(f"200 to {_IN_CHUNKS}, and all of it processed")
+        return failed(response, difference.seen())
+    return passed(StoreAgrees(after=_CHUNKED))
 
 
-async def _expect(bench: Bench) -> Examined:
-    return await _with_fault(bench, "expect-continue", "a list with Expect: 100-continue")
+STORES_CHUNKED_BODY = Rule(
+    id="stores-chunked-body",
+    family="http",
+    level="must",
+    title="Stores a body with Transfer-Encoding: chunked",
+    requirement=f"Campaign never resends a batch after 200 (vendor's webhook guide). {_FRAMING_REQUIREMENT}",
+    expected="every event stored of a batch that was sent in chunks and accepted with 200",
+    examine=_stores_chunked,
+    needs=("probe",),
+    depends_on=(_STORE,),
+    fix=f"{_WHOLE} If it cannot, reject the batch.",
+    example=_WHOLE_EXAMPLE,
+)
 
 
-async def _split(bench: Bench) -> Examined:
-    return await _with_fault(bench, "split-headers", "a list whose headers come in several packets", piece_bytes=48)
+async def _handles_expect_continue(bench: Bench) -> Examined:
+    return await _accepts_with_fault(bench, "expect-continue", Situation.EXPECT_CONTINUE)
 
 
-async def _header_case(bench: Bench) -> Examined:
-    return await _with_fault(bench, "header-case", "a list with the names of its headers in capitals", case="upper")
+HANDLES_EXPECT_CONTINUE = Rule(
+    id="handles-expect-continue",
+    family="http",
+    level="must",
+    title="Handles Expect: 100-continue",
+    requirement=_FRAMING_REQUIREMENT,
+    expected="200 to a batch with Expect: 100-continue",
+    examine=_handles_expect_continue,
+    needs=("connection",),
+    depends_on=(_STORE,),
+    fix="Respond 100, as servers do by themselves, or read the body anyway.",
+    example="h11, uvicorn, gunicorn and node do it without being told",
+)
 
 
-async def _slow_body(bench: Bench) -> Examined:
-    events = await _in_pieces(bench, "trickle-body", "piece_bytes", 420, pause=120)
-    return await _taken(bench, events, "a list whose body comes in pieces, and takes a second")
+async def _handles_split_headers(bench: Bench) -> Examined:
+    return await _accepts_with_fault(bench, "split-headers", Situation.SPLIT_HEADERS, piece_bytes=48)
 
 
-async def _charset(bench: Bench) -> Examined:
+HANDLES_SPLIT_HEADERS = Rule(
+    id="handles-split-headers",
+    family="http",
+    level="must",
+    title="Handles headers that arrive in several packets",
+    requirement=_FRAMING_REQUIREMENT,
+    expected="200 to a batch whose headers arrive in pieces",
+    examine=_handles_split_headers,
+    needs=("connection",),
+    depends_on=(_STORE,),
+    fix="Read until the empty line, however much a single read returns.",
+    example="head = await reader.readuntil(b'\\r\\n\\r\\n')",
+)
+
+
+async def _ignores_header_case(bench: Bench) -> Examined:
+    return await _accepts_with_fault(bench, "header-case", Situation.UPPER_CASE_HEADERS, case="upper")
+
+
+IGNORES_HEADER_CASE = Rule(
+    id="ignores-header-case",
+    family="http",
+    level="must",
+    title="Treats header names as case-insensitive",
+    requirement=_FRAMING_REQUIREMENT,
+    expected="200 to a batch with header names in upper case",
+    examine=_ignores_header_case,
+    depends_on=(_STORE,),
+    fix="Look headers up by lower-case names, or in a mapping that ignores case.",
+    example="headers = {name.lower(): value for name, value in raw}",
+)
+
+
+async def _accepts_slow_body(bench: Bench) -> Examined:
+    events = await _batch_in_pieces(bench, "trickle-body", "piece_bytes", 420, pause=120)
+    return await _accepts(bench, events, Stimulus(situation=Situation.SLOW_BODY))
+
+
+ACCEPTS_SLOW_BODY = Rule(
+    id="accepts-slow-body",
+    family="http",
+    level="must",
+    title="Accepts a body that arrives slowly",
+    requirement=_FRAMING_REQUIREMENT,
+    expected="200 to a batch whose body takes a second to arrive",
+    examine=_accepts_slow_body,
+    needs=("connection",),
+    assumes=("list", "time-out"),
+    depends_on=(_STORE,),
+    fix=f"{_WHOLE} Allow it as much time as the sender has: some seconds.",
+    example=_WHOLE_EXAMPLE,
+)
+
+
+async def _accepts_charset(bench: Bench) -> Examined:
     with bench.unrecorded():
         await bench.must_deliver(bench.events(2))
     if bench.store.has_probe:
-        await bench.must_process(2)
-    # Each on a webhook of its own, where nothing ends its fault.
+        await bench.must_store(2)
+    accepted: list[AnyFact] = []
+    # Each on its own webhook, since nothing ends the fault.
     for number, value in enumerate(("application/json; charset=utf-8", "application/json;charset=UTF-8"), 1):
         bench.fault("content-type", number, value=value)
-        examined = await _taken(bench, bench.events(2), f"a list with Content-Type: {value}", number)
+        to = Stimulus(situation=Situation.CONTENT_TYPE, variant=value)
+        examined = await _accepts(bench, bench.events(2), to, number)
         if not examined.holds:
             return examined
-    return holds("200 with a charset in the Content-Type, and without")
+        accepted += examined.facts
+    return passed(*accepted)
 
 
-async def _methods(bench: Bench) -> Examined:
+ACCEPTS_CHARSET_PARAMETER = Rule(
+    id="accepts-charset-parameter",
+    family="http",
+    level="must",
+    title="Accepts Content-Type with and without a charset",
+    requirement=_FRAMING_REQUIREMENT,
+    expected="200 to application/json, with or without charset=utf-8",
+    examine=_accepts_charset,
+    assumes=("list", "charset"),
+    depends_on=(_STORE,),
+    fix="Compare the media type only, in lower case and without its parameters.",
+    example="media_type = header.partition(';')[0].strip().lower()",
+)
+
+_READING = ("GET", "HEAD")
+"""Methods that read."""
+
+
+async def _accepts_post_only(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(1))
     if bench.store.has_probe:
-        await bench.must_process(1)
+        await bench.must_store(1)
     for method in ("PUT", "PATCH", "DELETE", *_READING):
         events = bench.events(1)
         bench.store.expect_events_of(events)
-        outcome = await bench.request("a list", body_of(events), method=method)
+        to = Stimulus(situation=Situation.METHOD, variant=method)
+        outcome = await bench.request(to, body_of(events), method=method)
+        response = Response(to=to, replies=(Reply.of(outcome),))
         command = curl(bench.url, body_of(events), bench.settings.authentication, method=method)
-        # A page for those who look at the address is another rule's affair.
+        # Another rule judges a page for people who open the URL.
         if isinstance(outcome, Responded) and outcome.status < 300 and method not in _READING:
-            return violated(f"{outcome.describe()} to {method}", curl=command)
+            return failed(response, curl=command)
         if bench.store.has_probe:
             difference = await bench.store.difference()
             if difference:
-                return violated(f"{method} was processed: {difference.describe()}", curl=command)
-    return holds("PUT, PATCH, DELETE, GET and HEAD were not taken for lists")
+                return failed(response, difference.stored_anyway(), curl=command)
+    return passed(Confirmed(what=Confirmation.METHODS_REJECTED))
 
 
-async def _reading(bench: Bench) -> Examined:
+ACCEPTS_POST_ONLY = Rule(
+    id="accepts-post-only",
+    family="http",
+    level="must",
+    title="Accepts batches by POST only",
+    requirement=_POST,
+    expected="an error status to PUT, PATCH and DELETE, and nothing stored of any of them, nor of GET or HEAD",
+    examine=_accepts_post_only,
+    assumes=("list",),
+    depends_on=(_STORE,),
+    fix="Route POST only.",
+    example="@app.post('/hook')",
+    stage=Stage.FAILURES,
+)
+
+
+async def _rejects_get_and_head(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(1))
     for method in _READING:
         body = body_of(bench.events(1))
-        outcome = await bench.request("a list", body, method=method)
+        to = Stimulus(situation=Situation.METHOD, variant=method)
+        outcome = await bench.request(to, body, method=method)
         if isinstance(outcome, Responded) and outcome.status < 300:
             command = curl(bench.url, body, bench.settings.authentication, method=method)
-            return violated(f"{outcome.describe()} to a list by {method}", curl=command)
-    return holds("lists by GET and HEAD were refused")
+            return failed(Response(to=to, replies=(Reply.of(outcome),)), curl=command)
+    return passed(Confirmed(what=Confirmation.READING_REJECTED))
 
 
-async def _two_at_once(bench: Bench) -> Examined:
+REJECTS_GET_AND_HEAD = Rule(
+    id="rejects-get-and-head",
+    family="http",
+    level="should",
+    title="Does not respond 200 to GET and HEAD",
+    requirement=f"{_POST} A redirect on the way, such as one to https, turns a POST into a GET without its body "
+    "(RFC 9110, 15.4): a 200 to that GET acknowledges a batch that is lost.",
+    expected="405 or another error status to GET and HEAD",
+    examine=_rejects_get_and_head,
+    assumes=("list",),
+    fix="Route POST only, and give a page for people or monitors a URL of its own.",
+    example="@app.get('/health')",
+    stage=Stage.FAILURES,
+)
+
+STALLS = (1_000, 1_000, 2_000)
+"""Milliseconds for which one batch stops on its way while others are sent. Tried one after another."""
+
+QUICK = 3
+"""How many batches are sent meanwhile."""
+
+
+async def _handles_concurrent(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(1))
     if bench.variation is not None and bench.variation.in_turn:
-        raise NotExercised("webhooks deliver in turn")
+        raise NotExercised(Unmet(why=Precondition.WEBHOOKS_IN_TURN))
     if StallBody not in bench.faults:
-        raise NotExercised("an application called in-process has no slow connection")
+        raise NotExercised(Unmet(why=Precondition.IN_PROCESS_IS_NEVER_SLOW))
 
-    async def send(name: str, faults: tuple[Fault, ...]) -> Outcome:
-        return await bench.request(f"{name} of two lists at once", body_of(bench.events(2)), faults=faults)
+    async def send(situation: Situation, faults: tuple[Fault, ...] = ()) -> Outcome:
+        return await bench.request(Stimulus(situation=situation), body_of(bench.events(2)), faults=faults)
 
     async def quick_ones() -> tuple[list[Outcome], int]:
+        """Return the outcomes of those that are rejected, and how many milliseconds all of them took."""
         stopwatch = Stopwatch()
-        outcomes = await asyncio.gather(*(send("a quick one", ()) for _ in range(3)))
+        outcomes = await asyncio.gather(*(send(Situation.QUICK_BATCH) for _ in range(QUICK)))
         return [outcome for outcome in outcomes if not outcome.accepted], stopwatch.milliseconds
 
     for milliseconds in STALLS:
-        slow = asyncio.ensure_future(send("the slow one", (StallBody(pause=milliseconds),)))
-        await pause(100)  # until its beginning is there
-        refused, _ = await quick_ones()
+        slow = asyncio.ensure_future(send(Situation.STALLED_BATCH, (StallBody(pause=milliseconds),)))
+        await pause(100)  # until its beginning has arrived
+        rejected, _ = await quick_ones()
         waited = slow.done()
         slowest = await slow
-        if not waited and not refused:
-            return holds("lists of other webhooks were answered while one was still coming")
-    # On a busy machine, so long may pass for other reasons.
-    refused_alone, alone = await quick_ones()
-    if not refused_alone and alone > STALLS[-1] / 4:
-        raise CouldNotTellError(f"this machine is too busy: three lists at once, and no slow one, took {alone} ms")
-    if refused:
-        said = f"{refused[0].describe()} to {len(refused)} of three lists of other webhooks while one was still coming"
+        if not waited and not rejected:
+            return passed(Confirmed(what=Confirmation.CONCURRENT_SERVED))
+    # On a busy machine, they may take that long for other reasons.
+    rejected_alone, alone = await quick_ones()
+    if not rejected_alone and alone > STALLS[-1] / 4:
+        raise CouldNotTellError(
+            f"this machine is too busy: {QUICK} concurrent batches took {alone} ms, though none of them was slow"
+        )
+    if rejected:
+        to = Stimulus(situation=Situation.QUICK_BESIDE_STALLED, times=len(rejected))
+        response = Response(to=to, replies=replies(rejected[:1]))
     elif not slowest.accepted:
-        said = f"{slowest.describe()} to a list that came slowly, while three of other webhooks came"
+        response = Response(to=Stimulus(situation=Situation.STALLED_BESIDE_QUICK), replies=replies([slowest]))
     else:
-        said = "lists of other webhooks were answered only after one whose body took a second"
-    return violated(
-        said,
-        unrepeatable="It takes a list that comes slowly and others meanwhile, by the wall's clock: "
-        "`mockcampaign check` with --rules handles-concurrent-requests shows it again.",
-    )
+        to = Stimulus(situation=Situation.QUICK_AFTER_STALLED, milliseconds=STALLS[-1])
+        response = Response(to=to, replies=replies([slowest]))
+    return failed(response, unrepeatable=Unrepeatable.CONCURRENT)
 
 
-async def _oversized(bench: Bench) -> Examined:
+HANDLES_CONCURRENT_REQUESTS = Rule(
+    id="handles-concurrent-requests",
+    family="http",
+    level="must",
+    title="Responds to one webhook while another one's body still arrives",
+    requirement=_FRAMING_REQUIREMENT,
+    expected="a response to other batches within the second for which one of them stalls",
+    examine=_handles_concurrent,
+    needs=("connection",),
+    assumes=("list", "parallel"),
+    depends_on=(_STORE, "handles-new-connections", "accepts-slow-body"),
+    fix="Use a server with several threads or workers, or an asynchronous one, and hold no lock while a body arrives.",
+    example="gunicorn --worker-class gthread --threads 8 app:app",
+)
+
+
+async def _survives_oversized(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(1))
-    for what, body, printed in _oversized_bodies():
-        outcome = await bench.request(what, body)
+    for situation, body, printed in _oversized_bodies():
+        to = Stimulus(situation=situation)
+        outcome = await bench.request(to, body)
         command = piped(printed, bench.url, bench.settings.authentication)
         if isinstance(outcome, Responded) and outcome.accepted:
-            return violated(f"200 to {what}", curl=command)
-        wrong = await aftermath(bench, f"{outcome.describe()} to {what}", command)
-        if wrong is not None:
-            return wrong
-    return holds("bodies that are far too long or too deep were refused, and ordinary lists taken afterwards")
+            return failed(Response(to=to, replies=(Reply.of(outcome),)), curl=command)
+        violation = await aftermath(bench, to, outcome, command)
+        if violation is not None:
+            return violation
+    return passed(Confirmed(what=Confirmation.OVERSIZED_REJECTED))
 
 
-def _oversized_bodies() -> Iterable[tuple[str, bytes, str]]:
-    """What they are, themselves, and the commands that print them."""
+def _oversized_bodies() -> Iterable[tuple[Situation, bytes, str]]:
+    """Yield each body with its situation and with a command that prints it."""
     yield (
-        "a body of 20 MB that is no list",
+        Situation.OVERSIZED_BODY,
         b'{"a":"' + b"x" * 20_000_000 + b'"}',
         f"""{{ printf '{{"a":"'; {_repeated("x", 20_000_000)}; printf '"}}'; }}""",
     )
     yield (
-        "a list nested 100,000 levels deep",
+        Situation.DEEPLY_NESTED_BODY,
         b"[" * 100_000 + b"]" * 100_000,
         f"{{ {_repeated('[', 100_000)}; {_repeated(']', 100_000)}; }}",
     )
@@ -271,244 +497,103 @@ def _repeated(character: str, times: int) -> str:
     return rf"head -c {times} /dev/zero | tr '\0' '{character}'"
 
 
-async def _only_events(bench: Bench) -> Examined:
-    await bench.must_process(1)
+SURVIVES_OVERSIZED_BODY = Rule(
+    id="survives-oversized-body",
+    family="http",
+    level="should",
+    title="Rejects oversized and deeply nested bodies without harm",
+    requirement=f"{_OPEN_TO_THE_WORLD} (CWE-400).",
+    expected="an error status, and 200 to ordinary batches afterwards",
+    examine=_survives_oversized,
+    fix="Limit bodies to some megabytes, and use a JSON parser that rejects deep nesting.",
+    example="except (ValueError, RecursionError): return Response(status_code=400)",
+    stage=Stage.FAILURES,
+)
+
+
+async def _stores_only_events(bench: Bench) -> Examined:
+    await bench.must_store(1)
     good = bench.event()
-    # One that nobody else sends: what others left in the account accuses nobody.
-    stray = bench.random.randrange(10**11, 10**12)
-    body = msgspec.json.encode([good, stray])
+    # No other check sends this number, so what others have left in the store accuses nobody.
+    number = bench.random.randrange(10**11, 10**12)
+    body = msgspec.json.encode([good, number])
     bench.store.expect_events_of([good])
-    outcome = await bench.request("a good event and a number", body)
-    said = f"{outcome.describe()} to a list of a good event and a number"
+    to = Stimulus(situation=Situation.EVENT_AND_NUMBER)
+    outcome = await bench.request(to, body)
+    response = Response(to=to, replies=(Reply.of(outcome),))
     if not outcome.accepted:
-        return holds(said)
+        return passed(response)
     difference = await bench.store.difference_of([good])
     command = curl(bench.url, body, bench.settings.authentication)
     if difference.missing:
-        return violated(f"{said}, and then of the good event: {difference.describe()}", curl=command)
-    if await bench.store.holds_element(stray):
-        return violated(f"{said}, and the account holds the number", curl=command)
-    return holds(f"{said}, and only the event was kept")
+        return failed(response, difference.seen(), curl=command)
+    if await bench.store.holds_element(number):
+        return failed(response, StoredNonEvent(), curl=command)
+    return passed(response, Confirmed(what=Confirmation.ONLY_EVENT_STORED))
 
 
-async def _certificate(bench: Bench) -> Examined:
-    with contextlib.suppress(CouldNotTellError):  # whom the certificate keeps away, it is said to keep away
+STORES_ONLY_EVENTS = Rule(
+    id="stores-only-events",
+    family="http",
+    level="should",
+    title="Stores nothing from a batch that is not an event",
+    requirement=f"Event data arrives as lists of JSON objects (vendor's webhook guide). {_OPEN_TO_THE_WORLD} (CWE-20).",
+    expected="an error status to a batch with an element that is not an object, or 200 and only its events stored",
+    examine=_stores_only_events,
+    needs=("probe events",),
+    assumes=("list",),
+    depends_on=("stores-every-event",),
+    fix="Reject a batch that contains anything but objects, or leave out everything else.",
+    example="if not all(isinstance(event, dict) for event in events): return Response(status_code=400)",
+    stage=Stage.FAILURES,
+)
+
+
+async def _has_valid_certificate(bench: Bench) -> Examined:
+    with contextlib.suppress(CouldNotTellError):  # a certificate that keeps this check away is what the rule reports
         await bench.must_deliver(bench.events(1))
-    # One of its own, which verifies also where the check was told to accept any certificate.
+    # Its own transport, which verifies even where the check was told to accept any certificate.
     transport = WireTransport(ca_file=bench.settings.ca_file)
     try:
-        outcome = await bench.request("certificate", b"[]", method="OPTIONS", transport=transport)
+        to = Stimulus(situation=Situation.TLS_HANDSHAKE)
+        outcome = await bench.request(to, b"[]", method="OPTIONS", transport=transport)
     finally:
         await transport.aclose()
-    if isinstance(outcome, NoResponse) and outcome.phase == "tls":
-        return violated(outcome.describe())
-    trusting = "this machine" if bench.settings.ca_file is None else "this check (--ca)"
-    return holds(f"the certificate is valid for the name, and issued by an authority that {trusting} trusts")
+    if isinstance(outcome, NoResponse) and outcome.phase in ("tls", "certificate"):
+        return failed(HandshakeFailed(reply=Reply.of(outcome)))
+    own = bench.settings.ca_file is not None
+    return passed(Confirmed(what=Confirmation.CERTIFICATE_VALID_BY_CA if own else Confirmation.CERTIFICATE_VALID))
 
 
-def _framing(
-    rule_id: str,
-    title: str,
-    expected: str,
-    examine: Examine,
-    fix: str,
-    example: str,
-    *,
-    requirement: str = f"{_RFC} (assumed; RFC 9112).",
-    level: Level = "must",
-    needs: tuple[Need, ...] = (),
-    assumes: tuple[Behaviour, ...] = ("list", "retry"),
-    depends_on: tuple[str, ...] = (),
-    stage: Stage = Stage.USUAL,
-) -> Rule:
-    return Rule(
-        id=rule_id,
-        family="http",
-        level=level,
-        title=title,
-        requirement=requirement,
-        expected=expected,
-        examine=examine,
-        needs=needs,
-        assumes=assumes,
-        # They look at the account where there is one, and what is stored later would be missing in it.
-        depends_on=("stores-before-acknowledging", *depends_on),
-        stage=stage,
-        fix=fix,
-        example=example,
-    )
-
-
-_WHOLE = "Let the server or framework read the body, wait for all of it, and only then decode it."
-_WHOLE_EXAMPLE = "body = await request.body()"
+HAS_VALID_CERTIFICATE = Rule(
+    id="has-valid-certificate",
+    family="http",
+    level="should",
+    title="Presents a certificate valid for its name",
+    requirement="Requests arrive over HTTPS on port 443 (vendor's webhook guide, later versions). That the sender "
+    "verifies certificates is assumed.",
+    expected="a TLS handshake that needs no exception",
+    examine=_has_valid_certificate,
+    needs=("https",),
+    fix="Get a certificate for the host name from a public authority, and send the whole chain.",
+    example="certbot --nginx -d hooks.example.com",
+    not_covered="Whether the vendor trusts the same authorities as this machine, or the one given with --ca.",
+)
 
 HTTP = (
-    _framing(
-        "handles-keep-alive",
-        "Takes many requests on one connection",
-        "an answer to each of ten requests in a row",
-        _reused,
-        "Go on to read the connection's next request after an answer, or say Connection: close in it and close. Answer "
-        "with the right Content-Length.",
-        "return Response(b'ok', headers={'Content-Length': '2'})",
-        # One that hangs there would cost each of the others its time-outs.
-        stage=Stage.FIRST,
-    ),
-    _framing(
-        "handles-new-connections",
-        "Takes a request on a connection of its own",
-        "200 to a list with Connection: close, while another connection is open",
-        _new_connection,
-        "Use a server that serves several connections at a time, whatever is left of them open, and keep nothing that "
-        "matters with one of them.",
-        "ThreadingHTTPServer(address, Handler).serve_forever()  # and not HTTPServer",
-        needs=("connection",),
-        stage=Stage.FIRST,
-    ),
-    _framing(
-        "accepts-chunked-body",
-        "Takes a body whose length is not stated",
-        "200 to a list in chunks",
-        _chunked,
-        f"{_WHOLE} What has no body without a Content-Length, such as Django under WSGI, takes it behind a proxy that "
-        "reads bodies whole, as nginx does unless it is told otherwise.",
-        _WHOLE_EXAMPLE,
-        requirement=f"{_RFC} (assumed; RFC 9112), though a server may insist on a Content-Length (RFC 9110, 15.5.12): "
-        "a hazard, since nobody says that Campaign states none.",
-        level="should",
-    ),
-    _framing(
-        "stores-chunked-body",
-        "Processes all of a body whose length is not stated",
-        "all of a list processed that came in chunks and was answered with 200",
-        _chunked_kept,
-        f"{_WHOLE} Where it cannot, refuse the list.",
-        _WHOLE_EXAMPLE,
-        requirement="What is answered with 200 never comes again (vendor's webhook guide). "
-        f"{_RFC} (assumed; RFC 9112).",
-        needs=("probe",),
-    ),
-    _framing(
-        "handles-expect-continue",
-        "Takes a body that waits to be asked for",
-        "200 to a list with Expect: 100-continue",
-        _expect,
-        "Answer 100, as servers do by themselves, or read the body all the same.",
-        "h11, uvicorn, gunicorn and node do it without being told",
-        needs=("connection",),
-    ),
-    _framing(
-        "handles-split-headers",
-        "Takes headers that come in several packets",
-        "200 to a list whose headers come in pieces",
-        _split,
-        "Read until the empty line, whatever a single read gives.",
-        "head = await reader.readuntil(b'\\r\\n\\r\\n')",
-        needs=("connection",),
-    ),
-    _framing(
-        "ignores-header-case",
-        "Knows header names in any case",
-        "200 to a list with the names of its headers in capitals",
-        _header_case,
-        "Look headers up by names in lower case, or in a mapping that does so.",
-        "headers = {name.lower(): value for name, value in raw}",
-    ),
-    _framing(
-        "accepts-slow-body",
-        "Takes a body that comes slowly",
-        "200 to a list whose body takes a second",
-        _slow_body,
-        f"{_WHOLE} Give it as long as the sender has: some seconds.",
-        _WHOLE_EXAMPLE,
-        needs=("connection",),
-        assumes=("list", "time-out"),
-    ),
-    _framing(
-        "accepts-charset-parameter",
-        "Takes a Content-Type with a charset, and without",
-        "200 to application/json, with charset=utf-8 or without it",
-        _charset,
-        "Compare the media type only, less its parameters and in lower case.",
-        "media_type = header.partition(';')[0].strip().lower()",
-        assumes=("list", "charset"),
-    ),
-    _framing(
-        "accepts-post-only",
-        "Takes lists from POST only",
-        "an error status to PUT, PATCH and DELETE, and nothing processed of theirs, of GET's or of HEAD's",
-        _methods,
-        "Route POST only.",
-        "@app.post('/hook')",
-        requirement="Event data comes by POST (vendor's webhook guide).",
-        stage=Stage.FAILURES,
-        assumes=("list",),
-    ),
-    Rule(
-        id="rejects-get-and-head",
-        family="http",
-        level="should",
-        title="Refuses lists by GET and HEAD",
-        requirement="Event data comes by POST (vendor's webhook guide). A redirect on the way, such as one to https, "
-        "makes a GET of a POST, less its body (RFC 9110, 15.4): a 200 to that says success for a list that is lost.",
-        expected="405 or another error status to GET and HEAD",
-        examine=_reading,
-        assumes=("list",),
-        fix="Route POST only, and give a page that people or monitors look at an address of its own.",
-        example="@app.get('/health')",
-        stage=Stage.FAILURES,
-    ),
-    _framing(
-        "handles-concurrent-requests",
-        "Answers one webhook while another one's list still comes",
-        "other lists answered within the second that one of them takes",
-        _two_at_once,
-        "Use a server with several threads or workers, or an asynchronous one, and hold no lock while a body comes.",
-        "gunicorn --worker-class gthread --threads 8 app:app",
-        needs=("connection",),
-        assumes=("list", "parallel"),
-        depends_on=("handles-new-connections", "accepts-slow-body"),
-    ),
-    Rule(
-        id="survives-oversized-body",
-        family="http",
-        level="should",
-        title="Refuses far too long and far too deep bodies without harm",
-        requirement="The address of a webhook is open to the world, and other senders send other things (CWE-400).",
-        expected="an error status, and 200 to ordinary lists afterwards",
-        examine=_oversized,
-        fix="Limit the size of bodies to some megabytes, and use a JSON parser that refuses deep nesting.",
-        example="except (ValueError, RecursionError): return Response(status_code=400)",
-        stage=Stage.FAILURES,
-    ),
-    Rule(
-        id="stores-only-events",
-        family="http",
-        level="should",
-        title="Keeps nothing of a list but its events",
-        requirement="Event data comes as lists of JSON objects (vendor's webhook guide). The address of a webhook is "
-        "open to the world, and other senders send other things (CWE-20).",
-        expected="an error status to a list with an element that is no object, or 200 and only its events kept",
-        needs=("probe events",),
-        depends_on=("stores-every-event",),
-        examine=_only_events,
-        assumes=("list",),
-        fix="Refuse a list that holds anything but objects, or leave out what is none.",
-        example="if not all(isinstance(event, dict) for event in events): return Response(status_code=400)",
-        stage=Stage.FAILURES,
-    ),
-    Rule(
-        id="has-valid-certificate",
-        family="http",
-        level="should",
-        title="Has a certificate that is valid for its name",
-        requirement="Requests come over HTTPS on port 443 (vendor's webhook guide, later versions). That the sender "
-        "verifies certificates is assumed.",
-        expected="a TLS handshake that needs no exception",
-        needs=("https",),
-        examine=_certificate,
-        fix="Get a certificate for the host's name from a public authority, and send the whole chain.",
-        example="certbot --nginx -d hooks.example.com",
-        not_covered="Whether the vendor trusts the same authorities as this machine, or one given with --ca.",
-    ),
+    HANDLES_KEEP_ALIVE,
+    HANDLES_NEW_CONNECTIONS,
+    ACCEPTS_CHUNKED_BODY,
+    STORES_CHUNKED_BODY,
+    HANDLES_EXPECT_CONTINUE,
+    HANDLES_SPLIT_HEADERS,
+    IGNORES_HEADER_CASE,
+    ACCEPTS_SLOW_BODY,
+    ACCEPTS_CHARSET_PARAMETER,
+    ACCEPTS_POST_ONLY,
+    REJECTS_GET_AND_HEAD,
+    HANDLES_CONCURRENT_REQUESTS,
+    SURVIVES_OVERSIZED_BODY,
+    STORES_ONLY_EVENTS,
+    HAS_VALID_CERTIFICATE,
 )

@@ -2,285 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.rule import Event, Examine, Examined, NotExercised, Rule, Stage, holds, violated
-from mockcampaign.durations import format_duration
+from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, failed, passed
 from mockcampaign.events.event_json import TYPES_WITH_ORIGIN
 from mockcampaign.events.fields import TYPES
+from mockcampaign.judging.fact import (
+    AnyFact,
+    Confirmation,
+    Confirmed,
+    CountsTwice,
+    KeysOn,
+    NotStored,
+    Precondition,
+    Rejected,
+    Stimulus,
+    StoreAgrees,
+    Unmet,
+)
+from mockcampaign.judging.situation import Situation
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, HOUR
 
-_NO_ID = (
-    "There is no event id: the guide's example shows every field, and none of them is one (vendor's webhook guide)."
-)
-_FIX = "Compare all fields of two events, and take them for one only where all are equal."
+_NO_ID = "Events have no id: the guide's example shows every field, and none of them is one (vendor's webhook guide)."
+_FIX = "Compare all fields of two events, and treat them as one only if all of them are equal."
 _EXAMPLE = "key = json.dumps(event, sort_keys=True)"
-_ELSEWHERE = {
+
+_OTHER_DEVICE = {
     "remoteAddress": "203.0.113.77",
     "device": "mobile",
     "operatingSystem": "Android 14",
     "browser": "Samsung Internet 23.0",
 }
+"""Fields of an event that occurs on another device."""
 
-
-_LONG = "maximiliane.von-der-ausfuehrlichen-benennung@customers.mail.example.com"
-_CUT = "Let no key be cut to the width of its column: hash what is longer."
-
-
-async def _kept(bench: Bench, lists: list[list[Event]], what: str) -> Examined:
-    for events in lists:
-        delivery = await bench.deliver(events, attempts=3)
-        if not delivery.accepted:
-            await bench.must_take_ordinary(f"a list was not taken: {delivery.describe()}")
-            return violated(f"{what}: {delivery.describe()}", *lists)
-    difference = await bench.store.difference()
-    if difference:
-        return violated(f"{what}: {difference.describe()}", *lists)
-    return holds(f"{what}: all kept")
-
-
-async def _second_act(bench: Bench) -> Examined:
-    await bench.must_process(1)
-    first = bench.event()
-    return await _kept(
-        bench,
-        # So many that some are of one minute, wherever it begins.
-        [[first], *([{**first, "created": first["created"] + later * 1_000}] for later in (2, 25, 48))],
-        f"more {bench.type}s of the same mail, 2, 25 and 48 seconds later",
-    )
-
-
-async def _every_moment(bench: Bench) -> Examined:
-    await bench.must_process(1)
-    first = bench.event()
-    await bench.must_deliver([first])
-    for later in (1, HOUR, 12 * HOUR, DAY, 2 * DAY):
-        again = {**first, "created": first["created"] + later}
-        await bench.advance(max(0, again["created"] - bench.campaign.now))
-        await bench.must_deliver([again])
-        difference = await bench.store.difference()
-        if difference:
-            after = format_duration(later)
-            return violated(f"another {bench.type} of the same mail, exactly {after} later: {difference.describe()}")
-    long = bench.event(recipientId=_LONG)
-    second = {**long, "created": long["created"] + 1}
-    taken = [(await bench.deliver([event], attempts=3)).accepted for event in (long, second)]
-    # Whether it takes such recipients at all is another rule's affair.
-    if all(taken) and not await bench.store.difference_of([long]):
-        difference = await bench.store.difference()
-        if difference:
-            said = f"two {bench.type}s of a mail in 2 milliseconds, by a recipient whose id has {len(_LONG)} characters"
-            return violated(f"{said}: {difference.describe()}", [long], [second], fix=_CUT)
-    return holds(f"more {bench.type}s of the same mail, exactly 1ms, 1h, 12h, 1d and 2d later: all kept")
-
-
-async def _same_moment(bench: Bench) -> Examined:
-    await bench.must_process(2)
-    first = bench.event()
-    # From one address with equal devices, too: they may sit behind the same proxy.
-    same = {name: first[name] for name in ("created", *_ELSEWHERE) if name in first}
-    second, third, fourth = bench.events(3, **same)
-    # What mailId is made of may be in any part of it: no part is enough, neither its beginning nor its end.
-    beginning, _, end = first["mailId"].rpartition("-")
-    third["mailId"] = f"{beginning}-{third['mailId'].rpartition('-')[2]}"
-    fourth["mailId"] = f"{fourth['mailId'].rpartition('-')[0]}-{end}"
-    return await _kept(
-        bench,
-        [[first, second], [third], [fourth]],
-        "four recipients in the same millisecond, some with similar mailIds",
-    )
-
-
-async def _same_mail_same_moment(bench: Bench) -> Examined:
-    if bench.type not in TYPES_WITH_ORIGIN:
-        raise NotExercised(f"{bench.type} events say nothing about devices")
-    await bench.must_process(2)
-    first, again = ({**one, "created": one["created"] // 1_000 * 1_000 + 1_000} for one in bench.events(2))
-    # In two lists and in one: some compare with what they have, others no more than the events of a list.
-    lists = [[first], [{**first, **_ELSEWHERE}], [again, {**again, **_ELSEWHERE}]]
-    return await _kept(bench, lists, f"two {bench.type}s of one mail in one second, from two devices")
-
-
-async def _same_recipient(bench: Bench) -> Examined:
-    await bench.must_process(2)
-    first = bench.event()
-    second, third = (
-        bench.event(recipientId=first["recipientId"], mailingId=bench.mailing_id + number) for number in (7, 8)
-    )
-    return await _kept(bench, [[first, second], [third]], "one recipient's events of three mailings")
-
-
-async def must_keep_clicks(bench: Bench) -> None:
-    """Deliver an ordinary open by webhook 1, and by webhook 2 a later click on the same mail.
-
-    Raises `NotExercised` where the consumer does not process both, as one may that is for events of one type.
-    """
-    bench.webhook(1, EventType.OPEN)
-    bench.webhook(2, EventType.CLICK)
-    with bench.unrecorded():
-        opened = bench.events(1, EventType.OPEN)[0]
-        same = {name: opened[name] for name in ("mailId", "recipientId", "subscriptionId")}
-        await bench.must_deliver([opened], number=1)
-        click = await bench.deliver(bench.events(1, EventType.CLICK, **same), number=2, attempts=3)
-    if not click.accepted:
-        raise NotExercised(f"the consumer takes no clicks: {click.describe()}")
-    difference = await bench.store.difference()
-    if difference:
-        raise NotExercised(
-            f"even an ordinary open and a click on its mail are not processed as they should: {difference.describe()}"
-        )
-
-
-async def _open_and_click(bench: Bench) -> Examined:
-    await bench.must_process(1)
-    await must_keep_clicks(bench)
-    opened = bench.events(1, EventType.OPEN)[0]
-    clicked = bench.events(1, EventType.CLICK, **{name: value for name, value in opened.items() if name != "type"})[0]
-    await bench.must_deliver([opened], number=1)
-    click = await bench.deliver([clicked], number=2, attempts=3)
-    if not click.accepted:
-        raise NotExercised(f"the consumer takes no clicks: {click.describe()}")
-    difference = await bench.store.difference()
-    if difference:
-        return violated(f"an open and a click of one mail in one millisecond: {difference.describe()}")
-    return holds("an open and a click of one mail in one millisecond: both kept")
-
-
-async def _links(bench: Bench) -> Examined:
-    click = EventType.CLICK
-    if bench.type == click:
-        await bench.must_process(1)
-    else:
-        ordinary = await bench.deliver(bench.events(1, click), number=_click_webhook(bench), attempts=3)
-        if not ordinary.accepted:
-            raise NotExercised(f"the consumer takes no clicks: {ordinary.describe()}")
-        if await bench.store.difference():
-            raise NotExercised("even an ordinary click is not processed as it should be")
-    first, again = bench.events(2, click)
-    # No longer than an ordinary one: what is too long for the consumer is another rule's affair.
-    other = {"linkId": _OTHER["linkId"], "linkUrl": "https://www.example.com/other"}
-    # In one list and in two: what compares with the store alone keeps the former, or the latter.
-    lists = [[first, {**first, **other}], [again], [{**again, **other}]]
-    for events in lists:
-        await bench.must_deliver(events, number=_click_webhook(bench))
-    difference = await bench.store.difference()
-    if difference:
-        return violated(f"clicks on two links of one mail in one millisecond: {difference.describe()}")
-    return holds("clicks on two links of one mail in one millisecond: both kept")
-
-
-def _click_webhook(bench: Bench) -> int:
-    if bench.type == EventType.CLICK:
-        return 0
-    bench.webhook(0)
-    bench.webhook(1, EventType.CLICK)
-    return 1
-
-
-def _kept_rule(rule_id: str, title: str, expected: str, examine: Examine, *depends_on: str) -> Rule:
-    return Rule(
-        id=rule_id,
-        family="identity",
-        level="must",
-        title=title,
-        requirement=_NO_ID,
-        expected=expected,
-        needs=("probe",),
-        examine=examine,
-        fix=_FIX,
-        example=_EXAMPLE,
-        depends_on=depends_on,
-    )
-
-
-_KEPT = (
-    _kept_rule(
-        "stores-repeat-engagement",
-        "Keeps a second act on the same mail",
-        "both kept: mailId names the mail, not the act",
-        _second_act,
-    ),
-    _kept_rule(
-        "stores-same-millisecond",
-        "Keeps what several recipients do in the same millisecond",
-        "all kept: created is a moment, not an id",
-        _same_moment,
-    ),
-    _kept_rule(
-        "stores-one-recipient-many-mails",
-        "Keeps what one recipient does with several mails",
-        "both kept: recipientId names the recipient, not the act",
-        _same_recipient,
-        "stores-repeat-engagement",
-        "accepts-mixed-mailings",
-        "stores-mixed-mailings",
-    ),
-    _kept_rule(
-        "stores-one-mail-same-millisecond",
-        "Keeps two acts on one mail at one moment",
-        "both kept: they came from different devices and addresses",
-        _same_mail_same_moment,
-        "stores-repeat-engagement",
-        "stores-same-millisecond",
-        "stores-one-recipient-many-mails",
-    ),
-    _kept_rule(
-        "stores-open-and-click",
-        "Keeps an open and a click of one mail",
-        "both kept, though they share mailId",
-        _open_and_click,
-        "stores-fields-unchanged",
-        "stores-repeat-engagement",
-        "stores-same-millisecond",
-        "stores-one-mail-same-millisecond",
-    ),
-    Rule(
-        id="distinguishes-times",
-        family="identity",
-        level="must",
-        title="Keeps what is done again, be it a millisecond or whole days later",
-        requirement=_NO_ID,
-        expected="all kept: created is a moment in milliseconds since 1970, and neither a second nor a time of day",
-        needs=("probe",),
-        examine=_every_moment,
-        depends_on=("stores-repeat-engagement", "stores-created-exactly", "stores-late-events", "accepts-old-events"),
-        fix=f"{_FIX} A moment that is formatted needs its milliseconds, its date, and hours from 0 to 23.",
-        example='key = (event["mailId"], event["type"], event["created"], …)  # and not strftime("%I:%M:%S")',
-        span=3 * DAY - HOUR,
-        stage=Stage.REACHING_BACK,
-    ),
-    Rule(
-        id="stores-clicks-on-two-links",
-        family="identity",
-        level="must",
-        title="Keeps clicks on two links of one mail in the same millisecond",
-        requirement=f"{_NO_ID} That a click names its link is assumed, as the guide shows none; a click on another "
-        "link is another act, and programs that try all links of a mail click on them at once.",
-        expected="both kept: linkId and linkUrl are fields like all others",
-        needs=("probe",),
-        examine=_links,
-        assumes=("list", "retry", "fields"),
-        depends_on=(
-            "stores-every-event",
-            "stores-one-recipient-many-mails",
-            "stores-fields-unchanged",
-            "stores-repeat-engagement",
-            "stores-same-millisecond",
-            "stores-one-mail-same-millisecond",
-            "stores-open-and-click",
-        ),
-        fix=_FIX,
-        example=_EXAMPLE,
-    ),
-)
-
-
-# What the consumer keys on
-
-
-_OTHER: dict[str, Any] = {
+_OTHER_VALUES: dict[str, Any] = {
     "recipientId": "another-recipient",
     "userListId": 910_000_000_099,
     "remoteAddress": "203.0.113.99",
@@ -293,81 +51,290 @@ _OTHER: dict[str, Any] = {
     "linkUrl": "https://www.example.com/another",
     "bounceType": "softbounce",
 }
-REAL_EVENTS = 40
+"""Another value for each field that may differ between two events."""
 
 
-async def _key(bench: Bench) -> Examined:
-    await bench.must_process(2)
-    names = [name for name in TYPES[bench.type] if name in {**_OTHER, "created": 0}]
-    collapsed: list[str] = []
-    pairs = [(name, bench.event(), {name: _OTHER.get(name)}) for name in names if name != "created"]
-    later = bench.event()
-    pairs.append(("created", later, {"created": later["created"] + 48_000}))
-    close = bench.event()
-    pairs.append(("the milliseconds of created", close, {"created": close["created"] + 1}))
-    number = bench.random.randrange(10**8)
-    for name, small in (("recipientId", f"kd-{number}"), ("browser", "lynx 2.8")):
-        if name in names:
-            pairs.append((f"the case of {name}", bench.event(**{name: small}), {name: small.upper()}))
-    for name, first, change in pairs:
-        second = first | change
-        await bench.must_deliver([first])
-        if not (delivery := await bench.deliver([second], attempts=3)).accepted:
-            await bench.must_take_ordinary(f"a second event was not taken: {delivery.describe()}")
-        if await bench.store.difference_of([first, second]):
-            collapsed.append(name)
-    found: list[str] = []
-    if collapsed:
-        real = _real_events(bench)
-        for event in real:
-            await bench.deliver([event], attempts=3)
-        difference = await bench.store.difference_of(real)
-        lost = len(difference.missing) + len(difference.altered) + difference.missing_count
-        seen = " + ".join(["mailId", *(name for name in names if name not in collapsed)])
-        found.append(
-            f"keys on no more than {seen}, not on {', '.join(collapsed)}: loses {lost} of {len(real)} real "
-            f"{bench.type}s, and {len(collapsed)} of {len(pairs)} pairs that differ in one field"
-        )
-    twice = await _counted_twice(bench)
-    if twice:
-        found.append(
-            f"keys on more than the event, such as the list or the request: counts {twice} of {REAL_EVENTS} real "
-            f"{bench.type}s twice that come again in a longer list"
-        )
-    if found:
-        return violated("; ".join(found))
-    if twice is None:
-        raise NotExercised("a list was not taken when it came again with newer events")
-    return holds(
-        f"of two events that differ in one of {len(names)} fields, if only in case, both were kept, and of "
-        f"{REAL_EVENTS} that came again in a longer list each once"
+async def _stores_all(bench: Bench, batches: Sequence[list[Event]], sent: Stimulus) -> Examined:
+    """Deliver the batches, and return whether all of their events are accepted and stored."""
+    for events in batches:
+        delivery = await bench.deliver(events, attempts=3)
+        if not delivery.accepted:
+            response = delivery.response(sent)
+            await bench.must_accept_ordinary(response)
+            return failed(response, batches=batches)
+    difference = await bench.store.difference()
+    if difference:
+        return failed(difference.seen(sent), batches=batches)
+    return passed(StoreAgrees(after=sent))
+
+
+async def _stores_repeat_engagement(bench: Bench) -> Examined:
+    await bench.must_store(1)
+    first = bench.event()
+    # Enough of them that some occur in the same minute, wherever it begins.
+    batches = [[first], *([{**first, "created": first["created"] + later * 1_000}] for later in (2, 25, 48))]
+    return await _stores_all(bench, batches, Stimulus(situation=Situation.REPEAT_ENGAGEMENT, variant=bench.type))
+
+
+STORES_REPEAT_ENGAGEMENT = Rule(
+    id="stores-repeat-engagement",
+    family="identity",
+    level="must",
+    title="Stores a second open or click of the same mail",
+    requirement=_NO_ID,
+    expected="both stored: mailId identifies the mail, not the event",
+    needs=("probe",),
+    examine=_stores_repeat_engagement,
+    fix=_FIX,
+    example=_EXAMPLE,
+)
+
+
+async def _stores_same_millisecond(bench: Bench) -> Examined:
+    await bench.must_store(2)
+    first = bench.event()
+    # From one address and with equal devices, too: the recipients may sit behind one proxy.
+    same = {name: first[name] for name in ("created", *_OTHER_DEVICE) if name in first}
+    second, third, fourth = bench.events(3, **same)
+    # Any part of mailId may be the one that differs: neither its beginning nor its end is enough.
+    beginning, _, end = first["mailId"].rpartition("-")
+    third["mailId"] = f"{beginning}-{third['mailId'].rpartition('-')[2]}"
+    fourth["mailId"] = f"{fourth['mailId'].rpartition('-')[0]}-{end}"
+    return await _stores_all(
+        bench, [[first, second], [third], [fourth]], Stimulus(situation=Situation.SAME_MILLISECOND)
     )
 
 
-async def _counted_twice(bench: Bench) -> int | None:
-    """How many of real events are there twice, whose answer was lost, and which come again with newer ones.
+STORES_SAME_MILLISECOND = Rule(
+    id="stores-same-millisecond",
+    family="identity",
+    level="must",
+    title="Stores events of several recipients in the same millisecond",
+    requirement=_NO_ID,
+    expected="all stored: created is a time, not an id",
+    needs=("probe",),
+    examine=_stores_same_millisecond,
+    fix=_FIX,
+    example=_EXAMPLE,
+)
 
-    None where these are not taken.
+
+async def _stores_one_recipient(bench: Bench) -> Examined:
+    await bench.must_store(2)
+    first = bench.event()
+    second, third = (
+        bench.event(recipientId=first["recipientId"], mailingId=bench.mailing_id + number) for number in (7, 8)
+    )
+    return await _stores_all(bench, [[first, second], [third]], Stimulus(situation=Situation.ONE_RECIPIENT_MANY_MAILS))
+
+
+STORES_ONE_RECIPIENT_MANY_MAILS = Rule(
+    id="stores-one-recipient-many-mails",
+    family="identity",
+    level="must",
+    title="Stores events of one recipient in several mails",
+    requirement=_NO_ID,
+    expected="all stored: recipientId identifies the recipient, not the event",
+    needs=("probe",),
+    examine=_stores_one_recipient,
+    depends_on=("stores-repeat-engagement", "accepts-mixed-mailings", "stores-mixed-mailings"),
+    fix=_FIX,
+    example=_EXAMPLE,
+)
+
+
+async def _stores_one_mail_same_millisecond(bench: Bench) -> Examined:
+    if bench.type not in TYPES_WITH_ORIGIN:
+        raise NotExercised(Unmet(why=Precondition.NO_DEVICE_FIELDS, variant=bench.type))
+    await bench.must_store(2)
+    first, again = ({**one, "created": one["created"] // 1_000 * 1_000 + 1_000} for one in bench.events(2))
+    # In two batches and in one: some consumers compare with the store, others only the events of a batch.
+    batches = [[first], [{**first, **_OTHER_DEVICE}], [again, {**again, **_OTHER_DEVICE}]]
+    sent = Stimulus(situation=Situation.ONE_MAIL_SAME_MILLISECOND, variant=bench.type)
+    return await _stores_all(bench, batches, sent)
+
+
+STORES_ONE_MAIL_SAME_MILLISECOND = Rule(
+    id="stores-one-mail-same-millisecond",
+    family="identity",
+    level="must",
+    title="Stores two different events of one mail in the same millisecond",
+    requirement=_NO_ID,
+    expected="both stored: they have different devices and addresses",
+    needs=("probe",),
+    examine=_stores_one_mail_same_millisecond,
+    depends_on=("stores-repeat-engagement", "stores-same-millisecond", "stores-one-recipient-many-mails"),
+    fix=_FIX,
+    example=_EXAMPLE,
+)
+
+
+async def must_store_clicks(bench: Bench) -> None:
+    """Deliver an ordinary open by webhook 1, and by webhook 2 a later click on the same mail.
+
+    Raises `NotExercised` unless the consumer stores both: a consumer may be made for one type of event.
     """
-    real, newer = _real_events(bench), bench.events(REAL_EVENTS)
-    with bench.fault("lost-ack", times=1):
-        bench.emit(real)
-        await bench.advance()
-    with bench.fault("refill"):
-        bench.emit(newer)
-        delivery = await bench.proceed(attempts=3)
-    if not delivery.accepted:
-        return None
-    difference = await bench.store.difference_of(real)
-    return len(difference.surplus) + difference.surplus_count
+    bench.webhook(1, EventType.OPEN)
+    bench.webhook(2, EventType.CLICK)
+    with bench.unrecorded():
+        opened = bench.events(1, EventType.OPEN)[0]
+        same = {name: opened[name] for name in ("mailId", "recipientId", "subscriptionId")}
+        await bench.must_deliver([opened], number=1)
+        click = await bench.deliver(bench.events(1, EventType.CLICK, **same), number=2, attempts=3)
+    if not click.accepted:
+        raise NotExercised(Rejected(response=click.response(Stimulus(situation=Situation.ORDINARY_CLICK))))
+    difference = await bench.store.difference()
+    if difference:
+        sent = Stimulus(situation=Situation.ORDINARY_OPEN_AND_CLICK)
+        raise NotExercised(NotStored(difference=difference.seen(sent)))
 
 
-def _real_events(bench: Bench) -> list[Event]:
-    """Opens of a mailing as they really are: many recipients, some of whom act again, some of them at one moment."""
+async def _stores_open_and_click(bench: Bench) -> Examined:
+    await bench.must_store(1)
+    await must_store_clicks(bench)
+    sent = Stimulus(situation=Situation.OPEN_AND_CLICK)
+    opened = bench.events(1, EventType.OPEN)[0]
+    clicked = bench.events(1, EventType.CLICK, **{name: value for name, value in opened.items() if name != "type"})[0]
+    await bench.must_deliver([opened], number=1)
+    click = await bench.deliver([clicked], number=2, attempts=3)
+    if not click.accepted:
+        raise NotExercised(Rejected(response=click.response(sent)))
+    difference = await bench.store.difference()
+    return failed(difference.seen(sent)) if difference else passed(StoreAgrees(after=sent))
+
+
+STORES_OPEN_AND_CLICK = Rule(
+    id="stores-open-and-click",
+    family="identity",
+    level="must",
+    title="Stores both an open and a click of one mail",
+    requirement=_NO_ID,
+    expected="both stored, though they share mailId",
+    needs=("probe",),
+    examine=_stores_open_and_click,
+    depends_on=(
+        "stores-fields-unchanged",
+        "stores-repeat-engagement",
+        "stores-same-millisecond",
+        "stores-one-mail-same-millisecond",
+    ),
+    fix=_FIX,
+    example=_EXAMPLE,
+)
+
+
+_LONG_RECIPIENT_ID = "maximiliane.von-der-ausfuehrlichen-benennung@customers.mail.example.com"
+"""Longer than many a column, but a legal address."""
+
+
+async def _distinguishes_times(bench: Bench) -> Examined:
+    await bench.must_store(1)
+    first = bench.event()
+    await bench.must_deliver([first])
+    for later in (1, HOUR, 12 * HOUR, DAY, 2 * DAY):
+        again = {**first, "created": first["created"] + later}
+        await bench.advance(max(0, again["created"] - bench.campaign.now))
+        await bench.must_deliver([again])
+        difference = await bench.store.difference()
+        if difference:
+            sent = Stimulus(situation=Situation.LATER_ENGAGEMENT, variant=bench.type, milliseconds=later)
+            return failed(difference.seen(sent))
+    long = bench.event(recipientId=_LONG_RECIPIENT_ID)
+    second = {**long, "created": long["created"] + 1}
+    accepted = [(await bench.deliver([event], attempts=3)).accepted for event in (long, second)]
+    # Whether the consumer accepts such recipients at all is another rule's matter.
+    if all(accepted) and not await bench.store.difference_of([long]):
+        difference = await bench.store.difference()
+        if difference:
+            sent = Stimulus(situation=Situation.LONG_RECIPIENT_ENGAGEMENTS, variant=bench.type)
+            return failed(difference.seen(sent), batches=[[long], [second]])
+    return passed(StoreAgrees(after=Stimulus(situation=Situation.LATER_ENGAGEMENTS, variant=bench.type)))
+
+
+DISTINGUISHES_TIMES = Rule(
+    id="distinguishes-times",
+    family="identity",
+    level="must",
+    title="Stores repeated events however close or far apart in time",
+    requirement=_NO_ID,
+    expected="all stored: created is a time in milliseconds since 1970, and neither a second nor a time of day",
+    needs=("probe",),
+    examine=_distinguishes_times,
+    depends_on=("stores-repeat-engagement", "stores-created-exactly", "stores-late-events", "accepts-old-events"),
+    fix=f"{_FIX} If you format created, include its milliseconds, its date and hours from 0 to 23.",
+    example='key = (event["mailId"], event["type"], event["created"], …)  # and not strftime("%I:%M:%S")',
+    span=3 * DAY - HOUR,
+    stage=Stage.REACHING_BACK,
+)
+
+
+def _click_webhook(bench: Bench) -> int:
+    """Return the number of a webhook for clicks."""
+    if bench.type == EventType.CLICK:
+        return 0
+    bench.webhook(0)
+    bench.webhook(1, EventType.CLICK)
+    return 1
+
+
+async def _stores_clicks_on_two_links(bench: Bench) -> Examined:
+    click = EventType.CLICK
+    if bench.type == click:
+        await bench.must_store(1)
+    else:
+        ordinary = await bench.deliver(bench.events(1, click), number=_click_webhook(bench), attempts=3)
+        one_click = Stimulus(situation=Situation.ORDINARY_CLICK)
+        if not ordinary.accepted:
+            raise NotExercised(Rejected(response=ordinary.response(one_click)))
+        difference = await bench.store.difference()
+        if difference:
+            raise NotExercised(NotStored(difference=difference.seen(one_click)))
+    first, again = bench.events(2, click)
+    # No longer than an ordinary one: which lengths the consumer accepts is another rule's matter.
+    other = {"linkId": _OTHER_VALUES["linkId"], "linkUrl": "https://www.example.com/other"}
+    # In one batch and in two: a consumer that compares with the store alone stores the former, or the latter.
+    for events in ([first, {**first, **other}], [again], [{**again, **other}]):
+        await bench.must_deliver(events, number=_click_webhook(bench))
+    sent = Stimulus(situation=Situation.CLICKS_ON_TWO_LINKS)
+    difference = await bench.store.difference()
+    return failed(difference.seen(sent)) if difference else passed(StoreAgrees(after=sent))
+
+
+STORES_CLICKS_ON_TWO_LINKS = Rule(
+    id="stores-clicks-on-two-links",
+    family="identity",
+    level="must",
+    title="Stores clicks on two links of one mail in the same millisecond",
+    requirement=f"{_NO_ID} That a click names its link is assumed, as the guide shows none. A click on another link is "
+    "another event, and link scanners click on all links of a mail at once.",
+    expected="both stored: linkId and linkUrl are fields like all others",
+    needs=("probe",),
+    examine=_stores_clicks_on_two_links,
+    assumes=("list", "retry", "fields"),
+    depends_on=(
+        "stores-every-event",
+        "stores-one-recipient-many-mails",
+        "stores-fields-unchanged",
+        "stores-repeat-engagement",
+        "stores-same-millisecond",
+        "stores-one-mail-same-millisecond",
+        "stores-open-and-click",
+    ),
+    fix=_FIX,
+    example=_EXAMPLE,
+)
+
+
+GENUINE_EVENTS = 40
+"""How many events show what a deduplication key costs."""
+
+
+def _genuine_events(bench: Bench) -> list[Event]:
+    """Return events as a mailing causes them: many recipients, some with repeat events, some of these at one moment."""
     events: list[Event] = []
-    for number in range(REAL_EVENTS):
+    for number in range(GENUINE_EVENTS):
         if number % 8 == 3 and bench.type in TYPES_WITH_ORIGIN:
-            events.append({**events[-1], **_ELSEWHERE})
+            events.append({**events[-1], **_OTHER_DEVICE})
         elif number % 8 == 6:
             events.append({**events[-1], "created": events[-1]["created"] + 20_000})
         else:
@@ -375,21 +342,111 @@ def _real_events(bench: Bench) -> list[Event]:
     return events
 
 
+def _pairs(bench: Bench, names: Sequence[str]) -> list[tuple[str, Event, Event]]:
+    """Return pairs of events that differ in one field or in part of one, each with its name as in `KeysOn`."""
+    pairs = []
+    for name in names:
+        if name != "created":
+            first = bench.event()
+            pairs.append((name, first, first | {name: _OTHER_VALUES[name]}))
+    for name, later in (("created", 48_000), ("created.milliseconds", 1)):
+        first = bench.event()
+        pairs.append((name, first, first | {"created": first["created"] + later}))
+    number = bench.random.randrange(10**8)
+    for name, small in (("recipientId", f"kd-{number}"), ("browser", "lynx 2.8")):
+        if name in names:
+            first = bench.event(**{name: small})
+            pairs.append((f"{name}.case", first, first | {name: small.upper()}))
+    return pairs
+
+
+async def _keys_on(bench: Bench, names: Sequence[str]) -> KeysOn | None:
+    """Return the fields that the consumer ignores when it compares events, if any, and which events that loses."""
+    pairs = _pairs(bench, names)
+    ignored: list[str] = []
+    for name, first, second in pairs:
+        await bench.must_deliver([first])
+        delivery = await bench.deliver([second], attempts=3)
+        if not delivery.accepted:
+            sent = Stimulus(situation=Situation.ONE_FIELD_DIFFERS, variant=name)
+            await bench.must_accept_ordinary(delivery.response(sent))
+        if await bench.store.difference_of([first, second]):
+            ignored.append(name)
+    if not ignored:
+        return None
+    genuine = _genuine_events(bench)
+    for event in genuine:
+        await bench.deliver([event], attempts=3)
+    difference = await bench.store.difference_of(genuine)
+    return KeysOn(
+        event_type=bench.type,
+        fields=("mailId", *(name for name in names if name not in ignored)),
+        ignored=tuple(ignored),
+        events_lost=len(difference.missing) + len(difference.altered) + difference.missing_count,
+        events=len(genuine),
+        pairs=len(pairs),
+    )
+
+
+async def _stored_again(bench: Bench) -> int | None:
+    """Return how many events are stored twice when they are redelivered together with newer ones.
+
+    None where the consumer rejects them then.
+    """
+    genuine, newer = _genuine_events(bench), bench.events(GENUINE_EVENTS)
+    with bench.fault("lost-ack", times=1):
+        bench.emit(genuine)
+        await bench.advance()
+    with bench.fault("refill"):
+        bench.emit(newer)
+        delivery = await bench.proceed(attempts=3)
+    if not delivery.accepted:
+        return None
+    difference = await bench.store.difference_of(genuine)
+    return len(difference.surplus) + difference.surplus_count
+
+
+async def _deduplicates_on_all_fields(bench: Bench) -> Examined:
+    await bench.must_store(2)
+    names = [name for name in TYPES[bench.type] if name in {**_OTHER_VALUES, "created": 0}]
+    found: list[AnyFact] = []
+    keys_on = await _keys_on(bench, names)
+    if keys_on is not None:
+        found.append(keys_on)
+    duplicate = await _stored_again(bench)
+    if duplicate:
+        found.append(CountsTwice(event_type=bench.type, duplicate=duplicate, events=GENUINE_EVENTS))
+    if found:
+        return failed(*found)
+    if duplicate is None:
+        raise NotExercised(Unmet(why=Precondition.LONGER_BATCH_REJECTED))
+    return passed(Confirmed(what=Confirmation.KEYS_ON_ALL_FIELDS, count=len(names), times=GENUINE_EVENTS))
+
+
+DEDUPLICATES_ON_ALL_FIELDS = Rule(
+    id="deduplicates-on-all-fields",
+    family="identity",
+    level="should",
+    title="Treats two events as one only if all fields are equal",
+    requirement=f"{_NO_ID} Campaign retries a rejected batch every 10 seconds, and only its fields tell that an event "
+    "is the same.",
+    expected="both stored of any two events that differ in one field, and one of an event that is redelivered",
+    needs=("probe events",),
+    assumes=("list", "retry", "refill"),
+    examine=_deduplicates_on_all_fields,
+    fix=_FIX,
+    example=_EXAMPLE,
+    not_covered="Combinations of fields: each is changed alone. mailId and clientId are not changed, as they are ids.",
+)
+
+
 IDENTITY = (
-    *_KEPT,
-    Rule(
-        id="deduplicates-on-all-fields",
-        family="identity",
-        level="should",
-        title="Takes two events for one where all fields are equal, and only there",
-        requirement=f"{_NO_ID} What is not acknowledged comes again every 10 seconds, and nothing but its fields tells "
-        "that it is the same.",
-        expected="both kept of any two events that differ in one field, and one of an event that comes again",
-        needs=("probe events",),
-        assumes=("list", "retry", "refill"),
-        examine=_key,
-        fix=_FIX,
-        example=_EXAMPLE,
-        not_covered="Pairs of fields: each is changed alone. mailId and clientId are not changed, as they identify.",
-    ),
+    STORES_REPEAT_ENGAGEMENT,
+    STORES_SAME_MILLISECOND,
+    STORES_ONE_RECIPIENT_MANY_MAILS,
+    STORES_ONE_MAIL_SAME_MILLISECOND,
+    STORES_OPEN_AND_CLICK,
+    DISTINGUISHES_TIMES,
+    STORES_CLICKS_ON_TWO_LINKS,
+    DEDUPLICATES_ON_ALL_FIELDS,
 )

@@ -1,4 +1,4 @@
-"""Failures: the consumer's own leave nothing half done, the sender's leave it working."""
+"""Failures: the consumer's own leave nothing half done, and the sender's leave it working."""
 
 from __future__ import annotations
 
@@ -7,86 +7,81 @@ import asyncio
 import msgspec
 
 from mockcampaign.check import edge_cases
-from mockcampaign.check.bench.aftermath import aftermath, throttled
+from mockcampaign.check.bench.aftermath import aftermath
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.rule_store import body_of
+from mockcampaign.check.edge_cases import EdgeCase
 from mockcampaign.check.reproduce.curl import curl
-from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, holds, violated
+from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, Unrepeatable, failed, passed
 from mockcampaign.faults import CutBody
-from mockcampaign.model import Responded
+from mockcampaign.judging.fact import (
+    Confirmation,
+    Confirmed,
+    NotStored,
+    Precondition,
+    Reply,
+    Response,
+    Stimulus,
+    Unavailable,
+    Unmet,
+)
+from mockcampaign.judging.situation import Situation
+from mockcampaign.model import Outcome, Responded
 from mockcampaign.policy import HOUR
 
-REQUESTS = 500
-BACKLOG = 10_000
-REPEATED = 24
-"""So often a bad request comes, since pools of connections have room for some five to twenty."""
-
-BESIDE = 5
-"""So many kinds of bad lists may be sent beside good ones."""
-
-REFUSED_BESIDE = 2
-"""So many of them that are refused are enough."""
-
-BEFORE = (10, 30, 60)
-"""After so many good events comes the bad one: a consumer comes upon it while it is at work on the others."""
-
-ROUNDS = 4
-"""So often all of these come at the same moment as two good lists."""
-
-IN_A_ROW = 2
-"""So often does each of them come in a round: before the good lists, and while the consumer is at work on these."""
+_RETRIED = "Campaign resends a batch every 10 seconds after anything but 200 (vendor's webhook guide)."
+_IN_SUCCESSION = "Batches follow each other as long as events occur (vendor's webhook guide)"
 
 SETBACKS = 30
-"""So many lists that the consumer did not take at once are looked for in its account."""
+"""So many batches that the consumer did not accept at once are looked for in its store."""
 
-_AGAIN = "What is answered with anything but 200 comes again every 10 seconds (vendor's webhook guide)."
+GOOD = 60
+"""So many good events accompany a bad one."""
 
 
-async def _nothing_half_done(bench: Bench) -> Examined:
-    """Lists that it refuses, for whatever reason, and that come again as it wants them."""
-    await _keeps_what_it_takes_at_once(bench)
-    refused = 0
-    for what, odd in _provocations(bench):
-        # So many, and of several mailings, that also those come to harm who store a part of a list at a time.
+async def _rejects_atomically(bench: Bench) -> Examined:
+    """Send batches that the consumer rejects, for whatever reason, and redeliver them in a form that it accepts."""
+    await _must_store_batches_accepted_at_once(bench)
+    rejected = 0
+    for provocation, bad in _provocations(bench):
+        # So many, and of several mailings, that this also harms consumers that store a part of a batch at a time.
         mailings = (bench.mailing_id + 2, bench.mailing_id + 1, bench.mailing_id)
-        good = [event for mailing in mailings for event in bench.events(20, mailingId=mailing)]
-        body = b"[" + b",".join([*map(msgspec.json.encode, good), odd]) + b"]"
+        good = [event for mailing in mailings for event in bench.events(GOOD // len(mailings), mailingId=mailing)]
+        body = b"[" + b",".join([*map(msgspec.json.encode, good), bad]) + b"]"
         bench.store.expect_events_of(good)
-        outcome = await bench.request(what, body)
+        outcome = await bench.request(provocation, body)
         if isinstance(outcome, Responded) and outcome.accepted:
             continue
-        refused += 1
+        rejected += 1
         if not (await bench.deliver(good, attempts=3)).accepted:
             continue
         difference = await bench.store.difference_of(good)
         if difference:
             authentication = bench.settings.authentication
-            return violated(
-                f"{outcome.describe()} to a list of {what}; when its good events came again, {difference.describe()}",
+            return failed(
+                _response(provocation, outcome),
+                difference.seen(Stimulus(situation=Situation.GOOD_EVENTS_REDELIVERED, events=len(good))),
                 curl="\n".join(curl(bench.url, sent, authentication) for sent in (body, body_of(good))),
             )
     for size in (1, 7, 100):
         await bench.deliver(bench.events(size), attempts=4)
-    # Also those of other rules: what fails the first time may never do so again.
+    # Those of other rules as well: what fails the first time may never do so again.
     for events in bench.setbacks[:SETBACKS]:
-        refused += 1
+        rejected += 1
         bench.store.expect_events_of(events)
         difference = await bench.store.difference_of(events)
-        # Their mails may have other events, in lists of the same rule.
-        again = set(difference.surplus) & set(map(bench.store.shown, events))
-        if again or difference.missing or difference.altered:
-            return violated(
-                f"a list of {len(events)} was taken when it came again after it had been refused: "
-                f"{difference.describe()}",
-                events,
-            )
-    if not refused:
-        return holds("no list was refused, so nothing could be left behind")
-    return holds(f"{refused} lists were refused, and left nothing behind")
+        # Their mails may have other events, in batches of the same rule.
+        duplicate = set(difference.surplus) & set(map(bench.store.shown, events))
+        if duplicate or difference.missing or difference.altered:
+            after = Stimulus(situation=Situation.ACCEPTED_ON_RETRY, events=len(events))
+            return failed(difference.seen(after), batches=[events])
+    if not rejected:
+        return passed(Confirmed(what=Confirmation.NOTHING_REJECTED))
+    return passed(Confirmed(what=Confirmation.REJECTED_LEFT_NOTHING, count=rejected))
 
 
-async def _keeps_what_it_takes_at_once(bench: Bench) -> None:
-    """Raises `NotExercised` where it does not: then it is not for having been refused that something is missing."""
+async def _must_store_batches_accepted_at_once(bench: Bench) -> None:
+    """Raise `NotExercised` unless they are stored: otherwise it is not for a rejection that something is missing."""
     for size in (3, 2, 1):
         events = bench.events(size)
         delivery = await bench.must_deliver(events)
@@ -94,10 +89,15 @@ async def _keeps_what_it_takes_at_once(bench: Bench) -> None:
             continue
         difference = await bench.store.difference_of(events)
         if difference:
-            raise NotExercised(f"even a list of {size} that is taken at once is not kept: {difference.describe()}")
+            ordinary = Stimulus(situation=Situation.ORDINARY_BATCH, events=size)
+            raise NotExercised(NotStored(difference=difference.seen(ordinary)))
 
 
-_ODD = (
+def _response(to: Stimulus, outcome: Outcome) -> Response:
+    return Response(to=to, replies=(Reply.of(outcome),))
+
+
+_EDGE_CASES = (
     *(edge_cases.absent_fields, edge_cases.null_fields, edge_cases.unknown_fields, edge_cases.unknown_names),
     *(
         edge_cases.large_ids,
@@ -109,145 +109,237 @@ _ODD = (
 )
 
 
-def _provocations(bench: Bench) -> list[tuple[str, bytes]]:
+def _provocations(bench: Bench) -> list[tuple[Stimulus, bytes]]:
+    """Return bad elements that follow good events in a batch, with how to describe that batch."""
     event = bench.event()
-    without_device = {name: value for name, value in event.items() if name != "device"}
-    no_list_id = {name: value for name, value in event.items() if name != "userListId"}
+
+    def of(situation: Situation) -> Stimulus:
+        return Stimulus(situation=situation, events=GOOD)
+
+    def edge_case(one: EdgeCase) -> tuple[Stimulus, bytes]:
+        stimulus = Stimulus(situation=Situation.EDGE_CASE_AMONG_GOOD, events=GOOD, edge_cases=(one.seen(),))
+        return stimulus, msgspec.json.encode(one.applied(event))
+
     return [
-        ("60 good events and a number", b"42"),
-        ("60 good events and an empty one", b"{}"),
-        ("60 good events and one without device", msgspec.json.encode(without_device)),
-        ("60 good events and one without userListId", msgspec.json.encode(no_list_id)),
-        ("60 good events and one with created as text", msgspec.json.encode({**event, "created": "yesterday"})),
-        *(
-            (f"60 good events and one with {oddity.describe()}", msgspec.json.encode(oddity.applied(event)))
-            for make in _ODD
-            for oddity in bench.odd(make)[:2]
-        ),
-        ("60 good events and one that is cut", msgspec.json.encode(event)[:-20]),
+        (of(Situation.NUMBER_AMONG_GOOD), b"42"),
+        (of(Situation.EMPTY_EVENT_AMONG_GOOD), b"{}"),
+        edge_case(EdgeCase(field="device", absent=True)),
+        edge_case(EdgeCase(field="userListId", absent=True)),
+        edge_case(EdgeCase(field="created", value="yesterday")),
+        *(edge_case(one) for make in _EDGE_CASES for one in bench.odd(make)[:2]),
+        (of(Situation.CUT_EVENT_AMONG_GOOD), msgspec.json.encode(event)[:-20]),
     ]
 
 
-async def _at_once(bench: Bench, lists: list[list[Event]], what: str, bodies: list[bytes]) -> bool:
-    """Send good lists while bad ones are under way. Returns whether they were taken."""
-    under_way = asyncio.Event()
+REJECTS_ATOMICALLY = Rule(
+    id="rejects-atomically",
+    family="resilience",
+    level="must",
+    title="Stores nothing of a batch it rejects",
+    requirement=_RETRIED,
+    expected="the events of a rejected batch stored once when they are redelivered, neither more often nor never",
+    examine=_rejects_atomically,
+    needs=("probe events",),
+    depends_on=("accepts-mixed-mailings", "stores-mixed-mailings", "once-after-truncated-body"),
+    fix="Store a batch and the deduplication keys of its events in one transaction, and respond after the commit.",
+    example="with database.transaction(): store_all(events)",
+    repeats=True,
+    not_covered="Failures that cannot be provoked from outside, such as those of the database.",
+    stage=Stage.FAILURES,
+)
 
-    async def refused(body: bytes) -> None:
-        for _ in range(IN_A_ROW):
-            await bench.request(what, body)
-            under_way.set()
+BESIDE = 5
+"""So many kinds of bad batches may be sent beside good ones."""
 
-    async def taken() -> bool:
-        # A new connection for each bad list takes longer than a good list on one that is open.
-        await under_way.wait()
-        return await bench.deliver_at_once(lists, attempts=5)
+REJECTED_BESIDE = 2
+"""So many of them that are rejected are enough."""
 
-    taking = asyncio.ensure_future(taken())
-    others = [asyncio.ensure_future(refused(body)) for body in bodies]
-    try:
-        await asyncio.gather(taking, *others)
-    finally:
-        for task in (taking, *others):
-            task.cancel()
-    return taking.result()
+BEFORE = (10, 30, 60)
+"""After so many good events comes the bad one: a consumer meets it while it works on the others."""
+
+ROUNDS = 4
+"""So often all of these arrive at the same moment as two good batches."""
+
+IN_A_ROUND = 2
+"""So often does each of them arrive in a round: before the good batches, and while the consumer works on these."""
 
 
-async def _beside(bench: Bench) -> Examined:
-    """Good lists and bad ones at the same moment: what undoes the bad ones must not undo the good ones."""
-    await bench.must_process(5)
-    refused = 0
-    # Those first that are found to be bad late, when others are stored already.
-    for what, odd in reversed(_provocations(bench)[:BESIDE]):
-        if refused == REFUSED_BESIDE:
+async def _isolates_failing(bench: Bench) -> Examined:
+    """Send good batches and bad ones at the same moment: rolling back the bad ones must not undo the good ones."""
+    await bench.must_store(5)
+    rejected = 0
+    # First those that a consumer finds to be bad late, when it has stored others already.
+    for provocation, bad in reversed(_provocations(bench)[:BESIDE]):
+        if rejected == REJECTED_BESIDE:
             break
-        good = [msgspec.json.encode(event) for event in bench.events(60)]
-        outcome = await bench.request(what, b"[" + b",".join([*good, odd]) + b"]")
+        good = [msgspec.json.encode(event) for event in bench.events(GOOD)]
+        outcome = await bench.request(provocation, b"[" + b",".join([*good, bad]) + b"]")
         if not isinstance(outcome, Responded) or outcome.accepted:
             continue
-        refused += 1
-        bodies = [b"[" + b",".join([*good[:before], odd, *good[before:]]) + b"]" for before in BEFORE]
+        rejected += 1
+        bodies = [b"[" + b",".join([*good[:before], bad, *good[before:]]) + b"]" for before in BEFORE]
         for _ in range(ROUNDS):
-            lists = [bench.events(100) for _ in range(2)]
-            if not await _at_once(bench, lists, f"{what}, beside two good lists", bodies):
-                raise NotExercised("lists were not taken while others were refused")
-            difference = await bench.store.difference_of([event for events in lists for event in events])
+            batches = [bench.events(100) for _ in range(2)]
+            if not await _accepts_beside(bench, batches, bodies):
+                raise NotExercised(Unmet(why=Precondition.REJECTED_BESIDE_FAILING))
+            difference = await bench.store.difference_of([event for events in batches for event in events])
             if difference:
-                return violated(
-                    f"two lists of 100 were taken while a list of {what} was refused: {difference.describe()}",
-                    unrepeatable="It takes good lists and bad ones at the same moment: `mockcampaign check` with "
-                    "--rules isolates-failing-batch shows it again.",
+                beside = Stimulus(situation=Situation.ACCEPTED_BESIDE_REJECTED, sizes=tuple(map(len, batches)))
+                return failed(
+                    _response(provocation, outcome), difference.seen(beside), unrepeatable=Unrepeatable.CONCURRENT
                 )
-    if not refused:
-        return holds("no list was refused, so nothing could be undone with it")
-    return holds(f"lists that were taken while {refused} others were refused were kept, {ROUNDS} times each")
+    if not rejected:
+        return passed(Confirmed(what=Confirmation.NOTHING_REJECTED))
+    return passed(Confirmed(what=Confirmation.ISOLATED_FROM_REJECTED, count=rejected, times=ROUNDS))
+
+
+async def _accepts_beside(bench: Bench, batches: list[list[Event]], bodies: list[bytes]) -> bool:
+    """Send good batches while bad ones are under way, and return whether the good ones were accepted."""
+    under_way = asyncio.Event()
+
+    async def reject(body: bytes) -> None:
+        for _ in range(IN_A_ROUND):
+            await bench.request(Stimulus(situation=Situation.REJECTED_BESIDE_ACCEPTED), body)
+            under_way.set()
+
+    async def accept() -> bool:
+        # A new connection for each bad batch takes longer than a good batch on one that is open.
+        await under_way.wait()
+        return (await bench.deliver_at_once(batches, attempts=5)).accepted
+
+    accepting = asyncio.ensure_future(accept())
+    others = [asyncio.ensure_future(reject(body)) for body in bodies]
+    try:
+        await asyncio.gather(accepting, *others)
+    finally:
+        for task in (accepting, *others):
+            task.cancel()
+    return accepting.result()
+
+
+ISOLATES_FAILING_BATCH = Rule(
+    id="isolates-failing-batch",
+    family="resilience",
+    level="must",
+    title="Stores an accepted batch while it rejects another one",
+    requirement="Campaign never resends a batch after 200, and each event type has a webhook of its own (vendor's "
+    "webhook guide). No webhook waits for another (assumed).",
+    expected="each event of the good batches stored once, whatever happens to the bad one",
+    examine=_isolates_failing,
+    needs=("probe events",),
+    depends_on=("stores-every-event", "handles-concurrent-batches", "rejects-atomically"),
+    assumes=("list", "retry", "parallel"),
+    fix="Give each request its own connection and transaction, so that a rollback undoes nothing but its own work.",
+    example="with pool.connection() as connection, connection.transaction(): store_all(events)",
+    not_covered="Failures that cannot be provoked from outside, and moments that these batches happened not to hit.",
+    stage=Stage.FAILURES,
+)
+
+REPEATED = 24
+"""So often a bad request is sent, since pools of connections have room for some five to twenty."""
 
 
 async def _recovers(bench: Bench) -> Examined:
     await bench.must_deliver(bench.events(2))
     if bench.store.has_probe:
-        await bench.must_process(2)
-    for what, body in _garbage(bench):
-        outcome = await bench.request(what, body)
-        wrong = await aftermath(bench, f"{outcome.describe()} to {what}")
+        await bench.must_store(2)
+    for bad, body in _bad_requests(bench):
+        outcome = await bench.request(bad, body)
+        violation = await aftermath(bench, bad, outcome)
         # What uses up a little each time, such as one connection of a pool, does not show at once.
         times = 1
-        while wrong is None and isinstance(outcome, Responded) and times < REPEATED:
+        while violation is None and isinstance(outcome, Responded) and times < REPEATED:
             times += 1
-            outcome = await bench.request(what, body)
+            outcome = await bench.request(bad, body)
             if times == REPEATED:
-                wrong = await aftermath(bench, f"{outcome.describe()} to {what}, the {times}th time")
-        if wrong is not None:
-            return wrong
+                violation = await aftermath(bench, msgspec.structs.replace(bad, times=times), outcome)
+        if violation is not None:
+            return violation
     if CutBody in bench.faults:
+        cut_body = Stimulus(situation=Situation.CUT_BODY)
         for number, cut in enumerate((CutBody(ending="fin"), CutBody(ending="rst")) * (REPEATED // 2), 1):
-            await bench.request("a body that is cut", body_of(bench.events(5)), faults=(cut,))
+            await bench.request(cut_body, body_of(bench.events(5)), faults=(cut,))
             if number % 4 == 0:
-                wrong = await aftermath(bench, f"{number} bodies were cut")
-                if wrong is not None:
-                    return wrong
+                ordinary = Stimulus(situation=Situation.ORDINARY_AFTER_CUT_BODIES, times=number)
+                before = msgspec.structs.replace(cut_body, times=number)
+                violation = await aftermath(bench, before, ordinary=ordinary)
+                if violation is not None:
+                    return violation
     with bench.fault("timeout", times=2):
         delivery = await bench.deliver(bench.events(2), attempts=5)
     if not delivery.accepted:
-        said = f"{delivery.describe()} to a list that the sender gave up waiting for twice"
-        return violated(said, fix=throttled(delivery.last))
+        return failed(delivery.response(Stimulus(situation=Situation.TIMED_OUT_TWICE)))
     if bench.store.has_probe:
         difference = await bench.store.difference()
         if difference.missing or difference.missing_count:
-            return violated(f"after garbage and cut bodies, of the lists taken before: {difference.describe()}")
-    return holds("ordinary lists were taken after garbage, cut bodies and time-outs")
+            return failed(difference.seen(Stimulus(situation=Situation.BAD_REQUESTS)))
+    return passed(Confirmed(what=Confirmation.RECOVERED))
 
 
-def _garbage(bench: Bench) -> list[tuple[str, bytes]]:
+def _bad_requests(bench: Bench) -> list[tuple[Stimulus, bytes]]:
     whole = body_of(bench.events(3))
     event = bench.event()
-    return [
-        ("a list of an event with created as text", body_of([{**event, "created": "yesterday"}])),
-        ("a list of an event with nothing but a mailId", body_of([{"mailId": event["mailId"]}])),
-        ("a body that is no JSON", b"\x00\xff garbage"),
-        ("a list that is cut", whole[: len(whole) // 2]),
-        ("an empty body", b""),
-        ("a number", b"42"),
-        ("null", b"null"),
-        ("a list of lists", b"[[1]]"),
+    bodies = [
+        (Situation.CREATED_AS_TEXT, body_of([{**event, "created": "yesterday"}])),
+        (Situation.MAIL_ID_ALONE, body_of([{"mailId": event["mailId"]}])),
+        (Situation.NOT_JSON, b"\x00\xff garbage"),
+        (Situation.UNREADABLE_CUT_IN_EVENT, whole[: len(whole) // 2]),
+        (Situation.UNREADABLE_EMPTY, b""),
+        (Situation.NUMBER, b"42"),
+        (Situation.NULL, b"null"),
+        (Situation.LIST_OF_LISTS, b"[[1]]"),
     ]
+    return [(Stimulus(situation=situation), body) for situation, body in bodies]
 
 
-async def _keeps_answering(bench: Bench) -> Examined:
-    # Not `must_deliver`: whoever took lists at the beginning of the check, and takes no more by now, violates this.
+RECOVERS_FROM_BAD_REQUESTS = Rule(
+    id="recovers-from-bad-requests",
+    family="resilience",
+    level="must",
+    title="Recovers from bad requests, resets and time-outs",
+    requirement=f"{_RETRIED} A connection may break at any moment.",
+    expected="200 to ordinary batches after each of them",
+    examine=_recovers,
+    depends_on=("accepts-redelivered-batch",),
+    fix="Release connections, locks and memory in every case, also when reading the body fails.",
+    example="with pool.connection() as connection: ...",
+    stage=Stage.BAD_REQUESTS,
+)
+
+REQUESTS = 500
+
+
+async def _survives_many(bench: Bench) -> Examined:
+    # Not `must_deliver`: a consumer that accepted batches at the start of the check, and no more by now, violates this.
     for number in range(1, REQUESTS + 1):
         delivery = await bench.deliver(bench.events(1), attempts=2)
         if not delivery.accepted:
-            said = f"{delivery.describe()} to request {number} of {REQUESTS}"
-            return violated(said, fix=throttled(delivery.last))
+            return failed(delivery.response(Stimulus(situation=Situation.REQUEST_IN_A_ROW, times=number)))
         await asyncio.sleep(0)
-    return holds(f"200 to each of {REQUESTS} lists of one mailing")
+    return passed(Confirmed(what=Confirmation.MANY_REQUESTS, count=REQUESTS))
 
 
-async def _drains(bench: Bench) -> Examined:
-    # Whether all of it is processed is seen at the end: who loses one event in thousands may lose one of these, too.
+SURVIVES_MANY_REQUESTS = Rule(
+    id="survives-many-requests",
+    family="resilience",
+    level="must",
+    title=f"Still responds after {REQUESTS} requests",
+    requirement=f"{_IN_SUCCESSION}.",
+    expected=f"200 to each of {REQUESTS} batches of one mailing",
+    examine=_survives_many,
+    depends_on=("accepts-small-batch-after-full",),
+    fix="Look for what grows with each request: connections, files, variables of a query, logs.",
+    example="WHERE list_id = ?  -- and not IN (?, ?, …) with one for each batch",
+)
+
+BACKLOG = 10_000
+
+
+async def _drains_backlog(bench: Bench) -> Examined:
+    # The store is read at the end: a consumer that loses one event of thousands may lose one of these, too.
     first = await bench.deliver(bench.events(100), attempts=3)
     if not first.accepted:
-        return violated(f"{first.describe()} to a full list, of which it took others before")
+        return failed(first.response(Stimulus(situation=Situation.ANOTHER_FULL_BATCH, events=100)))
     bench.outage(HOUR)
     events: list[Event] = []
     for _ in range(BACKLOG // 1_000):
@@ -256,154 +348,98 @@ async def _drains(bench: Bench) -> Examined:
         bench.emit(part)
         await bench.advance(HOUR // (BACKLOG // 1_000))
     delivery = await bench.proceed(attempts=BACKLOG // 100 + 30)
-    failures = [outcome for outcome in delivery.outcomes if not outcome.accepted and not _ours(outcome)]
+    backlog = Stimulus(situation=Situation.BACKLOG, events=BACKLOG, milliseconds=HOUR)
     if not delivery.accepted:
-        taken = sum(outcome.accepted for outcome in delivery.outcomes)
-        said = failures[-1].describe() if failures else "nothing"
-        return violated(f"{taken} full lists taken, then {said}: the rest of {BACKLOG:,} events still waits")
+        accepted = sum(outcome.accepted for outcome in delivery.outcomes)
+        failures = [outcome for outcome in delivery.outcomes if not outcome.accepted and not _is_outage(outcome)]
+        part_of_it = Stimulus(situation=Situation.PART_OF_BACKLOG, events=BACKLOG, times=accepted)
+        return failed(_response(part_of_it, failures[-1] if failures else delivery.last))
     if bench.store.has_probe:
         difference = await bench.store.difference()
         if difference:
-            return violated(
-                f"{BACKLOG:,} events after an outage: {difference.describe()}",
-                fix="Look for what so many events exceed: a hash of too few bits, a queue, a cache or a table of fixed "
-                "size.",
-            )
-    return holds(f"{BACKLOG:,} events were drained after an outage of an hour")
+            return failed(difference.seen(backlog))
+    return passed(Confirmed(what=Confirmation.BACKLOG_DRAINED, count=BACKLOG))
 
 
-def _ours(outcome: object) -> bool:
-    return getattr(outcome, "phase", "") == "connect"
+def _is_outage(outcome: Outcome) -> bool:
+    return not isinstance(outcome, Responded) and outcome.phase == "connect"
 
 
-async def _goes_on(bench: Bench) -> Examined:
+DRAINS_BACKLOG = Rule(
+    id="drains-backlog",
+    family="resilience",
+    level="must",
+    title=f"Drains a backlog of {BACKLOG:,} events after an outage",
+    requirement=f"{_RETRIED} After an outage, everything that occurred meanwhile arrives at once, batch after batch.",
+    expected="every batch accepted, without a limit of the consumer's own making more of them wait",
+    examine=_drains_backlog,
+    depends_on=(
+        "accepts-small-batch-after-full",
+        "stores-before-acknowledging",
+        "accepts-every-batch-size",
+        "stores-every-event",
+        "handles-keep-alive",
+        "accepts-valid-credentials",
+        "recovers-from-bad-requests",
+        "survives-many-requests",
+    ),
+    assumes=("list", "retry", "order"),
+    fix="Do not limit the rate of a sender that has one connection and waits for each response.",
+    example="limiter.exempt('/hook')",
+    span=2 * HOUR,
+    stage=Stage.FAILURES,
+)
+
+
+async def _stays_available(bench: Bench) -> Examined:
     earlier = list(bench.refusals)
-    taken = await bench.takes_ordinary()
-    # What was not answered in time may have been the machine's fault, unless it is so for good.
-    earlier = [refusal for refusal in earlier if refusal.answered or not taken]
-    if taken and not earlier:
-        return holds("200 to ordinary lists throughout the check")
+    recovered = await bench.accepts_ordinary()
+    # A missing response in time may have been the machine's fault, unless it stays that way.
+    earlier = [refusal for refusal in earlier if refusal.answered or not recovered]
+    if recovered and not earlier:
+        return passed(Confirmed(what=Confirmation.AVAILABLE_THROUGHOUT))
     rules = tuple(dict.fromkeys(one.rule_id for one in earlier))
-    where = f", first while {rules[0]} was examined" if rules else ""
-    more = f", then in {len(rules) - 1} more rules" if len(rules) > 1 else ""
-    end = "200 again at the check's end" if taken else "still so at the check's end"
-    return violated(
-        f"{(earlier or bench.refusals)[0].said} to a list of one ordinary event{where}{more}; {end}",
-        unrepeatable="It takes all that the check sent before.",
-        found=f"ordinary lists are not taken{where}",
+    return failed(
+        Unavailable(
+            replies=(earlier or bench.refusals)[0].replies,
+            first_rule=rules[0] if rules else None,
+            more_rules=max(0, len(rules) - 1),
+            recovered=recovered,
+        ),
+        unrepeatable=Unrepeatable.WHOLE_CHECK,
     )
 
 
-FAILURE = (
-    Rule(
-        id="rejects-atomically",
-        family="failure",
-        level="must",
-        title="Leaves nothing behind of a list that it refuses",
-        requirement=_AGAIN,
-        expected="the events of a refused list processed once when they come again, neither more often nor never",
-        needs=("probe events",),
-        depends_on=(
-            "accepts-mixed-mailings",
-            "stores-mixed-mailings",
-            "once-after-truncated-body",
-        ),
-        examine=_nothing_half_done,
-        fix="Store a list and what makes its events known in one transaction, and answer after its commit.",
-        example="with database.transaction(): store_all(events)",
-        not_covered="Failures that could not be provoked from outside, such as the database's.",
-        stage=Stage.FAILURES,
+STAYS_AVAILABLE = Rule(
+    id="stays-available",
+    family="resilience",
+    level="must",
+    title="Accepts ordinary batches from the start of the check to its end",
+    requirement=f"{_IN_SUCCESSION}, and each rejected batch holds up all that follow.",
+    expected="200 to ordinary batches, whatever was sent before them",
+    examine=_stays_available,
+    depends_on=(
+        "accepts-small-batch-after-full",
+        "stores-late-events",
+        "accepts-old-events",
+        "survives-many-requests",
+        "recovers-from-bad-requests",
+        "drains-backlog",
+        "accepts-valid-credentials",
     ),
-    Rule(
-        id="isolates-failing-batch",
-        family="failure",
-        level="must",
-        title="Keeps a list that it takes while it refuses another one",
-        requirement="What is answered with 200 never comes again (vendor's webhook guide). Each type has a webhook of "
-        "its own (vendor's webhook guide), and no webhook waits for another (assumed).",
-        expected="each event of the good lists processed once, whatever becomes of the bad one",
-        needs=("probe events",),
-        depends_on=("stores-every-event", "handles-concurrent-batches", "rejects-atomically"),
-        assumes=("list", "retry", "parallel"),
-        examine=_beside,
-        fix="Let each request have a connection and a transaction of its own: what one of them rolls back must be "
-        "nothing but its own.",
-        example="with pool.connection() as connection, connection.transaction(): store_all(events)",
-        not_covered="Failures that could not be provoked from outside, and moments that these lists happened not to "
-        "hit.",
-        stage=Stage.FAILURES,
-    ),
-    Rule(
-        id="recovers-from-bad-requests",
-        family="failure",
-        level="must",
-        title="Goes on after bad requests, resets and time-outs",
-        requirement=f"{_AGAIN} A connection may break at any moment.",
-        expected="200 to ordinary lists after each of them",
-        depends_on=("accepts-redelivered-batch",),
-        examine=_recovers,
-        fix="Give back connections, locks and memory in every case, also where reading the body fails.",
-        example="with pool.connection() as connection: ...",
-        stage=Stage.BAD_REQUESTS,
-    ),
-    Rule(
-        id="survives-many-requests",
-        family="failure",
-        level="must",
-        title=f"Still answers after {REQUESTS} requests",
-        requirement="Lists follow each other as long as events happen (vendor's webhook guide).",
-        expected=f"200 to each of {REQUESTS} lists of one mailing",
-        depends_on=("accepts-small-batch-after-full",),
-        examine=_keeps_answering,
-        fix="Look for what grows with each request: connections, files, variables of a query, logs.",
-        example="WHERE list_id = ?  -- and not IN (?, ?, …) with one for each list",
-    ),
-    Rule(
-        id="drains-backlog",
-        family="failure",
-        level="must",
-        title=f"Drains a backlog of {BACKLOG:,} events after an outage",
-        requirement=f"{_AGAIN} After an outage, everything that happened meanwhile comes at once, list after list.",
-        expected="every list taken, without a limit of the consumer's own making more of them wait",
-        depends_on=(
-            "accepts-small-batch-after-full",
-            "stores-before-acknowledging",
-            "accepts-every-batch-size",
-            "stores-every-event",
-            "handles-keep-alive",
-            "accepts-valid-credentials",
-            "recovers-from-bad-requests",
-            "survives-many-requests",
-        ),
-        examine=_drains,
-        assumes=("list", "retry", "order"),
-        fix="Do not limit the rate of a sender that has one connection and waits for each answer.",
-        example="limiter.exempt('/hook')",
-        span=2 * HOUR,
-        stage=Stage.FAILURES,
-    ),
-    Rule(
-        id="stays-available",
-        family="failure",
-        level="must",
-        title="Takes ordinary lists from the beginning of the check to its end",
-        requirement="Lists follow each other as long as events happen (vendor's webhook guide), and each that is "
-        "refused holds up all that follow.",
-        expected="200 to ordinary lists, whatever was sent before them",
-        depends_on=(
-            "accepts-small-batch-after-full",
-            "stores-late-events",
-            "accepts-old-events",
-            "survives-many-requests",
-            "recovers-from-bad-requests",
-            "drains-backlog",
-            "accepts-valid-credentials",
-        ),
-        examine=_goes_on,
-        fix="Look for what requests use up: a limit on their rate, a breaker that opens after errors, connections or "
-        "locks that are not given back.",
-        example="limiter.exempt('/hook')",
-        not_covered="Whether it would take them again after some time: only the sender's time is virtual.",
-        stage=Stage.END,
-    ),
+    fix="Look for what requests use up: a limit on their rate, a circuit breaker that opens after errors, connections "
+    "or locks that are not released.",
+    example="limiter.exempt('/hook')",
+    role="availability",
+    not_covered="Whether it would accept them again after some time: only the sender's time is virtual.",
+    stage=Stage.END,
+)
+
+RESILIENCE = (
+    REJECTS_ATOMICALLY,
+    ISOLATES_FAILING_BATCH,
+    RECOVERS_FROM_BAD_REQUESTS,
+    SURVIVES_MANY_REQUESTS,
+    DRAINS_BACKLOG,
+    STAYS_AVAILABLE,
 )

@@ -1,4 +1,4 @@
-"""`mockcampaign check`: the compliance catalogue against a consumer."""
+"""`mockcampaign check`: the compliance check of a consumer behind a URL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Required, TypedDict, Unpack
 
 import click
 
@@ -28,12 +28,18 @@ from mockcampaign.cli.terminal import (
     use_color,
 )
 from mockcampaign.durations import format_duration
-from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.text import counted
 
 if TYPE_CHECKING:
+    from mockcampaign.check.check import CheckRun, Progress
+    from mockcampaign.check.end_state import StateSource
+    from mockcampaign.check.examiner import Examination
+    from mockcampaign.check.settings import Settings
+    from mockcampaign.check.store_probe import StoreProbe
     from mockcampaign.judging.verdict import RunResult
+    from mockcampaign.transport import Transport
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
@@ -43,6 +49,45 @@ class _Names(click.ParamType[tuple[str, ...]]):
         return value if isinstance(value, tuple) else tuple(name.strip() for name in value.split(",") if name.strip())
 
 
+class _CheckOptions(TypedDict):
+    """The options of the command, as click hands them over."""
+
+    event_type: Required[str]
+    basic_auth: str | None
+    key_auth: str | None
+    probe_url: str | None
+    probe_command: str | None
+    probe_events: str | None
+    probe_count: str | None
+    probe_fields: tuple[str, ...] | None
+    state_url: str | None
+    states: str
+    rules: tuple[str, ...]
+    skip: tuple[str, ...]
+    examples: int
+    events: int | None
+    timeout: int
+    settle: int
+    budget: int
+    client_id: int | None
+    wait_for_consumer: int
+    strict: bool
+    explain: bool
+    scenarios: Path | None
+    baseline: Path | None
+    full_fidelity: bool
+    sweep: bool
+    restart_command: str | None
+    journal: Path | None
+    ca_file: Path | None
+    insecure: bool
+    seed: int | None
+    outputs: Outputs
+    verbose: bool
+    quiet: bool
+    no_color: bool
+
+
 @click.command(cls=Command)
 @click.argument("url")
 @click.option(
@@ -50,187 +95,116 @@ class _Names(click.ParamType[tuple[str, ...]]):
     "event_type",
     type=WordType([kind.value for kind in EventType]),
     default="open",
-    help="Send events of this type.  [default: open]",
+    show_default=True,
+    help="Event type of the webhook under test.",
 )
-@click.option("--basic-auth", metavar="USER:PASSWORD", envvar="CHECK_BASIC_AUTH", help="The right credentials.")
-@click.option("--key-auth", metavar="NAME:VALUE", envvar="CHECK_KEY_AUTH", help="The same as a header of its own.")
-@click.option("--probe", "probe_url", metavar="URL", help="Where the consumer tells what it has processed.")
-@click.option("--probe-command", metavar="COMMAND", help="A command that prints the same as JSON; no shell.")
-@click.option("--probe-events", metavar="JMESPATH", help="Leads to the list of events; @ without it.")
-@click.option("--probe-count", metavar="JMESPATH", help="Leads to their number, where it tells no more than that.")
-@click.option("--probe-state", "state_url", metavar="URL", help="Where it tells its newest event by mail or recipient.")
-@click.option("--probe-states", "states", metavar="JMESPATH", default="@", help="Leads to these; @ without it.")
-@click.option("--probe-fields", type=_Names(), metavar="FIELD,…", help="The fields that the account keeps; all.")
-@click.option("--rules", type=_Names(), default=(), metavar="ID,…", help="Only these rules or families.")
-@click.option("--skip", type=_Names(), default=(), metavar="ID,…", help="Not these rules or families.")
-@click.option("--examples", type=WholeNumber(1, 10_000), default=20, show_default=True, help="Per generated rule.")
-@click.option("--events", type=WholeNumber(1), metavar="N", help="How many events it makes at most.")
-@click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="The sender's time-out.")
-@click.option("--settle", type=DurationType(), default="0s", help="How long the account may lag behind, such as 5s.")
-@click.option("--budget", type=DurationType(), default="2m", show_default=True, help="How long all may take.")
+@click.option(
+    "--basic-auth",
+    metavar="USER:PASSWORD",
+    envvar="CHECK_BASIC_AUTH",
+    show_envvar=True,
+    help="Basic credentials that the consumer demands.",
+)
+@click.option(
+    "--key-auth",
+    metavar="NAME:VALUE",
+    envvar="CHECK_KEY_AUTH",
+    show_envvar=True,
+    help="Header and value that the consumer demands.",
+)
+@click.option("--probe", "probe_url", metavar="URL", help="URL that returns the events the consumer has stored.")
+@click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
+@click.option("--probe-events", metavar="JMESPATH", help="Path to the list of events in the probe's JSON. [default: @]")
+@click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
+@click.option(
+    "--probe-state", "state_url", metavar="URL", help="URL that returns each mail's or recipient's current state."
+)
+@click.option(
+    "--probe-states", "states", metavar="JMESPATH", default="@", show_default=True, help="Path to the states."
+)
+@click.option("--probe-fields", type=_Names(), metavar="FIELD,…", help="Fields the probe reports. [default: all]")
+@click.option("--rules", type=_Names(), default=(), metavar="ID,…", help="Examine only these rules or families.")
+@click.option("--skip", type=_Names(), default=(), metavar="ID,…", help="Skip these rules or families.")
+@click.option(
+    "--examples",
+    type=WholeNumber(1, 10_000),
+    default=20,
+    show_default=True,
+    help="Number of cases for each rule that generates them.",
+)
+@click.option("--events", type=WholeNumber(1), metavar="N", help="Maximum number of events the check makes.")
+@click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="Time-out of the sender.")
+@click.option(
+    "--settle",
+    type=DurationType(),
+    default="0s",
+    show_default=True,
+    help="How long stored events may lag behind the response, such as 5s.",
+)
+@click.option("--budget", type=DurationType(), default="2m", show_default=True, help="Time limit of the whole check.")
 @click.option("--client-id", type=WholeNumber(1, 2**53), help="The clientId of the events.")
 @wait_option
-@click.option("--strict", is_flag=True, help="Hazards fail it; must-rules that were not exercised are status 3.")
-@click.option("--explain", is_flag=True, help="Whole timelines, and how to see a violation again.")
-@click.option("--scenarios", type=FOLDER, help="Write a scenario file for each violation into this folder.")
-@click.option("--baseline", type=EXISTING_FILE, help="Accept what an earlier --report-json found, and nothing else.")
-@click.option("--full-fidelity", is_flag=True, help="Really send every attempt of long spans of equal failures.")
-@click.option("--sweep", "swept", is_flag=True, help="Examine again, with other values, what rests on assumptions.")
-@click.option("--restart-cmd", "restart_command", metavar="COMMAND", help="Kills the consumer and starts it again.")
+@click.option("--strict", is_flag=True, help="Fail on hazards too; a skipped must-rule ends with status 3.")
+@click.option("--explain", is_flag=True, help="Show whole timelines and how to reproduce each violation.")
+@click.option("--scenarios", type=FOLDER, help="Write a scenario file for each violation to this folder.")
+@click.option(
+    "--baseline", type=EXISTING_FILE, help="Accept the violations in this earlier --report-json file, and no others."
+)
+@click.option("--full-fidelity", is_flag=True, help="Send every attempt of long runs of equal failures.")
+@click.option("--sweep", is_flag=True, help="Examine again, with other values, the rules that rest on assumptions.")
+@click.option(
+    "--restart-cmd", "restart_command", metavar="COMMAND", help="Command that kills the consumer and restarts it."
+)
 @journal_option
-@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too.")
+@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust the CA in this file as well.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
 @common_options
-def check(
-    url: str,
-    event_type: str,
-    basic_auth: str | None,
-    key_auth: str | None,
-    probe_url: str | None,
-    probe_command: str | None,
-    probe_events: str | None,
-    probe_count: str | None,
-    state_url: str | None,
-    states: str,
-    probe_fields: tuple[str, ...] | None,
-    wait_for_consumer: int,
-    explain: bool,
-    scenarios: Path | None,
-    baseline: Path | None,
-    swept: bool,
-    journal: Path | None,
-    ca_file: Path | None,
-    insecure: bool,
-    seed: int | None,
-    outputs: Outputs,
-    verbose: bool,
-    quiet: bool,
-    no_color: bool,
-    **options: Any,
-) -> int:
-    """Examine the consumer at URL, rule by rule (`mockcampaign rules` lists them)."""
-    from mockcampaign import wallclock
-    from mockcampaign.check.baseline import read_baseline
-    from mockcampaign.check.bench.event_budget import EventBudget
-    from mockcampaign.check.end_state import UrlState
-    from mockcampaign.check.examiner import Examination, Examiner
-    from mockcampaign.check.result import check_result
-    from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS, Settings
+def check(url: str, **options: Unpack[_CheckOptions]) -> int:
+    """Check the consumer at URL, rule by rule (`mockcampaign rules` lists them)."""
+    from mockcampaign.check.check import CheckRun
+    from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS
     from mockcampaign.check.shrink import nothing_written
-    from mockcampaign.check.store_probe import CommandProbe, StoreProbe, UrlProbe
-    from mockcampaign.check.sweep import Swept, sweep
     from mockcampaign.engine.journal_file import Heading
-    from mockcampaign.events.fields import FIELDS
-    from mockcampaign.judging.consumer_store import Probe, check_jmespath
     from mockcampaign.judging.verdict import exit_status
     from mockcampaign.report.check_text import check_lines, headline_lines
-    from mockcampaign.transport import Transport
-    from mockcampaign.transport.address import parse_address
 
-    parse_address(url)
-    if probe_url is not None:
-        parse_address(probe_url)
-        if probe_command is not None:
-            raise InvalidInputError("allowed: one of --probe and --probe-command, found both")
-    if probe_events is not None and probe_count is not None:
-        raise InvalidInputError("allowed: one of --probe-events and --probe-count, found both")
-    if state_url is not None:
-        parse_address(state_url)
-    for expression in (probe_events, probe_count, states):
-        if expression is not None:
-            check_jmespath(expression)
-    unknown = sorted(set(probe_fields or ()) - set(FIELDS))
-    if unknown:
-        raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(FIELDS)}")
-    known = () if baseline is None else read_baseline(baseline)
-    if any(one.found is None for one in known):
-        click.echo(
-            f"mockcampaign: --baseline {baseline}: of an earlier version, so that all violations of its rules are "
-            "accepted, also new ones: write it anew with --report-json",
-            err=True,
-        )
-    settings = Settings(
-        seed=secrets.randbits(31) if seed is None else seed,
-        now=wallclock.now() // 1_000 * 1_000,
-        event_type=EventType(event_type),
-        authentication=credentials(basic_auth, key_auth),
-        probe_fields=probe_fields or tuple(FIELDS),
-        known=known,
-        ca_file=ca_file,
-        **options,
-    )
-    if scenarios is not None:
-        _make_folder(scenarios)
-    color = use_color(no_color)
-    examiner: Examiner | None = None
-    came_to: Swept | None = None
-
-    def account(transport: Transport) -> StoreProbe | None:
-        events = None if probe_count is not None else probe_events or "@"
-        if probe_url is not None:
-            return UrlProbe(Probe(url=probe_url, events=events, count=probe_count), transport, timeout=settings.timeout)
-        if probe_command is not None:
-            return CommandProbe(probe_command, events=events, count=probe_count, timeout=settings.timeout)
-        return None
-
+    _check_addresses(url, options)
+    settings = _settings(options)
+    folder = options["scenarios"]
+    if folder is not None:
+        _make_folder(folder)
+    color = use_color(options["no_color"])
+    run: CheckRun | None = None
     stack = contextlib.ExitStack()
     counting = Counting("rules", stack) if sys.stderr.isatty() else None
-    writer = stack.enter_context(playing.journal_file(journal))
+    writer = stack.enter_context(playing.journal_file(options["journal"]))
 
-    def write(examination: Examination, name: str) -> None:
+    def write(name: str, examination: Examination) -> None:
         if writer is not None and examination.entries:
             writer.write(examination.entries, Heading(name=name, target=url, strict=settings.strict))
 
-    def told(examination: Examination) -> None:
-        write(examination, examination.rule.id)
-        if counting is not None and examiner is not None:
-            over, rules = len(examiner.examinations), examiner.rules
-            following = rules[over].id if over < len(rules) else "the end"
-            counting.show_later(f"{over}/{len(rules)} rules, now {following}")
-
-    def swept_so_far(so_far: Swept) -> None:
-        nonlocal came_to
-        came_to = so_far
+    def show(progress: Progress) -> None:
         if counting is not None:
-            over = so_far.variations
-            counting.show_later(f"sweep: {over}/{over + so_far.missed} other assumptions")
-
-    def end_state(transport: Transport) -> UrlState | None:
-        return None if state_url is None else UrlState(state_url, transport, states=states, timeout=settings.timeout)
+            counting.show_later(_progress_text(progress))
 
     async def examine() -> None:
-        nonlocal examiner, came_to
-        await playing.wait_for_consumer(url, wait_for_consumer)
-        async with wire(ca_file, not insecure) as transport:
-            source, state = account(transport), end_state(transport)
-            allowance = EventBudget(settings.events_max(swept=swept))
-            examiner = Examiner(
+        nonlocal run
+        await playing.wait_for_consumer(url, options["wait_for_consumer"])
+        async with wire(options["ca_file"], not options["insecure"]) as transport:
+            run = CheckRun(
                 url,
                 transport=transport,
                 settings=settings,
-                source=source,
-                state=state,
-                allowance=allowance,
-                told=told,
+                probe=_probe(options, transport),
+                state=_state(options, transport),
+                on_progress=show,
+                on_examined=write,
             )
-            if not quiet:
-                bounds = f"at most {format_duration(settings.budget)} and {counted(allowance.most, 'event')}"
-                ids = f"clients from {CLIENT_IDS.start} and mailings from {MAILING_IDS.start} on"
-                click.echo(f"{counted(len(examiner.rules), 'rule')}, {bounds}, of {ids}\n")
-            await examiner.run()
-            if swept:
-                came_to = await sweep(
-                    examiner,
-                    url,
-                    transport=transport,
-                    settings=settings,
-                    source=source,
-                    state=state,
-                    told=swept_so_far,
-                )
-                for examination in examiner.examinations:
-                    for assumed, part in examination.varied:
-                        write(part, f"{examination.rule.id}, {assumed}")
+            if not options["quiet"]:
+                bounds = f"at most {format_duration(settings.budget)} and {counted(run.events_max, 'event')}"
+                ids = f"with client ids from {CLIENT_IDS.start} and mailing ids from {MAILING_IDS.start}"
+                click.echo(f"{counted(run.rules, 'rule')}, {bounds}, {ids}\n")
+            await run.finish()
 
     status: int | None = None
     try:
@@ -239,36 +213,114 @@ def check(
     except (KeyboardInterrupt, asyncio.CancelledError):
         status = interrupted()
     except CouldNotTellError as error:
-        if examiner is None or not examiner.examinations:
-            if "the certificate" in str(error):
-                mend = "--ca FILE trusts a CA of your own, and --insecure examines all else and names that hazard"
-                raise CouldNotTellError(f"{error}; {mend}") from None
+        if run is None or not run.has_findings:
+            if isinstance(error, CertificateError):
+                hint = "--ca FILE trusts your own CA; --insecure examines everything else and reports that hazard"
+                raise CouldNotTellError(f"{error}; {hint}") from None
             raise
         status = complain(error, COULD_NOT_TELL)
-    if examiner is None or not examiner.examinations:
+    if run is None or not run.has_findings:
         return INTERRUPTED
-    examiner.not_reached()
-    result = check_result(examiner.examinations, url, settings, came_to)
+    result = run.result()
+    verbosity = options["verbose"] - options["quiet"]
     with shielded():
-        lines = check_lines(result, verbosity=verbose - quiet, explain=explain, width=columns(), folder=scenarios)
+        lines = check_lines(result, verbosity=verbosity, explain=options["explain"], width=columns(), folder=folder)
         print_lines(lines, color)
-    print_lines(headline_lines(result, examiner.milliseconds), color)
-    reported(result, outputs)
-    if scenarios is not None:
-        _write_scenarios(result, scenarios)
+    print_lines(headline_lines(result, run.milliseconds), color)
+    reported(result, options["outputs"])
+    if folder is not None:
+        _write_scenarios(result, folder)
     return exit_status(result) if status is None else status
 
 
+def _progress_text(progress: Progress) -> str:
+    if progress.sweep is not None:
+        tried = progress.sweep.variations
+        return f"sweep: {tried}/{tried + progress.sweep.missed} other assumptions"
+    return f"{progress.examined}/{progress.rules} rules, now {progress.following or 'the end'}"
+
+
+def _check_addresses(url: str, options: _CheckOptions) -> None:
+    """Raise `InvalidInputError` for addresses and paths that cannot be right, before anything is sent."""
+    from mockcampaign.judging.consumer_store import check_jmespath
+    from mockcampaign.transport.address import parse_address
+
+    for address in (url, options["probe_url"], options["state_url"]):
+        if address is not None:
+            parse_address(address)
+    if options["probe_url"] is not None and options["probe_command"] is not None:
+        raise InvalidInputError("allowed: one of --probe and --probe-command, found both")
+    if options["probe_events"] is not None and options["probe_count"] is not None:
+        raise InvalidInputError("allowed: one of --probe-events and --probe-count, found both")
+    for expression in (options["probe_events"], options["probe_count"], options["states"]):
+        if expression is not None:
+            check_jmespath(expression)
+
+
+def _settings(options: _CheckOptions) -> Settings:
+    """Return the settings of the check. Raise `InvalidInputError` where they make no sense."""
+    from mockcampaign import wallclock
+    from mockcampaign.check.baseline import read_baseline
+    from mockcampaign.check.settings import Settings
+    from mockcampaign.events.fields import FIELDS
+
+    probe_fields, seed, baseline = options["probe_fields"], options["seed"], options["baseline"]
+    unknown = sorted(set(probe_fields or ()) - set(FIELDS))
+    if unknown:
+        raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(FIELDS)}")
+    return Settings(
+        seed=secrets.randbits(31) if seed is None else seed,
+        now=wallclock.now() // 1_000 * 1_000,
+        event_type=EventType(options["event_type"]),
+        authentication=credentials(options["basic_auth"], options["key_auth"]),
+        client_id=options["client_id"],
+        rules=options["rules"],
+        skip=options["skip"],
+        strict=options["strict"],
+        examples=options["examples"],
+        events=options["events"],
+        timeout=options["timeout"],
+        settle=options["settle"],
+        budget=options["budget"],
+        probe_fields=probe_fields or tuple(FIELDS),
+        known=() if baseline is None else read_baseline(baseline),
+        ca_file=options["ca_file"],
+        full_fidelity=options["full_fidelity"],
+        sweep=options["sweep"],
+        restart_command=options["restart_command"],
+    )
+
+
+def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
+    from mockcampaign.check.store_probe import CommandProbe, UrlProbe
+    from mockcampaign.judging.consumer_store import Probe
+
+    count, timeout = options["probe_count"], options["timeout"]
+    events = None if count is not None else options["probe_events"] or "@"
+    if options["probe_url"] is not None:
+        return UrlProbe(Probe(url=options["probe_url"], events=events, count=count), transport, timeout=timeout)
+    if options["probe_command"] is not None:
+        return CommandProbe(options["probe_command"], events=events, count=count, timeout=timeout)
+    return None
+
+
+def _state(options: _CheckOptions, transport: Transport) -> StateSource | None:
+    from mockcampaign.check.end_state import UrlState
+
+    url = options["state_url"]
+    return None if url is None else UrlState(url, transport, states=options["states"], timeout=options["timeout"])
+
+
 def _make_folder(folder: Path) -> None:
-    """Raises `InvalidInputError` where there cannot be one."""
+    """Raise `InvalidInputError` where there cannot be one."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidInputError(f"--scenarios {folder}: cannot be made: {error.strerror}") from None
+        raise InvalidInputError(f"--scenarios {folder}: cannot be created: {error.strerror}") from None
 
 
 def _write_scenarios(result: RunResult, folder: Path) -> None:
-    """Raises `InvalidInputError` where one cannot be written."""
+    """Raise `InvalidInputError` where one cannot be written."""
     from mockcampaign.report.check_text import scenario_file
 
     for finding in result.rules:

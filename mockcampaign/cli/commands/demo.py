@@ -99,7 +99,7 @@ def _check_bugs(seed: int, color: bool | None) -> bool:
     from functools import partial
 
     from mockcampaign import wallclock
-    from mockcampaign.check.result import check
+    from mockcampaign.check.check import check
     from mockcampaign.check.settings import Settings
     from mockcampaign.check.store_probe import UrlProbe
     from mockcampaign.judging.consumer_store import Probe
@@ -109,10 +109,10 @@ def _check_bugs(seed: int, color: bool | None) -> bool:
 
     async def checked(bug: str | None) -> RunResult:
         transport = AsgiTransport(consumer_app(bug))
-        source = UrlProbe(Probe(url="http://demo/processed", events="@"), transport, timeout=10_000)
+        probe = UrlProbe(Probe(url="http://demo/processed", events="@"), transport, timeout=10_000)
         settings = Settings(seed=seed, now=wallclock.now(), rules=CHECKED_FAMILIES)
         try:
-            return await check("http://demo/hook", transport=transport, settings=settings, source=source)
+            return await check("http://demo/hook", transport=transport, settings=settings, probe=probe)
         finally:
             await transport.aclose()
 

@@ -15,8 +15,9 @@ from mockcampaign.text import unknown
 @click.argument("rule_id", metavar="[ID]", required=False)
 def rules(rule_id: str | None) -> int:
     """List the rules of `check`, or explain one."""
-    from mockcampaign.check.rule import BEHAVIOURS, NEEDS
+    from mockcampaign.check.rule import BEHAVIOURS
     from mockcampaign.check.rules import CATALOGUE, FAMILIES
+    from mockcampaign.report import sentences
 
     if rule_id is None:
         for family, about in FAMILIES.items():
@@ -35,7 +36,7 @@ def rules(rule_id: str | None) -> int:
     for label, text in (
         ("required", rule.requirement),
         ("expected", rule.expected),
-        ("needs", ", ".join(NEEDS[need] for need in rule.needs) or "nothing"),
+        ("needs", ", ".join(sentences.need(need) for need in rule.needs) or "nothing"),
         ("assumes", "; ".join(assumed)),
         ("fix", rule.fix),
         ("example", rule.example),

@@ -10,6 +10,7 @@ import msgspec
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.pytest_plugin.control.session import SessionMethods, in_home
 from mockcampaign.pytest_plugin.control.violations import Violation, nothing_delivered, text_of, violations
+from mockcampaign.report import sentences
 
 if TYPE_CHECKING:
     from mockcampaign.judging.finding import Finding
@@ -66,7 +67,7 @@ class VerdictMethods(SessionMethods):
                 known=(finding.outcome in ("fail", "warn") and finding.id in session.allowed)
                 or (finding.outcome == "fail" and asked),
             )
-            for finding in (rule.judge(session.engine.journal.entries) for rule in JOURNAL_RULES)
+            for finding in (rule.judge(session.engine.journal.entries, sentences.actual) for rule in JOURNAL_RULES)
         ]
 
     @in_home

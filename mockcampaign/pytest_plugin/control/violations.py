@@ -13,6 +13,7 @@ from mockcampaign.judging.difference import compare
 from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
+from mockcampaign.report import sentences
 from mockcampaign.report.text import printable
 
 NOTHING_DELIVERED = "nothing-delivered"
@@ -52,7 +53,7 @@ def violations(
     With `needs_delivery`, it is a violation too if no attempt has reached the consumer.
     """
     wrong = {"fail", "warn"} if strict else {"fail"}
-    findings = [rule.judge(entries) for rule in JOURNAL_RULES]
+    findings = [rule.judge(entries, sentences.actual) for rule in JOURNAL_RULES]
     found = [
         Violation(id=finding.id, requirement=finding.requirement, expected=finding.expected, actual=finding.actual)
         for finding in findings
@@ -77,7 +78,7 @@ def nothing_delivered(entries: Sequence[Entry], allow: Collection[str]) -> str |
     if NOTHING_DELIVERED in allow or not any(isinstance(entry, Happened) for entry in entries):
         return None
     why = nothing_shown(Ledger.of(entries))
-    if why is None or any(rule.judge(entries).outcome == "fail" for rule in JOURNAL_RULES):
+    if why is None or any(rule.judge(entries, sentences.actual).outcome == "fail" for rule in JOURNAL_RULES):
         return None
     return (
         f"{why}; the test has not looked at its deliveries (if it intends this, read campaign.delivered, discarded or "
@@ -95,6 +96,6 @@ def _processed(entries: Sequence[Entry], processed: Sequence[dict[str, Any]]) ->
             requirement="Campaign never resends a batch after 200 and resends the whole batch after anything else, so "
             "store every acknowledged event exactly once (vendor's webhook guide).",
             expected="each delivered event once, unaltered",
-            actual=difference.describe(),
+            actual=sentences.difference_of(difference.seen()),
         )
     ]

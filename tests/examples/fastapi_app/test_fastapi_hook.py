@@ -16,5 +16,5 @@ def test_every_open_is_kept_once(campaign, app):
 
 
 def test_it_keeps_to_the_rules(campaign_check, app):
-    report = campaign_check(app, path="/hook", probe="/processed", rules=["acknowledge", "batch", "redelivery"])
+    report = campaign_check(app, path="/hook", probe="/processed", rules=["acknowledgement", "batch", "redelivery"])
     assert report.compliant

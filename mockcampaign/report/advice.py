@@ -1,0 +1,303 @@
+"""How to fix a consumer: advice that follows from what was found, where that says more than the rule alone.
+
+Advice names the platform where the platform's default is a likely cause; each such default has its source beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from mockcampaign.judging.fact import (
+    AnyFact,
+    AttemptsEnded,
+    Costs,
+    CountsTwice,
+    Died,
+    EventDifference,
+    FieldChange,
+    FieldsAltered,
+    Reply,
+    Response,
+    Stimulus,
+    StoreDiffers,
+    SurplusBytes,
+)
+from mockcampaign.judging.situation import Situation
+
+SAFE_INTEGER_MAX = 2**53 - 1
+"""The greatest whole number that a double holds exactly, and so JavaScript's `JSON.parse` (ECMA-262, 21.1.2.6)."""
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """A piece of advice."""
+
+    text: str
+    alone: bool = True
+    """Whether it replaces the rule's own advice; otherwise it follows that."""
+
+
+NEVER_SENT = frozenset(
+    {
+        Situation.CREDENTIALS,
+        Situation.METHOD,
+        Situation.OVERSIZED_BODY,
+        Situation.DEEPLY_NESTED_BODY,
+        Situation.EVENT_AND_NUMBER,
+        Situation.NUMBER_AMONG_GOOD,
+        Situation.EMPTY_EVENT_AMONG_GOOD,
+        Situation.EDGE_CASE_AMONG_GOOD,
+        Situation.CUT_EVENT_AMONG_GOOD,
+        Situation.CREATED_AS_TEXT,
+        Situation.MAIL_ID_ALONE,
+        Situation.NOT_JSON,
+        Situation.UNREADABLE_TEXT,
+        Situation.UNREADABLE_CUT_IN_EVENT,
+        Situation.UNREADABLE_NO_BRACKET,
+        Situation.UNREADABLE_EMPTY,
+        Situation.UNREADABLE_CUT_EVENT,
+        Situation.NUMBER,
+        Situation.NULL,
+        Situation.LIST_OF_LISTS,
+        Situation.CUT_BODY,
+    }
+)
+"""What Campaign never sends: how the consumer responds to that says nothing about other batches."""
+
+LOCKED_OUT = frozenset({401, 403, 423, 429})
+"""Statuses that say that valid credentials were rejected, and not something that arrived with them."""
+
+TELLING = frozenset(
+    {
+        Situation.REQUEST_ON_ONE_CONNECTION,
+        Situation.SEVERAL_ON_ONE_CONNECTION,
+        Situation.NEW_CONNECTION,
+        Situation.CHUNKED_BODY,
+        Situation.EXPECT_CONTINUE,
+        Situation.SPLIT_HEADERS,
+        Situation.UPPER_CASE_HEADERS,
+        Situation.SLOW_BODY,
+        Situation.CONTENT_TYPE,
+        Situation.QUICK_BESIDE_STALLED,
+        Situation.STALLED_BESIDE_QUICK,
+        Situation.QUICK_AFTER_STALLED,
+        Situation.ORDINARY_AFTERWARDS,
+        Situation.ORDINARY_AFTER_CUT_BODIES,
+        Situation.TIMED_OUT_TWICE,
+        Situation.REQUEST_IN_A_ROW,
+        Situation.ANOTHER_FULL_BATCH,
+    }
+)
+"""Situations that say more about the cause than a time-out or a missing response, but not more than a 429."""
+
+
+def advice(rule_id: str, usual: str, facts: Sequence[AnyFact]) -> str:
+    """Return how to fix a consumer that violates the rule in this way; `usual` is the rule's own advice."""
+    found = [one for fact in facts for one in _of(fact)]
+    alone = [one.text for one in found if one.alone]
+    more = [one.text for one in found if not one.alone]
+    return " ".join(dict.fromkeys([*(alone or [usual]), *more]))
+
+
+def _of(fact: AnyFact) -> Iterator[Advice]:
+    match fact:
+        case Died():
+            yield CATCH
+        case SurplusBytes():
+            yield EXACT_LENGTH
+        case Response(to=Stimulus(situation=Situation.VALID_AFTER_INVALID), replies=replies):
+            if replies[0].status not in LOCKED_OUT:
+                yield UNREAD_BODY
+        case Response(to=Stimulus(situation=situation)) if situation in NEVER_SENT:
+            return
+        case Response(to=Stimulus(situation=situation), replies=replies) if situation in TELLING:
+            if replies[-1].status == 429:
+                yield BY_STATUS[429]
+        case StoreDiffers(after=Stimulus(situation=Situation.BACKLOG)):
+            yield LIMITED_SIZE
+        case Response(to=Stimulus(situation=situation), replies=replies):
+            if situation in _AROUND and replies[0].status != 200:
+                yield NEVER_GIVE_UP
+            elif situation is Situation.WITH_CREDENTIALS:
+                yield CREDENTIALS
+            elif situation in _REDELIVERED and replies[-1].status != 429:
+                yield ACCEPT_REDELIVERED
+                yield from _of_reply(replies[-1])
+            else:
+                yield from _of_reply(replies[-1])
+        case AttemptsEnded(reply=reply) | Costs(reply=Reply() as reply):
+            yield from _of_reply(reply)
+        case StoreDiffers(after=Stimulus(situation=Situation.LONG_RECIPIENT_ENGAGEMENTS)):
+            yield WHOLE_KEY
+        case StoreDiffers(after=Stimulus(situation=Situation.REDELIVERED_IDENTICAL)):
+            yield IDENTICAL_ONCE
+        case CountsTwice():
+            yield EVENT_ALONE
+        case StoreDiffers(examples=examples):
+            yield from _of_changes(_changes(examples))
+        case FieldsAltered(changes=changes):
+            yield from _of_changes(changes)
+        case _:
+            return
+
+
+# By response
+
+
+def _of_reply(reply: Reply) -> Iterator[Advice]:
+    if reply.status is None:
+        yield FASTER if reply.timed_out else WHOLE_RESPONSE
+    elif 300 <= reply.status < 400:
+        yield REDIRECT
+    elif reply.status in BY_STATUS:
+        yield BY_STATUS[reply.status]
+    elif reply.status >= 500:
+        yield LOOK_INTO_LOG
+
+
+CATCH = Advice(
+    "Catch every exception while a request is handled and respond 400 or 500: an uncaught one ends the process. Limit "
+    "how deep a body may be nested before you walk into it."
+)
+WHOLE_RESPONSE = Advice(
+    "Send a complete HTTP/1.1 response to every batch: a body exactly as long as Content-Length says in bytes, the "
+    "connection closed only after it, and no exception that reaches the server."
+)
+# n8n's Webhook node has `Respond: Immediately` (n8n documentation, Webhook node).
+FASTER = Advice(
+    "Store a batch in one statement and one transaction, respond, and do slow work afterwards (in n8n, let the Webhook "
+    "node respond immediately). End the response by its Content-Length or by closing the connection."
+)
+REDIRECT = Advice(
+    "Register the final URL, with https and with or without its trailing slash as the application routes it: Campaign "
+    "does not follow redirects. Frameworks redirect by themselves, such as Django with APPEND_SLASH."
+)
+LOOK_INTO_LOG = Advice("Look into the consumer's own log for the exception behind the 5xx.", alone=False)
+
+BY_STATUS = {
+    201: Advice("Respond 200 instead of 201: frameworks respond 201 to a POST that creates something, so set it."),
+    # "Request" trigger without a Response action: 202 (Microsoft Learn, "Receive and respond to inbound HTTPS calls").
+    202: Advice(
+        "Respond 200 instead of 202, once the batch is stored. Power Automate and Logic Apps respond 202 unless the "
+        "flow has a Response action: add one with status 200."
+    ),
+    # "HTTP 204 No Content in Functions 2.x and higher" (Microsoft Learn, "Azure Functions HTTP trigger", output).
+    204: Advice(
+        "Respond 200 instead of 204. Azure Functions (runtime 2 and later) respond 204 when the function returns "
+        "nothing: return a response with status 200."
+    ),
+    207: Advice(
+        "Respond 200 once every event of the batch is stored or set aside: Campaign looks at the status alone, and "
+        "retries the whole batch after a 207."
+    ),
+    # Django's CsrfViewMiddleware responds 403; Rails' protect_from_forgery raises InvalidAuthenticityToken (422).
+    403: Advice(
+        "Look for what rejects requests before your code does: CSRF protection (Django: @csrf_exempt), a web "
+        "application firewall, or a list of allowed addresses.",
+        alone=False,
+    ),
+    422: Advice(
+        "Look for what rejects requests before your code does: CSRF protection (Rails: skip_forgery_protection) or a "
+        "schema that is stricter than Campaign's events.",
+        alone=False,
+    ),
+    # express.json: limit "100kb" (Express 4.x API); client_max_body_size 1m (ngx_http_core_module); post_max_size 8M
+    # (PHP manual, php.ini).
+    413: Advice(
+        "Raise the limit on body size to at least 1 MB everywhere on the way: express.json() allows 100 kB, nginx 1 MB "
+        "(client_max_body_size), PHP 8 MB (post_max_size) by default."
+    ),
+    429: Advice("Do not limit the rate of a sender that has one connection and waits for each response."),
+    # proxy_read_timeout 60s (ngx_http_proxy_module); integration time-out 29 s (Amazon API Gateway quotas).
+    502: Advice("Look into the log of the proxy: the application behind it gave no valid response.", alone=False),
+    503: Advice("Look into the logs of proxy and application: one of them was not available.", alone=False),
+    504: Advice(
+        "Respond sooner: the proxy or gateway in front of the application gave up waiting (nginx after 60 s, API "
+        "Gateway after 29 s). Store the batch, respond, and do slow work afterwards."
+    ),
+}
+
+_AROUND = (Situation.GOOD_AROUND_EDGE_CASE, Situation.GOOD_AROUND_EDGE_CASES)
+
+NEVER_GIVE_UP = Advice(
+    "Mark no event as seen before it is stored. Where an event fails again and again, set that event aside, and not "
+    "the batch it is part of."
+)
+CREDENTIALS = Advice(
+    "Give the check the credentials that the consumer demands (--basic-auth or --key-auth). If they are the same, look "
+    "at how the consumer reads them: split Basic credentials at the first colon and decode them as UTF-8 (RFC 7617)."
+)
+
+
+# By deduplication
+
+_REDELIVERED = (
+    Situation.REDELIVERED,
+    Situation.REDELIVERED_WITH_NEWER,
+    Situation.REDELIVERED_AFTER_TIMEOUT,
+    Situation.REDELIVERED_AFTER_TRUNCATION,
+    Situation.REGROUPED,
+    Situation.REDELIVERED_AFTER_OTHERS,
+    Situation.REDELIVERED_LATER,
+    Situation.REDELIVERED_AT_END,
+)
+"""Batches with events that the consumer may have stored before."""
+
+ACCEPT_REDELIVERED = Advice(
+    "Respond 200 to a batch whose events you already have, all or some of them, and store the others. Campaign retries "
+    "a rejected batch every 10 s for three days, and all later events wait behind it."
+)
+WHOLE_KEY = Advice("Never truncate a deduplication key to the width of its column: store a hash of a longer one.")
+IDENTICAL_ONCE = Advice(
+    "Store identical events of a batch as often as the batch contains them, or once, however often it is redelivered."
+)
+UNREAD_BODY = Advice(
+    "Read the body of a request before you reject it, or close the connection afterwards: otherwise what is left of it "
+    "is read as the next request."
+)
+EXACT_LENGTH = Advice(
+    "Let Content-Length be the length of the body in bytes, not in characters, and send nothing after the body."
+)
+LIMITED_SIZE = Advice(
+    "Look for something that so many events exceed: a hash of too few bits, or a queue, cache or table of fixed size."
+)
+EVENT_ALONE = Advice(
+    "Build the deduplication key from the fields of the event alone, without the batch, the request or the event's "
+    "position in it.",
+    alone=False,
+)
+
+
+# By what became of a field
+
+
+def _changes(examples: Sequence[EventDifference]) -> list[FieldChange]:
+    return [change for one in examples for change in one.changes]
+
+
+def _of_changes(changes: Sequence[FieldChange]) -> Iterator[Advice]:
+    for change in changes:
+        if change.sent is None or change.stored is None:
+            continue
+        sent, stored = _value(change.sent), _value(change.stored)
+        match sent, stored:
+            case str(), str() if len(stored) < len(sent) and sent.startswith(stored):
+                yield Advice(
+                    f"{change.name} is cut off after {len(stored)} characters: widen its column or variable (255 "
+                    "characters for names, 2,000 for links), and let the database reject what does not fit."
+                )
+            case int(), int() | float() if abs(sent) > SAFE_INTEGER_MAX:
+                yield Advice(
+                    f"{change.name} lost digits beyond 2^53, as with doubles. In JavaScript JSON.parse rounds such "
+                    "numbers: parse with json-bigint, or store the raw text. Use 64-bit columns."
+                )
+            case str(), int() | float():
+                yield Advice(f"Store {change.name} as text: as a number it loses leading zeros, signs and letters.")
+
+
+def _value(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return None

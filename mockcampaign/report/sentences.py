@@ -1,0 +1,780 @@
+"""Facts in words. No other module puts what was found into English.
+
+Changing any text here changes no baseline, no grouping, no exit status and no colour: these follow from the facts.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import assert_never, get_args
+
+from mockcampaign.durations import format_duration
+from mockcampaign.judging.fact import (
+    AllAttempts,
+    AnyFact,
+    AttemptsEnded,
+    BlocksOthers,
+    Confirmation,
+    Confirmed,
+    Costs,
+    CountsTwice,
+    DependsOn,
+    Died,
+    EdgeCaseField,
+    EventBudgetReached,
+    EventDifference,
+    FieldChange,
+    FieldsAltered,
+    HandshakeFailed,
+    HistoryStep,
+    Inconclusive,
+    KeysOn,
+    LostInCrash,
+    Need,
+    Needs,
+    NotReached,
+    NotStored,
+    NoVerdict,
+    OwnTrouble,
+    Precondition,
+    Rejected,
+    RejectsLater,
+    Reply,
+    Response,
+    SmallestRejected,
+    StateIsStale,
+    Stimulus,
+    StoreAgrees,
+    StoredAnyway,
+    StoreDiffers,
+    StoredNonEvent,
+    StoredPositions,
+    SurplusBytes,
+    Unavailable,
+    Under,
+    Unfinished,
+    Unmet,
+)
+from mockcampaign.judging.finding import Finding, SweptOutcome
+from mockcampaign.judging.situation import Situation
+from mockcampaign.judging.verdict import SweepSummary
+from mockcampaign.tables import complete
+from mockcampaign.text import counted, short
+
+CHANGES_SHOWN_MAX = 3
+"""How many altered fields of one event a sentence shows."""
+
+POSITIONS_SHOWN_MAX = 8
+"""How many positions in a batch a sentence shows."""
+
+
+def actual(facts: Sequence[AnyFact]) -> str:
+    """Say what was found, in one line."""
+    said = "; ".join(filter(None, _clauses(facts)))
+    return said[:1].upper() + said[1:]
+
+
+def need(one: Need) -> str:
+    """Say what the check must be given, and by which option."""
+    return _NEEDS[one][1]
+
+
+def stimulus(one: Stimulus) -> str:
+    """Say what was sent or done."""
+    return _stimulus(one)
+
+
+def reply(one: Reply) -> str:
+    """Say how an attempt ended."""
+    return one.reason if one.status is None else _reply(one)
+
+
+def difference_of(found: StoreDiffers) -> str:
+    """Say how the store differs, in one line."""
+    return _difference(found)
+
+
+def swept(one: SweptOutcome) -> str:
+    """Say what a rule came to where something else is assumed of the sender."""
+    because = f" ({actual(one.facts)})" if one.facts else ""
+    return f"{one.outcome} with {one.variation}{because}"
+
+
+def difference(one: EventDifference) -> str:
+    """Say how the store differs in one event."""
+    if one.kind == "altered":
+        return f"altered: {one.event}: {_changes(one.changes)}"
+    return f"{one.kind}: {one.event}"
+
+
+def difference_lines(finding: Finding) -> list[str]:
+    """Say event by event how the store differs."""
+    return list(map(difference, finding.differences))
+
+
+def sweep_summary(one: SweepSummary) -> str:
+    """Say whether the verdict holds where other things are assumed of the sender."""
+    if not one.variations:
+        if one.missed:
+            return f"none of {counted(one.missed, 'other assumption')} was tried"
+        return "no examined rule depends on what is varied"
+    depending = [
+        f"{each.rule_id} is {'kept' if each.outcome == 'pass' else 'violated'} with {each.variation}"
+        for each in one.depending
+    ]
+    verdict = f"depends: {'; '.join(depending)}" if depending else "holds in all"
+    if (one.missed or one.inconclusive) and not depending:
+        verdict = "holds in all that were conclusive"
+    missed = f" ({one.missed} more were not tried)" if one.missed else ""
+    inconclusive = f" and {one.inconclusive} inconclusive ones" if one.inconclusive else ""
+    return (
+        f"under {counted(one.variations, 'other assumption')}{missed}, {counted(one.examinations, 'examination')}"
+        f"{inconclusive} in {one.milliseconds / 1_000:.1f} s, the verdict {verdict}"
+    )
+
+
+def headline(findings: Sequence[Finding]) -> str:
+    """Say what was examined, what failed, and what the rest would need."""
+    counts = Counter(finding.outcome for finding in findings if not finding.known)
+    known = sum(finding.known for finding in findings)
+    examined = counts["pass"] + counts["fail"] + counts["warn"] + known
+    hazards = counted(counts["warn"], "hazard") if counts["warn"] else ""
+    if counts["fail"]:
+        parts = [f"{counts['fail']} of {counted(examined, 'rule')} violated" + (f", {hazards}" if hazards else "")]
+    else:
+        parts = [
+            f"no violation in {examined} of {counted(len(findings), 'rule')}" + (f", but {hazards}" if hazards else "")
+        ]
+    needs = Counter(
+        fact.need
+        for finding in findings
+        if finding.outcome == "not-exercised"
+        for fact in finding.facts
+        if isinstance(fact, Needs)
+    )
+    parts += [f"{count} need{'s' * (count == 1)} {_NEEDS[need][0]}" for need, count in needs.items()]
+    others = counts["not-exercised"] - needs.total()
+    if others:
+        parts.append(f"{others} skipped")
+    if known:
+        parts.append(f"{counted(known, 'known violation')} accepted")
+    if counts["could-not-tell"]:
+        parts.append(f"{counts['could-not-tell']} inconclusive")
+    return "; ".join(parts)
+
+
+def _clauses(facts: Sequence[AnyFact]) -> Iterator[str]:
+    """Yield a clause for each fact, and one for all responses in succession that are the same."""
+    for replies, group in itertools.groupby(facts, _replies_with_status):
+        if replies is None:
+            yield from map(_clause, group)
+        else:
+            to = _listed([_stimulus(fact.to) for fact in group if isinstance(fact, Response)])
+            yield f"responded {_replies(replies)} to {to}"
+
+
+def _replies_with_status(fact: AnyFact) -> tuple[Reply, ...] | None:
+    responded = isinstance(fact, Response) and any(reply.status is not None for reply in fact.replies)
+    return fact.replies if isinstance(fact, Response) and responded else None
+
+
+def _clause(fact: AnyFact) -> str:
+    match fact:
+        case Response():
+            return _response(fact)
+        case StoreDiffers():
+            after = "" if fact.after is None else f"after {_stimulus(fact.after)}, "
+            return f"{after}{_difference(fact)}"
+        case StoreAgrees():
+            after = "" if fact.after is None else f" after {_stimulus(fact.after)}"
+            events = counted(fact.events, "event") if fact.events else "each event"
+            return f"stored {events} once{after}"
+        case StoredPositions():
+            return f"stored {_positions(fact.stored)} of {fact.events} events"
+        case SmallestRejected():
+            size = "" if fact.body_bytes is None else f" and {fact.body_bytes:,} bytes"
+            return f"the smallest batch it rejects has {counted(fact.events, 'event')}{size}"
+        case Costs():
+            return _costs(fact)
+        case BlocksOthers():
+            if fact.milliseconds is None:
+                return f"{counted(fact.events, 'event')} that occur an hour later are lost with them"
+            return f"{counted(fact.events, 'event')} that occur an hour later wait {format_duration(fact.milliseconds)}"
+        case FieldsAltered():
+            return f"stored {_changes(fact.changes)}"
+        case KeysOn():
+            return _keys_on(fact)
+        case CountsTwice():
+            return (
+                f"its deduplication key holds more than the event, such as the batch or the request: "
+                f"{fact.duplicate} of {fact.events} genuine {fact.event_type}s were stored twice when they were "
+                "redelivered in a longer batch"
+            )
+        case StateIsStale():
+            return _stale(fact)
+        case Died():
+            replied = f"responded {_replies(fact.replies)}, then " if fact.replies else ""
+            return f"{replied}could not be reached any more after {_stimulus(fact.after)} ({fact.reason})"
+        case LostInCrash():
+            return _lost_in_crash(fact)
+        case SurplusBytes():
+            return f"sent more bytes in response to {_stimulus(fact.to)} than the response's head announces"
+        case StoredAnyway():
+            return f"stored {counted(fact.events, 'event')} of it anyway"
+        case StoredNonEvent():
+            return "stored an element that is not an event"
+        case HandshakeFailed():
+            return f"no TLS connection: {fact.reply.reason}"
+        case RejectsLater():
+            return f"rejected {_credentials(fact.variant)} {fact.milliseconds} ms later than a wrong one"
+        case Unavailable():
+            return _unavailable(fact)
+        case AttemptsEnded():
+            return f"{_attempt(fact.reply)} ({counted(fact.attempts, 'attempt')})"
+        case AllAttempts():
+            return "the only attempt complies" if fact.attempts == 1 else f"all {fact.attempts:,} attempts comply"
+        case Confirmed():
+            return CONFIRMATIONS[fact.what].format(
+                count=f"{fact.count:,}",
+                times=f"{fact.times:,}",
+                milliseconds=f"{fact.milliseconds:,} ms",
+                duration=format_duration(fact.milliseconds),
+                sizes=_listed([str(size) for size in fact.sizes]),
+            )
+        case Needs():
+            return f"needs {_NEEDS[fact.need][1]}"
+        case DependsOn():
+            return f"depends on {fact.rule_id}, which is violated"
+        case NotReached():
+            return _not_reached(fact)
+        case Unfinished():
+            return _unfinished(fact)
+        case EventBudgetReached():
+            return f"the check has made {fact.events:,} events, which is its limit (--events)"
+        case Unmet():
+            events = "" if fact.events is None else counted(fact.events, "event")
+            return PRECONDITIONS[fact.why].format(variant=fact.variant, events=events)
+        case Rejected():
+            too = ", and the same to an ordinary batch" if fact.ordinary_too else ""
+            return f"{_response(fact.response)}{too}"
+        case NotStored():
+            return _clause(fact.difference)
+        case NoVerdict():
+            return _no_verdict(fact)
+        case Inconclusive():
+            return fact.message
+        case OwnTrouble():
+            return f"an error in mockcampaign itself: {fact.error}: {fact.message} ({fact.place})"
+        case Under():
+            return f"with {fact.variation}: {actual(fact.facts)}"
+        case _:
+            assert_never(fact)
+
+
+# Responses
+
+
+def _response(fact: Response) -> str:
+    to = _stimulus(fact.to)
+    if all(reply.status is None for reply in fact.replies):
+        reasons = list(dict.fromkeys(reply.reason for reply in fact.replies))
+        return f"did not respond to {to}: {', then '.join(reasons)}"
+    return f"responded {_replies(fact.replies)} to {to}"
+
+
+def _replies(replies: Sequence[Reply]) -> str:
+    shown = list(map(_reply, replies))
+    return shown[0] if len(set(shown)) == 1 else ", then ".join(shown)
+
+
+def _reply(reply: Reply) -> str:
+    if reply.status is None:
+        return f"nothing ({reply.reason})"
+    if reply.location is not None:
+        return f"{reply.status} (a redirect to {reply.location}, which Campaign does not follow)"
+    return str(reply.status)
+
+
+def _attempt(reply: Reply) -> str:
+    return reply.reason if reply.status is None else f"responded {_reply(reply)}"
+
+
+def _stimulus(one: Stimulus) -> str:
+    words = SITUATIONS[one.situation]
+    repeated = f", sent {one.times:,} times" if one.times is not None and "{times}" not in words else ""
+    said = words.format(
+        batch="a batch" if one.events is None else f"a batch of {counted(one.events, 'event')}",
+        events="the events" if one.events is None else counted(one.events, "event"),
+        sizes=_listed([str(size) for size in one.sizes]),
+        bytes="" if one.body_bytes is None else f"{one.body_bytes:,} bytes",
+        times=f"{1 if one.times is None else one.times:,}",
+        duration="" if one.milliseconds is None else format_duration(one.milliseconds),
+        variant=one.variant,
+        field=_field(one.variant),
+        credentials=_credentials(one.variant),
+        edge_cases=_listed(list(dict.fromkeys(map(_edge_case, one.edge_cases)))) or "nothing unusual but its times",
+        steps=", ".join(map(_step, one.steps)),
+    )
+    return f"{said}{repeated}"
+
+
+def _credentials(variant: str) -> str:
+    return _CREDENTIALS.get(variant, variant)
+
+
+def _edge_case(one: EdgeCaseField) -> str:
+    return f"no {one.name}" if one.absent else f"{one.name} {short(one.value)}"
+
+
+def _step(step: HistoryStep) -> str:
+    match step.kind:
+        case "events":
+            return counted(step.events, "event")
+        case "repeat":
+            return "another event of the same mail"
+        case "fault":
+            return step.fault
+        case "outage":
+            return f"an outage of {format_duration(step.milliseconds)}"
+        case "time":
+            return f"{format_duration(step.milliseconds)} later"
+        case _:
+            assert_never(step.kind)
+
+
+def _listed(items: Sequence[str]) -> str:
+    return items[0] if len(items) == 1 else " and ".join((", ".join(items[:-1]), items[-1])) if items else ""
+
+
+# The store
+
+
+def _difference(fact: StoreDiffers) -> str:
+    first = {one.kind: one for one in fact.examples}
+    parts = []
+    if fact.missing:
+        shown = f", first {first['missing'].event}" if "missing" in first else ""
+        parts.append(f"{counted(fact.missing, 'event')} missing from the store{shown}")
+    if fact.duplicate:
+        shown = f", first {first['duplicate'].event}" if "duplicate" in first else ""
+        parts.append(f"{counted(fact.duplicate, 'duplicate')} stored{shown}")
+    if fact.altered:
+        shown = f", first: {_changes(first['altered'].changes)}" if "altered" in first else ""
+        parts.append(f"{counted(fact.altered, 'event')} altered{shown}")
+    return " and ".join(parts)
+
+
+def _changes(changes: Sequence[FieldChange]) -> str:
+    shown = [_change(change) for change in changes[:CHANGES_SHOWN_MAX]]
+    more = [f"{len(changes) - CHANGES_SHOWN_MAX} more fields"] if len(changes) > CHANGES_SHOWN_MAX else []
+    return ", ".join([*shown, *more])
+
+
+def _change(change: FieldChange) -> str:
+    sent, stored = ("absent" if one is None else short(one) for one in (change.sent, change.stored))
+    return f"{change.name} {sent} as {stored}"
+
+
+def _positions(stored: Sequence[int]) -> str:
+    if not stored:
+        return "none"
+    shown = ", ".join(map(str, stored[:POSITIONS_SHOWN_MAX])) + (", …" if len(stored) > POSITIONS_SHOWN_MAX else "")
+    return f"only number{'s' * (len(stored) > 1)} {shown}"
+
+
+def _keys_on(fact: KeysOn) -> str:
+    return (
+        f"deduplicates on {' + '.join(fact.fields)} alone, not on {_listed([_field(name) for name in fact.ignored])}: "
+        f"{fact.events_lost} of {fact.events} genuine {fact.event_type}s were lost, and one event in "
+        f"{len(fact.ignored)} of {fact.pairs} pairs that differ in one field"
+    )
+
+
+def _field(name: str) -> str:
+    field, _, part = name.partition(".")
+    return f"the {part} of {field}" if part else field
+
+
+def _stale(fact: StateIsStale) -> str:
+    seen = "there is none" if fact.field is None else f"its {fact.field} is {fact.stated}, not {fact.newest}"
+    return (
+        f"after older events arrived late, {fact.stale} of {fact.states} end states are not the newest event's: for "
+        f"the first, {seen}"
+    )
+
+
+def _lost_in_crash(fact: LostInCrash) -> str:
+    if fact.window is None:
+        return (
+            f"killed {fact.quiet} ms after its last 200, it had lost {fact.lost} of the last "
+            f"{counted(fact.events, 'acknowledged event')}"
+        )
+    stored = fact.quiet if fact.stored_from is None else fact.stored_from
+    return (
+        f"loses events acknowledged up to {fact.window} ms before it is killed: {fact.lost} of {fact.events} in "
+        f"{fact.crashes} crashes (those acknowledged at least {stored} ms before it were stored)"
+    )
+
+
+# Costs and availability
+
+
+def _costs(fact: Costs) -> str:
+    what = "" if fact.of is None or fact.reply is None else f"a {_reply(fact.reply)} to {_stimulus(fact.of)} "
+    if not fact.requests:
+        return f"{what}costs nothing"
+    lost = f"after which {counted(fact.events_lost, 'event')} are lost" if fact.events_lost else "until it is accepted"
+    if fact.events_lost == 1:
+        lost = "after which 1 event is lost"
+    return f"{what}costs {counted(fact.requests, 'request')} and {amount(fact.body_bytes)}, {lost}"
+
+
+def amount(size: int) -> str:
+    """Say a number of bytes, rounded."""
+    if size >= 1_000_000_000:
+        return f"{size / 1_000_000_000:.1f} GB"
+    return f"{size // 1_000_000} MB" if size >= 1_000_000 else f"{max(1, size // 1_000)} kB"
+
+
+def _unavailable(fact: Unavailable) -> str:
+    first = f", first while {fact.first_rule} was examined" if fact.first_rule else ""
+    more = f", then in {counted(fact.more_rules, 'more rule')}" if fact.more_rules else ""
+    end = "200 again at the end of the check" if fact.recovered else "still so at the end of the check"
+    return f"responded {_replies(fact.replies)} to a batch of one ordinary event{first}{more}; {end}"
+
+
+# No verdict
+
+
+def _not_reached(fact: NotReached) -> str:
+    match fact.why:
+        case "budget":
+            return f"not reached within the budget of {format_duration(fact.budget or 0)} (--budget)"
+        case "interrupted":
+            return "not reached: interrupted"
+        case "unavailable":
+            return f"not reached: ordinary batches are no longer accepted, see {fact.rule_id}"
+        case "consumer-gone":
+            return f"not reached: the consumer was gone after {fact.rule_id}"
+        case "basics-violated":
+            return f"not reached: all rules depend on {fact.rule_id}, which is violated"
+        case "basics-inconclusive":
+            return f"not reached: all rules depend on {fact.rule_id}, which is inconclusive"
+        case _:
+            assert_never(fact.why)
+
+
+def _unfinished(fact: Unfinished) -> str:
+    match fact.why:
+        case "budget":
+            return f"not finished within the budget of {format_duration(fact.budget or 0)} (--budget)"
+        case "share":
+            return f"not finished within its share of the budget of {format_duration(fact.budget or 0)} (--budget)"
+        case "interrupted":
+            return "interrupted while it was examined"
+        case _:
+            assert_never(fact.why)
+
+
+def _no_verdict(fact: NoVerdict) -> str:
+    match fact.why:
+        case "nothing-examined":
+            return "no rule was examined"
+        case "inconclusive":
+            return f"{counted(fact.count, 'rule')} inconclusive, first {fact.first}"
+        case "must-skipped":
+            return f"--strict, and {counted(fact.count, 'must-rule')} skipped, first {fact.first}"
+        case "nothing-delivered":
+            return "nothing was delivered, so nothing was shown"
+        case _:
+            assert_never(fact.why)
+
+
+_NEEDS: Mapping[Need, tuple[str, str]] = complete(
+    "words for needs",
+    get_args(Need),
+    {
+        "probe": ("a probe", "a probe (--probe)"),
+        "probe events": (
+            "a probe that reports events",
+            "a probe that reports the stored events (--probe, --probe-events)",
+        ),
+        "state": (
+            "a probe of the end state",
+            "`--probe-state` (a URL that reports each mail's current state): stored events do not say which one counts",
+        ),
+        "credentials": ("credentials", "the credentials that the consumer demands (--basic-auth or --key-auth)"),
+        "connection": ("a socket", "a consumer behind a socket"),
+        "https": ("https", "a target with https"),
+        "restart command": ("a restart command", "a command that kills and restarts the consumer (--restart-cmd)"),
+    },
+)
+"""What the check must be given: briefly, and with the option that gives it."""
+
+_CREDENTIALS: dict[str, str] = {
+    "no-credentials": "no credentials",
+    "another-password": "a wrong password",
+    "password-prefix": "the password without its last character",
+    "password-plus-character": "the password and one more character",
+    "password-plus-space": "the password followed by a space",
+    "empty-password": "an empty password",
+    "another-user": "a wrong user name",
+    "user-in-other-case": "the user name in the other case",
+    "password-in-other-case": "the password in the other case",
+    "password-letter-in-other-case": "one letter of the password in the other case",
+    "another-value": "a wrong key value",
+    "value-prefix": "the key value without its last character",
+    "value-plus-character": "the key value and one more character",
+    "value-in-other-case": "the key value in the other case",
+    "token-with-bearer": "the right token under the scheme Bearer",
+    "credentials-behind-another-scheme": "the right credentials behind another scheme",
+    "token-with-another-scheme": "the right token under another scheme",
+    "token-without-scheme": "the right token without its scheme",
+    "scheme-without-token": "a scheme without a token",
+    "token-not-base64": "a token that is not Base64",
+    "token-without-colon": "a token without a colon",
+    "token-not-utf-8": "a token that is not UTF-8",
+    "value-under-another-name": "the key value under another header name",
+    "empty-value": "an empty key value",
+    "nearly-right-password": "a nearly right password",
+    "right-user-name": "the right user name",
+    "nearly-right-value": "a nearly right key value",
+}
+"""Ways to give credentials, by `Stimulus.variant`."""
+
+SITUATIONS: Mapping[Situation, str] = complete(
+    "words for situations",
+    Situation,
+    {
+        Situation.BATCH: "{batch}",
+        Situation.ORDINARY_BATCH: "an ordinary batch of {events}",
+        Situation.ORDINARY_AFTERWARDS: "an ordinary batch afterwards",
+        # Acknowledgement
+        Situation.SMALL_AFTER_FULL: "a batch of 1 event right after one of 100",
+        Situation.WITH_CREDENTIALS: "{batch} with the credentials of this check",
+        Situation.WITHOUT_CREDENTIALS: "{batch} without credentials",
+        Situation.UNREADABLE_TEXT: "plain text",
+        Situation.UNREADABLE_CUT_IN_EVENT: "a batch cut off within an event",
+        Situation.UNREADABLE_NO_BRACKET: "a batch without its closing bracket",
+        Situation.UNREADABLE_EMPTY: "an empty body",
+        Situation.UNREADABLE_CUT_EVENT: "a single event, cut off",
+        # Batch
+        Situation.BATCH_SIZES: "batches of {sizes} events",
+        Situation.LONG_EVENTS: "a batch of {events} and {bytes}",
+        Situation.IDENTICAL_EVENTS: "a batch that contains one event twice",
+        Situation.IDENTICAL_EVENTS_AMONG_OTHERS: "a batch of 4 events, two of them identical",
+        Situation.CONCURRENT_BATCHES: "batches of {sizes} events from three webhooks at the same moment",
+        Situation.MIXED_MAILINGS: "a batch with events of six mailings and three recipient lists",
+        Situation.ALL_IDENTICAL: "a batch of 100 identical events",
+        # Identity
+        Situation.REPEAT_ENGAGEMENT: "more {variant}s of the same mail, 2, 25 and 48 seconds later",
+        Situation.SAME_MILLISECOND: "events of four recipients in the same millisecond, some with similar mailIds",
+        Situation.ONE_RECIPIENT_MANY_MAILS: "events of one recipient in three mailings",
+        Situation.ONE_MAIL_SAME_MILLISECOND: "two {variant}s of one mail in the same millisecond from two devices",
+        Situation.ORDINARY_CLICK: "an ordinary click",
+        Situation.ORDINARY_OPEN_AND_CLICK: "an ordinary open and a later click of the same mail",
+        Situation.OPEN_AND_CLICK: "an open and a click of one mail in the same millisecond",
+        Situation.LATER_ENGAGEMENT: "another {variant} of the same mail exactly {duration} after the first",
+        Situation.LATER_ENGAGEMENTS: "more {variant}s of the same mail exactly 1ms, 1h, 12h, 1d and 2d after the first",
+        Situation.LONG_RECIPIENT_ENGAGEMENTS: (
+            "two {variant}s of one mail in consecutive milliseconds, by a recipient with a long but legal id"
+        ),
+        Situation.CLICKS_ON_TWO_LINKS: "clicks on two links of one mail in the same millisecond",
+        Situation.ONE_FIELD_DIFFERS: "an event that differs from the one before in {field} alone",
+        # Redelivery and overlap
+        Situation.REDELIVERED: "the redelivery of {batch} whose response was lost",
+        Situation.REDELIVERED_WITH_NEWER: (
+            "the redelivery of {batch} whose response was lost, together with newer events"
+        ),
+        Situation.REDELIVERED_AFTER_TIMEOUT: "the redelivery of {batch} whose response the sender did not wait for",
+        Situation.REDELIVERED_AFTER_TRUNCATION: "the redelivery of {batch} whose body was cut off first",
+        Situation.REGROUPED: (
+            "the redelivery of {batch} whose response was lost, without 2 expired events and with 2 newer ones"
+        ),
+        Situation.OVERLAPPING: "a batch that begins with {events} of the batch before",
+        Situation.REDELIVERED_IDENTICAL: (
+            "the redelivery of a batch whose response was lost and which contains one event twice"
+        ),
+        Situation.REDELIVERED_EDGE_CASE: "the redelivery of an event with {edge_cases} whose response was lost",
+        Situation.REDELIVERED_EDGE_CASES: "the redelivery of {batch}, all with unusual fields, whose response was lost",
+        Situation.DELIVERED_CONCURRENTLY: "batches of {sizes} events, each delivered twice at the same moment",
+        Situation.REDELIVERED_AFTER_OTHERS: (
+            "the redelivery of {batch} whose response was lost, after {times} other events"
+        ),
+        Situation.REDELIVERED_LATER: "the redelivery of {batch} {duration} after its response was lost",
+        Situation.REDELIVERED_AT_END: (
+            "the redelivery, at the end of the check, of {batch} whose response was lost at its beginning"
+        ),
+        Situation.RETRIED_WHILE_WORKING: (
+            "the retry of {batch} while the consumer still worked on it for a sender that had hung up"
+        ),
+        Situation.RETRIED_AFTER_HANG_UP: "the retries of batches of {sizes} events right after the sender hung up",
+        # Order
+        Situation.OLDER_AFTER_NEWER: "{events} that arrived after newer ones",
+        Situation.NEWEST_FIRST: "a batch with its newest event first",
+        Situation.CLICK_BEFORE_OPEN: "a click that arrived before its open",
+        Situation.OPEN_AFTER_CLICK: "an open that arrived after its click",
+        Situation.OUT_OF_ORDER: "the events of {times} mails out of order, some of them redelivered",
+        Situation.OLD_EVENTS: "{events} that are almost three days old",
+        # Random histories
+        Situation.RANDOM_HISTORY: "the history ({steps})",
+        # Durability
+        Situation.RESTARTED: "a kill and a restart",
+        Situation.REDELIVERED_AFTER_RESTART: (
+            "the redelivery of {batch} whose response was lost, after a kill and a restart"
+        ),
+        # Payload
+        Situation.EDGE_CASE: "an event with {edge_cases}",
+        Situation.EDGE_CASES: "a batch of {events} with {edge_cases}",
+        # Bad event
+        Situation.GOOD_AROUND_EDGE_CASE: "two good events around one with {edge_cases}",
+        Situation.GOOD_AROUND_EDGE_CASES: "a batch of {events}, {times} of them unusual",
+        Situation.BAD_EVENT_AMONG_GOOD: "99 good events and one with {edge_cases}",
+        Situation.NOT_JSON: "a body that is not JSON",
+        Situation.NO_LIST: "an object instead of a list",
+        # HTTP
+        Situation.REQUEST_ON_ONE_CONNECTION: "request {times} on one connection",
+        Situation.SEVERAL_ON_ONE_CONNECTION: "{times} of ten requests in a row on one connection",
+        Situation.NEW_CONNECTION: "a batch on a new connection, while another one is open",
+        Situation.CHUNKED_BODY: "a batch with Transfer-Encoding: chunked",
+        Situation.EXPECT_CONTINUE: "a batch with Expect: 100-continue",
+        Situation.SPLIT_HEADERS: "a batch whose headers arrive in several packets",
+        Situation.UPPER_CASE_HEADERS: "a batch with header names in upper case",
+        Situation.SLOW_BODY: "a batch whose body arrives in pieces over a second",
+        Situation.CONTENT_TYPE: "a batch with Content-Type: {variant}",
+        Situation.METHOD: "a batch sent by {variant}",
+        Situation.QUICK_BATCH: "a batch of one of several webhooks at the same moment",
+        Situation.STALLED_BATCH: "a batch whose body stalls on its way",
+        Situation.QUICK_BESIDE_STALLED: "{times} of three batches of other webhooks while one was still arriving",
+        Situation.STALLED_BESIDE_QUICK: "a batch whose body stalled while three batches of other webhooks arrived",
+        Situation.QUICK_AFTER_STALLED: "batches of other webhooks only after one whose body stalled for {duration}",
+        Situation.OVERSIZED_BODY: "a body of 20 MB that is not a batch",
+        Situation.DEEPLY_NESTED_BODY: "a list nested 100,000 levels deep",
+        Situation.EVENT_AND_NUMBER: "a batch of a good event and a number",
+        Situation.TLS_HANDSHAKE: "a TLS handshake",
+        # Authentication
+        Situation.CREDENTIALS: "a batch with {credentials}",
+        Situation.VALID_AFTER_INVALID: "valid credentials after a request with {credentials}",
+        Situation.TIMED_CREDENTIALS: "a request whose response is timed",
+        # Resilience
+        Situation.NUMBER_AMONG_GOOD: "a batch of {events} and a number",
+        Situation.EMPTY_EVENT_AMONG_GOOD: "a batch of {events} and an empty one",
+        Situation.EDGE_CASE_AMONG_GOOD: "a batch of {events} and one with {edge_cases}",
+        Situation.CUT_EVENT_AMONG_GOOD: "a batch of {events} and one that is cut off",
+        Situation.GOOD_EVENTS_REDELIVERED: "its good events were redelivered",
+        Situation.ACCEPTED_ON_RETRY: "{batch} that it first rejected and then accepted",
+        Situation.REJECTED_BESIDE_ACCEPTED: "the batch it rejects, beside two good ones",
+        Situation.ACCEPTED_BESIDE_REJECTED: "batches of {sizes} events that it accepted meanwhile",
+        Situation.CREATED_AS_TEXT: "a batch of an event whose created is text",
+        Situation.MAIL_ID_ALONE: "a batch of an event with nothing but a mailId",
+        Situation.NUMBER: "a number",
+        Situation.NULL: "null",
+        Situation.LIST_OF_LISTS: "a list of lists",
+        Situation.CUT_BODY: "a body that is cut off on its way",
+        Situation.ORDINARY_AFTER_CUT_BODIES: "an ordinary batch after {times} bodies that were cut off on their way",
+        Situation.TIMED_OUT_TWICE: "a batch that had timed out twice",
+        Situation.BAD_REQUESTS: "bad requests and truncated bodies",
+        Situation.REQUEST_IN_A_ROW: "request {times} in a row",
+        Situation.ANOTHER_FULL_BATCH: "a full batch, though it accepted others before",
+        Situation.BACKLOG: "draining a backlog of {events}",
+        Situation.PART_OF_BACKLOG: (
+            "a backlog of {events} after accepting {times} of its batches, and the rest is pending"
+        ),
+    },
+)
+"""Words for each situation; the names in braces are those of `_stimulus`."""
+
+CONFIRMATIONS: Mapping[Confirmation, str] = complete(
+    "words for confirmations",
+    Confirmation,
+    {
+        Confirmation.EVERYTHING_ACCEPTED: "responded 200 to everything Campaign may send",
+        Confirmation.COMPLETE_RESPONSES: "sent complete responses to ordinary batches and to bodies it cannot read",
+        Confirmation.RESPONDED_IN_TIME: "responded within {duration} to batches of {sizes} events",
+        Confirmation.NOTHING_REJECTED: "no batch was rejected, so none could leave anything behind",
+        Confirmation.REJECTED_LEFT_NOTHING: "left nothing behind of the batches it rejected ({count})",
+        Confirmation.ISOLATED_FROM_REJECTED: (
+            "stored the batches it accepted while it rejected others ({count}, {times} times each)"
+        ),
+        Confirmation.NO_BAD_EVENT: "found no event that the consumer rejects",
+        Confirmation.UNREADABLE_REJECTED: "rejected all {count} bodies it cannot read",
+        Confirmation.CREDENTIALS_REJECTED: "rejected every request ({count})",
+        Confirmation.CREDENTIALS_REJECTED_PROPERLY: "responded 401 or 403 in every case ({count})",
+        Confirmation.NOTHING_UNAUTHORISED_STORED: "stored nothing of the requests it rejected",
+        Confirmation.EQUAL_TIMES: "no difference beyond noise",
+        Confirmation.METHODS_REJECTED: "accepted no batch by PUT, PATCH, DELETE, GET or HEAD",
+        Confirmation.READING_REJECTED: "rejected batches by GET and HEAD",
+        Confirmation.CONCURRENT_SERVED: "responded to batches of other webhooks while one was still arriving",
+        Confirmation.OVERSIZED_REJECTED: (
+            "rejected oversized and deeply nested bodies, and accepted ordinary batches afterwards"
+        ),
+        Confirmation.CERTIFICATE_VALID: "the certificate is valid for the name, and this machine trusts its authority",
+        Confirmation.CERTIFICATE_VALID_BY_CA: (
+            "the certificate is valid for the name, and its authority is given by --ca"
+        ),
+        Confirmation.FIELDS_UNCHANGED: "stored all fields as they were sent",
+        Confirmation.EDGE_CASES_ACCEPTED: "accepted {count} events with one unusual field each",
+        Confirmation.EDGE_CASES_STORED_ONCE: "stored no event twice that has unusual fields and was redelivered",
+        Confirmation.EDGE_CASES_STORED: "stored {count} events with one unusual field each",
+        Confirmation.GENERATED_ACCEPTED: "accepted {count} generated batches",
+        Confirmation.KEYS_ON_ALL_FIELDS: (
+            "stored both of two events that differ in one of {count} fields, if only in case, and each of {times} "
+            "redelivered events once"
+        ),
+        Confirmation.CREATED_STORED_EXACTLY: "stored created to the millisecond",
+        Confirmation.STATES_NEWEST: "{count} end states are the newest event's, though older events arrived after it",
+        Confirmation.HISTORIES_ENDED_WELL: "{count} histories of up to {times} steps ended with each event stored once",
+        Confirmation.HISTORIES_ENDED_WELL_IN_TIME: (
+            "{count} histories, for which there was time, ended with each event stored once (--budget)"
+        ),
+        Confirmation.DURABLE: (
+            "killed while batches arrived, the last one {milliseconds} before, and again {times} ms after the last "
+            "one, it had stored everything it acknowledged"
+        ),
+        Confirmation.STORED_ONLY_AFTER_RESTART: "stored the batch once, after the restart",
+        Confirmation.AVAILABLE_THROUGHOUT: "responded 200 to ordinary batches throughout the check",
+        Confirmation.RECOVERED: "accepted ordinary batches after bad requests, truncated bodies and time-outs",
+        Confirmation.NEIGHBOURS_STORED: "stored the good events around the unusual ones it acknowledged",
+        Confirmation.CONNECTION_KEPT: (
+            "responded to {count} requests in a row, on one connection as long as the consumer keeps it"
+        ),
+        Confirmation.ONLY_EVENT_STORED: "stored the event alone",
+        Confirmation.VALID_CREDENTIALS_ACCEPTED: "responded 200 to valid credentials, also after invalid ones",
+        Confirmation.MANY_REQUESTS: "responded 200 to each of {count} batches of one mailing",
+        Confirmation.BACKLOG_DRAINED: "accepted a backlog of {count} events after an outage of an hour",
+    },
+)
+
+PRECONDITIONS: Mapping[Precondition, str] = complete(
+    "words for preconditions",
+    Precondition,
+    {
+        Precondition.NO_SUCH_FIELDS: "{variant} events have no such fields",
+        Precondition.NO_DEVICE_FIELDS: "{variant} events say nothing about devices",
+        Precondition.DIFFERENT_EVENTS_MERGED: "treats different events as one, see the rules on identity",
+        Precondition.STORED_EVENT_NOT_FOUND: (
+            "the probe does not report an acknowledged event, or reports it without mailId"
+        ),
+        Precondition.CREATED_NOT_REPORTED: "the probe does not report created (--probe-fields)",
+        Precondition.NOT_SENT_AT_START: "the batch could not be sent at the start of the check",
+        Precondition.NO_EDGE_CASE_ACCEPTED_AGAIN: "no batch of edge cases was accepted when it was redelivered",
+        Precondition.NO_EDGE_CASE_ACKNOWLEDGED: "no batch with an edge case was acknowledged",
+        Precondition.LONGER_BATCH_REJECTED: "a redelivered batch with newer events was rejected",
+        Precondition.STATE_LACKS_FIELDS: (
+            "the end state has neither created nor remoteAddress, in which the events of a mail differ"
+        ),
+        Precondition.WEBHOOKS_IN_TURN: "webhooks deliver one after the other",
+        Precondition.IN_PROCESS_IS_NEVER_SLOW: "an application called in-process has no slow connection",
+        Precondition.NOTHING_WAS_REJECTED: "no credentials were rejected",
+        Precondition.REJECTED_BESIDE_FAILING: "good batches were rejected while others were rejected",
+        Precondition.NOT_KILLED: "the consumer kept responding while it was restarted",
+        Precondition.NEVER_GONE: "the consumer was not gone within {events}",
+        Precondition.NOTHING_ACKNOWLEDGED_BEFORE_CRASH: "no batch was acknowledged before the consumer was killed",
+        Precondition.FAULT_NOT_SUPPORTED: "{variant}",
+        Precondition.NOTHING_REACHED_CONSUMER: "no attempt reached the consumer",
+        Precondition.SINGLE_EDGE_CASE_FAILS: "a single edge case fails already, see the rules on payload",
+        Precondition.REJECTED_IS_NOT_LOST: "a rejected batch is not lost",
+    },
+)

@@ -1,0 +1,61 @@
+"""Ways to give bad credentials: each has a stable id, which findings are compared by, and words of its own."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from judged import checked_in_process, settings
+from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.rules import authentication
+from mockcampaign.check.rules.authentication import Given
+from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentication
+from mockcampaign.report import sentences
+
+
+def ways(credentials: Authentication) -> list[Given]:
+    bench = cast(Bench, SimpleNamespace(settings=SimpleNamespace(authentication=credentials)))
+    return [*authentication._wrong(bench), *authentication._missing(bench), *authentication._malformed(bench)]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "count"),
+    [
+        (BasicAuthentication("Anna", "geheim"), 17),
+        (BasicAuthentication("1", "2"), 14),
+        (KeyAuthentication("X-Token", "geheim"), 7),
+        (KeyAuthentication("Authorization", "Bearer geheim"), 10),
+    ],
+)
+def test_each_has_an_id_and_words_of_its_own(credentials: Authentication, count: int) -> None:
+    given = ways(credentials)
+    assert len({one.what for one in given}) == len({sentences.stimulus(one.stimulus) for one in given}) == count
+    for one in given:
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", one.what)
+        assert one.what not in sentences.stimulus(one.stimulus)
+
+
+def test_those_that_are_let_in_are_listed_in_one_sentence_and_identified_one_by_one() -> None:
+    result = checked_in_process("strips-credentials", settings(1, rules=("rejects-wrong-credentials",)))
+    [finding] = result.rules
+    assert finding.actual == "Responded 200 to a batch with the password followed by a space"
+    assert finding.identity == "200 to credentials[password-plus-space]"
+    result = checked_in_process("ignores-credential-case", settings(1, rules=("rejects-wrong-credentials",)))
+    [finding] = result.rules
+    assert finding.actual == (
+        "Responded 200 to a batch with the user name in the other case and a batch with one letter of the password in "
+        "the other case"
+    )
+    assert finding.identity == (
+        "200 to credentials[user-in-other-case]; 200 to credentials[password-letter-in-other-case]"
+    )
+
+
+def test_what_is_stored_of_a_rejected_request_is_no_duplicate() -> None:
+    result = checked_in_process("stores-before-authenticating", settings(1, rules=("stores-nothing-unauthorised",)))
+    [finding] = result.rules
+    assert finding.actual == "Responded 401 to a batch with no credentials; stored 2 events of it anyway"
+    assert finding.identity == "401 to credentials[no-credentials]; stored-anyway"

@@ -1,0 +1,119 @@
+"""How to fix a consumer follows from what was found, and is the rule's own advice where that says no more."""
+
+from __future__ import annotations
+
+import pytest
+
+from mockcampaign.judging.fact import (
+    AnyFact,
+    Confirmation,
+    Confirmed,
+    CountsTwice,
+    Died,
+    EventDifference,
+    FieldChange,
+    FieldsAltered,
+    Reply,
+    Response,
+    Stimulus,
+    StoreDiffers,
+    SurplusBytes,
+)
+from mockcampaign.judging.situation import Situation
+from mockcampaign.report import advice
+
+USUAL = "what the rule says"
+RATE = advice.BY_STATUS[429].text
+LOG = f"{USUAL} {advice.LOOK_INTO_LOG.text}"
+LATE = Reply(phase="wait", timed_out=True)
+GONE = Reply(phase="wait", reason="connection closed before a response")
+
+
+def of(status: int) -> Reply:
+    return Reply(status=status)
+
+
+def responded(situation: Situation, *replies: Reply) -> Response:
+    return Response(to=Stimulus(situation=situation), replies=replies)
+
+
+@pytest.mark.parametrize(
+    ("facts", "fix"),
+    [
+        ((responded(Situation.BATCH, of(500)),), LOG),
+        ((responded(Situation.BATCH, of(418)),), USUAL),
+        *(((responded(Situation.BATCH, of(n)),), advice.BY_STATUS[n].text) for n in (201, 202, 204, 207, 413, 504)),
+        ((responded(Situation.BATCH, of(403)),), f"{USUAL} {advice.BY_STATUS[403].text}"),
+        ((responded(Situation.BATCH, of(302)),), advice.REDIRECT.text),
+        ((responded(Situation.WITH_CREDENTIALS, of(401)),), advice.CREDENTIALS.text),
+        ((responded(Situation.REDELIVERED, of(409)),), advice.ACCEPT_REDELIVERED.text),
+        (
+            (responded(Situation.REDELIVERED_LATER, of(500)),),
+            f"{advice.ACCEPT_REDELIVERED.text} {advice.LOOK_INTO_LOG.text}",
+        ),
+        ((responded(Situation.REDELIVERED_AT_END, of(429)),), RATE),
+        (
+            (StoreDiffers(after=Stimulus(situation=Situation.LONG_RECIPIENT_ENGAGEMENTS), missing=1),),
+            advice.WHOLE_KEY.text,
+        ),
+        (
+            (StoreDiffers(after=Stimulus(situation=Situation.REDELIVERED_IDENTICAL), duplicate=1),),
+            advice.IDENTICAL_ONCE.text,
+        ),
+        ((CountsTwice(event_type="open", duplicate=1, events=40),), f"{USUAL} {advice.EVENT_ALONE.text}"),
+        ((responded(Situation.GOOD_AROUND_EDGE_CASE, of(500), of(200)),), advice.NEVER_GIVE_UP.text),
+        ((responded(Situation.BATCH, LATE),), advice.FASTER.text),
+        ((responded(Situation.BATCH, GONE),), advice.WHOLE_RESPONSE.text),
+        ((responded(Situation.BATCH, of(503), of(429)),), RATE),
+        # What is special about a request says more than how it ended, unless the consumer limits the rate.
+        ((responded(Situation.SLOW_BODY, LATE),), USUAL),
+        ((responded(Situation.REQUEST_ON_ONE_CONNECTION, GONE),), USUAL),
+        ((responded(Situation.REQUEST_IN_A_ROW, of(429)),), RATE),
+        ((responded(Situation.PART_OF_BACKLOG, LATE),), advice.FASTER.text),
+        # Only the ordinary batch after a bad request counts.
+        ((responded(Situation.OVERSIZED_BODY, LATE), responded(Situation.ORDINARY_AFTERWARDS, of(503))), USUAL),
+        ((responded(Situation.NULL, of(429)), responded(Situation.ORDINARY_AFTERWARDS, of(503))), USUAL),
+        (
+            (responded(Situation.NULL, of(400)), responded(Situation.ORDINARY_AFTERWARDS, of(429))),
+            RATE,
+        ),
+        ((responded(Situation.CREDENTIALS, LATE), responded(Situation.CREDENTIALS, of(429))), USUAL),
+        # A lock-out may well be a 429.
+        ((responded(Situation.VALID_AFTER_INVALID, of(401)),), USUAL),
+        ((responded(Situation.VALID_AFTER_INVALID, of(429)),), USUAL),
+        ((responded(Situation.VALID_AFTER_INVALID, of(400), of(200)),), advice.UNREAD_BODY.text),
+        ((responded(Situation.VALID_AFTER_INVALID, GONE, of(200)),), advice.UNREAD_BODY.text),
+        ((SurplusBytes(to=Stimulus(situation=Situation.REQUEST_ON_ONE_CONNECTION)),), advice.EXACT_LENGTH.text),
+        ((StoreDiffers(after=Stimulus(situation=Situation.BACKLOG), missing=1),), advice.LIMITED_SIZE.text),
+        ((StoreDiffers(after=Stimulus(situation=Situation.BATCH), missing=1),), USUAL),
+        ((StoreDiffers(missing=1),), USUAL),
+        ((Died(after=Stimulus(situation=Situation.NULL), reason="refused"),), advice.CATCH.text),
+        ((Confirmed(what=Confirmation.RECOVERED),), USUAL),
+        (
+            (responded(Situation.BATCH, LATE), responded(Situation.BATCH, GONE)),
+            f"{advice.FASTER.text} {advice.WHOLE_RESPONSE.text}",
+        ),
+        ((responded(Situation.BATCH, LATE), responded(Situation.BATCH, LATE)), advice.FASTER.text),
+    ],
+)
+def test_advice_follows_from_the_facts(facts: tuple[AnyFact, ...], fix: str) -> None:
+    assert advice.advice("any-rule", USUAL, facts) == fix
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored", "said"),
+    [
+        ('"abcdef"', '"abc"', "browser is cut off after 3 characters"),
+        ('"abcdef"', '"abX"', USUAL),
+        ("9007199254740993", "9007199254740992", "browser lost digits beyond 2^53"),
+        ("9007199254740993", "9.007199254740992e15", "browser lost digits beyond 2^53"),
+        ("17", "18", USUAL),
+        ('"0012"', "12", "Store browser as text"),
+        ('"x"', None, USUAL),
+    ],
+)
+def test_advice_names_what_became_of_a_field(sent: str, stored: str | None, said: str) -> None:
+    change = FieldChange(name="browser", sent=sent, stored=stored)
+    example = EventDifference(kind="altered", event="", changes=(change,))
+    for fact in (StoreDiffers(altered=1, examples=(example,)), FieldsAltered(changes=(change,))):
+        assert advice.advice("any-rule", USUAL, (fact,)).startswith(said)
