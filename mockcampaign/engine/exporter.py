@@ -396,7 +396,7 @@ class Exporter:
         now = self.clock.now
         if self._requests.secrets:
             outcome = self.masking.outcome(outcome)
-        self.journal.attempted(
+        self.journal.add_attempt(
             attempt.webhook_id,
             attempt.number,
             attempt.started_at,

@@ -1,7 +1,7 @@
-"""The append-only list of what happened: the only evidence that verdicts and reports are made from.
+"""The append-only list of what happened: the only evidence for verdicts and reports.
 
-Equal consecutive attempts of one webhook are one folded entry, from which each of them can be read back exactly, but
-for what was measured: of that it holds the sums and the extremes.
+Equal consecutive attempts of one webhook are folded into one entry. Each attempt can be read back from it exactly,
+except for its measurements: the entry contains their sums and extremes.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from mockcampaign.model import Event, EventType, Fault, Outcome, WebhookStatus
 from mockcampaign.policy import Policy
 
 SerialRanges = tuple[tuple[int, int], ...]
-"""Serials as inclusive ranges: `((1, 100), (103, 103))`."""
+"""Serials of events as inclusive ranges, such as `((1, 100), (103, 103))`."""
 
 
 class Began(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="began"):
-    """The first entry: all that is needed to repeat the run."""
+    """The run began, with these settings; they are enough to repeat it. Always the first entry."""
 
     at: int
     seed: int
     name: str = ""
-    """What tells the campaign from others of one seed."""
+    """Distinguishes campaigns that have the same seed."""
     versions: dict[str, str]
     policy: Policy
 
 
 class WebhookChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="webhook-changed"):
-    """A command changed a webhook. Credentials are not recorded, only their kind."""
+    """A command changed a webhook. The journal contains the kind of its credentials only."""
 
     at: int
     webhook_id: int
@@ -45,7 +45,7 @@ class WebhookChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="happened"):
-    """Recipients acted. Without an activated webhook of the type, `webhook_ids` is empty and nothing is exported."""
+    """Events occurred. If no webhook of their type is activated, `webhook_ids` is empty and nothing is exported."""
 
     at: int
     client_id: int
@@ -56,48 +56,48 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag
 
 
 class Attempted(msgspec.Struct, kw_only=True, tag_field="entry", tag="attempted", omit_defaults=True, gc=False):
-    """One attempt, or a run of attempts that differ in nothing but their number and their moment.
+    """A webhook made one attempt, or several in a row that differ only in their number and time.
 
-    It grows while it is the newest of its webhook; after that it is left alone.
+    The entry grows while it is the newest one of its webhook, and never changes after that.
     """
 
     at: int
-    """When the first of them started."""
+    """Start of the first attempt, in milliseconds since 1970."""
     webhook_id: int
     serials: SerialRanges
     first_number: int
     count: int
     interval: int
-    """Milliseconds from one start to the next; 0 where there is only one."""
+    """Milliseconds from one start to the next; 0 if there is only one attempt."""
     took: int
-    """Virtual milliseconds that each of them lasted."""
+    """Virtual duration of each attempt, in milliseconds."""
     outcome: Outcome
-    """What was measured is of all of them together."""
+    """Outcome of each attempt. Its measurements are those of all attempts together."""
     redelivered: SerialRanges = ()
-    """What the list held besides `serials`: events delivered in another list. A duplicate holds nothing else."""
+    """Events in the batch that another batch has delivered before. A duplicate delivery contains no others."""
     faults: tuple[str, ...] = ()
-    """Kinds of the declared faults and outages that hit it."""
+    """Kinds of the declared faults and outages that affected the attempts."""
     simulated: bool = False
-    """Not sent, but taken to come to what the same list came to before (`Policy.simulate_after`)."""
+    """Whether the attempts were counted, not sent (`Policy.simulate_after`)."""
 
     @property
     def last_at(self) -> int:
-        """When the last of them started."""
+        """Start of the last attempt, in milliseconds since 1970."""
         return self.at + self.interval * (self.count - 1)
 
     @property
     def events(self) -> int:
-        """How many events the list held."""
+        """How many events the batch contained."""
         return sum(last - first + 1 for first, last in (*self.serials, *self.redelivered))
 
     def starts(self) -> Iterator[tuple[int, int]]:
-        """Number and moment of each attempt."""
+        """Yield the number and the start of each attempt."""
         for index in range(self.count):
             yield self.first_number + index, self.at + index * self.interval
 
 
 class Discarded(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="discarded"):
-    """Events that will never be delivered."""
+    """Campaign discarded events, which will never be delivered."""
 
     at: int
     webhook_id: int
@@ -107,37 +107,37 @@ class Discarded(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", ta
 
 
 class OutageDeclared(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="outage-declared"):
-    """The consumer cannot be reached from `at` up to, not including, `until`."""
+    """An outage began: the consumer cannot be reached from `at` until just before `until`."""
 
     at: int
     until: int
     kind: str
     webhook_ids: tuple[int, ...]
-    """Empty: all of them."""
+    """The webhooks concerned; empty for all."""
 
 
 class OutageEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="outage-ended"):
-    """The consumer can be reached redelivered, before the outages that were declared end by themselves."""
+    """A command ended the declared outages early, so the consumer can be reached again."""
 
     at: int
     webhook_ids: tuple[int, ...]
-    """Empty: all of them."""
+    """The webhooks concerned; empty for all."""
 
 
 class FaultDeclared(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="fault-declared"):
-    """From `at` on, a fault hits what `when` says. Attempts name the kinds of those that hit them."""
+    """A fault was declared, which affects attempts from `at` on as `when` says. Each attempt names its faults."""
 
     at: int
     number: int
-    """Counts a run's declared faults from 1."""
+    """Number of the fault within the run, from 1."""
     fault: AnyFault
     when: When
     webhook_ids: tuple[int, ...]
-    """Empty: all of them."""
+    """The webhooks concerned; empty for all."""
 
 
 class FaultEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="fault-ended"):
-    """A declared fault was ended by hand before it was over by itself."""
+    """A command ended a declared fault early."""
 
     at: int
     number: int
@@ -145,7 +145,7 @@ class FaultEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", t
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="verified"):
-    """Sample events were sent on request, outside all delivery rules: nothing is pending or retried for them."""
+    """A command sent sample events to verify a webhook. They are never pending, and never retried."""
 
     at: int
     webhook_id: int
@@ -154,28 +154,28 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag
 
 
 class Requested(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="requested"):
-    """A request outside all delivery rules, such as Campaign never sends: to see what the consumer makes of it."""
+    """A check sent a request that Campaign never sends, to see how the consumer responds."""
 
     at: int
     method: str
     what: str
-    """What is special about it, in a few words."""
+    """Short description of the request."""
     body_bytes: int
     outcome: Outcome
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="probed"):
-    """The consumer's own account of what it has processed."""
+    """The probe reported what the consumer has stored."""
 
     at: int
     count: int
-    """Processed since the run began."""
+    """How many events the consumer has stored since the run began."""
     events: tuple[msgspec.Raw, ...] | None
-    """The same as events, where the probe gives events rather than a number."""
+    """The stored events; None if the probe reports only their number."""
 
 
 class StepReached(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="step-reached"):
-    """A step of a scenario begins; an expectation sees what lies before its own mark."""
+    """A step of a scenario begins. An expectation is judged by the entries before its own step."""
 
     at: int
     index: int
@@ -202,10 +202,10 @@ Listener = Callable[[int, Entry], object]
 
 
 class Journal:
-    """What happened, in order. An entry's position is its index, which evidence refers to, unless entries were dropped.
+    """The entries of one run, in order. Evidence refers to an entry's position, which counts dropped entries too.
 
-    It is kept whole where verdicts are made from it. Where it has no end, in a server, `entries_max` and `events_max`
-    (the payloads that its entries hold) bound it: the oldest entries are dropped, and counted.
+    A server's journal has no end, so `entries_max` and `events_max` (payloads in its entries) bound it: it drops the
+    oldest entries, and counts them. Verdicts need a whole journal.
     """
 
     def __init__(self, *, entries_max: int | None = None, events_max: int | None = None) -> None:
@@ -220,17 +220,17 @@ class Journal:
 
     @property
     def entries(self) -> list[Entry]:
-        """All entries that are held, oldest first."""
+        """All entries that were not dropped, oldest first."""
         return self._entries
 
     @property
     def dropped(self) -> int:
-        """How many entries are held no more; it is the position of the oldest that is."""
+        """How many entries were dropped, which is the position of the oldest remaining entry."""
         return self._dropped
 
     @property
     def next_position(self) -> int:
-        """The position of the entry to come."""
+        """Position of the entry that will be added next."""
         return self._dropped + len(self._entries)
 
     def follow(self, listener: Listener) -> None:
@@ -244,11 +244,11 @@ class Journal:
         self._listeners = tuple(other for other in self._listeners if other != listener)
 
     def append(self, entry: Entry) -> int:
-        """Add an entry and return its position. No attempt before it grows any more."""
+        """Add an entry and return its position. Entries before it stop growing."""
         self._growing.clear()
         return self._add(entry)
 
-    def attempted(
+    def add_attempt(
         self,
         webhook_id: int,
         number: int,
@@ -260,7 +260,7 @@ class Journal:
         faults: tuple[Fault, ...] = (),
         simulated: bool = False,
     ) -> None:
-        """Add an attempt, as part of the entry before it where it only repeats that."""
+        """Add an attempt. If it repeats the webhook's newest entry, that entry grows."""
         known = self._growing.get(webhook_id)
         if known is not None and known[2] is events:
             position, entry, _, entry_faults = known
@@ -270,7 +270,7 @@ class Journal:
                 and number == entry.first_number + entry.count
                 and started_at == entry.at + interval * entry.count
                 and took == entry.took
-                and (outcome is entry.outcome or _alike(outcome, entry.outcome))
+                and (outcome is entry.outcome or _can_fold(outcome, entry.outcome))
                 and (faults is entry_faults or faults == entry_faults)
                 and simulated == entry.simulated
                 and not redelivered
@@ -299,7 +299,7 @@ class Journal:
         self._growing[webhook_id] = (self._add(entry), entry, events, faults)
 
     def _serials_of(self, events: tuple[Event, ...]) -> SerialRanges:
-        # Webhooks in step share their lists, and so what is written down of them.
+        # Webhooks that run in step share their batches, and so the ranges of these.
         if events is not self._ranged[0]:
             self._ranged = events, serial_ranges(events)
         return self._ranged[1]
@@ -319,7 +319,7 @@ class Journal:
         events_max = self._events if self._events_max is None else self._events_max
         if len(self._entries) <= entries_max and self._events <= events_max:
             return
-        # An eighth more than must go, so that the list is not moved at each entry; the newest one always stays.
+        # Drop an eighth more than necessary, so that not every new entry moves the whole list; keep the newest entry.
         entries_kept = entries_max - entries_max // 8
         count = 0
         for entry in self._entries[:-1]:
@@ -331,20 +331,20 @@ class Journal:
         self._dropped += count
 
     def to_json_lines(self) -> bytes:
-        """One entry a line."""
+        """Return the entries as JSON, one on each line."""
         return b"".join(msgspec.json.encode(entry) + b"\n" for entry in self._entries)
 
 
 def comparable(entries: Iterable[Entry]) -> bytes:
-    """What two equal runs have in common, byte for byte: all but what was measured, as one entry a line.
+    """Return the entries as JSON lines without measurements, byte for byte the same for two equal runs.
 
-    Entries that are compared by `==` differ in nothing else either.
+    Entries that `==` considers equal differ only in their measurements, too.
     """
     return b"".join(msgspec.json.encode(_without_measured(entry)) + b"\n" for entry in entries)
 
 
-def _alike(one: Outcome, other: Outcome) -> bool:
-    """Whether one entry can tell of both: equal, and both measured or neither."""
+def _can_fold(one: Outcome, other: Outcome) -> bool:
+    """Whether one entry can contain both outcomes: they are equal, and both or neither have measurements."""
     return one == other and (one.measured is UNSET) == (other.measured is UNSET)
 
 
@@ -359,17 +359,17 @@ def _payloads(entry: Entry) -> int:
 
 
 def read_journal(json_lines: bytes) -> list[Entry]:
-    """The entries that `Journal.to_json_lines` wrote. Raises `msgspec.ValidationError` where they are not."""
+    """Return the entries that `Journal.to_json_lines` wrote. Raises `msgspec.ValidationError` if a line is no entry."""
     decoder = msgspec.json.Decoder(Entry)
     return [decoder.decode(line) for line in json_lines.splitlines()]
 
 
 def serial_ranges(events: Sequence[Event]) -> SerialRanges:
-    """The serials of events in order of creation, neighbours joined."""
+    """Return the serials of events as ranges. The events are in order of creation."""
     if not events:
         return ()
     first, last = events[0], events[-1]
-    # Equal moments are ordered by serial, so the ends tell that no serial between them is missing: as almost always.
+    # Events of one moment are ordered by serial, so if both ends fit, no serial between them is missing.
     if first.created == last.created and last.serial - first.serial == len(events) - 1:
         return ((first.serial, last.serial),)
     ranges: list[tuple[int, int]] = []
@@ -383,6 +383,6 @@ def serial_ranges(events: Sequence[Event]) -> SerialRanges:
 
 
 def serials_in(ranges: SerialRanges) -> Iterator[int]:
-    """The serials one by one."""
+    """Yield each serial of the ranges."""
     for first, last in ranges:
         yield from range(first, last + 1)

@@ -1,7 +1,7 @@
-"""Journals as a file of JSON lines that grows while a run goes on, and can be read wherever it was cut off.
+"""Journals in a file of JSON lines, which grows during a run and is readable wherever it was cut off.
 
-Each line is an entry with the number of the journal that it belongs to, since several runs may share a file. A run of
-equal attempts that goes on is written again as it grows; the last line of it counts.
+Several runs may share a file, so each line is an entry with the number of its journal. An entry that grows is written
+again, and its last line counts.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from mockcampaign.errors import InvalidInputError
 FORMAT = 1
 
 GROWTH_SECONDS = 0.1
-"""So long may a growing run of attempts stay unwritten while nothing else happens: that much a killed run loses."""
+"""Longest time that a grown entry stays unwritten, and so the most that a killed run loses."""
 
 
 class Heading(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="heading"):
-    """The first line of a journal: what it is the journal of."""
+    """The first line of a journal: which run it belongs to."""
 
     format: int = FORMAT
     name: str
     file: str = ""
-    """The scenario that was played, as the run knew its path; empty where there was none."""
+    """Path of the scenario, as the run was given it; empty if there was none."""
     target: str
     strict: bool = False
 
 
-class Recorded(msgspec.Struct, kw_only=True):
-    """One journal of a file."""
+class RecordedJournal(msgspec.Struct, kw_only=True):
+    """One journal that was read from a file."""
 
     heading: Heading
     entries: list[Entry]
     lines: list[int]
-    """On which line of the file each entry stands, counted from 1."""
+    """Line of the file at which each entry is, from 1."""
 
 
 class _Numbered(msgspec.Struct):
@@ -47,21 +47,21 @@ class _Numbered(msgspec.Struct):
 
 
 class JournalWriter:
-    """Writes journals into a file while they grow. It is flushed at each line, so that a killed run has left them."""
+    """Writes journals into a file while they grow, and flushes each entry in case the run is killed."""
 
     def __init__(self, file: BinaryIO, seconds: Callable[[], float]) -> None:
-        """`seconds` reads a clock that never goes back."""
+        """`seconds` returns the time of a clock that never goes back."""
         self._file = file
         self._seconds = seconds
         self._journals = 0
 
     def follow(self, journal: Journal, heading: Heading) -> _Follower:
-        """Write down what is in the journal and what comes into it, until the follower is closed."""
+        """Write the journal's entries, and all that are added until the follower is closed."""
         self._journals += 1
         return _Follower(journal, heading, self._journals, self._file, self._seconds)
 
     def write(self, entries: Sequence[Entry], heading: Heading) -> None:
-        """Write down a journal that is over."""
+        """Write a journal that is complete."""
         self._journals += 1
         self._file.write(_lines(self._journals, heading, *entries))
         self._file.flush()
@@ -82,7 +82,7 @@ class _Follower:
         journal.follow(self._listen)
 
     def close(self) -> None:
-        """Write what is still unwritten, and let go of the journal."""
+        """Write what is still unwritten, and stop following the journal."""
         self._journal.unfollow(self._listen)
         self._write()
 
@@ -96,7 +96,7 @@ class _Follower:
             self._write(entry)
 
     def _write(self, *entries: Heading | Entry) -> None:
-        """What has grown meanwhile comes before what is new."""
+        """Write the entries that have grown, then the new ones."""
         lines = _lines(self._number, *self._grown.values(), *entries)
         self._grown.clear()
         self._file.write(lines)
@@ -109,25 +109,25 @@ def _lines(number: int, *entries: Heading | Entry) -> bytes:
     return b"".join([prefix + msgspec.json.encode(entry)[1:] + b"\n" for entry in entries])
 
 
-def load_journals(path: Path) -> list[Recorded]:
-    """The journals of a file. Raises `InvalidInputError` where it cannot be read, and as `read_journals` does."""
+def load_journals(path: Path) -> list[RecordedJournal]:
+    """Return the journals of a file. Raises `InvalidInputError` if it is unreadable, or as `read_journals` does."""
     try:
         return read_journals(path.read_bytes(), str(path))
     except OSError as error:
         raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def read_journals(content: bytes, where: str) -> list[Recorded]:
-    """The journals of a file, whose last line may be cut off.
+def read_journals(content: bytes, where: str) -> list[RecordedJournal]:
+    """Return the journals of a file's content, the last line of which may be incomplete.
 
-    Raises `InvalidInputError` with the line where something else is wrong; `where` names the file.
+    `where` is the file's name in messages. Raises `InvalidInputError` with the number of an invalid line.
     """
     line_decoder = msgspec.json.Decoder(_Numbered)
     entry_decoder: msgspec.json.Decoder[Heading | Entry] = msgspec.json.Decoder(Heading | Entry)
     *lines, rest = content.split(b"\n")
     if rest and _is_json(rest):
-        lines.append(rest)  # else it was being written when the run was killed
-    journals: dict[int, Recorded] = {}
+        lines.append(rest)  # otherwise the run was killed while it wrote the line
+    journals: dict[int, RecordedJournal] = {}
     growing: dict[tuple[int, int], int] = {}
     for number, line in enumerate(lines, 1):
         try:
@@ -141,7 +141,7 @@ def read_journals(content: bytes, where: str) -> list[Recorded]:
         if isinstance(entry, Heading):
             if entry.format != FORMAT:
                 raise _problem(where, number, f"format {entry.format}, allowed: {FORMAT}")
-            journals[journal] = Recorded(heading=entry, entries=[], lines=[])
+            journals[journal] = RecordedJournal(heading=entry, entries=[], lines=[])
             continue
         if journal not in journals:
             raise _problem(where, number, f"journal {journal} has no heading before this line")
@@ -160,7 +160,7 @@ def read_journals(content: bytes, where: str) -> list[Recorded]:
         recorded.lines.append(number)
     found = [recorded for recorded in journals.values() if recorded.entries]
     if not found:
-        raise InvalidInputError(f"{where}: holds no journal, allowed: a file that --journal or `record` wrote")
+        raise InvalidInputError(f"{where}: contains no journal, allowed: a file that --journal or `record` wrote")
     return found
 
 

@@ -181,7 +181,7 @@ class Recorder:
         if settled:
             redelivered = (*redelivered, *settled)
             events = tuple(event for event in events if event.serial in self._received)
-        self.journal.attempted(
+        self.journal.add_attempt(
             batch.webhook_id,
             batch.number,
             batch.started_at,

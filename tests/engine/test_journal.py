@@ -58,7 +58,7 @@ def test_folding_loses_nothing(steps: list[tuple[int, int, int, int, tuple, Outc
     journal, at, put_in = Journal(), 0, []
     for webhook_id, number, pause, took, batch, outcome in steps:
         at += pause
-        journal.attempted(webhook_id, number, at, took, batch, outcome)
+        journal.add_attempt(webhook_id, number, at, took, batch, outcome)
         put_in.append((webhook_id, number, at, took, [one.serial for one in batch], outcome))
     for webhook_id in (1, 2):
         assert [one for one in unfolded(journal) if one[0] == webhook_id] == [
@@ -73,7 +73,7 @@ MEASURED = st.builds(Measured, st.integers(0, 9), st.integers(0, 9), st.integers
 def test_folding_keeps_sums_and_extremes_of_what_was_measured(made: list[tuple[Outcome, Any]]) -> None:
     journal, batch = Journal(), tuple(events(2))
     for number, (outcome, measured) in enumerate(made):
-        journal.attempted(1, number, number, 0, batch, msgspec.structs.replace(outcome, measured=measured))
+        journal.add_attempt(1, number, number, 0, batch, msgspec.structs.replace(outcome, measured=measured))
     entries = [entry for entry in journal.entries if isinstance(entry, Attempted)]
     runs = [list(run) for _, run in groupby(made, key=lambda one: (one[0], one[1] is UNSET))]
     assert [(entry.outcome, entry.count) for entry in entries] == [(run[0][0], len(run)) for run in runs]
@@ -97,7 +97,7 @@ def test_what_was_measured_is_written_down_and_read_back_but_not_compared() -> N
     journals, measured = [], Measured(31_204, 164, 12_345)
     for outcome in (Responded(503), Responded(503, measured=measured)):
         journal = Journal()
-        journal.attempted(1, 1, 10, 0, tuple(events(1)), outcome)
+        journal.add_attempt(1, 1, 10, 0, tuple(events(1)), outcome)
         journal.append(Verified(at=10, webhook_id=1, events=(), outcome=outcome))
         journal.append(Requested(at=10, method="GET", what="no body", body_bytes=0, outcome=outcome))
         journals.append(journal)
@@ -115,24 +115,24 @@ def test_what_was_measured_is_written_down_and_read_back_but_not_compared() -> N
 def test_equal_attempts_are_one_entry_until_something_differs() -> None:
     journal, batch = Journal(), tuple(events(2))
     for number in range(1, 4):
-        journal.attempted(1, number, number * 10, 0, batch, Responded(500))
-    journal.attempted(1, 4, 40, 0, batch, Responded(503))
+        journal.add_attempt(1, number, number * 10, 0, batch, Responded(500))
+    journal.add_attempt(1, 4, 40, 0, batch, Responded(503))
     assert [entry.count for entry in journal.entries if isinstance(entry, Attempted)] == [3, 1]
     assert journal.entries[0].last_at == 30  # type: ignore[union-attr]
 
 
 def test_nothing_grows_over_a_mark() -> None:
     journal, batch = Journal(), tuple(events(2))
-    journal.attempted(1, 1, 10, 0, batch, Responded(500))
+    journal.add_attempt(1, 1, 10, 0, batch, Responded(500))
     journal.append(StepReached(at=10, index=0))
-    journal.attempted(1, 2, 20, 0, batch, Responded(500))
+    journal.add_attempt(1, 2, 20, 0, batch, Responded(500))
     assert [type(entry).__name__ for entry in journal.entries] == ["Attempted", "StepReached", "Attempted"]
 
 
 def test_a_journal_is_read_back() -> None:
     journal = Journal()
     journal.append(Began(at=0, seed=1, versions={"python": "3"}, policy=Policy()))
-    journal.attempted(1, 1, 10, 0, tuple(events(2)), Responded(500, (("a", "b"),), b"\xff\x00", 2))
+    journal.add_attempt(1, 1, 10, 0, tuple(events(2)), Responded(500, (("a", "b"),), b"\xff\x00", 2))
     assert read_journal(journal.to_json_lines()) == journal.entries
 
 

@@ -101,8 +101,8 @@ BEGAN = '{"journal":1,"entry":"heading","name":"n","target":"t"}\n'
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "j: holds no journal, allowed: a file that --journal or `record` wrote"),
-        (BEGAN, "j: holds no journal, allowed: a file that --journal or `record` wrote"),
+        ("", "j: contains no journal, allowed: a file that --journal or `record` wrote"),
+        (BEGAN, "j: contains no journal, allowed: a file that --journal or `record` wrote"),
         ("[]\n", "j:1: not an entry of a journal: Expected `object`, got `array`"),
         ("{}\n", "j:1: not a line of a journal"),
         (

@@ -87,7 +87,7 @@ def test_an_entry_that_grows_while_the_watcher_is_slow_is_told_next() -> None:
         shown[:] = [data["count"] for event, _, data in messages if event == "entry"]
         if messages and len(shown) < 5:
             number = len(shown) + 1
-            served.hub.journal.attempted(1, number, number * 10, 0, events, OK)
+            served.hub.journal.add_attempt(1, number, number * 10, 0, events, OK)
         return len(shown) == 5
 
     watched(grow)
@@ -168,7 +168,7 @@ def test_an_entry_that_grew_and_was_dropped_is_told_no_more(monkeypatch: pytest.
     events = (Event(1, 0, b"{}"),)
 
     def failed(number: int) -> Callable[[ServedCampaign], None]:
-        return lambda served: served.hub.journal.attempted(1, number, number * 10, 0, events, OK)
+        return lambda served: served.hub.journal.add_attempt(1, number, number * 10, 0, events, OK)
 
     def grow(served: ServedCampaign, messages: list[Message]) -> bool:
         if messages and not served.hub.journal.dropped:

@@ -15,7 +15,7 @@ from mockcampaign.cli.terminal import columns, print_lines, use_color
 from mockcampaign.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from mockcampaign.engine.journal_file import Recorded
+    from mockcampaign.engine.journal_file import RecordedJournal
     from mockcampaign.judging.verdict import ScenarioResult
     from mockcampaign.scenario.plan import Plan
 
@@ -54,7 +54,7 @@ def judge(
     return exit_status(whole)
 
 
-def _judged(recorded: Recorded, scenario_file: Path | None, rules_only: bool) -> ScenarioResult:
+def _judged(recorded: RecordedJournal, scenario_file: Path | None, rules_only: bool) -> ScenarioResult:
     from mockcampaign.judging.verdict import scenario_result
     from mockcampaign.scenario.judge_journal import judge_journal, webhook_names
 

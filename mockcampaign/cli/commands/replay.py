@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mockcampaign.engine.journal import Entry
-    from mockcampaign.engine.journal_file import Recorded
+    from mockcampaign.engine.journal_file import RecordedJournal
     from mockcampaign.judging.verdict import ScenarioResult
     from mockcampaign.model import Authentication
     from mockcampaign.transport import Transport
@@ -91,7 +91,7 @@ def replay(
     return exit_status(result) if status is None else status
 
 
-def _targets(recorded: Sequence[Recorded], target: str | None) -> list[str]:
+def _targets(recorded: Sequence[RecordedJournal], target: str | None) -> list[str]:
     """Return the URLs of the consumers."""
     from mockcampaign.engine.journal import WebhookChanged
 
@@ -102,7 +102,7 @@ def _targets(recorded: Sequence[Recorded], target: str | None) -> list[str]:
 
 
 async def _play(
-    recorded: Recorded,
+    recorded: RecordedJournal,
     transport: Transport,
     target: str | None,
     authentication: Authentication,
