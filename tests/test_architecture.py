@@ -41,11 +41,12 @@ LEVELS = {
         < server < cli pytest_plugin < __main__
     """,
     "check": """
-        baseline end_state run_command rule shrink < store_probe settings < edge_cases
-        < reproduce < bench < rules < examiner < result sweep < check
+        baseline behaviours examined probes shrink < reproduce settings < edge_cases < bench < rule
+        < reproduction rules < examiner < result sweep < check
     """,
     "check.bench": "event_budget rule_store < bench < aftermath",
-    "check.reproduce": "curl scenario_writer < reproduction transcript",
+    "check.probes": "end_state run_command < store_probe",
+    "check.reproduce": "curl scenario_writer < transcript",
     "check.rules": """
         acknowledgement authentication bad_event batch durability http identity overlap payload random_histories
         redelivery resilience < order < __init__
@@ -161,8 +162,6 @@ CLASS_NAMESAKES: Mapping[str, str] = {"api": "the table of each of the server's 
 MODULES_MAX = 14
 
 NOT_YET = {
-    "levels": {"check"},
-    "circles": {"check"},
     "modules": {"text"},
     "classes": {"Deliveries", "Answer", "Connection"},
 }
@@ -198,12 +197,11 @@ def crowds(sources: Sources) -> list[str]:
 
 
 def test_modules_import_only_what_is_below_them() -> None:
-    waiting = tuple(f"in {folder!r}" for folder in NOT_YET["levels"])
-    assert [one for one in levels(SOURCES) if not one.endswith(waiting)] == []
+    assert levels(SOURCES) == []
 
 
 def test_modules_do_not_import_each_other() -> None:
-    assert [one for one in rounds(SOURCES) if not one.startswith(tuple(NOT_YET["circles"]))] == []
+    assert rounds(SOURCES) == []
 
 
 def test_every_library_has_its_owner() -> None:

@@ -16,11 +16,11 @@ from collections.abc import Callable
 import msgspec
 
 from mockcampaign.check.bench.event_budget import EventBudget
-from mockcampaign.check.end_state import StateSource
 from mockcampaign.check.examiner import Examination, Examiner
+from mockcampaign.check.probes.end_state import StateSource
+from mockcampaign.check.probes.store_probe import StoreProbe
 from mockcampaign.check.result import check_result
 from mockcampaign.check.settings import Settings
-from mockcampaign.check.store_probe import StoreProbe
 from mockcampaign.check.sweep import sweep
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, SweepSummary

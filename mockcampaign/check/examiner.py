@@ -11,22 +11,16 @@ from typing import assert_never
 
 import msgspec
 
+from mockcampaign.check.behaviours import BEHAVIOURS
 from mockcampaign.check.bench.bench import Bench, Refusal
 from mockcampaign.check.bench.event_budget import EventBudget
-from mockcampaign.check.end_state import StateSource
-from mockcampaign.check.reproduce.reproduction import reproduce
-from mockcampaign.check.rule import (
-    BEHAVIOURS,
-    ConsumerDiedError,
-    Event,
-    Examined,
-    NotExercised,
-    Rule,
-    failed,
-)
+from mockcampaign.check.examined import ConsumerDiedError, Event, Examined, NotExercised, failed
+from mockcampaign.check.probes.end_state import StateSource
+from mockcampaign.check.probes.store_probe import Found, StoreProbe
+from mockcampaign.check.reproduction import reproduce
+from mockcampaign.check.rule import Rule
 from mockcampaign.check.rules import AVAILABILITY, BASICS, CATALOGUE, FAMILIES, STORE
 from mockcampaign.check.settings import Settings
-from mockcampaign.check.store_probe import Found, StoreProbe
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Attempted, Entry
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError

@@ -1,44 +1,18 @@
-"""What a rule of the catalogue is, and what examining it can come to."""
+"""The type of a rule of the check."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from enum import IntEnum, StrEnum, auto
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from collections.abc import Awaitable, Callable
+from enum import IntEnum, auto
+from typing import Literal
 
 import msgspec
 
-from mockcampaign.judging.fact import AnyFact, Died, Need
+from mockcampaign.check.behaviours import Behaviour
+from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.examined import Examined
+from mockcampaign.judging.fact import Need
 from mockcampaign.judging.finding import Level
-from mockcampaign.tables import complete
-
-if TYPE_CHECKING:
-    from mockcampaign.check.bench.bench import Bench
-
-Event = dict[str, Any]
-
-Behaviour = Literal[
-    "list", "retry", "discard", "time-out", "refill", "order", "parallel", "charset", "fields", "lengths"
-]
-"""Something the sender does, on which a rule relies."""
-
-BEHAVIOURS: Mapping[Behaviour, tuple[Literal["documented", "assumed"], str]] = complete(
-    "the words for each behaviour",
-    get_args(Behaviour),
-    {
-        "list": ("documented", "events come as JSON lists of at most 100"),
-        "retry": ("documented", "what is not answered with 200 comes again every 10 seconds"),
-        "discard": ("documented", "what was not delivered within three days of its creation is discarded"),
-        "time-out": ("assumed", "an attempt without an answer within the time-out has failed"),
-        "refill": ("assumed", "whether a list that comes again holds newer events, too"),
-        "order": ("assumed", "whether the oldest events come first"),
-        "parallel": ("assumed", "whether a client's webhooks deliver at the same moment"),
-        "charset": ("assumed", "whether the Content-Type names a charset"),
-        "fields": ("assumed", "how long texts are as a rule, and which fields may be absent, null or new"),
-        "lengths": ("assumed", "how long texts may be at most"),
-    },
-)
-"""Whether the vendor documents it, and what it is."""
 
 
 class Stage(IntEnum):
@@ -59,68 +33,7 @@ class Stage(IntEnum):
     """Where all others lie before it, also because it kills the consumer."""
 
 
-class Unrepeatable(StrEnum):
-    """Why neither commands nor a scenario can show a violation again."""
-
-    WHOLE_CHECK = auto()
-    """It takes all that the check sends before."""
-    CONCURRENT = auto()
-    """It takes requests that overlap, by wall time."""
-    TIMING = auto()
-    """It takes many requests, and how long each of them takes."""
-    KILLED = auto()
-    """The consumer has to be killed and restarted meanwhile."""
-    NOT_REDUCED = auto()
-    """The check reached its limit of events before the history was reduced."""
-
-
-class Examined(msgspec.Struct, frozen=True, kw_only=True):
-    """What examining a rule has shown."""
-
-    holds: bool
-    facts: tuple[AnyFact, ...]
-    batches: tuple[tuple[Event, ...], ...] = ()
-    """The smallest batches that show the violation when they are delivered one after another, where that will do."""
-    curl: str | None = None
-    """A command that shows the violation, where that is no batch of events."""
-    unrepeatable: Unrepeatable | None = None
-    """Why neither commands nor a scenario can show it."""
-
-
-def passed(*facts: AnyFact) -> Examined:
-    """Return that the consumer does what the rule requires."""
-    return Examined(holds=True, facts=facts)
-
-
-def failed(
-    *facts: AnyFact,
-    batches: Iterable[Sequence[Event]] = (),
-    curl: str | None = None,
-    unrepeatable: Unrepeatable | None = None,
-) -> Examined:
-    """Return that it does not; the facts say in what way."""
-    return Examined(holds=False, facts=facts, batches=tuple(map(tuple, batches)), curl=curl, unrepeatable=unrepeatable)
-
-
-Examine = Callable[["Bench"], Awaitable[Examined]]
-
-
-class NotExercised(Exception):  # noqa: N818  (it is no error, but an outcome)
-    """The rule cannot be put to the test."""
-
-    def __init__(self, *facts: AnyFact) -> None:
-        """`facts` say why."""
-        self.facts = facts
-        super().__init__("; ".join(type(fact).__name__ for fact in self.facts))
-
-
-class ConsumerDiedError(Exception):
-    """The consumer was gone after something that reached it, which is no trouble of ours."""
-
-    def __init__(self, fact: Died) -> None:
-        """`fact` says after what, and how one knows."""
-        super().__init__(fact.identity)
-        self.fact = fact
+Examine = Callable[[Bench], Awaitable[Examined]]
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from mockcampaign.check.baseline import Known
-from mockcampaign.check.rule import Behaviour
+from mockcampaign.check.behaviours import Behaviour
 from mockcampaign.events.fields import FIELDS
 from mockcampaign.model import Authentication, EventType, Fault, NoAuthentication
 from mockcampaign.policy import MINUTE, SECOND

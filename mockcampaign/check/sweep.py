@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from mockcampaign.check.end_state import StateSource
 from mockcampaign.check.examiner import Examination, Examiner
+from mockcampaign.check.probes.end_state import StateSource
+from mockcampaign.check.probes.store_probe import StoreProbe
 from mockcampaign.check.settings import Lengths, Settings, Variation
-from mockcampaign.check.store_probe import StoreProbe
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import ContentType, Reorder
 from mockcampaign.judging.fact import Under, identity_of

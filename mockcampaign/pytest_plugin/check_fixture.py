@@ -14,9 +14,9 @@ import pytest
 
 from mockcampaign import wallclock
 from mockcampaign.check.check import check
-from mockcampaign.check.end_state import CallableState, StateSource, UrlState
-from mockcampaign.check.store_probe import CallableProbe, StoreProbe, UrlProbe
-from mockcampaign.check.store_probe import Found as ProbeReading
+from mockcampaign.check.probes.end_state import CallableState, StateSource, UrlState
+from mockcampaign.check.probes.store_probe import CallableProbe, StoreProbe, UrlProbe
+from mockcampaign.check.probes.store_probe import Found as ProbeReading
 from mockcampaign.errors import MisuseError
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.finding import Finding

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mockcampaign.campaign import Campaign
-from mockcampaign.check.store_probe import answer
+from mockcampaign.check.probes.store_probe import answer
 from mockcampaign.engine.journal import Probed
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe, ProbeReading

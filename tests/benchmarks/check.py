@@ -20,8 +20,8 @@ import msgspec
 
 from mockcampaign import wallclock
 from mockcampaign.check.check import check
+from mockcampaign.check.probes.store_probe import UrlProbe
 from mockcampaign.check.settings import Settings
-from mockcampaign.check.store_probe import UrlProbe
 from mockcampaign.events.fields import EXAMPLE
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.verdict import RunResult

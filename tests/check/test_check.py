@@ -22,10 +22,10 @@ from consumers.started import PASSWORD, USER
 from judged import CREDENTIALS, checked_by_url, restartable
 from mockcampaign.check.baseline import Known
 from mockcampaign.check.check import check
+from mockcampaign.check.probes.store_probe import CallableProbe, CommandProbe, UrlProbe
 from mockcampaign.check.rules import CATALOGUE, FAMILIES, random_histories
 from mockcampaign.check.rules.durability import losing_window
 from mockcampaign.check.settings import Settings
-from mockcampaign.check.store_probe import CallableProbe, CommandProbe, UrlProbe
 from mockcampaign.check.sweep import VARIATIONS
 from mockcampaign.cli import cli
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError

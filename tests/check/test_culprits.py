@@ -11,9 +11,9 @@ from consumers import fastapi_async, flask_memory
 from consumers.started import COMMANDS, PASSWORD, USER, missing
 from culprits import BETWEEN, CULPRITS, FOUND, NEEDS_HTTPS, OTHERS
 from judged import BUGS, SHOWN_BY_CRASHES, checked, checked_in_process, checked_over_loopback, few, judged, settings
-from mockcampaign.check.rule import Need
 from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.events.fields import TYPES
+from mockcampaign.judging.fact import Need
 from mockcampaign.model import EventType, NoAuthentication
 from mockcampaign.samples.consumer import application
 from mockcampaign.samples.correct import Consumer

@@ -9,9 +9,17 @@ from typing import Any
 import pytest
 
 from mockcampaign.check.check import check
-from mockcampaign.check.end_state import CallableState, Stale, StateSource, UrlState, stale, states_in, tells_apart
+from mockcampaign.check.probes.end_state import (
+    CallableState,
+    Stale,
+    StateSource,
+    UrlState,
+    stale,
+    states_in,
+    tells_apart,
+)
+from mockcampaign.check.probes.store_probe import UrlProbe
 from mockcampaign.check.settings import Settings
-from mockcampaign.check.store_probe import UrlProbe
 from mockcampaign.cli import cli
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe

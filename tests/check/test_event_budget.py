@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from checks import EVENTS, NOW
 from mockcampaign.check.bench.event_budget import BoundReachedError, EventBudget
 from mockcampaign.check.examiner import Examiner
+from mockcampaign.check.probes.store_probe import UrlProbe
 from mockcampaign.check.result import check_result
 from mockcampaign.check.rules import random_histories
 from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS, Settings
-from mockcampaign.check.store_probe import UrlProbe
 from mockcampaign.cli import cli
 from mockcampaign.judging.fact import EventBudgetReached
 from mockcampaign.judging.verdict import RunResult

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from mockcampaign.check.check import check
+from mockcampaign.check.probes.store_probe import CallableProbe, Found, UrlProbe
 from mockcampaign.check.settings import Settings
-from mockcampaign.check.store_probe import CallableProbe, Found, UrlProbe
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe, ProbeReading
 from mockcampaign.judging.verdict import RunResult

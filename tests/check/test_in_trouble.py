@@ -18,7 +18,7 @@ from endpoints import unused_port
 from judged import CREDENTIALS, restartable, settings
 from judged import checked as in_a_check
 from mockcampaign.check.check import check
-from mockcampaign.check.store_probe import UrlProbe
+from mockcampaign.check.probes.store_probe import UrlProbe
 from mockcampaign.faults import CutBody
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.fact import Died

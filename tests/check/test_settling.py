@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mockcampaign.check.check import check
+from mockcampaign.check.probes.store_probe import CallableProbe, StoreProbe
 from mockcampaign.check.settings import Settings
-from mockcampaign.check.store_probe import CallableProbe, StoreProbe
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.verdict import RunResult
 from mockcampaign.samples.bugs.redelivery import NeverDeduplicates

@@ -14,8 +14,8 @@ import pytest
 
 from endpoints import Endpoint, answering, read_request, stalling
 from mockcampaign.check.check import check
+from mockcampaign.check.probes.store_probe import CallableProbe
 from mockcampaign.check.settings import Settings
-from mockcampaign.check.store_probe import CallableProbe
 from mockcampaign.judging.verdict import RunResult, exit_status
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import serve_in_thread

@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from mockcampaign.check.check import check
+from mockcampaign.check.probes.store_probe import StoreProbe, UrlProbe
 from mockcampaign.check.settings import Settings
-from mockcampaign.check.store_probe import StoreProbe, UrlProbe
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult

@@ -19,9 +19,9 @@ from consumers.started import COMMANDS, PASSWORD, USER, started
 from endpoints import unused_port
 from mockcampaign import wallclock
 from mockcampaign.check.check import check
-from mockcampaign.check.end_state import UrlState
+from mockcampaign.check.probes.end_state import UrlState
+from mockcampaign.check.probes.store_probe import UrlProbe
 from mockcampaign.check.settings import Settings
-from mockcampaign.check.store_probe import UrlProbe
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import BasicAuthentication

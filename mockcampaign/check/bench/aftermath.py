@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.rule_store import body_of
+from mockcampaign.check.examined import Examined, failed
 from mockcampaign.check.reproduce.curl import curl
-from mockcampaign.check.rule import Examined, failed
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.fact import Died, Reply, Response, Stimulus
 from mockcampaign.judging.situation import Situation

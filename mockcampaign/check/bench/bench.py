@@ -15,13 +15,13 @@ from mockcampaign.campaign import Campaign, FaultInForce
 from mockcampaign.check.bench.event_budget import EventBudget
 from mockcampaign.check.bench.rule_store import SETTLE_POLL, RuleStore, body_of
 from mockcampaign.check.edge_cases import EdgeCase
-from mockcampaign.check.end_state import StateSource
+from mockcampaign.check.examined import ConsumerDiedError, Event, NotExercised
+from mockcampaign.check.probes.end_state import StateSource
+from mockcampaign.check.probes.run_command import parsed, printed
+from mockcampaign.check.probes.store_probe import StoreProbe
 from mockcampaign.check.reproduce.scenario_writer import History
 from mockcampaign.check.reproduce.transcript import Sent, Transcript
-from mockcampaign.check.rule import ConsumerDiedError, Event, NotExercised
-from mockcampaign.check.run_command import parsed, printed
 from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS, Lengths, Settings, Variation
-from mockcampaign.check.store_probe import StoreProbe
 from mockcampaign.engine.journal import Attempted, Happened, Requested, serials_in
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.events import field_values

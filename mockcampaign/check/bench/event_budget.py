@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mockcampaign.check.rule import NotExercised
+from mockcampaign.check.examined import NotExercised
 from mockcampaign.judging.fact import EventBudgetReached
 
 UNANSWERED_MAX = 2

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import msgspec
 
 from mockcampaign.campaign import Campaign
-from mockcampaign.check.end_state import States, StateSource
-from mockcampaign.check.rule import Event, NotExercised
-from mockcampaign.check.store_probe import Found, StoreProbe, UrlProbe
+from mockcampaign.check.examined import Event, NotExercised
+from mockcampaign.check.probes.end_state import States, StateSource
+from mockcampaign.check.probes.store_probe import Found, StoreProbe, UrlProbe
 from mockcampaign.engine.journal import Attempted, Probed, Requested
 from mockcampaign.judging.consumer_store import Probe, canonical, events_in
 from mockcampaign.judging.difference import Difference, difference

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from mockcampaign.check.rule import Event
+from mockcampaign.check.examined import Event
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.declared_faults import When, make_fault, write_fault
 from mockcampaign.events.fields import BATCH_EVENTS_MAX

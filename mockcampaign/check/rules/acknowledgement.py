@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.examined import Examined, NotExercised, failed, passed
 from mockcampaign.check.reproduce.curl import curl
-from mockcampaign.check.rule import Examined, NotExercised, Rule, Stage, failed, passed
+from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.events.fields import FIELDS
 from mockcampaign.judging.fact import (

@@ -10,8 +10,9 @@ import msgspec
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.rule_store import body_of
+from mockcampaign.check.examined import Event, Examined, NotExercised, Unrepeatable, failed, passed
 from mockcampaign.check.reproduce.curl import curl
-from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Unrepeatable, failed, passed
+from mockcampaign.check.rule import Rule
 from mockcampaign.judging.fact import (
     Confirmation,
     Confirmed,

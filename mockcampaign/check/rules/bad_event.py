@@ -5,7 +5,8 @@ from __future__ import annotations
 from mockcampaign.check import edge_cases
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.edge_cases import EdgeCase
-from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, failed, passed
+from mockcampaign.check.examined import Event, Examined, NotExercised, failed, passed
+from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.judging.fact import (
     AnyFact,
     BlocksOthers,

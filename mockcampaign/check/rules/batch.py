@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.rule_store import body_of
-from mockcampaign.check.rule import Event, Examined, Rule, failed, passed
+from mockcampaign.check.examined import Event, Examined, failed, passed
+from mockcampaign.check.rule import Rule
 from mockcampaign.events.fields import EXAMPLE
 from mockcampaign.judging.fact import Response, SmallestRejected, Stimulus, StoreAgrees, StoredPositions, replies
 from mockcampaign.judging.situation import Situation

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import msgspec
 
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, Unrepeatable, failed, passed
+from mockcampaign.check.examined import Event, Examined, NotExercised, Unrepeatable, failed, passed
+from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.fact import (
     Confirmation,

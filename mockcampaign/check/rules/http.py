@@ -12,8 +12,9 @@ import msgspec
 from mockcampaign.check.bench.aftermath import aftermath
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.rule_store import body_of
+from mockcampaign.check.examined import Event, Examined, NotExercised, Unrepeatable, failed, passed
 from mockcampaign.check.reproduce.curl import curl, piped
-from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, Unrepeatable, failed, passed
+from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import NewConnection, StallBody
 from mockcampaign.judging.fact import (

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, failed, passed
+from mockcampaign.check.examined import Event, Examined, NotExercised, failed, passed
+from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.events.event_json import TYPES_WITH_ORIGIN
 from mockcampaign.events.fields import TYPES
 from mockcampaign.judging.fact import (

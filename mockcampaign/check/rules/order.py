@@ -6,9 +6,10 @@ import msgspec
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.rule_store import body_of
-from mockcampaign.check.end_state import Stale, States, moment, stale, tells_apart
+from mockcampaign.check.examined import Event, Examined, NotExercised, failed, passed
+from mockcampaign.check.probes.end_state import Stale, States, moment, stale, tells_apart
 from mockcampaign.check.reproduce.curl import curl
-from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, failed, passed
+from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.check.rules.identity import must_store_clicks
 from mockcampaign.judging.fact import (
     Confirmation,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.rule import Examined, NotExercised, Rule, failed, passed
+from mockcampaign.check.examined import Examined, NotExercised, failed, passed
+from mockcampaign.check.rule import Rule
 from mockcampaign.judging.fact import Rejected, Response, Stimulus, StoreAgrees, replies
 from mockcampaign.judging.situation import Situation
 from mockcampaign.wallclock import pause

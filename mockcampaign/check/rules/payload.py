@@ -10,9 +10,11 @@ import msgspec
 
 from mockcampaign import strategies
 from mockcampaign.check import edge_cases
+from mockcampaign.check.behaviours import Behaviour
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.edge_cases import EdgeCase
-from mockcampaign.check.rule import Behaviour, Event, Examine, Examined, NotExercised, Rule, failed, passed
+from mockcampaign.check.examined import Event, Examined, NotExercised, failed, passed
+from mockcampaign.check.rule import Examine, Rule
 from mockcampaign.check.shrink import simplest, smallest
 from mockcampaign.events.fields import BATCH_EVENTS_MAX
 from mockcampaign.judging.fact import (

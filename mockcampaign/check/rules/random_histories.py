@@ -10,7 +10,8 @@ from hypothesis.strategies import SearchStrategy
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.event_budget import BoundReachedError, TimeIsUpError
-from mockcampaign.check.rule import Event, Examined, Rule, Stage, Unrepeatable, failed, passed
+from mockcampaign.check.examined import Event, Examined, Unrepeatable, failed, passed
+from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.check.shrink import smallest
 from mockcampaign.judging.difference import Difference
 from mockcampaign.judging.fact import Confirmation, Confirmed, HistoryStep, Stimulus

@@ -9,7 +9,8 @@ import msgspec
 
 from mockcampaign.check import edge_cases
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, Unrepeatable, failed, passed
+from mockcampaign.check.examined import Event, Examined, NotExercised, Unrepeatable, failed, passed
+from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.judging.difference import Difference
 from mockcampaign.judging.fact import (
     Confirmation,

@@ -11,8 +11,9 @@ from mockcampaign.check.bench.aftermath import aftermath
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.rule_store import body_of
 from mockcampaign.check.edge_cases import EdgeCase
+from mockcampaign.check.examined import Event, Examined, NotExercised, Unrepeatable, failed, passed
 from mockcampaign.check.reproduce.curl import curl
-from mockcampaign.check.rule import Event, Examined, NotExercised, Rule, Stage, Unrepeatable, failed, passed
+from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.faults import CutBody
 from mockcampaign.judging.fact import (
     Confirmation,

@@ -34,10 +34,10 @@ from mockcampaign.text import counted
 
 if TYPE_CHECKING:
     from mockcampaign.check.check import CheckRun, Progress
-    from mockcampaign.check.end_state import StateSource
     from mockcampaign.check.examiner import Examination
+    from mockcampaign.check.probes.end_state import StateSource
+    from mockcampaign.check.probes.store_probe import StoreProbe
     from mockcampaign.check.settings import Settings
-    from mockcampaign.check.store_probe import StoreProbe
     from mockcampaign.judging.verdict import RunResult
     from mockcampaign.transport import Transport
 
@@ -292,7 +292,7 @@ def _settings(options: _CheckOptions) -> Settings:
 
 
 def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
-    from mockcampaign.check.store_probe import CommandProbe, UrlProbe
+    from mockcampaign.check.probes.store_probe import CommandProbe, UrlProbe
     from mockcampaign.judging.consumer_store import Probe
 
     count, timeout = options["probe_count"], options["timeout"]
@@ -305,7 +305,7 @@ def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
 
 
 def _state(options: _CheckOptions, transport: Transport) -> StateSource | None:
-    from mockcampaign.check.end_state import UrlState
+    from mockcampaign.check.probes.end_state import UrlState
 
     url = options["state_url"]
     return None if url is None else UrlState(url, transport, states=options["states"], timeout=options["timeout"])

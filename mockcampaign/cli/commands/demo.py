@@ -100,8 +100,8 @@ def _check_bugs(seed: int, color: bool | None) -> bool:
 
     from mockcampaign import wallclock
     from mockcampaign.check.check import check
+    from mockcampaign.check.probes.store_probe import UrlProbe
     from mockcampaign.check.settings import Settings
-    from mockcampaign.check.store_probe import UrlProbe
     from mockcampaign.judging.consumer_store import Probe
     from mockcampaign.judging.verdict import RunResult
     from mockcampaign.samples.consumer import BUGS, consumer_app

@@ -15,7 +15,7 @@ from mockcampaign.text import unknown
 @click.argument("rule_id", metavar="[ID]", required=False)
 def rules(rule_id: str | None) -> int:
     """List the rules of `check`, or explain one."""
-    from mockcampaign.check.rule import BEHAVIOURS
+    from mockcampaign.check.behaviours import BEHAVIOURS
     from mockcampaign.check.rules import CATALOGUE, FAMILIES
     from mockcampaign.report import sentences
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from mockcampaign.check.run_command import parsed, printed
+from mockcampaign.check.probes.run_command import parsed, printed
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import NewConnection
 from mockcampaign.judging.consumer_store import ACCOUNT_BYTES_MAX, Probe, found_in

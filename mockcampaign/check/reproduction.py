@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from mockcampaign.check.end_state import UrlState
+from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.examined import Examined, Unrepeatable
+from mockcampaign.check.probes.end_state import UrlState
+from mockcampaign.check.probes.store_probe import UrlProbe
 from mockcampaign.check.reproduce import curl
 from mockcampaign.check.reproduce.scenario_writer import BYTES_MAX, of_lists
-from mockcampaign.check.rule import Examined, Rule, Unrepeatable
-from mockcampaign.check.store_probe import UrlProbe
+from mockcampaign.check.rule import Rule
 from mockcampaign.engine.journal import Attempted, serials_in
 from mockcampaign.faults import FAULTS, TrickleBody
 from mockcampaign.judging.finding import Reproduce
 from mockcampaign.tables import complete
-
-if TYPE_CHECKING:
-    from mockcampaign.check.bench.bench import Bench
 
 _UNREPEATABLE: Mapping[Unrepeatable, str] = complete(
     "words for what cannot be shown again",

@@ -1,0 +1,74 @@
+"""What examining a rule can come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum, auto
+from typing import Any
+
+import msgspec
+
+from mockcampaign.judging.fact import AnyFact, Died
+
+Event = dict[str, Any]
+
+
+class Unrepeatable(StrEnum):
+    """Why neither commands nor a scenario can show a violation again."""
+
+    WHOLE_CHECK = auto()
+    """It takes all that the check sends before."""
+    CONCURRENT = auto()
+    """It takes requests that overlap, by wall time."""
+    TIMING = auto()
+    """It takes many requests, and how long each of them takes."""
+    KILLED = auto()
+    """The consumer has to be killed and restarted meanwhile."""
+    NOT_REDUCED = auto()
+    """The check reached its limit of events before the history was reduced."""
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """What examining a rule has shown."""
+
+    holds: bool
+    facts: tuple[AnyFact, ...]
+    batches: tuple[tuple[Event, ...], ...] = ()
+    """The smallest batches that show the violation when they are delivered one after another, where that will do."""
+    curl: str | None = None
+    """A command that shows the violation, where that is no batch of events."""
+    unrepeatable: Unrepeatable | None = None
+    """Why neither commands nor a scenario can show it."""
+
+
+def passed(*facts: AnyFact) -> Examined:
+    """Return that the consumer does what the rule requires."""
+    return Examined(holds=True, facts=facts)
+
+
+def failed(
+    *facts: AnyFact,
+    batches: Iterable[Sequence[Event]] = (),
+    curl: str | None = None,
+    unrepeatable: Unrepeatable | None = None,
+) -> Examined:
+    """Return that it does not; the facts say in what way."""
+    return Examined(holds=False, facts=facts, batches=tuple(map(tuple, batches)), curl=curl, unrepeatable=unrepeatable)
+
+
+class NotExercised(Exception):  # noqa: N818  (it is no error, but an outcome)
+    """The rule cannot be put to the test."""
+
+    def __init__(self, *facts: AnyFact) -> None:
+        """`facts` say why."""
+        self.facts = facts
+        super().__init__("; ".join(type(fact).__name__ for fact in self.facts))
+
+
+class ConsumerDiedError(Exception):
+    """The consumer was gone after something that reached it, which is no trouble of ours."""
+
+    def __init__(self, fact: Died) -> None:
+        """`fact` says after what, and how one knows."""
+        super().__init__(fact.identity)
+        self.fact = fact

@@ -1,0 +1,1 @@
+"""Asking a consumer what it has stored: by URL or by command."""
