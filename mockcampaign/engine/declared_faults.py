@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -196,19 +195,24 @@ def _convert(
 ) -> _Value:
     info = msgspec.inspect.type_info(value_type)
     assert isinstance(info, msgspec.inspect.StructType)
-    types = {field.encode_name: field.type for field in info.fields}
-    for name, value in values.items():
-        if name not in types:
-            raise FaultInputError(f"{where}: {unknown('key', name, (*types, *other_keys))}", name)
-        if text and _is_duration(types[name]) and value is not None:
-            values[name] = _duration(value, where, name)
-    try:
-        return msgspec.convert(values, value_type)
-    except msgspec.ValidationError as error:
-        found = re.search(r"`\$\.([a-z_]+)", str(error))
-        name = found[1] if found else ""
-        message = f"{where}: {name}: {values.get(name)!r} does not fit, allowed: {_described(types[name])}"
-        raise FaultInputError(message, name) from None
+    described = {field.encode_name: field.type for field in info.fields}
+    for name in values:
+        if name not in described:
+            raise FaultInputError(f"{where}: {unknown('key', name, (*described, *other_keys))}", name)
+    found = {}
+    for field in msgspec.structs.fields(value_type):
+        name = field.encode_name
+        if name not in values:
+            continue
+        value = values[name]
+        if text and _is_duration(described[name]) and value is not None:
+            value = _duration(value, where, name)
+        try:
+            found[field.name] = msgspec.convert(value, field.type)
+        except msgspec.ValidationError:
+            allowed = _described(described[name])
+            raise FaultInputError(f"{where}: {name}: {value!r} does not fit, allowed: {allowed}", name) from None
+    return value_type(**found)
 
 
 def _written(value: msgspec.Struct) -> dict[str, object]:
