@@ -9,7 +9,7 @@ from mockcampaign.scenario.judge import judge
 from mockcampaign.scenario.language.steps import ProbeStep
 from mockcampaign.scenario.plan import Expect, Expectation, Plan, PlannedStep
 from mockcampaign.scenario.play import Player
-from mockcampaign.transport.always_ok import IdealTransport
+from mockcampaign.transport.always_ok import AlwaysOkTransport
 
 
 class DryRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
 
 async def dry_run(plan: Plan, seed: int) -> DryRun:
     """Play the plan against a consumer that responds 200 to everything."""
-    player = Player.with_campaign(_without_probe(plan), IdealTransport(), seed=seed)
+    player = Player.with_campaign(_without_probe(plan), AlwaysOkTransport(), seed=seed)
     await player.play()
     _, findings = judge(player.plan, player.campaign.journal.entries)
     unknown = [expectation for expectation in plan.expectations if expectation.subject == "consumer"]

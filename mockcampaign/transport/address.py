@@ -1,4 +1,4 @@
-"""What a request's URL, method and headers mean for a sender, checked before anything is sent."""
+"""Checks and encodes the URL, method and headers of a request before anything is sent."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _PATH_SAFE = "/%:@!$&'()*+,;=-._~"
 _QUERY_SAFE = _PATH_SAFE + "?"
 
 _OURS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
-"""Request headers that only the transport can know. A second one would have the consumer read another request."""
+"""Request headers that only the transport can set. With a second one the consumer would read another request."""
 
 
 class Address(msgspec.Struct, frozen=True):
-    """A URL taken apart."""
+    """The parts of a URL."""
 
     tls: bool
     host: str
@@ -30,35 +30,35 @@ class Address(msgspec.Struct, frozen=True):
     port: int
     host_header: str
     path: str
-    """As the request line carries it, percent-encoded."""
+    """Path in the request line, percent-encoded."""
     query: str
-    """Without the question mark; empty where the URL has none."""
+    """Query without its question mark; empty if the URL has none."""
 
     @property
     def target(self) -> str:
-        """What the request line asks for."""
+        """Path and query in the request line."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
 @functools.lru_cache(maxsize=4096)
 def parse_address(url: str) -> Address:
-    """Raises `InvalidInputError` where the URL is not one a webhook can have."""
-    # An error's text goes to logs and reports, so it never repeats what may be a password.
+    """Return the parts of a URL. Raises `InvalidInputError` if a webhook cannot have it."""
+    # Error messages go to logs and reports, so they never repeat a possible password.
     shown = repr(re.sub(r"//.*@", "//…@", url, flags=re.DOTALL))
     if _UNFIT_FOR_URL.search(url):
-        raise InvalidInputError(f"URL {shown} holds blanks or control characters, allowed: percent-encoded ones")
+        raise InvalidInputError(f"URL {shown} contains blanks or control characters, allowed: percent-encoded ones")
     try:
         parts = urlsplit(url)
         if parts.username is not None:
-            raise InvalidInputError(f"URL {shown} holds credentials, allowed: the webhook's authentication")
+            raise InvalidInputError(f"URL {shown} contains credentials, allowed: the webhook's authentication")
         port = parts.port
         host = parts.hostname or ""
         if ":" not in host:
             host = host.encode("idna").decode("ascii")
     except ValueError:  # a UnicodeError is one, too
-        raise InvalidInputError(f"URL {shown} is broken, allowed: http(s)://host[:port]/path") from None
+        raise InvalidInputError(f"URL {shown} is malformed, allowed: http(s)://host[:port]/path") from None
     if parts.scheme not in ("http", "https") or not host or port == 0:
-        raise InvalidInputError(f"URL {shown} is no web address, allowed: http(s)://host[:port]/path")
+        raise InvalidInputError(f"URL {shown} is not a web address, allowed: http(s)://host[:port]/path")
     tls = parts.scheme == "https"
     default_port = 443 if tls else 80
     bracketed = f"[{host}]" if ":" in host else host
@@ -74,7 +74,7 @@ def parse_address(url: str) -> Address:
 
 @functools.lru_cache(maxsize=1024)
 def encode_headers(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
-    """Names in ASCII and values in UTF-8. Raises `InvalidInputError` where they would break out of their lines."""
+    """Encode names in ASCII and values in UTF-8. Raises `InvalidInputError` if they would break out of their lines."""
     for name, value in headers:
         if not _TOKEN.fullmatch(name):
             raise InvalidInputError(
@@ -82,16 +82,16 @@ def encode_headers(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, b
             )
         if name.lower() in _OURS:
             raise InvalidInputError(
-                f"header {name} is the transport's own, allowed: any but {', '.join(sorted(_OURS))}"
+                f"header {name} is set by the transport, allowed: any but {', '.join(sorted(_OURS))}"
             )
         # The value may be a secret: it is not shown.
         if _UNFIT_FOR_VALUE.search(value):
-            raise InvalidInputError(f"header {name}: its value holds control characters, allowed: one line of text")
+            raise InvalidInputError(f"header {name}: its value contains control characters, allowed: one line of text")
     return tuple((name.encode("ascii"), value.strip(" \t").encode()) for name, value in headers)
 
 
 def encode_start(method: str, url: str, version: str) -> bytes:
-    """The request line. Raises `InvalidInputError` as `parse_address` does, and for a method that is no token."""
+    """Return the request line. Raises `InvalidInputError` as `parse_address` does, and for an invalid method."""
     if not _TOKEN.fullmatch(method):
         raise InvalidInputError(f"method {method!r} cannot be sent, allowed: one word such as POST")
     return f"{method} {parse_address(url).target} HTTP/{version}\r\n".encode("ascii")
@@ -99,7 +99,7 @@ def encode_start(method: str, url: str, version: str) -> bytes:
 
 @functools.lru_cache(maxsize=1024)
 def encode_head(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> tuple[Address, bytes]:
-    """Where to connect, and the request up to the length of its body, which comes last.
+    """Return the address to connect to, and the request up to the value of `Content-Length`, its last header.
 
     Raises `InvalidInputError` as `encode_start` and `encode_headers` do.
     """

@@ -1,4 +1,4 @@
-"""A consumer that answers 200 to everything, and is not there: for plans that are only looked at."""
+"""An imaginary consumer that responds 200 to everything, for dry runs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from mockcampaign.transport.script import LOST, cut_outcome
 OK = Responded(200)
 
 
-class IdealTransport:
-    """Touches nothing. Faults come to what they would come to on the wire."""
+class AlwaysOkTransport:
+    """Sends nothing. Faults have the outcomes that they have on the wire."""
 
     faults = WIRE_FAULTS
 
     async def send(self, request: Request) -> Outcome:
-        """200, unless a fault keeps the answer or the request back."""
+        """Return 200, unless a fault cuts the request or loses the response."""
         cut, lost = last_of(request.faults, CutBody), last_of(request.faults, LostAck)
         if cut is not None:
             return cut_outcome(cut, len(request.body))
         return OK if lost is None else LOST[lost.dropped]
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""

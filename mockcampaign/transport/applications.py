@@ -1,4 +1,4 @@
-"""Telling ASGI applications from WSGI applications, and calling either."""
+"""Tells ASGI applications from WSGI applications, and calls either."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ ApplicationKind = Literal["asgi", "wsgi"]
 
 
 def application_kind(app: Any) -> ApplicationKind:
-    """What a callable most likely is: a coroutine function, or one of three arguments, is ASGI."""
+    """Return what a callable most likely is: a coroutine function, or one with three arguments, is ASGI."""
     return "asgi" if is_async(app) or positional_arguments(app) == 3 else "wsgi"
 
 
 def transport_to(app: Any) -> AsgiTransport:
-    """A transport that calls the application."""
+    """Return a transport that calls the application."""
     from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
 
     return AsgiTransport(app) if application_kind(app) == "asgi" else WsgiTransport(app)
 
 
 def is_async(app: Any) -> bool:
-    """Whether a call gives a coroutine, as far as that can be told without one."""
+    """Whether a call returns a coroutine, as far as that can be seen without a call."""
     call = app if inspect.isroutine(app) else getattr(app, "__call__", app)  # noqa: B004
     return inspect.iscoroutinefunction(inspect.unwrap(app)) or inspect.iscoroutinefunction(inspect.unwrap(call))
 
 
 def positional_arguments(app: Any) -> int | None:
-    """How many positional arguments it must be given; None where that cannot be told."""
+    """Return the number of required positional arguments, or None if it is unknown."""
     try:
         parameters = inspect.signature(app).parameters.values()
     except (TypeError, ValueError):

@@ -18,15 +18,15 @@ from mockcampaign.transport.script import LOST, Script
 
 
 class Connection(asyncio.Protocol):
-    """Carries one exchange at a time, and can be kept for the next one where the answer allows it."""
+    """Carries one exchange at a time, and is kept for the next one if the response allows it."""
 
     def __init__(self, *, connections: set[Connection], idle: list[Connection]) -> None:
-        """It puts itself into `idle` whenever an exchange has left it fit for another one; who takes it out of there to
-        begin one may find that it is not `usable` any more. Once closed it removes itself from `connections`."""
+        """The connection adds itself to `idle` after an exchange that allows another one; whoever takes it from there
+        may find that it is no longer `usable`. Once closed it removes itself from `connections`."""
         self._connections = connections
         self._idle = idle
         self._loop = asyncio.get_running_loop()
-        self._answer = ResponseParser()
+        self._response = ResponseParser()
         self._outcome: asyncio.Future[Outcome] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -40,13 +40,15 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._gathers = False
         self.closed: asyncio.Future[None] = self._loop.create_future()
-        """Done when the socket has been given back."""
+        """Done when the socket is closed."""
         self.idle_since = 0.0
         """When the last exchange ended, in seconds of `time.monotonic`."""
 
     def exchange(self, request: Request, head: bytes, began: float) -> asyncio.Future[Outcome]:
-        """Write a request at once, which has its body after the `head`; the outcome is there within its time-out,
-        counted from when the attempt `began`, in seconds of `time.monotonic`. Cancelling it closes.
+        """Write `head` and the request's body at once, and return the future of the outcome.
+
+        The outcome arrives within the time-out, counted from `began`, in seconds of `time.monotonic`. Cancelling the
+        future closes the connection.
         """
         outcome = self._expect(request, began)
         if self._transport.is_closing():
@@ -61,7 +63,7 @@ class Connection(asyncio.Protocol):
         return outcome
 
     async def carry_out(self, request: Request, script: Script, began: float) -> Outcome:
-        """Send a request as the script says, and bring back what came of it; see `exchange`."""
+        """Send a request as the script says, and return its outcome; see `exchange`."""
         self._script, self._unwritten, self._news = script, True, asyncio.Event()
         outcome = self._expect(request, began)
         if self._transport.is_closing():
@@ -78,7 +80,7 @@ class Connection(asyncio.Protocol):
             outcome.cancel()
 
     def give_up(self, now: float) -> bool:
-        """End the exchange under way if it should be over by `now`, in seconds of `time.monotonic`; whether it did."""
+        """End the exchange under way if its time is up at `now` (seconds of `time.monotonic`); return whether it is."""
         if self._outcome is None or now < self._deadline:
             return False
         self._end(TimedOut(self._phase()))
@@ -86,11 +88,11 @@ class Connection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether an exchange can begin: none is under way, and the consumer has not closed as far as is known."""
+        """Whether an exchange can begin: none is under way, and the consumer is not known to have closed."""
         return self._outcome is None and not self._transport.is_closing()
 
     def close(self) -> None:
-        """Drop the connection, and cancel the exchange under way: that it ends is not the consumer's doing."""
+        """Close the connection, and cancel the exchange under way, which the consumer did not end."""
         if self._outcome is not None:
             self._outcome.cancel()
         self._transport.abort()
@@ -98,40 +100,40 @@ class Connection(asyncio.Protocol):
     # Called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport, and have it tell whenever the operating system does not have all that was written."""
+        """Keep the transport, and let it report when the operating system has not taken all that was written."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=1, low=0)
-        # Head and body in one system call without a copy. asyncio's own transports do not tell when they are left with
-        # a part of several pieces (gh-127655, before Python 3.12.9 and 3.13.2), and TLS makes fewer records of one.
+        # Head and body in one system call without a copy. asyncio's own transports do not report that a part of several
+        # pieces is left (gh-127655, before Python 3.12.9 and 3.13.2), and TLS makes fewer records of one piece.
         uvloops = type(transport).__module__.startswith("uvloop.")
         self._gathers = uvloops and transport.get_extra_info("ssl_object") is None
 
     def data_received(self, data: bytes) -> None:
-        """Go on with the answer. Bytes that nobody asked for are nothing to build another exchange on."""
+        """Continue with the response. Bytes outside an exchange make the connection useless."""
         if self._outcome is None:
             self._transport.abort()
             return
-        outcome = self._answer.feed(data)
+        outcome = self._response.feed(data)
         script = self._script
         if script is not None:
-            if script.dropped is not None and self._answer.has_passed(script.dropped):
+            if script.dropped is not None and self._response.has_passed(script.dropped):
                 self._end(LOST[script.dropped])
                 return
             self._tell()
         if outcome is not None:
-            # An answer may come before the whole request is written; the rest would get in the way of the next one.
+            # A response may arrive before the request is completely written; the rest would disturb the next exchange.
             written = not self._unwritten and not self._buffered_bytes
-            self._end(outcome, reusable=written and self._answer.reusable and (script is None or script.reusable))
+            self._end(outcome, reusable=written and self._response.reusable and (script is None or script.reusable))
 
     def eof_received(self) -> bool:
-        """The consumer will send no more; some answers end like that. Either way this side closes as well."""
+        """End the exchange: the consumer sends no more, which ends some responses. This side closes, too."""
         if self._outcome is not None:
             phase = self._phase()
-            self._end(CUT[phase] if phase == "send" else self._answer.end())
+            self._end(CUT[phase] if phase == "send" else self._response.end())
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The socket is gone, and with it the exchange under way."""
+        """End the exchange under way: the socket is gone."""
         if self._outcome is not None:
             self._end(CUT[self._phase()])
         if self._timer is not None:
@@ -143,16 +145,16 @@ class Connection(asyncio.Protocol):
             self.closed.set_result(None)
 
     def pause_writing(self) -> None:
-        """Something waits until the operating system takes more."""
+        """Note how many bytes wait until the operating system takes them."""
         self._buffered_bytes = self._transport.get_write_buffer_size()
 
     def resume_writing(self) -> None:
-        """The operating system has all that was written."""
+        """Note that the operating system has taken all that was written."""
         self._buffered_bytes = 0
         self._tell()
 
     def _expect(self, request: Request, began: float) -> asyncio.Future[Outcome]:
-        self._answer.expect(request.response_body_bytes_kept, headers_only=request.method == "HEAD")
+        self._response.expect(request.response_body_bytes_kept, headers_only=request.method == "HEAD")
         self._began = began
         self._written = 0
         self._deadline = deadline = began + request.timeout / 1_000
@@ -168,7 +170,7 @@ class Connection(asyncio.Protocol):
         last = None if script.cut is not None else (*script.head, *script.body)[-1]
         for index, piece in enumerate((*script.head, *script.body)):
             if index == len(script.head) and script.patience is not None:
-                await self._wait_for(lambda: self._answer.continued, script.patience)
+                await self._wait_for(lambda: self._response.continued, script.patience)
             if piece.pause != 0:
                 await self._wait_for(lambda: False, piece.pause)
             if outcome.done():
@@ -179,7 +181,7 @@ class Connection(asyncio.Protocol):
             await self._wait_for(lambda: not self._buffered_bytes)
 
     async def _wait_for(self, condition: Callable[[], bool], milliseconds: int | None = None) -> None:
-        """Until the condition holds, the exchange is over, or the time is up."""
+        """Wait until the condition holds, the exchange is over, or the time is up."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None if milliseconds is None else milliseconds / 1_000):
                 while (news := self._news) is not None and not condition():
@@ -187,21 +189,21 @@ class Connection(asyncio.Protocol):
                     await news.wait()
 
     def _tell(self) -> None:
-        """Let who waits look again."""
+        """Wake `_wait_for`, so that it checks its condition."""
         if self._news is not None:
             self._news.set()
 
     # Ends of an exchange
 
     def _phase(self) -> str:
-        # Over TLS, up to 64 KiB may be encrypted and yet unwritten without being counted here, and are called sent.
-        phase = self._answer.phase
+        # Over TLS, up to 64 KiB may be encrypted and yet unwritten without being counted here, and count as sent.
+        phase = self._response.phase
         return "send" if phase == "wait" and (self._unwritten or self._buffered_bytes) else phase
 
     def _set_timer(self) -> None:
-        """Look at the time when the deadline has come.
+        """Check the deadline when it is reached.
 
-        One timer serves many exchanges: that of an earlier one stays, and is set again when it finds a later deadline.
+        One timer serves many exchanges: an earlier one stays, and is set anew when it meets a later deadline.
         """
         if self._timer is not None:
             self._timer.cancel()
@@ -215,7 +217,7 @@ class Connection(asyncio.Protocol):
             self._set_timer()
 
     def _on_cancelled(self, future: asyncio.Future[Outcome]) -> None:
-        # Only a cancellation leads here: every other end takes this callback away first.
+        # Only a cancellation calls this: every other end removes the callback first.
         if future is self._outcome:
             self._outcome = None
             if self._script is not None:
@@ -231,10 +233,10 @@ class Connection(asyncio.Protocol):
             future.remove_done_callback(self._on_cancelled)
             sent = self._written
             if self._buffered_bytes:
-                # A transport that is lost has forgotten what was unwritten, which was so much at most.
+                # A lost transport no longer knows how much was unwritten; it was this much at most.
                 sent -= self._transport.get_write_buffer_size() or self._buffered_bytes
-            answer, microseconds = self._answer, int((now - self._began) * 1_000_000)
-            measured = Measured(sent, answer.bytes_received, microseconds, surplus=answer.surplus)
+            response, microseconds = self._response, int((now - self._began) * 1_000_000)
+            measured = Measured(sent, response.bytes_received, microseconds, surplus=response.surplus)
             future.set_result(msgspec.structs.replace(outcome, measured=measured))
         if reusable and not self._transport.is_closing():
             self.idle_since = now

@@ -1,4 +1,4 @@
-"""Connecting to a consumer: its address, TCP, TLS, and a sentence of ours for all that can go wrong there."""
+"""Connects to a consumer (address, TCP, TLS), with a sentence of ours for everything that can fail."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ _CERTIFICATE_REASONS = {
     62: "the certificate is for another host",
     64: "the certificate is for another host",
 }
-"""By OpenSSL's X509_V_ERR codes. OpenSSL's own texts differ from version to version."""
+"""Sentences by OpenSSL's X509_V_ERR codes. OpenSSL's own texts differ between versions."""
 
 _NO_TLS_SPOKEN = frozenset({"HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "WRONG_VERSION_NUMBER"})
-"""What OpenSSL's versions say to an answer in plain text."""
+"""Reasons that versions of OpenSSL give for a response in plain text."""
 
 
 class _Progress:
-    """How far connecting has got, one of `model.CONNECT_PHASES`."""
+    """The current phase of connecting, one of `model.CONNECT_PHASES`."""
 
     phase = "resolve"
 
 
 def trust(ca_file: Path | None, *, verify: bool) -> ssl.SSLContext:
-    """Trusts what the system trusts, and the certificates in `ca_file`; without `verify` anything.
+    """Return a context that trusts what the system trusts and `ca_file`; without `verify`, any certificate.
 
-    Raises `InvalidInputError` where the file cannot be used.
+    Raises `InvalidInputError` if the file cannot be used.
     """
     context = ssl.create_default_context()
     if ca_file is not None:
@@ -67,11 +67,11 @@ async def dial(
     seconds: float,
     targets: AllowedTargets | None = None,
 ) -> _Protocol | NoResponse | TimedOut:
-    """A protocol connected within `seconds`, or why there is none; over TLS where there is a context.
+    """Connect within `seconds`, over TLS if there is a context. Return the protocol, or why there is no connection.
 
-    Without `targets` every address may be connected to.
+    Without `targets` every address is allowed.
 
-    Raises `CouldNotTellError` where this process has no file descriptor left, which is not the consumer's failure.
+    Raises `CouldNotTellError` if this process has no file descriptor left, which is not the consumer's failure.
     """
     progress = _Progress()
     try:
@@ -85,7 +85,7 @@ async def dial(
             connected = await _connect_socket(found, asyncio.get_running_loop().time() + seconds)
             if context is not None:
                 progress.phase = "tls"
-            # From here on the socket is the event loop's, which closes it should this fail.
+            # From here on the event loop owns the socket, and closes it on failure.
             _, protocol = await asyncio.get_running_loop().create_connection(
                 make_protocol, sock=connected, ssl=context, server_hostname=None if context is None else address.host
             )
@@ -102,7 +102,7 @@ async def dial(
 
 async def _resolve(address: Address) -> list[_Target]:
     try:
-        # A literal address needs no look-up, and so no thread.
+        # A literal address needs no look-up, so no thread.
         found = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
         )
@@ -113,9 +113,9 @@ async def _resolve(address: Address) -> list[_Target]:
 
 
 async def _connect_socket(found: list[_Target], deadline: float) -> socket.socket:
-    """One address after the other; of several failures, a refusal says most about the consumer.
+    """Try one address after the other. Of several failures, a refused connection says most about the consumer.
 
-    An address that does not react has an even share of the time that is left, so that the others get theirs.
+    Each address gets an even share of the time that is left, so that one that does not react leaves some for others.
     """
     loop = asyncio.get_running_loop()
     failure: OSError | None = None
@@ -148,7 +148,7 @@ def _reason(phase: str, error: OSError) -> str:
     if phase == "connect":
         return "connection refused" if isinstance(error, ConnectionRefusedError) else "no route to the host"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _CERTIFICATE_REASONS.get(error.verify_code, "the certificate is refused")
+        return _CERTIFICATE_REASONS.get(error.verify_code, "the certificate is not accepted")
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "the port does not speak TLS" if error.reason in _NO_TLS_SPOKEN else "the TLS handshake failed"
     return "connection closed during the TLS handshake"

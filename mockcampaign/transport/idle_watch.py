@@ -1,8 +1,8 @@
-"""When an application that was called in this process has nothing left to do, although it has answered already.
+"""Finds out when an application in this process is idle, which may be some time after its response.
 
-Asyncio does not say what a task waits for, but its coroutines do: one that waits for the next item of a queue has
-nothing to do, one that waits for a thread, a timer or a socket has. A task from the application's start has nothing to
-do either where it rested before the first request, such as in a pause or at a socket that it reads from for ever.
+Asyncio does not say what a task waits for, but its coroutines do: a task that waits for the next item of a queue is
+idle, a task that waits for a thread, a timer or a socket is not. A task from the application's start is also idle
+where it waited before the first request, such as in a pause or at a socket that it reads from for ever.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 CALM_TURNS = 3
-"""So many turns of the loop in a row there must be nothing to do: what one task hands on, another takes up the next."""
+"""Idle turns of the loop in a row that are needed: what one task hands over, another takes up in the next turn."""
 
 POLL_SECONDS = 0.001
 
 OURS = "mockcampaign"
-"""Begins the names of tasks that are no application's."""
+"""Prefix of the names of tasks that do not belong to an application."""
 
 _RESTING = frozenset(
     function.__code__
@@ -29,18 +29,18 @@ _RESTING = frozenset(
         asyncio.TaskGroup.__aexit__,
     )
 )
-"""Where a task waits for nothing but other tasks, which are watched themselves."""
+"""Functions in which a task waits only for other tasks, which are watched themselves."""
 
 _WAITING = {asyncio.wait_for.__code__: "fut"} | {
     function.__code__: "fs" for name in ("_wait",) if (function := getattr(asyncio.tasks, name, None)) is not None
 }
-"""Where a task waits for what a local variable says: other tasks, or futures that a thread may be at work for."""
+"""Functions in which a task waits for what a local variable names: other tasks, or futures of a busy thread."""
 
 _Place = tuple[tuple[Any, int], ...]
 
 
 class Watch:
-    """Watches the tasks that an application has started."""
+    """Watches the tasks that an application starts."""
 
     def __init__(self) -> None:
         self._others: WeakSet[asyncio.Task[Any]] = WeakSet()
@@ -48,18 +48,18 @@ class Watch:
         self._rests: WeakKeyDictionary[asyncio.Task[Any], _Place] = WeakKeyDictionary()
 
     def begin(self) -> None:
-        """From now on, tasks that come into being are the application's."""
+        """Count tasks that start from now on as the application's."""
         self._others = WeakSet(task for task in asyncio.all_tasks() if task not in self._tasks)
 
     async def rested(self) -> None:
-        """The application has started: where its tasks are now, they rest."""
+        """Note that the application has started: its tasks are idle where they wait now."""
         for _ in range(CALM_TURNS):
             await asyncio.sleep(0)
         for task in self._found():
             self._rests[task] = _place(task)
 
     async def settle(self, calls: set[asyncio.Task[None]], seconds: float) -> None:
-        """Wait until no call is under way and all tasks rest, for so many seconds at most."""
+        """Wait until no call is under way and all tasks are idle, for `seconds` at most."""
         calm = 0
         try:
             async with asyncio.timeout(seconds):
@@ -67,7 +67,7 @@ class Watch:
                     busy = [task for task in {*calls, *self._found()} if task in calls or not self._rests_now(task)]
                     if busy:
                         calm = 0
-                        # Whether a task has come to rest is nowhere announced.
+                        # Nothing announces that a task has become idle.
                         await asyncio.wait(busy, timeout=POLL_SECONDS)
                     else:
                         calm += 1
@@ -94,7 +94,7 @@ class Watch:
 
 
 def _is_about_to_go_on(task: asyncio.Task[Any]) -> bool:
-    """Whether what it waits for is there already, so that one of the next turns is its."""
+    """Whether the task has what it waits for, so that it continues in one of the next turns."""
     awaited = getattr(task, "_fut_waiter", None)
     return awaited is None or awaited.done()
 
@@ -114,7 +114,7 @@ def _place(task: asyncio.Task[Any]) -> _Place:
 
 
 def _frames(task: asyncio.Task[Any]) -> list[FrameType]:
-    """Where the task's coroutines wait, the innermost last."""
+    """Return the frames in which the task's coroutines wait, the innermost last."""
     frames = []
     coroutine: Any = task.get_coro()
     while coroutine is not None:

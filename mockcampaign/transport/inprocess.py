@@ -1,4 +1,4 @@
-"""Calling an ASGI or WSGI application in this process, without sockets, as a server would call it."""
+"""Calls an ASGI or WSGI application in this process, without sockets, as a server would call it."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _logger = logging.getLogger(__name__)
 class AsgiTransport:
     """Calls an ASGI 3 application, which is started (lifespan) before its first request and stopped by `aclose`.
 
-    To be used within one event loop, and closed there.
+    Use and close it within one event loop.
     """
 
-    # What an application sees of a request behind a server. Header names reach it in lower case whatever the sender
-    # wrote (ASGI), and as CGI variables (WSGI).
+    # The faults that an application notices behind a server. Header names arrive in lower case whatever was sent
+    # (ASGI), and as CGI variables (WSGI).
     faults: frozenset[type[Fault]] = frozenset({Chunked, ContentType, CutBody, HeaderCase, Http10, LostAck})
 
     def __init__(self, app: AsgiApp, *, lifespan: bool = True) -> None:
-        """Without `lifespan`, starting and stopping the application is somebody else's affair."""
+        """Without `lifespan`, somebody else starts and stops the application."""
         self._app = app
         self._lifespan = _Lifespan(app) if lifespan else None
         self._calls: set[asyncio.Task[None]] = set()
@@ -45,11 +45,11 @@ class AsgiTransport:
         self._watch: Watch | None = None
 
     async def send(self, request: Request) -> Outcome:
-        """What came of the request; see `Transport.send`.
+        """Return the outcome of the request; see `Transport.send`.
 
-        As with a server, an exception in the application is status 500, and its traceback is logged. After the answer
-        or the time-out the application may go on in the background; it is told that the sender has gone. What is no
-        `Exception`, such as KeyboardInterrupt, is raised here.
+        As with a server, an exception in the application is status 500, and its traceback is logged. After the response
+        or the time-out the application may continue in the background; it learns that the sender has gone. A
+        `BaseException` such as KeyboardInterrupt is raised here.
         """
         exchange = _Exchange(request)
         state: dict[str, Any] = {}
@@ -74,7 +74,7 @@ class AsgiTransport:
             exchange.disconnected.set()
 
     def watch(self) -> None:
-        """From now on, tasks that come into being in this loop are the application's; `settle` waits for them."""
+        """Count tasks that start in this loop from now on as the application's; `settle` waits for them."""
         if self._watch is None:
             self._watch = Watch()
         self._watch.begin()
@@ -107,21 +107,21 @@ class WsgiTransport(AsgiTransport):
         # Imported here, since most runs have no WSGI application.
         from a2wsgi import WSGIMiddleware
 
-        # Without a limit to its queue: a thread that has to wait for a sender that has gone would never end.
+        # No limit to its queue: a thread that waits for a sender that has gone would never end.
         middleware = WSGIMiddleware(_with_stated_length(app), send_queue_size=0)
         super().__init__(middleware, lifespan=False)
         self._executor = middleware.executor
 
     async def aclose(self) -> None:
-        """Wait until the application has answered all requests, also those given up: a thread cannot be cancelled."""
+        """Wait until the application has ended all requests, also abandoned ones: a thread cannot be cancelled."""
         await asyncio.gather(*self._calls, return_exceptions=True)
         self._executor.shutdown()
 
 
 def _with_stated_length(app: Any) -> Any:
-    """The application behind a server that gathers a body in chunks first, as waitress does.
+    """Return the application as behind a server that collects a chunked body first, like waitress.
 
-    PEP 3333 knows no bodies without a length; many applications take them for empty.
+    PEP 3333 has no bodies without a length; many applications read them as empty.
     """
 
     def call(environ: dict[str, Any], start_response: Any) -> Any:
@@ -135,10 +135,10 @@ def _with_stated_length(app: Any) -> Any:
 
 
 class _Exchange:
-    """One request and its answer, as ASGI sees them."""
+    """One request and its response, as ASGI sees them."""
 
     def __init__(self, request: Request) -> None:
-        """Raises `InvalidInputError` where the request could not be sent to a server either."""
+        """Raises `InvalidInputError` if the request could not be sent to a server either."""
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.disconnected = asyncio.Event()
         self._request = request
@@ -149,25 +149,25 @@ class _Exchange:
         self._cut = None if cut is None else cut_outcome(cut, len(request.body))
         self._dropped = None if lost is None else lost.dropped
         self._status: int | None = None
-        self._answer_headers: list[tuple[bytes, bytes]] = []
+        self._response_headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
         self._body_bytes = 0
         self._body_bytes_stated: int | None = None
 
     @property
     def phase(self) -> str:
-        """One of `model.PHASES`."""
+        """The current phase, one of `model.PHASES`."""
         return "wait" if self._status is None else "body"
 
     async def run(self, app: AsgiApp, state: dict[str, Any]) -> None:
-        """Call the application; afterwards there is an outcome."""
+        """Call the application and set the outcome."""
         try:
             await app(self._scope(state), self._receive, self._send)
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and self._cancelled_from_outside():
                 raise
-            # The traceback helps who wrote the application; the sender only ever learns of the 500.
-            _logger.exception("the application failed to answer %s %s", self._request.method, self._address.path)
+            # The traceback helps the application's author; the sender sees only the 500.
+            _logger.exception("the application failed to respond to %s %s", self._request.method, self._address.path)
         if self._status is None:
             body = _SERVER_ERROR_BODY[: self._request.response_body_bytes_kept]
             headers = (("content-type", "text/plain; charset=utf-8"),)
@@ -176,7 +176,7 @@ class _Exchange:
             self._conclude(CUT["body"])
 
     def ended(self, call: asyncio.Task[None]) -> None:
-        """The application's call is over; what is no `Exception` is raised where the outcome is waited for."""
+        """Pass a `BaseException` of the application's call to whoever awaits the outcome."""
         if self.outcome.done():
             if not call.cancelled():
                 call.exception()  # which nobody waits for
@@ -222,32 +222,32 @@ class _Exchange:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
-        """Raises RuntimeError where the application breaks the protocol, as servers do."""
+        """Take a message. Raises RuntimeError if the application breaks the protocol, as servers do."""
         if self.disconnected.is_set():
             return
         if message["type"] != ("http.response.start" if self._status is None else "http.response.body"):
             raise RuntimeError(f"ASGI message {message['type']!r} is out of turn")
         if self.outcome.done():
-            raise RuntimeError("ASGI message after the answer was complete")
+            raise RuntimeError("ASGI message after the response was complete")
         if self._status is None:
-            self._begin_answer(message)
+            self._begin_response(message)
         else:
-            self._continue_answer(message)
+            self._continue_response(message)
 
-    def _begin_answer(self, message: Message) -> None:
+    def _begin_response(self, message: Message) -> None:
         self._status = message["status"]
         if self._dropped is not None:
-            # The outcome follows once the application is through: it shall not still be busy when the list comes again.
+            # The outcome follows when the application has ended: it must not be busy when the batch is redelivered.
             self.disconnected.set()
             return
-        self._answer_headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
-        for name, value in self._answer_headers:
+        self._response_headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
+        for name, value in self._response_headers:
             if name.lower() == b"content-length":
                 self._body_bytes_stated = int(value)
         if self._request.method == "HEAD" or self._status in (204, 304):
             self._body_bytes_stated = 0
 
-    def _continue_answer(self, message: Message) -> None:
+    def _continue_response(self, message: Message) -> None:
         body = b"" if self._request.method == "HEAD" else bytes(message.get("body", b""))
         self._body_bytes += len(body)
         self._body += body[: max(0, self._request.response_body_bytes_kept - len(self._body))]
@@ -257,11 +257,11 @@ class _Exchange:
         if self._body_bytes > BODY_BYTES_MAX:
             self._conclude(RESPONSE_TOO_LONG)
         elif last:
-            headers = kept_headers(self._answer_headers)
+            headers = kept_headers(self._response_headers)
             self._conclude(Responded(self._status or 0, headers, bytes(self._body), self._body_bytes))
 
     def _conclude(self, outcome: Outcome) -> None:
-        # Whatever the application makes of a request that was cut, or of an answer that is lost, nobody learns of it.
+        # Nobody learns how the application treats a cut request, or responds if the response is lost.
         if self._cut is not None:
             outcome = self._cut
         elif self._dropped is not None:
@@ -271,7 +271,7 @@ class _Exchange:
 
 
 def _body_messages(request: Request) -> Iterator[Message]:
-    """The ASGI messages that carry the request's body; where it is cut, the last of them is missing."""
+    """Return the ASGI messages that carry the request's body; the last one is missing if the body is cut."""
     cut, chunked = last_of(request.faults, CutBody), last_of(request.faults, Chunked)
     body = request.body if cut is None else request.body[: cut.position(len(request.body))]
     size = len(body) if chunked is None else chunked.chunk_bytes
@@ -283,11 +283,11 @@ def _body_messages(request: Request) -> Iterator[Message]:
 
 
 class _Lifespan:
-    """Starts and stops an application; one that does not know lifespan is called without."""
+    """Starts and stops an application; one without lifespan support is just called."""
 
     def __init__(self, app: AsgiApp) -> None:
         self.state: dict[str, Any] = {}
-        """What the application has put there at its start, for its requests."""
+        """State that the application sets at its start, for its requests."""
         self._app = app
         self._task: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
@@ -297,20 +297,20 @@ class _Lifespan:
         self._failed = False
 
     async def start(self) -> bool:
-        """Whether the application has started; asked again, it is not started again."""
+        """Start the application, once. Return whether it has started."""
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         await self._started.wait()
         return not self._failed
 
     async def stop(self) -> None:
-        """Let the application finish, where it has started."""
+        """Stop the application if it has started."""
         if self._task is None:
             return
         if self._started.is_set():
             self._stop.set()
             await self._stopped.wait()
-        # What comes after "complete" is for no one to wait for.
+        # Nobody waits for what follows "complete".
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -319,8 +319,8 @@ class _Lifespan:
         try:
             await self._app(scope, self._receive, self._send)
         except Exception:
-            # Before the start is complete this only says that the application does not know lifespan: it would
-            # otherwise have reported "startup.failed".
+            # Before the start is complete this only means that the application does not support lifespan: otherwise it
+            # would have reported "startup.failed".
             if self._started.is_set() and not self._failed:
                 _logger.exception("the application failed in its lifespan")
         finally:

@@ -1,4 +1,4 @@
-"""Parsing one answer of a consumer, sans I/O: told the bytes, it says what came of the request."""
+"""Parses a consumer's responses, sans I/O: it is given the bytes and returns the outcome."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mockcampaign.transport import kept_headers
 
 HEAD_BYTES_MAX = 64 * 1024
 BODY_BYTES_MAX = 16 * 1024 * 1024
-"""Most that is read of an answer, interim answers counting as head; more is an outcome, not a burden on memory. What
-frames the body, chunk extensions and trailers, may be as long as a head from one byte of the body to the next."""
+"""Maximum size of a response; interim responses count as head. A longer one is an outcome, not a burden on memory.
+Chunk extensions and trailers may be as long as a head between two bytes of the body."""
 
 KNOWN_BYTES_MAX = 8 * 1024
-"""An answer that is longer is parsed each time."""
+"""A longer response is parsed each time."""
 
 RESPONSE_TOO_LONG = NoResponse("body", "response longer than 16 MiB")
 
@@ -24,42 +24,42 @@ _NOT_HTTP = "response is not HTTP/1.x"
 _VERSIONS = ("1.1", "1.0")
 _STATUS_LINE_BYTES = len("HTTP/1.1 100 \r\n\r\n")
 
-# One sentence for an orderly close and for a reset: which of them a sender sees depends on whether the consumer had
-# read everything when it closed, and so on the machine.
+# One sentence for an orderly close and for a reset: which of them a sender sees depends on how much the consumer had
+# read when it closed, and so on the machine.
 CUT = {
     "send": NoResponse("send", "connection closed before the request was sent"),
     "wait": NoResponse("wait", "connection closed before a response"),
     "headers": NoResponse("headers", "connection closed within the response headers"),
     "body": NoResponse("body", "connection closed within the response body"),
 }
-"""What an attempt comes to when the consumer closes the connection, by phase."""
+"""Outcome of an attempt whose connection the consumer closes, by phase."""
 
 
 class ResponseParser:
-    """Parses the answers on one connection, one after the other. Interim ones (1xx but 101) are skipped.
+    """Parses the responses on one connection, one after the other. Interim ones (1xx but 101) are skipped.
 
-    It is kept as long as its connection: httptools' parser and its callbacks refer to each other, and a pair for each
-    answer would be work for the garbage collector.
+    It lives as long as its connection: httptools' parser and its callbacks refer to each other, and a pair for each
+    response would be work for the garbage collector.
     """
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._known: tuple[bytes, int, Responded] | None = None
-        """The last answer that came whole in one piece and left its connection `reusable`, how much of its body was
-        kept, and what it came to. The same bytes again mean the same, and most answers are the same bytes."""
+        """The last response that arrived in one piece and left its connection `reusable`, how much of its body was
+        kept, and its outcome. Most responses are the same bytes, which have the same outcome."""
         self.expect(0)
 
     def expect(self, body_bytes_kept: int, *, headers_only: bool = False) -> None:
-        """Get ready for the answer to another request, after a `reusable` one.
+        """Prepare for the response to another request, after a `reusable` one.
 
-        `headers_only` is for answers to HEAD, which state the length of a body that does not follow.
+        `headers_only` is for responses to HEAD, which state the length of a body that does not follow.
         """
         self.phase = "wait"
         """One of `model.PHASES` from "wait" on."""
         self.reusable = False
-        """Whether the connection is fit for another request, once the answer is complete."""
+        """Whether the connection can carry another request, once the response is complete."""
         self.surplus = False
-        """Whether more bytes came with the answer than belong to it, though the connection was to go on."""
+        """Whether more bytes arrived than belong to the response, although the connection stays open."""
         self._headers_only = headers_only
         self._status = 0
         self._headers: list[tuple[bytes, bytes]] = []
@@ -67,7 +67,7 @@ class ResponseParser:
         self._body_bytes = 0
         self._body_bytes_left = body_bytes_kept
         self.bytes_received = 0
-        """Of this answer, interim ones included, and of what came with its end."""
+        """Bytes of this response, interim ones and surplus bytes included."""
         self._interim_bytes = 0
         self._reason_bytes = 0
         self._framing_bytes = 0
@@ -79,13 +79,13 @@ class ResponseParser:
         """Whether the consumer has asked for the body (status 100)."""
 
     def has_passed(self, moment: str) -> bool:
-        """Whether the real answer has come as far as `moment` says, one of `script.LOST`."""
+        """Whether the final response has arrived up to `moment`, one of `script.LOST`."""
         if self._headers_complete or moment == "after-headers":
             return self._headers_complete
         return (self._status_begun or bool(self._headers)) and not _is_interim(self._parser.get_status_code())
 
     def feed(self, data: bytes) -> Outcome | None:
-        """What came of the request, or None as long as more must follow."""
+        """Parse more bytes; return the outcome, or None while the response is incomplete."""
         at_once = self.phase == "wait"
         if at_once:
             known = self._known
@@ -99,7 +99,7 @@ class ResponseParser:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # The answer to 101 is complete; what follows is no HTTP.
+            # A 101 response is complete; what follows is not HTTP.
             self.reusable = False
         except httptools.HttpParserError:
             if not self._complete:
@@ -118,13 +118,13 @@ class ResponseParser:
         return outcome
 
     def end(self) -> Outcome:
-        """What came of the request now that the consumer closes the connection in an orderly way."""
+        """Return the outcome now that the consumer closes the connection in an orderly way."""
         if self._headers_complete and self._ends_by_close():
             return self._responded()
         return CUT[self.phase]
 
     def _failure(self, framing_bytes: int) -> Outcome | None:
-        """What is wrong with the answer so far, of which the newest part holds so many bytes and none of the body."""
+        """Return what is wrong so far. `framing_bytes`: length of the newest part if it has nothing of the body."""
         if self._strange:
             return NoResponse("headers", _NOT_HTTP)
         if self.bytes_received > HEAD_BYTES_MAX:
@@ -139,8 +139,8 @@ class ResponseParser:
         return self._reason_bytes + sum(len(name) + len(value) + 4 for name, value in self._headers)
 
     def _ends_by_close(self) -> bool:
-        # httptools does not offer llhttp's own "finish", so this says again when only the close ends a body
-        # (RFC 9112, 6.3); where there is no body at all, the answer was complete before.
+        # httptools does not offer llhttp's own "finish", so this repeats when only the close ends a body
+        # (RFC 9112, 6.3); a response without a body was complete before.
         fields = {name.lower(): value.lower() for name, value in self._headers}
         if b"transfer-encoding" in fields:
             return fields[b"transfer-encoding"].rpartition(b",")[2].strip() != b"chunked"
@@ -153,26 +153,26 @@ class ResponseParser:
     def _responded(self) -> Responded:
         return Responded(self._status, kept_headers(self._headers), b"".join(self._body), self._body_bytes)
 
-    # Called by httptools. Once the answer is complete, bytes after it are surplus, whatever they look like.
+    # Called by httptools. Bytes after the complete response are surplus, whatever they look like.
 
     def on_message_begin(self) -> None:
-        """A message begins; nobody asked for one after the answer."""
+        """Note that a message begins, which is surplus after the response."""
         if self._complete:
             self._has_surplus()
 
     def on_status(self, status: bytes) -> None:
-        """The reason phrase, which is the end of the status line, or a part of it."""
+        """Count a part of the reason phrase, which ends the status line."""
         self._status_begun = True
         if not self._headers_complete:
             self._reason_bytes += len(status)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Collect; fields after the body (trailers) say nothing an outcome keeps."""
+        """Collect a header field; an outcome keeps no fields after the body (trailers)."""
         if not self._headers_complete:
             self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Tell interim answers from the real one."""
+        """Skip an interim response, or note that the final one's headers are complete."""
         if self._headers_complete:
             return
         status = self._parser.get_status_code()
@@ -192,7 +192,7 @@ class ResponseParser:
             self._complete = True
 
     def on_body(self, body: bytes) -> None:
-        """Count all, keep the beginning."""
+        """Count all of the body, keep its beginning."""
         if self._complete:
             return
         self._body_bytes += len(body)
@@ -201,12 +201,12 @@ class ResponseParser:
             self._body_bytes_left -= len(body)
 
     def on_message_complete(self) -> None:
-        """The answer is whole, unless it was an interim one."""
+        """Note that the response is complete, unless it was an interim one."""
         if self._headers_complete and not self._complete:
             self._complete = True
             self.reusable = self._parser.should_keep_alive()
 
 
 def _is_interim(status: int) -> bool:
-    """An answer that another one follows; 101 ends HTTP on the connection."""
+    """Whether another response follows; 101 ends HTTP on the connection."""
     return 100 <= status < 200 and status != 101

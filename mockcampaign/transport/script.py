@@ -1,4 +1,4 @@
-"""A request with wire faults as what is to be written when, sans I/O. `carrying` does what it says."""
+"""Turns a request with wire faults into a script of what to write when, sans I/O. `Connection` carries it out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOST: dict[str, Outcome] = {
     "after-status": NoResponse("headers", "connection dropped after the response's status line"),
     "after-headers": NoResponse("body", "connection dropped after the response headers"),
 }
-"""What an attempt comes to whose answer is thrown away, by `LostAck.dropped`."""
+"""Outcome of an attempt whose response is dropped, by `LostAck.dropped`."""
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -37,33 +37,33 @@ class Piece(msgspec.Struct, frozen=True):
 
     data: bytes
     pause: int | None = 0
-    """Milliseconds of silence before it, by the wall's clock. None: silence until the time-out."""
+    """Wall-clock milliseconds of silence before these bytes. None: silence until the time-out."""
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
-    """How one request goes out, and what is made of its answer."""
+    """How one request is sent, and how its response is treated."""
 
     head: tuple[Piece, ...]
     body: tuple[Piece, ...]
-    """Empty where the head's last piece holds it."""
+    """Empty if the head's last piece contains it."""
     patience: int | None
-    """How many milliseconds the body waits for status 100; None: it does not wait."""
+    """Milliseconds for which the body waits for status 100; None: it does not wait."""
     cut: Outcome | None
-    """Where the sender ends the connection instead of waiting for an answer: what the attempt comes to."""
+    """Outcome if the sender ends the connection instead of waiting for a response."""
     reset: bool
-    """Whether it ends it by a reset."""
+    """Whether the sender ends the connection by a reset."""
     dropped: str | None
-    """One of `LOST`: when to throw the answer away."""
+    """When to drop the response: a key of `LOST`, or None."""
     fresh: bool
     """Whether the request needs a connection of its own."""
     idle: int | None
-    """How many milliseconds a kept connection has to be idle before the request goes out on it."""
+    """Milliseconds for which a kept connection has to be idle before the request is sent on it."""
     reusable: bool
     """Whether the connection may be kept for another request."""
 
 
 def script(request: Request) -> Script:
-    """What to do for the request. Raises `InvalidInputError` as `parse_address` and `encode_headers` do."""
+    """Return the script of a request. Raises `InvalidInputError` as `parse_address` and `encode_headers` do."""
     faults = request.faults
     body = request.body
     chunked = last_of(faults, Chunked)
@@ -75,7 +75,7 @@ def script(request: Request) -> Script:
     head_pieces = _head_pieces(_head(request), last_of(faults, SplitHeaders))
     body_pieces = _body_pieces(body, cut, last_of(faults, StallBody), last_of(faults, TrickleBody))
     if expect is None and body_pieces and body_pieces[0].pause == 0:
-        # Together, as without faults: only what is to come apart does.
+        # Written together, as without faults: only faults separate head and body.
         last = head_pieces.pop()
         head_pieces.append(Piece(last.data + body_pieces.pop(0).data, last.pause))
     return Script(
@@ -92,7 +92,7 @@ def script(request: Request) -> Script:
 
 
 def header_fields(request: Request) -> list[tuple[bytes, bytes]]:
-    """All header fields of the request but `Host`, with what its faults make of them. Raises as `encode_headers`."""
+    """Return all header fields but `Host`, as the faults change them. Raises as `encode_headers` does."""
     faults = request.faults
     fields = list(encode_headers(request.headers))
     content_type = last_of(faults, ContentType)
@@ -113,7 +113,7 @@ def header_fields(request: Request) -> list[tuple[bytes, bytes]]:
 
 
 def cut_outcome(cut: CutBody, body_bytes: int) -> Outcome:
-    """What an attempt comes to whose body is cut, and is that long as it goes over the wire."""
+    """Return the outcome of an attempt whose body, of this length on the wire, is cut."""
     return NoResponse("send", f"the body was cut after {cut.position(body_bytes):,} of {body_bytes:,} bytes")
 
 

@@ -1,4 +1,4 @@
-"""Which hosts a sender may be pointed at, where others than its owner can say what it sends to."""
+"""Decides which hosts webhooks may send to, if others than the owner of this process can create webhooks."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ LOCAL_NETWORKS: tuple[IPNetwork, ...] = tuple(
     )
 )
 """This machine (connecting to the unspecified address leads to it), and private networks (RFC 1918, RFC 4193).
-Link-local addresses are left out: clouds tell a machine its credentials there (169.254.169.254)."""
+Link-local addresses are left out: clouds give a machine its credentials there (169.254.169.254)."""
 
 METADATA_ADDRESSES = frozenset({ipaddress.ip_address("fd00:ec2::254")})
-"""Where a cloud does the same at a private address (Amazon's, over IPv6)."""
+"""Private addresses with the same purpose (Amazon's, over IPv6)."""
 
 
 class AllowedTargets:
-    """An allow list: addresses by their network, hosts by their name.
+    """An allow list of addresses, by network, and of hosts, by name.
 
-    A name may be allowed whatever its addresses are, and an address whatever names lead to it. What a name leads to is
-    looked at when it is connected to, and that very address is used: what it led to before proves nothing.
+    An allowed name may have any address, and an allowed address any name. The address of a name is checked when
+    connecting, and the connection uses this very address: an earlier look-up proves nothing.
     """
 
     def __init__(self, allowed: Iterable[str] = (), *, local: bool) -> None:
         """Each of `allowed` is a host name, an address or a network such as `10.1.0.0/16`; with `local`, this machine
-        and private networks are allowed besides.
+        and private networks are allowed, too.
 
-        Raises `InvalidInputError` where one is neither.
+        Raises `InvalidInputError` for anything else.
         """
         self._local = local
         self._names: set[str] = set()
@@ -54,21 +54,21 @@ class AllowedTargets:
                 self._networks.append(ipaddress.ip_network(text))
             except ValueError:
                 self._names.add(_host_name(text))
-        # Without a look-up, the same host is always answered alike, and webhooks of one host come in numbers.
+        # Without a look-up, the decision on a host never changes, and many webhooks share a host.
         self._may_be_allowed = functools.lru_cache(maxsize=1_024)(self._decide)
 
     def check(self, url: str) -> None:
-        """Raises `InvalidInputError` where it is certain, without a look-up, that the URL's host is not allowed."""
+        """Raise `InvalidInputError` if it is certain without a look-up that the URL's host is not allowed."""
         host = parse_address(url).host
         if not self._may_be_allowed(host):
             raise InvalidInputError(f"host {host} is not an allowed target, allowed: {self.describe()}")
 
     def admits(self, host: str, address: str) -> bool:
-        """Whether an address, to which the host of a URL has led, may be connected to."""
+        """Whether the address, which a look-up of the host returned, is allowed."""
         return host.lower() in self._names or self._holds(ipaddress.ip_address(address))
 
     def describe(self) -> str:
-        """What is allowed, in one phrase."""
+        """Return a phrase that says what is allowed."""
         explicit = "hosts and networks given with --allow-target"
         return f"loopback and private addresses, and {explicit}" if self._local else explicit
 
@@ -89,7 +89,7 @@ class AllowedTargets:
 
 
 def _host_name(text: str) -> str:
-    allowed = f"{text!r} is no target to allow, allowed: a host name, an address or a network such as 10.1.0.0/16"
+    allowed = f"{text!r} is not a target, allowed: a host name, an address or a network such as 10.1.0.0/16"
     if not text or any(char in text for char in "/:@?#[]"):
         raise InvalidInputError(allowed)
     try:
@@ -99,7 +99,7 @@ def _host_name(text: str) -> str:
 
 
 def _numeric(host: str) -> list[str]:
-    """The addresses that the host spells out, in any spelling that connecting takes, such as 0x7f.1; else none."""
+    """Return the addresses that a host spells out, in any spelling such as 0x7f.1; none for a name."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:

@@ -1,8 +1,7 @@
 """HTTP/1.1 over sockets, with a pool of kept connections for each scheme, host and port.
 
-An attempt that was cut is an outcome. Nothing is ever sent again here, not even on a connection that turns out to be
-stale: whether the consumer has seen the list cannot be known, and repeating it is the engine's decision. Redirects are
-not followed, and cookies not kept.
+A cut connection is an outcome. Nothing is sent twice here, not even after a stale connection: whether the consumer has
+seen the batch is unknown, and the engine decides on retries. Redirects are not followed, and cookies not kept.
 """
 
 from __future__ import annotations
@@ -27,30 +26,30 @@ from mockcampaign.transport.script import Script, script
 from mockcampaign.transport.targets import AllowedTargets
 
 IDLE_SECONDS_MAX = 1.0
-"""A connection idle for longer is not used again. Servers close idle ones after some seconds, and while virtual time
-kept this process busy, that news may not have been read yet."""
+"""A connection that was idle for longer is not used. Servers close idle ones after some seconds, and this process may
+not have noticed while it was busy with virtual time."""
 
 POLL_SECONDS = 0.1
-"""Between two attempts of `wait_until_reachable`."""
+"""Pause between two attempts of `wait_until_reachable`."""
 
 _Origin = tuple[bool, str, int]
 
 
 class WireTransport:
-    """Sends over sockets. To be used within one event loop, and closed there."""
+    """Sends over sockets. Use and close it within one event loop."""
 
     faults = WIRE_FAULTS
 
     def __init__(
         self, *, ca_file: Path | None = None, verify: bool = True, targets: AllowedTargets | None = None
     ) -> None:
-        """`ca_file` adds to the certificates that the system trusts; without `verify` any certificate will do. Without
-        `targets` it sends to whatever host a request names.
+        """`ca_file` adds certificates to those that the system trusts; without `verify`, any certificate is accepted.
+        Without `targets`, requests may go to any host.
 
-        Raises `InvalidInputError` where the file cannot be used.
+        Raises `InvalidInputError` if the file cannot be used.
         """
         self.targets = targets
-        """Which hosts it sends to; None: all."""
+        """The hosts that requests may go to; None: all."""
         self._verify = verify
         self._context: ssl.SSLContext | None = None if ca_file is None else trust(ca_file, verify=verify)
         self._idle: dict[_Origin, list[Connection]] = {}
@@ -58,7 +57,7 @@ class WireTransport:
         self._under_way: set[asyncio.Task[Outcome]] = set()
 
     def send(self, request: Request) -> Awaitable[Outcome]:
-        """What came of the request, which is on its way already if a connection is kept; see `Transport.send`."""
+        """Send a request, at once if a connection is kept; see `Transport.send`."""
         if request.faults:
             return self._task(self._send_with_faults(request, script(request)))
         address, head = encode_head(request.method, request.url, request.headers)
@@ -66,7 +65,6 @@ class WireTransport:
             self._prepare_for(address)
         head = b"%b%d\r\n\r\n" % (head, len(request.body))
         began = time.monotonic()
-        # A connection idle for longer than that is not used again.
         connection = self._take_idle((address.tls, address.host, address.port), began - IDLE_SECONDS_MAX)
         if connection is None:
             return self._task(self._send_anew(address, request, head, began))
@@ -90,8 +88,8 @@ class WireTransport:
         return task
 
     def _prepare_for(self, address: Address) -> None:
-        # Not earlier, since the system's certificates take long to load, and most consumers under test have no use for
-        # them; and before an attempt begins, since it is not the consumer's time that they take.
+        # Not earlier, since the system's certificates take long to load, and most tested consumers do not need them;
+        # and before an attempt begins, since the consumer is not to blame for that time.
         if address.tls and self._context is None:
             self._context = trust(None, verify=self._verify)
 
@@ -99,7 +97,7 @@ class WireTransport:
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            # Not the loop's time: uvloop's stands still while the loop is busy, which is the very case that matters.
+            # Not the loop's time: uvloop's stands still while the loop is busy, which is the case that matters.
             if connection.usable and connection.idle_since >= oldest:
                 return connection
             connection.close()
@@ -114,7 +112,7 @@ class WireTransport:
         if isinstance(connection, NoResponse | TimedOut):
             measured = Measured(0, 0, int((time.monotonic() - began) * 1_000_000))
             return msgspec.structs.replace(connection, measured=measured)
-        # Not before: uvloop never tells a connection that it is lost if this task is cancelled while it is made.
+        # Not before: uvloop never reports a connection as lost if this task is cancelled while it connects.
         self._open.add(connection)
         return connection
 
@@ -142,7 +140,7 @@ class WireTransport:
 async def wait_until_reachable(url: str, timeout: int) -> bool:
     """Whether something accepts connections at the URL's host and port within `timeout` milliseconds.
 
-    Raises `InvalidInputError` where the URL is not one a webhook can have.
+    Raises `InvalidInputError` if a webhook cannot have the URL.
     """
     address = parse_address(url)
     deadline = time.monotonic() + timeout / 1_000

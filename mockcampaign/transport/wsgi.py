@@ -1,4 +1,4 @@
-"""Calling a WSGI application where the caller says, such as in a test's own thread, so that both see one database."""
+"""Calls a WSGI application where the caller says, such as in a test's own thread, so that both see one database."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class DirectWsgiTransport(AsgiTransport):
-    """Calls a WSGI application as its server's only thread would, one request after the other.
+    """Calls a WSGI application like a server with one thread, one request after the other.
 
-    An application that takes longer than the time-out is not interrupted; the attempt has timed out all the same.
+    An application that takes longer than the time-out is not interrupted; the attempt times out anyway.
     """
 
-    def __init__(self, app: WsgiApp, call_there: Callable[[Callable[[], Answer]], Awaitable[Answer]]) -> None:
-        """`call_there` makes a call where the application is to be called."""
+    def __init__(
+        self, app: WsgiApp, call_there: Callable[[Callable[[], WsgiResponse]], Awaitable[WsgiResponse]]
+    ) -> None:
+        """`call_there` calls a function in the application's thread."""
         super().__init__(_as_asgi(app, call_there), lifespan=False)
 
 
-class Answer:
-    """What a WSGI application has answered."""
+class WsgiResponse:
+    """The response of a WSGI application."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -32,7 +34,7 @@ class Answer:
         self.body = bytearray()
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
-        """The application's `start_response`; until the end it may think better of it, and say so with `exc_info`."""
+        """Serve as `start_response`, which the application may repeat with `exc_info` until the response ends."""
         if self.status and exc_info is None:
             raise RuntimeError("start_response was called twice")
         self.status = int(status.partition(" ")[0])
@@ -40,37 +42,37 @@ class Answer:
         return self.body.extend
 
 
-def _as_asgi(app: WsgiApp, call_there: Callable[[Callable[[], Answer]], Awaitable[Answer]]) -> AsgiApp:
+def _as_asgi(app: WsgiApp, call_there: Callable[[Callable[[], WsgiResponse]], Awaitable[WsgiResponse]]) -> AsgiApp:
     async def call(scope: Any, receive: Any, send: Any) -> None:
         body = b""
         while (message := await receive())["type"] == "http.request":
             body += message["body"]
             if not message["more_body"]:
                 break
-        answer = await call_there(lambda: _answer(app, _environ(scope, body)))
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        await send({"type": "http.response.body", "body": bytes(answer.body)})
+        response = await call_there(lambda: _call(app, _environ(scope, body)))
+        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        await send({"type": "http.response.body", "body": bytes(response.body)})
 
     return call
 
 
-def _answer(app: WsgiApp, environ: dict[str, Any]) -> Answer:
-    answer = Answer()
-    pieces = app(environ, answer.start)
+def _call(app: WsgiApp, environ: dict[str, Any]) -> WsgiResponse:
+    response = WsgiResponse()
+    pieces = app(environ, response.start)
     try:
         for piece in pieces:
-            answer.body += piece
+            response.body += piece
     finally:
         close = getattr(pieces, "close", None)
         if close is not None:
             close()
-    if not answer.status:
+    if not response.status:
         raise RuntimeError("start_response was never called")
-    return answer
+    return response
 
 
 def _environ(scope: Any, body: bytes) -> dict[str, Any]:
-    """The request as PEP 3333 has it."""
+    """Return the request as PEP 3333 describes it."""
     environ = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
@@ -83,7 +85,7 @@ def _environ(scope: Any, body: bytes) -> dict[str, Any]:
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope["scheme"],
         "wsgi.input": io.BytesIO(body),
-        "wsgi.input_terminated": True,  # it ends where the body ends, also without a stated length
+        "wsgi.input_terminated": True,  # it ends with the body, also without a Content-Length
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": False,
         "wsgi.multiprocess": False,
@@ -95,6 +97,6 @@ def _environ(scope: Any, body: bytes) -> dict[str, Any]:
         text = value.decode("latin-1")
         environ[key] = f"{environ[key]},{text}" if key in environ else text
     if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:
-        # Gathered here, since PEP 3333 knows no bodies without a length.
+        # The body is complete here, since PEP 3333 has no bodies without a length.
         environ["CONTENT_LENGTH"] = str(len(body))
     return environ

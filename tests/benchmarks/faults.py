@@ -69,9 +69,9 @@ class BareConnection(connection.Connection):
         if self._outcome is None:
             self._transport.abort()
             return
-        outcome = self._answer.feed(data)
+        outcome = self._response.feed(data)
         if outcome is not None:
-            self._end(outcome, reusable=not self._buffered_bytes and self._answer.reusable)
+            self._end(outcome, reusable=not self._buffered_bytes and self._response.reusable)
 
     def _end(self, outcome: Outcome, *, reusable: bool = False, reset: bool = False) -> None:
         future, self._outcome = self._outcome, None

@@ -21,7 +21,7 @@ import yaml
 from mockcampaign.scenario.judge import judge
 from mockcampaign.scenario.load import load
 from mockcampaign.scenario.play import Player
-from mockcampaign.transport.always_ok import IdealTransport
+from mockcampaign.transport.always_ok import AlwaysOkTransport
 
 SCENARIOS, SCENARIOS_SECONDS_MAX = 200, 4.0
 LINES, LOAD_SECONDS_MAX = 2_000, 0.150
@@ -164,7 +164,7 @@ def played(folder: Path, count: int, steps: str) -> float:
     plan = load(path)
 
     def play() -> None:
-        player = Player.with_campaign(plan, IdealTransport(), seed=1)
+        player = Player.with_campaign(plan, AlwaysOkTransport(), seed=1)
         asyncio.run(player.play())
         _, findings = judge(plan, player.campaign.journal.entries)
         assert [finding.outcome for finding in findings] == ["pass", "pass"]

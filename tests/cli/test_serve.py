@@ -272,7 +272,7 @@ def test_deliveries_over_https_need_a_trusted_certificate(tmp_path: Path) -> Non
         (["--scenario", "broken.yaml"], "broken.yaml:"),
         (["--tls", "--tls-ca-file", "nowhere/ca.pem"], "--tls-ca-file"),
         (["--tls", "--allow-host", "not a name"], "--allow-host"),
-        (["--allow-target", "10.0.0.1/8"], "--allow-target: '10.0.0.1/8' is no target to allow, allowed: a host name,"),
+        (["--allow-target", "10.0.0.1/8"], "--allow-target: '10.0.0.1/8' is not a target, allowed: a host name,"),
         (["--scenario", "elsewhere.yaml"], "elsewhere.yaml: host 198.51.100.1 is not an allowed target, allowed: "),
         (
             ["--host", "0.0.0.0", "--scenario", "x.scenario.yaml"],

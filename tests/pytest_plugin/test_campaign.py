@@ -341,7 +341,7 @@ class TestMisuse:
             (42, "target 42 is not a consumer, allowed: a URL, an ASGI or WSGI application, or an object with a `url`"),
             (App, "is not a consumer, allowed: a URL"),
             (lambda: None, r"takes 0 arguments, but a WSGI application takes \(environ, start_response\)"),
-            ("ftp://consumer/", "is no web address, allowed: http"),
+            ("ftp://consumer/", "is not a web address, allowed: http"),
         ],
     )
     def test_wrong_targets(self, campaign: CampaignFixture, target: Any, message: str) -> None:

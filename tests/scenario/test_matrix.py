@@ -120,7 +120,7 @@ def test_what_is_used_stands_in_for_what_is_written(tmp_path: Path) -> None:
         ("- a\n", "shared.yaml:1:1: expected a mapping of consumer, webhooks, policy"),
         ("webhook: {}\n", "shared.yaml:1:1: unknown key 'webhook', did you mean 'webhooks'? (allowed: consumer, "),
         ("? [a]\n: b\n", "shared.yaml:1:3: unknown key '…' (allowed: consumer, webhooks, policy)"),
-        ("consumer: {url: ftp://x/}\n", "shared.yaml:1:17: URL 'ftp://x/' is no web address"),
+        ("consumer: {url: ftp://x/}\n", "shared.yaml:1:17: URL 'ftp://x/' is not a web address"),
         ("consumer: {url: \"http://${matrix.x}/\"}\n", "shared.yaml:1:17: ${matrix.x}: the scenario has no `matrix`"),
         ("consumer: {url: http://x/}\nwebhooks: {opens: {type: click}}\n",
          "t.scenario.yaml:4:3: duplicate key 'opens', first at shared.yaml:2:12"),

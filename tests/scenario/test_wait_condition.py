@@ -36,7 +36,7 @@ from mockcampaign.scenario.language.expect import (
     WebhookClaim,
 )
 from mockcampaign.scenario.language.plain_values import Bounds, DurationBounds
-from mockcampaign.transport.always_ok import IdealTransport
+from mockcampaign.transport.always_ok import AlwaysOkTransport
 from plays import own_plan, played
 
 NUMBERS = (
@@ -103,7 +103,7 @@ def calls_of(folder: Path, *steps: str) -> int:
     before = sys.getprofile()
     sys.setprofile(count)
     try:
-        played(plan, IdealTransport())
+        played(plan, AlwaysOkTransport())
     finally:
         sys.setprofile(before)
     return calls

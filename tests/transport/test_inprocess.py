@@ -113,7 +113,7 @@ def test_the_traceback_is_not_lost(caplog: pytest.LogCaptureFixture) -> None:
     outcome_of(app_sending(then=RuntimeError("in the application")))
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
-    assert record.getMessage() == "the application failed to answer POST /hook"
+    assert record.getMessage() == "the application failed to respond to POST /hook"
     assert "RuntimeError: in the application" in caplog.text
 
 

@@ -98,7 +98,7 @@ def test_a_name_that_may_lead_to_what_is_allowed_is_left_to_the_delivery() -> No
     "text", ["", "10.0.0.1/8", "host:80", "http://host/", "me@host", "a b", "[::1]", "a..b", "x/24"]
 )
 def test_what_is_no_target_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInputError, match="is no target to allow, allowed: a host name, an address or a network"):
+    with pytest.raises(InvalidInputError, match="is not a target, allowed: a host name, an address or a network"):
         AllowedTargets([text], local=True)
 
 
