@@ -93,6 +93,8 @@ class Document:
 
     def _convert(self, node: yaml.Node, hint: Any, path: Location, context: _Context) -> Any:
         self._marks[path] = node.start_mark
+        if isinstance(hint, type):
+            return self._of_class(node, hint, path, context)
         origin = get_origin(hint)
         if origin is Annotated:
             base, *marks = get_args(hint)
@@ -121,15 +123,18 @@ class Document:
             return self._choice(node, get_args(hint))
         if origin is dict:
             return self._mapping(node, "a mapping of names", get_args(hint)[1], {}, path, context)
-        if origin is tuple:
-            return self._sequence(node, get_args(hint)[0], path, context)
-        if isinstance(hint, type) and issubclass(hint, StrEnum):
-            return hint(self._choice(node, [member.value for member in hint]))
-        if isinstance(hint, type) and issubclass(hint, SingleValue):
-            return hint(**{value_field(hint): self._convert(node, _value_hint(hint), path, context)})
-        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-            return self._struct(node, hint, path, context)
-        return self._scalar(node, hint, context)
+        assert origin is tuple, hint
+        return self._sequence(node, get_args(hint)[0], path, context)
+
+    def _of_class(self, node: yaml.Node, value_type: type, path: Location, context: _Context) -> Any:
+        if issubclass(value_type, SingleValue):
+            name, hint = _single_field(value_type)
+            return value_type(**{name: self._convert(node, hint, path, context)})
+        if issubclass(value_type, msgspec.Struct):
+            return self._struct(node, value_type, path, context)
+        if issubclass(value_type, StrEnum):
+            return value_type(self._choice(node, [member.value for member in value_type]))
+        return self._scalar(node, value_type, context)
 
     def _shorthand(
         self, node: yaml.Node, hint: type[msgspec.Struct], key: str, path: Location, context: _Context
@@ -201,9 +206,6 @@ class Document:
     def _union(self, node: yaml.Node, hints: tuple[Any, ...], path: Location, context: _Context) -> Any:
         """Convert by the one alternative for the node's kind. No two alternatives are for one kind."""
         known = _alternatives(hints)
-        if len(known) == 1:
-            [hint] = known.values()
-            return self._convert(node, hint, path, context)
         match node:
             case yaml.MappingNode():
                 kind = "mapping"
@@ -305,11 +307,21 @@ class Document:
 
 @functools.cache
 def _fields_of(hint: type[msgspec.Struct]) -> tuple[dict[str, Any], dict[str, msgspec.structs.FieldInfo]]:
+    """Return the hints of the fields by name, and the fields by key. A key may be absent, but it is never null."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(hint)}
-    return get_type_hints(hint, include_extras=True), fields
+    hints = get_type_hints(hint, include_extras=True)
+    return {field.name: _without_null(hints[field.name]) for field in fields.values()}, fields
 
 
-_value_hint = functools.cache(value_hint)
+def _without_null(hint: Any) -> Any:
+    """Return the other alternative of a union with None, or the hint as it is."""
+    others = [one for one in get_args(hint) if one is not type(None)]
+    return others[0] if get_origin(hint) in (Union, types.UnionType) and len(others) == 1 else hint
+
+
+@functools.cache
+def _single_field(struct: type[SingleValue]) -> tuple[str, Any]:
+    return value_field(struct), value_hint(struct)
 
 
 def _found(node: yaml.Node, context: _Context = _PLAIN) -> str:
