@@ -293,7 +293,7 @@ def test_the_health_check_stays_for_a_fixture_that_overrides_ours(inner: Inner) 
 def test_hypothesis_and_a_loop(inner: Inner, plugin: str) -> None:
     pytest.importorskip(plugin)
     mark, mode = ("@pytest.mark.anyio", "") if plugin == "anyio" else ("@pytest.mark.asyncio", "strict")
-    inner(
+    result = inner(
         f"""
         import pytest
         from hypothesis import given, settings, strategies as st
@@ -312,6 +312,15 @@ def test_hypothesis_and_a_loop(inner: Inner, plugin: str) -> None:
             await campaign.run()
             assert app.processed() == campaign.delivered
             assert len(app.events) == count
+
+        {mark}
+        @settings(max_examples=3, deadline=None)
+        @given(st.integers(1, 3))
+        async def test_not_awaited(campaign, count):
+            campaign.emit(campaign.webhook("open", target=App()), count)
+            campaign.run()
         """,
         asyncio_mode=mode,
-    ).assert_outcomes(passed=1)
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*MisuseError: campaign.run() was not awaited: *write `await campaign.run()`"])
