@@ -156,9 +156,9 @@ def event_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Events of Campaign's webhooks",
         "description": "One event, or a batch of events as a webhook sends it.",
-        "anyOf": [{"$ref": "#/$defs/event"}, {"$ref": "#/$defs/list"}],
+        "anyOf": [{"$ref": "#/$defs/event"}, {"$ref": "#/$defs/batch"}],
         "$defs": {
-            "list": {
+            "batch": {
                 "type": "array",
                 "items": {"$ref": "#/$defs/event"},
                 "minItems": 1,

@@ -1,4 +1,4 @@
-"""Running a campaign's work where the test runs: without an event loop, in the test's own, or beside a foreign one.
+"""Running a campaign's work where the test runs: without an event loop, in the test's loop, or beside another one.
 
 A test without a running loop gets its result at once, from a loop that is kept until the test is over. A test that runs
 in a loop awaits the result, and the work runs in that loop, so that an application meets its own tasks, queues and

@@ -17,7 +17,7 @@ IDENTIFYING = ("type", "mailId", "recipientId", "created")
 
 
 def explained(left: Sequence[Any], right: Sequence[Any]) -> list[str]:
-    """Return lines for pytest's report of `assert left == right`, of which at least one is an `Events`."""
+    """Return lines for pytest's report of `assert left == right`. At least one side is an `Events`."""
     ours, theirs = (left, right) if isinstance(left, Events) else (right, left)
     # Two views of one campaign may be compared as well.
     name = "the campaign" if not isinstance(theirs, Events) else "one side"

@@ -1,4 +1,4 @@
-"""What one test, or one Hypothesis example, knows of its campaign. All groups of methods share it."""
+"""The campaign of one test, or of one Hypothesis example, which all groups of methods share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 class Session:
-    """A campaign and what the test has done with it so far."""
+    """A campaign, and how far the test has looked at it and judged it."""
 
     def __init__(self, home: Home, settings: CampaignSettings) -> None:
         self.home = home
@@ -54,7 +54,7 @@ class Session:
             self.engine.forget_simulated_failures()
 
     def check_awaited(self) -> None:
-        """Raises `MisuseError` where the test has an event loop and did not await the last `advance` or `run`."""
+        """Raises `MisuseError` if the test has an event loop and did not await the last `advance` or `run`."""
         result, self.last_result = self.last_result, None
         if result is not None and result.must_be_awaited:
             raise MisuseError(
@@ -62,7 +62,7 @@ class Session:
             )
 
     def need_webhook(self, method: str) -> None:
-        """Raises `MisuseError` where there is no webhook yet."""
+        """Raises `MisuseError` if no webhook was ever created."""
         if not self.engine.webhooks.all() and not self.view.webhook_ids:
             how = self.home.how_to_create.format("open")
             raise MisuseError(f"{method}: there is no webhook yet, create one first: {how}")

@@ -37,8 +37,8 @@ class WebhookMethods(SessionMethods):
         after the test, unless `lifespan` is False. `auth` is a pair of user name and password, or one of
         `model.Authentication`.
 
-        A consumer that goes on working after its response is waited for where its tasks are visible. Where they are
-        not, pass `settled`: a function that returns, or can be awaited, when the consumer has nothing left to do.
+        `advance` and `run` also wait for a consumer that keeps working after its response, if its tasks are visible. If
+        they are not, pass `settled`: a function that returns, or can be awaited, when the consumer is idle.
 
         Raises `MisuseError` for an object that is not a target, and `WebhookError` at the client's creation limit.
         """
