@@ -127,7 +127,7 @@ def scenario_result(
     assert isinstance(began, Began)
     findings = [*rules, *expectations]
     verdict: Verdict = "compliant"
-    if any(_violates(finding, strict) for finding in findings):
+    if any(is_violation(finding, strict=strict) for finding in findings):
         verdict = "violated"
     elif trouble is not None or any(finding.outcome == "could-not-tell" for finding in findings):
         verdict = "could-not-tell"
@@ -152,7 +152,7 @@ def scenario_result(
 
 def violates(finding: Finding, scenario: ScenarioResult) -> bool:
     """Whether the finding makes its scenario one that was violated."""
-    return _violates(finding, scenario.strict)
+    return is_violation(finding, strict=scenario.strict)
 
 
 def shown_as(finding: Finding) -> Shown:
@@ -160,7 +160,8 @@ def shown_as(finding: Finding) -> Shown:
     return "known" if finding.known else finding.outcome
 
 
-def _violates(finding: Finding, strict: bool) -> bool:
+def is_violation(finding: Finding, *, strict: bool = False) -> bool:
+    """Return whether the finding is a violation that counts: not known, and a hazard only with `strict`."""
     return not finding.known and (finding.outcome == "fail" or (strict and finding.outcome == "warn"))
 
 

@@ -20,7 +20,7 @@ from mockcampaign.check.probes.store_probe import Found as ProbeReading
 from mockcampaign.errors import MisuseError
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.verdict import RunResult, shown_as
+from mockcampaign.judging.verdict import RunResult, is_violation, shown_as
 from mockcampaign.pytest_plugin.campaign_settings import settings_of
 from mockcampaign.pytest_plugin.check_options import CheckOptions, check_settings
 from mockcampaign.pytest_plugin.consumer_targets import Target, Targets
@@ -142,8 +142,12 @@ class CampaignCheck:
 
     def _judge(self, result: RunResult, options: CheckOptions) -> None:
         add_results(self._request.config, *result.scenarios)
-        wrong = {"fail", "could-not-tell", *(["warn"] if options.get("strict", False) else [])}
-        failed = [finding for finding in result.rules if shown_as(finding) in wrong]
+        strict = options.get("strict", False)
+        failed = [
+            finding
+            for finding in result.rules
+            if is_violation(finding, strict=strict) or shown_as(finding) == "could-not-tell"
+        ]
         trouble = result.trouble if not failed else None
         subtests = self._subtests()
         if subtests is None:

@@ -17,8 +17,8 @@ from mockcampaign.pytest_plugin.consumer_targets import recognised, url_at
 from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
 from mockcampaign.pytest_plugin.control.home import CampaignSettings, Home
 from mockcampaign.pytest_plugin.loops import AwaitableResult, Work, place
-from mockcampaign.server import served_campaign as serving_of_campaigns
 from mockcampaign.server.app import server_app
+from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings
 from mockcampaign.server.users import Users, users_of
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
@@ -53,9 +53,7 @@ class LiveServer:
         self.url = ""
         self.transport = _Transport()
         users = Users({client_id: users_of(client_id, [(USER, PASSWORD)])})
-        self.served = serving_of_campaigns.ServedCampaign(
-            self.transport, users, serving_of_campaigns.ServerSettings(speed=0)
-        )
+        self.served = ServedCampaign(self.transport, users, ServerSettings(speed=0))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
@@ -108,9 +106,7 @@ class LiveServer:
 
     def reset(self, settings: CampaignSettings) -> None:
         """Reset the server, for a test with these settings."""
-        self.served.settings = serving_of_campaigns.ServerSettings(
-            speed=0, seed=settings.seed, start=settings.start, policy=settings.policy
-        )
+        self.served.settings = ServerSettings(speed=0, seed=settings.seed, start=settings.start, policy=settings.policy)
         self.wait(self._reset())
 
     async def _reset(self) -> None:

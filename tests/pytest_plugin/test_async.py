@@ -204,7 +204,7 @@ def test_hypothesis_gets_a_fresh_campaign_for_each_example(inner: Inner) -> None
     result.assert_outcomes(passed=2, failed=3)
     text = result.stdout.str()
     assert text.count("FailedHealthCheck") >= 2
-    assert "responds-200: 204 (1 attempt)" in text
+    assert "responds-200: Responded 204 (1 attempt)" in text
 
 
 def test_hypothesis_gets_a_fresh_server_and_a_fresh_check_for_each_example(inner: Inner) -> None:
@@ -267,7 +267,7 @@ def test_hypothesis_gets_a_fresh_server_and_a_fresh_check_for_each_example(inner
     result.assert_outcomes(passed=4, failed=2)
     text = result.stdout.str()
     assert "FailedHealthCheck" not in text
-    assert "AssertionError: responds-200: 204 (1 attempt)" in text
+    assert "AssertionError: responds-200: Responded 204 (1 attempt)" in text
     assert "NOT COMPLIANT  1 of 1 rule violated" in text
 
 

@@ -262,8 +262,8 @@ def test_a_violation_that_nobody_asked_about_fails_the_test_at_teardown(inner: I
         [
             "*ERROR at teardown of test_it*",
             "the consumer has violated Campaign's rules",
-            "responds-200: 204 (1 attempt)",
-            "  required  The export succeeded if the answer is HTTP 200*",
+            "responds-200: Responded 204 (1 attempt)",
+            "  required  An attempt succeeds if the consumer responds 200*",
             "(if the test intends this, mark it with @pytest.mark.mockcampaign(allow=['responds-200']))",
             "*- mockcampaign -*",
             "NOT COMPLIANT  test_it.py::test_it",

@@ -113,7 +113,7 @@ class JournalView:
         self._following: Ledger | None = None
 
     @property
-    def _ledger(self) -> Ledger:
+    def ledger(self) -> Ledger:
         """The ledger of the journal, which it follows from the first look on.
 
         Raises `CouldNotTellError` if a server has dropped the oldest entries: the rest would be half the truth.
@@ -130,7 +130,7 @@ class JournalView:
     @property
     def webhook_ids(self) -> list[int]:
         """Ids of all webhooks, deleted ones included, in order of creation."""
-        return [account.webhook_id for account in self._ledger.accounts.values() if account.status is not None]
+        return [account.webhook_id for account in self.ledger.accounts.values() if account.status is not None]
 
     @property
     def delivered(self) -> Events:
@@ -149,7 +149,7 @@ class JournalView:
 
     def deliveries(self, webhook: Callable[[int], Webhook]) -> Deliveries:
         """Return all attempts in order; `webhook` returns the webhook of an id."""
-        ledger = self._ledger
+        ledger = self.ledger
         found = Deliveries()
         by_webhook = [account.entries for account in ledger.accounts.values()]
         for _, entry in merge(*by_webhook, key=itemgetter(0)):
@@ -172,11 +172,11 @@ class JournalView:
 
     def payload(self, serial: int) -> msgspec.Raw:
         """Return the encoded event with this serial number in the journal."""
-        return self._ledger.payload(serial)
+        return self.ledger.payload(serial)
 
     def _events(self, serials: Callable[[Ledger, tuple[int, ...]], Iterable[int]]) -> Events:
         def of(webhook_ids: tuple[int, ...]) -> list[Event]:
-            return _decoded(self._ledger, serials(self._ledger, webhook_ids))
+            return _decoded(self.ledger, serials(self.ledger, webhook_ids))
 
         return Events(of, tuple(self.webhook_ids))
 

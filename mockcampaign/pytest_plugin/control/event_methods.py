@@ -49,7 +49,9 @@ class EventMethods(SessionMethods):
         session.has_seen_outcome = False
         if events is not None:
             if count is not None or like is not None or over is not None:
-                raise MisuseError("emit: `events` are all events, and happen now; give no count, `over` or `like` too")
+                raise MisuseError(
+                    "emit: `events` are the complete events, which occur now: leave out count, `over` and `like`"
+                )
             now = session.engine.now
             payloads = tuple((now, msgspec.json.encode(event)) for event in events)
             if payloads:

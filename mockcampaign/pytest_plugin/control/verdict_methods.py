@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mockcampaign.judging.journal_rules import JOURNAL_RULES
+from mockcampaign.judging.verdict import is_violation
 from mockcampaign.pytest_plugin.control.session import SessionMethods, in_home
-from mockcampaign.pytest_plugin.control.violations import Violation, nothing_delivered, text_of, violations
-from mockcampaign.report import sentences
+from mockcampaign.pytest_plugin.control.violations import (
+    NOTHING_DELIVERED,
+    NOTHING_SHOWN,
+    findings,
+    nothing_delivered,
+    stored_difference,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from mockcampaign.judging.finding import Finding
@@ -39,41 +45,38 @@ class VerdictMethods(SessionMethods):
         session.check_awaited()
         session.mark_judged()
         session.allowed |= set(allow)
-        found = violations(
-            session.engine.journal.entries,
-            allow=session.allowed,
-            strict=strict,
-            processed=None if processed is None else [dict(event) for event in processed],
-        )
+        judged = self._findings()
+        found = [finding for finding in judged if is_violation(finding, strict=strict)]
+        if all(finding.outcome == "not-exercised" for finding in judged):
+            found.append(NOTHING_SHOWN)
+        if processed is not None:
+            found += stored_difference(session.view.ledger, [dict(event) for event in processed])
         if found:
             raise AssertionError(text_of(found))
 
     @in_home
-    def violations(self) -> list[Violation]:
+    def violations(self) -> list[Finding]:
         """Return the violations that the test has not asked about."""
-        session = self._session
-        if session.is_judged:
+        if self._session.is_judged:
             return []
-        return violations(session.engine.journal.entries, allow=session.allowed, needs_delivery=False)
+        return [finding for finding in self._findings() if is_violation(finding)]
 
     @in_home
     def findings(self, *, passed: bool) -> list[Finding]:
         """Return the finding of each rule. Known are violations that the test allows, or has passed and asked about."""
-        session = self._session
-        asked = passed and session.is_judged
+        asked = passed and self._session.is_judged
         return [
-            msgspec.structs.replace(
-                finding,
-                known=(finding.outcome in ("fail", "warn") and finding.id in session.allowed)
-                or (finding.outcome == "fail" and asked),
-            )
-            for finding in (rule.judge(session.engine.journal.entries, sentences.actual) for rule in JOURNAL_RULES)
+            msgspec.structs.replace(finding, known=finding.known or (finding.outcome == "fail" and asked))
+            for finding in self._findings()
         ]
 
     @in_home
     def nothing_delivered(self) -> str | None:
         """Return why a test that never looked at its deliveries has shown nothing, or None if it has."""
         session = self._session
-        if session.has_seen_outcome or session.engine.journal.dropped:
+        if session.has_seen_outcome or session.engine.journal.dropped or NOTHING_DELIVERED in session.allowed:
             return None
-        return nothing_delivered(session.engine.journal.entries, session.allowed)
+        return nothing_delivered(session.view.ledger, self._findings())
+
+    def _findings(self) -> list[Finding]:
+        return findings(self._session.engine.journal.entries, self._session.allowed)

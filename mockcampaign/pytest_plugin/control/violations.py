@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from mockcampaign.engine.journal import Entry, Happened
+from mockcampaign.engine.journal import Entry
 from mockcampaign.judging.consumer_store import canonical
 from mockcampaign.judging.difference import compare
 from mockcampaign.judging.evidence import nothing_shown
+from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.report import sentences
@@ -19,66 +20,53 @@ from mockcampaign.report.text import printable
 NOTHING_DELIVERED = "nothing-delivered"
 """Id that a test's marker allows, if the test emits events and looks at none of their deliveries on purpose."""
 
-
-class Violation(msgspec.Struct, frozen=True, kw_only=True):
-    """One violation: what was required, expected and seen."""
-
-    id: str
-    requirement: str
-    expected: str
-    actual: str
-
-    def lines(self) -> Iterator[str]:
-        """Yield the lines of a failure message."""
-        yield f"{self.id}: {printable(self.actual)}"
-        yield f"  required  {self.requirement}"
-        yield f"  expected  {self.expected}"
+NOTHING_SHOWN = Finding(
+    id="nothing-shown",
+    title="An attempt has reached the consumer",
+    level="must",
+    outcome="fail",
+    requirement="A verdict needs an attempt that reached the consumer.",
+    expected="campaign.emit(…) and campaign.run() first",
+    actual="no attempt has reached the consumer",
+    evidence=(),
+)
 
 
-def text_of(violations: Sequence[Violation]) -> str:
-    """Return the violations as text, several lines for each."""
-    return "\n".join(line for violation in violations for line in violation.lines())
-
-
-def violations(
-    entries: Sequence[Entry],
-    *,
-    allow: Collection[str] = (),
-    strict: bool = False,
-    processed: Sequence[dict[str, Any]] | None = None,
-    needs_delivery: bool = True,
-) -> list[Violation]:
-    """Return the violations of rules that are not in `allow`.
-
-    With `needs_delivery`, it is a violation too if no attempt has reached the consumer.
-    """
-    wrong = {"fail", "warn"} if strict else {"fail"}
-    findings = [rule.judge(entries, sentences.actual) for rule in JOURNAL_RULES]
-    found = [
-        Violation(id=finding.id, requirement=finding.requirement, expected=finding.expected, actual=finding.actual)
-        for finding in findings
-        if finding.outcome in wrong and finding.id not in allow
+def findings(entries: Sequence[Entry], allow: Collection[str]) -> list[Finding]:
+    """Return the finding of each rule. Violations of rules in `allow` are known."""
+    found = [rule.judge(entries, sentences.actual) for rule in JOURNAL_RULES]
+    return [
+        msgspec.structs.replace(finding, known=finding.outcome in ("fail", "warn") and finding.id in allow)
+        for finding in found
     ]
-    if needs_delivery and all(finding.outcome == "not-exercised" for finding in findings):
-        found.append(
-            Violation(
-                id="nothing-shown",
-                requirement="A verdict needs an attempt that reached the consumer.",
-                expected="campaign.emit(…) and campaign.run() first",
-                actual="no attempt has reached the consumer",
-            )
+
+
+def stored_difference(ledger: Ledger, processed: Iterable[dict[str, Any]]) -> list[Finding]:
+    """Return a violation if the stored events differ from the delivered ones."""
+    difference = compare(ledger, [canonical(event) for event in processed])
+    if not difference:
+        return []
+    return [
+        Finding(
+            id="processed",
+            title="Each delivered event is stored once and unaltered",
+            level="must",
+            outcome="fail",
+            requirement="Campaign never resends a batch after 200 and resends the whole batch after anything else, so "
+            "store every acknowledged event exactly once (vendor's webhook guide).",
+            expected="each delivered event once, unaltered",
+            actual=sentences.difference_of(difference.seen()),
+            evidence=(),
         )
-    if processed is not None:
-        found += _processed(entries, processed)
-    return found
+    ]
 
 
-def nothing_delivered(entries: Sequence[Entry], allow: Collection[str]) -> str | None:
+def nothing_delivered(ledger: Ledger, found: Iterable[Finding]) -> str | None:
     """Return why a test has shown nothing, or None if it emitted nothing or shows a violation."""
-    if NOTHING_DELIVERED in allow or not any(isinstance(entry, Happened) for entry in entries):
+    if not ledger.happened or any(finding.outcome == "fail" for finding in found):
         return None
-    why = nothing_shown(Ledger.of(entries))
-    if why is None or any(rule.judge(entries, sentences.actual).outcome == "fail" for rule in JOURNAL_RULES):
+    why = nothing_shown(ledger)
+    if why is None:
         return None
     return (
         f"{why}; the test has not looked at its deliveries (if it intends this, read campaign.delivered, discarded or "
@@ -86,16 +74,12 @@ def nothing_delivered(entries: Sequence[Entry], allow: Collection[str]) -> str |
     )
 
 
-def _processed(entries: Sequence[Entry], processed: Sequence[dict[str, Any]]) -> list[Violation]:
-    difference = compare(Ledger.of(entries), [canonical(event) for event in processed])
-    if not difference:
-        return []
-    return [
-        Violation(
-            id="processed",
-            requirement="Campaign never resends a batch after 200 and resends the whole batch after anything else, so "
-            "store every acknowledged event exactly once (vendor's webhook guide).",
-            expected="each delivered event once, unaltered",
-            actual=sentences.difference_of(difference.seen()),
-        )
-    ]
+def text_of(violations: Iterable[Finding]) -> str:
+    """Return the violations as text, several lines for each."""
+    return "\n".join(line for violation in violations for line in _lines(violation))
+
+
+def _lines(violation: Finding) -> Iterator[str]:
+    yield f"{violation.id}: {printable(violation.actual)}"
+    yield f"  required  {violation.requirement}"
+    yield f"  expected  {violation.expected}"
