@@ -149,7 +149,9 @@ def test_violations_a_test_allows_or_asks_about_are_known_in_every_format(
         "--mockcampaign-html=report.html",
     )
     result.assert_outcomes(failed=2, passed=5, errors=1)
-    assert "known Responds 200, and no other status, to a batch it accepts" in result.stdout.str()  # of the one that failed otherwise
+    assert (
+        "known Responds 200, and no other status, to a batch it accepts" in result.stdout.str()
+    )  # of the one that failed otherwise
     report = msgspec.json.decode((pytester.path / "report.json").read_bytes(), type=RunResult)
     assert {
         scenario.name.partition("::")[2] or scenario.name: (

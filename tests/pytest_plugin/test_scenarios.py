@@ -93,7 +93,9 @@ def test_the_probe_is_requested_in_process_too(
     result = inner("")
     result.assert_outcomes(passed=passed, failed=1 - passed)
     if not passed:
-        result.stdout.fnmatch_lines(["*consumer.processed: exactly-once, got 125 events missing from the store, first type=open *"])
+        result.stdout.fnmatch_lines(
+            ["*consumer.processed: exactly-once, got 125 events missing from the store, first type=open *"]
+        )
 
 
 def test_the_consumer_fixture_is_a_url_or_missing(inner: Inner, pytester: pytest.Pytester) -> None:
