@@ -1,4 +1,4 @@
-"""The consumer's own account of what it has processed, read from what its probe answers."""
+"""What a consumer has stored, read from the response of its probe."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.text import short
 
 ACCOUNT_BYTES_MAX = 64 * 1024 * 1024
-"""A longer account is refused: comparing half of it would accuse the consumer of losing the rest."""
+"""Largest response that a probe may give. Half of a response would look as if the consumer had lost the other half."""
 
 
 class ProbeReading(msgspec.Struct, frozen=True):
-    """What a probe said: how many events, and which where it tells."""
+    """The stored events that a probe reported, or only their number."""
 
     count: int
     events: tuple[bytes, ...] | None
-    """In canonical form."""
+    """Stored events in canonical form; None if the probe reports only their number."""
 
     def since(self, before: ProbeReading) -> ProbeReading:
-        """What came on top of an earlier account."""
+        """Return what was stored since an earlier reading."""
         if self.events is None or before.events is None:
             return ProbeReading(self.count - before.count, None)
         newer = Counter(self.events)
         newer.subtract(before.events)
-        # Sorted: in which order parallel lists reach the consumer is chance, and no part of the account.
+        # Sorted, because concurrent batches reach the consumer in any order.
         events = tuple(event for event, times in sorted(newer.items()) for _ in range(times))
         return ProbeReading(len(events), events)
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """Where and how a consumer tells what it has processed. Exactly one of `events` and `count` is a JMESPath."""
+    """A URL that reports what the consumer has stored. Exactly one of `events` and `count` is set."""
 
     url: str
     events: str | None = None
-    """Leads to a list of events in the answer."""
+    """JMESPath of the list of events in the response."""
     count: str | None = None
-    """Leads to a whole number in the answer."""
+    """JMESPath of the number of events in the response."""
 
     def request(self, timeout: int) -> Request:
-        """The request to send; `timeout` in milliseconds."""
+        """Return the request to send; `timeout` is in milliseconds."""
         return Request(
             method="GET",
             url=self.url,
@@ -55,7 +55,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def read(self, outcome: Outcome) -> ProbeReading:
-        """Raises `CouldNotTellError` where the answer is no such account."""
+        """Return what a response reports. Raises `CouldNotTellError` if it reports no events."""
         found = self.found(outcome)
         if isinstance(found, int):
             return ProbeReading(found, None)
@@ -63,11 +63,11 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
         return ProbeReading(len(events), tuple(map(canonical, events)))
 
     def found(self, outcome: Outcome) -> list[Any] | int:
-        """The list that holds the events, or their number. Raises `CouldNotTellError` as `read` does."""
+        """Return the list of events, or their number. Raises `CouldNotTellError` as `read` does."""
         return found_in(self.decoded(outcome), f"probe {self.url}", events=self.events, count=self.count)
 
     def decoded(self, outcome: Outcome) -> Any:
-        """What the answer says. Raises `CouldNotTellError` where it is none."""
+        """Return the decoded body of a response. Raises `CouldNotTellError` if there is no complete JSON response."""
         match outcome:
             case NoResponse(phase="certificate", reason=reason):
                 raise CertificateError(f"probe {self.url}: {reason}")
@@ -79,56 +79,56 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
                 raise self._unusable(f"responded {status}, expected 200")
             case Responded(body=body, body_bytes=body_bytes):
                 if body_bytes > len(body):
-                    raise self._unusable(f"the answer is longer than {ACCOUNT_BYTES_MAX} bytes")
+                    raise self._unusable(f"the response is longer than {ACCOUNT_BYTES_MAX} bytes")
         try:
             return msgspec.json.decode(outcome.body)
         except msgspec.DecodeError:
             kind = dict(outcome.headers).get("content-type", "no content type")
             start = outcome.body[:40].decode("utf-8", "backslashreplace")
-            raise self._unusable(f"expected JSON, got {kind} that begins {start!r}") from None
+            raise self._unusable(f"expected JSON, got {kind} that begins with {start!r}") from None
 
     def _unusable(self, why: str) -> CouldNotTellError:
         return CouldNotTellError(f"probe {self.url}: {why}")
 
 
 def found_in(answer: Any, whose: str, *, events: str | None = None, count: str | None = None) -> list[Any] | int:
-    """What the JMESPath leads to in an account: a list that holds events, or with `count` a whole number.
+    """Return what a JMESPath selects: a list that contains events, or with `count` a whole number.
 
-    Beside events there may be anything that the consumer has stored unchecked: `events_in` leaves it out.
+    A consumer may have stored things that are not events. The list contains them too; `events_in` leaves them out.
 
-    Raises `CouldNotTellError`, which begins with `whose`, where it leads to something else.
+    Raises `CouldNotTellError` if the JMESPath selects anything else. Its message begins with `whose`.
     """
     expression = events or count or "@"
     found = searched(answer, whose, expression)
     if count is not None:
         if isinstance(found, bool) or not isinstance(found, int) or found < 0:
-            raise CouldNotTellError(f"{whose}: {expression!r} leads to {shown(found)}, expected a whole number")
+            raise CouldNotTellError(f"{whose}: {expression!r} selects {shown(found)}, expected a whole number")
         return found
     if not isinstance(found, list):
-        raise CouldNotTellError(f"{whose}: {expression!r} leads to {shown(found)}, expected a list of events")
+        raise CouldNotTellError(f"{whose}: {expression!r} selects {shown(found)}, expected a list of events")
     if found and not any(isinstance(element, dict) for element in found):
         raise CouldNotTellError(
-            f"{whose}: {expression!r} leads to a list whose element 0 is {shown(found[0])}, expected a list of events"
+            f"{whose}: {expression!r} selects a list whose element 0 is {shown(found[0])}, expected a list of events"
         )
     return found
 
 
 def searched(answer: Any, whose: str, expression: str) -> Any:
-    """What a JMESPath leads to. Raises `CouldNotTellError`, which begins with `whose`, where it does not apply."""
+    """Return what a JMESPath selects. Raises `CouldNotTellError`, whose message begins with `whose`, if it fails."""
     try:
         return answer if expression == "@" else jmespath.search(expression, answer)
     except JMESPathError as error:
         reason = str(error).splitlines()[0]
-        raise CouldNotTellError(f"{whose}: {expression!r} does not apply to the answer: {reason}") from None
+        raise CouldNotTellError(f"{whose}: {expression!r} does not fit the response: {reason}") from None
 
 
 def events_in(found: list[Any]) -> list[dict[str, Any]]:
-    """What may be an event of what an account holds, which is every JSON object."""
+    """Return the JSON objects of a list, which are the elements that may be events."""
     return [element for element in found if isinstance(element, dict)]
 
 
 def check_jmespath(expression: str) -> str:
-    """The expression itself. Raises `InvalidInputError` where it is not JMESPath."""
+    """Return the expression. Raises `InvalidInputError` if it is not valid JMESPath."""
     try:
         jmespath.compile(expression)
     except JMESPathError as error:
@@ -137,10 +137,10 @@ def check_jmespath(expression: str) -> str:
 
 
 def canonical(event: Any) -> bytes:
-    """Equal events give equal bytes, however their fields are ordered or spaced."""
+    """Return an event in canonical form: equal events give equal bytes, whatever the order and spacing of fields."""
     return msgspec.json.encode(event, order="sorted")
 
 
 def shown(found: Any) -> str:
-    """The beginning of it as JSON."""
+    """Return the beginning of a value as JSON."""
     return short(msgspec.json.encode(found).decode())

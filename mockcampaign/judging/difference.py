@@ -1,7 +1,7 @@
-"""Comparing what the consumer says it has processed with what was delivered to it, event by event.
+"""Compares the events that the consumer has stored with those that were delivered, one by one.
 
-There is no event id (campaign guide): events are compared by all of their fields. Where several sent events are equal,
-as many equal ones are expected.
+Campaign sends no event id (campaign guide), so events are compared by all of their fields. If several sent events are
+equal, as many equal stored events are expected.
 """
 
 from __future__ import annotations
@@ -23,22 +23,23 @@ EVENTS_SHOWN_MAX = 100
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """How the consumer's account differs from what was delivered."""
+    """How the stored events differ from the delivered ones."""
 
     missing: tuple[bytes, ...]
-    """Delivered, but not in the account."""
+    """Delivered events that are not stored."""
     surplus: tuple[bytes, ...]
-    """More often in the account than sent."""
+    """Stored events that were sent less often than they are stored."""
     altered: tuple[tuple[bytes, bytes], ...]
-    """Delivered, and what the account holds in its place."""
+    """Delivered events, each with the stored event that replaces it."""
 
     missing_count: int = 0
-    """More of them, of which only the number is known; so is `surplus_count`."""
+    """Number of further missing events, if the probe reports only how many are stored."""
     surplus_count: int = 0
+    """Number of further surplus events, if the probe reports only how many are stored."""
 
     @classmethod
     def of_counts(cls, required: int, allowed: int, held: int) -> Difference:
-        """Where the account is no more than a number."""
+        """Return the difference if the probe reports only how many events are stored."""
         return cls(
             missing=(),
             surplus=(),
@@ -122,18 +123,18 @@ def compare(ledger: Ledger, processed: Sequence[bytes], by: Sequence[str] | None
     sent = Counter(payloads[serial] for serial in ledger.attempted)
     delivered = Counter(payloads[serial] for serial in ledger.delivered())
     found = difference(delivered, sent, Counter(processed))
-    # An account may hold what somebody else sent to the same consumer; only events of these mails are our affair.
+    # Others may have sent events to the same consumer, so only events of these mails count as surplus.
     return msgspec.structs.replace(found, surplus=tuple(own_events(found.surplus, sent)))
 
 
 def difference(required: Counter[bytes], allowed: Counter[bytes], held: Counter[bytes]) -> Difference:
-    """How an account differs from what must be, and may be, in it. All are events in canonical form."""
+    """Return how the events held differ from those that are required and allowed, all in canonical form."""
     missing = list((required - held).elements())
     surplus = list((held - allowed).elements())
     altered = []
     strangers = [event for event in surplus if event not in allowed]
     for event in strangers:
-        # Of the missing events of the same mail, the one that has most in common is what this was made from.
+        # The missing event of the same mail that differs in the fewest fields is the original.
         originals = [one for one in missing if _mail(one) == _mail(event)]
         if originals:
             original = min(originals, key=lambda one: len(_differing_fields(one, event)))
@@ -144,14 +145,14 @@ def difference(required: Counter[bytes], allowed: Counter[bytes], held: Counter[
 
 
 def own_events(processed: Iterable[bytes], sent: Iterable[bytes]) -> list[bytes]:
-    """Those of the processed events that belong to mails of the sent ones, or do not tell their mail."""
+    """Return the stored events that have the mail id of a sent event, or none."""
     ours = {None, *map(_mail, sent)}
     return [event for event in processed if _mail(event) in ours]
 
 
 def _only(event: bytes, fields: Sequence[str]) -> bytes:
     known = msgspec.json.decode(event)
-    # Null says no more than nothing does.
+    # A null field is the same as an absent one.
     return canonical({name: known[name] for name in fields if known.get(name) is not None})
 
 

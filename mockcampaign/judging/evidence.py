@@ -1,7 +1,7 @@
-"""A run that delivered nothing where something was due is never a success, at whichever door.
+"""Tells why a run shows nothing of its consumer. Such a run is never a success.
 
-A consumer that takes nothing keeps every rule, and shows nothing by that. Each door lets those off who say that they
-mean it: a scenario by what it expects, a test by what it looks at.
+A consumer that accepts nothing violates no rule, which proves nothing. A scenario may expect that nothing is delivered,
+and a test may look at what was not delivered; only then such a run may pass.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ def nothing_shown(ledger: Ledger) -> str | None:
     if any(account.delivered_count for account in accounts):
         return None
     if not any(account.accepted for account in accounts):
-        why = "no webhook of its type was activated" if ledger.happened else "none happened"
+        why = "no webhook of its type was activated" if ledger.happened else "none occurred"
         return f"no event was exported: {why}"
-    return f"nothing was delivered, so that nothing was shown: {why_undelivered(ledger.attempts)}"
+    return f"nothing was delivered, so the run shows nothing: {why_undelivered(ledger.attempts)}"
 
 
 def why_undelivered(attempts: Iterable[Attempted]) -> str:

@@ -273,7 +273,7 @@ def test_an_account_can_be_a_command() -> None:
     ("code", "message"),
     [
         ("print('hello')", "probe command: did not print JSON"),
-        ("print('[1]')", "probe command: '@' leads to a list whose element 0 is 1, expected a list of events"),
+        ("print('[1]')", "probe command: '@' selects a list whose element 0 is 1, expected a list of events"),
         ("raise SystemExit(3)", ": ended with status 3"),
     ],
 )

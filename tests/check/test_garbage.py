@@ -113,7 +113,7 @@ def test_a_probe_passes_over_what_is_no_event() -> None:
 
 
 def test_a_list_without_any_event_is_no_account() -> None:
-    with pytest.raises(CouldNotTellError, match=r"'@' leads to a list whose element 0 is \[1\], expected a list of"):
+    with pytest.raises(CouldNotTellError, match=r"'@' selects a list whose element 0 is \[1\], expected a list of"):
         PROBE.read(answered([[1], 42]))
 
 

@@ -215,7 +215,7 @@ def test_a_probe_of_html_is_status_3(tmp_path: Path, consumer_url: str) -> None:
     with serve_in_thread(Starlette(routes=[Route("/processed", page)])) as url:
         done = mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL=url)
     assert done.returncode == 3
-    assert "expected JSON, got text/html; charset=utf-8 that begins '<html>" in done.stdout
+    assert "expected JSON, got text/html; charset=utf-8 that begins with '<html>" in done.stdout
     assert "\x1b" not in done.stderr + done.stdout
 
 

@@ -318,7 +318,7 @@ def test_a_test_without_a_delivery_fails_unless_it_looked(inner: Inner) -> None:
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(
         [
-            "nothing was delivered, so that nothing was shown: the consumer responded 404, in all 6 attempts; the test "
+            "nothing was delivered, so the run shows nothing: the consumer responded 404, in all 6 attempts; the test "
             "has not looked at its deliveries (if it intends this, read campaign.delivered, discarded or pending, or "
             "mark it with @pytest.mark.mockcampaign(allow=[[]'nothing-delivered'[]]))",
             "NOT COMPLIANT  test_it.py::test_it",
@@ -442,7 +442,7 @@ def test_an_example_without_a_delivery_fails(inner: Inner) -> None:
         """
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*AssertionError: nothing was delivered, so that nothing was shown: the consumer *"])
+    result.stdout.fnmatch_lines(["*AssertionError: nothing was delivered, so the run shows nothing: the consumer *"])
 
 
 def test_a_failing_or_skipped_test_fails_only_once(inner: Inner) -> None:

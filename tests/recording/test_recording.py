@@ -346,7 +346,7 @@ def test_a_replay_before_a_consumer_that_takes_nothing_shows_nothing(tmp_path: P
     title, where, trouble, *timeline = done.stdout.splitlines()
     assert title == "could not tell  replay of three opens"
     assert where.startswith(f"  {url}/hook, seed 5, ")
-    said = "nothing was delivered, so that nothing was shown: the consumer responded 503, in all 6 attempts"
+    said = "nothing was delivered, so the run shows nothing: the consumer responded 503, in all 6 attempts"
     assert trouble == f"  could not tell: {said}"
     assert any("  open  create → created" in line for line in timeline)
 

@@ -288,8 +288,8 @@ def test_a_doubled_event_is_shown(tmp_path: Path) -> None:
             "expected JSON, got text/html; charset=utf-8 that begins",
         ),
         (Response("nope", status_code=503), "responded 503, expected 200"),
-        (JSONResponse({"events": []}), "'@' leads to {\"events\":[]}, expected a list of events"),
-        (JSONResponse([1]), "'@' leads to a list whose element 0 is 1, expected a list of events"),
+        (JSONResponse({"events": []}), "'@' selects {\"events\":[]}, expected a list of events"),
+        (JSONResponse([1]), "'@' selects a list whose element 0 is 1, expected a list of events"),
     ],
 )
 def test_a_probe_that_tells_nothing_is_no_verdict(tmp_path: Path, answer: Response, why: str) -> None:
@@ -357,7 +357,7 @@ WAITING = ("emit: {type: open, count: 3}",)
         (REFUSING, "consumer: {processed: {at_most: 3}}", "nothing was delivered"),
         (DEAF, "opens: {pending: 0, discarded: 0}", "no event was exported: no webhook of its type was activated"),
         (DEAF, "opens: {batch_events: {at_most: 100}}", "no event was exported: no webhook of its type was activated"),
-        (("verify: {webhook: opens}",), "opens: {discarded: 0}", "no event was exported: none happened"),
+        (("verify: {webhook: opens}",), "opens: {discarded: 0}", "no event was exported: none occurred"),
         (("verify: {webhook: opens}",), "opens: {verified: 200}", None),
     ],
 )
