@@ -1,4 +1,4 @@
-"""Serving an ASGI application on a real port, from a thread of its own."""
+"""Serve an ASGI application on a real port, in a thread or until a signal."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ import uvicorn
 
 from mockcampaign.errors import InvalidInputError
 
-# Nothing here speaks over websockets, whose libraries take their time to be imported, or asks what a proxy in front
-# says of its clients.
+# Nothing here uses websockets, whose libraries are slow to import, or the headers of a proxy in front.
 _SETTINGS: Mapping[str, Any] = {
     "log_level": "warning",
     "access_log": False,
@@ -34,7 +33,7 @@ def _nothing() -> None:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it ends, so that answers without an end come to theirs before they are waited for."""
+    """Calls `ending` before it waits for open requests, so that endless responses can end."""
 
     def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
         super().__init__(config)
@@ -46,7 +45,7 @@ class _Server(uvicorn.Server):
 
 
 class _ThreadedServer(_Server):
-    """Leaves signals to whoever owns the process."""
+    """Runs in a thread, and leaves signals to the owner of the process."""
 
     def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
         super().__init__(config, ending)
@@ -58,13 +57,13 @@ class _ThreadedServer(_Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # Not started: some versions of uvicorn say so by exiting, others by this alone.
+        # If the start fails, some versions of uvicorn exit, and others only leave this flag unset.
         if self.started:
             self.ready.set()
 
 
 class _SignalledServer(_Server):
-    """Ends on a signal, without raising it again afterwards: to be ended is the normal end of a server."""
+    """Ends on a signal without raising it again, because that is the normal end of this server."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None], ending: Callable[[], None]) -> None:
         super().__init__(config, ending)
@@ -86,9 +85,9 @@ class _SignalledServer(_Server):
 
 
 def import_app(where: str) -> Any:
-    """The application that `MODULE:NAME` names, as seen from the current folder.
+    """Return the application that `MODULE:NAME` names, relative to the current folder.
 
-    Raises `InvalidInputError` where it cannot be imported, or is nothing that can be called.
+    Raises `InvalidInputError` if it cannot be imported or is not callable.
     """
     from uvicorn.importer import ImportFromStringError, import_from_string
 
@@ -105,7 +104,7 @@ def import_app(where: str) -> Any:
             f"{type(error).__name__}: {error}, allowed: MODULE:NAME"
         ) from error
     if not callable(app):
-        raise InvalidInputError(f"application {where!r}: no application, but {app!r:.60}, allowed: MODULE:NAME")
+        raise InvalidInputError(f"application {where!r}: not callable: {app!r:.60}, allowed: MODULE:NAME")
     return app
 
 
@@ -113,22 +112,21 @@ def import_app(where: str) -> Any:
 def serve_in_thread(
     app: Any, *, host: str = "127.0.0.1", port: int = 0, ending: Callable[[], None] = _nothing
 ) -> Iterator[str]:
-    """Serve `app` while the context is open; gives the base URL, without a slash at its end. Port 0 picks a free one.
+    """Serve `app` while the context is open; yields the base URL without a trailing slash. Port 0 picks a free port.
 
-    `ending` is called in the application's own thread before requests under way are waited for.
-
-    Raises `InvalidInputError` where the address is taken or not ours, or the application fails at its start.
+    Calls `ending` in the application's thread before it waits for open requests. Raises `InvalidInputError` if the
+    address is taken or not of this machine, or the application fails to start.
     """
     listening = listen(host, port)
     config = uvicorn.Config(app, **_SETTINGS)
     server = _ThreadedServer(config, ending)
-    # Started and ended here, so that the thread never outlives the context.
+    # This context starts and joins the thread, so that it never outlives the context.
     thread = threading.Thread(target=_serve, args=(server, listening, config), name="mockcampaign-served")
     thread.start()
     try:
         while not server.ready.wait(0.05):
             if not thread.is_alive():
-                raise InvalidInputError("the application did not start; its own message stands above")
+                raise InvalidInputError("the application did not start; see its own message above")
         yield base_url("http", host, listening)
     finally:
         server.should_exit = True
@@ -137,9 +135,9 @@ def serve_in_thread(
 
 
 def base_url(scheme: str, host: str, listening: socket.socket) -> str:
-    """The URL of a listening socket, without a slash at its end; loopback for one that listens everywhere."""
+    """Return the URL of a listening socket without a trailing slash; loopback if it listens on all addresses."""
     address, port = listening.getsockname()[:2]
-    # By the socket's own address, since everywhere has several spellings.
+    # The socket's own address, because "all addresses" has several spellings.
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, host)
     name = f"[{shown}]" if ":" in shown else shown
     return f"{scheme}://{name}:{port}"
@@ -153,10 +151,10 @@ async def serve_until_signalled(
     ready: Callable[[], None],
     ending: Callable[[], None] = _nothing,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; a second SIGINT ends without grace. `tls_files`: certificate chain and key.
+    """Serve until SIGINT or SIGTERM; a second SIGINT ends at once. `tls_files`: certificate chain and key.
 
-    `ready` is called once requests are answered, `ending` before those under way are waited for. Needs the main thread,
-    whose signals it takes. Raises `InvalidInputError` as `check_tls_files` does.
+    Calls `ready` when the server accepts requests, and `ending` before it waits for open requests. Works only in the
+    main thread, whose signals it handles. Raises `InvalidInputError` if the TLS files are not usable.
     """
     if tls_files is not None:
         check_tls_files(*tls_files)
@@ -173,22 +171,22 @@ async def serve_until_signalled(
 
 
 def _serve(server: _ThreadedServer, listening: socket.socket, config: uvicorn.Config) -> None:
-    # By that uvicorn says, after the reason, that the application failed at its start; `serve_in_thread` raises.
+    # uvicorn exits if the application fails to start, after it has logged the reason; `serve_in_thread` raises.
     with contextlib.suppress(SystemExit), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listening]))
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises `InvalidInputError` where the address is taken or not ours."""
-    # An empty host would mean everywhere, and is most likely a variable that nobody set.
+    """Return a listening socket. Raises `InvalidInputError` if the address is taken or not of this machine."""
+    # An empty host would mean all addresses, and most likely comes from an unset variable.
     if not host or not host.isprintable():
-        raise _cannot_listen(repr(host), port, "no name of a host")
+        raise _cannot_listen(repr(host), port, "not a host name")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":
-            # Without it, a port stays taken for a minute after the last connection on it. It does not share a live one;
-            # on Windows it would.
+            # Otherwise the port stays taken for a minute after its last connection. On Windows, the option would also
+            # share a port that is in use.
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(2048)
@@ -206,9 +204,9 @@ def _cannot_listen(host: str, port: int, why: str) -> InvalidInputError:
 
 
 def check_tls_files(certificate: str, key: str) -> None:
-    """Raises `InvalidInputError` unless the paths lead to a certificate chain and its key, both PEM."""
+    """Raises `InvalidInputError` unless the files are a certificate chain and its key, both in PEM format."""
     try:
-        # With a pass phrase of our own: without one, OpenSSL would ask for it at the terminal.
+        # Without a pass phrase here, OpenSSL would ask for one at the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)

@@ -1,1 +1,1 @@
-"""The fake server: the vendor's REST API, control API, Swagger UI and live page around one served campaign."""
+"""The fake server: the vendor's REST API, the control API, Swagger UI and the live page for one campaign."""

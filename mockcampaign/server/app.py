@@ -1,4 +1,4 @@
-"""The server as one ASGI application: both APIs, their description, and the pages."""
+"""The server as one ASGI application: both APIs, the OpenAPI document and the pages."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ APIS = (VENDOR_API, CONTROL_API)
 PAGES = Path(__file__).parent / "pages"
 PAGES_PREFIX = f"{PREFIX}/pages/"
 
-# A Windows registry may say otherwise, and browsers run no module of another type.
+# The registry of Windows may differ, and browsers run modules of this type only.
 mimetypes.add_type("text/javascript", ".js")
 
 
 def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> ASGIApp:
-    """Serve a campaign, whose time passes while the application's lifespan is open."""
+    """Return the application that serves a campaign. Time passes while the application's lifespan is open."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -44,7 +44,7 @@ def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> ASG
     description: list[bytes] = []
 
     async def openapi(request: Request) -> Response:
-        # Made when somebody asks: most runs never do.
+        # Made at the first request: most runs never need it.
         if not description:
             from mockcampaign.server.http.openapi import document
 
@@ -65,10 +65,10 @@ def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> ASG
 
 
 class _Entrance:
-    """Rejects who may not call, and passes the others on to an API or to the pages, which Starlette serves."""
+    """Rejects requests that the guard refuses, and passes the others to an API or to Starlette's pages."""
 
     def __init__(self, guard: Guard, apis: Mapping[str, ApiApplication], pages: ASGIApp) -> None:
-        """`apis` are found by the first segment of their paths."""
+        """`apis` has the APIs by the first segment of their paths."""
         self._guard = guard
         self._apis = apis
         self._pages = pages
@@ -95,7 +95,7 @@ class _Entrance:
 
 
 def _path(scope: Scope) -> str:
-    """Return the path with its segments decoded one by one: an encoded slash stays within its segment."""
+    """Return the path with its segments decoded one by one, so that an encoded slash stays in its segment."""
     raw: bytes = scope.get("raw_path") or b""
     if b"%" not in raw:
         path: str = scope["path"]

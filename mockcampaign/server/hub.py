@@ -1,4 +1,4 @@
-"""What the journal tells whoever watches: running totals, and what changed since they last looked."""
+"""Follow a journal for live streams: totals, and the entries that are new or have grown."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from mockcampaign.engine.journal import Entry, Journal, WebhookChanged
 from mockcampaign.judging.ledger import Totals
 
 GROWN_MAX = 10_000
-"""How many grown entries are remembered for those who watch; who falls further behind must fetch the journal again."""
+"""Number of grown entries that the hub remembers. A stream that falls further behind misses growth."""
 
 
 class Hub:
-    """Listens to a journal. Watchers keep a place of their own in it, so a slow one costs nothing but its own delay."""
+    """Follows a journal. Each stream keeps its own position, so that a slow one delays nobody else."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.version = 0
-        """Counts changes."""
+        """Number of changes so far."""
         self.totals = Totals()
-        """Numbers of attempts and events. A ledger would grow for as long as the server runs."""
+        """Numbers of attempts and events. A whole ledger would grow for as long as the server runs."""
         self.encoded_state: tuple[float, int, bytes] | None = None
-        """The state as JSON, when it was encoded by the event loop's clock, and the version that it shows."""
+        """Time of the event loop at which the state was encoded, its version, and the state as JSON."""
         self.encoded_entries: OrderedDict[int, tuple[int, bytes]] = OrderedDict()
-        """The newest entries as messages of the stream, and the length of the run that each shows."""
+        """The newest entries as stream messages by position, each with the number of attempts that it shows."""
         self.encoded_webhooks: dict[int, msgspec.Raw] = {}
-        """Webhooks as JSON, until they change."""
+        """Webhooks as JSON by id, until they change."""
         self._grown: OrderedDict[int, int] = OrderedDict()
         self._waiting: list[asyncio.Future[None]] = []
         journal.follow(self._on_entry)
 
     def changed(self) -> None:
-        """Something changed that watchers want to see."""
+        """Wake all streams, because something has changed."""
         self.version += 1
         if self._waiting:
             for future in self._waiting:
@@ -43,14 +43,14 @@ class Hub:
             self._waiting.clear()
 
     async def wait(self, version: int) -> None:
-        """Until something has changed since `version`."""
+        """Wait until something has changed since `version`."""
         if self.version == version:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(future)
             await future
 
     def grown_since(self, version: int, below: int) -> list[int]:
-        """Positions below `below` of entries that have grown since `version`, ascending."""
+        """Return the positions below `below` of entries that have grown since `version`, ascending."""
         positions = []
         for position, at_version in reversed(self._grown.items()):
             if at_version <= version:

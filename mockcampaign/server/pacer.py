@@ -1,4 +1,4 @@
-"""When a served campaign's clock moves: with the wall's clock, at a speed, or only when told."""
+"""Move a served campaign's clock: with wall time, at a speed, or only when a call advances it."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from mockcampaign.errors import MockcampaignError
 from mockcampaign.model import Measured, NoResponse, Outcome
 
 MEASURED_MAX = 10_000
-"""Of how many attempts it is kept what they took."""
+"""Number of attempts whose measurements are kept."""
 
 
 class AttemptKey(NamedTuple):
-    """Which attempt something was measured of."""
+    """Identity of a measured attempt."""
 
     webhook_id: int
     at: int
     number: int
     serial: int
-    """Of the first event that it delivers or, in a duplicate, repeats: several lists may begin at one moment."""
+    """Serial of the first event that it delivers or redelivers: several batches may start at one moment."""
     duplicate: bool
 
 
 class Pacer(Driver):
-    """Moves an exporter with the wall's clock: `speed` virtual seconds in each second.
+    """Moves an exporter with wall time: `speed` virtual seconds per second.
 
-    Requests take the time they take. At speed 0, and while an `advance` is carried out, virtual time stands still while
-    requests are out, as everywhere else; what is due at the present moment is sent at once even so.
+    Requests take as long as they take. At speed 0 and during an `advance`, virtual time stands still while requests are
+    in flight, as everywhere else; attempts that are due now are sent at once all the same.
     """
 
     def __init__(self, exporter: Exporter, send: Send, *, speed: float) -> None:
         super().__init__(exporter, send)
         self.measured: OrderedDict[AttemptKey, Measured] = OrderedDict()
-        """What attempts really took."""
+        """Measurements of the latest attempts."""
         self._speed = speed
         self._anchor = (time.monotonic(), exporter.clock.now)
         self._advances: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -50,11 +50,11 @@ class Pacer(Driver):
         self._at_large: set[asyncio.Future[Outcome]] = set()
         self._wake = asyncio.Event()
         self._slept_for: int | None = None
-        """The moment that is waited for; what falls due later need not wake anybody. None: whatever comes."""
+        """The moment until which the pacer sleeps. Events that fall due later need not wake it. None: until woken."""
 
     @property
     def speed(self) -> float:
-        """Virtual seconds in each second; 0: time moves only through `advance`."""
+        """Virtual seconds per second; at 0, only `advance` moves time."""
         return self._speed
 
     @speed.setter
@@ -66,11 +66,11 @@ class Pacer(Driver):
 
     @property
     def advancing(self) -> bool:
-        """Whether an `advance` is being carried out."""
+        """Whether an `advance` is under way."""
         return bool(self._advances)
 
     def catch_up(self) -> None:
-        """Do what the wall's clock says is due by now, and let the exporter's clock show the present."""
+        """Carry out everything that is due by now in wall time, and set the exporter's clock to now."""
         if not self._speed or self._advances:
             return
         until = self._before_next_halt(self._now())
@@ -80,24 +80,24 @@ class Pacer(Driver):
                     self._wake.set()
                 return
             self._start_at_large()
-        self._wake.set()  # the rest, after others had their turn
+        self._wake.set()  # the rest, after other tasks had their turn
 
     def wake(self) -> None:
-        """Look again: something may be due at once."""
+        """Look again, because something may be due at once."""
         self.start_due_now()
         due, slept_for = self.exporter.clock.next_due(), self._slept_for
         if self._idle or (due is not None and (slept_for is None or due < slept_for)):
             self._wake.set()
 
     async def advance(self, duration: int) -> None:
-        """Let virtual time pass, as fast as the consumers answer. Requests under way come to their end before."""
+        """Let virtual time pass as fast as the consumers respond, once the requests in flight have ended."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._advances.append((duration, done))
         self._wake.set()
         await asyncio.shield(done)
 
     async def reached(self, moment: int) -> None:
-        """Until virtual time is at a moment. Time stands still until whoever waits here has gone on."""
+        """Wait until virtual time reaches a moment. Time stands still there until the waiting task has gone on."""
         if moment > self.exporter.clock.now:
             waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._moments.append((moment, waiting))
@@ -105,18 +105,18 @@ class Pacer(Driver):
             await waiting
 
     async def idle(self) -> None:
-        """Until nothing is left to send on activated webhooks, as `reached`."""
+        """Wait until activated webhooks have nothing left to send. Time stands still until that task goes on."""
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._idle.append(waiting)
         self._wake.set()
         await waiting
 
     def halted(self) -> bool:
-        """Whether somebody waits for what has come."""
+        """Whether a task waits for the idle state that has come."""
         return bool(self._idle) and self.exporter.idle
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Move time until the task is cancelled."""
         try:
             while True:
                 self._wake.clear()
@@ -138,14 +138,14 @@ class Pacer(Driver):
                 done.cancel()
 
     def begin(self, attempt: Attempt) -> asyncio.Future[Outcome]:
-        """Put a list on its way, and keep what was measured of it."""
+        """Send a batch, and keep its measurements."""
         return asyncio.ensure_future(self._measured(attempt))
 
     async def _measured(self, attempt: Attempt) -> Outcome:
         try:
             outcome = await self._send(self.exporter.request_of(attempt))
         except MockcampaignError as error:
-            outcome = NoResponse("connect", str(error))  # such as no descriptor left: retried like anything else
+            outcome = NoResponse("connect", str(error))  # such as no descriptor left; retried like any failure
         if outcome.measured is not msgspec.UNSET:
             first = (attempt.events or attempt.redelivered)[0]
             key = AttemptKey(attempt.webhook_id, attempt.started_at, attempt.number, first.serial, attempt.is_duplicate)
@@ -162,7 +162,7 @@ class Pacer(Driver):
         return min([at for at, _ in self._moments] + ([] if moment is None else [moment]))
 
     def _release(self) -> bool:
-        """Let those go on whose moment has come; whether there were any."""
+        """Release the tasks whose moment has come; returns whether there were any."""
         now, idle = self.exporter.clock.now, self.halted()
         due = [waiting for at, waiting in self._moments if at <= now] + (self._idle if idle else [])
         self._moments = [(at, waiting) for at, waiting in self._moments if at > now]
@@ -197,7 +197,7 @@ class Pacer(Driver):
         end = self.exporter.clock.now + duration
         await self.drive(self._before_next_halt(end))
         while self._release() or self.exporter.clock.now < end:
-            await asyncio.sleep(0)  # so that those released act at their moment
+            await asyncio.sleep(0)  # so that the released tasks act at their moment
             await self.drive(self._before_next_halt(end))
         self._advances.popleft()
         self._anchor = (time.monotonic(), self.exporter.clock.now)

@@ -1,4 +1,4 @@
-"""`mockcampaign serve`: from options to a server that runs until it is told to end."""
+"""Run the server of `mockcampaign serve` from its options until a signal."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 
 
 class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line says."""
+    """Options of the command."""
 
     host: str
     port: int
@@ -60,7 +60,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
-    """Serve until a signal comes. `say` tells the user what is where; `complain`, what went wrong meanwhile.
+    """Serve until a signal. `say` prints where everything is, `complain` what goes wrong meanwhile.
 
     Raises `InvalidInputError` before anything is served.
     """
@@ -83,8 +83,8 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
         url = base_url("https" if tls_files else "http", options.host, listening)
 
         def ready() -> None:
-            # What was imported stays, and most of what requests make goes by itself: fewer and smaller collections are
-            # a fifth of the speed.
+            # Imported modules stay, and most objects of a request are freed without the collector: rare and small
+            # collections make the server a fifth faster.
             gc.freeze()
             gc.set_threshold(20_000, 20, 20)
             say("\n".join(_welcome(url, served, _credentials(options), trust)))
@@ -102,7 +102,7 @@ def _plan(options: ServeOptions) -> Plan | None:
 
 
 def _targets(options: ServeOptions, plan: Plan | None, listening: socket.socket) -> AllowedTargets:
-    """Whoever can call a server that only this machine reaches could reach the same targets without it."""
+    """Return the allowed targets. Who can call a server on loopback could reach local targets without it."""
     try:
         targets = AllowedTargets(
             options.allow_target, local=ipaddress.ip_address(listening.getsockname()[0]).is_loopback
@@ -151,12 +151,12 @@ def _prologue(plan: Plan, say: Say, complain: Say) -> Prologue:
 
 
 def _tell(player: Player, say: Say, complain: Say) -> None:
-    """Whether what the scenario expects has come true."""
+    """Say whether the expectations of the scenario hold."""
     from mockcampaign.scenario.judge import judge
 
     plan, journal = player.plan, player.campaign.journal
     if journal.dropped or {name: webhook.id for name, webhook in player.webhooks.items()} != plan.webhook_ids:
-        # Entries that are gone, or webhooks that others made meanwhile: half the truth is none.
+        # Without the dropped entries, or with webhooks that others created, a verdict would be wrong.
         return
     _, findings = judge(plan, journal.entries)
     failed = [finding for finding in findings if finding.outcome == "fail"]
@@ -167,7 +167,7 @@ def _tell(player: Player, say: Say, complain: Say) -> None:
 
 
 def _tls_files(options: ServeOptions, stack: contextlib.ExitStack) -> tuple[tuple[str, str] | None, Path | None]:
-    """Certificate chain and key, and the CA that clients must trust where we made it."""
+    """Return certificate chain and key, and the CA that clients must trust if it is ours."""
     certificate, key = options.tls_certificate, options.tls_key
     if certificate is not None or key is not None:
         if certificate is None or key is None:
@@ -176,7 +176,7 @@ def _tls_files(options: ServeOptions, stack: contextlib.ExitStack) -> tuple[tupl
         return (str(certificate), str(key)), None
     if not options.tls:
         return None, None
-    # Imported late: it brings a cryptography library that no other server needs.
+    # Imported late, because it brings a cryptography library that only this needs.
     from mockcampaign.server.tls import CA_FILE_NAME, make_certificate
 
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockcampaign-")))
@@ -191,7 +191,7 @@ def _tls_files(options: ServeOptions, stack: contextlib.ExitStack) -> tuple[tupl
 
 
 def _credentials(options: ServeOptions) -> str:
-    """What the first client's user logs in with; a password is only shown where everybody knows it."""
+    """Return the first client's user and the password, which is shown only if it is the default."""
     if (options.user, options.password) == (DEFAULT_USER, DEFAULT_PASSWORD):
         return f"{DEFAULT_USER}, password {DEFAULT_PASSWORD}"
     return f"{options.user}, with the password given"
@@ -200,7 +200,7 @@ def _credentials(options: ServeOptions) -> str:
 def _welcome(url: str, served: ServedCampaign, credentials: str, trust: Path | None) -> list[str]:
     speed = served.settings.speed
     seconds = "second" if speed == 1 else "seconds"
-    pace = "time moves only when told" if speed == 0 else f"{speed:g} virtual {seconds} in each second"
+    pace = "only the control API moves time" if speed == 0 else f"{speed:g} virtual {seconds} per second"
     lines = [
         f"mockcampaign {__version__}, {pace}; Ctrl-C stops it",
         f"  REST API    {url}/rest/{served.users.client_ids[0]}",

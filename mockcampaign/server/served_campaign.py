@@ -1,4 +1,4 @@
-"""One campaign as a server holds it: bounded, paced by the wall's clock, watched by its users."""
+"""The campaign that a server runs: bounded, paced by wall time, and followed by live streams."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mockcampaign.transport.wire import WireTransport
 
 JOURNAL_ENTRIES_MAX = 20_000
 JOURNAL_EVENTS_MAX = 200_000
-"""Most journal entries that a server holds, and most payloads in them. Older ones are dropped and counted."""
+"""Maximum numbers of journal entries and of payloads in them. The server drops older ones and counts them."""
 
 
 Made = TypeVar("Made")
@@ -34,18 +34,18 @@ Prologue = Callable[[Campaign], Coroutine[Any, Any, None]]
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server is started with."""
+    """Settings of a server at its start."""
 
     speed: float = 1.0
-    """Virtual seconds in each second; 0: time moves only through the control API."""
+    """Virtual seconds per second; at 0, only the control API moves time."""
     seed: int = 0
     start: int | None = None
-    """Virtual milliseconds since 1970; None: now, or `DEFAULT_START` where the clock will run ahead of the wall's."""
+    """Virtual milliseconds since 1970; None: now, or `DEFAULT_START` if the clock runs faster than wall time."""
     policy: Policy = Policy()
 
 
 class PacedCampaign(Campaign):
-    """A campaign whose time others move: here, `advance` and `run` only wait."""
+    """A campaign whose pacer moves time, so that `advance` and `run` only wait."""
 
     pacer: Pacer
     targets: AllowedTargets | None
@@ -70,12 +70,12 @@ class PacedCampaign(Campaign):
 
 
 class ServedCampaign:
-    """What all requests to the server act on."""
+    """The state that all requests to the server act on."""
 
     def __init__(
         self, transport: WireTransport, users: Users, settings: ServerSettings, prologue: Prologue | None = None
     ) -> None:
-        """`prologue` plays what a scenario file says, once, from the start on."""
+        """`prologue` plays a scenario once, from the start of the server."""
         self._prologue = prologue
         self.users = users
         self.settings = settings
@@ -84,15 +84,15 @@ class ServedCampaign:
         self.generation = 0
         """Counts resets."""
         self.watchers = 0
-        """How many follow the live stream."""
+        """Number of open live streams."""
         self._making = asyncio.Lock()
         self.closing = asyncio.Event()
-        """Set by whoever serves this when it ends, so that streams end by themselves."""
+        """Set at the end of the server, so that live streams end."""
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self.run = secrets.token_hex(8)
-        """Names this life of the server, from its start or its last reset on."""
+        """Random name of the time since the server's start or its last reset."""
         settings = self.settings
         start = settings.start
         if start is None:
@@ -108,17 +108,17 @@ class ServedCampaign:
         self.smart_campaigns = SmartCampaigns()
 
     def catch_up(self) -> None:
-        """Let the clock show the present, before anything is asked or changed."""
+        """Set the clock to the present before a request reads or changes anything."""
         self.pacer.catch_up()
 
     def wake(self) -> None:
-        """Something changed that may be due at once, and that watchers want to see."""
+        """Wake the pacer and the live streams after a change."""
         self.pacer.wake()
         self.hub.changed()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Time passes, and the prologue is played, while this is open."""
+        """Let time pass and play the prologue while the context is open."""
         self._start()
         playing = None if self._prologue is None else asyncio.ensure_future(self._prologue(self.campaign))
         try:
@@ -132,26 +132,26 @@ class ServedCampaign:
             await self._transport.aclose()
 
     async def reset(self) -> None:
-        """Forget all webhooks, events and scheduled events, and set the clock to its start."""
+        """Remove all webhooks, events and scheduled events, and set the clock to its start."""
         old = self.hub
         await self._stop()
         self._begin_anew()
         self.generation += 1
         self._start()
-        old.changed()  # whoever watches the old one learns of the new one
+        old.changed()  # so that streams of the old one notice the new one
 
     async def in_thread(self, make: Callable[[], Made]) -> Made:
-        """Make events in a thread, so that requests are answered meanwhile; one at a time, as generators need it."""
+        """Generate events in a thread while the server goes on; one call at a time, as generators need it."""
         async with self._making:
             return await asyncio.to_thread(make)
 
     def webhook(self, webhook_id: int) -> Webhook:
-        """A webhook of whichever client. Raises `WebhookNotFoundError` where it does not exist, or no more."""
+        """Return a webhook of any client. Raises `WebhookNotFoundError` if it does not exist or is deleted."""
         return self.campaign.webhooks.get(self.campaign.webhook(webhook_id).client_id, webhook_id)
 
     @property
     def pending(self) -> int:
-        """Events that are neither delivered nor discarded."""
+        """Number of events that are neither delivered nor discarded."""
         return sum(map(self.campaign.pending_count, self.campaign.webhooks.all()))
 
     def _start(self) -> None:
@@ -166,7 +166,7 @@ class ServedCampaign:
 
 
 def _tell(task: asyncio.Task[None]) -> None:
-    """Nobody waits for the task that moves time: if it fails, which is a fault of ours, that must not go unseen."""
+    """Report the error of the task that moves time: nobody awaits it, and its failure must not go unseen."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
-        task.get_loop().call_exception_handler({"message": "time stands still", "exception": error, "task": task})
+        task.get_loop().call_exception_handler({"message": "time has stopped", "exception": error, "task": task})

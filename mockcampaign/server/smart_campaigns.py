@@ -10,19 +10,19 @@ from mockcampaign.errors import WebhookError
 from mockcampaign.server.response_types import Moment, ResponseId
 
 SMART_CAMPAIGNS_MAX = 10_000
-"""For each client, and mailings for each smart campaign. Ours."""
+"""Maximum for each client, and of mailings for each smart campaign. Ours."""
 
 Status = Literal["invalid", "activationRequired", "activated", "canceled", "paused", "running", "finished"]
 
 
 class SmartCampaignNotFoundError(WebhookError):
-    """No such smart campaign or mailing under this client."""
+    """The client has no such smart campaign or mailing."""
 
     http_status_code = 404
 
 
 class TooManyError(WebhookError):
-    """More than the double keeps."""
+    """The client has as many as the double allows."""
 
 
 class RestMessageNode(msgspec.Struct, rename="camel", kw_only=True):
@@ -69,17 +69,17 @@ class SmartCampaigns:
         self._last_id = 123456789100
 
     def of_client(self, client_id: int) -> dict[int, RestSmartCampaign]:
-        """By id, oldest first."""
+        """Return the client's smart campaigns by id, oldest first."""
         return self._of_client.setdefault(client_id, {})
 
     def get(self, client_id: int, campaign_id: int) -> RestSmartCampaign:
-        """Raises `SmartCampaignNotFoundError`."""
+        """Return a smart campaign. Raises `SmartCampaignNotFoundError` if the client has none of that id."""
         found = self.of_client(client_id).get(campaign_id)
         if found is None:
             raise SmartCampaignNotFoundError(f"smart campaign {campaign_id} does not exist")
         return found
 
     def new_id(self) -> int:
-        """An id that nothing has had."""
+        """Return an id that has never been used."""
         self._last_id += 1
         return self._last_id

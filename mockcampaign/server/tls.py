@@ -1,4 +1,4 @@
-"""Certificates made on the spot, for any host name, signed by a CA that lives as long as the server."""
+"""Certificates for any host name, signed by a CA that is created at the start of the server."""
 
 from __future__ import annotations
 

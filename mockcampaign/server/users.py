@@ -1,4 +1,4 @@
-"""Clients and their users, and who a request comes from."""
+"""Clients, their users, and the user who sends a request."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import msgspec
 from mockcampaign.policy import INT64_MAX
 
 KNOWN_MAX = 1_000
-"""Right headers that are remembered. One user has many: base64 can be padded and spaced in many ways."""
+"""Number of valid headers to remember. One user can have many, because base64 allows several spellings."""
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who may use one client's API."""
+    """A user of one client's API."""
 
     id: int
     username: str
@@ -26,7 +26,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def users_of(client_id: int, credentials: list[tuple[str, str]]) -> tuple[User, ...]:
-    """Users with ids of their own (assumed: the vendor's ids tell nothing)."""
+    """Return a client's users with unique ids (assumed: the vendor's ids have no meaning)."""
     return tuple(
         User(id=client_id * 100 % INT64_MAX + number, username=name, password=password)
         for number, (name, password) in enumerate(credentials, 1)
@@ -34,31 +34,31 @@ def users_of(client_id: int, credentials: list[tuple[str, str]]) -> tuple[User, 
 
 
 def user_name_problem(name: str) -> str | None:
-    """What is wrong with a user name; None where nothing is."""
+    """Return what is wrong with a user name; None if nothing is."""
     if not name or ":" in name:
-        return f"{name!r} is no user name, allowed: text that is not empty and holds no colon"
+        return f"{name!r} is not a user name, allowed: text that is not empty and has no colon"
     return None
 
 
 class Users:
-    """Who may use which client."""
+    """The users of all clients."""
 
     def __init__(self, users_of_client: dict[int, tuple[User, ...]]) -> None:
         self._users_of_client = users_of_client
         self._known: dict[tuple[object, str], User] = {}
-        """Users by what they were authenticated with: the same client sends the same header again and again."""
+        """Users by client id and header: the same program sends the same header with each request."""
 
     @property
     def client_ids(self) -> list[int]:
-        """All clients."""
+        """Ids of all clients."""
         return list(self._users_of_client)
 
     def secrets(self) -> list[str]:
-        """All passwords, for whoever has to keep them out of an output."""
+        """Return all passwords, which no output may contain."""
         return [user.password for users in self._users_of_client.values() for user in users]
 
     def authenticated(self, client_id: int, authorization: str) -> User | None:
-        """Return the user of the client whom the header names with the right password; None if there is none."""
+        """Return the client's user if the header has valid credentials of one; None otherwise."""
         known = self.remembered(client_id, authorization)
         if known is not None:
             return known
@@ -72,7 +72,7 @@ class Users:
         return None
 
     def remembered(self, client_id: object, authorization: str) -> User | None:
-        """Return the user if the same header has already been right for the client."""
+        """Return the user if the same header has already been valid for the client."""
         return self._known.get((client_id, authorization))
 
 

@@ -55,7 +55,7 @@ def activated(server: Serving, target: str, event_type: str = "open") -> None:
 def test_it_says_where_everything_is_and_ends_cleanly_with_what_is_pending(tmp_path: Path, number: int) -> None:
     with serving("--virtual", folder=tmp_path) as server:
         assert server.said == [
-            "mockcampaign 0.1.0, time moves only when told; Ctrl-C stops it",
+            "mockcampaign 0.1.0, only the control API moves time; Ctrl-C stops it",
             f"  REST API    {server.url}/rest/{CLIENT}",
             "  user        mockcampaign, password mockcampaign",
             f"  Swagger UI  {server.url}/docs",
@@ -264,8 +264,8 @@ def test_deliveries_over_https_need_a_trusted_certificate(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--user", "a:b"], "--user: 'a:b' is no user name"),
-        (["--user", ""], "--user: '' is no user name"),
+        (["--user", "a:b"], "--user: 'a:b' is not a user name"),
+        (["--user", ""], "--user: '' is not a user name"),
         (["--tls-key", "x.scenario.yaml"], "--tls-certificate: missing"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
         (["--clients", "x.scenario.yaml"], "x.scenario.yaml:1:1: "),

@@ -231,7 +231,7 @@ def test_an_application_that_fails_at_its_start_is_an_error_with_its_own_message
         port = briefly.getsockname()[1]
     with pytest.raises(InvalidInputError) as failed, serve_in_thread(Starlette(lifespan=lifespan), port=port):
         pytest.fail("serves an application that is not there")
-    assert str(failed.value) == "the application did not start; its own message stands above"
+    assert str(failed.value) == "the application did not start; see its own message above"
     assert "RuntimeError: no database" in capsys.readouterr().err
     assert served_threads() == []
     listen(LOOPBACK, port).close()

@@ -325,7 +325,7 @@ def test_faults_in_force_are_limited(server: Server) -> None:
     full = server.control("POST", "/faults", {"kind": "refused"})
     assert (full.status_code, full.json()["error"]) == (
         400,
-        f"{FAULTS_MAX} faults are in force, which is the limit: end one before",
+        f"{FAULTS_MAX} faults are in force, which is the limit: end one first",
     )
     server.control("DELETE", "/faults/7")
     assert server.control("POST", "/faults", {"kind": "refused"}).status_code == 201
@@ -773,7 +773,7 @@ def test_only_so_many_can_watch(server: Server, monkeypatch: pytest.MonkeyPatch)
     for watcher in watchers:
         watcher.until(lambda event, number, data: event == "state")
     refused = server.control("GET", "/stream")
-    assert (refused.status_code, refused.json()) == (503, {"error": "2 watch already, which is the limit"})
+    assert (refused.status_code, refused.json()) == (503, {"error": "2 streams are open, which is the limit"})
     for watcher in watchers:
         server.create()  # so that its last read ends
         watcher.close()
@@ -828,7 +828,7 @@ def test_a_delivery_whose_events_are_held_no_more_says_so(
     assert server.control("GET", "/journal?before=1").json()["entries"] == []
     gone = server.control("GET", f"/deliveries/{page['first'] - 1}")
     assert gone.status_code == 404
-    assert gone.json()["error"].endswith(f"positions below {page['first']} are held no more")
+    assert gone.json()["error"].endswith(f"positions below {page['first']} are dropped")
 
 
 def test_connections_to_targets_end_with_the_server() -> None:

@@ -422,7 +422,7 @@ def test_the_page_says_what_the_server_dropped(chromium: Any, server: Server) ->
     with clean_page(chromium, server.url, viewport=WIDE) as page:
         page.goto(server.url)
         page.get_by_label("List", exact=True).select_option("all")
-        page.get_by_text(f"and {held.dropped:,} older journal entries held no more").wait_for()
+        page.get_by_text(f"and {held.dropped:,} older journal entries dropped").wait_for()
 
 
 def test_the_client_is_the_first_one_unless_told(server: Server, page: Any) -> None:

@@ -1,1 +1,1 @@
-"""The API of the double itself: events, faults, time, the journal and its live stream."""
+"""The double's own API: events, faults, time, the journal and its live stream."""

@@ -20,23 +20,23 @@ MASK = "***"
 
 
 class RequestView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """A request as it was sent, less its secrets."""
+    """A request as it was sent, without its secrets."""
 
     method: str
     url: str
     headers: list[tuple[str, str]]
     body: str | None
-    """None where its events are held no more."""
+    """None if the server has dropped its events."""
     body_bytes: int | None
 
 
 class ResponseView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The target's answer."""
+    """The target's response."""
 
     status: int
     headers: list[tuple[str, str]]
     body: str
-    """As much of it as the policy keeps."""
+    """The part of the body that the policy keeps."""
     body_bytes: int
 
 
@@ -48,14 +48,14 @@ class DeliveryView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     number: int
     at: int
     took: int
-    """Virtual milliseconds."""
+    """Duration of the attempt, in virtual milliseconds."""
     wall_milliseconds: float | None
-    """How long it really took, connecting included; None for one that touched no socket, or is too long ago."""
+    """Duration in wall time, with connecting; None if the attempt used no socket or is too long ago."""
     bytes_sent: int | None
     bytes_received: int | None
-    """Over the socket, heads and framing included; known as long as how long it took."""
+    """Bytes on the socket, with heads and framing; None like `wall_milliseconds`."""
     faults: tuple[str, ...]
-    """Kinds of the faults that hit it. What they change on the wire is not in `request`."""
+    """Kinds of the faults that hit the attempt. `request` does not show what they change on the wire."""
     request: RequestView
     response: ResponseView | None
     outcome: str
@@ -65,15 +65,15 @@ class DeliveryView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 def delivery_view(served: ServedCampaign, position: int, number: int | None) -> DeliveryView:
-    """An attempt of the entry at a position: the last of them, unless a number is given.
+    """Return an attempt of the entry at a position: the last one without a number.
 
-    Raises `RequestRejectedError` with 404 where there is none.
+    Raises `RequestRejectedError` with 404 if there is none.
     """
     held = served.hub.journal
     index = position - held.dropped
     found = held.entries[index] if 0 <= index < len(held.entries) else None
     if not isinstance(found, Attempted):
-        gone = f"; positions below {held.dropped} are held no more" if held.dropped else ""
+        gone = f"; positions below {held.dropped} are dropped" if held.dropped else ""
         raise RequestRejectedError(404, f"position {position} holds no attempt{gone}")
     last = found.first_number + found.count - 1
     number = last if number is None else number
@@ -136,11 +136,11 @@ def _request(served: ServedCampaign, attempted: Attempted, index: int) -> Reques
 
 
 def _body(before: Iterable[Entry], attempted: Attempted) -> bytes | None:
-    """The list, put together again from the events that happened before."""
+    """Return the batch, joined again from the events in earlier entries; None if some of them are dropped."""
     payloads: dict[int, bytes] = {}
     wanted = list(serials_in((*attempted.serials, *attempted.redelivered)))
     if attempted.serials and attempted.redelivered:
-        wanted.sort()  # what is repeated stands among the rest by its age, which is the order of serials
+        wanted.sort()  # redelivered events stand among the others by age, which is the order of serials
     first, last = min(wanted), max(wanted)
     for happened in before:
         if isinstance(happened, Happened):

@@ -14,9 +14,9 @@ from mockcampaign.server.http.request_fields import Duration, Id
 from mockcampaign.server.served_campaign import ServedCampaign
 
 EMIT_COUNT_MAX = 1_000_000
-"""Most events of one call. Ours: what fits in memory."""
+"""Maximum number of events in one call. Ours: as many as fit in memory."""
 RECIPIENTS_MAX = 1_000_000
-"""Most recipients of one mailing. Ours: what is planned within seconds."""
+"""Maximum number of recipients of one mailing. Ours: as many as can be planned within seconds."""
 
 
 class EmitRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -108,7 +108,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         path="/emit",
         fields=EmitRequest,
         success_description="The events are emitted.",
-        answer=EmitResponse,
+        response=EmitResponse,
         handle=_emit,
     ),
     Operation(
@@ -120,7 +120,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         path="/mailing",
         fields=MailingRequest,
         success_description="The mailing is sent.",
-        answer=MailingResponse,
+        response=MailingResponse,
         handle=_send_mailing,
     ),
 )

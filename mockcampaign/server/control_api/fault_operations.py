@@ -16,7 +16,7 @@ from mockcampaign.server.http.request import RequestRejectedError
 from mockcampaign.server.http.request_fields import CustomField, Duration, Id, NoFields, about
 
 FAULTS_MAX = 100
-"""Most faults in force at once. Ours: each is asked about at every attempt."""
+"""Maximum number of faults in force. Ours: every attempt looks at each of them."""
 
 WEBHOOK_KEY = "webhookId"
 
@@ -108,7 +108,7 @@ def _declare_fault(call: Call, request: FaultRequest) -> FaultView:
     declaration = request.value
     webhooks = [] if declaration.webhook_id is None else [served.webhook(declaration.webhook_id)]
     if len(served.campaign.declared_faults()) >= FAULTS_MAX:
-        raise InvalidInputError(f"{FAULTS_MAX} faults are in force, which is the limit: end one before")
+        raise InvalidInputError(f"{FAULTS_MAX} faults are in force, which is the limit: end one first")
     declared = served.campaign.declare_fault(declaration.fault, declaration.when, *webhooks)
     return next(view for view in faults(served) if view.number == declared.number)
 
@@ -131,7 +131,7 @@ def _end_all_faults(call: Call, fields: NoFields) -> None:
         campaign.end_fault(declared.number)
 
 
-_NO_WEBHOOK = {404: "No such webhook exists."}
+_NO_WEBHOOK = {404: "The webhook does not exist."}
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
@@ -172,7 +172,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         fields=FaultRequest,
         success=201,
         success_description="The fault is in force.",
-        answer=FaultView,
+        response=FaultView,
         failures=_NO_WEBHOOK,
         handle=_declare_fault,
     ),
@@ -184,7 +184,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         path="/faults",
         fields=FaultQuery,
         success_description="In the order in which they were declared, without those that are over.",
-        answer=list[FaultView],
+        response=list[FaultView],
         failures=_NO_WEBHOOK,
         handle=_list_faults,
     ),

@@ -1,4 +1,4 @@
-"""Operations that show the served campaign: health, state, journal, live stream and single deliveries."""
+"""Operations that show health, state, journal, live stream and single deliveries, as `OPERATIONS`."""
 
 from __future__ import annotations
 
@@ -87,53 +87,53 @@ def _delivery(call: Call, query: DeliveryQuery) -> DeliveryView:
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         id="health",
-        title="Ask whether the server is there",
+        title="Check that the server responds",
         tag=CONTROL_TAG,
         method="GET",
         path="/health",
         fields=NoFields,
-        success_description="It is.",
-        answer=Health,
+        success_description="The server responds.",
+        response=Health,
         handle=_health,
     ),
     Operation(
         id="state",
-        title="Get the present state",
+        title="Get the state",
         tag=CONTROL_TAG,
         method="GET",
         path="/state",
         fields=NoFields,
         success_description="The clock, all webhooks with their queues, and totals.",
-        answer=StateView,
+        response=StateView,
         handle=_state,
     ),
     Operation(
         id="journal",
-        title="Get what happened",
-        description="The oldest entries are dropped, and counted, once there are more than the server holds. Equal "
-        "consecutive attempts of a webhook are one entry, with a count.",
+        title="Get the journal",
+        description="Beyond its limit, the server drops the oldest entries and counts them. Equal consecutive attempts "
+        "of a webhook are one entry with a count.",
         tag=CONTROL_TAG,
         method="GET",
         path="/journal",
         fields=JournalQuery,
         success_description="Entries in order.",
-        answer=JournalPage,
+        response=JournalPage,
         handle=_journal,
     ),
     Operation(
         id="stream",
-        title="Watch what happens",
-        description="Server-sent events. `entry`: a journal entry, with its position as `id`, as it comes and whenever "
-        "it has grown; `state`: the present state, now and then; `dropped`: so many entries were passed over, as the "
-        "watcher is too slow; `reset`: all is forgotten. Who comes back with `Last-Event-ID` is told what came after, "
-        "or, where only an earlier server can have told that, `reset` and all.",
+        title="Follow the journal",
+        description="Server-sent events. `entry`: a journal entry, its position as `id`, when it is new or has grown; "
+        "`state`: the current state, from time to time; `dropped`: the number of entries skipped because the client is "
+        "too slow; `reset`: the campaign starts anew. A client that reconnects with `Last-Event-ID` gets the entries "
+        "after that one, or `reset` and all entries if that id comes from an earlier server.",
         tag=CONTROL_TAG,
         method="GET",
         path="/stream",
         fields=NoFields,
-        success_description="It goes on until the watcher leaves.",
+        success_description="The stream ends when the client disconnects.",
         media_type="text/event-stream",
-        failures={503: "As many watch as may."},
+        failures={503: "The limit of open streams is reached."},
         handle=_stream,
     ),
     Operation(
@@ -144,9 +144,9 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         method="GET",
         path="/deliveries/{position}",
         fields=DeliveryQuery,
-        success_description="Request and answer.",
-        answer=DeliveryView,
-        failures={404: "No attempt stands there, or it is held no more."},
+        success_description="Request and response.",
+        response=DeliveryView,
+        failures={404: "The position holds no attempt, or the server has dropped it."},
         handle=_delivery,
     ),
 )

@@ -14,11 +14,11 @@ from mockcampaign.server.served_campaign import ServedCampaign
 from mockcampaign.server.vendor_api.webhook_credentials import authentication_type
 
 STATE_SECONDS = 0.05
-"""How old a state may be that a watcher is told. All who watch wake at the same news."""
+"""Maximum age of a state that a stream sends. All streams wake at the same change."""
 
 
 class DeliveriesView(msgspec.Struct, frozen=True):
-    """What became of all events so far."""
+    """Numbers of attempts and events so far."""
 
     attempts: int
     delivered: int
@@ -27,7 +27,7 @@ class DeliveriesView(msgspec.Struct, frozen=True):
 
 
 class OutageView(msgspec.Struct, frozen=True):
-    """Why no attempt of a webhook would reach its target now."""
+    """An outage in force: no attempt of a webhook reaches its target."""
 
     kind: str
     until: int
@@ -37,15 +37,15 @@ class FaultView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A fault in force."""
 
     number: int
-    """Counts declared faults from 1."""
+    """Number of the fault, from 1 in order of declaration."""
     fault: dict[str, Any]
-    """As it was declared, its own settings complete."""
+    """The fault as it was declared, with all of its own settings."""
     webhook_id: int | None
-    """None: it concerns all webhooks."""
+    """None: the fault concerns all webhooks."""
     until: int | None
-    """The moment from which it hits no more, where it was declared for a time."""
+    """The moment at which the fault ends, if it was declared for a time."""
     hits: int
-    """How many attempts it has hit."""
+    """Number of attempts that the fault has hit."""
 
 
 class WebhookView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -62,7 +62,7 @@ class WebhookView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """`idle`, `due` or `under-way`."""
     due_at: int | None
     attempt: int | None
-    """Number of the attempt that is due or under way."""
+    """Number of the attempt that is due or in flight."""
     delivered: int
     discarded: int
     attempts: int
@@ -70,7 +70,7 @@ class WebhookView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class JournalRange(msgspec.Struct, frozen=True):
-    """Which positions are held: `first` up to, not including, `next`."""
+    """Positions that the server holds: from `first` up to, not including, `next`."""
 
     first: int
     next: int
@@ -78,10 +78,10 @@ class JournalRange(msgspec.Struct, frozen=True):
 
 
 class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The present. All moments are milliseconds since 1970."""
+    """The state of the served campaign. All moments are milliseconds since 1970."""
 
     run: str
-    """Names this life of the server, from its start or its last reset on: positions of another mean nothing in it."""
+    """Random name of the time since the last start or reset. Positions are valid only within one."""
     now: int
     started: int
     speed: float
@@ -98,7 +98,7 @@ class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 def state(served: ServedCampaign) -> StateView:
-    """The present."""
+    """Return the current state."""
     campaign, hub = served.campaign, served.hub
     webhooks = [_webhook(served, webhook) for webhook in campaign.webhooks.all()]
     totals = hub.totals.whole
@@ -123,7 +123,7 @@ def state(served: ServedCampaign) -> StateView:
 
 
 def faults(served: ServedCampaign) -> list[FaultView]:
-    """Those in force, in the order in which they were declared."""
+    """Return the faults in force, in the order in which they were declared."""
     return [
         FaultView(
             number=declared.number,
@@ -137,7 +137,7 @@ def faults(served: ServedCampaign) -> list[FaultView]:
 
 
 def encoded_state(served: ServedCampaign, loop_time: float) -> tuple[int, bytes]:
-    """The present as JSON, and the hub's version that it shows; made once for all who ask at about the same time."""
+    """Return the hub's version and the state as JSON, encoded once for all streams that ask at about the same time."""
     hub = served.hub
     known = hub.encoded_state
     if known is None or loop_time - known[0] > STATE_SECONDS:
@@ -146,7 +146,7 @@ def encoded_state(served: ServedCampaign, loop_time: float) -> tuple[int, bytes]
 
 
 def journal(served: ServedCampaign) -> JournalRange:
-    """Which positions are held."""
+    """Return the positions that the server holds."""
     held = served.hub.journal
     return JournalRange(held.dropped, held.next_position, held.dropped)
 

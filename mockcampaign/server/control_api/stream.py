@@ -1,4 +1,4 @@
-"""The live stream of server-sent events: journal entries as they come and grow, and the state now and then."""
+"""The live stream of server-sent events: journal entries that are new or have grown, and the state."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from mockcampaign.server.hub import Hub
 from mockcampaign.server.served_campaign import ServedCampaign
 
 PAUSE_SECONDS = 0.1
-"""Least time between two looks at what changed. Someone who looks on sees no difference, and a fast run stays fast."""
+"""Minimum time between two looks at the journal. People see no difference, and a fast run stays fast."""
 
 STATE_PAUSE_SECONDS = 0.25
 WEBHOOKS_FOR_EACH_PAUSE = 250
-"""The state is sent at most once in that time, and more rarely where it holds many webhooks."""
+"""The state is sent at most once in that time, and less often if there are many webhooks."""
 
 ENTRIES_MAX = 1_000
-"""Most entries sent at once. Of more than that the newest are sent, and the rest is counted as dropped."""
+"""Maximum number of entries sent at once. Of more, only the newest are sent; the others count as dropped."""
 
 PING_SECONDS = 15
-"""How long nothing is sent at most, so that both sides notice when the other one is gone."""
+"""Maximum time without any message, so that both sides notice when the other one is gone."""
 
 SEND_SECONDS_MAX = 30
-"""A watcher that takes nothing for so long is let go."""
+"""A client that reads nothing for so long is disconnected."""
 
 WATCHERS_MAX = 200
-"""Most watchers at once. Ours: each is sent everything that happens."""
+"""Maximum number of open streams. Ours: each gets every entry."""
 
 RETRY_MILLISECONDS = 1_000
-"""How soon a watcher that lost its connection is to come back."""
+"""Time after which a client that lost its connection reconnects."""
 
 
 def stream(served: ServedCampaign, last_event_id: str) -> Response:
-    """The answer that goes on until the watcher leaves; one that comes back says what it saw last.
+    """Return the endless response. A client that reconnects says which entry it got last.
 
-    Raises `RequestRejectedError` with 503 where as many watch as may.
+    Raises `RequestRejectedError` with 503 if `WATCHERS_MAX` streams are open.
     """
     if served.watchers >= WATCHERS_MAX:
-        raise RequestRejectedError(503, f"{WATCHERS_MAX} watch already, which is the limit")
+        raise RequestRejectedError(503, f"{WATCHERS_MAX} streams are open, which is the limit")
     return _EventStream(served, _follow(served, last_event_id))
 
 
@@ -57,8 +57,12 @@ _POSITION = re.compile("[0-9]{1,18}")
 
 
 class _EventStream(StreamingResponse):
-    """Our own: sse-starlette formats each message anew for each watcher, and ends all streams of a process for good
-    once any uvicorn server in it was told to exit."""
+    """An endless response whose client may come and go.
+
+    sse-starlette would save some 30 lines. But its import replaces `uvicorn.Server.handle_exit`, and after a signal to
+    any server of the process it ends all later streams; the tests of users run this server in their own process. It
+    also formats a message for each stream (4.6 us), which here happens once for all (0.3 us).
+    """
 
     def __init__(self, served: ServedCampaign, messages: Messages) -> None:
         super().__init__(messages, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
@@ -78,7 +82,7 @@ class _EventStream(StreamingResponse):
             async with asyncio.timeout(SEND_SECONDS_MAX):
                 await send(message)
 
-        # Without its end, the answer is cut off by the server.
+        # A response without its end is cut off by the server.
         with contextlib.suppress(TimeoutError):
             await super().stream_response(send_in_time)
 
@@ -91,7 +95,7 @@ async def _follow(served: ServedCampaign, last_event_id: str) -> Messages:
     if _POSITION.fullmatch(last_event_id):
         position = int(last_event_id) + 1
         if position > hub.journal.next_position:
-            generation = -1  # it was told by an earlier server, which got further
+            generation = -1  # the id comes from an earlier server, which got further
     state_due = ping_due = clock()
     yield b"retry: %d\r\n\r\n" % RETRY_MILLISECONDS
     while not served.closing.is_set():
@@ -107,7 +111,7 @@ async def _follow(served: ServedCampaign, last_event_id: str) -> Messages:
             messages.append(_message(b"state", state))
             state_due = clock() + STATE_PAUSE_SECONDS * (1 + len(hub.totals.webhooks) // WEBHOOKS_FOR_EACH_PAUSE)
         messages += _news(hub, version, position)
-        # Before anything is sent: what comes while a slow watcher is waited for belongs to the next look.
+        # Before sending: entries that come while a slow client reads belong to the next look.
         version, position = hub.version, hub.journal.next_position
         if messages:
             yield b"".join(messages)
@@ -115,14 +119,14 @@ async def _follow(served: ServedCampaign, last_event_id: str) -> Messages:
         elif clock() >= ping_due:
             yield b": ping\r\n\r\n"
             ping_due = clock() + PING_SECONDS
-        # What changed after the last state is followed by another one, also if nothing more happens.
+        # A change after the last state is followed by another state, even if nothing more happens.
         due = state_due if seen != version else ping_due
         await _either(hub, version, served.closing, max(0.0, due - clock()))
         await asyncio.sleep(PAUSE_SECONDS)
 
 
 def _news(hub: Hub, version: int, position: int) -> list[bytes]:
-    """Entries that have grown since `version`, and those from `position` on."""
+    """Return the messages for entries that have grown since `version`, and for those from `position` on."""
     journal = hub.journal
     first = max(position, journal.dropped, journal.next_position - ENTRIES_MAX)
     messages = []
@@ -135,7 +139,7 @@ def _news(hub: Hub, version: int, position: int) -> list[bytes]:
 
 
 def _entry(hub: Hub, at: int) -> bytes:
-    """The message of one entry, encoded once for all who watch."""
+    """Return the message of one entry, encoded once for all streams."""
     entry = hub.journal.entries[at - hub.journal.dropped]
     count = entry.count if isinstance(entry, Attempted) else 1
     known = hub.encoded_entries.get(at)
@@ -149,12 +153,12 @@ def _entry(hub: Hub, at: int) -> bytes:
 
 
 def _message(event: bytes, data: bytes) -> bytes:
-    """One server-sent event (HTML standard); JSON is one line."""
+    """Return one server-sent event (HTML standard); JSON is one line."""
     return b"event: %b\r\ndata: %b\r\n\r\n" % (event, data)
 
 
 async def _either(hub: Hub, version: int, closing: asyncio.Event, seconds: float) -> None:
-    """Until something changed, the server ends, or the time is over."""
+    """Wait until something changes, the server ends, or the time is over."""
     waits = [asyncio.ensure_future(hub.wait(version)), asyncio.ensure_future(closing.wait())]
     try:
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

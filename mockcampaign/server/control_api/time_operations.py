@@ -1,4 +1,4 @@
-"""Operations that move the served campaign: its clock, a retry at once, and a reset."""
+"""Operations on the clock, a retry at once, and a reset, as `OPERATIONS`."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _view(call: Call) -> ClockView:
     return ClockView(call.served.campaign.now, call.served.pacer.speed, call.served.pacer.advancing)
 
 
-_NO_FORM = {415: "A form was sent."}
+_NO_FORM = {415: "The body is a form."}
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
@@ -78,19 +78,19 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         path="/clock",
         fields=NoFields,
         success_description="Virtual time.",
-        answer=ClockView,
+        response=ClockView,
         handle=_clock,
     ),
     Operation(
         id="advance",
         title="Advance the clock",
-        description="Answers when all that falls due meanwhile has been done, as fast as the targets answer.",
+        description="Responds when everything that falls due meanwhile is done, as fast as the targets respond.",
         tag=CONTROL_TAG,
         method="POST",
         path="/clock/advance",
         fields=AdvanceRequest,
         success_description="The time has passed.",
-        answer=ClockView,
+        response=ClockView,
         handle=_advance,
     ),
     Operation(
@@ -101,32 +101,32 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         path="/clock/speed",
         fields=SpeedRequest,
         success_description="Virtual time.",
-        answer=ClockView,
+        response=ClockView,
         handle=_set_speed,
     ),
     Operation(
         id="retry",
         title="Retry now",
-        description="The list that waits for its next attempt is due at once.",
+        description="The batch that waits for its retry is due at once.",
         tag=CONTROL_TAG,
         method="POST",
         path="/webhooks/{webhookId}/retry",
         fields=RetryFields,
         success=204,
-        success_description="It is due.",
-        failures={404: "No such webhook exists.", **_NO_FORM},
+        success_description="The batch is due.",
+        failures={404: "The webhook does not exist.", **_NO_FORM},
         handle=_retry,
     ),
     Operation(
         id="reset",
-        title="Forget everything",
-        description="All webhooks, events and scheduled events are gone, and the clock stands at its start.",
+        title="Reset everything",
+        description="Removes all webhooks, events and scheduled events, and sets the clock to its start.",
         tag=CONTROL_TAG,
         method="POST",
         path="/reset",
         fields=NoFields,
         success=204,
-        success_description="All is as at the start.",
+        success_description="The campaign is as at its start.",
         failures=_NO_FORM,
         handle=_reset,
     ),

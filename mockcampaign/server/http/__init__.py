@@ -1,1 +1,1 @@
-"""HTTP as both APIs speak it: operations, typed fields, the OpenAPI document and who may call."""
+"""The HTTP that both APIs share: operations, typed fields, routes, the OpenAPI document and the guard."""

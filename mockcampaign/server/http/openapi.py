@@ -61,8 +61,8 @@ def document(apis: Sequence[Api], client_id: int) -> bytes:
 def _types(api: Api) -> Iterator[Any]:
     yield api.error
     for operation in api.operations:
-        if operation.answer is not None:
-            yield operation.answer
+        if operation.response is not None:
+            yield operation.response
         if operation.place(api) == "json":
             yield operation.fields
 
@@ -100,8 +100,8 @@ def _operation(api: Api, operation: Operation[Any], schemas: _Schemas, client_id
 
 def _responses(api: Api, operation: Operation[Any], schemas: _Schemas, *, has_fields: bool) -> Schema:
     success: Schema = {"description": operation.success_description}
-    if operation.answer is not None:
-        success["content"] = {name: {"schema": schemas[operation.answer]} for name in api.media_types}
+    if operation.response is not None:
+        success["content"] = {name: {"schema": schemas[operation.response]} for name in api.media_types}
     if operation.media_type is not None:
         success["content"] = {operation.media_type: {"schema": {"type": "string"}}}
     links = _links(api, operation)

@@ -15,7 +15,7 @@ from mockcampaign.server.served_campaign import ServedCampaign
 CONTROL_TAG = "Control"
 """Tag of the double's own operations in the OpenAPI document."""
 
-Place = Literal["path", "query", "form", "json"]
+Place = Literal["query", "form", "json"]
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -42,7 +42,7 @@ class Operation(msgspec.Struct, Generic[Fields], frozen=True, kw_only=True):
     fields: type[Fields]
     success: int = 200
     success_description: str
-    answer: Any = None
+    response: Any = None
     """Type of the response's body; None if it has none."""
     media_type: str | None = None
     """Media type of a response that `handle` makes whole, where it differs from that of the API."""
@@ -55,11 +55,11 @@ class Operation(msgspec.Struct, Generic[Fields], frozen=True, kw_only=True):
         """Return the names of the fields in the path."""
         return tuple(re.findall(r"{(\w+)}", api.prefix + self.path))
 
-    def place(self, api: Api) -> Place:
-        """Return the place of the fields besides those in the path; `path` if there are no others."""
+    def place(self, api: Api) -> Place | None:
+        """Return the place of the fields besides those in the path; None if there are no others."""
         names = {field.encode_name for field in struct_fields(self.fields)}
         if (names and names <= set(self.in_path(api))) or self.fields is NoFields:
-            return "path"
+            return None
         if self.method in ("GET", "DELETE"):
             return "query"
         return "form" if api.body_type == FORM else "json"

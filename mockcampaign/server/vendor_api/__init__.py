@@ -1,1 +1,1 @@
-"""The vendor's REST API: webhooks, smart campaigns and the users who may call it."""
+"""The vendor's REST API: operations on webhooks and smart campaigns, and who may call them."""

@@ -1,4 +1,4 @@
-"""The file of `serve --clients`: more clients than one, each with users of its own."""
+"""The file of `serve --clients`: further clients with their users."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mockcampaign.server.users import User, user_name_problem, users_of
 
 
 class FileUser(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who may use a client's API."""
+    """A user of a client's API."""
 
     username: str
     password: Annotated[str, Secret()]
@@ -28,13 +28,13 @@ class FileClient(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClientsFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole file. Its texts take `${NAME}` and `${NAME:-default}` from the environment."""
+    """The whole file. Text may contain `${NAME}` and `${NAME:-default}` from the environment."""
 
     clients: Annotated[tuple[FileClient, ...], Interpolated()]
 
 
 def load_clients(path: Path) -> dict[int, tuple[User, ...]]:
-    """Users of each client. Raises `InvalidInputError` with file:line:column."""
+    """Return the users of each client. Raises `InvalidInputError` with file:line:column."""
     document = Document(path)
     found: ClientsFile = document.read(ClientsFile)
     if not found.clients:
@@ -42,14 +42,14 @@ def load_clients(path: Path) -> dict[int, tuple[User, ...]]:
     users_of_client: dict[int, tuple[User, ...]] = {}
     for index, client in enumerate(found.clients):
         if client.id in users_of_client:
-            raise document.problem(("clients", index, "id"), f"client {client.id} stands here twice, allowed: once")
+            raise document.problem(("clients", index, "id"), f"client {client.id} is here twice, allowed: once")
         if not client.users:
             raise document.problem(("clients", index, "users"), "no users, allowed: at least one")
         names = [user.username for user in client.users]
         for place, name in enumerate(names):
             wrong = user_name_problem(name)
             if wrong is None and name in names[:place]:
-                wrong = f"user {name!r} stands here twice, allowed: once"
+                wrong = f"user {name!r} is here twice, allowed: once"
             if wrong is not None:
                 raise document.problem(("clients", index, "users", place, "username"), wrong)
         users_of_client[client.id] = users_of(client.id, [(user.username, user.password) for user in client.users])

@@ -1,4 +1,4 @@
-"""The vendor's operations on webhooks and users, as `OPERATIONS`."""
+"""Operations on webhooks and users, as `OPERATIONS`."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def _spelled(event_type: EventType) -> str:
 
 
 ANSWERED_TYPES = [*(_spelled(event_type) for event_type in EventType), "webhooknode"]
-"""The last is the vendor's own, of webhooks that no call creates; ours never has it."""
+"""Types in responses. No call of the vendor's API creates a webhook of the last one, so ours never has it."""
 
 
 class WebhookAuthentication(msgspec.Struct, frozen=True):
-    """How a webhook's requests are authorised; never the credentials."""
+    """Type of a webhook's credentials, never the credentials."""
 
     type: AuthenticationType
 
@@ -92,11 +92,11 @@ class RestWebhook(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class RestWebhookVerify(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """What came of sending sample events."""
+    """Outcome of sending sample events."""
 
     id: ResponseId
     http_status_code: int
-    """Of the target's answer; 0 where none came (assumed)."""
+    """Status of the target's response; 0 if there is none (assumed)."""
     response_body: str
     """Where no response came, what happened instead (assumed)."""
     number_of_events: int
@@ -104,7 +104,7 @@ class RestWebhookVerify(msgspec.Struct, frozen=True, rename="camel", kw_only=Tru
 
 
 class AuthenticatedUser(msgspec.Struct, frozen=True):
-    """Who the credentials belong to."""
+    """The user whose credentials the request has."""
 
     id: ResponseId
     username: str
@@ -112,7 +112,7 @@ class AuthenticatedUser(msgspec.Struct, frozen=True):
 
 
 def represent(webhook: Webhook) -> RestWebhook:
-    """The webhook as the vendor's API shows it."""
+    """Return the webhook as the vendor's API shows it."""
     return RestWebhook(
         id=webhook.id,
         type=_spelled(webhook.type),
@@ -284,22 +284,22 @@ def _authentication(form: WebhookForm) -> Authentication | None:
     return basic
 
 
-_NOT_FOUND = {404: "No such webhook exists.", 409: "The webhook belongs to another client."}
+_NOT_FOUND = {404: "The webhook does not exist.", 409: "The webhook belongs to another client."}
 _TAG = "Webhooks"
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         id="createWebhook",
         title="Create a webhook",
-        description="It is created in status `created`, and sends nothing before it is activated.",
+        description="The webhook has status `created` and sends nothing before it is activated.",
         tag=_TAG,
         method="POST",
         path="/webhooks",
         fields=CreateWebhookForm,
         success=201,
-        success_description="The webhook is there.",
-        answer=RestWebhook,
-        failures={400: "A field is wrong, or the client has as many webhooks as it may have."},
+        success_description="The webhook is created.",
+        response=RestWebhook,
+        failures={400: "A field is wrong, or the client has reached its limit of webhooks."},
         handle=_create,
     ),
     Operation(
@@ -309,72 +309,72 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         method="GET",
         path="/webhooks",
         fields=WebhookListQuery,
-        success_description="The client's webhooks that are not deleted; empty when there is none.",
-        answer=list[RestWebhook],
+        success_description="The client's webhooks that are not deleted; empty if there are none.",
+        response=list[RestWebhook],
         handle=_list,
     ),
     Operation(
         id="updateWebhook",
         title="Update a webhook",
-        description="Without a field on authentication, that stays as it is (assumed).",
+        description="Without a field on authentication, the credentials stay the same (assumed).",
         tag=_TAG,
         method="PUT",
         path="/webhooks/{webhookId}",
         fields=UpdateWebhookForm,
-        success_description="The webhook as it is now.",
-        answer=RestWebhook,
-        failures={400: "A field is wrong, or the webhook cannot be changed so.", **_NOT_FOUND},
+        success_description="The updated webhook.",
+        response=RestWebhook,
+        failures={400: "A field is wrong, or the webhook does not allow the change.", **_NOT_FOUND},
         handle=_update,
     ),
     Operation(
         id="verifyWebhook",
         title="Verify a webhook",
-        description="Sends sample events to the target at once, whatever the webhook's status.",
+        description="Sends sample events to the target at once, in any status of the webhook.",
         tag=_TAG,
         method="GET",
         path="/webhooks/{webhookId}/verify",
         fields=VerifyQuery,
-        success_description="The request was made; what the target answered.",
-        answer=RestWebhookVerify,
+        success_description="The request was sent; the target's response.",
+        response=RestWebhookVerify,
         failures=_NOT_FOUND,
         handle=_verify,
     ),
     Operation(
         id="activateWebhook",
         title="Activate a webhook",
-        description="From now on, events of its type are exported.",
+        description="From now on, the webhook exports events of its type.",
         tag=_TAG,
         method="POST",
         path="/webhooks/{webhookId}/activate",
         fields=WebhookFields,
         success_description="The webhook is activated.",
-        answer=RestWebhook,
+        response=RestWebhook,
         failures={400: "The webhook is activated already.", **_NOT_FOUND},
         handle=_activate,
     ),
     Operation(
         id="deactivateWebhook",
         title="Deactivate a webhook",
-        description="From now on, nothing is exported. What is pending is kept until it is three days old.",
+        description="From now on, the webhook exports nothing. Pending events are kept until they are three days old.",
         tag=_TAG,
         method="POST",
         path="/webhooks/{webhookId}/deactivate",
         fields=WebhookFields,
         success_description="The webhook is deactivated.",
-        answer=RestWebhook,
+        response=RestWebhook,
         failures={400: "The webhook is not activated.", **_NOT_FOUND},
         handle=_deactivate,
     ),
     Operation(
         id="deleteWebhook",
         title="Delete a webhook",
-        description="What is pending is discarded.",
+        description="Pending events are discarded.",
         tag=_TAG,
         method="DELETE",
         path="/webhooks/{webhookId}",
         fields=WebhookFields,
         success=204,
-        success_description="The webhook is gone.",
+        success_description="The webhook is deleted.",
         failures={400: "The webhook is not in status `deactivated`.", **_NOT_FOUND},
         handle=_delete,
     ),
@@ -386,7 +386,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         path="/users/authenticated",
         fields=ClientFields,
         success_description="The credentials are valid for this client.",
-        answer=AuthenticatedUser,
+        response=AuthenticatedUser,
         handle=_authenticated,
     ),
 )

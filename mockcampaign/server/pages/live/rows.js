@@ -177,7 +177,7 @@ export class Rows {
     }
     const total = this.found.length;
     write(this.pageText, total ? `${counted(begin + 1)} to ${counted(begin + page.length)} of ${counted(total)}` : "");
-    const dropped = this.store.base ? `, and ${counted(this.store.base)} older journal entries held no more` : "";
+    const dropped = this.store.base ? `, and ${counted(this.store.base)} older journal entries dropped` : "";
     write(this.count, total || dropped ? counted(total) + dropped : "");
     this.newest.disabled = this.newer.disabled = begin === 0;
     this.older.disabled = begin + PAGE >= total;
