@@ -71,8 +71,8 @@ LEVELS = {
     """,
     "recording": "pseudonyms < recorder < proxy",
     "report": """
-        attempts charts columns json_report sentences < advice timeline < text < check_text github html junit markdown
-        < formats
+        attempts charts columns json_report sentences < advice timeline < scenario_text
+        < check_text github html junit markdown < formats
     """,
     "samples": "plain_server store < correct < bugs < consumer",
     "samples.bugs": """
@@ -161,12 +161,6 @@ CLASS_NAMESAKES: Mapping[str, str] = {"api": "the table of each of the server's 
 
 MODULES_MAX = 14
 
-NOT_YET = {
-    "modules": {"text"},
-    "classes": {"Deliveries", "Answer", "Connection"},
-}
-"""What other work in this tree has still to bring in order."""
-
 
 def levels(sources: Sources) -> list[str]:
     return undeclared(sources, LEVELS) + upward_imports(sources, LEVELS, LAZY_HOMES)
@@ -217,8 +211,7 @@ def test_only_owners_read_clocks_sleep_or_draw_without_a_seed() -> None:
 
 
 def test_every_name_is_the_name_of_one_thing() -> None:
-    waiting = NOT_YET["modules"] | NOT_YET["classes"]
-    assert [one for one in names(SOURCES) if one.partition(" ")[0] not in waiting] == []
+    assert names(SOURCES) == []
 
 
 def test_folders_are_small() -> None:

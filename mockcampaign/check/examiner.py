@@ -40,7 +40,7 @@ from mockcampaign.judging.fact import (
     masked,
 )
 from mockcampaign.judging.finding import Finding, Judgement
-from mockcampaign.judging.ledger import NO_DELIVERIES, Deliveries
+from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts
 from mockcampaign.masking import Masking
 from mockcampaign.model import NoAuthentication
 from mockcampaign.policy import HOUR, MINUTE
@@ -73,7 +73,7 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     """The journal of its sender; None where it was not even begun."""
     webhooks: dict[str, int] = {}
     """Ids by name."""
-    besides: Deliveries = NO_DELIVERIES
+    besides: DeliveryCounts = NO_DELIVERIES
     """Deliveries that no journal was kept of."""
     varied: tuple[tuple[str, Examination], ...] = ()
     """The same under other assumptions about the sender, by what is assumed."""

@@ -13,7 +13,7 @@ from mockcampaign.check.settings import Settings
 from mockcampaign.judging.fact import NoVerdict
 from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.judging.journal_rules import JOURNAL_RULES, JournalRule
-from mockcampaign.judging.ledger import NO_DELIVERIES, Deliveries
+from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts
 from mockcampaign.judging.verdict import (
     FORMAT,
     WORST,
@@ -102,7 +102,7 @@ def _shown_by(rule_id: str) -> Reproduce:
     return Reproduce(without_curl=why, without_scenario=why)
 
 
-def _trouble(rules: list[Finding], deliveries: Deliveries, settings: Settings) -> NoVerdict | None:
+def _trouble(rules: list[Finding], deliveries: DeliveryCounts, settings: Settings) -> NoVerdict | None:
     """Return why the whole is no success although nothing is violated."""
     outcomes = {finding.outcome for finding in rules}
     if not outcomes & {"pass", "fail", "warn"}:

@@ -174,6 +174,6 @@ def write(result: RunResult, outputs: Outputs) -> None:
 
 def print_scenario(result: ScenarioResult, verbose: bool, quiet: bool, color: bool | None) -> None:
     """Print the text report on one scenario."""
-    from mockcampaign.report.text import scenario_lines
+    from mockcampaign.report.scenario_text import scenario_lines
 
     print_lines(scenario_lines(result, verbosity=verbose - quiet), color)

@@ -30,7 +30,7 @@ from mockcampaign.judging.serials import Serials
 from mockcampaign.model import Outcome, WebhookStatus
 
 
-class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
+class DeliveryCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What a run's sending came to. All but `attempts` and `simulated` count events, once for each webhook."""
 
     attempts: int
@@ -41,8 +41,8 @@ class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
     simulated: int = 0
     """Attempts that were counted, not sent (`Policy.simulate_after`)."""
 
-    def __add__(self, other: Deliveries) -> Deliveries:
-        return Deliveries(
+    def __add__(self, other: DeliveryCounts) -> DeliveryCounts:
+        return DeliveryCounts(
             attempts=self.attempts + other.attempts,
             delivered=self.delivered + other.delivered,
             discarded=self.discarded + other.discarded,
@@ -51,7 +51,7 @@ class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-NO_DELIVERIES = Deliveries(attempts=0, delivered=0, discarded=0, pending=0)
+NO_DELIVERIES = DeliveryCounts(attempts=0, delivered=0, discarded=0, pending=0)
 
 
 class Totals:
@@ -189,9 +189,9 @@ class Account:
         return tuple(reversed(found))
 
     @property
-    def deliveries(self) -> Deliveries:
+    def deliveries(self) -> DeliveryCounts:
         """The account in numbers."""
-        return Deliveries(
+        return DeliveryCounts(
             attempts=self.attempts - self.simulated,
             delivered=self.delivered_count,
             discarded=len(self.discarded),
@@ -301,7 +301,7 @@ class Ledger:
         return found
 
     @property
-    def deliveries(self) -> Deliveries:
+    def deliveries(self) -> DeliveryCounts:
         """All accounts together, in numbers."""
         return sum((account.deliveries for account in self.accounts.values()), NO_DELIVERIES)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from mockcampaign.engine.journal import Began, Entry
 from mockcampaign.judging.finding import Finding, Judgement
-from mockcampaign.judging.ledger import NO_DELIVERIES, Deliveries, Ledger
+from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts, Ledger
 from mockcampaign.tables import complete
 
 FORMAT = 1
@@ -53,7 +53,7 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
     """Ids by name."""
     rules: list[Finding]
     expectations: list[Finding]
-    deliveries: Deliveries
+    deliveries: DeliveryCounts
     journal: list[Entry]
     """What happened; findings refer to its positions. Empty in a JSON report without --full-journal."""
     evidence: tuple[Evidence, ...] = ()
@@ -97,7 +97,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """The one seed of all scenarios, or None where they differ."""
     rules: list[Finding]
     """The worst finding of each rule; its evidence refers to the journal of the scenario that `actual` names."""
-    deliveries: Deliveries
+    deliveries: DeliveryCounts
     """All that was sent: of a compliance check also the histories that were tried, of which no journal here tells."""
     scenarios: list[ScenarioResult]
     headline: str | None = None

@@ -39,7 +39,7 @@ DETAILS = (
 """From all to nothing but the outcomes."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class SharedOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """An outcome, which many attempts may share."""
 
     what: str
@@ -80,7 +80,7 @@ class Attempts(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[Row]
     left_out: int
     """How many rows there was no room for."""
-    answers: list[Answer]
+    answers: list[SharedOutcome]
     targets: list[tuple[str, str]]
     """URL and kind of credentials."""
     events: dict[int, str]
@@ -123,7 +123,7 @@ def attempts(entries: Sequence[Entry], evidence: frozenset[int], start: int, row
     return Attempts(
         rows=rows,
         left_out=len(positions) - len(rows),
-        answers=[_answer(outcome, detail) for outcome in answers],
+        answers=[_shared_outcome(outcome, detail) for outcome in answers],
         targets=list(targets),
         events=_events(entries, rows, detail.events),
         detail=detail,
@@ -139,10 +139,10 @@ def _most_telling(entries: Sequence[Entry], positions: list[int], evidence: froz
     return sorted(positions, key=rank)
 
 
-def _answer(outcome: Outcome, detail: Detail) -> Answer:
+def _shared_outcome(outcome: Outcome, detail: Detail) -> SharedOutcome:
     match outcome:
         case Responded():
-            return Answer(
+            return SharedOutcome(
                 what=str(outcome.status),
                 lane="accepted" if outcome.accepted else "refused",
                 status=outcome.status,
@@ -156,7 +156,7 @@ def _answer(outcome: Outcome, detail: Detail) -> Answer:
                 body_bytes=outcome.body_bytes,
             )
         case TimedOut() | NoResponse():
-            return Answer(what=outcome.describe(), lane="silent")
+            return SharedOutcome(what=outcome.describe(), lane="silent")
 
 
 def _events(entries: Sequence[Entry], rows: list[Row], events_max: int) -> dict[int, str]:

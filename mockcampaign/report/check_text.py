@@ -10,7 +10,7 @@ from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, shown_as, verdict_of
 from mockcampaign.report import sentences
 from mockcampaign.report.columns import PLAIN, Styled
-from mockcampaign.report.text import (
+from mockcampaign.report.scenario_text import (
     DOUBT,
     FAINT,
     GOOD,

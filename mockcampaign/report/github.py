@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, violates
-from mockcampaign.report.text import brief, printable, seen
+from mockcampaign.report.scenario_text import brief, printable, seen
 
 ANNOTATIONS_MAX = 10
 """GitHub shows as many of each kind for a step, and drops the rest (GitHub's documentation of workflow commands)."""

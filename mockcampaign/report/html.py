@@ -25,7 +25,7 @@ from mockcampaign.judging.verdict import WORST, RunResult, ScenarioResult, shown
 from mockcampaign.report import sentences
 from mockcampaign.report.attempts import DETAILS, Attempts, Detail, attempts
 from mockcampaign.report.charts import Chart, chart, pending_max
-from mockcampaign.report.text import CAME_TO_MAX, and_simulated, brief, printable, seen
+from mockcampaign.report.scenario_text import CAME_TO_MAX, and_simulated, brief, printable, seen
 from mockcampaign.report.timeline import Line, timeline
 from mockcampaign.shipped import assets_folder
 

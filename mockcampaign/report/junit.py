@@ -13,7 +13,7 @@ from mockcampaign.durations import format_duration
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, violates
 from mockcampaign.report import sentences
-from mockcampaign.report.text import brief, plain_report, seen
+from mockcampaign.report.scenario_text import brief, plain_report, seen
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write, not even escaped."""

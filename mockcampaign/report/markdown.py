@@ -10,7 +10,7 @@ from mockcampaign.durations import format_duration
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, Verdict, verdict_of, violates
 from mockcampaign.report import sentences
-from mockcampaign.report.text import and_simulated, brief, printable, seen
+from mockcampaign.report.scenario_text import and_simulated, brief, printable, seen
 from mockcampaign.tables import complete
 
 FINDINGS_MAX = 50

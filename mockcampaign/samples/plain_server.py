@@ -19,7 +19,7 @@ AsgiApp = Callable[[Any, Any, Any], Any]
 Headers = dict[str, str]
 
 
-class Connection:
+class PlainConnection:
     """A connection, which handles its requests one after another."""
 
     def __init__(self, app: AsgiApp, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -127,7 +127,7 @@ class Connection:
 
 @contextlib.contextmanager
 def serve_plainly(
-    app: AsgiApp, connection: type[Connection] = Connection, *, host: str = "127.0.0.1", port: int = 0
+    app: AsgiApp, connection: type[PlainConnection] = PlainConnection, *, host: str = "127.0.0.1", port: int = 0
 ) -> Iterator[str]:
     """Serve the application while the context is open, as `serving.serve_in_thread` does, with the same errors."""
     listening = listen(host, port)
@@ -144,7 +144,9 @@ def serve_plainly(
             listening.close()
 
 
-async def _serve(app: AsgiApp, connection: type[Connection], listening: socket.socket, stop: asyncio.Event) -> None:
+async def _serve(
+    app: AsgiApp, connection: type[PlainConnection], listening: socket.socket, stop: asyncio.Event
+) -> None:
     open_ones: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -20,7 +20,7 @@ from mockcampaign.report.html import to_html
 from mockcampaign.report.json_report import to_json
 from mockcampaign.report.junit import to_junit
 from mockcampaign.report.markdown import to_markdown
-from mockcampaign.report.text import plain_report
+from mockcampaign.report.scenario_text import plain_report
 from results import scenario
 
 ATTEMPTS = 10_000

@@ -28,7 +28,7 @@ from mockcampaign.model import Fault, NoResponse, Outcome, Request
 from mockcampaign.report import advice
 from mockcampaign.report.json_report import to_json
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.samples.plain_server import Connection, serve_plainly
+from mockcampaign.samples.plain_server import PlainConnection, serve_plainly
 from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.transport.wire import WireTransport, wait_until_reachable
 from restarted import end
@@ -56,10 +56,10 @@ class Trouble:
         self.after = after
         self.answer = answer
 
-    def connection(self) -> type[Connection]:
+    def connection(self) -> type[PlainConnection]:
         trouble = self
 
-        class Troubled(Connection):
+        class Troubled(PlainConnection):
             async def exchange(self) -> bool:
                 trouble.requests += 1
                 if trouble.requests <= trouble.after:
@@ -120,7 +120,7 @@ def test_a_consumer_that_begins_to_hang() -> None:
         assert_whole(checked(url, rules=("acknowledgement", "batch", "redelivery")))
 
 
-class CountsCharacters(Connection):
+class CountsCharacters(PlainConnection):
     """Says how long an answer is in characters, of which one has two bytes."""
 
     async def write(self, head: bytes, answer: bytes) -> None:
@@ -262,7 +262,7 @@ def restarting(after: int) -> Iterator[str]:
         requests += 1
         await apps[requests > after](scope, receive, send)
 
-    class Ending(Connection):
+    class Ending(PlainConnection):
         async def exchange(self) -> bool:
             # The process's end is the end of its connections, too.
             return await super().exchange() and requests != after

@@ -21,8 +21,8 @@ from mockcampaign.report.html import to_html
 from mockcampaign.report.json_report import to_json
 from mockcampaign.report.junit import to_junit
 from mockcampaign.report.markdown import to_markdown
+from mockcampaign.report.scenario_text import scenario_lines, summary_lines
 from mockcampaign.report.sentences import headline, sweep_summary
-from mockcampaign.report.text import scenario_lines, summary_lines
 from mockcampaign.samples.consumer import consumer_app
 from results import scenario
 

@@ -20,7 +20,7 @@ from commands import written
 from golden import check_golden
 from mockcampaign.judging.verdict import run_result
 from mockcampaign.report.columns import PLAIN, cells, fitted, folded
-from mockcampaign.report.text import scenario_lines, summary_lines
+from mockcampaign.report.scenario_text import scenario_lines, summary_lines
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import serve_in_thread
 from results import every_outcome, scenario

@@ -16,7 +16,7 @@ from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted, Entry, Happened, Journal, WebhookChanged
 from mockcampaign.engine.journal_file import Heading, JournalWriter, read_journals
 from mockcampaign.judging.difference import sent_events
-from mockcampaign.judging.ledger import Deliveries, Ledger, Totals, finished_at
+from mockcampaign.judging.ledger import DeliveryCounts, Ledger, Totals, finished_at
 from mockcampaign.model import Responded
 from old_fold import sums, tally
 
@@ -70,7 +70,7 @@ def check(ledger: Ledger, entries: list[Entry]) -> None:
     assert list(ledger.accounts) == found
     for webhook_id in found:
         assert seen(ledger, webhook_id) == folded(entries, webhook_id)
-    assert ledger.deliveries == Deliveries(**sums(entries))
+    assert ledger.deliveries == DeliveryCounts(**sums(entries))
     assert ledger.delivered(found) == tally(entries, found).delivered
     assert ledger.evidence() == tally(entries, found).evidence
     assert ledger.next_position == len(entries)

@@ -22,7 +22,7 @@ from mockcampaign.report.html import to_html
 from mockcampaign.report.json_report import json_schema, to_json
 from mockcampaign.report.junit import to_junit
 from mockcampaign.report.markdown import to_markdown
-from mockcampaign.report.text import plain_report, scenario_lines
+from mockcampaign.report.scenario_text import plain_report, scenario_lines
 from places import ROOT, TESTS
 from results import every_outcome, finding, outage, scenario
 

@@ -33,7 +33,7 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
 
     from mockcampaign.judging.verdict import run_result
     from mockcampaign.model import BasicAuthentication
-    from mockcampaign.report.text import printable
+    from mockcampaign.report.scenario_text import printable
     from mockcampaign.samples.consumer import BUGS, consumer_app
     from mockcampaign.scenario.load import find_scenarios, load
     from mockcampaign.serving import serve_in_thread
@@ -129,6 +129,6 @@ def _check_bugs(seed: int, color: bool | None) -> bool:
 
 
 def _verdict(result: ScenarioResult, color: bool | None, width: int) -> str:
-    from mockcampaign.report.text import VERDICTS
+    from mockcampaign.report.scenario_text import VERDICTS
 
     return styled(f"{result.verdict:<{width}}", VERDICTS[result.verdict][1])

@@ -24,7 +24,7 @@ def print_dry_runs(plans: Sequence[Plan], seed_of: Callable[[Plan], int], verbos
 
 def _lines(plan: Plan, seed: int, verbosity: int) -> Iterator[list[Styled]]:
     from mockcampaign.durations import format_duration, format_moment
-    from mockcampaign.report.text import TIMELINE_LINES_MAX, printable
+    from mockcampaign.report.scenario_text import TIMELINE_LINES_MAX, printable
     from mockcampaign.report.timeline import timeline
     from mockcampaign.scenario.dry_run import dry_run
     from mockcampaign.scenario.expectations.expected_text import describe_claim

@@ -39,7 +39,7 @@ def judge(
     """Judge journals that `run --journal` or `record` wrote. Nothing is sent."""
     from mockcampaign.engine.journal_file import load_journals
     from mockcampaign.judging.verdict import exit_status
-    from mockcampaign.report.text import summary_lines
+    from mockcampaign.report.scenario_text import summary_lines
 
     if rules_only and scenario_file is not None:
         raise InvalidInputError("allowed: one of --scenario and --rules-only, found both")

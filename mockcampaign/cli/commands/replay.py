@@ -58,7 +58,7 @@ def replay(
     """Replay a recorded journal: the same events, outages and faults at the same virtual moments."""
     from mockcampaign.engine.journal_file import load_journals
     from mockcampaign.judging.verdict import exit_status
-    from mockcampaign.report.text import summary_lines
+    from mockcampaign.report.scenario_text import summary_lines
     from mockcampaign.transport.address import parse_address
 
     if target is not None:

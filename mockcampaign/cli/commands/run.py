@@ -130,7 +130,7 @@ def _show(plans: list[Plan], options: _Options) -> int:
 
 def _run(plans: list[Plan], options: _Options, outputs: Outputs) -> int:
     from mockcampaign.judging.verdict import exit_status
-    from mockcampaign.report.text import summary_lines
+    from mockcampaign.report.scenario_text import summary_lines
 
     color = use_color(options.no_color)
     results: list[ScenarioResult] = []

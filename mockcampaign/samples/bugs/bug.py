@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mockcampaign.samples.correct import Consumer
-from mockcampaign.samples.plain_server import Connection
+from mockcampaign.samples.plain_server import PlainConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,5 +17,5 @@ class Bug:
     consumer: type[Consumer]
     over_sockets: bool = False
     """Whether the bug shows only over real connections."""
-    connection: type[Connection] | None = None
+    connection: type[PlainConnection] | None = None
     """The connection class, for bugs of a plain HTTP server."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.correct import Consumer
-from mockcampaign.samples.plain_server import Connection, Headers
+from mockcampaign.samples.plain_server import Headers, PlainConnection
 
 
-class ReadsHeadOnce(Connection):
+class ReadsHeadOnce(PlainConnection):
     """Takes the first packet for the whole head."""
 
     async def read_head(self) -> bytes:
@@ -20,14 +20,14 @@ class ReadsHeadOnce(Connection):
         return head
 
 
-class ComparesHeaderCase(Connection):
+class ComparesHeaderCase(PlainConnection):
     def headers(self, lines: list[str]) -> Headers:
         wanted = ("Content-Length", "Content-Type", "Authorization", "Connection", "Expect", "Transfer-Encoding")
         pairs = (line.partition(": ") for line in lines)
         return {name.lower(): value for name, _, value in pairs if name in wanted}
 
 
-class AcceptsOneRequestPerConnection(Connection):
+class AcceptsOneRequestPerConnection(PlainConnection):
     """Handles the first request of a connection, and takes the next one for bytes that do not belong there."""
 
     requests = 0
@@ -40,7 +40,7 @@ class AcceptsOneRequestPerConnection(Connection):
         return head
 
 
-class TruncatesResponse(Connection):
+class TruncatesResponse(PlainConnection):
     """Closes the connection before the last byte of the response is sent."""
 
     cut = False
@@ -56,7 +56,7 @@ class TruncatesResponse(Connection):
         return await super().exchange() and not self.cut
 
 
-class RejectsConnectionClose(Connection):
+class RejectsConnectionClose(PlainConnection):
     """Takes `Connection: close` for a connection that is closed already, and does not respond."""
 
     async def call(self, method: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:
@@ -66,7 +66,7 @@ class RejectsConnectionClose(Connection):
         return answer
 
 
-class DisconnectsOnParseError(Connection):
+class DisconnectsOnParseError(PlainConnection):
     """Catches no exception of the parser, so the connection ends with it."""
 
     failed = False
@@ -84,7 +84,7 @@ class DisconnectsOnParseError(Connection):
         return await super().exchange() and not self.failed
 
 
-class LeavesRejectedBodyUnread(Connection):
+class LeavesRejectedBodyUnread(PlainConnection):
     async def leave_nothing_unread(self) -> None:
         pass
 

@@ -8,7 +8,7 @@ from typing import get_args
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Began
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.ledger import Deliveries
+from mockcampaign.judging.ledger import DeliveryCounts
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, Shown, Verdict, shown_as
 from mockcampaign.report.columns import PLAIN, Style, Styled, cells, fitted
 from mockcampaign.report.timeline import Line, timeline
@@ -80,7 +80,7 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
     ]
 
 
-def and_simulated(sums: Deliveries) -> str:
+def and_simulated(sums: DeliveryCounts) -> str:
     """What is said after a number of attempts, wherever there is one: those that were not made are told apart."""
     return f" and {sums.simulated:,} simulated" if sums.simulated else ""
 
