@@ -92,8 +92,8 @@ def test_break_see_retries_mend_and_see_it_drain(server: Server, page: Any, http
     assert [rows(page).nth(index).locator(".size").inner_text() for index in (0, 1)] == ["50", "100"]
     settled(page, attempts="2", delivered="150", pending="0")
 
-    press(page, f"Break webhook {number}")
-    told(page, f"The endpoint of webhook {number} is broken for 2h: refused.")
+    press(page, f"Start outage of webhook {number}")
+    told(page, f"Webhook {number} has an outage for 2h: refused.")
     emit(page, 3)
     rows(page).filter(has_text="connection refused").wait_for()
     webhook(page, number).get_by_text("attempt 2 in 10s").wait_for()
@@ -101,8 +101,8 @@ def test_break_see_retries_mend_and_see_it_drain(server: Server, page: Any, http
     rows(page).filter(has_text="1 to 61").wait_for()
     settled(page, attempts="63", delivered="150", pending="3")
 
-    press(page, f"Mend webhook {number}")
-    told(page, "can reach its endpoint")
+    press(page, f"End outage of webhook {number}")
+    told(page, f"The outage of webhook {number} has ended.")
     press(page, f"Retry webhook {number} now")
     settled(page, attempts="64", delivered="153", pending="0")
     webhook(page, number).get_by_text("nothing to send").wait_for()
@@ -114,10 +114,10 @@ def test_break_see_retries_mend_and_see_it_drain(server: Server, page: Any, http
 def test_an_outage_of_all_discards_after_three_days(server: Server, page: Any) -> None:
     server.activated("http://127.0.0.1:9/a")
     server.activated("http://127.0.0.1:9/b", "click")
-    page.get_by_label("Break with").select_option("connect-timeout")
+    page.get_by_label("Outage", exact=True).and_(page.locator("select")).select_option("connect-timeout")
     page.get_by_label("for", exact=True).fill("4d")
-    press(page, "Break all")
-    told(page, "All endpoints are broken for 4d: connect-timeout.")
+    press(page, "Start for all")
+    told(page, "All webhooks have an outage for 4d: connect-timeout.")
     emit(page, 7)
     emit(page, 5, "click")
     advance(page, "3d")
@@ -126,8 +126,8 @@ def test_an_outage_of_all_discards_after_three_days(server: Server, page: Any) -
     rows(page).filter(has_text="discarded: expired").nth(1).wait_for()
     page.get_by_label("List", exact=True).select_option("all")
     rows(page).filter(has_text="outage of all webhooks for 4d: connect-timeout").wait_for()
-    press(page, "Mend all")
-    rows(page).filter(has_text="mended all webhooks").wait_for()
+    press(page, "End all")
+    rows(page).filter(has_text="outage of all webhooks ended").wait_for()
     page.get_by_label("of webhook").select_option("2 click")
     assert {text.split()[0] for text in page.locator(".entry .hook").all_inner_texts()} == {"2"}
 
@@ -143,7 +143,7 @@ def test_what_the_engine_refuses_is_said_and_nothing_happens(server: Server, pag
     press(page, "Declare")
     page.get_by_role("alert").filter(has_text="dropped: 'never' does not fit, allowed: ").wait_for()
     emit(page, 4)
-    told(page, "no activated webhook wants this type")
+    told(page, "no activated webhook has this type")
     assert server.state()["faults"] == []
 
 
@@ -166,7 +166,7 @@ def test_faults_are_declared_seen_at_work_and_ended(server: Server, page: Any, h
     rows(page).filter(has_text="(lost-ack)").click()
     page.locator(".facts").get_by_text("lost-ack", exact=True).wait_for()
     press(page, "End fault 1")
-    told(page, "Fault 1 is over.")
+    told(page, "Fault 1 has ended.")
     fault.wait_for(state="detached")
     press(page, f"Retry webhook {number} now")
     settled(page, delivered="1")
@@ -178,15 +178,15 @@ def test_mailing_speed_and_reset(server: Server, page: Any) -> None:
     form = page.get_by_role("form", name="Send a mailing")
     form.get_by_label("Recipients").fill("50")
     form.get_by_role("button", name="Send").click()
-    told(page, "events will come of it")
+    told(page, "events fall due as time passes.")
     advance(page, "1m")
     page.locator("#elapsed").get_by_text("+00:01:00").wait_for()
     page.get_by_label("Speed").select_option("600")
-    told(page, "600 virtual seconds in each second.")
+    told(page, "600 virtual seconds per second.")
     page.locator("#elapsed").get_by_text(re.compile(r"\+0[01]:[1-5]\d")).wait_for()
     assert server.state()["speed"] == 600
     press(page, "Reset everything…")
-    press(page, "Keep")
+    press(page, "Cancel")
     assert server.state()["webhooks"]
     press(page, "Reset everything…")
     press(page, "Reset")
@@ -353,7 +353,7 @@ def test_the_page_comes_back_by_itself_with_what_it_missed(chromium: Any) -> Non
             page.goto(url)
             first.activated("http://127.0.0.1:9/hook", "bounce")
             page.get_by_text("1 bounce").first.wait_for()
-        page.get_by_text("Connection lost, trying again").wait_for()
+        page.get_by_text("Connection lost, reconnecting").wait_for()
         with running_server(port=port) as second:
             second.activated("http://127.0.0.1:9/hook", "click")
             second.control("POST", "/emit", {"type": "click", "count": 3})

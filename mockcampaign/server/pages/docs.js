@@ -1,6 +1,6 @@
 "use strict";
 
-// No address outside the server is asked: the description is its own, and the online validator is off.
+// Nothing outside the server is called: the document is its own, and the online validator is off.
 window.ui = SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",

@@ -1,4 +1,4 @@
-// The live page: what the stream tells goes into the parts of the page, and what the user does goes to the control API.
+// The live page: shows the messages of the stream, and sends the user's actions to the control API.
 
 import { Detail } from "./live/detail.js";
 import { Faults } from "./live/faults.js";
@@ -20,7 +20,7 @@ let changed = false;
 let reconnected = false;
 let lastRender = 0;
 
-// What is told to the user
+// Messages to the user
 
 function say(text) {
   byId("message").textContent = visible(text);
@@ -32,7 +32,7 @@ function complain(text) {
   byId("alert").textContent = visible(text);
 }
 
-/** Carry out what the user asked for, and tell how it went: `done`, or what `work` returns. */
+/** Carry out an action of the user and show its result: `done`, or the text that `work` returns. */
 async function act(work, done) {
   try {
     const answer = await work();
@@ -57,9 +57,9 @@ const plot = new Plot(store, {
 });
 const faults = new Faults(act);
 const webhooks = new WebhooksTable({
-  breakOne: (webhook) => breakEndpoint(webhook.id),
-  mendOne: (webhook) =>
-    act(() => call("DELETE", `/outages?webhookId=${webhook.id}`), `Webhook ${webhook.id} can reach its endpoint.`),
+  startOutage: (webhook) => startOutage(webhook.id),
+  endOutage: (webhook) =>
+    act(() => call("DELETE", `/outages?webhookId=${webhook.id}`), `The outage of webhook ${webhook.id} has ended.`),
   retry: (webhook) => act(() => call("POST", `/webhooks/${webhook.id}/retry`), `Webhook ${webhook.id} sends now.`),
 });
 
@@ -105,7 +105,7 @@ function tick() {
   webhooks.tick(now);
 }
 
-// What the server tells
+// Messages of the server
 
 function begin(fresh) {
   detail.clear();
@@ -134,7 +134,7 @@ function showSpeed({ speed }) {
   }
 }
 
-const CONNECTIONS = { live: "Live", lost: "Connection lost, trying again" };
+const CONNECTIONS = { live: "Live", lost: "Connection lost, reconnecting" };
 
 follow({
   connection(how) {
@@ -157,7 +157,7 @@ follow({
     tick();
   },
   entry(entry) {
-    // Before the first state it is not known which life of the server it belongs to; that state's journal holds it.
+    // The run of the server is unknown before the first state, whose journal includes the entry.
     if (state !== null) {
       store.add(entry);
     }
@@ -166,7 +166,7 @@ follow({
 setInterval(tick, TICK_MILLISECONDS);
 requestAnimationFrame(frame);
 
-// What the user does
+// Actions of the user
 
 function onSubmit(id, work) {
   const form = byId(id);
@@ -194,13 +194,13 @@ onSubmit("emit-form", async () => {
   const what = `${plural(events, `${type} event`)}${over ? ` over ${over}` : ""}`;
   return webhookIds.length
     ? `${what} for webhook ${webhookIds.slice(0, 10).join(", ")}${webhookIds.length > 10 ? " and more" : ""}.`
-    : `${what}, but no activated webhook wants this type: nothing is exported.`;
+    : `${what}, but no activated webhook has this type: nothing is exported.`;
 });
 
 onSubmit("mailing-form", async () => {
   const body = { recipients: byId("mailing-recipients").valueAsNumber, ...clientFrom("mailing-client") };
   const sent = await call("POST", "/mailing", body);
-  return `Mailing ${sent.mailingId} is sent; ${plural(sent.events, "event")} will come of it, as time goes on.`;
+  return `Mailing ${sent.mailingId} is sent; ${plural(sent.events, "event")} fall due as time passes.`;
 });
 
 onSubmit("advance-form", async () => {
@@ -213,21 +213,21 @@ onSubmit("advance-form", async () => {
 byId("speed").addEventListener("change", () =>
   act(async () => {
     const { speed } = await call("PUT", "/clock/speed", { speed: Number(byId("speed").value) });
-    return speed ? `${plural(speed, "virtual second")} in each second.` : "Time moves only when it is advanced.";
+    return speed ? `${plural(speed, "virtual second")} per second.` : "Time moves only when you advance it.";
   }),
 );
 
-function breakEndpoint(webhookId) {
+function startOutage(webhookId) {
   const kind = byId("outage-kind").value;
   const span = byId("outage-for").value.trim();
   const body = { kind, for: span, ...(webhookId === undefined ? {} : { webhookId }) };
-  const whose = webhookId === undefined ? "All endpoints are" : `The endpoint of webhook ${webhookId} is`;
-  return act(() => call("POST", "/outages", body), `${whose} broken for ${span}: ${kind}.`);
+  const whose = webhookId === undefined ? "All webhooks have" : `Webhook ${webhookId} has`;
+  return act(() => call("POST", "/outages", body), `${whose} an outage for ${span}: ${kind}.`);
 }
 
-byId("break-all").addEventListener("click", () => breakEndpoint());
-byId("mend-all").addEventListener("click", () =>
-  act(() => call("DELETE", "/outages"), "All endpoints can be reached."),
+byId("outage-all").addEventListener("click", () => startOutage());
+byId("outage-end-all").addEventListener("click", () =>
+  act(() => call("DELETE", "/outages"), "All outages have ended."),
 );
 
 const dialog = byId("reset-dialog");
@@ -235,5 +235,5 @@ byId("reset").addEventListener("click", () => dialog.showModal());
 byId("reset-no").addEventListener("click", () => dialog.close());
 byId("reset-yes").addEventListener("click", () => {
   dialog.close();
-  act(() => call("POST", "/reset"), "Everything is as at the start.");
+  act(() => call("POST", "/reset"), "Everything is reset.");
 });

@@ -1,10 +1,10 @@
-// One delivery in full: request, response, timing, and the command that sends it again.
+// One delivery in full: request, response, timing, and a command that sends it again.
 
 import { call } from "./server.js";
 import { counted, duration, element, moment, plural, since, visible } from "./text.js";
 
 export class Detail {
-  /** `say` tells the user what was done, `complain` what was not. */
+  /** `say` shows a message to the user, `complain` an error. */
   constructor({ say, complain, back }) {
     this.say = say;
     this.complain = complain;
@@ -34,7 +34,7 @@ export class Detail {
     this.panel.scrollIntoView({ block: "nearest" });
   }
 
-  /** Show a record; of a run of attempts the one of that number, the last without it. */
+  /** Show a record; of several attempts the one of that number, or the last one without a number. */
   async show(record, number) {
     this.wanted += 1;
     const { wanted } = this;
@@ -75,7 +75,7 @@ export class Detail {
     const { request, response } = delivery;
     this.title.textContent = `Attempt ${counted(delivery.number)} of webhook ${this.nameOf(delivery.webhookId)}`;
     const took =
-      delivery.wallMilliseconds === null ? "no socket was touched, or it is too long ago" : `${delivery.wallMilliseconds.toFixed(1)} ms`;
+      delivery.wallMilliseconds === null ? "no socket used, or too long ago" : `${delivery.wallMilliseconds.toFixed(1)} ms`;
     const wire =
       delivery.bytesSent === null
         ? []
@@ -84,8 +84,8 @@ export class Detail {
       facts([
         ["Outcome", delivery.outcome + (delivery.accepted ? ", accepted" : ", to be retried or discarded")],
         ["Started", this.when(delivery.at)],
-        ["Took, virtually", delivery.took ? duration(delivery.took) : "no time"],
-        ["Really took", took],
+        ["Virtual duration", delivery.took ? duration(delivery.took) : "none"],
+        ["Wall time", took],
         ...wire,
         ...(delivery.faults.length ? [["Faults", delivery.faults.join(", ")]] : []),
         ["Journal position", counted(delivery.position)],
@@ -178,7 +178,7 @@ function headers(pairs) {
   return list;
 }
 
-/** A body as it is, or indented where it is JSON; `whole` is its length where it was not kept whole. */
+/** Return a body as it is, or indented if it is JSON; `whole` is its length if only a part was kept. */
 function body(label, text, bytes, whole) {
   if (!text) {
     return element("p", { class: "muted" }, "No body.");
@@ -199,7 +199,7 @@ function body(label, text, bytes, whole) {
   return element("div", {}, head, shown);
 }
 
-/** Null where that would change anything but white space, such as the digits of a large number. */
+/** Return null if indenting would change more than white space, such as the digits of a large number. */
 function asJson(text) {
   try {
     const value = JSON.parse(text);

@@ -4,7 +4,7 @@ import { call } from "./server.js";
 import { counted, duration, element, plural, visible } from "./text.js";
 
 export class Faults {
-  /** `act` carries out a call and tells the user how it went. */
+  /** `act` carries out a call and shows its result to the user. */
   constructor(act) {
     this.act = act;
     this.form = document.getElementById("fault-form");
@@ -60,7 +60,7 @@ export class Faults {
     const whose = view.webhookId === null ? "all webhooks" : `webhook ${view.webhookId}`;
     const end = element("button", { type: "button", class: "small", "aria-label": `End fault ${view.number}` }, "End");
     end.addEventListener("click", () =>
-      this.act(() => call("DELETE", `/faults/${view.number}`), `Fault ${view.number} is over.`),
+      this.act(() => call("DELETE", `/faults/${view.number}`), `Fault ${view.number} has ended.`),
     );
     return element(
       "li",

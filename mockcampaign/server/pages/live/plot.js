@@ -7,7 +7,7 @@ const LANES_WITH_IDLE_MAX = 6;
 const LANE_HEIGHT = 26;
 const AROUND_LANES = 46;
 const MARK = 4;
-const NEAR = 12; // pixels from a mark at which the pointer means it
+const NEAR = 12; // pixels around a mark that belong to it
 const LEAST_SPAN = 60_000;
 
 // Times between two labels: seconds, minutes, hours and days.
@@ -21,7 +21,7 @@ const STEPS = [
 const OUTCOMES = ["success", "failure", "discard"];
 
 export class Plot {
-  /** `chosen` is told the record whose mark was clicked. */
+  /** Calls `chosen` with the record whose mark is clicked. */
   constructor(store, { chosen }) {
     this.store = store;
     this.element = document.getElementById("plot");
@@ -35,7 +35,7 @@ export class Plot {
     this.zoom = null;
     this.lanes = [];
     this.outages = [];
-    this.drawn = []; // what stands where, for the pointer
+    this.drawn = []; // places of the marks, for the pointer
     this.colours = {};
     this.span.addEventListener("change", () => {
       if (this.span.value !== "zoom") {
@@ -83,7 +83,7 @@ export class Plot {
     return getComputedStyle(document.documentElement);
   }
 
-  /** Which lanes there are, and what to say of the whole. */
+  /** Find the lanes and the summary. */
   survey() {
     const webhooks = new Set();
     const counts = { success: 0, failure: 0, discard: 0 };
@@ -98,7 +98,7 @@ export class Plot {
     }
     for (const id of this.names.keys()) {
       if (webhooks.size < LANES_WITH_IDLE_MAX) {
-        webhooks.add(id); // those that have sent nothing yet
+        webhooks.add(id); // webhooks that have sent nothing yet
       }
     }
     const ids = [...webhooks].sort((one, other) => one - other);
@@ -133,7 +133,7 @@ export class Plot {
     }
     const first = this.store.records.find((record) => record !== undefined)?.at ?? this.started;
     const from = choice === "all" ? first : Math.max(first, this.now - Number(choice));
-    // Marks at either end stand clear of the frame.
+    // Marks at both ends keep clear of the frame.
     const span = Math.max(this.now - from, LEAST_SPAN);
     return [from - span * 0.015, from + span * 1.015];
   }
@@ -156,7 +156,7 @@ export class Plot {
     const options = {
       width: 600,
       height: 150,
-      padding: [4, 30, 0, 0], // room for half of the last moment
+      padding: [4, 30, 0, 0], // room for half of the last label
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false } },
       scales: {
@@ -250,7 +250,7 @@ export class Plot {
     const taken = new Set();
     this.drawn = [];
     const paths = Object.fromEntries(OUTCOMES.map((kind) => [kind, new Path2D()]));
-    // Successes first: a failure among them is not covered.
+    // Successes first, so that they cover no failure.
     const shown = { success: [], failure: [], discard: [] };
     for (const record of this.store.held()) {
       if (record.kind !== "other" && record.end >= min && record.at <= max) {
@@ -288,7 +288,7 @@ export class Plot {
     return this.made.valToPos(lane, "y", true);
   }
 
-  /** Say what the pointer is at. */
+  /** Describe the mark under the pointer. */
   point() {
     const { left, top } = this.made.cursor;
     const { bbox } = this.made;
@@ -329,7 +329,7 @@ export class Plot {
 
 const shortened = (name) => (name.length > 16 ? `${name.slice(0, 15)}…` : name);
 
-/** How each outcome is drawn; the same shapes as the marks in the list. */
+/** Shapes of the outcomes, the same as the marks in the list. */
 const SHAPES = {
   success(path, x, y, size) {
     path.moveTo(x + size, y);

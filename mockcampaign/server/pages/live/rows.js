@@ -1,4 +1,4 @@
-// The list of deliveries: one page of rows at a time, however many there are, moved by pointer or keyboard.
+// The list of deliveries, one page at a time, for pointer and keyboard.
 
 import { counted, element, mark, moment, since, visible, write } from "./text.js";
 
@@ -11,7 +11,7 @@ const FILTERS = {
 };
 
 export class Rows {
-  /** `chosen` is told the record that was chosen; `entered`, that its details are wanted. */
+  /** Calls `chosen` with the chosen record, and `entered` when the user wants its details. */
   constructor(store, { chosen, entered }) {
     this.store = store;
     this.chosen = chosen;
@@ -28,7 +28,7 @@ export class Rows {
     this.started = 0;
     this.outageKinds = [];
     this.selected = null; // a position
-    this.top = null; // the position of the page's first row; null: whatever is newest
+    this.top = null; // the position of the page's first row; null: the newest
     this.found = []; // positions that pass the filters, newest first
     this.options = new Map();
     for (const select of [this.kind, this.webhook]) {
@@ -59,7 +59,7 @@ export class Rows {
     });
   }
 
-  /** Names of webhooks that exist, for the rows and the filter. */
+  /** Take the names of existing webhooks, for the rows and the filter. */
   know(names, { started, outageKinds }) {
     this.started = started;
     this.outageKinds = outageKinds;
@@ -81,7 +81,7 @@ export class Rows {
     this.top = null;
   }
 
-  /** Index of the page's first row in `found`. */
+  /** Return the index of the page's first row in `found`. */
   begin() {
     if (this.top === null) {
       return 0;
@@ -96,7 +96,7 @@ export class Rows {
     this.box.scrollTop = 0;
   }
 
-  /** Choose a record, and turn to its page where it is on another one. */
+  /** Choose a record, and show its page. */
   select(position, { reveal = false } = {}) {
     const record = this.store.at(position);
     if (record === undefined) {
@@ -190,7 +190,7 @@ export class Rows {
     if (known && known.record === record && known.name === name && known.started === this.started) {
       return known;
     }
-    // What an outage did is plain from the outcome itself.
+    // The outcome itself shows an outage.
     const faults = record.faults.filter((kind) => !this.outageKinds.includes(kind));
     const text = faults.length ? `${record.text} (${faults.join(", ")})` : record.text;
     const cell = (kind, text, title) => element("span", { class: kind, title: title ?? false }, visible(text));

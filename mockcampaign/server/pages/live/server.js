@@ -1,8 +1,8 @@
-// The control API, as this page calls it.
+// Calls of the control API.
 
 const PREFIX = "/__mockcampaign";
 
-/** The answer, or null where there is none. Throws an `Error` with the server's own line where it refuses. */
+/** Return the response, or null if it is empty. Throws an `Error` with the server's message if it rejects the call. */
 export async function call(method, path, body) {
   let response;
   try {
@@ -12,7 +12,7 @@ export async function call(method, path, body) {
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {
-    throw new Error("the server does not answer");
+    throw new Error("the server does not respond");
   }
   if (response.status === 204) {
     return null;
@@ -26,14 +26,14 @@ export async function call(method, path, body) {
 
 const RETRY_MILLISECONDS = 2000;
 
-/** Follow the live stream for good. `on` has a function for each kind of message, and `connection`. */
+/** Follow the live stream. `on` has a function for each kind of message, and `connection`. */
 export function follow(on) {
   const stream = new EventSource(`${PREFIX}/stream`);
   stream.onopen = () => on.connection("live");
   stream.onerror = () => {
     on.connection("lost");
     if (stream.readyState === EventSource.CLOSED) {
-      // Refused rather than interrupted: the browser does not try again by itself.
+      // Rejected rather than interrupted: the browser does not reconnect by itself.
       setTimeout(() => follow(on), RETRY_MILLISECONDS);
     }
   };

@@ -1,9 +1,9 @@
-// The journal as far as this page holds it: the newest entries, without gaps once those are filled.
+// The newest entries of the journal, without gaps once the missing ones are fetched.
 
 import { call } from "./server.js";
 import { counted, duration, plural } from "./text.js";
 
-/** As many as the server itself holds. */
+/** Maximum number of entries, as many as the server holds. */
 export const RECORDS_MAX = 20_000;
 const PAGE = 1_000;
 
@@ -13,9 +13,9 @@ export class Store {
     this.clear();
   }
 
-  /** Forget everything: another life of the server has begun. */
+  /** Forget everything, because another run of the server has begun. */
   clear() {
-    this.life = {}; // whatever was asked for before belongs to another one
+    this.life = {}; // earlier requests belong to another run
     this.base = 0;
     this.records = [];
     this.missing = 0;
@@ -31,7 +31,7 @@ export class Store {
     return this.records[position - this.base];
   }
 
-  /** All that are there, oldest first. */
+  /** Return all records, oldest first. */
   *held() {
     for (const record of this.records) {
       if (record !== undefined) {
@@ -40,7 +40,7 @@ export class Store {
     }
   }
 
-  /** Start with what happened before this page was opened. */
+  /** Start with the entries from before this page was opened. */
   begin(journal) {
     this.clear();
     this.base = Math.max(journal.first, journal.next - RECORDS_MAX);
@@ -67,7 +67,7 @@ export class Store {
     this.changed();
   }
 
-  /** There is something below a position, which may have been told to nobody while the connection was lost. */
+  /** Note that entries below a position exist, which may be missing because the connection was lost. */
   reach(next) {
     if (next > this.next) {
       this.missing += next - this.next;
@@ -85,7 +85,7 @@ export class Store {
     this.base += count;
   }
 
-  /** Fetch what is missing, the newest first; one page at a time. */
+  /** Fetch missing entries, the newest first, one page at a time. */
   async fill() {
     if (this.filling || !this.missing) {
       return;
@@ -99,7 +99,7 @@ export class Store {
           return;
         }
         if (page.first > this.base) {
-          this.drop(Math.min(page.first - this.base, this.records.length)); // the server holds them no more
+          this.drop(Math.min(page.first - this.base, this.records.length)); // the server has dropped them
         }
         for (const entry of page.entries) {
           const index = entry.position - this.base;
@@ -111,7 +111,7 @@ export class Store {
         this.changed();
       }
     } catch {
-      // The server is away. Once it is back, its next message fills what is missing.
+      // The server is away. Its next message fetches the missing entries.
     } finally {
       if (this.life === life) {
         this.filling = false;
@@ -119,7 +119,7 @@ export class Store {
     }
   }
 
-  /** The position after the newest missing one. */
+  /** Return the position after the newest missing one. */
   lastGap() {
     let index = this.records.length - 1;
     while (this.records[index] !== undefined) {
@@ -129,7 +129,7 @@ export class Store {
   }
 }
 
-/** What the page needs of a journal entry. Bodies are left to the server until somebody asks for one. */
+/** Return the part of a journal entry that the page needs. Bodies stay on the server until they are shown. */
 function recorded(entry) {
   const record = {
     position: entry.position,
@@ -183,7 +183,7 @@ const DESCRIBED = {
   },
   "outage-ended"(record, entry) {
     record.outage = { until: null, webhooks: entry.webhook_ids };
-    record.text = `mended ${concerned(entry)}`;
+    record.text = `outage of ${concerned(entry)} ended`;
   },
   "fault-declared"(record, entry) {
     record.text = `fault ${entry.number} of ${concerned(entry)}: ${entry.fault.kind}`;
@@ -196,7 +196,7 @@ const DESCRIBED = {
     record.text = `verified: ${entry.outcome.status ?? entry.outcome.reason ?? "timed out"}`;
   },
   probed(record, entry) {
-    record.text = `probe: ${plural(entry.count, "event")} processed`;
+    record.text = `probe: ${plural(entry.count, "event")} stored`;
   },
   "step-reached"(record, entry) {
     record.text = `step ${counted(entry.index + 1)} of the scenario`;

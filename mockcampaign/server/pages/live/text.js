@@ -1,4 +1,4 @@
-// Numbers, moments and foreign text as people read them. Everything reaches the page as text, never as markup.
+// Numbers, moments and foreign text for people. Everything reaches the page as text, never as markup.
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -11,13 +11,13 @@ export const counted = (value) => value.toLocaleString("en-US");
 
 export const plural = (value, noun) => `${counted(value)} ${noun}${value === 1 ? "" : "s"}`;
 
-/** 2025-01-01 00:00:10, in UTC; with milliseconds where they are asked for. */
+/** Return a moment as 2025-01-01 00:00:10 in UTC, with milliseconds if `precise`. */
 export function moment(milliseconds, { precise = false } = {}) {
   const text = new Date(milliseconds).toISOString();
   return `${text.slice(0, 10)} ${text.slice(11, precise ? 23 : 19)}`;
 }
 
-/** +2d 03:04:05, from the start on. */
+/** Return the time since the start as +2d 03:04:05. */
 export function since(milliseconds) {
   const days = Math.floor(milliseconds / DAY);
   const rest = milliseconds - days * DAY;
@@ -27,7 +27,7 @@ export function since(milliseconds) {
   return `+${days ? `${days}d ` : ""}${hours}:${minutes}:${seconds}`;
 }
 
-/** 1h30m, as the API reads it; the two largest units are enough for a reader. */
+/** Return a duration as 1h30m, as the API reads it; the two largest units are enough for people. */
 export function duration(milliseconds) {
   if (milliseconds < SECOND) {
     return `${Math.round(milliseconds)}ms`;
@@ -44,15 +44,15 @@ export function duration(milliseconds) {
   return parts.slice(0, 2).join("");
 }
 
-// Control characters (a terminal's escapes among them) and those that turn the direction of text around.
+// Control characters, including terminal escapes, and characters that change the direction of text.
 // eslint-disable-next-line no-control-regex
 const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
 
-/** Foreign text, in which what cannot be seen is written out. */
+/** Return foreign text with invisible characters written out. */
 export const visible = (text) =>
   text.replace(INVISIBLE, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
-/** A new element; `false` leaves an attribute away, and children that are no elements are text. */
+/** Return a new element; `false` omits an attribute, and children that are not elements are text. */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -66,7 +66,7 @@ export function element(tag, attributes = {}, ...children) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** One of the marks that stand at the top of the page. */
+/** Return one of the marks at the top of the page. */
 export function mark(name) {
   const made = document.createElementNS(SVG, "svg");
   made.setAttribute("class", name === "run" ? "mark wide" : "mark");
@@ -77,14 +77,14 @@ export function mark(name) {
   return made;
 }
 
-/** Change what stands there only if it differs, so that a selection or a reader's place in it is not lost. */
+/** Change the text only if it differs, so that a selection in it is not lost. */
 export function write(target, text) {
   if (target.textContent !== text) {
     target.textContent = text;
   }
 }
 
-/** The same for a URL, which is broken after its slashes rather than within its words. */
+/** Write a URL like `write`, with line breaks after its slashes rather than within its words. */
 export function writeUrl(target, url) {
   if (target.textContent !== url) {
     target.replaceChildren(...url.split(/(?<=[^:/]\/)/).flatMap((part) => [part, document.createElement("wbr")]));

@@ -1,4 +1,4 @@
-// The table of webhooks: status, queue, what comes next, and what can be done about it.
+// The table of webhooks: status, queue, next attempt and actions.
 
 import { counted, duration, element, moment, write, writeUrl } from "./text.js";
 
@@ -6,7 +6,7 @@ const SHOWN_AT_FIRST = 50;
 const SHOWN_MORE = 200;
 
 export class WebhooksTable {
-  /** `act` has `breakOne`, `mendOne` and `retry`, each told a webhook. */
+  /** `act` has `startOutage`, `endOutage` and `retry`, each called with a webhook. */
   constructor(act) {
     this.act = act;
     this.body = document.getElementById("webhooks");
@@ -51,7 +51,7 @@ export class WebhooksTable {
     write(this.more, `Show ${counted(Math.min(rest, SHOWN_MORE))} of ${counted(rest)} more`);
   }
 
-  /** Count down, between two states. */
+  /** Count down between two states. */
   tick(now) {
     for (const row of this.rows.values()) {
       write(row.next, nextAttempt(row.webhook, now));
@@ -77,7 +77,7 @@ export class WebhooksTable {
       webhook: null,
     };
     row.retry.setAttribute("aria-label", `Retry webhook ${id} now`);
-    row.toggle.addEventListener("click", () => (row.webhook.outage ? this.act.mendOne : this.act.breakOne)(row.webhook));
+    row.toggle.addEventListener("click", () => (row.webhook.outage ? this.act.endOutage : this.act.startOutage)(row.webhook));
     row.retry.addEventListener("click", () => {
       if (row.retry.getAttribute("aria-disabled") !== "true") {
         this.act.retry(row.webhook);
@@ -114,16 +114,16 @@ export class WebhooksTable {
     write(row.attempts, counted(webhook.attempts));
     write(row.delivered, counted(webhook.delivered));
     write(row.discarded, counted(webhook.discarded));
-    write(row.toggle, webhook.outage ? "Mend" : "Break");
-    row.toggle.setAttribute("aria-label", `${webhook.outage ? "Mend" : "Break"} webhook ${webhook.id}`);
-    // Not `disabled`: that would take the focus away from who has just pressed it.
+    write(row.toggle, webhook.outage ? "End outage" : "Start outage");
+    row.toggle.setAttribute("aria-label", `${webhook.outage ? "End" : "Start"} outage of webhook ${webhook.id}`);
+    // Not `disabled`: that would move the focus away from a button that was just pressed.
     row.retry.setAttribute("aria-disabled", String(webhook.phase !== "due" || webhook.status !== "activated"));
   }
 }
 
 const AUTHENTICATIONS = { none: "", basicAuth: "HTTP Basic", keyAuth: "key in a header" };
 
-/** What a webhook is called on this page: its id and its type. */
+/** Return the name of a webhook on this page: its id and its type. */
 export const nameOf = (webhook) => `${webhook.id} ${webhook.type}`;
 
 function nextAttempt(webhook, now) {
@@ -131,7 +131,7 @@ function nextAttempt(webhook, now) {
     return "nothing to send";
   }
   if (webhook.phase === "under-way") {
-    return `attempt ${webhook.attempt} under way`;
+    return `attempt ${webhook.attempt} in flight`;
   }
   if (webhook.status !== "activated") {
     return "held until activated";
