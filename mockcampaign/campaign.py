@@ -1,4 +1,4 @@
-"""The façade over one engine: webhooks, events, outages, time and the journal, for users and for all doors."""
+"""The façade over one engine: webhooks, events, outages, time and the journal, for users and all doors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class MailingSent(msgspec.Struct, frozen=True, kw_only=True):
-    """A mailing, and how many events will come of it."""
+    """A mailing, and how many events it causes."""
 
     mailing_id: int
     events: int
@@ -41,7 +41,7 @@ class MailingSent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FaultInForce:
-    """A fault that was declared. Used as a context manager, it ends with that."""
+    """A declared fault. As a context manager, it ends with the block."""
 
     def __init__(self, exporter: Exporter, declared: Declared) -> None:
         self._exporter = exporter
@@ -49,16 +49,16 @@ class FaultInForce:
 
     @property
     def number(self) -> int:
-        """Its number in the journal."""
+        """The fault's number in the journal."""
         return self._declared.number
 
     @property
     def hits(self) -> int:
-        """How many attempts it has hit."""
+        """Number of attempts that the fault has hit."""
         return self._declared.hits
 
     def end(self) -> None:
-        """Let it hit no more. It may be over already."""
+        """End the fault, which may be over already."""
         self._exporter.end_fault(self._declared.number)
 
     def __enter__(self) -> FaultInForce:
@@ -69,14 +69,14 @@ class FaultInForce:
 
 
 SAMPLE_MAILING_ID = 123456789004
-"""The mailing of the guide's example."""
+"""Id of the mailing in the guide's example."""
 
 
 _Driver = TypeVar("_Driver", bound=Driver)
 
 
 class _Waiting(Driver):
-    """Stops as soon as a condition holds."""
+    """A driver that stops as soon as a condition holds."""
 
     def __init__(self, exporter: Exporter, send: Send, condition: Callable[[], bool]) -> None:
         super().__init__(exporter, send)
@@ -89,8 +89,7 @@ class _Waiting(Driver):
 class Campaign:
     """One sender with a clock of its own, which only `advance` and `run` move.
 
-    All durations and moments are whole milliseconds. Same seed, versions and calls, and a consumer that answers the
-    same: same journal.
+    All durations and moments are whole milliseconds. Equal seeds, versions, calls and responses give equal journals.
     """
 
     def __init__(
@@ -105,7 +104,7 @@ class Campaign:
     ) -> None:
         """Campaigns of one seed make different events if their names differ, so that a consumer can tell them apart.
 
-        `journal` is for a bounded one; without it, everything is kept.
+        Give a `journal` to bound it; by default everything is kept.
         """
         self.seed = seed
         self.name = name
@@ -123,7 +122,7 @@ class Campaign:
 
     @property
     def journal(self) -> Journal:
-        """What happened so far."""
+        """The journal of what happened so far."""
         return self._exporter.journal
 
     @property
@@ -189,7 +188,7 @@ class Campaign:
         client_id: int = DEFAULT_CLIENT_ID,
         integration_id: str = "",
     ) -> Webhook:
-        """A webhook in status `created`. Raises `WebhookCommandRefusedError` at the client's creation limit."""
+        """Create a webhook, in status `created`. Raises `WebhookCommandRefusedError` at the client's creation limit."""
         self.check_target(target_url)
         return self._exporter.create(
             client_id, event_type, target_url, authentication or NoAuthentication(), integration_id=integration_id
@@ -198,7 +197,7 @@ class Campaign:
     def update(
         self, webhook: Webhook, *, target_url: str | None = None, authentication: Authentication | None = None
     ) -> Webhook:
-        """Change the target or the credentials. Raises `WebhookError` where the webhook is deleted."""
+        """Change the target or the credentials. Raises `WebhookError` if the webhook is deleted."""
         if target_url is not None:
             self.check_target(target_url)
         return self._exporter.update(
@@ -206,19 +205,22 @@ class Campaign:
         )
 
     def check_target(self, target_url: str) -> None:
-        """Raises `InvalidInputError` where webhooks may not send there. Here they may send anywhere: who calls this
-        could as well send by himself."""
+        """Raise `InvalidInputError` if webhooks may not send there. Here they may send anywhere, since the caller can
+        send, too."""
 
     def activate(self, webhook: Webhook) -> Webhook:
-        """Raises `WebhookCommandRefusedError` where it is activated already."""
+        """Activate a webhook. Raises `WebhookCommandRefusedError` if it is activated already."""
         return self._exporter.activate(webhook.client_id, webhook.id)
 
     def deactivate(self, webhook: Webhook) -> Webhook:
-        """Raises `WebhookCommandRefusedError` where it is not activated."""
+        """Deactivate a webhook. Raises `WebhookCommandRefusedError` if it is not activated."""
         return self._exporter.deactivate(webhook.client_id, webhook.id)
 
     def delete(self, webhook: Webhook) -> Webhook:
-        """Raises `WebhookCommandRefusedError` unless it is deactivated. What is pending is discarded."""
+        """Delete a webhook and discard its pending events.
+
+        Raises `WebhookCommandRefusedError` unless it is deactivated.
+        """
         return self._exporter.delete(webhook.client_id, webhook.id)
 
     def retry(self, webhook: Webhook) -> Webhook:
@@ -234,9 +236,9 @@ class Campaign:
         like: Sample | None = None,
         client_id: int = DEFAULT_CLIENT_ID,
     ) -> None:
-        """Let recipients act `count` times: all at this instant, or spread over the time to come.
+        """Let `count` events occur: all at this moment, or spread `over` the time to come.
 
-        `like` makes events of a captured one's shape. Raises `InvalidInputError` where that is of another type.
+        `like` gives the events the shape of a captured one. Raises `InvalidInputError` if that has another type.
         """
         self.put(self.prepare(event_type, count, over=over, like=like, client_id=client_id))
 
@@ -248,10 +250,10 @@ class Campaign:
         created: int | None = None,
         client_id: int = DEFAULT_CLIENT_ID,
     ) -> None:
-        """Let recipients act now, and exactly these events tell of it.
+        """Let exactly these events occur now.
 
-        `created` is the moment from which their three days run; without it, it is each event's own where that is a
-        moment of the last three days, else now.
+        They expire three days after `created`. Its default is each event's own `created` if that is a moment of the
+        last three days, else now.
         """
         oldest, now = self.now - self._exporter.policy.event_age_max, self.now
         payloads = []
@@ -271,8 +273,10 @@ class Campaign:
         like: Sample | None = None,
         client_id: int = DEFAULT_CLIENT_ID,
     ) -> list[tuple[int, EventsDue]]:
-        """What `emit` would let happen, and when. It touches nothing but the client's generator, so that a server may
-        call it in a thread, one call for each client at a time."""
+        """Return the events that `emit` would let occur, and when.
+
+        It changes only the client's generator, so that a server may call it in a thread, once at a time per client.
+        """
         if like is not None and like.event_type not in (None, event_type):
             raise InvalidInputError(f"like: the sample is of type {like.event_type}, allowed: {event_type}")
         if count < 1 or over < 0:
@@ -289,7 +293,7 @@ class Campaign:
         ]
 
     def put(self, prepared: list[tuple[int, EventsDue]]) -> None:
-        """Let happen what `prepare` made: at once what belongs to the present, the rest in its time."""
+        """Let prepared events occur: those of the present at once, the others in their time."""
         for at, due in prepared:
             if at > self.now:
                 self._exporter.schedule(at, due)
@@ -299,9 +303,9 @@ class Campaign:
     def mailing(
         self, recipients: int, *, rates: Rates = DEFAULT_RATES, client_id: int = DEFAULT_CLIENT_ID
     ) -> MailingSent:
-        """Send a mailing now: what its recipients do falls due in the month to come, event by event.
+        """Send a mailing now: its events occur during the month to come, one by one.
 
-        Events that no activated webhook wants when they fall due are not even made. Raises `InvalidInputError` for a
+        An event is not even made if no activated webhook exports it when it is due. Raises `InvalidInputError` for a
         number of recipients out of range.
         """
         return self.put_mailing(self.prepare_mailing(recipients, rates=rates, client_id=client_id))
@@ -309,26 +313,26 @@ class Campaign:
     def prepare_mailing(
         self, recipients: int, *, rates: Rates = DEFAULT_RATES, client_id: int = DEFAULT_CLIENT_ID
     ) -> Mailing:
-        """What `mailing` would send. Like `prepare`, it touches nothing but the client's generator."""
+        """Return what `mailing` would send. Like `prepare`, it changes only the client's generator."""
         return self._generator(client_id).mailing(recipients, self.now, rates=rates)
 
     def put_mailing(self, mailing: Mailing) -> MailingSent:
-        """Send what `prepare_mailing` made."""
+        """Send a prepared mailing."""
         self._exporter.schedule_stream(mailing.client_id, iter(mailing))
         return MailingSent(mailing_id=mailing.mailing_id, events=mailing.events, by_type=dict(mailing.counts))
 
     def sample_payloads(self, event_type: EventType, count: int, *, client_id: int, mailing_id: int) -> list[bytes]:
-        """Events of a mailing as they would be exported, for a look at them: nobody acted, and nothing is pending."""
+        """Return sample events of a mailing as they would be exported. Nothing becomes pending."""
         generator = Generator(f"{self.seed}:{client_id}:{mailing_id}:{event_type}", client_id)
         return list(generator.payloads(event_type, count, [self.now] * count, mailing_id=mailing_id))
 
     def outage(self, duration: int, kind: str = "refused", *webhooks: Webhook) -> None:
-        """From now on, for `duration`, nothing reaches the consumers of these webhooks (none named: of all).
+        """Let nothing reach the consumers of these webhooks (none named: of all) for a time, from now on.
 
-        Raises `InvalidInputError` for a kind that is not in `transport.faults.OUTAGES`.
+        Raises `InvalidInputError` for a kind that is not in `faults.OUTAGES`.
         """
         if kind not in OUTAGES:
-            raise InvalidInputError(f"outage: {kind!r} is no kind of outage, allowed: {', '.join(OUTAGES)}")
+            raise InvalidInputError(f"outage: {kind!r} is not a kind of outage, allowed: {', '.join(OUTAGES)}")
         self._exporter.declare_outage(kind, self.now + duration, tuple(webhook.id for webhook in webhooks))
 
     def end_outage(self, *webhooks: Webhook) -> None:
@@ -349,14 +353,14 @@ class Campaign:
         probability: float | None = None,
         **parameters: object,
     ) -> FaultInForce:
-        """From now on, a fault hits the attempts of these webhooks (none named: of all).
+        """Let a fault hit the attempts of these webhooks (none named: of all) from now on.
 
-        It is one of `transport.faults`, or its kind and parameters: `fault("lost-ack", times=1)`. It hits all attempts,
-        or at most so many `times`, those within a `duration`, the n-th of `every` n, each with a `probability`. In a
-        `with` statement it ends with that.
+        Give a value of `faults`, or its kind and parameters: `fault("lost-ack", times=1)`. It hits all attempts, or at
+        most `times`, those within a `duration`, one of `every` n, or each with a `probability`. In a `with` statement
+        it ends with the block.
 
-        Raises `InvalidInputError` for a kind or parameter that does not exist, and where the transport cannot carry it
-        out, before anything is declared.
+        Raises `InvalidInputError`, before anything is declared, for an unknown kind or parameter, and if the transport
+        cannot carry the fault out.
         """
         limits = {"times": times, "duration": duration, "every": every, "probability": probability}
         when = {name: value for name, value in limits.items() if value is not None}
@@ -366,7 +370,7 @@ class Campaign:
         return self.declare_fault(*make_fault(fault, **parameters, **when), *webhooks)
 
     def declare_fault(self, fault: Fault, when: When, *webhooks: Webhook) -> FaultInForce:
-        """The same with values as `engine.faults.read_fault` gives them."""
+        """Let a fault hit the attempts that `when` describes, as `fault` does."""
         self.check_fault(fault)
         declared = self._exporter.declare_fault(fault, when, tuple(webhook.id for webhook in webhooks))
         return FaultInForce(self._exporter, declared)
@@ -384,12 +388,12 @@ class Campaign:
         self._exporter.forget_simulated_failures()
 
     def check_fault(self, fault: Fault) -> None:
-        """Raises `InvalidInputError` where the transport cannot carry the fault out."""
+        """Raise `InvalidInputError` if the transport cannot carry the fault out."""
         possible = self._transport.faults
         if isinstance(fault, WireFault) and type(fault) not in possible:
             allowed = [kind for kind, known in FAULTS.items() if known in possible or not issubclass(known, WireFault)]
             raise InvalidInputError(
-                f"fault {fault.kind} needs a connection, which an application called in-process has not, allowed: "
+                f"fault {fault.kind} needs a connection, which an in-process application does not have, allowed: "
                 f"{', '.join(allowed)}, or the consumer's URL as target"
             )
 
@@ -398,19 +402,19 @@ class Campaign:
         return make_driver(self._exporter, self._transport.send)
 
     async def advance(self, duration: int) -> None:
-        """Let time pass, and do all that falls due meanwhile. Raises `ConsumerUnreachableError` as `run` does."""
+        """Let time pass, and do everything that is due. Raises `ConsumerUnreachableError` as `run` does."""
         await drive(self._exporter, self._send, self.now + duration)
 
     async def run(self) -> None:
         """Let time pass until nothing is left to send on activated webhooks.
 
-        That ends: what is never accepted is discarded after three days. Raises `ConsumerUnreachableError` where the
-        very first attempt at a consumer cannot connect, since then most likely nobody started it.
+        That ends, since events that are never accepted expire after three days. Raises `ConsumerUnreachableError` if
+        the first attempt at a consumer cannot connect, since then most likely nobody has started it.
         """
         await drive(self._exporter, self._send, None)
 
     async def wait(self, duration: int, condition: Callable[[], bool]) -> None:
-        """Let time pass until the condition holds, at most for `duration`; it is asked between any two due moments.
+        """Let time pass until the condition holds, at most for `duration`. It is checked between any two due moments.
 
         Raises `ConsumerUnreachableError` as `run` does.
         """
@@ -419,8 +423,8 @@ class Campaign:
     async def verify(self, webhook: Webhook, count: int = 1, *, mailing_id: int | None = None) -> Outcome:
         """Send `count` sample events of a mailing to the webhook's target at once, whatever its status.
 
-        That is outside all delivery rules: nothing is pending or comes again. Raises `WebhookError` where the webhook
-        is deleted.
+        Delivery rules do not apply: no event becomes pending or is retried. Raises `WebhookError` if the webhook is
+        deleted.
         """
         exporter = self._exporter
         current = exporter.registry.get(webhook.client_id, webhook.id)
@@ -442,11 +446,11 @@ class Campaign:
         return outcome
 
     async def fetch(self, request: Request) -> Outcome:
-        """One exchange outside the sender's rules, for the consumer's own account of what it has processed."""
+        """Send a request outside the sender's rules, such as to a probe, and return its outcome."""
         return await self._transport.send(request)
 
     async def aclose(self) -> None:
-        """Close connections."""
+        """Release the transport's connections."""
         await self._transport.aclose()
 
     def _generator(self, client_id: int) -> Generator:
@@ -464,7 +468,7 @@ class Campaign:
         return outcome
 
     def require_reached(self, url: str, outcome: Outcome) -> None:
-        """Raises `ConsumerUnreachableError` where the first exchange with a consumer could not connect."""
+        """Raise `ConsumerUnreachableError` if the first exchange with a consumer could not connect."""
         phase = None if isinstance(outcome, Responded) else outcome.phase
         if phase in CONNECT_PHASES and url not in self._reached:
             reason = outcome.reason if isinstance(outcome, NoResponse) else "no connection within the time-out"

@@ -1,4 +1,4 @@
-"""Durations and moments as people write them (`90s`, `1d12h`), against the engine's whole milliseconds."""
+"""Converts durations and moments as people write them (`90s`, `1d12h`) to and from whole milliseconds."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 
 DURATION_MAX = 366 * DAY
-"""Longer spans are typing errors: nothing the sender does takes longer than three days after its cause."""
+"""Longer durations are typing errors: nothing that the sender does takes longer than three days."""
 
 MOMENT_MAX = 32_503_680_000_000
-"""The year 3000 in UTC: so far from the end of the calendar that no run gets there."""
+"""The year 3000 in UTC: so far before the end of the calendar that no run reaches it."""
 
 _UNITS = (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", 1))
 
@@ -27,9 +27,9 @@ _DURATION = re.compile(DURATION_PATTERN)
 
 
 def parse_duration(text: str) -> int:
-    """Milliseconds of a duration such as `500ms`, `90s`, `10m`, `2h`, `3d` or `1d12h`.
+    """Return the milliseconds of a duration such as `500ms`, `90s`, `10m`, `2h`, `3d` or `1d12h`.
 
-    Raises `InvalidInputError` where it is not one, or is longer than `DURATION_MAX`.
+    Raises `InvalidInputError` if it is not a duration, or is longer than `DURATION_MAX`.
     """
     match = _DURATION.fullmatch(text)
     if match is None or not text:
@@ -42,7 +42,7 @@ def parse_duration(text: str) -> int:
 
 
 def format_duration(milliseconds: int) -> str:
-    """The duration as `parse_duration` reads it, largest units first; `0s` for none."""
+    """Return a duration as `parse_duration` reads it, largest units first; `0s` for zero."""
     parts = []
     for unit, size in _UNITS:
         number, milliseconds = divmod(milliseconds, size)
@@ -52,9 +52,9 @@ def format_duration(milliseconds: int) -> str:
 
 
 def parse_moment(text: str) -> int:
-    """Milliseconds since 1970 of an ISO 8601 date-time with a zone, such as `2025-01-01T00:00:00Z`.
+    """Return the milliseconds since 1970 of an ISO 8601 date-time with a zone, such as `2025-01-01T00:00:00Z`.
 
-    Raises `InvalidInputError` where it is not one, or lies before 1970 or after 2999.
+    Raises `InvalidInputError` if it is not one, or is before 1970 or after 2999.
     """
     try:
         moment = datetime.fromisoformat(text)
@@ -70,6 +70,6 @@ def parse_moment(text: str) -> int:
 
 @functools.lru_cache(maxsize=1_024)
 def format_moment(milliseconds: int) -> str:
-    """ISO 8601 in UTC, to the millisecond."""
+    """Return a moment in ISO 8601, in UTC, to the millisecond."""
     seconds, rest = divmod(milliseconds, SECOND)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"

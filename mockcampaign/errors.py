@@ -1,34 +1,34 @@
-"""Everything mockcampaign raises on purpose. A consumer's failure is a value (`model.Outcome`), never one of these."""
+"""The errors that mockcampaign raises. A consumer's failure is a value (`model.Outcome`), never an error."""
 
 from __future__ import annotations
 
 
 class MockcampaignError(Exception):
-    """Base of all errors raised on purpose; its text is one line that a user can act on."""
+    """Base of all our errors; the text is one line that tells a user what to do."""
 
 
 class InvalidInputError(MockcampaignError):
-    """Input refused before anything acted on it: what, where, and what would be allowed."""
+    """Input that is rejected before anything acts on it; the text says what, where, and what is allowed."""
 
 
 class MisuseError(MockcampaignError):
-    """A test asks for what cannot work; the text says what to do instead."""
+    """A test uses mockcampaign in a way that cannot work; the text says what to do instead."""
 
 
 class WebhookError(MockcampaignError):
-    """The webhook registry refuses a command; subclasses say why (statuses: the vendor's API description)."""
+    """The webhook registry rejects a command; subclasses say why (status codes: the vendor's API description)."""
 
     http_status_code = 400
 
 
 class WebhookNotFoundError(WebhookError):
-    """No webhook of that id exists for any client."""
+    """No client has a webhook with the id."""
 
     http_status_code = 404
 
 
 class WebhookOfAnotherClientError(WebhookError):
-    """The webhook exists, but belongs to another client."""
+    """The webhook belongs to another client."""
 
     http_status_code = 409
 
@@ -38,11 +38,11 @@ class WebhookCommandRefusedError(WebhookError):
 
 
 class CouldNotTellError(MockcampaignError):
-    """Our own trouble, or a precondition that does not hold: no verdict on the consumer is possible."""
+    """No verdict on the consumer is possible: our own trouble, or an unmet precondition."""
 
 
 class ConsumerUnreachableError(CouldNotTellError):
-    """The first attempt at a consumer could not connect although no outage was in force."""
+    """The first attempt at a consumer could not connect, without any outage."""
 
     def __init__(self, cause: str, advice: str = "") -> None:
         super().__init__(f"{cause}: {advice}" if advice else cause)
@@ -54,4 +54,4 @@ class CertificateError(ConsumerUnreachableError):
 
 
 class RunNotEndedError(CouldNotTellError):
-    """Letting time pass took longer than allowed; the text says how far it got."""
+    """A run took longer than allowed; the text says how far it got."""

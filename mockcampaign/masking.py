@@ -1,4 +1,4 @@
-"""Taking secrets out of what a consumer says: it may echo what it was sent, in whatever spelling."""
+"""Hides secrets in whatever a consumer sends: it may echo a request, in any spelling."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mockcampaign.model import Outcome, Responded
 MASK = "***"
 
 PREFIX_MIN = 3
-"""An answer that was cut off inside a secret shows no more than one less of its characters."""
+"""A response that is cut off inside a secret shows fewer than this many characters of it."""
 
 
 class Masking:
-    """Hides some secrets."""
+    """Replaces secrets by `***`."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         spellings = {
@@ -35,18 +35,18 @@ class Masking:
                 json.dumps(secret, ensure_ascii=False)[1:-1],
             )
         }
-        # The longest first: one may be part of another.
+        # Longest first: one may be part of another.
         self._spellings = sorted(spellings, key=len, reverse=True)
         self._encoded = [spelling.encode() for spelling in self._spellings]
 
     def text(self, text: str) -> str:
-        """The text without them."""
+        """Return the text without the secrets."""
         for spelling in self._spellings:
             text = text.replace(spelling, MASK)
         return text
 
     def data(self, data: bytes, *, cut: bool = False) -> bytes:
-        """The bytes without them; `cut`: there was more, so the end may be the beginning of one."""
+        """Return the bytes without the secrets. `cut`: the end may be the beginning of one."""
         for spelling in self._encoded:
             if spelling in data:
                 data = data.replace(spelling, MASK.encode())
@@ -58,7 +58,7 @@ class Masking:
         return data
 
     def value(self, value: Any) -> Any:
-        """A value that came from JSON, without them; a number that is one becomes a text."""
+        """Return a value from JSON without the secrets; a number that is one becomes a text."""
         match value:
             case str():
                 return self.text(value)
@@ -72,7 +72,7 @@ class Masking:
                 return value
 
     def events(self, events: Iterable[bytes], ours: Container[bytes]) -> tuple[bytes, ...]:
-        """Events that a consumer gave back. What is one of ours stays: a secret may be as common as a word in them."""
+        """Return events of a consumer without the secrets. Ours stay unchanged: a secret may be a common word."""
         return tuple(event if event in ours else self._event(event) for event in events)
 
     def _event(self, event: bytes) -> bytes:
@@ -81,7 +81,7 @@ class Masking:
         return msgspec.json.encode(self.value(msgspec.json.decode(event)), order="sorted")
 
     def outcome(self, outcome: Outcome) -> Outcome:
-        """The outcome without them."""
+        """Return the outcome without the secrets."""
         if not isinstance(outcome, Responded) or not self._spellings:
             return outcome
         body = self.data(outcome.body, cut=outcome.body_bytes > len(outcome.body))

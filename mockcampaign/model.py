@@ -10,7 +10,7 @@ import msgspec
 
 
 class EventType(StrEnum):
-    """What a webhook can be created for, spelled as the vendor's API description spells it in requests."""
+    """The event types, spelled as in requests of the vendor's API description."""
 
     OPEN = "open"
     CLICK = "click"
@@ -27,7 +27,7 @@ class EventType(StrEnum):
 
 
 class WebhookStatus(StrEnum):
-    """Where a webhook stands in its life (vendor's API description)."""
+    """The status of a webhook (vendor's API description)."""
 
     CREATED = "created"
     ACTIVATED = "activated"
@@ -40,11 +40,11 @@ class NoAuthentication(msgspec.Struct, frozen=True, tag="none"):
     """Requests carry no credentials."""
 
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """The request headers that carry the credentials: none."""
+        """Return the request headers that carry the credentials: none."""
         return ()
 
     def secrets(self) -> tuple[str, ...]:
-        """The strings that must never appear in an output: none."""
+        """Return the strings that must never appear in an output: none."""
         return ()
 
 
@@ -55,11 +55,11 @@ class BasicAuthentication(msgspec.Struct, frozen=True, tag="basicAuth", rename="
     password: str
 
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """The `Authorization` header."""
+        """Return the `Authorization` header."""
         return (("Authorization", f"Basic {self._token()}"),)
 
     def secrets(self) -> tuple[str, ...]:
-        """The password, bare and as the header carries it."""
+        """Return the password, plain and as in the header."""
         return (self.password, self._token())
 
     def _token(self) -> str:
@@ -76,11 +76,11 @@ class KeyAuthentication(msgspec.Struct, frozen=True, tag="keyAuth"):
     passphrase: str
 
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """The configured header."""
+        """Return the configured header."""
         return ((self.key, self.passphrase),)
 
     def secrets(self) -> tuple[str, ...]:
-        """The passphrase, and the part of it after a scheme such as `Bearer`."""
+        """Return the passphrase, and its part after a scheme such as `Bearer`."""
         return (self.passphrase, self.passphrase.rpartition(" ")[2])
 
     def __repr__(self) -> str:
@@ -91,7 +91,7 @@ Authentication = NoAuthentication | BasicAuthentication | KeyAuthentication
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """One webhook of one client; a webhook carries one event type."""
+    """A webhook of a client; it carries one event type."""
 
     id: int
     client_id: int
@@ -100,57 +100,59 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     authentication: Authentication = NoAuthentication()
     status: WebhookStatus = WebhookStatus.CREATED
     integration_id: str = ""
-    """A label of the creator's own, to find its webhooks by. Not documented, but sent by the vendor's own client."""
+    """A label by which the creator finds its webhooks. Not documented, but sent by the vendor's own client."""
     created: int
     """Milliseconds since 1970, like `modified`."""
     modified: int
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One event as it goes out. Payloads may be equal without being the same event: the vendor sends no event id."""
+    """An event as it is sent. Different events may have equal payloads: the vendor sends no event id."""
 
     serial: int
-    """Counts a campaign's events from 1. Never sent."""
+    """Number of the event in its campaign, from 1. Never sent."""
     created: int
-    """Milliseconds since 1970; the payload's own `created` says the same in the payload's own format."""
+    """Milliseconds since 1970; the payload's `created` is the same moment in the payload's format."""
     encoded: bytes
     """The payload as JSON, encoded once; a batch is the join of these."""
 
     def payload(self) -> dict[str, Any]:
-        """The payload, decoded anew at each call."""
+        """Return the payload, decoded anew at each call."""
         decoded: dict[str, Any] = msgspec.json.decode(self.encoded)
         return decoded
 
 
 def encode_batch(events: tuple[Event, ...]) -> bytes:
-    """The request body: a JSON list, whatever the number of events (vendor's guide)."""
+    """Return the request body: a JSON list, whatever the number of events (vendor's guide)."""
     pieces = [event.encoded for event in events]
     if pieces:
-        # Into the pieces, since the whole is copied then but once.
+        # Added to pieces, so that the whole is copied only once.
         pieces[0] = b"[" + pieces[0]
         pieces[-1] += b"]"
     return b",".join(pieces) or b"[]"
 
 
 class Measured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What a transport measured of one exchange, or of several with equal outcomes, on this machine at this time. No
-    two runs agree on it: it makes no two outcomes differ, and `engine.journal.comparable` leaves it out."""
+    """Measurements of one exchange, or of several with equal outcomes, on this machine at this time.
+
+    They differ in each run, so outcomes compare without them, and `engine.journal.comparable` leaves them out.
+    """
 
     bytes_sent: int
-    """Bytes of the requests that were handed to the network, at least; whether they all arrived is not known."""
+    """Bytes of the requests that at least were handed to the network; whether all arrived is unknown."""
     bytes_received: int
-    """Bytes of the answers, heads and framing included."""
+    """Bytes of the responses, heads and framing included."""
     microseconds: int
-    """By the wall's clock, from a request's beginning, connecting included, to its outcome; of all of them together."""
+    """Wall time from a request's beginning, connecting included, to its outcome; the sum over all exchanges."""
     microseconds_min: int = 0
-    """Of several: the quickest's. 0 where it is one."""
+    """Wall time of the quickest of several exchanges; 0 for one exchange."""
     microseconds_max: int = 0
-    """Of several: the slowest's. 0 where it is one."""
+    """Wall time of the slowest of several exchanges; 0 for one exchange."""
     surplus: bool = False
-    """Whether a connection that was to go on brought more bytes with an answer than belong to it; of several, ever."""
+    """Whether surplus bytes followed a response on a connection that stays open, in any of the exchanges."""
 
     def and_of(self, other: Measured) -> Measured:
-        """What was measured of both."""
+        """Return the measurements of both."""
         return Measured(
             self.bytes_sent + other.bytes_sent,
             self.bytes_received + other.bytes_received,
@@ -167,10 +169,10 @@ class Measured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class _Measurable(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What all outcomes have in common. A journal may hold millions, none of them in a cycle."""
+    """Base of all outcomes. A journal may hold millions, none of them in a reference cycle."""
 
     measured: Measured | msgspec.UnsetType = msgspec.UNSET
-    """Set by a transport that goes over sockets. A consumer that is called in this process is sent no bytes."""
+    """Set by a transport over sockets; an application in this process receives no bytes."""
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -181,38 +183,38 @@ class _Measurable(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return hash(self._decided())
 
     def unmeasured(self) -> Self:
-        """The same without what was measured."""
+        """Return the outcome without measurements."""
         return self if self.measured is msgspec.UNSET else msgspec.structs.replace(self, measured=msgspec.UNSET)
 
     def together_with(self, other: _Measurable) -> Self:
-        """The same with what was measured of it and of an equal one; where one was not measured, with nothing."""
+        """Return the outcome with the measurements of it and of an equal one; with none if one was not measured."""
         if self.measured is msgspec.UNSET or other.measured is msgspec.UNSET:
             return self.unmeasured()
         return msgspec.structs.replace(self, measured=self.measured.and_of(other.measured))
 
     def _decided(self) -> tuple[object, ...]:
-        """All but what was measured. Written out in each class: a folding journal compares at every retry."""
+        """Return all but the measurements. Spelled out in each class: the journal compares at every retry."""
         raise NotImplementedError
 
 
 class Responded(_Measurable, frozen=True, tag="responded", gc=False):
-    """A complete HTTP answer came."""
+    """The consumer sent a complete HTTP response."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
-    """In the order received, names in lower case, less what belongs to the connection or the clock (`transport`)."""
+    """Headers as received, names in lower case, without those of the connection and the clock (`transport`)."""
     body: bytes = b""
-    """As much of it as the policy keeps."""
+    """As much of the body as the policy keeps."""
     body_bytes: int = 0
     """Length of the whole body, without chunk framing."""
 
     @property
     def accepted(self) -> bool:
-        """Success is 200 and nothing else (vendor's guide)."""
+        """Whether the batch is delivered: by 200 and nothing else (vendor's guide)."""
         return self.status == 200
 
     def describe(self) -> str:
-        """One sentence for people, without an end; control characters in it are the consumer's."""
+        """Return a phrase such as `responded 503`; control characters in it are the consumer's."""
         if 300 <= self.status < 400:
             target = dict(self.headers).get("location")
             return f"responded {self.status}" + (f", a redirect to {target}, not followed" if target else "")
@@ -223,15 +225,15 @@ class Responded(_Measurable, frozen=True, tag="responded", gc=False):
 
 
 class TimedOut(_Measurable, frozen=True, tag="timed-out", gc=False):
-    """No complete answer came within the policy's time-out."""
+    """No complete response arrived within the policy's time-out."""
 
     phase: str
-    """One of `PHASES`."""
+    """How far the attempt got: one of `PHASES`."""
 
     accepted = False
 
     def describe(self) -> str:
-        """One sentence for people, without an end."""
+        """Return a phrase that says what happened."""
         return f"{_UNFINISHED[self.phase]} within the time-out"
 
     def _decided(self) -> tuple[object, ...]:
@@ -239,17 +241,17 @@ class TimedOut(_Measurable, frozen=True, tag="timed-out", gc=False):
 
 
 class NoResponse(_Measurable, frozen=True, tag="no-response", gc=False):
-    """The attempt ended before a complete HTTP answer came: not connected, cut off, or not HTTP."""
+    """The attempt ended without a complete HTTP response: not connected, cut off, or not HTTP."""
 
     phase: str
-    """One of `PHASES`."""
+    """How far the attempt got: one of `PHASES`."""
     reason: str
-    """A short sentence in our own words, the same on every machine."""
+    """A phrase in our own words, the same on every machine."""
 
     accepted = False
 
     def describe(self) -> str:
-        """One sentence for people, without an end."""
+        """Return a phrase that says what happened."""
         return self.reason
 
     def _decided(self) -> tuple[object, ...]:
@@ -257,10 +259,10 @@ class NoResponse(_Measurable, frozen=True, tag="no-response", gc=False):
 
 
 PHASES = ("resolve", "connect", "tls", "certificate", "send", "wait", "headers", "body")
-"""How far an attempt got, in order."""
+"""The phases of an attempt, in order."""
 
 CONNECT_PHASES = ("resolve", "connect", "tls", "certificate")
-"""An attempt that ended in one of these did not reach the consumer."""
+"""Phases in which an attempt has not reached the consumer."""
 
 _UNFINISHED = {
     "resolve": "the host name was not looked up",
@@ -277,7 +279,7 @@ Outcome = Responded | TimedOut | NoResponse
 
 
 def describe_measured(outcome: Outcome) -> str:
-    """How a sentence about an outcome goes on, with how far it got where it is unfinished; nothing if not measured."""
+    """Return how a sentence about an outcome continues with its measurements; empty without measurements."""
     measured = outcome.measured
     if measured is msgspec.UNSET:
         return ""
@@ -291,31 +293,31 @@ def describe_measured(outcome: Outcome) -> str:
 
 
 INTERRUPTED = NoResponse("wait", "the sender was interrupted")
-"""What came of an attempt that was under way when this process gave it up: nothing that the consumer did."""
+"""Outcome of an attempt that this process gave up; the consumer is not to blame."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
-    """One thing that goes wrong on purpose, or differently than usual. `transport.faults` has them all."""
+    """Something that goes wrong on purpose, or in an unusual way. Module `faults` has them all."""
 
     harmless: ClassVar[bool] = False
-    """Whether a consumer that keeps to the rules answers the attempt as it answers any other."""
+    """Whether a compliant consumer responds as to any other attempt."""
 
     @property
     def kind(self) -> str:
-        """The fault's name at all doors."""
+        """The fault's name in scenarios, Python and the control API."""
         return str(self.__struct_config__.tag)
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a transport is asked to send."""
+    """A request to send."""
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...]
-    """All but `Host`, `Content-Length` and what manages the connection, which the transport adds."""
+    """Headers without `Host`, `Content-Length` and those of the connection, which the transport adds."""
     body: bytes = b""
     timeout: int
     """Wall-clock milliseconds for the whole exchange."""
     response_body_bytes_kept: int
     faults: tuple[Fault, ...] = ()
-    """What the transport is to do differently with it; only such as it is known to carry out (`Transport.faults`)."""
+    """Faults that the transport carries out, all of them in `Transport.faults`."""

@@ -1,6 +1,6 @@
 """Every number of the sender, with its unit and its source.
 
-*Documented* is what the vendor's webhook guide says; *assumed* is ours where nobody says, and may be changed.
+*Documented* means by the vendor's webhook guide; *assumed* means that nobody documents it, and that it can be changed.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ INT64_MAX = 2**63 - 1
 """Greatest id and number (documented: the vendor's API description calls its ids int64)."""
 
 DEFAULT_USER = DEFAULT_PASSWORD = "mockcampaign"
-"""Of the fake server. Ours, and no secret."""
+"""User name and password of the fake server. Ours, and not secret."""
 
 DEFAULT_START = 1_735_689_600_000
-"""2025-01-01T00:00:00Z. A fixed default makes runs repeatable, and lies so far back that no virtual time of a run
-reaches the consumer's future."""
+"""2025-01-01T00:00:00Z. A fixed default makes runs repeatable; this one is so long ago that no virtual time of a run
+lies in the consumer's future."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the sender behaves. Durations are whole milliseconds.
 
-    Raises `InvalidInputError` where a limit is out of range or two limits contradict each other.
+    Raises `InvalidInputError` if a limit is out of range or two limits contradict each other.
     """
 
     batch_events_max: int = 100
-    """Most events in one list. Documented."""
+    """Maximum number of events in a batch. Documented."""
     retry_interval: int = 10 * SECOND
-    """From the end of a failed attempt to the next. "Every 10 seconds" is documented, from the end is assumed."""
+    """Time from the end of a failed attempt to the next. "Every 10 seconds" is documented, from the end is assumed."""
     event_age_max: int = 3 * DAY
     """An event of this age is discarded, not sent. "Three days of its creation" is documented."""
     timeout: int = 10 * SECOND
-    """How long an attempt may take before the sender gives it up. Assumed."""
+    """Time after which the sender gives up an attempt. Assumed."""
     refill: bool = False
-    """Whether a retried list is topped up with newer events. Assumed: it is not."""
+    """Whether newer events fill up the batch of a retry. Assumed: no."""
     webhooks_per_client_max: int = 10
-    """Creation limit for each client. That there is one is documented, its value is assumed."""
+    """Maximum number of webhooks of a client. That there is a limit is documented, its value is assumed."""
     simulate_after: int = 0
     """After so many equal failures in a row (same status, or same error), further attempts at the batch are simulated:
     counted, not sent. Attempts whose number is a power of two are always sent. 0: all are sent. Ours."""
     response_body_bytes_kept: int = 4_096
-    """How much of an answer's body the journal keeps. Ours: evidence, but bounded."""
+    """Bytes of a response body that the journal keeps. Ours: evidence, but bounded."""
 
     def __post_init__(self) -> None:
         for name in ("batch_events_max", "retry_interval", "event_age_max", "timeout", "webhooks_per_client_max"):

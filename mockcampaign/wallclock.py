@@ -1,4 +1,4 @@
-"""The wall's clock, for the few who need it: those that wait for a consumer, or bound how long a check may take."""
+"""Wall time, for the few callers that wait for a consumer or limit how long a check may take."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ Answer = TypeVar("Answer")
 
 
 def now() -> int:
-    """Milliseconds since 1970."""
+    """Return the milliseconds since 1970."""
     return time.time_ns() // 1_000_000
 
 
 async def pause(milliseconds: int) -> None:
-    """Let so much time pass."""
+    """Let wall time pass."""
     await asyncio.sleep(milliseconds / 1_000)
 
 
 class Stopwatch:
-    """Time since it was made."""
+    """Measures the time since its creation."""
 
     def __init__(self) -> None:
         self._began = time.monotonic_ns()
 
     @property
     def microseconds(self) -> int:
-        """So far."""
+        """Whole microseconds so far."""
         return (time.monotonic_ns() - self._began) // 1_000
 
     @property
     def milliseconds(self) -> int:
-        """So far."""
+        """Whole milliseconds so far."""
         return self.microseconds // 1_000
 
 
 async def ask_until(ask: Callable[[], Awaitable[Answer]], enough: Callable[[Answer], bool], patience: int) -> Answer:
-    """The first answer that is enough, or the last one within `patience` milliseconds."""
+    """Return the first answer that is enough, or the last one within `patience` milliseconds."""
     deadline = time.monotonic() + patience / 1_000
     while True:
         answer = await ask()

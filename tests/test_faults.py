@@ -399,7 +399,7 @@ def test_what_needs_a_connection_is_refused_in_process_before_anything_acts(faul
     with pytest.raises(InvalidInputError) as refused:
         campaign.fault(fault())
     assert str(refused.value) == (
-        f"fault {fault().kind} needs a connection, which an application called in-process has not, allowed: "
+        f"fault {fault().kind} needs a connection, which an in-process application does not have, allowed: "
         "refused, unreachable, dns-failure, tls-failure, connect-timeout, cut-body, chunked, http-1.0, header-case, "
         "content-type, lost-ack, duplicate, reorder, refill, overlap, latency, timeout, or the consumer's URL as target"
     )

@@ -1,4 +1,4 @@
-"""Campaign's rules: when which list of events is sent, retried, discarded, and what is written down about it.
+"""Campaign's rules: which batch is sent, retried or discarded when, and what the journal says about it.
 
-Everything here but `loop` is told the time and the outcomes, and does no input or output.
+Everything here except `loop` is told the time and the outcomes, and does no I/O.
 """

@@ -1,27 +1,27 @@
-"""Request bodies, encoded once for a list's retries and for all webhooks that get the same list."""
+"""Request bodies, encoded once for all retries of a batch and for all webhooks that send the same batch."""
 
 from __future__ import annotations
 
 from mockcampaign.model import Event, encode_batch
 
 BODIES_MAX = 16
-"""How many are remembered: half a megabyte when each holds a hundred events, which a processor's cache can hold."""
+"""Number of bodies kept: half a megabyte if each has a hundred events, which fits into a processor's cache."""
 
 
 class Bodies:
-    """Remembers the bodies that were encoded last."""
+    """Keeps the bodies that were encoded last."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[tuple[Event, ...], bytes]] = {}
-        """By the first event's serial."""
+        """Bodies by the serial of their first event."""
 
     def of(self, events: tuple[Event, ...]) -> bytes:
-        """What goes over the wire for a list."""
+        """Return the request body of a batch."""
         if not events:
             return encode_batch(events)
         serial = events[0].serial
         known = self._known.get(serial)
-        # Event by event, which are mostly the same objects, so that no other list that begins alike is taken for it.
+        # Compared event by event, mostly by identity, so that a batch with the same first event is not mistaken for it.
         if known is not None and (known[0] is events or known[0] == events):
             return known[1]
         if known is None and len(self._known) >= BODIES_MAX:

@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 
 
 class Clock(Generic[Item]):
-    """The present moment, and what falls due later.
+    """The present moment, and the items that are due later.
 
     Items due at one moment leave together, in the order in which they were added.
     """
@@ -18,13 +18,13 @@ class Clock(Generic[Item]):
         self.now = now
         """Milliseconds since 1970. Only `pop_due` and `spend` change it."""
         self._present: list[Item] = []
-        """What was added for the present moment: most of what a sender without failures adds."""
+        """Items added for the present moment: most items of a sender without failures."""
         self._items: dict[int, list[Item]] = {}
         # Distinct moments only: a hundred webhooks in step cost one push and one pop for each moment, not a hundred.
         self._moments: list[int] = []
 
     def add(self, due: int, item: Item) -> None:
-        """Let `item` fall due at `due`. Raises `ValueError` for a moment that has passed."""
+        """Make an item due at a moment. Raises `ValueError` if that has passed."""
         if due < self.now:
             raise ValueError(f"{due} ms lies before now, {self.now} ms")
         if due == self.now:
@@ -38,13 +38,13 @@ class Clock(Generic[Item]):
             items.append(item)
 
     def next_due(self) -> int | None:
-        """The earliest due moment, or None where nothing is due any more."""
+        """Return the earliest due moment, or None if nothing is due."""
         if self._present:
             return self.now
         return self._moments[0] if self._moments else None
 
     def pop_due(self, until: int | None = None) -> list[Item]:
-        """Move to the earliest due moment not after `until` and return its items; empty, and not moved, if none is."""
+        """Move to the earliest due moment, not after `until`, and return its items, if any."""
         if self._present and (until is None or until >= self.now):
             items, self._present = self._present, []
             return items
@@ -54,8 +54,8 @@ class Clock(Generic[Item]):
         return self._items.pop(self.now)
 
     def spend(self, duration: int) -> None:
-        """Let time pass in which nothing falls due. Raises `ValueError` where something does."""
+        """Let time pass in which nothing is due. Raises `ValueError` if something is."""
         due = self.next_due()
         if duration < 0 or (due is not None and due <= self.now + duration):
-            raise ValueError(f"cannot spend {duration} ms: something falls due at {due} ms")
+            raise ValueError(f"cannot spend {duration} ms: something is due at {due} ms")
         self.now += duration

@@ -1,4 +1,4 @@
-"""Which attempts a declared fault hits, and how faults are written where they are not Python values."""
+"""Declared faults: which attempts they hit, and how they are written in YAML and JSON."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class FaultInputError(InvalidInputError):
     """A fault that cannot be read."""
 
     def __init__(self, message: str, key: str | None = None) -> None:
-        """`key` is the one that is to blame, where it is one."""
+        """`key` is the key with the error, if there is one."""
         super().__init__(message)
         self.key = key
 
 
 class When(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}, omit_defaults=True):
-    """Which of the attempts that a fault concerns it hits: all, unless something is said.
+    """Which of the attempts of its webhooks a fault hits; by default, all.
 
-    Raises `InvalidInputError` where two answers to the same question are given.
+    Raises `InvalidInputError` if `every` and `probability` are both given.
     """
 
     times: Annotated[int, Meta(ge=1)] | None = None
@@ -50,7 +50,7 @@ class When(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}
 
 
 class Declared:
-    """A fault that was declared, and is not over."""
+    """A declared fault that is not over."""
 
     def __init__(
         self, *, number: int, fault: Fault, when: When, webhook_ids: tuple[int, ...], now: int, seed: int
@@ -59,20 +59,20 @@ class Declared:
         self.fault = fault
         self.when = when
         self.webhook_ids = webhook_ids
-        """Empty: all of them."""
+        """The webhooks that it concerns; empty: all."""
         self.until = None if when.duration is None else now + when.duration
-        """The moment from which it hits no more; None where no duration was given."""
+        """The moment from which it hits nothing; None without a duration."""
         self.hits = 0
-        """How many attempts it has hit."""
+        """Number of attempts that it has hit."""
         self._concerned = 0
         self._random = random.Random(f"fault:{seed}:{number}")
 
     def over(self, now: int) -> bool:
-        """Whether it will never hit again."""
+        """Whether it will hit nothing more."""
         return self.hits == self.when.times or (self.until is not None and now >= self.until)
 
     def hit(self, webhook_id: int, now: int) -> Fault | None:
-        """The fault as this attempt meets it, or None where it goes free. It must not be over."""
+        """Return the fault as it hits an attempt that starts now, or None if it does not. It must not be over."""
         if self.webhook_ids and webhook_id not in self.webhook_ids:
             return None
         self._concerned += 1
@@ -86,23 +86,23 @@ class Declared:
 
 
 class FaultTable:
-    """The faults that are declared and not over, in the order in which they were declared."""
+    """The declared faults that are not over, in the order of their declaration."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._last_number = 0
         self.declared: list[Declared] = []
-        """Empty: nothing needs to be asked."""
+        """Empty: no attempt is hit, so that nobody needs to ask."""
 
     def concern(self, webhook_id: int) -> bool:
-        """Whether one of them may hit an attempt of the webhook."""
-        for declared in self.declared:  # noqa: SIM110  (asked at every attempt, where a generator would cost)
+        """Whether one of the faults may hit an attempt of the webhook."""
+        for declared in self.declared:  # noqa: SIM110  (called for every attempt, where a generator is slow)
             if not declared.webhook_ids or webhook_id in declared.webhook_ids:
                 return True
         return False
 
     def declare(self, fault: Fault, when: When, webhook_ids: tuple[int, ...], now: int) -> Declared:
-        """From now on, the fault hits what `when` says, of these webhooks (none named: of all)."""
+        """Let a fault hit the attempts that `when` describes, of these webhooks (none named: of all)."""
         self._last_number += 1
         declared = Declared(
             number=self._last_number, fault=fault, when=when, webhook_ids=webhook_ids, now=now, seed=self._seed
@@ -111,7 +111,7 @@ class FaultTable:
         return declared
 
     def end(self, number: int) -> Declared | None:
-        """Let a fault hit no more. None where it could not have anyway."""
+        """End a fault and return it, or None if it was over."""
         for declared in self.declared:
             if declared.number == number:
                 self.declared.remove(declared)
@@ -119,11 +119,11 @@ class FaultTable:
         return None
 
     def in_force(self, now: int) -> list[Declared]:
-        """Those that are not over, in the order in which they were declared."""
+        """Return the faults that are not over, in the order of their declaration."""
         return [declared for declared in self.declared if not declared.over(now)]
 
     def hits(self, webhook_id: int, now: int, applies: Callable[[Fault], bool]) -> tuple[Fault, ...]:
-        """Those that hit an attempt of the webhook that starts now. One that does not apply to it is left unspent."""
+        """Return the faults that hit an attempt of the webhook that starts now. None is spent unless it applies."""
         found = []
         for declared in self.declared:
             if applies(declared.fault) and not declared.over(now):
@@ -140,21 +140,21 @@ _WHEN_KEYS = tuple(field.encode_name for field in msgspec.structs.fields(When))
 
 
 def read_fault(mapping: Mapping[str, object]) -> tuple[Fault, When]:
-    """The fault and when it hits, from a mapping as YAML and JSON have it: `kind`, the fault's own keys, `times`,
-    `for`, `every` and `probability`. Durations are text such as `10s`.
+    """Return a fault and when it hits, from a mapping in YAML or JSON.
 
-    Raises `FaultInputError` in one line.
+    Its keys are `kind`, those of the fault, `times`, `for`, `every` and `probability`; durations are text such as
+    `10s`. Raises `FaultInputError` with a message of one line.
     """
     return _read({**mapping}, text=True)
 
 
 def write_fault(fault: Fault, when: When) -> dict[str, object]:
-    """The mapping that `read_fault` reads as these, defaults of `when` left out."""
+    """Return the mapping from which `read_fault` reads these values, without defaults of `when`."""
     return {"kind": fault.kind, **_written(fault), **_written(when)}
 
 
 def fault_schema(kind: str, duration: Mapping[str, object]) -> dict[str, Any]:
-    """The JSON Schema of such a mapping for one kind; `duration` is that of a duration as text."""
+    """Return the JSON Schema of the mapping of `read_fault` for one kind; `duration` is the schema of a duration."""
     fault = FAULTS[kind]
     _, components = msgspec.json.schema_components((fault, When))
     schema: dict[str, Any] = components[fault.__name__]
@@ -172,7 +172,7 @@ def fault_schema(kind: str, duration: Mapping[str, object]) -> dict[str, Any]:
 
 
 def make_fault(kind: str, **values: object) -> tuple[Fault, When]:
-    """The same from Python, where durations are whole milliseconds and `for` is `duration`."""
+    """Return a fault and when it hits, from Python values: durations are milliseconds, and `for` is `duration`."""
     renamed = {"for" if name == "duration" else name: value for name, value in values.items()}
     return _read({"kind": kind, **renamed}, text=False)
 

@@ -1,4 +1,4 @@
-"""The exporter's loop: the only part of the engine that waits."""
+"""The loop that drives an exporter: the only part of the engine that waits."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from mockcampaign.engine.outbox import Attempt
 from mockcampaign.model import Outcome, Request
 
 MOMENTS_BETWEEN_YIELDS = 500
-"""How many due moments without input or output may pass before other tasks get their turn."""
+"""Due moments without I/O after which other tasks get their turn."""
 
 Send = Callable[[Request], Awaitable[Outcome]]
 
 
 async def drive(exporter: Exporter, send: Send, until: int | None) -> None:
-    """Do everything due up to and including the moment `until`; None: until the exporter is idle."""
+    """Do everything that is due up to and including `until`; None: until the exporter is idle."""
     await Driver(exporter, send).drive(until)
 
 
 class Driver:
     """Moves an exporter through virtual time, which stands still while requests are out.
 
-    All that is due at one moment is sent at once, and the outcomes take effect in the order in which the attempts
-    began, however the answers came in: a run is the same everywhere.
+    All attempts due at one moment start at once. Outcomes take effect in the order of the starts, whatever the order of
+    the responses: a run is the same everywhere.
     """
 
     def __init__(self, exporter: Exporter, send: Send) -> None:
@@ -34,13 +34,13 @@ class Driver:
         self._under_way: deque[tuple[Attempt, asyncio.Future[Outcome]]] = deque()
 
     async def drive(self, until: int | None) -> None:
-        """Do everything due up to and including the moment `until`; None: until the exporter is idle."""
+        """Do everything that is due up to and including `until`; None: until the exporter is idle."""
         moments = 0
         exporter = self.exporter
         while not self.halted() and (until is not None or not exporter.idle) and exporter.move(until):
             self._start_due()
             if self._under_way:
-                await self._conclude()
+                await self._complete()
             else:
                 moments += 1
                 if moments % MOMENTS_BETWEEN_YIELDS == 0:
@@ -51,12 +51,12 @@ class Driver:
         return False
 
     def start_due_now(self) -> None:
-        """Start at once what a command made due at this moment, if others are waited for."""
+        """Start attempts that a command made due at this moment, while others are under way."""
         if self._under_way and self.exporter.move(self.exporter.clock.now):
             self._start_due()
 
     def begin(self, attempt: Attempt) -> asyncio.Future[Outcome]:
-        """Put a list on its way."""
+        """Send an attempt's request and return the future of its outcome."""
         sent = self._send(self.exporter.request_of(attempt))
         return sent if isinstance(sent, asyncio.Future) else asyncio.ensure_future(sent)
 
@@ -68,8 +68,8 @@ class Driver:
             else:
                 self.exporter.complete_attempt(attempt, outcome)
 
-    async def _conclude(self) -> None:
-        """First in, first out. What an outcome makes due at this moment begins at once, while others are under way."""
+    async def _complete(self) -> None:
+        """Complete the attempts, first in, first out, and start at once what their outcomes make due at this moment."""
         under_way, exporter = self._under_way, self.exporter
         try:
             while under_way:
@@ -84,7 +84,7 @@ class Driver:
                 self._give_up(*under_way.popleft())
 
     def _give_up(self, attempt: Attempt, outcome: asyncio.Future[Outcome]) -> None:
-        """Leave nothing on its way, so that the journal says what was sent and another drive can go on."""
+        """Leave no attempt under way, so that the journal says what was sent and another drive can continue."""
         if not outcome.done() or outcome.cancelled():
             outcome.cancel()
             self.exporter.interrupt(attempt)

@@ -33,7 +33,7 @@ def test_an_item_may_fall_due_at_the_present_moment() -> None:
     clock.add(5, "now")
     assert clock.next_due() == 5
     assert clock.pop_due(4) == []
-    with pytest.raises(ValueError, match="something falls due at 5 ms"):
+    with pytest.raises(ValueError, match="something is due at 5 ms"):
         clock.spend(0)
     assert clock.pop_due(5) == ["now"]
     assert clock.next_due() == 6
@@ -50,5 +50,5 @@ def test_spending_never_jumps_over_what_is_due() -> None:
     clock.add(10, "x")
     clock.spend(9)
     assert clock.now == 9
-    with pytest.raises(ValueError, match="something falls due at 10 ms"):
+    with pytest.raises(ValueError, match="something is due at 10 ms"):
         clock.spend(1)
