@@ -1,4 +1,4 @@
-"""What a played plan came to: its expectations and the general rules, judged from the journal alone."""
+"""Judges a played plan, its expectations and the general rules, from the journal alone."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from mockcampaign.text import counted
 
 
 def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Finding]]:
-    """The findings of the rules, and those of the expectations."""
+    """Return the findings of the general rules, and those of the expectations."""
     rules = [rule.judge(entries, sentences.actual) for rule in JOURNAL_RULES]
     marks = {entry.index: position for position, entry in enumerate(entries) if isinstance(entry, StepReached)}
     ledger, findings = Ledger(), []
     for index, step in enumerate(plan.steps):
         is_reached = index in marks
         if is_reached:
-            # What is expected was to hold before its step; what is waited for, before the step after it.
+            # `expect` is about the time before its step; `wait` is about the time before the next step.
             end = marks[index] if isinstance(step.action, Expect) else marks.get(index + 1, len(entries))
             for position in range(ledger.next_position, end):
                 ledger.note(position, entries[position])
@@ -56,7 +56,7 @@ def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Fin
 
 
 def finding(plan: Plan, expectation: Expectation, ledger: Ledger | None, now: int) -> Finding:
-    """Judge one expectation by what the ledger contains at the moment `now`; without it, its step was not reached."""
+    """Judge one expectation by the ledger at the moment `now`. Without a ledger, its step was not reached."""
     claim = expectation.claim
     judged: Judged = ("not-exercised", "the run ended before this step", ())
     if ledger is not None and isinstance(claim, ConsumerExpectation):
@@ -80,11 +80,13 @@ def finding(plan: Plan, expectation: Expectation, ledger: Ledger | None, now: in
 
 
 def scenario_shows_nothing(plan: Plan, entries: Sequence[Entry], idle: bool) -> str | None:
-    """Why a run without a violation is still no success: it showed nothing. None where it showed something, or what is
-    expected says that nothing should be delivered."""
+    """Return why a run without violations is inconclusive: it delivered nothing, or not everything.
+
+    Return None if it delivered events, or if the scenario expects that it delivers none.
+    """
     ledger = Ledger.of(entries)
     why, pending = nothing_shown(ledger), ledger.deliveries.pending
-    # What was expected before the last events happened says nothing about these.
+    # Expectations before the last events do not apply to these.
     last = max((index for index, step in enumerate(plan.steps) if isinstance(step.action, EMITTING)), default=0)
     expected = [expectation for step in plan.steps[last:] for expectation in step.expectations]
     is_exported = any(account.accepted for account in ledger.accounts.values())
@@ -99,7 +101,7 @@ def scenario_shows_nothing(plan: Plan, entries: Sequence[Entry], idle: bool) -> 
 
 
 def _means_nothing_delivered(claim: Claim) -> bool:
-    """Whether the claim would be false if everything were delivered. `pending: 0` would be true."""
+    """Return whether the claim is false when every event is delivered (`pending: 0` is true then)."""
     match claim:
         case VerifiedAs():
             return True  # sample events of a verification are never delivered
@@ -125,11 +127,11 @@ def _means_nothing_delivered(claim: Claim) -> bool:
 
 
 def judge_consumer(claim: ConsumerExpectation, ledger: Ledger, position: int, probed: Probed) -> Judged:
-    """Judge a claim about the consumer's store by a probe, which is or will be at this position of the journal."""
+    """Judge a claim about the stored events by a probe, which is or will be at this position of the journal."""
     events = None if probed.events is None else [bytes(event) for event in probed.events]
     if not isinstance(claim.processed, str):
         return verdict(fits(probed.count, claim.processed)), str(probed.count), (position,)
-    assert events is not None, "load refuses this"
+    assert events is not None, "load rejects this"
     difference = compare(ledger, events, claim.by)
     wrong = bool(difference.missing or difference.altered)
     if claim.processed == "exactly-once":

@@ -1,4 +1,4 @@
-"""Judging a journal that was written down, without a run."""
+"""Judges a recorded journal without a run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mockcampaign.scenario.judge import judge, scenario_shows_nothing
 from mockcampaign.scenario.plan import Plan
 
 Judged = tuple[list[Finding], list[Finding], str | None]
-"""Findings of the rules, those of the expectations, and why no verdict is possible."""
+"""Findings of the rules, findings of the expectations, and why the journal is inconclusive."""
 
 
 def judge_journal(plan: Plan | None, entries: Sequence[Entry]) -> Judged:
-    """The verdict on a journal; without the plan of its scenario nothing is expected but that the rules are kept."""
+    """Judge a journal by the plan of its scenario, or by the general rules alone."""
     if plan is None:
         return [rule.judge(entries, sentences.actual) for rule in JOURNAL_RULES], [], nothing_shown(Ledger.of(entries))
     reached = max((entry.index for entry in entries if isinstance(entry, StepReached)), default=-1)
@@ -28,12 +28,16 @@ def judge_journal(plan: Plan | None, entries: Sequence[Entry]) -> Judged:
     rules, expectations = judge(plan, entries)
     if reached < last:
         where = f"before step {reached + 2} of {last + 1} ({plan.steps[reached + 1].place})"
-        return rules, expectations, f"the journal ends {where}: the run was cut short, or the scenario has grown since"
+        return (
+            rules,
+            expectations,
+            f"the journal ends {where}: the run was interrupted, or the scenario has more steps now",
+        )
     return rules, expectations, scenario_shows_nothing(plan, entries, _idle(entries))
 
 
 def webhook_names(plan: Plan | None, entries: Sequence[Entry]) -> dict[str, int]:
-    """Ids by name, of those that came to be; without a plan, their types name them."""
+    """Return the ids of the created webhooks by name, or by type without a plan."""
     created = {entry.webhook_id: entry.type.value for entry in entries if isinstance(entry, WebhookChanged)}
     if plan is None:
         alike = Counter(created.values())
@@ -42,6 +46,6 @@ def webhook_names(plan: Plan | None, entries: Sequence[Entry]) -> dict[str, int]
 
 
 def _idle(entries: Sequence[Entry]) -> bool:
-    """Whether nothing was left to send on activated webhooks."""
+    """Return whether nothing was left to send on activated webhooks."""
     accounts = Ledger.of(entries).accounts.values()
     return not any(account.pending for account in accounts if account.status is WebhookStatus.ACTIVATED)

@@ -184,7 +184,7 @@ class Player:
             for expectation in expectations
             if not isinstance(expectation.claim, ConsumerExpectation)
         ]
-        assert len(conditions) == len(expectations), "load refuses to wait for the consumer"
+        assert len(conditions) == len(expectations), "load rejects a wait for the consumer"
         return lambda: all(holds(self.campaign.now) for holds in conditions)
 
     async def _record_probe(self, claims: Sequence[ConsumerExpectation] = ()) -> None:

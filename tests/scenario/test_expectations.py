@@ -91,7 +91,7 @@ def findings_of(folder: Path, *steps: str, outcomes: tuple[Outcome, ...] = (), p
         ("delivered_within: 40s", None),
         ("delivered_within: 39s999ms", "250 events late, the last 40s after its event"),
         ("recovered_within: 10s", "no outage has ended"),
-        ("verified: 200", "it was not verified"),
+        ("verified: 200", "the webhook was not verified"),
     ],
 )
 def test_of_attempts(tmp_path: Path, expected: str, actual: str | None) -> None:

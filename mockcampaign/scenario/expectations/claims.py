@@ -41,7 +41,7 @@ from mockcampaign.scenario.language.expect import (
 from mockcampaign.scenario.language.plain_values import Bounds, fits
 
 Judged = tuple[Judgement, str, tuple[int, ...]]
-"""The outcome, what was seen, and the journal positions that show it."""
+"""Outcome, the actual value in words, and the journal positions that show it."""
 
 
 def judge_claim(claim: WebhookClaim, ledger: Ledger, webhook_id: int, now: int) -> Judged:
@@ -79,7 +79,7 @@ def judge_claim(claim: WebhookClaim, ledger: Ledger, webhook_id: int, now: int) 
 
 
 def verdict(holds: bool) -> Judgement:
-    """Pass or fail."""
+    """Return `pass` or `fail`."""
     return "pass" if holds else "fail"
 
 
@@ -159,7 +159,7 @@ def _in_time(late: str | None, account: Account, limit: int) -> Judged:
 
 def _verified(account: Account, wanted: int | str) -> Judged:
     if account.verified is None:
-        return "fail", "it was not verified", ()
+        return "fail", "the webhook was not verified", ()
     position, entry = account.verified
     outcome = label(entry.outcome)
     return verdict(outcome == wanted), str(outcome), (position,)

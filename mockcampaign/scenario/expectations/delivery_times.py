@@ -1,4 +1,4 @@
-"""How long deliveries took: after their events happened, and after outages."""
+"""Time from events, and from the end of outages, to deliveries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def recoveries(ledger: Ledger, webhook_id: int, now: int) -> list[int]:
 
 
 class Times:
-    """When the events of one webhook happened, were delivered or discarded, as known at the moment `now`."""
+    """Moments at which the events of one webhook occurred and were delivered or discarded, as known at `now`."""
 
     def __init__(self, ledger: Ledger, account: Account, now: int) -> None:
         self._happened = dict(account.happened)
@@ -38,15 +38,15 @@ class Times:
         self._recoveries = recoveries(ledger, account.webhook_id, now)
 
     def late(self, limit: int) -> str | None:
-        """What was not delivered within so long after it happened, in words; None where everything was."""
+        """Return in words which events were not delivered within `limit` of their occurrence; None if all were."""
         if not self._happened:
-            return "no event happened"
+            return "no event occurred"
         return self._describe(
             self._happened, {serial: at + limit for serial, at in self._happened.items()}, "its event"
         )
 
     def late_after_outages(self, limit: int) -> str | None:
-        """The same of what was pending when an outage ended, and after that."""
+        """Return in words which pending events were not delivered within `limit` of an outage's end, or None."""
         if not self._recoveries:
             return "no outage has ended"
         for end in self._recoveries:

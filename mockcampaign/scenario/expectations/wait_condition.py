@@ -40,11 +40,11 @@ from mockcampaign.scenario.language.expect import (
 from mockcampaign.scenario.language.plain_values import Bounds, fits
 
 Condition = Callable[[int], bool]
-"""Says whether a claim holds at a moment, which never goes back."""
+"""Function that returns whether a claim is true at a moment. The moments never go back."""
 
 
 def condition(claim: WebhookClaim, ledger: Ledger, webhook_id: int) -> Condition:
-    """Return whether a claim about a webhook holds, as a question that may be asked again while the journal grows."""
+    """Return a condition that says whether a claim about a webhook is true, however the journal grows."""
     account = ledger.account(webhook_id)
     match claim:
         case DeliveredCount(wanted=wanted):
@@ -86,7 +86,7 @@ def _sizes_fit(account: Account, wanted: int | Bounds | tuple[int, ...]) -> bool
 
 
 def _count_fits(account: Account, wanted: Iterable[int | str | OutcomeRun]) -> bool:
-    """Whether there are as many attempts as the outcomes allow, which decides most cases without a look at them."""
+    """Return whether the number of attempts fits the outcomes. This decides most cases cheaply."""
     times = [run.times if isinstance(run, OutcomeRun) else 1 for run in wanted]
     least = sum(one if isinstance(one, int) else one.at_least or 0 for one in times)
     most = [one if isinstance(one, int) else one.at_most for one in times]
@@ -106,7 +106,7 @@ def _all_delivered_within(account: Account, limit: int) -> bool:
 
 
 class _Unseen:
-    """The attempts of an account that were not returned before, and those of its newest entry, which may have grown."""
+    """Attempts of an account that were not returned before, and those of its newest entry, which may have grown."""
 
     def __init__(self, account: Account) -> None:
         self._entries = account.entries
@@ -118,7 +118,7 @@ class _Unseen:
 
 
 class _AnyAttempt:
-    """Whether any attempt meets an expectation. Once one does, this stays so."""
+    """Condition that any attempt meets an expectation. Once true, it stays true."""
 
     def __init__(self, account: Account, wanted: AttemptExpectation) -> None:
         self._unseen = _Unseen(account)
@@ -131,7 +131,7 @@ class _AnyAttempt:
 
 
 class _EveryAttempt:
-    """Whether there are attempts that meet an expectation, and no others. Once one does not, this stays so."""
+    """Condition that there are attempts and all of them meet an expectation. Once violated, it stays false."""
 
     def __init__(self, account: Account, wanted: AttemptExpectation) -> None:
         self._unseen = _Unseen(account)
@@ -148,7 +148,7 @@ class _EveryAttempt:
 
 
 class _RecoveredWithin:
-    """Whether what was pending when an outage ended was delivered in time."""
+    """Condition that events pending at the end of an outage were delivered in time."""
 
     def __init__(self, ledger: Ledger, account: Account, limit: int) -> None:
         self._ledger = ledger
@@ -164,7 +164,7 @@ class _RecoveredWithin:
         if oldest is not None and oldest <= max(ends):
             return False
         if self._known is None or self._known[0] != ends or max(ends) == now:
-            # Nothing that was pending then is pending now, so this answer stays right until another outage ends.
+            # No event that was pending then is pending now, so the result is final until another outage ends.
             is_late = Times(self._ledger, self._account, now).late_after_outages(self._limit) is not None
             self._known = ends, not is_late
         return self._known[1]

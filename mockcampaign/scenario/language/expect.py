@@ -23,7 +23,7 @@ _ACCEPTED = "An export succeeds if the response is HTTP 200; otherwise Campaign 
 
 
 class OutcomeRun(msgspec.Struct, frozen=True, kw_only=True):
-    """The same outcome several times in a row."""
+    """One outcome, several times in a row."""
 
     outcome: OutcomeWord
     """Outcome of each of the attempts."""
@@ -204,7 +204,7 @@ class ConsumerExpectation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def requirement(self) -> str:
-        """What Campaign does, so that the consumer must do this."""
+        """Behaviour of Campaign that makes the expectation necessary."""
         if self.processed == "exactly-once":
             return (
                 "Campaign never resends a batch after 200 and resends the whole batch after anything else, so a "

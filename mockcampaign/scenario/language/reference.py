@@ -1,4 +1,4 @@
-"""The reference of the scenario language as Markdown, made from the definitions that load scenarios."""
+"""Generates the reference of the scenario language, in Markdown, from the definitions that load scenarios."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of scenario files, generated from the definitions that load them.
+"""Generates the JSON Schema of scenario files from the definitions that load them.
 
 It uses draft 7, which all YAML language servers support. Loading a file finds the mistakes that a schema cannot find,
 such as a webhook that does not exist.
@@ -171,7 +171,7 @@ def fault_kinds() -> dict[str, tuple[str, dict[str, Schema]]]:
 
 def fault_limits() -> dict[str, Schema]:
     """Return the keys that faults of every kind have."""
-    webhook = {"type": "string", "description": "The only webhook affected (default: all)."}
+    webhook = {"type": "string", "description": "Name of the only affected webhook (default: all webhooks)."}
     names = [field.encode_name for field in msgspec.structs.fields(When)]
     kind = next(iter(FAULTS))
     return {"webhook": webhook, **{name: _fault_key(kind, name, When) for name in names}}

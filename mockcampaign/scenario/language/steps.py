@@ -102,7 +102,7 @@ class MailingStep(msgspec.Struct, frozen=True, kw_only=True):
     recipients: Annotated[int, Bounded(1, AUDIENCE_MAX)]
     """Number of recipients."""
     rates: Rates = DEFAULT_RATES
-    """How the recipients behave: shares from 0 to 1."""
+    """Behaviour of the recipients, as rates from 0 to 1."""
     client: ClientId = DEFAULT_CLIENT_ID
     """Id of the client that sends the mailing."""
 
@@ -124,7 +124,7 @@ class OutageStep(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": 
     kind: OutageKind = "refused"
     """How each attempt fails."""
     webhook: str | None = None
-    """The only webhook affected (default: all)."""
+    """Name of the only affected webhook (default: all webhooks)."""
 
 
 class FaultStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +135,7 @@ class FaultStep(msgspec.Struct, frozen=True, kw_only=True):
     when: When
     """Which attempts it hits."""
     webhook: str | None = None
-    """The only webhook affected (default: all)."""
+    """Name of the only affected webhook (default: all webhooks)."""
 
 
 class AdvanceStep(SingleValue, frozen=True):
