@@ -121,7 +121,7 @@ def compare(ledger: Ledger, processed: Sequence[bytes], by: Sequence[str] | None
         payloads = {serial: _only(event, by) for serial, event in payloads.items()}
         processed = [_only(event, by) for event in processed]
     sent = Counter(payloads[serial] for serial in ledger.attempted)
-    # Several webhooks may have delivered one event, which the consumer recognises and stores once.
+    # Several webhooks may have delivered one event, which the consumer recognises, and stores once.
     delivered = Counter(payloads[serial] for serial in set(ledger.delivered()))
     found = difference(delivered, sent, Counter(processed))
     # Others may have sent events to the same consumer, so only events of these mails count as surplus.

@@ -1,6 +1,6 @@
-"""What a journal adds up to, webhook by webhook, kept up to date while the journal grows.
+"""Running totals of a journal, webhook by webhook, which stay up to date while the journal grows.
 
-`Ledger` follows a journal that is kept whole; `Totals` follows one without end, and keeps nothing but numbers.
+A `Ledger` remembers every batch. `Totals` keep only numbers, so they can follow a server's journal, which has no end.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from mockcampaign.model import Outcome, WebhookStatus
 
 
 class DeliveryCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run's sending came to. All but `attempts` and `simulated` count events, once for each webhook."""
+    """Numbers of attempts and events. `delivered`, `discarded` and `pending` count an event once for each webhook."""
 
     attempts: int
-    """Attempts that were made. Simulated ones are not among them."""
+    """Attempts that were sent; simulated ones are counted apart."""
     delivered: int
     discarded: int
     pending: int
     simulated: int = 0
-    """Attempts that were counted, not sent (`Policy.simulate_after`)."""
+    """Attempts that were counted, but not sent (`Policy.simulate_after`)."""
 
     def __add__(self, other: DeliveryCounts) -> DeliveryCounts:
         return DeliveryCounts(
@@ -55,13 +55,13 @@ NO_DELIVERIES = DeliveryCounts(attempts=0, delivered=0, discarded=0, pending=0)
 
 
 class Totals:
-    """Numbers of a journal's attempts and events, in constant space for each webhook."""
+    """Numbers of attempts and events, in constant space for each webhook."""
 
     def __init__(self) -> None:
         self.webhooks: dict[int, WebhookTotals] = {}
 
     def webhook(self, webhook_id: int) -> WebhookTotals:
-        """Return the numbers of one webhook, all 0 before its first entry."""
+        """Return the numbers of one webhook, which are all 0 before its first attempt."""
         found = self.webhooks.get(webhook_id)
         if found is None:
             found = self.webhooks[webhook_id] = WebhookTotals()
@@ -79,7 +79,7 @@ class Totals:
         )
 
     def note(self, position: int, entry: Entry) -> bool:
-        """Count an entry that was added to the journal or has grown. Return whether it is a new one."""
+        """Count an entry that was added to the journal or has grown. Return whether it is new."""
         match entry:
             case Attempted():
                 return self.webhook(entry.webhook_id).note_attempts(position, entry)
@@ -97,15 +97,15 @@ class WebhookTotals(msgspec.Struct):
     """All attempts, simulated ones included."""
     simulated: int = 0
     delivered: int = 0
-    """Events that the consumer has accepted, like `discarded` without those that were redelivered."""
+    """Events that the consumer has accepted, without redelivered ones."""
     discarded: int = 0
     _newest: int = -1
-    """Position of the newest entry of attempts, which alone may grow."""
+    """Position of the webhook's newest entry of attempts, the only one that may grow."""
     _counted: int = 0
     """How many attempts of that entry have been counted."""
 
     def note_attempts(self, position: int, entry: Attempted) -> bool:
-        """Count the attempts by which an entry is new or has grown. Return whether it is new."""
+        """Count the attempts that a new entry contains, or by which one has grown. Return whether it is new."""
         is_new = position != self._newest
         if is_new:
             self._newest, self._counted = position, 0
@@ -125,16 +125,16 @@ class Account:
         self.webhook_id = webhook_id
         self._totals = totals
         self.status: WebhookStatus | None = None
-        """The webhook's status; None where the journal does not tell it."""
+        """Newest status of the webhook; None if the journal does not contain it."""
         self.accepted = Serials()
-        """Serials of the events that the webhook was to deliver."""
+        """Serials of the events that the webhook has to deliver."""
         self.discarded = Serials()
         self.pending = Serials()
         """Serials of events that are neither delivered nor discarded."""
         self.attempted = Serials()
-        """Serials of events that were part of any batch sent."""
+        """Serials of the events that any attempt contained."""
         self.entries: list[tuple[int, Attempted]] = []
-        """All entries of attempts, with their positions."""
+        """Entries of all attempts, with their positions."""
         self.batches: list[tuple[int, Attempted]] = []
         """Entries of batches that the consumer has accepted, with their positions, in order of delivery."""
         self.batch_sizes: Counter[int] = Counter()
@@ -142,13 +142,13 @@ class Account:
         self.overtakings = 0
         """How many times an event was delivered directly after a newer one."""
         self.slowest: int | None = None
-        """Longest time from an event to its delivery, in virtual milliseconds; None before the first delivery."""
+        """Longest virtual time from an event to its delivery, in milliseconds; None before the first delivery."""
         self.verified: tuple[int, Verified] | None = None
         """The newest `Verified` entry, with its position."""
         self.discards: list[Discarded] = []
         """Entries of discarded events."""
         self.evidence: list[int] = []
-        """Positions of the entries that count for `deliveries`."""
+        """Positions of the entries that `deliveries` is made from."""
         self._happened: list[tuple[int, int, int]] = []
         self._last_delivered = 0
         self._last_attempted: SerialRanges = ()
@@ -190,7 +190,7 @@ class Account:
 
     @property
     def deliveries(self) -> DeliveryCounts:
-        """The account in numbers."""
+        """Numbers of this webhook."""
         return DeliveryCounts(
             attempts=self.attempts - self.simulated,
             delivered=self.delivered_count,
@@ -201,13 +201,13 @@ class Account:
 
     @property
     def happened(self) -> Iterator[tuple[int, int]]:
-        """Each accepted serial with the moment of its event, ascending."""
+        """Each accepted serial with the time of its event, ascending."""
         for first, last, at in self._happened:
             for serial in range(first, last + 1):
                 yield serial, at
 
     def happened_at(self, serial: int) -> int | None:
-        """Return the moment of an event; None where the webhook was not to deliver it."""
+        """Return when an event happened, or None if the webhook does not have to deliver it."""
         index = bisect_right(self._happened, serial, key=lambda one: one[0]) - 1
         if index < 0:
             return None
@@ -216,12 +216,12 @@ class Account:
 
     @property
     def oldest_pending(self) -> int | None:
-        """The moment of the oldest pending event; None if nothing is pending."""
+        """When the oldest pending event happened; None if nothing is pending."""
         first = self.pending.first
         return None if first is None else self.happened_at(first)
 
     def note_happened(self, position: int, entry: Happened) -> None:
-        """Note events that the webhook is to deliver."""
+        """Note events that the webhook has to deliver."""
         first, last = entry.first_serial, entry.first_serial + len(entry.events) - 1
         self.evidence.append(position)
         if last < first:
@@ -231,7 +231,7 @@ class Account:
         self.pending.add(first, last)
 
     def note_attempts(self, position: int, entry: Attempted) -> None:
-        """Note a new entry of attempts. When it grows, nothing but `attempts` changes."""
+        """Note a new entry of attempts. If it grows later, only the numbers of attempts change."""
         self.evidence.append(position)
         self.entries.append((position, entry))
         if entry.serials != self._last_attempted:
@@ -246,13 +246,13 @@ class Account:
         for first, last in entry.serials:
             self.overtakings += first < self._last_delivered
             self._last_delivered = last
-            # Of a range, the first event is the oldest.
+            # Serials are in order of time, so the first event of a range is its oldest.
             happened = self.happened_at(first)
             if happened is not None:
                 self.slowest = max(self.slowest or 0, finished - happened)
 
     def note_discarded(self, position: int, entry: Discarded) -> None:
-        """Note events that will not be delivered any more."""
+        """Note discarded events."""
         self.evidence.append(position)
         self.discards.append(entry)
         self.discarded.update(entry.serials)
@@ -267,20 +267,18 @@ class Ledger:
         self.accounts: dict[int, Account] = {}
         """Accounts by webhook id, in order of appearance."""
         self.happened: list[Happened] = []
-        """All events, also those that no webhook was to deliver."""
+        """Entries of all events, also of those that no webhook has to deliver."""
         self.attempts: list[Attempted] = []
         """Attempts of all webhooks, in the order of the journal."""
         self.outages: list[OutageDeclared | OutageEnded] = []
         self.probed: tuple[int, Probed] | None = None
         """The newest `Probed` entry, with its position."""
         self.next_position = 0
-        """The position of the entry to come."""
-        self.now = 0
-        """The moment of the newest entry."""
+        """Position of the entry that will be added next."""
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Ledger:
-        """Return the ledger of a journal that is over."""
+        """Return the ledger of a complete journal."""
         ledger = cls()
         for position, entry in enumerate(entries):
             ledger.note(position, entry)
@@ -288,7 +286,7 @@ class Ledger:
 
     @classmethod
     def following(cls, journal: Journal) -> Ledger:
-        """Return the ledger of what a journal holds and of all that is added to it."""
+        """Return the ledger of a journal, which follows it from now on."""
         ledger = cls()
         journal.follow(ledger.note)
         return ledger
@@ -302,12 +300,12 @@ class Ledger:
 
     @property
     def deliveries(self) -> DeliveryCounts:
-        """All accounts together, in numbers."""
+        """Numbers of all webhooks together."""
         return sum((account.deliveries for account in self.accounts.values()), NO_DELIVERIES)
 
     @property
     def attempted(self) -> set[int]:
-        """Serials of all events that were part of any batch sent."""
+        """Serials of the events that any attempt of any webhook contained."""
         return {serial for account in self.accounts.values() for serial in account.attempted}
 
     def delivered(self, webhook_ids: Iterable[int] | None = None) -> list[int]:
@@ -317,11 +315,11 @@ class Ledger:
         return [serial for _, entry in merge(*batches, key=lambda one: one[0]) for serial in serials_in(entry.serials)]
 
     def evidence(self) -> list[int]:
-        """Return the positions of all entries that count for `deliveries`."""
+        """Return the positions of the entries that `deliveries` is made from."""
         return sorted({position for account in self.accounts.values() for position in account.evidence})
 
     def payload(self, serial: int) -> msgspec.Raw:
-        """Return the encoded event. Raises `KeyError` where the journal does not hold it."""
+        """Return an event as JSON. Raises `KeyError` if the journal does not contain it."""
         index = bisect_right(self.happened, serial, key=lambda entry: entry.first_serial) - 1
         entry = self.happened[index] if index >= 0 else None
         if entry is None or serial >= entry.first_serial + len(entry.events):
@@ -329,11 +327,10 @@ class Ledger:
         return entry.events[serial - entry.first_serial]
 
     def note(self, position: int, entry: Entry) -> None:
-        """Note an entry that was added to the journal, or has grown."""
+        """Note an entry that was added to the journal or has grown."""
         if not self.totals.note(position, entry):
             return
         self.next_position = position + 1
-        self.now = max(self.now, entry.at)
         match entry:
             case WebhookChanged():
                 self.account(entry.webhook_id).status = entry.status
@@ -357,7 +354,7 @@ class Ledger:
 
 
 def finished_at(entry: Attempted) -> int:
-    """Return the moment at which the last attempt of an entry was over."""
+    """Return when the last attempt of an entry ended."""
     return entry.last_at + entry.took
 
 

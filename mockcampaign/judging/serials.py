@@ -1,4 +1,4 @@
-"""Sets of serials in little room: as ranges, since a campaign's events are counted without gaps."""
+"""Compact sets of serials. Serials count a campaign's events without gaps, so a few ranges hold most sets."""
 
 from __future__ import annotations
 
