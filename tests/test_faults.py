@@ -62,7 +62,7 @@ def test_every_fault_can_be_written_with_its_kind_alone(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_what_is_written_reads_the_same_and_fits_its_schema(kind: str) -> None:
+def test_written_faults_are_read_back_and_fit_their_schema(kind: str) -> None:
     schema = fault_schema(kind, {"type": "string"})
     for when in (When(), When(times=2, duration=90_000, every=3), When(probability=0.25)):
         written = write_fault(FAULTS[kind](), when)
@@ -87,7 +87,7 @@ def test_every_fault_belongs_to_one_family() -> None:
     assert list(OUTAGES) == ["refused", "unreachable", "dns-failure", "tls-failure", "connect-timeout"]
 
 
-def test_the_readme_lists_every_fault_by_its_family() -> None:
+def test_the_readme_batches_every_fault_by_its_family() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     listed = {
         family: re.findall(r"`([a-z0-9.-]+)`", row)
@@ -178,7 +178,7 @@ def test_what_is_written_is_meant(written: dict[str, Any], meant: tuple[Fault, W
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(written: dict[str, Any], message: str) -> None:
+def test_an_invalid_fault_is_rejected_in_one_line(written: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
         read_fault(written)
     assert str(refused.value) == message
@@ -309,7 +309,7 @@ class App:
         (Http10(), "content-length", "17"),
     ],
 )
-def test_an_application_sees_what_a_server_would_hand_it(fault: Fault, header: str, value: str) -> None:
+def test_an_application_sees_what_a_server_would_pass_on(fault: Fault, header: str, value: str) -> None:
     app = App()
     headers = (("Content-Type", "application/json"), ("X-Key", "value"))
     outcome = outcome_of(app.asgi, fault, headers=headers)
@@ -322,7 +322,7 @@ def test_an_application_sees_what_a_server_would_hand_it(fault: Fault, header: s
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 16, 17, 18])
-def test_chunks_come_one_by_one(chunk_bytes: int) -> None:
+def test_chunks_arrive_one_by_one(chunk_bytes: int) -> None:
     pieces = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -354,13 +354,13 @@ def test_an_application_sees_a_cut_body_and_then_a_disconnect(after_bytes: int) 
         ("after-headers", NoResponse("body", "connection dropped after the response headers")),
     ],
 )
-def test_an_answer_in_process_is_lost_and_the_application_has_done_its_work(dropped: Any, outcome: Outcome) -> None:
+def test_a_response_in_process_is_lost_after_the_application_has_done_its_work(dropped: Any, outcome: Outcome) -> None:
     app = App()
     assert outcome_of(app.asgi, LostAck(dropped=dropped)) == outcome
     assert (app.bodies, app.after) == ([BODY], 1)
 
 
-def test_an_application_that_fails_while_its_answer_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_application_that_fails_while_its_response_is_lost(caplog: pytest.LogCaptureFixture) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         raise ValueError("broken")
 
@@ -368,7 +368,7 @@ def test_an_application_that_fails_while_its_answer_is_lost(caplog: pytest.LogCa
         assert outcome_of(app, LostAck()) == NoResponse("body", "connection dropped after the response headers")
 
 
-def test_an_application_that_hangs_while_its_answer_is_lost() -> None:
+def test_an_application_that_hangs_while_its_response_is_lost() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             await asyncio.Event().wait()
@@ -393,7 +393,7 @@ def test_a_wsgi_application_with_faults(fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("fault", sorted(WIRE_FAULTS - AsgiTransport.faults, key=lambda fault: fault.__name__))
-def test_what_needs_a_connection_is_refused_in_process_before_anything_acts(fault: type[Fault]) -> None:
+def test_a_fault_that_needs_a_connection_is_rejected_in_process_before_anything_acts(fault: type[Fault]) -> None:
     campaign, _ = campaign_with(AsgiTransport(App().asgi))
     before = list(campaign.journal.entries)
     with pytest.raises(InvalidInputError) as refused:
@@ -460,7 +460,7 @@ def test_a_scenario_declares_a_fault(tmp_path: Path) -> None:
         ("{kind: cut-body, at_fraction: 0.5, after_bytes: 5}", ":10:12: fault cut-body: allowed: one of"),
     ],
 )
-def test_a_scenario_with_a_broken_fault_is_refused(tmp_path: Path, fault: str, message: str) -> None:
+def test_a_scenario_with_a_broken_fault_is_rejected(tmp_path: Path, fault: str, message: str) -> None:
     path = scenario(tmp_path, fault)
     with pytest.raises(InvalidInputError) as refused:
         load(path)

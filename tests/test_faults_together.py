@@ -77,7 +77,7 @@ def play(pair: tuple[str, str], when: dict[str, Any], **settings: int) -> tuple[
 
 @pytest.mark.parametrize("when", [{"times": 2}, {"every": 2, "times": 3}, {"probability": 0.5, "duration": 60_000}])
 @pytest.mark.parametrize("first", VARIANTS)
-def test_two_faults_lose_nothing_and_explain_what_comes_twice(first: str, when: dict[str, Any]) -> None:
+def test_two_faults_lose_nothing_and_explain_duplicates(first: str, when: dict[str, Any]) -> None:
     for pair in PAIRS:
         if pair[0] != first:
             continue
@@ -91,7 +91,7 @@ def test_two_faults_lose_nothing_and_explain_what_comes_twice(first: str, when: 
 
 
 @pytest.mark.parametrize("first", ["lost-ack", "duplicate", "cut-body", "reorder", "overlap", "refused"])
-def test_two_faults_for_ever_discard_what_they_keep_from_being_delivered(first: str) -> None:
+def test_two_endless_faults_discard_the_events_that_they_stop(first: str) -> None:
     """With a fault that hits every attempt, what is never accepted is discarded in its time, and nothing else."""
     for name in VARIANTS:
         box, consumer = play((first, name), {}, event_age_max=120_000)

@@ -14,13 +14,13 @@ LISTS = st.lists(st.sampled_from([*EVENTS, Event(4, 0, b'{"n":44}')]), max_size=
 
 
 @given(st.lists(LISTS, max_size=8))
-def test_a_body_is_that_of_the_list_whatever_was_encoded_before(lists: list[tuple[Event, ...]]) -> None:
+def test_a_body_is_that_of_the_batch_whatever_was_encoded_before(lists: list[tuple[Event, ...]]) -> None:
     bodies = Bodies()
     for events in lists:
         assert json.loads(bodies.of(events)) == [event.payload() for event in events]
 
 
-def test_a_list_that_comes_again_is_not_encoded_again() -> None:
+def test_a_redelivered_batch_is_not_encoded_again() -> None:
     bodies = Bodies()
     first = bodies.of(tuple(EVENTS))
     assert bodies.of(tuple(EVENTS)) is first

@@ -20,7 +20,7 @@ def test_every_due_moment_is_visited_in_order_and_ties_leave_in_order_of_arrival
 
 
 @pytest.mark.parametrize(("until", "expected"), [(9, []), (10, ["x"]), (11, ["x"])])
-def test_what_is_due_at_the_limit_leaves(until: int, expected: list[str]) -> None:
+def test_an_item_due_at_the_limit_leaves(until: int, expected: list[str]) -> None:
     clock: Clock[str] = Clock(0)
     clock.add(10, "x")
     assert clock.pop_due(until) == expected
@@ -39,7 +39,7 @@ def test_an_item_may_fall_due_at_the_present_moment() -> None:
     assert clock.next_due() == 6
 
 
-def test_the_past_is_refused() -> None:
+def test_the_past_is_rejected() -> None:
     clock: Clock[str] = Clock(5)
     with pytest.raises(ValueError, match="4 ms lies before now, 5 ms"):
         clock.add(4, "late")

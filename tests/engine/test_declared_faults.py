@@ -77,7 +77,7 @@ def faults_of(box: Exporter) -> list[tuple[str, ...]]:
         ({"probability": 1.0}, [1, 2, 3, 4, 5, 6, 7]),
     ],
 )
-def test_when_it_hits(when: dict[str, Any], hit: list[int]) -> None:
+def test_when_a_fault_hits(when: dict[str, Any], hit: list[int]) -> None:
     box = box_with(1)
     declared = box.declare_fault(Chunked(), When(**when))
     run(box, Consumer(lambda number: OK if number == 7 else FAILED))
@@ -139,7 +139,7 @@ def test_it_ends_by_hand() -> None:
     assert [entry.number for entry in entries_of(box, FaultEnded)] == [1]
 
 
-def test_what_is_over_by_itself_is_not_ended_again() -> None:
+def test_a_fault_that_is_over_is_not_ended() -> None:
     box = box_with(1)
     declared = box.declare_fault(LostAck(), When(times=1))
     run(box)
@@ -182,7 +182,7 @@ def test_a_declared_fault_is_read_back() -> None:
 
 
 @pytest.mark.parametrize("kind", OUTAGES)
-def test_what_does_not_reach_the_consumer_is_an_outage_counted_in_attempts(kind: str) -> None:
+def test_a_fault_before_the_consumer_is_an_outage_counted_in_attempts(kind: str) -> None:
     box = box_with(1)
     box.declare_fault(FAULTS[kind](), When(times=3))
     consumer = run(box)
@@ -193,7 +193,7 @@ def test_what_does_not_reach_the_consumer_is_an_outage_counted_in_attempts(kind:
 
 
 @pytest.mark.parametrize("outage", [True, False])
-def test_nothing_is_spent_on_what_does_not_reach_the_consumer(outage: bool) -> None:
+def test_an_attempt_that_does_not_reach_the_consumer_spends_no_fault(outage: bool) -> None:
     box = box_with(1)
     box.declare_fault(LostAck(), When(times=1))
     if outage:
@@ -207,7 +207,7 @@ def test_nothing_is_spent_on_what_does_not_reach_the_consumer(outage: bool) -> N
 # Once more
 
 
-def test_a_duplicate_comes_at_once_and_before_anything_else() -> None:
+def test_a_duplicate_is_sent_at_once_and_before_anything_else() -> None:
     box = box_with(5, list_max=2)
     box.declare_fault(Duplicate(), When(times=1))
     consumer = run(box)
@@ -218,7 +218,7 @@ def test_a_duplicate_comes_at_once_and_before_anything_else() -> None:
     assert (copy.serials, copy.redelivered, copy.faults, copy.events) == ((), ((1, 2),), ("duplicate",), 2)
 
 
-def test_a_duplicate_comes_at_once_even_while_events_come_in() -> None:
+def test_a_duplicate_is_sent_at_once_even_while_events_arrive() -> None:
     box = box_with(2, list_max=2)
     box.declare_fault(Duplicate(), When(times=1))
 
@@ -233,7 +233,7 @@ def test_a_duplicate_comes_at_once_even_while_events_come_in() -> None:
     assert lists(consumer) == [[0, 1], [0, 1], [0]]
 
 
-def test_a_list_that_fails_is_duplicated_once_it_is_accepted() -> None:
+def test_a_batch_that_fails_is_duplicated_when_it_is_accepted() -> None:
     box = box_with(3, list_max=2)
     box.declare_fault(Duplicate(), When())
     consumer = run(box, Consumer(lambda number: FAILED if number <= 2 else OK))
@@ -243,7 +243,7 @@ def test_a_list_that_fails_is_duplicated_once_it_is_accepted() -> None:
 
 @pytest.mark.parametrize("timing", ["at-once", "later", "concurrent"])
 @pytest.mark.parametrize("outcome", [FAILED, NoResponse("wait", "cut"), TimedOut("wait")])
-def test_what_comes_of_a_duplicate_decides_nothing(timing: Any, outcome: Outcome) -> None:
+def test_the_outcome_of_a_duplicate_decides_nothing(timing: Any, outcome: Outcome) -> None:
     box = box_with(3, list_max=2)
     box.declare_fault(Duplicate(timing=timing), When(times=1))
     order = {"at-once": [0, 0, 2], "later": [0, 2, 0], "concurrent": [0, 0, 2]}[timing]
@@ -255,7 +255,7 @@ def test_what_comes_of_a_duplicate_decides_nothing(timing: Any, outcome: Outcome
 
 
 @pytest.mark.parametrize("delay", [0, 9_999, 10_000, DAY])
-def test_a_duplicate_comes_later(delay: int) -> None:
+def test_a_duplicate_is_sent_later(delay: int) -> None:
     box = box_with(3, list_max=2)
     box.declare_fault(Duplicate(timing="later", delay=delay), When(times=1))
     consumer = run(box)
@@ -300,7 +300,7 @@ def test_nothing_else_goes_out_before_both_concurrent_copies_are_over(slow: int,
     assert begun == [[0, 1]] * (2 if outcome is OK else 3) + [[2]]
 
 
-def test_a_slow_copy_holds_the_next_list_for_as_long_as_it_takes() -> None:
+def test_a_slow_duplicate_delays_the_next_batch_until_it_is_over() -> None:
     box = box_with(3, list_max=2)
     box.declare_fault(Duplicate(timing="concurrent"), When(times=1))
     box.declare_fault(Latency(time=3_000), When(every=2, times=1))
@@ -368,7 +368,7 @@ def test_a_copy_that_cannot_be_sent_holds_nothing_up(timing: Any) -> None:
     assert lists(run(box)) == [[2]]
 
 
-def test_no_fault_is_spent_on_a_list_that_a_copy_holds_up() -> None:
+def test_no_fault_is_spent_on_a_batch_that_a_duplicate_delays() -> None:
     box = box_with(2, list_max=2, event_age_max=120_000)
     box.declare_fault(Duplicate(timing="concurrent"), When(times=1))
     box.declare_fault(Latency(time=9_000), When(every=2, times=1))
@@ -406,34 +406,34 @@ def test_copies_meet_outages_and_faults_of_the_wire() -> None:
 # Lists in another form
 
 
-def test_a_later_list_before_an_earlier_one() -> None:
+def test_a_later_batch_before_an_earlier_one() -> None:
     box = box_with(7, list_max=2)
     box.declare_fault(Reorder(), When(times=1))
     assert lists(run(box)) == [[2, 3], [0, 1], [4, 5], [6]]
 
 
-def test_every_list_but_the_last_is_overtaken() -> None:
+def test_every_batch_but_the_last_is_overtaken() -> None:
     box = box_with(7, list_max=2)
     box.declare_fault(Reorder(), When())
     assert lists(run(box)) == [[2, 3], [4, 5], [6], [0, 1]]
 
 
 @pytest.mark.parametrize(("count", "hits"), [(2, 0), (3, 1)])
-def test_a_reorder_waits_for_two_lists(count: int, hits: int) -> None:
+def test_a_reorder_waits_for_two_batches(count: int, hits: int) -> None:
     box = box_with(count, list_max=2)
     declared = box.declare_fault(Reorder(), When(times=1))
     run(box)
     assert declared.hits == hits
 
 
-def test_what_was_overtaken_expires_in_its_time() -> None:
+def test_an_overtaken_batch_expires_in_its_time() -> None:
     box = box_with(3, list_max=2)
     box.declare_fault(Reorder(), When(times=1))
     run(box, Consumer(FAILED))
     assert [entry.serials for entry in entries_of(box, Discarded)] == [((1, 3),)]
 
 
-def test_a_retried_list_is_topped_up() -> None:
+def test_a_retried_batch_is_topped_up() -> None:
     box = box_with(2, list_max=3)
     box.declare_fault(Refill(), When(times=1))
     run(box, Consumer(FAILED), until=START)
@@ -460,14 +460,14 @@ def test_a_refill_needs_room_and_newer_events(first: int, newer: int, hits: int)
         (99, [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 6]]),
     ],
 )
-def test_an_event_in_two_lists(events: int, expected: list[list[int]]) -> None:
+def test_an_event_in_two_batches(events: int, expected: list[list[int]]) -> None:
     box = box_with(7, list_max=3)
     box.declare_fault(Overlap(events=events), When())
     assert lists(run(box)) == expected
     assert tally(box.journal.entries, [1]).delivered == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_a_list_that_overlaps_is_retried_as_it_is() -> None:
+def test_a_batch_that_overlaps_is_retried_as_it_is() -> None:
     box = box_with(3, list_max=2)
     box.declare_fault(Overlap(), When(times=1))
     consumer = run(box, Consumer(lambda number: FAILED if number == 2 else OK))
@@ -479,7 +479,7 @@ def test_a_list_that_overlaps_is_retried_as_it_is() -> None:
     ]
 
 
-def test_nothing_overlaps_with_what_is_too_old() -> None:
+def test_expired_events_do_not_overlap() -> None:
     box = exporter()
     activated(box)
     happen(box)
@@ -532,7 +532,7 @@ def test_latency_is_distributed_about_its_mean(distribution: Any, fits: Callable
     assert drawn == times()
 
 
-def test_a_time_out_at_exactly_the_limit_though_the_consumer_has_answered() -> None:
+def test_a_time_out_at_exactly_the_limit_although_the_consumer_responded() -> None:
     box = box_with(1)
     box.declare_fault(Timeout(), When(times=1))
     consumer = run(box)
@@ -544,7 +544,7 @@ def test_a_time_out_at_exactly_the_limit_though_the_consumer_has_answered() -> N
     ]
 
 
-def test_what_has_failed_otherwise_does_not_time_out() -> None:
+def test_an_attempt_that_failed_otherwise_does_not_time_out() -> None:
     box = box_with(1)
     box.declare_fault(Timeout(), When(times=1))
     cut = NoResponse("wait", "cut")

@@ -39,7 +39,7 @@ def one_event() -> Exporter:
     return box
 
 
-def test_an_event_that_nobody_takes_gets_25920_attempts() -> None:
+def test_an_event_that_is_never_accepted_gets_25920_attempts() -> None:
     box = one_event()
     run(box, Consumer(Responded(500)))
     [attempted], [discarded] = entries_of(box, Attempted), entries_of(box, Discarded)
@@ -78,7 +78,7 @@ def test_a_time_out_spends_its_time_before_the_ten_seconds() -> None:
 
 
 @pytest.mark.parametrize(("count", "lists"), [(99, [99]), (100, [100]), (101, [100, 1]), (250, [100, 100, 50])])
-def test_lists_of_at_most_a_hundred(count: int, lists: list[int]) -> None:
+def test_batches_of_at_most_a_hundred(count: int, lists: list[int]) -> None:
     box = exporter()
     activated(box)
     happen(box, count)
@@ -89,7 +89,7 @@ def test_lists_of_at_most_a_hundred(count: int, lists: list[int]) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from([EventType.OPEN, EventType.CLICK]), st.integers(1, 7)), max_size=8))
-def test_a_list_never_mixes_types_or_webhooks(happenings: list[tuple[EventType, int]]) -> None:
+def test_a_batch_never_mixes_types_or_webhooks(happenings: list[tuple[EventType, int]]) -> None:
     box = exporter(policy=Policy(batch_events_max=3))
     ids = {event_type: activated(box, event_type) for event_type in (EventType.OPEN, EventType.CLICK)}
     for event_type, count in happenings:
@@ -124,7 +124,7 @@ def test_clients_are_worlds_of_their_own() -> None:
         box.deactivate(CLIENT + 1, ours)
 
 
-def test_what_happens_without_an_activated_webhook_is_written_down_and_not_exported() -> None:
+def test_events_without_an_activated_webhook_are_in_the_journal_and_not_exported() -> None:
     box = exporter()
     box.create(CLIENT, EventType.OPEN, "http://consumer/")
     happen(box, 2)
@@ -152,7 +152,7 @@ def test_a_deactivated_webhook_discards_at_the_exact_moment() -> None:
     assert box.clock.now == START + 4 * DAY
 
 
-def test_deleting_discards_what_is_pending() -> None:
+def test_deleting_discards_pending_events() -> None:
     box = exporter()
     webhook_id = activated(box)
     happen(box, 3)
@@ -205,7 +205,7 @@ def test_credentials_go_with_every_request_and_stay_out_of_the_journal(
         assert secret.encode() not in refused.outcome.body
 
 
-def test_what_is_pending_goes_to_the_new_target() -> None:
+def test_pending_events_go_to_the_new_target() -> None:
     box = exporter()
     webhook_id = activated(box, url="http://old/")
     happen(box)

@@ -45,7 +45,7 @@ def test_every_sequence_of_outcomes(outcomes: tuple[bool, ...]) -> None:
 
 
 @pytest.mark.parametrize(("count", "lists"), [(99, [99]), (100, [100]), (101, [100, 1]), (250, [100, 100, 50])])
-def test_lists_of_at_most_a_hundred_in_order(count: int, lists: list[int]) -> None:
+def test_batches_of_at_most_a_hundred_in_order(count: int, lists: list[int]) -> None:
     box = outbox(holding=events(count))
     sent = []
     while box.state is not IDLE:
@@ -56,7 +56,7 @@ def test_lists_of_at_most_a_hundred_in_order(count: int, lists: list[int]) -> No
     assert [serial for one in sent for serial in one] == list(range(1, count + 1))
 
 
-def test_the_retry_keeps_its_list_and_newer_events_wait() -> None:
+def test_the_retry_keeps_its_batch_and_newer_events_wait() -> None:
     box = outbox(holding=events(2))
     first = start(box)
     box.accept([tuple(events(3, first=3))], START)
@@ -81,7 +81,7 @@ def test_an_event_expires_at_three_days(age: int, left: list[int]) -> None:
     assert len(left) + len(gone) == 1
 
 
-def test_exactly_the_expired_events_leave_a_retried_list() -> None:
+def test_exactly_the_expired_events_leave_a_retried_batch() -> None:
     old, young = events(40), events(60, first=41, created=START + HOUR)
     box = outbox(holding=[*old, *young])
     box.complete(start(box, START + HOUR), False, START + HOUR)
@@ -90,7 +90,7 @@ def test_exactly_the_expired_events_leave_a_retried_list() -> None:
     assert (serials(attempt.events), attempt.number) == (serials(young), 2)
 
 
-def test_when_a_whole_list_expires_the_next_one_is_new() -> None:
+def test_when_a_whole_batch_expires_the_next_one_is_new() -> None:
     box = outbox(policy=Policy(batch_events_max=1), holding=[event(1), event(2, START + HOUR)])
     box.complete(start(box), False, START)
     assert discarded(box.expire(START + 3 * DAY)) == [1]
@@ -98,7 +98,7 @@ def test_when_a_whole_list_expires_the_next_one_is_new() -> None:
     assert (serials(attempt.events), attempt.number) == ([2], 1)
 
 
-def test_a_list_on_its_way_is_not_expired() -> None:
+def test_a_batch_under_way_does_not_expire() -> None:
     box = outbox(holding=events(1))
     attempt = start(box, START + 3 * DAY - 1)
     assert box.expire(START + 3 * DAY) == ()
@@ -140,7 +140,7 @@ def test_deleting_gives_up_all_that_waits() -> None:
 
 
 @pytest.mark.parametrize(("accepted", "given_up"), [(True, []), (False, [1])])
-def test_a_list_on_its_way_outlives_the_webhook(accepted: bool, given_up: list[int]) -> None:
+def test_a_batch_under_way_outlives_the_webhook(accepted: bool, given_up: list[int]) -> None:
     box = outbox(policy=Policy(batch_events_max=1), holding=events(2))
     attempt = start(box)
     box.deactivate()
@@ -149,7 +149,7 @@ def test_a_list_on_its_way_outlives_the_webhook(accepted: bool, given_up: list[i
     assert box.pending == []
 
 
-def test_a_first_attempt_has_no_list_before_it_starts() -> None:
+def test_a_first_attempt_has_no_batch_before_it_starts() -> None:
     box = outbox(holding=events(1))
     assert box.state == Due(START, 1, ())
 

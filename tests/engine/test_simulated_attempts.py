@@ -24,7 +24,7 @@ def played(answer: Outcome | object, simulate_after: int) -> tuple[Consumer, lis
     return consumer, entries_of(box, Attempted)
 
 
-def test_three_days_of_equal_answers_take_a_handful_of_requests() -> None:
+def test_three_days_of_equal_responses_take_a_handful_of_requests() -> None:
     consumer, attempted = played(BAD, 3)
     # The first three, and then those whose number is a power of two.
     assert len(consumer.requests) == 3 + len([4 << shift for shift in range(13)])
@@ -33,7 +33,7 @@ def test_three_days_of_equal_answers_take_a_handful_of_requests() -> None:
     assert all(entry.outcome == BAD for entry in attempted)
 
 
-def test_nothing_is_measured_of_what_was_not_sent() -> None:
+def test_a_simulated_attempt_has_no_measurements() -> None:
     _, attempted = played(Responded(500, measured=Measured(10, 20, 30)), 3)
     for entry in attempted:
         measured = entry.outcome.measured
@@ -65,7 +65,7 @@ def _number(count: int) -> int:
     return count if count <= 3 else 4 << (count - 4)
 
 
-def test_what_a_fault_hits_says_nothing_about_the_attempts_after_it() -> None:
+def test_an_attempt_with_a_fault_says_nothing_about_later_ones() -> None:
     box = exporter(policy=Policy(simulate_after=2))
     activated(box)
     happen(box)
@@ -74,7 +74,7 @@ def test_what_a_fault_hits_says_nothing_about_the_attempts_after_it() -> None:
     assert len(consumer.requests) == 10
 
 
-def test_answers_with_one_status_are_alike_whatever_else_they_say() -> None:
+def test_responses_with_one_status_are_alike_whatever_else_they_say() -> None:
     """Most frameworks name the request, or the moment, in each answer."""
     consumer, attempted = played(lambda count: Responded(500, (("x-request-id", str(count)),), b"%d" % count, 9), 3)
     assert len(consumer.requests) == 3 + 13
@@ -87,13 +87,13 @@ def test_failures_that_differ_are_all_sent() -> None:
     assert len(consumer.requests) == 40
 
 
-def test_a_time_out_is_not_waited_for_again() -> None:
+def test_a_time_out_is_waited_for_only_once() -> None:
     consumer, attempted = played(TimedOut("wait"), 2)
     assert len(consumer.requests) == 2
     assert sum(entry.count for entry in attempted) > 10_000
 
 
-def test_no_answer_counts_as_failure_too() -> None:
+def test_no_response_counts_as_failure_too() -> None:
     consumer, _ = played(NoResponse("wait", "closed"), 2)
     assert len(consumer.requests) == 2
 
@@ -104,7 +104,7 @@ def test_without_the_policy_all_are_sent() -> None:
     assert not any(entry.simulated for entry in attempted)
 
 
-def test_the_next_list_is_really_sent() -> None:
+def test_the_next_batch_is_really_sent() -> None:
     box = exporter(policy=Policy(simulate_after=2, batch_events_max=1))
     activated(box)
     happen(box, 2)
@@ -113,6 +113,6 @@ def test_the_next_list_is_really_sent() -> None:
     assert entries_of(box, Attempted)[-1].first_number == 1
 
 
-def test_a_negative_number_is_refused() -> None:
+def test_a_negative_number_is_rejected() -> None:
     with pytest.raises(InvalidInputError, match=r"policy\.simulate_after: negative"):
         Policy(simulate_after=-1)

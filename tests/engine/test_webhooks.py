@@ -33,7 +33,7 @@ def registry_with_one(status: str = "created") -> WebhookRegistry:
 
 
 @pytest.mark.parametrize(("status", "command"), AFTER)
-def test_what_each_command_leads_to(status: str, command: str) -> None:
+def test_which_status_each_command_leads_to(status: str, command: str) -> None:
     registry, after = registry_with_one(status), AFTER[status, command]
     if after is None:
         with pytest.raises(
@@ -52,7 +52,7 @@ def test_the_table_above_is_complete() -> None:
     assert {status.value for status in WebhookStatus} - set(LIVES) == {"deleted", "suspended"}
 
 
-def test_a_deleted_webhook_is_gone() -> None:
+def test_a_deleted_webhook_does_not_exist() -> None:
     registry = registry_with_one("deactivated")
     registry.delete(1, 1, now=9)
     assert registry.of_client(1) == []
@@ -60,7 +60,7 @@ def test_a_deleted_webhook_is_gone() -> None:
         registry.activate(1, 1, now=9)
 
 
-def test_another_client_is_told_apart_from_nobody() -> None:
+def test_a_webhook_of_another_client_is_not_one_that_does_not_exist() -> None:
     registry = registry_with_one()
     with pytest.raises(WebhookOfAnotherClientError, match=r"^webhook 1 does not belong to client 2$") as other:
         registry.activate(2, 1, now=9)
@@ -70,7 +70,7 @@ def test_another_client_is_told_apart_from_nobody() -> None:
     assert nobody.value.http_status_code == 404
 
 
-def test_the_creation_limit_counts_each_client_and_not_what_is_deleted() -> None:
+def test_the_creation_limit_counts_each_client_and_no_deleted_webhooks() -> None:
     registry = WebhookRegistry(10)
     for _ in range(10):
         registry.create(1, EventType.OPEN, "http://a/", now=0)

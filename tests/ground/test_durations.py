@@ -35,7 +35,7 @@ def test_durations_are_read(text: str, milliseconds: int) -> None:
 
 
 @given(st.integers(0, DURATION_MAX))
-def test_what_is_written_is_read_back(milliseconds: int) -> None:
+def test_formatted_durations_are_read_back(milliseconds: int) -> None:
     assert parse_duration(format_duration(milliseconds)) == milliseconds
 
 
@@ -56,7 +56,7 @@ def test_schema_and_parser_have_one_grammar(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "90", "-5s", "1.5h", "2h1d", "5 s", "1w", "٣s", "s"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_an_invalid_duration_is_rejected(text: str) -> None:
     with pytest.raises(InvalidInputError, match=r"is not a duration, allowed: 500ms, 90s, 10m, 2h, 3d or 1d12h"):
         parse_duration(text)
 
@@ -97,12 +97,12 @@ def test_the_earliest_and_the_latest_moment(text: str, moment: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["1969-12-31T23:59:59Z", "3000-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59"])
-def test_moments_out_of_range_are_refused(text: str) -> None:
+def test_moments_out_of_range_are_rejected(text: str) -> None:
     with pytest.raises(InvalidInputError, match="is out of range, allowed: 1970-01-01T00:00:00Z to before 3000"):
         parse_moment(text)
 
 
 @pytest.mark.parametrize("text", ["2025-01-01T00:00:00", "yesterday"])
-def test_what_is_no_moment_is_refused(text: str) -> None:
+def test_an_invalid_moment_is_rejected(text: str) -> None:
     with pytest.raises(InvalidInputError, match="is not a moment"):
         parse_moment(text)

@@ -41,14 +41,14 @@ def test_no_text_holds_a_secret_afterwards(text: str, secret: str) -> None:
     assert secret not in hidden.replace(MASK, "\0") or secret == "\0"
 
 
-def test_an_answer_that_was_cut_inside_a_secret_shows_no_half_of_it() -> None:
+def test_a_response_that_was_cut_inside_a_secret_shows_no_half_of_it() -> None:
     masking = Masking(["opensesame"])
     assert masking.data(b"I was sent opensesa", cut=True) == b"I was sent ***"
     assert masking.data(b"I was sent op", cut=True) == b"I was sent op"
     assert masking.data(b"I was sent opensesa") == b"I was sent opensesa"
 
 
-def test_what_holds_no_secret_stays_the_very_same() -> None:
+def test_values_without_a_secret_stay_the_same_object() -> None:
     answer = Responded(200, (("a", "b"),), b"c", 1)
     assert Masking(["x"]).outcome(answer) is answer
     assert Masking([""]).outcome(answer) is answer
@@ -62,7 +62,7 @@ def test_events_of_ours_stay_and_those_of_a_consumer_stay_json() -> None:
     assert masking.events([ours, theirs], {ours}) == (ours, b'{"***":["***",{"a":"*** sesame"}],"n":12.5}')
 
 
-def test_credentials_of_any_webhook_at_any_time_are_hidden_in_all_answers() -> None:
+def test_credentials_of_any_webhook_at_any_time_are_hidden_in_all_responses() -> None:
     box = exporter()
     webhook = box.create(CLIENT, EventType.OPEN, "http://a/", BasicAuthentication("joe", "first-word"))
     other = box.create(CLIENT, EventType.CLICK, "http://b/", KeyAuthentication("X-Key", "Bearer second-word"))

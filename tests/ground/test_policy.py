@@ -17,7 +17,7 @@ def test_every_limit_is_at_least_one(name: str) -> None:
         Policy(**{name: 0})
 
 
-def test_a_list_holds_at_most_a_hundred() -> None:
+def test_a_batch_has_at_most_a_hundred_events() -> None:
     assert Policy(batch_events_max=100).batch_events_max == 100
     with pytest.raises(InvalidInputError, match="allowed: 1 to 100"):
         Policy(batch_events_max=101)

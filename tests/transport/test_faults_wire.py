@@ -174,7 +174,7 @@ def test_a_trickle_that_is_too_slow_times_out_while_sending(run: Run) -> None:
     run(main())
 
 
-def test_the_consumer_may_answer_before_a_trickling_body_is_through(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_response_may_precede_the_end_of_a_trickling_body(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 413 Too large\r\nContent-Length: 0\r\n\r\n")
@@ -187,7 +187,7 @@ def test_the_consumer_may_answer_before_a_trickling_body_is_through(run: Run, ca
     assert caplog.messages == []  # an event loop complains where something is written after the end
 
 
-def test_a_head_comes_in_packets(run: Run) -> None:
+def test_a_head_arrives_in_packets(run: Run) -> None:
     async def main() -> None:
         def pieces(head: bytes) -> list[bytes]:
             *first, last = [head[at : at + 30] for at in range(0, len(head), 30)]
@@ -389,7 +389,7 @@ def test_another_spelling_of_the_content_type(run: Run) -> None:
         ("after-headers", OK, NoResponse("body", "connection dropped after the response headers")),
     ],
 )
-def test_an_answer_is_lost(run: Run, dropped: Any, answer: bytes, outcome: Outcome) -> None:
+def test_a_response_is_lost(run: Run, dropped: Any, answer: bytes, outcome: Outcome) -> None:
     """The consumer has read the whole request and waits, having written just so much, until the connection ends."""
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -413,7 +413,7 @@ def test_an_answer_is_lost(run: Run, dropped: Any, answer: bytes, outcome: Outco
     run(main())
 
 
-def test_an_answer_that_never_comes_is_not_lost_but_too_late(run: Run) -> None:
+def test_a_response_that_never_arrives_is_not_lost_but_too_late(run: Run) -> None:
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         writer.write(b"HTTP/1.1 102 Processing\r\nX: y\r\n\r\nHTTP/1.1 102 P\r\nX: y\r\n")
@@ -478,7 +478,7 @@ def test_after_a_fault_the_next_request_is_an_ordinary_one(run: Run, fault: type
     run(main())
 
 
-def test_a_connection_whose_request_was_cut_is_not_used_again_although_it_was_answered(run: Run) -> None:
+def test_a_connection_whose_request_was_cut_is_not_reused_despite_a_response(run: Run) -> None:
     async def main() -> None:
         idle: list[Connection] = []
         connection = Connection(connections=set(), idle=idle)
@@ -515,7 +515,7 @@ def test_cancelling_a_request_with_a_fault_closes_its_connection(run: Run) -> No
     run(main())
 
 
-def test_what_a_transport_measures_makes_no_two_outcomes_differ(run: Run) -> None:
+def test_outcomes_compare_without_measurements(run: Run) -> None:
     async def main() -> None:
         async with Endpoint(Consumer()).serving() as endpoint:
             transport = WireTransport()
@@ -537,7 +537,7 @@ def test_what_a_transport_measures_makes_no_two_outcomes_differ(run: Run) -> Non
 
 
 @pytest.mark.parametrize("resets", [False, True])
-def test_what_the_operating_system_did_not_take_was_not_sent(run: Run, resets: bool) -> None:
+def test_bytes_that_the_operating_system_did_not_take_were_not_sent(run: Run, resets: bool) -> None:
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         if resets:
@@ -555,7 +555,7 @@ def test_what_the_operating_system_did_not_take_was_not_sent(run: Run, resets: b
     run(main())
 
 
-def test_a_journal_keeps_what_was_measured_of_what_went_over_a_wire(run: Run) -> None:
+def test_a_journal_keeps_measurements_of_attempts_over_the_wire(run: Run) -> None:
     async def main() -> None:
         consumer = Consumer()
         async with Endpoint(consumer).serving() as endpoint:

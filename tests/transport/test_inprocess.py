@@ -96,7 +96,7 @@ def body(content: bytes = b"", *, more: bool = False) -> Message:
         (app_sending(start(), body(b"ok"), body(b"late")), Responded(200, (), b"ok", 2)),
     ],
 )
-def test_what_the_application_does_decides_the_outcome(app: AsgiApp, outcome: Outcome) -> None:
+def test_the_outcome_follows_from_what_the_application_does(app: AsgiApp, outcome: Outcome) -> None:
     assert outcome_of(app) == outcome
 
 
@@ -104,7 +104,7 @@ def test_what_the_application_does_decides_the_outcome(app: AsgiApp, outcome: Ou
     ("more", "outcome"),
     [(0, Responded(200, (), b"x", BODY_BYTES_MAX)), (1, NoResponse("body", "response longer than 16 MiB"))],
 )
-def test_an_answer_has_a_longest_length(more: int, outcome: Outcome) -> None:
+def test_a_response_has_a_longest_length(more: int, outcome: Outcome) -> None:
     app = app_sending(start(), body(b"x" * (BODY_BYTES_MAX + more)))
     assert outcome_of(app, response_body_bytes_kept=1) == outcome
 
@@ -118,7 +118,7 @@ def test_the_traceback_is_not_lost(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), pytest.fail.Exception("in the application")])
-def test_what_is_no_exception_of_the_application_goes_through(error: BaseException) -> None:
+def test_a_base_exception_of_the_application_is_raised(error: BaseException) -> None:
     with pytest.raises(type(error)):
         outcome_of(app_sending(then=error))
 
@@ -180,7 +180,7 @@ def test_cancelling_lets_the_application_hear_and_closing_cancels_it() -> None:
     assert seen == ["http.disconnect", "cancelled"]
 
 
-def test_the_application_may_go_on_after_its_answer() -> None:
+def test_the_application_may_go_on_after_its_response() -> None:
     async def main() -> None:
         go_on, done = asyncio.Event(), asyncio.Event()
 
@@ -202,7 +202,7 @@ def test_the_application_may_go_on_after_its_answer() -> None:
     asyncio.run(main())
 
 
-def test_what_cannot_be_sent_is_refused_here_as_well() -> None:
+def test_a_request_that_cannot_be_sent_is_rejected_in_process_too() -> None:
     for changes in ({"url": "ftp://consumer/"}, {"headers": (("X", "a\r\nY: b"),)}):
         with pytest.raises(InvalidInputError):
             outcome_of(app_sending(start(), body()), **changes)
@@ -310,7 +310,7 @@ def test_a_wsgi_application_without_a_framework() -> None:
     asyncio.run(main())
 
 
-def test_closing_waits_for_threads_that_were_given_up() -> None:
+def test_closing_waits_for_abandoned_threads() -> None:
     import threading
 
     go_on = threading.Event()

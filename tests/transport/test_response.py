@@ -54,7 +54,7 @@ EVENTS = st.lists(st.one_of(ANSWERS, st.sampled_from(["eof", "rst", "taken", "la
 
 @given(EVENTS, st.sampled_from([0, 50, 100, 10_000]))
 @settings(max_examples=300, deadline=None)
-def test_whatever_happens_on_a_connection_it_comes_to_one_outcome(events: list[bytes | str], takes: int) -> None:
+def test_whatever_happens_on_a_connection_has_one_outcome(events: list[bytes | str], takes: int) -> None:
     outcome = asyncio.run(feed(events, takes=takes))
     if outcome is None:
         assert "rst" not in events
@@ -152,7 +152,7 @@ def by_h11(answer: bytes, method: str) -> tuple[Responded, bool]:
 
 @given(well_formed(), CUTS, st.sampled_from(["POST", "GET"]))
 @settings(max_examples=200, deadline=None)
-def test_what_is_well_formed_reads_as_h11_reads_it(answer: bytes, cuts: list[int], method: str) -> None:
+def test_well_formed_responses_are_read_as_h11_reads_them(answer: bytes, cuts: list[int], method: str) -> None:
     expected, reusable = by_h11(answer, method)
     parser = ResponseParser()
     parser.expect(KEPT)
@@ -166,7 +166,7 @@ def test_what_is_well_formed_reads_as_h11_reads_it(answer: bytes, cuts: list[int
 
 @given(st.lists(well_formed(), min_size=2, max_size=4))
 @settings(max_examples=50, deadline=None)
-def test_nothing_of_one_answer_is_left_for_the_next(answers: list[bytes]) -> None:
+def test_nothing_of_one_response_is_left_for_the_next(answers: list[bytes]) -> None:
     parser = ResponseParser()
     for answer in answers:
         parser.expect(KEPT)
@@ -185,7 +185,7 @@ def test_nothing_of_one_answer_is_left_for_the_next(answers: list[bytes]) -> Non
 @settings(max_examples=200, deadline=None)
 @example([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"], [], KEPT, True)
 @example([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"], [], 1, False)
-def test_an_answer_like_the_one_before_is_read_like_the_first(
+def test_a_response_like_the_one_before_is_read_like_the_first(
     answers: list[bytes], cuts: list[int], kept: int, headers_only: bool
 ) -> None:
     used = ResponseParser()
@@ -207,7 +207,7 @@ def test_an_answer_like_the_one_before_is_read_like_the_first(
             break
 
 
-def test_a_status_line_has_passed_when_it_is_over_also_after_an_interim_answer() -> None:
+def test_a_status_line_has_passed_when_it_is_over_also_after_an_interim_response() -> None:
     parser = ResponseParser()
     for interim in (b"", b"HTTP/1.1 100 Continue\r\n\r\n"):
         parser.expect(body_bytes_kept=KEPT)
@@ -271,7 +271,7 @@ def test_a_head_has_a_longest_length(more: int, too_long: bool, pieces: int) -> 
         (b"HTTP/1.1 200 OK\r\n\r\nok", False),
     ],
 )
-def test_what_comes_with_an_answer_and_does_not_belong_to_it_is_known(answer: bytes, surplus: bool) -> None:
+def test_surplus_bytes_after_a_response_are_noticed(answer: bytes, surplus: bool) -> None:
     parser = ResponseParser()
     parser.expect(KEPT)
     parser.feed(answer)

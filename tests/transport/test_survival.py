@@ -459,7 +459,7 @@ def test_an_endpoint_ends_right_after_the_tls_handshake(run: Run, then: str) -> 
     run(main())
 
 
-def test_an_endpoint_answers_right_after_the_tls_handshake(run: Run) -> None:
+def test_an_endpoint_responds_right_after_the_tls_handshake(run: Run) -> None:
     async def main() -> None:
         async with meeting(unasked, context=server_context("127.0.0.1"), verify=False) as (endpoint, transport):
             assert await transport.send(request_to(endpoint.url)) in (OK_OUTCOME, CUT_SEND, CUT_WAIT)
@@ -517,7 +517,7 @@ def test_a_certificate_that_proves_nothing(
 
 
 @pytest.mark.slow
-def test_many_refusals_in_a_row_cost_no_descriptor(run: Run) -> None:
+def test_many_refused_connections_cost_no_descriptor(run: Run) -> None:
     async def main() -> None:
         async with meeting(WELL) as (endpoint, transport):
             nobody = request_to(f"http://127.0.0.1:{unused_port()}/")

@@ -89,7 +89,7 @@ def test_a_name_is_allowed_whatever_its_addresses_are() -> None:
     assert "host other.consumer.example is not" in refusal(targets, "http://other.consumer.example/")
 
 
-def test_a_name_that_may_lead_to_what_is_allowed_is_left_to_the_delivery() -> None:
+def test_a_name_with_possibly_allowed_addresses_is_checked_at_delivery() -> None:
     AllowedTargets(local=True).check("http://consumer.example/")
     AllowedTargets(["10.0.0.0/8"], local=False).check("http://consumer.example/")
 
@@ -97,7 +97,7 @@ def test_a_name_that_may_lead_to_what_is_allowed_is_left_to_the_delivery() -> No
 @pytest.mark.parametrize(
     "text", ["", "10.0.0.1/8", "host:80", "http://host/", "me@host", "a b", "[::1]", "a..b", "x/24"]
 )
-def test_what_is_no_target_is_refused(text: str) -> None:
+def test_an_invalid_target_is_rejected(text: str) -> None:
     with pytest.raises(InvalidInputError, match="is not a target, allowed: a host name, an address or a network"):
         AllowedTargets([text], local=True)
 
@@ -159,7 +159,7 @@ def test_of_several_addresses_only_those_allowed_are_tried(run: Run, monkeypatch
 # At the server's door
 
 
-def test_the_server_refuses_targets_when_webhooks_are_created_and_changed(httpserver: HTTPServer) -> None:
+def test_the_server_rejects_targets_when_webhooks_are_created_and_changed(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/hook").respond_with_data("ok")
     with running_server(targets=AllowedTargets(local=True)) as server:
         number = server.activated(httpserver.url_for("/hook"))
@@ -176,7 +176,7 @@ def test_the_server_refuses_targets_when_webhooks_are_created_and_changed(httpse
         ]
 
 
-def test_the_server_refuses_targets_when_it_delivers_and_verifies(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_rejects_targets_when_it_delivers_and_verifies(monkeypatch: pytest.MonkeyPatch) -> None:
     async def rebound(address: Any) -> list[Any]:
         return [(socket.AF_INET, socket.IPPROTO_TCP, ("169.254.169.254", 80))]
 

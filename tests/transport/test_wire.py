@@ -44,7 +44,7 @@ from mockcampaign.transport.wire import WireTransport, wait_until_reachable
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 301, 304, 400, 404, 500, 503, 599])
-def test_an_answer_is_taken_as_it_is_whatever_its_status(run: Run, status: int) -> None:
+def test_a_response_is_an_outcome_whatever_its_status(run: Run, status: int) -> None:
     async def main() -> None:
         answer = b"HTTP/1.1 %d Whatever\r\nLocation: http://elsewhere.invalid/\r\nContent-Length: 0\r\n\r\n" % status
         outcome = await outcome_of(answering(answer))
@@ -98,7 +98,7 @@ def test_an_answer_is_taken_as_it_is_whatever_its_status(run: Run, status: int) 
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 66_000, NoResponse("headers", "response headers longer than 64 KiB")),
     ],
 )
-def test_what_comes_back_decides_the_outcome(run: Run, answer: bytes, outcome: Outcome) -> None:
+def test_the_outcome_follows_from_the_bytes_received(run: Run, answer: bytes, outcome: Outcome) -> None:
     async def main() -> None:
         assert await outcome_of(answering(answer)) == outcome
 
@@ -106,7 +106,7 @@ def test_what_comes_back_decides_the_outcome(run: Run, answer: bytes, outcome: O
 
 
 @pytest.mark.parametrize("pieces_of", [1, 7])
-def test_an_answer_may_come_in_pieces(run: Run, pieces_of: int) -> None:
+def test_a_response_may_arrive_in_pieces(run: Run, pieces_of: int) -> None:
     answer = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX-Long: value\r\nContent-Length: 4\r\n\r\nbody"
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -122,7 +122,7 @@ def test_an_answer_may_come_in_pieces(run: Run, pieces_of: int) -> None:
     run(main())
 
 
-def test_an_answer_to_head_has_no_body(run: Run) -> None:
+def test_a_response_to_head_has_no_body(run: Run) -> None:
     async def main() -> None:
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
         assert await outcome_of(answering(answer), method="HEAD") == Responded(200, (), b"", 0)
@@ -145,7 +145,7 @@ def test_a_body_is_counted_in_full_and_kept_in_part(run: Run, kept: int, body: b
         (1, NoResponse("body", "response longer than 16 MiB")),
     ],
 )
-def test_an_answer_has_a_longest_length(run: Run, more: int, outcome: Outcome) -> None:
+def test_a_response_has_a_longest_length(run: Run, more: int, outcome: Outcome) -> None:
     async def main() -> None:
         body = LARGE[: BODY_BYTES_MAX + more]
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
@@ -238,7 +238,7 @@ def test_a_request_goes_out_as_given(run: Run) -> None:
         ({"url": "http://me:secret@host:x/"}, "URL 'http://…@host:x/' contains credentials, allowed: the webhook's"),
     ],
 )
-def test_what_cannot_be_sent_is_refused(changes: dict[str, Any], text: str) -> None:
+def test_a_request_that_cannot_be_sent_is_rejected(changes: dict[str, Any], text: str) -> None:
     async def main() -> None:
         async with wired() as transport:
             with pytest.raises(InvalidInputError) as refused:
@@ -350,7 +350,7 @@ def test_a_request_that_was_cut_is_never_sent_again(run: Run) -> None:
     run(main())
 
 
-def test_an_answer_before_the_request_is_through_counts_and_ends_the_connection(run: Run) -> None:
+def test_a_response_before_the_end_of_the_request_counts_and_ends_the_connection(run: Run) -> None:
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 413 Too large\r\nContent-Length: 0\r\n\r\n")
@@ -412,7 +412,7 @@ def test_cancelling_closes_the_connection(run: Run, kept: bool) -> None:
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_closing_the_transport_cancels_what_is_under_way(run: Run, kept: bool) -> None:
+def test_closing_the_transport_cancels_requests_under_way(run: Run, kept: bool) -> None:
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if kept:
             await answering(OK)(reader, writer)
@@ -677,7 +677,7 @@ def test_closing_over_tls(run: Run, answer: bytes, outcome: Outcome) -> None:
     run(main())
 
 
-def test_a_ca_file_that_is_none_is_refused_at_once(tmp_path: Path) -> None:
+def test_an_invalid_ca_file_is_rejected_at_once(tmp_path: Path) -> None:
     broken = tmp_path / "broken.pem"
     broken.write_text("no certificate")
     for path in (broken, tmp_path / "missing.pem"):
