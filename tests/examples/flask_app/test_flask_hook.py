@@ -7,7 +7,7 @@ def app():
     return create_app()
 
 
-def test_a_lost_answer_does_not_count_twice(campaign, app):
+def test_a_lost_response_does_not_count_twice(campaign, app):
     opens = campaign.webhook("open", target=app, path="/hook", auth=(USER, PASSWORD))
     campaign.emit(opens, count=250)
     with campaign.fault("lost-ack", times=1):
