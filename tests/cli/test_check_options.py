@@ -131,9 +131,9 @@ def test_each_event_that_differs_is_told(capsys: pytest.CaptureFixture[str], tmp
     with serve_in_thread(consumer_app("never-deduplicates")) as broken:
         more = ("--rules", "once-after-lost-response", "--explain", "--report-json", str(tmp_path / "r.json"))
         assert command(f"{broken}/hook", "--probe", f"{broken}/processed", *more) == 1
-    assert capsys.readouterr().out.count("too many: type=open mailId=") == 5
+    assert capsys.readouterr().out.count("duplicate: type=open mailId=") == 5
     [finding] = json.loads((tmp_path / "r.json").read_bytes())["rules"]
-    assert [line.partition(":")[0] for line in finding["differences"]] == ["too many"] * 5
+    assert [one["kind"] for one in finding["differences"]] == ["duplicate"] * 5
 
 
 def test_credentials_may_be_a_header_of_its_own() -> None:

@@ -40,7 +40,8 @@ def free_port() -> int:
 
 def test_a_compliant_consumer_is_status_0(tmp_path: Path, consumer_url: str) -> None:
     written(tmp_path)
-    done = mockcampaign("run", ".", "--report-json", "r.json", folder=tmp_path, CONSUMER_URL=consumer_url)
+    arguments = ("run", ".", "--report-json", "r.json", "--full-journal")
+    done = mockcampaign(*arguments, folder=tmp_path, CONSUMER_URL=consumer_url)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "compliant  three opens",
@@ -74,7 +75,7 @@ def test_a_broken_consumer_is_status_1_and_shows_why(tmp_path: Path) -> None:
     lines = [line.strip() for line in done.stdout.splitlines()]
     assert "FAIL consumer.processed: exactly-once" in lines
     assert "at three.scenario.yaml:14:29" in lines
-    assert any(line.startswith("actual    2 missing, first type=open mailId=") for line in lines)
+    assert any(line.startswith("actual    2 events missing from the store, first type=open mailId=") for line in lines)
 
 
 def test_a_broken_scenario_is_status_2_and_nothing_was_sent(tmp_path: Path) -> None:
@@ -225,7 +226,8 @@ def test_one_seed_gives_one_report_but_for_what_was_measured(tmp_path: Path) -> 
     reports = []
     for _ in range(2):
         with serve_in_thread(consumer_app(), port=port) as url:
-            mockcampaign("run", ".", "--seed", "9", "--report-json", "r.json", folder=tmp_path, CONSUMER_URL=url)
+            arguments = ("run", ".", "--seed", "9", "--report-json", "r.json", "--full-journal")
+            mockcampaign(*arguments, folder=tmp_path, CONSUMER_URL=url)
         reports.append((tmp_path / "r.json").read_bytes())
     # As values, in which what was measured makes no difference; as text, it is all that does.
     first, second = [msgspec.json.decode(report, type=RunResult) for report in reports]
@@ -388,7 +390,7 @@ def test_demo_needs_nothing_and_shows_the_difference(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "A two-hour outage loses nothing                               compliant       violated" in done.stdout
     assert "Violations of the broken one:" in done.stdout
-    assert "missing, first type=open mailId=" in done.stdout
+    assert "missing from the store, first type=open mailId=" in done.stdout
     assert list(tmp_path.iterdir()) == []
     # Scenarios add the path themselves.
     assert f"CONSUMER_URL=http://127.0.0.1:8000 mockcampaign run {scenarios_folder()}\n" in done.stdout

@@ -114,7 +114,7 @@ class _CheckOptions(TypedDict):
 )
 @click.option("--probe", "probe_url", metavar="URL", help="URL that returns the events the consumer has stored.")
 @click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
-@click.option("--probe-events", metavar="JMESPATH", help="Path to the list of events in the probe's JSON. [default: @]")
+@click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
 @click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
 @click.option(
     "--probe-state", "state_url", metavar="URL", help="URL that returns each mail's or recipient's current state."
@@ -122,7 +122,7 @@ class _CheckOptions(TypedDict):
 @click.option(
     "--probe-states", "states", metavar="JMESPATH", default="@", show_default=True, help="Path to the states."
 )
-@click.option("--probe-fields", type=_Names(), metavar="FIELD,…", help="Fields the probe reports. [default: all]")
+@click.option("--probe-fields", type=_Names(), metavar="FIELD,…", help="Fields the probe reports.  [default: all]")
 @click.option("--rules", type=_Names(), default=(), metavar="ID,…", help="Examine only these rules or families.")
 @click.option("--skip", type=_Names(), default=(), metavar="ID,…", help="Skip these rules or families.")
 @click.option(

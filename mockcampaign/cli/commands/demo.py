@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEMO_BUG = "dedup-key-mail-id"
 
 CHECKED_BUGS = ("responds-202", "loses-odd-event", "dedup-key-mail-id", "dedup-key-batch-hash")
-CHECKED_FAMILIES = ("acknowledge", "batch", "identity", "redelivery")
+CHECKED_FAMILIES = ("acknowledgement", "batch", "identity", "redelivery")
 """A few of each, to keep the demo short."""
 
 
