@@ -1,9 +1,9 @@
 """What the pytest plugin costs: `python tests/benchmarks/plugin.py`.
 
-1. A test that creates a webhook, delivers 250 opens in three lists to an in-process ASGI application and asserts,
+1. A test that creates a webhook, delivers 250 opens in three batches to an in-process ASGI application and asserts,
    beside the same test written by hand with pytest-httpserver and httpx, which makes its events itself. Both run in one
    pytest, in turns; a test's time is that of its setup, call and teardown.
-2. Property tests: how many lists a second Hypothesis draws and delivers in-process.
+2. Property tests: how many batches a second Hypothesis draws and delivers in-process.
 3. Start-up: pytest on an empty file with no plugin but this one, and with `-p no:mockcampaign`, in pairs, by processor
    time. Other plugins would only hide what ours costs.
 """
@@ -92,8 +92,8 @@ def test_by_hand(httpserver, number):
     events = [event(number) for number in range(250)]
     with httpx.Client() as client:
         for start in range(0, 250, 100):
-            answer = client.post(httpserver.url_for("/hook"), json=events[start:start + 100])
-            assert answer.status_code == 200
+            response = client.post(httpserver.url_for("/hook"), json=events[start:start + 100])
+            assert response.status_code == 200
     assert received == events
 """
 
@@ -149,7 +149,7 @@ def one_test(folder: Path) -> None:
     ratio = ours / by_hand
     verdict = "ok" if ratio <= RATIO_MAX and ours < MILLISECONDS_MAX else "OVER"
     print(
-        f"250 opens in three lists, median of {TESTS - 1} tests: with the fixture {ours:.1f} ms "
+        f"250 opens in three batches, median of {TESTS - 1} tests: with the fixture {ours:.1f} ms "
         f"(bound {MILLISECONDS_MAX}), by hand {by_hand:.1f} ms, ratio {ratio:.2f} (bound {RATIO_MAX}): {verdict}"
     )
 
@@ -161,7 +161,7 @@ def property_test(folder: Path) -> None:
     [seconds] = [
         float(line.split()[0][:-1]) for line in printed.splitlines() if "s call " in line and "::test_property" in line
     ]
-    print(f"property test: {count} lists drawn and delivered in {seconds:.2f} s, {count / seconds:,.0f} lists/s")
+    print(f"property test: {count} batches drawn and delivered in {seconds:.2f} s, {count / seconds:,.0f} batches/s")
 
 
 def start_up(folder: Path) -> None:

@@ -36,7 +36,7 @@ class Lingering(App):
             self.work.append(asyncio.ensure_future(asyncio.Event().wait()))
         await super().__call__(scope, receive, send)
 
-    async def before_answer(self):
+    async def before_response(self):
         async def numbers():
             try:
                 yield 1

@@ -37,11 +37,11 @@ class App:
                 break
         if self.status == 200:
             self.events += json.loads(body)
-        await self.before_answer()
+        await self.before_response()
         await send({"type": "http.response.start", "status": self.status, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    async def before_answer(self) -> None:
+    async def before_response(self) -> None:
         """Do more before the response, in subclasses."""
 
     def processed(self) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ ASYNC_TESTS = """
         loops = []
         async def note():
             loops.append(asyncio.get_running_loop())
-        app.before_answer = note
+        app.before_response = note
         opens = campaign.webhook("open", target=app)
         campaign.emit(opens, count=101)
         await campaign.advance("1s")
@@ -29,14 +29,14 @@ ASYNC_TESTS = """
 
     {mark}
     async def test_a_server_in_the_loop_of_the_test(campaign):
-        async def answer(reader, writer):
+        async def respond(reader, writer):
             while head := await reader.readuntil(b"\\r\\n\\r\\n"):
                 length = int(head.lower().partition(b"content-length:")[2].split(b"\\r\\n")[0])
                 await reader.readexactly(length)
                 writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
         async def suppressed(reader, writer):
             try:
-                await answer(reader, writer)
+                await respond(reader, writer)
             except asyncio.IncompleteReadError:
                 writer.close()
         server = await asyncio.start_server(suppressed, "127.0.0.1", 0)

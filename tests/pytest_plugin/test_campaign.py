@@ -166,7 +166,7 @@ def test_urls_and_live_servers(campaign: CampaignFixture, httpserver: HTTPServer
     for event_type, (target, path) in zip(("open", "click", "bounce", "sent"), targets, strict=True):
         campaign.emit(campaign.webhook(event_type, target, path))
     campaign.run()
-    # Webhooks deliver in parallel: which list arrives first is chance.
+    # Webhooks deliver in parallel: either batch may arrive first.
     arrived = {event["type"]: event for body in bodies for event in body}
     assert [arrived[event["type"]] for event in campaign.delivered] == campaign.delivered
     assert [event["type"] for event in campaign.delivered] == ["open", "click", "bounce", "sent"]
@@ -420,7 +420,7 @@ class TestMisuse:
 
             @pytest.mark.mockcampaign(policy=Policy(timeout=20))
             def test_it(campaign, app):
-                app.before_answer = asyncio.Event().wait
+                app.before_response = asyncio.Event().wait
                 campaign.emit(campaign.webhook("open", target=app))
                 with pytest.raises(RunNotEndedError, match="run.. did not end within 200ms: it advanced .*s of "
                         "virtual time, with .* attempts?, the last one: .*, and 1 event pending; raise mockcampaign_"):

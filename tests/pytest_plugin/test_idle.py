@@ -130,7 +130,7 @@ def test_a_consumer_with_its_own_settled_function(campaign: CampaignFixture, app
 
 @pytest.mark.mockcampaign(policy=Policy(timeout=20))
 def test_a_consumer_that_is_never_idle_is_waited_for_up_to_the_time_out(campaign: CampaignFixture, app: App) -> None:
-    app.before_answer = asyncio.Event().wait  # type: ignore[method-assign,assignment]
+    app.before_response = asyncio.Event().wait  # type: ignore[method-assign,assignment]
     campaign.emit(campaign.webhook("open", target=app))
     campaign.advance("1s")
     assert [delivery.outcome for delivery in campaign.deliveries] == [TimedOut("wait")]
@@ -144,7 +144,7 @@ def test_virtual_time_stands_still_during_a_request(campaign: CampaignFixture, a
         await asyncio.sleep(0.01)
         moments.append(campaign.clock.now)
 
-    app.before_answer = slow  # type: ignore[method-assign]
+    app.before_response = slow  # type: ignore[method-assign]
     campaign.emit(campaign.webhook("open", target=app), 2, over="2h")
     campaign.advance("3h")
     assert len(moments) == 4

@@ -76,12 +76,12 @@ async def test_check(campaign_check, end):
 @however
 async def test_given_up(campaign, campaign_server, app, end):
     never = App()
-    never.before_answer = asyncio.Event().wait
+    never.before_response = asyncio.Event().wait
     campaign.emit(campaign.webhook("open", target=never))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(campaign.run(), 0.02)
     never_either = App()
-    never_either.before_answer = lambda: asyncio.Event().wait()
+    never_either.before_response = lambda: asyncio.Event().wait()
     with serve_in_thread(never_either) as url:
         campaign_server.webhook("open", target=url)
         campaign_server.emit("open")
@@ -93,7 +93,7 @@ async def test_given_up(campaign, campaign_server, app, end):
 @however
 async def test_under_way_at_the_end(campaign, app, end):
     never = App()
-    never.before_answer = asyncio.Event().wait
+    never.before_response = asyncio.Event().wait
     campaign.emit(campaign.webhook("open", target=never))
     under_way = asyncio.ensure_future(campaign.run())
     await asyncio.sleep(0.01)
@@ -163,7 +163,7 @@ def hanging(campaign, target, path=""):
 
 @pytest.fixture
 def never(app):
-    app.before_answer = lambda: asyncio.Event().wait()
+    app.before_response = lambda: asyncio.Event().wait()
     return app
 
 def endless(environ, start_response):

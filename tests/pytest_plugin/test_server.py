@@ -28,8 +28,8 @@ def url(app: App) -> Iterator[str]:
 def registered(server: CampaignServer, target: str, event_type: str = "open") -> int:
     """Create a webhook, as the code under test would."""
     form = {"targetUrl": target, "type": event_type, "format": "json"}
-    answer = requests.post(f"{server.rest_url}/webhooks", data=form, auth=server.auth, timeout=30)
-    number: int = answer.json()["id"]
+    response = requests.post(f"{server.rest_url}/webhooks", data=form, auth=server.auth, timeout=30)
+    number: int = response.json()["id"]
     requests.post(f"{server.rest_url}/webhooks/{number}/activate", auth=server.auth, timeout=30).raise_for_status()
     return number
 
@@ -72,7 +72,7 @@ def test_a_test_with_a_loop_awaits_run(campaign_server: CampaignServer) -> None:
     """The consumer runs in the test's own loop, which must keep running while the server delivers."""
     bodies = []
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while head := await reader.readuntil(b"\r\n\r\n"):
             length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
             bodies.append(await reader.readexactly(length))
@@ -81,7 +81,7 @@ def test_a_test_with_a_loop_awaits_run(campaign_server: CampaignServer) -> None:
             return
 
     async def main() -> None:
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        server = await asyncio.start_server(respond, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
             campaign_server.webhook("open", target=f"http://127.0.0.1:{port}/")

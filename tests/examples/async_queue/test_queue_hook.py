@@ -7,14 +7,14 @@ def consumer():
     return Consumer()
 
 
-async def test_what_was_answered_is_stored_when_run_has_ended(campaign, consumer):
+async def test_acknowledged_events_are_stored_when_run_returns(campaign, consumer):
     opens = campaign.webhook("open", target=consumer)
     campaign.emit(opens, count=150)
     await campaign.run()
     assert consumer.stored == campaign.delivered
 
 
-async def test_three_days_of_outage_lose_what_is_older(campaign, consumer):
+async def test_three_days_of_outage_lose_older_events(campaign, consumer):
     opens = campaign.webhook("open", target=consumer)
     campaign.outage("3d")
     campaign.emit(opens, count=10)

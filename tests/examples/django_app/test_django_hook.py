@@ -7,7 +7,7 @@ def processed():
 
 
 @pytest.mark.django_db
-def test_in_process_and_within_the_tests_own_transaction(campaign):
+def test_in_process_within_the_transaction_of_the_test(campaign):
     from django_hook.wsgi import application
 
     opens = campaign.webhook("open", target=application, path="/hook")

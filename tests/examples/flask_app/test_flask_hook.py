@@ -25,7 +25,7 @@ def test_two_hours_of_outage_lose_nothing(campaign, app):
     assert campaign.discarded == []
 
 
-def test_strangers_are_refused(campaign, app):
+def test_wrong_credentials_are_rejected(campaign, app):
     opens = campaign.webhook("open", target=app, path="/hook", auth=("mallory", "guess"))
     campaign.emit(opens)
     campaign.advance("1m")

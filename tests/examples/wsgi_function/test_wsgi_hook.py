@@ -16,7 +16,7 @@ def test_every_open_of_a_whole_mailing_is_counted(campaign):
     assert wsgi_hook.opens_by_device == Counter(event["device"] for event in campaign.delivered(opens))
 
 
-def test_what_production_sent_is_counted_too(campaign):
+def test_events_like_a_captured_one_are_counted(campaign):
     captured = {"type": "open", "mailId": "3IHQ2XT8-38PY7WFQ-XKNQSY", "device": "smart-tv", "created": 1564590054000}
     campaign.webhook("open", target=wsgi_hook.application)
     campaign.emit("open", count=7, like=captured)
