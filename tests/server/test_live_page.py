@@ -128,7 +128,7 @@ def test_an_outage_of_all_discards_after_three_days(server: Server, page: Any) -
     rows(page).filter(has_text="outage of all webhooks for 4d: connect-timeout").wait_for()
     press(page, "End all")
     rows(page).filter(has_text="outage of all webhooks ended").wait_for()
-    page.get_by_label("of webhook").select_option("2 click")
+    page.get_by_label("of webhook", exact=True).select_option("2 click")
     assert {text.split()[0] for text in page.locator(".entry .hook").all_inner_texts()} == {"2"}
 
 

@@ -1,9 +1,9 @@
-"""An API as an ASGI application: a resource for each path carries out the operation of the request's method."""
+"""An API as an ASGI application: find the operation of a request, read its fields, carry it out, respond."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from inspect import iscoroutinefunction
 from typing import Any, assert_never
 
@@ -36,62 +36,46 @@ class ApiApplication:
 
     def __init__(self, api: Api, served: ServedCampaign) -> None:
         self._api = api
-        by_path: dict[str, list[Operation[Any]]] = {}
+        self._served = served
+        self._performers: dict[re.Pattern[str], dict[str, Performer]] = {}
         for operation in api.operations:
-            by_path.setdefault(api.prefix + operation.path, []).append(operation)
-        self._resources = [
-            (re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path)), Resource(api, served, operations))
-            for path, operations in by_path.items()
-        ]
+            pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", api.prefix + operation.path))
+            performers = self._performers.setdefault(pattern, {})
+            performers[operation.method] = Performer(api, operation)
+            if operation.method == "GET":
+                performers["HEAD"] = performers["GET"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
         """Handle one request. `path`: its segments, decoded one by one."""
-        for pattern, resource in self._resources:
-            found = pattern.fullmatch(path)
-            if found is not None:
-                await resource(scope, receive, send, found.groupdict(), headers)
-                return
-        await self.reject(send, headers, RequestRejectedError(404, "no such path; /docs lists all operations"))
-
-    async def reject(self, send: Send, headers: Headers, error: RequestRejectedError) -> None:
-        """Send a failure in the form of this API."""
-        await send_error(self._api, headers, send, error)
-
-
-class Resource:
-    """One path of an API, with an operation for each of its methods."""
-
-    def __init__(self, api: Api, served: ServedCampaign, operations: list[Operation[Any]]) -> None:
-        self._api = api
-        self._served = served
-        self._performers = {operation.method: Performer(api, operation) for operation in operations}
-        if "GET" in self._performers:
-            self._performers["HEAD"] = self._performers["GET"]
-        self._allowed = ", ".join(sorted(self._performers))
-
-    async def __call__(
-        self, scope: Scope, receive: Receive, send: Send, texts: dict[str, str], headers: Headers
-    ) -> None:
-        """Handle one request of this path; `texts` are the fields in it."""
         try:
-            performer = self._performers.get(scope["method"])
-            if performer is None:
-                raise RequestRejectedError(
-                    405,
-                    f"method {scope['method']} is not supported, allowed: {self._allowed}",
-                    headers={"Allow": self._allowed},
-                )
-            path: Values = {name: number_or_text(text) for name, text in texts.items()}
-            result = await performer.perform(Call(self._served, scope["method"], headers), path, scope, receive)
+            performer, texts = self._find(path, scope["method"])
+            in_path: Values = {name: number_or_text(text) for name, text in texts.items()}
+            result = await performer.perform(Call(self._served, scope["method"], headers), in_path, scope, receive)
         except RequestRejectedError as error:
-            await send_error(self._api, headers, send, error)
+            await self.reject(send, headers, error)
         except ClientDisconnect:
             return
         else:
             if isinstance(result, Response):
                 await result(scope, receive, adding(API_HEADERS, send))
             else:
-                await send_body(send, performer.operation.success, result, self._api.choose_media_type(headers))
+                await _send(send, performer.operation.success, result, self._api.choose_media_type(headers), {})
+
+    async def reject(self, send: Send, headers: Headers, error: RequestRejectedError) -> None:
+        """Send a failure in the form of this API."""
+        body = msgspec.json.encode(self._api.describe_error(error))
+        await _send(send, error.status, body, self._api.choose_media_type(headers), error.headers)
+
+    def _find(self, path: str, method: str) -> tuple[Performer, dict[str, str]]:
+        for pattern, performers in self._performers.items():
+            found = pattern.fullmatch(path)
+            if found is not None:
+                if method not in performers:
+                    allowed = ", ".join(sorted(performers))
+                    message = f"method {method} is not supported, allowed: {allowed}"
+                    raise RequestRejectedError(405, message, headers={"Allow": allowed})
+                return performers[method], found.groupdict()
+        raise RequestRejectedError(404, "no such path; /docs lists all operations")
 
 
 class Performer:
@@ -148,18 +132,9 @@ class Performer:
         return values
 
 
-async def send_error(api: Api, headers: Headers, send: Send, error: RequestRejectedError) -> None:
-    """Send a failure in the form of an API."""
-    body = msgspec.json.encode(api.describe_error(error))
-    more = [(name.lower().encode(), text.encode()) for name, text in error.headers.items()]
-    await send_body(send, error.status, body, api.choose_media_type(headers), more)
-
-
-async def send_body(
-    send: Send, status: int, body: bytes | None, media_type: str, more: Sequence[tuple[bytes, bytes]] = ()
-) -> None:
+async def _send(send: Send, status: int, body: bytes | None, media_type: str, more: Mapping[str, str]) -> None:
     """Send a whole response. Starlette's `Response` takes several times as long."""
-    headers = [*API_HEADERS, *more]
+    headers = [*API_HEADERS, *((name.lower().encode(), text.encode()) for name, text in more.items())]
     if body is not None:
         headers += (b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": status, "headers": headers})
