@@ -1,9 +1,8 @@
 """The fake server beside a bare Starlette route on the same uvicorn: `python tests/benchmarks/server.py`.
 
-Both answer the same requests of `wrk` (Debian's package of that name) on eight connections: webhooks created and
-activated in turn, and lists with a thousand webhooks there. Where the system tells it (Linux), the processor time that
-each server takes for a request is compared, too: other load disturbs that less. Then the time from the command to the
-first answer.
+Both respond to the same requests of `wrk` (Debian's package of that name) on eight connections: create and activate
+webhooks in turn, and list them with a thousand webhooks. On Linux, it also compares the processor time of each request,
+which other load disturbs less. Then it measures the time from the command to the first response.
 """
 
 from __future__ import annotations
