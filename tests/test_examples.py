@@ -56,4 +56,4 @@ def test_the_readme_shows_them() -> None:
         assert f"tests/examples/{path.name}" in README
     for name in ("flask_app/test_flask_hook.py", "properties/test_score_hook.py"):
         shown = (EXAMPLES / name).read_text().partition("\n\n\n")[2]
-        assert shown.partition("\n\n\ndef test_strangers")[0].strip() in README
+        assert shown.partition("\n\n\ndef test_wrong_credentials")[0].strip() in README
