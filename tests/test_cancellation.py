@@ -34,7 +34,7 @@ TURNS_MAX = 2_000
 
 
 class Consumer:
-    """Takes lists, and counts each event of those that came as a whole."""
+    """Accepts batches, and counts each event of those that arrive completely."""
 
     def __init__(self) -> None:
         self.received: Counter[int] = Counter()

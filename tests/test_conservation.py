@@ -39,7 +39,7 @@ class ModelWebhook:
     type: EventType
     status: str = "created"
     waiting: list[tuple[int, int]] = field(default_factory=list)
-    """(created, serial) of what is neither delivered nor discarded nor in `out`, in any order."""
+    """(created, serial) of the events that are neither delivered nor discarded nor in `out`, in any order."""
     retry: list[tuple[int, int]] = field(default_factory=list)
     retry_at: int = 0
     out: list[tuple[int, int]] = field(default_factory=list)
@@ -113,7 +113,7 @@ class Conservation(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0, 1, 5, 9, 10, 11, 30, 59, 60, 61]), outcomes=st.lists(st.sampled_from(OUTCOMES)))
     def advance(self, seconds: int, outcomes: list[Outcome]) -> None:
-        """Both sides answer the n-th attempt of the span with the n-th outcome, and 500 when they run out."""
+        """On both sides, the n-th attempt of the span has the n-th outcome, and 500 when none is left."""
         until = self.now + seconds * SECOND
         answers = iter(outcomes)
         known = len(self.started)
@@ -131,7 +131,7 @@ class Conservation(RuleBasedStateMachine):
             self.now = moment
             self._conclude_model()
             self._expire_model()
-            # Attempts of one moment go out in the engine's order; what each of them holds is the model's own account.
+            # Attempts of one moment go out in the engine's order; the model says which events each of them delivers.
             while any(self._due(webhook) for webhook in self.model.values()):
                 attempt, outcome = next(coming)
                 webhook = self.model[attempt.webhook_id]

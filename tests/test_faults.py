@@ -188,7 +188,7 @@ def test_an_invalid_fault_is_rejected_in_one_line(written: dict[str, Any], messa
 
 
 class Answering:
-    """A transport that answers at once, and remembers the requests."""
+    """A transport that responds at once, and keeps the requests."""
 
     faults = WIRE_FAULTS
 
@@ -275,7 +275,7 @@ def outcome_of(app: Any, *faults: Fault, wsgi: bool = False, **changes: Any) -> 
 
 
 class App:
-    """An application that says what it was given."""
+    """An application that returns what it received."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []

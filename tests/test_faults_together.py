@@ -1,4 +1,4 @@
-"""Every two faults together: nothing is lost, and nothing comes twice that the faults do not explain."""
+"""Every two faults together: no event is lost, and the faults explain every duplicate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIST_MAX = 3
 
 
 class Consumer:
-    """Takes what a transport would bring to it, refuses the second list, and loses the connection of the fifth."""
+    """Accepts batches from a transport, rejects the second one, and closes the connection of the fifth."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -92,7 +92,7 @@ def test_two_faults_lose_nothing_and_explain_duplicates(first: str, when: dict[s
 
 @pytest.mark.parametrize("first", ["lost-ack", "duplicate", "cut-body", "reorder", "overlap", "refused"])
 def test_two_endless_faults_discard_the_events_that_they_stop(first: str) -> None:
-    """With a fault that hits every attempt, what is never accepted is discarded in its time, and nothing else."""
+    """With a fault that hits every attempt, exactly the events that are never accepted expire, in their time."""
     for name in VARIANTS:
         box, consumer = play((first, name), {}, event_age_max=120_000)
         account = tally(box.journal.entries, [1])

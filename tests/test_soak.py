@@ -1,5 +1,5 @@
-"""A long run with all faults at random, to a consumer in a process of its own: nothing is lost, nothing comes twice
-that no fault explains, and neither memory nor descriptors grow.
+"""A long run with all faults at random, to a consumer in a process of its own: no event is lost, faults
+explain all duplicates, and neither memory nor descriptors grow.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ DELIVERIES = 200_000
 """Requests that go out, retries and duplicates included."""
 WEBHOOKS, LIST_MAX = 8, 3
 BURSTS = (2, 298, 300)
-"""How many events come at once, five seconds apart. A list of two that fails has room when the next burst comes."""
+"""Numbers of events that occur at once, five seconds apart. A failed batch of two has room for the next burst."""
 EVENTS_MAX = 100_000
 """Room for the serials of all events."""
 BYTES_GROWN_MAX = 24 * 1024 * 1024
@@ -87,9 +87,9 @@ FAULTS: dict[Fault, float] = {
 
 
 class Account:
-    """Listens to a journal that forgets, and holds what the consumer must have received, and may have, in little room.
+    """Follows a bounded journal, and counts which events the consumer must and may have received, in little memory.
 
-    It has a byte for each event of each webhook: what grows in this process is to be the sender's.
+    It has a byte for each event of each webhook, so that only the sender's memory can grow in this process.
     """
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class Account:
     def __call__(self, _: int, entry: Entry) -> None:
         if not isinstance(entry, Attempted):
             return
-        # An application that learns of the end of the connection before it has read the list does not take it.
+        # An application that sees the connection end before it has read the batch does not accept it.
         whole = None if entry.outcome == LOST["before-response"] else arrived(entry)
         if whole is not False:
             self._count(
@@ -126,7 +126,7 @@ def resident_bytes() -> int:
 
 
 async def soak(deliveries: int, url: str) -> tuple[Account, int]:
-    """What all that was sent comes to, and the last event's serial."""
+    """The account of all that was sent, and the last event's serial."""
     account, journal = Account(), Journal(entries_max=1_000, events_max=10_000)
     journal.follow(account)
     policy = Policy(batch_events_max=LIST_MAX, webhooks_per_client_max=WEBHOOKS)
@@ -146,7 +146,7 @@ async def soak(deliveries: int, url: str) -> tuple[Account, int]:
             )
             await campaign.advance(5_000)
         await campaign.run()
-        # One connection for each webhook, and a second one where its list is delivered twice at once.
+        # One connection for each webhook, and a second one if its batch is delivered twice at once.
         assert len(os.listdir("/proc/self/fd")) - descriptors <= 2 * WEBHOOKS
         if early is None and account.requests > deliveries / 4:
             early = resident_bytes()
@@ -157,7 +157,7 @@ async def soak(deliveries: int, url: str) -> tuple[Account, int]:
 
 
 def received(url: str) -> bytearray:
-    """How often each event came to the consumer, by its own account."""
+    """How often the consumer received each event, by its own count."""
     with requests.get(f"{url}/processed", timeout=60) as answer:
         rows = msgspec.json.decode(answer.content, type=list[tuple[int, int, int]])
     times = bytearray(WEBHOOKS * EVENTS_MAX)

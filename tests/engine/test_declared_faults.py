@@ -1,4 +1,4 @@
-"""Which attempts a fault hits, and what the sender makes of it, on the engine alone."""
+"""Which attempts a fault hits, and how it changes the sender, on the engine alone."""
 
 from __future__ import annotations
 
@@ -552,7 +552,7 @@ def test_an_attempt_that_failed_otherwise_does_not_time_out() -> None:
     assert [entry.outcome for entry in entries_of(box, Attempted)] == [cut, OK]
 
 
-# The law, for lists of one webhook
+# The law, for batches of one webhook
 
 ANY_FAULT = st.sampled_from(
     [

@@ -1,4 +1,4 @@
-"""The sender's rules with boundaries, on the engine alone. `test_conservation` holds the laws."""
+"""The sender's rules with boundaries, on the engine alone. The laws are in `test_conservation`."""
 
 from __future__ import annotations
 

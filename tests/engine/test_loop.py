@@ -11,7 +11,7 @@ from mockcampaign.model import INTERRUPTED, Outcome, Request, Responded
 
 
 def test_webhooks_send_in_parallel_and_conclude_in_order() -> None:
-    """However the answers come in, the journal is the same."""
+    """The journal is the same whatever the order of the responses."""
     box = exporter()
     ids = [activated(box, url=f"http://consumer/{index}") for index in range(4)]
     happen(box)

@@ -27,7 +27,7 @@ def discarded(discards: tuple[Discard, ...]) -> list[int]:
 
 @pytest.mark.parametrize("outcomes", [o for n in range(1, 6) for o in product([True, False], repeat=n)])
 def test_every_sequence_of_outcomes(outcomes: tuple[bool, ...]) -> None:
-    """An acceptance brings the next list at once, a failure the same list 10 s later with the next number."""
+    """Once accepted, the next batch is due at once; after a failure the same one in 10 s, with the next number."""
     box = outbox(policy=Policy(batch_events_max=1), holding=events(5))
     now, expected_serial, expected_number = START, 1, 1
     for accepted in outcomes:

@@ -75,7 +75,7 @@ def test_an_attempt_with_a_fault_says_nothing_about_later_ones() -> None:
 
 
 def test_responses_with_one_status_are_alike_whatever_else_they_say() -> None:
-    """Most frameworks name the request, or the moment, in each answer."""
+    """Most frameworks name the request, or the moment, in each response."""
     consumer, attempted = played(lambda count: Responded(500, (("x-request-id", str(count)),), b"%d" % count, 9), 3)
     assert len(consumer.requests) == 3 + 13
     assert sum(entry.count for entry in attempted) == 25_920

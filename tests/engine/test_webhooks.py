@@ -6,7 +6,7 @@ from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.errors import WebhookCommandRefusedError, WebhookNotFoundError, WebhookOfAnotherClientError
 from mockcampaign.model import BasicAuthentication, EventType, WebhookStatus
 
-# How to bring a new webhook into a status, and what each command then leads to; None is a refusal.
+# The commands that lead to a status, and the status after each further command; None: the command is rejected.
 LIVES: dict[str, list[str]] = {"created": [], "activated": ["activate"], "deactivated": ["activate", "deactivate"]}
 AFTER: dict[tuple[str, str], str | None] = {
     ("created", "update"): "created",

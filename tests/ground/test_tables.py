@@ -1,4 +1,4 @@
-"""Tables by an enum name what they have no entry for."""
+"""Tables by an enum name their missing entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every fault as a consumer sees it: what a campaign brings to it over sockets, on which connections, in what order."""
+"""Every fault as a consumer sees it: which requests arrive over sockets, on which connections, in which order."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Sight(NamedTuple):
     """What a fault that hits once is to look like."""
 
     lists: Lists
-    """The events of all requests that came as a whole, in the order in which they came."""
+    """The events of all requests that arrived completely, in order of arrival."""
     connections: int = 1
     settings: Mapping[str, Any] = MappingProxyType({})
     bursts: tuple[tuple[int, int], ...] = ((0, 5),)
     """After how many milliseconds so many events happen."""
     answers: tuple[bytes, ...] = ()
-    """The first ones; what follows is 200."""
+    """The first statuses; all later ones are 200."""
     raw: Callable[[Seen], bool] = lambda _: True
     """What the first connection has brought."""
     reads: Callable[[list[bytes]], bool] = lambda _: True
@@ -50,7 +50,7 @@ REFUSED = OK.replace(b"200 OK", b"503 No")
 
 
 def first(seen: Seen) -> tuple[bytes, bytes]:
-    """Head and body of the first request, as it came."""
+    """Head and body of the first request, as they arrived."""
     head, _, rest = seen.raw.partition(b"\r\n\r\n")
     return head, rest.partition(b"POST ")[0]
 

@@ -58,7 +58,7 @@ HEADERS = (("Content-Type", "application/json"), ("X-Key", "value"))
 
 
 async def sent(consumer: Behaviour, *faults: Fault, **changes: Any) -> Outcome:
-    """What comes of one request with these faults; by then the consumer has seen all that it ever will."""
+    """The outcome of one request with these faults, when the consumer has received all of it."""
     async with Endpoint(consumer).serving() as endpoint:
         async with wired() as transport:
             request = request_to(endpoint.url, headers=HEADERS, body=BODY, faults=faults, **changes)
@@ -364,7 +364,7 @@ def test_another_spelling_of_the_content_type(run: Run) -> None:
     run(main())
 
 
-# Lost answers
+# Lost responses
 
 
 @pytest.mark.parametrize(

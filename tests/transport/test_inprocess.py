@@ -1,4 +1,4 @@
-"""Applications called in this process, and that this comes to the same as calling them over a socket."""
+"""Applications in this process: their outcomes, which equal those over a socket."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CUT_BODY = NoResponse("body", "connection closed within the response body")
 
 
 def request_to(url: str = "http://consumer/hook", **changes: Any) -> Request:
-    """A request that is in no hurry, but for what `changes` says."""
+    """A request with a long time-out, apart from `changes`."""
     settings: dict[str, Any] = {"method": "POST", "headers": (), "timeout": 10_000, "response_body_bytes_kept": 4_096}
     return Request(url=url, **(settings | changes))
 

@@ -1,4 +1,4 @@
-"""Whatever comes back is an outcome: any bytes, in any pieces, and beside a second opinion on what is well-formed."""
+"""Any bytes in any pieces are an outcome; h11 is a second opinion on well-formed responses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CUTS = st.lists(st.integers(0, 10_000), max_size=6)
 
 
 def assert_fits(outcome: Outcome) -> None:
-    """Within all limits, whatever the answer was."""
+    """Assert that an outcome is within all limits."""
     match outcome:
         case Responded():
             assert 100 <= outcome.status <= 999
@@ -103,7 +103,7 @@ HEADERS = st.lists(st.tuples(TOKEN, VALUE), max_size=6)
 
 @st.composite
 def well_formed(draw: st.DrawFn) -> bytes:
-    """An answer as h11 writes it, with interim ones before it."""
+    """A response as h11 writes it, after interim ones."""
     server = h11.Connection(h11.SERVER)
     server.receive_data(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
     while server.next_event() is not h11.NEED_DATA and server.their_state is not h11.DONE:
@@ -133,7 +133,7 @@ def well_formed(draw: st.DrawFn) -> bytes:
 
 
 def by_h11(answer: bytes, method: str) -> tuple[Responded, bool]:
-    """What h11 makes of it, and whether it would use the connection again."""
+    """The response as h11 reads it, and whether h11 would reuse the connection."""
     client = h11.Connection(h11.CLIENT)
     client.send(h11.Request(method=method, target="/", headers=[("Host", "x"), ("Content-Length", "0")]))
     client.send(h11.EndOfMessage())
@@ -249,7 +249,7 @@ def test_chunk_extensions_are_limited_from_one_byte_of_the_body_to_the_next(
 @pytest.mark.parametrize(("more", "too_long"), [(-100, False), (100, True)])
 @pytest.mark.parametrize("pieces", [1, 50])
 def test_a_head_has_a_longest_length(more: int, too_long: bool, pieces: int) -> None:
-    """Interim answers and reason phrases count, and how the bytes are cut decides nothing."""
+    """Interim responses and reason phrases count, however the bytes are cut."""
     interim = b"HTTP/1.1 103 Early\r\nX: " + b"y" * 500 + b"\r\n\r\n"
     start = b"HTTP/1.1 200 " + b"K" * 1_000 + b"\r\nContent-Length: 0\r\nX: "
     answer = interim + start

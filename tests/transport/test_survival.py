@@ -43,7 +43,7 @@ from mockcampaign.transport.wire import WireTransport
 HURRY = 200
 """Milliseconds of a time-out that a test waits for."""
 BYTES_HELD_MAX = 4 * 1024 * 1024
-"""Most memory that an answer without end may take, on both sides together."""
+"""Maximum memory for an endless response, on both sides together."""
 
 NOT_HTTP = "response is not HTTP/1.x"
 HEAD_TOO_LONG = NoResponse("headers", "response headers longer than 64 KiB")
@@ -59,19 +59,19 @@ WELL = answering(*[OK] * 100)
 
 
 class Case(NamedTuple):
-    """What the endpoint does on its first connection, and what must come of it."""
+    """What the endpoint does on its first connection, and the outcome that must follow."""
 
     behave: Behaviour
     outcomes: tuple[Outcome, ...]
-    """One of these; several where it depends on what this process sees first."""
+    """The possible outcomes; several if it depends on what this process sees first."""
     body: bytes = b"[]"
     timeout: int = 10_000
     ends: bool = False
-    """Whether the connection comes to its end although it could be kept."""
+    """Whether the connection ends although it could be kept."""
 
 
 def saying(answer: bytes, *, then: str = "wait") -> Behaviour:
-    """Reads a request and answers it; then waits for the sender, half-closes, or ends by FIN or RST."""
+    """Reads a request and responds; then waits for the sender, half-closes, or ends by FIN or RST."""
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)

@@ -1,4 +1,4 @@
-"""Which hosts the server sends to: told when a webhook is created or changed, and again when it is connected to."""
+"""Which hosts the server sends to: checked when a webhook is created or changed, and when it connects."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_an_invalid_target_is_rejected(text: str) -> None:
 
 
 class Names:
-    """A resolver whose answers differ from one look-up to the next."""
+    """A resolver that returns different addresses at each look-up."""
 
     def __init__(self, *answers: list[str]) -> None:
         self._answers = list(answers)
