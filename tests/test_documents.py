@@ -8,7 +8,7 @@ import pytest
 
 from places import ROOT
 
-PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "tests/README.md")
+PAGES = (".ci/run", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "tests/README.md")
 
 
 @pytest.mark.parametrize("page", PAGES)

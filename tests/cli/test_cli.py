@@ -1,4 +1,4 @@
-"""The command as a user meets it: exit statuses, one line for each error, no traceback."""
+"""The command line as users see it: exit statuses, one line for each error, no traceback."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_no_command_is_status_2_and_the_help(tmp_path: Path) -> None:
     assert "Start with: mockcampaign demo" in " ".join(done.stderr.split())
 
 
-def test_a_consumer_that_is_not_there_is_status_3_and_what_happened_is_reported(tmp_path: Path) -> None:
+def test_an_unreachable_consumer_is_status_3_with_a_report(tmp_path: Path) -> None:
     written(tmp_path, ('  probe: {url: "${CONSUMER_URL}/processed", events: "@"}\n', ""), ("      consumer: {", "#"))
     done = mockcampaign(
         "run", ".", "--report-json", "r.json", folder=tmp_path, CONSUMER_URL=f"http://127.0.0.1:{free_port()}"
@@ -220,7 +220,7 @@ def test_a_probe_of_html_is_status_3(tmp_path: Path, consumer_url: str) -> None:
     assert "\x1b" not in done.stderr + done.stdout
 
 
-def test_one_seed_gives_one_report_but_for_what_was_measured(tmp_path: Path) -> None:
+def test_one_seed_gives_one_report_except_for_measurements(tmp_path: Path) -> None:
     written(tmp_path)
     port = free_port()
     reports = []
@@ -252,14 +252,14 @@ def test_no_secret_is_in_any_output(tmp_path: Path, consumer_url: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-def test_the_report_cannot_be_written(tmp_path: Path, consumer_url: str) -> None:
+def test_a_report_that_cannot_be_written_is_an_error(tmp_path: Path, consumer_url: str) -> None:
     written(tmp_path)
     done = mockcampaign("run", ".", "--report-json", "/dev/full", folder=tmp_path, CONSUMER_URL=consumer_url)
     assert done.returncode == 2
     assert done.stderr == "mockcampaign: --report-json /dev/full: cannot be written: No space left on device\n"
 
 
-def test_a_ca_file_that_is_none_is_status_2(tmp_path: Path) -> None:
+def test_a_ca_file_without_a_certificate_is_status_2(tmp_path: Path) -> None:
     written(tmp_path)
     done = mockcampaign("run", ".", "--ca", "three.scenario.yaml", folder=tmp_path, CONSUMER_URL="http://127.0.0.1:1")
     assert (done.returncode, done.stdout) == (2, "")
@@ -268,7 +268,7 @@ def test_a_ca_file_that_is_none_is_status_2(tmp_path: Path) -> None:
     )
 
 
-def test_a_fault_of_our_own_is_status_3_and_what_happened_is_reported(tmp_path: Path) -> None:
+def test_a_bug_of_our_own_is_status_3_with_a_report(tmp_path: Path) -> None:
     written(tmp_path, ('  probe: {url: "${CONSUMER_URL}/processed", events: "@"}\n', ""), ("      consumer: {", "#"))
     code = (
         "import sys; from mockcampaign.campaign import Campaign; Campaign.run = None; "
@@ -324,7 +324,7 @@ def test_a_probe_that_hangs_is_status_3(tmp_path: Path) -> None:
     assert f"could not tell: probe {url}/processed: no response within the time-out" in done.stdout
 
 
-def test_a_taken_port_is_status_2(tmp_path: Path, consumer_url: str) -> None:
+def test_a_port_in_use_is_status_2(tmp_path: Path, consumer_url: str) -> None:
     port = consumer_url.rpartition(":")[2]
     done = mockcampaign("consumer", "--port", port, folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
@@ -342,7 +342,7 @@ def test_a_taken_port_is_status_2(tmp_path: Path, consumer_url: str) -> None:
     ],
     ids=["ctrl-c", "terminated", "terminated-in-the-background"],
 )
-def test_interrupted_it_reports_what_happened_and_is_status_130(
+def test_an_interrupted_run_is_status_130_with_a_report(
     tmp_path: Path, number: signal.Signals, shell: list[str]
 ) -> None:
     written(tmp_path, ('  probe: {url: "${CONSUMER_URL}/processed", events: "@"}\n', ""), ("      consumer: {", "#"))
@@ -385,7 +385,7 @@ def test_the_sample_consumer_runs_until_it_is_stopped(tmp_path: Path) -> None:
     assert (done.returncode, process.returncode, err) == (0, 0, "")
 
 
-def test_demo_needs_nothing_and_shows_the_difference(tmp_path: Path) -> None:
+def test_demo_needs_no_setup_and_shows_the_difference(tmp_path: Path) -> None:
     done = mockcampaign("demo", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "A two-hour outage loses nothing                               compliant       violated" in done.stdout

@@ -1,4 +1,4 @@
-"""`mockcampaign generate` as a user meets it, and what it says and draws of the events."""
+"""`mockcampaign generate` as users see it, with its description and plot of the events."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def types(events: list[dict[str, Any]]) -> set[str]:
     return {event["type"] for event in events}
 
 
-def test_ten_opens_unless_said_otherwise() -> None:
+def test_ten_opens_by_default() -> None:
     events = json.loads(output())
     assert (len(events), types(events)) == (10, {"open"})
     VALIDATOR.validate(events)
@@ -87,7 +87,7 @@ def test_a_mailing_is_whole_and_its_batches_are_of_one_type() -> None:
     assert chosen == [event for event in events if event["type"] in ("open", "click")]
 
 
-def test_rates_recipients_client_and_start_are_as_told() -> None:
+def test_rates_recipients_client_and_start_are_as_given() -> None:
     arguments = ("--recipients", "50", "--rate", "opening=1", "--rate", "hard_bouncing=0", "--rate", "soft_bouncing=0")
     arguments += ("--client", "7", "--recipient-ids", "email", "--start", "2025-03-01T12:00:00Z", "--type", "open")
     events = json.loads(output(*arguments))
@@ -96,7 +96,7 @@ def test_rates_recipients_client_and_start_are_as_told() -> None:
     assert min(event["created"] for event in events) >= 1_740_830_400_000
 
 
-def test_more_like_a_captured_event(tmp_path: Path) -> None:
+def test_events_like_a_captured_one(tmp_path: Path) -> None:
     captured = {"type": "open", "recipientId": "4711", "at": "2019-07-31T16:20:54Z", "extra": {"tag": "sommer"}}
     (tmp_path / "captured.json").write_text(json.dumps(captured))
     events = json.loads(output("--like", str(tmp_path / "captured.json"), "--count", "30"))
@@ -105,7 +105,7 @@ def test_more_like_a_captured_event(tmp_path: Path) -> None:
     assert all(re.fullmatch(r"2025-01-01T00:\d\d:\d\dZ", event["at"]) for event in events)
 
 
-def test_a_captured_event_may_call_its_type_what_it_likes(tmp_path: Path) -> None:
+def test_a_captured_event_may_have_any_type(tmp_path: Path) -> None:
     (tmp_path / "captured.json").write_text('{"type": "OPENED", "recipientId": "4711"}')
     assert types(json.loads(output("--like", str(tmp_path / "captured.json"), "--type", "open"))) == {"OPENED"}
 
@@ -135,12 +135,12 @@ def test_a_captured_event_may_call_its_type_what_it_likes(tmp_path: Path) -> Non
         ("--count 0", "Invalid value for '--count': 0, allowed: a number from 1 to 1000000000"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(arguments: str, message: str) -> None:
+def test_wrong_options_are_an_error_of_one_line(arguments: str, message: str) -> None:
     click = str(FIXTURES / "click.json")
     assert refusal(*arguments.format(click=click).split()).startswith(message.format(click=click))
 
 
-def test_events_can_be_written_to_a_file_and_a_reader_may_go_away(tmp_path: Path) -> None:
+def test_events_can_be_written_to_a_file_and_a_reader_may_close_the_pipe(tmp_path: Path) -> None:
     path = tmp_path / "events.json"
     assert output("--count", "20", "--output", str(path)) == ""
     assert path.read_text() == output("--count", "20")
@@ -223,7 +223,7 @@ def test_the_timeline_ends_after_four_days_and_begins_at_its_start() -> None:
     assert (line.later, line.series["open", "desktop"][0]) == (1, 1)
 
 
-def test_devices_beyond_the_colours_are_left_out_and_long_names_are_cut() -> None:
+def test_devices_beyond_the_colors_are_left_out_and_long_names_are_truncated() -> None:
     line = Timeline(DEFAULT_START)
     for number in range(20):
         for _ in range(20 - number):

@@ -1,4 +1,4 @@
-"""What a person sees on a terminal: lines that fit, colours only where they are wanted, and how far a run is."""
+"""Output on a terminal: lines that fit, color only if wanted, and the progress of a run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_folded_lines_fit_and_lose_nothing_but_spaces(pieces: list[str], width: 
         assert all(cells(line.rstrip(" ")) <= width for line in lines)
 
 
-def test_what_is_too_long_goes_on_below_where_it_began() -> None:
+def test_long_text_continues_below_its_beginning() -> None:
     line = [("  actual    ", PLAIN), ("one two three four five six", PLAIN)]
     assert ["".join(text for text, _ in part) for part in folded(line, 28)] == [
         "  actual    one two three",
@@ -70,7 +70,7 @@ def test_a_long_name_leaves_room_for_the_numbers() -> None:
 
 
 def on_terminal(folder: Path, url: str, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Exit status and what a terminal of 80 columns is sent."""
+    """Return the exit status, and what is written to a terminal of 80 columns."""
     terminal, other_end = pty.openpty()
     fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "CI")}
@@ -96,7 +96,7 @@ def on_terminal(folder: Path, url: str, *arguments: str, **environment: str) -> 
     ("arguments", "environment", "colours"),
     [((), {}, True), (("--no-color",), {}, False), ((), {"NO_COLOR": "1"}, False)],
 )
-def test_colours_are_for_terminals_that_want_them(
+def test_color_is_for_terminals_that_want_it(
     tmp_path: Path, arguments: tuple[str, ...], environment: dict[str, str], colours: bool
 ) -> None:
     written(tmp_path)
@@ -110,8 +110,8 @@ def test_colours_are_for_terminals_that_want_them(
     assert "  FAIL consumer.processed: exactly-once" in plain
 
 
-def test_a_long_run_shows_how_far_it_is(tmp_path: Path) -> None:
-    """The consumer answers when the progress display has been seen, so nothing here is a matter of time."""
+def test_a_long_run_shows_its_progress(tmp_path: Path) -> None:
+    """The consumer responds once the progress has been shown, so nothing depends on timing."""
     shown = threading.Event()
 
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which rule finds which bug: for each rule one that violates it and no other must-rule, and a rule for every other."""
+"""Which rule finds which bug: for each rule a bug that violates it and no other must-rule, and a rule for every bug."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ BETWEEN = {
     "once-at-end-of-check": ("redelivery", "batch"),
     "stays-available": ("survives-oversized-body", "accepts-whatever-campaign-sends"),
 }
-"""What has to be examined besides a rule, so that something comes between."""
+"""Rules and families that are examined as well, so that other events come between."""
 
 OTHERS = {
     "responds-202": "responds-200",
@@ -153,7 +153,7 @@ OTHERS = {
 }
 
 NEEDS_HTTPS = {"has-valid-certificate"}
-"""Rules whose culprit is a certificate, and not in a sample: see `test_check_certificates.py`."""
+"""Rules whose culprit is a certificate, and no sample: see `check/test_certificates.py`."""
 
 FOUND = {**{bug: rule for rule, bug in CULPRITS.items()}, **OTHERS}
 """The rule that has to find each bug."""

@@ -1,4 +1,4 @@
-"""Each bug of the sample consumers shows from outside, where it says it does, and not in the correct one."""
+"""Each bug of the sample consumers is visible from outside, and the correct consumer does not have it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Observe = Callable[[CalledConsumer], Any]
 
 
 def seen(*lists: Sequence[Event]) -> Observe:
-    """Statuses of lists posted one after another, and the recipients of the events processed, in order."""
+    """Observe the statuses of batches posted one after another, and the recipients of the stored events, in order."""
 
     def observe(consumer: CalledConsumer) -> Any:
         statuses = [consumer.post(*events) for events in lists]
@@ -44,7 +44,7 @@ def statuses(*lists: Sequence[Event]) -> Observe:
 
 
 def kept(name: str, value: Any) -> Observe:
-    """What a field is kept as."""
+    """Observe the stored value of a field."""
 
     def observe(consumer: CalledConsumer) -> Any:
         assert consumer.post(event(**{name: value})) == 200
@@ -54,7 +54,7 @@ def kept(name: str, value: Any) -> Observe:
 
 
 def let_in(headers: Headers) -> Observe:
-    """Status and number of events for a request with these headers."""
+    """Observe status and number of stored events for a request with these headers."""
 
     def observe(consumer: CalledConsumer) -> Any:
         return consumer.post(event(), headers=headers), len(consumer.processed)
@@ -67,7 +67,7 @@ def basic(credentials: str, scheme: str = "Basic") -> Headers:
 
 
 def sent(body: bytes = b"", **more: Any) -> Observe:
-    """Status and number of events."""
+    """Observe status and number of stored events for a request."""
 
     def observe(consumer: CalledConsumer) -> Any:
         return consumer.send(body=body or encoded(event()), **more).status, len(consumer.processed)
@@ -76,7 +76,7 @@ def sent(body: bytes = b"", **more: Any) -> Observe:
 
 
 def after_others(count: int) -> Observe:
-    """Statuses and number of events where a full list comes again after so many other events."""
+    """Observe statuses and number of stored events if a full batch is redelivered after so many other events."""
 
     def observe(consumer: CalledConsumer) -> Any:
         lists = [range(at, at + 100) for at in (*range(0, count + 100, 100), 0)]
@@ -86,7 +86,7 @@ def after_others(count: int) -> Observe:
 
 
 def at_once(*bodies: bytes) -> Observe:
-    """Statuses and number of events of lists that come at the same moment."""
+    """Observe statuses and number of stored events of concurrent batches."""
 
     def observe(consumer: CalledConsumer) -> Any:
         outcomes = consumer.exchange(*(request(body=body) for body in bodies))
@@ -118,7 +118,7 @@ TWINS = [event(1), event(1)]
 CUT = encoded(event(1), event(2))[:-20]
 NOW = int(time.time() * 1_000)
 
-WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
+OBSERVATIONS: dict[str, tuple[Observe, Any, Any]] = {
     # acknowledge
     "responds-201": (seen(some_events(1)), ([200], [0]), ([201], [0])),
     "responds-202": (seen(some_events(1)), ([200], [0]), ([202], [0])),
@@ -446,30 +446,30 @@ WITNESSES: dict[str, tuple[Observe, Any, Any]] = {
     "accepts-any-method": (sent(method="PUT"), (405, 0), (200, 1)),
     "responds-200-to-get": (sent(method="GET"), (405, 0), (200, 0)),
 }
-"""What is done to the consumer; what the right one shows, and what the one with the bug shows."""
+"""How each bug is observed; what the correct consumer shows, and what the one with the bug shows."""
 
 
-@pytest.mark.parametrize("bug", WITNESSES)
-def test_a_bug_shows_outside_and_its_absence_too(bug: str) -> None:
-    observe, right, broken = WITNESSES[bug]
+@pytest.mark.parametrize("bug", OBSERVATIONS)
+def test_a_bug_is_visible_from_outside_and_so_is_its_absence(bug: str) -> None:
+    observe, right, broken = OBSERVATIONS[bug]
     assert observe(CalledConsumer()) == right
     assert observe(CalledConsumer(bug)) == broken
 
 
-def test_one_that_is_slow_for_each_event_is_too_slow_for_a_full_list() -> None:
+def test_slow_per_event_is_too_slow_for_a_full_batch() -> None:
     bodies = [request(body=encoded(*some_events(100)), timeout=100)]
     assert isinstance(CalledConsumer().exchange(*bodies)[0], Responded)
     assert isinstance(CalledConsumer("slow-per-event").exchange(*bodies)[0], TimedOut)
 
 
-def test_one_that_is_slow_at_first_is_slow_once() -> None:
+def test_slow_first_full_batch_is_slow_once() -> None:
     body = request(body=encoded(*some_events(100)), timeout=100)
     consumer = CalledConsumer("slow-first-full-batch")
     assert isinstance(consumer.exchange(body)[0], TimedOut)
     assert isinstance(consumer.exchange(body)[0], Responded)
 
 
-def test_one_that_forgets_what_it_is_doing_does_it_again_for_a_sender_that_hung_up() -> None:
+def test_forgotten_work_in_progress_is_done_again_after_a_disconnect() -> None:
     held = []
     for bug in (None, "forgets-work-in-progress"):
         with serve_consumer(bug) as url:
@@ -486,7 +486,7 @@ def test_one_that_forgets_what_it_is_doing_does_it_again_for_a_sender_that_hung_
 
 
 @pytest.mark.parametrize(("bug", "times"), [(None, 1), ("keeps-dedup-keys-per-connection", 2)])
-def test_one_that_keeps_keys_by_connection_counts_twice_on_two(bug: str | None, times: int) -> None:
+def test_dedup_keys_per_connection_store_twice_over_two_connections(bug: str | None, times: int) -> None:
     with serve_in_thread(consumer_app(bug)) as url:
         for _ in range(2):
             with requests.Session() as session:
@@ -496,7 +496,7 @@ def test_one_that_keeps_keys_by_connection_counts_twice_on_two(bug: str | None, 
             assert answer.json() == [event()] * times
 
 
-def test_one_that_hashes_for_known_users_hashes_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hashing_known_users_only_hashes_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     hashed: list[bytes] = []
     monkeypatch.setattr(authentication, "_hashed", lambda given: hashed.append(given) or given)
     consumer = CalledConsumer("hashes-known-users-only")
@@ -515,7 +515,7 @@ def test_one_that_hashes_for_known_users_hashes_for_no_other(monkeypatch: pytest
         ("stores-in-memory-only", 1),
     ],
 )
-def test_what_it_holds_after_a_restart_and_a_repetition(bug: str | None, held: int, tmp_path: Path) -> None:
+def test_stored_events_after_a_restart_and_a_redelivery(bug: str | None, held: int, tmp_path: Path) -> None:
     consumer = CalledConsumer(bug, store=tmp_path / "events")
     assert [consumer.post(one) for one in some_events(13)] == [200] * 13
     assert consumer.processed == some_events(13)
@@ -525,7 +525,7 @@ def test_what_it_holds_after_a_restart_and_a_repetition(bug: str | None, held: i
 
 
 def slow_body(app: Any, release: asyncio.Event) -> Any:
-    """A request to an application, whose body ends when released; gives its answer's status."""
+    """Send a request whose body ends when `release` is set; return the status of the response."""
     answer: list[Any] = []
 
     async def receive() -> Any:
@@ -545,7 +545,7 @@ def slow_body(app: Any, release: asyncio.Event) -> Any:
 
 
 @pytest.mark.parametrize(("bug", "waits"), [(None, False), ("reads-body-under-lock", True)])
-def test_one_that_reads_under_a_lock_holds_up_the_next(bug: str | None, waits: bool) -> None:
+def test_reading_a_body_under_a_lock_blocks_the_next_request(bug: str | None, waits: bool) -> None:
     async def two() -> None:
         app, released, release = consumer_app(bug), asyncio.Event(), asyncio.Event()
         released.set()
@@ -561,7 +561,7 @@ def test_one_that_reads_under_a_lock_holds_up_the_next(bug: str | None, waits: b
     asyncio.run(two())
 
 
-def test_an_impatient_one_refuses_a_slow_body(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_body_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TimesOutSlowBody, "body_timeout_seconds", 0)
     assert asyncio.run(slow_body(consumer_app("times-out-slow-body"), asyncio.Event())) == 408
 
@@ -583,8 +583,8 @@ ELSEWHERE = {
 """Bugs that have a test of their own."""
 
 
-def test_every_bug_has_its_witness() -> None:
-    assert WITNESSES.keys() == BUGS.keys() - ELSEWHERE - http_server.BUGS.keys()
+def test_every_bug_is_observed() -> None:
+    assert OBSERVATIONS.keys() == BUGS.keys() - ELSEWHERE - http_server.BUGS.keys()
     assert BUGS.keys() >= ELSEWHERE
-    assert all(right != broken for _, right, broken in WITNESSES.values())
+    assert all(right != broken for _, right, broken in OBSERVATIONS.values())
     assert len({bug.description for bug in BUGS.values()}) == len(BUGS)

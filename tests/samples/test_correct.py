@@ -1,4 +1,4 @@
-"""The sample consumer: right as it stands, as seen from outside."""
+"""The sample consumer without a bug is correct, as seen from outside."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ GARBAGE = [
 ]
 
 
-def test_an_unknown_bug_is_refused_with_the_nearest_name() -> None:
+def test_an_unknown_bug_is_an_error_with_the_nearest_name() -> None:
     with pytest.raises(InvalidInputError) as refused:
         consumer_app("dedup-key-mailid")
     assert str(refused.value) == (
@@ -45,7 +45,7 @@ def test_an_unknown_bug_is_refused_with_the_nearest_name() -> None:
         consumer_app("")
 
 
-def test_a_list_is_answered_with_200_and_accounted_for_field_by_field() -> None:
+def test_a_batch_is_acknowledged_and_stored_field_by_field() -> None:
     consumer = CalledConsumer()
     sent = [
         event(1, recipientId="0042", createdBy=None, ünlisted=[{"ids": [2**63, -1, 0.5]}]),
@@ -56,7 +56,7 @@ def test_a_list_is_answered_with_200_and_accounted_for_field_by_field() -> None:
     assert consumer.processed == sent
 
 
-def test_nothing_is_processed_at_first_and_by_an_empty_list() -> None:
+def test_nothing_is_stored_at_first_and_by_an_empty_batch() -> None:
     consumer = CalledConsumer()
     assert consumer.processed == []
     assert (consumer.post(), consumer.processed) == (200, [])
@@ -69,7 +69,7 @@ def test_two_consumers_share_nothing() -> None:
 
 
 @pytest.mark.parametrize("body", GARBAGE, ids=lambda body: repr(body[:30]))
-def test_what_is_no_list_of_events_is_answered_with_400_and_leaves_nothing_behind(body: bytes) -> None:
+def test_anything_but_a_list_of_events_gets_400_and_stores_nothing(body: bytes) -> None:
     consumer = CalledConsumer()
     answer = consumer.send(body=body)
     assert (answer.status, answer.body) == (400, b'{"error":"not a JSON list of events"}')
@@ -77,7 +77,7 @@ def test_what_is_no_list_of_events_is_answered_with_400_and_leaves_nothing_behin
     assert consumer.post(event()) == 200
 
 
-def test_a_request_that_is_cut_off_is_no_trouble_and_leaves_nothing_behind() -> None:
+def test_a_truncated_request_does_no_harm_and_stores_nothing() -> None:
     consumer = CalledConsumer(basic_authentication=None)
     scope = {"type": "http", "method": "POST", "path": "/hook", "query_string": b"", "headers": []}
     coming = iter([{"type": "http.request", "body": b"[{}", "more_body": True}, {"type": "http.disconnect"}])
@@ -95,13 +95,13 @@ def test_a_request_that_is_cut_off_is_no_trouble_and_leaves_nothing_behind() -> 
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/hook"), ("PUT", "/hook"), ("POST", "/processed")])
-def test_other_methods_are_refused(method: str, path: str) -> None:
+def test_other_methods_are_rejected(method: str, path: str) -> None:
     consumer = CalledConsumer()
     assert consumer.send(method, path, json.dumps([event()]).encode()).status == 405
     assert consumer.processed == []
 
 
-def test_the_right_credentials_are_let_in_however_the_scheme_is_spelled() -> None:
+def test_valid_credentials_are_accepted_however_the_scheme_is_spelled() -> None:
     [(name, value)] = RIGHT
     for header in [(name, value), (name, value.replace("Basic", "bASIC"))]:
         consumer = CalledConsumer()
@@ -127,33 +127,33 @@ def test_the_right_credentials_are_let_in_however_the_scheme_is_spelled() -> Non
         [("X-Authorization", RIGHT[0][1])],
     ],
 )
-def test_other_credentials_are_answered_with_401_and_nothing_is_processed(headers: Sequence[tuple[str, str]]) -> None:
+def test_other_credentials_get_401_and_store_nothing(headers: Sequence[tuple[str, str]]) -> None:
     consumer = CalledConsumer()
     answer = consumer.send(body=json.dumps([event()]).encode(), headers=headers)
     assert (answer.status, dict(answer.headers)["www-authenticate"]) == (401, 'Basic realm="webhooks"')
     assert consumer.processed == []
 
 
-def test_without_credentials_of_its_own_it_takes_lists_from_anyone() -> None:
+def test_without_credentials_it_accepts_batches_from_anyone() -> None:
     consumer = CalledConsumer(basic_authentication=None)
     assert [consumer.post(event(), headers=headers) for headers in ((), RIGHT, WRONG)] == [200, 200, 200]
 
 
-def test_a_list_that_comes_again_counts_once() -> None:
+def test_a_redelivered_batch_is_stored_once() -> None:
     consumer = CalledConsumer()
     for _ in range(3):
         assert consumer.post(*some_events(3)) == 200
     assert consumer.processed == some_events(3)
 
 
-def test_what_comes_again_in_a_shorter_or_a_topped_up_list_counts_once() -> None:
+def test_events_redelivered_in_a_shorter_or_longer_batch_are_stored_once() -> None:
     consumer = CalledConsumer()
     for part in (some_events(4)[:3], some_events(4)[1:3], some_events(4)[1:]):
         assert consumer.post(*part) == 200
     assert consumer.processed == some_events(4)
 
 
-def test_events_that_differ_in_one_field_are_two() -> None:
+def test_events_that_differ_in_one_field_are_stored_both() -> None:
     consumer = CalledConsumer()
     whole = event(1, linkId=1)
     others = [whole | {name: value} for name, value in (("linkId", "1"), ("linkId", None), ("created", 1), ("x", None))]
@@ -161,14 +161,14 @@ def test_events_that_differ_in_one_field_are_two() -> None:
     assert consumer.processed == [whole, *others]
 
 
-def test_the_order_of_fields_makes_no_second_event() -> None:
+def test_the_order_of_fields_does_not_matter() -> None:
     consumer = CalledConsumer()
     consumer.post(event())
     consumer.post(dict(reversed(event().items())))
     assert consumer.processed == [event()]
 
 
-def test_the_guides_own_list_holds_two_equal_events_and_both_count_once_however_often_it_comes() -> None:
+def test_the_identical_events_of_the_guides_batch_are_stored_both_however_often_it_arrives() -> None:
     assert GUIDE[0] == GUIDE[1]
     consumer = CalledConsumer()
     for _ in range(2):
@@ -177,14 +177,14 @@ def test_the_guides_own_list_holds_two_equal_events_and_both_count_once_however_
 
 
 @given(sent=st.lists(st.integers(0, 3), max_size=8), times=st.integers(1, 3))
-def test_every_list_counts_once_with_all_its_equal_events(sent: list[int], times: int) -> None:
+def test_every_batch_is_stored_once_with_all_its_identical_events(sent: list[int], times: int) -> None:
     consumer = CalledConsumer()
     for _ in range(times):
         assert consumer.post(*map(event, sent)) == 200
     assert consumer.processed == [event(number) for number in sent]
 
 
-def test_a_store_holds_over_a_restart_what_was_acknowledged_and_no_half_list(tmp_path: Path) -> None:
+def test_a_store_has_after_a_restart_what_was_acknowledged_and_no_partial_batch(tmp_path: Path) -> None:
     path = tmp_path / "events"
     for number in range(3):
         consumer = CalledConsumer(store=path)
@@ -199,7 +199,7 @@ def test_a_store_holds_over_a_restart_what_was_acknowledged_and_no_half_list(tmp
         assert path.read_bytes() == whole
 
 
-def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_store_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "letter").write_text("Dear all,\n")
     with pytest.raises(InvalidInputError, match=r"^store .*letter: not written by a sample consumer, allowed: a new"):
         consumer_app(store=tmp_path / "letter")

@@ -1,4 +1,4 @@
-"""The handmade server: right as it stands, and each of its bugs as seen from outside."""
+"""The plain HTTP server is correct, and each of its bugs is visible from outside."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AUTHORIZATION = f"{RIGHT[0][0]}: {RIGHT[0][1]}\r\n"
 
 
 class Client:
-    """One connection, byte by byte."""
+    """A connection, byte by byte."""
 
     def __init__(self, url: str) -> None:
         host, port = url.removeprefix("http://").split(":")
@@ -39,7 +39,7 @@ class Client:
         self.socket.sendall(b"".join(part.encode() if isinstance(part, str) else part for part in parts))
 
     def status(self) -> int:
-        """Of the next answer; 0 where there is none."""
+        """Return the status of the next response, or 0 if there is none."""
         try:
             start = self.file.readline()
         except ConnectionError:
@@ -103,7 +103,7 @@ def unreadable(client: Client) -> list[int]:
     return [client.status()]
 
 
-WITNESSES = {
+OBSERVATIONS = {
     "reads-head-once": (split, [200], [400]),
     "compares-header-case": (in_lower_case, [200], [401]),
     "accepts-one-request-per-connection": (three, [200, 200, 200], [200, 400, 0]),
@@ -120,21 +120,21 @@ def url() -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("bug", WITNESSES)
-def test_a_bug_shows_outside_and_its_absence_too(bug: str, url: str) -> None:
-    observe, right, broken = WITNESSES[bug]
+@pytest.mark.parametrize("bug", OBSERVATIONS)
+def test_a_bug_is_visible_from_outside_and_so_is_its_absence(bug: str, url: str) -> None:
+    observe, right, broken = OBSERVATIONS[bug]
     with Client(url) as client:
         assert observe(client) == right
     with serve_consumer(bug, basic_authentication=CREDENTIALS) as broken_url, Client(broken_url) as client:
         assert observe(client) == broken
 
 
-def test_every_bug_has_its_witness() -> None:
-    assert list(WITNESSES) == list(BUGS)
+def test_every_bug_is_observed() -> None:
+    assert list(OBSERVATIONS) == list(BUGS)
     assert BUGS.items() <= ALL.items()
 
 
-def test_bodies_come_whole_in_chunks_and_when_asked_for(url: str) -> None:
+def test_bodies_are_read_in_chunks_and_after_100_continue(url: str) -> None:
     chunks = b"%x\r\n%b\r\n%x;extension\r\n%b\r\n0\r\nTrailer: 1\r\n\r\n" % (10, BODY[:10], len(BODY) - 10, BODY[10:])
     with Client(url) as client:
         client.send(head(more="Transfer-Encoding: chunked\r\n"), chunks)
@@ -150,7 +150,7 @@ def test_bodies_come_whole_in_chunks_and_when_asked_for(url: str) -> None:
 @pytest.mark.parametrize(
     "garbage", [b"hello\r\n\r\n", b"POST /hook HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"\r\n\r\n"]
 )
-def test_garbage_ends_the_connection_and_no_other(garbage: bytes, url: str) -> None:
+def test_garbage_ends_its_connection_and_no_other(garbage: bytes, url: str) -> None:
     with Client(url) as client, Client(url) as other:
         client.send(garbage)
         assert client.status() in (400, 401)
