@@ -123,6 +123,7 @@ def emit(count: int, hours: int) -> str:
         "any: {outcome: 500}",
         "latest: {outcome: 500}",
         "outcomes: [{outcome: 200, times: {at_least: COUNT}}]",
+        "outcomes: [{outcome: 200, times: {at_least: 1}}, 500]",
         "delivered_within: 1ms, delivered: {at_least: COUNT}",
     ],
 )

@@ -123,15 +123,15 @@ Run = tuple[int | str, int]
 """An outcome, and how many times it occurred in a row."""
 
 
-def outcome_runs(groups: Iterable[AttemptGroup]) -> list[Run]:
-    """Return the outcomes of the attempts, equal neighbours together."""
-    runs: list[Run] = []
-    for group in groups:
-        outcome = label(group.entry.outcome)
+def outcome_runs(entries: Iterable[Attempted], before: Iterable[Run] = ()) -> list[Run]:
+    """Return the runs `before` with the outcomes of further attempts, equal neighbours together."""
+    runs = list(before)
+    for entry in entries:
+        outcome = label(entry.outcome)
         if runs and runs[-1][0] == outcome:
-            runs[-1] = (outcome, runs[-1][1] + group.count)
+            runs[-1] = (outcome, runs[-1][1] + entry.count)
         else:
-            runs.append((outcome, group.count))
+            runs.append((outcome, entry.count))
     return runs
 
 

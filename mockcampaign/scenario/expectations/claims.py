@@ -113,7 +113,7 @@ def _in_order(account: Account, wanted: bool) -> Judged:
 
 def _outcomes(account: Account, wanted: Sequence[int | str | OutcomeRun]) -> Judged:
     groups = list(attempts(account.entries))
-    runs = outcome_runs(groups)
+    runs = outcome_runs(entry for _, entry in account.entries)
     shown = listed([f"{outcome} ({times} times)" if times > 1 else f"{outcome}" for outcome, times in runs])
     return verdict(runs_fit(runs, wanted)), shown, _positions(groups)
 

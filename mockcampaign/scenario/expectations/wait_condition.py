@@ -11,6 +11,7 @@ from typing import assert_never
 from mockcampaign.judging.ledger import Account, Ledger
 from mockcampaign.scenario.expectations.attempt_groups import (
     AttemptGroup,
+    Run,
     attempts,
     label,
     latest,
@@ -60,9 +61,7 @@ def condition(claim: WebhookClaim, ledger: Ledger, webhook_id: int) -> Condition
         case DeliveredInOrder(wanted=in_order):
             return lambda _: account.delivered_count > 0 and (not account.overtakings) == in_order
         case Outcomes(wanted=outcomes):
-            return lambda _: (
-                _count_fits(account, outcomes) and runs_fit(outcome_runs(attempts(account.entries)), outcomes)
-            )
+            return _OutcomesInOrder(account, outcomes)
         case LatestAttempt(wanted=attempt):
             return lambda _: _latest_meets(account, attempt)
         case AnyAttempt(wanted=attempt):
@@ -115,6 +114,25 @@ class _Unseen:
     def __iter__(self) -> Iterator[AttemptGroup]:
         first, self._examined = self._examined, max(0, len(self._entries) - 1)
         return attempts(self._entries, first)
+
+
+class _OutcomesInOrder:
+    """Whether the outcomes of all attempts are the wanted ones, in order."""
+
+    def __init__(self, account: Account, wanted: tuple[int | str | OutcomeRun, ...]) -> None:
+        self._account = account
+        self._wanted = wanted
+        self._examined = 0
+        self._runs: list[Run] = []
+        """Outcomes of the examined entries. The newest entry is not among them, because it may grow."""
+
+    def __call__(self, now: int) -> bool:
+        if not _count_fits(self._account, self._wanted):
+            return False
+        entries = [entry for _, entry in self._account.entries[self._examined :]]
+        self._runs = outcome_runs(entries[:-1], self._runs)
+        self._examined += len(entries[:-1])
+        return runs_fit(outcome_runs(entries[-1:], self._runs), self._wanted)
 
 
 class _AnyAttempt:
