@@ -42,9 +42,12 @@ LEVELS = {
     """,
     "check": """
         baseline behaviours examined probes shrink < reproduce settings < edge_cases < bench < rule
-        < reproduction rules < examiner < result sweep < check
+        < calibration reproduction rules < examiner < result sweep < check
     """,
-    "check.bench": "event_budget rule_store < bench < aftermath",
+    "check.bench": """
+        batch_outcome event_budget recording < context < bench_webhooks events rule_store < bench
+        < aftermath control price raw_request restart
+    """,
     "check.probes": "end_state run_command < store_probe",
     "check.reproduce": "curl scenario_writer < transcript",
     "check.rules": """
@@ -143,7 +146,9 @@ CLOCK_OWNERS = {
 }
 
 PAUSING = {
-    *("check.bench.bench", "check.bench.rule_store"),  # for a consumer that restarts, and a probe that settles
+    *(
+        f"check.bench.{name}" for name in ("control", "restart", "rule_store")
+    ),  # for a consumer that restarts, and a probe that settles
     *(f"check.rules.{name}" for name in ("durability", "http", "overlap")),  # whose point it is
 }
 

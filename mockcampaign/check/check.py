@@ -1,12 +1,13 @@
-"""The compliance check: the whole catalogue against one consumer, as one result. Every door calls it.
+"""The compliance check: it examines one consumer by all rules and returns one result. Every entry point calls it.
 
     transport = WireTransport()
     settings = Settings(now=wallclock.now(), seed=1)
     probe = UrlProbe(Probe(url="http://127.0.0.1:8000/processed", events="@"), transport, timeout=10_000)
     result = await check("http://127.0.0.1:8000/hook", transport=transport, settings=settings, probe=probe)
 
-The consumer needs no reset before, and none between rules: each rule sends events of its own mailings and recipients,
-and looks for just these in the store. Client and mailing ids are from `settings.CLIENT_IDS` and `MAILING_IDS`.
+The consumer needs no reset before the check, nor between rules: each rule sends events of its own mailings and
+recipients, and looks for these alone in the store. Client and mailing ids are from `settings.CLIENT_IDS` and
+`MAILING_IDS`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mockcampaign.check.bench.event_budget import EventBudget
+from mockcampaign.check.bench.context import check_context
 from mockcampaign.check.examiner import Examination, Examiner
 from mockcampaign.check.probes.end_state import StateSource
 from mockcampaign.check.probes.store_probe import StoreProbe
@@ -28,14 +29,14 @@ from mockcampaign.transport import Transport
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a check is."""
+    """How far a check has got."""
 
     examined: int
     rules: int
     following: str | None
-    """The id of the rule that is examined next; None at the end."""
+    """Id of the rule that is examined next; None at the end."""
     sweep: SweepSummary | None = None
-    """How far a sweep is, once it has begun."""
+    """Summary of the sweep so far; None before it begins."""
 
 
 async def check(
@@ -50,11 +51,11 @@ async def check(
 ) -> RunResult:
     """Examine the consumer at the URL and return the result.
 
-    `probe` reports the events that the consumer has stored, and `state` which event it takes for the newest; without
-    them, rules that need them are skipped. `on_finding` is called with each rule's finding as soon as there is one.
+    `probe` reports the events that the consumer has stored, and `state` reports its end state; rules that need one of
+    them are skipped without it. `on_finding` is called with each rule's finding as soon as there is one.
 
-    Whatever the consumer does is in the result, never an exception. Raise `CouldNotTellError` where it cannot be
-    reached at the start or its probe not be read, and `InvalidInputError` for rules that do not exist.
+    Whatever the consumer does is part of the result, never an exception. Raise `CouldNotTellError` if it cannot be
+    reached at the start or its probe cannot be read, and `InvalidInputError` for rules that do not exist.
     """
     run = CheckRun(
         url,
@@ -70,7 +71,7 @@ async def check(
 
 
 class CheckRun:
-    """One check under way. `result` is right at any time, so that a check that is interrupted says what it knows."""
+    """One check in progress. `result` is valid at any time, so that an interrupted check reports what it knows."""
 
     def __init__(
         self,
@@ -88,34 +89,21 @@ class CheckRun:
         `on_examined` is called with each examination and its name, also with those of a sweep. Raise
         `InvalidInputError` for rules that do not exist.
         """
-        self._url = url
-        self._transport = transport
-        self._settings = settings
-        self._probe = probe
-        self._state = state
         self._on_progress = on_progress
         self._on_examined = on_examined
         self._sweep: SweepSummary | None = None
-        self._budget = EventBudget(settings.events_max())
-        self._examiner = Examiner(
-            url,
-            transport=transport,
-            settings=settings,
-            source=probe,
-            state=state,
-            allowance=self._budget,
-            told=self._examined,
-        )
+        self._context = check_context(url, transport=transport, settings=settings, probe=probe, state=state)
+        self._examiner = Examiner(self._context, on_examined=self._examined)
 
     @property
     def rules(self) -> int:
-        """How many rules it examines."""
+        """Number of rules that the check examines."""
         return len(self._examiner.rules)
 
     @property
     def events_max(self) -> int:
-        """How many events it makes at most."""
-        return self._budget.most
+        """Greatest number of events that the check makes."""
+        return self._context.event_budget.most
 
     @property
     def has_findings(self) -> bool:
@@ -124,31 +112,23 @@ class CheckRun:
 
     @property
     def milliseconds(self) -> int:
-        """How long it has taken so far, by wall time."""
+        """Wall time since the check was prepared, in milliseconds."""
         return self._examiner.milliseconds
 
     async def finish(self) -> None:
         """Examine all rules. Raise as `check` does."""
         await self._examiner.run()
-        if not self._settings.sweep:
+        if not self._context.settings.sweep:
             return
-        self._sweep = await sweep(
-            self._examiner,
-            self._url,
-            transport=self._transport,
-            settings=self._settings,
-            source=self._probe,
-            state=self._state,
-            told=self._swept,
-        )
+        self._sweep = await sweep(self._examiner, on_progress=self._swept)
         for examination in self._examiner.examinations:
             for variation, part in examination.varied:
                 self._on_examined(f"{examination.rule.id}, {variation}", part)
 
     def result(self) -> RunResult:
-        """Return what is known; rules that were not reached say so."""
-        self._examiner.not_reached()
-        return check_result(self._examiner.examinations, self._url, self._settings, self._sweep)
+        """Return what is known so far; rules that were not reached say so."""
+        self._examiner.add_not_reached()
+        return check_result(self._examiner.examinations, self._context.url, self._context.settings, self._sweep)
 
     def _examined(self, examination: Examination) -> None:
         self._on_examined(examination.rule.id, examination)

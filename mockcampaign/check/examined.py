@@ -56,7 +56,7 @@ def failed(
     return Examined(holds=False, facts=facts, batches=tuple(map(tuple, batches)), curl=curl, unrepeatable=unrepeatable)
 
 
-class NotExercised(Exception):  # noqa: N818  (it is no error, but an outcome)
+class SkipRule(Exception):  # noqa: N818  (it is no error, but an outcome)
     """The rule cannot be put to the test."""
 
     def __init__(self, *facts: AnyFact) -> None:

@@ -1,4 +1,4 @@
-"""How to see a violation again by itself: commands for a shell, and a scenario file, or why there are none."""
+"""Reproducing a violation by itself: commands for a shell and a scenario file, or why there are none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mockcampaign.check.examined import Examined, Unrepeatable
 from mockcampaign.check.probes.end_state import UrlState
 from mockcampaign.check.probes.store_probe import UrlProbe
 from mockcampaign.check.reproduce import curl
-from mockcampaign.check.reproduce.scenario_writer import BYTES_MAX, of_lists
+from mockcampaign.check.reproduce.scenario_writer import BYTES_MAX, of_batches
 from mockcampaign.check.rule import Rule
 from mockcampaign.engine.journal import Attempted, serials_in
 from mockcampaign.faults import FAULTS, TrickleBody
@@ -19,7 +19,7 @@ from mockcampaign.judging.finding import Reproduce
 from mockcampaign.tables import complete
 
 _UNREPEATABLE: Mapping[Unrepeatable, str] = complete(
-    "words for what cannot be shown again",
+    "reasons why a violation cannot be reproduced",
     Unrepeatable,
     {
         Unrepeatable.WHOLE_CHECK: "It takes everything that the check sends before.",
@@ -46,7 +46,7 @@ TOO_LONG = f"It would be longer than {BYTES_MAX // 1_000} KB."
 
 
 def reproduce(bench: Bench, examined: Examined, rule: Rule) -> Reproduce:
-    """All that helps to see the violation again."""
+    """Return everything that helps to reproduce the violation."""
     batches = examined.batches
     curl, without_curl = _commands(bench, examined, rule)
     scenario, without_scenario = _scenario(bench, examined, rule)
@@ -61,7 +61,7 @@ def reproduce(bench: Bench, examined: Examined, rule: Rule) -> Reproduce:
 
 
 def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None, str | None]:
-    """Commands, or why there are none. They end with a look at the account where that is what shows the violation."""
+    """Return commands, or why there are none. They end by reading the probe if that is what shows the violation."""
     if examined.unrepeatable is not None:
         return None, _why_not(examined.unrepeatable, rule)
     authentication = bench.settings.authentication
@@ -71,43 +71,43 @@ def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
     elif examined.batches:
         for body in map(msgspec.json.encode, examined.batches):
             line = curl.curl(bench.url, body, authentication)
-            line = curl.giving_up(line, bench.settings.timeout) if bench.transcript.timed_out(body) else line
+            line = curl.giving_up(line, bench.settings.timeout) if bench.recording.transcript.timed_out(body) else line
             lines += [line] * (2 if rule.repeats else 1)
     else:
-        lines, why = bench.transcript.commands(bench.url, authentication)
+        lines, why = bench.recording.transcript.commands(bench.url, authentication)
         if why is not None:
             return None, why
-    needs_account = "probe" in rule.needs or "probe events" in rule.needs or (not examined.curl and bench.last_accepted)
-    if needs_account and isinstance(bench.store.source, UrlProbe):
-        lines.append(curl.account(bench.store.source.probe.url))
+    needs_probe = "probe" in rule.needs or "probe events" in rule.needs or (not examined.curl and bench.last_accepted)
+    if needs_probe and isinstance(bench.store.probe, UrlProbe):
+        lines.append(curl.read_probe(bench.store.probe.probe.url))
     if "state" in rule.needs and isinstance(bench.store.state, UrlState):
-        lines.append(curl.account(bench.store.state.url))
+        lines.append(curl.read_probe(bench.store.state.url))
     return curl.on_one_connection(lines) if rule.on_one_connection else "\n".join(lines), None
 
 
 def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None, str | None]:
-    """A file that expects what the consumer did not do, or why there is none."""
+    """Return a scenario that expects what the consumer did not do, or why there is none."""
     if examined.unrepeatable is not None:
         return None, _why_not(examined.unrepeatable, rule)
     if "state" in rule.needs:
         return None, NO_STATE
-    if examined.curl is not None or (not examined.batches and not bench.history.complete):
+    if examined.curl is not None or (not examined.batches and not bench.recording.scenario.is_complete):
         return None, NOT_CAMPAIGNS
-    history, delivered, answered = bench.history, _deliverable(bench), _answered(bench)
+    writer, delivered, all_accepted = bench.recording.scenario, _deliverable(bench), _accepted_on_retry(bench)
     if examined.batches:
         webhook = bench.webhook()
-        history = of_lists(bench.campaign.now, webhook, examined.batches)
-        delivered, answered = {webhook.id: sum(map(len, examined.batches))}, set()
-    probe = None if rule.about == "responses" else bench.store.probe
-    if probe is None and bench.last_accepted and not answered:
+        writer = of_batches(bench.campaign.now, webhook, examined.batches)
+        delivered, all_accepted = {webhook.id: sum(map(len, examined.batches))}, set()
+    probe = None if rule.about == "responses" else bench.store.url_probe
+    if probe is None and bench.last_accepted and not all_accepted:
         return None, NO_PROBE
-    scenario = history.scenario(
+    scenario = writer.write(
         f"{rule.id}: {rule.title}",
         bench.url,
         seed=bench.settings.seed,
         policy=bench.campaign.policy,
         delivered=delivered,
-        answered=answered,
+        all_accepted=all_accepted,
         probe=probe,
         by=bench.settings.probe_fields if rule.about == "fields" else sorted(bench.store.shown_fields),
     )
@@ -115,22 +115,23 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
 
 
 def _deliverable(bench: Bench) -> dict[int, int]:
-    """How many of the history's events each webhook delivers to a consumer that takes whatever it gets.
+    """Return how many of the recorded events each webhook delivers to a consumer that accepts every batch.
 
-    That is all of them but those that only ever met faults until they were discarded.
+    These are all but those that were discarded after nothing but attempts with faults.
     """
     counts = {}
-    for webhook_id in bench.history.names:
+    for webhook_id in bench.recording.scenario.names:
         account, plain = bench.ledger.account(webhook_id), _plain_attempts(bench, webhook_id)
         met = {serial for entry in plain for serial in serials_in(entry.serials)}
-        counts[webhook_id] = len(account.accepted & bench.recorded - (account.discarded & account.attempted - met))
+        lost = account.discarded & account.attempted - met
+        counts[webhook_id] = len(account.accepted & bench.recording.serials - lost)
     return {webhook_id: count for webhook_id, count in counts.items() if count}
 
 
-def _answered(bench: Bench) -> set[int]:
-    """The webhooks that have delivered everything, if not at once, and though no attempt met a fault."""
+def _accepted_on_retry(bench: Bench) -> set[int]:
+    """Return the webhooks that delivered everything, but not at the first attempt, though no attempt met a fault."""
     found = set()
-    for webhook_id in bench.history.names:
+    for webhook_id in bench.recording.scenario.names:
         account, plain = bench.ledger.account(webhook_id), _plain_attempts(bench, webhook_id)
         faultless = sum(entry.count for entry in plain) == account.attempts
         failed = not all(entry.outcome.accepted for entry in plain)
@@ -140,7 +141,7 @@ def _answered(bench: Bench) -> set[int]:
 
 
 def _plain_attempts(bench: Bench, webhook_id: int) -> list[Attempted]:
-    """Those that a consumer has to take."""
+    """Return the attempts that a consumer has to accept."""
     return [
         entry
         for _, entry in bench.ledger.account(webhook_id).entries

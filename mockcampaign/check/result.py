@@ -71,7 +71,7 @@ def check_result(
             scenarios=[],
         )
     )
-    deliveries = sum((part.besides for part in _parts(examinations)), whole.deliveries)
+    deliveries = sum((part.other_deliveries for part in _parts(examinations)), whole.deliveries)
     trouble = _trouble(rules, deliveries, settings)
     return msgspec.structs.replace(
         whole,

@@ -49,13 +49,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """The sentence that obliges the consumer, with its source."""
     expected: str
     examine: Examine
-    """Raises `NotExercised`, and `CouldNotTellError` for trouble of ours."""
+    """Raises `SkipRule`, and `CouldNotTellError` for trouble of ours."""
     prepare: Callable[[Bench], Awaitable[None]] | None = None
     """What it does on its bench before any rule is examined, so that all others lie between. Raises as `examine`."""
     needs: tuple[Need, ...] = ()
     depends_on: tuple[str, ...] = ()
     """Rules of which a violation would show here as well: where one of them is violated, this one is not examined."""
-    assumes: tuple[Behaviour, ...] = ("list", "retry")
+    assumes: tuple[Behaviour, ...] = ("batch", "retry")
     fix: str
     """How to fix a consumer that violates it, where the facts say no more."""
     example: str

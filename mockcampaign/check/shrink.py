@@ -1,4 +1,4 @@
-"""Letting Hypothesis draw and shrink, in a thread of its own, while the event loop asks the consumer."""
+"""Searching with Hypothesis for the smallest failing case, in a thread, while the event loop asks the consumer."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Found = TypeVar("Found")
 
 @contextlib.contextmanager
 def nothing_written() -> Iterator[None]:
-    """Meanwhile Hypothesis leaves no folder `.hypothesis` with what it has computed in the current directory.
+    """Keep Hypothesis from writing its cache to a folder `.hypothesis` in the current directory.
 
-    For processes of our own alone: in a test run, the folder is the user's.
+    Only for processes of our own: in a test run, that folder is the user's.
     """
-    # Below what is no folder nothing can be made, with which Hypothesis puts up.
+    # Nothing can be created below a path that is no folder, and Hypothesis tolerates that.
     set_hypothesis_home_dir(os.devnull)
     try:
         yield
@@ -34,18 +34,17 @@ def nothing_written() -> Iterator[None]:
         set_hypothesis_home_dir(None)
 
 
-async def smallest(
+async def find_smallest(
     strategy: SearchStrategy[Drawn],
     ask: Callable[[Drawn], Awaitable[Found | None]],
     *,
     examples: int,
     seed: str,
 ) -> tuple[Drawn, Found] | None:
-    """The smallest drawn value of which `ask` finds something, and what it finds; None where it never does.
+    """Return the smallest drawn value for which `ask` finds something, with what it finds; None if it never does.
 
-    Where it finds something now and nothing then, the value that it found something of last will have to do; so it
-    will where `ask` raises, as it does where no more events may be made: it is not asked again. Raises the same where
-    nothing was found before.
+    If the findings are flaky, return the last value for which there was one. Do the same if `ask` raises, as it does
+    when the event budget is spent, and do not ask again; if nothing was found until then, raise that exception.
     """
     loop = asyncio.get_running_loop()
     trouble: Exception | None = None
@@ -61,7 +60,7 @@ async def smallest(
         try:
             found = await ask(drawn)
         except Exception as error:
-            # Hypothesis would ask until it no longer raises, and then take that for an answer.
+            # Hypothesis would ask until it no longer raises, and then believe that result.
             trouble, stopped = error, True
             return False
         if found is not None:
@@ -98,14 +97,14 @@ async def smallest(
             return None
         return (found,)
 
-    # Not the loop's own pool, whose threads stay: the loop may be a test's, which goes on.
+    # Not the loop's own pool, whose threads stay: the loop may belong to a test, and outlive this.
     with ThreadPoolExecutor(1) as pool:
         finding = loop.run_in_executor(pool, find)
         try:
             found = await asyncio.shield(finding)
         except BaseException:
-            # A check that is interrupted does not wait until Hypothesis has shrunk to the end, but for its thread,
-            # which may be waiting for the loop.
+            # An interrupted check waits only for the thread, which may be waiting for the loop, and not until
+            # Hypothesis has finished.
             stopped = True
             if asking is not None:
                 asking.cancel()
@@ -119,11 +118,11 @@ async def smallest(
 
 
 def simplest(strategy: SearchStrategy[Drawn]) -> Drawn:
-    """What the strategy shrinks to."""
+    """Return the value to which the strategy shrinks."""
     return hypothesis.find(
         strategy, lambda drawn: True, settings=hypothesis.settings(database=None, verbosity=Verbosity.quiet)
     )
 
 
 class _Stopped(BaseException):
-    """Nobody is interested any more."""
+    """Ends the search, whose result nobody needs any more."""

@@ -1,4 +1,4 @@
-"""Whether a verdict rests on what is only assumed of the sender: rules examined again, with other assumptions."""
+"""Examining rules again under variations of the sender, to see whether a result depends on an assumption."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from mockcampaign.check.examiner import Examination, Examiner
-from mockcampaign.check.probes.end_state import StateSource
-from mockcampaign.check.probes.store_probe import StoreProbe
-from mockcampaign.check.settings import Lengths, Settings, Variation
+from mockcampaign.check.settings import Lengths, Variation
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import ContentType, Reorder
 from mockcampaign.judging.fact import Under, identity_of
@@ -18,15 +16,14 @@ from mockcampaign.judging.finding import Finding, Judgement, Reproduce, SweptOut
 from mockcampaign.judging.verdict import Dependence, SweepSummary
 from mockcampaign.policy import SECOND
 from mockcampaign.report import sentences
-from mockcampaign.transport import Transport
 
 VARIATIONS: tuple[Variation, ...] = (
     Variation(behaviour="time-out", name="a time-out of 5 s", policy={"timeout": 5 * SECOND}),
     Variation(behaviour="time-out", name="a time-out of 30 s", policy={"timeout": 30 * SECOND}),
-    Variation(behaviour="refill", name="lists that come again topped up", policy={"refill": True}),
-    Variation(behaviour="order", name="later lists before earlier ones", fault=Reorder()),
+    Variation(behaviour="refill", name="retried batches topped up with newer events", policy={"refill": True}),
+    Variation(behaviour="order", name="later batches before earlier ones", fault=Reorder()),
     Variation(behaviour="parallel", name="another webhook delivering at the same moment", accompanied=True),
-    Variation(behaviour="parallel", name="webhooks that deliver one after the other", in_turn=True),
+    Variation(behaviour="parallel", name="webhooks that deliver one after another", in_turn=True),
     Variation(
         behaviour="charset",
         name="a Content-Type with charset=utf-8",
@@ -43,37 +40,31 @@ VARIATIONS: tuple[Variation, ...] = (
         lengths=Lengths(names=1_000, links=4_000),
     ),
 )
-"""What is assumed with one value, and could be another."""
+"""Assumptions about the sender, each with another value than the usual one."""
 
 _EXERCISED: tuple[Judgement, ...] = ("pass", "fail", "warn")
 
 
 async def sweep(
-    examiner: Examiner,
-    url: str,
-    *,
-    transport: Transport,
-    settings: Settings,
-    source: StoreProbe | None,
-    state: StateSource | None = None,
-    told: Callable[[SweepSummary], None] = lambda swept: None,
+    examiner: Examiner, *, on_progress: Callable[[SweepSummary], None] = lambda swept: None
 ) -> SweepSummary:
-    """Examine again, in each variation, the rules that rely on the behaviour it varies, and amend their findings.
+    """Examine, under each variation, the rules that assume the behaviour it varies, and amend their findings.
 
-    What passes as assumed, and fails otherwise, is a hazard. Rules that generate their cases generate a quarter of them
-    each time. All of it stays within the budget of the whole check. `told` is called before each variation with what
-    all before came to.
+    A rule that passes as usual and fails under a variation is a hazard. Rules that generate their cases generate a
+    quarter of them each time. The sweep stays within the budgets of the whole check. `on_progress` is called before
+    each variation with the summary of all before it.
     """
+    settings = examiner.context.settings
     began = examiner.milliseconds
-    assumed = {examination.rule.id: examination.finding for examination in examiner.examinations}
+    usual = {examination.rule.id: examination.finding for examination in examiner.examinations}
     todo = [
         (number, variation, rules)
         for number, variation in enumerate(VARIATIONS, 1)
-        if (rules := _relying(examiner.examinations, variation))
+        if (rules := _assuming(examiner.examinations, variation))
     ]
     swept = SweepSummary(missed=len(todo))
     for number, variation, rules in todo:
-        told(swept)
+        on_progress(swept)
         budget = settings.budget - examiner.milliseconds
         if budget <= 0:
             break
@@ -86,14 +77,12 @@ async def sweep(
             variation=variation,
             budget=budget,
         )
-        other = Examiner(
-            url, transport=transport, settings=varied, source=source, state=state, allowance=examiner.allowance
-        )
+        other = Examiner(examiner.context.for_part(varied))
         try:
             await other.run()
         except CouldNotTellError:
-            break  # the consumer is gone: what is known stands
-        depending = _amend(examiner, settings, assumed, other.examinations, variation)
+            break  # the consumer is gone; what is known so far stays valid
+        depending = _amend(examiner, usual, other.examinations, variation)
         outcomes = Counter(one.finding.outcome for one in other.examinations)
         swept = SweepSummary(
             examinations=swept.examinations + sum(outcomes[one] for one in _EXERCISED),
@@ -106,8 +95,8 @@ async def sweep(
     return swept
 
 
-def _relying(examinations: Sequence[Examination], variation: Variation) -> tuple[str, ...]:
-    """The rules that were exercised, and rely on what is varied."""
+def _assuming(examinations: Sequence[Examination], variation: Variation) -> tuple[str, ...]:
+    """Return the ids of the rules that were exercised and assume the behaviour that is varied."""
     return tuple(
         examination.rule.id
         for examination in examinations
@@ -116,27 +105,24 @@ def _relying(examinations: Sequence[Examination], variation: Variation) -> tuple
 
 
 def _amend(
-    examiner: Examiner,
-    settings: Settings,
-    assumed: dict[str, Finding],
-    again: list[Examination],
-    variation: Variation,
+    examiner: Examiner, usual: dict[str, Finding], examinations: list[Examination], variation: Variation
 ) -> list[Dependence]:
-    """Returns what came to something else than as assumed."""
-    other = {examination.rule.id: examination for examination in again}
+    """Add the results under a variation to the examiner's findings, and return which outcomes differ."""
+    known_findings = examiner.context.settings.known
+    other = {examination.rule.id: examination for examination in examinations}
     depending = []
     for index, examination in enumerate(examiner.examinations):
         varied = other.get(examination.rule.id)
         if varied is None:
             continue
-        before = assumed[examination.rule.id]
+        before = usual[examination.rule.id]
         finding = _amended(examination.finding, before, varied.finding, variation.name)
-        known = finding.outcome in ("fail", "warn") and any(one.matches(finding) for one in settings.known)
+        known = finding.outcome in ("fail", "warn") and any(one.matches(finding) for one in known_findings)
         finding = msgspec.structs.replace(finding, known=known)
         if varied.finding.outcome in _EXERCISED and varied.finding.outcome != before.outcome:
             depending.append(Dependence(rule_id=before.id, outcome=varied.finding.outcome, variation=variation.name))
         if before.outcome == "pass" and varied.finding.outcome == "fail":
-            # It is no violation of what is assumed.
+            # The usual sender sees no violation.
             varied = msgspec.structs.replace(varied, finding=msgspec.structs.replace(varied.finding, outcome="warn"))
         examiner.examinations[index] = msgspec.structs.replace(
             examination, finding=finding, varied=(*examination.varied, (variation.name, varied))
@@ -145,7 +131,7 @@ def _amend(
 
 
 def _amended(finding: Finding, before: Finding, varied: Finding, name: str) -> Finding:
-    """The finding, with what came of the rule where another thing is assumed than it was before."""
+    """Return the finding with the result under a variation; `before` is the usual one."""
     because = () if varied.outcome in _EXERCISED else varied.facts
     swept = (*finding.swept, SweptOutcome(variation=name, outcome=varied.outcome, facts=because))
     if varied.outcome not in _EXERCISED or varied.outcome == before.outcome:
@@ -154,7 +140,7 @@ def _amended(finding: Finding, before: Finding, varied: Finding, name: str) -> F
     actual = sentences.actual(facts)
     if before.outcome != "pass":
         return msgspec.structs.replace(finding, actual=actual, facts=facts, swept=swept)
-    why = f"It takes another sender than is assumed: `mockcampaign check` with --rules {before.id} --sweep shows it."
+    why = f"Only a variation of the sender shows it: run `mockcampaign check` with --rules {before.id} --sweep."
     return msgspec.structs.replace(
         finding,
         outcome="warn",

@@ -121,7 +121,7 @@ class CampaignCheck:
             found = await asked()
             return found if isinstance(found, int) else list(found)
 
-        return CallableProbe(ask, tells_events=not isinstance(await ask(), int))
+        return CallableProbe(ask, reports_events=not isinstance(await ask(), int))
 
     def _asking(self, asked: Any, name: str, timeout: int) -> Callable[[], Coroutine[Any, Any, Any]]:
         """Return a coroutine function that asks an idle consumer. Raises `MisuseError` unless `asked` is a function."""

@@ -312,12 +312,12 @@ def test_what_rests_on_an_assumption_is_swept() -> None:
     correct = checked(consumer_app(), rules=rules, sweep=True)
     found = {finding.id: list(map(sentences.swept, finding.swept)) for finding in correct.rules}
     assert found["accepts-charset-parameter"] == ["pass with a Content-Type with charset=utf-8"]
-    assert found["once-in-regrouped-batch"] == ["pass with lists that come again topped up"]
+    assert found["once-in-regrouped-batch"] == ["pass with retried batches topped up with newer events"]
     assert found["responds-in-time"] == ["pass with a time-out of 5 s", "pass with a time-out of 30 s"]
-    assert found["drains-backlog"] == ["pass with later lists before earlier ones"]
+    assert found["drains-backlog"] == ["pass with later batches before earlier ones"]
     assert correct.compliant
     assert correct.seed == 1
-    assert "drains-backlog, later lists before earlier ones" in {scenario.name for scenario in correct.scenarios}
+    assert "drains-backlog, later batches before earlier ones" in {scenario.name for scenario in correct.scenarios}
 
 
 class DropsLateListsOfAMailing(Consumer):
@@ -339,17 +339,17 @@ def test_a_verdict_that_does_not_hold_in_all_is_a_hazard(monkeypatch: pytest.Mon
     result = checked(consumer_app("drops-late-lists"), rules=("drains-backlog",), sweep=True)
     [finding] = result.rules
     assert finding.outcome == "warn"
-    assert list(map(sentences.swept, finding.swept)) == ["fail with later lists before earlier ones"]
+    assert list(map(sentences.swept, finding.swept)) == ["fail with later batches before earlier ones"]
     assert exit_status(result) == 0
     [swept_fact] = [fact for fact in finding.facts if isinstance(fact, Under)]
-    assert swept_fact.variation == "later lists before earlier ones"
+    assert swept_fact.variation == "later batches before earlier ones"
     [differs] = [fact for fact in swept_fact.facts if isinstance(fact, StoreDiffers)]
     assert differs.missing
-    assert f"; with later lists before earlier ones: {sentences.actual(swept_fact.facts)}" in finding.actual
+    assert f"; with later batches before earlier ones: {sentences.actual(swept_fact.facts)}" in finding.actual
     assert finding.fix
     assert finding.differences
     assert finding.reproduce is not None
-    assert "with --rules drains-backlog --sweep shows it" in (finding.reproduce.without_curl or "")
+    assert "with --rules drains-backlog --sweep" in (finding.reproduce.without_curl or "")
 
 
 def swept(bug: type[Consumer], rule: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Finding, str]:
@@ -366,7 +366,7 @@ def test_what_goes_wrong_only_beside_another_webhook_is_a_hazard(monkeypatch: py
     assert finding.outcome == "warn"
     assert list(map(sentences.swept, finding.swept)) == [
         "fail with another webhook delivering at the same moment",
-        "pass with webhooks that deliver one after the other",
+        "pass with webhooks that deliver one after another",
     ]
     assert said == (
         "under 2 other assumptions, 2 examinations, the verdict depends: stores-every-event is violated with "
@@ -379,9 +379,9 @@ def test_what_goes_right_only_where_webhooks_deliver_in_turn_is_a_violation(monk
     assert finding.outcome == "fail"
     assert list(map(sentences.swept, finding.swept)) == [
         "fail with another webhook delivering at the same moment",
-        "pass with webhooks that deliver one after the other",
+        "pass with webhooks that deliver one after another",
     ]
-    assert said.endswith("handles-concurrent-batches is kept with webhooks that deliver one after the other")
+    assert said.endswith("handles-concurrent-batches is kept with webhooks that deliver one after another")
 
 
 SHORT, LONG = VARIATIONS[-2].name, VARIATIONS[-1].name
@@ -633,8 +633,8 @@ def test_a_baseline_of_an_earlier_version_accepts_its_rules_and_says_how_to_rene
         more = ("--rules", "stores-repeat-engagement", "--baseline", str(report))
         assert command("check", f"{base}/hook", "--probe", f"{base}/processed", *more) == 0
     assert capsys.readouterr().err == (
-        f"mockcampaign: --baseline {report}: of an earlier version, so that all violations of its rules are accepted, "
-        "also new ones: write it anew with --report-json\n"
+        f"mockcampaign: --baseline {report}: written by an earlier version, so every violation of its rules is "
+        "accepted, new ones included; write it again with --report-json\n"
     )
 
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import strategies as st
 
 from checks import EVENTS, NOW
-from mockcampaign.check.bench.event_budget import BoundReachedError, EventBudget
+from mockcampaign.check.bench.context import check_context
+from mockcampaign.check.bench.event_budget import BudgetReachedError, EventBudget
 from mockcampaign.check.examiner import Examiner
 from mockcampaign.check.probes.store_probe import UrlProbe
 from mockcampaign.check.result import check_result
@@ -62,30 +63,31 @@ def examined(bug: str | None, **settings: Any) -> tuple[RunResult, Counted, Even
     async def run() -> tuple[RunResult, Counted, EventBudget]:
         transport = Counted(bug)
         try:
-            source = UrlProbe(EVENTS, transport, timeout=5_000)
+            probe = UrlProbe(EVENTS, transport, timeout=5_000)
             chosen = Settings(**({"now": NOW, "seed": 1} | settings))
-            examiner = Examiner("http://app/hook", transport=transport, settings=chosen, source=source)
+            context = check_context("http://app/hook", transport=transport, settings=chosen, probe=probe)
+            examiner = Examiner(context)
             await examiner.run()
-            return check_result(examiner.examinations, "http://app/hook", chosen), transport, examiner.allowance
+            return check_result(examiner.examinations, context.url, chosen), transport, context.event_budget
         finally:
             await transport.aclose()
 
     return asyncio.run(run())
 
 
-def test_what_is_taken_is_counted_until_there_is_no_more() -> None:
-    allowance = EventBudget(5)
-    allowance.take(4)
-    allowance.take(0)
-    with pytest.raises(BoundReachedError, match=r"^EventBudgetReached$") as reached:
-        allowance.take(2)
+def test_events_that_are_spent_are_counted_until_there_are_no_more() -> None:
+    budget = EventBudget(5)
+    budget.spend(4)
+    budget.spend(0)
+    with pytest.raises(BudgetReachedError, match=r"^EventBudgetReached$") as reached:
+        budget.spend(2)
     assert reached.value.facts == (EventBudgetReached(events=5),)
     assert sentences.actual(reached.value.facts) == "The check has made 5 events, which is its limit (--events)"
-    with pytest.raises(BoundReachedError):
-        allowance.take(1)  # which would be left; but what needed more has not been examined
-    assert allowance.made == 4
+    with pytest.raises(BudgetReachedError):
+        budget.spend(1)  # which would be left; but what needed more has not been examined
+    assert budget.made == 4
     exact = EventBudget(5)
-    exact.take(5)
+    exact.spend(5)
     assert (exact.made, exact.reached) == (5, None)
 
 
@@ -96,10 +98,10 @@ def test_one_event_too_few_leaves_a_rule_unexercised() -> None:
     _, _, unbounded = examined(None, rules=RULES)
     needed = unbounded.made
     for bound in (needed - 1, needed, needed + 1):
-        result, sent, allowance = examined(None, rules=RULES, events=bound)
+        result, sent, budget = examined(None, rules=RULES, events=bound)
         outcomes = [finding.outcome for finding in result.rules]
         assert outcomes == ["pass", "pass", "pass" if bound >= needed else "not-exercised"]
-        assert len(sent.events) <= allowance.made <= bound
+        assert len(sent.events) <= budget.made <= bound
         if bound < needed:
             assert result.rules[-1].reason == f"The check has made {bound} events, which is its limit (--events)"
 
@@ -107,13 +109,13 @@ def test_one_event_too_few_leaves_a_rule_unexercised() -> None:
 @pytest.mark.parametrize("bug", [None, "takes-columns-of-first-event", "forgets-dedup-key-once-used"])
 @pytest.mark.parametrize("bound", [1, 10, 99, 640, 2_000])
 def test_never_more_than_that(bug: str | None, bound: int) -> None:
-    result, sent, allowance = examined(bug, events=bound, skip=("drains-backlog", "survives-many-requests"))
-    assert len(sent.events) <= allowance.made <= bound
-    assert allowance.reached is not None
+    result, sent, budget = examined(bug, events=bound, skip=("drains-backlog", "survives-many-requests"))
+    assert len(sent.events) <= budget.made <= bound
+    assert budget.reached is not None
     last = result.rules[-3:]
     assert {finding.outcome for finding in last} == {"not-exercised"}
     assert {"pass", "fail"} & {finding.outcome for finding in result.rules} or bound == 1
-    reached = [finding for finding in result.rules if finding.facts == allowance.reached.facts]
+    reached = [finding for finding in result.rules if finding.facts == budget.reached.facts]
     assert reached
     after = result.rules[result.rules.index(reached[0]) :]
     assert {finding.outcome for finding in after} == {"not-exercised"}
@@ -131,8 +133,8 @@ def test_what_was_found_before_the_bound_is_told_though_it_is_not_the_smallest(r
     _, _, unbounded = examined(bug, rules=(rule,))
     found = 0
     for part in (0.9, 0.7, 0.5):
-        result, _, allowance = examined(bug, rules=(rule,), events=int(unbounded.made * part))
-        assert allowance.reached is not None
+        result, _, budget = examined(bug, rules=(rule,), events=int(unbounded.made * part))
+        assert budget.reached is not None
         [finding] = result.rules
         assert finding.outcome in ("fail", "not-exercised")
         if finding.outcome == "fail":
@@ -145,9 +147,9 @@ def test_what_was_found_before_the_bound_is_told_though_it_is_not_the_smallest(r
 @pytest.mark.slow
 @pytest.mark.parametrize("bug", [None, "takes-columns-of-first-event"])
 def test_a_whole_check_has_room_for_reducing_what_fails(bug: str | None) -> None:
-    result, sent, allowance = examined(bug)
-    assert allowance.reached is None
-    assert len(sent.events) <= allowance.made <= allowance.most * 0.6
+    result, sent, budget = examined(bug)
+    assert budget.reached is None
+    assert len(sent.events) <= budget.made <= budget.most * 0.6
     assert not [finding.reason for finding in result.rules if "bound" in (finding.reason or "")]
 
 

@@ -62,7 +62,7 @@ def events(consumer: Consumer) -> StoreProbe:
 
 
 def count(consumer: Consumer) -> StoreProbe:
-    return CallableProbe(lambda: len(consumer.store.events()), tells_events=False)
+    return CallableProbe(lambda: len(consumer.store.events()), reports_events=False)
 
 
 @pytest.mark.slow
@@ -103,5 +103,5 @@ def test_an_account_that_nobody_gives_ends_within_the_budget() -> None:
         await asyncio.Event().wait()
         return []
 
-    with pytest.raises(CouldNotTellError, match=r"^not even begun within the budget of 200ms \(--budget\)"):
+    with pytest.raises(CouldNotTellError, match=r"^no rule was examined within the budget of 200ms \(--budget\)"):
         checked(Consumer(Store(), None), lambda _: CallableProbe(never), budget=200)

@@ -8,7 +8,7 @@ import threading
 import hypothesis.strategies as st
 import pytest
 
-from mockcampaign.check.shrink import smallest
+from mockcampaign.check.shrink import find_smallest
 from mockcampaign.errors import CouldNotTellError
 
 
@@ -19,8 +19,8 @@ async def _above_nine(number: int) -> str | None:
 def test_no_thread_is_left_on_a_loop_that_goes_on() -> None:
     async def main() -> None:
         before = threading.enumerate()
-        assert await smallest(st.integers(0, 99), _above_nine, examples=100, seed="1") == (10, "large")
-        assert await smallest(st.integers(0, 9), _above_nine, examples=10, seed="1") is None
+        assert await find_smallest(st.integers(0, 99), _above_nine, examples=100, seed="1") == (10, "large")
+        assert await find_smallest(st.integers(0, 9), _above_nine, examples=10, seed="1") is None
         assert threading.enumerate() == before
 
     asyncio.run(main())
@@ -40,7 +40,7 @@ def test_trouble_is_raised_at_once_and_is_no_answer() -> None:
             return None
 
         with pytest.raises(CouldNotTellError, match="gone"):
-            await smallest(st.integers(), once, examples=100, seed="1")
+            await find_smallest(st.integers(), once, examples=100, seed="1")
         assert asked == 3
 
     asyncio.run(main())
@@ -57,7 +57,7 @@ def test_what_was_found_before_the_trouble_stands() -> None:
             found += number > 9
             return "large" if number > 9 else None
 
-        smallest_so_far = await smallest(st.integers(0, 9_999), until, examples=100, seed="1")
+        smallest_so_far = await find_smallest(st.integers(0, 9_999), until, examples=100, seed="1")
         assert smallest_so_far is not None
         assert smallest_so_far[0] > 9
 
@@ -74,7 +74,7 @@ def test_interrupted_it_leaves_no_task_and_no_thread() -> None:
             await asyncio.Event().wait()
             return None
 
-        task = asyncio.create_task(smallest(st.integers(), never, examples=10, seed="1"))
+        task = asyncio.create_task(find_smallest(st.integers(), never, examples=10, seed="1"))
         await asked.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

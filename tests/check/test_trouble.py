@@ -54,7 +54,7 @@ def test_garbage_is_a_finding(answer: bytes, actual: str) -> None:
     result = met(answering(answer))
     [basics] = [finding for finding in result.rules if finding.id == "responds-200"]
     assert basics.outcome == "fail"
-    assert basics.actual == f"{actual} to a list of one event"
+    assert basics.actual == f"Did not respond to a batch of 1 event: {actual}"
     assert exit_status(result) == 1
 
 
@@ -78,8 +78,8 @@ def test_a_consumer_that_hangs_later_uses_no_more_than_the_budget() -> None:
             writer.write(OK)
 
     result = met(behave, budget=2_000, skip=("http",))
-    untold = [finding for finding in result.rules if finding.outcome == "could-not-tell"]
-    assert untold or any(finding.outcome == "fail" for finding in result.rules)
+    inconclusive = [finding for finding in result.rules if finding.outcome == "could-not-tell"]
+    assert inconclusive or any(finding.outcome == "fail" for finding in result.rules)
     assert all("trouble of ours" not in (finding.reason or "") for finding in result.rules)
 
 
@@ -137,7 +137,7 @@ def test_an_account_that_breaks_is_no_violation() -> None:
                     f"{url}/hook",
                     transport=transport,
                     settings=Settings(now=NOW, rules=("identity", "responds-200")),
-                    source=CallableProbe(ask),
+                    probe=CallableProbe(ask),
                 )
             finally:
                 await transport.aclose()
@@ -171,5 +171,5 @@ def test_interrupted_it_says_what_it_knows() -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (130, "mockcampaign: interrupted\n"), out
-    assert "not reached: interrupted" in out
+    assert "Not reached: interrupted" in out
     assert "ok   responds-200" in out

@@ -1,4 +1,4 @@
-"""What becomes of an ordinary batch after something that Campaign never sends."""
+"""Whether an ordinary batch is still accepted after a request that Campaign never sends."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ async def aftermath(
     *,
     ordinary: Stimulus = ORDINARY,
 ) -> Examined | None:
-    """Return the violation, if an ordinary batch is no longer accepted.
+    """Return a violation if an ordinary batch is no longer accepted, or None.
 
-    `before` says what came before it and `outcome` how the consumer responded to that; `command` sends it. Where there
-    is no such outcome, `ordinary` says after what the ordinary batch is sent.
+    `before` describes the request that was sent before it, `outcome` is how the consumer responded to that, and
+    `command` sends it. If there is no such outcome, `ordinary` describes the batch by what was sent before it.
 
-    A consumer that was there until then, and is gone, has died of it: that is no trouble of ours.
+    A consumer that could be reached until then, and no longer can, has died of that request: it is a violation, and
+    no reason to call the result inconclusive.
     """
     events = bench.events(2)
     commands = None

@@ -1,44 +1,47 @@
-"""What a whole check may spend: so many events, as it says when it begins, and so much time on waiting in vain."""
+"""Limits of a whole check: on the events that it makes, and on the time that it waits for responses in vain."""
 
 from __future__ import annotations
 
-from mockcampaign.check.examined import NotExercised
+from mockcampaign.check.examined import SkipRule
 from mockcampaign.judging.fact import EventBudgetReached
 
-UNANSWERED_MAX = 2
-"""After so many requests that Campaign never sends were left without an answer, the others are waited for less long."""
+TIMED_OUT_MAX = 2
+"""Number of time-outs of requests that Campaign never sends after which the check waits less long for others."""
 
 IMPATIENT_TIMEOUT = 1_000
-"""How long, in milliseconds."""
+"""Time-out of such requests after that, in milliseconds."""
 
 
-class BoundReachedError(NotExercised):
+class BudgetReachedError(SkipRule):
     """The check has made as many events as it may."""
 
 
-class TimeIsUpError(BoundReachedError):
+class TimeIsUpError(BudgetReachedError):
     """A rule has searched for as long as it may."""
 
 
 class EventBudget:
-    """What is left of a whole check's. An event that comes again, for whatever reason, counts once."""
+    """Counts the events of a whole check. An event that is delivered repeatedly counts once."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.made = 0
-        self.reached: BoundReachedError | None = None
-        """Once more would have been needed than there were, there are no more for anybody."""
-        self.unanswered = 0
-        """Requests that Campaign never sends, and that the consumer left without an answer until the time-out."""
+        self.reached: BudgetReachedError | None = None
+        """Set once more events were needed than were left; no rule gets any from then on."""
+        self.timed_out = 0
+        """Number of requests that Campaign never sends to which the consumer gave no response in time."""
 
-    def take(self, count: int) -> None:
-        """So many are about to be made. Raises `BoundReachedError` where there are not as many left."""
+    def spend(self, count: int) -> None:
+        """Count events that are about to be made. Raise `BudgetReachedError` if fewer are left."""
         if self.reached is None and self.made + count > self.most:
-            self.reached = BoundReachedError(EventBudgetReached(events=self.most))
+            self.reached = BudgetReachedError(EventBudgetReached(events=self.most))
         if self.reached is not None:
             raise self.reached
         self.made += count
 
     def timeout(self, usual: int) -> int:
-        """How long to wait for the answer to what Campaign never sends. That it may never come is known by now."""
-        return min(usual, IMPATIENT_TIMEOUT) if self.unanswered >= UNANSWERED_MAX else usual
+        """Return how long to wait for the response to a request that Campaign never sends, in milliseconds.
+
+        After a few time-outs, it is known that no response may ever arrive.
+        """
+        return min(usual, IMPATIENT_TIMEOUT) if self.timed_out >= TIMED_OUT_MAX else usual

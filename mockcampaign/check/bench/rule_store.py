@@ -1,4 +1,4 @@
-"""What the consumer says it has processed of one rule's events, beside what was sent of them."""
+"""Comparing what the consumer has stored of one rule's events with what was sent of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import NamedTuple
 import msgspec
 
 from mockcampaign.campaign import Campaign
-from mockcampaign.check.examined import Event, NotExercised
+from mockcampaign.check.bench.context import CheckContext
+from mockcampaign.check.examined import Event, SkipRule
 from mockcampaign.check.probes.end_state import States, StateSource
 from mockcampaign.check.probes.store_probe import Found, StoreProbe, UrlProbe
 from mockcampaign.engine.journal import Attempted, Probed, Requested
@@ -22,199 +23,189 @@ from mockcampaign.judging.ledger import Ledger
 from mockcampaign.wallclock import pause
 
 SETTLE_POLL = 50
-"""Milliseconds between two looks at an account that may still change."""
+"""Wall milliseconds between two readings of a store that may still change."""
 
 AGREEING_PART = 20
-"""Where nothing differs of what came again, it need not stay so for as long as the account may take to settle, but for
-this part of it: what is stored twice is stored once before."""
+"""A store of redelivered events that agrees has to stay so for this part of the time that it may take to settle, not
+for all of it: an event that is stored twice is stored once before."""
 
 
 class _Sent(NamedTuple):
-    """An event in canonical form, and what the account shows of it."""
+    """One event that was sent."""
 
     whole: bytes
+    """Canonical form of all of its fields."""
     shown: bytes
+    """The fields that the probe reports."""
 
 
 class RuleStore:
-    """The account of one rule's events, whatever else the consumer has processed before and meanwhile."""
+    """The consumer's store as far as it holds one rule's events, whatever else was stored before and meanwhile."""
 
-    def __init__(
-        self,
-        campaign: Campaign,
-        ledger: Ledger,
-        source: StoreProbe | None,
-        state: StateSource | None,
-        *,
-        shown_fields: frozenset[str],
-        settle: int,
-    ) -> None:
-        """`shown_fields` are those that the account shows as they were sent; `settle` is in milliseconds."""
-        self.source = source
-        self.state = state
-        self.shown_fields = shown_fields
+    def __init__(self, context: CheckContext, campaign: Campaign, ledger: Ledger) -> None:
+        self.probe: StoreProbe | None = context.probe
+        self.state: StateSource | None = context.state
+        self.shown_fields = context.shown_fields
         self._campaign = campaign
         self._ledger = ledger
-        self._settle = settle
+        self._settle = context.settings.settle
         self._mail_ids: set[str] = set()
         self._count_before: int | None = None
-        self.differed: Difference | None = None
-        """How it was not as it should be, when that was so last."""
+        self.newest_difference: Difference | None = None
+        """How the store differed when it was last seen to differ."""
         self._sent: dict[int, _Sent] = {}
         self._read = 0
-        """How many entries of the ledger's `happened` are in `_sent`."""
+        """Number of entries of the ledger's `happened` that are in `_sent`."""
         self._compared: tuple[int, Counter[bytes], Counter[bytes]] = (-1, Counter(), Counter())
         """Length of the journal, and what it required of the store and allowed in it then."""
 
     @property
     def has_probe(self) -> bool:
-        """Whether somebody tells what was processed."""
-        return self.source is not None
+        """Whether there is a probe at all."""
+        return self.probe is not None
 
     @property
-    def tells_events(self) -> bool:
-        """Whether somebody tells the events, not only their number."""
-        return self.source is not None and self.source.tells_events
+    def reports_events(self) -> bool:
+        """Whether there is a probe that reports the events, not only their number."""
+        return self.probe is not None and self.probe.reports_events
 
     @property
-    def probe(self) -> Probe | None:
-        """Where the events can be asked for by anybody, if there is such a place."""
-        return self.source.probe if isinstance(self.source, UrlProbe) and self.source.tells_events else None
+    def url_probe(self) -> Probe | None:
+        """The URL at which anybody can read the stored events, if there is one."""
+        return self.probe.probe if isinstance(self.probe, UrlProbe) and self.probe.reports_events else None
 
     def expect_events_of(self, events: Iterable[Event]) -> None:
-        """Look for these in the account, too, though they were not sent as Campaign sends them."""
+        """Count the mails of these events among the rule's own, also if they are not sent as Campaign sends them."""
         self._mail_ids.update(event["mailId"] for event in events if isinstance(event.get("mailId"), str))
 
-    async def begin(self, *, at_rest: bool) -> None:
-        """Note how many events there were before, where the account is no more than a number.
+    async def begin(self, *, is_settled: bool) -> None:
+        """Note how many events are stored before the rule begins, if the probe reports no more than a number.
 
-        `at_rest` says that all that was sent before is in it; else that is waited for.
+        Unless the store `is_settled`, wait until what was sent before is in it.
         """
-        if self.source is None or self.source.tells_events:
+        if self.probe is None or self.probe.reports_events:
             return
-        count = await self._count(self.source)
-        waited = self._settle if at_rest else 0
+        count = await self._count(self.probe)
+        waited = self._settle if is_settled else 0
         while waited < self._settle:
             await pause(SETTLE_POLL)
-            before, count = count, await self._count(self.source)
+            before, count = count, await self._count(self.probe)
             waited = waited + SETTLE_POLL if count == before else 0
         self._count_before = count
 
     @staticmethod
-    async def _count(source: StoreProbe) -> int:
-        found = await source.ask()
+    async def _count(probe: StoreProbe) -> int:
+        found = await probe.ask()
         return found if isinstance(found, int) else len(found)
 
-    def left_at_rest(self, before: bool) -> bool:
-        """Whether the account was looked at, and settled, after the last request; `before` where there is none."""
+    def is_settled(self, before: bool) -> bool:
+        """Return whether the store was read, and had settled, after the last request; `before` if there was none."""
         entries = reversed(self._campaign.journal.entries)
         last = next((entry for entry in entries if isinstance(entry, Attempted | Requested | Probed)), None)
         return before if last is None else isinstance(last, Probed)
 
-    async def held(self) -> Found:
-        """This rule's own events in the account, or how many came since the rule began.
+    async def stored(self) -> Found:
+        """Return this rule's own stored events, or how many were stored since the rule began.
 
-        Raises `NotExercised` without a probe.
+        Raise `SkipRule` if there is no probe.
         """
-        if self.source is None:
-            raise NotExercised(Needs(need="probe"))
-        found = await self.source.ask()
+        if self.probe is None:
+            raise SkipRule(Needs(need="probe"))
+        found = await self.probe.ask()
         if isinstance(found, int):
             return found - (self._count_before or 0)
         return [event for event in events_in(found) if event.get("mailId") in self._mail_ids]
 
-    async def holds_element(self, element: int) -> bool:
-        """Whether the account holds this number among its events. Raises `NotExercised` where it tells no events."""
-        found = None if self.source is None else await self.source.ask()
+    async def contains_element(self, element: int) -> bool:
+        """Return whether this number is stored among the events. Raise `SkipRule` if the probe reports no events."""
+        found = None if self.probe is None else await self.probe.ask()
         if not isinstance(found, list):
-            raise NotExercised(Needs(need="probe events"))
+            raise SkipRule(Needs(need="probe events"))
         return element in found
 
-    async def states(self, settled: Callable[[States], object]) -> States:
-        """The consumer's end state, once what `settled` makes of it is the same for as long as it may take to settle.
+    async def states(self, wrong: Callable[[States], object]) -> States:
+        """Return the consumer's end state once what `wrong` finds in it stays the same until the state has settled.
 
-        Raises `NotExercised` where nobody tells it.
+        Raise `SkipRule` if there is no state probe.
         """
         if self.state is None:
-            raise NotExercised(Needs(need="state"))
+            raise SkipRule(Needs(need="state"))
         states = await self.state.ask()
         waited = 0
         while waited < self._settle:
             await pause(SETTLE_POLL)
             before, states = states, await self.state.ask()
-            waited = waited + SETTLE_POLL if settled(states) == settled(before) else 0
+            waited = waited + SETTLE_POLL if wrong(states) == wrong(before) else 0
         return states
 
-    async def events_held(self) -> list[Event]:
-        """This rule's own events in the account, once it is settled.
+    async def stored_events(self) -> list[Event]:
+        """Return this rule's own stored events, once the store has settled.
 
-        Raises `NotExercised` where it tells only their number.
+        Raise `SkipRule` if the probe reports only their number.
         """
-        found = await self.settled(self.difference_now)
-        held = found[1]
-        if isinstance(held, int):
-            raise NotExercised(Needs(need="probe events"))
-        return held
+        _, stored = await self.settled(self.difference_now)
+        if isinstance(stored, int):
+            raise SkipRule(Needs(need="probe events"))
+        return stored
 
     async def difference(self) -> Difference:
-        """How the account differs from what was delivered, once it is settled.
+        """Return how the store differs from what was delivered, once it has settled.
 
-        An event that was emitted more than once may be there as often, and must be there once if it was acknowledged.
+        An event that was emitted repeatedly may be stored as often, and must be stored once if it was acknowledged.
         """
         return (await self.settled(self.difference_now))[0]
 
     async def difference_of(self, events: Sequence[Event]) -> Difference:
-        """The same of these events alone, each of which must be there once."""
+        """Return how the store differs in these events, each of which must be stored once."""
         mails = {event["mailId"] for event in events}
-        wanted = Counter(self.shown(event) for event in {body_of([event]): event for event in events}.values())
-        may = Counter(self.shown(event) for event in events)
+        required = Counter(self.shown(event) for event in {body_of([event]): event for event in events}.values())
+        allowed = Counter(self.shown(event) for event in events)
 
         async def look() -> tuple[Difference, Found]:
-            held = await self.held()
-            if isinstance(held, int):
+            stored = await self.stored()
+            if isinstance(stored, int):
                 return await self.difference_now()
-            ours = Counter(self.shown(event) for event in held if event.get("mailId") in mails)
-            return difference(wanted, may, ours), held
+            ours = Counter(self.shown(event) for event in stored if event.get("mailId") in mails)
+            return difference(required, allowed, ours), stored
 
         return (await self.settled(look))[0]
 
     async def settled(self, look: Callable[[], Awaitable[tuple[Difference, Found]]]) -> tuple[Difference, Found]:
-        """Look until nothing differs, or it has differed alike for as long as it may take to settle."""
+        """Look until the store agrees, or has differed in the same way for as long as it may take to settle."""
         waited = 0
         before: Difference | None = None
-        patience = self._settle
-        agreeing = patience // AGREEING_PART if self._came_again() else 0
+        agreeing = self._settle // AGREEING_PART if self._is_redelivered() else 0
         while True:
-            # By how it differs, and not by what is there: rows may hold what changes by itself, such as their age.
-            found, held = await look()
-            if patience == 0 or (found == before and waited >= (patience if found else agreeing)):
+            # Differences are compared, not rows: rows may contain what changes by itself, such as their age.
+            found, stored = await look()
+            if self._settle == 0 or (found == before and waited >= (self._settle if found else agreeing)):
                 break
             waited = waited + SETTLE_POLL if found == before else 0
             before = found
             await pause(SETTLE_POLL)
-        self._campaign.journal.append(self._probed(held))
+        self._campaign.journal.append(self._probed(stored))
         if found:
-            self.differed = found
-        return found, held
+            self.newest_difference = found
+        return found, stored
 
-    def _came_again(self) -> bool:
-        """Whether anything may have been sent more than once."""
+    def _is_redelivered(self) -> bool:
+        """Return whether anything may have been sent more than once."""
         return any(entry.faults or entry.first_number > 1 or entry.count > 1 for entry in self._ledger.attempts)
 
-    def _probed(self, held: Found) -> Probed:
-        if isinstance(held, int):
-            return Probed(at=self._campaign.now, count=held, events=None)
+    def _probed(self, stored: Found) -> Probed:
+        if isinstance(stored, int):
+            return Probed(at=self._campaign.now, count=stored, events=None)
         ours = {event.whole for event in self._sent_events().values()}
-        events = self._campaign.masking.events(map(canonical, held), ours)
-        return Probed(at=self._campaign.now, count=len(held), events=tuple(map(msgspec.Raw, events)))
+        events = self._campaign.masking.events(map(canonical, stored), ours)
+        return Probed(at=self._campaign.now, count=len(stored), events=tuple(map(msgspec.Raw, events)))
 
     async def difference_now(self) -> tuple[Difference, Found]:
-        """How the account differs from what was delivered as it is now, and what it holds."""
-        held = await self.held()
+        """Return how the store differs from what was delivered at this moment, and what is stored."""
+        stored = await self.stored()
         required, allowed = self._required_and_allowed()
-        if isinstance(held, int):
-            return Difference.of_counts(required.total(), allowed.total(), held), held
-        return difference(required, allowed, Counter(self.shown(event) for event in held)), held
+        if isinstance(stored, int):
+            return Difference.of_counts(required.total(), allowed.total(), stored), stored
+        return difference(required, allowed, Counter(self.shown(event) for event in stored)), stored
 
     def _required_and_allowed(self) -> tuple[Counter[bytes], Counter[bytes]]:
         """Return how often each event must, and how often it may be in the store. Both change with the journal only."""
@@ -244,17 +235,20 @@ class RuleStore:
         return self._sent
 
     def shown(self, event: Event) -> bytes:
-        """What is compared of an event: the fields that the account shows. Null and absent are the same, and so are all
-        spellings of an address: databases that have a type for these give them back in one (RFC 5952)."""
+        """Return what is compared of an event: the fields that the probe reports.
+
+        A field that is null equals one that is absent, and spellings of an address equal each other: databases that
+        have a type for addresses return all of them in one spelling (RFC 5952).
+        """
         fields = {name: event[name] for name in self.shown_fields if event.get(name) is not None}
         address = fields.get("remoteAddress")
         if isinstance(address, str):
-            fields["remoteAddress"] = _spelled(address)
+            fields["remoteAddress"] = _normalized(address)
         return msgspec.json.encode(fields, order="sorted")
 
 
-@functools.lru_cache(maxsize=4096)  # the same few come again with every look at an account
-def _spelled(address: str) -> str:
+@functools.lru_cache(maxsize=4096)  # every reading of a store contains the same few
+def _normalized(address: str) -> str:
     try:
         return str(ipaddress.ip_address(address))
     except ValueError:
@@ -262,5 +256,5 @@ def _spelled(address: str) -> str:
 
 
 def body_of(events: Sequence[Event]) -> bytes:
-    """The body of a list of these events."""
+    """Return the body of a batch of these events."""
     return msgspec.json.encode(list(events))

@@ -25,7 +25,7 @@ class StoreProbe(Protocol):
     """Somebody who tells what the consumer has processed."""
 
     @property
-    def tells_events(self) -> bool:
+    def reports_events(self) -> bool:
         """Whether it tells the events themselves, not only their number."""
         ...
 
@@ -55,7 +55,7 @@ class UrlProbe:
         self._timeout = timeout
 
     @property
-    def tells_events(self) -> bool:
+    def reports_events(self) -> bool:
         return self.probe.count is None
 
     async def ask(self) -> Found:
@@ -74,7 +74,7 @@ class CommandProbe:
         self._timeout = timeout
 
     @property
-    def tells_events(self) -> bool:
+    def reports_events(self) -> bool:
         return self._count is None
 
     async def ask(self) -> Found:
@@ -92,13 +92,13 @@ class CommandProbe:
 class CallableProbe:
     """A function returns it, at once or as something to await."""
 
-    def __init__(self, ask: Ask, *, tells_events: bool = True) -> None:
-        """`tells_events` is False where it returns a number."""
+    def __init__(self, ask: Ask, *, reports_events: bool = True) -> None:
+        """`reports_events` is False where it returns a number."""
         self._ask = ask
-        self.tells_events = tells_events
+        self.reports_events = reports_events
 
     async def ask(self) -> Found:
         found = self._ask()
         if inspect.isawaitable(found):
             found = await found
-        return found_in(found, "probe", **({} if self.tells_events else {"count": "@"}))
+        return found_in(found, "probe", **({} if self.reports_events else {"count": "@"}))

@@ -1,4 +1,4 @@
-"""Requests as commands for a shell, which anybody with curl can give. Secrets come from the environment."""
+"""Writing requests as shell commands that use curl. Secrets come from the environment."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _BEGIN = "curl -sS -i"
 JSON = "Content-Type: application/json"
 
 ARGUMENT_BYTES_MAX = 100_000
-"""A longer body comes through a pipe: Linux takes no argument of more than 128 KiB."""
+"""Size in bytes above which a body goes through a pipe: Linux allows no argument of more than 128 KiB."""
 
 CUT_MILLISECONDS = 300
-"""How long curl waits, and the consumer for the rest of a body that is cut."""
+"""Milliseconds after which curl gives up a request whose body is cut off."""
 
 
 def curl(
@@ -29,16 +29,16 @@ def curl(
     headers: tuple[str, ...] = (JSON,),
     credentials: str | None = None,
 ) -> str:
-    """A command that sends the request and shows the answer.
+    """Return a command that sends the request and shows the response.
 
-    `credentials` are arguments that stand for others than the right ones.
+    `credentials` are arguments for other credentials than the valid ones.
     """
     parts = [_BEGIN]
     if method != "POST":
         parts += ["-X", method]
     for header in headers:
         parts += ["-H", shlex.quote(header)]
-    given = right_credentials(authentication) if credentials is None else credentials
+    given = valid_credentials(authentication) if credentials is None else credentials
     if given:
         parts.append(given)
     if not body and method != "POST":
@@ -49,19 +49,19 @@ def curl(
     return " ".join([*parts, "--data-binary", argument, shlex.quote(url)])
 
 
-def piped(source: str, url: str, authentication: Authentication) -> str:
-    """The same for a body that other commands print."""
-    parts = [_BEGIN, "-H", shlex.quote(JSON), right_credentials(authentication)]
-    return f"{source} | {' '.join([*filter(None, parts), '--data-binary', '@-', shlex.quote(url)])}"
+def piped(printing: str, url: str, authentication: Authentication) -> str:
+    """Return a command that sends a body which another command prints."""
+    parts = [_BEGIN, "-H", shlex.quote(JSON), valid_credentials(authentication)]
+    return f"{printing} | {' '.join([*filter(None, parts), '--data-binary', '@-', shlex.quote(url)])}"
 
 
-def account(url: str) -> str:
-    """A command that shows what the consumer says it has processed."""
+def read_probe(url: str) -> str:
+    """Return a command that shows what a probe of the consumer reports."""
     return f"curl -sS {shlex.quote(url)}"
 
 
-def right_credentials(authentication: Authentication) -> str:
-    """As arguments; nothing where none are demanded."""
+def valid_credentials(authentication: Authentication) -> str:
+    """Return arguments for the valid credentials; an empty text if none are needed."""
     match authentication:
         case BasicAuthentication():
             return '-u "$HOOK_USER:$HOOK_PASSWORD"'
@@ -81,7 +81,7 @@ def faulty(
     method: str = "POST",
     credentials: str | None = None,
 ) -> str | None:
-    """The same as `curl` with these faults. None where it cannot carry them out."""
+    """Return what `curl` returns, with these faults; None if curl cannot inject them."""
     if any(fault.kind not in _CURL_CAN for fault in faults):
         return None
     content_type, chunked, cut = last_of(faults, ContentType), last_of(faults, Chunked), last_of(faults, CutBody)
@@ -106,21 +106,21 @@ def faulty(
 
 
 def giving_up(command: str, milliseconds: int) -> str:
-    """The same, which hangs up where it has no response by then."""
+    """Return the command with a time-out."""
     return command.replace(_BEGIN, f"{_BEGIN} -m {milliseconds / 1_000:g}", 1)
 
 
 def on_one_connection(commands: Iterable[str]) -> str:
-    """All of them as one, whose requests go out on one connection as long as the consumer keeps it."""
+    """Return one command that sends all requests on one connection, as long as the consumer keeps that open."""
     return "curl " + " --next ".join(command.removeprefix("curl ") for command in commands)
 
 
 _CURL_CAN = frozenset({"chunked", "content-type", "cut-body", "expect-continue", "lost-ack", "new-connection"})
-"""Faults that it can carry out. That an answer is lost is nothing that a consumer sees."""
+"""Kinds of faults that curl can inject. A consumer does not notice that its response is lost."""
 
 
 def _argument(body: bytes) -> str | None:
-    """The body as an argument; None where it cannot be one that everybody can read."""
+    """Return the body as an argument; None if it would be too long or unreadable."""
     if len(body) > ARGUMENT_BYTES_MAX or body.startswith(b"@"):
         return None
     try:
@@ -131,7 +131,7 @@ def _argument(body: bytes) -> str | None:
 
 
 def _octal(body: bytes) -> str:
-    """As the format of `printf`, which is part of every shell, and so takes arguments of any length."""
+    """Return the body as a format of `printf`, which is built into every shell and so has no limit of length."""
     escaped = [chr(byte) if 32 <= byte <= 126 and byte not in b"'\\%" else f"\\{byte:03o}" for byte in body]
     if escaped[:1] == ["-"]:
         escaped[0] = f"\\{ord('-'):03o}"  # which would begin an option

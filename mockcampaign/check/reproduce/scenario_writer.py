@@ -1,4 +1,4 @@
-"""What a sender did, as a scenario file that does it again."""
+"""Writing a scenario file that repeats what a sender did."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentic
 from mockcampaign.policy import SECOND, Policy
 
 BYTES_MAX = 900_000
-"""A longer file is not written: none over a megabyte is read."""
+"""Size in bytes above which no file is written: no scenario over a megabyte is read."""
 
 PATIENCE = 30 * SECOND
-"""Virtual time for three attempts."""
+"""Virtual milliseconds that three attempts take."""
 
 
 class _Emitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,27 +28,32 @@ class _Emitted(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...]
 
 
-class History:
-    """Steps of the scenario language, in order. While it is `paused`, only webhooks are added."""
+class ScenarioWriter:
+    """Collects steps of the scenario language, in order. While it is `paused`, it adds only webhooks."""
 
     def __init__(self, start: int) -> None:
-        """`start` in milliseconds since 1970."""
+        """`start` is in milliseconds since 1970."""
         self.paused = False
-        self.complete = True
-        """Whether nothing was sent that no step of a scenario sends."""
+        self.is_complete = True
+        """Whether a step of the scenario sends every request that was sent."""
         self._start = start
         self._steps: list[tuple[int, str | _Emitted]] = []
-        """Each with the webhook that it is of; 0 where it is of none."""
+        """Steps, each after the id of its webhook, or 0 if it has none."""
         self._used: set[int] = set()
         self._advance = 0
         self.names: dict[int, str] = {}
-        """Of the webhooks, by their ids."""
+        """Names of the webhooks in the scenario, by their ids."""
         self._emitted: set[int] = set()
         self._events: Counter[bytes] = Counter()
         self._mails: Counter[object] = Counter()
 
-    def webhook(self, webhook: Webhook) -> None:
-        """It was created, and activated."""
+    @property
+    def webhook_ids(self) -> dict[str, int]:
+        """Ids of all webhooks that ever existed, by their names in the scenario."""
+        return {name: webhook_id for webhook_id, name in self.names.items()}
+
+    def webhook_activated(self, webhook: Webhook) -> None:
+        """Add that a webhook was created and activated."""
         name = self.names[webhook.id] = f"hook{len(self.names) + 1}"
         auth = _auth(webhook.authentication)
         self._steps += [
@@ -56,15 +61,15 @@ class History:
             (webhook.id, f"activate: {name}"),
         ]
 
-    def discarded(self, webhook: Webhook) -> None:
-        """What it still had to deliver was given up, and so was the webhook."""
+    def webhook_deleted(self, webhook: Webhook) -> None:
+        """Add that a webhook was deactivated and deleted, and its pending events with it."""
         if webhook.id in self._emitted:
             self._emitted.remove(webhook.id)
             self._add(webhook, f"deactivate: {self.names[webhook.id]}")
             self._add(webhook, f"delete: {self.names[webhook.id]}")
 
-    def emitted(self, webhook: Webhook, events: Sequence[Event]) -> None:
-        """Exactly these events happened."""
+    def events_emitted(self, webhook: Webhook, events: Sequence[Event]) -> None:
+        """Add that exactly these events occurred."""
         if not self.paused:
             self._emitted.add(webhook.id)
             self._events.update(map(canonical, events))
@@ -72,24 +77,24 @@ class History:
             self._used.add(webhook.id)
             self._add(webhook, _Emitted(webhook=webhook, events=tuple(events)))
 
-    def advanced(self, duration: int) -> None:
-        """Time passed, if only to let happen what is due."""
+    def time_passed(self, duration: int) -> None:
+        """Add that this many milliseconds passed; at least one, in which the sender does what is due."""
         if not self.paused:
             self._advance += max(duration, 1)
 
-    def fault(self, kind: str, webhook: Webhook, options: Mapping[str, object]) -> None:
-        """A fault was declared; it does not end with a step, but after its `times`."""
+    def fault_declared(self, kind: str, webhook: Webhook, options: Mapping[str, object]) -> None:
+        """Add that a fault was declared. No step ends it: it ends after its `times`."""
         fault, when = make_fault(kind, **options)
         defaults = write_fault(type(fault)(), When())
         written = {name: value for name, value in write_fault(fault, when).items() if defaults.get(name) != value}
-        said = "".join(f", {name}: {json.dumps(value)}" for name, value in written.items())
-        self._add(webhook, f"fault: {{kind: {kind}, webhook: {self.names[webhook.id]}{said}}}")
+        shown = "".join(f", {name}: {json.dumps(value)}" for name, value in written.items())
+        self._add(webhook, f"fault: {{kind: {kind}, webhook: {self.names[webhook.id]}{shown}}}")
 
-    def outage(self, duration: int, webhook: Webhook) -> None:
-        """An outage was declared."""
+    def outage_began(self, duration: int, webhook: Webhook) -> None:
+        """Add that an outage of this many milliseconds began."""
         self._add(webhook, f"outage: {{for: {format_duration(duration)}, webhook: {self.names[webhook.id]}}}")
 
-    def scenario(
+    def write(
         self,
         name: str,
         url: str,
@@ -97,16 +102,16 @@ class History:
         seed: int,
         policy: Policy,
         delivered: Mapping[int, int],
-        answered: Collection[int] = (),
+        all_accepted: Collection[int] = (),
         probe: Probe | None,
         by: Sequence[str],
     ) -> str | None:
-        """The file, which expects so many delivered events of each webhook and, with a probe, each of them once.
+        """Write a scenario that expects so many `delivered` events of each webhook, each stored once (with a probe).
 
-        Of the webhooks in `answered`, every attempt has to be answered with 200. Events are compared `by` these fields.
-        None where the file would be too long.
+        It also expects 200 to every attempt of the webhooks in `all_accepted`, and compares events `by` these fields.
+        Return None if the file would be too long.
         """
-        # With time for some more attempts, as what was only waited for a moment is not told to the millisecond here.
+        # With time for some more attempts, since short waits are not recorded to the millisecond.
         steps = [
             *(
                 step if isinstance(step, str) else self._emit(step)
@@ -116,7 +121,7 @@ class History:
             f"advance: {format_duration(self._advance + PATIENCE)}",
         ]
         expected = [
-            f"{self.names[webhook_id]}: {{delivered: {count}{', all: {outcome: 200}' * (webhook_id in answered)}}}"
+            f"{self.names[webhook_id]}: {{delivered: {count}{', all: {outcome: 200}' * (webhook_id in all_accepted)}}}"
             for webhook_id, count in delivered.items()
         ]
         lines = [f"name: {json.dumps(name)}", f"seed: {seed}", f"start: {format_moment(self._start)}"]
@@ -129,7 +134,7 @@ class History:
             expected.append(
                 f"consumer: {{processed: exactly-once, by: [{', '.join(sorted(by))}]}}"
                 if len(self._events) == total
-                # Nobody says how often equal events count that are of one list.
+                # It is not documented whether identical events of one batch count once or several times.
                 else f"consumer: {{processed: {{at_least: {len(self._events)}, at_most: {total}}}}}"
             )
         lines += ["steps:", *(f"  - {step}" for step in steps), f"  - expect: {{{', '.join(expected)}}}", ""]
@@ -140,9 +145,9 @@ class History:
         webhook, events = step.webhook, step.events
         begin = f"emit: {{type: {webhook.type}, client: {webhook.client_id}"
         if len(events) > BATCH_EVENTS_MAX and all(self._mails[event.get("mailId")] == 1 for event in events):
-            # Of so many, none is there for what is in it.
+            # Among so many events, no single one matters for its fields.
             return f"{begin}, count: {len(events)}}}"
-        # As text, since YAML has another mind of some numbers and characters; and no ${…} must be seen in it.
+        # As text, since YAML reads some numbers and characters differently, and without ${…}, which means a variable.
         text = json.dumps(events, separators=(",", ":")).replace("$", "\\u0024").replace("'", "''")
         return f"{begin}, new_mail_ids: true, events: '{text}'}}"
 
@@ -154,14 +159,14 @@ class History:
             self._steps.append((webhook.id, step))
 
 
-def of_lists(start: int, webhook: Webhook, lists: Sequence[Sequence[Event]]) -> History:
-    """Some lists, one after another, and nothing else."""
-    history = History(start)
-    history.webhook(webhook)
-    for events in lists:
-        history.emitted(webhook, events)
-        history.advanced(PATIENCE)
-    return history
+def of_batches(start: int, webhook: Webhook, batches: Sequence[Sequence[Event]]) -> ScenarioWriter:
+    """Return the steps that deliver these batches one after another, and nothing else."""
+    writer = ScenarioWriter(start)
+    writer.webhook_activated(webhook)
+    for events in batches:
+        writer.events_emitted(webhook, events)
+        writer.time_passed(PATIENCE)
+    return writer
 
 
 def _variable(name: str, default: str) -> str:

@@ -1,4 +1,4 @@
-"""What one rule's sender really sent, so that it can be sent again without it."""
+"""Remembering the requests of one rule's sender, so that curl can send them again."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from mockcampaign.model import Authentication, Fault, Outcome, Request, TimedOut
 from mockcampaign.transport import Transport
 
 BYTES_MAX = 400_000
-"""Longer commands are not written."""
+"""Bytes of bodies above which no commands are written."""
 
-TOO_MUCH = f"Commands for all that was sent would have more than {BYTES_MAX // 1_000} KB."
-AT_ONCE = "Commands cannot make two requests arrive at the same moment, and nothing else shows it."
+TOO_LONG = f"Commands for everything that was sent would be longer than {BYTES_MAX // 1_000} KB."
+CONCURRENT = "Commands cannot make two requests arrive at the same moment, and nothing else shows it."
 
 
 class Sent(msgspec.Struct, kw_only=True):
-    """One request."""
+    """One request that was sent."""
 
     body: bytes
     faults: tuple[Fault, ...] = ()
     timeout: int
-    """Milliseconds."""
+    """How long the sender waits for the response, in milliseconds."""
     method: str = "POST"
     credentials: str | None = None
-    """Arguments of curl for others than the right ones."""
+    """Arguments of curl for other credentials than the valid ones."""
     outcome: Outcome | None = None
 
 
 class Transcript:
-    """A transport that remembers what goes over it, but for credentials. While it is `paused`, it only passes it on."""
+    """A transport that remembers its requests, without credentials. While it is `paused`, it only passes them on."""
 
     def __init__(self, transport: Transport) -> None:
         self.paused = False
@@ -39,7 +39,7 @@ class Transcript:
         self._sent: list[Sent] = []
         self._bytes = 0
         self._under_way = 0
-        self._at_once = False
+        self._is_concurrent = False
 
     @property
     def faults(self) -> frozenset[type[Fault]]:
@@ -50,7 +50,7 @@ class Transcript:
             return await self._transport.send(request)
         sent = Sent(body=request.body, faults=request.faults, timeout=request.timeout)
         self.note(sent)
-        self._at_once = self._at_once or self._under_way > 0
+        self._is_concurrent = self._is_concurrent or self._under_way > 0
         self._under_way += 1
         try:
             sent.outcome = await self._transport.send(request)
@@ -59,27 +59,27 @@ class Transcript:
         return sent.outcome
 
     def note(self, sent: Sent) -> None:
-        """This goes another way."""
+        """Remember a request that is sent over another transport."""
         if not self.paused:
             self._bytes += len(sent.body)
             if self._bytes <= BYTES_MAX:
                 self._sent.append(sent)
 
     async def aclose(self) -> None:
-        """Nothing: the transport is not its own."""
+        """Do nothing: the transport belongs to the check."""
 
     def timed_out(self, body: bytes) -> bool:
-        """Whether it has waited in vain for an answer to this body."""
+        """Return whether any request with this body timed out."""
         return any(sent.body == body and isinstance(sent.outcome, TimedOut) for sent in self._sent)
 
     def commands(self, url: str, authentication: Authentication) -> tuple[list[str], str | None]:
-        """What sends all of it again, or why nothing can."""
+        """Return commands that send all requests again, or why there are none."""
         if self._bytes > BYTES_MAX:
-            return [], TOO_MUCH
-        if self._at_once:
-            return [], AT_ONCE
+            return [], TOO_LONG
+        if self._is_concurrent:
+            return [], CONCURRENT
         lines = []
-        for sent in self._without_repetitions():
+        for sent in self._distinct():
             line = curl.faulty(
                 url, sent.body, authentication, sent.faults, method=sent.method, credentials=sent.credentials
             )
@@ -90,8 +90,8 @@ class Transcript:
             lines.append(line)
         return lines, None if lines else "Nothing was sent."
 
-    def _without_repetitions(self) -> Iterator[Sent]:
-        """A list that is refused again and again shows no more than once."""
+    def _distinct(self) -> Iterator[Sent]:
+        """Yield the requests without retries of a rejected batch, which show nothing new."""
         before: Sent | None = None
         for sent in self._sent:
             if sent != before or sent.faults or (sent.outcome is not None and sent.outcome.accepted):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.examined import Examined, NotExercised, failed, passed
+from mockcampaign.check.bench.control import must_deliver
+from mockcampaign.check.bench.price import price
+from mockcampaign.check.bench.raw_request import send_request
+from mockcampaign.check.examined import Examined, SkipRule, failed, passed
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.errors import CouldNotTellError
@@ -52,7 +55,7 @@ async def _responds_200(bench: Bench) -> Examined:
     if not isinstance(delivery.last, Responded):
         return failed(*facts, batches=[events])
     full = Stimulus(situation=Situation.BATCH, events=100)
-    costs = await bench.price(bench.events(100), of=full, reply=Reply.of(delivery.last))
+    costs = await price(bench, bench.events(100), of=full, reply=Reply.of(delivery.last))
     return failed(*facts, costs, batches=[events])
 
 
@@ -91,7 +94,7 @@ async def _sends_complete_response(bench: Bench) -> Examined:
             return failed(delivery.response(batch))
     for situation, body in _unreadable(bench):
         stimulus = Stimulus(situation=situation)
-        outcome = await bench.request(stimulus, body)
+        outcome = await send_request(bench, stimulus, body)
         # A late response to a batch is another rule's matter; one to a body that takes no work never arrives.
         if not isinstance(outcome, Responded):
             command = curl(bench.url, body, bench.settings.authentication)
@@ -118,7 +121,7 @@ SENDS_COMPLETE_RESPONSE = Rule(
 
 async def _accepts_small_after_full(bench: Bench) -> Examined:
     two = bench.events(2)
-    await bench.must_deliver(two)
+    await must_deliver(bench, two)
     hundred = bench.events(100)
     full = await bench.deliver(hundred, attempts=2)
     events = bench.events(1)
@@ -144,7 +147,7 @@ ACCEPTS_SMALL_BATCH_AFTER_FULL = Rule(
 
 
 async def _responds_in_time(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(1))
+    await must_deliver(bench, bench.events(1))
     late = []
     for size in SIZES:
         delivery = await bench.deliver(bench.events(size), attempts=2)
@@ -179,7 +182,7 @@ async def _stores_first(bench: Bench) -> Examined:
         same = {name: first[name] for name in ("device", "operatingSystem", "browser") if name in first}
         address = f"198.51.100.{101 + number}"
         events = [bench.event(**same, subscriptionId=12_345_678 + number, remoteAddress=address)]
-        response = (await bench.must_deliver(events)).response(batch)
+        response = (await must_deliver(bench, events)).response(batch)
         difference = await bench.store.difference()
         if difference.missing or difference.missing_count:
             return failed(response, difference.seen(batch), batches=[events])
@@ -207,15 +210,15 @@ STORES_BEFORE_ACKNOWLEDGING = Rule(
 
 async def _stores_fields_unchanged(bench: Bench) -> Examined:
     events = bench.events(3)
-    await bench.must_deliver(events)
-    stored = {event.get("mailId"): event for event in await bench.store.events_held()}
+    await must_deliver(bench, events)
+    stored = {event.get("mailId"): event for event in await bench.store.stored_events()}
     # A rule of its own says more about created.
     wanted = [name for name in bench.settings.probe_fields if name in FIELDS and name != "created"]
     changes: dict[str, FieldChange] = {}
     for event in events:
         found = stored.get(event["mailId"])
         if found is None:
-            raise NotExercised(Unmet(why=Precondition.STORED_EVENT_NOT_FOUND))
+            raise SkipRule(Unmet(why=Precondition.STORED_EVENT_NOT_FOUND))
         for name in wanted:
             if name in event and event[name] != found.get(name):
                 after = msgspec.json.encode(found[name]).decode() if name in found else None
@@ -244,11 +247,11 @@ STORES_FIELDS_UNCHANGED = Rule(
 
 
 async def _rejects_unreadable(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(1))
+    await must_deliver(bench, bench.events(1))
     bodies = _unreadable(bench)
     for situation, body in bodies:
         stimulus = Stimulus(situation=situation)
-        outcome = await bench.request(stimulus, body)
+        outcome = await send_request(bench, stimulus, body)
         if isinstance(outcome, Responded) and outcome.accepted:
             command = curl(bench.url, body, bench.settings.authentication)
             return failed(Response(to=stimulus, replies=(Reply.of(outcome),)), curl=command)

@@ -9,8 +9,10 @@ from statistics import median
 import msgspec
 
 from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.bench.control import must_deliver, must_store
+from mockcampaign.check.bench.raw_request import send_request
 from mockcampaign.check.bench.rule_store import body_of
-from mockcampaign.check.examined import Event, Examined, NotExercised, Unrepeatable, failed, passed
+from mockcampaign.check.examined import Event, Examined, SkipRule, Unrepeatable, failed, passed
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Rule
 from mockcampaign.judging.fact import (
@@ -163,7 +165,8 @@ async def _send(
     bench: Bench, given: Given, events: list[Event] | None = None, *, own_connection: bool = True
 ) -> Outcome:
     body = body_of(bench.events(2) if events is None else events)
-    return await bench.request(
+    return await send_request(
+        bench,
         given.stimulus,
         body,
         headers=[("Content-Type", "application/json"), *given.headers],
@@ -190,7 +193,7 @@ def _responses(found: Iterable[tuple[Given, Outcome]]) -> list[Response]:
 
 
 async def _accepts_valid(bench: Bench) -> Examined:
-    usual = await bench.must_deliver(bench.events(2))
+    usual = await must_deliver(bench, bench.events(2))
     for given in (*_wrong(bench), *_missing(bench), *_malformed(bench)):
         # On one connection: a body that was rejected unread must not be read as the next request.
         await _send(bench, given, own_connection=False)
@@ -221,7 +224,7 @@ ACCEPTS_VALID_CREDENTIALS = Rule(
 
 
 async def _rejects_all(bench: Bench, cases: Iterable[Given]) -> Examined:
-    await bench.must_deliver(bench.events(1))
+    await must_deliver(bench, bench.events(1))
     sent = [(given, await _send(bench, given)) for given in cases]
     let_in = [(given, outcome) for given, outcome in sent if _is_let_in(outcome)]
     if let_in:
@@ -286,7 +289,7 @@ REJECTS_MALFORMED_CREDENTIALS = Rule(
 
 
 async def _rejects_with_401_or_403(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(1))
+    await must_deliver(bench, bench.events(1))
     sent = [(given, await _send(bench, given)) for given in (*_missing(bench), *_wrong(bench), *_malformed(bench))]
     # Credentials that were let in are a matter for the rules above.
     rejected = [(given, outcome) for given, outcome in sent if not _is_let_in(outcome)]
@@ -298,7 +301,7 @@ async def _rejects_with_401_or_403(bench: Bench) -> Examined:
     if others:
         return failed(*_responses(others), curl=_commands(bench, [given for given, _ in others]))
     if not rejected:
-        raise NotExercised(Unmet(why=Precondition.NOTHING_WAS_REJECTED))
+        raise SkipRule(Unmet(why=Precondition.NOTHING_WAS_REJECTED))
     return passed(Confirmed(what=Confirmation.CREDENTIALS_REJECTED_PROPERLY, count=len(rejected)))
 
 
@@ -319,7 +322,7 @@ REJECTS_WITH_401_OR_403 = Rule(
 
 
 async def _stores_nothing(bench: Bench) -> Examined:
-    await bench.must_store(2)
+    await must_store(bench, 2)
     for given in (*_missing(bench), *_wrong(bench), *_malformed(bench)):
         events = bench.events(2)
         outcome = await _send(bench, given, events)
@@ -355,7 +358,7 @@ NOISE = 3_000
 
 
 async def _compares_in_constant_time(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(1))
+    await must_deliver(bench, bench.events(1))
     match bench.settings.authentication:
         case BasicAuthentication(user_name=user, password=password):
             pairs = {
@@ -365,7 +368,7 @@ async def _compares_in_constant_time(bench: Bench) -> Examined:
         case KeyAuthentication(key=key, passphrase=passphrase):
             pairs = {"nearly-right-value": (((key, f"{passphrase[:-1]}~"),), ((key, f"~{passphrase[1:]}"),))}
         case _:
-            raise NotExercised(Needs(need="credentials"))
+            raise SkipRule(Needs(need="credentials"))
     for what, (near, far) in pairs.items():
         apart = []
         for _ in range(3):
@@ -388,7 +391,7 @@ async def _time(bench: Bench, what: str, headers: Headers) -> float:
     """Return how many microseconds the consumer takes to respond to these credentials."""
     stopwatch = Stopwatch()
     to = Stimulus(situation=Situation.TIMED_CREDENTIALS, variant=what)
-    await bench.request(to, b"[]", headers=[("Content-Type", "application/json"), *headers], authenticated=False)
+    await send_request(bench, to, b"[]", headers=[("Content-Type", "application/json"), *headers], authenticated=False)
     return stopwatch.microseconds
 
 

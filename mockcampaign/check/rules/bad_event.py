@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from mockcampaign.check import edge_cases
 from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.bench.control import must_deliver, must_store
+from mockcampaign.check.bench.price import price, waited
+from mockcampaign.check.bench.raw_request import send_request
 from mockcampaign.check.edge_cases import EdgeCase
-from mockcampaign.check.examined import Event, Examined, NotExercised, failed, passed
+from mockcampaign.check.examined import Event, Examined, SkipRule, failed, passed
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.judging.fact import (
     AnyFact,
@@ -39,7 +42,7 @@ def _candidates(bench: Bench) -> list[EdgeCase]:
         *(edge_cases.unknown_fields, edge_cases.large_ids, edge_cases.recipient_ids, edge_cases.texts),
         edge_cases.control_characters,
     )
-    return [case for make in makers for case in bench.odd(make)]
+    return [case for make in makers for case in bench.edge_cases(make)]
 
 
 async def _bad_event(bench: Bench) -> EdgeCase | None:
@@ -57,7 +60,7 @@ async def _bad_event(bench: Bench) -> EdgeCase | None:
 
 async def _stores_neighbours(bench: Bench) -> Examined:
     """Good events around an edge case, in a batch that is acknowledged, if only after some failures."""
-    await bench.must_store(3)
+    await must_store(bench, 3)
     cases = _candidates(bench)
     acknowledged = 0
     for at in range(0, len(cases), NEIGHBOURS_BATCH):
@@ -71,7 +74,7 @@ async def _stores_neighbours(bench: Bench) -> Examined:
                     return failed(*alone, batches=[few])
             return failed(*facts, batches=[events])
     if not acknowledged:
-        raise NotExercised(Unmet(why=Precondition.NO_EDGE_CASE_ACKNOWLEDGED))
+        raise SkipRule(Unmet(why=Precondition.NO_EDGE_CASE_ACKNOWLEDGED))
     return passed(Confirmed(what=Confirmation.NEIGHBOURS_STORED))
 
 
@@ -108,14 +111,14 @@ ISOLATES_BAD_EVENT = Rule(
     needs=("probe events",),
     depends_on=("stores-every-event",),
     examine=_stores_neighbours,
-    assumes=("list", "fields"),
+    assumes=("batch", "fields"),
     fix="Set the bad event aside (dead-letter table) and continue with the next one.",
     example="for event in events:\n    try: store(event)\n    except ValueError: dead_letters.append(event)",
 )
 
 
 async def _delays(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(100))
+    await must_deliver(bench, bench.events(100))
     bad = await _bad_event(bench)
     if bad is None:
         return passed(Confirmed(what=Confirmation.NO_BAD_EVENT))
@@ -126,8 +129,8 @@ async def _delays(bench: Bench) -> Examined:
     if delivery.accepted:
         return passed(response)
     others = bench.events(100)
-    costs = await bench.price(events, behind=others)
-    return failed(response, costs, BlocksOthers(events=len(others), milliseconds=bench.waited()), batches=[events])
+    costs = await price(bench, events, behind=others)
+    return failed(response, costs, BlocksOthers(events=len(others), milliseconds=waited(bench)), batches=[events])
 
 
 BAD_EVENT_BLOCKS_NOTHING = Rule(
@@ -138,7 +141,7 @@ BAD_EVENT_BLOCKS_NOTHING = Rule(
     requirement=_BLOCKS,
     expected="200 to the batch, and the one event set aside",
     examine=_delays,
-    assumes=("list", "retry", "discard", "fields"),
+    assumes=("batch", "retry", "discard", "fields"),
     fix="Set the bad event aside, store the others, and respond 200.",
     example="except ValidationError: dead_letters.append(event)",
     about="responses",
@@ -146,7 +149,7 @@ BAD_EVENT_BLOCKS_NOTHING = Rule(
 
 
 async def _accepts_whatever(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(1))
+    await must_deliver(bench, bench.events(1))
     facts: list[AnyFact] = []
     rejected: list[list[Event]] = []
     seen: set[tuple[Reply, ...]] = set()
@@ -165,7 +168,7 @@ async def _accepts_whatever(bench: Bench) -> Examined:
             continue
         seen.add(response.replies)
         rejected.append(events)
-        facts.append(await bench.price(events, of=stimulus, reply=response.replies[-1]))
+        facts.append(await price(bench, events, of=stimulus, reply=response.replies[-1]))
     free = await _costs_nothing(bench)
     if facts:
         return failed(*facts, *free, batches=rejected)
@@ -181,7 +184,7 @@ async def _costs_nothing(bench: Bench) -> list[Costs]:
         (Situation.UNREADABLE_EMPTY, b""),
     ):
         stimulus = Stimulus(situation=situation)
-        outcome = await bench.request(stimulus, body)
+        outcome = await send_request(bench, stimulus, body)
         seen.append(Costs(of=stimulus, reply=Reply.of(outcome)))
     return seen
 
@@ -194,7 +197,7 @@ ACCEPTS_WHATEVER_CAMPAIGN_SENDS = Rule(
     requirement=_BLOCKS,
     expected="200, since every other status has its cost",
     examine=_accepts_whatever,
-    assumes=("list", "retry", "discard", "fields"),
+    assumes=("batch", "retry", "discard", "fields"),
     fix="Reject only what a retry can cure: respond 503 while the database is down, but never because of what an event "
     "contains.",
     example="except DatabaseDown: return Response(status_code=503)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.bench.control import must_deliver, must_store
 from mockcampaign.check.bench.rule_store import body_of
 from mockcampaign.check.examined import Event, Examined, failed, passed
 from mockcampaign.check.rule import Rule
@@ -65,7 +66,7 @@ ACCEPTS_EVERY_BATCH_SIZE = Rule(
     requirement=_BATCH,
     expected="200 to batches of 1, 2, 3, 99 and 100 events",
     examine=_accepts_every_size,
-    assumes=("list", "retry", "parallel"),
+    assumes=("batch", "retry", "parallel"),
     depends_on=("accepts-small-batch-after-full",),
     fix="Raise the limit on body size or on the number of events: a full batch of ordinary events has 35,000 bytes.",
     example="app.config['MAX_CONTENT_LENGTH'] = 1_000_000",
@@ -91,7 +92,7 @@ async def _stores_every_event(bench: Bench) -> Examined:
 
 async def _stored_positions(bench: Bench, events: list[Event]) -> list[StoredPositions]:
     """Return which of the events were stored, where the probe reports that."""
-    stored = await bench.store.held()
+    stored = await bench.store.stored()
     if isinstance(stored, int):
         return []
     mails = {event.get("mailId") for event in stored}
@@ -108,7 +109,7 @@ STORES_EVERY_EVENT = Rule(
     expected="each event of batches of 1, 2, 3, 99 and 100 events stored once",
     needs=("probe",),
     examine=_stores_every_event,
-    assumes=("list", "retry", "parallel"),
+    assumes=("batch", "retry", "parallel"),
     fix="Loop over the whole batch.",
     example="for event in request.json(): store(event)",
 )
@@ -132,7 +133,7 @@ def _long_events(bench: Bench, count: int) -> list[Event]:
 
 
 async def _accepts_large(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(100))
+    await must_deliver(bench, bench.events(100))
     return await _accepts(bench, lambda count: _long_events(bench, count))
 
 
@@ -167,7 +168,7 @@ ACCEPTS_LARGE_BATCH = Rule(
     title="Accepts a full batch of long events",
     requirement=f"{_BATCH} 100 events with long but ordinary texts have some 60,000 bytes (assumed).",
     expected="200 to 100 events of the longest realistic size",
-    assumes=("list", "fields"),
+    assumes=("batch", "fields"),
     examine=_accepts_large,
     depends_on=("accepts-every-batch-size", "accepts-small-batch-after-full"),
     fix="Raise the limit on body size, in the application and in every proxy before it.",
@@ -176,7 +177,7 @@ ACCEPTS_LARGE_BATCH = Rule(
 
 
 async def _accepts_largest(bench: Bench) -> Examined:
-    await bench.must_deliver(_long_events(bench, 100))
+    await must_deliver(bench, _long_events(bench, 100))
     local = "a" * 64
     domain = ".".join(["b" * 63, "c" * 63, "d" * 57])
 
@@ -202,7 +203,7 @@ ACCEPTS_LARGEST_BATCH = Rule(
     requirement=f"{_BATCH} An address has up to 254 characters (RFC 5321). That names of devices, systems and browsers "
     "have up to 255 characters and links up to 2,000 is assumed.",
     expected="200, since a batch that is rejected for its size blocks its webhook for three days",
-    assumes=("list", "lengths", "discard"),
+    assumes=("batch", "lengths", "discard"),
     examine=_accepts_largest,
     depends_on=("accepts-every-batch-size", "accepts-large-batch"),
     fix="Raise the limit on body size to 1 MB, in the application and in every proxy before it, and make columns 255 "
@@ -212,7 +213,7 @@ ACCEPTS_LARGEST_BATCH = Rule(
 
 
 async def _accepts_identical(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(1))
+    await must_deliver(bench, bench.events(1))
     event = bench.event(**{name: EXAMPLE[name] for name in ("device", "operatingSystem", "browser")})
     delivery = await bench.deliver([event, dict(event)], attempts=2)
     response = delivery.response(Stimulus(situation=Situation.IDENTICAL_EVENTS))
@@ -234,9 +235,9 @@ ACCEPTS_IDENTICAL_EVENTS = Rule(
 
 
 async def _stores_identical(bench: Bench) -> Examined:
-    await bench.must_store(4)
+    await must_store(bench, 4)
     first, event, last = bench.events(3)
-    await bench.must_deliver([first, event, dict(event), last])
+    await must_deliver(bench, [first, event, dict(event), last])
     among = Stimulus(situation=Situation.IDENTICAL_EVENTS_AMONG_OTHERS)
     difference = await bench.store.difference()
     if difference:
@@ -260,12 +261,12 @@ STORES_IDENTICAL_EVENTS = Rule(
 
 
 async def _handles_concurrent(bench: Bench) -> Examined:
-    await bench.must_store(5)
+    await must_store(bench, 5)
     sizes = (1, 5, 40)
     for size in sizes:
         batches = [bench.events(size) for _ in range(3)]
         concurrent = Stimulus(situation=Situation.CONCURRENT_BATCHES, sizes=(size,))
-        delivery = await bench.deliver_at_once(batches, attempts=5)
+        delivery = await bench.deliver_concurrently(batches, attempts=5)
         if not delivery.accepted:
             return failed(delivery.response(concurrent))
         difference = await bench.store.difference()
@@ -284,7 +285,7 @@ HANDLES_CONCURRENT_BATCHES = Rule(
     expected="each event of three webhooks' batches stored once",
     needs=("probe",),
     examine=_handles_concurrent,
-    assumes=("list", "retry", "parallel"),
+    assumes=("batch", "retry", "parallel"),
     depends_on=("handles-new-connections", "accepts-small-batch-after-full", "stores-every-event"),
     fix="Keep no data of a request where the next one finds it, such as in a variable of the module or the "
     "application, and let the database wait for its locks. Skip no batch because another one is in progress.",
@@ -307,7 +308,7 @@ _MIXED_EXAMPLE = "for event in events: mailing = mailings[event['mailingId']]"
 
 
 async def _accepts_mixed(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(2))
+    await must_deliver(bench, bench.events(2))
     mixed = _of_several_mailings(bench)
     delivery = await bench.deliver(mixed, attempts=2)
     response = delivery.response(_MIXED)
@@ -328,9 +329,9 @@ ACCEPTS_MIXED_MAILINGS = Rule(
 
 
 async def _stores_mixed(bench: Bench) -> Examined:
-    await bench.must_store(6)
+    await must_store(bench, 6)
     mixed = _of_several_mailings(bench)
-    await bench.must_deliver(mixed)
+    await must_deliver(bench, mixed)
     difference = await bench.store.difference()
     return failed(difference.seen(_MIXED), batches=[mixed]) if difference else passed(StoreAgrees(after=_MIXED))
 

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 import msgspec
 
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.examined import Event, Examined, NotExercised, Unrepeatable, failed, passed
+from mockcampaign.check.bench.control import must_deliver, must_store
+from mockcampaign.check.bench.restart import restart
+from mockcampaign.check.examined import Event, Examined, SkipRule, Unrepeatable, failed, passed
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.fact import (
@@ -44,7 +46,7 @@ BATCHES_MAX = 2_000
 async def _killed_while_batches_arrive(bench: Bench) -> list[tuple[Event, int]]:
     """Return each acknowledged event with how many milliseconds before the consumer's end it was acknowledged.
 
-    Raises `NotExercised` where that end is not seen, since the consumer never fails to respond.
+    Raises `SkipRule` where that end is not seen, since the consumer never fails to respond.
     """
     watch = Stopwatch()
     acknowledged: list[tuple[Event, int]] = []
@@ -54,30 +56,30 @@ async def _killed_while_batches_arrive(bench: Bench) -> list[tuple[Event, int]]:
         """Return when the consumer was gone."""
         for _ in range(BATCHES_MAX):
             if restarted.is_set():
-                raise NotExercised(Unmet(why=Precondition.NOT_KILLED))
+                raise SkipRule(Unmet(why=Precondition.NOT_KILLED))
             event = bench.event()
             try:
                 delivery = await bench.deliver([event])
             except CouldNotTellError:
-                bench.give_up()
+                bench.discard_pending()
                 return watch.milliseconds
             if delivery.accepted:
                 acknowledged.append((event, watch.milliseconds))
             elif not isinstance(delivery.last, Responded):
                 return watch.milliseconds
             await pause(PAUSE)
-        raise NotExercised(Unmet(why=Precondition.NEVER_GONE, events=BATCHES_MAX))
+        raise SkipRule(Unmet(why=Precondition.NEVER_GONE, events=BATCHES_MAX))
 
     sending = asyncio.ensure_future(send())
     try:
         await pause(STREAM)
-        await bench.restart(after=0)
+        await restart(bench, after=0)
         restarted.set()
         gone = await sending
     finally:
         sending.cancel()
     if not acknowledged:
-        raise NotExercised(Unmet(why=Precondition.NOTHING_ACKNOWLEDGED_BEFORE_CRASH))
+        raise SkipRule(Unmet(why=Precondition.NOTHING_ACKNOWLEDGED_BEFORE_CRASH))
     return [(event, gone - at) for event, at in acknowledged]
 
 
@@ -90,7 +92,7 @@ async def _lost_mails(bench: Bench, events: list[Event]) -> set[str]:
 
 async def _acknowledged(bench: Bench, size: int) -> list[Event]:
     events = bench.events(size)
-    await bench.must_deliver(events)
+    await must_deliver(bench, events)
     return events
 
 
@@ -104,11 +106,11 @@ def losing_window(lost: Iterable[int], stored: Iterable[int]) -> tuple[int, int 
 
 
 async def _durable(bench: Bench) -> Examined:
-    await bench.must_store(3)
+    await must_store(bench, 3)
     # Twice, with different numbers of batches: a consumer that writes every few batches may just have written.
     for sizes in ((1, 3, 2), (4, 2)):
         events = [event for size in sizes for event in await _acknowledged(bench, size)]
-        await bench.restart(after=QUIET)
+        await restart(bench, after=QUIET)
         difference = await bench.store.difference_of(events)
         if difference:
             count = len(difference.missing) + len(difference.altered)
@@ -157,18 +159,18 @@ DURABLE_OVER_CRASH = Rule(
 
 
 async def _deduplicates(bench: Bench) -> Examined:
-    await bench.must_store(4)
+    await must_store(bench, 4)
     await _killed_while_batches_arrive(bench)  # shows that the command does kill it, or the rest would show nothing
     events = bench.events(4)
     sent = Stimulus(situation=Situation.REDELIVERED_AFTER_RESTART, events=4)
     with bench.fault("lost-ack", times=1):
         bench.emit(events)
         await bench.advance()
-    before = await bench.store.held()
-    await bench.restart(after=QUIET)
+    before = await bench.store.stored()
+    await restart(bench, after=QUIET)
     delivery = await bench.proceed(attempts=3)
     if not delivery.accepted:
-        raise NotExercised(Rejected(response=delivery.response(sent)))
+        raise SkipRule(Rejected(response=delivery.response(sent)))
     difference = await bench.store.difference_of(events)
     if difference.surplus:
         return failed(difference.seen(sent), unrepeatable=Unrepeatable.KILLED)

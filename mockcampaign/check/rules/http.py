@@ -11,8 +11,10 @@ import msgspec
 
 from mockcampaign.check.bench.aftermath import aftermath
 from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.bench.control import must_deliver, must_store
+from mockcampaign.check.bench.raw_request import send_request
 from mockcampaign.check.bench.rule_store import body_of
-from mockcampaign.check.examined import Event, Examined, NotExercised, Unrepeatable, failed, passed
+from mockcampaign.check.examined import Event, Examined, SkipRule, Unrepeatable, failed, passed
 from mockcampaign.check.reproduce.curl import curl, piped
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.errors import CouldNotTellError
@@ -68,9 +70,9 @@ async def _accepts(bench: Bench, events: list[Event], to: Stimulus, number: int 
 
 async def _accepts_with_fault(bench: Bench, kind: str, situation: Situation, **options: Any) -> Examined:
     with bench.unrecorded():
-        await bench.must_deliver(bench.events(5))
+        await must_deliver(bench, bench.events(5))
     if bench.store.has_probe:
-        await bench.must_store(5)
+        await must_store(bench, 5)
     bench.fault(kind, **options)
     return await _accepts(bench, bench.events(5), Stimulus(situation=situation))
 
@@ -79,7 +81,7 @@ async def _batch_in_pieces(bench: Bench, kind: str, option: str, about: int, **o
     """Declare the fault, and return a batch for which a piece ends within a character, if the consumer accepts such
     characters at all.
 
-    Raises `NotExercised` where it does not even accept ordinary batches.
+    Raises `SkipRule` where it does not even accept ordinary batches.
     """
     changes: dict[str, Any] = {"browser": _NOT_ASCII}
     control = Stimulus(situation=Situation.ORDINARY_BATCH, events=10)
@@ -89,7 +91,7 @@ async def _batch_in_pieces(bench: Bench, kind: str, option: str, about: int, **o
             changes = {}
             ordinary = await _accepts(bench, bench.events(10), control)
             if not ordinary.holds:
-                raise NotExercised(*ordinary.facts)
+                raise SkipRule(*ordinary.facts)
     events = bench.events(10, **changes)
     bench.fault(kind, **{option: _ends_within_character(body_of(events), about)}, **options)
     return events
@@ -204,7 +206,7 @@ async def _stores_chunked(bench: Bench) -> Examined:
     delivery = await bench.deliver(events, attempts=3)
     response = delivery.response(_CHUNKED)
     if not delivery.accepted:
-        raise NotExercised(Rejected(response=response), Unmet(why=Precondition.REJECTED_IS_NOT_LOST))
+        raise SkipRule(Rejected(response=response), Unmet(why=Precondition.REJECTED_IS_NOT_LOST))
     difference = await bench.store.difference()
     if difference:
         return failed(response, difference.seen())
@@ -296,7 +298,7 @@ ACCEPTS_SLOW_BODY = Rule(
     expected="200 to a batch whose body takes a second to arrive",
     examine=_accepts_slow_body,
     needs=("connection",),
-    assumes=("list", "time-out"),
+    assumes=("batch", "time-out"),
     depends_on=(_STORE,),
     fix=f"{_WHOLE} Allow it as much time as the sender has: some seconds.",
     example=_WHOLE_EXAMPLE,
@@ -305,9 +307,9 @@ ACCEPTS_SLOW_BODY = Rule(
 
 async def _accepts_charset(bench: Bench) -> Examined:
     with bench.unrecorded():
-        await bench.must_deliver(bench.events(2))
+        await must_deliver(bench, bench.events(2))
     if bench.store.has_probe:
-        await bench.must_store(2)
+        await must_store(bench, 2)
     accepted: list[AnyFact] = []
     # Each on its own webhook, since nothing ends the fault.
     for number, value in enumerate(("application/json; charset=utf-8", "application/json;charset=UTF-8"), 1):
@@ -328,7 +330,7 @@ ACCEPTS_CHARSET_PARAMETER = Rule(
     requirement=_FRAMING_REQUIREMENT,
     expected="200 to application/json, with or without charset=utf-8",
     examine=_accepts_charset,
-    assumes=("list", "charset"),
+    assumes=("batch", "charset"),
     depends_on=(_STORE,),
     fix="Compare the media type only, in lower case and without its parameters.",
     example="media_type = header.partition(';')[0].strip().lower()",
@@ -339,14 +341,14 @@ _READING = ("GET", "HEAD")
 
 
 async def _accepts_post_only(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(1))
+    await must_deliver(bench, bench.events(1))
     if bench.store.has_probe:
-        await bench.must_store(1)
+        await must_store(bench, 1)
     for method in ("PUT", "PATCH", "DELETE", *_READING):
         events = bench.events(1)
         bench.store.expect_events_of(events)
         to = Stimulus(situation=Situation.METHOD, variant=method)
-        outcome = await bench.request(to, body_of(events), method=method)
+        outcome = await send_request(bench, to, body_of(events), method=method)
         response = Response(to=to, replies=(Reply.of(outcome),))
         command = curl(bench.url, body_of(events), bench.settings.authentication, method=method)
         # Another rule judges a page for people who open the URL.
@@ -367,7 +369,7 @@ ACCEPTS_POST_ONLY = Rule(
     requirement=_POST,
     expected="an error status to PUT, PATCH and DELETE, and nothing stored of any of them, nor of GET or HEAD",
     examine=_accepts_post_only,
-    assumes=("list",),
+    assumes=("batch",),
     depends_on=(_STORE,),
     fix="Route POST only.",
     example="@app.post('/hook')",
@@ -376,11 +378,11 @@ ACCEPTS_POST_ONLY = Rule(
 
 
 async def _rejects_get_and_head(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(1))
+    await must_deliver(bench, bench.events(1))
     for method in _READING:
         body = body_of(bench.events(1))
         to = Stimulus(situation=Situation.METHOD, variant=method)
-        outcome = await bench.request(to, body, method=method)
+        outcome = await send_request(bench, to, body, method=method)
         if isinstance(outcome, Responded) and outcome.status < 300:
             command = curl(bench.url, body, bench.settings.authentication, method=method)
             return failed(Response(to=to, replies=(Reply.of(outcome),)), curl=command)
@@ -396,7 +398,7 @@ REJECTS_GET_AND_HEAD = Rule(
     "(RFC 9110, 15.4): a 200 to that GET acknowledges a batch that is lost.",
     expected="405 or another error status to GET and HEAD",
     examine=_rejects_get_and_head,
-    assumes=("list",),
+    assumes=("batch",),
     fix="Route POST only, and give a page for people or monitors a URL of its own.",
     example="@app.get('/health')",
     stage=Stage.FAILURES,
@@ -410,14 +412,14 @@ QUICK = 3
 
 
 async def _handles_concurrent(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(1))
+    await must_deliver(bench, bench.events(1))
     if bench.variation is not None and bench.variation.in_turn:
-        raise NotExercised(Unmet(why=Precondition.WEBHOOKS_IN_TURN))
+        raise SkipRule(Unmet(why=Precondition.WEBHOOKS_IN_TURN))
     if StallBody not in bench.faults:
-        raise NotExercised(Unmet(why=Precondition.IN_PROCESS_IS_NEVER_SLOW))
+        raise SkipRule(Unmet(why=Precondition.IN_PROCESS_IS_NEVER_SLOW))
 
     async def send(situation: Situation, faults: tuple[Fault, ...] = ()) -> Outcome:
-        return await bench.request(Stimulus(situation=situation), body_of(bench.events(2)), faults=faults)
+        return await send_request(bench, Stimulus(situation=situation), body_of(bench.events(2)), faults=faults)
 
     async def quick_ones() -> tuple[list[Outcome], int]:
         """Return the outcomes of those that are rejected, and how many milliseconds all of them took."""
@@ -459,7 +461,7 @@ HANDLES_CONCURRENT_REQUESTS = Rule(
     expected="a response to other batches within the second for which one of them stalls",
     examine=_handles_concurrent,
     needs=("connection",),
-    assumes=("list", "parallel"),
+    assumes=("batch", "parallel"),
     depends_on=(_STORE, "handles-new-connections", "accepts-slow-body"),
     fix="Use a server with several threads or workers, or an asynchronous one, and hold no lock while a body arrives.",
     example="gunicorn --worker-class gthread --threads 8 app:app",
@@ -467,10 +469,10 @@ HANDLES_CONCURRENT_REQUESTS = Rule(
 
 
 async def _survives_oversized(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(1))
+    await must_deliver(bench, bench.events(1))
     for situation, body, printed in _oversized_bodies():
         to = Stimulus(situation=situation)
-        outcome = await bench.request(to, body)
+        outcome = await send_request(bench, to, body)
         command = piped(printed, bench.url, bench.settings.authentication)
         if isinstance(outcome, Responded) and outcome.accepted:
             return failed(Response(to=to, replies=(Reply.of(outcome),)), curl=command)
@@ -513,14 +515,14 @@ SURVIVES_OVERSIZED_BODY = Rule(
 
 
 async def _stores_only_events(bench: Bench) -> Examined:
-    await bench.must_store(1)
+    await must_store(bench, 1)
     good = bench.event()
     # No other check sends this number, so what others have left in the store accuses nobody.
     number = bench.random.randrange(10**11, 10**12)
     body = msgspec.json.encode([good, number])
     bench.store.expect_events_of([good])
     to = Stimulus(situation=Situation.EVENT_AND_NUMBER)
-    outcome = await bench.request(to, body)
+    outcome = await send_request(bench, to, body)
     response = Response(to=to, replies=(Reply.of(outcome),))
     if not outcome.accepted:
         return passed(response)
@@ -528,7 +530,7 @@ async def _stores_only_events(bench: Bench) -> Examined:
     command = curl(bench.url, body, bench.settings.authentication)
     if difference.missing:
         return failed(response, difference.seen(), curl=command)
-    if await bench.store.holds_element(number):
+    if await bench.store.contains_element(number):
         return failed(response, StoredNonEvent(), curl=command)
     return passed(response, Confirmed(what=Confirmation.ONLY_EVENT_STORED))
 
@@ -542,7 +544,7 @@ STORES_ONLY_EVENTS = Rule(
     expected="an error status to a batch with an element that is not an object, or 200 and only its events stored",
     examine=_stores_only_events,
     needs=("probe events",),
-    assumes=("list",),
+    assumes=("batch",),
     depends_on=("stores-every-event",),
     fix="Reject a batch that contains anything but objects, or leave out everything else.",
     example="if not all(isinstance(event, dict) for event in events): return Response(status_code=400)",
@@ -552,12 +554,12 @@ STORES_ONLY_EVENTS = Rule(
 
 async def _has_valid_certificate(bench: Bench) -> Examined:
     with contextlib.suppress(CouldNotTellError):  # a certificate that keeps this check away is what the rule reports
-        await bench.must_deliver(bench.events(1))
+        await must_deliver(bench, bench.events(1))
     # Its own transport, which verifies even where the check was told to accept any certificate.
     transport = WireTransport(ca_file=bench.settings.ca_file)
     try:
         to = Stimulus(situation=Situation.TLS_HANDSHAKE)
-        outcome = await bench.request(to, b"[]", method="OPTIONS", transport=transport)
+        outcome = await send_request(bench, to, b"[]", method="OPTIONS", transport=transport)
     finally:
         await transport.aclose()
     if isinstance(outcome, NoResponse) and outcome.phase in ("tls", "certificate"):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.examined import Event, Examined, NotExercised, failed, passed
+from mockcampaign.check.bench.control import must_accept_ordinary, must_deliver, must_store
+from mockcampaign.check.examined import Event, Examined, SkipRule, failed, passed
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.events.event_json import TYPES_WITH_ORIGIN
 from mockcampaign.events.fields import TYPES
@@ -61,7 +62,7 @@ async def _stores_all(bench: Bench, batches: Sequence[list[Event]], sent: Stimul
         delivery = await bench.deliver(events, attempts=3)
         if not delivery.accepted:
             response = delivery.response(sent)
-            await bench.must_accept_ordinary(response)
+            await must_accept_ordinary(bench, response)
             return failed(response, batches=batches)
     difference = await bench.store.difference()
     if difference:
@@ -70,11 +71,11 @@ async def _stores_all(bench: Bench, batches: Sequence[list[Event]], sent: Stimul
 
 
 async def _stores_repeat_engagement(bench: Bench) -> Examined:
-    await bench.must_store(1)
+    await must_store(bench, 1)
     first = bench.event()
     # Enough of them that some occur in the same minute, wherever it begins.
     batches = [[first], *([{**first, "created": first["created"] + later * 1_000}] for later in (2, 25, 48))]
-    return await _stores_all(bench, batches, Stimulus(situation=Situation.REPEAT_ENGAGEMENT, variant=bench.type))
+    return await _stores_all(bench, batches, Stimulus(situation=Situation.REPEAT_ENGAGEMENT, variant=bench.event_type))
 
 
 STORES_REPEAT_ENGAGEMENT = Rule(
@@ -92,7 +93,7 @@ STORES_REPEAT_ENGAGEMENT = Rule(
 
 
 async def _stores_same_millisecond(bench: Bench) -> Examined:
-    await bench.must_store(2)
+    await must_store(bench, 2)
     first = bench.event()
     # From one address and with equal devices, too: the recipients may sit behind one proxy.
     same = {name: first[name] for name in ("created", *_OTHER_DEVICE) if name in first}
@@ -121,7 +122,7 @@ STORES_SAME_MILLISECOND = Rule(
 
 
 async def _stores_one_recipient(bench: Bench) -> Examined:
-    await bench.must_store(2)
+    await must_store(bench, 2)
     first = bench.event()
     second, third = (
         bench.event(recipientId=first["recipientId"], mailingId=bench.mailing_id + number) for number in (7, 8)
@@ -145,13 +146,13 @@ STORES_ONE_RECIPIENT_MANY_MAILS = Rule(
 
 
 async def _stores_one_mail_same_millisecond(bench: Bench) -> Examined:
-    if bench.type not in TYPES_WITH_ORIGIN:
-        raise NotExercised(Unmet(why=Precondition.NO_DEVICE_FIELDS, variant=bench.type))
-    await bench.must_store(2)
+    if bench.event_type not in TYPES_WITH_ORIGIN:
+        raise SkipRule(Unmet(why=Precondition.NO_DEVICE_FIELDS, variant=bench.event_type))
+    await must_store(bench, 2)
     first, again = ({**one, "created": one["created"] // 1_000 * 1_000 + 1_000} for one in bench.events(2))
     # In two batches and in one: some consumers compare with the store, others only the events of a batch.
     batches = [[first], [{**first, **_OTHER_DEVICE}], [again, {**again, **_OTHER_DEVICE}]]
-    sent = Stimulus(situation=Situation.ONE_MAIL_SAME_MILLISECOND, variant=bench.type)
+    sent = Stimulus(situation=Situation.ONE_MAIL_SAME_MILLISECOND, variant=bench.event_type)
     return await _stores_all(bench, batches, sent)
 
 
@@ -173,33 +174,33 @@ STORES_ONE_MAIL_SAME_MILLISECOND = Rule(
 async def must_store_clicks(bench: Bench) -> None:
     """Deliver an ordinary open by webhook 1, and by webhook 2 a later click on the same mail.
 
-    Raises `NotExercised` unless the consumer stores both: a consumer may be made for one type of event.
+    Raises `SkipRule` unless the consumer stores both: a consumer may be made for one type of event.
     """
     bench.webhook(1, EventType.OPEN)
     bench.webhook(2, EventType.CLICK)
     with bench.unrecorded():
         opened = bench.events(1, EventType.OPEN)[0]
         same = {name: opened[name] for name in ("mailId", "recipientId", "subscriptionId")}
-        await bench.must_deliver([opened], number=1)
+        await must_deliver(bench, [opened], number=1)
         click = await bench.deliver(bench.events(1, EventType.CLICK, **same), number=2, attempts=3)
     if not click.accepted:
-        raise NotExercised(Rejected(response=click.response(Stimulus(situation=Situation.ORDINARY_CLICK))))
+        raise SkipRule(Rejected(response=click.response(Stimulus(situation=Situation.ORDINARY_CLICK))))
     difference = await bench.store.difference()
     if difference:
         sent = Stimulus(situation=Situation.ORDINARY_OPEN_AND_CLICK)
-        raise NotExercised(NotStored(difference=difference.seen(sent)))
+        raise SkipRule(NotStored(difference=difference.seen(sent)))
 
 
 async def _stores_open_and_click(bench: Bench) -> Examined:
-    await bench.must_store(1)
+    await must_store(bench, 1)
     await must_store_clicks(bench)
     sent = Stimulus(situation=Situation.OPEN_AND_CLICK)
     opened = bench.events(1, EventType.OPEN)[0]
     clicked = bench.events(1, EventType.CLICK, **{name: value for name, value in opened.items() if name != "type"})[0]
-    await bench.must_deliver([opened], number=1)
+    await must_deliver(bench, [opened], number=1)
     click = await bench.deliver([clicked], number=2, attempts=3)
     if not click.accepted:
-        raise NotExercised(Rejected(response=click.response(sent)))
+        raise SkipRule(Rejected(response=click.response(sent)))
     difference = await bench.store.difference()
     return failed(difference.seen(sent)) if difference else passed(StoreAgrees(after=sent))
 
@@ -229,16 +230,16 @@ _LONG_RECIPIENT_ID = "maximiliane.von-der-ausfuehrlichen-benennung@customers.mai
 
 
 async def _distinguishes_times(bench: Bench) -> Examined:
-    await bench.must_store(1)
+    await must_store(bench, 1)
     first = bench.event()
-    await bench.must_deliver([first])
+    await must_deliver(bench, [first])
     for later in (1, HOUR, 12 * HOUR, DAY, 2 * DAY):
         again = {**first, "created": first["created"] + later}
         await bench.advance(max(0, again["created"] - bench.campaign.now))
-        await bench.must_deliver([again])
+        await must_deliver(bench, [again])
         difference = await bench.store.difference()
         if difference:
-            sent = Stimulus(situation=Situation.LATER_ENGAGEMENT, variant=bench.type, milliseconds=later)
+            sent = Stimulus(situation=Situation.LATER_ENGAGEMENT, variant=bench.event_type, milliseconds=later)
             return failed(difference.seen(sent))
     long = bench.event(recipientId=_LONG_RECIPIENT_ID)
     second = {**long, "created": long["created"] + 1}
@@ -247,9 +248,9 @@ async def _distinguishes_times(bench: Bench) -> Examined:
     if all(accepted) and not await bench.store.difference_of([long]):
         difference = await bench.store.difference()
         if difference:
-            sent = Stimulus(situation=Situation.LONG_RECIPIENT_ENGAGEMENTS, variant=bench.type)
+            sent = Stimulus(situation=Situation.LONG_RECIPIENT_ENGAGEMENTS, variant=bench.event_type)
             return failed(difference.seen(sent), batches=[[long], [second]])
-    return passed(StoreAgrees(after=Stimulus(situation=Situation.LATER_ENGAGEMENTS, variant=bench.type)))
+    return passed(StoreAgrees(after=Stimulus(situation=Situation.LATER_ENGAGEMENTS, variant=bench.event_type)))
 
 
 DISTINGUISHES_TIMES = Rule(
@@ -271,7 +272,7 @@ DISTINGUISHES_TIMES = Rule(
 
 def _click_webhook(bench: Bench) -> int:
     """Return the number of a webhook for clicks."""
-    if bench.type == EventType.CLICK:
+    if bench.event_type == EventType.CLICK:
         return 0
     bench.webhook(0)
     bench.webhook(1, EventType.CLICK)
@@ -280,22 +281,22 @@ def _click_webhook(bench: Bench) -> int:
 
 async def _stores_clicks_on_two_links(bench: Bench) -> Examined:
     click = EventType.CLICK
-    if bench.type == click:
-        await bench.must_store(1)
+    if bench.event_type == click:
+        await must_store(bench, 1)
     else:
         ordinary = await bench.deliver(bench.events(1, click), number=_click_webhook(bench), attempts=3)
         one_click = Stimulus(situation=Situation.ORDINARY_CLICK)
         if not ordinary.accepted:
-            raise NotExercised(Rejected(response=ordinary.response(one_click)))
+            raise SkipRule(Rejected(response=ordinary.response(one_click)))
         difference = await bench.store.difference()
         if difference:
-            raise NotExercised(NotStored(difference=difference.seen(one_click)))
+            raise SkipRule(NotStored(difference=difference.seen(one_click)))
     first, again = bench.events(2, click)
     # No longer than an ordinary one: which lengths the consumer accepts is another rule's matter.
     other = {"linkId": _OTHER_VALUES["linkId"], "linkUrl": "https://www.example.com/other"}
     # In one batch and in two: a consumer that compares with the store alone stores the former, or the latter.
     for events in ([first, {**first, **other}], [again], [{**again, **other}]):
-        await bench.must_deliver(events, number=_click_webhook(bench))
+        await must_deliver(bench, events, number=_click_webhook(bench))
     sent = Stimulus(situation=Situation.CLICKS_ON_TWO_LINKS)
     difference = await bench.store.difference()
     return failed(difference.seen(sent)) if difference else passed(StoreAgrees(after=sent))
@@ -311,7 +312,7 @@ STORES_CLICKS_ON_TWO_LINKS = Rule(
     expected="both stored: linkId and linkUrl are fields like all others",
     needs=("probe",),
     examine=_stores_clicks_on_two_links,
-    assumes=("list", "retry", "fields"),
+    assumes=("batch", "retry", "fields"),
     depends_on=(
         "stores-every-event",
         "stores-one-recipient-many-mails",
@@ -334,7 +335,7 @@ def _genuine_events(bench: Bench) -> list[Event]:
     """Return events as a mailing causes them: many recipients, some with repeat events, some of these at one moment."""
     events: list[Event] = []
     for number in range(GENUINE_EVENTS):
-        if number % 8 == 3 and bench.type in TYPES_WITH_ORIGIN:
+        if number % 8 == 3 and bench.event_type in TYPES_WITH_ORIGIN:
             events.append({**events[-1], **_OTHER_DEVICE})
         elif number % 8 == 6:
             events.append({**events[-1], "created": events[-1]["created"] + 20_000})
@@ -366,11 +367,11 @@ async def _keys_on(bench: Bench, names: Sequence[str]) -> KeysOn | None:
     pairs = _pairs(bench, names)
     ignored: list[str] = []
     for name, first, second in pairs:
-        await bench.must_deliver([first])
+        await must_deliver(bench, [first])
         delivery = await bench.deliver([second], attempts=3)
         if not delivery.accepted:
             sent = Stimulus(situation=Situation.ONE_FIELD_DIFFERS, variant=name)
-            await bench.must_accept_ordinary(delivery.response(sent))
+            await must_accept_ordinary(bench, delivery.response(sent))
         if await bench.store.difference_of([first, second]):
             ignored.append(name)
     if not ignored:
@@ -380,7 +381,7 @@ async def _keys_on(bench: Bench, names: Sequence[str]) -> KeysOn | None:
         await bench.deliver([event], attempts=3)
     difference = await bench.store.difference_of(genuine)
     return KeysOn(
-        event_type=bench.type,
+        event_type=bench.event_type,
         fields=("mailId", *(name for name in names if name not in ignored)),
         ignored=tuple(ignored),
         events_lost=len(difference.missing) + len(difference.altered) + difference.missing_count,
@@ -408,19 +409,19 @@ async def _stored_again(bench: Bench) -> int | None:
 
 
 async def _deduplicates_on_all_fields(bench: Bench) -> Examined:
-    await bench.must_store(2)
-    names = [name for name in TYPES[bench.type] if name in {**_OTHER_VALUES, "created": 0}]
+    await must_store(bench, 2)
+    names = [name for name in TYPES[bench.event_type] if name in {**_OTHER_VALUES, "created": 0}]
     found: list[AnyFact] = []
     keys_on = await _keys_on(bench, names)
     if keys_on is not None:
         found.append(keys_on)
     duplicate = await _stored_again(bench)
     if duplicate:
-        found.append(CountsTwice(event_type=bench.type, duplicate=duplicate, events=GENUINE_EVENTS))
+        found.append(CountsTwice(event_type=bench.event_type, duplicate=duplicate, events=GENUINE_EVENTS))
     if found:
         return failed(*found)
     if duplicate is None:
-        raise NotExercised(Unmet(why=Precondition.LONGER_BATCH_REJECTED))
+        raise SkipRule(Unmet(why=Precondition.LONGER_BATCH_REJECTED))
     return passed(Confirmed(what=Confirmation.KEYS_ON_ALL_FIELDS, count=len(names), times=GENUINE_EVENTS))
 
 
@@ -433,7 +434,7 @@ DEDUPLICATES_ON_ALL_FIELDS = Rule(
     "is the same.",
     expected="both stored of any two events that differ in one field, and one of an event that is redelivered",
     needs=("probe events",),
-    assumes=("list", "retry", "refill"),
+    assumes=("batch", "retry", "refill"),
     examine=_deduplicates_on_all_fields,
     fix=_FIX,
     example=_EXAMPLE,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.bench.control import must_accept_ordinary, must_deliver, must_distinguish, must_store
+from mockcampaign.check.bench.raw_request import send_request
 from mockcampaign.check.bench.rule_store import body_of
-from mockcampaign.check.examined import Event, Examined, NotExercised, failed, passed
+from mockcampaign.check.examined import Event, Examined, SkipRule, failed, passed
 from mockcampaign.check.probes.end_state import Stale, States, moment, stale, tells_apart
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Rule, Stage
@@ -53,19 +55,19 @@ def _journey(bench: Bench, repeats: int) -> list[Event]:
 
 async def _stores_created_exactly(bench: Bench) -> Examined:
     if "created" not in bench.settings.probe_fields:
-        raise NotExercised(Unmet(why=Precondition.CREATED_NOT_REPORTED))
-    await bench.must_deliver(bench.events(1))
+        raise SkipRule(Unmet(why=Precondition.CREATED_NOT_REPORTED))
+    await must_deliver(bench, bench.events(1))
     seconds = [{**event, "created": event["created"] // 1_000 * 1_000} for event in bench.events(3)]
     events = [
         {**event, "created": event["created"] + milliseconds}
         for event, milliseconds in zip(seconds, (1, 333, 999), strict=True)
     ]
-    await bench.must_deliver(events)
-    stored = {event.get("mailId"): event for event in await bench.store.events_held()}
+    await must_deliver(bench, events)
+    stored = {event.get("mailId"): event for event in await bench.store.stored_events()}
     for event in events:
         found = stored.get(event["mailId"])
         if found is None:
-            raise NotExercised(Unmet(why=Precondition.STORED_EVENT_NOT_FOUND))
+            raise SkipRule(Unmet(why=Precondition.STORED_EVENT_NOT_FOUND))
         if moment(found.get("created")) != event["created"]:
             change = FieldChange(
                 name="created",
@@ -92,15 +94,15 @@ STORES_CREATED_EXACTLY = Rule(
 
 
 async def _stores_late(bench: Bench) -> Examined:
-    await bench.must_store(2)
+    await must_store(bench, 2)
     older = bench.events(3)
     newer = bench.events(3)
     late = Stimulus(situation=Situation.OLDER_AFTER_NEWER, events=3)
-    await bench.must_deliver(newer)
+    await must_deliver(bench, newer)
     delivery = await bench.deliver(older, attempts=3)
     if not delivery.accepted:
         response = delivery.response(late)
-        await bench.must_accept_ordinary(response)
+        await must_accept_ordinary(bench, response)
         return failed(response, batches=[newer, older])
     difference = await bench.store.difference()
     if difference:
@@ -110,14 +112,14 @@ async def _stores_late(bench: Bench) -> Examined:
     newest_first = Stimulus(situation=Situation.NEWEST_FIRST, events=5)
     bench.store.expect_events_of(mixed)
     for _ in range(2):
-        outcome = await bench.request(newest_first, body_of(mixed))
+        outcome = await send_request(bench, newest_first, body_of(mixed))
         if outcome.accepted:
             break
     command = curl(bench.url, body_of(mixed), bench.settings.authentication)
     if not outcome.accepted:
         return failed(Response(to=newest_first, replies=(Reply.of(outcome),)), curl=command)
     # A number says nothing about events that were sent unlike Campaign sends them.
-    if not bench.store.tells_events:
+    if not bench.store.reports_events:
         return passed(StoreAgrees(after=late), Response(to=newest_first, replies=(Reply.of(outcome),)))
     difference = await bench.store.difference_of(mixed)
     if difference:
@@ -135,14 +137,14 @@ STORES_LATE_EVENTS = Rule(
     needs=("probe",),
     examine=_stores_late,
     depends_on=("handles-new-connections",),
-    assumes=("list", "retry", "parallel", "order"),
+    assumes=("batch", "retry", "parallel", "order"),
     fix=_FIX,
     example=_EXAMPLE,
 )
 
 
 async def _stores_click_before_open(bench: Bench) -> Examined:
-    await bench.must_store(1)
+    await must_store(bench, 1)
     await must_store_clicks(bench)
     opened = bench.events(1, EventType.OPEN)[0]
     same = {name: value for name, value in opened.items() if name not in ("type", "created")}
@@ -166,7 +168,7 @@ STORES_CLICK_BEFORE_OPEN = Rule(
     requirement="Each event type has a webhook of its own (vendor's webhook guide), and each webhook its own retries.",
     expected="both stored, in whatever order they arrive",
     needs=("probe",),
-    assumes=("list", "retry", "parallel"),
+    assumes=("batch", "retry", "parallel"),
     depends_on=(
         "stores-fields-unchanged",
         "stores-repeat-engagement",
@@ -181,8 +183,8 @@ STORES_CLICK_BEFORE_OPEN = Rule(
 
 async def _stores_out_of_order(bench: Bench) -> Examined:
     """Deliver several events of each of some mails in batches out of order, some of them twice."""
-    await bench.must_store(2)
-    await bench.must_distinguish()
+    await must_store(bench, 2)
+    await must_distinguish(bench)
     journeys = [_journey(bench, 1 + bench.random.randrange(4)) for _ in range(8)]
     events = sorted((event for journey in journeys for event in journey), key=lambda event: event["created"])
     batches = [events[at : at + 5] for at in range(0, len(events), 5)]
@@ -190,9 +192,9 @@ async def _stores_out_of_order(bench: Bench) -> Examined:
     for number, batch in enumerate(batches):
         if number % 3 == 1:
             with bench.fault("lost-ack", times=1):
-                await bench.must_deliver(batch)
+                await must_deliver(bench, batch)
         else:
-            await bench.must_deliver(batch)
+            await must_deliver(bench, batch)
     sent = Stimulus(situation=Situation.OUT_OF_ORDER, times=len(journeys))
     difference = await bench.store.difference()
     return failed(difference.seen(sent)) if difference else passed(StoreAgrees(after=sent))
@@ -220,26 +222,26 @@ STORES_OUT_OF_ORDER_EVENTS = Rule(
 
 async def _newest_wins(bench: Bench) -> Examined:
     """Deliver older events after newer ones: some for the first time, and some again since their response was lost."""
-    await bench.must_deliver(bench.events(1))
+    await must_deliver(bench, bench.events(1))
     late, redelivered = ([_journey(bench, 3) for _ in range(4)] for _ in range(2))
     older = [event for journey in redelivered for event in journey[:-1]]
     with bench.fault("lost-ack", times=1):
         bench.emit(older)
         await bench.advance()
     newest = [journey[-1] for journey in (*late, *redelivered)]
-    await bench.must_deliver(newest, number=1)
+    await must_deliver(bench, newest, number=1)
     delivery = await bench.proceed(attempts=3)
     if not delivery.accepted:
         again = Stimulus(situation=Situation.REDELIVERED, events=len(older))
-        raise NotExercised(Rejected(response=delivery.response(again)))
-    await bench.must_deliver([event for journey in late for event in journey[:-1]])
+        raise SkipRule(Rejected(response=delivery.response(again)))
+    await must_deliver(bench, [event for journey in late for event in journey[:-1]])
 
     def wrong(states: States) -> list[Stale]:
         return [found for event in newest if (found := stale(event, states)) is not None]
 
     states = await bench.store.states(wrong)
     if not all(tells_apart(event, states) for event in newest):
-        raise NotExercised(Unmet(why=Precondition.STATE_LACKS_FIELDS))
+        raise SkipRule(Unmet(why=Precondition.STATE_LACKS_FIELDS))
     found = wrong(states)
     if found:
         first = found[0]
@@ -269,9 +271,9 @@ NEWEST_EVENT_WINS = Rule(
 
 async def _accepts_old(bench: Bench) -> Examined:
     newer = bench.events(3)
-    await bench.must_deliver(newer)
+    await must_deliver(bench, newer)
     if bench.store.has_probe:
-        await bench.must_store(3)
+        await must_store(bench, 3)
     age = bench.campaign.policy.event_age_max - MINUTE
     events = [bench.event(created=bench.campaign.now - age + number) for number in range(3)]
     old = Stimulus(situation=Situation.OLD_EVENTS, events=3)
@@ -293,7 +295,7 @@ ACCEPTS_OLD_EVENTS = Rule(
     title="Accepts events that are almost three days old",
     requirement="Campaign delivers an event until three days after its creation (vendor's webhook guide).",
     expected="200, and each event stored",
-    assumes=("list", "retry", "discard"),
+    assumes=("batch", "retry", "discard"),
     depends_on=("stores-late-events",),
     examine=_accepts_old,
     fix="Do not reject events for their age: Campaign itself discards them after three days.",

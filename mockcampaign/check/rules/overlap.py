@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.examined import Examined, NotExercised, failed, passed
+from mockcampaign.check.bench.control import must_store
+from mockcampaign.check.examined import Examined, SkipRule, failed, passed
 from mockcampaign.check.rule import Rule
 from mockcampaign.judging.fact import Rejected, Response, Stimulus, StoreAgrees, replies
 from mockcampaign.judging.situation import Situation
@@ -17,14 +18,14 @@ LINGERING = 300
 
 
 async def _once_when_retried(bench: Bench) -> Examined:
-    await bench.must_store(5)
+    await must_store(bench, 5)
     for size in SIZES:
         events = bench.events(size)
         sent = Stimulus(situation=Situation.RETRIED_WHILE_WORKING, events=size)
         with bench.fault("lost-ack", dropped="before-response", times=1):
             delivery = await bench.deliver(events, attempts=5)
         if not delivery.accepted:
-            raise NotExercised(Rejected(response=Response(to=sent, replies=replies(delivery.outcomes[1:]))))
+            raise SkipRule(Rejected(response=Response(to=sent, replies=replies(delivery.outcomes[1:]))))
         await pause(LINGERING)
         difference = await bench.store.difference_of(events)
         if difference:
@@ -42,7 +43,7 @@ ONCE_WHEN_RETRIED_WHILE_WORKING = Rule(
     expected="each event stored once, though the sender hung up and sent the batch again",
     needs=("probe events", "connection"),
     depends_on=("once-after-lost-response", "once-when-delivered-concurrently"),
-    assumes=("list", "retry", "time-out"),
+    assumes=("batch", "retry", "time-out"),
     examine=_once_when_retried,
     fix="Put the work and everything it leaves behind in one transaction, whether or not the sender still waits: use a "
     "unique key and an insert that ignores conflicts.",

@@ -12,10 +12,11 @@ from mockcampaign import strategies
 from mockcampaign.check import edge_cases
 from mockcampaign.check.behaviours import Behaviour
 from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.bench.control import must_deliver, must_distinguish, must_store
 from mockcampaign.check.edge_cases import EdgeCase
-from mockcampaign.check.examined import Event, Examined, NotExercised, failed, passed
+from mockcampaign.check.examined import Event, Examined, SkipRule, failed, passed
 from mockcampaign.check.rule import Examine, Rule
-from mockcampaign.check.shrink import simplest, smallest
+from mockcampaign.check.shrink import find_smallest, simplest
 from mockcampaign.events.fields import BATCH_EVENTS_MAX
 from mockcampaign.judging.fact import (
     AnyFact,
@@ -56,8 +57,8 @@ async def _wrong(bench: Bench, events: Sequence[Event], stimulus: Stimulus) -> t
     response = delivery.response(stimulus)
     if not delivery.accepted:
         return (response,)
-    if bench.store.tells_events:
-        difference = await bench.store.difference_of([one for one in events if one.get("type") == bench.type])
+    if bench.store.reports_events:
+        difference = await bench.store.difference_of([one for one in events if one.get("type") == bench.event_type])
         if difference:
             return response, difference.seen(stimulus)
     return ()
@@ -75,7 +76,7 @@ async def _one_by_one(bench: Bench, cases: list[EdgeCase]) -> tuple[Event, tuple
 
 async def _first_wrong(bench: Bench, make: EdgeCases) -> tuple[Event, tuple[AnyFact, ...]] | None:
     """Return the first edge case that goes wrong; all of them go in one batch where none does."""
-    cases = bench.odd(make)
+    cases = bench.edge_cases(make)
     for at in range(0, len(cases), BATCH_EVENTS_MAX):
         part = cases[at : at + BATCH_EVENTS_MAX]
         events = [case.applied(bench.event()) for case in part]
@@ -88,17 +89,17 @@ async def _first_wrong(bench: Bench, make: EdgeCases) -> tuple[Event, tuple[AnyF
 
 def _table(make: EdgeCases) -> Examine:
     async def examine(bench: Bench) -> Examined:
-        cases = bench.odd(make)
+        cases = bench.edge_cases(make)
         if not cases:
-            raise NotExercised(Unmet(why=Precondition.NO_SUCH_FIELDS, variant=bench.type))
-        await bench.must_deliver(bench.events(min(len(cases), BATCH_EVENTS_MAX)))
-        if bench.store.tells_events:
-            await bench.must_store(min(len(cases), BATCH_EVENTS_MAX))
+            raise SkipRule(Unmet(why=Precondition.NO_SUCH_FIELDS, variant=bench.event_type))
+        await must_deliver(bench, bench.events(min(len(cases), BATCH_EVENTS_MAX)))
+        if bench.store.reports_events:
+            await must_store(bench, min(len(cases), BATCH_EVENTS_MAX))
         found = await _first_wrong(bench, make)
         if found is not None:
             event, facts = found
             return failed(*facts, batches=[[event]])
-        what = Confirmation.EDGE_CASES_STORED if bench.store.tells_events else Confirmation.EDGE_CASES_ACCEPTED
+        what = Confirmation.EDGE_CASES_STORED if bench.store.reports_events else Confirmation.EDGE_CASES_ACCEPTED
         return passed(Confirmed(what=what, count=len(cases)))
 
     return examine
@@ -115,7 +116,7 @@ def _rule(
     *,
     level: Level = "must",
     needs: tuple[Need, ...] = (),
-    assumes: tuple[Behaviour, ...] = ("list", "retry", "fields"),
+    assumes: tuple[Behaviour, ...] = ("batch", "retry", "fields"),
     depends_on: tuple[str, ...] = (),
 ) -> Rule:
     return Rule(
@@ -177,13 +178,13 @@ ACCEPTS_UNKNOWN_VALUES = _rule(
 
 
 async def _stores_unknown_type(bench: Bench) -> Examined:
-    await bench.must_store(1)
-    case = edge_cases.unknown_type(bench.type)
+    await must_store(bench, 1)
+    case = edge_cases.unknown_type(bench.event_type)
     event = case.applied(bench.event())
     stimulus = _batch([event], [case.seen()])
     delivery = await bench.deliver([event], attempts=3)
     if not delivery.accepted:
-        raise NotExercised(Rejected(response=delivery.response(stimulus)))
+        raise SkipRule(Rejected(response=delivery.response(stimulus)))
     difference = await bench.store.difference_of([event])
     if difference:
         return failed(delivery.response(stimulus), difference.seen(stimulus), batches=[[event]])
@@ -248,7 +249,7 @@ STORES_TEXT_UNCHANGED = _rule(
     "Use UTF-8 throughout (utf8mb4 in MySQL) and columns of 255 characters, or 2,000 for links; escape or shorten text "
     "only where you display it.",
     "CREATE TABLE events (browser VARCHAR(255)) CHARACTER SET utf8mb4",
-    assumes=("list", "retry", "fields", "lengths"),
+    assumes=("batch", "retry", "fields", "lengths"),
 )
 
 STORES_CONTROL_CHARACTERS = Rule(
@@ -259,7 +260,7 @@ STORES_CONTROL_CHARACTERS = Rule(
     requirement="JSON text may contain any character (RFC 8259, 7); whether Campaign ever sends these is unknown.",
     expected="200, and the text stored",
     examine=_table(edge_cases.control_characters),
-    assumes=("list", "retry", "fields"),
+    assumes=("batch", "retry", "fields"),
     fix="Where the store cannot hold NUL, replace it rather than reject the batch.",
     example="text.replace('\\0', '')",
 )
@@ -279,22 +280,22 @@ _TABLES: tuple[EdgeCases, ...] = (
 
 
 async def _accepts_generated(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(10))
-    if bench.store.tells_events:
-        await bench.must_store(10)
-        await bench.must_distinguish()
+    await must_deliver(bench, bench.events(10))
+    if bench.store.reports_events:
+        await must_store(bench, 10)
+        await must_distinguish(bench)
     for make in _TABLES:
         found = await _first_wrong(bench, make)
         if found is not None:
-            raise NotExercised(Unmet(why=Precondition.SINGLE_EDGE_CASE_FAILS), *found[1])
+            raise SkipRule(Unmet(why=Precondition.SINGLE_EDGE_CASE_FAILS), *found[1])
 
     async def ask(drawn: list[Event]) -> tuple[list[Event], tuple[AnyFact, ...]] | None:
         events = _fresh(bench, drawn)
         facts = await _wrong(bench, events, _batch(events, []))
         return (events, facts) if facts else None
 
-    worst = await smallest(
-        strategies.wild_batches(1, 20, type=bench.type, **_recognisable(bench)),
+    worst = await find_smallest(
+        strategies.wild_batches(1, 20, type=bench.event_type, **_recognisable(bench)),
         ask,
         examples=bench.settings.examples,
         seed=f"payload:{bench.settings.seed}",
@@ -346,7 +347,7 @@ def _clean(value: Any) -> Any:
 
 def _unusual_fields(bench: Bench, events: list[Event]) -> list[EdgeCaseField]:
     """Return the fields in which a batch differs from the simplest one."""
-    plainest = simplest(strategies.batches(len(events), len(events), type=bench.type, **_recognisable(bench)))
+    plainest = simplest(strategies.batches(len(events), len(events), type=bench.event_type, **_recognisable(bench)))
     ids = ("mailId", "created", "recipientId") if _is_ordinary(events[0].get("recipientId")) else ("mailId", "created")
     return [
         EdgeCase(field=name, value=event.get(name), absent=name not in event).seen()

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.bench.event_budget import BoundReachedError, TimeIsUpError
+from mockcampaign.check.bench.control import must_distinguish, must_store
+from mockcampaign.check.bench.event_budget import BudgetReachedError, TimeIsUpError
 from mockcampaign.check.examined import Event, Examined, Unrepeatable, failed, passed
 from mockcampaign.check.rule import Rule, Stage
-from mockcampaign.check.shrink import smallest
+from mockcampaign.check.shrink import find_smallest
 from mockcampaign.judging.difference import Difference
 from mockcampaign.judging.fact import Confirmation, Confirmed, HistoryStep, Stimulus
 from mockcampaign.judging.situation import Situation
@@ -141,8 +142,8 @@ async def _play(bench: Bench, history: list[Step]) -> Difference | None:
 
 
 async def _survives(bench: Bench) -> Examined:
-    await bench.must_store(3)
-    await bench.must_distinguish()
+    await must_store(bench, 3)
+    await must_distinguish(bench)
     count = 0
     stopwatch = Stopwatch()
 
@@ -159,7 +160,7 @@ async def _survives(bench: Bench) -> Examined:
 
     examples = HISTORIES_FOR_EXAMPLE * bench.settings.examples
     try:
-        found = await smallest(_HISTORIES, ask, examples=examples, seed=f"histories:{bench.settings.seed}")
+        found = await find_smallest(_HISTORIES, ask, examples=examples, seed=f"histories:{bench.settings.seed}")
     except TimeIsUpError:
         return passed(Confirmed(what=Confirmation.HISTORIES_ENDED_WELL_IN_TIME, count=count))
     if found is None:
@@ -170,7 +171,7 @@ async def _survives(bench: Bench) -> Examined:
     try:
         # Once more on this bench, so that its journal and its scenario show the shortest history and no other.
         difference = await _play(bench, history) or difference
-    except BoundReachedError:
+    except BudgetReachedError:
         unrepeatable = Unrepeatable.NOT_REDUCED
     return failed(difference.seen(sent), unrepeatable=unrepeatable)
 
@@ -203,7 +204,7 @@ SURVIVES_RANDOM_HISTORIES = Rule(
         "accepts-old-events",
         "accepts-every-batch-size",
     ),
-    assumes=("list", "retry", "discard", "time-out", "refill", "order"),
+    assumes=("batch", "retry", "discard", "time-out", "refill", "order"),
     examine=_survives,
     fix="Look at the scenario: it is the shortest failing history that was found.",
     example="mockcampaign check URL --rules survives-random-histories --scenarios .",

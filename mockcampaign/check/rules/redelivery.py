@@ -9,7 +9,8 @@ import msgspec
 
 from mockcampaign.check import edge_cases
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.examined import Event, Examined, NotExercised, Unrepeatable, failed, passed
+from mockcampaign.check.bench.control import must_accept_ordinary, must_deliver, must_store
+from mockcampaign.check.examined import Event, Examined, SkipRule, Unrepeatable, failed, passed
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.judging.difference import Difference
 from mockcampaign.judging.fact import (
@@ -39,7 +40,7 @@ async def _rejected(
 ) -> Examined:
     """Return that a redelivered batch is rejected for being redelivered, and for no other reason."""
     response = Response(to=sent, replies=replies(outcomes))
-    await bench.must_accept_ordinary(response)
+    await must_accept_ordinary(bench, response)
     return failed(response, batches=batches)
 
 
@@ -58,7 +59,7 @@ async def _lose_response(bench: Bench, events: Sequence[Event]) -> None:
 
 
 async def _accepts_redelivered(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(5))
+    await must_deliver(bench, bench.events(5))
     known = bench.events(5)
     as_it_was = Stimulus(situation=Situation.REDELIVERED, events=5)
     with bench.fault("lost-ack", times=1):
@@ -83,7 +84,7 @@ ACCEPTS_REDELIVERED_BATCH = Rule(
     title="Accepts a batch it has already stored",
     requirement=f"{_RETRIES} Only a 200 ends the retries.",
     expected="200, as the first time: it is no error that a batch contains nothing new",
-    assumes=("list", "retry", "refill"),
+    assumes=("batch", "retry", "refill"),
     examine=_accepts_redelivered,
     fix="Skip the events you already have, store the others, and respond 200 even if none is left.",
     example="INSERT INTO events … ON CONFLICT DO NOTHING; return Response(status_code=200)",
@@ -101,7 +102,7 @@ async def _redelivered(bench: Bench, kind: str, situation: Situation, **options:
 
 
 async def _once_after_lost_response(bench: Bench) -> Examined:
-    await bench.must_store(5)
+    await must_store(bench, 5)
     for dropped in ("after-headers", "after-status"):
         lost = await _redelivered(bench, "lost-ack", Situation.REDELIVERED, dropped=dropped)
         if not lost.holds:
@@ -119,7 +120,7 @@ ONCE_AFTER_LOST_RESPONSE = Rule(
     requirement=_RETRIES,
     expected="each event stored once",
     needs=("probe",),
-    assumes=("list", "retry", "time-out", "parallel"),
+    assumes=("batch", "retry", "time-out", "parallel"),
     depends_on=("accepts-redelivered-batch",),
     examine=_once_after_lost_response,
     fix=_FIX,
@@ -128,7 +129,7 @@ ONCE_AFTER_LOST_RESPONSE = Rule(
 
 
 async def _once_after_truncated_body(bench: Bench) -> Examined:
-    await bench.must_store(5)
+    await must_store(bench, 5)
     return await _redelivered(bench, "cut-body", Situation.REDELIVERED_AFTER_TRUNCATION)
 
 
@@ -148,7 +149,7 @@ ONCE_AFTER_TRUNCATED_BODY = Rule(
 
 
 async def _once_in_regrouped_batch(bench: Bench) -> Examined:
-    await bench.must_store(5)
+    await must_store(bench, 5)
     campaign = bench.campaign
     age_max = campaign.policy.event_age_max
     # Two of them expire before the batch is retried, and two newer ones join it.
@@ -164,7 +165,7 @@ async def _once_in_regrouped_batch(bench: Bench) -> Examined:
     if not found.holds:
         return found
     with bench.fault("overlap", events=2, times=1):
-        await bench.must_deliver(bench.events(5))
+        await must_deliver(bench, bench.events(5))
     overlapping = await _stored_once(bench, Stimulus(situation=Situation.OVERLAPPING, events=2))
     return passed(*found.facts, *overlapping.facts) if overlapping.holds else overlapping
 
@@ -179,7 +180,7 @@ ONCE_IN_REGROUPED_BATCH = Rule(
     expected="each event stored once, though its batch is another one",
     needs=("probe",),
     depends_on=("once-after-lost-response",),
-    assumes=("list", "retry", "discard", "refill"),
+    assumes=("batch", "retry", "discard", "refill"),
     examine=_once_in_regrouped_batch,
     fix=f"{_FIX} A hash of the body or an id of the request differs each time.",
     example=_EXAMPLE,
@@ -193,14 +194,14 @@ _EDGE_CASES = (
 
 
 async def _once_for_edge_cases(bench: Bench) -> Examined:
-    await bench.must_store(5)
+    await must_store(bench, 5)
     twin = bench.event()
     duplicates = await _duplicates(bench, [twin, bench.event(), dict(twin)])
     if duplicates:
         return failed(duplicates.seen(Stimulus(situation=Situation.REDELIVERED_IDENTICAL)))
     accepted = 0
     for make in _EDGE_CASES:
-        cases = bench.odd(make)
+        cases = bench.edge_cases(make)
         duplicates = await _duplicates(bench, [case.applied(bench.event()) for case in cases])
         accepted += duplicates is not None
         if duplicates:
@@ -217,7 +218,7 @@ async def _once_for_edge_cases(bench: Bench) -> Examined:
                 )
             )
     if not accepted:
-        raise NotExercised(Unmet(why=Precondition.NO_EDGE_CASE_ACCEPTED_AGAIN))
+        raise SkipRule(Unmet(why=Precondition.NO_EDGE_CASE_ACCEPTED_AGAIN))
     return passed(Confirmed(what=Confirmation.EDGE_CASES_STORED_ONCE))
 
 
@@ -248,7 +249,7 @@ ONCE_FOR_EDGE_CASES = Rule(
         "accepts-null-fields",
         "accepts-unknown-fields",
     ),
-    assumes=("list", "retry", "fields"),
+    assumes=("batch", "retry", "fields"),
     examine=_once_for_edge_cases,
     fix="Use one value that is never null as the key, such as a hash of the whole event: in a unique index over "
     "columns, no null equals another.",
@@ -263,10 +264,10 @@ CONCURRENT_SIZES = (1, 5, 50)
 
 
 async def _once_when_concurrent(bench: Bench) -> Examined:
-    await bench.must_store(5)
+    await must_store(bench, 5)
     for size in CONCURRENT_SIZES:
         with bench.fault("duplicate", timing="concurrent", times=1):
-            await bench.must_deliver(bench.events(size))
+            await must_deliver(bench, bench.events(size))
     return await _stored_once(bench, Stimulus(situation=Situation.DELIVERED_CONCURRENTLY, sizes=CONCURRENT_SIZES))
 
 
@@ -279,7 +280,7 @@ ONCE_WHEN_DELIVERED_CONCURRENTLY = Rule(
     expected="each event stored once",
     needs=("probe",),
     depends_on=("stores-every-event", "handles-new-connections", "once-after-lost-response"),
-    assumes=("list", "retry", "time-out"),
+    assumes=("batch", "retry", "time-out"),
     examine=_once_when_concurrent,
     fix="Let the database decide: use a unique key and an insert that ignores conflicts, not a query before it.",
     example=_EXAMPLE,
@@ -292,11 +293,11 @@ OTHER_EVENTS = 1_500
 
 
 async def _once_after_many_others(bench: Bench) -> Examined:
-    await bench.must_store(100)
+    await must_store(bench, 100)
     events = bench.events(5)
     sent = Stimulus(situation=Situation.REDELIVERED_AFTER_OTHERS, events=5, times=OTHER_EVENTS)
     await _lose_response(bench, events)
-    await bench.must_deliver(bench.events(OTHER_EVENTS), number=1)
+    await must_deliver(bench, bench.events(OTHER_EVENTS), number=1)
     delivery = await bench.proceed(attempts=2)
     if not delivery.accepted:
         return await _rejected(bench, delivery.outcomes, sent)
@@ -322,12 +323,12 @@ ONCE_AFTER_MANY_OTHERS = Rule(
 
 async def _once_after(bench: Bench, duration: int) -> Examined:
     """Redeliver a batch after an outage of this many milliseconds."""
-    await bench.must_store(5)
+    await must_store(bench, 5)
     sent = Stimulus(situation=Situation.REDELIVERED_LATER, events=5, milliseconds=duration)
     await _lose_response(bench, bench.events(5))
     bench.outage(duration)
     await bench.advance(duration - SECOND)
-    await bench.must_deliver(bench.events(3), number=1)  # newer ones, which show that the others are old
+    await must_deliver(bench, bench.events(3), number=1)  # newer ones, which show that the others are old
     delivery = await bench.proceed(attempts=2)
     if not delivery.accepted:
         return await _rejected(bench, delivery.outcomes, sent)
@@ -369,7 +370,7 @@ ONCE_AFTER_THREE_DAYS = Rule(
     expected="each event stored once",
     needs=("probe",),
     depends_on=("once-after-lost-response", "once-after-an-hour"),
-    assumes=("list", "retry", "discard"),
+    assumes=("batch", "retry", "discard"),
     examine=_once_after_three_days,
     fix="Keep the deduplication keys of stored events for at least three days.",
     example="DELETE FROM keys WHERE seen < now() - interval '4 days'",
@@ -386,7 +387,7 @@ async def _lose_response_at_start(bench: Bench) -> None:
 async def _once_at_end(bench: Bench) -> Examined:
     delivery = await bench.proceed(attempts=3)
     if not delivery.outcomes:
-        raise NotExercised(Unmet(why=Precondition.NOT_SENT_AT_START))
+        raise SkipRule(Unmet(why=Precondition.NOT_SENT_AT_START))
     sent = Stimulus(situation=Situation.REDELIVERED_AT_END, events=5)
     if not delivery.accepted:
         return await _rejected(bench, delivery.outcomes, sent)

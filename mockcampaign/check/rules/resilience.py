@@ -9,9 +9,11 @@ import msgspec
 from mockcampaign.check import edge_cases
 from mockcampaign.check.bench.aftermath import aftermath
 from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.bench.control import accepts_ordinary, must_deliver, must_store
+from mockcampaign.check.bench.raw_request import send_request
 from mockcampaign.check.bench.rule_store import body_of
 from mockcampaign.check.edge_cases import EdgeCase
-from mockcampaign.check.examined import Event, Examined, NotExercised, Unrepeatable, failed, passed
+from mockcampaign.check.examined import Event, Examined, SkipRule, Unrepeatable, failed, passed
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.faults import CutBody
@@ -50,7 +52,7 @@ async def _rejects_atomically(bench: Bench) -> Examined:
         good = [event for mailing in mailings for event in bench.events(GOOD // len(mailings), mailingId=mailing)]
         body = b"[" + b",".join([*map(msgspec.json.encode, good), bad]) + b"]"
         bench.store.expect_events_of(good)
-        outcome = await bench.request(provocation, body)
+        outcome = await send_request(bench, provocation, body)
         if isinstance(outcome, Responded) and outcome.accepted:
             continue
         rejected += 1
@@ -67,7 +69,7 @@ async def _rejects_atomically(bench: Bench) -> Examined:
     for size in (1, 7, 100):
         await bench.deliver(bench.events(size), attempts=4)
     # Those of other rules as well: what fails the first time may never do so again.
-    for events in bench.setbacks[:SETBACKS]:
+    for events in bench.incidents.accepted_on_retry[:SETBACKS]:
         rejected += 1
         bench.store.expect_events_of(events)
         difference = await bench.store.difference_of(events)
@@ -82,16 +84,16 @@ async def _rejects_atomically(bench: Bench) -> Examined:
 
 
 async def _must_store_batches_accepted_at_once(bench: Bench) -> None:
-    """Raise `NotExercised` unless they are stored: otherwise it is not for a rejection that something is missing."""
+    """Raise `SkipRule` unless they are stored: otherwise it is not for a rejection that something is missing."""
     for size in (3, 2, 1):
         events = bench.events(size)
-        delivery = await bench.must_deliver(events)
+        delivery = await must_deliver(bench, events)
         if len(delivery.outcomes) > 1:
             continue
         difference = await bench.store.difference_of(events)
         if difference:
             ordinary = Stimulus(situation=Situation.ORDINARY_BATCH, events=size)
-            raise NotExercised(NotStored(difference=difference.seen(ordinary)))
+            raise SkipRule(NotStored(difference=difference.seen(ordinary)))
 
 
 def _response(to: Stimulus, outcome: Outcome) -> Response:
@@ -127,7 +129,7 @@ def _provocations(bench: Bench) -> list[tuple[Stimulus, bytes]]:
         edge_case(EdgeCase(field="device", absent=True)),
         edge_case(EdgeCase(field="userListId", absent=True)),
         edge_case(EdgeCase(field="created", value="yesterday")),
-        *(edge_case(one) for make in _EDGE_CASES for one in bench.odd(make)[:2]),
+        *(edge_case(one) for make in _EDGE_CASES for one in bench.edge_cases(make)[:2]),
         (of(Situation.CUT_EVENT_AMONG_GOOD), msgspec.json.encode(event)[:-20]),
     ]
 
@@ -167,14 +169,14 @@ IN_A_ROUND = 2
 
 async def _isolates_failing(bench: Bench) -> Examined:
     """Send good batches and bad ones at the same moment: rolling back the bad ones must not undo the good ones."""
-    await bench.must_store(5)
+    await must_store(bench, 5)
     rejected = 0
     # First those that a consumer finds to be bad late, when it has stored others already.
     for provocation, bad in reversed(_provocations(bench)[:BESIDE]):
         if rejected == REJECTED_BESIDE:
             break
         good = [msgspec.json.encode(event) for event in bench.events(GOOD)]
-        outcome = await bench.request(provocation, b"[" + b",".join([*good, bad]) + b"]")
+        outcome = await send_request(bench, provocation, b"[" + b",".join([*good, bad]) + b"]")
         if not isinstance(outcome, Responded) or outcome.accepted:
             continue
         rejected += 1
@@ -182,7 +184,7 @@ async def _isolates_failing(bench: Bench) -> Examined:
         for _ in range(ROUNDS):
             batches = [bench.events(100) for _ in range(2)]
             if not await _accepts_beside(bench, batches, bodies):
-                raise NotExercised(Unmet(why=Precondition.REJECTED_BESIDE_FAILING))
+                raise SkipRule(Unmet(why=Precondition.REJECTED_BESIDE_FAILING))
             difference = await bench.store.difference_of([event for events in batches for event in events])
             if difference:
                 beside = Stimulus(situation=Situation.ACCEPTED_BESIDE_REJECTED, sizes=tuple(map(len, batches)))
@@ -200,13 +202,13 @@ async def _accepts_beside(bench: Bench, batches: list[list[Event]], bodies: list
 
     async def reject(body: bytes) -> None:
         for _ in range(IN_A_ROUND):
-            await bench.request(Stimulus(situation=Situation.REJECTED_BESIDE_ACCEPTED), body)
+            await send_request(bench, Stimulus(situation=Situation.REJECTED_BESIDE_ACCEPTED), body)
             under_way.set()
 
     async def accept() -> bool:
         # A new connection for each bad batch takes longer than a good batch on one that is open.
         await under_way.wait()
-        return (await bench.deliver_at_once(batches, attempts=5)).accepted
+        return (await bench.deliver_concurrently(batches, attempts=5)).accepted
 
     accepting = asyncio.ensure_future(accept())
     others = [asyncio.ensure_future(reject(body)) for body in bodies]
@@ -229,7 +231,7 @@ ISOLATES_FAILING_BATCH = Rule(
     examine=_isolates_failing,
     needs=("probe events",),
     depends_on=("stores-every-event", "handles-concurrent-batches", "rejects-atomically"),
-    assumes=("list", "retry", "parallel"),
+    assumes=("batch", "retry", "parallel"),
     fix="Give each request its own connection and transaction, so that a rollback undoes nothing but its own work.",
     example="with pool.connection() as connection, connection.transaction(): store_all(events)",
     not_covered="Failures that cannot be provoked from outside, and moments that these batches happened not to hit.",
@@ -241,17 +243,17 @@ REPEATED = 24
 
 
 async def _recovers(bench: Bench) -> Examined:
-    await bench.must_deliver(bench.events(2))
+    await must_deliver(bench, bench.events(2))
     if bench.store.has_probe:
-        await bench.must_store(2)
+        await must_store(bench, 2)
     for bad, body in _bad_requests(bench):
-        outcome = await bench.request(bad, body)
+        outcome = await send_request(bench, bad, body)
         violation = await aftermath(bench, bad, outcome)
         # What uses up a little each time, such as one connection of a pool, does not show at once.
         times = 1
         while violation is None and isinstance(outcome, Responded) and times < REPEATED:
             times += 1
-            outcome = await bench.request(bad, body)
+            outcome = await send_request(bench, bad, body)
             if times == REPEATED:
                 violation = await aftermath(bench, msgspec.structs.replace(bad, times=times), outcome)
         if violation is not None:
@@ -259,7 +261,7 @@ async def _recovers(bench: Bench) -> Examined:
     if CutBody in bench.faults:
         cut_body = Stimulus(situation=Situation.CUT_BODY)
         for number, cut in enumerate((CutBody(ending="fin"), CutBody(ending="rst")) * (REPEATED // 2), 1):
-            await bench.request(cut_body, body_of(bench.events(5)), faults=(cut,))
+            await send_request(bench, cut_body, body_of(bench.events(5)), faults=(cut,))
             if number % 4 == 0:
                 ordinary = Stimulus(situation=Situation.ORDINARY_AFTER_CUT_BODIES, times=number)
                 before = msgspec.structs.replace(cut_body, times=number)
@@ -384,7 +386,7 @@ DRAINS_BACKLOG = Rule(
         "recovers-from-bad-requests",
         "survives-many-requests",
     ),
-    assumes=("list", "retry", "order"),
+    assumes=("batch", "retry", "order"),
     fix="Do not limit the rate of a sender that has one connection and waits for each response.",
     example="limiter.exempt('/hook')",
     span=2 * HOUR,
@@ -393,16 +395,16 @@ DRAINS_BACKLOG = Rule(
 
 
 async def _stays_available(bench: Bench) -> Examined:
-    earlier = list(bench.refusals)
-    recovered = await bench.accepts_ordinary()
+    earlier = list(bench.incidents.rejections)
+    recovered = await accepts_ordinary(bench)
     # A missing response in time may have been the machine's fault, unless it stays that way.
-    earlier = [refusal for refusal in earlier if refusal.answered or not recovered]
+    earlier = [rejection for rejection in earlier if rejection.responded or not recovered]
     if recovered and not earlier:
         return passed(Confirmed(what=Confirmation.AVAILABLE_THROUGHOUT))
     rules = tuple(dict.fromkeys(one.rule_id for one in earlier))
     return failed(
         Unavailable(
-            replies=(earlier or bench.refusals)[0].replies,
+            replies=(earlier or bench.incidents.rejections)[0].replies,
             first_rule=rules[0] if rules else None,
             more_rules=max(0, len(rules) - 1),
             recovered=recovered,

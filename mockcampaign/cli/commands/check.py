@@ -265,6 +265,13 @@ def _settings(options: _CheckOptions) -> Settings:
     from mockcampaign.events.fields import FIELDS
 
     probe_fields, seed, baseline = options["probe_fields"], options["seed"], options["baseline"]
+    known = () if baseline is None else read_baseline(baseline)
+    if any(one.identity is None for one in known):
+        click.echo(
+            f"mockcampaign: --baseline {baseline}: written by an earlier version, so every violation of its rules is "
+            "accepted, new ones included; write it again with --report-json",
+            err=True,
+        )
     unknown = sorted(set(probe_fields or ()) - set(FIELDS))
     if unknown:
         raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(FIELDS)}")
@@ -283,7 +290,7 @@ def _settings(options: _CheckOptions) -> Settings:
         settle=options["settle"],
         budget=options["budget"],
         probe_fields=probe_fields or tuple(FIELDS),
-        known=() if baseline is None else read_baseline(baseline),
+        known=known,
         ca_file=options["ca_file"],
         full_fidelity=options["full_fidelity"],
         sweep=options["sweep"],

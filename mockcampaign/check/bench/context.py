@@ -1,0 +1,100 @@
+"""What the benches of one check share, and what each has of its own."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mockcampaign.check.bench.event_budget import EventBudget
+from mockcampaign.check.examined import Event
+from mockcampaign.check.probes.end_state import StateSource
+from mockcampaign.check.probes.store_probe import StoreProbe
+from mockcampaign.check.settings import Settings
+from mockcampaign.judging.fact import Reply
+from mockcampaign.policy import Policy
+from mockcampaign.transport import Transport
+
+
+class Rejection(msgspec.Struct, frozen=True, kw_only=True):
+    """An ordinary batch that the consumer did not accept."""
+
+    rule_id: str
+    """Id of the rule that was being examined."""
+    replies: tuple[Reply, ...]
+    """Replies of the consumer to each attempt."""
+    responded: bool
+    """Whether the last attempt got a response."""
+
+
+class Incidents(msgspec.Struct, kw_only=True):
+    """Observations that the benches of all rules collect, and that rules at the end of the check judge."""
+
+    accepted_on_retry: list[tuple[Event, ...]] = msgspec.field(default_factory=list)
+    """Batches that the consumer accepted, but not at the first attempt, though no fault hit them."""
+    rejections: list[Rejection] = msgspec.field(default_factory=list)
+    """Ordinary batches that the consumer did not accept."""
+
+
+class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the benches of one check share."""
+
+    url: str
+    transport: Transport
+    settings: Settings
+    probe: StoreProbe | None
+    """Reports the stored events, where the consumer has a probe."""
+    state: StateSource | None
+    """Reports the end state, where the consumer has a state probe."""
+    event_budget: EventBudget
+    shown_fields: frozenset[str]
+    """Names of the fields that the probe reports unchanged."""
+    incidents: Incidents
+
+    def for_part(self, settings: Settings) -> CheckContext:
+        """Return the context of a part of the same check, with other settings but the same event budget."""
+        return check_context(
+            self.url,
+            transport=self.transport,
+            settings=settings,
+            probe=self.probe,
+            state=self.state,
+            event_budget=self.event_budget,
+        )
+
+
+def check_context(
+    url: str,
+    *,
+    transport: Transport,
+    settings: Settings,
+    probe: StoreProbe | None = None,
+    state: StateSource | None = None,
+    event_budget: EventBudget | None = None,
+) -> CheckContext:
+    """Return the context of a new check, or of a part of one that has this event budget."""
+    return CheckContext(
+        url=url,
+        transport=transport,
+        settings=settings,
+        probe=probe,
+        state=state,
+        event_budget=EventBudget(settings.events_max()) if event_budget is None else event_budget,
+        shown_fields=frozenset(settings.probe_fields),
+        incidents=Incidents(),
+    )
+
+
+class RuleSlot(msgspec.Struct, frozen=True, kw_only=True):
+    """The share of a check that belongs to one rule's bench alone."""
+
+    rule_id: str
+    """Id of the rule; further benches of the same rule append `:` and a number."""
+    start: int
+    """Virtual time at which the bench starts, in milliseconds since 1970."""
+    number: int
+    """Number of the rule, which keeps the times of its events apart from those of other rules."""
+    policy: Policy | None = None
+    """Policy of the sender; None stands for the one that the settings ask for."""
+
+    def another(self, number: int, *, start: int) -> RuleSlot:
+        """Return the slot of a further bench of the same rule."""
+        return msgspec.structs.replace(self, rule_id=f"{self.rule_id}:{number}", start=start)

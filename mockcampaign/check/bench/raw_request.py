@@ -1,0 +1,72 @@
+"""Sending requests that Campaign never sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.reproduce.transcript import Sent
+from mockcampaign.engine.journal import Requested
+from mockcampaign.faults import NewConnection
+from mockcampaign.judging.fact import Stimulus
+from mockcampaign.model import Fault, Outcome, Request, TimedOut
+from mockcampaign.report import sentences
+from mockcampaign.transport import Transport
+
+_IN_EACH_EVENT = b'"mailId"'
+
+
+async def send_request(
+    bench: Bench,
+    what: Stimulus,
+    body: bytes,
+    *,
+    method: str = "POST",
+    headers: Iterable[tuple[str, str]] | None = None,
+    authenticated: bool = True,
+    credentials: str | None = None,
+    faults: tuple[Fault, ...] = (),
+    own_connection: bool = True,
+    transport: Transport | None = None,
+) -> Outcome:
+    """Send a request that Campaign never sends, and journal it; `what` says what is special about it.
+
+    `credentials` are arguments of curl for the credentials in `headers`.
+
+    The request gets a connection of its own, if there are connections, unless the rule is about what follows on the
+    same one: a consumer that rejects it without reading its body would take the rest of that for the next request.
+    """
+    event_budget, settings = bench.context.event_budget, bench.settings
+    event_budget.spend(body.count(_IN_EACH_EVENT))
+    bench.recording.scenario.is_complete = False
+    timeout = settings.timeout if faults else event_budget.timeout(settings.timeout)
+    sent = Sent(body=body, faults=faults, timeout=timeout, method=method, credentials=credentials)
+    bench.recording.transcript.note(sent)
+    if own_connection and NewConnection in bench.faults:
+        faults = (*faults, NewConnection())
+    sent_headers = [("Content-Type", "application/json")] if headers is None else list(headers)
+    if authenticated:
+        sent_headers += settings.authentication.headers()
+    request = Request(
+        method=method,
+        url=bench.url,
+        headers=tuple(sent_headers),
+        body=body,
+        timeout=timeout,
+        response_body_bytes_kept=bench.campaign.policy.response_body_bytes_kept,
+        faults=faults,
+    )
+    outcome = await (transport or bench.context.transport).send(request)
+    sent.outcome = outcome
+    event_budget.timed_out += isinstance(outcome, TimedOut) and not sent.faults
+    bench.webhook()  # masks its credentials, which the consumer may echo
+    bench.campaign.journal.append(
+        Requested(
+            at=bench.campaign.now,
+            method=method,
+            what=sentences.stimulus(what),
+            body_bytes=len(body),
+            outcome=bench.campaign.masking.outcome(outcome),
+        )
+    )
+    return outcome

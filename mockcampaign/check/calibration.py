@@ -1,0 +1,54 @@
+"""Learning, before any rule is examined, which fields the probe reports unchanged."""
+
+from __future__ import annotations
+
+from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.examined import SkipRule
+from mockcampaign.check.probes.store_probe import Found
+from mockcampaign.errors import CouldNotTellError
+from mockcampaign.judging.consumer_store import events_in, shown
+from mockcampaign.text import counted
+
+
+async def calibrated_fields(bench: Bench) -> frozenset[str]:
+    """Deliver one event, and return the names of the fields that the probe then reports unchanged.
+
+    Other fields are left to one rule alone, so that no other rule complains of them. Return the fields of the settings
+    if the event is not stored. Raise `CouldNotTellError` if the probes cannot be read, or report no mail ids.
+    """
+    context = bench.context
+    event = bench.event()
+    if context.state is not None:
+        await context.state.ask()
+    if context.probe is None:
+        return context.shown_fields
+    found = await context.probe.ask()
+    if isinstance(found, int):
+        return context.shown_fields
+    if any(stored.get("mailId") == event["mailId"] for stored in events_in(found)):
+        raise CouldNotTellError(
+            "probe: events of this check were stored before it began, most likely by an earlier check with the same "
+            "seed: restart the consumer with an empty store, or choose another --seed"
+        )
+    try:
+        delivery = await bench.deliver([event])
+        stored_events = await bench.store.stored_events() if delivery.accepted else []
+    except SkipRule:
+        return context.shown_fields
+    if delivery.accepted and not stored_events:
+        _require_mail_ids(await context.probe.ask())
+    if not stored_events:
+        return context.shown_fields
+    unchanged = {name for name in context.shown_fields if stored_events[0].get(name) == event.get(name)}
+    return frozenset(unchanged | {"mailId"})
+
+
+def _require_mail_ids(found: Found) -> None:
+    """Raise `CouldNotTellError` if there are elements in the store, but none of them has a mailId."""
+    rows = [] if isinstance(found, int) else events_in(found)
+    if rows and not any(isinstance(row.get("mailId"), str) for row in rows):
+        raise CouldNotTellError(
+            f"probe: none of {counted(len(rows), 'element')} has a mailId, by which the check recognises its events; "
+            f"the first is {shown(rows[0])}: select the events with --probe-events, such as '[].event' or "
+            "'[].{mailId: mail_id, …}', or their number with --probe-count"
+        )
