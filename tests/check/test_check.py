@@ -291,7 +291,7 @@ def test_a_command_that_is_none_is_refused(command: str) -> None:
 def test_the_same_seed_twice_on_one_consumer_is_refused() -> None:
     app = consumer_app()
     checked(app, rules=("responds-200",))
-    with pytest.raises(Exception, match="give another --seed"):
+    with pytest.raises(Exception, match="choose another --seed"):
         checked(app, rules=("responds-200",))
 
 
