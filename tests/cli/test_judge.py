@@ -1,4 +1,4 @@
-"""Journals written while a run goes on, judged again without one, and what a killed or interrupted run leaves."""
+"""Journals are judged without a run, including those of killed and interrupted runs."""
 
 from __future__ import annotations
 
@@ -84,13 +84,13 @@ def test_each_scenario_of_a_matrix_is_judged_by_its_own_expectations(tmp_path: P
 
 
 def test_a_journal_of_an_earlier_version_is_still_read() -> None:
-    """Journals are kept as evidence, so this file stays as it is."""
+    """Users keep journals as evidence, so this file must never change."""
     done = mockcampaign("judge", "fixtures/journals/outage.jsonl", "-v", folder=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
     check_golden("judged.txt", done.stdout)
 
 
-def test_what_is_no_journal_is_status_2(tmp_path: Path) -> None:
+def test_an_invalid_journal_is_status_2(tmp_path: Path) -> None:
     (tmp_path / "j").write_text("[]\n")
     done = mockcampaign("judge", "j", folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
@@ -99,8 +99,8 @@ def test_what_is_no_journal_is_status_2(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither signal as they are meant here")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_an_ended_run_leaves_a_journal_and_where_it_can_its_reports(tmp_path: Path, number: signal.Signals) -> None:
-    """The consumer takes the connection and is silent, so that the run is under way for as long as the test wants."""
+def test_an_interrupted_run_leaves_a_journal_and_reports(tmp_path: Path, number: signal.Signals) -> None:
+    """The consumer accepts the connection and never responds, so the run lasts as long as the test needs."""
     probe = '  probe: {url: "${CONSUMER_URL}/processed", events: "@"}\n'
     written(tmp_path, (probe, ""), ("      consumer: {processed: exactly-once}\n", ""))
     written(tmp_path, (probe, ""), ("      consumer: {processed: exactly-once}\n", ""))

@@ -1,4 +1,4 @@
-"""Choosing among scenarios, several at once, dry runs, applications in-process, and running again after a change."""
+"""Options of `run`: selection, jobs, dry runs, applications in-process and watching."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def written(folder: Path, name: str, *, tag: str = "quick", delivered: object = 
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    """Exit status and standard output, in this process."""
+    """Return exit status and standard output of a run in this process."""
     result = CliRunner().invoke(cli, ["run", *map(str, arguments)], standalone_mode=False)
     if result.exception is not None:
         raise result.exception
@@ -82,12 +82,12 @@ def consumer_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         ("None", "none", True),
     ],
 )
-def test_expressions_are_as_pytests(expression: str, text: str, matches: bool) -> None:
+def test_expressions_match_like_pytests(expression: str, text: str, matches: bool) -> None:
     assert compile_expression(expression)(text) is matches
 
 
 @pytest.mark.parametrize("expression", ["and", "a b", "(a", "a or", "not", "()", "a)"])
-def test_what_is_no_expression_is_refused(expression: str) -> None:
+def test_an_invalid_expression_is_rejected(expression: str) -> None:
     with pytest.raises(
         InvalidInputError, match="is not an expression, allowed: words with and, or, not and parentheses"
     ):
@@ -114,14 +114,14 @@ def test_selection(plans: list[Plan], tags: tuple[str, ...], expression: str, na
     assert [plan.name for plan in select(plans, tags=tags, expression=expression)] == names
 
 
-def test_choosing_none_is_wrong_usage(plans: list[Plan]) -> None:
+def test_a_selection_of_no_scenario_is_rejected(plans: list[Plan]) -> None:
     with pytest.raises(InvalidInputError, match=r"no scenario matches \(found: one, two, three\)"):
         select(plans, expression="four")
     with pytest.raises(InvalidInputError, match="--tag: unknown tag 'quik', did you mean 'quick'"):
         select(plans, tags=("quik",))
 
 
-def test_a_chosen_scenario_runs_alone(tmp_path: Path, consumer_url: str) -> None:
+def test_only_the_selected_scenario_runs(tmp_path: Path, consumer_url: str) -> None:
     written(tmp_path, "one", tag="slow")
     written(tmp_path, "two")
     assert run(tmp_path, "--tag", "slow", "-q")[1].splitlines()[0] == "compliant  one"
@@ -146,14 +146,14 @@ def told(order: list[int], *, failing: Collection[int] = (), fail_fast: bool = F
     return names
 
 
-def test_results_come_in_the_order_of_their_plans() -> None:
+def test_results_are_reported_in_the_order_of_plans() -> None:
     assert told([2, 0, 1, 3]) == ["0", "1", "2", "3"]
     assert told([2, 3], flush=False) == []
     assert told([2, 0]) == ["0", "2"]
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]])
-def test_after_a_failure_nothing_more_is_told_however_fast_it_was(order: list[int]) -> None:
+def test_fail_fast_reports_nothing_after_the_first_failure(order: list[int]) -> None:
     assert told(order, failing={1, 2}, fail_fast=True) == ["0", "1"]
 
 
@@ -171,7 +171,7 @@ def test_fail_fast_stops_after_the_first(tmp_path: Path, consumer_url: str, jobs
     assert lines[-1] == "2 more not run because of --fail-fast"
 
 
-def test_jobs_change_nothing_but_the_time(tmp_path: Path, consumer_url: str) -> None:
+def test_jobs_do_not_change_results(tmp_path: Path, consumer_url: str) -> None:
     for index in range(6):
         written(tmp_path, f"number {index}")
     reports = []
@@ -186,7 +186,7 @@ def test_jobs_change_nothing_but_the_time(tmp_path: Path, consumer_url: str) -> 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
-def test_ctrl_c_reports_all_that_were_under_way(tmp_path: Path) -> None:
+def test_ctrl_c_reports_running_scenarios(tmp_path: Path) -> None:
     for index in range(3):
         path = written(tmp_path, f"number {index}")
         path.write_text(re.sub(r"  probe: .*\n|      consumer: .*\n", "", path.read_text()))
@@ -216,14 +216,14 @@ def test_ctrl_c_reports_all_that_were_under_way(tmp_path: Path) -> None:
     assert [scenario["trouble"] for scenario in report["scenarios"]] == ["interrupted"] * 2
 
 
-def test_a_count_that_others_would_change_is_refused_with_jobs(tmp_path: Path) -> None:
+def test_jobs_reject_a_probe_that_counts_all_events(tmp_path: Path) -> None:
     path = written(tmp_path, "one")
     path.write_text(path.read_text().replace('events: "@"', "count: n").replace("exactly-once", "3"))
     with pytest.raises(InvalidInputError, match=r"one\.scenario\.yaml:14:29: with --jobs 2, the probe also counts"):
         run(path, "--jobs", 2)
 
 
-def test_a_matrix_runs_whole(tmp_path: Path, consumer_url: str) -> None:
+def test_every_run_of_a_matrix_is_reported(tmp_path: Path, consumer_url: str) -> None:
     path = written(tmp_path, "one")
     path.write_text("matrix: {n: [1, 3]}\n" + path.read_text().replace("count: 3", 'count: "${matrix.n}"'))
     status, out = run(tmp_path, "-q", "--journal", tmp_path / "j.jsonl")
@@ -239,7 +239,7 @@ def test_a_matrix_runs_whole(tmp_path: Path, consumer_url: str) -> None:
 # Dry runs
 
 
-def test_a_dry_run_shows_the_plan_and_touches_nothing(tmp_path: Path) -> None:
+def test_a_dry_run_shows_the_plan_and_sends_nothing(tmp_path: Path) -> None:
     path = written(tmp_path, "one", delivered=4)
     text = path.read_text().replace(
         "  - run:", "  - outage: {for: 1h}\n  - fault: {kind: lost-ack, times: 1}\n  - run:"
@@ -274,7 +274,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, option: str) -> None:
         run(path, "--dry-run", option, tmp_path / "r")
 
 
-def test_a_dry_run_refuses_what_a_run_refuses(tmp_path: Path) -> None:
+def test_a_dry_run_rejects_what_a_run_rejects(tmp_path: Path) -> None:
     path = written(tmp_path, "one")
     path.write_text(path.read_text().replace("count: 3", "count: 0"))
     with pytest.raises(InvalidInputError, match="0 is out of range"):
@@ -300,7 +300,7 @@ def test_an_application_in_this_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("app", ["nowhere:app", "asgi", "json:nothing", "json:__name__", "broken:app"])
-def test_an_application_that_is_none_is_status_2(tmp_path: Path, app: str) -> None:
+def test_an_invalid_application_is_status_2(tmp_path: Path, app: str) -> None:
     written(tmp_path, "one")
     (tmp_path / "broken.py").write_text("app = 1 / 0\n")
     done = mockcampaign("run", ".", "--app", app, folder=tmp_path)

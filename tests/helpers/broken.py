@@ -1,4 +1,4 @@
-"""Scenario files with one mistake each. `golden/broken-scenarios.txt` holds what is said of each."""
+"""Scenario files with one mistake each. `golden/broken-scenarios.txt` has the message for each."""
 
 GOOD = """\
 name: x
@@ -122,17 +122,17 @@ webhooks:
 
 
 def expecting(what: str) -> str:
-    """The good file with another expectation of its webhook."""
+    """Return the good file with another expectation of its webhook."""
     return changed("opens: {delivered: 3}", f"opens: {{{what}}}")
 
 
 def step(text: str) -> str:
-    """The good file with another step in line 10."""
+    """Return the good file with another step in line 10."""
     return changed("run: until-idle", text)
 
 
 def with_matrix(matrix: str, count: str = '"${matrix.n}"') -> str:
-    """The good file with a matrix in line 1, and a value of it."""
+    """Return the good file with a matrix in line 1, and a value of it."""
     return f"matrix: {matrix}\n" + changed("count: 3", f"count: {count}")
 
 

@@ -1,4 +1,4 @@
-"""Scenarios of a test's own, and what comes of them."""
+"""Plays scenarios that a test writes itself."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STEPS
 
 
 def played(plan: Plan, transport: Transport, seed: int = 1) -> tuple[Player, list[Finding]]:
-    """The player after the run, and all findings."""
+    """Return the player after the run, and all findings."""
     players = []
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""What `expect` and `wait` can say, each with a run that meets it and one that does not."""
+"""Expectations of `expect` and `wait`, each with a run that meets it and one that does not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from plays import own_plan, played, starlette_consumer
 
 
 class Answering:
-    """Answers one outcome after the other, and 200 when they run out."""
+    """Responds with one outcome after another, then with 200."""
 
     faults: frozenset[Any] = frozenset()
 
@@ -94,8 +94,8 @@ def findings_of(folder: Path, *steps: str, outcomes: tuple[Outcome, ...] = (), p
         ("verified: 200", "the webhook was not verified"),
     ],
 )
-def test_of_attempts(tmp_path: Path, expected: str, actual: str | None) -> None:
-    """The consumer responds 503 to the first list, then not within the time-out of 10 s, then cut off, then taken."""
+def test_expectations_of_attempts(tmp_path: Path, expected: str, actual: str | None) -> None:
+    """The first batch gets 503, a time-out of 10 s, a truncated response, and at last 200."""
     outcomes = (BUSY, TimedOut("wait"), CUT)
     [finding] = findings_of(tmp_path, *RUN, f"expect: {{opens: {{{expected}}}}}", outcomes=outcomes)
     assert finding.outcome == ("pass" if actual is None else "fail")
@@ -104,7 +104,7 @@ def test_of_attempts(tmp_path: Path, expected: str, actual: str | None) -> None:
 
 
 @pytest.mark.parametrize("expected", ["latest: {outcome: 200}", "any: {outcome: 200}", "all: {outcome: 200}"])
-def test_of_no_attempt(tmp_path: Path, expected: str) -> None:
+def test_expectations_fail_without_attempts(tmp_path: Path, expected: str) -> None:
     [finding] = findings_of(tmp_path, "emit: {type: open}", f"expect: {{opens: {{{expected}}}}}")
     assert (finding.outcome, finding.actual) == ("fail", "no attempt was made")
 
@@ -127,18 +127,18 @@ def test_why_nothing_was_delivered(
     assert (finding.outcome, finding.actual) == ("fail", actual)
 
 
-def test_gaps_of_nothing_that_came_again(tmp_path: Path) -> None:
+def test_a_gap_needs_a_retry(tmp_path: Path) -> None:
     [finding] = findings_of(tmp_path, *RUN, "expect: {opens: {all: {gap: 10s}}}")
     assert (finding.outcome, finding.actual) == ("fail", "no batch was retried")
 
 
-def test_a_reordered_list_is_out_of_order(tmp_path: Path) -> None:
+def test_a_reordered_batch_is_out_of_order(tmp_path: Path) -> None:
     steps = ("fault: {kind: reorder, times: 1}", *RUN, "expect: {opens: {in_order: true}}")
     [finding] = findings_of(tmp_path, *steps)
     assert (finding.outcome, finding.actual) == ("fail", "events overtook others 1 time")
 
 
-def test_a_folded_outage_is_seen_attempt_by_attempt(tmp_path: Path) -> None:
+def test_folded_attempts_of_an_outage_are_matched_one_by_one(tmp_path: Path) -> None:
     steps = (
         "outage: {for: 1h}",
         *RUN,
@@ -149,7 +149,7 @@ def test_a_folded_outage_is_seen_attempt_by_attempt(tmp_path: Path) -> None:
 
 
 def test_time_outs_count_before_the_gap(tmp_path: Path) -> None:
-    """Folded attempts of 10 s, 20 s from start to start."""
+    """Folded attempts take 10 s each and start every 20 s."""
     steps = (
         "outage: {for: 1h, kind: connect-timeout}",
         *RUN,
@@ -158,7 +158,7 @@ def test_time_outs_count_before_the_gap(tmp_path: Path) -> None:
     assert [finding.outcome for finding in findings_of(tmp_path, *steps)] == ["pass"] * 3
 
 
-def test_an_event_of_the_outages_last_moment_was_pending(tmp_path: Path) -> None:
+def test_an_event_at_the_end_of_an_outage_was_pending(tmp_path: Path) -> None:
     steps = ("outage: {for: 1h}", "advance: 1h", *RUN, "expect: {opens: {recovered_within: 9s}}")
     [finding] = findings_of(tmp_path, *steps, outcomes=(BUSY,))
     assert (finding.outcome, finding.actual) == ("fail", "250 events late, the last 10s after the outage")
@@ -189,7 +189,7 @@ def test_recovery(tmp_path: Path, steps: tuple[str, ...], limit: str, actual: st
         assert finding.actual == actual
 
 
-def test_recovery_that_has_not_come_yet(tmp_path: Path) -> None:
+def test_recovery_fails_before_the_next_retry(tmp_path: Path) -> None:
     steps = (
         "emit: {type: open, count: 3}",
         "outage: {for: 5s}",
@@ -200,7 +200,7 @@ def test_recovery_that_has_not_come_yet(tmp_path: Path) -> None:
     assert (finding.outcome, finding.actual) == ("fail", "3 events not delivered")
 
 
-def test_events_that_were_never_delivered_are_not_in_time(tmp_path: Path) -> None:
+def test_undelivered_events_are_late(tmp_path: Path) -> None:
     steps = ("outage: {for: 4d}", *RUN, "expect: {opens: {delivered_within: 3d}}")
     [finding] = findings_of(tmp_path, *steps)
     assert (finding.outcome, finding.actual) == ("fail", "250 events not delivered")
@@ -209,7 +209,7 @@ def test_events_that_were_never_delivered_are_not_in_time(tmp_path: Path) -> Non
 # wait
 
 
-def test_waiting_ends_as_soon_as_it_holds(tmp_path: Path) -> None:
+def test_a_wait_ends_when_its_expectation_is_met(tmp_path: Path) -> None:
     steps = (
         "emit: {type: open, count: 100, over: 100s}",
         "wait: {until: {opens: {attempts: {at_least: 5}}}, for: 1h}",
@@ -219,7 +219,7 @@ def test_waiting_ends_as_soon_as_it_holds(tmp_path: Path) -> None:
     assert [finding.outcome for finding in findings_of(tmp_path, *steps)] == ["pass"] * 3
 
 
-def test_waiting_in_vain_fails_and_takes_its_time(tmp_path: Path) -> None:
+def test_a_wait_that_is_not_met_fails_after_its_duration(tmp_path: Path) -> None:
     steps = (
         "outage: {for: 2h}",
         "emit: {type: open}",
@@ -248,7 +248,7 @@ def test_waiting_in_vain_fails_and_takes_its_time(tmp_path: Path) -> None:
         ("verify: opens", (CUT,), "no-response", "pass", 1),
     ],
 )
-def test_verifying(
+def test_verification_outcomes(
     tmp_path: Path, step: str, outcomes: tuple[Outcome, ...], expected: object, outcome: str, events: int
 ) -> None:
     plan = own_plan(tmp_path, "http://x.test", step, f"expect: {{opens: {{verified: {expected}}}}}", probe=False)
@@ -260,7 +260,7 @@ def test_verifying(
     assert player.campaign.is_idle
 
 
-def test_nobody_at_a_first_verification_is_no_verdict(tmp_path: Path) -> None:
+def test_an_unreachable_first_verification_is_inconclusive(tmp_path: Path) -> None:
     steps = ("verify: opens", "emit: {type: open, count: 3}", "expect: {opens: {pending: 3}}")
     gone = NoResponse("connect", "connection refused")
     with pytest.raises(ConsumerUnreachableError, match="connection refused at the first attempt"):
@@ -279,7 +279,7 @@ def test_a_verification_is_in_the_timeline(tmp_path: Path) -> None:
     assert (line.came_to, line.accepted) == ("responded 404", False)
 
 
-def test_verifying_in_an_outage_reaches_nobody(tmp_path: Path) -> None:
+def test_a_verification_during_an_outage_is_not_sent(tmp_path: Path) -> None:
     steps = ("outage: {for: 1h}", "verify: opens", "expect: {opens: {verified: not-connected}}")
     [finding] = findings_of(tmp_path, *steps)
     assert finding.outcome == "pass"
@@ -289,7 +289,7 @@ def test_verifying_in_an_outage_reaches_nobody(tmp_path: Path) -> None:
 
 
 def in_background(release: Callable[[], bool]) -> tuple[Any, list[dict[str, Any]]]:
-    """A consumer that takes lists at once, and has processed them when it is released."""
+    """Consumer that responds 200 at once, and stores the events when it is released."""
     waiting: list[dict[str, Any]] = []
     done: list[dict[str, Any]] = []
 
@@ -308,7 +308,7 @@ def in_background(release: Callable[[], bool]) -> tuple[Any, list[dict[str, Any]
 
 
 @pytest.mark.parametrize(("asked_often_enough", "outcome"), [(3, "pass"), (10**9, "fail")])
-def test_patience_with_a_consumer_that_works_in_the_background(
+def test_settle_waits_for_a_consumer_that_stores_in_the_background(
     tmp_path: Path, asked_often_enough: int, outcome: str
 ) -> None:
     asked = 0
@@ -352,7 +352,7 @@ def projecting(*fields: str, twice: bool = False) -> Any:
         (projecting("created"), "[created]", "pass"),
     ],
 )
-def test_equality_by_key(tmp_path: Path, app: Any, by: str, outcome: str) -> None:
+def test_events_are_compared_by_fields(tmp_path: Path, app: Any, by: str, outcome: str) -> None:
     steps = ("emit: {type: open, count: 20, over: 1h}", "run: until-idle")
     plan = own_plan(tmp_path, "http://x.test", *steps, f"expect: {{consumer: {{processed: exactly-once, by: {by}}}}}")
     _, findings = played(plan, AsgiTransport(app))
@@ -361,8 +361,8 @@ def test_equality_by_key(tmp_path: Path, app: Any, by: str, outcome: str) -> Non
     assert finding.expected == f"exactly-once, by {by[1:-1]}"
 
 
-def test_a_number_counts_only_what_this_run_sent(tmp_path: Path) -> None:
-    """Somebody else uses the consumer meanwhile."""
+def test_a_number_counts_only_events_of_this_run(tmp_path: Path) -> None:
+    """Another sender uses the same consumer meanwhile."""
     account: list[dict[str, Any]] = []
 
     async def hook(request: Request) -> Response:
@@ -376,7 +376,7 @@ def test_a_number_counts_only_what_this_run_sent(tmp_path: Path) -> None:
     assert (finding.outcome, finding.actual) == ("pass", "250")
 
 
-def test_a_count_that_shrinks_is_no_verdict(tmp_path: Path) -> None:
+def test_a_count_that_falls_is_inconclusive(tmp_path: Path) -> None:
     numbers = iter([{"n": 5}, {"n": 4}])
 
     async def hook(request: Request) -> Response:
@@ -392,7 +392,7 @@ def test_a_count_that_shrinks_is_no_verdict(tmp_path: Path) -> None:
         played(load(plan_text), AsgiTransport(starlette_consumer(hook, Shrinking({}))))
 
 
-def test_the_sample_consumer_meets_everything_at_once(tmp_path: Path) -> None:
+def test_the_sample_consumer_meets_all_expectations_together(tmp_path: Path) -> None:
     steps = (
         "outage: {for: 1h5s}",
         *RUN,

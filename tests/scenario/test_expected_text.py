@@ -1,4 +1,4 @@
-"""What is expected, in the words of reports."""
+"""Expectations in the words of reports."""
 
 from __future__ import annotations
 

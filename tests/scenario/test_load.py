@@ -23,7 +23,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_what_is_wrong_is_refused_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistakes_are_reported_with_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shared.yaml").write_text(SHARED)
     said = []
@@ -74,14 +74,14 @@ def test_no_message_repeats_the_credentials_of_a_url(tmp_path: Path, url: str) -
     assert "geheim" not in str(refused.value)
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+def test_invalid_utf_8_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "t.scenario.yaml"
     path.write_bytes(b"name: \xff")
     with pytest.raises(InvalidInputError, match="byte 6 is not UTF-8"):
         load(path)
 
 
-def test_a_large_file_is_refused_before_it_is_read_as_yaml(tmp_path: Path) -> None:
+def test_a_large_file_is_rejected_before_it_is_parsed(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="1048577 bytes, allowed: up to 1048576"):
         load(written(tmp_path, "#" * 1_048_577))
 
@@ -101,7 +101,7 @@ def test_a_good_file_becomes_values(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert expectation.place.endswith("t.scenario.yaml:12:26")
 
 
-def test_variables_are_only_read_where_the_language_says(tmp_path: Path) -> None:
+def test_variables_are_replaced_only_in_consumer_and_webhooks(tmp_path: Path) -> None:
     plan = load(written(tmp_path, changed("name: x", "name: ${HOME} stays")))
     assert plan.scenario.name == "${HOME} stays"
 
@@ -112,7 +112,7 @@ def test_an_empty_variable_takes_the_default(tmp_path: Path, monkeypatch: pytest
     assert plan.scenario.consumer.url == "http://127.0.0.1:8000/hook"
 
 
-def test_a_folder_stands_for_the_scenarios_in_it(tmp_path: Path) -> None:
+def test_scenarios_are_found_in_folders(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "notes.yaml").write_text("not: one")
     for name in ("b", "a", "deep/c"):
@@ -121,7 +121,7 @@ def test_a_folder_stands_for_the_scenarios_in_it(tmp_path: Path) -> None:
     assert found == ["a.scenario.yaml", "b.scenario.yaml", "deep/c.scenario.yaml"]
 
 
-def test_a_path_without_scenarios_is_refused(tmp_path: Path) -> None:
+def test_a_path_without_scenarios_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"no \*\.scenario\.yaml file in this folder"):
         find_scenarios((tmp_path,))
     with pytest.raises(InvalidInputError, match="does not exist, allowed: a scenario file, or a folder"):

@@ -1,4 +1,4 @@
-"""One file as several plans: `matrix`, and what several files share: `use`."""
+"""`matrix` makes several plans of one file; `use` shares parts between files."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def test_every_combination_runs(tmp_path: Path) -> None:
         assert player.campaign.now > 0
 
 
-def test_a_name_that_tells_the_values_stays(tmp_path: Path) -> None:
+def test_a_name_with_the_values_is_unchanged(tmp_path: Path) -> None:
     text = MATRIX.replace("NAME", "${matrix.count} events, ${matrix.hours} hours of ${matrix.kind}")
     assert load_all(written(tmp_path, text))[0].name == "1 events, 1 hours of refused"
 
 
-def test_a_value_alone_keeps_its_kind_and_text_stays_text(tmp_path: Path) -> None:
+def test_a_matrix_value_alone_keeps_its_kind(tmp_path: Path) -> None:
     text = 'matrix: {n: [3], word: ["7"], switch: [true]}\n' + GOOD
     text = changed("count: 3", 'count: "${matrix.n}"', text)
     text = changed("name: x", "name: ${matrix.word}", text) + 'policy: {refill: "${matrix.switch}"}\n'
@@ -89,7 +89,7 @@ def test_variables_of_the_environment_and_of_the_matrix(tmp_path: Path, monkeypa
     assert [plan.scenario.consumer.url for plan in plans] == ["http://10.0.0.1/a", "http://10.0.0.1/b"]
 
 
-def test_where_one_plan_is_wanted_a_matrix_is_refused(tmp_path: Path) -> None:
+def test_load_rejects_a_matrix_of_several_plans(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"t\.scenario\.yaml: its matrix makes 8 runs, allowed here: one"):
         load(written(tmp_path, MATRIX))
 
@@ -102,7 +102,7 @@ policy: {timeout: 5s}
 """
 
 
-def test_what_is_used_stands_in_for_what_is_written(tmp_path: Path) -> None:
+def test_use_adds_the_keys_of_another_file(tmp_path: Path) -> None:
     (tmp_path / "shared.yaml").write_text(USED)
     text = GOOD[: GOOD.index("consumer:")] + "use: shared.yaml\n" + GOOD[GOOD.index("webhooks:") :]
     plan = load(written(tmp_path, text))
@@ -127,7 +127,7 @@ def test_what_is_used_stands_in_for_what_is_written(tmp_path: Path) -> None:
         ("consumer: [\n", "shared.yaml:2:1: broken YAML: did not find expected node content"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_there_is_told_with_its_place(
+def test_mistakes_in_a_used_file_are_reported_with_their_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, used: str, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Scenarios played against real consumers: the shipped ones, on sockets and in-process, right and broken."""
+"""Scenarios played against correct and broken consumers, over sockets and in-process."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ CULPRITS = {
 }
 
 
-# These are refused until they expire: 25,920 answers that a consumer really gives.
-THREE_DAYS_OF_ANSWERS = {"responds-202", "responds-204", "redirects-to-trailing-slash", "rejects-full-batch"}
+# Campaign retries these until the events expire: 25,920 real responses.
+THREE_DAYS_OF_RESPONSES = {"responds-202", "responds-204", "redirects-to-trailing-slash", "rejects-full-batch"}
 
 
 @pytest.mark.parametrize(
     ("name", "bug"),
     [
-        pytest.param(name, bug, marks=[pytest.mark.slow] if bug in THREE_DAYS_OF_ANSWERS else [])
+        pytest.param(name, bug, marks=[pytest.mark.slow] if bug in THREE_DAYS_OF_RESPONSES else [])
         for name, bugs in CULPRITS.items()
         for bug in bugs
     ],
@@ -82,7 +82,7 @@ def test_every_shipped_scenario_finds_its_culprits(name: str, bug: str, monkeypa
 @pytest.mark.parametrize(
     ("accepted_at", "attempts", "delivered"), [(25_919, 25_919, 1), (25_920, 25_920, 1), (25_921, 25_920, 0)]
 )
-def test_three_days_of_answers_over_sockets(tmp_path: Path, accepted_at: int, attempts: int, delivered: int) -> None:
+def test_three_days_of_responses_over_sockets(tmp_path: Path, accepted_at: int, attempts: int, delivered: int) -> None:
     asked = 0
 
     async def hook(request: Request) -> Response:
@@ -106,7 +106,7 @@ def test_the_culprits_cover_all_shipped_scenarios() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_journal_is_the_same_byte_for_byte(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice over loopback, twice in-process, and the two alike."""
+    """Two runs over loopback and two in-process have equal journals."""
     journals = []
     with serve_in_thread(consumer_app(basic_authentication=CREDENTIALS)) as reserved:
         port = int(reserved.rpartition(":")[2])
@@ -144,7 +144,7 @@ EVERYTHING = (
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_everything_at_once_gives_the_same_journal_byte_for_byte(tmp_path: Path, seed: int) -> None:
-    """Latencies, lost answers by chance, a mailing, time-outs, verified and deleted webhooks."""
+    """Latencies, randomly lost responses, a mailing, time-outs, verified and deleted webhooks."""
     journals = []
     with serve_in_thread(consumer_app()) as url:
         plan = own_plan(tmp_path, url, *(step.replace("URL", url) for step in EVERYTHING))
@@ -195,7 +195,7 @@ def test_a_flask_consumer_in_process(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def served_by_werkzeug(app: flask.Flask) -> Iterator[str]:
-    """Served as Flask itself would, which shares no line with us."""
+    """Flask's own server shares no code with ours."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -263,7 +263,7 @@ def test_an_altered_field_is_shown(tmp_path: Path) -> None:
     assert finding.actual == "2 events altered, first: created 1735689600000 as 1735689600"
 
 
-def test_a_doubled_event_is_shown(tmp_path: Path) -> None:
+def test_a_duplicate_event_is_shown(tmp_path: Path) -> None:
     account: list[dict[str, Any]] = []
 
     async def hook(request: Request) -> Response:
@@ -292,14 +292,14 @@ def test_a_doubled_event_is_shown(tmp_path: Path) -> None:
         (JSONResponse([1]), "'@' selects a list whose element 0 is 1, expected a list of events"),
     ],
 )
-def test_a_probe_that_tells_nothing_is_no_verdict(tmp_path: Path, answer: Response, why: str) -> None:
+def test_an_unusable_probe_response_is_inconclusive(tmp_path: Path, answer: Response, why: str) -> None:
     plan = own_plan(tmp_path, "http://x.test", *RUN)
     with pytest.raises(CouldNotTellError) as refused:
         played(plan, AsgiTransport(starlette_consumer(_accept, answer)))
     assert str(refused.value).startswith(f"probe http://x.test/processed: {why}")
 
 
-def test_events_of_an_earlier_run_are_no_verdict(tmp_path: Path) -> None:
+def test_events_of_an_earlier_run_are_inconclusive(tmp_path: Path) -> None:
     app = consumer_app()
     plan = own_plan(tmp_path, "http://x.test", *RUN, "expect: {consumer: {processed: exactly-once}}")
     played(plan, AsgiTransport(app))
@@ -308,7 +308,7 @@ def test_events_of_an_earlier_run_are_no_verdict(tmp_path: Path) -> None:
     assert failed(played(plan, AsgiTransport(app), seed=2)[1]) == []
 
 
-def test_nobody_at_the_first_attempt_is_no_verdict(tmp_path: Path) -> None:
+def test_an_unreachable_consumer_at_the_first_attempt_is_inconclusive(tmp_path: Path) -> None:
     with serve_in_thread(consumer_app()) as url:
         pass
     plan = own_plan(tmp_path, url, *RUN, probe=False)
@@ -323,7 +323,7 @@ def test_nobody_at_the_first_attempt_is_no_verdict(tmp_path: Path) -> None:
         (("emit: {type: open, count: 3}",), "3 events were still due at the end"),
     ],
 )
-def test_a_run_that_showed_nothing_is_no_success(tmp_path: Path, steps: tuple[str, ...], why: str) -> None:
+def test_a_run_that_shows_nothing_is_inconclusive(tmp_path: Path, steps: tuple[str, ...], why: str) -> None:
     plan = own_plan(tmp_path, "http://x.test", *steps, probe=False)
     player, _ = played(plan, AsgiTransport(consumer_app()))
     said = scenario_shows_nothing(plan, player.campaign.journal.entries, player.campaign.is_idle)
@@ -361,7 +361,7 @@ WAITING = ("emit: {type: open, count: 3}",)
         (("verify: {webhook: opens}",), "opens: {verified: 200}", None),
     ],
 )
-def test_a_run_that_delivered_nothing_is_a_success_only_where_that_is_expected_on_purpose(
+def test_a_run_without_deliveries_needs_an_expectation_of_none(
     tmp_path: Path, steps: tuple[str, ...], expected: str, why: str | None
 ) -> None:
     plan = own_plan(tmp_path, "http://x.test", *steps, f"expect: {{{expected}}}", probe="consumer" in expected)
@@ -375,7 +375,7 @@ def test_a_run_that_delivered_nothing_is_a_success_only_where_that_is_expected_o
         assert said.endswith("; expect `delivered: 0` if that is meant")
 
 
-def test_what_was_pending_once_says_nothing_about_what_happened_later(tmp_path: Path) -> None:
+def test_an_earlier_expectation_of_pending_does_not_count_for_later_events(tmp_path: Path) -> None:
     steps = ("emit: {type: open, count: 3}", "expect: {opens: {pending: 3}}", "emit: {type: open}")
     plan = own_plan(tmp_path, "http://x.test", *steps, probe=False)
     player, _ = played(plan, AsgiTransport(consumer_app()))
@@ -385,7 +385,7 @@ def test_what_was_pending_once_says_nothing_about_what_happened_later(tmp_path: 
 
 
 def test_scenarios_of_one_seed_share_a_consumer(tmp_path: Path) -> None:
-    """Their events differ, so that each finds its own in the account."""
+    """Their events differ, so each finds its own among the stored ones."""
     app = consumer_app()
     for name in ("one", "two"):
         plan = own_plan(tmp_path, "http://x.test", *RUN, "expect: {consumer: {processed: exactly-once}}")
@@ -393,7 +393,7 @@ def test_scenarios_of_one_seed_share_a_consumer(tmp_path: Path) -> None:
         assert failed(played(renamed, AsgiTransport(app))[1]) == []
 
 
-def test_an_expectation_sees_only_what_lies_before_it(tmp_path: Path) -> None:
+def test_an_expectation_sees_only_earlier_entries(tmp_path: Path) -> None:
     plan = own_plan(
         tmp_path,
         "http://x.test",
@@ -426,7 +426,7 @@ def test_create_update_and_delete_as_steps(tmp_path: Path) -> None:
     assert failed(findings) == []
 
 
-def test_a_sample_gives_more_of_its_kind(tmp_path: Path) -> None:
+def test_like_makes_events_of_the_same_shape(tmp_path: Path) -> None:
     (tmp_path / "captured.json").write_text('[{"type": "click", "recipientId": "007", "extra": [1], "created": 1}]')
     processed: list[dict[str, Any]] = []
     plan = own_plan(
@@ -494,6 +494,6 @@ def test_exact_events_are_sent_as_they_are(tmp_path: Path) -> None:
         ("{type: open, new_mail_ids: true}", "new_mail_ids: needs the key 'events'"),
     ],
 )
-def test_exact_events_that_make_no_sense_are_refused(tmp_path: Path, emit: str, message: str) -> None:
+def test_invalid_exact_events_are_rejected(tmp_path: Path, emit: str, message: str) -> None:
     with pytest.raises(InvalidInputError, match=re.escape(message)):
         own_plan(tmp_path, "http://flask.test", f"emit: {emit}")

@@ -1,4 +1,4 @@
-"""The published schema and the reference of the scenario language: current, right, and every example runs."""
+"""Schema and reference of the scenario language are current and correct, and every example runs."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ BEYOND_THE_SCHEMA = {
 
 
 def plain(node: yaml.Node) -> Any:
-    """What an editor's YAML 1.2 makes of it."""
+    """Return the value as an editor's YAML 1.2 reads it."""
     match node:
         case yaml.MappingNode():
             return {str(key.value): plain(value) for key, value in node.value}
@@ -79,7 +79,7 @@ def mistakes(folder: Path, text: str) -> list[str]:
     return [error.message for error in VALIDATOR.iter_errors(plain(nodes.compose(path, "a scenario")))]
 
 
-def test_what_is_shipped_is_current() -> None:
+def test_shipped_schema_and_reference_are_current() -> None:
     assert (SCENARIOS / "scenario.schema.json").read_bytes() == json_schema(), "mockcampaign schema scenario > …"
     assert (SCENARIOS / "README.md").read_text() == reference(), "mockcampaign schema reference > scenarios/README.md"
 
@@ -90,7 +90,7 @@ def test_the_command_prints_both(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, (SCENARIOS / file).read_text(), "")
 
 
-def test_it_is_a_schema() -> None:
+def test_the_schema_is_valid() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
 
 
@@ -104,7 +104,7 @@ def test_examples_fit(tmp_path: Path, text: str) -> None:
     assert mistakes(tmp_path, text) == []
 
 
-def test_the_matrix_may_stand_for_anything(tmp_path: Path) -> None:
+def test_a_matrix_value_fits_everywhere(tmp_path: Path) -> None:
     text = """\
 name: x
 matrix: {n: [1], kind: [lost-ack], time: [1h]}

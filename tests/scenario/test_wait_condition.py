@@ -1,4 +1,4 @@
-"""A wait ends when its expectations hold, and what it costs to ask does not grow with what has happened."""
+"""A wait ends when its expectations are met, and checking them does not get slower as the journal grows."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ CLAIMS: st.SearchStrategy[WebhookClaim] = st.one_of(
 def test_a_condition_holds_whenever_its_claim_would_be_judged_true(
     history: Any, claims: list[WebhookClaim], seldom: int
 ) -> None:
-    """However often it is asked meanwhile: its answer is put together from those before."""
+    """It does not matter how often the condition was checked before."""
     journal = Journal()
     ledger = Ledger.following(journal)
     conditions: list[tuple[WebhookClaim, int, Condition]] = [
@@ -93,7 +93,7 @@ def test_a_condition_holds_whenever_its_claim_would_be_judged_true(
 
 
 def calls_of(folder: Path, *steps: str) -> int:
-    """How many functions are called to load, play and judge a scenario against a consumer that accepts everything."""
+    """Return the number of function calls to load, play and judge a scenario with an accepting consumer."""
     plan, calls = own_plan(folder, "http://x.test", *steps, probe=False), 0
 
     def count(_: FrameType, event: str, __: object) -> None:
