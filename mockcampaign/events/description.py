@@ -129,13 +129,13 @@ class Engagement:
         if kind is EventType.OPEN:
             self._counts["opens"] += 1
             self._counts["machine opens"] += not person
-            self._once(event, _OPENED, "opened")
-            if event.actor not in (*MACHINES, Actor.FRIEND) and self._once(event, _READ, "read"):
+            self._is_first(event, _OPENED, "opened")
+            if event.actor not in (*MACHINES, Actor.FRIEND) and self._is_first(event, _READ, "read"):
                 self._delays.append(event.at - self._mailing.sent_at(event.recipient))
         elif kind is EventType.CLICK:
             self._counts["clicks"] += 1
             self._counts["machine clicks"] += not person
-            if person and self._once(event, _CLICKED, "clicked"):
+            if person and self._is_first(event, _CLICKED, "clicked"):
                 self._counts["clicked and read"] += self._mails[self._index(event)] & _READ != 0
 
     def rows(self) -> Iterator[Row]:
@@ -160,7 +160,7 @@ class Engagement:
             machine = counts[f"machine {kind}s"]
             yield f"  {kind}s by machines", f"{machine:,}", _percent(machine, counts[f"{kind}s"], f"of {kind}s")
 
-    def _once(self, event: MailingEvent, flag: int, name: str) -> bool:
+    def _is_first(self, event: MailingEvent, flag: int, name: str) -> bool:
         """Return whether this is the first such event of the mail, and count it."""
         index = self._index(event)
         if self._mails[index] & flag:

@@ -139,7 +139,7 @@ EXAMPLE: dict[str, Any] = {
 """A value of each field: the vendor's example of an open, and our assumptions for other types."""
 
 
-def drawn_mail_id(drawer: Random) -> str:
+def draw_mail_id(drawer: Random) -> str:
     """Return a mailId in the format of the vendor's example."""
     return "-".join("".join(drawer.choices(_MAIL_ID_LETTERS, k=size)) for size in (8, 8, 6))
 

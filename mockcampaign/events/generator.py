@@ -21,9 +21,9 @@ from mockcampaign.events.people import (
     Audience,
     Origin,
     RecipientIds,
-    at_home,
-    of_machine,
-    opening,
+    home_origin,
+    machine_origin,
+    opening_origin,
 )
 from mockcampaign.events.random_words import RandomWords, Words, threshold
 from mockcampaign.events.rates import DEFAULT_RATES, Rates
@@ -114,7 +114,7 @@ def _payloads(
     recent: list[tuple[int, int, list[str]]] = []
     for moment, recipient, words in zip(created, count(first), people, strict=False):
         if words[REPEATS] < repeat and recent:
-            origin = at_home(words, private=False)
+            origin = home_origin(words, private=False)
             repeated, list_number, addresses = recent[words[REPEATED] * len(recent) >> 32]
             # Two events of one mail may fall into the same millisecond, and must differ.
             if origin.address not in addresses:
@@ -140,21 +140,21 @@ def _spread(count: int, start: int, over: int, groups: Iterator[Words]) -> Itera
         yield from sorted([first + (word * size >> 32) for word in islice(words, together)])
 
 
-def _opened(person: Words) -> Origin:
-    return of_machine(PRIVACY_PROXIES, person) if person[PRIVATE] < _PRIVACY_PROXY else opening(person)
+def _first_open(person: Words) -> Origin:
+    return machine_origin(PRIVACY_PROXIES, person) if person[PRIVATE] < _PRIVACY_PROXY else opening_origin(person)
 
 
-def _engaged(person: Words) -> Origin:
-    return at_home(person, private=person[PRIVATE] < _PRIVACY_PROXY)
+def _first_engagement(person: Words) -> Origin:
+    return home_origin(person, private=person[PRIVATE] < _PRIVACY_PROXY)
 
 
-def _without_origin(person: Words) -> Origin:
+def _no_origin(person: Words) -> Origin:
     return NO_ORIGIN
 
 
 _FIRST_ORIGIN = complete(
     "the origin of the first event of each type",
     EventType,
-    {kind: _engaged if kind in TYPES_WITH_ORIGIN else _without_origin for kind in EventType}
-    | {EventType.OPEN: _opened},
+    {kind: _first_engagement if kind in TYPES_WITH_ORIGIN else _no_origin for kind in EventType}
+    | {EventType.OPEN: _first_open},
 )

@@ -25,7 +25,7 @@ from mockcampaign.events.people import (
     SCANNED,
     ZONE,
     Actor,
-    opened_by,
+    opener_at_home,
 )
 from mockcampaign.events.random_words import DurationCurve, RandomWords, WeightedChoice, Words, threshold
 from mockcampaign.events.rates import DEFAULT_RATES, Rates
@@ -303,7 +303,7 @@ class Mailing:
         clicks = words[_CLICKS] < rates["clicking"]
         private = person[PRIVATE] < rates["prefetched"]
         if not private and not (clicks and words[_BLOCKS] < rates["blocking"]):
-            own = opened_by(person)
+            own = opener_at_home(person)
             at, actor = first, own
             while at <= sent_at + LENGTH_MAX:
                 planned.append(PlannedEvent(at, EventType.OPEN, list_number, actor))

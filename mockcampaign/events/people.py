@@ -131,7 +131,7 @@ class Audience:
             case RecipientIds.DIGITS:
                 return self._digits
             case RecipientIds.EMAIL:
-                return _address_of
+                return _email_of
             case RecipientIds.CUSTOMER_NUMBER:
                 return self._customer_number
             case _:
@@ -147,7 +147,7 @@ class Audience:
         """
         match actor:
             case Actor.PERSON:
-                return at_home(person, private=private)
+                return home_origin(person, private=private)
             case Actor.FRIEND:
                 place = self._places.words((which + 1) << 32 | recipient)
                 return Origin(person_address(place), _MAILBOXES.choose(place[8]))
@@ -155,11 +155,11 @@ class Audience:
                 place = self._places.words(recipient)
                 return Origin(person_address(place), _SECOND_DEVICES.choose(person[SECOND_DEVICE]))
             case Actor.IMAGE_PROXY:
-                return of_machine(IMAGE_PROXIES, person)
+                return machine_origin(IMAGE_PROXIES, person)
             case Actor.PRIVACY_PROXY:
-                return of_machine(PRIVACY_PROXIES, person)
+                return machine_origin(PRIVACY_PROXIES, person)
             case Actor.SCANNER:
-                return of_machine(SCANNERS, person)
+                return machine_origin(SCANNERS, person)
             case _:
                 assert_never(actor)
 
@@ -170,7 +170,7 @@ class Audience:
         return MailIds(base36(self._mailing_groups.apply(mailing_id), first), self._recipient_groups, lists)
 
 
-def _address_of(number: int) -> str:
+def _email_of(number: int) -> str:
     first = field_values.FIRST_NAMES[number % len(field_values.FIRST_NAMES)]
     last = field_values.LAST_NAMES[number // 7 % len(field_values.LAST_NAMES)]
     return f"{first}.{last}{number}@{field_values.MAIL_DOMAINS[number % len(field_values.MAIL_DOMAINS)]}"
@@ -218,24 +218,24 @@ PRIVACY_PROXIES = [Origin(address, field_values.PRIVACY_PROXY) for address in fi
 SCANNERS = [Origin(address, field_values.SCANNER) for address in field_values.SCANNER_ADDRESSES]
 
 
-def opened_by(person: Words) -> Actor:
+def opener_at_home(person: Words) -> Actor:
     """Return who fetches the images when the recipient opens a mail at home."""
     return Actor.IMAGE_PROXY if _OPENERS.choose(person[MAILBOX]) is None else Actor.PERSON
 
 
-def opening(person: Words) -> Origin:
+def opening_origin(person: Words) -> Origin:
     """Return the origin of the recipient's open at home, without a privacy proxy."""
     client = _OPENERS.choose(person[MAILBOX])
-    return of_machine(IMAGE_PROXIES, person) if client is None else Origin(person_address(person[ADDRESS:]), client)
+    return machine_origin(IMAGE_PROXIES, person) if client is None else Origin(person_address(person[ADDRESS:]), client)
 
 
-def at_home(person: Words, *, private: bool) -> Origin:
+def home_origin(person: Words, *, private: bool) -> Origin:
     """Return the origin of the recipient's other events at home."""
     client = (_APPLE if private else _MAILBOXES).choose(person[MAILBOX])
     return Origin(person_address(person[ADDRESS:]), client)
 
 
-def of_machine(machines: list[Origin], person: Words) -> Origin:
+def machine_origin(machines: list[Origin], person: Words) -> Origin:
     """Return the origin of one of the machines, each of which serves very many people."""
     return machines[person[PROXY] * len(machines) >> 32]
 

@@ -89,7 +89,7 @@ def load_sample(path: Path) -> Sample:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         what = "JSON Lines" if lines else "JSON"
         raise InvalidInputError(f"{path}: not {what}: {error}, allowed: one event, or a list of events") from None
-    events = _recorded(content) if lines and _is_journal(content) else content
+    events = _journal_events(content) if lines and _is_journal(content) else content
     events = events if isinstance(events, list) else [events]
     if not events or not all(isinstance(event, dict) for event in events):
         raise InvalidInputError(f"{path}: allowed: one event as a JSON object, or a non-empty list of them")
@@ -101,7 +101,7 @@ def _is_journal(lines: list[Any]) -> bool:
     return bool(lines) and all(isinstance(line, dict) and "journal" in line and "entry" in line for line in lines)
 
 
-def _recorded(lines: list[dict[str, Any]]) -> list[Any]:
+def _journal_events(lines: list[dict[str, Any]]) -> list[Any]:
     """Return the events in the lines of a journal."""
     return [event for line in lines if line["entry"] == "happened" for event in line.get("events", ())]
 
@@ -183,16 +183,16 @@ class _Variation:
             return [self._vary(name, one) for one in value]
         captured = moment_of(name, value)
         if captured is not None:
-            return _moment_like(value, captured + self._shift)
+            return _format_like(value, captured + self._shift)
         if isinstance(value, bool) or not isinstance(value, int | str) or self._shape.is_code(name, value):
             return value
         # Equal values in one event stay equal, such as an id that occurs twice.
         key = type(value), value
         if key not in self._varied:
-            self._varied[key] = self._other(name, value)
+            self._varied[key] = self._replacement(name, value)
         return self._varied[key]
 
-    def _other(self, name: str, value: str | int) -> str | int:
+    def _replacement(self, name: str, value: str | int) -> str | int:
         if isinstance(value, str) and (version := _address_version(value)):
             return self._shape.address(version, self._number)
         alphabets = _alphabets(name, value)
@@ -244,7 +244,7 @@ def _alphabets(name: str, value: str | int) -> tuple[str, ...] | None:
     text, identity = str(value), name in IDENTITIES
     local, at, domain = text.partition("@")
     if at and "." in domain and (identity or _is_plain(text)):
-        return (*_similar(local), *at, *domain)
+        return (*_similar_symbols(local), *at, *domain)
     digits = sum(symbol in _DIGITS for symbol in text)
     if not identity:
         if not _is_plain(text) or (digits < IDENTIFIER_DIGITS_MIN and not _is_named_identifier(name, text)):
@@ -262,7 +262,7 @@ def _alphabets(name: str, value: str | int) -> tuple[str, ...] | None:
     if isinstance(value, int):
         return _whole_number(text)
     if digits < IDENTIFIER_DIGITS_MIN and not text.isdigit():
-        return _similar(text)
+        return _similar_symbols(text)
     found = [_DIGITS if one in _DIGITS else one for one in text]
     if digits == len(text):
         found[0] = "0" if text[0] == "0" else _DIGITS[1:]
@@ -287,7 +287,7 @@ def _whole_number(text: str) -> tuple[str, ...]:
     return (*sign, *leading, *[_DIGITS] * (len(digits) - len(leading)))
 
 
-def _similar(text: str) -> tuple[str, ...]:
+def _similar_symbols(text: str) -> tuple[str, ...]:
     """Return digits for digits, letters for letters of the same case, and everything else unchanged."""
     return tuple(
         next((alphabet for alphabet in (_DIGITS, _LOWER, _UPPER) if symbol in alphabet), symbol) for symbol in text
@@ -333,7 +333,7 @@ def moment_of(name: str, value: Any) -> int | None:
     return None
 
 
-def _moment_like(captured: Any, moment: int) -> Any:
+def _format_like(captured: Any, moment: int) -> Any:
     """Return the time (in milliseconds) in the unit and format of the captured value."""
     if isinstance(captured, str) and (iso := _ISO.fullmatch(captured)):
         separator, seconds, fraction, zone = iso.groups()
@@ -346,7 +346,7 @@ def _moment_like(captured: Any, moment: int) -> Any:
             text += captured[iso.start(3) - 1] + f"{local.microsecond // 1_000:03}000000"[: len(fraction)]
         return text + (zone or "")
     if isinstance(captured, str):
-        return str(_moment_like(int(captured), moment)).zfill(len(captured))
+        return str(_format_like(int(captured), moment)).zfill(len(captured))
     if captured >= 10**11:
         return type(captured)(moment)
     return moment // 1_000 if isinstance(captured, int) else moment / 1_000

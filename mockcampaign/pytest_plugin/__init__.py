@@ -188,13 +188,13 @@ def pytest_assertrepr_compare(
     compared = [one for one in (left, right) if deliveries is not None and isinstance(one, deliveries.Events)]
     if op != "==" or not compared or not isinstance(left, list) or not isinstance(right, list):
         return (yield)
-    from mockcampaign.pytest_plugin.control.differences import explained
+    from mockcampaign.pytest_plugin.control.differences import explain_difference
 
-    explanation = explained(left, right)
+    explanation = explain_difference(left, right)
     for one in compared:
-        one.explained = True
+        one.is_explained = True
     try:
         return [explanation, *(yield)]
     finally:
         for one in compared:
-            one.explained = False
+            one.is_explained = False

@@ -41,7 +41,7 @@ def settings_of(item: pytest.Item) -> CampaignSettings:
     if not isinstance(policy, Policy):
         raise pytest.UsageError(f"{item.nodeid}: policy: {policy!r}, allowed: mockcampaign.Policy(…)")
     return CampaignSettings(
-        seed=chosen_seed(item, marked.get("seed")),
+        seed=choose_seed(item, marked.get("seed")),
         start=_start(item, marked.get("start")),
         policy=policy,
         run_timeout=_run_timeout(item.config),
@@ -63,7 +63,7 @@ def check_allowed(rule_ids: Collection[str]) -> None:
             raise InvalidInputError(f"allow: {unknown('rule', str(rule_id), known)}")
 
 
-def chosen_seed(item: pytest.Item, marked: int | None) -> int:
+def choose_seed(item: pytest.Item, marked: int | None) -> int:
     """Return the seed from the command line, or else from the test's marker, or else from the ini file."""
     config = item.config
     option = config.getoption("--mockcampaign-seed")

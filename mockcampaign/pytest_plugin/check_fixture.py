@@ -54,7 +54,7 @@ class CampaignCheck:
             raise MisuseError("this test has an event loop, so write `await campaign_check.awaited(…)`")
         results: list[RunResult] = []
         self._loops.run("campaign_check(…)", functools.partial(self._check_into, results, target, path, options))
-        self._judge(results[0], options)
+        self._report_findings(results[0], options)
         return results[0]
 
     async def awaited(self, target: Target, path: str = "", **options: Unpack[CheckOptions]) -> RunResult:
@@ -63,7 +63,7 @@ class CampaignCheck:
             "campaign_check.awaited(…)", functools.partial(self._check, target, path, options)
         )
         await self.leave_loop()
-        self._judge(result, options)
+        self._report_findings(result, options)
         return result
 
     @contextmanager
@@ -105,7 +105,7 @@ class CampaignCheck:
             return None
         if isinstance(state, str):
             return UrlState(urljoin(url, state), self._targets, timeout=timeout)
-        return CallableState(self._asking(state, "state", timeout))
+        return CallableState(self._idle_call(state, "state", timeout))
 
     async def _source(self, url: str, options: CheckOptions, timeout: int) -> StoreProbe | None:
         probe = options.get("probe")
@@ -115,7 +115,7 @@ class CampaignCheck:
             count = options.get("probe_count")
             events = None if count is not None else options.get("probe_events", "@")
             return UrlProbe(Probe(url=urljoin(url, probe), events=events, count=count), self._targets, timeout=timeout)
-        asked = self._asking(probe, "probe", timeout)
+        asked = self._idle_call(probe, "probe", timeout)
 
         async def ask() -> ProbeReading:
             found = await asked()
@@ -123,7 +123,7 @@ class CampaignCheck:
 
         return CallableProbe(ask, reports_events=not isinstance(await ask(), int))
 
-    def _asking(self, asked: Any, name: str, timeout: int) -> Callable[[], Coroutine[Any, Any, Any]]:
+    def _idle_call(self, asked: Any, name: str, timeout: int) -> Callable[[], Coroutine[Any, Any, Any]]:
         """Return a coroutine function that asks an idle consumer. Raises `MisuseError` unless `asked` is a function."""
         if not callable(asked):
             raise MisuseError(
@@ -140,7 +140,7 @@ class CampaignCheck:
 
         return ask
 
-    def _judge(self, result: RunResult, options: CheckOptions) -> None:
+    def _report_findings(self, result: RunResult, options: CheckOptions) -> None:
         add_results(self._request.config, *result.scenarios)
         strict = options.get("strict", False)
         failed = [

@@ -71,7 +71,7 @@ class Application(msgspec.Struct, frozen=True):
     lifespan: bool
 
 
-def recognised(target: object) -> tuple[Kind, object]:
+def recognise(target: object) -> tuple[Kind, object]:
     """Return the kind of the target, and its URL or application. Raises `MisuseError` for any other object."""
     if isinstance(target, str):
         return "url", target
@@ -85,27 +85,23 @@ def recognised(target: object) -> tuple[Kind, object]:
     if callable(make_url) and not callable(target):
         return "url", str(make_url("/"))
     if not callable(target) or inspect.isclass(target):
-        raise MisuseError(f"target {_shown(target)} is not a consumer, allowed: {ALLOWED}")
+        raise MisuseError(f"target {short(repr(target), 80)} is not a consumer, allowed: {ALLOWED}")
     if is_async(target):
-        return _checked(target, "asgi", 3)
+        return _check_arguments(target, "asgi", 3)
     wanted = positional_arguments(target)
-    return _checked(target, "asgi", 3) if wanted == 3 else _checked(target, "wsgi", 2)
+    return _check_arguments(target, "asgi", 3) if wanted == 3 else _check_arguments(target, "wsgi", 2)
 
 
-def _checked(target: object, kind: Kind, count: int) -> tuple[Kind, object]:
+def _check_arguments(target: object, kind: Kind, count: int) -> tuple[Kind, object]:
     wanted = positional_arguments(target)
     if wanted is not None and wanted != count:
         article = "an" if kind == "asgi" else "a"
         form = "(scope, receive, send)" if kind == "asgi" else "(environ, start_response)"
         raise MisuseError(
-            f"target {_shown(target)} takes {wanted} arguments, but {article} {kind.upper()} application takes "
-            f"{form}; allowed: {ALLOWED}"
+            f"target {short(repr(target), 80)} takes {wanted} arguments, but {article} {kind.upper()} application "
+            f"takes {form}; allowed: {ALLOWED}"
         )
     return kind, target
-
-
-def _shown(target: object) -> str:
-    return short(repr(target), 80)
 
 
 class Targets:
@@ -131,18 +127,18 @@ class Targets:
 
         Raises `MisuseError` for an object that is not a target, and `InvalidInputError` for a malformed URL.
         """
-        kind, found = recognised(target)
+        kind, found = recognise(target)
         if settled is not None and settled not in self._settled:
             self._settled.append(settled)
         if kind == "url":
-            return url_at(str(found), path)
+            return url_with_path(str(found), path)
         _check_path(path)
         return self._origin_of(Application(found, kind, lifespan)) + (path or "/")
 
     def reroute(self, url: str, target: Target) -> None:
         """Send requests for the URL's origin to the target instead."""
         origin = origin_of(url)
-        kind, found = recognised(target)
+        kind, found = recognise(target)
         if kind == "url":
             self._rerouted[origin] = origin_of(str(found))
         else:
@@ -219,7 +215,7 @@ class Targets:
         return DirectWsgiTransport(application.app, self.off_loop_calls.make)
 
 
-def url_at(url: str, path: str) -> str:
+def url_with_path(url: str, path: str) -> str:
     """Return the URL with another path, if one is given. Raises the errors of `Targets.url_of`."""
     _check_path(path)
     url = urljoin(url, path) if path else url

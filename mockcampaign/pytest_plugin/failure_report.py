@@ -20,7 +20,7 @@ EVENTS_SHOWN_MAX = 2
 BODY_CHARACTERS_MAX = 400
 
 
-def section(campaign: CampaignControl, report: pytest.TestReport, *, whole: bool) -> str:
+def report_section(campaign: CampaignControl, report: pytest.TestReport, *, whole: bool) -> str:
     """Return the report section. It contains no credentials, because the journal has none."""
     node_id = report.nodeid
     result = with_failure(result_of(campaign, node_id, passed=False), report, campaign)

@@ -15,7 +15,7 @@ from mockcampaign.pytest_plugin.campaign_fixture import CampaignFixture
 from mockcampaign.pytest_plugin.campaign_settings import settings_of
 from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
 from mockcampaign.pytest_plugin.control.violations import text_of
-from mockcampaign.pytest_plugin.failure_report import result_of, section, with_failure
+from mockcampaign.pytest_plugin.failure_report import report_section, result_of, with_failure
 from mockcampaign.pytest_plugin.hypothesis_examples import RENEWABLE, renew_for_each_example
 from mockcampaign.pytest_plugin.results import add_results, result_files
 
@@ -72,7 +72,7 @@ def add_report_sections(item: pytest.Item, report: pytest.TestReport) -> None:
         whole = item.config.get_verbosity() > 0
         for campaign in campaigns:
             try:
-                shown = section(campaign, report, whole=whole)
+                shown = report_section(campaign, report, whole=whole)
             except Exception as error:
                 shown = f"the timeline cannot be shown: {error!r}"  # the test's own failure matters more
             report.sections.append(("mockcampaign", shown))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.pytest_plugin.campaign_settings import chosen_seed
+from mockcampaign.pytest_plugin.campaign_settings import choose_seed
 from mockcampaign.pytest_plugin.consumer_targets import Targets
 from mockcampaign.pytest_plugin.failure_report import how_to_repeat, result_lines
 from mockcampaign.pytest_plugin.loops import LoopRunner
@@ -76,7 +76,7 @@ class ScenarioItem(pytest.Function):
     async def _play_in_loop(self, loops: LoopRunner, targets: Targets, results: list[ScenarioResult]) -> None:
         targets.off_loop_calls = loops.off_loop_calls
         targets.watch()
-        seed = chosen_seed(self, self.plan.scenario.seed)
+        seed = choose_seed(self, self.plan.scenario.seed)
         file = self.nodeid.partition("::")[0]
         await run_plan(self.plan, targets, seed=seed, file=file, done=results.append)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mockcampaign.errors import MisuseError
 from mockcampaign.policy import DEFAULT_CLIENT_ID
-from mockcampaign.pytest_plugin.consumer_targets import recognised, url_at
+from mockcampaign.pytest_plugin.consumer_targets import recognise, url_with_path
 from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
 from mockcampaign.pytest_plugin.control.home import CampaignSettings, Home
 from mockcampaign.pytest_plugin.loops import AwaitableResult, Work, place
@@ -131,13 +131,13 @@ class ServerHome(Home):
         return self._live.served.campaign
 
     def url_of(self, target: Target, path: str, *, lifespan: bool, settled: Settled | None) -> str:
-        kind, found = recognised(target)
+        kind, found = recognise(target)
         if kind != "url":
             raise MisuseError(
                 "campaign_server sends over sockets: give it a URL or a running server, or give the application to the "
                 "`campaign` fixture"
             )
-        return url_at(str(found), path)
+        return url_with_path(str(found), path)
 
     def call_in_home(self, call: Callable[[], Result]) -> Result:
         return self._live.call(call)

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 from mockcampaign.campaign import Campaign
 from mockcampaign.engine.journal import StepReached
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.events.fields import drawn_mail_id
+from mockcampaign.events.fields import draw_mail_id
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import Webhook
 from mockcampaign.scenario.expectations.wait_condition import condition
@@ -156,7 +156,7 @@ class Player:
 
     def _with_new_mail_ids(self, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         return [
-            {**event, "mailId": self._mail_ids.setdefault(event["mailId"], drawn_mail_id(self._random))}
+            {**event, "mailId": self._mail_ids.setdefault(event["mailId"], draw_mail_id(self._random))}
             if isinstance(event.get("mailId"), str)
             else event
             for event in events

@@ -390,7 +390,10 @@ class TestMisuse:
     def test_faults_that_need_a_socket(self, campaign: CampaignFixture, app: App) -> None:
         campaign.webhook("open", target="http://127.0.0.1:9/hook")
         campaign.fault("trickle-body")
-        with pytest.raises(InvalidInputError, match="fault trickle-body needs a connection, which an application"):
+        with pytest.raises(
+            InvalidInputError,
+            match="fault trickle-body needs a connection, which an in-process application does not have",
+        ):
             campaign.webhook("click", target=app)
 
     def test_a_closed_campaign(self, campaign: CampaignFixture, app: App) -> None:

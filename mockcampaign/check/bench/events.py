@@ -12,7 +12,7 @@ from mockcampaign.check.edge_cases import EdgeCase
 from mockcampaign.check.examined import Event
 from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS, Settings
 from mockcampaign.events import field_values
-from mockcampaign.events.fields import EXAMPLE, TYPES, drawn_mail_id
+from mockcampaign.events.fields import EXAMPLE, TYPES, draw_mail_id
 from mockcampaign.model import EventType
 from mockcampaign.policy import MINUTE
 
@@ -70,7 +70,7 @@ class EventFactory:
             "mailingId": self.mailing_id,
             "created": self._newest,
             "subscriptionId": self.random.randrange(10**6, 10**9),
-            "mailId": drawn_mail_id(self.random),
+            "mailId": draw_mail_id(self.random),
             "device": device,
             "operatingSystem": system,
             "browser": browser,

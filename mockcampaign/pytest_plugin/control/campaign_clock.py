@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from mockcampaign.errors import MisuseError
-from mockcampaign.pytest_plugin.control.deliveries import moment
+from mockcampaign.pytest_plugin.control.deliveries import to_datetime
 
 
 class Movable(Protocol):
@@ -30,7 +30,7 @@ class CampaignClock:
     @property
     def now(self) -> datetime:
         """The current virtual time, in UTC."""
-        return moment(self._milliseconds())
+        return to_datetime(self._milliseconds())
 
     def lead(self, *clocks: Movable) -> None:
         """Let these clocks follow virtual time, before each request and after each `advance` and `run`.
@@ -56,7 +56,7 @@ class CampaignClock:
         if self._led and now != self._shown:
             self._shown = now
             for clock in self._led:
-                clock.move_to(moment(now))
+                clock.move_to(to_datetime(now))
 
     def release(self) -> None:
         """Let no clock follow any more, and restore the clock of this process."""

@@ -24,12 +24,12 @@ class Events(list[Event]):
     def __init__(self, of: Callable[[tuple[int, ...]], list[Event]], webhook_ids: tuple[int, ...]) -> None:
         super().__init__(of(webhook_ids))
         self._of = of
-        self.explained = False
+        self.is_explained = False
         """Whether the difference to another list has been explained already. Iterating then fails on purpose: pytest
         would otherwise compare long lists line by line if CI is set, which takes minutes."""
 
     def __iter__(self) -> Iterator[Event]:
-        if self.explained:
+        if self.is_explained:
             raise TypeError("the difference to this list has been explained already")
         return super().__iter__()
 
@@ -91,18 +91,18 @@ class _LazyEvents(Sequence[Event]):
         return self._entry.events
 
     def __getitem__(self, index: Any) -> Any:
-        return self._decoded()[index]
+        return self._decode()[index]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and self._decoded() == list(other)
+        return isinstance(other, Sequence) and self._decode() == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return repr(self._decoded())
+        return repr(self._decode())
 
-    def _decoded(self) -> list[Event]:
-        return _decoded(self._ledger, serials_of(self._entry))
+    def _decode(self) -> list[Event]:
+        return _decode(self._ledger, serials_of(self._entry))
 
 
 class JournalView:
@@ -159,7 +159,7 @@ class JournalView:
                 Delivery(
                     webhook=of,
                     number=number,
-                    at=moment(at),
+                    at=to_datetime(at),
                     took=took,
                     events=events,
                     outcome=entry.outcome,
@@ -176,7 +176,7 @@ class JournalView:
 
     def _events(self, serials: Callable[[Ledger, tuple[int, ...]], Iterable[int]]) -> Events:
         def of(webhook_ids: tuple[int, ...]) -> list[Event]:
-            return _decoded(self.ledger, serials(self.ledger, webhook_ids))
+            return _decode(self.ledger, serials(self.ledger, webhook_ids))
 
         return Events(of, tuple(self.webhook_ids))
 
@@ -191,7 +191,7 @@ def _pending(ledger: Ledger, webhook_ids: tuple[int, ...]) -> Iterator[int]:
         yield from ledger.account(webhook_id).pending
 
 
-def _decoded(ledger: Ledger, serials: Iterable[int]) -> list[Event]:
+def _decode(ledger: Ledger, serials: Iterable[int]) -> list[Event]:
     return [msgspec.json.decode(ledger.payload(serial)) for serial in serials]
 
 
@@ -200,7 +200,7 @@ def serials_of(entry: Attempted) -> list[int]:
     return [*serials_in(entry.serials), *serials_in(entry.redelivered)]
 
 
-def moment(milliseconds: int) -> datetime:
+def to_datetime(milliseconds: int) -> datetime:
     """Return the moment in UTC, to the millisecond."""
     return datetime.fromtimestamp(milliseconds // 1_000, UTC) + timedelta(milliseconds=milliseconds % 1_000)
 

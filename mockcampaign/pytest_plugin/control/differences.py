@@ -16,7 +16,7 @@ SHOWN_MAX = 10
 IDENTIFYING = ("type", "mailId", "recipientId", "created")
 
 
-def explained(left: Sequence[Any], right: Sequence[Any]) -> list[str]:
+def explain_difference(left: Sequence[Any], right: Sequence[Any]) -> list[str]:
     """Return lines for pytest's report of `assert left == right`. At least one side is an `Events`."""
     ours, theirs = (left, right) if isinstance(left, Events) else (right, left)
     # Two views of one campaign may be compared as well.
@@ -26,19 +26,19 @@ def explained(left: Sequence[Any], right: Sequence[Any]) -> list[str]:
 
 
 def _differences(ours: Sequence[Any], theirs: Sequence[Any]) -> Iterator[str]:
-    missing, surplus = _apart(ours, theirs)
-    altered = _altered(missing, surplus)
-    yield from _shown("altered", altered, lambda pair: _change(*pair))
-    yield from _shown("missing", missing, lambda event: f"{_brief(event)}{_where(event, ours)}")
-    yield from _shown("too many", surplus, lambda event: f"{_brief(event)}{_times(event, ours, theirs)}")
+    missing, surplus = _split(ours, theirs)
+    altered = _pair_altered(missing, surplus)
+    yield from _listing("altered", altered, lambda pair: _describe_change(*pair))
+    yield from _listing("missing", missing, lambda event: f"{_describe(event)}{_index_note(event, ours)}")
+    yield from _listing("too many", surplus, lambda event: f"{_describe(event)}{_count_note(event, ours, theirs)}")
     if not (altered or missing or surplus):
         index = next(index for index, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other)
         yield "the same events in a different order:"
-        yield f"  at index {index} {_brief(ours[index])}"
-        yield f"  instead of {_brief(theirs[index])}"
+        yield f"  at index {index} {_describe(ours[index])}"
+        yield f"  instead of {_describe(theirs[index])}"
 
 
-def _altered(missing: list[Any], surplus: list[Any]) -> list[tuple[Any, Any]]:
+def _pair_altered(missing: list[Any], surplus: list[Any]) -> list[tuple[Any, Any]]:
     """Return pairs of an event and its altered form, which has the same mailId, and remove both from their lists."""
     of_mail: dict[Any, list[Any]] = {}
     for event in missing:
@@ -48,7 +48,7 @@ def _altered(missing: list[Any], surplus: list[Any]) -> list[tuple[Any, Any]]:
     for stranger in surplus:
         originals = of_mail.get(_mail(stranger))
         if originals:
-            original = min(originals, key=lambda one: len(_fields(one, stranger)))
+            original = min(originals, key=lambda one: len(_differing_fields(one, stranger)))
             originals.remove(original)
             altered.append((original, stranger))
         else:
@@ -59,13 +59,13 @@ def _altered(missing: list[Any], surplus: list[Any]) -> list[tuple[Any, Any]]:
     return altered
 
 
-def _apart(ours: Sequence[Any], theirs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+def _split(ours: Sequence[Any], theirs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """Return the events that only one side has, in order."""
     keys, held = Counter(map(_key, ours)), Counter(map(_key, theirs))
-    return _rest(ours, keys - held), _rest(theirs, held - keys)
+    return _last_events(ours, keys - held), _last_events(theirs, held - keys)
 
 
-def _rest(events: Sequence[Any], counts: Counter[bytes]) -> list[Any]:
+def _last_events(events: Sequence[Any], counts: Counter[bytes]) -> list[Any]:
     """Return the last events of each kind, as many as counted. Of two equal events, both sides have the first."""
     found = []
     for event in reversed(events):
@@ -76,7 +76,7 @@ def _rest(events: Sequence[Any], counts: Counter[bytes]) -> list[Any]:
     return found[::-1]
 
 
-def _shown(what: str, differences: Sequence[Any], line: Callable[[Any], str]) -> Iterator[str]:
+def _listing(what: str, differences: Sequence[Any], line: Callable[[Any], str]) -> Iterator[str]:
     if differences:
         yield f"{len(differences)} {what}:"
         yield from (f"  {line(difference)}" for difference in differences[:SHOWN_MAX])
@@ -84,28 +84,27 @@ def _shown(what: str, differences: Sequence[Any], line: Callable[[Any], str]) ->
             yield f"  … and {len(differences) - SHOWN_MAX} more"
 
 
-def _change(original: dict[str, Any], altered: dict[str, Any]) -> str:
-    changes = ", ".join(
-        f"{name} {_value(original, name)} became {_value(altered, name)}" for name in _fields(original, altered)
-    )
-    return f"{_brief(original)}: {changes}"
+def _describe_change(original: dict[str, Any], altered: dict[str, Any]) -> str:
+    names = _differing_fields(original, altered)
+    changes = ", ".join(f"{name} {_value(original, name)} became {_value(altered, name)}" for name in names)
+    return f"{_describe(original)}: {changes}"
 
 
-def _fields(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+def _differing_fields(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return [name for name in {**one, **other} if one.get(name, ...) != other.get(name, ...)]
 
 
-def _brief(event: Any) -> str:
+def _describe(event: Any) -> str:
     if not isinstance(event, dict):
         return repr(event)[:120]
     return " ".join(f"{name}={event[name]}" for name in IDENTIFYING if name in event) or repr(event)[:120]
 
 
-def _where(event: Any, events: Sequence[Any]) -> str:
+def _index_note(event: Any, events: Sequence[Any]) -> str:
     return f" (index {events.index(event)})"
 
 
-def _times(event: Any, ours: Sequence[Any], theirs: Sequence[Any]) -> str:
+def _count_note(event: Any, ours: Sequence[Any], theirs: Sequence[Any]) -> str:
     sent = ours.count(event)
     return f" ({theirs.count(event)} times, delivered {sent})" if sent else " (never delivered)"
 
