@@ -19,8 +19,10 @@ from architecture import (
     crowded_folders,
     dynamic_imports,
     edges,
+    forbidden_imports,
     imports,
     inside,
+    level_numbers,
     namesake_classes,
     namesakes,
     read_sources,
@@ -109,6 +111,28 @@ LEVELS = {
     """,
 }
 
+INPUT_AND_OUTPUT = {
+    "asyncio",
+    "http",
+    "select",
+    "selectors",
+    "socket",
+    "ssl",
+    "subprocess",
+    "threading",
+    "urllib.request",
+}
+
+# What a room never imports, though it is below it.
+NEVER = {
+    **dict.fromkeys(("events", "model", "policy", "report", "strategies"), INPUT_AND_OUTPUT),
+    **dict.fromkeys((f"engine.{name}" for name in level_numbers(LEVELS["engine"]) if name != "loop"), INPUT_AND_OUTPUT),
+    "judging": {*INPUT_AND_OUTPUT, "transport", "wallclock"},  # the journal is the only evidence
+    "report": {*INPUT_AND_OUTPUT, "transport", "campaign"},
+    "recording": {"campaign"},
+    **{room: {"samples"} for room in ("check", "scenario", "server")},  # a judge knows no consumer
+}
+
 LAZY_HOMES = {
     "__init__": "`from mockcampaign import Campaign` imports the façade when somebody asks for it",
     "cli.__init__": "a command is imported when it is called",
@@ -171,6 +195,10 @@ def levels(sources: Sources) -> list[str]:
     return undeclared(sources, LEVELS) + upward_imports(sources, LEVELS, LAZY_HOMES)
 
 
+def manners(sources: Sources) -> list[str]:
+    return forbidden_imports(sources, NEVER)
+
+
 def libraries(sources: Sources) -> list[str]:
     return unowned_libraries(sources, OWNERS, free={"msgspec"})
 
@@ -201,6 +229,10 @@ def test_modules_import_only_what_is_below_them() -> None:
 
 def test_modules_do_not_import_each_other() -> None:
     assert rounds(SOURCES) == []
+
+
+def test_rooms_that_decide_do_no_input_or_output() -> None:
+    assert manners(SOURCES) == []
 
 
 def test_every_library_has_its_owner() -> None:
@@ -299,6 +331,10 @@ PLANTED: list[tuple[Check, str, str, str]] = [
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from mockcampaign.engine.loop import Loop",
         "engine.clock imports engine.loop imports",
     ),
+    (manners, "engine.clock", "from asyncio import Queue", "imports asyncio.Queue"),
+    (manners, "judging.ledger", "import urllib.request as web", "imports urllib.request"),
+    (manners, "judging.ledger", "from mockcampaign.transport.wire import WireTransport", "imports transport.wire"),
+    (manners, "check.rules.http", "from mockcampaign import samples", "imports samples.__init__"),
     (libraries, "engine.clock", "import starlette.routing as web", "uses starlette"),
     (libraries, "engine.clock", "from yaml import load", "uses yaml"),
     (libraries, "engine.clock", "import leftpad", "uses leftpad"),

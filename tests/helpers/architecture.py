@@ -166,6 +166,18 @@ def upward_imports(sources: Sources, levels: Levels, lazy_homes: Iterable[str] =
     return found
 
 
+def forbidden_imports(sources: Sources, never: Mapping[str, Iterable[str]]) -> list[str]:
+    """Find imports that their levels would allow, of modules or libraries that a room never uses."""
+    found = []
+    for module, text in sources.items():
+        names = {name for room, listed in never.items() if inside(module, [room]) for name in listed}
+        for one in imports(text):
+            name = module_of(one.name, sources) or one.name
+            if inside(name, names):
+                found.append(f"{module}:{one.line} imports {name}")
+    return found
+
+
 def circles(sources: Sources, lazy_homes: Iterable[str] = ()) -> list[str]:
     """Find modules that import each other, directly or through others."""
     after: dict[str, set[str]] = defaultdict(set)
