@@ -83,7 +83,7 @@ class ServedCampaign:
         self._task: asyncio.Task[None] | None = None
         self.generation = 0
         """Counts resets."""
-        self.watchers = 0
+        self.open_streams = 0
         """Number of open live streams."""
         self._making = asyncio.Lock()
         self.closing = asyncio.Event()

@@ -31,7 +31,7 @@ USER = ("mockcampaign", "mockcampaign")
 
 
 def failed(*arguments: str, folder: Path, **environment: str) -> tuple[int, str]:
-    """Status and message of a server that does not start."""
+    """Return status and message of a server that does not start."""
     done = subprocess.run(
         [sys.executable, "-m", "mockcampaign", "serve", "--port", "0", *arguments],
         cwd=folder,
@@ -52,7 +52,7 @@ def activated(server: Serving, target: str, event_type: str = "open") -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_where_everything_is_and_ends_cleanly_with_what_is_pending(tmp_path: Path, number: int) -> None:
+def test_it_prints_all_addresses_and_ends_cleanly_with_pending_events(tmp_path: Path, number: int) -> None:
     with serving("--virtual", folder=tmp_path) as server:
         assert server.said == [
             "mockcampaign 0.1.0, only the control API moves time; Ctrl-C stops it",
@@ -72,7 +72,7 @@ def test_it_says_where_everything_is_and_ends_cleanly_with_what_is_pending(tmp_p
         stream.close()
 
 
-def test_it_ends_within_two_seconds_while_a_consumer_owes_an_answer(tmp_path: Path, httpserver: HTTPServer) -> None:
+def test_it_ends_within_two_seconds_while_a_consumer_owes_a_response(tmp_path: Path, httpserver: HTTPServer) -> None:
     def slowly(request: object) -> Any:
         from werkzeug import Response
 
@@ -143,7 +143,7 @@ steps:
 """
 
 
-def test_a_scenario_makes_webhooks_clients_and_a_timeline(tmp_path: Path) -> None:
+def test_a_scenario_creates_webhooks_clients_and_a_timeline(tmp_path: Path) -> None:
     (tmp_path / "x.scenario.yaml").write_text(SCENARIO)
     with (
         serve_in_thread(consumer_app(None)) as target,
@@ -171,14 +171,14 @@ def test_a_scenario_makes_webhooks_clients_and_a_timeline(tmp_path: Path) -> Non
         assert (deliveries["pending"], deliveries["delivered"]) == (0, 13)
 
 
-def test_https_with_a_certificate_made_on_the_spot(tmp_path: Path) -> None:
+def test_https_with_a_certificate_created_at_the_start(tmp_path: Path) -> None:
     arguments = ["--tls", "--tls-ca-file", "ca.pem", "--allow-host", "api.campaign.episerver.net"]
     with serving(*arguments, folder=tmp_path) as server:
         assert server.url.startswith("https://")
         context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
         with urllib.request.urlopen(f"{server.url}/__mockcampaign/health", context=context, timeout=20) as answer:
             assert json.load(answer)["status"] == "ok"
-        # As a client with the vendor's name hard-coded, which the hosts file leads here.
+        # Like a client that has the vendor's name hard-coded, with an entry in the hosts file.
         host, port = server.url.removeprefix("https://").split(":")
         with (
             socket.create_connection((host, int(port)), timeout=20) as plain,
@@ -227,7 +227,7 @@ def test_only_the_user_may_read_the_key_of_a_certificate(tmp_path: Path) -> None
     assert Path(key).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_server_that_others_reach_sends_only_where_it_was_allowed_to(tmp_path: Path, httpserver: HTTPServer) -> None:
+def test_a_server_that_others_can_reach_sends_only_to_allowed_targets(tmp_path: Path, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/hook").respond_with_data("ok")
     target = httpserver.url_for("/hook")
     form = {"targetUrl": target, "type": "open", "format": "json"}
@@ -292,7 +292,7 @@ def test_wrong_options_are_one_line_and_status_2(tmp_path: Path, arguments: list
     assert message in said
 
 
-def test_a_scenario_step_that_fails_is_told_and_the_server_goes_on(tmp_path: Path) -> None:
+def test_a_failing_scenario_step_is_reported_and_the_server_goes_on(tmp_path: Path) -> None:
     (tmp_path / "x.scenario.yaml").write_text(SCENARIO)
     with serving("--virtual", "--scenario", "x.scenario.yaml", folder=tmp_path, TARGET="http://127.0.0.1:9/") as server:
         base = f"{server.url}/rest/{CLIENT}/webhooks"

@@ -1,4 +1,4 @@
-"""Serving on a real port: what it gives, what it refuses, and that nothing is left of it."""
+"""Serving on a real port: what it serves, what it rejects, and that nothing is left of it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answers 200 and the path."""
+    """Responds 200 with the path."""
     assert scope["type"] == "http"
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": scope["path"].encode()})
@@ -69,13 +69,13 @@ def others() -> None:
 
 
 def served_threads() -> list[threading.Thread]:
-    """Those that this test has begun."""
+    """Return the server threads that this test has started."""
     return [
         thread for thread in threading.enumerate() if thread.name == "mockcampaign-served" and thread not in _BEFORE
     ]
 
 
-def test_it_answers_under_its_url_while_the_context_is_open_and_leaves_port_and_thread_free() -> None:
+def test_it_serves_while_the_context_is_open_and_releases_port_and_thread() -> None:
     with serve_in_thread(app) as url:
         assert url == f"http://127.0.0.1:{port_of(url)}"
         assert answer_of(url) == b"/x"
@@ -86,7 +86,7 @@ def test_it_answers_under_its_url_while_the_context_is_open_and_leaves_port_and_
     listen(LOOPBACK, port_of(url)).close()
 
 
-def test_the_same_port_can_be_served_again_at_once_although_the_server_closed_its_connections() -> None:
+def test_a_port_can_be_served_again_at_once_after_the_server_closed_connections() -> None:
     with socket.socket() as client:
         with serve_in_thread(app) as url:
             client.connect((LOOPBACK, port_of(url)))
@@ -99,13 +99,13 @@ def test_the_same_port_can_be_served_again_at_once_although_the_server_closed_it
         assert answer_of(again) == b"/x"
 
 
-def test_two_at_a_time_have_ports_of_their_own() -> None:
+def test_two_servers_at_a_time_have_different_ports() -> None:
     with serve_in_thread(app) as one, serve_in_thread(app) as other:
         assert one != other
         assert [answer_of(url) for url in (one, other)] == [b"/x", b"/x"]
 
 
-def test_an_error_within_the_context_ends_the_serving_too() -> None:
+def test_an_error_within_the_context_ends_the_server() -> None:
     with pytest.raises(KeyError), serve_in_thread(app) as url:
         raise KeyError
     assert served_threads() == []
@@ -113,7 +113,7 @@ def test_an_error_within_the_context_ends_the_serving_too() -> None:
 
 
 @pytest.mark.slow
-def test_a_request_under_way_does_not_keep_it_from_ending() -> None:
+def test_an_open_request_does_not_keep_the_server_from_ending() -> None:
     arrived, cancelled = threading.Event(), threading.Event()
 
     async def stuck(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -134,7 +134,7 @@ def test_a_request_under_way_does_not_keep_it_from_ending() -> None:
     assert served_threads() == []
 
 
-def test_a_taken_port_is_refused_and_stays_with_its_owner() -> None:
+def test_a_taken_port_is_rejected_and_stays_with_its_owner() -> None:
     with serve_in_thread(app) as url:
         port = port_of(url)
         with pytest.raises(InvalidInputError) as refused, serve_in_thread(app, port=port):
@@ -162,7 +162,7 @@ def test_a_taken_port_is_refused_and_stays_with_its_owner() -> None:
         ("::1", 65_536),
     ],
 )
-def test_an_address_that_is_not_ours_or_none_at_all_is_refused_in_one_line(host: str, port: int) -> None:
+def test_a_foreign_or_invalid_address_is_rejected_in_one_line(host: str, port: int) -> None:
     with pytest.raises(InvalidInputError) as refused:
         listen(host, port)
     message = str(refused.value)
@@ -199,13 +199,13 @@ def test_the_scheme_is_the_callers() -> None:
 
 
 @needs_ipv6
-def test_it_answers_on_ipv6() -> None:
+def test_it_serves_on_ipv6() -> None:
     with serve_in_thread(app, host="::1") as url:
         assert url == f"http://[::1]:{port_of(url)}"
         assert answer_of(url) == b"/x"
 
 
-def test_the_application_is_started_before_the_url_is_given_and_stopped_at_the_end() -> None:
+def test_the_application_starts_before_the_url_is_known_and_stops_at_the_end() -> None:
     happened = []
 
     @contextlib.asynccontextmanager
@@ -238,8 +238,8 @@ def test_an_application_that_fails_at_its_start_is_an_error_with_its_own_message
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_what_serves_until_then_and_handlers_are_given_back(number: signal.Signals) -> None:
-    """A handler of our own stands by, so that a signal that is not caught does not end the tests."""
+def test_a_signal_ends_the_server_and_restores_the_handlers(number: signal.Signals) -> None:
+    """Install a handler of our own, so that an uncaught signal does not end the tests."""
     uncaught = []
     before = {one: signal.signal(one, lambda *_: uncaught.append(_)) for one in (signal.SIGINT, signal.SIGTERM)}
     ours = {one: signal.getsignal(one) for one in before}
@@ -294,9 +294,7 @@ def pem_files(tmp_path: Path) -> dict[str, str]:
         ("nowhere", "key"),
     ],
 )
-def test_tls_files_that_do_not_serve_are_refused_in_one_line(
-    pem_files: dict[str, str], certificate: str, key: str
-) -> None:
+def test_unusable_tls_files_are_rejected_in_one_line(pem_files: dict[str, str], certificate: str, key: str) -> None:
     files = (pem_files[certificate], pem_files[key])
     with contextlib.closing(listen(LOOPBACK, 0)) as listening, pytest.raises(InvalidInputError) as refused:
         asyncio.run(serve_until_signalled(app, listening, tls_files=files, ready=pytest.fail))
@@ -306,7 +304,7 @@ def test_tls_files_that_do_not_serve_are_refused_in_one_line(
     assert message.isprintable()
 
 
-def test_a_tls_file_that_is_not_there_is_said_to_be_so(pem_files: dict[str, str]) -> None:
+def test_a_missing_tls_file_is_named(pem_files: dict[str, str]) -> None:
     with pytest.raises(InvalidInputError, match=": No such file or directory, allowed: "):
         check_tls_files(pem_files["nowhere"], pem_files["key"])
 

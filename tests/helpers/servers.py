@@ -23,7 +23,7 @@ OTHER_USER, OTHER_PASSWORD = "other", "s3cret-of-other"
 
 
 class Server:
-    """A running server, and its two APIs as a program calls them."""
+    """A running server, with its two APIs for programs."""
 
     def __init__(self, url: str, campaign: ServedCampaign) -> None:
         self.url = url
@@ -31,18 +31,18 @@ class Server:
         self._session = requests.Session()
 
     def rest(self, method: str, path: str, form: Any = None, **more: Any) -> requests.Response:
-        """A call of the vendor's API for the first client, unless `client` says otherwise."""
+        """Call the vendor's API for the first client, unless `client` says otherwise."""
         client = more.pop("client", CLIENT)
         auth = more.pop("auth", (OTHER_USER, OTHER_PASSWORD) if client == OTHER_CLIENT else (USER, PASSWORD))
         url = f"{self.url}/rest/{client}{path}"
         return self._session.request(method, url, data=form, auth=auth, timeout=30, **more)
 
     def control(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
-        """A call of the double's own API."""
+        """Call the double's own API."""
         return self._session.request(method, f"{self.url}/__mockcampaign{path}", json=body, timeout=30, **more)
 
     def create(self, target: str = "http://127.0.0.1:9/hook", event_type: str = "open", **more: Any) -> int:
-        """The id of a new webhook."""
+        """Create a webhook; returns its id."""
         client = more.pop("client", CLIENT)
         form = {"targetUrl": target, "type": event_type, "format": "json", **more}
         answer = self.rest("POST", "/webhooks", form, client=client)
@@ -50,7 +50,7 @@ class Server:
         return int(answer.json()["id"])
 
     def activated(self, target: str, event_type: str = "open", **more: Any) -> int:
-        """The id of a new, activated webhook."""
+        """Create and activate a webhook; returns its id."""
         number = self.create(target, event_type, **more)
         assert self.rest("POST", f"/webhooks/{number}/activate", client=more.get("client", CLIENT)).status_code == 200
         return number
@@ -60,11 +60,11 @@ class Server:
         assert self.control("POST", "/clock/advance", {"by": by}).status_code == 200
 
     def state(self) -> Any:
-        """What the control API says of the present."""
+        """Return the state from the control API."""
         return self.control("GET", "/state").json()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._session.close()
 
 
@@ -77,7 +77,7 @@ def running_server(
     targets: AllowedTargets | None = None,
     port: int = 0,
 ) -> Iterator[Server]:
-    """A server with two clients, whose clock moves only when told unless a speed is given."""
+    """Run a server with two clients; without a speed, only `advance` moves its clock."""
     users = Users(
         {
             CLIENT: users_of(CLIENT, [(USER, PASSWORD)]),

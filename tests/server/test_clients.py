@@ -1,4 +1,4 @@
-"""The file of `serve --clients`: what it takes, and how it refuses what it does not."""
+"""The file of `serve --clients`: what it accepts, and how it rejects everything else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_clients_have_users_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_client_has_its_own_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_PASSWORD", "geheim")
     found = load_clients(
         written(
@@ -61,7 +61,7 @@ def test_clients_have_users_of_their_own(tmp_path: Path, monkeypatch: pytest.Mon
         ("clients: [{id: 1, users: [{username: a, password: '${NOT_THERE}'}]}]", "1:51", "NOT_THERE"),
     ],
 )
-def test_what_is_wrong_is_refused_with_its_place(tmp_path: Path, text: str, place: str, what: str) -> None:
+def test_an_invalid_file_is_rejected_with_the_place(tmp_path: Path, text: str, place: str, what: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(InvalidInputError) as refused:
         load_clients(path)

@@ -26,13 +26,13 @@ for methods in DOCUMENT["paths"].values():
                 parameter["schema"]["enum"] = [CLIENT]  # no other has a user
 
 FAULT_FORMS = DOCUMENT["paths"][f"{PREFIX}/faults"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-# A few stand for all: two dozen forms make thousands of requests. `test_control` declares every kind.
+# A few stand for all, because two dozen forms make thousands of requests. `test_control` declares every kind.
 FAULT_FORMS["oneOf"] = [form for form in FAULT_FORMS["oneOf"] if form["title"] in ("refused", "cut-body", "latency")]
-del DOCUMENT["paths"][f"{PREFIX}/stream"]  # has no end
+del DOCUMENT["paths"][f"{PREFIX}/stream"]  # endless
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 SCHEMA.auth.set_from_requests(HTTPBasicAuth(USER, PASSWORD))
 
-# A request can be of the right form and still not fit the state, such as one webhook too many.
+# A valid request may not fit the state, such as one webhook too many.
 CHECKS = [check for check in schemathesis.checks.CHECKS.get_all() if check.__name__ != "positive_data_acceptance"]
 
 
@@ -54,7 +54,7 @@ MANY = 10_000
 
 
 def is_quick(case: Any) -> bool:
-    """Whether it makes few enough events: a million, which is allowed, takes its time."""
+    """Whether the call makes few enough events: a million is allowed, but slow."""
     body = case.body if isinstance(case.body, dict) else {}
     numbers = [body.get("count"), body.get("recipients")]
     return not any(isinstance(number, int | float) and MANY < number <= 1_000_000 for number in numbers)
@@ -62,16 +62,16 @@ def is_quick(case: Any) -> bool:
 
 @SCHEMA.parametrize()
 @CONTRACT
-def test_every_operation_answers_as_documented(case: Any, server: Server) -> None:
+def test_every_operation_responds_as_documented(case: Any, server: Server) -> None:
     known = {parameter["name"] for parameter in case.operation.definition.raw["parameters"]}
-    assume(set(case.query or ()) <= known)  # others are passed over on purpose
+    assume(set(case.query or ()) <= known)  # the server ignores others on purpose
     assume(is_quick(case))
     case.call_and_validate(base_url=server.url, checks=CHECKS, timeout=20)
 
 
 @SCHEMA.parametrize()
 @settings(CONTRACT, max_examples=1)
-def test_whoever_names_another_host_is_refused_as_documented(case: Any, server: Server) -> None:
+def test_a_request_for_another_host_is_rejected_as_documented(case: Any, server: Server) -> None:
     assume(is_quick(case))
     case.headers = {"Host": "rebound.example"}
     answer = case.call(base_url=server.url, timeout=20)
@@ -98,7 +98,7 @@ class Life(STATES):  # type: ignore[misc, valid-type]
             case.validate_response(response, checks=CHECKS)
 
 
-def test_following_the_links_answers_as_documented(server: Server) -> None:
+def test_following_the_links_responds_as_documented(server: Server) -> None:
     Life.server = server
     Life.run(
         settings=settings(

@@ -1,4 +1,4 @@
-"""The control API, the live stream, and who is kept out."""
+"""The control API, the live stream, and whose requests are rejected."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_events_reach_the_webhooks_of_their_client_and_type(server: Server, http
     assert {event["clientId"] for request, _ in httpserver.log for event in request.get_json()} == {CLIENT}
 
 
-def test_events_over_a_time_fall_due_with_it(server: Server, httpserver: HTTPServer, hook: str) -> None:
+def test_events_spread_over_time_fall_due_over_that_time(server: Server, httpserver: HTTPServer, hook: str) -> None:
     server.activated(hook)
     server.control("POST", "/emit", {"type": "open", "count": 60, "over": "1h"})
     server.advance("30m")
@@ -71,7 +71,7 @@ def test_events_over_a_time_fall_due_with_it(server: Server, httpserver: HTTPSer
     assert sum(len(request.get_json()) for request, _ in httpserver.log) == 60
 
 
-def test_more_like_a_captured_event(server: Server, httpserver: HTTPServer, hook: str) -> None:
+def test_events_like_a_captured_event_have_its_shape(server: Server, httpserver: HTTPServer, hook: str) -> None:
     server.activated(hook)
     captured = {"type": "open", "recipientId": "A-0042", "created": 1564590054, "extra": {"deep": [1, None]}}
     server.control("POST", "/emit", {"type": "open", "count": 3, "like": captured})
@@ -86,7 +86,7 @@ def test_more_like_a_captured_event(server: Server, httpserver: HTTPServer, hook
     )
 
 
-def test_an_unknown_type_is_refused_with_those_that_there_are(server: Server) -> None:
+def test_an_unknown_type_is_rejected_with_the_allowed_types(server: Server) -> None:
     refused = server.control("POST", "/emit", {"type": "opne"})
     types = ", ".join(EventType)
     assert (refused.status_code, refused.json()["error"]) == (
@@ -110,7 +110,7 @@ EMIT = "type, count, over, like, clientId"
         ("POST", "/faults", {"kind": "latency", "delay": "1s"}, "time"),
     ],
 )
-def test_an_unknown_field_is_refused_with_those_that_there_are(
+def test_an_unknown_field_is_rejected_with_the_allowed_fields(
     server: Server, method: str, path: str, body: Any, allowed: str
 ) -> None:
     refused = server.control(method, path, body)
@@ -141,14 +141,14 @@ def test_a_mailing_of_another_client(server: Server, httpserver: HTTPServer, hoo
     assert {event["clientId"] for request, _ in httpserver.log for event in request.get_json()} == {OTHER_CLIENT}
 
 
-def test_time_moves_only_when_told(server: Server) -> None:
+def test_only_an_advance_moves_time_at_speed_0(server: Server) -> None:
     clock = {"now": DEFAULT_START, "speed": 0, "advancing": False}
     assert server.control("GET", "/clock").json() == clock
     assert server.control("POST", "/clock/advance", {"by": "1h30m"}).json()["now"] == DEFAULT_START + 3 * HOUR // 2
     assert server.state()["now"] == DEFAULT_START + 3 * HOUR // 2
 
 
-def test_whatever_is_asked_or_done_is_of_the_present_also_if_nothing_fell_due(server: Server) -> None:
+def test_every_call_sees_the_present_even_if_nothing_fell_due(server: Server) -> None:
     server.control("PUT", "/clock/speed", {"speed": SPEED_MAX})
     first, second, third = (server.control("GET", path).json()["now"] for path in ("/clock", "/state", "/clock"))
     assert DEFAULT_START < first < second < third
@@ -157,7 +157,7 @@ def test_whatever_is_asked_or_done_is_of_the_present_also_if_nothing_fell_due(se
     assert webhook["created"] > format_moment(third)
 
 
-def test_speed_can_be_set_and_time_then_moves_by_itself(server: Server, httpserver: HTTPServer, hook: str) -> None:
+def test_time_moves_by_itself_at_the_speed_that_is_set(server: Server, httpserver: HTTPServer, hook: str) -> None:
     httpserver.clear()
     httpserver.expect_ordered_request("/hook").respond_with_data("", 503)
     httpserver.expect_ordered_request("/hook").respond_with_data("", 200)
@@ -167,14 +167,14 @@ def test_speed_can_be_set_and_time_then_moves_by_itself(server: Server, httpserv
         server.control("POST", "/emit", {"type": "open"})
     assert waiting.result
     server.control("PUT", "/clock/speed", {"speed": 0})
-    server.advance("1ms")  # what is under way comes to its end before
+    server.advance("1ms")  # requests in flight end first
     first, second = attempts(server)
     assert second["at"] - (first["at"] + first["took"]) == 10 * SECOND
     assert (first["accepted"], second["accepted"]) == (False, True)
 
 
 class Held:
-    """A target that owes its answer until it is let go."""
+    """A target that holds its response back until it is released."""
 
     def __init__(self, httpserver: HTTPServer) -> None:
         self.asked, self._let_go = threading.Event(), threading.Event()
@@ -192,7 +192,7 @@ class Held:
 
 
 @pytest.mark.parametrize("speed", [0, SPEED_MAX])
-def test_time_stands_still_while_an_advance_waits_for_an_answer(
+def test_time_stands_still_while_an_advance_waits_for_a_response(
     server: Server, httpserver: HTTPServer, speed: float
 ) -> None:
     target = Held(httpserver)
@@ -202,7 +202,7 @@ def test_time_stands_still_while_an_advance_waits_for_an_answer(
     advancing = threading.Thread(target=server.advance, args=("1h",))
     advancing.start()
     assert target.asked.wait(20)
-    for _ in range(1_000):  # the list went out before time was to pass
+    for _ in range(1_000):  # the batch was sent before time was to pass
         if requests.get(f"{server.url}/__mockcampaign/clock", timeout=20).json()["advancing"]:
             break
     requests.put(f"{server.url}/__mockcampaign/clock/speed", json={"speed": speed}, timeout=20)
@@ -213,7 +213,7 @@ def test_time_stands_still_while_an_advance_waits_for_an_answer(
     assert server.control("PUT", "/clock/speed", {"speed": 0}).json()["now"] >= DEFAULT_START + HOUR
 
 
-def test_an_advance_waits_for_what_is_under_way(server: Server, httpserver: HTTPServer) -> None:
+def test_an_advance_waits_for_requests_in_flight(server: Server, httpserver: HTTPServer) -> None:
     target = Held(httpserver)
     server.activated(target.url)
     server.control("PUT", "/clock/speed", {"speed": 0.001})
@@ -230,7 +230,7 @@ def test_an_advance_waits_for_what_is_under_way(server: Server, httpserver: HTTP
     assert server.state()["deliveries"]["delivered"] == 1
 
 
-def test_an_outage_of_one_webhook_is_retried_and_mended(server: Server, httpserver: HTTPServer, hook: str) -> None:
+def test_an_outage_of_one_webhook_is_retried_and_ended(server: Server, httpserver: HTTPServer, hook: str) -> None:
     broken, whole = server.activated(hook), server.activated(hook)
     outage = {"kind": "unreachable", "for": "2h", "webhookId": broken}
     assert server.control("POST", "/outages", outage).status_code == 204
@@ -248,7 +248,7 @@ def test_an_outage_of_one_webhook_is_retried_and_mended(server: Server, httpserv
     assert server.state()["deliveries"] == {"attempts": 9, "delivered": 2, "discarded": 0, "pending": 0}
 
 
-def test_mend_all(server: Server, hook: str) -> None:
+def test_ending_all_outages(server: Server, hook: str) -> None:
     server.activated(hook)
     server.control("POST", "/outages", {"for": "3d"})
     server.control("POST", "/emit", {"type": "open"})
@@ -259,7 +259,7 @@ def test_mend_all(server: Server, hook: str) -> None:
     assert server.state()["deliveries"] == {"attempts": 2, "delivered": 1, "discarded": 0, "pending": 0}
 
 
-def test_three_days_of_outage_discard(server: Server) -> None:
+def test_three_days_of_outage_discard_the_events(server: Server) -> None:
     server.activated(DEAD)
     server.control("POST", "/outages", {"for": "4d"})
     server.control("POST", "/emit", {"type": "open", "count": 100})
@@ -291,7 +291,7 @@ def test_a_fault_of_one_webhook_hits_as_often_as_declared(server: Server, httpse
     assert [entry["faults"] for entry in attempts(server)] == [["lost-ack"], [], []]
 
 
-def test_faults_end_when_told(server: Server, hook: str) -> None:
+def test_faults_end_on_request(server: Server, hook: str) -> None:
     number = server.activated(hook)
     for body in ({"kind": "refused"}, {"kind": "timeout", "webhookId": number}, {"kind": "latency", "time": "3s"}):
         assert server.control("POST", "/faults", body).status_code == 201
@@ -314,7 +314,7 @@ def test_every_kind_of_fault_can_be_declared(server: Server, hook: str, kind: st
     server.activated(hook)
     declared = server.control("POST", "/faults", {"kind": kind, "times": 1})
     assert (declared.status_code, declared.json()["fault"]["kind"]) == (201, kind)
-    # What it is listed as declares the same again.
+    # The fault as it is listed declares the same fault again.
     again = server.control("POST", "/faults", declared.json()["fault"])
     assert (again.status_code, again.json()["fault"]) == (201, declared.json()["fault"])
 
@@ -389,7 +389,7 @@ def test_a_delivery_is_shown_in_full(server: Server, httpserver: HTTPServer, hoo
         assert server.control("GET", f"/deliveries/{wrong}").status_code == 404
 
 
-def test_an_attempt_is_asked_for_where_it_stands(server: Server, httpserver: HTTPServer, hook: str) -> None:
+def test_an_attempt_is_found_by_position_and_number(server: Server, httpserver: HTTPServer, hook: str) -> None:
     httpserver.clear()
     for status in (500, 500, 503, 200):
         httpserver.expect_ordered_request("/hook").respond_with_data("", status)
@@ -417,7 +417,7 @@ def test_a_delivery_names_the_target_it_went_to(server: Server, hook: str) -> No
     assert [view["request"]["url"] for view in shown] == [DEAD, hook]
 
 
-def test_the_journal_in_pages(server: Server) -> None:
+def test_the_journal_is_returned_in_pages(server: Server) -> None:
     for _ in range(7):
         server.create()
     page = server.control("GET", "/journal?limit=3").json()
@@ -437,7 +437,7 @@ def test_the_journal_in_pages(server: Server) -> None:
         assert server.control("GET", f"/journal?{wrong}").status_code == 400
 
 
-def test_reset_forgets_everything(server: Server, hook: str) -> None:
+def test_reset_removes_everything(server: Server, hook: str) -> None:
     number = server.activated(hook)
     server.control("POST", "/emit", {"type": "open"})
     server.advance("1h")
@@ -501,7 +501,9 @@ def test_reset_forgets_everything(server: Server, hook: str) -> None:
         ("POST", "/webhooks/x/retry", None, "webhookId"),
     ],
 )
-def test_wrong_input_is_one_line_that_names_it(server: Server, method: str, path: str, body: Any, word: str) -> None:
+def test_the_error_for_wrong_input_is_one_line_that_names_the_field(
+    server: Server, method: str, path: str, body: Any, word: str
+) -> None:
     before = server.state()
     answer = server.control(method, path, body)
     assert answer.status_code == 400
@@ -512,7 +514,7 @@ def test_wrong_input_is_one_line_that_names_it(server: Server, method: str, path
     assert server.state() == before
 
 
-def test_what_is_not_there_is_404(server: Server) -> None:
+def test_404_for_everything_that_does_not_exist(server: Server) -> None:
     for method, path, body in (
         ("POST", "/webhooks/1/retry", None),
         ("DELETE", "/outages?webhookId=1", None),
@@ -594,7 +596,7 @@ def test_a_form_of_another_site_cannot_be_a_control_call(server: Server, path: s
     assert server.state() == before
 
 
-def test_a_control_call_with_a_body_says_that_it_is_json(server: Server) -> None:
+def test_the_body_of_a_control_call_must_be_declared_as_json(server: Server) -> None:
     for headers in ({}, {"Content-Type": ""}, {"Content-Type": "application/xml"}):
         answer = requests.post(
             f"{server.url}/__mockcampaign/emit", data=b'{"type":"open"}', headers=headers, timeout=10
@@ -616,7 +618,7 @@ def test_a_control_body_above_the_limit_gets_413(server: Server, size: int) -> N
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "LOCALHOST:80", "app.localhost", "[::1]:80", "10.0.0.1", "campaign.test"]
 )
-def test_own_names_and_addresses_are_let_in(server: Server, host: str) -> None:
+def test_own_names_and_addresses_are_accepted(server: Server, host: str) -> None:
     headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
     assert server.control("POST", "/clock/advance", {"by": "1s"}, headers=headers).status_code == 200
 
@@ -642,7 +644,7 @@ def test_another_site_cannot_reach_the_rest_api_through_a_browser(server: Server
         ("/openapi.json", "application/json"),
     ],
 )
-def test_whatever_a_browser_shows_runs_nothing_foreign(server: Server, path: str, media_type: str) -> None:
+def test_pages_run_nothing_foreign(server: Server, path: str, media_type: str) -> None:
     answer = requests.get(server.url + path, timeout=10)
     assert answer.status_code == 200
     assert answer.headers["content-security-policy"] == PAGE_POLICY
@@ -653,14 +655,14 @@ def test_whatever_a_browser_shows_runs_nothing_foreign(server: Server, path: str
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_what_is_refused_shows_no_more_than_a_page_does(server: Server) -> None:
+def test_rejections_of_page_requests_have_the_policy_of_pages(server: Server) -> None:
     for path in ("/", "/docs", "/openapi.json", "/__mockcampaign/pages/live.css"):
         answer = requests.get(server.url + path, headers={"Host": "attacker.example"}, timeout=10)
         assert (answer.status_code, answer.headers["content-security-policy"]) == (403, PAGE_POLICY)
 
 
 @pytest.mark.parametrize("path", ["/rest", "/rest/", "//rest/1/webhooks", "/__mockcampaign", "/__mockcampaign//state"])
-def test_a_path_must_be_spelled_out(server: Server, path: str) -> None:
+def test_empty_segments_match_no_path(server: Server, path: str) -> None:
     prepared = requests.Request("GET", server.url).prepare()
     prepared.url = f"{server.url}{path}"
     with requests.Session() as session:
@@ -678,7 +680,7 @@ def test_nothing_but_pages_is_served_as_a_file(server: Server, path: str) -> Non
 
 
 class Watcher:
-    """Reads the live stream in a thread of its own."""
+    """Reads the live stream in a thread."""
 
     def __init__(self, server: Server, **headers: str) -> None:
         self._answer = requests.get(f"{server.url}/__mockcampaign/stream", headers=headers, stream=True, timeout=20)
@@ -702,10 +704,10 @@ class Watcher:
                         self._arrived.notify_all()
                     fields = {}
         except (requests.RequestException, AttributeError, ValueError):
-            return  # closed under its feet
+            return  # closed while reading
 
     def until(self, wanted: Any) -> tuple[str, str, Any]:
-        """The first message that fits."""
+        """Return the first message that fits."""
 
         def found() -> Any:
             return next((message for message in self.messages if wanted(*message)), None)
@@ -728,7 +730,7 @@ def watcher(server: Server) -> Iterator[Watcher]:
     watcher.close()
 
 
-def test_the_stream_tells_the_state_first_and_then_what_happens(server: Server, watcher: Watcher, hook: str) -> None:
+def test_the_stream_sends_the_state_first_and_then_entries(server: Server, watcher: Watcher, hook: str) -> None:
     first = watcher.until(lambda event, number, data: True)
     assert (first[0], first[2]["webhooks"]) == ("state", [])
     server.activated(hook)
@@ -739,7 +741,7 @@ def test_the_stream_tells_the_state_first_and_then_what_happens(server: Server, 
     watcher.until(lambda event, number, data: event == "state" and data["deliveries"]["delivered"] == 3)
 
 
-def test_the_stream_tells_of_what_no_entry_tells(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stream_sends_a_state_for_changes_without_an_entry(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mockcampaign.server.control_api.stream.PING_SECONDS", 1_000)
     watcher = Watcher(server)
     watcher.until(lambda event, number, data: event == "state")
@@ -759,7 +761,7 @@ def test_a_run_of_equal_failures_grows_in_the_stream(server: Server, watcher: Wa
     assert watcher.until(lambda event, number, data: data.get("count") == 361)[1] == number
 
 
-def test_the_stream_tells_of_a_reset(server: Server, watcher: Watcher) -> None:
+def test_the_stream_announces_a_reset(server: Server, watcher: Watcher) -> None:
     server.create()
     watcher.until(lambda event, number, data: data.get("command") == "create")
     server.control("POST", "/reset")
@@ -767,8 +769,8 @@ def test_the_stream_tells_of_a_reset(server: Server, watcher: Watcher) -> None:
     watcher.until(lambda event, number, data: data.get("entry") == "began")
 
 
-def test_only_so_many_can_watch(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.control_api.stream.WATCHERS_MAX", 2)
+def test_the_number_of_open_streams_is_limited(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockcampaign.server.control_api.stream.STREAMS_MAX", 2)
     watchers = [Watcher(server) for _ in range(2)]
     for watcher in watchers:
         watcher.until(lambda event, number, data: event == "state")
@@ -779,7 +781,7 @@ def test_only_so_many_can_watch(server: Server, monkeypatch: pytest.MonkeyPatch)
         watcher.close()
 
 
-def test_a_watcher_that_comes_back_misses_nothing(server: Server) -> None:
+def test_a_client_that_reconnects_misses_nothing(server: Server) -> None:
     for _ in range(5):
         server.create()
     watcher = Watcher(server, **{"Last-Event-ID": "3"})
@@ -789,7 +791,9 @@ def test_a_watcher_that_comes_back_misses_nothing(server: Server) -> None:
     watcher.close()
 
 
-def test_what_attempts_took_is_kept_of_the_latest(server: Server, hook: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_measurements_of_the_latest_attempts_are_kept(
+    server: Server, hook: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("mockcampaign.server.pacer.MEASURED_MAX", 3)
     server.activated(hook)
     for _ in range(5):
@@ -800,7 +804,7 @@ def test_what_attempts_took_is_kept_of_the_latest(server: Server, hook: str, mon
     assert len(server.campaign.pacer.measured) == 3
 
 
-def test_which_entries_grew_is_kept_of_the_latest(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_growth_of_the_latest_entries_is_kept(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mockcampaign.server.hub.GROWN_MAX", 3)
     for _ in range(5):
         server.activated(DEAD)
@@ -810,7 +814,7 @@ def test_which_entries_grew_is_kept_of_the_latest(server: Server, monkeypatch: p
     assert len(server.campaign.hub.grown_since(0, 1_000)) == 3
 
 
-def test_a_delivery_whose_events_are_held_no_more_says_so(
+def test_a_delivery_without_its_events_has_no_body_and_no_command(
     server: Server, hook: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mockcampaign.server.served_campaign.JOURNAL_EVENTS_MAX", 50)

@@ -1,4 +1,4 @@
-"""Who may reach the server: the decision alone. `test_control` shows that every call is asked about."""
+"""The guard's decisions alone. `test_control` shows that it guards every call."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def problem(
     ],
 )
 @pytest.mark.parametrize("page", [True, False])
-def test_addresses_and_own_names_are_let_in(host: str, page: bool) -> None:
+def test_addresses_and_own_names_are_accepted(host: str, page: bool) -> None:
     assert problem(host=host, page=page) is None
 
 
@@ -63,7 +63,7 @@ def test_addresses_and_own_names_are_let_in(host: str, page: bool) -> None:
     ],
 )
 @pytest.mark.parametrize("page", [True, False])
-def test_other_names_are_not_whatever_is_asked_for(host: str | None, page: bool) -> None:
+def test_other_names_are_rejected_for_pages_and_calls(host: str | None, page: bool) -> None:
     said = problem(host=host, page=page, method="GET")
     assert said is not None
     assert said.endswith("is not allowed, allowed: addresses, localhost and names given with --allow-host")
@@ -85,7 +85,7 @@ def test_programs_and_own_pages_may_call(origin: str | None, site: str | None, m
     assert problem(origin=origin, site=site, method=method) is None
 
 
-def test_names_in_origin_and_host_are_equal_whatever_their_case() -> None:
+def test_names_in_origin_and_host_are_case_insensitive() -> None:
     assert problem(host="Campaign.Test", origin="http://campaign.tesT") is None
 
 
@@ -105,7 +105,7 @@ FOREIGN = (
 
 @pytest.mark.parametrize(("origin", "site"), FOREIGN)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE"])
-def test_another_sites_call_is_refused(origin: str | None, site: str | None, method: str) -> None:
+def test_a_call_from_another_site_is_rejected(origin: str | None, site: str | None, method: str) -> None:
     said = problem(origin=origin, site=site, method=method)
     assert said == "the call came from another site, allowed: pages of this server, and programs"
 
@@ -117,7 +117,7 @@ def test_another_site_may_link_to_a_page_and_nothing_else(origin: str | None, si
     assert problem(origin=origin, site=site, method="POST", page=True) is not None
 
 
-def test_what_is_remembered_of_hosts_is_bounded() -> None:
+def test_the_number_of_remembered_hosts_is_bounded() -> None:
     guard = Guard(())
     for number in range(3 * _HOSTS_REMEMBERED):
         assert guard.problem("GET", {b"host": b"127.0.0.1:%d" % number}, page=False) is None
@@ -125,7 +125,7 @@ def test_what_is_remembered_of_hosts_is_bounded() -> None:
     assert len(guard._ours) <= _HOSTS_REMEMBERED
 
 
-def test_a_page_runs_and_asks_only_what_is_its_own() -> None:
+def test_a_page_runs_and_calls_only_its_own_server() -> None:
     policy = dict(directive.strip().split(" ", 1) for directive in PAGE_POLICY.split(";"))
     nothing = {name for name, sources in policy.items() if sources == "'none'"}
     assert nothing == {"default-src", "base-uri", "form-action", "frame-ancestors"}

@@ -80,7 +80,9 @@ def settled(page: Any, **wanted: str) -> None:
         page.locator(f"#total-{name}").get_by_text(text, exact=True).wait_for()
 
 
-def test_break_see_retries_mend_and_see_it_drain(server: Server, page: Any, httpserver: HTTPServer) -> None:
+def test_start_an_outage_see_retries_end_it_and_see_the_backlog_drain(
+    server: Server, page: Any, httpserver: HTTPServer
+) -> None:
     httpserver.expect_request("/hook").respond_with_data("thanks")
     page.get_by_text("No webhooks yet").wait_for()
     number = server.activated(httpserver.url_for("/hook"))
@@ -132,7 +134,7 @@ def test_an_outage_of_all_discards_after_three_days(server: Server, page: Any) -
     assert {text.split()[0] for text in page.locator(".entry .hook").all_inner_texts()} == {"2"}
 
 
-def test_what_the_engine_refuses_is_said_and_nothing_happens(server: Server, page: Any) -> None:
+def test_an_error_of_the_server_is_shown_and_nothing_changes(server: Server, page: Any) -> None:
     page.get_by_label("Advance by").fill("soon")
     press(page, "Advance")
     page.get_by_role("alert").filter(has_text="soon").wait_for()
@@ -345,7 +347,7 @@ def test_it_is_accessible_by_the_rules_of_axe(
 
 
 @pytest.mark.slow
-def test_the_page_comes_back_by_itself_with_what_it_missed(chromium: Any) -> None:
+def test_the_page_reconnects_and_shows_what_it_missed(chromium: Any) -> None:
     port = unused_port()
     url = f"http://127.0.0.1:{port}"
     with clean_page(chromium, url, viewport=WIDE, lost_is_fine=True) as page:
@@ -425,7 +427,7 @@ def test_the_page_says_what_the_server_dropped(chromium: Any, server: Server) ->
         page.get_by_text(f"and {held.dropped:,} older journal entries dropped").wait_for()
 
 
-def test_the_client_is_the_first_one_unless_told(server: Server, page: Any) -> None:
+def test_events_belong_to_the_first_client_by_default(server: Server, page: Any) -> None:
     server.activated("http://127.0.0.1:9/hook")
     emit(page, 1)
     rows(page).first.wait_for()

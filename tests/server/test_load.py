@@ -1,4 +1,4 @@
-"""The server under load: it still answers, and memory stays within the limits that it states."""
+"""The server under load: it still responds, and memory stays within the stated limits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def server() -> Iterator[Server]:
 
 
 def watcher(server: Server, *, receive_bytes: int | None = None) -> socket.socket:
-    """A client of the live stream that reads nothing by itself."""
+    """A client of the live stream that reads only on demand."""
     address = urlsplit(server.url)
     connection = socket.socket()
     if receive_bytes is not None:
@@ -45,7 +45,7 @@ def watcher(server: Server, *, receive_bytes: int | None = None) -> socket.socke
 
 
 @pytest.mark.slow
-def test_a_thousand_webhooks_a_hundred_thousand_events_and_fifty_watchers(server: Server) -> None:
+def test_a_thousand_webhooks_a_hundred_thousand_events_and_fifty_streams(server: Server) -> None:
     with serve_in_thread(consumer_app(None)) as target:
         for _ in range(WEBHOOKS - 1):
             server.create()
@@ -55,7 +55,7 @@ def test_a_thousand_webhooks_a_hundred_thousand_events_and_fifty_watchers(server
         seen = [0] * len(fast)
 
         def read(index: int) -> None:
-            with contextlib.suppress(OSError):  # shut down under its feet
+            with contextlib.suppress(OSError):  # closed while reading
                 while part := fast[index].recv(65_536):
                     seen[index] += part.count(b"event: ")
 
@@ -91,7 +91,7 @@ def test_a_thousand_webhooks_a_hundred_thousand_events_and_fifty_watchers(server
 
 
 class Follower:
-    """Reads the live stream in a thread of its own, and counts."""
+    """Reads the live stream in a thread, and counts messages."""
 
     def __init__(self, server: Server) -> None:
         self.positions: set[int] = set()
@@ -104,7 +104,7 @@ class Follower:
 
     def _read(self) -> None:
         rest = b""
-        with contextlib.suppress(OSError):  # shut down under its feet
+        with contextlib.suppress(OSError):  # closed while reading
             while part := self._connection.recv(1 << 20):
                 *lines, rest = (rest + part).split(b"\r\n")
                 with self._arrived:
@@ -113,7 +113,7 @@ class Follower:
                     self._arrived.notify_all()
 
     def has_heard_of(self, first: int, last: int) -> bool:
-        """Whether it was told all between these positions, or how much of that it was not told."""
+        """Whether it got every entry between these positions, or the number of those it missed."""
 
         def told() -> bool:
             return len([at for at in self.positions if first <= at < last]) + self.dropped == last - first
@@ -127,7 +127,7 @@ class Follower:
         self._connection.close()
 
 
-def test_fifty_watchers_are_told_everything_or_how_much_they_missed(server: Server) -> None:
+def test_fifty_streams_get_every_entry_or_the_number_they_missed(server: Server) -> None:
     with serve_in_thread(takes_everything) as target:
         server.activated(f"{target}/hook")
         first = server.campaign.hub.journal.next_position
@@ -141,7 +141,7 @@ def test_fifty_watchers_are_told_everything_or_how_much_they_missed(server: Serv
             follower.close()
 
 
-def test_the_journal_of_a_server_is_bounded_and_says_what_it_dropped(server: Server) -> None:
+def test_the_journal_is_bounded_and_counts_dropped_entries(server: Server) -> None:
     number = server.create()
     extra = 5_000
     for _ in range(3):
@@ -159,7 +159,7 @@ def test_the_journal_of_a_server_is_bounded_and_says_what_it_dropped(server: Ser
 
 
 async def takes_everything(scope: Any, receive: Any, send: Any) -> None:
-    """A consumer that keeps nothing."""
+    """A consumer that stores nothing."""
     while (await receive()).get("more_body"):
         pass
     await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -167,13 +167,13 @@ async def takes_everything(scope: Any, receive: Any, send: Any) -> None:
 
 
 @pytest.mark.slow
-def test_memory_grows_no_more_once_the_journal_is_full(server: Server) -> None:
+def test_memory_stops_growing_once_the_journal_is_full(server: Server) -> None:
     pages = Path("/proc/self/statm")
     if not pages.exists():
         pytest.skip("only Linux tells how much memory is in use")
 
     def rounds(count: int) -> int:
-        """Bytes in use after so many events more."""
+        """Return the bytes in use after so many more events."""
         for _ in range(count):
             server.control("POST", "/emit", {"type": "open", "count": EVENTS})
             server.advance("1s")
@@ -185,11 +185,11 @@ def test_memory_grows_no_more_once_the_journal_is_full(server: Server) -> None:
         again = rounds(JOURNAL_EVENTS_MAX // EVENTS + 1)
     deliveries = server.state()["deliveries"]
     assert (deliveries["delivered"], deliveries["pending"]) == (6 * EVENTS, 0)
-    # Events of all rounds would be four times as much.
+    # The events of all rounds would take four times as much.
     assert again - full < 30_000_000
 
 
-def test_a_slow_watcher_is_told_how_much_it_missed(server: Server) -> None:
+def test_a_slow_client_gets_the_number_of_entries_it_missed(server: Server) -> None:
     number = server.create()
     connection = watcher(server)
     received = b""
@@ -203,14 +203,14 @@ def test_a_slow_watcher_is_told_how_much_it_missed(server: Server) -> None:
     connection.close()
 
 
-def test_a_watcher_that_takes_nothing_is_let_go(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_reads_nothing_is_disconnected(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mockcampaign.server.control_api.stream.SEND_SECONDS_MAX", 0.2)
     number = server.create()
     connection = watcher(server, receive_bytes=4_096)
     while b"event: state" not in connection.recv(65_536):
         pass
-    assert server.campaign.watchers == 1
-    while server.campaign.watchers:
+    assert server.campaign.open_streams == 1
+    while server.campaign.open_streams:
         server.control("DELETE", f"/outages?webhookId={number}")
         for _ in range(500):
             server.campaign.campaign.end_outage(server.campaign.webhook(number))

@@ -98,7 +98,7 @@ def test_the_parameters_of_the_list() -> None:
     assert defaults == {"clientId": CLIENT, "sort": "CREATED", "direction": "DESC", "offset": 0, "limit": 100}
 
 
-def test_a_webhook_as_it_is_answered() -> None:
+def test_a_webhook_in_responses() -> None:
     webhook = DOCUMENT["components"]["schemas"]["RestWebhook"]
     assert set(webhook["properties"]) == {
         *("id", "type", "status", "format", "targetUrl", "authentication", "created", "modified")
@@ -134,7 +134,7 @@ def test_a_duration_is_published_as_it_is_read() -> None:
     assert DOCUMENT["components"]["schemas"]["AdvanceRequest"]["properties"]["by"]["pattern"] == DURATION_PATTERN
 
 
-def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
+def test_every_schema_is_valid_and_every_reference_resolves() -> None:
     for schema in DOCUMENT["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
     text = json.dumps(DOCUMENT)
@@ -142,7 +142,7 @@ def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
         assert part.partition('"')[0] in DOCUMENT["components"]["schemas"]
 
 
-def test_the_control_api_has_its_own_tag_and_asks_for_no_credentials() -> None:
+def test_the_control_api_has_its_own_tag_and_needs_no_credentials() -> None:
     found = {
         (method, path.removeprefix("/__mockcampaign")): operation
         for path, methods in DOCUMENT["paths"].items()

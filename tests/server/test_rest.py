@@ -39,7 +39,7 @@ def violations(answer: requests.Response) -> list[str]:
     return [str(violation) for violation in body["violations"]]
 
 
-def test_a_new_webhook_is_created_and_shown_whole(server: Server) -> None:
+def test_a_new_webhook_is_created_and_returned(server: Server) -> None:
     answer = server.rest("POST", "/webhooks", FORM)
     assert answer.status_code == 201
     assert answer.headers["content-type"] == "application/json"
@@ -98,7 +98,7 @@ ON_ONE = (
 
 
 @pytest.mark.parametrize(("method", "path", "form"), ON_ONE)
-def test_404_where_no_webhook_is_and_409_where_it_is_another_clients(
+def test_404_for_an_unknown_webhook_and_409_for_another_clients(
     server: Server, method: str, path: str, form: Any
 ) -> None:
     number = server.create(client=OTHER_CLIENT)
@@ -115,7 +115,7 @@ def test_a_client_sees_only_its_own_webhooks(server: Server) -> None:
 
 
 @pytest.mark.parametrize("path", ["/webhooks", "/webhooks/1/activate", "/users/authenticated", "/smartcampaigns"])
-def test_401_without_the_right_credentials(server: Server, path: str) -> None:
+def test_401_without_valid_credentials(server: Server, path: str) -> None:
     method = "POST" if path.endswith("activate") else "GET"
     for auth in (None, (USER, "wrong"), ("wrong", PASSWORD), ("other", "s3cret-of-other")):
         answer = server.rest(method, path, auth=auth)
@@ -129,7 +129,7 @@ def test_401_without_the_right_credentials(server: Server, path: str) -> None:
     assert server.rest(method, path, client=3, auth=(USER, PASSWORD)).status_code == 401
 
 
-def test_credentials_are_read_as_http_says_and_no_laxer(server: Server) -> None:
+def test_credentials_are_read_as_strictly_as_http_demands(server: Server) -> None:
     token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     for header, status in (
         (f"Basic {token}", 200),
@@ -147,15 +147,15 @@ def test_credentials_are_read_as_http_says_and_no_laxer(server: Server) -> None:
         assert answer.status_code == status, header
 
 
-def test_right_credentials_are_right_for_their_own_client_only(server: Server) -> None:
-    for _ in range(2):  # also once they are known
+def test_valid_credentials_are_valid_for_their_client_only(server: Server) -> None:
+    for _ in range(2):  # also once they are remembered
         assert server.rest("GET", "/webhooks", client=OTHER_CLIENT).status_code == 200
         assert server.rest("GET", "/webhooks", auth=(OTHER_USER, OTHER_PASSWORD)).status_code == 401
         assert server.rest("GET", "/webhooks").status_code == 200
         assert server.rest("GET", "/webhooks", client=OTHER_CLIENT, auth=(USER, PASSWORD)).status_code == 401
 
 
-def test_what_is_remembered_of_right_credentials_is_bounded() -> None:
+def test_the_number_of_remembered_credentials_is_bounded() -> None:
     users = Users({CLIENT: users_of(CLIENT, [(USER, PASSWORD)])})
     token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     for blanks in range(KNOWN_MAX + 100):
@@ -190,7 +190,9 @@ def test_the_authenticated_user(server: Server) -> None:
         ("*/*", "application/json"),
     ],
 )
-def test_the_answer_has_the_media_type_that_is_asked_for(server: Server, accept: str, content_type: str) -> None:
+def test_the_response_has_the_media_type_that_the_client_accepts(
+    server: Server, accept: str, content_type: str
+) -> None:
     for path, status in (("/webhooks", 200), ("/webhooks?limit=0", 400)):
         answer = server.rest("GET", path, headers={"Accept": accept})
         assert (answer.status_code, answer.headers["content-type"]) == (status, content_type)
@@ -205,7 +207,7 @@ def test_the_answer_has_the_media_type_that_is_asked_for(server: Server, accept:
         ("/users/authenticated", "GET, HEAD"),
     ],
 )
-def test_405_names_the_methods_that_are_allowed(server: Server, path: str, allowed: str) -> None:
+def test_405_names_the_allowed_methods(server: Server, path: str, allowed: str) -> None:
     answer = server.rest("PATCH", path)
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
     assert allowed in answer.json()["errorMessage"]
@@ -226,7 +228,7 @@ def test_a_line_break_does_not_end_a_path(server: Server) -> None:
     assert server.rest("GET", "/webhooks%0A").status_code == 404
 
 
-def test_404_where_no_operation_is(server: Server) -> None:
+def test_404_for_a_path_without_operation(server: Server) -> None:
     for path in ("", "/", "/webhook", "/webhooks/1/pause", "/webhooks/"):
         answer = server.rest("GET", path)
         assert (answer.status_code, answer.json()["httpStatusCode"]) == (404, 404)
@@ -239,7 +241,7 @@ def test_a_json_body_gets_415_and_a_hint(server: Server) -> None:
     assert server.rest("GET", "/webhooks").json() == []
 
 
-def test_an_empty_form_need_not_be_called_one_but_nothing_else_either(server: Server) -> None:
+def test_an_empty_form_needs_no_content_type_but_no_wrong_one(server: Server) -> None:
     assert server.rest("POST", "/smartcampaigns").status_code == 201
     for sent in ("application/json", "text/plain", "multipart/form-data; boundary=x"):
         assert server.rest("POST", "/smartcampaigns", headers={"Content-Type": sent}).status_code == 415
@@ -262,7 +264,7 @@ def test_a_body_above_the_limit_gets_413(server: Server, size: int, chunked: boo
 
 
 @pytest.mark.parametrize("path", [f"/rest/{CLIENT}/webhooks", "/__mockcampaign/emit"])
-def test_a_body_that_is_announced_too_long_is_not_waited_for(server: Server, path: str) -> None:
+def test_a_body_that_announces_too_many_bytes_is_rejected_at_once(server: Server, path: str) -> None:
     address = urlsplit(server.url)
     credentials = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     kind = "application/json" if "emit" in path else "application/x-www-form-urlencoded"
@@ -275,13 +277,13 @@ def test_a_body_that_is_announced_too_long_is_not_waited_for(server: Server, pat
     )
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         connection.sendall("\r\n".join((*head, "", "")).encode())
-        answer = b"".join(iter(lambda: connection.recv(65_536), b""))  # up to its end: the connection is given up
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))  # to the end: the server closes the connection
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in answer.lower()
 
 
 @pytest.mark.parametrize("count", [200, 201])
-def test_a_form_and_a_query_have_so_many_fields_at_most(server: Server, count: int) -> None:
+def test_the_number_of_fields_in_a_form_and_a_query_is_limited(server: Server, count: int) -> None:
     fields = "&".join(
         [*(f"{name}={quote(text)}" for name, text in FORM.items()), *(f"x{n}=" for n in range(count - 3))]
     )
@@ -308,7 +310,7 @@ def test_fields_are_decoded_as_browsers_encode_them(server: Server) -> None:
 
 @pytest.mark.parametrize("encoded", [b"%ff", b"%c3", b"\xff", b"\xc3\xa4"])
 @pytest.mark.parametrize("name", [b"integrationId", b"un%6bnown"])
-def test_a_field_that_is_no_encoded_text_is_named(server: Server, name: bytes, encoded: bytes) -> None:
+def test_a_field_that_is_not_encoded_text_is_named(server: Server, name: bytes, encoded: bytes) -> None:
     form = urlencode(FORM).encode() + b"&" + name + b"=" + encoded
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     found = violations(server.rest("POST", "/webhooks", form, headers=kind))
@@ -323,7 +325,7 @@ def test_head_is_get_without_the_body(server: Server) -> None:
     assert head.headers["content-length"] == full.headers["content-length"]
 
 
-def test_no_answer_is_taken_for_another_type_than_it_says(server: Server) -> None:
+def test_no_response_may_be_sniffed(server: Server) -> None:
     number = server.activated(TARGET)
     server.rest("POST", f"/webhooks/{number}/deactivate")
     answers = [
@@ -421,7 +423,7 @@ def test_all_wrong_fields_are_named_at_once(server: Server) -> None:
     assert [violation.partition(":")[0] for violation in found] == ["targetUrl", "type", "format", "authentication"]
 
 
-def test_a_missing_field_is_refused_with_what_it_may_be(server: Server) -> None:
+def test_a_missing_field_is_rejected_with_what_is_allowed(server: Server) -> None:
     assert violations(server.rest("POST", "/webhooks", {"type": "", "format": ""})) == [
         "targetUrl: missing, allowed: http(s)://host[:port]/path",
         f"type: missing, allowed: {', '.join(EventType)}",
@@ -432,7 +434,7 @@ def test_a_missing_field_is_refused_with_what_it_may_be(server: Server) -> None:
     assert found == ["mailingId: missing, allowed: a whole number from 1 to 9223372036854775807"]
 
 
-def test_a_field_given_twice_is_refused(server: Server) -> None:
+def test_a_repeated_field_is_rejected(server: Server) -> None:
     found = violations(server.rest("POST", "/webhooks", [*FORM.items(), ("type", "click")]))
     assert found == ["type: given 2 times, allowed: once"]
     found = violations(server.rest("GET", "/webhooks?limit=1&limit=2"))
@@ -440,7 +442,7 @@ def test_a_field_given_twice_is_refused(server: Server) -> None:
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1.0", "x", "9223372036854775808", "1" * 100, "%00"])
-def test_an_id_that_is_none_is_refused(server: Server, number: str) -> None:
+def test_an_invalid_id_is_rejected(server: Server, number: str) -> None:
     for method, path, form in ON_ONE:
         [violation] = violations(server.rest(method, f"/webhooks/{number}{path}", form))
         assert violation.startswith("webhookId: ")
@@ -448,7 +450,7 @@ def test_an_id_that_is_none_is_refused(server: Server, number: str) -> None:
     assert violation.startswith("clientId: ")
 
 
-def test_the_greatest_id_is_only_unknown(server: Server) -> None:
+def test_the_greatest_id_is_valid_but_unknown(server: Server) -> None:
     assert server.rest("POST", "/webhooks/9223372036854775807/activate").status_code == 404
 
 
@@ -473,7 +475,7 @@ def test_a_wrong_query_parameter_is_named(server: Server, name: str, text: str) 
 
 
 @pytest.mark.parametrize("query", ["", "mailingId=0", "mailingId=1&numberOfEvents=0", "mailingId=1&numberOfEvents=101"])
-def test_a_wrong_verification_is_refused(server: Server, query: str) -> None:
+def test_a_wrong_verification_is_rejected(server: Server, query: str) -> None:
     number = server.create()
     [violation] = violations(server.rest("GET", f"/webhooks/{number}/verify?{query}"))
     assert violation.partition(":")[0] in ("mailingId", "numberOfEvents")
@@ -534,9 +536,7 @@ def test_words_of_a_list_are_accepted_in_upper_and_lower_case(server: Server, so
     assert [campaign["name"] for campaign in page["elements"]] == ["a", "b"]
 
 
-def test_update_changes_target_and_credentials_and_keeps_what_it_is_not_told(
-    server: Server, httpserver: HTTPServer
-) -> None:
+def test_update_changes_target_and_credentials_and_keeps_the_rest(server: Server, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/new").respond_with_data("")
     number = server.activated(TARGET, basicAuthUsername="joe", basicAuthPassword="pw:1")
     answer = server.rest("PUT", f"/webhooks/{number}", {**FORM, "targetUrl": httpserver.url_for("/new")})
@@ -585,7 +585,7 @@ def test_update_does_not_change_the_type(server: Server) -> None:
         ),
     ],
 )
-def test_credentials_go_with_every_request(
+def test_every_request_carries_the_credentials(
     server: Server, httpserver: HTTPServer, fields: dict[str, str], kind: str, header: str, text: str | None
 ) -> None:
     httpserver.expect_request("/hook").respond_with_data("")
@@ -597,7 +597,7 @@ def test_credentials_go_with_every_request(
     assert [request.headers.get(header) for request, _ in httpserver.log] == [text, text]
 
 
-def test_two_ways_of_credentials_must_agree(server: Server) -> None:
+def test_credentials_given_in_both_ways_must_agree(server: Server) -> None:
     both = {"basicAuthUsername": "joe", "basicAuthPassword": "p"}
     same = {**both, "authentication": '{"type":"basicAuth","userName":"joe","password":"p"}'}
     assert server.rest("POST", "/webhooks", {**FORM, **same}).status_code == 201
@@ -606,7 +606,7 @@ def test_two_ways_of_credentials_must_agree(server: Server) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 99, 100])
-def test_verify_sends_sample_events_of_the_mailing_and_tells_the_answer(
+def test_verify_sends_sample_events_of_the_mailing_and_returns_the_response(
     server: Server, httpserver: HTTPServer, count: int
 ) -> None:
     httpserver.expect_request("/hook").respond_with_data("thanks", 202)
@@ -630,7 +630,7 @@ def test_verify_sends_sample_events_of_the_mailing_and_tells_the_answer(
     assert server.state()["deliveries"] == {"attempts": 0, "delivered": 0, "discarded": 0, "pending": 0}
 
 
-def test_verify_tells_why_no_answer_came(server: Server) -> None:
+def test_verify_says_why_there_is_no_response(server: Server) -> None:
     number = server.create(TARGET)
     answer = server.rest("GET", f"/webhooks/{number}/verify?mailingId=1").json()
     assert (answer["httpStatusCode"], answer["responseBody"]) == (0, "connection refused")
@@ -687,7 +687,7 @@ def test_smart_campaigns_and_mailings_are_limited(server: Server, monkeypatch: p
     assert server.rest("POST", "/smartcampaigns", client=OTHER_CLIENT).status_code == 201
 
 
-def test_no_answer_ever_holds_a_secret(server: Server, httpserver: HTTPServer) -> None:
+def test_no_response_contains_a_secret(server: Server, httpserver: HTTPServer) -> None:
     def echo(request: Any) -> Any:
         from werkzeug import Response
 
@@ -710,7 +710,7 @@ def test_no_answer_ever_holds_a_secret(server: Server, httpserver: HTTPServer) -
     ]
     answers += [server.control("GET", f"/deliveries/{position}") for position in positions]
     assert len(positions) == 2
-    assert answers[-1].status_code == 404  # a verification is no delivery
+    assert answers[-1].status_code == 404  # a verification is not a delivery
     assert any("***" in answer.text for answer in answers)
     for answer in answers:
         assert "t0p-s3cret" not in answer.text + str(answer.headers)

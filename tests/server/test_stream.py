@@ -1,4 +1,4 @@
-"""The live stream, driven by hand: what happens while a watcher is being told something is told to it, too."""
+"""The live stream, driven by hand: it also sends what happens while it is sending."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def watched(
     before: Callable[[ServedCampaign], None] = lambda served: None,
     last_event_id: str = "",
 ) -> list[Message]:
-    """All messages as event, id and data, up to where `while_sending` says that it is enough.
+    """Return all messages as event, id and data, until `while_sending` says that it is enough.
 
     That is called while the server waits for each part of its answer to be taken.
     """
@@ -66,7 +66,7 @@ def positions(messages: list[Message]) -> list[int]:
     return [int(number) for event, number, _ in messages if event == "entry"]
 
 
-def test_what_comes_while_the_watcher_is_slow_is_told_next() -> None:
+def test_entries_that_come_while_the_client_is_slow_are_sent_next() -> None:
     came: list[int] = []
 
     def grow(served: ServedCampaign, messages: list[Message]) -> bool:
@@ -79,7 +79,7 @@ def test_what_comes_while_the_watcher_is_slow_is_told_next() -> None:
     assert positions(watched(grow)) == came
 
 
-def test_an_entry_that_grows_while_the_watcher_is_slow_is_told_next() -> None:
+def test_an_entry_that_grows_while_the_client_is_slow_is_sent_next() -> None:
     events = (Event(1, 0, b"{}"),)
     shown: list[int] = []
 
@@ -95,7 +95,7 @@ def test_an_entry_that_grows_while_the_watcher_is_slow_is_told_next() -> None:
 
 
 def appended(count: int) -> Callable[[ServedCampaign], None]:
-    """Entries at the positions 1 to `count`; the first of all is at 0."""
+    """Append entries at the positions 1 to `count`; the first entry is at 0."""
 
     def append(served: ServedCampaign) -> None:
         for _ in range(count):
@@ -121,19 +121,19 @@ def once_told(served: ServedCampaign, messages: list[Message]) -> bool:
         ("\u0662", []),
     ],
 )
-def test_who_comes_back_is_told_what_it_has_not_seen(last_event_id: str, told: list[int]) -> None:
+def test_a_client_that_reconnects_gets_what_it_has_not_seen(last_event_id: str, told: list[int]) -> None:
     assert positions(watched(once_told, before=appended(3), last_event_id=last_event_id)) == told
 
 
 @pytest.mark.parametrize("last_event_id", ["4", "123456789"])
-def test_who_comes_back_from_an_earlier_server_is_told_all(last_event_id: str) -> None:
+def test_a_client_of_an_earlier_server_gets_everything(last_event_id: str) -> None:
     messages = watched(once_told, before=appended(3), last_event_id=last_event_id)
     assert [event for event, _, _ in messages] == ["reset", "state", "entry", "entry", "entry", "entry"]
     assert positions(messages) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("more", [0, 1])
-def test_of_too_many_entries_the_newest_are_told_and_the_rest_is_counted(more: int) -> None:
+def test_of_too_many_entries_the_newest_are_sent_and_the_others_counted(more: int) -> None:
     count = ENTRIES_MAX + more
     messages = watched(once_told, before=appended(count), last_event_id="0")
     assert positions(messages) == list(range(count - ENTRIES_MAX + 1, count + 1))
@@ -149,7 +149,7 @@ def test_entries_that_the_journal_dropped_are_counted(monkeypatch: pytest.Monkey
     assert told == list(range(5 + 1 + dropped, 20 + 1))
 
 
-def test_after_a_reset_positions_begin_anew_and_all_is_told() -> None:
+def test_after_a_reset_positions_start_anew_and_everything_is_sent() -> None:
     resets: list[asyncio.Task[None]] = []
 
     def reset(served: ServedCampaign, messages: list[Message]) -> bool:
@@ -163,7 +163,7 @@ def test_after_a_reset_positions_begin_anew_and_all_is_told() -> None:
     assert messages[0][2]["run"] != messages[2][2]["run"]
 
 
-def test_an_entry_that_grew_and_was_dropped_is_told_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_that_grew_and_was_dropped_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mockcampaign.server.served_campaign.JOURNAL_ENTRIES_MAX", 8)
     events = (Event(1, 0, b"{}"),)
 
@@ -182,13 +182,13 @@ def test_an_entry_that_grew_and_was_dropped_is_told_no_more(monkeypatch: pytest.
     assert min(positions(messages)) > 1
 
 
-def test_a_watcher_hears_something_now_and_then_even_if_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_without_news_sends_pings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mockcampaign.server.control_api.stream.PING_SECONDS", 0.01)
     messages = watched(lambda served, messages: len(messages) == 3)
     assert [event for event, _, _ in messages] == ["state", "ping", "ping"]
 
 
-def test_entries_are_kept_encoded_as_long_as_they_may_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_encoded_entries_are_kept_as_long_as_they_may_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mockcampaign.server.control_api.stream.ENTRIES_MAX", 4)
     held: list[int] = []
 

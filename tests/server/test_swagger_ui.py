@@ -1,4 +1,4 @@
-"""The life of a webhook in Swagger UI, clicked through in a real browser as the vendor's guide tells it."""
+"""The life of a webhook in Swagger UI, clicked through in a real browser as the vendor's guide describes it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def server() -> Iterator[Server]:
 
 
 def opened(page: Any, title: str) -> Any:
-    """The operation of that title, opened and ready to be tried."""
+    """Return the operation of that title, opened and ready to be tried."""
     block = page.locator(".opblock", has=page.get_by_text(title, exact=True))
     block.locator(".opblock-summary-control").click()
     block.get_by_role("button", name="Try it out").click()
@@ -28,7 +28,7 @@ def opened(page: Any, title: str) -> Any:
 
 
 def executed(block: Any) -> tuple[int, Any]:
-    """Status and body of the answer that Swagger UI shows. Leaves the operation closed, and as it was."""
+    """Return status and body of the response that Swagger UI shows, and close the operation again."""
     block.get_by_role("button", name="Execute").click()
     live = block.locator(".live-responses-table .response")
     live.wait_for()

@@ -34,7 +34,7 @@ PING_SECONDS = 15
 SEND_SECONDS_MAX = 30
 """A client that reads nothing for so long is disconnected."""
 
-WATCHERS_MAX = 200
+STREAMS_MAX = 200
 """Maximum number of open streams. Ours: each gets every entry."""
 
 RETRY_MILLISECONDS = 1_000
@@ -44,10 +44,10 @@ RETRY_MILLISECONDS = 1_000
 def stream(served: ServedCampaign, last_event_id: str) -> Response:
     """Return the endless response. A client that reconnects says which entry it got last.
 
-    Raises `RequestRejectedError` with 503 if `WATCHERS_MAX` streams are open.
+    Raises `RequestRejectedError` with 503 if `STREAMS_MAX` streams are open.
     """
-    if served.watchers >= WATCHERS_MAX:
-        raise RequestRejectedError(503, f"{WATCHERS_MAX} streams are open, which is the limit")
+    if served.open_streams >= STREAMS_MAX:
+        raise RequestRejectedError(503, f"{STREAMS_MAX} streams are open, which is the limit")
     return _EventStream(served, _follow(served, last_event_id))
 
 
@@ -70,11 +70,11 @@ class _EventStream(StreamingResponse):
         self._messages = messages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._served.watchers += 1
+        self._served.open_streams += 1
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._served.watchers -= 1
+            self._served.open_streams -= 1
             await self._messages.aclose()
 
     async def stream_response(self, send: Send) -> None:
