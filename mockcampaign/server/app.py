@@ -65,7 +65,7 @@ def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> ASG
 
 
 class _Entrance:
-    """Rejects requests that the guard refuses, and passes the others to an API or to Starlette's pages."""
+    """Rejects requests that the guard does not accept, and passes the others to an API or to Starlette's pages."""
 
     def __init__(self, guard: Guard, apis: Mapping[str, ApiApplication], pages: ASGIApp) -> None:
         """`apis` has the APIs by the first segment of their paths."""
@@ -90,8 +90,8 @@ class _Entrance:
             await self._pages(scope, receive, adding(PAGE_HEADERS, send))
         else:
             body = msgspec.json.encode({"error": problem})
-            refused = Response(body, 403, media_type="application/json")
-            await refused(scope, receive, adding(PAGE_HEADERS, send))
+            rejection = Response(body, 403, media_type="application/json")
+            await rejection(scope, receive, adding(PAGE_HEADERS, send))
 
 
 def _path(scope: Scope) -> str:

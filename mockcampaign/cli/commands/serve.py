@@ -1,4 +1,4 @@
-"""`mockcampaign serve`: the fake server until it is told to stop."""
+"""`mockcampaign serve`: run the fake server until a signal."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def serve(virtual: bool, speed: float, **options: Any) -> int:
     Every option is also an environment variable, such as MOCKCAMPAIGN_SERVE_PORT.
     """
     from mockcampaign.server.serve import ServeOptions
-    from mockcampaign.server.serve import serve as serve_until_told
+    from mockcampaign.server.serve import serve as serve_until_signal
 
     def say(line: str) -> None:
         click.echo(line)
@@ -63,5 +63,5 @@ def serve(virtual: bool, speed: float, **options: Any) -> int:
     def complain(line: str) -> None:
         click.echo(f"mockcampaign: {line}", err=True)
 
-    run_async(lambda: serve_until_told(ServeOptions(speed=0 if virtual else speed, **options), say, complain))
+    run_async(lambda: serve_until_signal(ServeOptions(speed=0 if virtual else speed, **options), say, complain))
     return 0

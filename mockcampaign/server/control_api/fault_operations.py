@@ -63,7 +63,7 @@ class FaultDeclaration(msgspec.Struct, frozen=True):
 
 
 class FaultRequest(CustomField[FaultDeclaration]):
-    """A fault as it is declared: its kind, its own settings, and when it hits."""
+    """A fault as a request declares it: its kind, its own settings, and when it hits."""
 
     __slots__ = ()
 

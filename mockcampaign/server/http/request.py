@@ -16,7 +16,7 @@ JSON = "application/json"
 
 FIELDS_MAX = 200
 BODY_BYTES_MAX = 1_048_576
-"""Longest request body. Ours: nobody documents one, and no form of the API comes near it."""
+"""Maximum length of a request body. Ours: the vendor documents none, and no form of the API is nearly as long."""
 
 Headers = Mapping[bytes, bytes]
 """Request headers by name, in lower case."""
@@ -27,7 +27,7 @@ _DIGITS_MAX = 30
 
 
 class RequestRejectedError(Exception):
-    """A request that the server answers with an error status."""
+    """A request that the server rejects with an error status."""
 
     def __init__(
         self, status: int, message: str, *, violations: Sequence[str] = (), headers: Mapping[str, str] | None = None
@@ -41,7 +41,7 @@ class RequestRejectedError(Exception):
 
 
 class Repeated(msgspec.Struct, frozen=True):
-    """Stands for the value of a field that a form or a query string contains more than once."""
+    """The value of a field that a form or a query string contains more than once."""
 
     times: int
 

@@ -20,7 +20,7 @@ from mockcampaign.transport.address import parse_address
 
 INT32_MAX = 2**31 - 1
 TEXT_LENGTH_MAX = 2_000
-"""Most characters of a text or URL. Ours: nobody documents one."""
+"""Maximum number of characters of a text or URL. Ours: the vendor documents none."""
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 

@@ -98,7 +98,7 @@ class RestWebhookVerify(msgspec.Struct, frozen=True, rename="camel", kw_only=Tru
     http_status_code: int
     """Status of the target's response; 0 if there is none (assumed)."""
     response_body: str
-    """Where no response came, what happened instead (assumed)."""
+    """Body of the response; what happened instead if there is none (assumed)."""
     number_of_events: int
     target_url: str
 
