@@ -6,7 +6,6 @@ import ast
 import functools
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -178,15 +177,10 @@ PAUSING = {
 
 MIRRORS = [
     ("cli.commands", ""),  # a command has the name of what it does
+    ("server.control_api", "server.vendor_api"),  # each of the two has its table of operations
     ("samples.bugs", "check.rules"),  # each family of rules has its family of bugs
 ]
 """Folders whose modules have the names of others on purpose."""
-
-NAMESAKES: Mapping[str, str] = {"api": "the table of each of the server's two APIs"}
-"""Other modules of one name, with the reason."""
-
-CLASS_NAMESAKES: Mapping[str, str] = {"api": "the table of each of the server's two APIs"}
-"""Classes of one name, with the reason."""
 
 MODULES_MAX = 14
 
@@ -212,7 +206,7 @@ def clocks(sources: Sources) -> list[str]:
 
 
 def names(sources: Sources) -> list[str]:
-    return namesakes(sources, MIRRORS, NAMESAKES) + namesake_classes(sources, CLASS_NAMESAKES)
+    return namesakes(sources, MIRRORS) + namesake_classes(sources)
 
 
 def rounds(sources: Sources) -> list[str]:

@@ -298,7 +298,7 @@ def crowded_folders(sources: Sources, most: int) -> list[str]:
     return [f"{folder!r} has {count} modules" for folder, count in counts.items() if count > most]
 
 
-def namesakes(sources: Sources, mirrors: Iterable[tuple[str, str]], allowed: Iterable[str] = ()) -> list[str]:
+def namesakes(sources: Sources, mirrors: Iterable[tuple[str, str]]) -> list[str]:
     """Find modules of one name. A folder may mirror another; the empty name is any folder."""
     homes: dict[str, list[str]] = defaultdict(list)
     for module in sorted(sources):
@@ -313,7 +313,7 @@ def namesakes(sources: Sources, mirrors: Iterable[tuple[str, str]], allowed: Ite
             for mirror, original in mirrors
             if mirror in named and len(named) > 1 and not (rest if original == "" else original in rest)
         ]
-        if name not in allowed and len(rest) + len(extra) > 1:
+        if len(rest) + len(extra) > 1:
             found.append(f"{name} is the name of modules in {', '.join(folder or 'the package' for folder in named)}")
     return found
 
@@ -323,17 +323,13 @@ def classes(text: str) -> Iterator[ast.ClassDef]:
     return (node for node in nodes(text) if isinstance(node, ast.ClassDef))
 
 
-def namesake_classes(sources: Sources, allowed: Iterable[str] = ()) -> list[str]:
+def namesake_classes(sources: Sources) -> list[str]:
     """Find classes of one name."""
     homes: dict[str, list[str]] = defaultdict(list)
     for module in sorted(sources):
         for node in classes(sources[module]):
             homes[node.name].append(module)
-    return [
-        f"{name} is the name of classes in {', '.join(named)}"
-        for name, named in homes.items()
-        if len(named) > 1 and name not in allowed
-    ]
+    return [f"{name} is the name of classes in {', '.join(named)}" for name, named in homes.items() if len(named) > 1]
 
 
 # Tables
