@@ -143,7 +143,7 @@ class Campaign:
     @property
     def masking(self) -> Masking:
         """What hides the credentials of all webhooks, past ones included."""
-        return self._exporter.masking
+        return self._exporter.requests.masking
 
     @property
     def is_idle(self) -> bool:
@@ -161,7 +161,7 @@ class Campaign:
 
     def webhook(self, webhook_id: int) -> Webhook:
         """Return a webhook as it is now, or was when it was deleted. Raises `WebhookNotFoundError` if it never was."""
-        return self._exporter.webhook(webhook_id)
+        return self._exporter.registry.past_or_present(webhook_id)
 
     def pending(self, webhook: Webhook) -> list[Event]:
         """Return the events that the webhook still has to deliver, oldest first."""
@@ -177,7 +177,7 @@ class Campaign:
 
     def request(self, webhook: Webhook, events: tuple[Event, ...]) -> Request:
         """Return the request that delivers these events."""
-        return self._exporter.request(webhook.id, events)
+        return self._exporter.requests.for_events(webhook.id, events)
 
     def create(
         self,
@@ -341,7 +341,7 @@ class Campaign:
 
     def current_outage(self, webhook: Webhook) -> OutageDeclared | None:
         """Return the outage that an attempt of the webhook would meet now."""
-        return self._exporter.outage(webhook.id)
+        return self._exporter.outages.current(webhook.id, self.now)
 
     def fault(
         self,
@@ -377,7 +377,7 @@ class Campaign:
 
     def declared_faults(self) -> list[Declared]:
         """Return the declared faults that are in force, in the order of their declaration."""
-        return self._exporter.faults()
+        return self._exporter.fault_table.in_force(self.now)
 
     def end_fault(self, number: int) -> None:
         """End a declared fault by its number. It may be over already."""
@@ -385,7 +385,7 @@ class Campaign:
 
     def forget_simulated_failures(self) -> None:
         """Send the next attempts: none is simulated before its batch has failed anew."""
-        self._exporter.forget_simulated_failures()
+        self._exporter.failure_runs.forget()
 
     def check_fault(self, fault: Fault) -> None:
         """Raise `InvalidInputError` if the transport cannot carry the fault out."""
@@ -426,16 +426,15 @@ class Campaign:
         Delivery rules do not apply: no event becomes pending or is retried. Raises `WebhookError` if the webhook is
         deleted.
         """
-        exporter = self._exporter
-        current = exporter.registry.get(webhook.client_id, webhook.id)
+        current = self.webhooks.get(webhook.client_id, webhook.id)
         payloads = self.sample_payloads(
             current.type, count, client_id=current.client_id, mailing_id=mailing_id or SAMPLE_MAILING_ID
         )
         events = tuple(Event(0, self.now, payload) for payload in payloads)
-        outage = exporter.outage(current.id)
-        outcome = await self.fetch(exporter.request(current.id, events)) if outage is None else OUTAGES[outage.kind]
-        outcome = exporter.masking.outcome(outcome)
-        exporter.journal.append(
+        outage = self.current_outage(current)
+        outcome = await self.fetch(self.request(current, events)) if outage is None else OUTAGES[outage.kind]
+        outcome = self.masking.outcome(outcome)
+        self.journal.append(
             Verified(
                 at=self.now,
                 webhook_id=current.id,

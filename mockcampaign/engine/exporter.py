@@ -28,7 +28,6 @@ from mockcampaign.engine.journal import (
     FaultEnded,
     Happened,
     Journal,
-    OutageDeclared,
     WebhookChanged,
     serial_ranges,
 )
@@ -36,9 +35,7 @@ from mockcampaign.engine.outages import Outages
 from mockcampaign.engine.outbox import Attempt, Discard, Due, Idle, Outbox, age_order
 from mockcampaign.engine.requests import RequestBuilder
 from mockcampaign.engine.webhooks import WebhookRegistry
-from mockcampaign.errors import WebhookNotFoundError
 from mockcampaign.faults import AnyFault, BeforeConsumer, Latency, Timeout, last_of
-from mockcampaign.masking import Masking
 from mockcampaign.model import (
     INTERRUPTED,
     Authentication,
@@ -81,12 +78,10 @@ class Exporter:
         self.journal = Journal() if journal is None else journal
         self.registry = WebhookRegistry(policy.webhooks_per_client_max)
         self._outboxes: dict[int, Outbox] = {}
-        self._webhooks: dict[int, Webhook] = {}
-        """All webhooks that ever were, as they are now or were when they were deleted."""
-        self._requests = RequestBuilder(policy, f"mockcampaign/{versions.get('mockcampaign', '0')}")
-        self._outages = Outages()
-        self._faults = FaultTable(seed)
-        self._failure_runs = FailureRuns(policy.simulate_after)
+        self.requests = RequestBuilder(policy, f"mockcampaign/{versions.get('mockcampaign', '0')}")
+        self.outages = Outages()
+        self.fault_table = FaultTable(seed)
+        self.failure_runs = FailureRuns(policy.simulate_after)
         self._due_outboxes: list[Outbox] = []
         self._due_duplicates: list[DuplicateDelivery] = []
         self._scheduled_count = 0
@@ -94,7 +89,7 @@ class Exporter:
         self._last_serial = 0
         self.journal.append(Began(at=start, seed=seed, name=name, versions=versions, policy=policy))
 
-    # Webhooks: each command changes the registry and the outbox, and is written down.
+    # Webhooks: each command changes the registry and the outbox, and appends to the journal.
 
     def create(
         self,
@@ -155,13 +150,6 @@ class Exporter:
         self._discard(outbox, outbox.retry(self.clock.now))
         return self._changed(webhook, "retry")
 
-    def webhook(self, webhook_id: int) -> Webhook:
-        """Return a webhook as it is now, or was when it was deleted. Raises `WebhookNotFoundError` if it never was."""
-        found = self._webhooks.get(webhook_id)
-        if found is None:
-            raise WebhookNotFoundError(f"webhook {webhook_id} does not exist")
-        return found
-
     def pending(self, webhook_id: int) -> list[Event]:
         """Return the events that the webhook still has to deliver, oldest first."""
         return self._outboxes[webhook_id].pending
@@ -173,15 +161,6 @@ class Exporter:
     def outbox_state(self, webhook_id: int) -> Idle | Due | Attempt:
         """Return whether the webhook is idle, waits for its next attempt, or makes one."""
         return self._outboxes[webhook_id].state
-
-    @property
-    def masking(self) -> Masking:
-        """What hides the credentials of all webhooks, past ones included."""
-        return self._requests.masking
-
-    def request(self, webhook_id: int, events: tuple[Event, ...]) -> Request:
-        """Return the request that delivers these events."""
-        return self._requests.for_events(webhook_id, events)
 
     # Events
 
@@ -238,15 +217,11 @@ class Exporter:
 
     def declare_outage(self, kind: str, until: int, webhook_ids: tuple[int, ...] = ()) -> None:
         """Let no attempt of these webhooks (none named: of all) reach its consumer before `until`."""
-        self.journal.append(self._outages.declare(kind, self.clock.now, until, webhook_ids))
+        self.journal.append(self.outages.declare(kind, self.clock.now, until, webhook_ids))
 
     def end_outage(self, webhook_ids: tuple[int, ...] = ()) -> None:
         """End the outages of these webhooks (none named: of all) now. The next attempt keeps its moment."""
-        self.journal.append(self._outages.end(self.clock.now, webhook_ids))
-
-    def outage(self, webhook_id: int) -> OutageDeclared | None:
-        """Return the outage that an attempt of the webhook would meet now."""
-        return self._outages.current(webhook_id, self.clock.now)
+        self.journal.append(self.outages.end(self.clock.now, webhook_ids))
 
     def declare_fault(self, fault: Fault, when: When, webhook_ids: tuple[int, ...] = ()) -> Declared:
         """Let a fault hit the attempts of these webhooks (none named: of all) that `when` describes.
@@ -254,7 +229,7 @@ class Exporter:
         An attempt in an outage does not reach the wire, and spends no fault.
         """
         now = self.clock.now
-        declared = self._faults.declare(fault, when, webhook_ids, now)
+        declared = self.fault_table.declare(fault, when, webhook_ids, now)
         self.journal.append(
             FaultDeclared(
                 at=now, number=declared.number, fault=cast(AnyFault, fault), when=when, webhook_ids=webhook_ids
@@ -262,19 +237,11 @@ class Exporter:
         )
         return declared
 
-    def faults(self) -> list[Declared]:
-        """Return the declared faults that are not over."""
-        return self._faults.in_force(self.clock.now)
-
     def end_fault(self, number: int) -> None:
         """End a declared fault, which may be over already. Attempts under way that it hit stay as they are."""
-        ended = self._faults.end(number)
+        ended = self.fault_table.end(number)
         if ended is not None:
             self.journal.append(FaultEnded(at=self.clock.now, number=number, kind=ended.fault.kind))
-
-    def forget_simulated_failures(self) -> None:
-        """Send the next attempts: none is simulated before its batch has failed as often again."""
-        self._failure_runs.forget()
 
     # Time
 
@@ -335,7 +302,7 @@ class Exporter:
             self._due_duplicates.clear()
         for outbox in self._due_outboxes:
             faults: tuple[Fault, ...] = ()
-            if (self._outages.declared or self._faults.declared) and outbox.is_due(now):
+            if (self.outages.declared or self.fault_table.declared) and outbox.is_due(now):
                 faults = self._hits(outbox.webhook_id, outbox.applies)
             attempt = outbox.start(now, faults)
             if attempt is not None:
@@ -349,13 +316,13 @@ class Exporter:
     def predetermined_outcome(self, attempt: Attempt) -> Outcome | None:
         """Return the outcome of an attempt that is not to be sent (outage, fault or simulation), else None."""
         if not attempt.faults:
-            return self._failure_runs.simulate(attempt) if self._failure_runs.current else None
+            return self.failure_runs.simulate(attempt) if self.failure_runs.current else None
         fault = last_of(attempt.faults, BeforeConsumer)
         return None if fault is None else fault.outcome
 
     def request_of(self, attempt: Attempt) -> Request:
         """Return the request of an attempt."""
-        return self._requests.for_attempt(attempt)
+        return self.requests.for_attempt(attempt)
 
     def complete_attempt(self, attempt: Attempt, outcome: Outcome) -> None:
         """Take the outcome of an attempt at the moment of its start; it takes effect when its time has passed."""
@@ -394,8 +361,8 @@ class Exporter:
 
     def _record_attempt(self, attempt: Attempt, outcome: Outcome) -> None:
         now = self.clock.now
-        if self._requests.secrets:
-            outcome = self.masking.outcome(outcome)
+        if self.requests.secrets:
+            outcome = self.requests.masking.outcome(outcome)
         self.journal.add_attempt(
             attempt.webhook_id,
             attempt.number,
@@ -405,10 +372,10 @@ class Exporter:
             outcome,
             attempt.redelivered,
             attempt.faults,
-            attempt.webhook_id in self._failure_runs.simulated,
+            attempt.webhook_id in self.failure_runs.simulated,
         )
         if self.policy.simulate_after and not attempt.is_duplicate:
-            self._failure_runs.record(attempt, outcome)
+            self.failure_runs.record(attempt, outcome)
         outbox = self._outboxes[attempt.webhook_id]
         discards = outbox.complete(attempt, outcome.accepted, now)
         if attempt.faults and outcome.accepted and is_repeated_later(attempt):
@@ -424,11 +391,11 @@ class Exporter:
         An attempt that does not reach the consumer meets no other fault, and spends none.
         """
         now = self.clock.now
-        faults = self._outages.faults(webhook_id, now) if self._outages.declared else ()
-        if faults or not self._faults.concern(webhook_id):
+        faults = self.outages.faults(webhook_id, now) if self.outages.declared else ()
+        if faults or not self.fault_table.concern(webhook_id):
             return faults
-        before = self._faults.hits(webhook_id, now, lambda fault: isinstance(fault, BeforeConsumer))
-        return before or self._faults.hits(
+        before = self.fault_table.hits(webhook_id, now, lambda fault: isinstance(fault, BeforeConsumer))
+        return before or self.fault_table.hits(
             webhook_id, now, lambda fault: not isinstance(fault, BeforeConsumer) and applies(fault)
         )
 
@@ -465,8 +432,7 @@ class Exporter:
             )
 
     def _changed(self, webhook: Webhook, command: str) -> Webhook:
-        self._webhooks[webhook.id] = webhook
-        self._requests.update(webhook)
+        self.requests.update(webhook)
         self.journal.append(
             WebhookChanged(
                 at=self.clock.now,

@@ -38,6 +38,7 @@ class Webhooks:
 
     def __init__(self) -> None:
         self._webhooks: dict[int, Webhook] = {}
+        self._deleted: dict[int, Webhook] = {}
         self._ids_of_client: dict[int, list[int]] = {}
 
     def of_client(self, client_id: int) -> list[Webhook]:
@@ -63,6 +64,13 @@ class Webhooks:
             raise WebhookNotFoundError(f"webhook {webhook_id} does not exist")
         if webhook.client_id != client_id:
             raise WebhookOfAnotherClientError(f"webhook {webhook_id} does not belong to client {client_id}")
+        return webhook
+
+    def past_or_present(self, webhook_id: int) -> Webhook:
+        """Return a webhook as it is, or was when it was deleted. Raises `WebhookNotFoundError` if it never was."""
+        webhook = self._webhooks.get(webhook_id) or self._deleted.get(webhook_id)
+        if webhook is None:
+            raise WebhookNotFoundError(f"webhook {webhook_id} does not exist")
         return webhook
 
 
@@ -135,7 +143,7 @@ class WebhookRegistry(Webhooks):
     def delete(self, client_id: int, webhook_id: int, *, now: int) -> Webhook:
         """Delete a webhook. Raises as `get` does, and `WebhookCommandRefusedError` unless it is deactivated."""
         webhook = self._command(client_id, webhook_id, "delete", now)
-        del self._webhooks[webhook_id]
+        self._deleted[webhook_id] = self._webhooks.pop(webhook_id)
         self._ids_of_client[client_id].remove(webhook_id)
         return webhook
 

@@ -51,7 +51,7 @@ class BareExporter(Exporter):
         return None
 
     def request_of(self, attempt: Attempt) -> Request:
-        return self.request(attempt.webhook_id, attempt.events)
+        return self.requests.for_events(attempt.webhook_id, attempt.events)
 
 
 class BareConnection(connection.Connection):

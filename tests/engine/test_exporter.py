@@ -245,5 +245,5 @@ def test_credentials_are_hidden_however_late_they_come_and_not_prepared_for_each
     for number in range(100):
         box.create(CLIENT, EventType.OPEN, "http://consumer/", BasicAuthentication("acme", f"geheim-{number:02}"))
         if number in (49, 99):
-            assert box.masking.text(f"geheim-00 and geheim-{number}") == "*** and ***"
+            assert box.requests.masking.text(f"geheim-00 and geheim-{number}") == "*** and ***"
     assert len(made) == 2

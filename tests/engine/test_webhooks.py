@@ -89,3 +89,16 @@ def test_an_update_changes_what_it_names() -> None:
     webhook = registry.update(1, 1, now=9, target_url="http://b/")
     assert (webhook.target_url, webhook.authentication) == ("http://b/", secret)
     assert "geheim" not in repr(webhook)
+
+
+def test_a_deleted_webhook_is_found_as_it_was() -> None:
+    registry = WebhookRegistry(1)
+    webhook = registry.create(1, EventType.OPEN, "http://consumer/", now=5)
+    assert registry.past_or_present(webhook.id) == webhook
+    registry.activate(1, webhook.id, now=6)
+    registry.deactivate(1, webhook.id, now=7)
+    deleted = registry.delete(1, webhook.id, now=8)
+    assert registry.past_or_present(webhook.id) == deleted
+    assert deleted.status is WebhookStatus.DELETED
+    with pytest.raises(WebhookNotFoundError, match="webhook 2 does not exist"):
+        registry.past_or_present(2)
