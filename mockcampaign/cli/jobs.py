@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.scenario.plan import ConsumerExpected, Plan
 
 if TYPE_CHECKING:
     from mockcampaign.judging.verdict import ScenarioResult
-    from mockcampaign.scenario.plan import Plan
 
 
 class OrderedResults:
@@ -81,7 +81,7 @@ def check_jobs(plans: Sequence[Plan], jobs: int) -> None:
     """Raise `InvalidInputError` if plans that run at once would count each other's events."""
     for plan in plans if jobs > 1 else ():
         probe = plan.scenario.consumer.probe
-        counted = [expectation for expectation in plan.expectations if expectation.subject == "consumer"]
+        counted = [one for one in plan.expectations if isinstance(one, ConsumerExpected)]
         if probe is not None and probe.count is not None and counted:
             raise InvalidInputError(
                 f"{counted[0].place}: with --jobs {jobs}, the probe also counts events of other scenarios, allowed: "

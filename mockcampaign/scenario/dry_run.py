@@ -7,7 +7,7 @@ import msgspec
 from mockcampaign.judging.finding import Finding
 from mockcampaign.scenario.judge import judge
 from mockcampaign.scenario.language.steps import ProbeStep
-from mockcampaign.scenario.plan import Expect, Expectation, Plan, PlannedStep
+from mockcampaign.scenario.plan import ConsumerExpected, Expect, Plan, PlannedStep
 from mockcampaign.scenario.play import Player
 from mockcampaign.transport.always_ok import AlwaysOkTransport
 
@@ -18,7 +18,7 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
     player: Player
     findings: list[Finding]
     """Findings of the expectations that do not depend on the consumer."""
-    unknown: list[Expectation]
+    unknown: list[ConsumerExpected]
     """Expectations that only the consumer's probe can decide."""
 
 
@@ -27,7 +27,7 @@ async def dry_run(plan: Plan, seed: int) -> DryRun:
     player = Player.with_campaign(_without_probe(plan), AlwaysOkTransport(), seed=seed)
     await player.play()
     _, findings = judge(player.plan, player.campaign.journal.entries)
-    unknown = [expectation for expectation in plan.expectations if expectation.subject == "consumer"]
+    unknown = [one for one in plan.expectations if isinstance(one, ConsumerExpected)]
     return DryRun(player=player, findings=findings, unknown=unknown)
 
 
@@ -43,5 +43,5 @@ def _of_webhooks(step: PlannedStep) -> PlannedStep:
     """Return the step without expectations of the consumer."""
     if not isinstance(step.action, Expect):
         return step
-    expectations = tuple(one for one in step.action.expectations if one.subject != "consumer")
+    expectations = tuple(one for one in step.action.expectations if not isinstance(one, ConsumerExpected))
     return msgspec.structs.replace(step, action=Expect(expectations=expectations))

@@ -32,7 +32,7 @@ from mockcampaign.scenario.language.expect import (
     VerifiedAs,
 )
 from mockcampaign.scenario.language.plain_values import fits
-from mockcampaign.scenario.plan import EMITTING, Expect, Expectation, Plan, WaitUntil
+from mockcampaign.scenario.plan import EMITTING, ConsumerExpected, Expect, Expectation, Plan, WaitUntil, WebhookExpected
 from mockcampaign.text import counted
 
 
@@ -57,26 +57,32 @@ def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Fin
 
 def finding(plan: Plan, expectation: Expectation, ledger: Ledger | None, now: int) -> Finding:
     """Judge one expectation by the ledger at the moment `now`. Without a ledger, its step was not reached."""
-    claim = expectation.claim
-    judged: Judged = ("not-exercised", "the run ended before this step", ())
-    if ledger is not None and isinstance(claim, ConsumerExpectation):
-        assert ledger.probed is not None, "the player probes before it expects"
-        judged = judge_consumer(claim, ledger, *ledger.probed)
-    elif ledger is not None and not isinstance(claim, ConsumerExpectation):
-        judged = judge_claim(claim, ledger, plan.webhook_ids[expectation.subject], now)
-    outcome, actual, evidence = judged
-    wanted = describe_claim(claim)
+    outcome, actual, evidence = _judge(plan, expectation, ledger, now)
+    wanted = describe_claim(expectation.claim)
     return Finding(
         id=expectation.name,
         title=f"{expectation.name}: {wanted}",
         level="must",
         outcome=outcome,
-        requirement=claim.requirement,
+        requirement=expectation.claim.requirement,
         expected=wanted,
         actual=actual,
         evidence=evidence,
         place=expectation.place,
     )
+
+
+def _judge(plan: Plan, expectation: Expectation, ledger: Ledger | None, now: int) -> Judged:
+    if ledger is None:
+        return "not-exercised", "the run ended before this step", ()
+    match expectation:
+        case WebhookExpected(webhook=name, claim=claim):
+            return judge_claim(claim, ledger, plan.webhook_ids[name], now)
+        case ConsumerExpected(claim=claim):
+            assert ledger.probed is not None, "the player probes before it expects"
+            return judge_consumer(claim, ledger, *ledger.probed)
+        case _:
+            assert_never(expectation)
 
 
 def scenario_shows_nothing(plan: Plan, entries: Sequence[Entry], idle: bool) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
@@ -20,7 +20,7 @@ from mockcampaign.scenario.language import nodes
 from mockcampaign.scenario.language.annotations import Shared
 from mockcampaign.scenario.language.document import Document, Location
 from mockcampaign.scenario.language.endpoints import WebhookDefinition
-from mockcampaign.scenario.language.expect import Claim, ConsumerExpectation, WebhookExpectation
+from mockcampaign.scenario.language.expect import ConsumerExpectation, ExpectedValues, WebhookExpectation
 from mockcampaign.scenario.language.plain_values import Bounds
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.steps import (
@@ -47,6 +47,7 @@ from mockcampaign.scenario.language.steps import (
 from mockcampaign.scenario.plan import (
     EMITTING,
     Action,
+    ConsumerExpected,
     EmitExact,
     EmitGenerated,
     EmitRecorded,
@@ -55,6 +56,7 @@ from mockcampaign.scenario.plan import (
     Plan,
     PlannedStep,
     WaitUntil,
+    WebhookExpected,
 )
 from mockcampaign.text import unknown
 
@@ -189,7 +191,7 @@ class _Planner:
             case AdvanceStep():
                 self._pass(at, step.duration)
             case WaitStep():
-                expectations = self._expectations((*at, "until"), step.until)
+                expectations = self._wait_expectations((*at, "until"), step.until)
                 self._pass(at, step.duration)
                 return WaitUntil(expectations=expectations, duration=step.duration)
             case ProbeStep():
@@ -286,37 +288,50 @@ class _Planner:
         self._journals.append(path)
         return EmitRecorded(events=events, client=replay.client)
 
-    def _expectations(
-        self, at: Location, value: dict[str, WebhookExpectation | ConsumerExpectation]
-    ) -> tuple[Expectation, ...]:
+    def _expectations(self, at: Location, value: ExpectedValues) -> tuple[Expectation, ...]:
         expectations: list[Expectation] = []
         for subject, fields in value.items():
-            if at[-1] == "until" and subject == "consumer":
+            if isinstance(fields, ConsumerExpectation):
+                expectations.append(self._consumer_expected((*at, subject), fields))
+            else:
+                expectations += self._webhook_expected((*at, subject), subject, fields, others=["consumer"])
+        self._require_some(at, expectations)
+        return tuple(expectations)
+
+    def _wait_expectations(self, at: Location, value: ExpectedValues) -> tuple[WebhookExpected, ...]:
+        expectations: list[WebhookExpected] = []
+        for subject, fields in value.items():
+            if isinstance(fields, ConsumerExpectation):
                 raise self._document.problem(
                     (*at, subject),
                     f"`wait` is for webhooks (the consumer's probe has `settle`), allowed: {', '.join(self._ids)}",
                 )
-            if subject == "consumer":
-                self._needs_probe((*at, subject))
-            elif subject not in self._ids:
-                others = [] if at[-1] == "until" else ["consumer"]
-                raise self._document.problem((*at, subject), unknown("webhook", subject, [*self._ids, *others]))
-            claims: Mapping[str, Claim]
-            if isinstance(fields, ConsumerExpectation):
-                claims = {"processed": fields}
-                self._check_processed((*at, subject, "processed"), fields.processed)
-            else:
-                claims = fields.claims()
-            if not claims:
-                allowed = ", ".join(fields.__struct_fields__)
-                raise self._document.problem((*at, subject), f"expects nothing, allowed: {allowed}")
-            expectations += [
-                Expectation(subject=subject, key=key, claim=claim, place=self._document.place((*at, subject, key)))
-                for key, claim in claims.items()
-            ]
+            expectations += self._webhook_expected((*at, subject), subject, fields, others=[])
+        self._require_some(at, expectations)
+        return tuple(expectations)
+
+    def _require_some(self, at: Location, expectations: Sequence[Expectation]) -> None:
         if not expectations:
             raise self._document.problem(at, "expects nothing, allowed: names of webhooks with an expectation each")
-        return tuple(expectations)
+
+    def _webhook_expected(
+        self, at: Location, name: str, fields: WebhookExpectation, *, others: list[str]
+    ) -> list[WebhookExpected]:
+        if name not in self._ids:
+            raise self._document.problem(at, unknown("webhook", name, [*self._ids, *others]))
+        claims = fields.claims()
+        if not claims:
+            allowed = ", ".join(fields.__struct_fields__)
+            raise self._document.problem(at, f"expects nothing, allowed: {allowed}")
+        return [
+            WebhookExpected(webhook=name, key=key, claim=claim, place=self._document.place((*at, key)))
+            for key, claim in claims.items()
+        ]
+
+    def _consumer_expected(self, at: Location, claim: ConsumerExpectation) -> ConsumerExpected:
+        self._needs_probe(at)
+        self._check_processed((*at, "processed"), claim.processed)
+        return ConsumerExpected(claim=claim, place=self._document.place((*at, "processed")))
 
     def _check_processed(self, at: Location, processed: str | int | Bounds) -> None:
         probe = self._scenario.consumer.probe

@@ -7,14 +7,14 @@ own here.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
 from mockcampaign.engine.journal import Happened
 from mockcampaign.events import Sample
 from mockcampaign.model import EventType
-from mockcampaign.scenario.language.expect import Claim
+from mockcampaign.scenario.language.expect import ConsumerExpectation, WebhookClaim
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.steps import (
     ActivateStep,
@@ -32,21 +32,33 @@ from mockcampaign.scenario.language.steps import (
 )
 
 
-class Expectation(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of an `expect` or `wait` step."""
+class WebhookExpected(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of an `expect` or `wait` step about a webhook."""
 
-    subject: str
-    """Name of a webhook, or `consumer`."""
+    webhook: str
+    """Name of the webhook."""
     key: str
     """Key in the file, such as `delivered`."""
-    claim: Claim
+    claim: WebhookClaim
     place: str
     """`file:line:column` of the key."""
 
     @property
     def name(self) -> str:
-        """Subject and key, such as `opens.delivered`."""
-        return f"{self.subject}.{self.key}"
+        """Webhook and key, such as `opens.delivered`."""
+        return f"{self.webhook}.{self.key}"
+
+
+class ConsumerExpected(msgspec.Struct, frozen=True, kw_only=True):
+    """What an `expect` step says about the consumer."""
+
+    name: ClassVar = "consumer.processed"
+    claim: ConsumerExpectation
+    place: str
+    """`file:line:column` of the key."""
+
+
+Expectation: TypeAlias = WebhookExpected | ConsumerExpected
 
 
 class EmitGenerated(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +96,7 @@ class EmitRecorded(msgspec.Struct, frozen=True, kw_only=True):
 class WaitUntil(msgspec.Struct, frozen=True, kw_only=True):
     """Action of a `wait` step."""
 
-    expectations: tuple[Expectation, ...]
+    expectations: tuple[WebhookExpected, ...]
     duration: int
 
 

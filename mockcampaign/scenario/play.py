@@ -31,13 +31,14 @@ from mockcampaign.scenario.language.steps import (
 )
 from mockcampaign.scenario.plan import (
     Action,
+    ConsumerExpected,
     EmitExact,
     EmitGenerated,
     EmitRecorded,
     Expect,
-    Expectation,
     Plan,
     WaitUntil,
+    WebhookExpected,
 )
 from mockcampaign.scenario.probing import RunProbe
 from mockcampaign.scenario.replay import move_events
@@ -90,7 +91,7 @@ class Player:
     async def _play_steps(self) -> None:
         self._create(self.plan.scenario.webhooks)
         for index, step in enumerate(self.plan.steps):
-            claims = [one.claim for one in step.expectations if isinstance(one.claim, ConsumerExpectation)]
+            claims = [one.claim for one in step.expectations if isinstance(one, ConsumerExpected)]
             if claims:
                 await self._record_probe(claims)
             self.campaign.journal.append(StepReached(at=self.campaign.now, index=index))
@@ -177,14 +178,12 @@ class Player:
                 client_id=webhook.client,
             )
 
-    def _condition(self, expectations: Sequence[Expectation]) -> Callable[[], bool]:
+    def _condition(self, expectations: Sequence[WebhookExpected]) -> Callable[[], bool]:
         """Return a function that says whether all expectations of a `wait` are met. It is called at each due moment."""
         conditions = [
-            condition(expectation.claim, self.ledger, self.webhooks[expectation.subject].id)
+            condition(expectation.claim, self.ledger, self.webhooks[expectation.webhook].id)
             for expectation in expectations
-            if not isinstance(expectation.claim, ConsumerExpectation)
         ]
-        assert len(conditions) == len(expectations), "load rejects a wait for the consumer"
         return lambda: all(holds(self.campaign.now) for holds in conditions)
 
     async def _record_probe(self, claims: Sequence[ConsumerExpectation] = ()) -> None:

@@ -218,7 +218,9 @@ class ConsumerExpectation(msgspec.Struct, frozen=True, kw_only=True):
 
 Claim: TypeAlias = WebhookClaim | ConsumerExpectation
 
+ExpectedValues: TypeAlias = dict[str, WebhookExpectation | ConsumerExpectation]
+
 Expected = Annotated[
-    dict[str, WebhookExpectation | ConsumerExpectation],
+    ExpectedValues,
     Keyed("a mapping of webhook names or consumer", WebhookExpectation, {"consumer": ConsumerExpectation}),
 ]
