@@ -1,4 +1,4 @@
-"""Findings that are accepted beforehand: by their rule and by what was found."""
+"""Baselines: violations that are accepted because an earlier report contains them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from mockcampaign.judging.finding import Finding
 
 
 class Known(msgspec.Struct, frozen=True):
-    """One finding that is accepted."""
+    """One violation that a baseline accepts."""
 
     id: str
-    """Of the rule."""
+    """Id of the rule."""
     identity: str | None = None
-    """As in `Finding.identity`; None accepts every violation of the rule."""
+    """Identity as in `Finding.identity`; None accepts every violation of the rule."""
 
     def matches(self, finding: Finding) -> bool:
-        """Whether the finding is this one."""
+        """Return whether the finding is this violation."""
         return self.id == finding.id and self.identity in (None, finding.identity)
 
     def describe(self) -> str:
-        """The rule, and what was found."""
+        """Return the rule and the identity as text."""
         return self.id if self.identity is None else f"{self.id}: {self.identity}"
 
 
@@ -39,7 +39,7 @@ class _Report(msgspec.Struct):
 
 
 def read_baseline(path: Path) -> tuple[Known, ...]:
-    """What was violated in an earlier JSON report. Raises `InvalidInputError` where it is none."""
+    """Return the violations in an earlier JSON report. Raise `InvalidInputError` if the file is none."""
     try:
         earlier = msgspec.json.decode(path.read_bytes(), type=_Report)
     except (OSError, msgspec.MsgspecError):
@@ -48,7 +48,7 @@ def read_baseline(path: Path) -> tuple[Known, ...]:
 
 
 def gone(known: Iterable[Known], findings: Sequence[Finding], rules: Iterable[str]) -> tuple[str, ...]:
-    """Those that do not occur any more though their rules were exercised, or that are of none of the `rules`."""
+    """Return the known violations that no longer occur although their rule was exercised, or is none of the `rules`."""
     exercised = {finding.id for finding in findings if finding.outcome in ("pass", "fail", "warn")}
     unexercised = {*rules} - exercised
     wrong = [finding for finding in findings if finding.outcome in ("fail", "warn")]

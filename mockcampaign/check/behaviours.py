@@ -1,4 +1,4 @@
-"""What the sender does, as far as a rule assumes it, and whether the vendor documents it."""
+"""Behaviours of the sender that rules assume, and whether the vendor documents them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What events may hold that most consumers were never tried with: one odd field each."""
+"""Edge cases: events with one unusual field, with which most consumers were never tested."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mockcampaign.policy import INT64_MAX
 Event = dict[str, Any]
 
 LENGTHS = Lengths()
-"""Unless other ones are assumed."""
+"""Greatest lengths of texts, unless a variation assumes other ones."""
 
 
 class EdgeCase(msgspec.Struct, frozen=True, kw_only=True):
-    """One odd field."""
+    """One field that makes an event an edge case."""
 
     field: str
     value: Any = None
@@ -28,7 +28,7 @@ class EdgeCase(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the field is left out."""
 
     def applied(self, event: Event) -> Event:
-        """The event with it."""
+        """Return the event with this edge case."""
         if self.absent:
             return {name: value for name, value in event.items() if name != self.field}
         return {**event, self.field: self.value}
@@ -48,29 +48,29 @@ def _of(kind: EventType, names: tuple[str, ...], values: tuple[Any, ...]) -> Ite
 
 
 def absent_fields(kind: EventType) -> list[EdgeCase]:
-    """Each optional field left out."""
+    """Return each optional field left out."""
     return [EdgeCase(field=name, absent=True) for name in TYPES[kind] if FIELDS[name].optional]
 
 
 def null_fields(kind: EventType) -> list[EdgeCase]:
-    """Each optional field null."""
+    """Return each optional field set to null."""
     return [EdgeCase(field=name) for name in TYPES[kind] if FIELDS[name].optional]
 
 
 def unknown_fields(kind: EventType) -> list[EdgeCase]:
-    """A field that nobody announced, of each kind of value."""
+    """Return unknown fields, one with each kind of JSON value."""
     values: tuple[Any, ...] = ("text", 1, 1.5, True, [], {}, [1, "two"], {"a": {"b": 1}})
     names = ("extra", "contentType", "größe")
     return [EdgeCase(field=names[index % len(names)], value=value) for index, value in enumerate(values)]
 
 
 def unknown_type(kind: EventType) -> EdgeCase:
-    """A type that nobody announced."""
+    """Return an unknown event type."""
     return EdgeCase(field="type", value=f"{kind.value}2")
 
 
-def unknown_names(kind: EventType) -> list[EdgeCase]:
-    """Types, devices, systems and browsers that nobody announced."""
+def unknown_values(kind: EventType) -> list[EdgeCase]:
+    """Return unknown types, devices, operating systems and browsers."""
     return [
         unknown_type(kind),
         *_of(kind, ("device",), ("smarttv", "wearable", "unknown", "", "Desktop")),
@@ -81,13 +81,13 @@ def unknown_names(kind: EventType) -> list[EdgeCase]:
 
 
 def large_ids(kind: EventType) -> list[EdgeCase]:
-    """Numbers of every width up to 64 bits."""
+    """Return ids of every width up to 64 bits."""
     names = ("userListId", "clientId", "mailingId", "subscriptionId", "linkId")
     return list(_of(kind, names, (0, 2**31, 2**32 + 1, 2**53 + 1, INT64_MAX)))
 
 
 def recipient_ids(kind: EventType) -> list[EdgeCase]:
-    """Whatever a client's list uses to name its recipients."""
+    """Return the kinds of text with which recipient lists name their recipients."""
     values = (
         *("0012345", "00000000000000000001", "0", "9007199254740993", "12345678901234567890123", "1e5", "KD-004711"),
         *("anna@example.com", "Anna.Meier+News@Example.COM", "null", "true", "-17", "1.0", "0x1F"),
@@ -96,7 +96,7 @@ def recipient_ids(kind: EventType) -> list[EdgeCase]:
 
 
 def addresses(kind: EventType) -> list[EdgeCase]:
-    """IPv6 in its forms, and the ends of IPv4."""
+    """Return IPv6 addresses in all their forms, and the highest IPv4 address."""
     values = ("2001:db8::1", "::1", "2001:0db8:85a3:08d3:1319:8a2e:0370:7348", "::ffff:192.0.2.1", "255.255.255.255")
     return list(_of(kind, ("remoteAddress",), values))
 
@@ -116,7 +116,7 @@ _LINKS = (
 
 
 def texts(kind: EventType, longest: Lengths = LENGTHS) -> list[EdgeCase]:
-    """Long, non-Latin, and with all that is markup somewhere."""
+    """Return texts that are long, in other scripts, or contain characters that are markup in some format."""
     long = ("x" * longest.names, "é" * min(longest.names, 100))
     links = ("https://www.example.com/".ljust(longest.links, "h"), *_LINKS)
     addresses = ("anna@mañana.example", "山田@example.jp", "O'Neil", "a b", "a" * 64 + "@" + "b" * 63 + ".example.com")
@@ -128,7 +128,7 @@ def texts(kind: EventType, longest: Lengths = LENGTHS) -> list[EdgeCase]:
 
 
 def control_characters(kind: EventType) -> list[EdgeCase]:
-    """Characters that many stores cannot hold."""
+    """Return texts with characters that many stores cannot represent."""
     values = ("a\u0000b", "a\nb", "a\u2028b", "\ufeffa", "\u202eabc", "\u0007")
     return list(_of(kind, ("browser",) if kind in _TRACED else ("recipientId",), values))
 

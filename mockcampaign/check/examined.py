@@ -1,4 +1,4 @@
-"""What examining a rule can come to."""
+"""The possible results of examining a rule."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Unrepeatable(StrEnum):
     """Why neither commands nor a scenario can show a violation again."""
 
     WHOLE_CHECK = auto()
-    """It takes all that the check sends before."""
+    """It takes everything that the check sends before."""
     CONCURRENT = auto()
     """It takes requests that overlap, by wall time."""
     TIMING = auto()
@@ -29,20 +29,20 @@ class Unrepeatable(StrEnum):
 
 
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
-    """What examining a rule has shown."""
+    """The result of examining a rule: whether it holds, and how a violation can be reproduced."""
 
     holds: bool
     facts: tuple[AnyFact, ...]
     batches: tuple[tuple[Event, ...], ...] = ()
-    """The smallest batches that show the violation when they are delivered one after another, where that will do."""
+    """The smallest batches that show the violation when they are delivered one after another, if any do."""
     curl: str | None = None
-    """A command that shows the violation, where that is no batch of events."""
+    """A command that shows the violation, if no batch of events does."""
     unrepeatable: Unrepeatable | None = None
     """Why neither commands nor a scenario can show it."""
 
 
 def passed(*facts: AnyFact) -> Examined:
-    """Return that the consumer does what the rule requires."""
+    """Return that the consumer keeps the rule; the facts say what was observed."""
     return Examined(holds=True, facts=facts)
 
 
@@ -52,12 +52,12 @@ def failed(
     curl: str | None = None,
     unrepeatable: Unrepeatable | None = None,
 ) -> Examined:
-    """Return that it does not; the facts say in what way."""
+    """Return that the consumer violates the rule; the facts say how."""
     return Examined(holds=False, facts=facts, batches=tuple(map(tuple, batches)), curl=curl, unrepeatable=unrepeatable)
 
 
 class SkipRule(Exception):  # noqa: N818  (it is no error, but an outcome)
-    """The rule cannot be put to the test."""
+    """The rule cannot be examined, since a precondition does not hold."""
 
     def __init__(self, *facts: AnyFact) -> None:
         """`facts` say why."""
@@ -66,9 +66,9 @@ class SkipRule(Exception):  # noqa: N818  (it is no error, but an outcome)
 
 
 class ConsumerDiedError(Exception):
-    """The consumer was gone after something that reached it, which is no trouble of ours."""
+    """The consumer could no longer be reached after something that had reached it, which is a violation."""
 
     def __init__(self, fact: Died) -> None:
-        """`fact` says after what, and how one knows."""
+        """`fact` says after what, and how that was observed."""
         super().__init__(fact.identity)
         self.fact = fact

@@ -1,4 +1,4 @@
-"""What the examinations of a check came to, all together."""
+"""Combining the examinations of a check into one result."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from mockcampaign.report.advice import advice
 def check_result(
     examinations: list[Examination], url: str, settings: Settings, sweep: SweepSummary | None = None
 ) -> RunResult:
-    """Return what the examinations came to; `sweep` is what a sweep came to."""
+    """Return the result of a check, with the summary of its sweep if there was one."""
     findings = {examination.rule.id: examination.finding for examination in examinations}
-    # What nobody asked for is not looked at.
+    # Rules that were not selected are not judged.
     judging = [rule for rule in JOURNAL_RULES if rule.id in findings]
     scenarios = [
         _scenario(part, url, settings, name, judging)
@@ -87,7 +87,7 @@ def check_result(
 
 
 def _parts(examinations: list[Examination]) -> Iterator[Examination]:
-    """Yield the examinations, each followed by those under other assumptions about the sender."""
+    """Yield the examinations, each followed by those of the same rule under variations of the sender."""
     for examination in examinations:
         yield examination
         yield from (varied for _, varied in examination.varied)
@@ -97,13 +97,13 @@ _FIXES = {rule.id: rule.fix for rule in CATALOGUE}
 
 
 def _shown_by(rule_id: str) -> Reproduce:
-    """Of what was seen while that rule was examined, which itself was kept."""
-    why = f"It was seen while {rule_id} was examined: `mockcampaign check` with --rules {rule_id} shows it again."
+    """Return how to reproduce a violation that was seen while another rule was examined, which passed."""
+    why = f"It was seen while {rule_id} was examined: run `mockcampaign check` with --rules {rule_id}."
     return Reproduce(without_curl=why, without_scenario=why)
 
 
 def _trouble(rules: list[Finding], deliveries: DeliveryCounts, settings: Settings) -> NoVerdict | None:
-    """Return why the whole is no success although nothing is violated."""
+    """Return why the check is no success although nothing is violated, or None."""
     outcomes = {finding.outcome for finding in rules}
     if not outcomes & {"pass", "fail", "warn"}:
         return NoVerdict(why="nothing-examined")
@@ -119,7 +119,7 @@ def _trouble(rules: list[Finding], deliveries: DeliveryCounts, settings: Setting
 
 
 def _seen(judged: Finding, settings: Settings) -> Finding:
-    """Mark what a journal rule found, where a baseline accepts it."""
+    """Return the finding of a journal rule, marked as known if a baseline accepts it."""
     if judged.outcome not in ("fail", "warn"):
         return judged
     return msgspec.structs.replace(judged, known=any(one.matches(judged) for one in settings.known))
@@ -130,7 +130,7 @@ def _scenario(
 ) -> ScenarioResult:
     assert examination.entries is not None
     finding = examination.finding
-    # That a consumer gives no response while the check itself kills it accuses nobody.
+    # A consumer that does not respond while the check kills it violates nothing.
     judging = [] if "restart command" in examination.rule.needs else judging
     seen = [
         _seen(rule.judge(examination.entries, sentences.actual), settings) for rule in judging if rule.id != finding.id

@@ -16,54 +16,54 @@ from mockcampaign.judging.finding import Level
 
 
 class Stage(IntEnum):
-    """When a rule is examined. Within a stage, the order is the catalogue's."""
+    """When a rule is examined. Within a stage, rules are examined in the order of the catalogue."""
 
     FIRST = auto()
-    """Where others would go wrong with it."""
+    """Before all others, which would fail where this one does."""
     USUAL = auto()
     AFTER_USUAL = auto()
-    """Where others tell what it can rest on."""
+    """After the usual ones, on whose results it depends."""
     REACHING_BACK = auto()
-    """Where its events are hours and days from the usual ones: a consumer may forget what is so much older."""
+    """After those, since its events are hours or days older, and a consumer may then forget newer ones."""
     BAD_REQUESTS = auto()
-    """Where it sends what may leave a consumer in a bad state."""
+    """Late, since it sends requests that may leave the consumer in a bad state."""
     FAILURES = auto()
-    """Where it lets a consumer fail, on purpose or under load."""
+    """Later still, since it makes the consumer fail, on purpose or under load."""
     END = auto()
-    """Where all others lie before it, also because it kills the consumer."""
+    """After all others, also because it kills the consumer."""
 
 
 Examine = Callable[[Bench], Awaitable[Examined]]
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is required of a consumer, and how to find out whether it does it."""
+    """One requirement on a consumer, and how to examine whether the consumer keeps it."""
 
     id: str
-    """Stable, in kebab-case."""
+    """Stable id in kebab-case."""
     family: str
     level: Level
-    """must: what Campaign is documented to do loses, doubles or blocks data; should: a hazard that can be foreseen."""
+    """`must` if documented behaviour of Campaign loses, duplicates or blocks data; `should` for a likely hazard."""
     title: str
     requirement: str
     """The sentence that obliges the consumer, with its source."""
     expected: str
     examine: Examine
-    """Raises `SkipRule`, and `CouldNotTellError` for trouble of ours."""
+    """Examines the rule. Raises `SkipRule` if it cannot, and `CouldNotTellError` if the result is inconclusive."""
     prepare: Callable[[Bench], Awaitable[None]] | None = None
-    """What it does on its bench before any rule is examined, so that all others lie between. Raises as `examine`."""
+    """What the rule does on its bench before any rule is examined. Raises as `examine` does."""
     needs: tuple[Need, ...] = ()
     depends_on: tuple[str, ...] = ()
-    """Rules of which a violation would show here as well: where one of them is violated, this one is not examined."""
+    """Ids of rules whose violations would show here as well: if one of them is violated, this one is skipped."""
     assumes: tuple[Behaviour, ...] = ("batch", "retry")
     fix: str
-    """How to fix a consumer that violates it, where the facts say no more."""
+    """How to fix a consumer that violates the rule, unless the facts say more."""
     example: str
     """The fix in Python."""
     not_covered: str = ""
-    """What a pass does not show."""
+    """What a pass does not prove."""
     span: int = 0
-    """How much virtual time it needs, in milliseconds; the events that it sends are as old at its end."""
+    """Virtual time that the rule needs, in milliseconds: its first events are that old at its end."""
     stage: Stage = Stage.USUAL
     """When it is examined."""
     about: Literal["events", "fields", "responses"] = "events"
@@ -73,5 +73,5 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     repeats: bool = False
     """Whether each of its batches is sent twice."""
     role: Literal["basics", "store", "availability"] | None = None
-    """What other rules need it for: nothing can be examined where `basics` is violated, nor the store where `store` is;
-    `availability` is examined in any case where ordinary batches are no longer accepted."""
+    """Why others need it: no rule is examined if `basics` is violated, and none that reads the store if `store` is.
+    `availability` is examined even when ordinary batches are no longer accepted."""

@@ -1,4 +1,4 @@
-"""What a check is told: what it may use, and how long it may take."""
+"""Settings of a check."""
 
 from __future__ import annotations
 
@@ -13,36 +13,37 @@ from mockcampaign.model import Authentication, EventType, Fault, NoAuthenticatio
 from mockcampaign.policy import MINUTE, SECOND
 
 CLIENT_IDS = range(900_000_000_000, 901_000_000_000)
-"""Client ids of the events that checks send, so that they can be told from real ones, and swept up."""
+"""Client ids of the events that checks send, which distinguish them from real ones, also to delete them."""
 
 MAILING_IDS = range(910_000_000_000, 911_000_000_000)
-"""Mailing ids of the same."""
+"""Mailing ids of the events that checks send."""
 
 
 EVENTS, EVENTS_FOR_EXAMPLE = 35_000, 500
-"""At most so many events does a check make, whatever the consumer does, and so many more for each example.
+"""Greatest number of events of a check, and how many more it may make for each example.
 
-A consumer without a bug gets about half of them; the rest is for reducing what fails.
+A correct consumer gets about half of them; the rest is for reducing failing cases.
 """
 
 
 class Lengths(msgspec.Struct, frozen=True, kw_only=True):
-    """The longest texts of events, in characters. Assumed, as the vendor publishes no schema."""
+    """Greatest lengths of texts in events, in characters: assumed, since the vendor publishes no schema."""
 
     names: int = 255
-    """Of operating systems and browsers."""
+    """Greatest length of the names of operating systems and browsers."""
     links: int = 2_000
+    """Greatest length of links."""
 
 
 class Variation(msgspec.Struct, frozen=True, kw_only=True):
-    """Another assumption about the sender."""
+    """A variation of the sender: one behaviour that differs from what is usually assumed."""
 
     behaviour: Behaviour
     name: str
     policy: dict[str, int | bool] = {}
-    """What is other than by default."""
+    """Numbers of the policy that differ from the defaults."""
     fault: Fault | None = None
-    """Hits every attempt."""
+    """A fault that hits every attempt."""
     lengths: Lengths = Lengths()
     accompanied: bool = False
     """Whether another webhook delivers whenever one does."""
@@ -51,47 +52,47 @@ class Variation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of one check. Durations are whole milliseconds."""
+    """Settings of one check. Durations are in whole milliseconds."""
 
     seed: int = 0
-    """Makes ids and generated events repeatable."""
+    """Seed that makes ids and generated events repeatable."""
     now: int
-    """Milliseconds since 1970. All that a check sends was created before."""
+    """Time of the check, in milliseconds since 1970. All of its events were created before that."""
     event_type: EventType = EventType.OPEN
     authentication: Authentication = NoAuthentication()
-    """Sent with every request, but for those that are to be refused."""
+    """Credentials for every request but those that the consumer should reject."""
     client_id: int | None = None
-    """Of the events; None: one of `CLIENT_IDS`."""
+    """The clientId of the events; None chooses one of `CLIENT_IDS`."""
     rules: tuple[str, ...] = ()
-    """Ids of the rules to examine; none: all."""
+    """Ids of the rules, or names of the families, to examine; empty for all."""
     skip: tuple[str, ...] = ()
-    """Ids of rules, or names of families, to leave out."""
+    """Ids of the rules, or names of the families, to skip."""
     strict: bool = False
-    """Whether a violated "should" rule fails the check, and a "must" rule that was not exercised leaves it open."""
+    """Whether a violated "should" rule fails the check, and a skipped "must" rule makes it inconclusive."""
     examples: int = 20
-    """How many cases a rule generates that generates them."""
+    """Number of cases for each rule that generates them."""
     events: int | None = None
-    """How many events it may make at most; None: as many as `EVENTS` says, and twice as many with a sweep."""
+    """Greatest number of events; None allows as many as `EVENTS` says, and twice as many with a sweep."""
     timeout: int = 10 * SECOND
-    """How long the consumer may take for an answer."""
+    """Time-out of an attempt."""
     settle: int = 0
-    """How long the account may go on changing after an answer; 0: what is acknowledged is in it at once."""
+    """How long the store may lag behind a response; 0 if acknowledged events are stored at once."""
     budget: int = 2 * MINUTE
-    """How long the whole check may take, by the wall's clock."""
+    """Limit of the wall time of the whole check."""
     probe_fields: tuple[str, ...] = tuple(FIELDS)
-    """Which fields of an event the account shows; those that it does not know are not compared."""
+    """Fields of an event that the probe reports; others are not compared."""
     known: tuple[Known, ...] = ()
-    """Findings that are accepted."""
+    """Violations that are accepted."""
     ca_file: Path | None = None
-    """A CA that the consumer's certificate may be of, besides those that this machine trusts."""
+    """File of a CA to trust besides those that this machine trusts."""
     full_fidelity: bool = False
-    """Whether long spans of equal failures are really sent, attempt by attempt."""
+    """Whether every attempt of long runs of equal failures is really sent."""
     sweep: bool = False
-    """Whether rules are examined again under other assumptions about the sender."""
+    """Whether rules are examined again under variations of the sender."""
     variation: Variation | None = None
-    """What is assumed otherwise than usual."""
+    """The variation of the sender under which the rules are examined, if there is one."""
     restart_command: str | None = None
-    """Kills the consumer and starts it again, for the rules that need it."""
+    """Command that kills the consumer and restarts it, for the rules that need one."""
 
     def events_max(self) -> int:
         """Return how many events the whole check makes at most."""

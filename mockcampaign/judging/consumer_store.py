@@ -13,7 +13,7 @@ from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInpu
 from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.text import short
 
-ACCOUNT_BYTES_MAX = 64 * 1024 * 1024
+PROBE_BYTES_MAX = 64 * 1024 * 1024
 """Largest response that a probe may give. Half of a response would look as if the consumer had lost the other half."""
 
 
@@ -51,7 +51,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
             url=self.url,
             headers=(("Accept", "application/json"),),
             timeout=timeout,
-            response_body_bytes_kept=ACCOUNT_BYTES_MAX,
+            response_body_bytes_kept=PROBE_BYTES_MAX,
         )
 
     def read(self, outcome: Outcome) -> ProbeReading:
@@ -79,7 +79,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
                 raise self._unusable(f"responded {status}, expected 200")
             case Responded(body=body, body_bytes=body_bytes):
                 if body_bytes > len(body):
-                    raise self._unusable(f"the response is longer than {ACCOUNT_BYTES_MAX} bytes")
+                    raise self._unusable(f"the response is longer than {PROBE_BYTES_MAX} bytes")
         try:
             return msgspec.json.decode(outcome.body)
         except msgspec.DecodeError:
@@ -91,7 +91,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
         return CouldNotTellError(f"probe {self.url}: {why}")
 
 
-def found_in(answer: Any, whose: str, *, events: str | None = None, count: str | None = None) -> list[Any] | int:
+def found_in(response: Any, whose: str, *, events: str | None = None, count: str | None = None) -> list[Any] | int:
     """Return what a JMESPath selects: a list that contains events, or with `count` a whole number.
 
     A consumer may have stored things that are not events. The list contains them too; `events_in` leaves them out.
@@ -99,7 +99,7 @@ def found_in(answer: Any, whose: str, *, events: str | None = None, count: str |
     Raises `CouldNotTellError` if the JMESPath selects anything else. Its message begins with `whose`.
     """
     expression = events or count or "@"
-    found = searched(answer, whose, expression)
+    found = searched(response, whose, expression)
     if count is not None:
         if isinstance(found, bool) or not isinstance(found, int) or found < 0:
             raise CouldNotTellError(f"{whose}: {expression!r} selects {shown(found)}, expected a whole number")
@@ -113,10 +113,10 @@ def found_in(answer: Any, whose: str, *, events: str | None = None, count: str |
     return found
 
 
-def searched(answer: Any, whose: str, expression: str) -> Any:
+def searched(response: Any, whose: str, expression: str) -> Any:
     """Return what a JMESPath selects. Raises `CouldNotTellError`, whose message begins with `whose`, if it fails."""
     try:
-        return answer if expression == "@" else jmespath.search(expression, answer)
+        return response if expression == "@" else jmespath.search(expression, response)
     except JMESPathError as error:
         reason = str(error).splitlines()[0]
         raise CouldNotTellError(f"{whose}: {expression!r} does not fit the response: {reason}") from None

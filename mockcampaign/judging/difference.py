@@ -38,14 +38,14 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """Number of further surplus events, if the probe reports only how many are stored."""
 
     @classmethod
-    def of_counts(cls, required: int, allowed: int, held: int) -> Difference:
+    def of_counts(cls, required: int, allowed: int, stored: int) -> Difference:
         """Return the difference if the probe reports only how many events are stored."""
         return cls(
             missing=(),
             surplus=(),
             altered=(),
-            missing_count=max(0, required - held),
-            surplus_count=max(0, held - allowed),
+            missing_count=max(0, required - stored),
+            surplus_count=max(0, stored - allowed),
         )
 
     def __bool__(self) -> bool:
@@ -53,7 +53,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     def seen(self, after: Stimulus | None = None) -> StoreDiffers:
         """Return the difference as a fact, with the first event of each kind as its example."""
-        fields = {name for sent, held in self.altered for name in _differing_fields(sent, held)}
+        fields = {name for sent, stored in self.altered for name in _differing_fields(sent, stored)}
         firsts = (
             *_events("missing", self.missing[:1]),
             *_events("duplicate", self.surplus[:1]),
@@ -69,7 +69,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def stored_anyway(self) -> StoredAnyway | StoreDiffers:
-        """Return the difference as a fact where none of the events should be stored."""
+        """Return the difference as a fact if none of the events should be stored."""
         stored = len(self.surplus) + self.surplus_count
         return StoredAnyway(events=stored) if stored else self.seen()
 
@@ -89,16 +89,16 @@ def _events(kind: Literal["missing", "duplicate"], events: Iterable[bytes]) -> I
 
 
 def _alterations(pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[EventDifference]:
-    for sent, held in pairs:
-        yield EventDifference(kind="altered", event=_brief(sent), changes=field_changes(sent, held))
+    for sent, stored in pairs:
+        yield EventDifference(kind="altered", event=_brief(sent), changes=field_changes(sent, stored))
 
 
-def field_changes(sent: bytes, held: bytes) -> tuple[FieldChange, ...]:
+def field_changes(sent: bytes, stored: bytes) -> tuple[FieldChange, ...]:
     """Return the fields in which a stored event differs from the one that was sent."""
-    before, after = msgspec.json.decode(sent), msgspec.json.decode(held)
+    before, after = msgspec.json.decode(sent), msgspec.json.decode(stored)
     return tuple(
         FieldChange(name=name, sent=_value(before, name), stored=_value(after, name))
-        for name in _differing_fields(sent, held)
+        for name in _differing_fields(sent, stored)
     )
 
 
@@ -111,7 +111,7 @@ def sent_events(happened: Iterable[Happened]) -> dict[int, bytes]:
     }
 
 
-def compare(ledger: Ledger, processed: Sequence[bytes], by: Sequence[str] | None = None) -> Difference:
+def compare(ledger: Ledger, stored: Sequence[bytes], by: Sequence[str] | None = None) -> Difference:
     """Return how the stored events differ from the delivered ones; only the fields in `by` count, or all.
 
     An event that was sent without being acknowledged may be stored or not.
@@ -119,19 +119,19 @@ def compare(ledger: Ledger, processed: Sequence[bytes], by: Sequence[str] | None
     payloads = sent_events(ledger.happened)
     if by is not None:
         payloads = {serial: _only(event, by) for serial, event in payloads.items()}
-        processed = [_only(event, by) for event in processed]
+        stored = [_only(event, by) for event in stored]
     sent = Counter(payloads[serial] for serial in ledger.attempted)
     # Several webhooks may have delivered one event, which the consumer recognises, and stores once.
     delivered = Counter(payloads[serial] for serial in set(ledger.delivered()))
-    found = difference(delivered, sent, Counter(processed))
+    found = difference(delivered, sent, Counter(stored))
     # Others may have sent events to the same consumer, so only events of these mails count as surplus.
     return msgspec.structs.replace(found, surplus=tuple(own_events(found.surplus, sent)))
 
 
-def difference(required: Counter[bytes], allowed: Counter[bytes], held: Counter[bytes]) -> Difference:
-    """Return how the events held differ from those that are required and allowed, all in canonical form."""
-    missing = list((required - held).elements())
-    surplus = list((held - allowed).elements())
+def difference(required: Counter[bytes], allowed: Counter[bytes], stored: Counter[bytes]) -> Difference:
+    """Return how the stored events differ from those that are required and allowed, all in canonical form."""
+    missing = list((required - stored).elements())
+    surplus = list((stored - allowed).elements())
     altered = []
     strangers = [event for event in surplus if event not in allowed]
     for event in strangers:
@@ -145,10 +145,10 @@ def difference(required: Counter[bytes], allowed: Counter[bytes], held: Counter[
     return Difference(missing=tuple(missing), surplus=tuple(surplus), altered=tuple(altered))
 
 
-def own_events(processed: Iterable[bytes], sent: Iterable[bytes]) -> list[bytes]:
+def own_events(stored: Iterable[bytes], sent: Iterable[bytes]) -> list[bytes]:
     """Return the stored events that have the mail id of a sent event, or none."""
     ours = {None, *map(_mail, sent)}
-    return [event for event in processed if _mail(event) in ours]
+    return [event for event in stored if _mail(event) in ours]
 
 
 def _only(event: bytes, fields: Sequence[str]) -> bytes:

@@ -1,4 +1,4 @@
-"""What examining a rule has shown, as data.
+"""Facts: the observations of a rule, as data.
 
 A rule returns facts and never a sentence: `report.sentences` turns them into words. What makes two findings the
 same is their `identity`, which is made of ids, statuses and field names alone.
@@ -16,7 +16,7 @@ from mockcampaign.judging.situation import Situation
 from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut
 
 Need = Literal["probe", "probe events", "state", "credentials", "connection", "https", "restart command"]
-"""Something without which a rule cannot be examined."""
+"""A precondition without which a rule is skipped."""
 
 
 class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -26,7 +26,7 @@ class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Names of the fields that may quote the consumer, and so may echo a secret."""
 
     def masked(self, mask: Callable[[str], str]) -> Self:
-        """Return the same value with `mask` applied to all that may quote the consumer."""
+        """Return the same value with `mask` applied to every text that may quote the consumer."""
         changed = {name: _masked(getattr(self, name), name in self.foreign, mask) for name in self.__struct_fields__}
         return msgspec.structs.replace(self, **changed)
 
@@ -48,19 +48,19 @@ class Reply(_Value, frozen=True, kw_only=True):
 
     foreign = frozenset({"reason", "location"})
     status: int | None = None
-    """The HTTP status; None where no complete response came."""
+    """The HTTP status; None if there was no complete response."""
     phase: str | None = None
     """How far an attempt without a response got, as in `model.PHASES`."""
     timed_out: bool = False
-    """Whether the time-out ended it."""
+    """Whether the attempt timed out."""
     reason: str = ""
-    """Why no response came, in the sender's words."""
+    """Why there was no response, in the sender's words."""
     location: str | None = None
-    """Where a redirect leads."""
+    """Target of a redirect."""
 
     @classmethod
     def of(cls, outcome: Outcome) -> Reply:
-        """Reduce an outcome to what tells it from others."""
+        """Return the reply of an attempt, reduced to what distinguishes it from others."""
         match outcome:
             case Responded(status=status, headers=headers):
                 return cls(status=status, location=dict(headers).get("location") if 300 <= status < 400 else None)
@@ -71,19 +71,19 @@ class Reply(_Value, frozen=True, kw_only=True):
 
     @property
     def accepted(self) -> bool:
-        """Whether it is a 200."""
+        """Whether the reply is a 200."""
         return self.status == 200
 
     @property
     def identity(self) -> str:
-        """What distinguishes it: the status, or how the attempt ended without one."""
+        """The part of an identity that stands for this reply: its status, or how the attempt ended without one."""
         if self.status is not None:
             return str(self.status)
         return f"{'time-out' if self.timed_out else 'no-response'}({self.phase})"
 
 
 def replies(outcomes: Iterable[Outcome]) -> tuple[Reply, ...]:
-    """Reduce the outcomes of a delivery's attempts."""
+    """Return the replies to the attempts of one delivery."""
     return tuple(map(Reply.of, outcomes))
 
 
@@ -93,13 +93,13 @@ class EdgeCaseField(_Value, frozen=True, kw_only=True):
     foreign = frozenset({"value"})
     name: str
     value: str = ""
-    """The JSON text of its value."""
+    """Value of the field, as JSON text."""
     absent: bool = False
     """Whether the field is left out."""
 
     @property
     def identity(self) -> str:
-        """The field's name, and which kind of value it has."""
+        """The part of an identity that stands for this field: its name and its kind of value."""
         return f"{self.name}={'absent' if self.absent else _kind_of(self.value)}"
 
 
@@ -113,11 +113,11 @@ class HistoryStep(_Value, frozen=True, kw_only=True):
 
     kind: Literal["events", "repeat", "fault", "outage", "time"]
     fault: str = ""
-    """The fault's name, for a fault."""
+    """Name of the fault, if the step is one."""
     events: int = 0
-    """How many events occur, for events."""
+    """Number of events that occur, if the step is events."""
     milliseconds: int = 0
-    """How long it lasts, for an outage or time."""
+    """Duration, if the step is an outage or time, in milliseconds."""
 
 
 class Stimulus(_Value, frozen=True, kw_only=True):
@@ -125,14 +125,14 @@ class Stimulus(_Value, frozen=True, kw_only=True):
 
     situation: Situation
     events: int | None = None
-    """How many events the batch held."""
+    """Number of events in the batch."""
     sizes: tuple[int, ...] = ()
-    """The same of several batches."""
+    """Numbers of events in several batches."""
     body_bytes: int | None = None
     times: int | None = None
-    """How often it was done."""
+    """How many times it was sent or done."""
     milliseconds: int | None = None
-    """A virtual or wall-clock duration that belongs to it."""
+    """A virtual or wall duration that belongs to the situation."""
     variant: str = ""
     """A value of the protocol: a method, a header's value, an event type, a way to give credentials."""
     edge_cases: tuple[EdgeCaseField, ...] = ()
@@ -140,30 +140,30 @@ class Stimulus(_Value, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """The situation with its variant and edge cases, without counts, sizes and values."""
+        """The part of an identity that stands for this: the situation, its variant and edge cases, but no numbers."""
         parts = [self.variant] if self.variant else []
         parts += dict.fromkeys(one.identity for one in self.edge_cases)
         return f"{self.situation.value}[{','.join(parts)}]" if parts else self.situation.value
 
 
 class FieldChange(_Value, frozen=True, kw_only=True):
-    """One field of an event that is stored otherwise than it was sent."""
+    """One field of an event whose stored value differs from the one that was sent."""
 
     foreign = frozenset({"sent", "stored"})
     name: str
     sent: str | None
-    """JSON text; None where the field was absent."""
+    """Value that was sent, as JSON text; None if the field was absent."""
     stored: str | None
-    """JSON text; None where the field is absent from the store."""
+    """Value that is stored, as JSON text; None if the field is absent."""
 
 
 class EventDifference(_Value, frozen=True, kw_only=True):
-    """One event that is missing from the store, there too often, or altered."""
+    """One event that is missing from the store, duplicated, or altered."""
 
     foreign = frozenset({"event"})
     kind: Literal["missing", "duplicate", "altered"]
     event: str
-    """What identifies the event: its type, ids and moment."""
+    """The fields that identify the event: its type, ids and time."""
     changes: tuple[FieldChange, ...] = ()
 
 
@@ -172,11 +172,11 @@ def _kebab(name: str) -> str:
 
 
 class Fact(_Value, frozen=True, kw_only=True, tag_field="fact", tag=_kebab):
-    """One thing that was seen."""
+    """One observation."""
 
     @property
     def identity(self) -> str:
-        """What distinguishes this fact from others of the same rule, whatever the run; empty if nothing does."""
+        """The part of a finding's identity that stands for this fact in every run; empty if it adds nothing."""
         return ""
 
 
@@ -185,11 +185,11 @@ class Response(Fact, frozen=True, kw_only=True):
 
     to: Stimulus
     replies: tuple[Reply, ...]
-    """One for each attempt."""
+    """Reply to each attempt."""
 
     @property
     def identity(self) -> str:
-        """The statuses, in order and without repetitions, and what they responded to."""
+        """The statuses, in order and without repetitions, and what they respond to."""
         return f"{'>'.join(dict.fromkeys(reply.identity for reply in self.replies))} to {self.to.identity}"
 
 
@@ -197,7 +197,7 @@ class StoreDiffers(Fact, frozen=True, kw_only=True):
     """The stored events are not the ones that were delivered."""
 
     after: Stimulus | None = None
-    """What was sent before; None where the whole run was."""
+    """What was sent before; None if that is the whole run."""
     missing: int = 0
     duplicate: int = 0
     altered: int = 0
@@ -208,7 +208,7 @@ class StoreDiffers(Fact, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """Which kinds of difference there are, in which fields, and after what."""
+        """The kinds of difference, the fields that differ, and what was sent before."""
         kinds = [name for name in ("missing", "duplicate") if getattr(self, name)]
         if self.altered:
             kinds.append(f"altered({','.join(sorted(self.changed_fields))})")
@@ -220,7 +220,7 @@ class StoreAgrees(Fact, frozen=True, kw_only=True):
 
     after: Stimulus | None = None
     events: int = 0
-    """How many were delivered, where that is worth saying."""
+    """Number of delivered events, where it matters."""
 
 
 class StoredPositions(Fact, frozen=True, kw_only=True):
@@ -243,13 +243,13 @@ class Costs(Fact, frozen=True, kw_only=True):
     of: Stimulus | None = None
     reply: Reply | None = None
     requests: int = 0
-    """How many requests it takes; none where Campaign never sends such a thing."""
+    """Number of requests; None if Campaign never sends such a thing."""
     body_bytes: int = 0
     events_lost: int = 0
 
     @property
     def identity(self) -> str:
-        """The rejected batch and the status, which tell what is being paid for."""
+        """The rejected batch and the status with which it was rejected."""
         if self.of is None or self.reply is None or not self.requests:
             return ""
         return f"{self.reply.identity} to {self.of.identity}"
@@ -260,17 +260,17 @@ class BlocksOthers(Fact, frozen=True, kw_only=True):
 
     events: int
     milliseconds: int | None
-    """How long they wait, in virtual milliseconds; None where they are lost."""
+    """How long they wait, in virtual milliseconds; None if they are lost."""
 
 
 class FieldsAltered(Fact, frozen=True, kw_only=True):
-    """Fields that the consumer stores otherwise than they were sent."""
+    """Fields whose stored values differ from the ones that were sent."""
 
     changes: tuple[FieldChange, ...]
 
     @property
     def identity(self) -> str:
-        """The names of the fields."""
+        """The names of the altered fields."""
         return f"altered({','.join(sorted({change.name for change in self.changes}))})"
 
 
@@ -283,13 +283,13 @@ class KeysOn(Fact, frozen=True, kw_only=True):
     """Fields that do not count, or parts of fields, as `<field>.case` or `created.milliseconds`."""
     events_lost: int
     events: int
-    """How many genuine events were sent."""
+    """Number of genuine events that were sent."""
     pairs: int
-    """How many pairs of events that differ in one field were tried."""
+    """Number of pairs of events that were sent, each with one different field."""
 
     @property
     def identity(self) -> str:
-        """The fields that do not count."""
+        """The fields that the consumer ignores when it compares events."""
         return f"ignores({','.join(self.ignored)})"
 
 
@@ -302,7 +302,7 @@ class CountsTwice(Fact, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """That it happens; how often varies."""
+        """States that it happens; how often varies from run to run."""
         return "stores-redelivered-again"
 
 
@@ -313,18 +313,18 @@ class StateIsStale(Fact, frozen=True, kw_only=True):
     stale: int
     states: int
     field: str | None
-    """The first field that shows it; None where there is no state at all."""
+    """The first field that shows it; None if there is no state at all."""
     stated: str = ""
     newest: str = ""
 
     @property
     def identity(self) -> str:
-        """That the state is stale."""
+        """States that the end state is stale."""
         return "stale-state"
 
 
 class Died(Fact, frozen=True, kw_only=True):
-    """The consumer was gone after something that reached it."""
+    """The consumer could no longer be reached after something that had reached it."""
 
     foreign = frozenset({"reason"})
     after: Stimulus
@@ -333,7 +333,7 @@ class Died(Fact, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """What it died of."""
+        """What the consumer died of."""
         return f"died after {self.after.identity}"
 
 
@@ -342,18 +342,18 @@ class LostInCrash(Fact, frozen=True, kw_only=True):
 
     lost: int
     events: int
-    """How many events were acknowledged."""
+    """Number of events that were acknowledged."""
     crashes: int
     window: int | None = None
-    """Events acknowledged up to this many milliseconds before the kill were lost; None where any age is."""
+    """Events acknowledged up to this many milliseconds before the kill were lost; None if events of any age were."""
     stored_from: int | None = None
     """Events acknowledged at least this many milliseconds before the kill were stored, if any are older than that."""
     quiet: int
-    """How many milliseconds passed between the last response and the kill, where nothing was under way."""
+    """Milliseconds between the last response and the kill, if no request was pending."""
 
     @property
     def identity(self) -> str:
-        """Whether only the last moments are lost."""
+        """States that events are lost, and whether only the newest ones."""
         return "lost-in-crash" if self.window is None else "lost-shortly-before-crash"
 
 
@@ -364,7 +364,7 @@ class SurplusBytes(Fact, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """That it happens; at which request varies."""
+        """States that it happens; at which request varies from run to run."""
         return "surplus-bytes"
 
 
@@ -375,7 +375,7 @@ class StoredAnyway(Fact, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """That it happens."""
+        """States that such events are stored."""
         return "stored-anyway"
 
 
@@ -384,7 +384,7 @@ class StoredNonEvent(Fact, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """That it is stored."""
+        """States that the element is stored."""
         return "stored-non-event"
 
 
@@ -395,7 +395,7 @@ class HandshakeFailed(Fact, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """That it failed."""
+        """States that the handshake failed."""
         return "handshake-failed"
 
 
@@ -407,7 +407,7 @@ class RejectsLater(Fact, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """Which credentials."""
+        """The credentials that are rejected late."""
         return f"later({self.variant})"
 
 
@@ -416,37 +416,37 @@ class Unavailable(Fact, frozen=True, kw_only=True):
 
     replies: tuple[Reply, ...]
     first_rule: str | None
-    """The rule that was being examined when it began."""
+    """Id of the rule that was being examined when it began."""
     more_rules: int
     recovered: bool
     """Whether they are accepted again at the end of the check."""
 
     @property
     def identity(self) -> str:
-        """Where it began."""
+        """The rule at which it began."""
         return f"unavailable({self.first_rule or ''})"
 
 
 class AttemptsEnded(Fact, frozen=True, kw_only=True):
-    """What a journal's attempts came to, where they break a rule."""
+    """How attempts of a journal ended that violate a rule."""
 
     reply: Reply
     attempts: int
 
     @property
     def identity(self) -> str:
-        """How they ended."""
+        """The reply to the attempts."""
         return self.reply.identity
 
 
 class AllAttempts(Fact, frozen=True, kw_only=True):
-    """How many attempts of a journal keep a rule, which is all of them."""
+    """Number of attempts of a journal, all of which keep a rule."""
 
     attempts: int
 
 
 class Confirmed(Fact, frozen=True, kw_only=True):
-    """Something held that no other fact says."""
+    """A requirement was kept, and no other fact says which."""
 
     what: Confirmation
     sizes: tuple[int, ...] = ()
@@ -499,7 +499,7 @@ class Confirmation(StrEnum):
 
 
 class Needs(Fact, frozen=True, kw_only=True):
-    """A rule was skipped, since the check was not given something."""
+    """A rule was skipped, since the check was not given something that it needs."""
 
     need: Need
 
@@ -511,11 +511,11 @@ class DependsOn(Fact, frozen=True, kw_only=True):
 
 
 class NotReached(Fact, frozen=True, kw_only=True):
-    """A rule was not even begun."""
+    """A rule was never begun."""
 
     why: Literal["budget", "interrupted", "unavailable", "consumer-gone", "basics-violated", "basics-inconclusive"]
     rule_id: str | None = None
-    """The rule that kept it from being reached."""
+    """Id of the rule that kept it from being reached."""
     budget: int | None = None
     """The check's budget, in milliseconds."""
 
@@ -534,7 +534,7 @@ class EventBudgetReached(Fact, frozen=True, kw_only=True):
 
 
 class Unmet(Fact, frozen=True, kw_only=True):
-    """A rule was skipped, since something that it takes for granted does not hold."""
+    """A rule was skipped, since one of its preconditions does not hold."""
 
     why: Precondition
     variant: str = ""
@@ -542,7 +542,7 @@ class Unmet(Fact, frozen=True, kw_only=True):
 
 
 class Precondition(StrEnum):
-    """What `Unmet` says does not hold."""
+    """The precondition that `Unmet` reports."""
 
     NO_SUCH_FIELDS = "no-such-fields"
     NO_DEVICE_FIELDS = "no-device-fields"
@@ -568,7 +568,7 @@ class Precondition(StrEnum):
 
 
 class Rejected(Fact, frozen=True, kw_only=True):
-    """A rule was skipped, since something ordinary that it builds on was rejected."""
+    """A rule was skipped, since an ordinary request on which it builds was rejected."""
 
     response: Response
     ordinary_too: bool = False
@@ -588,18 +588,18 @@ class NoVerdict(Fact, frozen=True, kw_only=True):
     count: int = 0
     """How many rules are concerned."""
     first: str = ""
-    """The first of them."""
+    """Id of the first of them."""
 
 
 class Inconclusive(Fact, frozen=True, kw_only=True):
-    """No verdict was possible, for no fault of the consumer."""
+    """There is no verdict, for a reason that is not the consumer's fault."""
 
     foreign = frozenset({"message"})
     message: str
 
 
 class OwnTrouble(Fact, frozen=True, kw_only=True):
-    """An exception that is our own mistake."""
+    """An exception that is a bug of ours."""
 
     foreign = frozenset({"message"})
     error: str
@@ -608,15 +608,15 @@ class OwnTrouble(Fact, frozen=True, kw_only=True):
 
 
 class Under(Fact, frozen=True, kw_only=True):
-    """What was seen where something else is assumed of the sender."""
+    """What was observed under a variation of the sender."""
 
     variation: str
-    """The variation's name."""
+    """Name of the variation."""
     facts: tuple[AnyFact, ...]
 
     @property
     def identity(self) -> str:
-        """The variation, and what was seen."""
+        """The variation, and the identities of its facts."""
         return f"under {self.variation}: {identity_of(self.facts)}"
 
 
@@ -659,11 +659,11 @@ AnyFact = (
 """Every kind of fact."""
 
 IDENTITY_MAX = 500
-"""Characters of an identity: enough to tell findings apart, and to be read."""
+"""Greatest length of an identity, in characters: enough to tell findings apart, and to read."""
 
 
 def identity_of(facts: Sequence[AnyFact]) -> str:
-    """Return what makes two findings of one rule the same, whatever the run and the wording."""
+    """Return the identity of a finding, which is the same in every run and whatever the wording."""
     return "; ".join(dict.fromkeys(_identities(facts)))[:IDENTITY_MAX]
 
 
@@ -674,5 +674,5 @@ def _identities(facts: Sequence[AnyFact]) -> Iterator[str]:
 
 
 def masked(facts: Sequence[AnyFact], mask: Callable[[str], str]) -> tuple[AnyFact, ...]:
-    """Return the facts with `mask` applied to all that may quote the consumer."""
+    """Return the facts with `mask` applied to every text that may quote the consumer."""
     return tuple(fact.masked(mask) for fact in facts)

@@ -1,4 +1,4 @@
-"""What became of one rule or one expectation, as every report shows it."""
+"""The result of one rule or one expectation, which every report shows."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Judgement = Literal["pass", "fail", "warn", "not-exercised", "could-not-tell"]
 
 
 class Reproduce(msgspec.Struct, frozen=True, kw_only=True):
-    """How to see a violation again, by itself."""
+    """How to reproduce a violation by itself."""
 
     curl: str | None = None
-    """A command for a shell. It takes credentials from the environment."""
+    """Shell commands, which read credentials from the environment."""
     scenario: str | None = None
-    """A scenario file."""
+    """Text of a scenario file."""
     without_curl: str | None = None
-    """Why there is no command."""
+    """Why there are no commands."""
     without_scenario: str | None = None
     """Why there is no scenario."""
     case: tuple[msgspec.Raw, ...] | None = None
@@ -28,17 +28,17 @@ class Reproduce(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SweptOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule came to where something else is assumed of the sender."""
+    """The result of a rule under a variation of the sender."""
 
     variation: str
-    """The name of what is assumed instead."""
+    """Name of the variation."""
     outcome: Judgement
     facts: tuple[AnyFact, ...] = ()
-    """Why there is no verdict, if there is none."""
+    """Facts that say why the result is inconclusive or the rule was skipped."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one rule or one expectation."""
+    """The result of one rule or one expectation."""
 
     id: str
     title: str
@@ -49,37 +49,37 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     actual: str
     """The facts in words, made by `report.sentences`."""
     facts: tuple[AnyFact, ...] = ()
-    """What was seen."""
+    """The observations on which the outcome is based."""
     identity: str | None = None
-    """What distinguishes a violation from others of the same rule, made of its facts: baselines compare it."""
+    """Identity of a violation among those of the same rule, made from its facts; baselines compare it."""
     evidence: tuple[int, ...]
-    """Positions in the journal."""
+    """Positions of the journal entries that show it."""
     scenario: str | None = None
-    """The scenario whose journal `evidence` refers to, where it is not obvious."""
+    """Name of the scenario whose journal `evidence` refers to, if that is not obvious."""
     place: str | None = None
-    """`file:line:column` of an expectation."""
+    """Place of an expectation, as `file:line:column`."""
     known: bool = False
-    """Whether a baseline accepts it: then it violates the rule, and fails nothing."""
+    """Whether a baseline accepts the violation, so that it does not fail the run."""
     family: str | None = None
-    """The rule's family in the catalogue."""
+    """Family of the rule."""
     fix: str | None = None
     """How to fix a consumer that violates the rule as this one does."""
     not_covered: str | None = None
-    """What a pass does not show."""
+    """What a pass does not prove."""
     assumes: tuple[str, ...] = ()
-    """Sender behaviour that the rule relies on, each documented or assumed."""
+    """Behaviour of the sender that the rule assumes, each documented or assumed."""
     reproduce: Reproduce | None = None
     differences: tuple[EventDifference, ...] = ()
     """How the stored events differ from the delivered ones, event by event."""
     swept: tuple[SweptOutcome, ...] = ()
-    """What the rule came to where something else is assumed of the sender."""
+    """Results of the rule under variations of the sender."""
 
     @property
     def reason(self) -> str | None:
-        """Why the rule was skipped or is inconclusive, in words; None where there is a verdict."""
+        """Why the rule was skipped or is inconclusive, in words; None if it is neither."""
         return self.actual if self.outcome in ("not-exercised", "could-not-tell") else None
 
     @property
     def is_not_reached(self) -> bool:
-        """Whether the rule was not even begun, since another one's outcome or the budget kept all from it."""
+        """Whether the rule was never begun, because of another rule's outcome or the budget."""
         return any(isinstance(fact, NotReached) for fact in self.facts)

@@ -1,4 +1,4 @@
-"""Rules that every run examines from its journal alone, whatever the scenario expects."""
+"""The rules that are judged from the journal alone, in every run and whatever the scenario expects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mockcampaign.model import CONNECT_PHASES, INTERRUPTED, NoResponse, Responde
 
 
 class JournalRule(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is required of a consumer."""
+    """One requirement on a consumer, which its attempts keep or violate."""
 
     id: str
     title: str
@@ -23,11 +23,12 @@ class JournalRule(msgspec.Struct, frozen=True, kw_only=True):
     """The sentence that obliges the consumer, with its source."""
     expected: str
     concerns: Callable[[Attempted], bool]
-    """Whether an attempt puts the rule to the test."""
+    """Tells whether the rule applies to an attempt."""
     violates: Callable[[Attempted], bool]
+    """Tells whether such an attempt violates the rule."""
 
     def judge(self, entries: Sequence[Entry], say: Callable[[Sequence[AnyFact]], str]) -> Finding:
-        """Return what the journal shows; `say` puts facts into words."""
+        """Judge a journal by the rule; `say` puts facts into words."""
         examined = [
             (position, entry)
             for position, entry in enumerate(entries)
@@ -57,7 +58,7 @@ class JournalRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _reached(entry: Attempted) -> bool:
-    """Whether the attempt reached the consumer in a form that obliges it to answer."""
+    """Return whether the attempt reached the consumer in a form to which it has to respond."""
     if isinstance(entry.outcome, Responded):
         return True
     ours = entry.outcome == INTERRUPTED or not all(FAULTS[kind].harmless for kind in entry.faults)

@@ -12,7 +12,7 @@ class Situation(StrEnum):
     BATCH = "batch"
     """Ordinary events in one batch."""
     ORDINARY_BATCH = "ordinary-batch"
-    """The same, as a control beside something else."""
+    """Ordinary events in one batch, as a control beside something else."""
     ORDINARY_AFTERWARDS = "ordinary-afterwards"
 
     # Acknowledgement

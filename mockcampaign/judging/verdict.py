@@ -30,40 +30,40 @@ WORST: tuple[Shown, ...] = ("fail", "could-not-tell", "warn", "known", "pass", "
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of a journal, and where it stands there."""
+    """One entry of a journal, with its position."""
 
     position: int
     entry: Entry
 
 
 class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One scenario, played."""
+    """The result of one scenario that was played."""
 
     name: str
     file: str
     verdict: Verdict
     compliant: bool
     trouble: str | None
-    """Why no verdict was possible."""
+    """Why there is no verdict; None if there is one."""
     target: str
     seed: int
     versions: dict[str, str]
     virtual_milliseconds: int
     webhooks: dict[str, int]
-    """Ids by name."""
+    """Ids of the webhooks, by name."""
     rules: list[Finding]
     expectations: list[Finding]
     deliveries: DeliveryCounts
     journal: list[Entry]
-    """What happened; findings refer to its positions. Empty in a JSON report without --full-journal."""
+    """Everything that happened; findings refer to its positions. Empty in a JSON report without --full-journal."""
     evidence: tuple[Evidence, ...] = ()
-    """In a JSON report without the journal: the entries that show violations."""
+    """The entries that show violations, in a JSON report without the journal."""
     strict: bool = False
     """Whether a failed "should" rule counts as a violation."""
 
 
 class Dependence(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule whose outcome depends on what is assumed of the sender."""
+    """A rule whose outcome depends on an assumption about the sender."""
 
     rule_id: str
     outcome: Judgement
@@ -71,43 +71,43 @@ class Dependence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SweepSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sweep came to, which examines rules again under other assumptions about the sender."""
+    """The summary of a sweep, which examines rules again under variations of the sender."""
 
     examinations: int = 0
-    """How many examinations came to a verdict, each of one rule under one other assumption."""
+    """Number of conclusive examinations, each of one rule under one variation."""
     inconclusive: int = 0
-    """How many more came to none."""
+    """Number of inconclusive examinations."""
     variations: int = 0
-    """How many other assumptions were tried."""
+    """Number of variations under which rules were examined."""
     depending: tuple[Dependence, ...] = ()
     missed: int
-    """How many other assumptions were not tried: the budget was used up, the consumer was gone, or the check was
+    """Number of variations that were not tried: the budget was spent, the consumer was gone, or the check was
     interrupted."""
     milliseconds: int = 0
-    """How long it took, by wall time."""
+    """Wall time of the sweep, in milliseconds."""
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
-    """All scenarios of a run."""
+    """The result of a run: all of its scenarios, and the verdict."""
 
     format: int
     compliant: bool
     target: str
     seed: int | None
-    """The one seed of all scenarios, or None where they differ."""
+    """The seed of all scenarios; None if they have different ones."""
     rules: list[Finding]
     """The worst finding of each rule; its evidence refers to the journal of the scenario that `actual` names."""
     deliveries: DeliveryCounts
-    """All that was sent: of a compliance check also the histories that were tried, of which no journal here tells."""
+    """Numbers of everything that was sent, including random histories of a check, whose journals are not kept."""
     scenarios: list[ScenarioResult]
     headline: str | None = None
-    """What a compliance check came to, in one sentence; None for runs of scenarios."""
+    """The result of a compliance check in one sentence; None for runs of scenarios."""
     trouble: str | None = None
-    """Why the whole is no success although nothing is violated."""
+    """Why the run is no success although nothing is violated."""
     gone: tuple[str, ...] = ()
-    """Findings that were accepted beforehand, and do not occur any more."""
+    """Findings that a baseline accepts, and that no longer occur."""
     sweep: SweepSummary | None = None
-    """Whether the verdict holds where other things are assumed of the sender."""
+    """Summary of a sweep, if there was one."""
 
 
 def scenario_result(
@@ -122,7 +122,7 @@ def scenario_result(
     journal: list[Entry],
     strict: bool,
 ) -> ScenarioResult:
-    """Put a result together; the verdict follows from the findings and the trouble."""
+    """Return the result of one scenario; the verdict follows from the findings and the trouble."""
     began = journal[0]
     assert isinstance(began, Began)
     findings = [*rules, *expectations]
@@ -151,12 +151,12 @@ def scenario_result(
 
 
 def violates(finding: Finding, scenario: ScenarioResult) -> bool:
-    """Whether the finding makes its scenario one that was violated."""
+    """Return whether the finding makes the verdict of its scenario `violated`."""
     return is_violation(finding, strict=scenario.strict)
 
 
 def shown_as(finding: Finding) -> Shown:
-    """What a finding counts as: its outcome, unless that was accepted beforehand."""
+    """Return the outcome that reports show: `known` if a baseline accepts the finding."""
     return "known" if finding.known else finding.outcome
 
 
@@ -166,7 +166,7 @@ def is_violation(finding: Finding, *, strict: bool = False) -> bool:
 
 
 def run_result(scenarios: Sequence[ScenarioResult]) -> RunResult:
-    """Sum up the scenarios of a run, of which there is at least one."""
+    """Return the result of a run of at least one scenario."""
     seeds = {scenario.seed for scenario in scenarios}
     worst: dict[str, Finding] = {}
     for scenario in scenarios:
@@ -186,7 +186,7 @@ def run_result(scenarios: Sequence[ScenarioResult]) -> RunResult:
 
 
 def verdict_of(result: RunResult) -> Verdict:
-    """The worst verdict; a proven violation outweighs trouble elsewhere."""
+    """Return the worst verdict of a run; a proven violation outweighs an inconclusive result."""
     verdicts: set[Verdict] = {scenario.verdict for scenario in result.scenarios}
     if result.trouble is not None:
         verdicts.add("could-not-tell")
@@ -194,5 +194,5 @@ def verdict_of(result: RunResult) -> Verdict:
 
 
 def exit_status(result: RunResult) -> int:
-    """0 compliant, 1 violated, 3 could not tell."""
+    """Return the exit status: 0 compliant, 1 violated, 3 inconclusive."""
     return EXIT_STATUSES[verdict_of(result)]

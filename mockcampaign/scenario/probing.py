@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mockcampaign.campaign import Campaign
-from mockcampaign.check.probes.store_probe import answer
+from mockcampaign.check.probes.store_probe import probe_outcome
 from mockcampaign.engine.journal import Probed
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe, ProbeReading
@@ -67,7 +67,7 @@ class RunProbe:
 
     async def _fetch(self) -> ProbeReading:
         campaign = self._campaign
-        outcome = await answer(self._probe.request(campaign.policy.timeout), campaign.fetch, campaign.faults)
+        outcome = await probe_outcome(self._probe.request(campaign.policy.timeout), campaign.fetch, campaign.faults)
         try:
             return self._probe.read(outcome)
         except CouldNotTellError as error:

@@ -49,6 +49,7 @@ from mockcampaign.judging.fact import (
     identity_of,
 )
 from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.ledger import NO_DELIVERIES
 from mockcampaign.judging.situation import Situation
 from mockcampaign.judging.verdict import RunResult, exit_status
 from mockcampaign.model import BasicAuthentication
@@ -86,6 +87,25 @@ def test_a_correct_consumer_violates_nothing_and_no_rule_is_in_doubt() -> None:
     assert {finding.id: finding.reason for finding in result.rules if finding.outcome == "could-not-tell"} == {}
     assert result.compliant
     assert exit_status(result) == 0
+
+
+def test_a_json_report_of_a_compliant_check_is_at_most_a_megabyte_unless_it_contains_the_journals() -> None:
+    result, _ = by_all_rules()
+    assert result.compliant
+    report = to_json(result)
+    assert len(report) <= 1_000_000
+    assert not [scenario["name"] for scenario in json.loads(report)["scenarios"] if scenario["journal"]]
+    full = to_json(result, full_journal=True)
+    assert len(full) > 1_000_000, "or the journals are missing"
+    whole = json.loads(full)
+    attempts = sum(
+        entry["count"]
+        for scenario in whole["scenarios"]
+        for entry in scenario["journal"]
+        if entry["entry"] == "attempted"
+    )
+    journaled = sum((scenario.deliveries for scenario in result.scenarios), NO_DELIVERIES)
+    assert attempts == journaled.attempts + journaled.simulated > 1_000
 
 
 def test_a_number_as_account_will_do_for_all_rules_but_those_that_look_at_events() -> None:

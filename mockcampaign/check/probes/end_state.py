@@ -1,4 +1,4 @@
-"""The consumer's end state: the newest event of each mail or recipient, whichever arrived last."""
+"""Reading and judging the consumer's end state: the newest event of each mail or recipient."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mockcampaign.judging.consumer_store import Probe, searched, shown
 from mockcampaign.transport import Transport
 
 State = Mapping[str, Any] | str | int
-"""Fields of the newest event, or its created alone, in milliseconds since 1970 or as date and time (ISO 8601)."""
+"""Fields of the newest event, or only its `created`, in milliseconds since 1970 or as date and time (ISO 8601)."""
 
 States = Mapping[str, State]
-"""By mailId or recipientId."""
+"""States by mailId or recipientId."""
 
 
 class StateSource(Protocol):
     """Something that reports the end state."""
 
     async def ask(self) -> States:
-        """Return the current end state. Raises `CouldNotTellError` where it cannot be read."""
+        """Return the current end state. Raise `CouldNotTellError` if it cannot be read."""
         ...
 
 
@@ -80,10 +80,10 @@ def _is_state(value: Any) -> bool:
 
 
 class Stale(msgspec.Struct, frozen=True, kw_only=True):
-    """How an end state shows that it is not the newest event's."""
+    """A difference between an end state and the newest event."""
 
     field: str | None = None
-    """The first field that differs; None where there is no state at all."""
+    """The first field that differs; None if there is no state at all."""
     stated: str = ""
     """The field's value in the state, as text."""
     newest: str = ""

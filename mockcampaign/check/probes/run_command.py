@@ -1,4 +1,4 @@
-"""Running the user's own commands."""
+"""Running commands that the user gives."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from mockcampaign.errors import CouldNotTellError, InvalidInputError
 
 
 def parsed(command: str) -> list[str]:
-    """Its words. Raises `InvalidInputError` where there are none, or quotes do not match."""
+    """Split a command into words. Raise `InvalidInputError` if there are none, or if quotes do not match."""
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise InvalidInputError(f"command {command!r}: {error}, allowed: words as a shell has them") from None
+        raise InvalidInputError(f"command {command!r}: {error}, allowed: words as in a shell") from None
     if not words:
         raise InvalidInputError("an empty command, allowed: a program and its arguments")
     return words
 
 
 async def printed(words: list[str], whose: str, *, timeout: int, output: bool = True) -> bytes:
-    """What a command prints; nothing, where its output is not wanted and may go on when it has ended.
+    """Run a command and return its output, or nothing without `output`, which background processes may keep open.
 
-    `timeout` in milliseconds. Raises `CouldNotTellError`, which begins with `whose`, where it does not end well.
+    `timeout` is in milliseconds. Raise `CouldNotTellError`, which begins with `whose`, if the command fails.
     """
     stdout = asyncio.subprocess.PIPE if output else asyncio.subprocess.DEVNULL
     stderr = None if output else asyncio.subprocess.DEVNULL

@@ -40,7 +40,7 @@ class Given(msgspec.Struct, frozen=True):
     """What is special about them: a stable id, which `report.sentences` puts into words."""
     headers: Headers
     argument: str
-    """The same as arguments of curl, with the valid ones taken from the environment."""
+    """Arguments of curl for these credentials, with the valid ones from the environment."""
 
     @property
     def stimulus(self) -> Stimulus:

@@ -38,7 +38,7 @@ NEIGHBOURS_BATCH = 30
 def _candidates(bench: Bench) -> list[EdgeCase]:
     """Return edge cases of each kind, to find what the consumer cannot handle."""
     makers = (
-        *(edge_cases.absent_fields, edge_cases.null_fields, edge_cases.unknown_names, edge_cases.addresses),
+        *(edge_cases.absent_fields, edge_cases.null_fields, edge_cases.unknown_values, edge_cases.addresses),
         *(edge_cases.unknown_fields, edge_cases.large_ids, edge_cases.recipient_ids, edge_cases.texts),
         edge_cases.control_characters,
     )

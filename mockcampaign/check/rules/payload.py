@@ -171,7 +171,7 @@ ACCEPTS_UNKNOWN_VALUES = _rule(
     "Accepts unknown types, devices, systems and browsers",
     f"New ones appear every year {_ASSUMED}; the guide gives one example of each.",
     "200, and the names of devices, systems and browsers stored as they are",
-    _table(edge_cases.unknown_names),
+    _table(edge_cases.unknown_values),
     "Store names as text, not as an enumeration.",
     "device: str",
 )
@@ -270,7 +270,7 @@ _TABLES: tuple[EdgeCases, ...] = (
     edge_cases.absent_fields,
     edge_cases.null_fields,
     edge_cases.unknown_fields,
-    edge_cases.unknown_names,
+    edge_cases.unknown_values,
     edge_cases.large_ids,
     edge_cases.recipient_ids,
     edge_cases.addresses,

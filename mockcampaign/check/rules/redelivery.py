@@ -188,7 +188,7 @@ ONCE_IN_REGROUPED_BATCH = Rule(
 
 
 _EDGE_CASES = (
-    *(edge_cases.absent_fields, edge_cases.null_fields, edge_cases.unknown_fields, edge_cases.unknown_names),
+    *(edge_cases.absent_fields, edge_cases.null_fields, edge_cases.unknown_fields, edge_cases.unknown_values),
     *(edge_cases.large_ids, edge_cases.recipient_ids, edge_cases.addresses, edge_cases.texts),
 )
 

@@ -101,7 +101,7 @@ def _response(to: Stimulus, outcome: Outcome) -> Response:
 
 
 _EDGE_CASES = (
-    *(edge_cases.absent_fields, edge_cases.null_fields, edge_cases.unknown_fields, edge_cases.unknown_names),
+    *(edge_cases.absent_fields, edge_cases.null_fields, edge_cases.unknown_fields, edge_cases.unknown_values),
     *(
         edge_cases.large_ids,
         edge_cases.recipient_ids,
