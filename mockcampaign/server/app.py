@@ -61,7 +61,9 @@ def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> ASG
         ],
         lifespan=lifespan,
     )
-    return _Entrance(Guard(host_names), {_segments(api.prefix)[0]: ApiApplication(api, served) for api in APIS}, pages)
+    return _Entrance(
+        Guard(host_names), {_first_segment(api.prefix): ApiApplication(api, served) for api in APIS}, pages
+    )
 
 
 class _Entrance:
@@ -78,7 +80,7 @@ class _Entrance:
             await self._pages(scope, receive, send)
             return
         path = _path(scope)
-        api = None if path.startswith(PAGES_PREFIX) else self._apis.get(_segments(path)[0])
+        api = None if path.startswith(PAGES_PREFIX) else self._apis.get(_first_segment(path))
         headers: dict[bytes, bytes] = dict(scope["headers"])
         problem = self._guard.problem(scope["method"], headers, page=api is None)
         if api is not None:
@@ -104,8 +106,8 @@ def _path(scope: Scope) -> str:
     return "/".join(unquote(segment).replace("/", "%2F") for segment in segments)
 
 
-def _segments(path: str) -> list[str]:
-    return path[1:].split("/")
+def _first_segment(path: str) -> str:
+    return path[1:].partition("/")[0]
 
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:

@@ -13,6 +13,7 @@ from mockcampaign.server.vendor_api.client_fields import ClientFields
 REALM = "mockcampaign"
 VENDOR_JSON = "application/vnd.optivo.broadmail.v1+json"
 """The vendor's own media type for the same JSON; a response has it if the client accepts it."""
+_ACCEPTED = VENDOR_JSON.encode()
 
 
 class RestError(msgspec.Struct, frozen=True, rename="camel"):
@@ -42,7 +43,7 @@ def _describe_error(error: RequestRejectedError) -> RestError:
 
 
 def _choose_media_type(headers: Headers) -> str:
-    return VENDOR_JSON if VENDOR_JSON.encode() in headers.get(b"accept", b"").lower() else JSON
+    return VENDOR_JSON if _ACCEPTED in headers.get(b"accept", b"").lower() else JSON
 
 
 API = Api(
