@@ -55,7 +55,10 @@ LEVELS = {
         acknowledgement authentication bad_event batch durability http identity overlap payload random_histories
         redelivery resilience < order < __init__
     """,
-    "cli": "ci credentials jobs parameters progress terminal usage < options < __init__ playing watching < commands",
+    "cli": """
+        ci credentials jobs parameters progress terminal usage < options same_command < __init__ playing watching
+        < commands
+    """,
     "cli.commands": "check consumer demo dry_run generate judge record replay rules schema serve < run",
     "engine": "bodies clock declared_faults event_streams outbox webhooks"
     " < duplicates failure_runs journal requests < outages < exporter journal_file < loop",

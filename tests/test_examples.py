@@ -48,7 +48,7 @@ def test_the_bug_is_found_and_shrunk_to_two_events() -> None:
     status, printed = run("properties", CONSUMER="ScoresByMail")
     assert status == 1
     assert "2 events" in printed, printed
-    assert "list of 2 (lost-ack)" in printed
+    assert "batch of 2 (lost-ack)" in printed
 
 
 def test_the_readme_shows_them() -> None:

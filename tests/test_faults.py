@@ -441,7 +441,7 @@ def test_a_scenario_declares_a_fault(tmp_path: Path) -> None:
     assert (declared.fault, declared.when) == (LostAck(dropped="after-status"), When(times=1))
     lines = [line.what for line in timeline(player.campaign.journal.entries, {1: "opens", 2: "clicks"})]
     assert "fault lost-ack, 1 time" in lines
-    assert "list of 3 (lost-ack)" in lines
+    assert "batch of 3 (lost-ack)" in lines
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from mockcampaign.judging.fact import AnyFact, EventDifference, NotReached
+from mockcampaign.judging.fact import AnyFact, EventDifference
 
 Level = Literal["must", "should"]
 Judgement = Literal["pass", "fail", "warn", "not-exercised", "could-not-tell"]
@@ -78,8 +78,3 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     def reason(self) -> str | None:
         """Why the rule was skipped or is inconclusive, in words; None if it is neither."""
         return self.actual if self.outcome in ("not-exercised", "could-not-tell") else None
-
-    @property
-    def is_not_reached(self) -> bool:
-        """Whether the rule was never begun, because of another rule's outcome or the budget."""
-        return any(isinstance(fact, NotReached) for fact in self.facts)

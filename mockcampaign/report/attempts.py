@@ -1,6 +1,6 @@
-"""Every attempt of a run with its request and its answer, cut down as far as a page of bounded size demands.
+"""The attempts of a run with their requests and outcomes, cut down to fit a page of bounded size.
 
-Requests are put together again from the journal: what is not in it, above all the credentials, is in no report.
+Requests are made from the journal, which contains no credentials.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut, describ
 from mockcampaign.text import short
 
 HEADERS_MAX = 40
-"""Shown of an answer; no framework sends as many."""
+"""How many headers of a response are shown; no framework sends as many."""
 
-Lane = Literal["accepted", "refused", "silent"]
+Lane = Literal["accepted", "rejected", "silent"]
 
 
 class Detail(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of each exchange is shown."""
+    """How much is shown of each request and response."""
 
     events: int
-    """So many of each list."""
+    """How many events of each batch."""
     text: int
-    """So many characters of an answer's body, and of each of its headers."""
+    """How many characters of a response's body, and of each of its headers."""
 
 
 DETAILS = (
@@ -36,11 +36,11 @@ DETAILS = (
     Detail(events=2, text=100),
     Detail(events=0, text=0),
 )
-"""From all to nothing but the outcomes."""
+"""From everything to outcomes alone."""
 
 
 class SharedOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """An outcome, which many attempts may share."""
+    """An outcome as the page shows it; many attempts may share one."""
 
     what: str
     lane: Lane
@@ -54,45 +54,45 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """An attempt, or a run of equal ones."""
 
     position: int
-    """In the journal."""
+    """Position in the journal."""
     webhook_id: int
     at: int
-    """Milliseconds since the run began."""
+    """Milliseconds since the run started."""
     first_number: int
     count: int
     interval: int
     took: int
-    answer: int
-    """Index of the outcome."""
+    outcome: int
+    """Index of the outcome in `Attempts.outcomes`."""
     serials: list[tuple[int, int]]
     redelivered: list[tuple[int, int]]
     remarks: list[str]
-    """Kinds of the faults that hit it, and whether it was simulated rather than sent."""
+    """Kinds of the faults that hit it, and `simulated` if it was not sent."""
     target: int
     """Index of the URL."""
     measured: str
-    """In words, of all of them together; empty where nothing was."""
+    """What was measured of all of them together, in words; empty if nothing was."""
 
 
 class Attempts(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a page shows of a scenario's attempts."""
+    """What a page shows of a scenario's attempts."""
 
     rows: list[Row]
     left_out: int
-    """How many rows there was no room for."""
-    answers: list[SharedOutcome]
+    """How many rows did not fit."""
+    outcomes: list[SharedOutcome]
     targets: list[tuple[str, str]]
     """URL and kind of credentials."""
     events: dict[int, str]
-    """Payload by serial, of those that are shown."""
+    """Payloads of the events that are shown, by serial."""
     detail: Detail
 
 
 def attempts(entries: Sequence[Entry], evidence: frozenset[int], start: int, rows_max: int, detail: Detail) -> Attempts:
-    """The attempts; where there are too many, what is evidence and what failed stays before the rest."""
+    """Return the attempts. If there are too many, evidence and failures take precedence."""
     positions = [position for position, entry in enumerate(entries) if isinstance(entry, Attempted)]
     kept = frozenset(_most_telling(entries, positions, evidence)[:rows_max])
-    answers: dict[Outcome, int] = {}
+    outcomes: dict[Outcome, int] = {}
     targets: dict[tuple[str, str], int] = {}
     current: dict[int, int] = {}
     rows: list[Row] = []
@@ -111,7 +111,7 @@ def attempts(entries: Sequence[Entry], evidence: frozenset[int], start: int, row
                         count=entry.count,
                         interval=entry.interval,
                         took=entry.took,
-                        answer=answers.setdefault(entry.outcome, len(answers)),
+                        outcome=outcomes.setdefault(entry.outcome, len(outcomes)),
                         serials=list(entry.serials),
                         redelivered=list(entry.redelivered),
                         remarks=[kind for kind in entry.faults if kind not in OUTAGES]
@@ -123,7 +123,7 @@ def attempts(entries: Sequence[Entry], evidence: frozenset[int], start: int, row
     return Attempts(
         rows=rows,
         left_out=len(positions) - len(rows),
-        answers=[_shared_outcome(outcome, detail) for outcome in answers],
+        outcomes=[_view(outcome, detail) for outcome in outcomes],
         targets=list(targets),
         events=_events(entries, rows, detail.events),
         detail=detail,
@@ -139,12 +139,12 @@ def _most_telling(entries: Sequence[Entry], positions: list[int], evidence: froz
     return sorted(positions, key=rank)
 
 
-def _shared_outcome(outcome: Outcome, detail: Detail) -> SharedOutcome:
+def _view(outcome: Outcome, detail: Detail) -> SharedOutcome:
     match outcome:
         case Responded():
             return SharedOutcome(
                 what=str(outcome.status),
-                lane="accepted" if outcome.accepted else "refused",
+                lane="accepted" if outcome.accepted else "rejected",
                 status=outcome.status,
                 headers=[
                     (short(name, detail.text), short(value, detail.text))

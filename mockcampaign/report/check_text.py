@@ -1,15 +1,19 @@
-"""The text report of a compliance check: a line for each rule, and what is wrong in full."""
+"""The text report of a compliance check: each violation in full, a summary, and what to type next."""
 
 from __future__ import annotations
 
+import shlex
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mockcampaign.durations import format_duration
+from mockcampaign.judging.fact import AnyFact, Needs, NotReached, Unfinished
 from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, shown_as, verdict_of
 from mockcampaign.report import sentences
-from mockcampaign.report.columns import PLAIN, Styled
+from mockcampaign.report.columns import PLAIN, Copyable, Styled, cut
 from mockcampaign.report.scenario_text import (
     DOUBT,
     FAINT,
@@ -27,8 +31,14 @@ from mockcampaign.text import counted
 COMMANDS_MAX = 4_000
 """Longer commands are not shown on a terminal, in characters."""
 
+RULES_NEXT_MAX = 5
+"""How many violated rules a suggested command names."""
+
 WIDTH = 110
-"""Longer lines are no pleasure to read, however wide the terminal."""
+"""Longer lines are hard to read, however wide the terminal is."""
+
+LONGER_BUDGET = 5
+"""How many times the budget a suggested command allows, where the budget was used up."""
 
 
 def check_lines(
@@ -39,42 +49,61 @@ def check_lines(
     width: int | None = None,
     folder: Path | None = None,
 ) -> Iterator[list[Styled]]:
-    """The whole report. Verbosity -1: only what is wrong; 1: every rule with what was seen. `folder` has the scenarios
-    that show violations, where they are written."""
+    """Yield the findings by family: with verbosity 1 of every rule, otherwise only of rules with a problem.
+
+    `folder` contains the scenarios that show violations, if they are written.
+    """
     width = WIDTH if width is None else min(width, WIDTH)
     scenarios = {scenario.name: scenario for scenario in result.scenarios}
     families: dict[str, list[Finding]] = {}
-    # One reason for dozens of rules would hide what is wrong with the one before.
-    unreached: dict[str, list[Finding]] = {}
     for finding in result.rules:
-        if verbosity < 1 and finding.is_not_reached:
-            unreached.setdefault(finding.actual, []).append(finding)
-        else:
+        if verbosity > 0 or _wrong(finding):
             families.setdefault(finding.family or "", []).append(finding)
     for family, findings in families.items():
-        if verbosity >= 0 or any(_wrong(finding) for finding in findings):
-            yield [(family, STRONG)]
-        for finding, following in zip(findings, [*findings[1:], None], strict=True):
-            # What holds for several in a row is said after the last of them.
-            more = following is not None and following.reason is not None and following.facts == finding.facts
-            yield from _finding_lines(
-                finding, scenarios.get(finding.id), verbosity, explain, width, more=more, folder=folder
-            )
-    for reason, findings in unreached.items():
-        if verbosity >= 0 or _wrong(findings[0]):
-            yield [("  ", PLAIN), MARKS[shown_as(findings[0])], (f" {counted(len(findings), 'rule')}", STRONG)]
-            yield from _wrapped("", printable(reason), width)
+        yield [(family, STRONG)]
+        for finding in findings:
+            yield from _finding_lines(finding, scenarios.get(finding.id), verbosity, explain, width, folder)
+
+
+def summary_lines(result: RunResult, *, width: int | None = None) -> Iterator[list[Styled]]:
+    """Yield one line for each violation and hazard, then the number of rules that passed, were skipped and so on."""
+    width = WIDTH if width is None else min(width, WIDTH)
+    wrong = [finding for finding in result.rules if finding.outcome in ("fail", "warn")]
+    if any(map(_wrong, result.rules)):
+        yield []
+    for finding in wrong:
+        words = printable(sentences.brief(finding.facts) or finding.actual)
+        mark, name = MARKS[shown_as(finding)], f" {finding.id}  "
+        yield [("  ", PLAIN), mark, (name, STRONG), (_cut(words, width - len(name) - 7), PLAIN)]
+    passed = Counter(finding.family or "" for finding in result.rules if finding.outcome == "pass")
+    if passed:
+        families = ", ".join(f"{family} {count}".strip() for family, count in passed.items())
+        yield [(f"  {f'{passed.total()} passed':<16} {families}", FAINT)]
+    for outcome in ("not-exercised", "could-not-tell"):
+        reasons: dict[tuple[AnyFact, ...] | str, list[Finding]] = {}
+        for finding in result.rules:
+            if finding.outcome == outcome:
+                reasons.setdefault(finding.facts or finding.actual, []).append(finding)
+        for findings in reasons.values():
+            count = f"{len(findings)} {sentences.OUTCOMES[outcome]}"
+            names = f"{findings[0].id}: " if len(findings) == 1 else ""
+            words = printable(names + findings[0].actual)
+            yield [(f"  {count:<16} {_cut(words, width - 19)}", FAINT if outcome == "not-exercised" else DOUBT)]
+
+
+def _cut(words: str, width: int) -> str:
+    return cut(words, max(width, 24))
 
 
 def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterator[list[Styled]]:
-    """The last lines: the verdict in one sentence, and what was sent."""
+    """Yield the last lines: the verdict in one sentence, and what was sent."""
     yield [VERDICTS[verdict_of(result)], (f"  {result.headline}", STRONG)]
     if result.trouble:
         yield [(f"  {printable(result.trouble)}", DOUBT)]
     for one in result.gone:
-        yield [("  gone", GOOD), (f"  {printable(one)}: take it out of the baseline", PLAIN)]
+        yield [("  gone", GOOD), (f"  {printable(one)}: remove it from the baseline", PLAIN)]
     if result.sweep is not None:
-        yield [(f"  swept: {printable(sentences.sweep_summary(result.sweep))}", PLAIN)]
+        yield [(f"  sweep: {printable(sentences.sweep_summary(result.sweep))}", PLAIN)]
     sums = result.deliveries
     took = "" if milliseconds is None else f" in {milliseconds / 1_000:.1f} s"
     yield [
@@ -84,6 +113,31 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
             FAINT,
         )
     ]
+
+
+def next_lines(
+    result: RunResult, again: str, *, explain: bool = False, folder: Path | None = None
+) -> Iterator[list[Styled]]:
+    """Yield commands to go on with. `again` is the command that repeats the check, without a choice of rules."""
+    wrong = [finding for finding in result.rules if finding.outcome in ("fail", "warn") and not finding.known]
+    commands = []
+    if wrong and not explain:
+        rules = ",".join(finding.id for finding in wrong[:RULES_NEXT_MAX])
+        commands.append(f"{again} --rules {rules} --explain")
+    if folder is not None and any(finding.reproduce and finding.reproduce.scenario for finding in wrong):
+        commands.append(f"mockcampaign run {shlex.quote(str(folder))}")
+    elif wrong:
+        commands.append(f"{again} --scenarios scenarios-of-check")
+    facts = [fact for finding in result.rules if finding.outcome == "not-exercised" for fact in finding.facts]
+    if any(isinstance(fact, Needs) and fact.need == "probe" for fact in facts):
+        commands.append(f"{again} --probe URL")
+    budgets = [fact.budget for fact in facts if isinstance(fact, NotReached | Unfinished) and fact.budget]
+    if budgets:
+        commands.append(f"{again} --budget {format_duration(LONGER_BUDGET * budgets[0])}")
+    if commands:
+        yield [("  what to type next", FAINT)]
+    for command in commands:
+        yield [(Copyable(f"    {command}"), PLAIN)]
 
 
 def _wrong(finding: Finding) -> bool:
@@ -96,25 +150,19 @@ def _finding_lines(
     verbosity: int,
     explain: bool,
     width: int,
-    *,
-    more: bool,
     folder: Path | None,
 ) -> Iterator[list[Styled]]:
     wrong = _wrong(finding)
-    if verbosity < 0 and not wrong:
-        return
-    not_exercised = finding.outcome == "not-exercised" and not more
-    said = printable(seen(finding)) if verbosity > 0 or not_exercised else ""
     yield [
         ("  ", PLAIN),
         MARKS[shown_as(finding)],
-        (f" {finding.id:<30} ", STRONG if wrong else PLAIN),
+        (f" {finding.id:<30}  ", STRONG if wrong else PLAIN),
         (finding.title, PLAIN if wrong else FAINT),
     ]
-    if said and not wrong:
-        yield from _wrapped("", said, width)
-    if finding.swept and (wrong or verbosity > 0):
-        yield from _wrapped("swept", "; ".join(map(sentences.swept, finding.swept)), width)
+    if not wrong:
+        yield from _wrapped("", printable(seen(finding)), width)
+    if finding.swept:
+        yield from _wrapped("sweep", "; ".join(map(sentences.swept, finding.swept)), width)
     if not wrong:
         return
     yield from _wrapped("required", finding.requirement, width)
@@ -128,38 +176,44 @@ def _finding_lines(
         yield from _reproduce_lines(
             finding.reproduce, width, None if folder is None else scenario_file(folder, finding)
         )
-    if explain and len(finding.differences) > 1:  # of a single one, what was seen tells
+    if explain and len(finding.differences) > 1:  # `actual` shows a single one
         for index, difference in enumerate(finding.differences):
             yield from _wrapped("" if index else "differs", printable(sentences.difference(difference)), width)
     if explain:
-        yield from _wrapped("relies on", "; ".join(finding.assumes), width)
+        yield from _wrapped("assumes", "; ".join(finding.assumes), width)
     if explain and scenario is not None:
         yield from timeline_lines(scenario, None)
 
 
 def scenario_file(folder: Path, finding: Finding) -> Path:
-    """Where in the folder the scenario is that shows a violation."""
+    """Return the path of the scenario in the folder that shows a violation."""
     return folder / f"{finding.id}.scenario.yaml"
 
 
 def _reproduce_lines(reproduce: Reproduce, width: int, file: Path | None) -> Iterator[list[Styled]]:
-    """The commands as they are to be given, or why there are none; and where the scenario is, or why nowhere."""
+    """Yield the commands that show a violation, or why there are none."""
     if reproduce.without_curl is not None and reproduce.without_curl == reproduce.without_scenario:
-        yield from _wrapped("see it", f"Neither with curl nor by a scenario. {reproduce.without_curl}", width)
+        yield from _wrapped("reproduce", f"Neither with curl nor by a scenario. {reproduce.without_curl}", width)
         return
     if reproduce.curl is None:
-        yield from _wrapped("see it", f"Not with curl. {reproduce.without_curl}", width)
+        yield from _wrapped("reproduce", f"Not with curl. {reproduce.without_curl}", width)
     elif len(reproduce.curl) > COMMANDS_MAX:
         commands = counted(reproduce.curl.count("\n") + 1, "command")
         size = counted(len(reproduce.curl), "character")
-        yield from _wrapped("see it", f"{commands} of curl with {size}: --html or --report-json writes them", width)
+        yield from _wrapped(
+            "reproduce", f"with {commands} of curl ({size}), which --html and --report-json write in full", width
+        )
     else:
-        for index, command in enumerate(reproduce.curl.split("\n")):
-            yield [(f"         {'' if index else 'see it':<10}", FAINT), (printable(command), PLAIN)]
-    said = "--scenarios FOLDER writes one that fails for this alone" if file is None else str(file)
+        yield from _wrapped("reproduce", "with curl:", width)
+        for command in reproduce.curl.split("\n"):
+            yield [(Copyable(printable(command)), PLAIN)]
     if reproduce.scenario is None:
-        said = f"None. {reproduce.without_scenario}"
-    yield from _wrapped("scenario", said, width)
+        yield from _wrapped("scenario", f"None. {reproduce.without_scenario}", width)
+    elif file is None:
+        yield from _wrapped("scenario", "--scenarios FOLDER writes one that fails only because of this", width)
+    else:
+        yield from _wrapped("scenario", "run it with:", width)
+        yield [(Copyable(f"mockcampaign run {shlex.quote(str(file))}"), PLAIN)]
 
 
 def _wrapped(label: str, text: str, width: int) -> Iterator[list[Styled]]:

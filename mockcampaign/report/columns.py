@@ -7,14 +7,18 @@ from collections.abc import Iterator
 
 Style = dict[str, str | bool]
 Styled = tuple[str, Style]
-"""A piece of a line, and how a terminal may show it (keywords of `click.style`)."""
+"""A piece of a line with the style in which a terminal may show it (keywords of `click.style`)."""
 
 PLAIN: Style = {}
 
 
+class Copyable(str):
+    """Text to copy as it is, such as a command for a shell: its line is never folded."""
+
+
 def folded(line: list[Styled], width: int) -> Iterator[list[Styled]]:
-    """The line in parts that fit: what is too long goes on below the beginning of its last piece."""
-    if sum(cells(text) for text, _ in line) <= width:
+    """Yield the line in parts that fit. What is too long continues below the beginning of its last piece."""
+    if any(isinstance(text, Copyable) for text, _ in line) or sum(cells(text) for text, _ in line) <= width:
         yield line
         return
     *before, (text, style) = line
@@ -34,7 +38,7 @@ def folded(line: list[Styled], width: int) -> Iterator[list[Styled]]:
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
-    """Broken between words, and inside a word only where it is longer than a line."""
+    """Break the text between words, and inside a word only if it is longer than a line."""
     width = max(width, 8)
     part = ""
     for word in text.split(" "):
@@ -54,14 +58,18 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
 
 
 def fitted(text: str, width: int) -> str:
-    """Exactly so wide, cut or filled up."""
-    if cells(text) > width:
-        text = text[: _fitting(text, width - 1)] + "…"
+    """Return the text in exactly this many columns, cut off or padded with spaces."""
+    text = cut(text, width)
     return text + " " * (width - cells(text))
 
 
+def cut(text: str, width: int) -> str:
+    """Return the text, cut off if it takes more columns than this."""
+    return text if cells(text) <= width else text[: _fitting(text, width - 1)] + "…"
+
+
 def _fitting(text: str, width: int) -> int:
-    """How many characters fit, at least one."""
+    """Return how many characters fit, at least one."""
     used = 0
     for index, char in enumerate(text):
         used += cells(char)
@@ -71,7 +79,7 @@ def _fitting(text: str, width: int) -> int:
 
 
 def cells(text: str) -> int:
-    """How many columns of a terminal the text takes."""
+    """Return how many columns of a terminal the text takes."""
     return len(text) if text.isascii() else sum(_cells_of(char) for char in text)
 
 

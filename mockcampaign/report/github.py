@@ -43,7 +43,7 @@ def _worth_it(result: RunResult) -> Iterator[tuple[str, ScenarioResult, Finding 
 def _command(kind: str, scenario: ScenarioResult, finding: Finding | None, locate: Callable[[str], str]) -> str:
     path, line, column = scenario.file, "1", "1"
     if finding is None:
-        title, message = scenario.name, f"could not tell: {scenario.trouble}"
+        title, message = scenario.name, f"inconclusive: {scenario.trouble}"
     else:
         title = f"{scenario.name}: {finding.title}"
         message = f"expected {finding.expected}, actual {brief(seen(finding))}\n{finding.fix or finding.requirement}"

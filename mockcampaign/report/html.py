@@ -1,7 +1,7 @@
-"""The HTML report: one file that asks no address, runs no script but its own, and shows a consumer's words as text.
+"""The HTML report: one file that loads nothing, runs only its own scripts, and shows text of the consumer as text.
 
-The verdict, the findings and the timelines stand in the document itself. Plots and attempts are drawn from compressed
-data beside them, so that ten thousand attempts fit into two megabytes.
+Verdict, findings and timelines are part of the document. Plots and attempts are drawn from compressed data, so that
+10,000 attempts fit into 2 MB.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from mockcampaign.judging.verdict import WORST, RunResult, ScenarioResult, shown
 from mockcampaign.report import sentences
 from mockcampaign.report.attempts import DETAILS, Attempts, Detail, attempts
 from mockcampaign.report.charts import Chart, chart, pending_max
-from mockcampaign.report.scenario_text import CAME_TO_MAX, and_simulated, brief, printable, seen
-from mockcampaign.report.timeline import Line, timeline
+from mockcampaign.report.scenario_text import CAME_TO_MAX, and_simulated, brief, evidence_of, printable, seen
+from mockcampaign.report.timeline import Line, excerpt, timeline
 from mockcampaign.shipped import assets_folder
 
 DATA_BYTES_MAX = 1_150_000
-"""Of compressed data, which takes a third more as text: two megabytes are left for nothing but the page itself."""
+"""Size of the compressed data. As text it takes a third more, and the whole page stays below 2 MB."""
 
 RAW_BYTES_MAX = 40_000_000
-"""What is larger than this compresses to too much, or takes too long to find out."""
+"""Size of data that is not even compressed, because the result would be too large or take too long."""
 
 ROWS_MAX = 10_000
-"""Attempts on a page, folded ones counting once."""
+"""Number of attempts on a page; a run of equal ones counts once."""
 
 LINES_MAX = 400
-"""Of a scenario's timeline; more are cut out of its middle."""
+"""How many lines of a scenario's timeline are shown."""
 
 _PAGE = Path(__file__).parent / "page"
 
 
 class _Series(msgspec.Struct, frozen=True, kw_only=True):
-    """One webhook as the page's script reads it."""
+    """One webhook, as the page's script reads it."""
 
     id: int
     name: str
@@ -54,7 +54,7 @@ class _Series(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Data(msgspec.Struct, frozen=True, kw_only=True):
-    """One scenario as the page's script reads it."""
+    """One scenario, as the page's script reads it."""
 
     length: int
     series: list[_Series]
@@ -62,12 +62,12 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def to_html(result: RunResult) -> bytes:
-    """The page."""
+    """Return the page."""
     style = "\n".join(
         path.read_text(encoding="utf-8") for path in (assets_folder() / "uplot" / "uPlot.min.css", _PAGE / "report.css")
     )
     plots = assets_folder() / "uplot"
-    # Whoever has the page has a copy of the library, and so must have its licence.
+    # The page contains a copy of the library, so it contains its licence too.
     scripts = [
         f"/*\n{(plots / 'LICENSE').read_text(encoding='utf-8')}*/\n"
         + (plots / "uPlot.iife.min.js").read_text(encoding="utf-8"),
@@ -121,12 +121,12 @@ def to_html(result: RunResult) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """What a consumer wrote is shown as it is, also where it cannot be seen."""
+    """Spell out characters that cannot be seen, which a consumer may send."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _block(text: str) -> Markup:
-    """Several lines, which stay lines."""
+    """Return text of several lines, with its line breaks."""
     return Markup("\n").join(printable(line) for line in text.split("\n"))
 
 
@@ -135,7 +135,7 @@ def _hash(text: str) -> str:
 
 
 def _packed(result: RunResult, series: list[list[_Series]]) -> tuple[str, list[int]]:
-    """As much of all attempts as fits, and how many each scenario had to leave out."""
+    """Return as much of all attempts as fits, and how many each scenario leaves out."""
     for detail in DETAILS:
         scenarios = [
             _Data(length=one.virtual_milliseconds, series=of_scenario, attempts=_attempts(one, detail, len(series)))
@@ -151,20 +151,14 @@ def _packed(result: RunResult, series: list[list[_Series]]) -> tuple[str, list[i
 
 
 def _gzip(raw: bytes) -> bytes:
-    """The same bytes on every machine and at any time, which `gzip` does not promise."""
+    """Compress to the same bytes on every machine and at any time, which `gzip` does not promise."""
     packer = zlib.compressobj(6, zlib.DEFLATED, 31)
     return packer.compress(raw) + packer.flush()
 
 
 def _attempts(scenario: ScenarioResult, detail: Detail, scenarios: int) -> Attempts:
-    evidence = frozenset(
-        position
-        for finding in [*scenario.expectations, *scenario.rules]
-        if violates(finding, scenario)
-        for position in finding.evidence
-    )
     rows_max = max(ROWS_MAX // scenarios, 100)
-    return attempts(scenario.journal, evidence, scenario.journal[0].at, rows_max, detail)
+    return attempts(scenario.journal, evidence_of(scenario), scenario.journal[0].at, rows_max, detail)
 
 
 def _series(scenario: ScenarioResult) -> Iterator[_Series]:
@@ -184,7 +178,7 @@ def _series(scenario: ScenarioResult) -> Iterator[_Series]:
 
 
 def _figure(scenario: ScenarioResult, series: _Series) -> dict[str, Any]:
-    """The plot in words."""
+    """Return what the plot shows, in words."""
     own = [entry for entry in scenario.journal if isinstance(entry, Attempted) and entry.webhook_id == series.id]
     accepted = sum(entry.count for entry in own if entry.outcome.accepted)
     tried = sum(entry.count for entry in own)
@@ -205,14 +199,10 @@ def _figure(scenario: ScenarioResult, series: _Series) -> dict[str, Any]:
 
 
 def _lines(scenario: ScenarioResult) -> list[Line | int]:
-    """The timeline; a number stands for as many lines that were cut out."""
+    """Return the timeline; a number stands for that many lines left out."""
     assert isinstance(scenario.journal[0], Began)
     names = {webhook_id: name for name, webhook_id in scenario.webhooks.items()}
-    lines = list(timeline(scenario.journal, names))
-    if len(lines) <= LINES_MAX:
-        return [*lines]
-    half = LINES_MAX // 2
-    return [*lines[:half], len(lines) - 2 * half, *lines[-half:]]
+    return excerpt(list(timeline(scenario.journal, names)), evidence_of(scenario), LINES_MAX)
 
 
 def _counts(result: RunResult) -> dict[str, int]:
@@ -221,7 +211,7 @@ def _counts(result: RunResult) -> dict[str, int]:
 
 
 def _findings(result: RunResult) -> Iterator[dict[str, Any]]:
-    """What was wrong first. A rule stands here once, with the scenario in which it went worst."""
+    """Yield the findings, worst first; each rule once, with the scenario of its worst finding."""
     pairs = [(finding, _source(result, finding)) for finding in result.rules]
     for index, scenario in enumerate(result.scenarios):
         pairs += [(finding, index) for finding in scenario.expectations]
@@ -241,7 +231,7 @@ def _findings(result: RunResult) -> Iterator[dict[str, Any]]:
 
 
 def _source(result: RunResult, worst: Finding) -> int | None:
-    """The scenario whose finding of the rule this is; None where it never came to one."""
+    """Return the index of the scenario with this finding of the rule; None if it has no scenario."""
     for index, scenario in enumerate(result.scenarios):
         for finding in scenario.rules:
             if finding.id == worst.id and shown_as(finding) == shown_as(worst):

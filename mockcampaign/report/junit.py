@@ -101,11 +101,11 @@ def _case(suite: str, finding: Finding, *, failed: bool) -> ElementTree.Element:
     if finding.place is not None:
         lines = {"at": finding.place, **lines}
     if finding.swept:
-        lines["swept"] = "; ".join(map(sentences.swept, finding.swept))
+        lines["sweep"] = "; ".join(map(sentences.swept, finding.swept))
     if finding.fix is not None:
         lines["fix"] = finding.fix
     if finding.reproduce is not None and finding.reproduce.curl is not None:
-        lines["see it"] = finding.reproduce.curl
+        lines["reproduce"] = finding.reproduce.curl
     kind.text = _text("".join(f"{key:<9} {value}\n" for key, value in lines.items()))
     return case
 

@@ -19,7 +19,7 @@ FINDINGS_MAX = 50
 _VERDICTS: Mapping[Verdict, str] = complete(
     "the heading of each verdict",
     get_args(Verdict),
-    {"compliant": "✅ compliant", "violated": "❌ not compliant", "could-not-tell": "❔ could not tell"},
+    {"compliant": "✅ compliant", "violated": "❌ not compliant", "could-not-tell": "❔ inconclusive"},
 )
 _OUTCOMES = {"fail": "❌", "warn": "⚠️", "could-not-tell": "❔"}
 _MEANS_SOMETHING = re.compile(r"[!#$&*+.:<=>@\[\\\]^_`{|}~-]")
@@ -36,8 +36,8 @@ def _head(result: RunResult) -> Iterator[str]:
     seed = "" if result.seed is None else f", seed {result.seed}"
     yield f"Target {_plain(result.target)}{seed}"
     yield ""
-    swept = None if result.sweep is None else f"Swept: {sentences.sweep_summary(result.sweep)}"
-    gone = (f"Gone: {one}: take it out of the baseline" for one in result.gone)
+    swept = None if result.sweep is None else f"Sweep: {sentences.sweep_summary(result.sweep)}"
+    gone = (f"Gone: {one}: remove it from the baseline" for one in result.gone)
     for line in (result.headline, result.trouble, swept, *gone):
         if line is not None:
             yield _plain(line)
@@ -70,7 +70,7 @@ def _findings(result: RunResult) -> Iterator[str]:
     wrong.sort(key=lambda pair: not violates(pair[1], pair[0]))
     for scenario in result.scenarios:
         if scenario.trouble is not None:
-            yield f"- ❔ **{_plain(scenario.name)}**: could not tell: {_plain(scenario.trouble)}"
+            yield f"- ❔ **{_plain(scenario.name)}**: inconclusive: {_plain(scenario.trouble)}"
     for scenario, finding in wrong[:FINDINGS_MAX]:
         yield from _finding(scenario, finding)
     if len(wrong) > FINDINGS_MAX:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
@@ -9,18 +11,18 @@ from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Began
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.ledger import DeliveryCounts
-from mockcampaign.judging.verdict import RunResult, ScenarioResult, Shown, Verdict, shown_as
-from mockcampaign.report.columns import PLAIN, Style, Styled, cells, fitted
-from mockcampaign.report.timeline import Line, timeline
+from mockcampaign.judging.verdict import RunResult, ScenarioResult, Shown, Verdict, shown_as, violates
+from mockcampaign.report.columns import PLAIN, Copyable, Style, Styled, cells, fitted
+from mockcampaign.report.timeline import Line, excerpt, timeline
 from mockcampaign.tables import complete
 from mockcampaign.text import counted
 
 CAME_TO_MAX, ACTUAL_MAX = 200, 2_000
-"""Characters of an outcome and of what was seen: a header that a consumer sends may be endless. The JSON report has all
-of them."""
+"""Characters shown of an outcome and of what was seen, because a consumer may send endless headers. The JSON report is
+complete."""
 
 TIMELINE_LINES_MAX = 30
-"""More are cut out of the middle unless asked for."""
+"""How many lines of a timeline are shown unless all are asked for."""
 
 GOOD: Style = {"fg": "green"}
 BAD: Style = {"fg": "red"}
@@ -36,7 +38,7 @@ MARKS: Mapping[Shown, Styled] = complete(
         "fail": ("FAIL", BAD),
         "known": ("known", DOUBT),
         "warn": ("warn", DOUBT),
-        "not-exercised": ("-   ", FAINT),
+        "not-exercised": ("skip", FAINT),
         "could-not-tell": ("?   ", DOUBT),
     },
 )
@@ -46,14 +48,20 @@ VERDICTS: Mapping[Verdict, Styled] = complete(
     {
         "compliant": ("compliant", GOOD),
         "violated": ("NOT COMPLIANT", BAD),
-        "could-not-tell": ("could not tell", DOUBT),
+        "could-not-tell": ("inconclusive", DOUBT),
     },
+)
+
+_WENT: Mapping[Verdict, str] = complete(
+    "how scenarios of each verdict went, worst first",
+    get_args(Verdict),
+    {"violated": "failed", "could-not-tell": "inconclusive", "compliant": "passed"},
 )
 
 
 def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[list[Styled]]:
-    """The report on one scenario, line by line. Verbosity -1: the verdict only; 1: the whole timeline, and what was
-    measured also of lists that were taken."""
+    """Yield the report on one scenario. Verbosity -1: only the verdict; 1: the whole timeline, and also what
+    was measured of accepted batches."""
     yield [VERDICTS[result.verdict], ("  ", PLAIN), (printable(result.name), STRONG)]
     if verbosity < 0 and result.compliant:
         return
@@ -65,7 +73,7 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
     spent = f"{format_duration(result.virtual_milliseconds)} of virtual time from {format_moment(began.at)}"
     yield [(f"  {printable(result.target)}, {seed}, {spent}", FAINT)]
     if result.trouble is not None:
-        yield [("  could not tell: ", DOUBT), (printable(result.trouble), PLAIN)]
+        yield [("  inconclusive: ", DOUBT), (printable(result.trouble), PLAIN)]
     if verbosity >= 0:
         yield from timeline_lines(result, None if verbosity > 0 else TIMELINE_LINES_MAX)
     for finding in [*result.expectations, *result.rules]:
@@ -81,27 +89,40 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
 
 
 def and_simulated(sums: DeliveryCounts) -> str:
-    """What is said after a number of attempts, wherever there is one: those that were not made are told apart."""
+    """Return what follows a number of attempts: how many more were simulated instead of sent."""
     return f" and {sums.simulated:,} simulated" if sums.simulated else ""
 
 
 def summary_lines(result: RunResult, *, verbosity: int = 0, width: int | None = None) -> Iterator[list[Styled]]:
-    """The end of a run: a table of several scenarios, and how they went in one line."""
+    """Yield the end of a run's report: a table of several scenarios, what failed, and what to type next."""
     if len(result.scenarios) > 1 and verbosity >= 0:
         yield []
         yield from _table_lines(result, width)
-    counts = dict.fromkeys(VERDICTS, 0)
-    for scenario in result.scenarios:
-        counts[scenario.verdict] += 1
-    number = len(result.scenarios)
-    yield [(f"{counted(number, 'scenario')}: ", STRONG)] + [
-        piece
-        for index, (verdict, count) in enumerate(counts.items())
-        for piece in [
-            (", " if index else "", PLAIN),
-            (f"{count} {VERDICTS[verdict][0]}", VERDICTS[verdict][1] if count else FAINT),
-        ]
-    ]
+        yield []
+    counts = Counter(scenario.verdict for scenario in result.scenarios)
+    [worst, *others] = [verdict for verdict in _WENT if counts[verdict]]
+    said = [f"{counts[worst]} of {counted(len(result.scenarios), 'scenario')} {_WENT[worst]}"]
+    said += [f"{counts[verdict]} {_WENT[verdict]}" for verdict in others]
+    yield [(", ".join(said), {**VERDICTS[worst][1], **STRONG})]
+    wrong = [scenario for scenario in result.scenarios if not scenario.compliant]
+    for scenario in wrong:
+        yield _failure_line(scenario)
+    if wrong and verbosity == 0 and wrong[0].file:
+        yield [("  what to type next", FAINT)]
+        yield [(Copyable(f"    mockcampaign run {shlex.quote(wrong[0].file)} -v"), PLAIN)]
+
+
+def _failure_line(scenario: ScenarioResult) -> list[Styled]:
+    """Return one line that says which scenario failed, and where and why first."""
+    findings = [*scenario.expectations, *scenario.rules]
+    wrong = [one for one in findings if violates(one, scenario)]
+    wrong += [one for one in findings if one.outcome == "could-not-tell"]
+    place, why = scenario.file, scenario.trouble or ""
+    if wrong and (scenario.verdict == "violated" or not why):
+        place, why = wrong[0].place or place, f"{wrong[0].title}: {wrong[0].actual}"
+    mark = MARKS["fail" if scenario.verdict == "violated" else "could-not-tell"]
+    words = ": ".join(filter(None, (printable(scenario.name), printable(place))))
+    return [("  ", PLAIN), mark, (f" {words}", STRONG), ("  ", PLAIN), (brief(why, CAME_TO_MAX), PLAIN)]
 
 
 def _table_lines(result: RunResult, width: int | None) -> Iterator[list[Styled]]:
@@ -125,38 +146,35 @@ def _table_lines(result: RunResult, width: int | None) -> Iterator[list[Styled]]
 
 
 def plain_report(result: ScenarioResult) -> str:
-    """The report on one scenario as plain text."""
+    """Return the report on one scenario as plain text."""
     return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in scenario_lines(result, verbosity=1))
 
 
 def brief(text: str, length: int = ACTUAL_MAX) -> str:
-    """What a consumer had a hand in, printable, and cut where it is longer than anybody reads."""
+    """Return text that may come from the consumer, printable and cut off at `length` characters."""
     text = printable(text)
     return text if len(text) <= length else f"{text[:length]}… ({len(text) - length:,} more characters)"
 
 
 def seen(finding: Finding) -> str:
-    """Return what was found, with the scenario where that is not obvious."""
+    """Return what was found, with the scenario if that is not obvious."""
     return finding.actual if finding.scenario is None else f"{finding.scenario}: {finding.actual}"
 
 
 def printable(text: str) -> str:
-    """The text with control characters spelled out, so that a consumer cannot write to the terminal."""
+    """Return the text with control characters spelled out, so that a consumer cannot control the terminal."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def timeline_lines(result: ScenarioResult, lines_max: int | None) -> Iterator[list[Styled]]:
+    """Yield the timeline, or at most `lines_max` lines of it around what shows violations."""
     names = {webhook_id: printable(name) for name, webhook_id in result.webhooks.items()}
     lines = list(timeline(result.journal, names))
     when_width = min(max((len(line.when) for line in lines), default=0), 32)
     who_width = max((len(line.who) for line in lines), default=0)
-    shown: list[Line | None] = list(lines)
-    if lines_max is not None and len(lines) > lines_max:
-        half = lines_max // 2
-        shown = [*lines[:half], None, *lines[-half:]]
-    for line in shown:
-        if line is None:
-            yield [(f"    … {len(lines) - len(shown) + 1} more lines (-v shows them)", FAINT)]
+    for line in excerpt(lines, evidence_of(result), lines_max):
+        if isinstance(line, int):
+            yield [(f"    … {counted(line, 'more line')} (-v shows all)", FAINT)]
             continue
         style = {None: FAINT, True: GOOD, False: BAD}[line.accepted]
         yield [
@@ -165,10 +183,16 @@ def timeline_lines(result: ScenarioResult, lines_max: int | None) -> Iterator[li
         ]
 
 
+def evidence_of(result: ScenarioResult) -> frozenset[int]:
+    """Return the positions in the journal that show violations."""
+    findings = [*result.expectations, *result.rules]
+    return frozenset(position for finding in findings if violates(finding, result) for position in finding.evidence)
+
+
 def _came_to(line: Line, *, everything: bool) -> str:
-    """With what was measured where the consumer did not take the list; `everything`: wherever it was."""
-    told = line.measured and (everything or line.accepted is False)
-    return brief(line.came_to, CAME_TO_MAX) + (f", {line.measured}" if told else "")
+    """Return the outcome, with what was measured if the consumer rejected the batch or `everything` is shown."""
+    measured = line.measured and (everything or line.accepted is False)
+    return brief(line.came_to, CAME_TO_MAX) + (f", {line.measured}" if measured else "")
 
 
 def _finding_lines(finding: Finding, verbosity: int) -> Iterator[list[Styled]]:

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never, get_args
 
+import msgspec
+
 from mockcampaign.durations import format_duration
 from mockcampaign.judging.fact import (
     AllAttempts,
@@ -57,7 +59,7 @@ from mockcampaign.judging.fact import (
     Unfinished,
     Unmet,
 )
-from mockcampaign.judging.finding import Finding, SweptOutcome
+from mockcampaign.judging.finding import Finding, Judgement, SweptOutcome
 from mockcampaign.judging.situation import Situation
 from mockcampaign.judging.verdict import SweepSummary
 from mockcampaign.tables import complete
@@ -72,8 +74,37 @@ POSITIONS_SHOWN_MAX = 8
 
 def actual(facts: Sequence[AnyFact]) -> str:
     """Say what was found, in one line."""
-    said = "; ".join(filter(None, _clauses(facts)))
+    return _capitalised(_joined(facts))
+
+
+def _joined(facts: Sequence[AnyFact]) -> str:
+    return "; ".join(filter(None, _clauses(facts)))
+
+
+def _capitalised(said: str) -> str:
     return said[:1].upper() + said[1:]
+
+
+def brief(facts: Sequence[AnyFact]) -> str:
+    """Say the one thing that shows a violation best, without examples; nothing where no fact shows one."""
+    telling = [fact for fact in facts if fact.identity]
+    if any(isinstance(fact, StoreDiffers) for fact in telling):
+        telling = [fact for fact in telling if not _accepts(fact)]
+    if not telling:
+        return ""
+    match telling[0]:
+        case StoreDiffers(after=after) as fact:
+            said = _difference(msgspec.structs.replace(fact, examples=()))
+            said += "" if after is None else f" after {_stimulus(after)}"
+        case KeysOn() as fact:
+            said = f"{_key_of(fact)}: {fact.events_lost} of {fact.events} genuine {fact.event_type}s were lost"
+        case fact:
+            said = _clause(fact)
+    return _capitalised(said)
+
+
+def _accepts(fact: AnyFact) -> bool:
+    return isinstance(fact, Response) and all(reply.accepted for reply in fact.replies)
 
 
 def need(one: Need) -> str:
@@ -98,8 +129,8 @@ def difference_of(found: StoreDiffers) -> str:
 
 def swept(one: SweptOutcome) -> str:
     """Say what a rule came to where something else is assumed of the sender."""
-    because = f" ({actual(one.facts)})" if one.facts else ""
-    return f"{one.outcome} with {one.variation}{because}"
+    because = f" ({_joined(one.facts)})" if one.facts else ""
+    return f"{OUTCOMES[one.outcome]} with {one.variation}{because}"
 
 
 def difference(one: EventDifference) -> str:
@@ -268,7 +299,7 @@ def _clause(fact: AnyFact) -> str:
         case OwnTrouble():
             return f"an error in mockcampaign itself: {fact.error}: {fact.message} ({fact.place})"
         case Under():
-            return f"with {fact.variation}: {actual(fact.facts)}"
+            return f"with {fact.variation}: {_joined(fact.facts)}"
         case _:
             assert_never(fact)
 
@@ -356,14 +387,18 @@ def _difference(fact: StoreDiffers) -> str:
     parts = []
     if fact.missing:
         shown = f", first {first['missing'].event}" if "missing" in first else ""
-        parts.append(f"{counted(fact.missing, 'event')} missing from the store{shown}")
+        parts.append(f"{counted(fact.missing, 'event')} {_be(fact.missing)} missing from the store{shown}")
     if fact.duplicate:
         shown = f", first {first['duplicate'].event}" if "duplicate" in first else ""
-        parts.append(f"{counted(fact.duplicate, 'duplicate')} stored{shown}")
+        parts.append(f"{counted(fact.duplicate, 'duplicate')} {_be(fact.duplicate)} in the store{shown}")
     if fact.altered:
         shown = f", first: {_changes(first['altered'].changes)}" if "altered" in first else ""
-        parts.append(f"{counted(fact.altered, 'event')} altered{shown}")
+        parts.append(f"{counted(fact.altered, 'event')} {_be(fact.altered)} altered{shown}")
     return " and ".join(parts)
+
+
+def _be(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _changes(changes: Sequence[FieldChange]) -> str:
@@ -386,10 +421,14 @@ def _positions(stored: Sequence[int]) -> str:
 
 def _keys_on(fact: KeysOn) -> str:
     return (
-        f"deduplicates on {' + '.join(fact.fields)} alone, not on {_listed([_field(name) for name in fact.ignored])}: "
+        f"{_key_of(fact)}, not on {_listed([_field(name) for name in fact.ignored])}: "
         f"{fact.events_lost} of {fact.events} genuine {fact.event_type}s were lost, and one event in "
         f"{len(fact.ignored)} of {fact.pairs} pairs that differ in one field"
     )
+
+
+def _key_of(fact: KeysOn) -> str:
+    return f"deduplicates on {' + '.join(fact.fields)} alone"
 
 
 def _field(name: str) -> str:
@@ -512,6 +551,19 @@ _NEEDS: Mapping[Need, tuple[str, str]] = complete(
     },
 )
 """What the check must be given: briefly, and with the option that gives it."""
+
+OUTCOMES: Mapping[Judgement, str] = complete(
+    "words for outcomes",
+    get_args(Judgement),
+    {
+        "pass": "passed",
+        "fail": "violated",
+        "warn": "hazard",
+        "not-exercised": "skipped",
+        "could-not-tell": "inconclusive",
+    },
+)
+"""What a rule came to, in words."""
 
 _CREDENTIALS: dict[str, str] = {
     "no-credentials": "no credentials",

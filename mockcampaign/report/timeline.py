@@ -1,8 +1,8 @@
-"""The journal as lines that a person reads: one for each run of equal attempts."""
+"""The journal as lines that a person reads, one for each run of equal attempts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import assert_never
 
 import msgspec
@@ -31,6 +31,9 @@ from mockcampaign.judging.fact import Reply
 from mockcampaign.model import describe_measured
 from mockcampaign.report import sentences
 
+CONTEXT_LINES = 4
+"""How many lines an excerpt shows before and after a line that is evidence."""
+
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a timeline."""
@@ -43,13 +46,15 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     came_to: str
     """The outcome of an attempt, or nothing."""
     measured: str = ""
-    """What was measured of it, or nothing."""
+    """What was measured during the attempt, or nothing."""
     accepted: bool | None
-    """Whether the consumer took the list; None where nothing was sent."""
+    """Whether the consumer accepted the batch; None where nothing was sent."""
+    positions: range = range(0)
+    """Positions of its entries in the journal."""
 
 
 def timeline(entries: Sequence[Entry], names: dict[int, str]) -> Iterator[Line]:
-    """The lines, in order. `names` gives the webhooks' names by id."""
+    """Yield the lines in order. `names` gives the webhooks' names by id."""
     began = entries[0]
     assert isinstance(began, Began)
     position = 0
@@ -62,12 +67,42 @@ def timeline(entries: Sequence[Entry], names: dict[int, str]) -> Iterator[Line]:
                 alike += 1
         line = _line(entries[position : position + alike], began.at, names)
         if line is not None:
-            yield line
+            yield msgspec.structs.replace(line, positions=range(position, position + alike))
         position += alike
 
 
+def excerpt(lines: Sequence[Line], evidence: Set[int], lines_max: int | None) -> list[Line | int]:
+    """Return the lines around the evidence, at most `lines_max`; a number stands for that many lines left out.
+
+    Rejected attempts count more than accepted ones. Without evidence, the beginning and the end stay.
+    """
+    if lines_max is None or len(lines) <= lines_max:
+        return [*lines]
+    telling = [index for index, line in enumerate(lines) if not evidence.isdisjoint(line.positions)]
+    telling.sort(key=lambda index: lines[index].accepted is not False)
+    half = lines_max // 2
+    kept = set() if telling else {*range(half), *range(len(lines) - lines_max + half, len(lines))}
+    for index in telling:
+        window = range(max(index - CONTEXT_LINES, 0), min(index + CONTEXT_LINES + 1, len(lines)))
+        for near in sorted(window, key=lambda other: abs(other - index)):
+            if len(kept) < lines_max:
+                kept.add(near)
+    return list(_with_gaps(lines, sorted(kept)))
+
+
+def _with_gaps(lines: Sequence[Line], kept: Sequence[int]) -> Iterator[Line | int]:
+    following = 0
+    for index in kept:
+        if index > following:
+            yield index - following
+        yield lines[index]
+        following = index + 1
+    if following < len(lines):
+        yield len(lines) - following
+
+
 def _key(entry: Entry) -> object:
-    """What neighbouring entries must share to stand in one line: small lists that were simply delivered, one by one."""
+    """Return what neighbouring entries must share to be one line, such as batches delivered in a row."""
     match entry:
         case Attempted(count=1, first_number=1) if entry.outcome.accepted:
             return entry.webhook_id, entry.events, entry.faults
@@ -132,7 +167,7 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
                 accepted=None,
             )
         case Probed(count=count):
-            what = f"probe: {count} event{_s(count)} processed"
+            what = f"probe: {count} event{_s(count)} stored"
             return Line(when=when, who="", what=what, came_to="", accepted=None)
         case Began() | StepReached():
             return None
@@ -140,11 +175,11 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
             assert_never(entry)
 
 
-def _attempts(entry: Attempted, lists: int) -> str:
-    what = f"{lists} lists of {entry.events}" if lists > 1 else f"list of {entry.events}"
+def _attempts(entry: Attempted, batches: int) -> str:
+    what = f"{batches} batches of {entry.events}" if batches > 1 else f"batch of {entry.events}"
     if not entry.serials:
-        what += " once more"
-    # An outage says its kind by what the attempt came to.
+        what += ", redelivered"
+    # The outcome of an attempt shows the kind of outage.
     faults = [kind for kind in entry.faults if kind not in OUTAGES and (entry.serials or kind != "duplicate")]
     if faults:
         what += f" ({', '.join(dict.fromkeys(faults))})"
@@ -157,7 +192,7 @@ def _attempts(entry: Attempted, lists: int) -> str:
 
 
 def _measured(entries: Sequence[Entry]) -> str:
-    """Of all attempts of a line, which are equal but for that."""
+    """Return what was measured of a line's attempts, which differ in nothing else."""
     first, *others = [entry.outcome for entry in entries if isinstance(entry, Attempted)]
     for other in others:
         first = first.together_with(other)
@@ -167,7 +202,7 @@ def _measured(entries: Sequence[Entry]) -> str:
 def _limits(when: When) -> str:
     parts = []
     if when.every is not None:
-        parts.append(f"every {when.every}.")
+        parts.append(f"every {_ordinal(when.every)} attempt")
     if when.probability is not None:
         parts.append(f"with probability {when.probability:g}")
     if when.times is not None:
@@ -175,6 +210,11 @@ def _limits(when: When) -> str:
     if when.duration is not None:
         parts.append(f"for {format_duration(when.duration)}")
     return f", {', '.join(parts)}" if parts else ""
+
+
+def _ordinal(number: int) -> str:
+    suffix = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
 
 
 def _span(first: int, last: int) -> str:

@@ -48,14 +48,14 @@ from mockcampaign.judging.fact import (
     Under,
     identity_of,
 )
-from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.finding import Finding, Judgement
 from mockcampaign.judging.ledger import NO_DELIVERIES
 from mockcampaign.judging.situation import Situation
 from mockcampaign.judging.verdict import RunResult, exit_status
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.policy import HOUR
 from mockcampaign.report import sentences
-from mockcampaign.report.check_text import check_lines
+from mockcampaign.report.check_text import check_lines, summary_lines
 from mockcampaign.report.json_report import to_json
 from mockcampaign.samples.bugs.batch import SharesBatchVariable
 from mockcampaign.samples.bugs.bug import Bug
@@ -136,9 +136,9 @@ def test_without_a_probe_no_rule_that_needs_one_counts_as_passed() -> None:
     assert result.headline.startswith(f"no violation in {exercised} of {len(CATALOGUE)} rules; ")
     assert "need a probe" in result.headline
     assert result.compliant
-    printed = ["".join(text for text, _ in line) for line in check_lines(result)]
-    # Said once for all of a family's rules that need the same.
-    assert sum(line.strip() == NEEDS_CREDENTIALS for line in printed) == 1
+    printed = ["".join(text for text, _ in line) for line in summary_lines(result)]
+    # Said once for all rules that need the same.
+    assert sum(line.endswith(f" skipped        {NEEDS_CREDENTIALS}") for line in printed) == 1
 
 
 def test_strict_leaves_the_verdict_open_where_a_must_rule_was_not_exercised() -> None:
@@ -162,15 +162,18 @@ def test_where_the_basics_fail_nothing_else_is_reached() -> None:
     not_reached = NotReached(why="basics-violated", rule_id="responds-200")
     assert any(finding.facts == (not_reached,) for finding in result.rules)
     assert exit_status(result) == 1
-    # One line stands for all that were not reached, unless somebody wants to know of each.
-    for verbosity, lines in (
-        (-1, 0),
-        (0, 1),
-        (1, sum(one.is_not_reached for one in result.rules)),
+    # One line of the summary stands for all that were not reached, unless somebody wants to see each.
+    unreached = sum(not_reached in one.facts for one in result.rules)
+    for lines, number in (
+        (check_lines(result, verbosity=-1), 0),
+        (check_lines(result), 0),
+        (check_lines(result, verbosity=1), unreached),
+        (summary_lines(result), 1),
     ):
-        printed = ["".join(text for text, _ in line) for line in check_lines(result, verbosity=verbosity)]
-        assert sum("Not reached: all rules depend on responds-200" in line for line in printed) == lines
+        printed = ["".join(text for text, _ in line) for line in lines]
+        assert sum("Not reached: all rules depend on responds-200" in line for line in printed) == number
         assert any("FAIL responds-200" in line for line in printed)
+    assert f"  {unreached} skipped " in "\n".join("".join(text for text, _ in line) for line in summary_lines(result))
 
 
 def refusing(status: int) -> Any:
@@ -265,7 +268,7 @@ def test_an_account_can_be_a_function() -> None:
 
     [finding] = asyncio.run(run()).rules
     assert finding.outcome == "fail"
-    said = "Responded 200 to a batch of 2 events; after a batch of 2 events, 1 event missing from the store, first "
+    said = "Responded 200 to a batch of 2 events; after a batch of 2 events, 1 event is missing from the store, first "
     assert finding.actual.startswith(said)
     assert finding.actual.endswith("; stored only number 1 of 2 events")
 
@@ -331,10 +334,10 @@ def test_what_rests_on_an_assumption_is_swept() -> None:
     rules = ("accepts-charset-parameter", "once-in-regrouped-batch", "drains-backlog", "responds-in-time")
     correct = checked(consumer_app(), rules=rules, sweep=True)
     found = {finding.id: list(map(sentences.swept, finding.swept)) for finding in correct.rules}
-    assert found["accepts-charset-parameter"] == ["pass with a Content-Type with charset=utf-8"]
-    assert found["once-in-regrouped-batch"] == ["pass with retried batches topped up with newer events"]
-    assert found["responds-in-time"] == ["pass with a time-out of 5 s", "pass with a time-out of 30 s"]
-    assert found["drains-backlog"] == ["pass with later batches before earlier ones"]
+    assert found["accepts-charset-parameter"] == ["passed with a Content-Type with charset=utf-8"]
+    assert found["once-in-regrouped-batch"] == ["passed with retried batches topped up with newer events"]
+    assert found["responds-in-time"] == ["passed with a time-out of 5 s", "passed with a time-out of 30 s"]
+    assert found["drains-backlog"] == ["passed with later batches before earlier ones"]
     assert correct.compliant
     assert correct.seed == 1
     assert "drains-backlog, later batches before earlier ones" in {scenario.name for scenario in correct.scenarios}
@@ -359,13 +362,14 @@ def test_a_verdict_that_does_not_hold_in_all_is_a_hazard(monkeypatch: pytest.Mon
     result = checked(consumer_app("drops-late-lists"), rules=("drains-backlog",), sweep=True)
     [finding] = result.rules
     assert finding.outcome == "warn"
-    assert list(map(sentences.swept, finding.swept)) == ["fail with later batches before earlier ones"]
+    assert list(map(sentences.swept, finding.swept)) == ["violated with later batches before earlier ones"]
     assert exit_status(result) == 0
     [swept_fact] = [fact for fact in finding.facts if isinstance(fact, Under)]
     assert swept_fact.variation == "later batches before earlier ones"
     [differs] = [fact for fact in swept_fact.facts if isinstance(fact, StoreDiffers)]
     assert differs.missing
-    assert f"; with later batches before earlier ones: {sentences.actual(swept_fact.facts)}" in finding.actual
+    said = sentences.actual(swept_fact.facts)
+    assert f"; with later batches before earlier ones: {said[0].lower()}{said[1:]}" in finding.actual
     assert finding.fix
     assert finding.differences
     assert finding.reproduce is not None
@@ -385,8 +389,8 @@ def test_what_goes_wrong_only_beside_another_webhook_is_a_hazard(monkeypatch: py
     finding, said = swept(SharesBatchVariable, "stores-every-event", monkeypatch)
     assert finding.outcome == "warn"
     assert list(map(sentences.swept, finding.swept)) == [
-        "fail with another webhook delivering at the same moment",
-        "pass with webhooks that deliver one after another",
+        "violated with another webhook delivering at the same moment",
+        "passed with webhooks that deliver one after another",
     ]
     assert said == (
         "under 2 other assumptions, 2 examinations, the verdict depends: stores-every-event is violated with "
@@ -398,8 +402,8 @@ def test_what_goes_right_only_where_webhooks_deliver_in_turn_is_a_violation(monk
     finding, said = swept(SharesBatchVariable, "handles-concurrent-batches", monkeypatch)
     assert finding.outcome == "fail"
     assert list(map(sentences.swept, finding.swept)) == [
-        "fail with another webhook delivering at the same moment",
-        "pass with webhooks that deliver one after another",
+        "violated with another webhook delivering at the same moment",
+        "passed with webhooks that deliver one after another",
     ]
     assert said.endswith("handles-concurrent-batches is kept with webhooks that deliver one after another")
 
@@ -417,11 +421,14 @@ SHORT, LONG = VARIATIONS[-2].name, VARIATIONS[-1].name
     ],
 )
 def test_a_limit_on_bodies_depends_on_how_long_texts_may_be(
-    bytes_max: int, outcome: str, short: str, long: str, said: str, monkeypatch: pytest.MonkeyPatch
+    bytes_max: int, outcome: str, short: Judgement, long: Judgement, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finding, sentence = swept(limited(bytes_max), "accepts-largest-batch", monkeypatch)
     assert finding.outcome == outcome
-    assert list(map(sentences.swept, finding.swept)) == [f"{short} with {SHORT}", f"{long} with {LONG}"]
+    assert list(map(sentences.swept, finding.swept)) == [
+        f"{sentences.OUTCOMES[short]} with {SHORT}",
+        f"{sentences.OUTCOMES[long]} with {LONG}",
+    ]
     assert sentence == f"under 2 other assumptions, 2 examinations, the verdict {said}"
 
 

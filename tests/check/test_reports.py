@@ -16,7 +16,8 @@ from mockcampaign.judging.finding import Finding, Judgement
 from mockcampaign.judging.verdict import RunResult, SweepSummary, exit_status, run_result
 from mockcampaign.model import Responded
 from mockcampaign.policy import Policy
-from mockcampaign.report.check_text import check_lines, headline_lines
+from mockcampaign.report.check_text import headline_lines
+from mockcampaign.report.check_text import summary_lines as check_summary_lines
 from mockcampaign.report.html import to_html
 from mockcampaign.report.json_report import to_json
 from mockcampaign.report.junit import to_junit
@@ -52,7 +53,7 @@ def test_attempts_that_were_not_made_are_told_apart_in_every_output(simulated: R
 
     text = text_of(scenario_lines(refused, verbosity=1))
     assert f"  {said}: 0 events delivered" in text
-    assert len(re.findall(r"list of 3, simulated, attempts? \d", text)) == text.count(", simulated")
+    assert len(re.findall(r"batch of 3, simulated, attempts? \d", text)) == text.count(", simulated")
     assert re.search(rf"  refused +{real} and {made_up:,} simulated  ", text_of(summary_lines(simulated)))
     whole = simulated.deliveries
     assert f"{whole.attempts:,} attempts and {made_up:,} simulated, " in text_of(headline_lines(shown))
@@ -72,7 +73,7 @@ def test_attempts_that_were_not_made_are_told_apart_in_every_output(simulated: R
     assert f'<td class="number">{real} and {made_up:,} simulated</td>' in page
     assert f"{real + made_up:,} failed, {made_up:,} of them simulated and not sent; at most" in page
     assert f"{said}: 0 events delivered" in page
-    assert "list of 3, simulated, attempts" in page
+    assert "batch of 3, simulated, attempts" in page
 
 
 def test_nothing_is_called_simulated_where_all_was_sent() -> None:
@@ -97,7 +98,7 @@ def test_rules_that_nobody_could_examine_are_in_every_document() -> None:
         row = page.partition("Stores a batch once when its 200 was lost")[2].partition("</tr>")[0]
         assert "<dt>Scenario</dt>" not in row
         assert "1 needs a probe" in to_markdown(result).replace("&#45;", "-")
-        assert reason in text_of(check_lines(result))
+        assert reason in text_of(check_summary_lines(result))
 
 
 def test_a_rule_that_was_not_reached_is_skipped_in_junit() -> None:

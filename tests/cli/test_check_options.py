@@ -76,7 +76,7 @@ def test_strict_makes_what_was_not_exercised_status_3_and_a_hazard_status_1(
     rules = ("--rules", "responds-200,stores-before-acknowledging,rejects-get-and-head")
     assert command(f"{url}/hook", *rules) == 0
     assert command(f"{url}/hook", *rules, "--strict") == 3
-    assert "could not tell  no violation in 2 of 3 rules; 1 needs a probe" in capsys.readouterr().out
+    assert "inconclusive  no violation in 2 of 3 rules; 1 needs a probe" in capsys.readouterr().out
     with serve_in_thread(consumer_app("responds-200-to-get")) as page:
         assert command(f"{page}/hook", *rules) == 0
         assert command(f"{page}/hook", *rules, "--strict") == 1
@@ -117,14 +117,14 @@ def test_the_long_form_has_the_timeline_commands_and_what_it_rests_on(capsys: py
     for label in ("required", "expected", "actual", "fix"):
         assert f" {label}  " in brief
     for part in (
-        "relies on",
+        "assumes",
         "documented: events come as JSON lists",
-        "see it    curl ",
+        "reproduce with curl:\ncurl ",
         "scenario  --scenarios FOLDER",
     ):
         assert part in explained
         assert part not in brief
-    assert re.search(r"hook1  list of 2 +200", explained)
+    assert re.search(r"hook1  batch of 2 +200", explained)
 
 
 def test_each_event_that_differs_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -208,9 +208,9 @@ def test_ctrl_c_reports_running_scenarios(tmp_path: Path) -> None:
         for connection in connections:
             connection.close()
     assert (process.returncode, err) == (130, "mockcampaign: interrupted\n")
-    assert [line for line in out.splitlines() if line.startswith("could not tell")] == [
-        "could not tell  number 0",
-        "could not tell  number 1",
+    assert [line for line in out.splitlines() if line.startswith("inconclusive ")] == [
+        "inconclusive  number 0",
+        "inconclusive  number 1",
     ]
     report = json.loads((tmp_path / "r.json").read_text())
     assert [scenario["trouble"] for scenario in report["scenarios"]] == ["interrupted"] * 2
@@ -257,9 +257,9 @@ def test_a_dry_run_shows_the_plan_and_sends_nothing(tmp_path: Path) -> None:
         "    +0s                   3 open events",
         "    +0s                   outage for 1h: refused",
         "    +0s                   fault lost-ack, 1 time",
-        "    +0s … +59m50s  opens  list of 3, attempts 1-360 every 10s  connection refused",
-        "    +1h            opens  list of 3 (lost-ack), attempt 361  connection dropped after the response headers",
-        "    +1h10s         opens  list of 3, attempt 362  200",
+        "    +0s … +59m50s  opens  batch of 3, attempts 1-360 every 10s  connection refused",
+        "    +1h            opens  batch of 3 (lost-ack), attempt 361  connection dropped after the response headers",
+        "    +1h10s         opens  batch of 3, attempt 362  200",
         "  expected  opens.delivered: 4  (would be 3)",
         "  expected  consumer.processed: exactly-once  (depends on the probe)",
     ]

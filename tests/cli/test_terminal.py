@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from commands import written
 from golden import check_golden
 from mockcampaign.judging.verdict import run_result
-from mockcampaign.report.columns import PLAIN, cells, fitted, folded
+from mockcampaign.report.columns import PLAIN, Copyable, cells, fitted, folded
 from mockcampaign.report.scenario_text import scenario_lines, summary_lines
-from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.samples.consumer import consumer_app, serve_consumer
 from mockcampaign.serving import serve_in_thread
-from results import every_outcome, scenario
+from results import every_outcome, outage, scenario
 
 # Windows has no pseudo-terminals.
 fcntl, pty, termios = (pytest.importorskip(name) for name in ("fcntl", "pty", "termios"))
@@ -75,7 +75,7 @@ def on_terminal(folder: Path, url: str, *arguments: str, **environment: str) -> 
     fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "CI")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "mockcampaign", "run", ".", *arguments],
+        [sys.executable, "-m", "mockcampaign", *arguments],
         cwd=folder,
         env={**inherited, "CONSUMER_URL": url, "TERM": "xterm", **environment},
         stdout=other_end,
@@ -101,7 +101,7 @@ def test_color_is_for_terminals_that_want_it(
 ) -> None:
     written(tmp_path)
     with serve_in_thread(consumer_app("stores-first-event-only")) as url:
-        status, shown = on_terminal(tmp_path, url, *arguments, **environment)
+        status, shown = on_terminal(tmp_path, url, "run", ".", *arguments, **environment)
     assert status == 1
     assert ("\x1b[31m" in shown) is colours
     assert ("\x1b" in shown) is colours
@@ -149,3 +149,52 @@ def test_a_long_run_shows_its_progress(tmp_path: Path) -> None:
     assert process.returncode == 0
     assert b"+0s of virtual time, 0 attempts/s, 3 pending: three [red]\\x1b[2Jopens" in seen
     assert printed.startswith(b"compliant  three [red]\\x1b[2Jopens")
+
+
+def test_the_end_of_a_run_says_what_failed_and_what_to_type_next() -> None:
+    lines = ["".join(text for text, _ in line).rstrip() for line in summary_lines(every_outcome(), width=80)]
+    assert lines[-5:] == [
+        "1 of 3 scenarios failed, 1 inconclusive, 1 passed",
+        "  FAIL A list is lost: scenarios/outage.scenario.yaml:14:18  consumer.processed: exactly-once: 3 missing, "
+        "first type=open mailId=3IHQ2XT8-38PY7WFQ-XKNQSY",
+        "  ?    Nobody there: scenarios/outage.scenario.yaml  consumer http://consumer/opens: connection refused",
+        "  what to type next",
+        "    mockcampaign run scenarios/outage.scenario.yaml -v",
+    ]
+    quiet = list(summary_lines(every_outcome(), verbosity=-1, width=80))
+    assert len(quiet) == 3
+    [passed] = summary_lines(run_result([scenario(journal=outage({}).journal.entries)]))
+    assert "".join(text for text, _ in passed) == "1 of 1 scenario passed"
+
+
+def test_a_command_to_copy_is_never_folded() -> None:
+    command = f"curl -d '{'x ' * 100}' http://consumer/"
+    assert list(folded([(Copyable(command), PLAIN)], 80)) == [[(command, PLAIN)]]
+    assert len(list(folded([(command, PLAIN)], 80))) > 1
+
+
+@pytest.mark.parametrize("credentials", [(), ("--basic-auth", "acme:it's secret")])
+def test_what_a_terminal_of_eighty_columns_shows_runs_as_it_is(tmp_path: Path, credentials: tuple[str, ...]) -> None:
+    """Every command is copied to a shell, and the curl commands reach the consumer, which stores the first event."""
+    with serve_consumer("stores-first-event-only") as url:
+        arguments = ("--probe", f"{url}/processed", *credentials, "--rules", "stores-every-event")
+        environment = {"HOOK_USER": "acme", "HOOK_PASSWORD": "secret"}
+        hook = f"{url}/hook"
+        _, printed = on_terminal(
+            tmp_path, url, "check", hook, *arguments, "--explain", "--scenarios", "s", "--no-color"
+        )
+        lines = printed.splitlines()
+        commands = [line for line in lines if line.lstrip().startswith(("curl ", "mockcampaign "))]
+        assert [command.split()[0] for command in commands] == ["curl", "curl", "mockcampaign", "mockcampaign"]
+        assert len(commands[0]) > 80
+        for command in commands:
+            checked = subprocess.run(["bash", "-n", "-c", command], capture_output=True)
+            assert (checked.returncode, checked.stderr) == (0, b"")
+        sent, probed = (
+            subprocess.run(["bash", "-c", command], capture_output=True, env={**os.environ, **environment}).stdout
+            for command in commands[:2]
+        )
+    assert b"200 OK" in sent.splitlines()[0]
+    first, second = re.findall(rb'"mailId":"([^"]+)"', commands[0].encode())
+    assert first in probed
+    assert second not in probed

@@ -71,7 +71,7 @@ def test_a_failing_scenario_shows_the_line_of_its_expectation(inner: Inner, pyte
             "*_ Two hours lose nothing _*",
             "t.scenario.yaml:14:26: opens.delivered: 251, got 250",
             "NOT COMPLIANT  Two hours lose nothing",
-            "    +0s … +1h59m50s  opens  list of 100, attempts 1-720 every 10s  connection refused",
+            "    +0s … +1h59m50s  opens  batch of 100, attempts 1-720 every 10s  connection refused",
             "  FAIL opens.delivered: 251",
             "  seed 5; to repeat it:",
             "    pytest 't.scenario.yaml::Two hours lose nothing' --mockcampaign-seed 5",
@@ -116,7 +116,7 @@ def test_an_inconclusive_scenario_fails_and_says_why(inner: Inner, pytester: pyt
     (pytester.path / "t.scenario.yaml").write_text(unreachable.replace("  - outage: {for: 2h}\n", ""))
     result = inner("")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*could not tell: consumer * connection refused at the first attempt*"])
+    result.stdout.fnmatch_lines(["*inconclusive: consumer * connection refused at the first attempt*"])
 
 
 def test_a_broken_file_is_a_collection_error_in_one_line(inner: Inner, pytester: pytest.Pytester) -> None:

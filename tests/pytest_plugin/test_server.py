@@ -152,4 +152,4 @@ def test_a_failing_test_shows_the_servers_timeline(inner: Inner) -> None:
                 campaign_server.run()
             assert False
         """
-    ).stdout.fnmatch_lines(["*- mockcampaign -*", "*list of 3  200*"], consecutive=False)
+    ).stdout.fnmatch_lines(["*- mockcampaign -*", "*batch of 3  200*"], consecutive=False)

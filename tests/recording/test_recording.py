@@ -344,10 +344,10 @@ def test_a_replay_before_a_consumer_that_takes_nothing_shows_nothing(tmp_path: P
         done = mockcampaign("replay", "j.jsonl", "--target", f"{url}/hook", folder=tmp_path)
     assert done.returncode == 3
     title, where, trouble, *timeline = done.stdout.splitlines()
-    assert title == "could not tell  replay of three opens"
+    assert title == "inconclusive  replay of three opens"
     assert where.startswith(f"  {url}/hook, seed 5, ")
     said = "nothing was delivered, so the run shows nothing: the consumer responded 503, in all 6 attempts"
-    assert trouble == f"  could not tell: {said}"
+    assert trouble == f"  inconclusive: {said}"
     assert any("  open  create → created" in line for line in timeline)
 
 
@@ -367,8 +367,7 @@ def test_a_check_leaves_a_journal_for_each_rule_that_can_be_judged_and_replayed(
     judged = mockcampaign("judge", "c.jsonl", "-q", folder=tmp_path)
     assert (judged.returncode, judged.stdout) == (
         0,
-        "compliant  responds-200\ncompliant  stores-repeat-engagement\n"
-        "2 scenarios: 2 compliant, 0 NOT COMPLIANT, 0 could not tell\n",
+        "compliant  responds-200\ncompliant  stores-repeat-engagement\n2 of 2 scenarios passed\n",
     )
 
 

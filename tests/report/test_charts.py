@@ -106,7 +106,7 @@ def test_a_page_shows_as_much_of_each_exchange_as_it_has_room_for() -> None:
     counts = []
     for detail in DETAILS:
         shown = attempts(box.journal.entries, frozenset(), START, 10, detail)
-        answer = shown.answers[0]
+        answer = shown.outcomes[0]
         counts.append((len(shown.events), len(answer.body), sum(len(value) for _, value in answer.headers)))
     assert counts == [(30, 4_096, 4_097), (10, 401, 401), (2, 101, 101), (0, 0 + 1, 0)]
 

@@ -175,7 +175,7 @@ def test_trouble_of_the_whole_is_an_error_everywhere() -> None:
     )
     assert [(suite.name, suite.errors) for suite in parsed(result)][-1] == ("mockcampaign", 1)
     assert next(annotation_lines(result, str)) == "::error title=mockcampaign::4 of 29 rules were not exercised"
-    assert to_markdown(result).startswith("## mockcampaign: ❔ could not tell\n")
+    assert to_markdown(result).startswith("## mockcampaign: ❔ inconclusive\n")
     assert exit_status(result) == 3
 
 
@@ -184,11 +184,11 @@ def test_how_to_mend_it_is_said_everywhere() -> None:
     result = run_result([scenario(findings=(finding(outcome="fail", fix="Compare all fields.", reproduce=reproduce),))])
     for document in (to_junit(result, WHEN).decode(), "\n".join(annotation_lines(result, str)), to_markdown(result)):
         assert "Compare all fields" in document
-    assert "see it    curl -d '[]' http://consumer/" in to_junit(result, WHEN).decode()
+    assert "reproduce curl -d '[]' http://consumer/" in to_junit(result, WHEN).decode()
 
 
 def test_what_a_sweep_and_a_baseline_came_to_is_said_in_documents_too() -> None:
-    depends = "pass with webhooks in turn"
+    depends = "passed with webhooks in turn"
     swept = (SweptOutcome(variation="webhooks in turn", outcome="pass"),)
     wrong = finding(outcome="fail", swept=swept, assumes=("lists of at most 100 (documented)",))
     result = msgspec.structs.replace(
@@ -197,8 +197,8 @@ def test_what_a_sweep_and_a_baseline_came_to_is_said_in_documents_too() -> None:
         gone=("accepts-ipv6: refused",),
     )
     page = to_html(result).decode()
-    assert "Swept: under 2 other assumptions" in page
-    assert "Gone: accepts-ipv6: refused: take it out of the baseline" in page
+    assert "Sweep: under 2 other assumptions" in page
+    assert "Gone: accepts-ipv6: refused: remove it from the baseline" in page
     for document in (page, to_junit(result, WHEN).decode()):
         assert depends in document
     assert "lists of at most 100 (documented)" in page

@@ -107,7 +107,7 @@ def greenish(colour: list[int]) -> bool:
 def test_the_verdict_stands_at_the_top_and_headings_lead_on(opened: Any) -> None:
     page = opened(RESULT)
     assert page.inner_text("h1") == "Not compliant"
-    assert "3 scenarios: 1 compliant, 1 not compliant, 1 could not tell" in page.inner_text("header")
+    assert "3 scenarios: 1 compliant, 1 not compliant, 1 inconclusive" in page.inner_text("header")
     assert page.title() == "Not compliant: 3 scenarios (mockcampaign)"
     headings = [" ".join(heading.split()) for heading in page.locator("h1, h2").all_inner_texts()]
     assert headings == [
@@ -116,7 +116,7 @@ def test_the_verdict_stands_at_the_top_and_headings_lead_on(opened: Any) -> None
         "Scenarios",
         "compliant: An outage, then all is well",
         "not compliant: A list is lost",
-        "could not tell: Nobody there",
+        "inconclusive: Nobody there",
     ]
 
 
@@ -131,9 +131,9 @@ def test_a_plot_shows_every_attempt_where_it_was(opened: Any) -> None:
         ("accepted", 610, 610),
     ]
     assert marks(page, 2) == [
-        ("refused", 0, 0),
+        ("rejected", 0, 0),
         ("silent", 10, 590),
-        ("refused", 600, 600),
+        ("rejected", 600, 600),
         ("accepted", 610, 610),
     ]
     assert greenish(pixel(page, 1, 0, 610_000))
@@ -149,7 +149,7 @@ def test_pointing_at_a_mark_tells_about_it_and_a_click_opens_its_request(opened:
     x, y = on_plot(page, 2, 1, 600_000)
     page.mouse.move(x, y)
     tip = page.locator('details[open] figure[data-webhook="2"] .tip')
-    assert tip.inner_text() == "+10m: attempt 61, list of 7\n302"
+    assert tip.inner_text() == "+10m: attempt 61, batch of 7\n302"
     page.mouse.click(x, y)
     exchange = page.locator("details[open] tr.detail")
     assert "POST http://consumer/clicks" in exchange.inner_text()
@@ -241,7 +241,7 @@ def test_what_has_no_room_is_counted_and_what_failed_stays() -> None:
 
 def test_what_took_no_time_is_not_plotted(opened: Any) -> None:
     page = opened(run_result([scenario(journal=AT_ONCE, findings=())]))
-    assert "All of it happened at one moment" in page.inner_text("figure")
+    assert "Everything happened at one moment" in page.inner_text("figure")
     assert page.locator("canvas").count() == 0
     page.locator(".attempts button.open").first.click()
     assert page.locator("tr.detail").count() == 1
@@ -292,7 +292,7 @@ def test_paper_is_light_and_has_the_plots(opened: Any) -> None:
 
 def test_nothing_happened_is_a_report_too(opened: Any) -> None:
     page = opened(run_result([scenario(journal=exporter().journal.entries, findings=(), trouble="nobody there")]))
-    assert page.inner_text("h1") == "Could not tell"
+    assert page.inner_text("h1") == "Inconclusive"
     assert "Nothing was sent." in page.inner_text("main")
 
 

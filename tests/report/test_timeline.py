@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builders import START, Consumer, activated, exporter, happen, run
 from mockcampaign.engine.journal import Requested, Verified
 from mockcampaign.model import EventType, Measured, NoResponse, Outcome, Responded, TimedOut
-from mockcampaign.report.timeline import timeline
+from mockcampaign.report.timeline import Line, excerpt, timeline
 
 
 def test_what_is_sent_outside_the_delivery_rules_has_lines_too() -> None:
@@ -75,13 +77,13 @@ def test_an_outcome_goes_on_with_what_was_measured(outcomes: list[Outcome], sent
     assert f"{line.came_to}, {line.measured}" == sentence
 
 
-def test_lists_in_one_line_are_measured_together() -> None:
+def test_batches_in_one_line_are_measured_together() -> None:
     box = exporter()
     activated(box)
     happen(box, 200)
     run(box, Consumer(lambda number: Responded(200, measured=Measured(number, 10, number * 1_000))))
     *_, line = timeline(box.journal.entries, {})
-    assert (line.what, line.measured) == ("2 lists of 100", "after 1.0 to 2.0 ms (3 bytes sent, 20 received in all)")
+    assert (line.what, line.measured) == ("2 batches of 100", "after 1.0 to 2.0 ms (3 bytes sent, 20 received in all)")
 
 
 def test_equal_neighbours_are_one_line() -> None:
@@ -90,4 +92,51 @@ def test_equal_neighbours_are_one_line() -> None:
     happen(box, 250)
     run(box)
     lines = [line.what for line in timeline(box.journal.entries, {})]
-    assert lines[2:] == ["250 open events", "2 lists of 100", "list of 50"]
+    assert lines[2:] == ["250 open events", "2 batches of 100", "batch of 50"]
+
+
+def numbered(count: int, rejected: frozenset[int] = frozenset()) -> list[Line]:
+    return [
+        Line(when="", who="", what=str(n), came_to="", accepted=n not in rejected, positions=range(10 * n, 10 * n + 10))
+        for n in range(count)
+    ]
+
+
+def shown(lines: list[Line | int]) -> list[str | int]:
+    return [line if isinstance(line, int) else line.what for line in lines]
+
+
+def test_an_excerpt_is_what_surrounds_the_evidence() -> None:
+    part = excerpt(numbered(900), frozenset({5_007}), 30)
+    assert shown(part) == [496, *map(str, range(496, 505)), 395]
+
+
+def test_a_rejected_attempt_counts_more_than_accepted_ones() -> None:
+    part = excerpt(numbered(900, frozenset({600})), frozenset(range(9_000)), 10)
+    assert shown(part) == [*map(str, range(1)), 595, *map(str, range(596, 605)), 295]
+
+
+def test_without_evidence_an_excerpt_is_the_beginning_and_the_end() -> None:
+    assert shown(excerpt(numbered(9), frozenset(), 4)) == ["0", "1", 5, "7", "8"]
+
+
+@given(
+    count=st.integers(0, 60),
+    lines_max=st.none() | st.integers(1, 40),
+    evidence=st.frozensets(st.integers(0, 700), max_size=5),
+    rejected=st.frozensets(st.integers(0, 60), max_size=5),
+)
+def test_an_excerpt_accounts_for_every_line(
+    count: int, lines_max: int | None, evidence: frozenset[int], rejected: frozenset[int]
+) -> None:
+    lines = numbered(count, rejected)
+    part = excerpt(lines, evidence, lines_max)
+    following = 0
+    for one in part:
+        assert isinstance(one, int) or one == lines[following]
+        following += one if isinstance(one, int) else 1
+    assert following == count
+    kept = sum(not isinstance(one, int) for one in part)
+    assert kept <= (count if lines_max is None else min(count, lines_max))
+    telling = [line for line in lines if not evidence.isdisjoint(line.positions)]
+    assert not telling or any(line in part for line in telling)

@@ -18,6 +18,7 @@ from mockcampaign.cli.options import Outputs, common_options, journal_option, wa
 from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, WholeNumber, WordType
 from mockcampaign.cli.playing import reported, run_async, wire
 from mockcampaign.cli.progress import Counting
+from mockcampaign.cli.same_command import same_command
 from mockcampaign.cli.terminal import (
     COULD_NOT_TELL,
     INTERRUPTED,
@@ -30,6 +31,7 @@ from mockcampaign.cli.terminal import (
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInputError
 from mockcampaign.model import EventType
+from mockcampaign.report.formats import FORMATS
 from mockcampaign.text import counted
 
 if TYPE_CHECKING:
@@ -40,6 +42,21 @@ if TYPE_CHECKING:
     from mockcampaign.check.settings import Settings
     from mockcampaign.judging.verdict import RunResult
     from mockcampaign.transport import Transport
+
+
+_NOT_REPEATED = frozenset(
+    {"rules", "skip", "explain", "scenarios", "seed", "journal", "baseline", "verbose", "quiet", "no_color"}
+    | {"full_journal", *(one.option.replace("-", "_") for one in FORMATS)}
+)
+"""Options that a suggested command leaves out. With a new seed, the consumer knows none of the events yet."""
+
+_FROM_ENVIRONMENT = {
+    "basic_auth": "CHECK_BASIC_AUTH",
+    "key_auth": "CHECK_KEY_AUTH",
+    "probe_command": "PROBE_COMMAND",
+    "restart_command": "RESTART_COMMAND",
+}
+"""Variables that a suggested command names instead of values that may contain secrets."""
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
@@ -166,7 +183,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
     from mockcampaign.check.shrink import nothing_written
     from mockcampaign.engine.journal_file import Heading
     from mockcampaign.judging.verdict import exit_status
-    from mockcampaign.report.check_text import check_lines, headline_lines
+    from mockcampaign.report.check_text import check_lines, headline_lines, next_lines, summary_lines
 
     _check_addresses(url, options)
     settings = _settings(options)
@@ -226,7 +243,16 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
     with shielded():
         lines = check_lines(result, verbosity=verbosity, explain=options["explain"], width=columns(), folder=folder)
         print_lines(lines, color)
+        if not options["quiet"]:
+            print_lines(summary_lines(result, width=columns()), color)
     print_lines(headline_lines(result, run.milliseconds), color)
+    if not options["quiet"]:
+        print_lines(
+            next_lines(
+                result, same_command(_NOT_REPEATED, _FROM_ENVIRONMENT), explain=options["explain"], folder=folder
+            ),
+            color,
+        )
     reported(result, options["outputs"])
     if folder is not None:
         _write_scenarios(result, folder)

@@ -5,7 +5,7 @@
   const ROWS_AT_ONCE = 50;
   const LANES = [
     ["accepted", "--success", "200"],
-    ["refused", "--failure", "not 200"],
+    ["rejected", "--failure", "not 200"],
     ["silent", "--silent", "no response"],
     ["discard", "--discard", "discarded"],
   ];
@@ -59,9 +59,9 @@
   // One scenario: its plots share their range of time, which the table of attempts keeps to.
 
   function scenarioView(section, data) {
-    const {rows, answers, targets, events, detail} = data.attempts;
-    const all = rows.map(([position, webhook, at, first, times, interval, took, answer, serials, redelivered, remarks, target, measured]) => ({
-      position, webhook, at, first, times, interval, took, answer: answers[answer], serials, redelivered, remarks, measured,
+    const {rows, outcomes, targets, events, detail} = data.attempts;
+    const all = rows.map(([position, webhook, at, first, times, interval, took, outcome, serials, redelivered, remarks, target, measured]) => ({
+      position, webhook, at, first, times, interval, took, outcome: outcomes[outcome], serials, redelivered, remarks, measured,
       target: targets[target], last: at + interval * (times - 1),
       events: [...serials, ...redelivered].reduce((sum, [from, to]) => sum + to - from + 1, 0),
     }));
@@ -108,7 +108,7 @@
     const chart = series.chart;
     const marks = [
       ...attempts.map((attempt) => ({
-        lane: LANES.findIndex(([lane]) => lane === attempt.answer.lane), from: attempt.at, to: attempt.last, attempt,
+        lane: LANES.findIndex(([lane]) => lane === attempt.outcome.lane), from: attempt.at, to: attempt.last, attempt,
       })),
       ...chart.discards.map(([at, number, reason]) => ({
         lane: 3, from: at, to: at, text: `${count(number, "event")} discarded: ${reason}`,
@@ -257,7 +257,7 @@
 
     function drawMark(ctx, lane, x, y, size) {
       ctx.beginPath();
-      if (lane === "refused") {
+      if (lane === "rejected") {
         ctx.moveTo(x - size, y - size);
         ctx.lineTo(x + size, y + size);
         ctx.moveTo(x + size, y - size);
@@ -348,11 +348,11 @@
 
   function describe(attempt) {
     const every = attempt.times > 1 ? `, every ${duration(attempt.interval)}` : "";
-    return `${when(attempt)}: attempt ${numbers(attempt)}${remarks(attempt)}${every}, list of ${attempt.events}\n${cameTo(attempt)}`;
+    return `${when(attempt)}: attempt ${numbers(attempt)}${remarks(attempt)}${every}, batch of ${attempt.events}\n${outcomeText(attempt)}`;
   }
 
-  function cameTo({answer, measured}) {
-    return visible(answer.what) + (measured && `, ${measured}`);
+  function outcomeText({outcome, measured}) {
+    return visible(outcome.what) + (measured && `, ${measured}`);
   }
 
   // Attempts
@@ -366,7 +366,7 @@
     let evidence = null;
     let shown = ROWS_AT_ONCE;
     const outcome = element("select", {ariaLabel: "Outcome"}, option("", "all outcomes"), option("accepted", "responded 200"),
-      option("refused", "responded otherwise"), option("silent", "no response"));
+      option("rejected", "responded another status"), option("silent", "no response"));
     const webhook = element("select", {ariaLabel: "Webhook"}, option("", "all webhooks"),
       ...[...names].map(([id, name]) => option(String(id), name)));
     webhook.hidden = names.size < 2;
@@ -374,8 +374,8 @@
     const everything = element("button", {type: "button", className: "small", textContent: "Show all", hidden: true});
     const body = element("tbody");
     const table = element("table", {},
-      element("caption", {className: "hidden", textContent: "Attempts; each opens to its request and answer"}),
-      element("thead", {}, element("tr", {}, ...["When", "Webhook", "Attempt", "Events", "Came to", "Took"].map((head) =>
+      element("caption", {className: "hidden", textContent: "Attempts; each opens to its request and response"}),
+      element("thead", {}, element("tr", {}, ...["When", "Webhook", "Attempt", "Events", "Outcome", "Took"].map((head) =>
         element("th", {scope: "col", className: head === "Events" ? "number" : "", textContent: head})))),
       body);
     const more = element("button", {type: "button", className: "more", hidden: true});
@@ -396,7 +396,7 @@
     }
 
     function wanted() {
-      return all.filter((attempt) => (!outcome.value || attempt.answer.lane === outcome.value)
+      return all.filter((attempt) => (!outcome.value || attempt.outcome.lane === outcome.value)
         && (!webhook.value || String(attempt.webhook) === webhook.value)
         && (!range || (attempt.last >= range[0] && attempt.at <= range[1]))
         && (!evidence || evidence.has(attempt.position)));
@@ -421,7 +421,7 @@
         element("td", {textContent: names.get(attempt.webhook) ?? ""}),
         element("td", {textContent: numbers(attempt) + remarks(attempt)}),
         element("td", {className: "number", textContent: String(attempt.events)}),
-        element("td", {className: attempt.answer.lane, textContent: visible(attempt.answer.what)}),
+        element("td", {className: attempt.outcome.lane, textContent: visible(attempt.outcome.what)}),
         element("td", {className: "number", textContent: attempt.took ? duration(attempt.took) : "–"}));
       made.dataset.position = attempt.position;
       let exchange = null;
@@ -469,11 +469,11 @@
     made.append(element("div", {className: left || !known.length ? "wide" : ""},
       element("h4", {textContent: attempt.times > 1 ? `Request, ${attempt.times.toLocaleString("en")} times every ${duration(attempt.interval)}${remarks(attempt)}` : "Request"}),
       text("Request", visible(`${head.join("\n")}\n\n${list}`))));
-    const answer = attempt.answer;
-    const words = answer.status === null ? answer.what
-      : `HTTP ${answer.status}\n${answer.headers.map(([name, value]) => `${name}: ${value}`).join("\n")}\n\n${answer.body}${remark(answer)}`;
+    const response = attempt.outcome;
+    const words = response.status === null ? response.what
+      : `HTTP ${response.status}\n${response.headers.map(([name, value]) => `${name}: ${value}`).join("\n")}\n\n${response.body}${remark(response)}`;
     made.append(element("div", {className: left || !known.length ? "wide" : ""},
-      element("h4", {textContent: answer.status === null ? "No response" : "Answer"}),
+      element("h4", {textContent: response.status === null ? "No response" : "Response"}),
       element("p", {className: "muted", textContent: attempt.measured, hidden: !attempt.measured}), text("Answer", visible(words))));
     if (known.length && !left) {
       const secret = {basicAuth: " -u \"$USERNAME:$PASSWORD\"", keyAuth: " -H \"$KEY: $PASSPHRASE\""}[credentials] ?? "";

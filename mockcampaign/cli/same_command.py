@@ -1,0 +1,38 @@
+"""The command line that repeats the command that is running, to be copied from its report."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import click
+
+from mockcampaign.cli.parameters import DurationType
+from mockcampaign.durations import format_duration
+
+
+def same_command(left_out: Collection[str], from_environment: Mapping[str, str]) -> str:
+    """Return the running command for a shell, with the options that were given, except for the ones `left_out`.
+
+    `from_environment` names a variable for each option whose value may contain a secret.
+    """
+    context = click.get_current_context()
+    words = ["mockcampaign", context.info_name or ""]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE or name in left_out:
+            continue
+        if isinstance(parameter, click.Option):
+            words.append(max(parameter.opts, key=len))
+        if name in from_environment:
+            words.append(f'"${from_environment[name]}"')
+        elif not getattr(parameter, "is_flag", False):
+            words.append(shlex.quote(_written(parameter, context.params[name])))
+    return " ".join(words)
+
+
+def _written(parameter: click.Parameter, value: Any) -> str:
+    if isinstance(parameter.type, DurationType):
+        return format_duration(value)
+    return ",".join(value) if isinstance(value, tuple) else str(value)
