@@ -118,7 +118,7 @@ def test_the_long_form_has_the_timeline_commands_and_what_it_rests_on(capsys: py
         assert f" {label}  " in brief
     for part in (
         "assumes",
-        "documented: events come as JSON lists",
+        "documented: a batch is a JSON list of 1 to 100 events",
         "reproduce with curl:\ncurl ",
         "scenario  --scenarios FOLDER",
     ):

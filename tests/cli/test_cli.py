@@ -51,7 +51,7 @@ def test_a_compliant_consumer_is_status_0(tmp_path: Path, consumer_url: str) -> 
         "    +0s  opens  activate → activated",
         "    +0s         3 open events",
         "    +0s  opens  batch of 3  200",
-        "    +0s         probe: 3 events processed",
+        "    +0s         probe: 3 events stored",
         "  ok   opens.delivered: 3",
         "  ok   consumer.processed: exactly-once",
         "  1 attempt: 3 events delivered, 0 discarded, 0 pending",
