@@ -20,12 +20,13 @@ def rules(rule_id: str | None) -> int:
     from mockcampaign.report import sentences
 
     if rule_id is None:
+        width = max(len(rule.id) for rule in CATALOGUE)
         for family, about in FAMILIES.items():
             click.echo(f"{click.style(family, bold=True)}: {about}")
             for rule in CATALOGUE:
                 if rule.family == family:
                     needs = f" (needs {', '.join(rule.needs)})" if rule.needs else ""
-                    click.echo(f"  {rule.level:<6} {rule.id:<30} {rule.title}{needs}")
+                    click.echo(f"  {rule.level:<6} {rule.id:<{width}} {rule.title}{needs}")
         return 0
     known = {rule.id: rule for rule in CATALOGUE}
     if rule_id not in known:
