@@ -260,7 +260,15 @@ def test_what_was_recorded_is_judged_replayed_and_made_a_sample(tmp_path: Path) 
     assert (judged.returncode, judged.stderr) == (0, "")
 
     with serve_in_thread(consumer_app(basic_authentication=credentials)) as url:
-        arguments = ("--target", f"{url}/hook", "--basic-auth", "acme:geheim!", "--report-json", "r.json")
+        arguments = (
+            "--target",
+            f"{url}/hook",
+            "--basic-auth",
+            "acme:geheim!",
+            "--report-json",
+            "r.json",
+            "--full-journal",
+        )
         replayed = mockcampaign("replay", "r.jsonl", *arguments, folder=tmp_path)
         again = requests.get(f"{url}/processed", timeout=10).json()
     assert (replayed.returncode, replayed.stderr) == (0, "")
@@ -290,7 +298,7 @@ def test_a_journal_with_an_outage_and_faults_happens_again_at_the_same_moments(t
     with serve_in_thread(consumer_app()) as url:
         run = mockcampaign("run", ".", "--journal", "j.jsonl", folder=tmp_path, CONSUMER_URL=url)
     with serve_in_thread(consumer_app()) as url:
-        arguments = ("--target", f"{url}/hook", "--report-json", "r.json")
+        arguments = ("--target", f"{url}/hook", "--report-json", "r.json", "--full-journal")
         replayed = mockcampaign("replay", "j.jsonl", *arguments, folder=tmp_path)
     assert (run.returncode, replayed.returncode, replayed.stderr) == (0, 0, "")
     [journal] = read_journals((tmp_path / "j.jsonl").read_bytes(), "j")
@@ -355,7 +363,9 @@ def test_a_check_leaves_a_journal_for_each_rule_that_can_be_judged_and_replayed(
     rules = ("responds-200", "stores-repeat-engagement")
     with serve_in_thread(consumer_app("dedup-key-mail-id")) as url:
         arguments = ("--probe", f"{url}/processed", "--rules", ",".join(rules), "--journal", "c.jsonl")
-        checked = mockcampaign("check", f"{url}/hook", *arguments, "--report-json", "r.json", folder=tmp_path)
+        checked = mockcampaign(
+            "check", f"{url}/hook", *arguments, "--report-json", "r.json", "--full-journal", folder=tmp_path
+        )
         replayed = mockcampaign("replay", "c.jsonl", folder=tmp_path)
     assert (checked.returncode, replayed.returncode, replayed.stderr) == (1, 0, "")
     journals = read_journals((tmp_path / "c.jsonl").read_bytes(), "c.jsonl")
