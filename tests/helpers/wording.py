@@ -1,0 +1,173 @@
+"""Checks of the words in the package's texts, as functions over text."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+
+class Text(NamedTuple):
+    """A text that a person reads, and where it begins."""
+
+    place: str
+    line: int
+    text: str
+
+
+class Ban(NamedTuple):
+    """A word that the glossary replaces by another."""
+
+    pattern: str
+    instead: str
+    legitimate: str = ""
+    """Uses in another sense, as a pattern that covers the word."""
+
+
+_ANY = (
+    r"(?:(?:a|all|an|another|any|both|each|equal|every|full|good|its|no|other|same|second|such|the|their|these|those|two|"
+    r"whole|your|[\d,]+) ){0,3}"
+)
+_STORED = r"(?:batch|batches|lists?|events?|body|bodies|fields?)\b"
+_SENT = rf"(?:{_STORED}|(?:requests?|credentials|delivery|deliveries)\b)"
+
+BANNED = (
+    Ban(r"(?:come|comes|came|coming) again\b", "is retried, or is redelivered"),
+    Ban(rf"(?:take|takes|took|taken|taking) (?:over )?{_ANY}{_SENT}", "accept"),
+    Ban(r"(?:take|takes|took|taken|taking) (?:\w+ ){1,3}for (?:one|the same)\b", "treat as one, or deduplicate"),
+    Ban(
+        r"refus(?:e|es|ed|ing|al|als)\b",
+        "reject",
+        # The operating system refuses connections; `refused` is the kind of outage and the phase named after that.
+        r"refus\w+ (?:\w+ )?connections?|connections? (?:\w+ )?refus\w+|`refused`|kind: refused|"
+        r"refused, unreachable",
+    ),
+    Ban(r"(?:answer|answers|answered|answering|unanswered)\b", "respond, response"),
+    Ban(
+        r"(?:tell|tells|telling|told)\b",
+        "report, show or say",
+        r"(?:tell|tells|told) (?:a |the )?(?:you|users?|readers?|developers?|person)\b",
+    ),
+    Ban(
+        r"accounts?\b",
+        "probe",
+        r"user accounts?|lock the account|into account|accounts? for|all accounts without a label",
+    ),
+    Ban(
+        r"(?:oddity|oddities|odd (?:fields?|events?|values?|ones?))\b", "edge case", r"loses odd event"
+    ),  # The last one of an odd number.
+    Ban(r"(?:digest|digests|digested|digesting)\b", "handle", r"digest auth\w*|hex digest|SHA-?256 digest"),
+    Ban(r"(?:an?|the|one|two|second|same|each|every|which|such|equal) acts?\b|acts of\b", "open, click or event"),
+    Ban(r"(?:mend|mends|mended|mending)\b", "fix, or end an outage"),
+    Ban(r"(?:modelled|modeled)\b", "simulated"),
+    Ban(r"(?:at rest|(?:come|comes|came) to rest|nothing waits)\b", "idle"),
+    Ban(r"not exercised\b", "skipped"),
+    Ban(r"(?:could|can|cannot|can not|can't) (?:not )?tell\b", "inconclusive, or distinguish"),
+    Ban(r"rest(?:s|ed|ing)? on\b", "depends on"),
+    Ban(r"(?:rely|relies|relied|relying) on\b", "assumes"),
+    Ban(rf"(?:keep|keeps|kept|keeping) {_ANY}{_STORED}", "store"),
+    Ban(r"doubl(?:es|ed|ing)\b", "duplicate", r"test doubles|as with doubles"),
+    Ban(
+        r"(?:give|gives|gave|given|giving) up\b",
+        "discard, expire or stop",
+        r"(?:give|gives|gave|given|giving) up waiting",
+    ),
+    Ban(r"sendings\b|(?:a|one|the|each|every) sending\b", "attempt", r"the sending (?:side|program|process|system)"),
+    Ban(r"(?:repetition|repetitions)\b", "retry, or redelivery", r"without repetitions?"),
+    Ban(r"says? success\b", "acknowledges"),
+    Ban(
+        r"(?:lists of (?:\w+ )?events|lists of every size|event lists?|"
+        r"(?:full|small|rejected|accepted|repeated) lists?)\b",
+        "batch",
+    ),
+    Ban(r"events? (?:is|are|was|were) gone\b", "expired"),
+    Ban(r"unfold(?:s|ed|ing)?\b", "occur"),
+    Ban(r"wall's clock\b", "wall time"),
+    Ban(
+        r"of which\b",
+        "a sentence of its own",
+        r"(?:all|any|both|each|few|first|last|many|most|none|one|some|two) of which",
+    ),
+    Ban(r"be it\b", "whether"),
+    Ban(r"otherwise than\b", "differently from"),
+    Ban(rf"(?:bring|brings|brought|bringing) {_ANY}{_SENT}", "deliver"),
+)
+"""The glossary's words not to say, and the ones to say instead. Patterns begin at a word's beginning."""
+
+LEANING = ("Of", "By", "The same", "Those", "What")
+"""First words of fragments that lean on a neighbour, and mean nothing in an editor's hover."""
+
+
+def banned_words(texts: Iterable[Text], banned: Iterable[Ban] = BANNED) -> Iterator[str]:
+    """Find words that the glossary replaces, each with its place and what to say instead."""
+    for place, line, text in texts:
+        for ban in banned:
+            pattern = _spaced(rf"(?<![\w-])(?:{ban.pattern})(?!-)")
+            legitimate = [match.span() for match in re.finditer(_spaced(ban.legitimate or "(?!)"), text, re.I)]
+            for match in re.finditer(pattern, text, re.I):
+                if not any(start <= match.start() and match.end() <= end for start, end in legitimate):
+                    at = line + text.count("\n", 0, match.start())
+                    yield f"{place}:{at} says {' '.join(match[0].split())!r}: say {ban.instead}"
+
+
+def _spaced(pattern: str) -> str:
+    """Let a space of the pattern also match the end of a line."""
+    return pattern.replace(" ", r"\s+")
+
+
+def leaning_docstrings(place: str, source: str) -> Iterator[str]:
+    """Find docstrings whose first line does not stand alone."""
+    for line, text in docstrings(source):
+        for start in LEANING:
+            if re.match(rf"{start}\b", text.lstrip()):
+                yield f"{place}:{line} begins with {start!r}: write a sentence that stands alone"
+
+
+def docstrings(source: str) -> Iterator[tuple[int, str]]:
+    """Find the docstrings of modules, classes, functions and attributes, each with its line."""
+    for node in _docstring_nodes(ast.parse(source)):
+        yield node.lineno, str(node.value)
+
+
+def literals(source: str) -> Iterator[tuple[int, str]]:
+    """Find the prose among a module's string literals. A value inside an f-string is shown as `{}`."""
+    tree = ast.parse(source)
+    skipped: set[ast.AST] = set(_docstring_nodes(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts = [one for one in node.values if isinstance(one, ast.Constant)]
+            skipped.update(parts)
+            text = "".join(str(one.value) if one in parts else "{}" for one in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped:
+            text = node.value
+        else:
+            continue
+        if re.search(r"\s", text.strip()):
+            yield node.lineno, text
+
+
+def comments(source: str) -> Iterator[tuple[int, str]]:
+    """Find the comments of a module, each with its line."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def prose(markdown: str) -> str:
+    """Return a Markdown page with its code blanked out, line for line."""
+    page = re.sub(r"^```.*?^```", lambda block: "\n" * block[0].count("\n"), markdown, flags=re.DOTALL | re.MULTILINE)
+    page = re.sub(r"^ {4}.*$", "", page, flags=re.MULTILINE)
+    return re.sub(r"`[^`\n]*`", "``", page)
+
+
+def _docstring_nodes(tree: ast.Module) -> Iterator[ast.Constant]:
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "handlers", "finalbody"):
+            statements = getattr(node, name, ())
+            for statement in statements if isinstance(statements, list) else ():
+                match statement:
+                    case ast.Expr(value=ast.Constant(value=str()) as constant):
+                        yield constant
