@@ -68,6 +68,7 @@ DELIVERING = (
     WARMING_UP
     + """
 import pytest
+from mockcampaign import Policy
 
 def deliver(campaign, target):
     campaign.emit(campaign.webhook("open", target=target), 250)
@@ -82,6 +83,7 @@ def test_wsgi(campaign, wsgi_app):
     deliver(campaign, wsgi_app)
     assert wsgi_app.processed() == campaign.delivered
 
+@pytest.mark.mockcampaign(policy=Policy())
 def test_url(campaign, app):
     with serve_in_thread(app) as url:
         deliver(campaign, url)

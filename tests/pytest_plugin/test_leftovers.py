@@ -41,6 +41,7 @@ async def test_wsgi_application(campaign, wsgi_app, end):
     ends(end)
 
 {mark}
+@over_sockets
 @however
 async def test_sockets(campaign, app, end):
     with serve_in_thread(app) as url:
@@ -49,6 +50,7 @@ async def test_sockets(campaign, app, end):
         ends(end)
 
 {mark}
+@over_sockets
 @however
 async def test_a_consumer_that_goes_on(campaign, campaign_server, lasting_url, end):
     campaign.emit(campaign.webhook("open", target=lasting_url), 150)
@@ -58,6 +60,7 @@ async def test_a_consumer_that_goes_on(campaign, campaign_server, lasting_url, e
     ends(end)
 
 {mark}
+@over_sockets
 @however
 async def test_server(campaign_server, app, end):
     with serve_in_thread(app) as url:
