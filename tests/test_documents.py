@@ -1,8 +1,11 @@
-"""The pages for contributors name only what exists, and can be found from the README."""
+"""Pages for contributors name only what exists, and benchmarks import only what exists."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +33,11 @@ def test_the_architecture_page_has_every_room() -> None:
     rooms = {path.name for path in (ROOT / "mockcampaign").iterdir() if (path / "__init__.py").exists()}
     text = (ROOT / "ARCHITECTURE.md").read_text()
     assert {room for room in rooms if f"mockcampaign/{room}" not in text} == set()
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "tests").glob("benchmarks/*.py")), ids=lambda path: path.stem)
+def test_benchmarks_import_only_what_exists(script: Path) -> None:
+    # As a module, it is imported without what is under `if __name__ == "__main__"`.
+    code = f"import sys; sys.path.insert(0, {str(script.parent)!r}); import {script.stem}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 from attempts import many_attempts
 from mockcampaign.judging.verdict import run_result

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import atheris
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 with atheris.instrument_imports(include=["mockcampaign.transport"]):
     from feeding import FRAGMENTS, KEPT, feed, in_one_piece
