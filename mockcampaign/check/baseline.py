@@ -47,6 +47,12 @@ def read_baseline(path: Path) -> tuple[Known, ...]:
     return tuple(Known(seen.id, seen.identity) for seen in earlier.rules if seen.outcome in ("fail", "warn"))
 
 
+def marked(finding: Finding, known: Iterable[Known]) -> Finding:
+    """Return the finding, marked as known if it is a violation that the baseline accepts."""
+    is_known = finding.outcome in ("fail", "warn") and any(one.matches(finding) for one in known)
+    return msgspec.structs.replace(finding, known=is_known)
+
+
 def gone(known: Iterable[Known], findings: Sequence[Finding], rules: Iterable[str]) -> tuple[str, ...]:
     """Return the known violations that no longer occur although their rule was exercised, or is none of the `rules`."""
     exercised = {finding.id for finding in findings if finding.outcome in ("pass", "fail", "warn")}

@@ -11,6 +11,7 @@ from typing import assert_never
 
 import msgspec
 
+from mockcampaign.check.baseline import marked
 from mockcampaign.check.behaviours import BEHAVIOURS
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.context import CheckContext, RuleSlot
@@ -314,13 +315,15 @@ class Examiner:
             if wrong and bench is not None and examined is not None
             else None,
         )
-        known = wrong and any(one.matches(finding) for one in self._settings.known)
-        finding = msgspec.structs.replace(finding, known=known)
         webhooks = {} if bench is None else bench.recording.scenario.webhook_ids
         others = self._other_deliveries if bench is None else self._other_deliveries + bench.other_deliveries
         self._other_deliveries = NO_DELIVERIES
         examination = Examination(
-            rule=rule, finding=finding, entries=entries, webhooks=webhooks, other_deliveries=others
+            rule=rule,
+            finding=marked(finding, self._settings.known),
+            entries=entries,
+            webhooks=webhooks,
+            other_deliveries=others,
         )
         self.examinations.append(examination)
         self._on_examined(examination)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mockcampaign.check.baseline import gone
+from mockcampaign.check.baseline import gone, marked
 from mockcampaign.check.examiner import Examination
 from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.check.settings import Settings
@@ -118,13 +118,6 @@ def _trouble(rules: list[Finding], deliveries: DeliveryCounts, settings: Setting
     return None
 
 
-def _seen(judged: Finding, settings: Settings) -> Finding:
-    """Return the finding of a journal rule, marked as known if a baseline accepts it."""
-    if judged.outcome not in ("fail", "warn"):
-        return judged
-    return msgspec.structs.replace(judged, known=any(one.matches(judged) for one in settings.known))
-
-
 def _scenario(
     examination: Examination, url: str, settings: Settings, varied: str, judging: list[JournalRule]
 ) -> ScenarioResult:
@@ -133,7 +126,9 @@ def _scenario(
     # A consumer that does not respond while the check kills it violates nothing.
     judging = [] if "restart command" in examination.rule.needs else judging
     seen = [
-        _seen(rule.judge(examination.entries, sentences.actual), settings) for rule in judging if rule.id != finding.id
+        marked(rule.judge(examination.entries, sentences.actual), settings.known)
+        for rule in judging
+        if rule.id != finding.id
     ]
     return scenario_result(
         name=f"{finding.id}, {varied}" if varied else finding.id,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from mockcampaign.check.baseline import marked
 from mockcampaign.check.examiner import Examination, Examiner
 from mockcampaign.check.settings import Lengths, Variation
 from mockcampaign.errors import CouldNotTellError
@@ -108,7 +109,7 @@ def _amend(
     examiner: Examiner, usual: dict[str, Finding], examinations: list[Examination], variation: Variation
 ) -> list[Dependence]:
     """Add the results under a variation to the examiner's findings, and return which outcomes differ."""
-    known_findings = examiner.context.settings.known
+    known = examiner.context.settings.known
     other = {examination.rule.id: examination for examination in examinations}
     depending = []
     for index, examination in enumerate(examiner.examinations):
@@ -116,9 +117,7 @@ def _amend(
         if varied is None:
             continue
         before = usual[examination.rule.id]
-        finding = _amended(examination.finding, before, varied.finding, variation.name)
-        known = finding.outcome in ("fail", "warn") and any(one.matches(finding) for one in known_findings)
-        finding = msgspec.structs.replace(finding, known=known)
+        finding = marked(_amended(examination.finding, before, varied.finding, variation.name), known)
         if varied.finding.outcome in _EXERCISED and varied.finding.outcome != before.outcome:
             depending.append(Dependence(rule_id=before.id, outcome=varied.finding.outcome, variation=variation.name))
         if before.outcome == "pass" and varied.finding.outcome == "fail":

@@ -1,4 +1,4 @@
-"""The rule whose culprit is a certificate: the same correct consumer, behind good ones and bad ones."""
+"""The rule about certificates, with a correct consumer behind good and bad ones."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def checked(folder: Path, *names: str, ca_file: Path | None = None, **validity: 
 
 @pytest.fixture
 def trusting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This machine trusts our authority."""
+    """Make this machine trust our authority."""
     AUTHORITY.cert_pem.write_to_path(tmp_path / "authority.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
 
@@ -72,7 +72,7 @@ def test_a_valid_certificate_passes(tmp_path: Path) -> None:
         ("localhost", {"not_before": PAST, "not_after": PAST + datetime.timedelta(days=1)}, "certificate has expired"),
     ],
 )
-def test_of_another_name_or_time_it_is_a_hazard(
+def test_a_certificate_for_another_name_or_time_is_a_hazard(
     tmp_path: Path, name: str, validity: dict[str, datetime.datetime], said: str
 ) -> None:
     [finding] = checked(tmp_path, name, **validity).rules
@@ -80,7 +80,7 @@ def test_of_another_name_or_time_it_is_a_hazard(
     assert said in finding.actual
 
 
-def test_of_an_authority_that_nobody_knows_it_is_a_hazard(tmp_path: Path) -> None:
+def test_a_certificate_of_an_unknown_authority_is_a_hazard(tmp_path: Path) -> None:
     result = checked(tmp_path, "localhost")
     [finding] = result.rules
     assert (finding.id, finding.outcome, finding.identity) == ("has-valid-certificate", "warn", "handshake-failed")
@@ -88,13 +88,13 @@ def test_of_an_authority_that_nobody_knows_it_is_a_hazard(tmp_path: Path) -> Non
     assert exit_status(result) == 0
 
 
-def test_of_an_authority_that_the_check_was_given_it_passes_for_the_right_name_alone(tmp_path: Path) -> None:
+def test_a_certificate_of_a_given_authority_passes_for_the_right_name_alone(tmp_path: Path) -> None:
     AUTHORITY.cert_pem.write_to_path(tmp_path / "authority.pem")
     found = [checked(tmp_path, name, ca_file=tmp_path / "authority.pem") for name in ("localhost", "elsewhere.test")]
     assert [finding.outcome for result in found for finding in result.rules] == ["pass", "warn"]
 
 
-def test_what_to_do_about_a_certificate_that_lets_nobody_in_is_said() -> None:
+def test_a_certificate_that_fails_every_handshake_gets_a_hint() -> None:
     with HTTPServer(ssl_context=server_context("localhost")) as server, pytest.raises(CouldNotTellError) as refused:
         cli.main(["check", server.url_for("/hook"), "-q"], standalone_mode=False)
     said = str(refused.value)

@@ -1,4 +1,4 @@
-"""The compliance check as a whole: its options, its outcomes, and how they are counted."""
+"""The compliance check as a whole: its options, outcomes and totals."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ def outcomes(result: RunResult) -> dict[str, str]:
 
 @functools.cache
 def by_all_rules() -> tuple[RunResult, tuple[Finding, ...]]:
-    """What all rules say of the correct sample, which several tests look at, and what was told meanwhile."""
+    """Check the correct sample by all rules, once for all tests; return the result and the reported findings."""
     told: list[Finding] = []
     result = checked(consumer_app(), told=told)
     return result, tuple(told)
 
 
-def test_a_correct_consumer_violates_nothing_and_no_rule_is_in_doubt() -> None:
+def test_a_correct_consumer_violates_nothing_and_no_rule_is_inconclusive() -> None:
     result, _ = by_all_rules()
     assert {finding.id: finding.actual for finding in result.rules if finding.outcome in ("fail", "warn")} == {}
     assert {finding.id: finding.reason for finding in result.rules if finding.outcome == "could-not-tell"} == {}
@@ -108,7 +108,7 @@ def test_a_json_report_of_a_compliant_check_is_at_most_a_megabyte_unless_it_cont
     assert attempts == journaled.attempts + journaled.simulated > 1_000
 
 
-def test_a_number_as_account_will_do_for_all_rules_but_those_that_look_at_events() -> None:
+def test_a_probe_of_a_number_is_enough_for_rules_that_need_no_events() -> None:
     result = checked(consumer_app(), probe=COUNT)
     assert result.compliant
     needy = {rule.id for rule in CATALOGUE if "probe events" in rule.needs}
@@ -118,7 +118,7 @@ def test_a_number_as_account_will_do_for_all_rules_but_those_that_look_at_events
 
 
 @pytest.mark.parametrize("probe", [EVENTS, COUNT])
-def test_a_bug_is_found_with_either_kind_of_account(probe: Probe) -> None:
+def test_a_bug_is_found_with_either_kind_of_probe(probe: Probe) -> None:
     rules = ("responds-200", "stores-repeat-engagement")
     assert (
         outcomes(checked(consumer_app("dedup-key-mail-id"), probe=probe, rules=rules))["stores-repeat-engagement"]
@@ -141,7 +141,7 @@ def test_without_a_probe_no_rule_that_needs_one_counts_as_passed() -> None:
     assert sum(line.endswith(f" skipped        {NEEDS_CREDENTIALS}") for line in printed) == 1
 
 
-def test_strict_leaves_the_verdict_open_where_a_must_rule_was_not_exercised() -> None:
+def test_strict_makes_the_verdict_inconclusive_if_a_must_rule_was_skipped() -> None:
     result = checked(consumer_app(), probe=None, strict=True)
     assert not result.compliant
     assert exit_status(result) == 3
@@ -149,13 +149,13 @@ def test_strict_leaves_the_verdict_open_where_a_must_rule_was_not_exercised() ->
     assert result.trouble.startswith("--strict, and ")
 
 
-def test_nothing_exercised_is_no_success() -> None:
+def test_a_check_that_examines_nothing_is_no_success() -> None:
     result = checked(consumer_app(), probe=None, rules=("once-after-lost-response",))
     assert exit_status(result) == 3
     assert result.trouble == "No rule was examined"
 
 
-def test_where_the_basics_fail_nothing_else_is_reached() -> None:
+def test_no_other_rule_is_reached_when_the_basics_fail() -> None:
     result = checked(consumer_app("always-responds-503"))
     assert outcomes(result).pop("responds-200") == "fail"
     assert {outcome for rule, outcome in outcomes(result).items() if rule != "responds-200"} == {"not-exercised"}
@@ -177,7 +177,7 @@ def test_where_the_basics_fail_nothing_else_is_reached() -> None:
 
 
 def refusing(status: int) -> Any:
-    """A consumer that refuses all but the right credentials, with that status."""
+    """Return a consumer that rejects all but the right credentials, with this status."""
 
     class Rejecting(Consumer):
         rejection_status = status
@@ -186,7 +186,7 @@ def refusing(status: int) -> Any:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_credentials_that_are_not_given_are_no_violation_and_asked_for(status: int) -> None:
+def test_missing_credentials_of_the_check_are_no_violation_but_asked_for(status: int) -> None:
     result = checked(refusing(status))
     basics = result.rules[0]
     assert (basics.id, basics.outcome) == ("responds-200", "could-not-tell")
@@ -204,7 +204,7 @@ def test_wrong_credentials_are_a_violation_whose_fix_names_them() -> None:
     assert "the credentials that the consumer demands (--basic-auth or --key-auth)" in (basics.fix or "")
 
 
-def test_any_other_status_says_nothing_of_credentials() -> None:
+def test_no_other_status_mentions_credentials() -> None:
     [basics] = checked(refusing(404), rules=("responds-200",)).rules
     assert basics.outcome == "fail"
     assert "credentials" not in f"{basics.actual} {basics.fix}"
@@ -225,23 +225,23 @@ def test_one_consumer_can_be_checked_again_without_a_reset(probe: Probe) -> None
         assert "could not be told" not in (result.headline or "")
 
 
-def test_results_are_told_one_by_one() -> None:
+def test_findings_are_reported_one_by_one() -> None:
     result, told = by_all_rules()
     assert [finding.id for finding in told] == [finding.id for finding in result.rules]
 
 
-def test_rules_and_families_can_be_chosen_and_left_out() -> None:
+def test_rules_and_families_can_be_selected_and_skipped() -> None:
     chosen = checked(consumer_app(), rules=("batch", "responds-200"), skip=("accepts-every-batch-size",))
     ids = {rule.id for rule in CATALOGUE if rule.family == "batch"} | {"responds-200"}
     assert set(outcomes(chosen)) == ids - {"accepts-every-batch-size"}
 
 
-def test_an_unknown_rule_is_refused_with_a_hint() -> None:
+def test_an_unknown_rule_is_an_error_with_a_hint() -> None:
     with pytest.raises(InvalidInputError, match="unknown rule or family 'responds-20', did you mean 'responds-200'"):
         checked(consumer_app(), rules=("responds-20",))
 
 
-def test_a_consumer_that_nobody_started_is_no_violation() -> None:
+def test_a_consumer_that_is_not_running_is_no_violation() -> None:
     async def broken(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await receive()
@@ -252,7 +252,7 @@ def test_a_consumer_that_nobody_started_is_no_violation() -> None:
             checked(broken, probe=None, rules=rules)
 
 
-def test_an_account_can_be_a_function() -> None:
+def test_a_probe_can_be_a_function() -> None:
     async def run() -> RunResult:
         transport = AsgiTransport(consumer_app("stores-first-event-only"))
         probe = UrlProbe(EVENTS, transport, timeout=5_000)
@@ -273,8 +273,8 @@ def test_an_account_can_be_a_function() -> None:
     assert finding.actual.endswith("; stored only number 1 of 2 events")
 
 
-def test_an_account_may_settle() -> None:
-    """What stores a moment after its answer is right, if the check is told to wait for it."""
+def test_a_store_may_lag_behind_if_the_check_waits_for_it() -> None:
+    """A consumer that stores events shortly after its response passes with `settle`."""
     rules = ("stores-before-acknowledging", "stores-every-event", "once-after-lost-response")
     assert exit_status(checked(consumer_app("acknowledges-before-storing"), rules=rules)) == 1
     patient = checked(consumer_app("acknowledges-before-storing"), rules=rules, settle=2_000)
@@ -286,7 +286,7 @@ def command_account(code: str, **more: Any) -> Any:
     return asyncio.run(account.ask())
 
 
-def test_an_account_can_be_a_command() -> None:
+def test_a_probe_can_be_a_command() -> None:
     events = [{"mailId": "A"}]
     assert command_account('print(\'{"x": [{"mailId": "A"}]}\')', events="x") == events
     assert command_account("print('[1, 2]')", count="length(@)") == 2
@@ -300,18 +300,18 @@ def test_an_account_can_be_a_command() -> None:
         ("raise SystemExit(3)", ": ended with status 3"),
     ],
 )
-def test_a_command_that_tells_nothing_is_our_trouble(code: str, message: str) -> None:
+def test_a_probe_command_that_fails_is_inconclusive(code: str, message: str) -> None:
     with pytest.raises(CouldNotTellError, match=re.escape(message)):
         command_account(code)
 
 
 @pytest.mark.parametrize("command", ["", "'open"])
-def test_a_command_that_is_none_is_refused(command: str) -> None:
+def test_an_invalid_probe_command_is_an_error(command: str) -> None:
     with pytest.raises(InvalidInputError, match="allowed: "):
         CommandProbe(command, timeout=1_000)
 
 
-def test_the_same_seed_twice_on_one_consumer_is_refused() -> None:
+def test_the_same_seed_twice_on_one_consumer_is_an_error() -> None:
     app = consumer_app()
     checked(app, rules=("responds-200",))
     with pytest.raises(Exception, match="choose another --seed"):
@@ -330,7 +330,7 @@ def test_every_rule_explains_itself() -> None:
         assert rule.example
 
 
-def test_what_rests_on_an_assumption_is_swept() -> None:
+def test_rules_that_depend_on_an_assumption_are_swept() -> None:
     rules = ("accepts-charset-parameter", "once-in-regrouped-batch", "drains-backlog", "responds-in-time")
     correct = checked(consumer_app(), rules=rules, sweep=True)
     found = {finding.id: list(map(sentences.swept, finding.swept)) for finding in correct.rules}
@@ -344,7 +344,7 @@ def test_what_rests_on_an_assumption_is_swept() -> None:
 
 
 class DropsLateListsOfAMailing(Consumer):
-    """In the order that is assumed, nothing is ever older than what came before."""
+    """Drops late batches, which the usual order of delivery never contains."""
 
     def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
         super().__init__(store, basic_authentication)
@@ -357,7 +357,7 @@ class DropsLateListsOfAMailing(Consumer):
                 self.newest[event["mailingId"]] = event["created"]
 
 
-def test_a_verdict_that_does_not_hold_in_all_is_a_hazard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pass_that_does_not_hold_under_every_variation_is_a_hazard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "drops-late-lists", Bug("", DropsLateListsOfAMailing))
     result = checked(consumer_app("drops-late-lists"), rules=("drains-backlog",), sweep=True)
     [finding] = result.rules
@@ -377,7 +377,7 @@ def test_a_verdict_that_does_not_hold_in_all_is_a_hazard(monkeypatch: pytest.Mon
 
 
 def swept(bug: type[Consumer], rule: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Finding, str]:
-    """The rule's finding, and the sentence on all."""
+    """Return the finding of the rule, and the sentence about all variations."""
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "swept", Bug("", bug))
     result = checked(consumer_app("swept"), rules=(rule,), sweep=True)
     [finding] = result.rules
@@ -385,7 +385,7 @@ def swept(bug: type[Consumer], rule: str, monkeypatch: pytest.MonkeyPatch) -> tu
     return finding, re.sub(r" in [0-9.]+ s", "", sentences.sweep_summary(result.sweep))
 
 
-def test_what_goes_wrong_only_beside_another_webhook_is_a_hazard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_only_beside_another_webhook_is_a_hazard(monkeypatch: pytest.MonkeyPatch) -> None:
     finding, said = swept(SharesBatchVariable, "stores-every-event", monkeypatch)
     assert finding.outcome == "warn"
     assert list(map(sentences.swept, finding.swept)) == [
@@ -398,7 +398,7 @@ def test_what_goes_wrong_only_beside_another_webhook_is_a_hazard(monkeypatch: py
     )
 
 
-def test_what_goes_right_only_where_webhooks_deliver_in_turn_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pass_only_when_webhooks_deliver_in_turn_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
     finding, said = swept(SharesBatchVariable, "handles-concurrent-batches", monkeypatch)
     assert finding.outcome == "fail"
     assert list(map(sentences.swept, finding.swept)) == [
@@ -444,7 +444,7 @@ def test_an_address_in_another_spelling_is_the_same(monkeypatch: pytest.MonkeyPa
     assert outcomes(checked(consumer_app("cut"), rules=("accepts-ipv6",), seed=5)) == {"accepts-ipv6": "fail"}
 
 
-def test_an_account_may_tell_moments_as_date_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_probe_may_report_times_as_date_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     def dated(divisor: int) -> type[Consumer]:
         def kept(event: dict[str, Any]) -> dict[str, Any]:
             at = datetime.datetime.fromtimestamp(event["created"] // divisor * divisor / 1_000, datetime.UTC)
@@ -461,19 +461,19 @@ def test_an_account_may_tell_moments_as_date_and_time(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("events", ["[].{payload: @}", "[].{mail_id: mailId, created: created}", "[].{mailId: id}"])
-def test_an_account_that_does_not_tell_mails_is_no_violation_but_asked_for_them(events: str) -> None:
+def test_a_probe_without_mail_ids_is_no_violation_but_asked_for_them(events: str) -> None:
     with pytest.raises(CouldNotTellError, match=r"^probe: none of 1 element has a mailId, by which .*--probe-events"):
         checked(consumer_app(), probe=Probe(url=EVENTS.url, events=events))
 
 
-def test_who_names_the_client_may_refuse_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_consumer_may_reject_all_clients_but_the_named_one(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = Bug("", rejecting(lambda event: event.get("clientId") != 4_711))
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "mine", mine)
     result = checked(consumer_app("mine"), rules=("payload", "bad event"), client_id=4_711, examples=5)
     assert set(outcomes(result).values()) == {"pass"}
 
 
-def test_no_event_is_too_old_by_the_consumers_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_event_is_too_old_for_the_clock_of_the_consumer(monkeypatch: pytest.MonkeyPatch) -> None:
     # Campaign discards after three days: nobody has to take, or to remember, what is older than that and a margin.
     def strange(event: dict[str, Any]) -> bool:
         return not NOW - 84 * HOUR <= event.get("created", NOW) <= NOW
@@ -485,7 +485,7 @@ def test_no_event_is_too_old_by_the_consumers_own_clock(monkeypatch: pytest.Monk
     assert {one.outcome for one in result.rules if one.id not in needing} == {"pass"}
 
 
-def test_histories_end_where_the_time_for_them_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_histories_end_when_their_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random_histories, "SEARCHING", 0)
     [finding] = checked(consumer_app(), rules=("survives-random-histories",)).rules
     assert (finding.outcome, finding.actual) == (
@@ -568,7 +568,7 @@ def test_another_violation_of_a_known_rule_is_new_and_the_old_one_is_gone(monkey
     assert other.gone == ("stores-fields-unchanged: altered(clientId,mailingId,subscriptionId,userListId)",)
 
 
-def test_a_known_violation_that_is_mended_is_gone_but_not_one_that_nobody_looked_for() -> None:
+def test_a_fixed_known_violation_is_gone_but_not_one_of_a_rule_that_was_skipped() -> None:
     known = (
         Known("stores-repeat-engagement", "missing"),
         Known("stores-created-exactly", "altered(created)"),
@@ -623,12 +623,12 @@ LOST = EventDifference(kind="missing", event="type=open mailId=A recipientId=a b
         ),
     ],
 )
-def test_an_identity_leaves_out_what_varies(facts: tuple[AnyFact, ...], identity: str) -> None:
+def test_an_identity_contains_nothing_that_varies(facts: tuple[AnyFact, ...], identity: str) -> None:
     assert identity_of(facts) == identity
 
 
 @pytest.mark.parametrize("bug", ["dedup-key-mail-id", "never-deduplicates", "requires-device", "truncates-text-at-40"])
-def test_the_same_bug_is_found_as_the_same_with_any_seed(bug: str) -> None:
+def test_a_bug_has_the_same_identity_with_any_seed(bug: str) -> None:
     rules = ("stores-repeat-engagement", "once-after-lost-response", "accepts-absent-fields", "stores-text-unchanged")
     found = [{rule.identity for rule in checked(consumer_app(bug), rules=rules, seed=seed).rules} for seed in (1, 77)]
     assert found[0] == found[1] != {None}
@@ -665,7 +665,7 @@ def test_a_baseline_of_an_earlier_version_accepts_its_rules_and_says_how_to_rene
     )
 
 
-def test_a_baseline_that_is_no_report_is_refused(tmp_path: Path) -> None:
+def test_a_baseline_that_is_no_report_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "none.json").write_text("[]")
     with pytest.raises(InvalidInputError, match="no report, allowed: a file that --report-json wrote"):
         command("check", "http://127.0.0.1:1/", "--baseline", str(tmp_path / "none.json"))
@@ -701,7 +701,7 @@ def test_a_check_makes_the_folder_for_its_scenarios_and_writes_nothing_else(
     assert str(Path("not", "there", "stores-repeat-engagement.scenario.yaml")) in process.stdout
 
 
-def test_a_folder_for_scenarios_that_cannot_be_made_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+def test_a_folder_for_scenarios_that_cannot_be_created_is_an_error_before_anything_is_sent(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InvalidInputError, match=r"--scenarios .*: cannot be created: "):
         command("check", "http://127.0.0.1:1/", "--scenarios", str(tmp_path / "file" / "folder"))
@@ -732,7 +732,7 @@ def test_full_fidelity_reaches_the_same_verdict(bug: str | None, rules: tuple[st
     assert sum(actual.count("costs 25,920 requests and") for _, _, actual, _ in verdicts[0][0]) == spans
 
 
-def test_every_answer_is_told_with_its_price_or_without() -> None:
+def test_every_status_is_reported_with_what_it_costs_if_anything() -> None:
     result = checked(consumer_app("rejects-many-identical-events"), rules=("accepts-whatever-campaign-sends",))
     assert re.fullmatch(
         r"A 400 to a batch of 100 identical events costs 25,920 requests and \d+ MB, after which 100 events are lost; "
@@ -745,7 +745,7 @@ def test_every_answer_is_told_with_its_price_or_without() -> None:
     assert finding.actual.startswith(said)
 
 
-def test_one_bad_event_is_told_by_its_field_and_by_what_it_costs_the_good_ones() -> None:
+def test_a_bad_event_is_reported_with_its_field_and_what_it_costs_the_good_ones() -> None:
     result = checked(consumer_app("rejects-nul"), rules=("bad-event-blocks-nothing",))
     [finding] = result.rules
     assert re.fullmatch(
@@ -771,13 +771,13 @@ def test_one_bad_event_is_told_by_its_field_and_by_what_it_costs_the_good_ones()
         ),
     ],
 )
-def test_what_a_consumer_keys_on_is_told_with_what_it_loses_and_doubles(bug: str, said: str) -> None:
+def test_a_deduplication_key_is_reported_with_what_it_loses_and_duplicates(bug: str, said: str) -> None:
     [finding] = checked(consumer_app(bug), rules=("deduplicates-on-all-fields",)).rules
     assert (finding.outcome, finding.actual) == ("warn", said)
 
 
 @pytest.mark.parametrize("bytes_max", [65_536, 100_000])
-def test_a_list_that_is_too_long_is_reduced_to_the_limit(bytes_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_is_too_large_is_reduced_to_the_limit(bytes_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "limits", Bug("", limited(bytes_max)))
     [finding] = checked(consumer_app("limits"), rules=("accepts-largest-batch",)).rules
     found = re.search(r"; the smallest batch it rejects has (\d+) events and ([\d,]+) bytes$", finding.actual)
@@ -807,7 +807,7 @@ def test_the_losing_window_ends_before_the_least_age_beyond_it(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", ["durable-over-crash", "deduplicates-over-crash"])
-def test_a_restart_command_that_kills_nobody_shows_nothing(rule: str) -> None:
+def test_a_restart_command_that_kills_nothing_skips_the_rule(rule: str) -> None:
     with serve_consumer(None, basic_authentication=CREDENTIALS) as url:
         result = checked_by_url(url, rules=(rule,), restart_command="true")
     found = next(finding for finding in result.rules if finding.id == rule)
@@ -825,7 +825,7 @@ def test_a_restart_command_that_kills_nobody_shows_nothing(rule: str) -> None:
         ("keeps-dedup-keys-in-memory", {"deduplicates-over-crash"}),
     ],
 )
-def test_what_a_crash_takes(bug: str | None, violated: set[str], tmp_path: Path) -> None:
+def test_what_a_crash_destroys(bug: str | None, violated: set[str], tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     with restartable(bug or "sample") as (base, restart):
         arguments = ("--basic-auth", f"{USER}:{PASSWORD}", "--probe", f"{base}/processed", "--restart-cmd", restart)

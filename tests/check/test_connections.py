@@ -1,4 +1,4 @@
-"""What a rule sends that Campaign never does leaves nothing behind on a connection that other rules use."""
+"""Requests that Campaign never sends leave nothing behind on a connection that other rules use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mockcampaign.cli import cli
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Keeps connections, and reads the bodies of nothing but lists: as correct as the next one."""
+    """Keeps connections open and reads only bodies that are lists, which is correct."""
 
     protocol_version = "HTTP/1.1"
     processed: list[object]
@@ -50,7 +50,7 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_body_that_nobody_read_is_no_trouble(url: str, tmp_path: Path) -> None:
+def test_an_unread_body_does_no_harm_to_the_next_request(url: str, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     probe = ("--probe", f"{url}/processed")
     arguments = ["check", url, *probe, "--rules", "accepts-post-only", "--report-json", str(report), "-q"]

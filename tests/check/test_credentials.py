@@ -1,4 +1,4 @@
-"""Ways to give bad credentials: each has a stable id, which findings are compared by, and words of its own."""
+"""Ways to give bad credentials: each has a stable id, by which findings are compared, and its own description."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ways(credentials: Authentication) -> list[Given]:
         (KeyAuthentication("Authorization", "Bearer geheim"), 10),
     ],
 )
-def test_each_has_an_id_and_words_of_its_own(credentials: Authentication, count: int) -> None:
+def test_each_has_an_id_and_a_description_of_its_own(credentials: Authentication, count: int) -> None:
     given = ways(credentials)
     assert len({one.what for one in given}) == len({sentences.stimulus(one.stimulus) for one in given}) == count
     for one in given:
@@ -38,7 +38,7 @@ def test_each_has_an_id_and_words_of_its_own(credentials: Authentication, count:
         assert one.what not in sentences.stimulus(one.stimulus)
 
 
-def test_those_that_are_let_in_are_listed_in_one_sentence_and_identified_one_by_one() -> None:
+def test_accepted_ones_are_listed_in_one_sentence_and_identified_one_by_one() -> None:
     result = checked_in_process("strips-credentials", settings(1, rules=("rejects-wrong-credentials",)))
     [finding] = result.rules
     assert finding.actual == "Responded 200 to a batch with the password followed by a space"
@@ -54,7 +54,7 @@ def test_those_that_are_let_in_are_listed_in_one_sentence_and_identified_one_by_
     )
 
 
-def test_what_is_stored_of_a_rejected_request_is_no_duplicate() -> None:
+def test_events_stored_from_a_rejected_request_are_no_duplicates() -> None:
     result = checked_in_process("stores-before-authenticating", settings(1, rules=("stores-nothing-unauthorised",)))
     [finding] = result.rules
     assert finding.actual == "Responded 401 to a batch with no credentials; stored 2 events of it anyway"

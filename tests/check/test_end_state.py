@@ -1,4 +1,4 @@
-"""The probe of the end state: its forms, and what it finds."""
+"""The state probe: the forms of states, and what it finds."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def url_state(states: str = "@") -> Callable[[Transport], StateSource]:
 
 
 class Repeating(Consumer):
-    """Stores nothing twice, but lets what comes again change the state again."""
+    """Stores nothing twice, but lets redelivered events change the state again."""
 
     def __init__(self) -> None:
         super().__init__(Store(), None)
@@ -78,7 +78,7 @@ class Repeating(Consumer):
         return self.last
 
 
-def test_the_end_state_is_the_newest_event_whatever_came_last() -> None:
+def test_the_end_state_is_the_newest_event_not_the_last_to_arrive() -> None:
     assert finding(consumer_app(), url_state()).outcome == "pass"
     late = finding(consumer_app("last-arrival-wins"), url_state())
     assert late.outcome == "fail"
@@ -103,13 +103,13 @@ def test_the_end_state_is_the_newest_event_whatever_came_last() -> None:
         "map(&{mailId: mailId, remoteAddress: remoteAddress}, values(@))",
     ],
 )
-def test_rows_will_do_with_what_tells_events_apart(states: str) -> None:
+def test_rows_are_enough_with_a_field_that_distinguishes_events(states: str) -> None:
     assert finding(consumer_app(), url_state(states)).outcome == "pass"
     assert finding(consumer_app("last-arrival-wins"), url_state(states)).outcome == "fail"
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_function_may_tell_the_moments_alone_by_recipient(asynchronous: bool) -> None:
+def test_a_function_may_report_only_times_by_recipient(asynchronous: bool) -> None:
     for wrong in (False, True):
         consumer = Repeating() if wrong else Consumer(Store(), None)
 
@@ -124,7 +124,7 @@ def test_a_function_may_tell_the_moments_alone_by_recipient(asynchronous: bool) 
         assert found.outcome == ("fail" if wrong else "pass")
 
 
-def test_without_it_the_rule_says_why_it_is_not_exercised() -> None:
+def test_without_a_state_probe_the_rule_says_why_it_is_skipped() -> None:
     found = finding(consumer_app(), lambda transport: None)
     assert found.outcome == "not-exercised"
     assert found.facts == (Needs(need="state"),)
@@ -134,7 +134,7 @@ def test_without_it_the_rule_says_why_it_is_not_exercised() -> None:
     )
 
 
-def test_a_state_that_tells_no_events_apart_proves_nothing() -> None:
+def test_a_state_that_distinguishes_no_events_proves_nothing() -> None:
     found = finding(consumer_app(), url_state("map(&{mailId: mailId, browser: browser}, values(@))"))
     assert found.outcome == "not-exercised"
     assert found.facts == (Unmet(why=Precondition.STATE_LACKS_FIELDS),)
@@ -159,19 +159,19 @@ def test_a_state_that_tells_no_events_apart_proves_nothing() -> None:
     ],
 )
 @pytest.mark.parametrize("key", ["M", "R"])
-def test_what_a_state_tells_is_compared_with_the_newest_event(key: str, state: Any, found: Stale | None) -> None:
+def test_a_state_is_compared_with_the_newest_event(key: str, state: Any, found: Stale | None) -> None:
     assert stale(NEWEST, {key: state}) == found
     assert tells_apart(NEWEST, {key: state})
 
 
-def test_what_is_stale_is_told_by_the_first_field_that_shows_it() -> None:
+def test_a_stale_state_is_reported_with_the_first_field_that_shows_it() -> None:
     fact = StateIsStale(stale=1, states=2, field="remoteAddress", stated="192.0.2.2", newest="192.0.2.1")
     said = "After older events arrived late, 1 of 2 end states are not the newest event's: for the first, "
     assert sentences.actual([fact]) == f"{said}its remoteAddress is 192.0.2.2, not 192.0.2.1"
     assert sentences.actual([StateIsStale(stale=1, states=2, field=None)]) == f"{said}there is none"
 
 
-def test_what_is_not_there_is_stale_and_what_says_nothing_is_not() -> None:
+def test_a_missing_state_is_stale_and_an_empty_one_is_not() -> None:
     assert stale(NEWEST, {"another": AT}) == Stale()
     for state in ({}, {"browser": "Edge"}, "yesterday", {"created": None}):
         assert stale(NEWEST, {"M": state}) is None
@@ -188,13 +188,13 @@ def test_what_is_not_there_is_stale_and_what_says_nothing_is_not() -> None:
         ({"M": True}, "true is no state, expected fields of an event or its created"),
     ],
 )
-def test_what_is_no_state_is_refused(found: Any, said: str) -> None:
+def test_an_invalid_state_is_an_error(found: Any, said: str) -> None:
     with pytest.raises(CouldNotTellError) as refused:
         states_in(found, "state probe")
     assert str(refused.value) == f"state probe: {said}"
 
 
-def test_an_end_state_that_cannot_be_read_is_no_verdict_from_the_start() -> None:
+def test_an_end_state_that_cannot_be_read_is_inconclusive_from_the_start() -> None:
     with pytest.raises(CouldNotTellError, match="state probe http://app/state: 3, expected an object"):
         finding(consumer_app(), url_state("`3`"))
     with pytest.raises(CouldNotTellError, match=r"http://app/none: responded 404, expected 200"):
@@ -202,7 +202,7 @@ def test_an_end_state_that_cannot_be_read_is_no_verdict_from_the_start() -> None
 
 
 @pytest.mark.parametrize(("bug", "status"), [(None, 0), ("last-arrival-wins", 1)])
-def test_over_sockets(bug: str | None, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_checks_the_end_state(bug: str | None, status: int, capsys: pytest.CaptureFixture[str]) -> None:
     with serve_in_thread(consumer_app(bug)) as url:
         more = ("--probe-state", f"{url}/state", "--probe-states", "values(@)", "--rules", "newest-event-wins")
         arguments = ["check", f"{url}/hook", "--probe", f"{url}/processed", *more]

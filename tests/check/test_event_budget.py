@@ -1,4 +1,4 @@
-"""A check makes no more events than it says, and counts all that it sends."""
+"""A check makes no more events than it announces, and counts all that it sends."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from mockcampaign.transport.inprocess import AsgiTransport
 
 
 class Counted:
-    """A transport that counts what goes over it."""
+    """A transport that counts the events and requests that it sends."""
 
     def __init__(self, bug: str | None) -> None:
         self.events: set[bytes] = set()
-        """Each once, however often it comes."""
+        """The events that were sent, each once."""
         self.whole: list[dict[str, Any]] = []
-        """Those of lists that can be read."""
+        """The events of batches that can be read."""
         self.posts = 0
         self._transport = AsgiTransport(consumer_app(bug))
 
@@ -94,7 +94,7 @@ def test_events_that_are_spent_are_counted_until_there_are_no_more() -> None:
 RULES = ("responds-200", "accepts-every-batch-size", "rejects-unreadable-body")
 
 
-def test_one_event_too_few_leaves_a_rule_unexercised() -> None:
+def test_one_event_too_few_skips_a_rule() -> None:
     _, _, unbounded = examined(None, rules=RULES)
     needed = unbounded.made
     for bound in (needed - 1, needed, needed + 1):
@@ -108,7 +108,7 @@ def test_one_event_too_few_leaves_a_rule_unexercised() -> None:
 
 @pytest.mark.parametrize("bug", [None, "takes-columns-of-first-event", "forgets-dedup-key-once-used"])
 @pytest.mark.parametrize("bound", [1, 10, 99, 640, 2_000])
-def test_never_more_than_that(bug: str | None, bound: int) -> None:
+def test_a_check_never_makes_more_events_than_its_budget(bug: str | None, bound: int) -> None:
     result, sent, budget = examined(bug, events=bound, skip=("drains-backlog", "survives-many-requests"))
     assert len(sent.events) <= budget.made <= bound
     assert budget.reached is not None
@@ -128,8 +128,8 @@ def test_never_more_than_that(bug: str | None, bound: int) -> None:
         ("survives-random-histories", "forgets-dedup-key-once-used"),
     ],
 )
-def test_what_was_found_before_the_bound_is_told_though_it_is_not_the_smallest(rule: str, bug: str) -> None:
-    """Where the events end while a failure is reduced, it is a failure all the same."""
+def test_a_failure_found_before_the_limit_is_reported_though_it_is_not_the_smallest(rule: str, bug: str) -> None:
+    """A failure stays one if the event budget ends while it is reduced."""
     _, _, unbounded = examined(bug, rules=(rule,))
     found = 0
     for part in (0.9, 0.7, 0.5):
@@ -160,7 +160,7 @@ def test_more_examples_have_more_events_and_a_sweep_twice_as_many() -> None:
     assert Settings(now=0, events=7, sweep=True).events_max() == 7
 
 
-def test_the_bound_is_said_before_anything_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_limit_is_printed_before_anything_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
     with serve_in_thread(consumer_app()) as url:
         arguments = ["check", f"{url}/hook", "--rules", "responds-200,accepts-every-batch-size", "--events", "50"]
         status: int = cli.main(arguments, standalone_mode=False)
@@ -176,8 +176,8 @@ def test_the_bound_is_said_before_anything_is_sent(capsys: pytest.CaptureFixture
     "rules",
     [("accepts-generated-batches",), ("batch", "identity", "redelivery", "order", "bad event", "cost of failure")],
 )
-def test_events_can_be_told_from_real_ones(rules: tuple[str, ...]) -> None:
-    """By their client or their mailing, whatever else is odd about them."""
+def test_events_can_be_distinguished_from_real_ones(rules: tuple[str, ...]) -> None:
+    """Events of a check have its client or mailing ids, whatever else is unusual about them."""
     _, sent, _ = examined(None, rules=rules, examples=50)
     assert len(sent.whole) > 200
     strangers = [
@@ -186,7 +186,7 @@ def test_events_can_be_told_from_real_ones(rules: tuple[str, ...]) -> None:
     assert strangers == []
 
 
-def test_histories_are_in_the_totals(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_histories_are_in_the_totals(monkeypatch: pytest.MonkeyPatch) -> None:
     lost = random_histories.InjectMove("lost-ack", {})
     # No outages, in which attempts reach nobody.
     steps = st.sampled_from([random_histories.OccurMove(1), random_histories.OccurMove(3), lost])

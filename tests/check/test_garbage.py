@@ -1,4 +1,4 @@
-"""Consumers that store what is no event: it spoils no account for good, and is a hazard, never a violation."""
+"""Consumers that store elements that are no events: a hazard, which spoils no later check."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def outcomes(result: RunResult) -> dict[str, str]:
 
 
 class Skips(Consumer):
-    """Leaves out what is no event, and acknowledges the rest."""
+    """Leaves out elements that are no events, and acknowledges the rest."""
 
     def parse(self, body: bytes) -> list[Event]:
         return [element for element in msgspec.json.decode(body) if isinstance(element, dict)]
 
 
 class SkipsAll(Skips):
-    """Acknowledges a list with anything but events, and keeps nothing of it."""
+    """Acknowledges a batch with an element that is no event, and stores nothing of it."""
 
     def parse(self, body: bytes) -> list[Event]:
         events = super().parse(body)
         return events if len(events) == len(msgspec.json.decode(body)) else []
 
 
-def test_one_that_stores_garbage_can_still_be_examined_and_again() -> None:
+def test_a_consumer_that_stores_garbage_can_be_checked_and_checked_again() -> None:
     consumer = consumer_app("stores-any-json")
     for seed in (1, 2):
         rules = ("acknowledgement", "stores-only-events", "recovers-from-bad-requests", "rejects-atomically")
@@ -91,7 +91,7 @@ def test_one_that_stores_garbage_can_still_be_examined_and_again() -> None:
         ),
     ],
 )
-def test_what_becomes_of_an_element_that_is_no_event(
+def test_an_element_that_is_no_event_is_rejected_skipped_or_stored(
     consumer: Any, outcome: str, identity: str | None, actual: str
 ) -> None:
     [finding] = checked(consumer, rules=("stores-only-events",)).rules
@@ -107,16 +107,16 @@ def answered(account: list[Any]) -> Responded:
     return Responded(status=200, body=body, body_bytes=len(body))
 
 
-def test_a_probe_passes_over_what_is_no_event() -> None:
+def test_a_probe_skips_elements_that_are_no_events() -> None:
     assert PROBE.read(answered([42, EVENT, [1], None])) == ProbeReading(1, (b'{"mailId":"A"}',))
     assert PROBE.read(answered([])) == ProbeReading(0, ())
 
 
-def test_a_list_without_any_event_is_no_account() -> None:
+def test_a_list_without_any_event_is_an_error() -> None:
     with pytest.raises(CouldNotTellError, match=r"'@' selects a list whose element 0 is \[1\], expected a list of"):
         PROBE.read(answered([[1], 42]))
 
 
-def test_a_callable_may_tell_of_garbage_too() -> None:
+def test_a_callable_probe_may_report_garbage_too() -> None:
     found: Found = [EVENT, 42]
     assert asyncio.run(CallableProbe(lambda: found).ask()) == found

@@ -1,4 +1,4 @@
-"""Consumers that die, hang, start again or talk nonsense while they are checked: findings or no verdict, but an end."""
+"""Consumers that die, hang, restart or respond garbage during a check: every check ends, with or without a verdict."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ BUDGET = 4_000
 
 
 class Trouble:
-    """What goes wrong from which request on."""
+    """A failure of the consumer, and the request from which it begins."""
 
     def __init__(self, after: int, answer: bytes | None) -> None:
-        """`answer` instead of the right one; None: none at all, for ever."""
+        """`answer` replaces the response; None stands for no response at all."""
         self.requests = 0
         self.after = after
         self.answer = answer
@@ -75,7 +75,7 @@ class Trouble:
 
 
 def checked(url: str, *, told: Callable[[Finding], None] = lambda finding: None, **changes: Any) -> RunResult:
-    """The result, and a guard against a check without end."""
+    """Return the result of a check, or fail if it does not end."""
 
     async def run() -> RunResult:
         transport = WireTransport()
@@ -95,7 +95,7 @@ def troubled(trouble: Trouble) -> contextlib.AbstractContextManager[str]:
 
 
 def assert_whole(result: RunResult) -> None:
-    """Every rule has its outcome, nothing passes for want of a consumer, and there is a report."""
+    """Assert that every rule has an outcome, none passes without a consumer, and a report can be made."""
     assert not result.compliant
     assert exit_status(result) in (1, 3)
     assert {finding.outcome for finding in result.rules} <= {"pass", "fail", "warn", "not-exercised", "could-not-tell"}
@@ -103,14 +103,14 @@ def assert_whole(result: RunResult) -> None:
 
 
 def assert_explained(result: RunResult) -> None:
-    """Whatever became of it, it is the consumer's doing, and there is a report."""
+    """Assert that no result is a bug of ours, and a report can be made."""
     assert all(finding.reason or finding.actual for finding in result.rules)
     assert not [finding.reason for finding in result.rules if "trouble of ours" in (finding.reason or "")]
     json.loads(to_json(result))
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
-def test_a_consumer_that_begins_to_talk_nonsense(garbage: str) -> None:
+def test_a_consumer_that_begins_to_respond_garbage(garbage: str) -> None:
     with troubled(Trouble(20, GARBAGE[garbage])) as url:
         assert_whole(checked(url, rules=("acknowledgement", "batch", "redelivery")))
 
@@ -121,13 +121,13 @@ def test_a_consumer_that_begins_to_hang() -> None:
 
 
 class CountsCharacters(PlainConnection):
-    """Says how long an answer is in characters, of which one has two bytes."""
+    """Announces the length of a response in characters, one of which has two bytes."""
 
     async def write(self, head: bytes, answer: bytes) -> None:
         await super().write(head, answer + b"\xc3" if b"200 OK" in head else answer)
 
 
-def test_a_consumer_whose_answers_are_longer_than_they_say() -> None:
+def test_a_consumer_whose_responses_are_longer_than_announced() -> None:
     with serve_plainly(consumer_app(basic_authentication=CREDENTIALS), CountsCharacters) as url:
         result = in_a_check(url, WireTransport, settings(1, rules=("handles-keep-alive",)))
     [finding] = [finding for finding in result.rules if finding.outcome == "fail"]
@@ -138,7 +138,7 @@ def test_a_consumer_whose_answers_are_longer_than_they_say() -> None:
 
 
 class Dies:
-    """A consumer, as its sender sees it, that ends when it gets what `kills` says, and is not there from then on."""
+    """A transport to a consumer that dies of any request that `kills` accepts."""
 
     def __init__(self, kills: Callable[[Request], bool]) -> None:
         self._consumer = AsgiTransport(consumer_app(basic_authentication=CREDENTIALS))
@@ -235,7 +235,7 @@ def test_a_consumer_that_is_killed(findings: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_consumer_that_is_restarted_on_the_same_port_with_a_durable_store_is_not_accused() -> None:
+def test_a_consumer_that_is_restarted_with_a_durable_store_violates_nothing() -> None:
     told: list[Finding] = []
     with restartable("sample") as (url, command):
 
@@ -252,7 +252,7 @@ def test_a_consumer_that_is_restarted_on_the_same_port_with_a_durable_store_is_n
 
 @contextlib.contextmanager
 def restarting(after: int) -> Iterator[str]:
-    """A consumer that is another one, with nothing in its memory, from a request on, at the same address."""
+    """A consumer that is replaced by one with an empty store, from a certain request on, at the same address."""
     port = unused_port()
     apps = [consumer_app(basic_authentication=CREDENTIALS) for _ in range(2)]
     requests = 0
@@ -272,7 +272,7 @@ def restarting(after: int) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("after", [3, 10, 31])
-def test_a_consumer_that_starts_again_with_nothing_in_its_memory(after: int) -> None:
+def test_a_consumer_that_restarts_with_an_empty_store(after: int) -> None:
     with restarting(after) as url:
         result = checked(url, rules=("acknowledgement", "batch", "identity", "redelivery"), budget=30_000)
     assert_explained(result)

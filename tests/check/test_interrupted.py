@@ -1,4 +1,4 @@
-"""A check that is interrupted, in whichever phase: it ends at once, says what it knows, and writes it down."""
+"""A check that is interrupted ends at once in every phase, and reports and writes what it knows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import serve_in_thread
 
 Reached = Callable[[str, int], bool]
-"""Whether the phase is reached by the request to this path, the how manieth to it, from 1."""
+"""Tells whether a request reaches the phase, from its path and its number among those to that path, from 1."""
 
 
 def nth(path: str, number: int) -> Reached:
@@ -42,7 +42,7 @@ PHASES: dict[str, tuple[Reached, tuple[str, ...]]] = {
 
 
 def held_up(app: Any, reached: Reached, event: threading.Event) -> Any:
-    """The application, which answers no more once the phase is reached."""
+    """Respond no more once the phase is reached."""
     counts: dict[str, int] = {}
 
     async def holding(scope: Any, receive: Any, send: Any) -> None:
@@ -59,7 +59,7 @@ def held_up(app: Any, reached: Reached, event: threading.Event) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("phase", PHASES)
-def test_it_ends_at_once_with_what_it_knows(phase: str, tmp_path: Path) -> None:
+def test_an_interrupted_check_ends_at_once_with_what_it_knows(phase: str, tmp_path: Path) -> None:
     reached, arguments = PHASES[phase]
     event = threading.Event()
     bug = "rejects-many-identical-events" if phase == "in three days of refusals" else None

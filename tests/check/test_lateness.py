@@ -1,4 +1,4 @@
-"""An answer that is late because the machine is busy accuses nobody."""
+"""A response that is late because the machine is busy violates nothing."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
 
 
-def test_one_late_answer_violates_no_must_rule() -> None:
+def test_one_late_response_violates_no_must_rule() -> None:
     chosen = settings(1, rules=("accepts-every-batch-size",), timeout=1_000)
     found = judged("slow-first-full-batch", 1, checked_in_process("slow-first-full-batch", chosen))
-    assert (found.violated, found.untold, found.not_exercised) == ((), (), ()), found.said
+    assert (found.violated, found.inconclusive, found.not_exercised) == ((), (), ()), found.said
 
 
 class Laborious(ReadsBodyUnderLock):
-    """Takes its time for each list, as if it hardly got the processor."""
+    """Takes long for each batch, like a consumer on a busy machine."""
 
     async def handle(self, request: Request) -> Response:
         answer = await super().handle(request)
@@ -33,9 +33,9 @@ class Laborious(ReadsBodyUnderLock):
         return answer
 
 
-def test_lists_that_take_long_by_themselves_tell_nothing_of_those_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_batches_say_nothing_about_concurrent_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "STALLS", (100, 100, 200))
     with serve_in_thread(application(Laborious(Store(), CREDENTIALS))) as url:
         found = judged("laborious", 1, checked(url, WireTransport, settings(1, rules=("handles-concurrent-requests",))))
-    assert (found.violated, found.untold) == ((), ("handles-concurrent-requests",)), found.said
+    assert (found.violated, found.inconclusive) == ((), ("handles-concurrent-requests",)), found.said
     assert "This machine is too busy" in found.said[0]

@@ -1,4 +1,4 @@
-"""Whole histories shrink to the shortest that still fails, and are written as scenarios that fail again."""
+"""Random histories shrink to the shortest that still fails, and are written as scenarios that fail again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def steps_of(scenario: str) -> list[str]:
     return [line[4:].partition(":")[0] for line in scenario.splitlines() if line.startswith("  - ")]
 
 
-def test_no_history_is_too_much_for_a_correct_consumer() -> None:
+def test_no_random_history_fails_a_correct_consumer() -> None:
     finding = found(None, examples=10)
     assert (finding.outcome, finding.actual) == (
         "pass",
@@ -72,7 +72,7 @@ def test_a_failing_history_shrinks_and_fails_again(
 
 
 def shortest(bug: str, url: str) -> str:
-    """The scenario of its shortest failing history, for the consumer at the URL."""
+    """Return the scenario of the shortest failing history of the consumer at the URL."""
     reproduce = found(bug).reproduce
     assert reproduce is not None
     assert reproduce.scenario is not None
@@ -80,7 +80,7 @@ def shortest(bug: str, url: str) -> str:
 
 
 @pytest.mark.slow
-def test_it_fails_again_in_pytest(inner: Inner, pytester: pytest.Pytester) -> None:
+def test_the_scenario_fails_again_in_pytest(inner: Inner, pytester: pytest.Pytester) -> None:
     for bug, outcomes in (("never-deduplicates", {"failed": 1}), (None, {"passed": 1})):
         with serve_in_thread(consumer_app(bug)) as url:
             (pytester.path / "history.scenario.yaml").write_text(shortest("never-deduplicates", url))
@@ -88,7 +88,7 @@ def test_it_fails_again_in_pytest(inner: Inner, pytester: pytest.Pytester) -> No
 
 
 @pytest.mark.slow
-def test_it_fails_again_in_the_server(tmp_path: Path) -> None:
+def test_the_scenario_fails_again_in_the_server(tmp_path: Path) -> None:
     for bug, processed in (("never-deduplicates", 2), (None, 1)):
         with serve_in_thread(consumer_app(bug)) as url:
             (tmp_path / "history.scenario.yaml").write_text(shortest("never-deduplicates", url))

@@ -1,4 +1,4 @@
-"""What is said to reproduce a violation does so, alone, and turns green once the bug is mended."""
+"""Every reproduction of a violation shows it by itself, and passes once the bug is fixed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.transport.wire import WireTransport
 
 MENDED = "sample"
-"""The correct consumer."""
+"""Name of the correct consumer."""
 
 SECRETS = {"HOOK_USER": USER, "HOOK_PASSWORD": PASSWORD}
 
@@ -50,7 +50,7 @@ NOTHING_TO_SEND = {
     ),
     "isolates-failing-batch",
 }
-"""Rules whose violation only the check itself can show."""
+"""Ids of rules whose violations only the check itself can show."""
 NO_COMMANDS = {
     *NOTHING_TO_SEND,
     *(
@@ -75,11 +75,11 @@ NO_SCENARIO = {
     *("rejects-malformed-credentials", "rejects-with-401-or-403", "stores-nothing-unauthorised"),
     *("rejects-atomically", "recovers-from-bad-requests"),
 }
-"""Rules about requests that Campaign never sends, and one about what no scenario asks for."""
+"""Ids of rules about requests that Campaign never sends, and of one about what no scenario expects."""
 
 
 def found(rule: str, bug: str) -> tuple[Finding, str]:
-    """The finding of that rule alone, and the URL of the consumer that it was found with."""
+    """Return the finding of the rule alone, and the URL of the consumer."""
     with running(bug) as url:
         chosen = settings(1, rules=(rule, *BETWEEN.get(rule, ())), **few(bug))
         findings = checked(url, WireTransport, chosen, tells_state=True).rules
@@ -89,7 +89,7 @@ def found(rule: str, bug: str) -> tuple[Finding, str]:
 
 
 def outcomes_of(scenario: Path, consumer: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What the scenario's expectations come to for a consumer that was never used."""
+    """Return the results of a scenario's expectations for a new consumer."""
 
     async def play() -> dict[str, str]:
         transport = WireTransport()
@@ -108,18 +108,18 @@ def outcomes_of(scenario: Path, consumer: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 class Shown(NamedTuple):
-    """What the commands show of a consumer."""
+    """Output of the commands for one consumer."""
 
     printed: str
-    """Less what varies by itself."""
+    """Output without what varies by itself."""
     trouble: list[str]
-    """Numbers of curl's errors."""
+    """Numbers of errors that curl printed."""
     accounts: str
-    """Afterwards, unless they print these themselves."""
+    """Stored events afterwards, unless the commands print these themselves."""
 
 
 def shown_by(commands: str, consumer: str, told: str) -> Shown:
-    """What they show of a consumer that was never used; `told` is the URL that they were written for."""
+    """Return what the commands show of a new consumer; `told` is the URL for which they were written."""
     with running(consumer) as url:
         done = subprocess.run(
             ["bash", "-s"],
@@ -139,7 +139,7 @@ def shown_by(commands: str, consumer: str, told: str) -> Shown:
 
 
 def explained(reproduce: Reproduce) -> None:
-    """There is each kind of reproduction, or one sentence that says why not."""
+    """Assert that there is each kind of reproduction, or one sentence that says why not."""
     for shown, why in (
         (reproduce.curl, reproduce.without_curl),
         (reproduce.scenario, reproduce.without_scenario),
@@ -172,14 +172,14 @@ def test_every_finding_is_reproduced(rule: str, bug: str, tmp_path: Path, monkey
         assert shown_by(reproduce.curl, bug, url) != shown_by(reproduce.curl, MENDED, url), reproduce.curl
 
 
-def test_every_rule_is_among_them() -> None:
+def test_every_rule_is_among_the_reproduced_ones() -> None:
     crashes = {rule for rule, bug in CULPRITS.items() if bug in SHOWN_BY_CRASHES}
     assert {rule for rule, _ in ONE_OF_EACH} | crashes == {rule.id for rule in CATALOGUE} - {"has-valid-certificate"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bug", sorted(SHOWN_BY_CRASHES))
-def test_what_takes_a_crash_says_so(bug: str) -> None:
+def test_a_violation_that_takes_a_crash_says_so(bug: str) -> None:
     with restartable(bug) as (url, command):
         result = checked(url, WireTransport, settings(1, rules=("durability",), restart_command=command))
     reproduces = [one.reproduce for one in result.rules if one.outcome == "fail"]
@@ -217,7 +217,7 @@ def status_of(command: str, **environment: str) -> str:
     return done.stdout.split(" ")[1]
 
 
-def test_a_curl_command_takes_credentials_from_the_environment() -> None:
+def test_a_curl_command_reads_credentials_from_the_environment() -> None:
     right = BasicAuthentication("acme", "se:c r€t")
     with serve_in_thread(consumer_app(basic_authentication=right)) as url:
         command = curl(f"{url}/hook", b"[]", right)

@@ -44,12 +44,12 @@ for bug in bugs:
 
 QUICK = ("dedup-key-mail-id",)
 BUGS = ("requires-device", "takes-columns-of-first-event", "forgets-dedup-key-once-used")
-"""What answers tell, what is generated, and what histories show."""
+"""Rules about responses, generated batches and random histories."""
 
 
 @functools.cache
 def reports(where: str, bugs: tuple[str, ...], *, now: int, hash_seed: int) -> list[dict[str, Any]]:
-    """From a process of its own."""
+    """Return reports from a new process."""
     done = subprocess.run(
         [sys.executable, "-c", CHECK, where, str(now), *bugs],
         cwd=TESTS / "helpers",
@@ -62,7 +62,7 @@ def reports(where: str, bugs: tuple[str, ...], *, now: int, hash_seed: int) -> l
 
 
 def masked(value: Any, now: int) -> Any:
-    """Moments as distances from the check's own, and the consumer's address as one for all."""
+    """Replace times by their distance from the check's own time, and the consumer's address by one for all."""
     match value:
         case bool():
             return value
@@ -85,8 +85,8 @@ def _distance(moment: str, now: int) -> str:
 
 
 @pytest.mark.parametrize("bugs", [QUICK, pytest.param(BUGS, marks=pytest.mark.slow)])
-def test_in_another_process_at_another_time(bugs: tuple[str, ...]) -> None:
-    """Whole reports, with all journals."""
+def test_another_process_finds_the_same_at_another_time(bugs: tuple[str, ...]) -> None:
+    """Compare whole reports, with all journals."""
     first = reports("in-process", bugs, now=NOW, hash_seed=1)
     later = reports("in-process", bugs, now=LATER, hash_seed=2)
     assert len(first) == len(later) == len(bugs)
@@ -97,15 +97,15 @@ def test_in_another_process_at_another_time(bugs: tuple[str, ...]) -> None:
         assert one == other
 
 
-def test_moments_are_masked_and_nothing_else() -> None:
+def test_times_are_masked_and_nothing_else() -> None:
     value = {"at": NOW - 5, "count": 7, "text": f"created={NOW + 1} 1234567890123", "on": True}
     assert masked(value, NOW) == {"at": "T-5", "count": 7, "text": "created=T+1 1234567890123", "on": True}
     assert masked("start: 2025-06-15T15:06:39.500Z", NOW) == "start: T-500"
 
 
 @pytest.mark.slow
-def test_over_sockets_as_in_process() -> None:
-    """All that both can examine, but for the positions in the journal, which hold what needs a connection as well."""
+def test_the_same_is_found_over_sockets_as_in_process() -> None:
+    """Compare all rules that both can examine, without journal positions, which also count other requests."""
     inside = reports("in-process", BUGS, now=NOW, hash_seed=1)
     outside = reports("over-sockets", BUGS, now=NOW, hash_seed=2)
     for one, other in zip(inside, outside, strict=True):

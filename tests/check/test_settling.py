@@ -1,4 +1,4 @@
-"""Accounts that lag behind, change by themselves or never come to rest: no false alarm, no bug missed, and an end."""
+"""Stores that lag behind, change by themselves or never settle: no false alarm, no missed bug, and an end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mockcampaign.transport.inprocess import AsgiTransport
 
 
 class Later(Consumer):
-    """Answers at once, and lets one worker store list after list, each of which takes a tenth of a second."""
+    """Responds at once, and lets one worker store the batches, each of which takes a tenth of a second."""
 
     def __init__(self) -> None:
         super().__init__(Store(), None)
@@ -41,7 +41,7 @@ class Later(Consumer):
 
 
 class LaterAndTwice(Later, NeverDeduplicates):
-    """The same, and what comes again is stored again."""
+    """Stores later, as `Later` does, and stores redelivered events again."""
 
 
 def checked(consumer: Consumer, source: Callable[[Consumer], StoreProbe], **settings: Any) -> RunResult:
@@ -67,7 +67,7 @@ def count(consumer: Consumer) -> StoreProbe:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("account", [events, count])
-def test_what_is_stored_after_its_rule_is_over_is_no_surplus_of_the_next(
+def test_events_stored_after_the_end_of_their_rule_are_no_surplus_of_the_next(
     account: Callable[[Consumer], StoreProbe],
 ) -> None:
     rules = ("accepts-every-batch-size", "stores-repeat-engagement")
@@ -77,7 +77,7 @@ def test_what_is_stored_after_its_rule_is_over_is_no_surplus_of_the_next(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("account", [events, count])
-def test_what_is_stored_a_second_time_later_is_found(account: Callable[[Consumer], StoreProbe]) -> None:
+def test_events_that_are_stored_again_later_are_found(account: Callable[[Consumer], StoreProbe]) -> None:
     [finding] = checked(LaterAndTwice(), account, rules=("once-after-lost-response",), settle=5_000).rules
     assert finding.outcome == "fail"
     assert finding.actual.startswith(
@@ -85,7 +85,7 @@ def test_what_is_stored_a_second_time_later_is_found(account: Callable[[Consumer
     )
 
 
-def test_rows_that_change_by_themselves_are_at_rest_all_the_same() -> None:
+def test_rows_that_change_by_themselves_count_as_settled() -> None:
     ages = itertools.count()
 
     def source(consumer: Consumer) -> StoreProbe:
@@ -96,8 +96,8 @@ def test_rows_that_change_by_themselves_are_at_rest_all_the_same() -> None:
     assert finding.outcome == "pass", finding.actual
 
 
-def test_an_account_that_nobody_gives_ends_within_the_budget() -> None:
-    """Also before the first rule, when nothing is known yet."""
+def test_a_probe_without_a_response_ends_within_the_budget() -> None:
+    """The budget also ends the time before the first rule, when nothing is known yet."""
 
     async def never() -> list[Any]:
         await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""Hypothesis draws in a thread of its own, which is gone when it has found what it looked for."""
+"""Hypothesis draws in a thread of its own, which ends with the search."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def _above_nine(number: int) -> str | None:
     return "large" if number > 9 else None
 
 
-def test_no_thread_is_left_on_a_loop_that_goes_on() -> None:
+def test_no_thread_is_left_on_a_loop_that_continues() -> None:
     async def main() -> None:
         before = threading.enumerate()
         assert await find_smallest(st.integers(0, 99), _above_nine, examples=100, seed="1") == (10, "large")
@@ -26,8 +26,8 @@ def test_no_thread_is_left_on_a_loop_that_goes_on() -> None:
     asyncio.run(main())
 
 
-def test_trouble_is_raised_at_once_and_is_no_answer() -> None:
-    """Hypothesis alone would ask again, get an answer, and take it for chance."""
+def test_an_exception_is_raised_at_once_and_is_no_result() -> None:
+    """Hypothesis alone would ask again, get a result, and call the failure flaky."""
 
     async def main() -> None:
         asked = 0
@@ -46,7 +46,7 @@ def test_trouble_is_raised_at_once_and_is_no_answer() -> None:
     asyncio.run(main())
 
 
-def test_what_was_found_before_the_trouble_stands() -> None:
+def test_a_failure_found_before_an_exception_is_returned() -> None:
     async def main() -> None:
         found = 0
 
@@ -64,7 +64,7 @@ def test_what_was_found_before_the_trouble_stands() -> None:
     asyncio.run(main())
 
 
-def test_interrupted_it_leaves_no_task_and_no_thread() -> None:
+def test_an_interrupted_search_leaves_no_task_and_no_thread() -> None:
     async def main() -> None:
         before = set(threading.enumerate())
         asked = asyncio.Event()

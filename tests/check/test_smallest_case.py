@@ -1,4 +1,4 @@
-"""What a consumer stumbles over is reduced to one event with one odd field, by tables and by Hypothesis."""
+"""A failing batch is reduced to one event with one unusual field, by tables and by Hypothesis."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from mockcampaign.samples.consumer import consumer_app
 
 PAYLOAD = {rule.id for rule in CATALOGUE if rule.family == "payload"}
 SEVERAL_FIELDS = {"takes-columns-of-first-event"}
-"""Bugs that it takes two events to show."""
+"""Bugs that only several events can show."""
 SINGLE_FIELD = sorted(bug for bug, rule in FOUND.items() if rule in PAYLOAD and bug not in SEVERAL_FIELDS)
 NOT_GENERATED = {"truncates-text-at-nul", "rejects-unknown-types", "drops-unknown-types"}
-"""Bugs over what generated lists do not hold, or what is not asked of these: NUL, which hardly any store can keep, and
-types that nobody announced."""
+"""Bugs that generated batches cannot show, since they contain no NUL, which hardly any store can represent, and events
+of unknown types may be ignored."""
 
 CLIENTS = {client for _, (_, client) in field_values.MAILBOXES}
 
 
-def odd_fields(event: dict[str, Any]) -> list[str]:
-    """Names of the fields that no ordinary event of a check has, or has so."""
+def unusual_fields(event: dict[str, Any]) -> list[str]:
+    """Return the names of the fields that ordinary events of a check do not have, or not with such values."""
     usual = TYPES[EventType.OPEN]
     odd = [name for name in event if name not in usual] + [name for name in usual if name not in event]
     devices, systems, browsers = (set(column) for column in zip(*CLIENTS, strict=True))
@@ -64,14 +64,14 @@ def found(bug: str, rule: str, **settings: Any) -> Finding:
 
 
 @pytest.mark.parametrize("bug", SINGLE_FIELD)
-def test_a_bug_in_one_field_is_shown_by_one_event_with_one_odd_field(bug: str) -> None:
+def test_a_bug_in_one_field_is_shown_by_one_event_with_one_unusual_field(bug: str) -> None:
     finding = found(bug, FOUND[bug])
     assert finding.outcome in ("fail", "warn")
     assert finding.reproduce is not None
     assert finding.reproduce.case is not None
     [event] = map(msgspec.json.decode, finding.reproduce.case)
-    [odd] = odd_fields(event)
-    assert [case.name for case in edge_cases_of(finding)] == [odd], finding.actual
+    [unusual] = unusual_fields(event)
+    assert [case.name for case in edge_cases_of(finding)] == [unusual], finding.actual
     assert body_of([event]).decode() in (finding.reproduce.curl or "").replace("'\"'\"'", "'") or "printf" in (
         finding.reproduce.curl or ""
     )
@@ -80,8 +80,8 @@ def test_a_bug_in_one_field_is_shown_by_one_event_with_one_odd_field(bug: str) -
 @pytest.mark.parametrize(
     "bug", [pytest.param(bug, marks=pytest.mark.slow) for bug in SINGLE_FIELD if bug not in NOT_GENERATED]
 )
-def test_hypothesis_reduces_it_as_far(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the tables that know what is odd, in which case the rule would leave it to others."""
+def test_hypothesis_reduces_a_bug_to_one_field(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the tables of edge cases, with which the rule would leave known ones to other rules."""
     monkeypatch.setattr(payload, "_TABLES", ())
     finding = found(bug, "accepts-generated-batches", examples=300)
     assert finding.outcome == "fail", finding.actual

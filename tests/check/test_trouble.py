@@ -1,4 +1,4 @@
-"""Consumers that die, hang, come back or answer garbage while they are checked; and a check that is interrupted."""
+"""Consumers that die, hang, come back or respond garbage during a check, and a check that is interrupted."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_consumer_that_hangs_later_uses_no_more_than_the_budget() -> None:
     assert all("trouble of ours" not in (finding.reason or "") for finding in result.rules)
 
 
-def test_a_consumer_that_dies_is_gone_and_nothing_is_said_of_it() -> None:
+def test_rules_after_the_death_of_a_consumer_are_inconclusive() -> None:
     async def run() -> RunResult:
         count = 0
         endpoint = Endpoint(lambda reader, writer: behave(reader, writer))
@@ -120,7 +120,7 @@ def test_a_consumer_that_dies_is_gone_and_nothing_is_said_of_it() -> None:
     assert "connection refused" in reasons
 
 
-def test_an_account_that_breaks_is_no_violation() -> None:
+def test_a_probe_that_breaks_is_no_violation() -> None:
     answers = iter([[], *[[]] * 3])
 
     def ask() -> list[dict[str, Any]]:
@@ -148,7 +148,7 @@ def test_an_account_that_breaks_is_no_violation() -> None:
     assert exit_status(result) == 3
 
 
-def test_interrupted_it_says_what_it_knows() -> None:
+def test_an_interrupted_check_reports_what_it_knows() -> None:
     count, reached = 0, threading.Event()
     correct = consumer_app()
 

@@ -56,7 +56,7 @@ class Judged:
     """Must-rules."""
     hazards: tuple[str, ...]
     """Should-rules."""
-    untold: tuple[str, ...]
+    inconclusive: tuple[str, ...]
     not_exercised: tuple[str, ...]
     said: tuple[str, ...]
     """What was seen of these, or why they were not exercised, or could not be told."""
@@ -75,8 +75,8 @@ def judged(name: str, seed: int, result: RunResult, milliseconds: int = 0) -> Ju
         return tuple(finding.id for finding in result.rules if finding.outcome in outcomes)
 
     said = tuple(f"{one.id}: {one.reason or one.actual}" for one in result.rules if one.outcome != "pass")
-    untold, not_exercised = of("could-not-tell"), of("not-exercised")
-    return Judged(name, seed, of("fail"), of("warn"), untold, not_exercised, said, milliseconds)
+    inconclusive, not_exercised = of("could-not-tell"), of("not-exercised")
+    return Judged(name, seed, of("fail"), of("warn"), inconclusive, not_exercised, said, milliseconds)
 
 
 def settings(seed: int, **changes: Any) -> Settings:

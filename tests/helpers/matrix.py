@@ -115,7 +115,7 @@ def is_wrong(row: Row) -> bool:
     """Return whether a bug was missed by its rule, or a correct consumer failed a rule that could be examined."""
     if row["name"] in FOUND:
         return FOUND[row["name"]] not in (*row["violated"], *row["hazards"])
-    return bool(row["violated"] or row["hazards"] or row["untold"])
+    return bool(row["violated"] or row["hazards"] or row["inconclusive"])
 
 
 # The table
@@ -148,8 +148,8 @@ def summary(rows: list[Row]) -> tuple[list[str], list[Line]]:
             every = [row for half in halves for row in half]
             rest, load = [f"{sum(bool(row['violated']) for row in half)}/{len(half)}" for half in halves]
             seconds = sorted(row["milliseconds"] for row in every)[len(every) // 2] / 1_000
-            untold, hazards = _counted(every, "untold"), _counted(every, "hazards")
-            lines.append(Line(name, "-", rest, load, untold, hazards, f"{seconds:.0f}"))
+            inconclusive, hazards = _counted(every, "inconclusive"), _counted(every, "hazards")
+            lines.append(Line(name, "-", rest, load, inconclusive, hazards, f"{seconds:.0f}"))
     return [_ran(half, rows) for half in HALVES], lines
 
 
@@ -207,7 +207,7 @@ def _counted(rows: list[Row], outcome: str) -> str:
 
 def told(row: Row) -> str:
     """Return a row as a line of text."""
-    rules = [*row["violated"], *(f"~{rule}" for rule in row["hazards"]), *(f"?{rule}" for rule in row["untold"])]
+    rules = [*row["violated"], *(f"~{rule}" for rule in row["hazards"]), *(f"?{rule}" for rule in row["inconclusive"])]
     wrong = is_wrong(row)
     said = ["WRONG" if wrong else "     ", HALVES[row["half"]], row["name"], str(row["seed"])]
     return " ".join([*said, f"{row['milliseconds']} ms", *rules, *(row["said"] if wrong else ())])

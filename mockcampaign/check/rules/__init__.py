@@ -33,27 +33,27 @@ CATALOGUE: tuple[Rule, ...] = (
     *RANDOM_HISTORIES,
     *DURABILITY,
 )
-"""All of them. Families stay together, and the basics come first."""
+"""All rules. Families stay together, and the basics come first."""
 
 FAMILIES: dict[str, str] = {
     "acknowledgement": "200 and nothing else, in time, and only for what is stored",
-    "batch": "lists of every size, and every event in them",
-    "identity": "what makes two events the same one",
+    "batch": "batches of every size, and every event in them",
+    "identity": "when two events are the same event",
     "redelivery": "the same events delivered again, stored once",
     "overlap": "a retry that arrives while the consumer still works",
-    "order": "how old events may be, and in which order they arrive",
-    "authentication": "valid credentials are accepted, and all others are rejected",
+    "order": "how old events may be, and in which order they may arrive",
+    "authentication": "valid credentials are accepted, all others are rejected",
     "http": "whatever HTTP allows, and requests that Campaign never sends",
-    "payload": "what events may hold",
+    "payload": "what events may contain",
     "bad event": "one event among others that the consumer cannot handle",
-    "cost of failure": "what each status but 200 costs",
+    "cost of failure": "what every status but 200 costs",
     "resilience": "failures of the consumer leave nothing half done, and failures of the sender leave it working",
     "random histories": "events, faults, outages and time in any order",
     "durability": "killed and restarted, it still has what it acknowledged",
 }
-"""What each family is about."""
+"""A description of each family."""
 
 BASICS, STORE, AVAILABILITY = (
     next(rule.id for rule in CATALOGUE if rule.role == role) for role in ("basics", "store", "availability")
 )
-"""The rules that others need, as `Rule.role` says."""
+"""Ids of the rules that other rules need, as `Rule.role` says."""

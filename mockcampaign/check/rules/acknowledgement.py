@@ -1,4 +1,4 @@
-"""Acknowledging: 200 and nothing else, in time, and only for what is stored."""
+"""Acknowledgement: 200 and nothing else, in time, and only for events that are stored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from mockcampaign.report import sentences
 _JOURNAL_RULES = {rule.id: rule for rule in JOURNAL_RULES}
 
 SIZES = (1, 10, 100)
-"""How many events the batches hold that have to be responded to in time."""
+"""Numbers of events of the batches to which the consumer has to respond in time."""
 
 
 async def _responds_200(bench: Bench) -> Examined:
@@ -95,7 +95,7 @@ async def _sends_complete_response(bench: Bench) -> Examined:
     for situation, body in _unreadable(bench):
         stimulus = Stimulus(situation=situation)
         outcome = await send_request(bench, stimulus, body)
-        # A late response to a batch is another rule's matter; one to a body that takes no work never arrives.
+        # Another rule judges late responses to batches. A body that takes no work gets its response at once, or never.
         if not isinstance(outcome, Responded):
             command = curl(bench.url, body, bench.settings.authentication)
             return failed(Response(to=stimulus, replies=(Reply.of(outcome),)), curl=command)
@@ -170,7 +170,7 @@ RESPONDS_IN_TIME = Rule(
     assumes=("time-out", "retry"),
     fix="Store the batch in one transaction, respond, and do the rest of the work afterwards.",
     example="insert_all(events); respond(200); queue.put(events)",
-    not_covered="How it responds under load: only one batch at a time is sent here.",
+    not_covered="Responses under load: the rule sends one batch at a time.",
 )
 
 
@@ -212,7 +212,7 @@ async def _stores_fields_unchanged(bench: Bench) -> Examined:
     events = bench.events(3)
     await must_deliver(bench, events)
     stored = {event.get("mailId"): event for event in await bench.store.stored_events()}
-    # A rule of its own says more about created.
+    # Another rule examines created in detail.
     wanted = [name for name in bench.settings.probe_fields if name in FIELDS and name != "created"]
     changes: dict[str, FieldChange] = {}
     for event in events:
@@ -263,8 +263,8 @@ REJECTS_UNREADABLE_BODY = Rule(
     family="acknowledgement",
     level="must",
     title="Does not acknowledge a body it cannot read",
-    requirement="Campaign never resends a batch after 200 (vendor's webhook guide), so a batch that arrives broken has "
-    "to be rejected to be sent again whole.",
+    requirement="Campaign never resends a batch after 200 (vendor's webhook guide), so the consumer has to reject "
+    "a broken batch to get it again whole.",
     expected="an error status such as 400",
     examine=_rejects_unreadable,
     fix="Respond 400 when parsing fails, and never a blanket 200.",

@@ -1,4 +1,4 @@
-"""Credentials: valid ones are accepted, all others are rejected, and nothing sent with those is stored."""
+"""Authentication: valid credentials are accepted, others are rejected, and nothing sent with those is stored."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Given(msgspec.Struct, frozen=True):
     """Credentials, or whatever is sent in their place."""
 
     what: str
-    """What is special about them: a stable id, which `report.sentences` puts into words."""
+    """Stable id of what is special about them, which `report.sentences` puts into words."""
     headers: Headers
     argument: str
     """Arguments of curl for these credentials, with the valid ones from the environment."""
@@ -75,7 +75,7 @@ def _swapped(variable: str) -> str:
 
 
 def _one_swapped(variable: str, text: str) -> str:
-    """Return the same in shell, for the letter that `_one_letter_swapped` chooses."""
+    """Return a shell expression that swaps the case of the letter that `_one_letter_swapped` chooses."""
     swapped = _one_letter_swapped(text)
     index = next(index for index, (one, other) in enumerate(zip(text, swapped, strict=False)) if one != other)
     return f"$(printf %s \"${variable}\" | sed 's/{text[index]}/{swapped[index]}/')"
@@ -177,7 +177,7 @@ async def _send(
 
 
 def _commands(bench: Bench, given: Iterable[Given]) -> str:
-    """Return commands that send a batch with each of these."""
+    """Return commands that send one batch with each of these credentials."""
     authentication = bench.settings.authentication
     return "\n".join(
         curl(bench.url, body_of(bench.events(1)), authentication, credentials=one.argument) for one in given
@@ -291,7 +291,7 @@ REJECTS_MALFORMED_CREDENTIALS = Rule(
 async def _rejects_with_401_or_403(bench: Bench) -> Examined:
     await must_deliver(bench, bench.events(1))
     sent = [(given, await _send(bench, given)) for given in (*_missing(bench), *_wrong(bench), *_malformed(bench))]
-    # Credentials that were let in are a matter for the rules above.
+    # The rules above judge credentials that were accepted.
     rejected = [(given, outcome) for given, outcome in sent if not _is_let_in(outcome)]
     others = [
         (given, outcome)
@@ -351,7 +351,7 @@ STORES_NOTHING_UNAUTHORISED = Rule(
 )
 
 ROUNDS = 15
-"""How often each of two rejections is timed; the medians are compared, and all of it three times."""
+"""Number of times each of two rejections is timed; their medians are compared, three times in all."""
 
 NOISE = 3_000
 """Microseconds by which rejections may differ without meaning anything."""
@@ -401,12 +401,12 @@ COMPARES_CREDENTIALS_IN_CONSTANT_TIME = Rule(
     level="should",
     title="Rejects nearly right credentials no later than wrong ones",
     requirement="A rejection that takes longer the nearer the credentials are reveals them piece by piece (CWE-208).",
-    expected="no difference beyond noise",
+    expected="no difference in time beyond noise",
     examine=_compares_in_constant_time,
     needs=("credentials",),
-    fix="Compare in constant time, and do expensive work whoever asks.",
+    fix="Compare in constant time, and do the same expensive work for every request.",
     example=_COMPARE_EXAMPLE,
-    not_covered="Differences below some milliseconds.",
+    not_covered="Differences of less than a few milliseconds.",
 )
 
 AUTHENTICATION = (

@@ -1,4 +1,4 @@
-"""One event that the consumer cannot handle among others, and what each status but 200 costs."""
+"""Bad events: one event among others that the consumer cannot handle, and what every status but 200 costs."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _BLOCKS = (
 )
 
 ATTEMPTS = 12
-"""After so many failures, a consumer that gives up on a whole batch and responds 200 will most likely have done so."""
+"""Failures after which a consumer that drops a whole batch and responds 200 will most likely have done so."""
 
 NEIGHBOURS_BATCH = 30
-"""How many edge cases one batch with good neighbours holds."""
+"""Number of edge cases in one batch among good events."""
 
 
 def _candidates(bench: Bench) -> list[EdgeCase]:
@@ -59,7 +59,7 @@ async def _bad_event(bench: Bench) -> EdgeCase | None:
 
 
 async def _stores_neighbours(bench: Bench) -> Examined:
-    """Good events around an edge case, in a batch that is acknowledged, if only after some failures."""
+    """Deliver good events around an edge case, in a batch that the consumer acknowledges, be it after failures."""
     await must_store(bench, 3)
     cases = _candidates(bench)
     acknowledged = 0
@@ -79,7 +79,7 @@ async def _stores_neighbours(bench: Bench) -> Examined:
 
 
 async def _lost_neighbours(bench: Bench, cases: list[EdgeCase]) -> tuple[bool, tuple[AnyFact, ...], list[Event]]:
-    """Return whether the batch was acknowledged, what is wrong with its good events then, and the batch."""
+    """Return whether the batch was acknowledged, what is wrong with its good events if so, and the batch."""
     good: list[Event] = []
     events: list[Event] = []
     for case in cases:
@@ -106,7 +106,7 @@ ISOLATES_BAD_EVENT = Rule(
     family="bad event",
     level="must",
     title="Stores the good events around one it cannot handle",
-    requirement="Campaign never resends a batch after 200 (vendor's webhook guide), none of its events.",
+    requirement="Campaign never resends a batch after 200, nor any of its events (vendor's webhook guide).",
     expected="every good event of an acknowledged batch stored",
     needs=("probe events",),
     depends_on=("stores-every-event",),
@@ -176,7 +176,7 @@ async def _accepts_whatever(bench: Bench) -> Examined:
 
 
 async def _costs_nothing(bench: Bench) -> list[Costs]:
-    """Return how it responds to requests that Campaign never sends: these cost nothing."""
+    """Return how the consumer responds to requests that Campaign never sends, which cost nothing."""
     seen = []
     for situation, body in (
         (Situation.NOT_JSON, b"hello"),

@@ -1,4 +1,4 @@
-"""Batches of every size that Campaign sends, and every event in them."""
+"""Batches: every size that Campaign sends is accepted, and every event is stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mockcampaign.model import TimedOut
 
 SIZES = (1, 2, 3, 99, 100)
 
-_BATCH = "Events arrive as JSON lists of at most 100 (vendor's webhook guide)."
+_BATCH = "Events arrive in batches, JSON lists of at most 100 (vendor's webhook guide)."
 
 _ALL_SIZES = Stimulus(situation=Situation.BATCH_SIZES, sizes=SIZES)
 
@@ -43,7 +43,7 @@ async def _accepts_every_size(bench: Bench) -> Examined:
 async def smallest_rejected(
     bench: Bench, rejected: list[Event], make: Callable[[int], list[Event]], most: int
 ) -> list[Event]:
-    """Return the first batch that is rejected of those that `make` makes of 1, 2 … `most`, the last of which was.
+    """Return the first rejected batch among those that `make` makes of 1, 2 … `most` events; the last one is rejected.
 
     Halves the range: where one of them is rejected, so are all after it.
     """
@@ -91,7 +91,7 @@ async def _stores_every_event(bench: Bench) -> Examined:
 
 
 async def _stored_positions(bench: Bench, events: list[Event]) -> list[StoredPositions]:
-    """Return which of the events were stored, where the probe reports that."""
+    """Return which of the events were stored, if the probe reports that."""
     stored = await bench.store.stored()
     if isinstance(stored, int):
         return []
@@ -120,7 +120,7 @@ _LONG_FIELDS = ("recipientId", "operatingSystem", "browser", "linkUrl")
 
 
 def _long_events(bench: Bench, count: int) -> list[Event]:
-    """Return events that are long, but nothing out of the ordinary."""
+    """Return events that are long, but not unusual."""
     return [
         bench.event(
             recipientId=f"{bench.random.randrange(10**30)}.{'long-name-' * 6}@customers.example.com",
@@ -166,7 +166,7 @@ ACCEPTS_LARGE_BATCH = Rule(
     family="batch",
     level="must",
     title="Accepts a full batch of long events",
-    requirement=f"{_BATCH} 100 events with long but ordinary texts have some 60,000 bytes (assumed).",
+    requirement=f"{_BATCH} 100 events with long but ordinary texts take about 60,000 bytes (assumed).",
     expected="200 to 100 events of the longest realistic size",
     assumes=("batch", "fields"),
     examine=_accepts_large,
@@ -254,7 +254,7 @@ STORES_IDENTICAL_EVENTS = Rule(
     expected="the identical events stored once or twice, all others once",
     needs=("probe",),
     examine=_stores_identical,
-    fix="Look for repetitions event by event, and store the rest.",
+    fix="Deduplicate event by event, and store the rest of the batch.",
     example="INSERT INTO events … ON CONFLICT DO NOTHING",
     not_covered="Whether identical events should be stored once or twice: no source says whether they are two opens.",
 )

@@ -1,4 +1,4 @@
-"""The consumer is killed and restarted: everything it acknowledged must still be stored."""
+"""Durability: everything the consumer acknowledged is still stored after it was killed and restarted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUIET = 500
 """Milliseconds from the last 200 to the kill, after which everything should long be stored."""
 
 STREAMS = 3
-"""How many times the consumer is killed while batches arrive."""
+"""Number of times the consumer is killed while batches arrive."""
 
 STREAM = 600
 """Milliseconds for which batches arrive before it is killed."""
@@ -40,7 +40,7 @@ PAUSE = 3
 """Milliseconds between two batches: about the precision of the losing window."""
 
 BATCHES_MAX = 2_000
-"""How many batches are sent at most, if nothing kills the consumer."""
+"""Greatest number of batches that are sent if nothing kills the consumer."""
 
 
 async def _killed_while_batches_arrive(bench: Bench) -> list[tuple[Event, int]]:
@@ -97,7 +97,7 @@ async def _acknowledged(bench: Bench, size: int) -> list[Event]:
 
 
 def losing_window(lost: Iterable[int], stored: Iterable[int]) -> tuple[int, int | None]:
-    """Return the greatest age of a lost event, and the least age beyond it of a stored one, if there is any.
+    """Return the greatest age of a lost event, and the smallest age beyond that of a stored one, if there is any.
 
     What happens between the two is not known. That everything older was stored was observed, not assumed.
     """

@@ -1,4 +1,4 @@
-"""HTTP as any sender may speak it, and requests that Campaign never sends."""
+"""HTTP: requests as any sender may frame them, and requests that Campaign never sends."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ from mockcampaign.wallclock import Stopwatch, pause
 _FRAMING = "How Campaign frames its requests is not documented, so anything that HTTP/1.1 allows may arrive"
 _FRAMING_REQUIREMENT = f"{_FRAMING} (assumed; RFC 9112)."
 _POST = "Event data arrives by POST (vendor's webhook guide)."
-_OPEN_TO_THE_WORLD = "The URL of a webhook is open to the world, and other senders send other things"
+_OPEN_TO_THE_WORLD = "The URL of a webhook is open to the world, and anybody may send anything to it"
 
 _STORE = "stores-before-acknowledging"
-"""These rules read the store where there is a probe: events stored only later would be missing from it."""
+"""Id of the rule on which these rules depend: they read the store, in which events stored later would be missing."""
 
 _WHOLE = "Let the server or framework read the body, wait for all of it, and only then decode it."
 _WHOLE_EXAMPLE = "body = await request.body()"
 
 _NOT_ASCII = "Яндекс Браузер 23.1"
-"""A browser's name, most of its characters of two bytes."""
+"""Name of a browser, in which most characters take two bytes."""
 
 
 async def _accepts(bench: Bench, events: list[Event], to: Stimulus, number: int = 0) -> Examined:
-    """Examine whether the batch is accepted and, where there is a probe, stored; `to` says what is special about it."""
+    """Examine whether the batch is accepted and, if there is a probe, stored; `to` says what is special about it."""
     delivery = await bench.deliver(events, attempts=3, number=number)
     response = delivery.response(to)
     if not delivery.accepted:
@@ -106,10 +106,10 @@ def _ends_within_character(body: bytes, about: int) -> int:
 
 
 IN_A_ROW = 10
-"""How many requests follow each other on one connection."""
+"""Number of requests that follow each other on one connection."""
 
 REJECTED_IN_A_ROW_MAX = 2
-"""So many of them may be rejected at first for reasons that have nothing to do with the connection."""
+"""Number of rejections that may have reasons other than the connection."""
 
 
 async def _keeps_alive(bench: Bench) -> Examined:
@@ -337,7 +337,7 @@ ACCEPTS_CHARSET_PARAMETER = Rule(
 )
 
 _READING = ("GET", "HEAD")
-"""Methods that read."""
+"""HTTP methods that only read."""
 
 
 async def _accepts_post_only(bench: Bench) -> Examined:
@@ -405,10 +405,10 @@ REJECTS_GET_AND_HEAD = Rule(
 )
 
 STALLS = (1_000, 1_000, 2_000)
-"""Milliseconds for which one batch stops on its way while others are sent. Tried one after another."""
+"""Milliseconds for which one batch stalls while others are sent; each is tried in turn."""
 
 QUICK = 3
-"""How many batches are sent meanwhile."""
+"""Number of batches that are sent meanwhile."""
 
 
 async def _handles_concurrent(bench: Bench) -> Examined:
@@ -422,7 +422,7 @@ async def _handles_concurrent(bench: Bench) -> Examined:
         return await send_request(bench, Stimulus(situation=situation), body_of(bench.events(2)), faults=faults)
 
     async def quick_ones() -> tuple[list[Outcome], int]:
-        """Return the outcomes of those that are rejected, and how many milliseconds all of them took."""
+        """Return the outcomes of the rejected requests, and how many milliseconds all requests took."""
         stopwatch = Stopwatch()
         outcomes = await asyncio.gather(*(send(Situation.QUICK_BATCH) for _ in range(QUICK)))
         return [outcome for outcome in outcomes if not outcome.accepted], stopwatch.milliseconds
@@ -435,7 +435,7 @@ async def _handles_concurrent(bench: Bench) -> Examined:
         slowest = await slow
         if not waited and not rejected:
             return passed(Confirmed(what=Confirmation.CONCURRENT_SERVED))
-    # On a busy machine, they may take that long for other reasons.
+    # On a busy machine, other reasons may delay them as long.
     rejected_alone, alone = await quick_ones()
     if not rejected_alone and alone > STALLS[-1] / 4:
         raise CouldNotTellError(
@@ -517,7 +517,7 @@ SURVIVES_OVERSIZED_BODY = Rule(
 async def _stores_only_events(bench: Bench) -> Examined:
     await must_store(bench, 1)
     good = bench.event()
-    # No other check sends this number, so what others have left in the store accuses nobody.
+    # No other check sends this number, so none can have left it in the store.
     number = bench.random.randrange(10**11, 10**12)
     body = msgspec.json.encode([good, number])
     bench.store.expect_events_of([good])
@@ -555,7 +555,7 @@ STORES_ONLY_EVENTS = Rule(
 async def _has_valid_certificate(bench: Bench) -> Examined:
     with contextlib.suppress(CouldNotTellError):  # a certificate that keeps this check away is what the rule reports
         await must_deliver(bench, bench.events(1))
-    # Its own transport, which verifies even where the check was told to accept any certificate.
+    # Its own transport, which verifies certificates even if the check accepts any.
     transport = WireTransport(ca_file=bench.settings.ca_file)
     try:
         to = Stimulus(situation=Situation.TLS_HANDSHAKE)

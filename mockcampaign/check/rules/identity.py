@@ -1,4 +1,4 @@
-"""What makes two events the same one: nothing less than all of their fields, since there is no event id."""
+"""Identity: two events are the same only if all of their fields are equal, since there is no event id."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def _stores_all(bench: Bench, batches: Sequence[list[Event]], sent: Stimul
 async def _stores_repeat_engagement(bench: Bench) -> Examined:
     await must_store(bench, 1)
     first = bench.event()
-    # Enough of them that some occur in the same minute, wherever it begins.
+    # Enough events that some occur within the same minute, wherever that begins.
     batches = [[first], *([{**first, "created": first["created"] + later * 1_000}] for later in (2, 25, 48))]
     return await _stores_all(bench, batches, Stimulus(situation=Situation.REPEAT_ENGAGEMENT, variant=bench.event_type))
 
@@ -98,7 +98,7 @@ async def _stores_same_millisecond(bench: Bench) -> Examined:
     # From one address and with equal devices, too: the recipients may sit behind one proxy.
     same = {name: first[name] for name in ("created", *_OTHER_DEVICE) if name in first}
     second, third, fourth = bench.events(3, **same)
-    # Any part of mailId may be the one that differs: neither its beginning nor its end is enough.
+    # Two mailIds may differ in any part: neither their beginnings nor their ends are enough.
     beginning, _, end = first["mailId"].rpartition("-")
     third["mailId"] = f"{beginning}-{third['mailId'].rpartition('-')[2]}"
     fourth["mailId"] = f"{fourth['mailId'].rpartition('-')[0]}-{end}"
@@ -226,7 +226,7 @@ STORES_OPEN_AND_CLICK = Rule(
 
 
 _LONG_RECIPIENT_ID = "maximiliane.von-der-ausfuehrlichen-benennung@customers.mail.example.com"
-"""Longer than many a column, but a legal address."""
+"""A valid address that is longer than many columns."""
 
 
 async def _distinguishes_times(bench: Bench) -> Examined:
@@ -244,7 +244,7 @@ async def _distinguishes_times(bench: Bench) -> Examined:
     long = bench.event(recipientId=_LONG_RECIPIENT_ID)
     second = {**long, "created": long["created"] + 1}
     accepted = [(await bench.deliver([event], attempts=3)).accepted for event in (long, second)]
-    # Whether the consumer accepts such recipients at all is another rule's matter.
+    # Another rule examines whether the consumer accepts such recipients at all.
     if all(accepted) and not await bench.store.difference_of([long]):
         difference = await bench.store.difference()
         if difference:
@@ -292,7 +292,7 @@ async def _stores_clicks_on_two_links(bench: Bench) -> Examined:
         if difference:
             raise SkipRule(NotStored(difference=difference.seen(one_click)))
     first, again = bench.events(2, click)
-    # No longer than an ordinary one: which lengths the consumer accepts is another rule's matter.
+    # No longer than an ordinary one: another rule examines which lengths the consumer accepts.
     other = {"linkId": _OTHER_VALUES["linkId"], "linkUrl": "https://www.example.com/other"}
     # In one batch and in two: a consumer that compares with the store alone stores the former, or the latter.
     for events in ([first, {**first, **other}], [again], [{**again, **other}]):
@@ -328,11 +328,11 @@ STORES_CLICKS_ON_TWO_LINKS = Rule(
 
 
 GENUINE_EVENTS = 40
-"""How many events show what a deduplication key costs."""
+"""Number of events that show what a deduplication key costs."""
 
 
 def _genuine_events(bench: Bench) -> list[Event]:
-    """Return events as a mailing causes them: many recipients, some with repeat events, some of these at one moment."""
+    """Return events like those of a mailing: of many recipients, some with repeat events, some at the same time."""
     events: list[Event] = []
     for number in range(GENUINE_EVENTS):
         if number % 8 == 3 and bench.event_type in TYPES_WITH_ORIGIN:
@@ -432,7 +432,7 @@ DEDUPLICATES_ON_ALL_FIELDS = Rule(
     title="Treats two events as one only if all fields are equal",
     requirement=f"{_NO_ID} Campaign retries a rejected batch every 10 seconds, and only its fields tell that an event "
     "is the same.",
-    expected="both stored of any two events that differ in one field, and one of an event that is redelivered",
+    expected="any two events that differ in one field both stored, and a redelivered event stored once",
     needs=("probe events",),
     assumes=("batch", "retry", "refill"),
     examine=_deduplicates_on_all_fields,

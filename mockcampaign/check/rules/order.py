@@ -1,4 +1,4 @@
-"""Time: how old events may be, in which order they arrive, and how exactly their time is stored."""
+"""Order: how old events may be, in which order they arrive, and how exactly their time is stored."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _EXAMPLE = "state = max(events_of_mail, key=lambda event: event['created'])"
 
 
 def _journey(bench: Bench, repeats: int) -> list[Event]:
-    """Return an event and so many later ones of the same mail, each from another address."""
+    """Return an event and this many later ones of the same mail, each from another address."""
     first = bench.event()
     return [
         first,
@@ -118,7 +118,7 @@ async def _stores_late(bench: Bench) -> Examined:
     command = curl(bench.url, body_of(mixed), bench.settings.authentication)
     if not outcome.accepted:
         return failed(Response(to=newest_first, replies=(Reply.of(outcome),)), curl=command)
-    # A number says nothing about events that were sent unlike Campaign sends them.
+    # A mere number cannot show whether events are stored that Campaign did not send.
     if not bench.store.reports_events:
         return passed(StoreAgrees(after=late), Response(to=newest_first, replies=(Reply.of(outcome),)))
     difference = await bench.store.difference_of(mixed)

@@ -1,4 +1,4 @@
-"""The sender times out while the consumer still works, and retries."""
+"""Overlap: the sender times out and retries while the consumer still works on the batch."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mockcampaign.judging.situation import Situation
 from mockcampaign.wallclock import pause
 
 SIZES = (1, 5, 50)
-"""How many events the batches hold."""
+"""Numbers of events of the batches."""
 
 LINGERING = 300
-"""Wall-clock milliseconds for which a consumer may go on working on a request whose sender has hung up."""
+"""Wall milliseconds for which a consumer may continue to work on a request whose sender has hung up."""
 
 
 async def _once_when_retried(bench: Bench) -> Examined:
@@ -48,7 +48,7 @@ ONCE_WHEN_RETRIED_WHILE_WORKING = Rule(
     fix="Put the work and everything it leaves behind in one transaction, whether or not the sender still waits: use a "
     "unique key and an insert that ignores conflicts.",
     example="INSERT INTO events (key, …) … ON CONFLICT (key) DO NOTHING",
-    not_covered="A consumer that finishes before a sender can hang up: there nothing overlaps.",
+    not_covered="A consumer that responds before the sender can hang up: then nothing overlaps.",
 )
 
 

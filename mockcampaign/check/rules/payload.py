@@ -1,4 +1,4 @@
-"""What events may hold: absent and unknown fields, large numbers, and text of all kinds."""
+"""Payload: absent and unknown fields, large numbers, and text of all kinds."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def _one_by_one(bench: Bench, cases: list[EdgeCase]) -> tuple[Event, tuple
 
 
 async def _first_wrong(bench: Bench, make: EdgeCases) -> tuple[Event, tuple[AnyFact, ...]] | None:
-    """Return the first edge case that goes wrong; all of them go in one batch where none does."""
+    """Return the first edge case that goes wrong, or None. Deliver them together, and one by one if that fails."""
     cases = bench.edge_cases(make)
     for at in range(0, len(cases), BATCH_EVENTS_MAX):
         part = cases[at : at + BATCH_EVENTS_MAX]
@@ -139,7 +139,7 @@ def _rule(
 ACCEPTS_ABSENT_FIELDS = _rule(
     "accepts-absent-fields",
     "Accepts events without an optional field",
-    f"An event cannot contain what a mail client or a proxy does not reveal {_ASSUMED}.",
+    f"An event lacks a field that a mail client or a proxy does not reveal {_ASSUMED}.",
     "200 to events without remoteAddress, device, operatingSystem or browser",
     _table(edge_cases.absent_fields),
     _FIX,
@@ -149,7 +149,7 @@ ACCEPTS_ABSENT_FIELDS = _rule(
 ACCEPTS_NULL_FIELDS = _rule(
     "accepts-null-fields",
     "Accepts events with an optional field set to null",
-    f"A field may be null where a mail client or a proxy does not reveal it {_ASSUMED}.",
+    f"A field is null if a mail client or a proxy does not reveal it {_ASSUMED}.",
     "200 to events whose remoteAddress, device, operatingSystem or browser is null",
     _table(edge_cases.null_fields),
     _FIX,
@@ -169,7 +169,7 @@ ACCEPTS_UNKNOWN_FIELDS = _rule(
 ACCEPTS_UNKNOWN_VALUES = _rule(
     "accepts-unknown-values",
     "Accepts unknown types, devices, systems and browsers",
-    f"New ones appear every year {_ASSUMED}; the guide gives one example of each.",
+    f"New types, devices, systems and browsers appear every year {_ASSUMED}; the guide gives one example of each.",
     "200, and the names of devices, systems and browsers stored as they are",
     _table(edge_cases.unknown_values),
     "Store names as text, not as an enumeration.",
@@ -195,7 +195,7 @@ STORES_UNKNOWN_TYPES = _rule(
     "stores-unknown-types",
     "Stores events of an unknown type",
     "Campaign never resends a batch after 200 (vendor's webhook guide). A webhook carries one type, so another one "
-    "arrives only where names change, or where the webhook was registered for another type than intended (assumed).",
+    "arrives only if names change, or if the webhook was registered for another type than intended (assumed).",
     "every acknowledged event stored, whatever its type",
     _stores_unknown_type,
     "Store events of all types, or log which ones you ignored.",
@@ -217,7 +217,7 @@ STORES_LARGE_IDS = _rule(
 STORES_RECIPIENT_ID_AS_TEXT = _rule(
     "stores-recipient-id-as-text",
     "Stores recipientId as text, unchanged",
-    "recipientId is text, and whatever the client's list uses: digits, an e-mail address, a customer number "
+    "recipientId is text that the client chooses: digits, an e-mail address, a customer number "
     "(vendor's API description).",
     "leading zeros, capitals, spaces and signs stored",
     _table(edge_cases.recipient_ids),
@@ -261,7 +261,7 @@ STORES_CONTROL_CHARACTERS = Rule(
     expected="200, and the text stored",
     examine=_table(edge_cases.control_characters),
     assumes=("batch", "retry", "fields"),
-    fix="Where the store cannot hold NUL, replace it rather than reject the batch.",
+    fix="If the store cannot hold NUL, replace it rather than reject the batch.",
     example="text.replace('\\0', '')",
 )
 
@@ -307,7 +307,7 @@ async def _accepts_generated(bench: Bench) -> Examined:
 
 
 def _after(facts: Sequence[AnyFact], stimulus: Stimulus) -> Iterator[AnyFact]:
-    """Yield the facts with what was sent in detail, which takes too long to work out for every batch that is tried."""
+    """Yield the facts with a detailed description of what was sent, which is too slow to compute for every batch."""
     for fact in facts:
         match fact:
             case Response():
@@ -319,7 +319,7 @@ def _after(facts: Sequence[AnyFact], stimulus: Stimulus) -> Iterator[AnyFact]:
 
 
 def _recognisable(bench: Bench) -> dict[str, int]:
-    """Return what marks events as those of a check. That ids may be of any size is another rule's matter."""
+    """Return the fields that mark events as those of a check. Another rule examines ids of any size."""
     return {"clientId": bench.client_id, "mailingId": bench.mailing_id}
 
 

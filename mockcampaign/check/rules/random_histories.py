@@ -21,16 +21,16 @@ from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 from mockcampaign.wallclock import Stopwatch
 
 STEPS_MAX = 12
-"""How many steps a history has at most."""
+"""Greatest number of steps of a history."""
 
 HISTORIES_FOR_EXAMPLE = 5
-"""How many histories are generated for each example asked for: they are cheap, and many differ."""
+"""Number of histories for each example that was asked for: they are cheap, and many differ."""
 
 HISTORIES_LEAST = 20
-"""How many histories are enough where the consumer or its probe is slow."""
+"""Number of histories that are enough if the consumer or its probe is slow."""
 
 SEARCHING = 0.7
-"""Part of the rule's time after which that few are enough: what was found has to be shown once more."""
+"""Part of the rule's time after which that few are enough: a failing history is played once more at the end."""
 
 
 class OccurMove(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The same events delivered again: stored once."""
+"""Redelivery: events that are delivered again are stored once."""
 
 from __future__ import annotations
 
@@ -175,9 +175,9 @@ ONCE_IN_REGROUPED_BATCH = Rule(
     family="redelivery",
     level="must",
     title="Stores redelivered events once when they arrive in another batch",
-    requirement=f"{_RETRIES} By then some events may have expired (documented) and newer ones join the batch "
-    "(assumed). Which batch an event is part of then is not documented.",
-    expected="each event stored once, though its batch is another one",
+    requirement=f"{_RETRIES} By then, some events may have expired (documented) and newer ones may have "
+    "joined the batch (assumed). Which batch then contains an event is not documented.",
+    expected="each event stored once, whichever batch it arrives in",
     needs=("probe",),
     depends_on=("once-after-lost-response",),
     assumes=("batch", "retry", "discard", "refill"),
@@ -228,7 +228,7 @@ async def _duplicates(bench: Bench, events: list[Event]) -> Difference | None:
         delivery = await bench.deliver(events, attempts=3)
     if not delivery.accepted:
         return None
-    # Missing and altered events would be so without a redelivery.
+    # Missing and altered events have nothing to do with the redelivery.
     return msgspec.structs.replace(await bench.store.difference_of(events), missing=(), altered=())
 
 
@@ -254,13 +254,13 @@ ONCE_FOR_EDGE_CASES = Rule(
     fix="Use one value that is never null as the key, such as a hash of the whole event: in a unique index over "
     "columns, no null equals another.",
     example="UNIQUE NULLS NOT DISTINCT (mail_id, type, created, device)  -- or a hash of all",
-    # Before the rules that reach back hours and days: a consumer that forgets after an hour has seen nothing newer yet.
+    # Before the rules that reach back hours and days: a consumer that forgets after an hour has seen no newer event.
     stage=Stage.AFTER_USUAL,
 )
 
 
 CONCURRENT_SIZES = (1, 5, 50)
-"""How many events the batches hold that are delivered twice at the same moment."""
+"""Numbers of events of the batches that are delivered twice at the same moment."""
 
 
 async def _once_when_concurrent(bench: Bench) -> Examined:
@@ -289,7 +289,7 @@ ONCE_WHEN_DELIVERED_CONCURRENTLY = Rule(
 
 
 OTHER_EVENTS = 1_500
-"""How many events other webhooks deliver before a batch is retried."""
+"""Number of events that other webhooks deliver before a batch is retried."""
 
 
 async def _once_after_many_others(bench: Bench) -> Examined:

@@ -1,4 +1,4 @@
-"""Failures: the consumer's own leave nothing half done, and the sender's leave it working."""
+"""Resilience: the consumer's failures leave nothing half done, and the sender's failures leave it working."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from mockcampaign.policy import HOUR
 _RETRIED = "Campaign resends a batch every 10 seconds after anything but 200 (vendor's webhook guide)."
 _IN_SUCCESSION = "Batches follow each other as long as events occur (vendor's webhook guide)"
 
-SETBACKS = 30
-"""So many batches that the consumer did not accept at once are looked for in its store."""
+RETRIED_MAX = 30
+"""Greatest number of batches accepted on retry that are looked for in the store."""
 
 GOOD = 60
-"""So many good events accompany a bad one."""
+"""Number of good events that accompany a bad one."""
 
 
 async def _rejects_atomically(bench: Bench) -> Examined:
@@ -47,7 +47,7 @@ async def _rejects_atomically(bench: Bench) -> Examined:
     await _must_store_batches_accepted_at_once(bench)
     rejected = 0
     for provocation, bad in _provocations(bench):
-        # So many, and of several mailings, that this also harms consumers that store a part of a batch at a time.
+        # So many events, and of several mailings, that consumers which store a batch in parts are caught as well.
         mailings = (bench.mailing_id + 2, bench.mailing_id + 1, bench.mailing_id)
         good = [event for mailing in mailings for event in bench.events(GOOD // len(mailings), mailingId=mailing)]
         body = b"[" + b",".join([*map(msgspec.json.encode, good), bad]) + b"]"
@@ -68,8 +68,8 @@ async def _rejects_atomically(bench: Bench) -> Examined:
             )
     for size in (1, 7, 100):
         await bench.deliver(bench.events(size), attempts=4)
-    # Those of other rules as well: what fails the first time may never do so again.
-    for events in bench.incidents.accepted_on_retry[:SETBACKS]:
+    # Batches of other rules as well: what fails the first time may never fail again.
+    for events in bench.incidents.accepted_on_retry[:RETRIED_MAX]:
         rejected += 1
         bench.store.expect_events_of(events)
         difference = await bench.store.difference_of(events)
@@ -84,7 +84,7 @@ async def _rejects_atomically(bench: Bench) -> Examined:
 
 
 async def _must_store_batches_accepted_at_once(bench: Bench) -> None:
-    """Raise `SkipRule` unless they are stored: otherwise it is not for a rejection that something is missing."""
+    """Raise `SkipRule` unless these batches are stored: otherwise events are missing without any rejection."""
     for size in (3, 2, 1):
         events = bench.events(size)
         delivery = await must_deliver(bench, events)
@@ -113,7 +113,7 @@ _EDGE_CASES = (
 
 
 def _provocations(bench: Bench) -> list[tuple[Stimulus, bytes]]:
-    """Return bad elements that follow good events in a batch, with how to describe that batch."""
+    """Return bad elements to add to good events, each with a description of such a batch."""
     event = bench.event()
 
     def of(situation: Situation) -> Stimulus:
@@ -152,26 +152,26 @@ REJECTS_ATOMICALLY = Rule(
 )
 
 BESIDE = 5
-"""So many kinds of bad batches may be sent beside good ones."""
+"""Greatest number of kinds of bad batches that are sent beside good ones."""
 
 REJECTED_BESIDE = 2
-"""So many of them that are rejected are enough."""
+"""Number of rejected kinds of bad batches that are enough."""
 
 BEFORE = (10, 30, 60)
-"""After so many good events comes the bad one: a consumer meets it while it works on the others."""
+"""Numbers of good events before the bad one, which the consumer reaches while it works on other batches."""
 
 ROUNDS = 4
-"""So often all of these arrive at the same moment as two good batches."""
+"""Number of rounds, in each of which all bad batches arrive at the same moment as two good ones."""
 
 IN_A_ROUND = 2
-"""So often does each of them arrive in a round: before the good batches, and while the consumer works on these."""
+"""Number of times each bad batch arrives in a round: before the good batches, and while those are processed."""
 
 
 async def _isolates_failing(bench: Bench) -> Examined:
     """Send good batches and bad ones at the same moment: rolling back the bad ones must not undo the good ones."""
     await must_store(bench, 5)
     rejected = 0
-    # First those that a consumer finds to be bad late, when it has stored others already.
+    # First the elements that a consumer finds to be bad late, when it has already stored others.
     for provocation, bad in reversed(_provocations(bench)[:BESIDE]):
         if rejected == REJECTED_BESIDE:
             break
@@ -239,7 +239,7 @@ ISOLATES_FAILING_BATCH = Rule(
 )
 
 REPEATED = 24
-"""So often a bad request is sent, since pools of connections have room for some five to twenty."""
+"""Number of times a bad request is sent, since pools of connections hold some five to twenty."""
 
 
 async def _recovers(bench: Bench) -> Examined:
@@ -249,7 +249,7 @@ async def _recovers(bench: Bench) -> Examined:
     for bad, body in _bad_requests(bench):
         outcome = await send_request(bench, bad, body)
         violation = await aftermath(bench, bad, outcome)
-        # What uses up a little each time, such as one connection of a pool, does not show at once.
+        # A request that uses up a little each time, such as one connection of a pool, does no harm at once.
         times = 1
         while violation is None and isinstance(outcome, Responded) and times < REPEATED:
             times += 1
@@ -313,7 +313,7 @@ REQUESTS = 500
 
 
 async def _survives_many(bench: Bench) -> Examined:
-    # Not `must_deliver`: a consumer that accepted batches at the start of the check, and no more by now, violates this.
+    # Not `must_deliver`: a consumer that accepted batches at the start of the check and no longer does violates this.
     for number in range(1, REQUESTS + 1):
         delivery = await bench.deliver(bench.events(1), attempts=2)
         if not delivery.accepted:
@@ -374,7 +374,7 @@ DRAINS_BACKLOG = Rule(
     level="must",
     title=f"Drains a backlog of {BACKLOG:,} events after an outage",
     requirement=f"{_RETRIED} After an outage, everything that occurred meanwhile arrives at once, batch after batch.",
-    expected="every batch accepted, without a limit of the consumer's own making more of them wait",
+    expected="every batch accepted, without a rate limit of the consumer that makes more of them wait",
     examine=_drains_backlog,
     depends_on=(
         "accepts-small-batch-after-full",
@@ -397,7 +397,7 @@ DRAINS_BACKLOG = Rule(
 async def _stays_available(bench: Bench) -> Examined:
     earlier = list(bench.incidents.rejections)
     recovered = await accepts_ordinary(bench)
-    # A missing response in time may have been the machine's fault, unless it stays that way.
+    # A late response may have been the machine's fault, unless the consumer stays unavailable.
     earlier = [rejection for rejection in earlier if rejection.responded or not recovered]
     if recovered and not earlier:
         return passed(Confirmed(what=Confirmation.AVAILABLE_THROUGHOUT))
