@@ -102,7 +102,7 @@ class Campaign:
         name: str = "",
         journal: Journal | None = None,
     ) -> None:
-        """Campaigns of one seed make different events if their names differ, so that a consumer can tell them apart.
+        """Campaigns of one seed make different events if their names differ, so that consumers do not mix them up.
 
         Give a `journal` to bound it; by default everything is kept.
         """
@@ -142,7 +142,7 @@ class Campaign:
 
     @property
     def masking(self) -> Masking:
-        """What hides the credentials of all webhooks, past ones included."""
+        """Hides the credentials of all webhooks, past ones included."""
         return self._exporter.requests.masking
 
     @property

@@ -293,7 +293,7 @@ def describe_measured(outcome: Outcome) -> str:
 
 
 INTERRUPTED = NoResponse("wait", "the sender was interrupted")
-"""Outcome of an attempt that this process gave up; the consumer is not to blame."""
+"""Outcome of an attempt that this process abandoned; the consumer is not to blame."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):

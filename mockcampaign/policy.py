@@ -42,7 +42,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     event_age_max: int = 3 * DAY
     """An event of this age is discarded, not sent. "Three days of its creation" is documented."""
     timeout: int = 10 * SECOND
-    """Time after which the sender gives up an attempt. Assumed."""
+    """Time after which the sender abandons an attempt. Assumed."""
     refill: bool = False
     """Whether newer events fill up the batch of a retry. Assumed: no."""
     webhooks_per_client_max: int = 10

@@ -40,7 +40,7 @@ class Stopwatch:
 
 
 async def ask_until(ask: Callable[[], Awaitable[Answer]], enough: Callable[[Answer], bool], patience: int) -> Answer:
-    """Return the first answer that is enough, or the last one within `patience` milliseconds."""
+    """Return the first response that is enough, or the last one within `patience` milliseconds."""
     deadline = time.monotonic() + patience / 1_000
     while True:
         answer = await ask()

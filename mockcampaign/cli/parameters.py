@@ -39,7 +39,7 @@ class WordType(click.Choice[str]):
 
 
 class _Range:
-    """What is allowed of a range, with one limit or two."""
+    """The numbers that are allowed, with one limit or two."""
 
     def __init__(self, least: float, most: float | None) -> None:
         self.allowed = f"allowed: a number from {least}{'' if most is None else f' to {most}'}"

@@ -9,7 +9,7 @@ BODIES_MAX = 16
 
 
 class Bodies:
-    """Keeps the bodies that were encoded last."""
+    """Cache of the bodies that were encoded last."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[tuple[Event, ...], bytes]] = {}

@@ -1,4 +1,4 @@
-"""Virtual time: whole milliseconds that move only when told, and stop at every due moment."""
+"""Virtual time: whole milliseconds that move only on command, and stop at every due moment."""
 
 from __future__ import annotations
 

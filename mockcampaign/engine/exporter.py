@@ -1,6 +1,6 @@
 """One clock for all webhooks, events, outages and faults: what is due when, and where an outcome leads.
 
-It decides and writes the journal; `loop.drive` asks it what to send, and tells it the outcomes.
+It decides and writes the journal; `loop.drive` asks it what to send, and gives it the outcomes.
 """
 
 from __future__ import annotations
@@ -347,7 +347,7 @@ class Exporter:
         self._record_attempt(attempt, outcome)
 
     def interrupt(self, attempt: Attempt) -> None:
-        """Give up an attempt that may have been sent: its batch is retried, as after every failure."""
+        """Abandon an attempt that may have been sent: its batch is retried, as after every failure."""
         self._record_attempt(attempt, INTERRUPTED)
 
     def abandon(self, attempt: Attempt) -> None:

@@ -22,7 +22,7 @@ class FailureRuns:
     def __init__(self, simulate_after: int) -> None:
         """`simulate_after` is the policy's; 0: all attempts are sent."""
         self.current: dict[int, FailureRun] = {}
-        """By webhook. Empty: no attempt is simulated, so that nobody needs to ask."""
+        """Failure runs by webhook id. Empty: no attempt is simulated, so that nobody needs to ask."""
         self._simulate_after = simulate_after
         self.simulated: set[int] = set()
         """Webhooks whose attempt under way is simulated."""

@@ -234,13 +234,13 @@ class Journal:
         return self._dropped + len(self._entries)
 
     def follow(self, listener: Listener) -> None:
-        """Tell a listener the entries that the journal holds, and from now on each entry that is added or grows."""
+        """Pass a listener the entries that the journal holds, and from now on each entry that is added or grows."""
         for position, entry in enumerate(self._entries, self._dropped):
             listener(position, entry)
         self._listeners = (*self._listeners, listener)
 
     def unfollow(self, listener: Listener) -> None:
-        """Tell a listener nothing more."""
+        """Pass a listener nothing more."""
         self._listeners = tuple(other for other in self._listeners if other != listener)
 
     def append(self, entry: Entry) -> int:

@@ -118,7 +118,7 @@ def load_journals(path: Path) -> list[RecordedJournal]:
 
 
 def read_journals(content: bytes, where: str) -> list[RecordedJournal]:
-    """Return the journals of a file's content, the last line of which may be incomplete.
+    """Return the journals of a file's content, whose last line may be incomplete.
 
     `where` is the file's name in messages. Raises `InvalidInputError` with the number of an invalid line.
     """

@@ -1,6 +1,6 @@
 """The delivery machine of one webhook: which events are pending, what is due when, and where an outcome leads.
 
-It is told the time and the outcomes. Every command returns the events that it discards; `next_wake` says when the
+It is given the time and the outcomes. Every command returns the events that it discards; `next_wake` says when the
 machine wants to be woken. Nothing outside this module changes its state:
 
 | command  | `Idle`    | `Due`                                 | `Attempt`                               |
@@ -274,7 +274,7 @@ class Outbox:
     # Commands
 
     def accept(self, batches: Sequence[Events], now: int) -> tuple[Discard, ...]:
-        """Take over events, ordered by creation, that occurred while the webhook was activated: they are due at once.
+        """Add events, ordered by creation, that occurred while the webhook was activated: they are due at once.
 
         They go out in these batches if nothing else is pending.
         """

@@ -28,7 +28,7 @@ class RequestBuilder:
 
     @property
     def masking(self) -> Masking:
-        """What hides the secrets: a consumer may echo them anywhere.
+        """Hides the secrets: a consumer may echo them anywhere.
 
         It is made anew only when asked for after new credentials came: that takes as long as there are credentials.
         """

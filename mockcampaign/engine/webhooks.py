@@ -13,7 +13,7 @@ from mockcampaign.model import Authentication, EventType, NoAuthentication, Webh
 Command = Literal["create", "update", "activate", "deactivate", "delete"]
 
 # An absent entry is the error. "Already activated", "not activated" and "delete unless deactivated" are documented as
-# refused (vendor's API description); that any webhook which exists may be updated, and that a suspended one may be
+# errors (vendor's API description); that any webhook which exists may be updated, and that a suspended one may be
 # activated again, is assumed. Deleted webhooks are found no more.
 _STATUS_AFTER: dict[tuple[WebhookStatus, Command], WebhookStatus] = {
     (WebhookStatus.CREATED, "update"): WebhookStatus.CREATED,

@@ -40,7 +40,7 @@ FRIENDS_MAX = 4
 """Maximum number of people to whom one recipient forwards a mail. Assumed."""
 
 REPEATABLE = frozenset({EventType.OPEN, EventType.CLICK})
-"""Types of which one mail can have several events."""
+"""Types of events that one mail can have several times."""
 
 
 class PlannedEvent(msgspec.Struct, frozen=True, gc=False):

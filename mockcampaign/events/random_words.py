@@ -58,7 +58,7 @@ def threshold(rate: float) -> int:
 
 
 class WeightedChoice(Generic[Item]):
-    """Items with weights, of which a random word chooses one."""
+    """Chooses one of several weighted items by a random word."""
 
     def __init__(self, weighted: Iterable[tuple[int, Item]]) -> None:
         self._items = [item for weight, item in weighted for _ in range(weight)]

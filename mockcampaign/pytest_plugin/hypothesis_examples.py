@@ -31,7 +31,7 @@ def renew_for_each_example(item: pytest.Item, fixture: RenewableFixture) -> None
 
 @contextmanager
 def fresh_for_each_example(item: pytest.Item) -> Iterator[None]:
-    """Let our fixtures begin anew for each example, and tell Hypothesis that they do."""
+    """Let our fixtures begin anew for each example, and let Hypothesis know."""
     ours = item.stash.get(RENEWABLE, [])
     function: Any = getattr(item, "obj", None)
     function = getattr(function, "__func__", function)

@@ -1,8 +1,8 @@
 """Turns the requests that pass the proxy into a journal. It is given the time, and does no I/O.
 
 A recorder sees requests only. An event happens when it is first seen. A batch that contains pending events is the next
-attempt at them. A batch that was accepted before and arrives again is a redelivery: no event id tells it from a second
-open or click.
+attempt at them. A batch that was accepted before and arrives again is a redelivery: no event id distinguishes it from a
+second open or click.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class WebhookExpected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsumerExpected(msgspec.Struct, frozen=True, kw_only=True):
-    """What an `expect` step says about the consumer."""
+    """The claim of an `expect` step about the consumer."""
 
     name: ClassVar = "consumer.processed"
     claim: ConsumerExpectation
@@ -163,7 +163,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """Text that tells this run from those of other scenarios, the same on every machine."""
+        """Text that distinguishes this run from those of other scenarios, the same on every machine."""
         return f"{self.path.name}: {self.scenario.name}"
 
     @property

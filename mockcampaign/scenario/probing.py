@@ -28,7 +28,7 @@ class RunProbe:
         self._campaign = campaign
         self._ledger = ledger
         self._before = ProbeReading(0, None)
-        """What the consumer had stored before the run."""
+        """The events that the consumer had stored before the run."""
 
     async def remember_stored(self) -> None:
         """Take what the consumer has stored by now as the state before the run. Raises `CouldNotTellError`."""

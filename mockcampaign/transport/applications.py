@@ -1,4 +1,4 @@
-"""Tells ASGI applications from WSGI applications, and calls either."""
+"""Distinguishes ASGI applications from WSGI applications, and calls either."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ class ResponseParser:
             self._reason_bytes += len(status)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Collect a header field; an outcome keeps no fields after the body (trailers)."""
+        """Collect a header field; an outcome contains no trailers (fields after the body)."""
         if not self._headers_complete:
             self._headers.append((name, value))
 

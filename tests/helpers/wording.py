@@ -43,7 +43,7 @@ BANNED = (
         "reject",
         # The operating system refuses connections; `refused` is the kind of outage and the phase named after that.
         r"refus\w+ (?:\w+ )?connections?|connections? (?:\w+ )?refus\w+|`refused`|kind: refused|"
-        r"refused, unreachable",
+        r"refused, unreachable|\[refused,",
     ),
     Ban(r"(?:answer|answers|answered|answering|unanswered)\b", "respond, response"),
     Ban(
@@ -54,7 +54,9 @@ BANNED = (
     Ban(
         r"accounts?\b",
         "probe",
-        r"user accounts?|lock the account|into account|accounts? for|all accounts without a label",
+        r"user accounts?|lock the account|into account|accounts? for|all accounts without a label|"
+        # Entries in a ledger.
+        r"accounts? of (?:one|all) webhooks?|webhook's account|accounts by webhook",
     ),
     Ban(
         r"(?:oddity|oddities|odd (?:fields?|events?|values?|ones?))\b", "edge case", r"loses odd event"

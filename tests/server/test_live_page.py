@@ -263,7 +263,7 @@ def test_a_delivery_in_full_and_the_command_that_sends_it_again(
         page.get_by_role("button", name="As sent").first.click()
         assert request.inner_text() == sent
         press(page, "Copy as curl")
-        told(page, "The command takes credentials from HOOK_USER and HOOK_PASSWORD, or from HOOK_KEY.")
+        told(page, "The command reads credentials from HOOK_USER and HOOK_PASSWORD, or from HOOK_KEY.")
         command = page.evaluate("navigator.clipboard.readText()")
         assert "s3cret" not in page.content() + command
     assert "X-Api-Key: $HOOK_KEY" in shlex.split(command)

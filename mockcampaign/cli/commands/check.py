@@ -168,7 +168,7 @@ class _CheckOptions(TypedDict):
     "--baseline", type=EXISTING_FILE, help="Accept the violations in this earlier --report-json file, and no others."
 )
 @click.option("--full-fidelity", is_flag=True, help="Send every attempt of long runs of equal failures.")
-@click.option("--sweep", is_flag=True, help="Examine again, with other values, the rules that rest on assumptions.")
+@click.option("--sweep", is_flag=True, help="Examine again, with other values, the rules that depend on assumptions.")
 @click.option(
     "--restart-cmd", "restart_command", metavar="COMMAND", help="Command that kills the consumer and restarts it."
 )

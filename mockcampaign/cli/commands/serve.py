@@ -37,7 +37,9 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
 @click.option("--webhooks-per-client-max", type=WholeNumber(1, 1_000_000), help="Creation limit; 10 without it.")
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too when delivering.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate when delivering.")
-@click.option("--allow-host", "host_names", multiple=True, metavar="NAME", help="Answer to this host name too.")
+@click.option(
+    "--allow-host", "host_names", multiple=True, metavar="NAME", help="Accept requests for this host name too."
+)
 @click.option(
     "--allow-target",
     multiple=True,

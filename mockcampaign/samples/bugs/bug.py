@@ -13,7 +13,7 @@ class Bug:
     """A bug that could pass a review."""
 
     description: str
-    """What the developer did, as a sentence."""
+    """A sentence that says what the developer did."""
     consumer: type[Consumer]
     over_sockets: bool = False
     """Whether the bug shows only over real connections."""

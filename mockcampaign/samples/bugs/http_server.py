@@ -124,7 +124,7 @@ BUGS: Mapping[str, Bug] = {
         connection=DisconnectsOnParseError,
     ),
     "leaves-rejected-body-unread": Bug(
-        "Rejects credentials before it reads the body, and takes the body for the next request.",
+        "Rejects credentials before it reads the body, and parses the body as the next request.",
         Consumer,
         over_sockets=True,
         connection=LeavesRejectedBodyUnread,

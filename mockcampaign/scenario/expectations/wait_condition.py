@@ -105,7 +105,7 @@ def _all_delivered_within(account: Account, limit: int) -> bool:
 
 
 class _Unseen:
-    """Attempts of an account that were not returned before, and those of its newest entry, which may have grown."""
+    """Attempts of a webhook's account that were not returned before, and those of its newest entry, which may grow."""
 
     def __init__(self, account: Account) -> None:
         self._entries = account.entries

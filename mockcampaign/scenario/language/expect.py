@@ -165,7 +165,7 @@ WebhookClaim: TypeAlias = (
 
 
 class WebhookExpectation(msgspec.Struct, frozen=True, kw_only=True):
-    """What must be true of a webhook's deliveries by now. A plain number means equal."""
+    """Claims about a webhook's deliveries so far. A plain number means equal."""
 
     delivered: DeliveredCount | None = None
     discarded: DiscardedCount | None = None
@@ -188,7 +188,7 @@ class WebhookExpectation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsumerExpectation(msgspec.Struct, frozen=True, kw_only=True):
-    """What the consumer must have stored since the run began, as its probe reports it."""
+    """Claims about the events that the consumer has stored since the run began, as its probe reports them."""
 
     processed: Processed | Number | Bounds
     """`exactly-once`: every delivered event once and unaltered; `at-least-once`: none lost or altered; or the number of

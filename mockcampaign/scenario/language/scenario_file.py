@@ -50,7 +50,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     consumer: Annotated[ConsumerDefinition, Interpolated(), Shared()]
     """The endpoint under test."""
     steps: tuple[OneStep, ...]
-    """What happens, in order. Only `advance`, `run` and `wait` let time pass."""
+    """Steps of the run, in order. Only `advance`, `run` and `wait` let time pass."""
     webhooks: Annotated[dict[str, WebhookDefinition], Interpolated(), Shared()] = {}
     """Webhooks created at the start, by the name that steps use."""
     tags: tuple[Tag, ...] = ()

@@ -61,7 +61,7 @@ class DeliveryView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     outcome: str
     accepted: bool
     curl: str | None
-    """A command that sends the same request, with the credentials from the environment; None if the events are gone."""
+    """Command that repeats the request, with the credentials from the environment; None if the events were dropped."""
 
 
 def delivery_view(served: ServedCampaign, position: int, number: int | None) -> DeliveryView:

@@ -19,7 +19,7 @@ Place = Literal["query", "form", "json"]
 
 
 class Call(msgspec.Struct, frozen=True):
-    """What a handler works with besides the fields of the request."""
+    """A request as a handler sees it, besides its fields."""
 
     served: ServedCampaign
     method: str

@@ -35,8 +35,8 @@ function complain(text) {
 /** Carry out an action of the user and show its result: `done`, or the text that `work` returns. */
 async function act(work, done) {
   try {
-    const answer = await work();
-    say(done ?? answer);
+    const result = await work();
+    say(done ?? result);
   } catch (error) {
     complain(error.message);
   }

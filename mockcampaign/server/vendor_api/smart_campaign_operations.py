@@ -23,7 +23,7 @@ COLLECTION_LIMIT_MAX = 10_000
 
 
 class SmartCampaignSort(Word):
-    """What smart campaigns are sorted by."""
+    """Attributes that sort smart campaigns."""
 
     ID = "id"
     NAME = "name"

@@ -35,7 +35,7 @@ from mockcampaign.server.vendor_api.webhook_credentials import (
 
 
 class WebhookSort(Word):
-    """What webhooks are sorted by."""
+    """Attributes that sort webhooks."""
 
     ID = "ID"
     MAILING_GROUP = "MAILING_GROUP"

@@ -121,7 +121,7 @@ export class Detail {
       copy.addEventListener("click", async () => {
         try {
           await navigator.clipboard.writeText(delivery.curl);
-          this.say("Copied. The command takes credentials from HOOK_USER and HOOK_PASSWORD, or from HOOK_KEY.");
+          this.say("Copied. The command reads credentials from HOOK_USER and HOOK_PASSWORD, or from HOOK_KEY.");
         } catch {
           // Browsers give the clipboard only to pages from this machine or over https.
           shown.open = true;

@@ -17,11 +17,11 @@ export async function call(method, path, body) {
   if (response.status === 204) {
     return null;
   }
-  const answer = await response.json().catch(() => ({}));
+  const content = await response.json().catch(() => ({}));
   if (!response.ok) {
-    throw new Error(answer.error ?? `status ${response.status}`);
+    throw new Error(content.error ?? `status ${response.status}`);
   }
-  return answer;
+  return content;
 }
 
 const RETRY_MILLISECONDS = 2000;
