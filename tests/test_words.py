@@ -90,6 +90,7 @@ PLANTED = {
     "It takes two equal events": "takes two equal events",
     "It has taken the batch": "taken the batch",
     "Takes two mails for one.": "Takes two mails for one",
+    "It takes the first piece for the whole.": "takes the first piece for the whole",
     "The consumer refuses batches": "refuses",
     "a refusal": "refusal",
     "The server answered 204.": "answered",

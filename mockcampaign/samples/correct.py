@@ -100,8 +100,8 @@ class Consumer:
     def by_identity(self, events: list[Event]) -> dict[Identity, Event]:
         """Return each event under the identity by which its redelivery is recognised.
 
-        Two identical events in one batch are two, as in the vendor's example; an identical event in another batch is
-        taken for a redelivery, since nothing distinguishes the two cases.
+        Two identical events in one batch are two, as in the vendor's example. An identical event in another batch is a
+        redelivery, since nothing distinguishes the two cases.
         """
         times: Counter[bytes] = Counter()
         rows: dict[Identity, Event] = {}

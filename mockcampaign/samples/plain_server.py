@@ -84,7 +84,7 @@ class PlainConnection:
         return body
 
     async def leave_nothing_unread(self) -> None:
-        """Read the body of a request that was rejected without it: it would be taken for the next request."""
+        """Read the body of a request that was rejected without it: it would be parsed as the next request."""
         if self.unread is not None:
             await self.body()
 

@@ -37,7 +37,11 @@ _SENT = rf"(?:{_STORED}|(?:requests?|credentials|delivery|deliveries)\b)"
 BANNED = (
     Ban(r"(?:come|comes|came|coming) again\b", "is retried, or is redelivered"),
     Ban(rf"(?:take|takes|took|taken|taking) (?:over )?{_ANY}{_SENT}", "accept"),
-    Ban(r"(?:take|takes|took|taken|taking) (?:\w+ ){1,3}for (?:one|the same)\b", "treat as one, or deduplicate"),
+    Ban(
+        r"(?:take|takes|took|taken|taking) (?:[\w:'-]+ ){0,7}for "
+        r"(?:one|the same|the whole|the end|a redelivery|the next)\b",
+        "treat as",
+    ),
     Ban(
         r"refus(?:e|es|ed|ing|al|als)\b",
         "reject",

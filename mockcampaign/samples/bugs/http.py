@@ -38,7 +38,7 @@ class IgnoresBodyWithoutLength(Consumer):
 
 
 class ReadsBodyOnce(Consumer):
-    """Takes the first piece for the whole body."""
+    """Treats the first piece as the whole body."""
 
     async def read_body(self, request: Request) -> bytes:
         async for piece in request.stream():
@@ -101,7 +101,7 @@ BUGS: Mapping[str, Bug] = {
         "Treats a body without Content-Length as empty, and acknowledges it.", IgnoresBodyWithoutLength
     ),
     "reads-body-once": Bug(
-        "Takes the first piece of a body for the whole, and responds 400 if there are more.", ReadsBodyOnce
+        "Treats the first piece of a body as the whole, and responds 400 if there are more.", ReadsBodyOnce
     ),
     "rejects-expect-continue": Bug("Responds 417 to Expect: 100-continue.", RejectsExpectContinue),
     "accepts-any-method": Bug("Accepts batches by GET, PUT, PATCH and DELETE as well as by POST.", AcceptsAnyMethod),

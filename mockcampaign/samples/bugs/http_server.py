@@ -10,7 +10,7 @@ from mockcampaign.samples.plain_server import Headers, PlainConnection
 
 
 class ReadsHeadOnce(PlainConnection):
-    """Takes the first packet for the whole head."""
+    """Treats the first packet as the whole head."""
 
     async def read_head(self) -> bytes:
         head, end, rest = (await self.reader.read(1024 * 1024)).partition(b"\r\n\r\n")
@@ -28,7 +28,7 @@ class ComparesHeaderCase(PlainConnection):
 
 
 class AcceptsOneRequestPerConnection(PlainConnection):
-    """Handles the first request of a connection, and takes the next one for bytes that do not belong there."""
+    """Handles the first request of a connection, and treats the next one as bytes that do not belong there."""
 
     requests = 0
 
@@ -57,7 +57,7 @@ class TruncatesResponse(PlainConnection):
 
 
 class RejectsConnectionClose(PlainConnection):
-    """Takes `Connection: close` for a connection that is closed already, and does not respond."""
+    """Treats `Connection: close` as a connection that is closed already, and does not respond."""
 
     async def call(self, method: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:
         answer = await super().call(method, target, headers)
@@ -112,7 +112,7 @@ BUGS: Mapping[str, Bug] = {
         connection=TruncatesResponse,
     ),
     "rejects-connection-close": Bug(
-        "Takes Connection: close for the end of the connection, and responds 400.",
+        "Treats Connection: close as the end of the connection, and responds 400.",
         Consumer,
         over_sockets=True,
         connection=RejectsConnectionClose,

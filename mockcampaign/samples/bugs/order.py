@@ -117,7 +117,7 @@ BUGS: Mapping[str, Bug] = {
         "Drops events that are older than the newest event of their mail.", DropsLateEventsOfAMail
     ),
     "last-arrival-wins": Bug(
-        "Takes the last event to arrive for a mail's newest one, even if it is late or redelivered.", LastArrivalWins
+        "Treats the last event to arrive as a mail's newest one, even if it is late or redelivered.", LastArrivalWins
     ),
     "drops-clicks-before-open": Bug(
         "Joins clicks with the opens of their mails, so a click that arrives before its open is lost.",
