@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from mockcampaign.durations import MOMENT_MAX, format_moment
 from mockcampaign.engine.journal import Happened
 from mockcampaign.judging.consumer_store import canonical
 from mockcampaign.judging.fact import EventDifference, FieldChange, Stimulus, StoredAnyway, StoreDiffers
@@ -20,6 +21,9 @@ from mockcampaign.judging.ledger import Ledger
 
 EVENTS_SHOWN_MAX = 100
 """How many events of a difference are shown one by one."""
+
+_SHOWN = ("type", "mailId", "recipientId", "created")
+"""Fields by which a sentence names an event."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,7 +173,14 @@ def _mail(event: bytes) -> Any:
 
 def _brief(event: bytes) -> str:
     fields = msgspec.json.decode(event)
-    return " ".join(f"{name}={fields[name]}" for name in ("type", "mailId", "recipientId", "created") if name in fields)
+    return " ".join(
+        f"{name}={_moment(fields[name]) if name == 'created' else fields[name]}" for name in _SHOWN if name in fields
+    )
+
+
+def _moment(created: object) -> object:
+    """Return `created` as people read it, or unchanged if it is no moment."""
+    return format_moment(created) if isinstance(created, int) and 0 <= created < MOMENT_MAX else created
 
 
 def _value(event: dict[str, Any], name: str) -> str | None:

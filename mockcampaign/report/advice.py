@@ -5,6 +5,8 @@ Advice names the platform where the platform's default is a likely cause; each s
 
 from __future__ import annotations
 
+import html
+import unicodedata
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -18,6 +20,7 @@ from mockcampaign.judging.fact import (
     EventDifference,
     FieldChange,
     FieldsAltered,
+    KeysOn,
     Reply,
     Response,
     Stimulus,
@@ -28,6 +31,10 @@ from mockcampaign.judging.situation import Situation
 
 SAFE_INTEGER_MAX = 2**53 - 1
 """The greatest whole number that a double holds exactly, and so JavaScript's `JSON.parse` (ECMA-262, 21.1.2.6)."""
+
+# MySQL Reference Manual, "The utf8mb3 Character Set": only characters of the Basic Multilingual Plane.
+BASIC_MULTILINGUAL_PLANE_MAX = 0xFFFF
+"""The last character that UTF-8 encodes in three bytes."""
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -95,6 +102,7 @@ TELLING = frozenset(
 def advice(rule_id: str, usual: str, facts: Sequence[AnyFact]) -> str:
     """Return how to fix a consumer that violates the rule in this way; `usual` is the rule's own advice."""
     found = [one for fact in facts for one in _of(fact)]
+    found += _of_acknowledged_loss(facts)
     alone = [one.text for one in found if one.alone]
     more = [one.text for one in found if not one.alone]
     return " ".join(dict.fromkeys([*(alone or [usual]), *more]))
@@ -124,7 +132,13 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
             elif situation in _REDELIVERED and replies[-1].status != 429:
                 yield ACCEPT_REDELIVERED
                 yield from _of_reply(replies[-1])
+            elif replies[0].timed_out and replies[-1].accepted:
+                yield WARM_UP
             else:
+                if any("\\u0000" in one.value for one in fact.to.edge_cases):
+                    yield NUL_IN_TEXT
+                if situation is Situation.EDGE_CASES and replies[-1].status != 429:
+                    yield BATCH_OF_UNLIKE_EVENTS
                 yield from _of_reply(replies[-1])
         case AttemptsEnded(reply=reply) | Costs(reply=Reply() as reply):
             yield from _of_reply(reply)
@@ -132,9 +146,16 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
             yield WHOLE_KEY
         case StoreDiffers(after=Stimulus(situation=Situation.REDELIVERED_IDENTICAL)):
             yield IDENTICAL_ONCE
+        case StoreDiffers(after=Stimulus(situation=Situation.RANDOM_HISTORY), duplicate=duplicate) if duplicate:
+            yield KEEP_AFTER_MATCH
         case CountsTwice():
             yield EVENT_ALONE
-        case StoreDiffers(examples=examples):
+        case KeysOn(ignored=ignored):
+            names = list(dict.fromkeys(name.partition(".")[0] for name in ignored))
+            yield Advice(f"Add what is missing to the deduplication key: {', '.join(names)}.", alone=False)
+        case StoreDiffers(after=after, missing=missing, examples=examples):
+            if missing and after is not None:
+                yield from _of_key(after.situation)
             yield from _of_changes(_changes(examples))
         case FieldsAltered(changes=changes):
             yield from _of_changes(changes)
@@ -143,6 +164,19 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
 
 
 # By response
+
+
+def _of_acknowledged_loss(facts: Sequence[AnyFact]) -> Iterator[Advice]:
+    """Yield advice for an edge case that the consumer acknowledged and lost."""
+    acknowledged = {
+        fact.to
+        for fact in facts
+        if isinstance(fact, Response)
+        and fact.to.situation is Situation.EDGE_CASE
+        and all(reply.accepted for reply in fact.replies)
+    }
+    if any(isinstance(fact, StoreDiffers) and fact.missing and fact.after in acknowledged for fact in facts):
+        yield SWALLOWED
 
 
 def _of_reply(reply: Reply) -> Iterator[Advice]:
@@ -174,6 +208,23 @@ REDIRECT = Advice(
     "does not follow redirects. Frameworks redirect by themselves, such as Django with APPEND_SLASH."
 )
 LOOK_INTO_LOG = Advice("Look into the consumer's own log for the exception behind the 5xx.", alone=False)
+WARM_UP = Advice(
+    "The consumer was too slow only once: open connections, fill caches and load code when it starts, not while it "
+    "handles the first batch.",
+    alone=False,
+)
+SWALLOWED = Advice(
+    "The consumer responded 200 and lost the event, so it skipped the event or swallowed an error: look into its log, "
+    "and respond 200 only after the event is stored.",
+    alone=False,
+)
+# PostgreSQL documentation, 8.3 "Character Types": "The character with the code zero cannot be stored."
+NUL_IN_TEXT = Advice("PostgreSQL cannot store NUL in text: remove it before you store an event.", alone=False)
+BATCH_OF_UNLIKE_EVENTS = Advice(
+    "Each of these events is accepted alone: look for code that expects all events of a batch to have the same "
+    "fields, such as an INSERT with the columns of the first one.",
+    alone=False,
+)
 
 BY_STATUS = {
     201: Advice("Respond 200 instead of 201: frameworks respond 201 to a POST that creates something, so set it."),
@@ -206,7 +257,7 @@ BY_STATUS = {
     # (PHP manual, php.ini).
     413: Advice(
         "Raise the limit on body size to at least 1 MB everywhere on the way: express.json() allows 100 kB, nginx 1 MB "
-        "(client_max_body_size), PHP 8 MB (post_max_size) by default."
+        "(client_max_body_size), PHP 8 MB (post_max_size) by default. Accept 100 events, however small they are."
     ),
     429: Advice("Do not limit the rate of a sender that has one connection and waits for each response."),
     # proxy_read_timeout 60s (ngx_http_proxy_module); integration time-out 29 s (Amazon API Gateway quotas).
@@ -262,11 +313,58 @@ EXACT_LENGTH = Advice(
 LIMITED_SIZE = Advice(
     "Look for something that so many events exceed: a hash of too few bits, or a queue, cache or table of fixed size."
 )
+MAIL_IS_NO_EVENT = Advice(
+    "mailId, recipientId and mailingId identify a mail, not an event: a recipient opens or clicks it several "
+    "times. Deduplicate on all fields, or on a hash of them."
+)
+RECIPIENT_IS_NO_EVENT = Advice(
+    "recipientId does not identify an event: use it neither as a deduplication key nor as the key of a dictionary "
+    "into which you put a batch. Deduplicate on all fields, or on a hash of them."
+)
+CREATED_IS_NO_EVENT = Advice(
+    "created does not identify an event, because several recipients act in the same millisecond: deduplicate on "
+    "all fields, or on a hash of them. A cursor on created skips late events of that millisecond."
+)
+MAIL_AND_CREATED_ARE_NO_EVENT = Advice(
+    "mailId and created do not identify an event: these events differ in device and address alone. Deduplicate on "
+    "all fields, or on a hash of them."
+)
+TYPE_IN_KEY = Advice(
+    "Add type to the deduplication key: an open and a click may share all other fields. Better, deduplicate on all "
+    "fields, or on a hash of them."
+)
+LINK_IN_KEY = Advice(
+    "Add the link's fields to the deduplication key. Better, deduplicate on all fields, or on a hash of them."
+)
+KEEP_AFTER_MATCH = Advice(
+    "An event may be redelivered several times: keep its deduplication key for three days, also after a redelivery "
+    "has matched it.",
+    alone=False,
+)
 EVENT_ALONE = Advice(
     "Build the deduplication key from the fields of the event alone, without the batch, the request or the event's "
     "position in it.",
     alone=False,
 )
+
+
+def _of_key(situation: Situation) -> Iterator[Advice]:
+    """Yield advice for events that were lost because the deduplication key does not tell them from others."""
+    match situation:
+        case Situation.REPEAT_ENGAGEMENT:
+            yield MAIL_IS_NO_EVENT
+        case Situation.ONE_RECIPIENT_MANY_MAILS:
+            yield RECIPIENT_IS_NO_EVENT
+        case Situation.SAME_MILLISECOND:
+            yield CREATED_IS_NO_EVENT
+        case Situation.ONE_MAIL_SAME_MILLISECOND:
+            yield MAIL_AND_CREATED_ARE_NO_EVENT
+        case Situation.OPEN_AND_CLICK:
+            yield TYPE_IN_KEY
+        case Situation.CLICKS_ON_TWO_LINKS:
+            yield LINK_IN_KEY
+        case _:
+            return
 
 
 # By what became of a field
@@ -277,23 +375,66 @@ def _changes(examples: Sequence[EventDifference]) -> list[FieldChange]:
 
 
 def _of_changes(changes: Sequence[FieldChange]) -> Iterator[Advice]:
+    as_text: list[str] = []
     for change in changes:
         if change.sent is None or change.stored is None:
             continue
         sent, stored = _value(change.sent), _value(change.stored)
         match sent, stored:
-            case str(), str() if len(stored) < len(sent) and sent.startswith(stored):
-                yield Advice(
-                    f"{change.name} is cut off after {len(stored)} characters: widen its column or variable (255 "
-                    "characters for names, 2,000 for links), and let the database reject what does not fit."
-                )
+            case str(), str() if sent != stored:
+                yield from _of_text(change.name, sent, stored)
             case int(), int() | float() if abs(sent) > SAFE_INTEGER_MAX:
                 yield Advice(
                     f"{change.name} lost digits beyond 2^53, as with doubles. In JavaScript JSON.parse rounds such "
                     "numbers: parse with json-bigint, or store the raw text. Use 64-bit columns."
                 )
+            case int(), str() if stored == str(sent):
+                as_text.append(change.name)
             case str(), int() | float():
-                yield Advice(f"Store {change.name} as text: as a number it loses leading zeros, signs and letters.")
+                yield _as_text(change.name)
+    if as_text:
+        yield Advice(f"The probe reports numbers as text: {', '.join(dict.fromkeys(as_text))}.", alone=False)
+
+
+def _of_text(name: str, sent: str, stored: str) -> Iterator[Advice]:
+    """Yield what turns the sent text into the stored one."""
+    if stored == sent.strip():
+        yield Advice(f"Do not trim {name}: white space at its ends belongs to the value.")
+    elif sent.startswith(stored):
+        yield _cut_off(name, len(stored), sent[len(stored)])
+    elif html.unescape(stored) == sent:
+        yield Advice(f"{name} is stored escaped for HTML: store it as it is, and escape it where you display it.")
+    elif _as_latin_1(sent).startswith(stored):
+        yield Advice(f"{name} was decoded as Latin-1: decode bodies as UTF-8, whatever the Content-Type says.")
+    elif any(unicodedata.normalize(form, sent) == stored for form in ("NFC", "NFD", "NFKC", "NFKD")):
+        yield Advice(f"Do not normalise {name}: store its characters as they are sent.")
+    elif sent.casefold() == stored.casefold():
+        yield Advice(f"Do not change the case of {name}.")
+    elif sent.isdigit() and sent.lstrip("0") == stored:
+        yield _as_text(name)
+
+
+def _cut_off(name: str, length: int, following: str) -> Advice:
+    """Say why text may end before a character."""
+    if following == "\0":
+        return Advice(f"{name} is cut off at a NUL character, where text in C ends: remove NUL before you store it.")
+    if ord(following) > BASIC_MULTILINGUAL_PLANE_MAX:
+        return Advice(
+            f"{name} is cut off before {following}, a character of four bytes in UTF-8. MySQL's utf8 stores three: "
+            "use utf8mb4 for the connection and the column."
+        )
+    return Advice(
+        f"{name} is cut off after {length} characters: widen its column or variable (255 characters for names, 2,000 "
+        "for links), and let the database reject what does not fit."
+    )
+
+
+def _as_latin_1(text: str) -> str:
+    return text.encode("utf-8", "surrogatepass").decode("latin-1")
+
+
+def _as_text(name: str) -> Advice:
+    return Advice(f"Store {name} as text: as a number it loses leading zeros, signs and letters.")
 
 
 def _value(text: str) -> object:

@@ -63,10 +63,16 @@ from mockcampaign.judging.finding import Finding, Judgement, SweptOutcome
 from mockcampaign.judging.situation import Situation
 from mockcampaign.judging.verdict import SweepSummary
 from mockcampaign.tables import complete
-from mockcampaign.text import counted, short
+from mockcampaign.text import counted
+
+KEY_FIELDS_SHOWN_MAX = 4
+"""How many fields of a deduplication key a sentence names; of a longer one, it names what is missing."""
 
 CHANGES_SHOWN_MAX = 3
 """How many altered fields of one event a sentence shows."""
+
+VALUE_SHOWN_MAX, VALUE_BEGINNING = 36, 20
+"""Characters of a value that a sentence shows whole, and of the beginning of a longer one."""
 
 POSITIONS_SHOWN_MAX = 8
 """How many positions in a batch a sentence shows."""
@@ -119,7 +125,7 @@ def stimulus(one: Stimulus) -> str:
 
 def reply(one: Reply) -> str:
     """Say how an attempt ended."""
-    return one.reason if one.status is None else _reply(one)
+    return _reply(one)
 
 
 def difference_of(found: StoreDiffers) -> str:
@@ -198,12 +204,17 @@ def headline(findings: Sequence[Finding]) -> str:
 
 def _clauses(facts: Sequence[AnyFact]) -> Iterator[str]:
     """Yield a clause for each fact, and one for all responses in succession that are the same."""
+    before: Stimulus | None = None
     for replies, group in itertools.groupby(facts, _replies_with_status):
         if replies is None:
-            yield from map(_clause, group)
+            for fact in group:
+                # What the clause before says was sent need not be said again.
+                repeats = isinstance(fact, StoreDiffers) and fact.after == before
+                yield _clause(msgspec.structs.replace(fact, after=None) if repeats else fact)
         else:
-            to = _listed([_stimulus(fact.to) for fact in group if isinstance(fact, Response)])
-            yield f"responded {_replies(replies)} to {to}"
+            sent = [fact.to for fact in group if isinstance(fact, Response)]
+            yield f"{_responded(replies)} to {_listed(list(map(_stimulus, sent)))}"
+            before = sent[-1]
 
 
 def _replies_with_status(fact: AnyFact) -> tuple[Reply, ...] | None:
@@ -223,7 +234,7 @@ def _clause(fact: AnyFact) -> str:
             events = counted(fact.events, "event") if fact.events else "each event"
             return f"stored {events} once{after}"
         case StoredPositions():
-            return f"stored {_positions(fact.stored)} of {fact.events} events"
+            return _positions(fact)
         case SmallestRejected():
             size = "" if fact.body_bytes is None else f" and {fact.body_bytes:,} bytes"
             return f"the smallest batch it rejects has {counted(fact.events, 'event')}{size}"
@@ -246,7 +257,7 @@ def _clause(fact: AnyFact) -> str:
         case StateIsStale():
             return _stale(fact)
         case Died():
-            replied = f"responded {_replies(fact.replies)}, then " if fact.replies else ""
+            replied = f"{_responded(fact.replies)}, then " if fact.replies else ""
             return f"{replied}could not be reached any more after {_stimulus(fact.after)} ({fact.reason})"
         case LostInCrash():
             return _lost_in_crash(fact)
@@ -272,7 +283,7 @@ def _clause(fact: AnyFact) -> str:
                 times=f"{fact.times:,}",
                 milliseconds=f"{fact.milliseconds:,} ms",
                 duration=format_duration(fact.milliseconds),
-                sizes=_listed([str(size) for size in fact.sizes]),
+                sizes=_sizes(fact.sizes),
             )
         case Needs():
             return f"needs {_NEEDS[fact.need][1]}"
@@ -312,33 +323,39 @@ def _response(fact: Response) -> str:
     if all(reply.status is None for reply in fact.replies):
         reasons = list(dict.fromkeys(reply.reason for reply in fact.replies))
         return f"did not respond to {to}: {', then '.join(reasons)}"
-    return f"responded {_replies(fact.replies)} to {to}"
+    return f"{_responded(fact.replies)} to {to}"
 
 
-def _replies(replies: Sequence[Reply]) -> str:
-    shown = list(map(_reply, replies))
-    return shown[0] if len(set(shown)) == 1 else ", then ".join(shown)
+def _responded(replies: Sequence[Reply]) -> str:
+    """Say how attempts ended, with one verb for all statuses in succession."""
+    said: list[str] = []
+    verb = ""
+    for reply in replies:
+        before, verb = verb, "did not respond" if reply.status is None else "responded"
+        words = f"{verb} ({reply.reason})" if reply.status is None else _reply(reply)
+        said.append(f"{verb} {words}" if verb == "responded" != before else words)
+    return ", then ".join(said) if len(set(map(_reply, replies))) > 1 else said[0]
 
 
 def _reply(reply: Reply) -> str:
     if reply.status is None:
-        return f"nothing ({reply.reason})"
+        return reply.reason
     if reply.location is not None:
         return f"{reply.status} (a redirect to {reply.location}, which Campaign does not follow)"
     return str(reply.status)
 
 
 def _attempt(reply: Reply) -> str:
-    return reply.reason if reply.status is None else f"responded {_reply(reply)}"
+    return _reply(reply) if reply.status is None else f"responded {_reply(reply)}"
 
 
 def _stimulus(one: Stimulus) -> str:
     words = SITUATIONS[one.situation]
-    repeated = f", sent {one.times:,} times" if one.times is not None and "{times}" not in words else ""
+    repeated = f", sent {one.times:,} times" if (one.times or 1) > 1 and "{times}" not in words else ""
     said = words.format(
         batch="a batch" if one.events is None else f"a batch of {counted(one.events, 'event')}",
         events="the events" if one.events is None else counted(one.events, "event"),
-        sizes=_listed([str(size) for size in one.sizes]),
+        sizes=_sizes(one.sizes),
         bytes="" if one.body_bytes is None else f"{one.body_bytes:,} bytes",
         times=f"{1 if one.times is None else one.times:,}",
         duration="" if one.milliseconds is None else format_duration(one.milliseconds),
@@ -356,7 +373,7 @@ def _credentials(variant: str) -> str:
 
 
 def _edge_case(one: EdgeCaseField) -> str:
-    return f"no {one.name}" if one.absent else f"{one.name} {short(one.value)}"
+    return f"no {one.name}" if one.absent else f"{one.name} {_value(one.value)}"
 
 
 def _step(step: HistoryStep) -> str:
@@ -373,6 +390,11 @@ def _step(step: HistoryStep) -> str:
             return f"{format_duration(step.milliseconds)} later"
         case _:
             assert_never(step.kind)
+
+
+def _sizes(sizes: Sequence[int]) -> str:
+    different = list(dict.fromkeys(sizes))
+    return f"{_listed(list(map(str, different)))} event{'s' * (different != [1])}"
 
 
 def _listed(items: Sequence[str]) -> str:
@@ -403,32 +425,53 @@ def _be(count: int) -> str:
 
 def _changes(changes: Sequence[FieldChange]) -> str:
     shown = [_change(change) for change in changes[:CHANGES_SHOWN_MAX]]
-    more = [f"{len(changes) - CHANGES_SHOWN_MAX} more fields"] if len(changes) > CHANGES_SHOWN_MAX else []
-    return ", ".join([*shown, *more])
+    if len(changes) > CHANGES_SHOWN_MAX:
+        shown.append(counted(len(changes) - CHANGES_SHOWN_MAX, "more field"))
+    return _listed(shown)
 
 
 def _change(change: FieldChange) -> str:
-    sent, stored = ("absent" if one is None else short(one) for one in (change.sent, change.stored))
+    sent, stored = ("absent" if one is None else _value(one) for one in (change.sent, change.stored))
     return f"{change.name} {sent} as {stored}"
 
 
-def _positions(stored: Sequence[int]) -> str:
-    if not stored:
-        return "none"
-    shown = ", ".join(map(str, stored[:POSITIONS_SHOWN_MAX])) + (", …" if len(stored) > POSITIONS_SHOWN_MAX else "")
-    return f"only number{'s' * (len(stored) > 1)} {shown}"
+def _value(text: str) -> str:
+    """Show the JSON text of a value, or the beginning of a long one and its length."""
+    if len(text) <= VALUE_SHOWN_MAX:
+        return text
+    closing = '"' if text.startswith('"') else ""
+    return f"{text[:VALUE_BEGINNING]}…{closing} ({counted(_length(text), 'character')})"
+
+
+def _length(text: str) -> int:
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        value = None
+    return len(value) if isinstance(value, str) else len(text)
+
+
+def _positions(fact: StoredPositions) -> str:
+    whole = f"of {counted(fact.events, 'event')}"
+    if not fact.stored:
+        return f"stored none {whole}" if fact.events > 1 else "stored nothing"
+    lost = sorted({*range(1, fact.events + 1)}.difference(fact.stored))
+    few, only = (lost, "all but") if len(lost) < len(fact.stored) else (fact.stored, "only")
+    shown = ", ".join(map(str, few[:POSITIONS_SHOWN_MAX])) + (", …" if len(few) > POSITIONS_SHOWN_MAX else "")
+    return f"stored {only} number{'s' * (len(few) > 1)} {shown} {whole}"
 
 
 def _keys_on(fact: KeysOn) -> str:
     return (
-        f"{_key_of(fact)}, not on {_listed([_field(name) for name in fact.ignored])}: "
-        f"{fact.events_lost} of {fact.events} genuine {fact.event_type}s were lost, and one event in "
-        f"{len(fact.ignored)} of {fact.pairs} pairs that differ in one field"
+        f"{_key_of(fact)}: {fact.events_lost} of {fact.events} genuine {fact.event_type}s were lost, and "
+        f"{len(fact.ignored)} of {fact.pairs} pairs of events that differ in one field lost an event"
     )
 
 
 def _key_of(fact: KeysOn) -> str:
-    return f"deduplicates on {' + '.join(fact.fields)} alone"
+    if len(fact.fields) <= KEY_FIELDS_SHOWN_MAX:
+        return f"deduplicates on {_listed(list(map(_field, fact.fields)))} alone"
+    return f"deduplicates without {_listed(list(map(_field, fact.ignored)))}"
 
 
 def _field(name: str) -> str:
@@ -461,13 +504,16 @@ def _lost_in_crash(fact: LostInCrash) -> str:
 
 
 def _costs(fact: Costs) -> str:
-    what = "" if fact.of is None or fact.reply is None else f"a {_reply(fact.reply)} to {_stimulus(fact.of)} "
+    what = "this "
+    if fact.of is not None and fact.reply is not None:
+        what = f"a {fact.reply.status} to {_stimulus(fact.of)} "
+        if fact.reply.status is None:
+            what = f"no response to {_stimulus(fact.of)} "
     if not fact.requests:
         return f"{what}costs nothing"
-    lost = f"after which {counted(fact.events_lost, 'event')} are lost" if fact.events_lost else "until it is accepted"
-    if fact.events_lost == 1:
-        lost = "after which 1 event is lost"
-    return f"{what}costs {counted(fact.requests, 'request')} and {amount(fact.body_bytes)}, {lost}"
+    lost = f"and then {counted(fact.events_lost, 'event')} {_be(fact.events_lost)} lost"
+    until = lost if fact.events_lost else "until it is accepted"
+    return f"{what}costs {counted(fact.requests, 'request')} and {amount(fact.body_bytes)}, {until}"
 
 
 def amount(size: int) -> str:
@@ -481,7 +527,7 @@ def _unavailable(fact: Unavailable) -> str:
     first = f", first while {fact.first_rule} was examined" if fact.first_rule else ""
     more = f", then in {counted(fact.more_rules, 'more rule')}" if fact.more_rules else ""
     end = "200 again at the end of the check" if fact.recovered else "still so at the end of the check"
-    return f"responded {_replies(fact.replies)} to a batch of one ordinary event{first}{more}; {end}"
+    return f"{_responded(fact.replies)} to a batch of one ordinary event{first}{more}; {end}"
 
 
 # No verdict
@@ -613,11 +659,11 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.UNREADABLE_EMPTY: "an empty body",
         Situation.UNREADABLE_CUT_EVENT: "a single event, cut off",
         # Batch
-        Situation.BATCH_SIZES: "batches of {sizes} events",
+        Situation.BATCH_SIZES: "batches of {sizes}",
         Situation.LONG_EVENTS: "a batch of {events} and {bytes}",
         Situation.IDENTICAL_EVENTS: "a batch that contains one event twice",
         Situation.IDENTICAL_EVENTS_AMONG_OTHERS: "a batch of 4 events, two of them identical",
-        Situation.CONCURRENT_BATCHES: "batches of {sizes} events from three webhooks at the same moment",
+        Situation.CONCURRENT_BATCHES: "batches of {sizes} from three webhooks at the same moment",
         Situation.MIXED_MAILINGS: "a batch with events of six mailings and three recipient lists",
         Situation.ALL_IDENTICAL: "a batch of 100 identical events",
         # Identity
@@ -651,7 +697,7 @@ SITUATIONS: Mapping[Situation, str] = complete(
         ),
         Situation.REDELIVERED_EDGE_CASE: "the redelivery of an event with {edge_cases} whose response was lost",
         Situation.REDELIVERED_EDGE_CASES: "the redelivery of {batch}, all with unusual fields, whose response was lost",
-        Situation.DELIVERED_CONCURRENTLY: "batches of {sizes} events, each delivered twice at the same moment",
+        Situation.DELIVERED_CONCURRENTLY: "batches of {sizes}, each delivered twice at the same moment",
         Situation.REDELIVERED_AFTER_OTHERS: (
             "the redelivery of {batch} whose response was lost, after {times} other events"
         ),
@@ -662,7 +708,7 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.RETRIED_WHILE_WORKING: (
             "the retry of {batch} while the consumer still worked on it for a sender that had hung up"
         ),
-        Situation.RETRIED_AFTER_HANG_UP: "the retries of batches of {sizes} events right after the sender hung up",
+        Situation.RETRIED_AFTER_HANG_UP: "the retries of batches of {sizes} right after the sender hung up",
         # Order
         Situation.OLDER_AFTER_NEWER: "{events} that arrived after newer ones",
         Situation.NEWEST_FIRST: "a batch with its newest event first",
@@ -718,7 +764,7 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.GOOD_EVENTS_REDELIVERED: "its good events were redelivered",
         Situation.ACCEPTED_ON_RETRY: "{batch} that it first rejected and then accepted",
         Situation.REJECTED_BESIDE_ACCEPTED: "the batch it rejects, beside two good ones",
-        Situation.ACCEPTED_BESIDE_REJECTED: "batches of {sizes} events that it accepted meanwhile",
+        Situation.ACCEPTED_BESIDE_REJECTED: "batches of {sizes} that it accepted meanwhile",
         Situation.CREATED_AS_TEXT: "a batch of an event whose created is text",
         Situation.MAIL_ID_ALONE: "a batch of an event with nothing but a mailId",
         Situation.NUMBER: "a number",
@@ -732,7 +778,7 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.ANOTHER_FULL_BATCH: "a full batch, though it accepted others before",
         Situation.BACKLOG: "draining a backlog of {events}",
         Situation.PART_OF_BACKLOG: (
-            "a backlog of {events} after accepting {times} of its batches, and the rest is pending"
+            "the next batch of a backlog of {events}, after it accepted {times}, and the rest is pending"
         ),
     },
 )
@@ -744,7 +790,7 @@ CONFIRMATIONS: Mapping[Confirmation, str] = complete(
     {
         Confirmation.EVERYTHING_ACCEPTED: "responded 200 to everything Campaign may send",
         Confirmation.COMPLETE_RESPONSES: "sent complete responses to ordinary batches and to bodies it cannot read",
-        Confirmation.RESPONDED_IN_TIME: "responded within {duration} to batches of {sizes} events",
+        Confirmation.RESPONDED_IN_TIME: "responded within {duration} to batches of {sizes}",
         Confirmation.NOTHING_REJECTED: "no batch was rejected, so none could leave anything behind",
         Confirmation.REJECTED_LEFT_NOTHING: "left nothing behind of the batches it rejected ({count})",
         Confirmation.ISOLATED_FROM_REJECTED: (

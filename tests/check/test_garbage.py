@@ -81,7 +81,7 @@ def test_a_consumer_that_stores_garbage_can_be_checked_and_checked_again() -> No
             application(SkipsAll(Store(), None)),
             "warn",
             "200 to event-and-number; missing",
-            "to a batch of a good event and a number; 1 event missing from the store",
+            "to a batch of a good event and a number; 1 event is missing from the store",
         ),
         (
             consumer_app("stores-any-json"),

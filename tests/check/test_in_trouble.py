@@ -168,7 +168,7 @@ class Dies:
             "recovers-from-bad-requests",
             lambda request: request.body == b"null",
             "died after null",
-            "Responded nothing (connection closed before a response), then could not be reached any more after null (",
+            "Did not respond (connection closed before a response), then could not be reached any more after null (",
         ),
         (
             "recovers-from-bad-requests",
@@ -180,21 +180,21 @@ class Dies:
             "accepts-absent-fields",
             lambda request: request.body.count(b'"device"') < request.body.count(b'"mailId"'),
             "died after batch",
-            "Responded nothing (connection closed before a response), then could not be reached any more after a batch "
+            "Did not respond (connection closed before a response), then could not be reached any more after a batch "
             "of 4 events (",
         ),
         (
             "once-after-truncated-body",
             lambda request: any(isinstance(fault, CutBody) for fault in request.faults),
             "died after batch",
-            "Responded nothing (connection closed before a response), then could not be reached any more after a batch "
+            "Did not respond (connection closed before a response), then could not be reached any more after a batch "
             "of 5 events (",
         ),
         (
             "survives-oversized-body",
             lambda request: request.body.startswith(b"[["),
             "died after deeply-nested-body",
-            "Responded nothing (connection closed before a response), then could not be reached any more after a list "
+            "Did not respond (connection closed before a response), then could not be reached any more after a list "
             "nested 100,000 levels deep (",
         ),
     ],

@@ -39,7 +39,7 @@ def test_no_random_history_fails_a_correct_consumer() -> None:
 @pytest.mark.parametrize(
     ("bug", "told", "steps"),
     [
-        ("never-deduplicates", "After the history (lost-ack, 1 event), 1 duplicate stored", ["fault", "emit"]),
+        ("never-deduplicates", "After the history (lost-ack, 1 event), 1 duplicate is in the store", ["fault", "emit"]),
         pytest.param("forgets-dedup-key-once-used", None, None, marks=pytest.mark.slow),
         pytest.param("dedup-key-batch-hash", None, None, marks=pytest.mark.slow),
     ],

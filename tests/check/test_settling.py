@@ -81,7 +81,7 @@ def test_events_that_are_stored_again_later_are_found(account: Callable[[Consume
     [finding] = checked(LaterAndTwice(), account, rules=("once-after-lost-response",), settle=5_000).rules
     assert finding.outcome == "fail"
     assert finding.actual.startswith(
-        "After the redelivery of a batch of 5 events whose response was lost, 5 duplicates stored"
+        "After the redelivery of a batch of 5 events whose response was lost, 5 duplicates are in the store"
     )
 
 

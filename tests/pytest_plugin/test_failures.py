@@ -171,7 +171,7 @@ def test_long_timelines_are_whole_with_v(inner: Inner) -> None:
                 campaign.advance("1m")
             assert False
         """
-    assert "more lines (-v shows them)" in inner(source).stdout.str()
+    assert "more lines (-v shows all)" in inner(source).stdout.str()
     assert "more lines" not in inner(source, "-v").stdout.str()
 
 

@@ -10,9 +10,11 @@ from mockcampaign.judging.fact import (
     Confirmed,
     CountsTwice,
     Died,
+    EdgeCaseField,
     EventDifference,
     FieldChange,
     FieldsAltered,
+    KeysOn,
     Reply,
     Response,
     Stimulus,
@@ -25,6 +27,9 @@ from mockcampaign.report import advice
 USUAL = "what the rule says"
 RATE = advice.BY_STATUS[429].text
 LOG = f"{USUAL} {advice.LOOK_INTO_LOG.text}"
+NOT_IN_KEY = ("created", "created.milliseconds", "browser", "browser.case")
+NUL = EdgeCaseField(name="browser", value='"a\\u0000b"')
+LOST = StoreDiffers(after=Stimulus(situation=Situation.EDGE_CASE), missing=1)
 LATE = Reply(phase="wait", timed_out=True)
 GONE = Reply(phase="wait", reason="connection closed before a response")
 
@@ -89,6 +94,37 @@ def responded(situation: Situation, *replies: Reply) -> Response:
         ((StoreDiffers(missing=1),), USUAL),
         ((Died(after=Stimulus(situation=Situation.NULL), reason="refused"),), advice.CATCH.text),
         ((Confirmed(what=Confirmation.RECOVERED),), USUAL),
+        *(
+            ((StoreDiffers(after=Stimulus(situation=situation), missing=1),), one.text)
+            for situation, one in (
+                (Situation.REPEAT_ENGAGEMENT, advice.MAIL_IS_NO_EVENT),
+                (Situation.ONE_RECIPIENT_MANY_MAILS, advice.RECIPIENT_IS_NO_EVENT),
+                (Situation.SAME_MILLISECOND, advice.CREATED_IS_NO_EVENT),
+                (Situation.ONE_MAIL_SAME_MILLISECOND, advice.MAIL_AND_CREATED_ARE_NO_EVENT),
+                (Situation.OPEN_AND_CLICK, advice.TYPE_IN_KEY),
+                (Situation.CLICKS_ON_TWO_LINKS, advice.LINK_IN_KEY),
+            )
+        ),
+        ((StoreDiffers(after=Stimulus(situation=Situation.REPEAT_ENGAGEMENT), duplicate=1),), USUAL),
+        (
+            (StoreDiffers(after=Stimulus(situation=Situation.RANDOM_HISTORY), duplicate=1),),
+            f"{USUAL} {advice.KEEP_AFTER_MATCH.text}",
+        ),
+        ((StoreDiffers(after=Stimulus(situation=Situation.RANDOM_HISTORY), missing=1),), USUAL),
+        (
+            (KeysOn(event_type="open", fields=("mailId",), ignored=NOT_IN_KEY, events_lost=1, events=2, pairs=3),),
+            f"{USUAL} Add what is missing to the deduplication key: created, browser.",
+        ),
+        ((responded(Situation.BATCH, LATE, of(200)),), f"{USUAL} {advice.WARM_UP.text}"),
+        ((responded(Situation.BATCH, of(500), of(200)),), USUAL),
+        ((responded(Situation.EDGE_CASES, of(400)),), f"{USUAL} {advice.BATCH_OF_UNLIKE_EVENTS.text}"),
+        ((responded(Situation.EDGE_CASE, of(200)), LOST), f"{USUAL} {advice.SWALLOWED.text}"),
+        ((responded(Situation.EDGE_CASE, of(500)), LOST), LOG),
+        ((LOST,), USUAL),
+        (
+            (Response(to=Stimulus(situation=Situation.EDGE_CASE, edge_cases=(NUL,)), replies=(of(400),)),),
+            f"{USUAL} {advice.NUL_IN_TEXT.text}",
+        ),
         (
             (responded(Situation.BATCH, LATE), responded(Situation.BATCH, GONE)),
             f"{advice.FASTER.text} {advice.WHOLE_RESPONSE.text}",
@@ -110,6 +146,16 @@ def test_advice_follows_from_the_facts(facts: tuple[AnyFact, ...], fix: str) -> 
         ("17", "18", USUAL),
         ('"0012"', "12", "Store browser as text"),
         ('"x"', None, USUAL),
+        ('" both "', '"both"', "Do not trim browser"),
+        ('"a & b"', '"a &amp; b"', "browser is stored escaped for HTML"),
+        ('"été"', '"Ã©tÃ©"', "browser was decoded as Latin-1"),
+        ('"été"', '"Ã©"', "browser was decoded as Latin-1"),
+        ('"e\u0301"', '"é"', "Do not normalise browser"),
+        ('"KD-1"', '"kd-1"', "Do not change the case of browser"),
+        ('"0012"', '"12"', "Store browser as text"),
+        ('"on 📱"', '"on "', "browser is cut off before 📱, a character of four bytes"),
+        ('"a\\u0000b"', '"a"', "browser is cut off at a NUL character"),
+        ("17", '"17"', f"{USUAL} The probe reports numbers as text: browser."),
     ],
 )
 def test_advice_names_what_became_of_a_field(sent: str, stored: str | None, said: str) -> None:

@@ -1,108 +1,130 @@
-"""Only words depend on words: with nonsense for every text, verdict, identities, grouping and colours are the same."""
+"""Facts in words: what was sent is said once, numbers agree with their nouns, and long values are shortened."""
 
 from __future__ import annotations
 
-import functools
-import re
-from collections.abc import Mapping
-
-import msgspec
 import pytest
 
-from checks import checked
-from mockcampaign.check.baseline import Known, gone
-from mockcampaign.judging.fact import AnyFact, identity_of
-from mockcampaign.judging.verdict import RunResult, exit_status, verdict_of
-from mockcampaign.report import advice, sentences
-from mockcampaign.report.check_text import check_lines, headline_lines
-from mockcampaign.report.columns import Style
-from mockcampaign.samples.consumer import consumer_app
-
-RULES = (
-    *("responds-200", "accepts-every-batch-size", "stores-repeat-engagement", "deduplicates-on-all-fields"),
-    *("once-after-lost-response", "accepts-absent-fields", "stores-text-unchanged", "newest-event-wins"),
+from mockcampaign.judging.fact import (
+    AnyFact,
+    Confirmation,
+    Confirmed,
+    Costs,
+    EventDifference,
+    FieldChange,
+    FieldsAltered,
+    KeysOn,
+    Needs,
+    Reply,
+    Response,
+    Stimulus,
+    StoredAnyway,
+    StoreDiffers,
+    StoredPositions,
+    Under,
 )
-BUGS = (None, "dedup-key-mail-id", "responds-207", "truncates-text-at-40", "requires-device", "never-deduplicates")
+from mockcampaign.judging.situation import Situation
+from mockcampaign.report.sentences import actual, brief
+
+OK, BUSY, MOVED = Reply(status=200), Reply(status=503), Reply(status=302, location="/login")
+LATE = Reply(phase="wait", timed_out=True, reason="no response began within the time-out")
+BATCH = Stimulus(situation=Situation.BATCH, events=2)
+FIRST = EventDifference(kind="missing", event="type=open mailId=A")
 
 
-@functools.cache
-def checked_plainly(bug: str | None) -> RunResult:
-    return checked(consumer_app(bug), rules=RULES)
+def to_batch(*replies: Reply) -> Response:
+    return Response(to=BATCH, replies=replies)
 
 
-def nonsense(text: str) -> str:
-    """Return a text of which no word is left, with its placeholders."""
-    return re.sub(r"[A-Za-z]+(?![^{]*})", "blah", text)
+def lost(after: Stimulus | None) -> StoreDiffers:
+    return StoreDiffers(after=after, missing=1, examples=(FIRST,))
 
 
-def speak_nonsense(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace every text of the words module, and all advice."""
-    tables = [
-        name for name, value in vars(sentences).items() if isinstance(value, Mapping) and not name.startswith("__")
-    ]
-    assert {"SITUATIONS", "CONFIRMATIONS", "PRECONDITIONS"} <= set(tables)
-    for name in tables:
-        table = getattr(sentences, name)
-        if all(isinstance(value, str) for value in table.values()):
-            monkeypatch.setattr(sentences, name, {key: nonsense(value) for key, value in table.items()})
-    for name in ("actual", "headline", "difference"):
-        say = getattr(sentences, name)
-        monkeypatch.setattr(sentences, name, lambda found, say=say: re.sub("[A-Za-z]+", "blah", say(found)))
-    monkeypatch.setattr(advice, "_of", lambda fact: iter((advice.Advice("blah"),)))
+def key(fields: tuple[str, ...], ignored: tuple[str, ...]) -> KeysOn:
+    return KeysOn(event_type="open", fields=fields, ignored=ignored, events_lost=1, events=40, pairs=12)
 
 
-def shapes(result: RunResult) -> list[tuple[Style, ...]]:
-    """Return the styles of each line on a terminal as wide as need be, in order."""
-    lines = [*check_lines(result, verbosity=1), *headline_lines(result)]
-    return [tuple(style for _, style in line) for line in lines if not only_faint(line)]
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ((to_batch(BUSY),), "Responded 503 to a batch of 2 events"),
+        ((to_batch(BUSY, BUSY),), "Responded 503 to a batch of 2 events"),
+        ((to_batch(BUSY, OK),), "Responded 503, then 200 to a batch of 2 events"),
+        (
+            (to_batch(LATE, OK, BUSY),),
+            "Did not respond (no response began within the time-out), then responded 200, then 503 to a batch of 2 "
+            "events",
+        ),
+        ((to_batch(LATE),), "Did not respond to a batch of 2 events: no response began within the time-out"),
+        # What was sent is said once.
+        (
+            (to_batch(OK), lost(BATCH)),
+            "Responded 200 to a batch of 2 events; 1 event is missing from the store, first type=open mailId=A",
+        ),
+        (
+            (to_batch(OK), lost(Stimulus(situation=Situation.BATCH, events=3))),
+            "Responded 200 to a batch of 2 events; after a batch of 3 events, 1 event is missing from the store, first "
+            "type=open mailId=A",
+        ),
+        (
+            (StoreDiffers(missing=2, duplicate=2),),
+            "2 events are missing from the store and 2 duplicates are in the store",
+        ),
+        ((StoredPositions(events=100, stored=(*range(1, 100),)),), "Stored all but number 100 of 100 events"),
+        ((StoredPositions(events=3, stored=(1,)),), "Stored only number 1 of 3 events"),
+        ((StoredPositions(events=3, stored=()),), "Stored none of 3 events"),
+        ((StoredPositions(events=1, stored=()),), "Stored nothing"),
+        (
+            (Response(to=Stimulus(situation=Situation.CONCURRENT_BATCHES, sizes=(1, 1, 1)), replies=(BUSY,)),),
+            "Responded 503 to batches of 1 event from three webhooks at the same moment",
+        ),
+        (
+            (Confirmed(what=Confirmation.RESPONDED_IN_TIME, sizes=(1, 100), milliseconds=10_000),),
+            "Responded within 10s to batches of 1 and 100 events",
+        ),
+        (
+            (to_batch(MOVED), Costs(of=BATCH, reply=MOVED, requests=3, body_bytes=2_000, events_lost=1)),
+            "Responded 302 (a redirect to /login, which Campaign does not follow) to a batch of 2 events; a 302 to a "
+            "batch of 2 events costs 3 requests and 2 kB, and then 1 event is lost",
+        ),
+        (
+            (to_batch(BUSY), Costs(requests=1, body_bytes=2_000)),
+            "Responded 503 to a batch of 2 events; this costs 1 request and 2 kB, until it is accepted",
+        ),
+        (
+            (key(("mailId", "created"), ("browser",)),),
+            "Deduplicates on mailId and created alone: 1 of 40 genuine opens were lost, and 1 of 12 pairs of events "
+            "that differ in one field lost an event",
+        ),
+        (
+            (key(("a", "b", "c", "d", "e"), ("browser", "browser.case")),),
+            "Deduplicates without browser and the case of browser: 1 of 40 genuine opens were lost, and 2 of 12 pairs "
+            "of events that differ in one field lost an event",
+        ),
+        (
+            (FieldsAltered(changes=(FieldChange(name="browser", sent='"' + "x" * 255 + '"', stored='"xx"'),)),),
+            'Stored browser "xxxxxxxxxxxxxxxxxxx…" (255 characters) as "xx"',
+        ),
+        # A sentence that goes on after a colon goes on in lower case.
+        (
+            (Under(variation="webhooks in turn", facts=(to_batch(BUSY),)),),
+            "With webhooks in turn: responded 503 to a batch of 2 events",
+        ),
+    ],
+)
+def test_facts_in_words(facts: tuple[AnyFact, ...], sentence: str) -> None:
+    assert actual(facts) == sentence
 
 
-def only_faint(line: list[tuple[str, Style]]) -> bool:
-    """Whether a line is the continuation of a wrapped text, of which longer words need more."""
-    return bool(line) and line[0][0].isspace() and len(line) == 2
-
-
-def decided(result: RunResult) -> object:
-    """Return all that a result decides, less the words."""
-    return [
-        (one.id, one.outcome, one.identity, one.known, one.evidence, [type(fact) for fact in one.facts])
-        for one in result.rules
-    ]
-
-
-@pytest.mark.parametrize("bug", BUGS)
-def test_words_decide_nothing(bug: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = checked_plainly(bug)
-    with monkeypatch.context() as patched:
-        speak_nonsense(patched)
-        other = checked(consumer_app(bug), rules=RULES)
-        texts = {one.actual for one in other.rules}
-        assert not any(re.search("(?i)batch|event|respond", text) for text in texts if text), texts
-    assert decided(plain) == decided(other)
-    assert (verdict_of(plain), exit_status(plain)) == (verdict_of(other), exit_status(other))
-    assert shapes(plain) == shapes(other)
-
-
-def test_a_baseline_survives_any_wording(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = checked_plainly("dedup-key-mail-id")
-    wrong = [one for one in plain.rules if one.outcome in ("fail", "warn")]
-    assert wrong
-    known = tuple(Known(one.id, one.identity) for one in wrong)
-    with monkeypatch.context() as patched:
-        speak_nonsense(patched)
-        again = checked(consumer_app("dedup-key-mail-id"), rules=RULES, known=known)
-    assert {one.id for one in again.rules if one.known} == {one.id for one in wrong}
-    assert (again.compliant, again.gone) == (True, ())
-    assert gone(known, [], [one.id for one in wrong]) == ()
-
-
-def test_every_kind_of_fact_has_words_and_comes_back_from_json() -> None:
-    """Whatever a check of the samples has found is the same value after a journey through a report."""
-    for bug in BUGS:
-        for finding in checked_plainly(bug).rules:
-            encoded = msgspec.json.encode(finding.facts)
-            facts = msgspec.json.decode(encoded, type=tuple[AnyFact, ...])
-            assert facts == finding.facts
-            assert sentences.actual(facts) == finding.actual
-            if finding.identity is not None:
-                assert identity_of(facts) == finding.identity
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ((to_batch(OK), lost(BATCH)), "1 event is missing from the store after a batch of 2 events"),
+        ((to_batch(OK), StoredAnyway(events=1)), "Responded 200 to a batch of 2 events"),
+        ((to_batch(BUSY), Costs(requests=3)), "Responded 503 to a batch of 2 events"),
+        ((key(("mailId",), ("created",)),), "Deduplicates on mailId alone: 1 of 40 genuine opens were lost"),
+        ((Needs(need="probe"),), ""),
+        ((), ""),
+    ],
+)
+def test_a_summary_says_the_one_thing_that_shows_the_violation(facts: tuple[AnyFact, ...], sentence: str) -> None:
+    assert brief(facts) == sentence

@@ -260,7 +260,7 @@ def test_an_altered_field_is_shown(tmp_path: Path) -> None:
     plan = own_plan(tmp_path, "http://x.test", *RUN, "expect: {consumer: {processed: exactly-once}}")
     _, findings = played(plan, AsgiTransport(starlette_consumer(hook, account)))
     [finding] = [finding for finding in findings if finding.outcome == "fail"]
-    assert re.fullmatch("2 events .*altered, first: created 1735689600000 as 1735689600", finding.actual)
+    assert finding.actual == "2 events are altered, first: created 1735689600000 as 1735689600"
 
 
 def test_a_duplicate_event_is_shown(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_a_duplicate_event_is_shown(tmp_path: Path) -> None:
         [finding] = [finding for finding in findings if finding.id == "consumer.processed"]
         assert finding.outcome == outcome
         if wanted == "exactly-once":
-            assert re.match("2 duplicates .*, first type=open mailId=", finding.actual)
+            assert finding.actual.startswith("2 duplicates are in the store, first type=open mailId=")
 
 
 @pytest.mark.parametrize(
