@@ -188,7 +188,7 @@ class Campaign:
         client_id: int = DEFAULT_CLIENT_ID,
         integration_id: str = "",
     ) -> Webhook:
-        """Create a webhook, in status `created`. Raises `WebhookCommandRefusedError` at the client's creation limit."""
+        """Create a webhook. Raises `WebhookCommandRejectedError` at the client's creation limit."""
         self.check_target(target_url)
         return self._exporter.create(
             client_id, event_type, target_url, authentication or NoAuthentication(), integration_id=integration_id
@@ -209,17 +209,17 @@ class Campaign:
         send, too."""
 
     def activate(self, webhook: Webhook) -> Webhook:
-        """Activate a webhook. Raises `WebhookCommandRefusedError` if it is activated already."""
+        """Activate a webhook. Raises `WebhookCommandRejectedError` if it is activated already."""
         return self._exporter.activate(webhook.client_id, webhook.id)
 
     def deactivate(self, webhook: Webhook) -> Webhook:
-        """Deactivate a webhook. Raises `WebhookCommandRefusedError` if it is not activated."""
+        """Deactivate a webhook. Raises `WebhookCommandRejectedError` if it is not activated."""
         return self._exporter.deactivate(webhook.client_id, webhook.id)
 
     def delete(self, webhook: Webhook) -> Webhook:
         """Delete a webhook and discard its pending events.
 
-        Raises `WebhookCommandRefusedError` unless it is deactivated.
+        Raises `WebhookCommandRejectedError` unless it is deactivated.
         """
         return self._exporter.delete(webhook.client_id, webhook.id)
 

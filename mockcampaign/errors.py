@@ -33,7 +33,7 @@ class WebhookOfAnotherClientError(WebhookError):
     http_status_code = 409
 
 
-class WebhookCommandRefusedError(WebhookError):
+class WebhookCommandRejectedError(WebhookError):
     """The webhook's status does not allow the command, or the client has too many webhooks."""
 
 

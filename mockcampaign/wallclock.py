@@ -9,7 +9,7 @@ from typing import TypeVar
 
 POLL_SECONDS = 0.05
 
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
 
 def now() -> int:
@@ -39,11 +39,11 @@ class Stopwatch:
         return self.microseconds // 1_000
 
 
-async def ask_until(ask: Callable[[], Awaitable[Answer]], enough: Callable[[Answer], bool], patience: int) -> Answer:
+async def ask_until(ask: Callable[[], Awaitable[Reply]], enough: Callable[[Reply], bool], patience: int) -> Reply:
     """Return the first response that is enough, or the last one within `patience` milliseconds."""
     deadline = time.monotonic() + patience / 1_000
     while True:
-        answer = await ask()
-        if time.monotonic() >= deadline or enough(answer):
-            return answer
+        reply = await ask()
+        if time.monotonic() >= deadline or enough(reply):
+            return reply
         await asyncio.sleep(POLL_SECONDS)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from mockcampaign.errors import WebhookCommandRefusedError, WebhookNotFoundError, WebhookOfAnotherClientError
+from mockcampaign.errors import WebhookCommandRejectedError, WebhookNotFoundError, WebhookOfAnotherClientError
 from mockcampaign.model import Authentication, EventType, NoAuthentication, Webhook, WebhookStatus
 
 Command = Literal["create", "update", "activate", "deactivate", "delete"]
@@ -92,10 +92,10 @@ class WebhookRegistry(Webhooks):
         integration_id: str = "",
         now: int,
     ) -> Webhook:
-        """Create a webhook, in status `created`. Raises `WebhookCommandRefusedError` at the client's creation limit."""
+        """Create a webhook. Raises `WebhookCommandRejectedError` at the client's creation limit."""
         ids = self._ids_of_client.setdefault(client_id, [])
         if len(ids) >= self._webhooks_per_client_max:
-            raise WebhookCommandRefusedError(
+            raise WebhookCommandRejectedError(
                 f"client {client_id} has {self._webhooks_per_client_max} webhooks, which is the limit"
             )
         self._last_id += 1
@@ -133,15 +133,15 @@ class WebhookRegistry(Webhooks):
         return webhook
 
     def activate(self, client_id: int, webhook_id: int, *, now: int) -> Webhook:
-        """Activate a webhook. Raises as `get` does, and `WebhookCommandRefusedError` if it is activated already."""
+        """Activate a webhook. Raises as `get` does, and `WebhookCommandRejectedError` if it is activated already."""
         return self._command(client_id, webhook_id, "activate", now)
 
     def deactivate(self, client_id: int, webhook_id: int, *, now: int) -> Webhook:
-        """Deactivate a webhook. Raises as `get` does, and `WebhookCommandRefusedError` if it is not activated."""
+        """Deactivate a webhook. Raises as `get` does, and `WebhookCommandRejectedError` if it is not activated."""
         return self._command(client_id, webhook_id, "deactivate", now)
 
     def delete(self, client_id: int, webhook_id: int, *, now: int) -> Webhook:
-        """Delete a webhook. Raises as `get` does, and `WebhookCommandRefusedError` unless it is deactivated."""
+        """Delete a webhook. Raises as `get` does, and `WebhookCommandRejectedError` unless it is deactivated."""
         webhook = self._command(client_id, webhook_id, "delete", now)
         self._deleted[webhook_id] = self._webhooks.pop(webhook_id)
         self._ids_of_client[client_id].remove(webhook_id)
@@ -152,7 +152,7 @@ class WebhookRegistry(Webhooks):
         status = _STATUS_AFTER.get((webhook.status, command))
         if status is None:
             allowed = statuses_allowing(command)
-            raise WebhookCommandRefusedError(
+            raise WebhookCommandRejectedError(
                 f"cannot {command} webhook {webhook_id} in status {webhook.status}, allowed in: {', '.join(allowed)}"
             )
         webhook = msgspec.structs.replace(webhook, status=status, modified=now)

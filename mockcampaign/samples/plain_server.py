@@ -47,19 +47,19 @@ class PlainConnection:
         headers = self.headers(lines)
         keep = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
         self.unread = headers
-        status, fields, answer = await self.call(method, target, headers)
+        status, fields, body = await self.call(method, target, headers)
         await self.leave_nothing_unread()
         # Every response has a length, so that the next one can follow it.
-        fields["content-length"] = str(len(answer))
+        fields["content-length"] = str(len(body))
         if not keep:
             fields["connection"] = "close"
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {fields[name]}" for name in fields)]
-        await self.write("\r\n".join([*lines, "", ""]).encode("latin-1"), answer)
+        await self.write("\r\n".join([*lines, "", ""]).encode("latin-1"), body)
         return keep
 
-    async def write(self, head: bytes, answer: bytes) -> None:
+    async def write(self, head: bytes, body: bytes) -> None:
         """Write the whole response."""
-        self.writer.write(head + answer)
+        self.writer.write(head + body)
         await self.writer.drain()
 
     async def read_head(self) -> bytes:

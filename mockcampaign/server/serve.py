@@ -145,12 +145,12 @@ def _prologue(plan: Plan, say: Say, complain: Say) -> Prologue:
         except MockcampaignError as error:
             complain(f"{plan.path}: stopped: {error}")
         else:
-            _tell(player, say, complain)
+            _report_verdict(player, say, complain)
 
     return play
 
 
-def _tell(player: Player, say: Say, complain: Say) -> None:
+def _report_verdict(player: Player, say: Say, complain: Say) -> None:
     """Say whether the expectations of the scenario hold."""
     from mockcampaign.scenario.judge import judge
 

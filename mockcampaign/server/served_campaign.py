@@ -156,7 +156,7 @@ class ServedCampaign:
 
     def _start(self) -> None:
         self._task = asyncio.create_task(self.pacer.run())
-        self._task.add_done_callback(_tell)
+        self._task.add_done_callback(_report_failure)
 
     async def _stop(self) -> None:
         if self._task is not None:
@@ -165,7 +165,7 @@ class ServedCampaign:
                 await self._task
 
 
-def _tell(task: asyncio.Task[None]) -> None:
+def _report_failure(task: asyncio.Task[None]) -> None:
     """Report the error of the task that moves time: nobody awaits it, and its failure must not go unseen."""
     error = None if task.cancelled() else task.exception()
     if error is not None:

@@ -119,7 +119,7 @@ class Connection(asyncio.Protocol):
             if script.dropped is not None and self._response.has_passed(script.dropped):
                 self._end(LOST[script.dropped])
                 return
-            self._tell()
+            self._wake()
         if outcome is not None:
             # A response may arrive before the request is completely written; the rest would disturb the next exchange.
             written = not self._unwritten and not self._buffered_bytes
@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Note that the operating system has taken all that was written."""
         self._buffered_bytes = 0
-        self._tell()
+        self._wake()
 
     def _expect(self, request: Request, began: float) -> asyncio.Future[Outcome]:
         self._response.expect(request.response_body_bytes_kept, headers_only=request.method == "HEAD")
@@ -188,7 +188,7 @@ class Connection(asyncio.Protocol):
                     news.clear()
                     await news.wait()
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         """Wake `_wait_for`, so that it checks its condition."""
         if self._news is not None:
             self._news.set()
@@ -248,5 +248,5 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _forget_script(self) -> None:
-        self._tell()
+        self._wake()
         self._script, self._news, self._unwritten = None, None, False

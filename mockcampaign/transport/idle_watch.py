@@ -45,7 +45,7 @@ class Watch:
     def __init__(self) -> None:
         self._others: WeakSet[asyncio.Task[Any]] = WeakSet()
         self._tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
-        self._rests: WeakKeyDictionary[asyncio.Task[Any], _Place] = WeakKeyDictionary()
+        self._idle_places: WeakKeyDictionary[asyncio.Task[Any], _Place] = WeakKeyDictionary()
 
     def begin(self) -> None:
         """Count tasks that start from now on as the application's."""
@@ -56,7 +56,7 @@ class Watch:
         for _ in range(CALM_TURNS):
             await asyncio.sleep(0)
         for task in self._found():
-            self._rests[task] = _place(task)
+            self._idle_places[task] = _place(task)
 
     async def settle(self, calls: set[asyncio.Task[None]], seconds: float) -> None:
         """Wait until no call is under way and all tasks are idle, for `seconds` at most."""
@@ -64,7 +64,7 @@ class Watch:
         try:
             async with asyncio.timeout(seconds):
                 while calm < (CALM_TURNS if self._tasks else 1):
-                    busy = [task for task in {*calls, *self._found()} if task in calls or not self._rests_now(task)]
+                    busy = [task for task in {*calls, *self._found()} if task in calls or not self._is_idle_now(task)]
                     if busy:
                         calm = 0
                         # Nothing announces that a task has become idle.
@@ -84,13 +84,13 @@ class Watch:
         )
         return self._tasks
 
-    def _rests_now(self, task: asyncio.Task[Any]) -> bool:
+    def _is_idle_now(self, task: asyncio.Task[Any]) -> bool:
         if task.done():
             return True
         if _is_about_to_go_on(task):
             return False
         frames = _frames(task)
-        return bool(frames) and (_waits_for_tasks(frames[-1]) or self._rests.get(task) == _place(task))
+        return bool(frames) and (_waits_for_tasks(frames[-1]) or self._idle_places.get(task) == _place(task))
 
 
 def _is_about_to_go_on(task: asyncio.Task[Any]) -> bool:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mockcampaign.engine.webhooks import WebhookRegistry
-from mockcampaign.errors import WebhookCommandRefusedError, WebhookNotFoundError, WebhookOfAnotherClientError
+from mockcampaign.errors import WebhookCommandRejectedError, WebhookNotFoundError, WebhookOfAnotherClientError
 from mockcampaign.model import BasicAuthentication, EventType, WebhookStatus
 
 # The commands that lead to a status, and the status after each further command; None: the command is rejected.
@@ -37,7 +37,7 @@ def test_which_status_each_command_leads_to(status: str, command: str) -> None:
     registry, after = registry_with_one(status), AFTER[status, command]
     if after is None:
         with pytest.raises(
-            WebhookCommandRefusedError, match=f"^cannot {command} webhook 1 in status {status}, allowed in"
+            WebhookCommandRejectedError, match=f"^cannot {command} webhook 1 in status {status}, allowed in"
         ):
             getattr(registry, command)(1, 1, now=9)
         assert registry.get(1, 1).status == status
@@ -74,7 +74,7 @@ def test_the_creation_limit_counts_each_client_and_no_deleted_webhooks() -> None
     registry = WebhookRegistry(10)
     for _ in range(10):
         registry.create(1, EventType.OPEN, "http://a/", now=0)
-    with pytest.raises(WebhookCommandRefusedError, match="client 1 has 10 webhooks, which is the limit"):
+    with pytest.raises(WebhookCommandRejectedError, match="client 1 has 10 webhooks, which is the limit"):
         registry.create(1, EventType.OPEN, "http://a/", now=0)
     assert registry.create(2, EventType.OPEN, "http://a/", now=0).id == 11
     for command in ("activate", "deactivate", "delete"):

@@ -55,13 +55,13 @@ class WebhookMethods(SessionMethods):
 
     @in_home
     def activate(self, webhook: Webhook) -> Webhook:
-        """Activate a webhook. Raises `WebhookCommandRefusedError` if it is active already."""
+        """Activate a webhook. Raises `WebhookCommandRejectedError` if it is active already."""
         self._session.home.check_open()
         return self._session.engine.activate(webhook)
 
     @in_home
     def deactivate(self, webhook: Webhook) -> Webhook:
-        """Deactivate a webhook; its pending events stay. Raises `WebhookCommandRefusedError` if it is not active."""
+        """Deactivate a webhook; its pending events stay. Raises `WebhookCommandRejectedError` if it is not active."""
         self._session.home.check_open()
         return self._session.engine.deactivate(webhook)
 
@@ -69,7 +69,7 @@ class WebhookMethods(SessionMethods):
     def delete(self, webhook: Webhook) -> Webhook:
         """Delete a webhook and discard its pending events.
 
-        Raises `WebhookCommandRefusedError` unless it is deactivated.
+        Raises `WebhookCommandRejectedError` unless it is deactivated.
         """
         self._session.home.check_open()
         return self._session.engine.delete(webhook)

@@ -49,8 +49,8 @@ class TruncatesResponse(PlainConnection):
         self.cut = method == "POST"
         return await super().call(method, target, headers)
 
-    async def write(self, head: bytes, answer: bytes) -> None:
-        await super().write(head, answer[:-1] if self.cut else answer)
+    async def write(self, head: bytes, body: bytes) -> None:
+        await super().write(head, body[:-1] if self.cut else body)
 
     async def exchange(self) -> bool:
         return await super().exchange() and not self.cut
@@ -60,10 +60,10 @@ class RejectsConnectionClose(PlainConnection):
     """Treats `Connection: close` as a connection that is closed already, and does not respond."""
 
     async def call(self, method: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:
-        answer = await super().call(method, target, headers)
+        response = await super().call(method, target, headers)
         if headers.get("connection", "").lower() == "close":
             raise ConnectionAbortedError
-        return answer
+        return response
 
 
 class DisconnectsOnParseError(PlainConnection):
@@ -72,13 +72,13 @@ class DisconnectsOnParseError(PlainConnection):
     failed = False
 
     async def call(self, method: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:
-        answer = await super().call(method, target, headers)
-        self.failed = answer[0] == 400
-        return answer
+        response = await super().call(method, target, headers)
+        self.failed = response[0] == 400
+        return response
 
-    async def write(self, head: bytes, answer: bytes) -> None:
+    async def write(self, head: bytes, body: bytes) -> None:
         if not self.failed:
-            await super().write(head, answer)
+            await super().write(head, body)
 
     async def exchange(self) -> bool:
         return await super().exchange() and not self.failed

@@ -167,11 +167,11 @@ def variants(node: yaml.Node) -> Iterator[Variant]:
     """Yield the document once for each combination of its matrix, or as it is if it has none."""
     matrix = _value(node, "matrix")
     if matrix is None:
-        _refuse_references(node)
+        _reject_references(node)
         yield Variant(node=node, given={})
         return
     values = _matrix_values(matrix)
-    _refuse_secrets(node)
+    _reject_secrets(node)
     rest = yaml.MappingNode(
         node.tag, [pair for pair in node.value if pair[1] is not matrix], node.start_mark, node.end_mark
     )
@@ -218,22 +218,22 @@ def _pairs(matrix: yaml.Node) -> dict[yaml.ScalarNode, yaml.Node]:
     return dict(matrix.value)
 
 
-def _refuse_references(node: yaml.Node) -> None:
+def _reject_references(node: yaml.Node) -> None:
     for scalar in _scalars(node):
         found = _MATRIX_VALUE.search(scalar.value)
         if found is not None:
             raise problem_at(scalar.start_mark, f"{found[0]}: the scenario has no `matrix`, allowed with one only")
 
 
-def _refuse_secrets(node: yaml.Node) -> None:
+def _reject_secrets(node: yaml.Node) -> None:
     """Reject credentials from the matrix: its values appear in names, messages and reports."""
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _refuse_secrets(item)
+            _reject_secrets(item)
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if key.value != "auth":
-                _refuse_secrets(value)
+                _reject_secrets(value)
                 continue
             for scalar in _scalars(value):
                 if _MATRIX in scalar.value:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, assert_never
 import msgspec
 
 from mockcampaign.durations import format_moment
-from mockcampaign.errors import InvalidInputError, WebhookCommandRefusedError
+from mockcampaign.errors import InvalidInputError, WebhookCommandRejectedError
 from mockcampaign.model import Authentication, EventType, NoAuthentication, NoResponse, Responded, TimedOut, Webhook
 from mockcampaign.server.http.operation import Call, Operation
 from mockcampaign.server.http.request import header
@@ -68,7 +68,7 @@ def _spelled(event_type: EventType) -> str:
     return "archived" if event_type is EventType.ARCHIVE else event_type.value
 
 
-ANSWERED_TYPES = [*(_spelled(event_type) for event_type in EventType), "webhooknode"]
+RESPONSE_TYPES = [*(_spelled(event_type) for event_type in EventType), "webhooknode"]
 """Types in responses. No call of the vendor's API creates a webhook of the last one, so ours never has it."""
 
 
@@ -82,7 +82,7 @@ class RestWebhook(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A webhook."""
 
     id: ResponseId
-    type: Annotated[str, msgspec.Meta(extra_json_schema={"enum": ANSWERED_TYPES})]
+    type: Annotated[str, msgspec.Meta(extra_json_schema={"enum": RESPONSE_TYPES})]
     status: Literal["created", "activated", "deactivated", "deleted", "suspended"]
     format: Literal["json"]
     target_url: str
@@ -222,7 +222,7 @@ def _update(call: Call, form: UpdateWebhookForm) -> msgspec.Raw:
     authentication = _authentication(form)
     webhook = _webhook(call, form)
     if webhook.type != form.type:
-        raise WebhookCommandRefusedError(
+        raise WebhookCommandRejectedError(
             f"webhook {webhook.id} carries events of type {webhook.type}, which cannot be changed"
         )
     changed = call.served.campaign.update(webhook, target_url=form.target_url.value, authentication=authentication)
