@@ -12,7 +12,19 @@ from mockcampaign.check.rules import CATALOGUE, FAMILIES
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.samples.bugs import BUGS
 from places import ROOT
-from wording import BANNED, LEANING, Text, banned_words, comments, docstrings, leaning_docstrings, literals, prose
+from wording import (
+    BANNED,
+    LEANING,
+    NAMES,
+    Text,
+    banned_names,
+    banned_words,
+    comments,
+    docstrings,
+    leaning_docstrings,
+    literals,
+    prose,
+)
 
 PACKAGE = Path(mockcampaign.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -78,6 +90,13 @@ def test_documents_use_the_words_of_the_glossary() -> None:
 
 def test_ids_use_the_words_of_the_glossary() -> None:
     assert list(banned_words(ids())) == []
+
+
+def test_names_use_the_words_of_the_glossary() -> None:
+    # The outcome that reports call `could-not-tell`.
+    allowed = ("CouldNotTellError", "COULD_NOT_TELL")
+    found = (one for path in MODULES for one in banned_names(place_of(path), path.read_text(), allowed))
+    assert unexcused(found) == []
 
 
 def test_docstrings_stand_alone() -> None:
@@ -161,6 +180,29 @@ def test_every_ban_has_a_planted_sentence() -> None:
 )
 def test_other_senses_of_a_word_are_legitimate(sentence: str) -> None:
     assert list(banned_words([Text("a.py", 1, sentence)])) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class {0}Kind: pass",
+        "def is_{1}(): pass",
+        "async def {1}(): pass",
+        "lambda {1}: 1",
+        "{2} = 1",
+        "for {1} in x: pass",
+    ],
+)
+@pytest.mark.parametrize("word", NAMES)
+def test_a_banned_word_in_a_name_is_found(source: str, word: str) -> None:
+    [found] = banned_names("a.py", source.format(word.title(), word, word.upper()))
+    assert found.startswith("a.py:1 names ")
+    assert found.endswith(f": say {NAMES[word]}")
+
+
+def test_other_names_are_not_found() -> None:
+    source = "class CouldNotTellError: pass\ntelling = untold = account.answer\nConnectionRefused = 1\n"
+    assert list(banned_names("a.py", source, ["CouldNotTellError"])) == []
 
 
 @pytest.mark.parametrize("start", LEANING)

@@ -103,6 +103,17 @@ BANNED = (
 )
 """The glossary's words not to say, and the ones to say instead. Patterns begin at a word's beginning."""
 
+NAMES = {
+    **dict.fromkeys(("answer", "answers", "answered", "unanswered"), "response"),
+    **dict.fromkeys(("refuse", "refuses", "refusal"), "reject"),
+    **dict.fromkeys(("tell", "tells", "told"), "report, show or distinguish"),
+    **dict.fromkeys(("mend", "mends", "mended"), "fix or end"),
+    **dict.fromkeys(("oddity", "oddities"), "edge case"),
+    **dict.fromkeys(("repetition", "repetitions"), "retry or redelivery"),
+    "modelled": "simulated",
+}
+"""Words that no name of a class, function, argument or variable contains, and the ones to use instead."""
+
 LEANING = ("Of", "By", "The same", "Those", "What")
 """First words of fragments that lean on a neighbour, and mean nothing in an editor's hover."""
 
@@ -130,6 +141,21 @@ def leaning_docstrings(place: str, source: str) -> Iterator[str]:
         for start in LEANING:
             if re.match(rf"{start}\b", text.lstrip()):
                 yield f"{place}:{line} begins with {start!r}: write a sentence that stands alone"
+
+
+def banned_names(place: str, source: str, allowed: Iterable[str] = ()) -> Iterator[str]:
+    """Find names that contain a word that the glossary replaces."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                line = node.lineno
+            case ast.arg(arg=name, lineno=line) | ast.Name(id=name, ctx=ast.Store(), lineno=line):
+                pass
+            case _:
+                continue
+        for word in re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_"):
+            if word in NAMES and name not in allowed:
+                yield f"{place}:{line} names {name!r}: say {NAMES[word]}"
 
 
 def docstrings(source: str) -> Iterator[tuple[int, str]]:
