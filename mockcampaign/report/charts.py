@@ -1,4 +1,4 @@
-"""What a plot of one webhook's virtual time shows: how much was pending, and what lay over it."""
+"""The plot of one webhook over virtual time: pending events, outages and faults."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from mockcampaign.engine.journal import (
 )
 
 POINTS_MAX = 8_000
-"""More points of a line than this no screen tells apart; of neighbours, the largest stays."""
+"""How many points a line has at most, as no screen shows more; of neighbours, the highest stays."""
 
 
 class Band(msgspec.Struct, frozen=True, kw_only=True):
-    """A span of time in which something was wrong on purpose."""
+    """A span of time with an outage or a fault."""
 
     start: int
     end: int
@@ -35,17 +35,17 @@ class Band(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
-    """One webhook's plot, but for its attempts. All moments are milliseconds since the run began."""
+    """One webhook's plot without its attempts. All moments are milliseconds since the run started."""
 
     pending: list[tuple[int, int]]
-    """How many events were pending from each moment on, until the next."""
+    """Moments, and how many events were pending from each until the next."""
     discards: list[tuple[int, int, str]]
-    """Moment, number of events, reason."""
+    """Moments, numbers of discarded events, and reasons."""
     bands: list[Band]
 
 
 def chart(entries: Sequence[Entry], webhook_id: int, start: int, end: int) -> Chart:
-    """The plot of a webhook in a run that lasted from `start` to `end`."""
+    """Return the plot of a webhook in a run that lasted from `start` to `end`."""
     return Chart(
         pending=_thinned(list(_levels(_changes(entries, webhook_id), start))),
         discards=[
@@ -58,7 +58,7 @@ def chart(entries: Sequence[Entry], webhook_id: int, start: int, end: int) -> Ch
 
 
 def pending_max(shown: Chart) -> int:
-    """The most events that were pending at any moment."""
+    """Return the highest number of pending events."""
     return max((count for _, count in shown.pending), default=0)
 
 
@@ -74,7 +74,7 @@ def _changes(entries: Sequence[Entry], webhook_id: int) -> Iterator[tuple[int, i
 
 
 def _levels(changes: Iterator[tuple[int, int]], start: int) -> Iterator[tuple[int, int]]:
-    """All levels of a moment, so that a list that is delivered at once still shows how much there was."""
+    """Yield every level of a moment, so that a batch that is delivered at once is still visible."""
     ordered = sorted(changes, key=lambda change: change[0])
     yield 0, 0
     for (at, _), level in zip(ordered, accumulate(by for _, by in ordered), strict=True):
@@ -92,12 +92,12 @@ def _thinned(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def _outages(entries: Sequence[Entry], webhook_id: int, start: int, end: int) -> Iterator[Band]:
     for position, entry in enumerate(entries):
         if isinstance(entry, OutageDeclared) and _concerns(entry.webhook_ids, webhook_id):
-            mended = [
+            restored = [
                 later.at
                 for later in entries[position:]
                 if isinstance(later, OutageEnded) and _concerns(later.webhook_ids, webhook_id)
             ]
-            until = min([entry.until, end, *mended[:1]])
+            until = min([entry.until, end, *restored[:1]])
             what = f"outage for {format_duration(entry.until - entry.at)}: {entry.kind}"
             yield Band(start=entry.at - start, end=until - start, what=what, kind="outage")
 

@@ -1,4 +1,4 @@
-"""What GitHub Actions understands: annotations at the lines of a scenario, and a way to print what it must not obey."""
+"""Commands for GitHub Actions: annotations at lines of a scenario, and protection against commands in other text."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mockcampaign.judging.verdict import RunResult, ScenarioResult, violates
 from mockcampaign.report.scenario_text import brief, printable, seen
 
 ANNOTATIONS_MAX = 10
-"""GitHub shows as many of each kind for a step, and drops the rest (GitHub's documentation of workflow commands)."""
+"""How many annotations of each kind GitHub shows for a step (GitHub's documentation of workflow commands)."""
 
 
 def annotation_lines(result: RunResult, locate: Callable[[str], str]) -> Iterator[str]:
-    """Workflow commands, one a line. `locate` makes a path as the run knows it one that starts at the repository."""
+    """Yield workflow commands, one a line. `locate` makes a path of the run relative to the repository."""
     left = {"error": ANNOTATIONS_MAX, "warning": ANNOTATIONS_MAX}
     if result.trouble is not None:
         left["error"] -= 1
@@ -25,7 +25,7 @@ def annotation_lines(result: RunResult, locate: Callable[[str], str]) -> Iterato
 
 
 def stop_commands(token: str) -> tuple[str, str]:
-    """The lines between which GitHub obeys nothing that is printed: a consumer's words may look like commands."""
+    """Return two lines between which GitHub obeys no command, because text of a consumer may look like one."""
     return f"::stop-commands::{token}", f"::{token}::"
 
 
@@ -56,7 +56,7 @@ def _command(kind: str, scenario: ScenarioResult, finding: Finding | None, locat
 
 
 def _data(text: str) -> str:
-    """A message may have several lines; all else that is no plain text is spelled out."""
+    """Escape a message, which may have several lines; other control characters are spelled out."""
     lines = [printable(line) for line in text.split("\n")]
     return "%0A".join(line.replace("%", "%25") for line in lines)
 

@@ -27,6 +27,6 @@ def _without_journal(scenario: ScenarioResult) -> ScenarioResult:
 
 
 def json_schema() -> bytes:
-    """The JSON Schema of the JSON report."""
+    """Return the JSON Schema of the JSON report."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"mockcampaign report {FORMAT}"}
     return msgspec.json.format(msgspec.json.encode({**schema, **msgspec.json.schema(RunResult)}), indent=2) + b"\n"

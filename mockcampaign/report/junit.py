@@ -1,7 +1,7 @@
-"""JUnit XML: a suite for each scenario, a case for each expectation and rule, and one suite for what came to none.
+"""JUnit XML: a suite for each scenario, a case for each expectation and rule, and a suite for rules without a scenario.
 
-What the consumer did wrong is a failure; where we could not tell, that is an error. Both of the schemas that people
-check against accept it (Ant's, and that of Jenkins' xUnit plugin).
+Violations are failures; what was inconclusive is an error. The document is valid against both common schemas, that of
+Ant and that of Jenkins' xUnit plugin.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from mockcampaign.report import sentences
 from mockcampaign.report.scenario_text import brief, plain_report, seen
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no way to write, not even escaped."""
+"""Characters that XML 1.0 cannot contain, not even escaped."""
 
 
 def to_junit(result: RunResult, timestamp: str) -> bytes:
-    """The document. `timestamp` says when the run was, as `2025-01-01T00:00:00`: the format has no zone."""
+    """Return the document. `timestamp` is the time of the run, as `2025-01-01T00:00:00`: the format has no zone."""
     suites = ElementTree.Element("testsuites")
     for index, scenario in enumerate(result.scenarios):
         suites.append(_suite(scenario, index, timestamp))
@@ -57,8 +57,7 @@ def _suite(scenario: ScenarioResult, index: int, timestamp: str) -> ElementTree.
 
 
 def _whole(trouble: str | None, others: list[Finding], index: int, timestamp: str) -> ElementTree.Element:
-    """A suite for the rules that no scenario is of, as nobody came to them or could examine them, and for what keeps
-    the whole from being a success although every scenario is one."""
+    """Return a suite for the rules without a scenario, because they were skipped, and for trouble of the whole run."""
     suite = _bare_suite("mockcampaign", index, timestamp)
     ElementTree.SubElement(suite, "properties")
     cases = [_case("mockcampaign", finding, failed=False) for finding in others]
@@ -111,7 +110,7 @@ def _case(suite: str, finding: Finding, *, failed: bool) -> ElementTree.Element:
 
 
 def _bare_case(suite: str, name: str) -> ElementTree.Element:
-    # No time: virtual time would add up to days in a dashboard that means the machine's.
+    # No duration: dashboards would add up days of virtual time.
     return ElementTree.Element("testcase", classname=_token(suite), name=_token(name), time="0")
 
 
@@ -124,5 +123,5 @@ def _text(text: str) -> str:
 
 
 def _token(text: str) -> str:
-    """In one line, since these identify a test between runs."""
+    """Return the text in one line, because it identifies a test across runs."""
     return " ".join(_text(text).split()) or "unnamed"

@@ -14,7 +14,7 @@ from mockcampaign.report.scenario_text import and_simulated, brief, printable, s
 from mockcampaign.tables import complete
 
 FINDINGS_MAX = 50
-"""GitHub takes a megabyte for each step; more findings than this nobody reads there."""
+"""How many findings are shown; GitHub accepts 1 MB for each step."""
 
 _VERDICTS: Mapping[Verdict, str] = complete(
     "the heading of each verdict",
@@ -26,7 +26,7 @@ _MEANS_SOMETHING = re.compile(r"[!#$&*+.:<=>@\[\\\]^_`{|}~-]")
 
 
 def to_markdown(result: RunResult) -> str:
-    """The summary: verdict, one row for each scenario, and what was wrong."""
+    """Return the summary: verdict, one row for each scenario, and the problems."""
     return "\n".join([*_head(result), *_scenarios(result), *_findings(result)]) + "\n"
 
 
@@ -90,5 +90,5 @@ def _finding(scenario: ScenarioResult, finding: Finding) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """As text and nothing else: no markup, no HTML, no link, no cell of its own."""
+    """Escape everything that is markup, HTML, a link or the end of a cell."""
     return _MEANS_SOMETHING.sub(lambda found: f"&#{ord(found[0])};", printable(text))

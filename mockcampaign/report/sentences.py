@@ -1,4 +1,4 @@
-"""Facts in words. No other module puts what was found into English.
+"""Facts in words. No other module says in English what was found.
 
 Changing any text here changes no baseline, no grouping, no exit status and no colour: these follow from the facts.
 """
@@ -801,7 +801,7 @@ CONFIRMATIONS: Mapping[Confirmation, str] = complete(
         Confirmation.CREDENTIALS_REJECTED: "rejected every request ({count})",
         Confirmation.CREDENTIALS_REJECTED_PROPERLY: "responded 401 or 403 in every case ({count})",
         Confirmation.NOTHING_UNAUTHORISED_STORED: "stored nothing of the requests it rejected",
-        Confirmation.EQUAL_TIMES: "no difference beyond noise",
+        Confirmation.EQUAL_TIMES: "rejected nearly right credentials no later than wrong ones, within noise",
         Confirmation.METHODS_REJECTED: "accepted no batch by PUT, PATCH, DELETE, GET or HEAD",
         Confirmation.READING_REJECTED: "rejected batches by GET and HEAD",
         Confirmation.CONCURRENT_SERVED: "responded to batches of other webhooks while one was still arriving",
@@ -863,7 +863,7 @@ PRECONDITIONS: Mapping[Precondition, str] = complete(
         Precondition.STATE_LACKS_FIELDS: (
             "the end state has neither created nor remoteAddress, in which the events of a mail differ"
         ),
-        Precondition.WEBHOOKS_IN_TURN: "webhooks deliver one after the other",
+        Precondition.WEBHOOKS_IN_TURN: "here, webhooks deliver one after another",
         Precondition.IN_PROCESS_IS_NEVER_SLOW: "an application called in-process has no slow connection",
         Precondition.NOTHING_WAS_REJECTED: "no credentials were rejected",
         Precondition.REJECTED_BESIDE_FAILING: "good batches were rejected while others were rejected",
