@@ -33,7 +33,7 @@ def checked(folder: Path, *names: str, ca_file: Path | None = None, **validity: 
             consumer_app(), ssl_certfile=folder / "certificate.pem", lifespan="off", log_level="critical"
         )
         server = uvicorn.Server(config)
-        # An insecure sender delivers all the same: what is asked is whether Campaign would.
+        # An insecure sender delivers anyway: the rule asks whether Campaign would.
         transport = WireTransport(verify=False)
         with contextlib.closing(listen("127.0.0.1", 0)) as listening:
             serving = asyncio.create_task(server.serve([listening]))

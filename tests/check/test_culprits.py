@@ -57,7 +57,7 @@ def test_a_bug_is_found_over_sockets(bug: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", [rule for rule in CULPRITS if CULPRITS[rule] in IN_PROCESS])
 def test_a_culprit_violates_its_rule_and_no_other_must_rule(rule: str) -> None:
-    # What takes long, and what a busy machine disturbs; each of them is for its own culprit.
+    # Rules that take long, or that a busy machine disturbs; their own culprits examine them.
     skipped = tuple({"drains-backlog", "survives-many-requests", "compares-credentials-in-constant-time"} - {rule})
     chosen = settings(2, skip=skipped, **few(CULPRITS[rule], 5))
     found = judged(rule, 2, checked_in_process(CULPRITS[rule], chosen))
@@ -92,7 +92,7 @@ def test_the_rules_find_bugs_with_clicks(name: str) -> None:
 
 def test_a_consumer_that_loses_ordinary_events_is_found_as_well() -> None:
     app = variant_app("hash-of-16-bits")
-    # At this moment, two of the rule's first hundred events are taken for others.
+    # At this moment, the consumer takes two of the rule's first hundred events for other ones.
     chosen = settings(1, rules=("drains-backlog",), now=1_795_517_978_000)
     found = judged("hash-of-16-bits", 1, checked("http://consumer.test", lambda: AsgiTransport(app), chosen))
     assert found.violated == ("drains-backlog",), found.said

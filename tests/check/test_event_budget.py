@@ -47,7 +47,7 @@ class Counted:
     async def send(self, request: Request) -> Outcome:
         if request.method != "GET":
             self.posts += 1
-        # Also of lists that are cut, or of another shape.
+        # Events of batches that are cut off or malformed count, too.
         self.events.update(re.findall(rb'\{[^{}]*"mailId"[^{}]*(?:\{[^{}]*(?:\{[^{}]*\})?\})?[^{}]*', request.body))
         with contextlib.suppress(msgspec.DecodeError):
             found = msgspec.json.decode(request.body)
@@ -188,7 +188,7 @@ def test_events_can_be_distinguished_from_real_ones(rules: tuple[str, ...]) -> N
 
 def test_random_histories_are_in_the_totals(monkeypatch: pytest.MonkeyPatch) -> None:
     lost = random_histories.InjectMove("lost-ack", {})
-    # No outages, in which attempts reach nobody.
+    # No outages, in which attempts do not reach the consumer.
     steps = st.sampled_from([random_histories.OccurMove(1), random_histories.OccurMove(3), lost])
     monkeypatch.setattr(random_histories, "_HISTORIES", st.lists(steps, min_size=1, max_size=6))
     result, sent, _ = examined(None, rules=("survives-random-histories",), examples=5)

@@ -102,19 +102,19 @@ def test_an_element_that_is_no_event_is_rejected_skipped_or_stored(
         assert finding.reproduce.curl is not None
 
 
-def answered(account: list[Any]) -> Responded:
-    body = msgspec.json.encode(account)
+def response_with(stored: list[Any]) -> Responded:
+    body = msgspec.json.encode(stored)
     return Responded(status=200, body=body, body_bytes=len(body))
 
 
 def test_a_probe_skips_elements_that_are_no_events() -> None:
-    assert PROBE.read(answered([42, EVENT, [1], None])) == ProbeReading(1, (b'{"mailId":"A"}',))
-    assert PROBE.read(answered([])) == ProbeReading(0, ())
+    assert PROBE.read(response_with([42, EVENT, [1], None])) == ProbeReading(1, (b'{"mailId":"A"}',))
+    assert PROBE.read(response_with([])) == ProbeReading(0, ())
 
 
 def test_a_list_without_any_event_is_an_error() -> None:
     with pytest.raises(CouldNotTellError, match=r"'@' selects a list whose element 0 is \[1\], expected a list of"):
-        PROBE.read(answered([[1], 42]))
+        PROBE.read(response_with([[1], 42]))
 
 
 def test_a_callable_probe_may_report_garbage_too() -> None:

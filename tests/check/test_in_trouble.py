@@ -219,13 +219,13 @@ def test_a_consumer_that_is_killed(findings: int) -> None:
         def kill(finding: Finding) -> None:
             told.append(finding)
             if len(told) == findings:
-                # The folder of its process id stands before the command that starts it.
+                # The folder of its process id appears before the command that starts it.
                 end(Path(shlex.split(command)[2]))
 
         result = checked(url, told=kill, budget=30_000)
     assert_whole(result)
     noticed, *others = result.rules[findings:]
-    # Who killed it cannot be seen: where a request was under way on an open connection, it may have died of that.
+    # Nobody sees who killed it: if a request was pending on an open connection, it may have died of that.
     if noticed.outcome in ("fail", "warn"):
         assert any(isinstance(fact, Died) for fact in noticed.facts)
     else:
@@ -264,7 +264,7 @@ def restarting(after: int) -> Iterator[str]:
 
     class Ending(PlainConnection):
         async def exchange(self) -> bool:
-            # The process's end is the end of its connections, too.
+            # The end of a process also ends its connections.
             return await super().exchange() and requests != after
 
     with serve_plainly(app, Ending, port=port) as url:

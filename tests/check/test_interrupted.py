@@ -29,7 +29,7 @@ def nth(path: str, number: int) -> Reached:
 PHASES: dict[str, tuple[Reached, tuple[str, ...]]] = {
     "before the first rule": (nth("/processed", 1), ("--rules", "batch")),
     "within a rule": (nth("/hook", 4), ("--rules", "acknowledgement,batch")),
-    "while the account is looked at": (nth("/processed", 5), ("--rules", "stores-every-event")),
+    "while the probe is read": (nth("/processed", 5), ("--rules", "stores-every-event")),
     "while Hypothesis generates": (nth("/hook", 25), ("--rules", "responds-200,accepts-generated-batches")),
     "while histories are played": (nth("/hook", 60), ("--rules", "responds-200,survives-random-histories")),
     "in three days of refusals": (
@@ -79,7 +79,7 @@ def test_an_interrupted_check_ends_at_once_with_what_it_knows(phase: str, tmp_pa
             try:
                 assert event.wait(60)
                 process.send_signal(signal.SIGINT)
-                # The consumer answers nothing any more, and has a minute for it.
+                # The consumer no longer responds, and has a minute to do so.
                 out, err = process.communicate(timeout=30)
             finally:
                 process.kill()

@@ -57,7 +57,7 @@ def test_a_failing_history_shrinks_and_fails_again(
     if steps is not None:
         assert finding.actual.startswith(f"{told}")
         assert listed == ["create", "activate", *steps, "advance", "expect"]
-    # What matters is left: three or four things that happen, and the time between them.
+    # Only the steps that matter are left: three or four, and the time between them.
     assert len([step for step in listed if step in ("emit", "fault", "outage")]) <= 4, finding.actual
     (tmp_path / "history.scenario.yaml").write_text(finding.reproduce.scenario)
     for broken in (bug, None):
@@ -93,7 +93,7 @@ def test_the_scenario_fails_again_in_the_server(tmp_path: Path) -> None:
         with serve_in_thread(consumer_app(bug)) as url:
             (tmp_path / "history.scenario.yaml").write_text(shortest("never-deduplicates", url))
             with serving("--virtual", "--scenario", "history.scenario.yaml", folder=tmp_path) as server:
-                # The scenario's own steps may begin after the first of these.
+                # The scenario's own steps may begin after the first of these requests.
                 for _ in range(50):
                     control(server, "/clock/advance", {"by": "5m"})
                     journal = requests.get(f"{server.url}/__mockcampaign/journal", timeout=10).json()

@@ -66,19 +66,19 @@ def count(consumer: Consumer) -> StoreProbe:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("account", [events, count])
+@pytest.mark.parametrize("probe", [events, count])
 def test_events_stored_after_the_end_of_their_rule_are_no_surplus_of_the_next(
-    account: Callable[[Consumer], StoreProbe],
+    probe: Callable[[Consumer], StoreProbe],
 ) -> None:
     rules = ("accepts-every-batch-size", "stores-repeat-engagement")
-    result = checked(Later(), account, rules=rules, settle=1_500)
+    result = checked(Later(), probe, rules=rules, settle=1_500)
     assert {finding.id: finding.actual for finding in result.rules if finding.outcome != "pass"} == {}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("account", [events, count])
-def test_events_that_are_stored_again_later_are_found(account: Callable[[Consumer], StoreProbe]) -> None:
-    [finding] = checked(LaterAndTwice(), account, rules=("once-after-lost-response",), settle=5_000).rules
+@pytest.mark.parametrize("probe", [events, count])
+def test_events_that_are_stored_again_later_are_found(probe: Callable[[Consumer], StoreProbe]) -> None:
+    [finding] = checked(LaterAndTwice(), probe, rules=("once-after-lost-response",), settle=5_000).rules
     assert finding.outcome == "fail"
     assert finding.actual.startswith(
         "After the redelivery of a batch of 5 events whose response was lost, 5 duplicates are in the store"

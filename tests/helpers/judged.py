@@ -59,7 +59,7 @@ class Judged:
     inconclusive: tuple[str, ...]
     not_exercised: tuple[str, ...]
     said: tuple[str, ...]
-    """What was seen of these, or why they were not exercised, or could not be told."""
+    """What was seen of these rules, or why they were skipped or inconclusive."""
     milliseconds: int
 
     @property
