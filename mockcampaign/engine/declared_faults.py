@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
@@ -160,9 +161,7 @@ def fault_schema(kind: str, duration: Mapping[str, object]) -> dict[str, Any]:
     schema: dict[str, Any] = components[fault.__name__]
     properties = {**schema["properties"], **components[When.__name__]["properties"]}
     for value_type in (fault, When):
-        info = msgspec.inspect.type_info(value_type)
-        assert isinstance(info, msgspec.inspect.StructType)
-        for field in filter(lambda field: _is_duration(field.type), info.fields):
+        for field in filter(lambda field: _is_duration(field.type), _fields(value_type)):
             default = field.default
             if isinstance(default, int):
                 properties[field.encode_name] = {**duration, "default": format_duration(default)}
@@ -190,17 +189,26 @@ def _read(values: dict[str, object], *, text: bool) -> tuple[Fault, When]:
     )
 
 
+@functools.cache  # msgspec evaluates all annotations each time
+def _fields(value_type: type[msgspec.Struct]) -> tuple[msgspec.inspect.Field, ...]:
+    """Return the fields of a type, with descriptions of their types."""
+    info = msgspec.inspect.type_info(value_type)
+    assert isinstance(info, msgspec.inspect.StructType)
+    return info.fields
+
+
+_python_fields = functools.cache(msgspec.structs.fields)
+
+
 def _convert(
     value_type: type[_Value], values: dict[str, object], where: str, other_keys: tuple[str, ...], text: bool
 ) -> _Value:
-    info = msgspec.inspect.type_info(value_type)
-    assert isinstance(info, msgspec.inspect.StructType)
-    described = {field.encode_name: field.type for field in info.fields}
+    described = {field.encode_name: field.type for field in _fields(value_type)}
     for name in values:
         if name not in described:
             raise FaultInputError(f"{where}: {unknown('key', name, (*described, *other_keys))}", name)
     found = {}
-    for field in msgspec.structs.fields(value_type):
+    for field in _python_fields(value_type):
         name = field.encode_name
         if name not in values:
             continue
@@ -216,11 +224,9 @@ def _convert(
 
 
 def _written(value: msgspec.Struct) -> dict[str, object]:
-    info = msgspec.inspect.type_info(type(value))
-    assert isinstance(info, msgspec.inspect.StructType)
     return {
         field.encode_name: format_duration(found) if _is_duration(field.type) else found
-        for field in info.fields
+        for field in _fields(type(value))
         if (found := getattr(value, field.name)) is not None
     }
 
