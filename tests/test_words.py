@@ -139,6 +139,9 @@ PLANTED = {
     "by the wall's clock": "wall's clock",
     "rules of which one is violated": "of which",
     "be it open or click": "be it",
+    "Number of the attempt; the last one without it.": "one without it",
+    "Limit of webhooks; 10 without it.": "10 without it",
+    "It takes a number for a code.": "takes a number for a code",
     "stored otherwise than sent": "otherwise than",
     "It brings 100 events": "brings 100 events",
 }

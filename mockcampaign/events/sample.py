@@ -35,7 +35,7 @@ SHARED = ("clientId", "mailingId", "userListId", "linkId")
 """Fields that many mails share. They keep their captured values."""
 
 IDENTIFIER_DIGITS_MIN = 4
-"""A number or text with fewer digits is taken for a code or a count and stays, unless its name is that of an id."""
+"""A number or text with fewer digits counts as a code or a count and stays, unless its name is that of an id."""
 
 _IDENTIFIER_NAME = re.compile(r"(?:^|[^A-Za-z]|[a-z0-9](?=[A-Z]))(?:[Ii]d|ID|(?i:uuid|guid|key|token))s?$")
 """Names of ids. A text of letters and digits under such a name varies, however short it is."""

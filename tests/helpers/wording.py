@@ -39,8 +39,9 @@ BANNED = (
     Ban(rf"(?:take|takes|took|taken|taking) (?:over )?{_ANY}{_SENT}", "accept"),
     Ban(
         r"(?:take|takes|took|taken|taking) (?:[\w:'-]+ ){0,7}for "
-        r"(?:one|the same|the whole|the end|a redelivery|the next)\b",
+        r"(?:one|the same|the whole|the end|an? \w+|the next)\b",
         "treat as",
+        r"taken? for an? (?:minute|second|moment|while)",
     ),
     Ban(
         r"refus(?:e|es|ed|ing|al|als)\b",
@@ -98,6 +99,7 @@ BANNED = (
         r"(?:all|any|both|each|few|first|last|many|most|none|one|some|two) of which",
     ),
     Ban(r"be it\b", "whether"),
+    Ban(r"(?:one|clients?|webhooks?|\d+) without it\b", "default: …"),
     Ban(r"otherwise than\b", "differently from"),
     Ban(rf"(?:bring|brings|brought|bringing) {_ANY}{_SENT}", "deliver"),
 )

@@ -50,12 +50,12 @@ def test_each_client_has_its_own_users(tmp_path: Path, monkeypatch: pytest.Monke
         (
             "clients: [{id: 1, users: [{username: a, password: p}, {username: a, password: q}]}]",
             "1:66",
-            "user 'a' is here twice, allowed: once",
+            "user 'a' is listed twice, allowed: once",
         ),
         (
             "clients:\n- {id: 7, users: [{username: a, password: p}]}\n- {id: 7, users: [{username: b, password: p}]}",
             "3:8",
-            "client 7 is here twice, allowed: once",
+            "client 7 is listed twice, allowed: once",
         ),
         ("clients: [{id: 1, users: [{username: a, password: p, role: x}]}]", "1:54", "role"),
         ("clients: [{id: 1, users: [{username: a, password: '${NOT_THERE}'}]}]", "1:51", "NOT_THERE"),

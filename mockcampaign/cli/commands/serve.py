@@ -34,7 +34,11 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
 @click.option("--speed", default=1.0, show_default=True, type=Number(0.001, 1e6), help="Times wall time.")
 @click.option("--virtual", is_flag=True, help="Time moves only through the control API.")
 @click.option("--seed", type=SEED, help="Makes the events repeatable.")
-@click.option("--webhooks-per-client-max", type=WholeNumber(1, 1_000_000), help="Creation limit; 10 without it.")
+@click.option(
+    "--webhooks-per-client-max",
+    type=WholeNumber(1, 1_000_000),
+    help="Maximum number of webhooks per client. [default: 10]",
+)
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too when delivering.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate when delivering.")
 @click.option(

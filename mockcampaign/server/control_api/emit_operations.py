@@ -25,11 +25,11 @@ class EmitRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     type: EventType
     count: Annotated[int, msgspec.Meta(ge=1, le=EMIT_COUNT_MAX)] = 1
     over: Duration | None = None
-    """Time from now on over which the events are spread; all happen at this instant without it."""
+    """Time from now on over which the events are spread (default: all occur at once)."""
     like: dict[str, Any] | None = None
     """A captured event: the events have its shape."""
     client_id: Id | None = None
-    """The first client without it."""
+    """Id of the client (default: the first one)."""
 
 
 class EmitResponse(msgspec.Struct, frozen=True, rename="camel"):
@@ -46,7 +46,7 @@ class MailingRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
     rates: Rates = DEFAULT_RATES
     """How recipients behave: shares from 0 to 1 that differ from the defaults."""
     client_id: Id | None = None
-    """The first client without it."""
+    """Id of the client (default: the first one)."""
 
 
 class MailingResponse(msgspec.Struct, frozen=True, rename="camel"):

@@ -33,13 +33,13 @@ class OutageRequest(
     kind: str = "refused"
     duration: Duration
     webhook_id: Id | None = None
-    """All webhooks without it."""
+    """Id of the webhook (default: all webhooks)."""
 
 
 class OutageQuery(msgspec.Struct, frozen=True, rename="camel"):
     """The outages to end."""
 
-    webhook_id: Annotated[Id, about("Id of the webhook; all webhooks without it.")] | None = None
+    webhook_id: Annotated[Id, about("Id of the webhook (default: all webhooks).")] | None = None
 
 
 class FaultQuery(msgspec.Struct, frozen=True, rename="camel"):
@@ -85,7 +85,10 @@ class FaultRequest(CustomField[FaultDeclaration]):
     @classmethod
     def schema(cls) -> dict[str, Any]:
         """Return one form for each kind."""
-        webhook_id = msgspec.json.schema(Id | None) | {"description": "All webhooks without it.", "default": None}
+        webhook_id = msgspec.json.schema(Id | None) | {
+            "description": "Id of the webhook (default: all webhooks).",
+            "default": None,
+        }
         forms = [fault_schema(kind, Duration.schema()) for kind in FAULTS]
         return {
             "oneOf": [{**form, "properties": {**form["properties"], WEBHOOK_KEY: webhook_id}} for form in forms],

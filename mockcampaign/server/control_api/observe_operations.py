@@ -49,7 +49,7 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The attempt to return."""
 
     position: Annotated[int, between(0, INT64_MAX), about("Position of the attempt's journal entry.")]
-    number: Annotated[Id, about("Number of the attempt within the entry; the last one without it.")] | None = None
+    number: Annotated[Id, about("Number of the attempt within the entry (default: the last one).")] | None = None
 
 
 def _health(call: Call, fields: NoFields) -> Health:

@@ -42,14 +42,14 @@ def load_clients(path: Path) -> dict[int, tuple[User, ...]]:
     users_of_client: dict[int, tuple[User, ...]] = {}
     for index, client in enumerate(found.clients):
         if client.id in users_of_client:
-            raise document.problem(("clients", index, "id"), f"client {client.id} is here twice, allowed: once")
+            raise document.problem(("clients", index, "id"), f"client {client.id} is listed twice, allowed: once")
         if not client.users:
             raise document.problem(("clients", index, "users"), "no users, allowed: at least one")
         names = [user.username for user in client.users]
         for place, name in enumerate(names):
             wrong = user_name_problem(name)
             if wrong is None and name in names[:place]:
-                wrong = f"user {name!r} is here twice, allowed: once"
+                wrong = f"user {name!r} is listed twice, allowed: once"
             if wrong is not None:
                 raise document.problem(("clients", index, "users", place, "username"), wrong)
         users_of_client[client.id] = users_of(client.id, [(user.username, user.password) for user in client.users])
