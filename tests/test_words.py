@@ -141,6 +141,7 @@ PLANTED = {
     "be it open or click": "be it",
     "Number of the attempt; the last one without it.": "one without it",
     "Limit of webhooks; 10 without it.": "10 without it",
+    "It takes them for redelivered.": "takes them for redelivered",
     "It takes a number for a code.": "takes a number for a code",
     "stored otherwise than sent": "otherwise than",
     "It brings 100 events": "brings 100 events",

@@ -39,7 +39,7 @@ BANNED = (
     Ban(rf"(?:take|takes|took|taken|taking) (?:over )?{_ANY}{_SENT}", "accept"),
     Ban(
         r"(?:take|takes|took|taken|taking) (?:[\w:'-]+ ){0,7}for "
-        r"(?:one|the same|the whole|the end|an? \w+|the next)\b",
+        r"(?:one|the same|the whole|the end|an? \w+|the next|redelivered)\b",
         "treat as",
         r"taken? for an? (?:minute|second|moment|while)",
     ),

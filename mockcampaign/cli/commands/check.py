@@ -345,7 +345,7 @@ def _state(options: _CheckOptions, transport: Transport) -> StateSource | None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Raise `InvalidInputError` where there cannot be one."""
+    """Create the folder. Raise `InvalidInputError` if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -353,7 +353,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write_scenarios(result: RunResult, folder: Path) -> None:
-    """Raise `InvalidInputError` where one cannot be written."""
+    """Write the scenario files. Raise `InvalidInputError` if one cannot be written."""
     from mockcampaign.report.check_text import scenario_file
 
     for finding in result.rules:

@@ -22,7 +22,7 @@ DEMO_BUG = "dedup-key-mail-id"
 
 CHECKED_BUGS = ("responds-202", "loses-odd-event", "dedup-key-mail-id", "dedup-key-batch-hash")
 CHECKED_FAMILIES = ("acknowledgement", "batch", "identity", "redelivery")
-"""A few of each, to keep the demo short."""
+"""A few families of rules, and a few bugs, to keep the demo short."""
 
 
 @click.command(cls=Command)

@@ -81,7 +81,7 @@ class EmitStep(msgspec.Struct, frozen=True, kw_only=True):
     """Exactly these events, as JSON text, instead of generated ones."""
     new_mail_ids: bool = False
     """Whether each run replaces the mail ids of `events` by new ones (equal ids by equal ids). Otherwise a consumer
-    that stored them in an earlier run takes them for redelivered."""
+    that stored them in an earlier run treats them as redelivered."""
     client: ClientId = DEFAULT_CLIENT_ID
     """Id of the client whose recipients cause the events."""
 
