@@ -43,7 +43,7 @@ DOCUMENTS = (
     "scenarios/README.md",
 )
 
-NOT_YET: tuple[str, ...] = ("mockcampaign/check/", "mockcampaign/judging/", "mockcampaign/report/")
+NOT_YET: tuple[str, ...] = ("mockcampaign/report/",)
 """Beginnings of the paths that are not yet written in these words."""
 
 

@@ -17,11 +17,11 @@ class Unrepeatable(StrEnum):
     """Why neither commands nor a scenario can show a violation again."""
 
     WHOLE_CHECK = auto()
-    """It takes everything that the check sends before."""
+    """Only everything that the check sends before shows it."""
     CONCURRENT = auto()
-    """It takes requests that overlap, by wall time."""
+    """Only requests that overlap in wall time show it."""
     TIMING = auto()
-    """It takes many requests, and how long each of them takes."""
+    """Only the timing of many requests shows it."""
     KILLED = auto()
     """The consumer has to be killed and restarted meanwhile."""
     NOT_REDUCED = auto()

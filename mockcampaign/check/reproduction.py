@@ -22,13 +22,11 @@ _UNREPEATABLE: Mapping[Unrepeatable, str] = complete(
     "reasons why a violation cannot be reproduced",
     Unrepeatable,
     {
-        Unrepeatable.WHOLE_CHECK: "It takes everything that the check sends before.",
-        Unrepeatable.CONCURRENT: "It takes requests that overlap: `mockcampaign check` with --rules {rule} shows "
-        "it again.",
-        Unrepeatable.TIMING: "It takes many requests and their timing: `mockcampaign check` with --rules {rule} shows "
-        "it again.",
-        Unrepeatable.KILLED: "The consumer has to be killed and restarted meanwhile: `mockcampaign check` with "
-        "--restart-cmd and --rules {rule} shows it again.",
+        Unrepeatable.WHOLE_CHECK: "Only everything that the check sends before shows it.",
+        Unrepeatable.CONCURRENT: "Only requests that overlap show it: run `mockcampaign check` with --rules {rule}.",
+        Unrepeatable.TIMING: "Only the timing of many requests shows it: run `mockcampaign check` with --rules {rule}.",
+        Unrepeatable.KILLED: "The consumer has to be killed and restarted meanwhile: run `mockcampaign check` with "
+        "--restart-cmd and --rules {rule}.",
         Unrepeatable.NOT_REDUCED: "The history was not reduced, since the check has made as many events as it may "
         "(--events).",
     },
@@ -39,7 +37,7 @@ def _why_not(why: Unrepeatable, rule: Rule) -> str:
     return _UNREPEATABLE[why].format(rule=rule.id)
 
 
-NOT_CAMPAIGNS = "A scenario sends what Campaign sends, and this takes requests that it never sends."
+NOT_CAMPAIGNS = "A scenario sends what Campaign sends, and only requests that Campaign never sends show this."
 NO_PROBE = "A scenario needs a probe URL that reports events to show it, since every batch was responded to with 200."
 NO_STATE = "A scenario checks which events are stored, and not which of them counts."
 TOO_LONG = f"It would be longer than {BYTES_MAX // 1_000} KB."

@@ -51,7 +51,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     examine: Examine
     """Examines the rule. Raises `SkipRule` if it cannot, and `CouldNotTellError` if the result is inconclusive."""
     prepare: Callable[[Bench], Awaitable[None]] | None = None
-    """What the rule does on its bench before any rule is examined. Raises as `examine` does."""
+    """Begins the rule on its bench before any rule is examined. Raises as `examine` does."""
     needs: tuple[Need, ...] = ()
     depends_on: tuple[str, ...] = ()
     """Ids of rules whose violations would show here as well: if one of them is violated, this one is skipped."""
@@ -61,13 +61,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     example: str
     """The fix in Python."""
     not_covered: str = ""
-    """What a pass does not prove."""
+    """Limits of the rule: violations that a pass does not exclude."""
     span: int = 0
     """Virtual time that the rule needs, in milliseconds: its first events are that old at its end."""
     stage: Stage = Stage.USUAL
     """When it is examined."""
     about: Literal["events", "fields", "responses"] = "events"
-    """What shows a violation: the stored events, their fields, or the responses alone."""
+    """Where a violation shows: in the stored events, in their fields, or in the responses alone."""
     on_one_connection: bool = False
     """Whether its requests follow each other on one connection."""
     repeats: bool = False

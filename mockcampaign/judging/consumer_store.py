@@ -1,4 +1,4 @@
-"""What a consumer has stored, read from the response of its probe."""
+"""Reading the events that a consumer has stored from the response of its probe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells why a run shows nothing of its consumer. Such a run is never a success.
+"""Explains why a run shows nothing of its consumer. Such a run is never a success.
 
 A consumer that accepts nothing violates no rule, which proves nothing. A scenario may expect that nothing is delivered,
 and a test may look at what was not delivered; only then such a run may pass.

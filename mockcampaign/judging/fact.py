@@ -121,7 +121,7 @@ class HistoryStep(_Value, frozen=True, kw_only=True):
 
 
 class Stimulus(_Value, frozen=True, kw_only=True):
-    """What was sent or done to the consumer."""
+    """An action on the consumer, such as a batch that was sent."""
 
     situation: Situation
     events: int | None = None
@@ -197,7 +197,7 @@ class StoreDiffers(Fact, frozen=True, kw_only=True):
     """The stored events are not the ones that were delivered."""
 
     after: Stimulus | None = None
-    """What was sent before; None if that is the whole run."""
+    """The action before the observation; None if that is the whole run."""
     missing: int = 0
     duplicate: int = 0
     altered: int = 0
@@ -238,7 +238,7 @@ class SmallestRejected(Fact, frozen=True, kw_only=True):
 
 
 class Costs(Fact, frozen=True, kw_only=True):
-    """What it costs that the consumer rejects a batch, until it is accepted or its events expire."""
+    """Costs of rejecting a batch, until it is accepted or its events expire."""
 
     of: Stimulus | None = None
     reply: Reply | None = None
@@ -256,7 +256,7 @@ class Costs(Fact, frozen=True, kw_only=True):
 
 
 class BlocksOthers(Fact, frozen=True, kw_only=True):
-    """What a rejected batch does to later events."""
+    """Delay or loss of later events behind a rejected batch."""
 
     events: int
     milliseconds: int | None
@@ -333,7 +333,7 @@ class Died(Fact, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """What the consumer died of."""
+        """The action that killed the consumer."""
         return f"died after {self.after.identity}"
 
 
@@ -456,7 +456,7 @@ class Confirmed(Fact, frozen=True, kw_only=True):
 
 
 class Confirmation(StrEnum):
-    """What `Confirmed` confirms."""
+    """A requirement that `Confirmed` confirms."""
 
     COMPLETE_RESPONSES = "complete-responses"
     EVERYTHING_ACCEPTED = "everything-accepted"
@@ -608,7 +608,7 @@ class OwnTrouble(Fact, frozen=True, kw_only=True):
 
 
 class Under(Fact, frozen=True, kw_only=True):
-    """What was observed under a variation of the sender."""
+    """Observations under a variation of the sender."""
 
     variation: str
     """Name of the variation."""
@@ -659,7 +659,7 @@ AnyFact = (
 """Every kind of fact."""
 
 IDENTITY_MAX = 500
-"""Greatest length of an identity, in characters: enough to tell findings apart, and to read."""
+"""Greatest length of an identity, in characters: enough to distinguish findings, and to read."""
 
 
 def identity_of(facts: Sequence[AnyFact]) -> str:

@@ -65,7 +65,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     fix: str | None = None
     """How to fix a consumer that violates the rule as this one does."""
     not_covered: str | None = None
-    """What a pass does not prove."""
+    """Limits of the rule: violations that a pass does not exclude."""
     assumes: tuple[str, ...] = ()
     """Behaviour of the sender that the rule assumes, each documented or assumed."""
     reproduce: Reproduce | None = None

@@ -23,9 +23,9 @@ class JournalRule(msgspec.Struct, frozen=True, kw_only=True):
     """The sentence that obliges the consumer, with its source."""
     expected: str
     concerns: Callable[[Attempted], bool]
-    """Tells whether the rule applies to an attempt."""
+    """Whether the rule applies to an attempt."""
     violates: Callable[[Attempted], bool]
-    """Tells whether such an attempt violates the rule."""
+    """Whether such an attempt violates the rule."""
 
     def judge(self, entries: Sequence[Entry], say: Callable[[Sequence[AnyFact]], str]) -> Finding:
         """Judge a journal by the rule; `say` puts facts into words."""

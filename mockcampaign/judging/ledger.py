@@ -119,7 +119,7 @@ class WebhookTotals(msgspec.Struct):
 
 
 class Account:
-    """What became of one webhook's events."""
+    """The deliveries of one webhook's events."""
 
     def __init__(self, webhook_id: int, totals: WebhookTotals) -> None:
         self.webhook_id = webhook_id

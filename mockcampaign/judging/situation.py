@@ -6,7 +6,10 @@ from enum import StrEnum
 
 
 class Situation(StrEnum):
-    """What was sent or done to the consumer. The value is part of a finding's identity, and so never changes."""
+    """An action on the consumer, such as a batch that was sent.
+
+    The value is part of a finding's identity, and so never changes.
+    """
 
     # Anywhere
     BATCH = "batch"

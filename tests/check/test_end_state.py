@@ -14,9 +14,9 @@ from mockcampaign.check.probes.end_state import (
     Stale,
     StateSource,
     UrlState,
+    distinguishes_events,
     stale,
     states_in,
-    tells_apart,
 )
 from mockcampaign.check.probes.store_probe import UrlProbe
 from mockcampaign.check.settings import Settings
@@ -161,7 +161,7 @@ def test_a_state_that_distinguishes_no_events_proves_nothing() -> None:
 @pytest.mark.parametrize("key", ["M", "R"])
 def test_a_state_is_compared_with_the_newest_event(key: str, state: Any, found: Stale | None) -> None:
     assert stale(NEWEST, {key: state}) == found
-    assert tells_apart(NEWEST, {key: state})
+    assert distinguishes_events(NEWEST, {key: state})
 
 
 def test_a_stale_state_is_reported_with_the_first_field_that_shows_it() -> None:
@@ -175,7 +175,7 @@ def test_a_missing_state_is_stale_and_an_empty_one_is_not() -> None:
     assert stale(NEWEST, {"another": AT}) == Stale()
     for state in ({}, {"browser": "Edge"}, "yesterday", {"created": None}):
         assert stale(NEWEST, {"M": state}) is None
-        assert not tells_apart(NEWEST, {"M": state})
+        assert not distinguishes_events(NEWEST, {"M": state})
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ class Bench:
 
     @property
     def incidents(self) -> Incidents:
-        """What the benches of all rules have observed so far."""
+        """Observations that the benches of all rules share."""
         return self.context.incidents
 
     @property

@@ -1,4 +1,4 @@
-"""What the benches of one check share, and what each has of its own."""
+"""Values that the benches of one check share, and values of each bench alone."""
 
 from __future__ import annotations
 

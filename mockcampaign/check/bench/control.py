@@ -51,7 +51,7 @@ async def must_store(bench: Bench, count: int) -> None:
 
 
 async def must_distinguish(bench: Bench) -> None:
-    """Raise `SkipRule` if the consumer takes two events of one mail, or of one recipient's two mails, for one event."""
+    """Raise `SkipRule` if the consumer merges two events of one mail, or two of one recipient in different mails."""
     first = bench.event()
     second = {**first, "created": first["created"] + 40_001}
     third = bench.event(recipientId=first["recipientId"])

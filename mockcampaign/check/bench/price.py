@@ -1,4 +1,4 @@
-"""What it costs in production that a batch is rejected."""
+"""Measuring what a rejected batch costs in production."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ async def send_request(
     `credentials` are arguments of curl for the credentials in `headers`.
 
     The request gets a connection of its own, if there are connections, unless the rule is about what follows on the
-    same one: a consumer that rejects it without reading its body would take the rest of that for the next request.
+    same one: a consumer that rejects it without reading its body would read the rest of that as the next request.
     """
     event_budget, settings = bench.context.event_budget, bench.settings
     event_budget.spend(body.count(_IN_EACH_EVENT))

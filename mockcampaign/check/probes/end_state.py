@@ -104,7 +104,7 @@ def stale(newest: Mapping[str, Any], states: States) -> Stale | None:
     return None
 
 
-def tells_apart(newest: Mapping[str, Any], states: States) -> bool:
+def distinguishes_events(newest: Mapping[str, Any], states: States) -> bool:
     """Return whether the state, if there is one, has any field in which events of a mail differ."""
     state = _of(newest, states)
     return state is None or bool(_distinctive(state))

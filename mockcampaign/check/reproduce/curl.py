@@ -17,7 +17,7 @@ ARGUMENT_BYTES_MAX = 100_000
 """Size in bytes above which a body goes through a pipe: Linux allows no argument of more than 128 KiB."""
 
 CUT_MILLISECONDS = 300
-"""Milliseconds after which curl gives up a request whose body is cut off."""
+"""Milliseconds after which curl ends a request whose body is cut off."""
 
 
 def curl(

@@ -108,7 +108,7 @@ SENDS_COMPLETE_RESPONSE = Rule(
     level="should",
     title=_JOURNAL_RULES["sends-complete-response"].title,
     requirement=f"{_JOURNAL_RULES['sends-complete-response'].requirement} A request without a response holds its "
-    "connection until somebody gives up (CWE-400), and a connection closed without a response tells nobody why.",
+    "connection until a side closes it (CWE-400), and a connection closed without a response gives no reason.",
     expected="a complete HTTP response to every batch, and an error status to a body it cannot read",
     examine=_sends_complete_response,
     depends_on=("handles-new-connections",),
@@ -178,7 +178,7 @@ async def _stores_first(bench: Bench) -> Examined:
     batch = Stimulus(situation=Situation.BATCH, events=1)
     first = bench.event()
     for number in range(3):
-        # All of one length: nothing but their content tells these batches apart.
+        # All of one length: only their content distinguishes these batches.
         same = {name: first[name] for name in ("device", "operatingSystem", "browser") if name in first}
         address = f"198.51.100.{101 + number}"
         events = [bench.event(**same, subscriptionId=12_345_678 + number, remoteAddress=address)]
@@ -199,8 +199,8 @@ STORES_BEFORE_ACKNOWLEDGING = Rule(
     expected="every acknowledged event in the store",
     needs=("probe",),
     examine=_stores_first,
-    fix="Commit first, then respond. If you do the work later, write the batch to a durable queue first, and tell the "
-    "check with --settle how long the probe may lag behind.",
+    fix="Commit first, then respond. If you do the work later, write the batch to a durable queue first, and set "
+    "--settle to how long the probe may lag behind.",
     example="database.commit(); return Response(status_code=200)",
     role="store",
     on_one_connection=True,

@@ -59,7 +59,7 @@ async def _bad_event(bench: Bench) -> EdgeCase | None:
 
 
 async def _stores_neighbours(bench: Bench) -> Examined:
-    """Deliver good events around an edge case, in a batch that the consumer acknowledges, be it after failures."""
+    """Deliver good events around an edge case, in a batch that the consumer acknowledges, perhaps after failures."""
     await must_store(bench, 3)
     cases = _candidates(bench)
     acknowledged = 0

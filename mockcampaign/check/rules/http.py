@@ -243,7 +243,7 @@ HANDLES_EXPECT_CONTINUE = Rule(
     needs=("connection",),
     depends_on=(_STORE,),
     fix="Respond 100, as servers do by themselves, or read the body anyway.",
-    example="h11, uvicorn, gunicorn and node do it without being told",
+    example="h11, uvicorn, gunicorn and node do it by default",
 )
 
 

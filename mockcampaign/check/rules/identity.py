@@ -430,7 +430,7 @@ DEDUPLICATES_ON_ALL_FIELDS = Rule(
     family="identity",
     level="should",
     title="Treats two events as one only if all fields are equal",
-    requirement=f"{_NO_ID} Campaign retries a rejected batch every 10 seconds, and only its fields tell that an event "
+    requirement=f"{_NO_ID} Campaign retries a rejected batch every 10 seconds, and only its fields show that an event "
     "is the same.",
     expected="any two events that differ in one field both stored, and a redelivered event stored once",
     needs=("probe events",),

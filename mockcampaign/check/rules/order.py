@@ -9,7 +9,7 @@ from mockcampaign.check.bench.control import must_accept_ordinary, must_deliver,
 from mockcampaign.check.bench.raw_request import send_request
 from mockcampaign.check.bench.rule_store import body_of
 from mockcampaign.check.examined import Event, Examined, SkipRule, failed, passed
-from mockcampaign.check.probes.end_state import Stale, States, moment, stale, tells_apart
+from mockcampaign.check.probes.end_state import Stale, States, distinguishes_events, moment, stale
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.check.rules.identity import must_store_clicks
@@ -240,7 +240,7 @@ async def _newest_wins(bench: Bench) -> Examined:
         return [found for event in newest if (found := stale(event, states)) is not None]
 
     states = await bench.store.states(wrong)
-    if not all(tells_apart(event, states) for event in newest):
+    if not all(distinguishes_events(event, states) for event in newest):
         raise SkipRule(Unmet(why=Precondition.STATE_LACKS_FIELDS))
     found = wrong(states)
     if found:

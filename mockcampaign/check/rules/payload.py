@@ -326,7 +326,7 @@ def _recognisable(bench: Bench) -> dict[str, int]:
 def _fresh(bench: Bench, drawn: list[Event]) -> list[Event]:
     """Return the drawn batch with mails and times of its own, and without what hardly any store can hold.
 
-    Other rules ask how events of one mail, or of one millisecond, are told apart.
+    Other rules ask how the consumer distinguishes events of one mail, or of one millisecond.
     """
     own = ("mailId", "created") if bench.settings.client_id is None else ("mailId", "created", "clientId")
     return [
