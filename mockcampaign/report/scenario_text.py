@@ -12,7 +12,7 @@ from mockcampaign.engine.journal import Began
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.ledger import DeliveryCounts
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, Shown, Verdict, shown_as, violates
-from mockcampaign.report.columns import PLAIN, Copyable, Style, Styled, cells, fitted
+from mockcampaign.report.columns import PLAIN, Copyable, Style, Styled, cells, cut, fitted
 from mockcampaign.report.timeline import Line, excerpt, timeline
 from mockcampaign.tables import complete
 from mockcampaign.text import counted
@@ -20,6 +20,9 @@ from mockcampaign.text import counted
 CAME_TO_MAX, ACTUAL_MAX = 200, 2_000
 """Characters shown of an outcome and of what was seen, because a consumer may send endless headers. The JSON report is
 complete."""
+
+FAILURE_MAX = 72
+"""Columns that the summary spends on why a scenario failed."""
 
 TIMELINE_LINES_MAX = 30
 """How many lines of a timeline are shown unless all are asked for."""
@@ -122,7 +125,7 @@ def _failure_line(scenario: ScenarioResult) -> list[Styled]:
         place, why = wrong[0].place or place, f"{wrong[0].title}: {wrong[0].actual}"
     mark = MARKS["fail" if scenario.verdict == "violated" else "could-not-tell"]
     words = ": ".join(filter(None, (printable(scenario.name), printable(place))))
-    return [("  ", PLAIN), mark, (f" {words}", STRONG), ("  ", PLAIN), (brief(why, CAME_TO_MAX), PLAIN)]
+    return [("  ", PLAIN), mark, (f" {words}", STRONG), ("  ", PLAIN), (cut(printable(why), FAILURE_MAX), PLAIN)]
 
 
 def _table_lines(result: RunResult, width: int | None) -> Iterator[list[Styled]]:

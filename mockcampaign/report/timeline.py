@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence, Set
 from typing import assert_never
 
@@ -74,12 +75,18 @@ def timeline(entries: Sequence[Entry], names: dict[int, str]) -> Iterator[Line]:
 def excerpt(lines: Sequence[Line], evidence: Set[int], lines_max: int | None) -> list[Line | int]:
     """Return the lines around the evidence, at most `lines_max`; a number stands for that many lines left out.
 
-    Rejected attempts count more than accepted ones. Without evidence, the beginning and the end stay.
+    The last evidence, on which a judgement rests, counts most. Next come the attempts that ended otherwise than the one
+    before, or rejected ones if there are none; then the beginning. Without evidence, the beginning and the end stay.
     """
     if lines_max is None or len(lines) <= lines_max:
         return [*lines]
     telling = [index for index, line in enumerate(lines) if not evidence.isdisjoint(line.positions)]
-    telling.sort(key=lambda index: lines[index].accepted is not False)
+    attempts = [index for index in telling if lines[index].accepted is not None]
+    changes = [
+        index for before, index in itertools.pairwise(attempts) if lines[before].accepted != lines[index].accepted
+    ]
+    others = sorted(changes or attempts or telling, key=lambda index: lines[index].accepted is not False)
+    telling = [*telling[-1:], *others, *([0] if telling else [])]
     half = lines_max // 2
     kept = set() if telling else {*range(half), *range(len(lines) - lines_max + half, len(lines))}
     for index in telling:

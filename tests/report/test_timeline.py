@@ -108,12 +108,25 @@ def shown(lines: list[Line | int]) -> list[str | int]:
 
 def test_an_excerpt_is_what_surrounds_the_evidence() -> None:
     part = excerpt(numbered(900), frozenset({5_007}), 30)
-    assert shown(part) == [496, *map(str, range(496, 505)), 395]
+    assert shown(part) == [*map(str, range(5)), 491, *map(str, range(496, 505)), 395]
 
 
-def test_a_rejected_attempt_counts_more_than_accepted_ones() -> None:
+def test_the_last_evidence_and_changes_of_the_outcome_count_most() -> None:
     part = excerpt(numbered(900, frozenset({600})), frozenset(range(9_000)), 10)
-    assert shown(part) == [*map(str, range(1)), 595, *map(str, range(596, 605)), 295]
+    assert shown(part) == [598, *map(str, range(598, 603)), 292, *map(str, range(895, 900))]
+
+
+def test_events_between_attempts_are_no_change_of_the_outcome() -> None:
+    lines = numbered(900, frozenset(range(880)))
+    lines = [msgspec.structs.replace(line, accepted=None) if n % 2 else line for n, line in enumerate(lines)]
+    part = excerpt(lines, frozenset(range(9_000)), 30)
+    assert shown(part) == [*map(str, range(5)), 871, *map(str, range(876, 885)), 10, *map(str, range(895, 900))]
+
+
+def test_rejected_attempts_count_more_than_accepted_ones() -> None:
+    evidence = frozenset({100, 2_000, 5_000, 8_990})
+    part = excerpt(numbered(900, frozenset({10, 200, 500, 899})), evidence, 14)
+    assert shown(part) == [6, *map(str, range(6, 15)), 880, *map(str, range(895, 900))]
 
 
 def test_without_evidence_an_excerpt_is_the_beginning_and_the_end() -> None:
