@@ -125,7 +125,7 @@ def _failure_line(scenario: ScenarioResult) -> list[Styled]:
         place, why = wrong[0].place or place, f"{wrong[0].title}: {wrong[0].actual}"
     mark = MARKS["fail" if scenario.verdict == "violated" else "could-not-tell"]
     words = ": ".join(filter(None, (printable(scenario.name), printable(place))))
-    return [("  ", PLAIN), mark, (f" {words}", STRONG), ("  ", PLAIN), (cut(printable(why), FAILURE_MAX), PLAIN)]
+    return [("  ", PLAIN), mark, (f" {words}", STRONG), (f"  {cut(printable(why), FAILURE_MAX)}", PLAIN)]
 
 
 def _table_lines(result: RunResult, width: int | None) -> Iterator[list[Styled]]:
