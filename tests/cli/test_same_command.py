@@ -1,0 +1,72 @@
+"""The suggested commands repeat a check with what it was given, without secrets, and work as they are."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mockcampaign.cli import cli
+from mockcampaign.cli.parameters import Command, DurationType
+from mockcampaign.cli.same_command import same_command
+from mockcampaign.samples.consumer import serve_consumer
+
+LINE = "what to type next"
+
+
+@click.command(cls=Command, name="check")
+@click.argument("url")
+@click.option("--budget", type=DurationType(), default="2m")
+@click.option("--fields", type=str)
+@click.option("-s", "--strict", is_flag=True)
+@click.option("--secret", envvar="SECRET")
+@click.option("--seed", type=int)
+def shown(**given: object) -> None:
+    click.echo(same_command({"seed"}, {"secret": "SECRET"}))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("http://x/hook",), "http://x/hook"),
+        (("http://x/hook?a=1&b=2",), "'http://x/hook?a=1&b=2'"),
+        (("http://x/", "--budget", "90s", "-s"), "http://x/ --budget 1m30s --strict"),
+        (("http://x/", "--fields", "it's all"), "http://x/ --fields 'it'\"'\"'s all'"),
+        (("http://x/", "--seed", "7", "--secret", "acme:pw"), 'http://x/ --secret "$SECRET"'),
+    ],
+)
+def test_a_command_is_repeated_as_it_was_given(arguments: tuple[str, ...], expected: str) -> None:
+    printed = CliRunner().invoke(shown, arguments, env={"SECRET": "other"}).output
+    assert printed == f"mockcampaign check {expected}\n"
+
+
+def main(*arguments: str) -> int:
+    status: int = cli.main(arguments, standalone_mode=False)
+    return status
+
+
+def suggested(printed: str) -> list[str]:
+    return [line.strip() for line in printed.partition(LINE)[2].splitlines() if line.strip()]
+
+
+def test_the_suggested_command_examines_the_violated_rules(capsys: pytest.CaptureFixture[str]) -> None:
+    with serve_consumer("stores-first-event-only") as url:
+        given = ("check", f"{url}/hook", "--probe", f"{url}/processed", "--seed", "5", "--budget", "1m30s")
+        assert main(*given, "--rules", "responds-200,stores-every-event") == 1
+        explain, write = suggested(capsys.readouterr().out)
+        again = f"mockcampaign check {url}/hook --probe {url}/processed --budget 1m30s"
+        assert explain == f"{again} --rules stores-every-event --explain"
+        assert write == f"{again} --scenarios scenarios-of-check"
+        assert main(*shlex.split(explain)[1:]) == 1
+    assert capsys.readouterr().out.count("reproduce with curl:") == 1
+
+
+def test_a_missing_probe_is_suggested_and_quiet_suggests_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with serve_consumer() as url:
+        given = ["check", f"{url}/hook", "--rules", "responds-200,stores-every-event"]
+        assert main(*given) == 0
+        assert suggested(capsys.readouterr().out) == [f"mockcampaign check {url}/hook --probe URL"]
+        assert main(*given, "--quiet") == 0
+    assert LINE not in capsys.readouterr().out
