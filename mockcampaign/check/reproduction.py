@@ -27,8 +27,7 @@ _UNREPEATABLE: Mapping[Unrepeatable, str] = complete(
         Unrepeatable.TIMING: "Only the timing of many requests shows it: run `mockcampaign check` with --rules {rule}.",
         Unrepeatable.KILLED: "The consumer has to be killed and restarted meanwhile: run `mockcampaign check` with "
         "--restart-cmd and --rules {rule}.",
-        Unrepeatable.NOT_REDUCED: "The history was not reduced, since the check has made as many events as it may "
-        "(--events).",
+        Unrepeatable.NOT_REDUCED: "The history is not reduced, since the check reached its limit of events (--events).",
     },
 )
 
@@ -38,9 +37,9 @@ def _why_not(why: Unrepeatable, rule: Rule) -> str:
 
 
 NOT_CAMPAIGNS = "A scenario sends what Campaign sends, and only requests that Campaign never sends show this."
-NO_PROBE = "A scenario needs a probe URL that reports events to show it, since every batch was responded to with 200."
-NO_STATE = "A scenario checks which events are stored, and not which of them counts."
-TOO_LONG = f"It would be longer than {BYTES_MAX // 1_000} KB."
+NO_PROBE = "A scenario needs a probe URL that reports events, since the consumer responded 200 to every batch."
+NO_STATE = "A scenario checks which events are stored, not which of them is the newest."
+TOO_LONG = f"The scenario would be longer than {BYTES_MAX // 1_000} KB."
 
 
 def reproduce(bench: Bench, examined: Examined, rule: Rule) -> Reproduce:

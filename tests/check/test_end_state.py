@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -201,10 +202,14 @@ def test_an_end_state_that_cannot_be_read_is_inconclusive_from_the_start() -> No
         finding(consumer_app(), lambda transport: UrlState("http://app/none", transport, timeout=5_000))
 
 
-@pytest.mark.parametrize(("bug", "status"), [(None, 0), ("last-arrival-wins", 1)])
-def test_the_command_checks_the_end_state(bug: str | None, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("bug", "status", "said"), [(None, 0, r"1 passed +order 1\n"), ("last-arrival-wins", 1, r"newest-event-wins")]
+)
+def test_the_command_checks_the_end_state(
+    bug: str | None, status: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with serve_in_thread(consumer_app(bug)) as url:
         more = ("--probe-state", f"{url}/state", "--probe-states", "values(@)", "--rules", "newest-event-wins")
         arguments = ["check", f"{url}/hook", "--probe", f"{url}/processed", *more]
         assert cli.main(arguments, standalone_mode=False) == status
-    assert "newest-event-wins" in capsys.readouterr().out
+    assert re.search(said, capsys.readouterr().out)
