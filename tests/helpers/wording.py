@@ -122,19 +122,22 @@ LEANING = ("Of", "By", "The same", "Those", "What")
 
 def banned_words(texts: Iterable[Text], banned: Iterable[Ban] = BANNED) -> Iterator[str]:
     """Find words that the glossary replaces, each with its place and what to say instead."""
+    patterns = [
+        (_compiled(rf"(?<![\w-])(?:{ban.pattern})(?!-)"), _compiled(ban.legitimate or "(?!)"), ban.instead)
+        for ban in banned
+    ]
     for place, line, text in texts:
-        for ban in banned:
-            pattern = _spaced(rf"(?<![\w-])(?:{ban.pattern})(?!-)")
-            legitimate = [match.span() for match in re.finditer(_spaced(ban.legitimate or "(?!)"), text, re.I)]
-            for match in re.finditer(pattern, text, re.I):
-                if not any(start <= match.start() and match.end() <= end for start, end in legitimate):
-                    at = line + text.count("\n", 0, match.start())
-                    yield f"{place}:{at} says {' '.join(match[0].split())!r}: say {ban.instead}"
+        for pattern, legitimate, instead in patterns:
+            for match in pattern.finditer(text):
+                start, end = match.span()
+                if not any(one.start() <= start and end <= one.end() for one in legitimate.finditer(text)):
+                    at = line + text.count("\n", 0, start)
+                    yield f"{place}:{at} says {' '.join(match[0].split())!r}: say {instead}"
 
 
-def _spaced(pattern: str) -> str:
-    """Let a space of the pattern also match the end of a line."""
-    return pattern.replace(" ", r"\s+")
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern, whose spaces also match the end of a line."""
+    return re.compile(pattern.replace(" ", r"\s+"), re.IGNORECASE)
 
 
 def leaning_docstrings(place: str, source: str) -> Iterator[str]:
