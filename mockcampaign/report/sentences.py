@@ -74,6 +74,9 @@ CHANGES_SHOWN_MAX = 3
 VALUE_SHOWN_MAX, VALUE_BEGINNING = 36, 20
 """Characters of a value that a sentence shows whole, and of the beginning of a longer one."""
 
+STIMULI_SHOWN_MAX = 6
+"""How many requests with the same response a sentence names."""
+
 POSITIONS_SHOWN_MAX = 8
 """How many positions in a batch a sentence shows."""
 
@@ -213,7 +216,7 @@ def _clauses(facts: Sequence[AnyFact]) -> Iterator[str]:
                 yield _clause(msgspec.structs.replace(fact, after=None) if repeats else fact)
         else:
             sent = [fact.to for fact in group if isinstance(fact, Response)]
-            yield f"{_responded(replies)} to {_listed(list(map(_stimulus, sent)))}"
+            yield f"{_responded(replies)} to {_stimuli(sent)}"
             before = sent[-1]
 
 
@@ -366,6 +369,16 @@ def _stimulus(one: Stimulus) -> str:
         steps=", ".join(map(_step, one.steps)),
     )
     return f"{said}{repeated}"
+
+
+def _stimuli(sent: Sequence[Stimulus]) -> str:
+    """Say what was sent with the same result; of many, only the first and how many more."""
+    words = list(map(_stimulus, sent))
+    if all(one.situation is Situation.CREDENTIALS for one in sent[1:]):
+        words[1:] = [_credentials(one.variant) for one in sent[1:]]
+    if len(words) > STIMULI_SHOWN_MAX:
+        words[STIMULI_SHOWN_MAX - 1 :] = [f"{len(words) - STIMULI_SHOWN_MAX + 1} more"]
+    return _listed(words)
 
 
 def _credentials(variant: str) -> str:

@@ -46,8 +46,7 @@ def test_accepted_ones_are_listed_in_one_sentence_and_identified_one_by_one() ->
     result = checked_in_process("ignores-credential-case", settings(1, rules=("rejects-wrong-credentials",)))
     [finding] = result.rules
     assert finding.actual == (
-        "Responded 200 to a batch with the user name in the other case and a batch with one letter of the password in "
-        "the other case"
+        "Responded 200 to a batch with the user name in the other case and one letter of the password in the other case"
     )
     assert finding.identity == (
         "200 to credentials[user-in-other-case]; 200 to credentials[password-letter-in-other-case]"

@@ -35,6 +35,10 @@ def to_batch(*replies: Reply) -> Response:
     return Response(to=BATCH, replies=replies)
 
 
+def with_credentials(variant: str) -> Response:
+    return Response(to=Stimulus(situation=Situation.CREDENTIALS, variant=variant), replies=(OK,))
+
+
 def lost(after: Stimulus | None) -> StoreDiffers:
     return StoreDiffers(after=after, missing=1, examples=(FIRST,))
 
@@ -103,6 +107,18 @@ def key(fields: tuple[str, ...], ignored: tuple[str, ...]) -> KeysOn:
         (
             (FieldsAltered(changes=(FieldChange(name="browser", sent='"' + "x" * 255 + '"', stored='"xx"'),)),),
             'Stored browser "xxxxxxxxxxxxxxxxxxx…" (255 characters) as "xx"',
+        ),
+        (
+            tuple(with_credentials(variant) for variant in ("empty-password", "another-user")),
+            "Responded 200 to a batch with an empty password and a wrong user name",
+        ),
+        (
+            tuple(with_credentials(f"variant {number}") for number in range(9)),
+            "Responded 200 to a batch with variant 0, variant 1, variant 2, variant 3, variant 4 and 4 more",
+        ),
+        (
+            tuple(Response(to=Stimulus(situation=one), replies=(OK,)) for one in (Situation.NULL, Situation.NUMBER)),
+            "Responded 200 to null and a number",
         ),
         # A sentence that goes on after a colon goes on in lower case.
         (
