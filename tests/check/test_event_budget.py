@@ -150,7 +150,8 @@ def test_a_whole_check_has_room_for_reducing_what_fails(bug: str | None) -> None
     result, sent, budget = examined(bug)
     assert budget.reached is None
     assert len(sent.events) <= budget.made <= budget.most * 0.6
-    assert not [finding.reason for finding in result.rules if "bound" in (finding.reason or "")]
+    limit = EventBudgetReached(events=budget.most)
+    assert not [finding.id for finding in result.rules if limit in finding.facts]
 
 
 def test_more_examples_have_more_events_and_a_sweep_twice_as_many() -> None:

@@ -21,7 +21,7 @@ from mockcampaign.check.check import check
 from mockcampaign.check.probes.store_probe import UrlProbe
 from mockcampaign.faults import CutBody
 from mockcampaign.judging.consumer_store import Probe
-from mockcampaign.judging.fact import Died
+from mockcampaign.judging.fact import Died, OwnTrouble
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, exit_status
 from mockcampaign.model import Fault, NoResponse, Outcome, Request
@@ -105,7 +105,7 @@ def assert_whole(result: RunResult) -> None:
 def assert_explained(result: RunResult) -> None:
     """Assert that no result is a bug of ours, and a report can be made."""
     assert all(finding.reason or finding.actual for finding in result.rules)
-    assert not [finding.reason for finding in result.rules if "trouble of ours" in (finding.reason or "")]
+    assert not [fact for finding in result.rules for fact in finding.facts if isinstance(fact, OwnTrouble)]
     json.loads(to_json(result))
 
 

@@ -111,7 +111,7 @@ def test_the_same_is_found_over_sockets_as_in_process() -> None:
     for one, other in zip(inside, outside, strict=True):
         compared = 0
         for rule, again in zip(one["rules"], other["rules"], strict=True):
-            if "behind a socket" in (rule["reason"] or ""):
+            if rule["outcome"] == "not-exercised" and "behind a socket" in rule["actual"]:
                 continue
             assert {**rule, "evidence": None} == {**again, "evidence": None}
             compared += 1
