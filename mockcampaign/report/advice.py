@@ -105,6 +105,9 @@ def advice(rule_id: str, usual: str, facts: Sequence[AnyFact]) -> str:
     found += _of_acknowledged_loss(facts)
     alone = [one.text for one in found if one.alone]
     more = [one.text for one in found if not one.alone]
+    if not alone and more and rule_id == "responds-200":
+        # The rule's own advice is about the choice of a status, and this consumer failed.
+        return " ".join(dict.fromkeys(more))
     return " ".join(dict.fromkeys([*(alone or [usual]), *more]))
 
 
@@ -135,10 +138,12 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
             elif replies[0].timed_out and replies[-1].accepted:
                 yield WARM_UP
             else:
-                if any("\\u0000" in one.value for one in fact.to.edge_cases):
+                if not replies[-1].accepted and any("\\u0000" in one.value for one in fact.to.edge_cases):
                     yield NUL_IN_TEXT
                 if situation is Situation.EDGE_CASES and replies[-1].status != 429:
                     yield BATCH_OF_UNLIKE_EVENTS
+                if situation is Situation.BATCH and replies[-1].status == 400:
+                    yield BASE64_BODY
                 yield from _of_reply(replies[-1])
         case AttemptsEnded(reply=reply) | Costs(reply=Reply() as reply):
             yield from _of_reply(reply)
@@ -181,7 +186,7 @@ def _of_acknowledged_loss(facts: Sequence[AnyFact]) -> Iterator[Advice]:
 
 def _of_reply(reply: Reply) -> Iterator[Advice]:
     if reply.status is None:
-        yield FASTER if reply.timed_out else WHOLE_RESPONSE
+        yield (FASTER if reply.phase == "wait" else ENDLESS_RESPONSE) if reply.timed_out else WHOLE_RESPONSE
     elif 300 <= reply.status < 400:
         yield REDIRECT
     elif reply.status in BY_STATUS:
@@ -201,13 +206,19 @@ WHOLE_RESPONSE = Advice(
 # n8n's Webhook node has `Respond: Immediately` (n8n documentation, Webhook node).
 FASTER = Advice(
     "Store a batch in one statement and one transaction, respond, and do slow work afterwards (in n8n, let the Webhook "
-    "node respond immediately). End the response by its Content-Length or by closing the connection."
+    "node respond immediately)."
 )
+ENDLESS_RESPONSE = Advice("End the response: by its Content-Length, or by closing the connection.")
 REDIRECT = Advice(
     "Register the final URL, with https and with or without its trailing slash as the application routes it: Campaign "
     "does not follow redirects. Frameworks redirect by themselves, such as Django with APPEND_SLASH."
 )
-LOOK_INTO_LOG = Advice("Look into the consumer's own log for the exception behind the 5xx.", alone=False)
+LOOK_INTO_LOG = Advice("Find the exception behind the 5xx in the consumer's own log, and fix that first.", alone=False)
+# Lambda proxy integrations hand over binary bodies as base64, with isBase64Encoded (Amazon API Gateway documentation).
+BASE64_BODY = Advice(
+    "Behind Amazon API Gateway, a function gets the body in base64 where isBase64Encoded is true: decode it first.",
+    alone=False,
+)
 WARM_UP = Advice(
     "The consumer was too slow only once: open connections, fill caches and load code when it starts, not while it "
     "handles the first batch.",
@@ -262,7 +273,11 @@ BY_STATUS = {
     429: Advice("Do not limit the rate of a sender that has one connection and waits for each response."),
     # proxy_read_timeout 60s (ngx_http_proxy_module); integration time-out 29 s (Amazon API Gateway quotas).
     502: Advice("Look into the log of the proxy: the application behind it gave no valid response.", alone=False),
-    503: Advice("Look into the logs of proxy and application: one of them was not available.", alone=False),
+    503: Advice(
+        "A 503 usually means that the application was down or overloaded, or that the proxy could not reach it: "
+        "look into the logs of both to see which of them sent it.",
+        alone=False,
+    ),
     504: Advice(
         "Respond sooner: the proxy or gateway in front of the application gave up waiting (nginx after 60 s, API "
         "Gateway after 29 s). Store the batch, respond, and do slow work afterwards."

@@ -106,7 +106,7 @@ def brief(facts: Sequence[AnyFact]) -> str:
             said = _difference(msgspec.structs.replace(fact, examples=()))
             said += "" if after is None else f" after {_stimulus(after)}"
         case KeysOn() as fact:
-            said = f"{_key_of(fact)}: {fact.events_lost} of {fact.events} genuine {fact.event_type}s were lost"
+            said = f"{_key_of(fact)}: {fact.events_lost} of {fact.events} realistic {fact.event_type}s were lost"
         case fact:
             said = _clause(fact)
     return _capitalised(said)
@@ -254,7 +254,7 @@ def _clause(fact: AnyFact) -> str:
         case CountsTwice():
             return (
                 f"its deduplication key holds more than the event, such as the batch or the request: "
-                f"{fact.duplicate} of {fact.events} genuine {fact.event_type}s were stored twice when they were "
+                f"{fact.duplicate} of {fact.events} realistic {fact.event_type}s were stored twice when they were "
                 "redelivered in a longer batch"
             )
         case StateIsStale():
@@ -421,15 +421,19 @@ def _difference(fact: StoreDiffers) -> str:
     first = {one.kind: one for one in fact.examples}
     parts = []
     if fact.missing:
-        shown = f", first {first['missing'].event}" if "missing" in first else ""
+        shown = _first(fact.missing, first["missing"].event) if "missing" in first else ""
         parts.append(f"{counted(fact.missing, 'event')} {_be(fact.missing)} missing from the store{shown}")
     if fact.duplicate:
-        shown = f", first {first['duplicate'].event}" if "duplicate" in first else ""
+        shown = _first(fact.duplicate, first["duplicate"].event) if "duplicate" in first else ""
         parts.append(f"{counted(fact.duplicate, 'duplicate')} {_be(fact.duplicate)} in the store{shown}")
     if fact.altered:
-        shown = f", first: {_changes(first['altered'].changes)}" if "altered" in first else ""
+        shown = _first(fact.altered, _changes(first["altered"].changes), "first: ") if "altered" in first else ""
         parts.append(f"{counted(fact.altered, 'event')} {_be(fact.altered)} altered{shown}")
     return " and ".join(parts)
+
+
+def _first(count: int, shown: str, leader: str = "first ") -> str:
+    return f": {shown}" if count == 1 else f", {leader}{shown}"
 
 
 def _be(count: int) -> str:
@@ -475,9 +479,10 @@ def _positions(fact: StoredPositions) -> str:
 
 
 def _keys_on(fact: KeysOn) -> str:
+    realistic = f"{fact.events_lost or 'none'} of {fact.events} realistic {fact.event_type}s"
     return (
-        f"{_key_of(fact)}: {fact.events_lost} of {fact.events} genuine {fact.event_type}s were lost, and "
-        f"{len(fact.ignored)} of {fact.pairs} pairs of events that differ in one field lost an event"
+        f"{_key_of(fact)}: {len(fact.ignored)} of {fact.pairs} pairs of events that differ in one field were treated "
+        f"as one event, and {realistic} {_be(fact.events_lost or 1)} missing from the store"
     )
 
 
@@ -524,7 +529,7 @@ def _costs(fact: Costs) -> str:
             what = f"no response to {_stimulus(fact.of)} "
     if not fact.requests:
         return f"{what}costs nothing"
-    lost = f"and then {counted(fact.events_lost, 'event')} {_be(fact.events_lost)} lost"
+    lost = f"and then Campaign discards {counted(fact.events_lost, 'event')}"
     until = lost if fact.events_lost else "until it is accepted"
     return f"{what}costs {counted(fact.requests, 'request')} and {amount(fact.body_bytes)}, {until}"
 
@@ -771,7 +776,7 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.TIMED_CREDENTIALS: "a request whose response is timed",
         # Resilience
         Situation.NUMBER_AMONG_GOOD: "a batch of {events} and a number",
-        Situation.EMPTY_EVENT_AMONG_GOOD: "a batch of {events} and an empty one",
+        Situation.EMPTY_EVENT_AMONG_GOOD: "a batch of {events} and an empty object",
         Situation.EDGE_CASE_AMONG_GOOD: "a batch of {events} and one with {edge_cases}",
         Situation.CUT_EVENT_AMONG_GOOD: "a batch of {events} and one that is cut off",
         Situation.GOOD_EVENTS_REDELIVERED: "its good events were redelivered",

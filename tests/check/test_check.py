@@ -269,7 +269,7 @@ def test_a_probe_can_be_a_function() -> None:
 
     [finding] = asyncio.run(run()).rules
     assert finding.outcome == "fail"
-    said = "Responded 200 to a batch of 2 events; 1 event is missing from the store, first "
+    said = "Responded 200 to a batch of 2 events; 1 event is missing from the store: "
     assert finding.actual.startswith(said)
     assert finding.actual.endswith("; stored only number 1 of 2 events")
 
@@ -736,7 +736,8 @@ def test_full_fidelity_reaches_the_same_verdict(bug: str | None, rules: tuple[st
 def test_every_status_is_reported_with_what_it_costs_if_anything() -> None:
     result = checked(consumer_app("rejects-many-identical-events"), rules=("accepts-whatever-campaign-sends",))
     assert re.fullmatch(
-        r"A 400 to a batch of 100 identical events costs 25,920 requests and \d+ MB, and then 100 events are lost; "
+        r"A 400 to a batch of 100 identical events costs 25,920 requests and \d+ MB, and then Campaign discards 100 "
+        "events; "
         "a 400 to a body that is not JSON costs nothing; a 400 to an object instead of a list costs nothing; a 400 "
         "to an empty body costs nothing",
         result.rules[0].actual,
@@ -751,7 +752,7 @@ def test_a_bad_event_is_reported_with_its_field_and_what_it_costs_the_good_ones(
     [finding] = result.rules
     assert re.fullmatch(
         r'Responded 400 to 99 good events and one with browser "a\\u0000b"; this costs 25,920 requests and \d+ MB, '
-        r"and then 100 events are lost; 100 events that occur an hour later wait 2d23h",
+        r"and then Campaign discards 100 events; 100 events that occur an hour later wait 2d23h",
         finding.actual,
     )
 
@@ -761,13 +762,13 @@ def test_a_bad_event_is_reported_with_its_field_and_what_it_costs_the_good_ones(
     [
         (
             "dedup-key-mail-id-created",
-            "Deduplicates on mailId and created alone: 5 of 40 genuine opens were lost, and 10 of 12 pairs of events "
-            "that differ in one field lost an event",
+            "Deduplicates on mailId and created alone: 10 of 12 pairs of events that differ in one field were "
+            "treated as one event, and 5 of 40 realistic opens are missing from the store",
         ),
         (
             "dedup-key-batch-hash",
-            "Its deduplication key holds more than the event, such as the batch or the request: 40 of 40 genuine opens "
-            "were stored twice when they were redelivered in a longer batch",
+            "Its deduplication key holds more than the event, such as the batch or the request: 40 of 40 realistic "
+            "opens were stored twice when they were redelivered in a longer batch",
         ),
     ],
 )

@@ -62,11 +62,11 @@ def key(fields: tuple[str, ...], ignored: tuple[str, ...]) -> KeysOn:
         # What was sent is said once.
         (
             (to_batch(OK), lost(BATCH)),
-            "Responded 200 to a batch of 2 events; 1 event is missing from the store, first type=open mailId=A",
+            "Responded 200 to a batch of 2 events; 1 event is missing from the store: type=open mailId=A",
         ),
         (
             (to_batch(OK), lost(Stimulus(situation=Situation.BATCH, events=3))),
-            "Responded 200 to a batch of 2 events; after a batch of 3 events, 1 event is missing from the store, first "
+            "Responded 200 to a batch of 2 events; after a batch of 3 events, 1 event is missing from the store: "
             "type=open mailId=A",
         ),
         (
@@ -88,7 +88,7 @@ def key(fields: tuple[str, ...], ignored: tuple[str, ...]) -> KeysOn:
         (
             (to_batch(MOVED), Costs(of=BATCH, reply=MOVED, requests=3, body_bytes=2_000, events_lost=1)),
             "Responded 302 (a redirect to /login, which Campaign does not follow) to a batch of 2 events; a 302 to a "
-            "batch of 2 events costs 3 requests and 2 kB, and then 1 event is lost",
+            "batch of 2 events costs 3 requests and 2 kB, and then Campaign discards 1 event",
         ),
         (
             (to_batch(BUSY), Costs(requests=1, body_bytes=2_000)),
@@ -96,13 +96,13 @@ def key(fields: tuple[str, ...], ignored: tuple[str, ...]) -> KeysOn:
         ),
         (
             (key(("mailId", "created"), ("browser",)),),
-            "Deduplicates on mailId and created alone: 1 of 40 genuine opens were lost, and 1 of 12 pairs of events "
-            "that differ in one field lost an event",
+            "Deduplicates on mailId and created alone: 1 of 12 pairs of events that differ in one field were "
+            "treated as one event, and 1 of 40 realistic opens is missing from the store",
         ),
         (
             (key(("a", "b", "c", "d", "e"), ("browser", "browser.case")),),
-            "Deduplicates without browser and the case of browser: 1 of 40 genuine opens were lost, and 2 of 12 pairs "
-            "of events that differ in one field lost an event",
+            "Deduplicates without browser and the case of browser: 2 of 12 pairs of events that differ in one field "
+            "were treated as one event, and 1 of 40 realistic opens is missing from the store",
         ),
         (
             (FieldsAltered(changes=(FieldChange(name="browser", sent='"' + "x" * 255 + '"', stored='"xx"'),)),),
@@ -137,7 +137,10 @@ def test_facts_in_words(facts: tuple[AnyFact, ...], sentence: str) -> None:
         ((to_batch(OK), lost(BATCH)), "1 event is missing from the store after a batch of 2 events"),
         ((to_batch(OK), StoredAnyway(events=1)), "Responded 200 to a batch of 2 events"),
         ((to_batch(BUSY), Costs(requests=3)), "Responded 503 to a batch of 2 events"),
-        ((key(("mailId",), ("created",)),), "Deduplicates on mailId alone: 1 of 40 genuine opens were lost"),
+        (
+            (key(("mailId",), ("created",)),),
+            "Deduplicates on mailId alone: 1 of 40 realistic opens were lost",
+        ),
         ((Needs(need="probe"),), ""),
         ((), ""),
     ],
