@@ -112,7 +112,8 @@ ISOLATES_BAD_EVENT = Rule(
     depends_on=("stores-every-event",),
     examine=_stores_neighbours,
     assumes=("batch", "fields"),
-    fix="Set the bad event aside (dead-letter table) and continue with the next one.",
+    fix="Set the bad event aside (dead-letter table) and continue with the next one. If a transaction fails, roll it "
+    "back and do not respond 200.",
     example="for event in events:\n    try: store(event)\n    except ValueError: dead_letters.append(event)",
 )
 

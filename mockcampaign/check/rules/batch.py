@@ -110,7 +110,8 @@ STORES_EVERY_EVENT = Rule(
     needs=("probe",),
     examine=_stores_every_event,
     assumes=("batch", "retry", "parallel"),
-    fix="Loop over the whole batch.",
+    fix="Store every element of the batch: look for a return inside the loop, a limit, a slice or a bound that is off "
+    "by one.",
     example="for event in request.json(): store(event)",
 )
 
@@ -228,7 +229,7 @@ ACCEPTS_IDENTICAL_EVENTS = Rule(
     requirement="The guide's example batch contains one event twice, identical (vendor's webhook guide).",
     expected="200: there is no event id, and identical events are no error",
     examine=_accepts_identical,
-    fix="Skip or count a repeated event, but do not fail the batch.",
+    fix="Skip a repeated event, or store it twice, but do not fail the batch: a unique index must not raise an error.",
     example="INSERT INTO events … ON CONFLICT DO NOTHING",
     about="responses",
 )
@@ -287,8 +288,9 @@ HANDLES_CONCURRENT_BATCHES = Rule(
     examine=_handles_concurrent,
     assumes=("batch", "retry", "parallel"),
     depends_on=("handles-new-connections", "accepts-small-batch-after-full", "stores-every-event"),
-    fix="Keep no data of a request where the next one finds it, such as in a variable of the module or the "
-    "application, and let the database wait for its locks. Skip no batch because another one is in progress.",
+    fix="Do not keep request data in global, module-level or application-level variables: parallel requests overwrite "
+    "it. Use one database connection and transaction for each request, and wait for locks instead of skipping a "
+    "batch.",
     example="events = await request.json()  # and not self.events",
     not_covered="A race that these batches happened not to hit.",
 )

@@ -195,8 +195,8 @@ ACCEPTS_CHUNKED_BODY = Rule(
     expected="200 to a batch sent in chunks",
     examine=_accepts_chunked,
     depends_on=(_STORE,),
-    fix=f"{_WHOLE} A framework that sees no body without a Content-Length, such as Django under WSGI, accepts it "
-    "behind a proxy that reads whole bodies, as nginx does by default.",
+    fix=f"{_WHOLE} Some frameworks, such as Django under WSGI, see no body in a request without Content-Length: put a "
+    "proxy in front of them that reads whole bodies and adds the header, as nginx does by default.",
     example=_WHOLE_EXAMPLE,
 )
 

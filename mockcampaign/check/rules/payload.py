@@ -172,7 +172,7 @@ ACCEPTS_UNKNOWN_VALUES = _rule(
     f"New types, devices, systems and browsers appear every year {_ASSUMED}; the guide gives one example of each.",
     "200, and the names of devices, systems and browsers stored as they are",
     _table(edge_cases.unknown_values),
-    "Store names as text, not as an enumeration.",
+    "Validate and store device, operatingSystem, browser and type as text, not as an enumeration.",
     "device: str",
 )
 
@@ -231,7 +231,7 @@ ACCEPTS_IPV6 = _rule(
     f"Recipients reach the tracking server over IPv6 as well {_ASSUMED}.",
     "200, and the address stored, in any of its spellings",
     _table(edge_cases.addresses),
-    "Store the address as text of 45 characters, or in a type that knows both versions.",
+    "Validate and store addresses of both IP versions, as text of up to 45 characters or in a type that knows both.",
     "remote_address INET",
 )
 
