@@ -70,7 +70,7 @@ NEVER_SENT = frozenset(
         Situation.CUT_BODY,
     }
 )
-"""What Campaign never sends: how the consumer responds to that says nothing about other batches."""
+"""Requests that Campaign never sends: how the consumer responds to them says nothing about other batches."""
 
 LOCKED_OUT = frozenset({401, 403, 423, 429})
 """Statuses that say that valid credentials were rejected, and not something that arrived with them."""
@@ -364,7 +364,7 @@ EVENT_ALONE = Advice(
 
 
 def _of_key(situation: Situation) -> Iterator[Advice]:
-    """Yield advice for events that were lost because the deduplication key does not tell them from others."""
+    """Yield advice for events that were lost because the deduplication key does not distinguish them from others."""
     match situation:
         case Situation.REPEAT_ENGAGEMENT:
             yield MAIL_IS_NO_EVENT

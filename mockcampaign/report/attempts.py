@@ -71,11 +71,11 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     target: int
     """Index of the URL."""
     measured: str
-    """What was measured of all of them together, in words; empty if nothing was."""
+    """Measurements of all attempts together, in words; empty if there are none."""
 
 
 class Attempts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a page shows of a scenario's attempts."""
+    """The part of a scenario's attempts that a page shows."""
 
     rows: list[Row]
     left_out: int

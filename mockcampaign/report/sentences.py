@@ -614,7 +614,7 @@ _NEEDS: Mapping[Need, tuple[str, str]] = complete(
         "restart command": ("a restart command", "a command that kills and restarts the consumer (--restart-cmd)"),
     },
 )
-"""What the check must be given: briefly, and with the option that gives it."""
+"""Words for what the check must be given: briefly, and with the option that gives it."""
 
 OUTCOMES: Mapping[Judgement, str] = complete(
     "words for outcomes",
@@ -627,7 +627,7 @@ OUTCOMES: Mapping[Judgement, str] = complete(
         "could-not-tell": "inconclusive",
     },
 )
-"""What a rule came to, in words."""
+"""Words for the outcomes of rules."""
 
 _CREDENTIALS: dict[str, str] = {
     "no-credentials": "no credentials",

@@ -47,7 +47,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     came_to: str
     """The outcome of an attempt, or nothing."""
     measured: str = ""
-    """What was measured during the attempt, or nothing."""
+    """Measurements of the attempt in words, or nothing."""
     accepted: bool | None
     """Whether the consumer accepted the batch; None where nothing was sent."""
     positions: range = range(0)
@@ -75,8 +75,8 @@ def timeline(entries: Sequence[Entry], names: dict[int, str]) -> Iterator[Line]:
 def excerpt(lines: Sequence[Line], evidence: Set[int], lines_max: int | None) -> list[Line | int]:
     """Return the lines around the evidence, at most `lines_max`; a number stands for that many lines left out.
 
-    The last evidence, on which a judgement rests, counts most. Next come the attempts that ended otherwise than the one
-    before, or rejected ones if there are none; then the beginning. Without evidence, the beginning and the end stay.
+    The last evidence, on which a judgement rests, counts most. Next come the attempts that ended differently from the
+    one before, or rejected ones if there are none; then the start. Without evidence, the beginning and the end stay.
     """
     if lines_max is None or len(lines) <= lines_max:
         return [*lines]

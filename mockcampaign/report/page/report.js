@@ -474,7 +474,7 @@
       : `HTTP ${response.status}\n${response.headers.map(([name, value]) => `${name}: ${value}`).join("\n")}\n\n${response.body}${remark(response)}`;
     made.append(element("div", {className: left || !known.length ? "wide" : ""},
       element("h4", {textContent: response.status === null ? "No response" : "Response"}),
-      element("p", {className: "muted", textContent: attempt.measured, hidden: !attempt.measured}), text("Answer", visible(words))));
+      element("p", {className: "muted", textContent: attempt.measured, hidden: !attempt.measured}), text("Response", visible(words))));
     if (known.length && !left) {
       const secret = {basicAuth: " -u \"$USERNAME:$PASSWORD\"", keyAuth: " -H \"$KEY: $PASSPHRASE\""}[credentials] ?? "";
       const command = `curl -i${secret} -H 'Content-Type: application/json' --data-binary ${quoted(`[${known.join(",")}]`)} ${quoted(url)}`;
