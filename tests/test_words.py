@@ -32,7 +32,7 @@ PAGES = sorted(
     path
     for kind in ("html", "jinja", "js")
     for path in PACKAGE.rglob(f"*.{kind}")
-    if not {"vendor", "assets"} & {*path.parts}
+    if not {"vendor", "assets"} & {*path.relative_to(PACKAGE).parts}
 )
 DOCUMENTS = (
     "README.md",
