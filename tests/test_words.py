@@ -67,34 +67,40 @@ def ids() -> Iterator[Text]:
         yield from (Text(place, 1, one.replace("-", " ")) for one in found)
 
 
+def expect_none(found: Iterator[str]) -> None:
+    """Fail with a line for each violation, all of them."""
+    lines = list(found)
+    assert not lines, "\n".join(["", *lines])
+
+
 def test_modules_use_the_words_of_the_glossary() -> None:
-    assert list(banned_words(module_texts())) == []
+    expect_none(banned_words(module_texts()))
 
 
 def test_pages_use_the_words_of_the_glossary() -> None:
     assert PAGES
-    assert list(banned_words(Text(place_of(path), 1, path.read_text()) for path in PAGES)) == []
+    expect_none(banned_words(Text(place_of(path), 1, path.read_text()) for path in PAGES))
 
 
 def test_documents_use_the_words_of_the_glossary() -> None:
     pages = (Text(name, 1, prose((ROOT / name).read_text())) for name in DOCUMENTS)
-    assert list(banned_words(pages)) == []
+    expect_none(banned_words(pages))
 
 
 def test_ids_use_the_words_of_the_glossary() -> None:
-    assert list(banned_words(ids())) == []
+    expect_none(banned_words(ids()))
 
 
 def test_names_use_the_words_of_the_glossary() -> None:
     # The outcome that reports call `could-not-tell`.
     allowed = ("CouldNotTellError", "COULD_NOT_TELL")
     found = (one for path in MODULES for one in banned_names(place_of(path), path.read_text(), allowed))
-    assert list(found) == []
+    expect_none(found)
 
 
 def test_docstrings_stand_alone() -> None:
     found = (one for path in MODULES for one in leaning_docstrings(place_of(path), path.read_text()))
-    assert list(found) == []
+    expect_none(found)
 
 
 PLANTED = {
