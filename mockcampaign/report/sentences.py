@@ -743,7 +743,7 @@ SITUATIONS: Mapping[Situation, str] = complete(
         ),
         # Payload
         Situation.EDGE_CASE: "an event with {edge_cases}",
-        Situation.EDGE_CASES: "a batch of {events} with {edge_cases}",
+        Situation.EDGE_CASES: "a batch of {events}, some of them with {edge_cases}",
         # Bad event
         Situation.GOOD_AROUND_EDGE_CASE: "two good events around one with {edge_cases}",
         Situation.GOOD_AROUND_EDGE_CASES: "a batch of {events}, {times} of them unusual",

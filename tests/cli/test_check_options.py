@@ -45,7 +45,7 @@ def test_at_its_end_it_says_how_long_it_took_and_which_seed_it_had(
 def test_examples_are_as_many_as_it_was_told(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("--rules", "accepts-generated-batches", "--examples", "3", "-v")
     assert command(f"{url}/hook", *arguments) == 0
-    assert "3 generated lists were taken" in capsys.readouterr().out
+    assert "ccepted 3 generated batches" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def test_what_has_no_room_is_counted_and_what_failed_stays() -> None:
     journal = many_attempts(ROWS_MAX + 500)
     journal[-1] = msgspec.structs.replace(journal[-1], outcome=Responded(500))  # type: ignore[type-var]
     page = to_html(run_result([scenario(journal=journal, findings=())])).decode()
-    assert "There was no room for 500 more attempts" in page
+    assert "500 more attempts did not fit" in page
     assert len(page) < 2 * MEGABYTE
 
 

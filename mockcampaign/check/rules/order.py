@@ -35,7 +35,10 @@ _LATE = (
     "Campaign retries a batch that is not acknowledged every 10 seconds, until three days after the creation of its "
     "events, while newer events are delivered (vendor's webhook guide)."
 )
-_FIX = "Accept every event, and decide by created which one is newer, not by the order in which events arrive."
+_FIX = (
+    "Store every event, however old its created is: do not skip events that are older than the newest one stored. If "
+    "you also keep the current state of a mail or recipient, let the event with the greatest created decide it."
+)
 _EXAMPLE = "state = max(events_of_mail, key=lambda event: event['created'])"
 
 
