@@ -211,7 +211,8 @@ FASTER = Advice(
 ENDLESS_RESPONSE = Advice("End the response: by its Content-Length, or by closing the connection.")
 REDIRECT = Advice(
     "Register the final URL, with https and with or without its trailing slash as the application routes it: Campaign "
-    "does not follow redirects. Frameworks redirect by themselves, such as Django with APPEND_SLASH."
+    "does not follow redirects. Frameworks redirect by themselves: Django with "
+    "APPEND_SLASH, FastAPI and Starlette with redirect_slashes."
 )
 LOOK_INTO_LOG = Advice("Find the exception behind the 5xx in the consumer's own log, and fix that first.", alone=False)
 # Lambda proxy integrations hand over binary bodies as base64, with isBase64Encoded (Amazon API Gateway documentation).

@@ -688,7 +688,9 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.REPEAT_ENGAGEMENT: "more {variant}s of the same mail, 2, 25 and 48 seconds later",
         Situation.SAME_MILLISECOND: "events of four recipients in the same millisecond, some with similar mailIds",
         Situation.ONE_RECIPIENT_MANY_MAILS: "events of one recipient in three mailings",
-        Situation.ONE_MAIL_SAME_MILLISECOND: "two {variant}s of one mail in the same millisecond from two devices",
+        Situation.ONE_MAIL_SAME_MILLISECOND: (
+            "two pairs of {variant}s, each of one mail in the same millisecond from two devices"
+        ),
         Situation.ORDINARY_CLICK: "an ordinary click",
         Situation.ORDINARY_OPEN_AND_CLICK: "an ordinary open and a later click of the same mail",
         Situation.OPEN_AND_CLICK: "an open and a click of one mail in the same millisecond",
@@ -697,7 +699,7 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.LONG_RECIPIENT_ENGAGEMENTS: (
             "two {variant}s of one mail in consecutive milliseconds, by a recipient with a long but legal id"
         ),
-        Situation.CLICKS_ON_TWO_LINKS: "clicks on two links of one mail in the same millisecond",
+        Situation.CLICKS_ON_TWO_LINKS: ("two pairs of clicks, each on two links of one mail in the same millisecond"),
         Situation.ONE_FIELD_DIFFERS: "an event that differs from the one before in {field} alone",
         # Redelivery and overlap
         Situation.REDELIVERED: "the redelivery of {batch} whose response was lost",
@@ -794,7 +796,7 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.BAD_REQUESTS: "bad requests and truncated bodies",
         Situation.REQUEST_IN_A_ROW: "request {times} in a row",
         Situation.ANOTHER_FULL_BATCH: "a full batch, though it accepted others before",
-        Situation.BACKLOG: "draining a backlog of {events}",
+        Situation.BACKLOG: "a full batch and a backlog of {events}",
         Situation.PART_OF_BACKLOG: (
             "the next batch of a backlog of {events}, after it accepted {times}, and the rest is pending"
         ),
