@@ -62,6 +62,7 @@ from mockcampaign.judging.fact import (
 from mockcampaign.judging.finding import Finding, Judgement, SweptOutcome
 from mockcampaign.judging.situation import Situation
 from mockcampaign.judging.verdict import SweepSummary
+from mockcampaign.model import Outcome, Responded
 from mockcampaign.tables import complete
 from mockcampaign.text import counted
 
@@ -126,9 +127,11 @@ def stimulus(one: Stimulus) -> str:
     return _stimulus(one)
 
 
-def reply(one: Reply) -> str:
+def outcome(one: Outcome) -> str:
     """Say how an attempt ended."""
-    return _reply(one)
+    if isinstance(one, Responded) and not 300 <= one.status < 400:
+        return str(one.status)  # nearly all of a timeline's thousands
+    return _reply(Reply.of(one))
 
 
 def difference_of(found: StoreDiffers) -> str:

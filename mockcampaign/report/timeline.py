@@ -28,7 +28,6 @@ from mockcampaign.engine.journal import (
     serials_in,
 )
 from mockcampaign.faults import OUTAGES
-from mockcampaign.judging.fact import Reply
 from mockcampaign.model import describe_measured
 from mockcampaign.report import sentences
 
@@ -128,7 +127,7 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
                 when=when,
                 who=names.get(entry.webhook_id, f"webhook {entry.webhook_id}"),
                 what=_attempts(entry, len(entries)),
-                came_to=sentences.reply(Reply.of(entry.outcome)),
+                came_to=sentences.outcome(entry.outcome),
                 measured=_measured(entries),
                 accepted=entry.outcome.accepted,
             )

@@ -20,7 +20,7 @@ from mockcampaign.check.edge_cases import EdgeCase
 from mockcampaign.check.examined import ConsumerDiedError, Event, SkipRule
 from mockcampaign.check.settings import Lengths, Settings, Variation
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
-from mockcampaign.judging.fact import Precondition, Reply, Unmet
+from mockcampaign.judging.fact import Precondition, Unmet
 from mockcampaign.judging.ledger import NO_DELIVERIES, Ledger
 from mockcampaign.model import EventType, Fault, Webhook
 from mockcampaign.policy import Policy
@@ -238,7 +238,7 @@ class Bench:
         self.last_accepted = not campaign.pending_count(webhook)
         outcomes = self.ledger.account(webhook.id).outcomes(before)
         if outcomes and not is_reachable(self.ledger, outcomes):
-            raise CouldNotTellError(f"consumer {self.url}: {sentences.reply(Reply.of(outcomes[-1]))}")
+            raise CouldNotTellError(f"consumer {self.url}: {sentences.outcome(outcomes[-1])}")
         died = died_of_batch(self.ledger, webhook.id)
         if died is not None:
             raise ConsumerDiedError(died)

@@ -8,7 +8,6 @@ import msgspec
 
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.engine.journal import Attempted, Entry, Happened, WebhookChanged, serials_in
-from mockcampaign.judging.fact import Reply
 from mockcampaign.model import Responded
 from mockcampaign.report import sentences
 from mockcampaign.server.control_api.entry_view import body_text
@@ -106,7 +105,7 @@ def delivery_view(served: ServedCampaign, position: int, number: int | None) -> 
         faults=found.faults,
         request=request,
         response=response,
-        outcome=sentences.reply(Reply.of(found.outcome)),
+        outcome=sentences.outcome(found.outcome),
         accepted=found.outcome.accepted,
         curl=None if request.body is None else _command(served, found.webhook_id, request, request.body),
     )

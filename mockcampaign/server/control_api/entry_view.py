@@ -7,7 +7,6 @@ from typing import Any, assert_never
 import msgspec
 
 from mockcampaign.engine.journal import Attempted, Entry, Happened, Probed, Verified
-from mockcampaign.judging.fact import Reply
 from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.report import sentences
 
@@ -22,7 +21,7 @@ def entry_view(position: int, shown: Entry) -> dict[str, Any]:
             fields = _fields(shown, "attempted", "outcome") | {
                 "events": shown.events,
                 "outcome": _outcome(shown.outcome),
-                "status_text": sentences.reply(Reply.of(shown.outcome)),
+                "status_text": sentences.outcome(shown.outcome),
                 "accepted": shown.outcome.accepted,
             }
         case Verified():
