@@ -38,7 +38,7 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 LEVELS = {
     "": """
         __init__ errors model shipped text wallclock < masking policy serving tables < durations < faults
-        < engine events samples transport < campaign judging strategies < recording report < check < scenario
+        < shape < engine events samples transport < campaign judging strategies < recording report < check < scenario
         < server < cli pytest_plugin < __main__
     """,
     "check": """
@@ -106,6 +106,7 @@ LEVELS = {
     "server.vendor_api": """
         client_fields clients_file webhook_credentials < smart_campaign_operations webhook_operations < api
     """,
+    "shape": "field likeness moment < shape < __init__ builtin infer",
     "strategies": "edits < drawing < __init__",
     "transport": """
         __init__ address idle_watch < response script targets < always_ok connection dial inprocess

@@ -1,0 +1,1 @@
+"""Inferring the shape of captured events."""
