@@ -81,7 +81,7 @@ LEVELS = {
         attempts charts columns json_report sentences < advice timeline < scenario_text
         < check_text github html junit markdown < formats
     """,
-    "samples": "plain_server store < correct < bugs < consumer",
+    "samples": "known_shapes plain_server store < correct < bugs < consumer",
     "samples.bugs": """
         bug < acknowledgement authentication bad_event batch http http_server identity order payload redelivery
         < durability resilience < __init__

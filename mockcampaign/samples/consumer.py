@@ -18,9 +18,11 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.bugs import BUGS
 from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.known_shapes import KnownShapes
 from mockcampaign.samples.plain_server import serve_plainly
 from mockcampaign.samples.store import Store
 from mockcampaign.serving import serve_in_thread
+from mockcampaign.shape.shape import Shape
 from mockcampaign.text import unknown
 
 __all__ = ["BUGS", "application", "consumer_app", "serve_consumer"]
@@ -32,6 +34,7 @@ def serve_consumer(
     *,
     basic_authentication: BasicAuthentication | None = None,
     store: Path | None = None,
+    shape: Shape | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
 ) -> Iterator[str]:
@@ -39,7 +42,7 @@ def serve_consumer(
 
     Raises `InvalidInputError` as `consumer_app` and `serving.serve_in_thread` do.
     """
-    app = consumer_app(bug, basic_authentication=basic_authentication, store=store)
+    app = consumer_app(bug, basic_authentication=basic_authentication, store=store, shape=shape)
     connection = None if bug is None else BUGS[bug].connection
     serving = (
         serve_in_thread(app, host=host, port=port)
@@ -55,9 +58,11 @@ def consumer_app(
     *,
     basic_authentication: BasicAuthentication | None = None,
     store: Path | None = None,
+    shape: Shape | None = None,
 ) -> Starlette:
     """Return a consumer with its own store, in memory unless a file is named; it requires the credentials if given.
 
+    With a captured shape it accepts only bodies and events of this shape.
     Raises `InvalidInputError` for a bug that is not in `BUGS`, and for a file that cannot be a store.
     """
     if bug is not None and bug not in BUGS:
@@ -68,7 +73,8 @@ def consumer_app(
         raise InvalidInputError(f"store {store}: {error.strerror}, allowed: a file that can be written") from None
     except msgspec.MsgspecError:
         raise InvalidInputError(f"store {store}: not written by a sample consumer, allowed: a new file") from None
-    return application((Consumer if bug is None else BUGS[bug].consumer)(opened, basic_authentication))
+    made = Consumer if bug is None else BUGS[bug].consumer
+    return application(made(opened, basic_authentication, *(() if shape is None else (KnownShapes(shape),))))
 
 
 def application(consumer: Consumer) -> Starlette:

@@ -15,13 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from mockcampaign.model import BasicAuthentication
+from mockcampaign.samples.known_shapes import KnownShapes
 from mockcampaign.samples.store import Event, Identity, Store
-
-
-def event_time(event: Event) -> int:
-    """Return an event's `created`, or 0 if it has none."""
-    created = event.get("created")
-    return created if isinstance(created, int) else 0
 
 
 class Consumer:
@@ -32,10 +27,17 @@ class Consumer:
     rejection_status: ClassVar[int] = 401
     """Status of the response to wrong credentials."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        """Require the credentials if there are any."""
+    def __init__(
+        self, store: Store, basic_authentication: BasicAuthentication | None, shapes: KnownShapes | None = None
+    ) -> None:
+        """Require the credentials if there are any. Without shapes, events have the built-in ones."""
         self.store = store
         self.basic_authentication = basic_authentication
+        self.shapes = shapes or KnownShapes()
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Prepare whatever else a consumer needs before its first request: nothing."""
 
     async def hook(self, request: Request) -> Response:
         """Serve the webhook. An exception that nobody expected is a 500, as in any framework."""
@@ -85,9 +87,18 @@ class Consumer:
     def parse(self, body: bytes) -> list[Event]:
         """Parse a batch. A consumer must not acknowledge what it does not understand: that is 400."""
         try:
-            return msgspec.json.decode(body, type=list[Event])
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise HTTPException(400, "not a JSON list of events") from None
+            events = self.shapes.decode(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            raise HTTPException(400, f"not {self.shapes.body_description}") from None
+        self.validate(events)
+        return events
+
+    def validate(self, events: list[Event]) -> None:
+        """Reject a batch with an event that does not have the captured shape."""
+        for number, event in enumerate(events, 1):
+            misfit = self.shapes.misfit(event)
+            if misfit is not None:
+                raise HTTPException(400, f"event {number}: {misfit}")
 
     async def process(self, events: list[Event]) -> None:
         """Store all events of a batch, or none."""
@@ -122,8 +133,8 @@ class Consumer:
     def end_state(self) -> dict[str, Event]:
         """Return the newest event of each mail by its time, whichever arrived last."""
         found: dict[str, Event] = {}
-        for event in sorted(self.store.events(), key=event_time):
-            found[str(event.get("mailId"))] = event
+        for event in sorted(self.store.events(), key=self.shapes.time):
+            found[self.shapes.mail(event)] = event
         return found
 
     async def state(self, request: Request) -> Response:

@@ -26,12 +26,13 @@ from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.bugs.acknowledgement import responding
 from mockcampaign.samples.bugs.authentication import comparing, rejecting_with
 from mockcampaign.samples.bugs.batch import selecting
-from mockcampaign.samples.bugs.identity import deduplicating_on
-from mockcampaign.samples.bugs.payload import changing_field, changing_text, limited, rejecting, storing
+from mockcampaign.samples.bugs.identity import all_but, deduplicating_on
+from mockcampaign.samples.bugs.payload import changing_role, changing_text, limited, rejecting, storing
 from mockcampaign.samples.bugs.redelivery import NeverDeduplicates, deduplicating_batches_on, keeping_dedup_keys_for
 from mockcampaign.samples.consumer import application
-from mockcampaign.samples.correct import Consumer, event_time
+from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Identity, Store
+from mockcampaign.shape.field import Role
 
 HOUR = 3_600_000
 
@@ -46,8 +47,7 @@ class KeepsTenThousand(Consumer):
 class KeepsKeysOfAList(NeverDeduplicates):
     """Knows the keys of the last ten lists."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.lists: list[set[Identity]] = []
 
     async def process(self, events: list[Event]) -> None:
@@ -60,8 +60,7 @@ class KeepsKeysOfAList(NeverDeduplicates):
 class CommitsHalves(NeverDeduplicates):
     """Inserts in chunks of 10, of which one fails at a null; it knows a list once all of it is stored."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.seen: set[Identity] = set()
 
     async def process(self, events: list[Event]) -> None:
@@ -77,8 +76,7 @@ class CommitsHalves(NeverDeduplicates):
 class FailsHalfway(NeverDeduplicates):
     """Loses its database in the middle of a long list, the first time, and has stored the first half."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.seen: set[Identity] = set()
         self.failed: set[bytes] = set()
 
@@ -97,8 +95,7 @@ class FailsHalfway(NeverDeduplicates):
 class CommitsPerMailing(NeverDeduplicates):
     """One transaction for each mailing of a list, in which a broken event rolls back its own alone; no unique key."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.seen: set[Identity] = set()
 
     async def process(self, events: list[Event]) -> None:
@@ -129,8 +126,7 @@ class FailsOnce(Consumer):
 class MarksFirst(Consumer):
     """Takes note of what it has seen before it can know whether it will store it, as SETNX in front of a store does."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.seen: set[Identity] = set()
 
     async def process(self, events: list[Event]) -> None:
@@ -207,7 +203,7 @@ class WantsOrder(Consumer):
     """Merges a list into a sorted file, for which it has to be sorted itself."""
 
     async def process(self, events: list[Event]) -> None:
-        moments = [event_time(event) for event in events]
+        moments = [self.shapes.time(event) for event in events]
         if moments != sorted(moments):
             raise HTTPException(400, "not in order")
         await super().process(events)
@@ -287,7 +283,7 @@ class RefusesOlder(Consumer):
     newest = 0
 
     async def process(self, events: list[Event]) -> None:
-        newest = max((event_time(event) for event in events), default=self.newest)
+        newest = max((self.shapes.time(event) for event in events), default=self.newest)
         if newest < self.newest and not all(identity in self.store for identity in self.by_identity(events)):
             raise HTTPException(409)
         self.newest = max(newest, self.newest)
@@ -325,8 +321,7 @@ class LeaksOnErrors(Consumer):
 class CountsTwins(Consumer):
     """Knows what it has, and adds whatever a list holds more than once."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.twins = 0
 
     def by_identity(self, events: list[Event]) -> dict[Identity, Event]:
@@ -340,8 +335,7 @@ class CountsTwins(Consumer):
 class GivesUp(Consumer):
     """Puts a list aside, whole, and says so with 200, when it has failed at it five times."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.failures: Counter[bytes] = Counter()
 
     async def process(self, events: list[Event]) -> None:
@@ -406,20 +400,26 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "keeps-keys-for-a-minute": keeping_dedup_keys_for(60_000),
     "keeps-keys-for-two-days": keeping_dedup_keys_for(48 * HOUR),
     "keeps-keys-of-ten-lists": KeepsKeysOfAList,
-    "keys-on-subscription": deduplicating_on("subscriptionId", "type"),
-    "keys-on-mail-created-recipient": deduplicating_on("mailId", "created", "recipientId", "type"),
-    "keys-on-address": deduplicating_on("remoteAddress", "mailId"),
-    "keys-on-mailing-and-created": deduplicating_on("mailingId", "created", "type"),
-    "keys-on-minute": deduplicating_on("mailId", "type", lambda event: event.get("created", 0) // 60_000),
-    "keys-on-centiseconds": deduplicating_on(lambda event: event | {"created": event.get("created", 0) // 10}),
-    "keys-on-twelve-hours": deduplicating_on(lambda event: event | {"created": event.get("created", 0) % (12 * HOUR)}),
-    "keys-on-beginning-of-mail-id": deduplicating_on("type", lambda event: str(event.get("mailId"))[:16], "created"),
-    "keys-on-end-of-mail-id": deduplicating_on("type", lambda event: str(event.get("mailId"))[-6:], "created"),
-    "keys-cut-at-64": deduplicating_on(
-        lambda event: "|".join(str(event.get(name)) for name in ("recipientId", "type", "mailId", "created"))[:64]
+    "keys-on-subscription": deduplicating_on(Role.SUBSCRIPTION, Role.TYPE),
+    "keys-on-mail-created-recipient": deduplicating_on(Role.MAIL, Role.MOMENT, Role.RECIPIENT, Role.TYPE),
+    "keys-on-address": deduplicating_on(Role.NETWORK_ADDRESS, Role.MAIL),
+    "keys-on-mailing-and-created": deduplicating_on(Role.MAILING, Role.MOMENT, Role.TYPE),
+    "keys-on-minute": deduplicating_on(Role.MAIL, Role.TYPE, lambda shapes, event: shapes.time(event) // 60_000),
+    "keys-on-centiseconds": deduplicating_on(all_but(Role.MOMENT), lambda shapes, event: shapes.time(event) // 10),
+    "keys-on-twelve-hours": deduplicating_on(
+        all_but(Role.MOMENT), lambda shapes, event: shapes.time(event) % (12 * HOUR)
     ),
-    "keys-without-case": deduplicating_on(lambda event: json.dumps(event, sort_keys=True).casefold()),
-    "keys-on-device": deduplicating_on("mailId", "type", "device"),
+    "keys-on-beginning-of-mail-id": deduplicating_on(
+        Role.TYPE, lambda shapes, event: shapes.mail(event)[:16], Role.MOMENT
+    ),
+    "keys-on-end-of-mail-id": deduplicating_on(Role.TYPE, lambda shapes, event: shapes.mail(event)[-6:], Role.MOMENT),
+    "keys-cut-at-64": deduplicating_on(
+        lambda shapes, event: "|".join(
+            str(shapes.get(event, role)) for role in (Role.RECIPIENT, Role.TYPE, Role.MAIL, Role.MOMENT)
+        )[:64]
+    ),
+    "keys-without-case": deduplicating_on(lambda _, event: json.dumps(event, sort_keys=True).casefold()),
+    "keys-on-device": deduplicating_on(Role.MAIL, Role.TYPE, Role.DEVICE),
     "hash-of-16-bits": _hash(16),
     "hash-of-20-bits": _hash(20),
     "keeps-ten-thousand": KeepsTenThousand,
@@ -454,8 +454,8 @@ VARIANTS: Mapping[str, type[Consumer]] = {
     "one-space": changing_text(lambda text: re.sub(" +", " ", text)),
     "truncates-at-30": changing_text(lambda text: text[:30]),
     "truncates-at-100": changing_text(lambda text: text[:100]),
-    "upper-cases-recipients": changing_field("recipientId", str.upper),
-    "numbers-where-digits": changing_field("recipientId", lambda text: int(text) if text.isdigit() else text),
+    "upper-cases-recipients": changing_role(Role.RECIPIENT, str.upper),
+    "numbers-where-digits": changing_role(Role.RECIPIENT, lambda text: int(text) if text.isdigit() else text),
     "compares-normalised": changing_text(lambda text: text.replace("\u2028", "").replace("\0", "")),
     "one-line": changing_text(lambda text: " ".join(text.split(" ")).replace("\n", " ")),
     "ascii-only": changing_text(lambda text: text.encode("ascii", "replace").decode()),
@@ -504,11 +504,11 @@ VARIANTS: Mapping[str, type[Consumer]] = {
 """By names that say what is wrong."""
 
 OF_CLICKS: Mapping[str, type[Consumer]] = {
-    "links-of-255": changing_field("linkUrl", lambda text: text[:255]),
-    "links-decoded": changing_field("linkUrl", unquote),
-    "links-without-parameters": changing_field("linkUrl", lambda text: text.partition("?")[0]),
-    "links-in-lower-case": changing_field("linkUrl", str.lower),
-    "links-normalised": changing_field("linkUrl", lambda text: urlsplit(text).geturl()),
+    "links-of-255": changing_role(Role.LINK, lambda text: text[:255]),
+    "links-decoded": changing_role(Role.LINK, unquote),
+    "links-without-parameters": changing_role(Role.LINK, lambda text: text.partition("?")[0]),
+    "links-in-lower-case": changing_role(Role.LINK, str.lower),
+    "links-normalised": changing_role(Role.LINK, lambda text: urlsplit(text).geturl()),
 }
 """Those that need clicks, which the check sends where it is told to; `stores-text-unchanged` finds them."""
 

@@ -12,10 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.correct import Consumer
-from mockcampaign.samples.store import Event, Store
+from mockcampaign.samples.store import Event
 
 
 def responding(status: int) -> type[Consumer]:
@@ -71,8 +70,8 @@ class SwallowsBackgroundErrors(Consumer):
 
     async def job(self, events: list[Event]) -> None:
         try:
-            devices = {event["device"].lower() for event in events}
-            assert devices is not None
+            if any(self.shapes.lacks_expected(event) for event in events):
+                raise LookupError
             await super().process(events)
         except Exception:
             pass  # Logged by the job, while the sender has its 200.
@@ -91,10 +90,10 @@ class SalvagesTruncatedBatch(Consumer):
         try:
             return super().parse(body)
         except HTTPException:
-            whole, brace, _ = body.rpartition(b"}")
-            if not brace:
+            salvaged = self.shapes.whole_events(body)
+            if not salvaged:
                 raise
-            return super().parse(whole + brace + b"]")
+            return salvaged
 
 
 class SlowPerEvent(Consumer):
@@ -123,8 +122,7 @@ class DropsWhenQueueIsFull(Consumer):
     batches_max = 20
     seconds_per_batch = 0.5
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.queue: list[list[Event]] = []
         self.worker: asyncio.Task[None] | None = None
 
@@ -151,17 +149,17 @@ class RespondsWithErrorBody(Consumer):
 
     def parse(self, body: bytes) -> list[Event]:
         events = super().parse(body)
-        if any(event.get("device") is None for event in events):
-            raise HTTPException(422, "device is required")
+        if any(map(self.shapes.lacks_expected, events)):
+            raise HTTPException(422, "validation failed")
         return events
 
 
 class StoresAnyJson(Consumer):
     def parse(self, body: bytes) -> list[Event]:
         try:
-            return msgspec.json.decode(body, type=list)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise HTTPException(400, "not a JSON list") from None
+            return self.shapes.elements_of(msgspec.json.decode(body))
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            raise HTTPException(400, f"not {self.shapes.body_description}") from None
 
 
 class AcknowledgesDeepNesting(Consumer):

@@ -7,21 +7,33 @@ from collections.abc import Mapping
 
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.known_shapes import is_present
 from mockcampaign.samples.store import Event
+from mockcampaign.shape.field import value_at
 
 
 class RequiresDevice(Consumer):
     """Raises an exception at an event without device, which fails the batch."""
 
     def stored_form(self, event: Event) -> Event:
-        if event["device"] is not None:
-            event["device"].strip()
+        field = self.shapes.expected_field(event)
+        if field is None:
+            return event
+        if not is_present(event, field.path):
+            raise KeyError(field.name)
+        value = value_at(event, field.path)
+        if field.is_text and value is not None:
+            value.strip()
         return event
 
 
 class SkipsEventsWithoutDevice(Consumer):
     async def process(self, events: list[Event]) -> None:
-        await super().process([event for event in events if "device" in event])
+        await super().process([event for event in events if self.has_expected(event)])
+
+    def has_expected(self, event: Event) -> bool:
+        field = self.shapes.expected_field(event)
+        return field is None or is_present(event, field.path)
 
 
 class DropsBatchWithBadEvent(RequiresDevice):
@@ -34,7 +46,7 @@ class DropsBatchWithNul(Consumer):
     """Uses a database that cannot store NUL in text, as PostgreSQL."""
 
     async def process(self, events: list[Event]) -> None:
-        if any("\0" in value for event in events for value in event.values() if isinstance(value, str)):
+        if any("\0" in text for event in events for text in self.shapes.texts(event)):
             return  # logged, and continued with the next batch
         await super().process(events)
 

@@ -12,7 +12,10 @@ from starlette.responses import Response
 
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.known_shapes import KnownShapes
 from mockcampaign.samples.store import Event, Identity
+from mockcampaign.shape.builtin import NAMES
+from mockcampaign.shape.field import Role
 
 
 def selecting(select: Callable[[list[Event]], list[Event]]) -> type[Consumer]:
@@ -23,6 +26,16 @@ def selecting(select: Callable[[list[Event]], list[Event]]) -> type[Consumer]:
             await super().process(select(events))
 
     return Selecting
+
+
+def selecting_by_shape(select: Callable[[KnownShapes, list[Event]], list[Event]]) -> type[Consumer]:
+    """Return a consumer that stores some events of a batch by what they say, and acknowledges all."""
+
+    class SelectingByShape(Consumer):
+        async def process(self, events: list[Event]) -> None:
+            await super().process(select(self.shapes, events))
+
+    return SelectingByShape
 
 
 class RejectsFullBatch(Consumer):
@@ -36,7 +49,7 @@ class RejectsFullBatch(Consumer):
 class RejectsMixedMailings(Consumer):
     def parse(self, body: bytes) -> list[Event]:
         events = super().parse(body)
-        if len({str(event.get("mailingId")) for event in events}) > 1:
+        if len({str(self.shapes.get(event, Role.MAILING)) for event in events}) > 1:
             raise HTTPException(400, "one mailing for each request")
         return events
 
@@ -68,16 +81,18 @@ def _unique_in_batch(events: list[Event]) -> list[Event]:
     return [event for event in events if events.count(event) == 1]
 
 
-def _by_recipient(events: list[Event]) -> list[Event]:
-    return list({event.get("recipientId"): event for event in events}.values())
+def _by_recipient(shapes: KnownShapes, events: list[Event]) -> list[Event]:
+    return list({shapes.recipient(event): event for event in events}.values())
 
 
-def _of_first_mailing(events: list[Event]) -> list[Event]:
-    return [event for event in events if event.get("mailingId") == events[0].get("mailingId")]
+def _of_first_mailing(shapes: KnownShapes, events: list[Event]) -> list[Event]:
+    mailings = [shapes.get(event, Role.MAILING) for event in events]
+    return [event for event, mailing in zip(events, mailings, strict=True) if mailing == mailings[0]]
 
 
-def _with_first_recipient_list(events: list[Event]) -> list[Event]:
-    return [event | {"userListId": events[0].get("userListId")} for event in events]
+def _with_first_recipient_list(shapes: KnownShapes, events: list[Event]) -> list[Event]:
+    first = shapes.get(events[0], Role.RECIPIENT_LIST) if events else None
+    return [shapes.of(event).put(event, Role.RECIPIENT_LIST, first) for event in events]
 
 
 class SharesBatchVariable(Consumer):
@@ -93,6 +108,9 @@ class SharesBatchVariable(Consumer):
         await self.process(self.events)
         return self.respond(self.events)
 
+
+_RECIPIENT = NAMES[Role.RECIPIENT]
+_RECIPIENT_LIST = NAMES[Role.RECIPIENT_LIST]
 
 BUGS: Mapping[str, Bug] = {
     "stores-first-event-only": Bug("Stores only the first event of a batch.", selecting(lambda events: events[:1])),
@@ -118,11 +136,12 @@ BUGS: Mapping[str, Bug] = {
         selecting(_unique_in_batch),
     ),
     "stores-one-event-per-recipient": Bug(
-        "Puts a batch into a dictionary by recipientId, so only the last event of each recipient is stored.",
-        selecting(_by_recipient),
+        f"Puts a batch into a dictionary by {_RECIPIENT}, so only the last event of each recipient is stored.",
+        selecting_by_shape(_by_recipient),
     ),
     "stores-first-mailing-only": Bug(
-        "Assumes that a batch belongs to one mailing, and loses the events of all others.", selecting(_of_first_mailing)
+        "Assumes that a batch belongs to one mailing, and loses the events of all others.",
+        selecting_by_shape(_of_first_mailing),
     ),
     "rejects-mixed-mailings": Bug("Responds 400 to a batch with events of several mailings.", RejectsMixedMailings),
     "shares-batch-variable": Bug(
@@ -130,6 +149,7 @@ BUGS: Mapping[str, Bug] = {
         SharesBatchVariable,
     ),
     "copies-first-recipient-list": Bug(
-        "Stores every event of a batch with the userListId of the first one.", selecting(_with_first_recipient_list)
+        f"Stores every event of a batch with the {_RECIPIENT_LIST} of the first one.",
+        selecting_by_shape(_with_first_recipient_list),
     ),
 }

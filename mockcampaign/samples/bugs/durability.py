@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.bugs.redelivery import NeverDeduplicates
 from mockcampaign.samples.correct import Consumer
@@ -17,10 +16,9 @@ class CommitsEveryTenBatches(Consumer):
 
     batches = 10
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
-        self.durable = store
-        self.store = _InMemory(store)
+    def prepare(self) -> None:
+        self.durable = self.store
+        self.store = _InMemory(self.durable)
         self.uncommitted: dict[Identity, Event] = {}
         self.count = 0
 
@@ -48,8 +46,7 @@ class WritesBehind(CommitsEveryTenBatches):
 class KeepsDedupKeysInMemory(NeverDeduplicates):
     """Writes events to disk, but not the keys that recognise them."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.seen: set[Identity] = set()
 
     async def process(self, events: list[Event]) -> None:
@@ -59,8 +56,8 @@ class KeepsDedupKeysInMemory(NeverDeduplicates):
 
 
 class StoresInMemoryOnly(Consumer):
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(Store(), basic_authentication)
+    def prepare(self) -> None:
+        self.store = Store()
 
 
 class _InMemory(Store):

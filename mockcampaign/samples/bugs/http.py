@@ -9,10 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.correct import Consumer
-from mockcampaign.samples.store import Store
+from mockcampaign.samples.store import Event
+
+NOTHING = b"[]"
+"""The body of a request without length, whatever shape events have."""
 
 
 class RejectsCharsetParameter(Consumer):
@@ -34,7 +36,10 @@ class IgnoresBodyWithoutLength(Consumer):
 
     async def read_body(self, request: Request) -> bytes:
         body = await super().read_body(request)
-        return body if "content-length" in request.headers else b"[]"
+        return body if "content-length" in request.headers else NOTHING
+
+    def parse(self, body: bytes) -> list[Event]:
+        return [] if body is NOTHING else super().parse(body)
 
 
 class ReadsBodyOnce(Consumer):
@@ -71,8 +76,7 @@ class Responds200ToGet(Consumer):
 class ReadsBodyUnderLock(Consumer):
     """Handles one request at a time, from its first byte on."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.lock = asyncio.Lock()
 
     async def handle(self, request: Request) -> Response:

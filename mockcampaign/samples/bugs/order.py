@@ -1,16 +1,17 @@
-"""Bugs with time: the age of an event, its order among others, the unit of `created`."""
+"""Bugs with time: the age of an event, its order among others, the unit of its moment."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-from mockcampaign.model import BasicAuthentication
+from mockcampaign.model import EventType
 from mockcampaign.samples.bugs.bug import Bug
-from mockcampaign.samples.correct import Consumer, event_time
-from mockcampaign.samples.store import Event, Store
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Event
+from mockcampaign.shape.builtin import NAMES
+from mockcampaign.shape.field import Role
 
 DAY = 24 * 60 * 60 * 1_000
 
@@ -21,39 +22,37 @@ class DropsLateEvents(Consumer):
     async def process(self, events: list[Event]) -> None:
         accepted = []
         for event in events:
-            if event_time(event) >= self.newest:
+            if self.shapes.time(event) >= self.newest:
                 accepted.append(event)
-                self.newest = event_time(event)
+                self.newest = self.shapes.time(event)
         await super().process(accepted)
 
 
 class DropsLateEventsOfAMail(Consumer):
     """Requires the events of a mail to arrive in order."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.newest: dict[str, int] = {}
 
     async def process(self, events: list[Event]) -> None:
         accepted = []
         for event in events:
-            mail = f"{event.get('mailId')} {event.get('type')}"
-            if event_time(event) >= self.newest.get(mail, 0):
+            mail = f"{self.shapes.mail(event)} {self.shapes.get(event, Role.TYPE)}"
+            if self.shapes.time(event) >= self.newest.get(mail, 0):
                 accepted.append(event)
-                self.newest[mail] = event_time(event)
+                self.newest[mail] = self.shapes.time(event)
         await super().process(accepted)
 
 
 class LastArrivalWins(Consumer):
     """Stores the last event to arrive for each mail as the newest one."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.last = super().end_state()
 
     async def process(self, events: list[Event]) -> None:
         await super().process(events)
-        self.last |= {str(event.get("mailId")): event for event in events}
+        self.last |= {self.shapes.mail(event): event for event in events}
 
     def end_state(self) -> dict[str, Event]:
         return self.last
@@ -62,14 +61,14 @@ class LastArrivalWins(Consumer):
 class DropsClicksBeforeOpen(Consumer):
     """Joins clicks with the opens of their mails, and drops clicks without one."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.opened: set[str] = set()
 
     async def process(self, events: list[Event]) -> None:
-        self.opened.update(str(event.get("mailId")) for event in events if event.get("type") == "open")
+        mail, event_type = self.shapes.mail, self.shapes.event_type
+        self.opened.update(mail(event) for event in events if event_type(event) is EventType.OPEN)
         await super().process(
-            [event for event in events if event.get("type") != "click" or str(event.get("mailId")) in self.opened]
+            [event for event in events if event_type(event) is not EventType.CLICK or mail(event) in self.opened]
         )
 
 
@@ -77,39 +76,42 @@ class DropsEventsOlderThanADay(Consumer):
     newest = 0
 
     async def process(self, events: list[Event]) -> None:
-        self.newest = max([self.newest, *map(event_time, events)])
-        await super().process([event for event in events if event_time(event) > self.newest - DAY])
+        self.newest = max([self.newest, *map(self.shapes.time, events)])
+        await super().process([event for event in events if self.shapes.time(event) > self.newest - DAY])
 
 
 class DropsEventsByWallClock(Consumer):
     async def process(self, events: list[Event]) -> None:
         yesterday = time.time() * 1_000 - DAY
-        await super().process([event for event in events if event_time(event) > yesterday])
+        await super().process([event for event in events if self.shapes.time(event) > yesterday])
 
 
 class CursorOnCreated(Consumer):
-    """Keeps a cursor at the newest `created`, and stores the events after it."""
+    """Keeps a cursor at the time of the newest event, and stores the events after it."""
 
     cursor = 0
 
     async def process(self, events: list[Event]) -> None:
-        accepted = [event for event in events if event_time(event) > self.cursor]
+        accepted = [event for event in events if self.shapes.time(event) > self.cursor]
         await super().process(accepted)
-        self.cursor = max([self.cursor, *map(event_time, accepted)])
+        self.cursor = max([self.cursor, *map(self.shapes.time, accepted)])
 
 
 class ParsesCreatedAsSeconds(Consumer):
     def stored_form(self, event: Event) -> Event:
-        created: Any = event.get("created")
-        if isinstance(created, int):
-            datetime.fromtimestamp(created, UTC)  # out of range in milliseconds
+        moment = self.shapes.get(event, Role.MOMENT)
+        if isinstance(moment, int):
+            datetime.fromtimestamp(moment, UTC)  # out of range in milliseconds
         return event
 
 
 class TruncatesCreatedToSeconds(Consumer):
     def stored_form(self, event: Event) -> Event:
-        return event | {"created": event_time(event) // 1_000 * 1_000} if "created" in event else event
+        moment = self.shapes.moment(event)
+        return event if moment is None else self.shapes.of(event).at(event, moment // 1_000 * 1_000)
 
+
+_MOMENT = NAMES[Role.MOMENT]
 
 BUGS: Mapping[str, Bug] = {
     "drops-late-events": Bug("Drops events that are older than the newest event it has stored.", DropsLateEvents),
@@ -130,11 +132,12 @@ BUGS: Mapping[str, Bug] = {
         "Drops events that are more than a day old by its own clock.", DropsEventsByWallClock
     ),
     "cursor-on-created": Bug(
-        "Keeps a cursor on created, so later batches lose events of the same millisecond.",
+        f"Keeps a cursor on {_MOMENT}, so later batches lose events of the same millisecond.",
         CursorOnCreated,
     ),
     "parses-created-as-seconds": Bug(
-        "Parses created as seconds, and responds 500 because the year is out of range.", ParsesCreatedAsSeconds
+        f"Parses {_MOMENT} as seconds, and responds 500 because the year is out of range.",
+        ParsesCreatedAsSeconds,
     ),
-    "truncates-created-to-seconds": Bug("Stores created without its milliseconds.", TruncatesCreatedToSeconds),
+    "truncates-created-to-seconds": Bug(f"Stores {_MOMENT} without its milliseconds.", TruncatesCreatedToSeconds),
 }

@@ -10,10 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.correct import Consumer
-from mockcampaign.samples.store import Event, Identity, Store
+from mockcampaign.samples.store import Event, Identity
 
 HOUR = 60 * 60 * 1_000
 
@@ -37,8 +36,7 @@ def deduplicating_batches_on(by: Callable[[list[Event]], bytes]) -> type[Consume
     """Return a consumer that recognises batches instead of events, by that key."""
 
     class DeduplicatingBatches(NeverDeduplicates):
-        def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-            super().__init__(store, basic_authentication)
+        def prepare(self) -> None:
             self.seen: set[bytes] = set()
 
         async def process(self, events: list[Event]) -> None:
@@ -53,8 +51,7 @@ def deduplicating_batches_on(by: Callable[[list[Event]], bytes]) -> type[Consume
 class StoresWhileReading(NeverDeduplicates):
     """Stores events as they arrive, and their keys at the end of the batch."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.seen: set[Identity] = set()
 
     async def read_body(self, request: Request) -> bytes:
@@ -62,24 +59,15 @@ class StoresWhileReading(NeverDeduplicates):
         try:
             async for piece in request.stream():
                 body += piece
-                so_far = whole_events(body)
+                so_far = self.shapes.whole_events(body)
                 await super().process([event for event in so_far[stored:] if (self.key(event), 1) not in self.seen])
-                stored = len(so_far)
+                stored = max(stored, len(so_far))
         except ClientDisconnect:
             raise HTTPException(400) from None
         return body
 
     async def process(self, events: list[Event]) -> None:
         self.seen.update((self.key(event), 1) for event in events)
-
-
-def whole_events(body: bytes) -> list[Event]:
-    """Return the complete events at the beginning of a batch."""
-    whole, brace, _ = body.rpartition(b"}")
-    try:
-        return msgspec.json.decode(whole + brace + b"]", type=list[Event])
-    except msgspec.MsgspecError:
-        return []
 
 
 class ComparesWithPreviousBatchOnly(NeverDeduplicates):
@@ -100,8 +88,7 @@ class DeduplicatesOnPosition(Consumer):
 class ForgetsDedupKeys(NeverDeduplicates):
     """Deduplicates by a limited number of keys."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.seen: dict[Identity, int] = {}
         """The time of each event, in order of arrival."""
 
@@ -109,9 +96,8 @@ class ForgetsDedupKeys(NeverDeduplicates):
         identified = Consumer.by_identity(self, events)
         await super().process([event for identity, event in identified.items() if identity not in self.seen])
         for identity, event in identified.items():
-            created = event.get("created")
             self.seen.pop(identity, None)
-            self.seen[identity] = created if isinstance(created, int) else 0
+            self.seen[identity] = self.shapes.time(event)
         self.forget()
 
     def forget(self) -> None:
@@ -144,8 +130,7 @@ class Keeps2000DedupKeys(Keeps1000DedupKeys):
 class ForgetsDedupKeyOnceUsed(NeverDeduplicates):
     """Keeps the key of an event until the event is redelivered: "then it is confirmed"."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.waiting: set[Identity] = set()
 
     async def process(self, events: list[Event]) -> None:
@@ -155,8 +140,7 @@ class ForgetsDedupKeyOnceUsed(NeverDeduplicates):
 
 
 class KeepsDedupKeysPerConnection(NeverDeduplicates):
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.seen: dict[object, set[Identity]] = {}
 
     async def handle(self, request: Request) -> Response:
@@ -172,8 +156,7 @@ class KeepsDedupKeysPerConnection(NeverDeduplicates):
 class ChecksThenInserts(NeverDeduplicates):
     seconds_per_query = 0.02
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.seen: set[Identity] = set()
 
     async def process(self, events: list[Event]) -> None:
@@ -190,8 +173,7 @@ class ForgetsWorkInProgress(NeverDeduplicates):
     seconds_per_batch = 0.03
     seconds_between_checks = 0.005
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.seen: set[Identity] = set()
         self.working: set[Identity] = set()
 
@@ -222,12 +204,11 @@ class ForgetsWorkInProgress(NeverDeduplicates):
 class NullInUniqueIndex(Consumer):
     """Has a unique index over nullable columns, in which no null equals another, as in SQL."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.nulls = 0
 
     def key(self, event: Event) -> bytes:
-        if event.get("device") is not None:
+        if not self.shapes.lacks_expected(event):
             return super().key(event)
         self.nulls += 1
         return super().key(event) + b" %d" % self.nulls

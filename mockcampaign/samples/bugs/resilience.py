@@ -5,25 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.bugs.redelivery import NeverDeduplicates
 from mockcampaign.samples.correct import Consumer
-from mockcampaign.samples.store import Event, Identity, Store
+from mockcampaign.samples.store import Event, Identity
+from mockcampaign.shape.builtin import NAMES
+from mockcampaign.shape.field import Role
 
 
 class FailsAfterStoring(NeverDeduplicates):
     """Fails after storing a batch for the first time, for example in a call to another service."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.seen: set[bytes] = set()
 
     def respond(self, events: list[Event]) -> Response:
@@ -35,25 +34,27 @@ class FailsAfterStoring(NeverDeduplicates):
 
 
 class CommitsPerEvent(NeverDeduplicates):
-    """Raises an exception at an event without `created`, when the events before it are stored."""
+    """Raises an exception at an event without time, when the events before it are stored."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.seen: set[Identity] = set()
 
     async def process(self, events: list[Event]) -> None:
         identified = Consumer.by_identity(self, events)
         for event in [event for identity, event in identified.items() if identity not in self.seen]:
-            datetime.fromtimestamp(event["created"] / 1_000, UTC)
+            super().validate([event])
+            self.shapes.parsed_time(event)
             await super().process([event])
         self.seen.update(identified)
+
+    def validate(self, events: list[Event]) -> None:
+        pass  # event by event
 
 
 class ThrottlesBacklog(Consumer):
     batches_per_minute = 60
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.full: list[float] = []
 
     async def process(self, events: list[Event]) -> None:
@@ -83,14 +84,14 @@ class LeaksConnectionOnDisconnect(Consumer):
 class SharesTransaction(Consumer):
     """Uses one connection for all requests, so each of them rolls back what others have not committed yet."""
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.uncommitted: dict[Identity, Event] = {}
 
     async def process(self, events: list[Event]) -> None:
         try:
             for number, (identity, event) in enumerate(self.by_identity(events).items()):
-                datetime.fromtimestamp(event["created"] / 1_000, UTC)
+                super().validate([event])
+                self.shapes.parsed_time(event)
                 self.uncommitted[identity] = event
                 if number % 10 == 9:
                     await asyncio.sleep(0)
@@ -99,6 +100,9 @@ class SharesTransaction(Consumer):
             raise
         self.store.add(self.uncommitted)
         self.uncommitted.clear()
+
+    def validate(self, events: list[Event]) -> None:
+        pass  # event by event
 
 
 class KeepsLockAfterBadBody(Consumer):
@@ -134,12 +138,11 @@ class FillsBuffer(Consumer):
 
     room = 101
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.buffered: dict[str, int] = {}
 
     async def process(self, events: list[Event]) -> None:
-        mailing = str(events[0].get("mailingId")) if events else ""
+        mailing = str(self.shapes.get(events[0], Role.MAILING)) if events else ""
         if self.buffered.get(mailing, 0) > self.room:
             raise HTTPException(503, "the buffer is full")
         self.buffered[mailing] = self.buffered.get(mailing, 0) + len(events)
@@ -151,17 +154,18 @@ class BindsVariablePerBatch(Consumer):
 
     variables_max = 400
 
-    def __init__(self, store: Store, basic_authentication: BasicAuthentication | None) -> None:
-        super().__init__(store, basic_authentication)
+    def prepare(self) -> None:
         self.batches: dict[object, int] = {}
 
     async def process(self, events: list[Event]) -> None:
-        mailing = str(events[0].get("mailingId")) if events else ""
+        mailing = str(self.shapes.get(events[0], Role.MAILING)) if events else ""
         if self.batches.get(mailing, 0) >= self.variables_max:
             raise OverflowError("too many SQL variables")
         self.batches[mailing] = self.batches.get(mailing, 0) + 1
         await super().process(events)
 
+
+_MOMENT = NAMES[Role.MOMENT]
 
 BUGS: Mapping[str, Bug] = {
     "shares-transaction": Bug(
@@ -175,7 +179,7 @@ BUGS: Mapping[str, Bug] = {
         "Stores a batch, responds 500 the first time, and stores the retry as well.", FailsAfterStoring
     ),
     "commits-per-event": Bug(
-        "Commits event by event, so a batch with an event without created is stored in part, again at each retry.",
+        f"Commits event by event, so a batch with an event without {_MOMENT} is stored in part, again at each retry.",
         CommitsPerEvent,
     ),
     "throttles-backlog": Bug("Responds 429 after 60 full batches in a minute.", ThrottlesBacklog),
