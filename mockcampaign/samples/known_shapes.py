@@ -40,6 +40,9 @@ class KnownShapes:
         self.captured = captured
         self.body: Body = LIST if captured is None else captured.body
         self._place = _place_of_events(self.body)
+        # The last event can be truncated behind each of its nested objects; the end before is that of a whole event,
+        # or of the envelope.
+        self._ends_max = 2 + max(map(_nested_objects, _builtin_variants() if captured is None else (captured,)))
 
     def of(self, event: Event) -> Shape:
         """Return the shape of an event. One of unknown type has the shape of an open."""
@@ -89,7 +92,7 @@ class KnownShapes:
     def whole_events(self, truncated: bytes) -> list[Event]:
         """Return the complete events at the beginning of a truncated body."""
         whole = truncated
-        for _ in range(_ENDS_MAX):
+        for _ in range(self._ends_max):
             whole, brace, _ = whole.rpartition(b"}")
             try:
                 return self.decode(whole + brace + self.body.suffix.encode())
@@ -202,9 +205,6 @@ def is_present(event: Event, path: Path) -> bool:
     return isinstance(holder, dict) and name in holder
 
 
-_ENDS_MAX = 4
-"""How many objects can end together: a nested one, its event, the envelope, and one more."""
-
 _OF_RECIPIENT = (Role.RECIPIENT, Role.RECIPIENT_ADDRESS, Role.SUBSCRIPTION)
 
 _ANYWHERE = "mockcampaign"
@@ -244,13 +244,20 @@ def _builtin_shapes() -> dict[str, tuple[Shape, tuple[Alternative, ...]]]:
 
 
 @cache
-def _builtin_names() -> frozenset[str]:
-    return frozenset(
-        name
-        for usual, others in _builtin_shapes().values()
-        for shape in (usual, *(other.shape for other in others))
-        for name in shape.top_names
+def _builtin_variants() -> tuple[Shape, ...]:
+    """Return all shapes of all types."""
+    return tuple(
+        shape for usual, others in _builtin_shapes().values() for shape in (usual, *(other.shape for other in others))
     )
+
+
+@cache
+def _builtin_names() -> frozenset[str]:
+    return frozenset(name for shape in _builtin_variants() for name in shape.top_names)
+
+
+def _nested_objects(shape: Shape) -> int:
+    return len({field.path[:depth] for field in shape.fields for depth in range(1, len(field.path))})
 
 
 def _builtin(event: Event) -> Shape:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mockcampaign.model import BasicAuthentication, Fault, Outcome, Request, Responded
 from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.shape.shape import LIST, Shape
 from mockcampaign.transport.inprocess import AsgiTransport
 
 Event = dict[str, Any]
@@ -45,8 +46,10 @@ class CalledConsumer:
         *,
         basic_authentication: BasicAuthentication | None = CREDENTIALS,
         store: Path | None = None,
+        shape: Shape | None = None,
     ) -> None:
-        self.app = consumer_app(bug, basic_authentication=basic_authentication, store=store)
+        self.app = consumer_app(bug, basic_authentication=basic_authentication, store=store, shape=shape)
+        self.body = LIST if shape is None else shape.body
         self.processed: list[Event] = []
         """Its own account, which needs no credentials, after the last exchange."""
 
@@ -75,12 +78,21 @@ class CalledConsumer:
 
     def post(self, *events: Event, **more: Any) -> int:
         """The status that a list is answered with."""
-        return self.send(body=encoded(*events), **more).status
+        return self.send(body=self.body.join([encoded_event(one) for one in events]), **more).status
+
+    def state(self) -> Any:
+        """The end state."""
+        return json.loads(self.send("GET", "/state", b"").body)
 
 
 def encoded(*events: Event) -> bytes:
     """The body of a list."""
-    return json.dumps(events, ensure_ascii=False).encode()
+    return LIST.join([encoded_event(one) for one in events])
+
+
+def encoded_event(one: Event) -> bytes:
+    """An event of a body."""
+    return json.dumps(one, ensure_ascii=False).encode()
 
 
 def request(

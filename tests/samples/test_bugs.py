@@ -269,9 +269,13 @@ OBSERVATIONS: dict[str, tuple[Observe, Any, Any]] = {
         ([200], [1, 1]),
     ),
     "dedup-key-without-link": (
-        seen([event(1, type="click", linkId=1), event(1, type="click", linkId=2), event(1, type="open")]),
-        ([200], [1, 1, 1]),
-        ([200], [1, 1]),
+        # With the fields of links that clicks have, and with those that they might have.
+        seen(
+            [event(1, type="click", link="a"), event(1, type="click", link="b"), event(1, type="open")],
+            [event(2, type="click", linkId=1), event(2, type="click", linkId=2), event(2, type="open")],
+        ),
+        ([200, 200], [1, 1, 1, 2, 2, 2]),
+        ([200, 200], [1, 1, 2, 2]),
     ),
     "dedup-key-without-subscription-id": (
         seen([event(1, subscriptionId=1), event(1, subscriptionId=2), event(1, userListId=2)]),
