@@ -122,14 +122,14 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         return decoded
 
 
-def encode_batch(events: tuple[Event, ...]) -> bytes:
-    """Return the request body: a JSON list, whatever the number of events (vendor's guide)."""
+def encode_batch(events: tuple[Event, ...], prefix: bytes = b"[", suffix: bytes = b"]") -> bytes:
+    """Return the request body: a JSON list, whatever the number of events (vendor's guide), or what a policy says."""
     pieces = [event.encoded for event in events]
     if pieces:
         # Added to pieces, so that the whole is copied only once.
-        pieces[0] = b"[" + pieces[0]
-        pieces[-1] += b"]"
-    return b",".join(pieces) or b"[]"
+        pieces[0] = prefix + pieces[0]
+        pieces[-1] += suffix
+    return b",".join(pieces) or prefix + suffix
 
 
 class Measured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -50,6 +50,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     simulate_after: int = 0
     """After so many equal failures in a row (same status, or same error), further attempts at the batch are simulated:
     counted, not sent. Attempts whose number is a power of two are always sent. 0: all are sent. Ours."""
+    body_prefix: str = "["
+    body_suffix: str = "]"
+    """Text before the first and after the last event of a body. A JSON list is documented."""
     response_body_bytes_kept: int = 4_096
     """Bytes of a response body that the journal keeps. Ours: evidence, but bounded."""
 

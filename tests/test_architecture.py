@@ -106,7 +106,7 @@ LEVELS = {
     "server.vendor_api": """
         client_fields clients_file webhook_credentials < smart_campaign_operations webhook_operations < api
     """,
-    "shape": "field likeness moment < shape < __init__ builtin infer",
+    "shape": "field likeness moment < shape < __init__ builtin infer nearness",
     "strategies": "edits < drawing < __init__",
     "transport": """
         __init__ address idle_watch < response script targets < always_ok connection dial inprocess
@@ -153,7 +153,13 @@ OWNERS = {
     "a2wsgi": {"transport.inprocess"},
     "click": {"cli"},
     "httptools": {"transport.response"},
-    "hypothesis": {"check.rules.random_histories", "check.shrink", "pytest_plugin.hypothesis_examples", "strategies"},
+    "hypothesis": {
+        "check.rules.payload",
+        "check.rules.random_histories",
+        "check.shrink",
+        "pytest_plugin.hypothesis_examples",
+        "strategies",
+    },
     "jinja2": {"report.html"},
     "markupsafe": {"report.html"},
     "jmespath": {"judging.consumer_store"},

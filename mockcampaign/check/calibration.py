@@ -14,7 +14,8 @@ async def calibrated_fields(bench: Bench) -> frozenset[str]:
     """Deliver one event, and return the names of the fields that the probe then reports unchanged.
 
     Other fields are left to one rule alone, so that no other rule complains of them. Return the fields of the settings
-    if the event is not stored. Raise `CouldNotTellError` if the probes cannot be read, or report no mail ids.
+    if the event is not stored. Raise `CouldNotTellError` if the probes cannot be read, or do not
+    report what identifies a mail.
     """
     context = bench.context
     event = bench.event()
@@ -25,7 +26,8 @@ async def calibrated_fields(bench: Bench) -> frozenset[str]:
     found = await context.probe.ask()
     if isinstance(found, int):
         return context.shown_fields
-    if any(stored.get("mailId") == event["mailId"] for stored in events_in(found)):
+    shape = bench.shape
+    if any(shape.key(stored) == shape.key(event) for stored in events_in(found)):
         raise CouldNotTellError(
             "probe: events of this check were stored before it began, most likely by an earlier check with the same "
             "seed: restart the consumer with an empty store, or choose another --seed"
@@ -36,19 +38,21 @@ async def calibrated_fields(bench: Bench) -> frozenset[str]:
     except SkipRule:
         return context.shown_fields
     if delivery.accepted and not stored_events:
-        _require_mail_ids(await context.probe.ask())
+        _require_keys(bench, await context.probe.ask())
     if not stored_events:
         return context.shown_fields
     unchanged = {name for name in context.shown_fields if stored_events[0].get(name) == event.get(name)}
-    return frozenset(unchanged | {"mailId"})
+    return frozenset(unchanged | {field.path[0] for field in shape.key_fields})
 
 
-def _require_mail_ids(found: Found) -> None:
-    """Raise `CouldNotTellError` if there are elements in the store, but none of them has a mailId."""
+def _require_keys(bench: Bench, found: Found) -> None:
+    """Raise `CouldNotTellError` if there are elements in the store, but none of them names its mail."""
     rows = [] if isinstance(found, int) else events_in(found)
-    if rows and not any(isinstance(row.get("mailId"), str) for row in rows):
+    if rows and all(bench.shape.key(row) is None for row in rows):
+        names = " and ".join(field.name for field in bench.shape.key_fields)
+        first = bench.shape.key_fields[0].name
         raise CouldNotTellError(
-            f"probe: none of {counted(len(rows), 'element')} has a mailId, by which the check recognises its events; "
+            f"probe: none of {counted(len(rows), 'element')} has {names}, by which the check recognises its events; "
             f"the first is {shown(rows[0])}: select the events with --probe-events, such as '[].event' or "
-            "'[].{mailId: mail_id, …}', or their number with --probe-count"
+            f"'[].{{{first}: mail_id, …}}', or their number with --probe-count"
         )

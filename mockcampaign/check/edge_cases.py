@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from mockcampaign.check.settings import Lengths
-from mockcampaign.events.fields import FIELDS, TYPES
 from mockcampaign.judging.fact import EdgeCaseField
-from mockcampaign.model import EventType
 from mockcampaign.policy import INT64_MAX
-
-Event = dict[str, Any]
+from mockcampaign.shape.field import (
+    ORIGIN,
+    WHOLE_NUMBERS,
+    Event,
+    EventField,
+    Role,
+    with_value,
+    without_value,
+)
+from mockcampaign.shape.shape import Shape
 
 LENGTHS = Lengths()
 """Greatest lengths of texts, unless a variation assumes other ones."""
@@ -22,83 +28,115 @@ LENGTHS = Lengths()
 class EdgeCase(msgspec.Struct, frozen=True, kw_only=True):
     """One field that makes an event an edge case."""
 
-    field: str
+    path: tuple[str, ...]
     value: Any = None
     absent: bool = False
     """Whether the field is left out."""
+    role: Role = Role.OTHER
+    guessed: bool = False
+    """Whether nothing but our assumption says that such an event may occur: no captured event lacks the field."""
 
     def applied(self, event: Event) -> Event:
         """Return the event with this edge case."""
         if self.absent:
-            return {name: value for name, value in event.items() if name != self.field}
-        return {**event, self.field: self.value}
+            return without_value(event, self.path)
+        return with_value(event, self.path, self.value)
 
     def seen(self) -> EdgeCaseField:
         """Return the field as part of a fact."""
+        name = ".".join(self.path)
         if self.absent:
-            return EdgeCaseField(name=self.field, absent=True)
-        return EdgeCaseField(name=self.field, value=msgspec.json.encode(self.value).decode())
+            return EdgeCaseField(name=name, absent=True)
+        return EdgeCaseField(name=name, value=msgspec.json.encode(self.value).decode())
 
 
-def _of(kind: EventType, names: tuple[str, ...], values: tuple[Any, ...]) -> Iterator[EdgeCase]:
-    for name in names:
-        if name in TYPES[kind]:
-            for value in values:
-                yield EdgeCase(field=name, value=value)
+EdgeCases = Callable[[Shape], list[EdgeCase]]
+"""A kind of edge cases."""
 
 
-def absent_fields(kind: EventType) -> list[EdgeCase]:
+def _of(fields: Iterable[EventField], values: Iterable[Any]) -> Iterator[EdgeCase]:
+    values = tuple(values)
+    for field in fields:
+        for value in values:
+            yield EdgeCase(path=field.path, role=field.role, value=value)
+
+
+def _may_lack(shape: Shape) -> list[EventField]:
+    """Return the fields that may be absent or null: captured events may not show it of fields about the device."""
+    return [field for field in shape.fields if field.optional or (shape.is_captured and field.role in ORIGIN)]
+
+
+def absent_fields(shape: Shape) -> list[EdgeCase]:
     """Return each optional field left out."""
-    return [EdgeCase(field=name, absent=True) for name in TYPES[kind] if FIELDS[name].optional]
-
-
-def null_fields(kind: EventType) -> list[EdgeCase]:
-    """Return each optional field set to null."""
-    return [EdgeCase(field=name) for name in TYPES[kind] if FIELDS[name].optional]
-
-
-def unknown_fields(kind: EventType) -> list[EdgeCase]:
-    """Return unknown fields, one with each kind of JSON value."""
-    values: tuple[Any, ...] = ("text", 1, 1.5, True, [], {}, [1, "two"], {"a": {"b": 1}})
-    names = ("extra", "contentType", "größe")
-    return [EdgeCase(field=names[index % len(names)], value=value) for index, value in enumerate(values)]
-
-
-def unknown_type(kind: EventType) -> EdgeCase:
-    """Return an unknown event type."""
-    return EdgeCase(field="type", value=f"{kind.value}2")
-
-
-def unknown_values(kind: EventType) -> list[EdgeCase]:
-    """Return unknown types, devices, operating systems and browsers."""
     return [
-        unknown_type(kind),
-        *_of(kind, ("device",), ("smarttv", "wearable", "unknown", "", "Desktop")),
-        *_of(kind, ("operatingSystem",), ("Fuchsia 1", "unknown", "")),
-        *_of(kind, ("browser",), ("Ladybird 1.0", "unknown", "")),
-        *_of(kind, ("bounceType",), ("blockbounce",)),
+        EdgeCase(path=field.path, role=field.role, absent=True, guessed=not field.optional)
+        for field in _may_lack(shape)
     ]
 
 
-def large_ids(kind: EventType) -> list[EdgeCase]:
+def null_fields(shape: Shape) -> list[EdgeCase]:
+    """Return each optional field set to null."""
+    return [EdgeCase(path=field.path, role=field.role, guessed=not field.optional) for field in _may_lack(shape)]
+
+
+def unknown_fields(shape: Shape) -> list[EdgeCase]:
+    """Return unknown fields, one with each kind of JSON value."""
+    values: tuple[Any, ...] = ("text", 1, 1.5, True, [], {}, [1, "two"], {"a": {"b": 1}})
+    names = ("extra", "contentType", "größe")
+    return [EdgeCase(path=(names[index % len(names)],), value=value) for index, value in enumerate(values)]
+
+
+def unknown_type(shape: Shape) -> list[EdgeCase]:
+    """Return an unknown event type."""
+    return [
+        EdgeCase(path=field.path, role=field.role, value=f"{field.example}2")
+        for field in shape.of(Role.TYPE)
+        if field.is_text
+    ]
+
+
+def unknown_values(shape: Shape) -> list[EdgeCase]:
+    """Return unknown types, devices, operating systems, browsers and members of enumerations."""
+    return [
+        *unknown_type(shape),
+        *_of(_texts_of(shape, Role.DEVICE), ("smarttv", "wearable", "unknown", "", "Desktop")),
+        *_of(_texts_of(shape, Role.OPERATING_SYSTEM), ("Fuchsia 1", "unknown", "")),
+        *_of(_texts_of(shape, Role.BROWSER), ("Ladybird 1.0", "unknown", "")),
+        *_of(_texts_of(shape, Role.ENUMERATION), ("blockbounce",)),
+    ]
+
+
+def _texts_of(shape: Shape, *roles: Role) -> list[EventField]:
+    return [field for field in shape.of(*roles) if field.is_text]
+
+
+def large_ids(shape: Shape) -> list[EdgeCase]:
     """Return ids of every width up to 64 bits."""
-    names = ("userListId", "clientId", "mailingId", "subscriptionId", "linkId")
-    return list(_of(kind, names, (0, 2**31, 2**32 + 1, 2**53 + 1, INT64_MAX)))
+    numbers = [field for field in shape.of(*WHOLE_NUMBERS, Role.RECIPIENT) if field.is_whole_number]
+    return list(_of(numbers, (0, 2**31, 2**32 + 1, 2**53 + 1, INT64_MAX)))
 
 
-def recipient_ids(kind: EventType) -> list[EdgeCase]:
+def _names_of_recipients(shape: Shape) -> list[EventField]:
+    """Return the recipient's id, unless the captured ones are e-mail addresses, which allow no other text."""
+    return [field for field in _texts_of(shape, Role.RECIPIENT) if not shape.is_captured or "@" not in field.example]
+
+
+def recipient_ids(shape: Shape) -> list[EdgeCase]:
     """Return the kinds of text with which recipient lists name their recipients."""
+    addresses = ("anna@example.com", "Anna.Meier+News@Example.COM")
     values = (
         *("0012345", "00000000000000000001", "0", "9007199254740993", "12345678901234567890123", "1e5", "KD-004711"),
-        *("anna@example.com", "Anna.Meier+News@Example.COM", "null", "true", "-17", "1.0", "0x1F"),
+        *(*addresses, "null", "true", "-17", "1.0", "0x1F"),
     )
-    return list(_of(kind, ("recipientId",), values))
+    plain = _names_of_recipients(shape)
+    others = [field for field in _texts_of(shape, Role.RECIPIENT) if field not in plain]
+    return [*_of(plain, values), *_of(others, addresses)]
 
 
-def addresses(kind: EventType) -> list[EdgeCase]:
+def addresses(shape: Shape) -> list[EdgeCase]:
     """Return IPv6 addresses in all their forms, and the highest IPv4 address."""
     values = ("2001:db8::1", "::1", "2001:0db8:85a3:08d3:1319:8a2e:0370:7348", "::ffff:192.0.2.1", "255.255.255.255")
-    return list(_of(kind, ("remoteAddress",), values))
+    return list(_of(_texts_of(shape, Role.NETWORK_ADDRESS), values))
 
 
 _TEXTS = (
@@ -115,22 +153,37 @@ _LINKS = (
 )
 
 
-def texts(kind: EventType, longest: Lengths = LENGTHS) -> list[EdgeCase]:
+_TEXT_ROLES = (Role.BROWSER, Role.OPERATING_SYSTEM, Role.TEXT)
+"""Roles of free text, in the order in which one of them is chosen."""
+
+
+def texts(shape: Shape, longest: Lengths = LENGTHS) -> list[EdgeCase]:
     """Return texts that are long, in other scripts, or contain characters that are markup in some format."""
     long = ("x" * longest.names, "é" * min(longest.names, 100))
     links = ("https://www.example.com/".ljust(longest.links, "h"), *_LINKS)
-    addresses = ("anna@mañana.example", "山田@example.jp", "O'Neil", "a b", "a" * 64 + "@" + "b" * 63 + ".example.com")
+    names = ("anna@mañana.example", "山田@example.jp", "O'Neil", "a b", "a" * 64 + "@" + "b" * 63 + ".example.com")
     return [
-        *_of(kind, ("browser", "operatingSystem"), (*long, *_TEXTS)),
-        *_of(kind, ("recipientId",), addresses),
-        *_of(kind, ("linkUrl",), links),
+        *_of(_texts_of(shape, *_TEXT_ROLES), (*long, *_TEXTS)),
+        *_of(_names_of_recipients(shape), names),
+        *_of(_texts_of(shape, Role.LINK), links),
     ]
 
 
-def control_characters(kind: EventType) -> list[EdgeCase]:
+def control_characters(shape: Shape) -> list[EdgeCase]:
     """Return texts with characters that many stores cannot represent."""
     values = ("a\u0000b", "a\nb", "a\u2028b", "\ufeffa", "\u202eabc", "\u0007")
-    return list(_of(kind, ("browser",) if kind in _TRACED else ("recipientId",), values))
+    chosen = next((found for role in _TEXT_ROLES if (found := _texts_of(shape, role))), _names_of_recipients(shape))
+    return list(_of(chosen[:1], values))
 
 
-_TRACED = frozenset(kind for kind, names in TYPES.items() if "browser" in names)
+ALL: tuple[EdgeCases, ...] = (
+    absent_fields,
+    null_fields,
+    unknown_fields,
+    unknown_values,
+    large_ids,
+    recipient_ids,
+    addresses,
+    texts,
+)
+"""All kinds but control characters, which hardly any store can hold."""

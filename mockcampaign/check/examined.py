@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum, auto
-from typing import Any
 
 import msgspec
 
 from mockcampaign.judging.fact import AnyFact, Died
-
-Event = dict[str, Any]
+from mockcampaign.shape.field import Event
 
 
 class Unrepeatable(StrEnum):
@@ -37,6 +35,8 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """The smallest batches that show the violation when they are delivered one after another, if any do."""
     curl: str | None = None
     """A command that shows the violation, if no batch of events does."""
+    is_hazard: bool = False
+    """Whether a violation is only a hazard, whatever the rule's level: nothing shows that Campaign sends this."""
     unrepeatable: Unrepeatable | None = None
     """Why neither commands nor a scenario can show it."""
 
@@ -50,10 +50,18 @@ def failed(
     *facts: AnyFact,
     batches: Iterable[Sequence[Event]] = (),
     curl: str | None = None,
+    is_hazard: bool = False,
     unrepeatable: Unrepeatable | None = None,
 ) -> Examined:
     """Return that the consumer violates the rule; the facts say how."""
-    return Examined(holds=False, facts=facts, batches=tuple(map(tuple, batches)), curl=curl, unrepeatable=unrepeatable)
+    return Examined(
+        holds=False,
+        facts=facts,
+        batches=tuple(map(tuple, batches)),
+        curl=curl,
+        is_hazard=is_hazard,
+        unrepeatable=unrepeatable,
+    )
 
 
 class SkipRule(Exception):  # noqa: N818  (it is no error, but an outcome)

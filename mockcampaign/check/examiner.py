@@ -209,6 +209,8 @@ class Examiner:
                 return self._settings.authentication != NoAuthentication()
             case "connection":
                 return NewConnection in self.context.transport.faults
+            case "batches":
+                return self._settings.shape.body.has_list
             case "https":
                 return self.context.url.startswith("https:")
             case "restart command":
@@ -275,7 +277,8 @@ class Examiner:
             facts = (OwnTrouble(error=type(error).__name__, message=str(error), place=place),)
         if examined is not None:
             facts = examined.facts
-            outcome = "pass" if examined.holds else "fail" if rule.level == "must" else "warn"
+            is_violation = rule.level == "must" and not examined.is_hazard
+            outcome = "pass" if examined.holds else "fail" if is_violation else "warn"
             if rule.id == BASICS and not examined.holds:
                 stopped = "not-exercised", NotReached(why="basics-violated", rule_id=BASICS)
         self._is_settled = bench.store.is_settled(self._is_settled)

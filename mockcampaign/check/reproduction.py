@@ -66,7 +66,7 @@ def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
     if examined.curl is not None:
         lines = [examined.curl]
     elif examined.batches:
-        for body in map(msgspec.json.encode, examined.batches):
+        for body in map(bench.body_of, examined.batches):
             line = curl.curl(bench.url, body, authentication)
             line = curl.giving_up(line, bench.settings.timeout) if bench.recording.transcript.timed_out(body) else line
             lines += [line] * (2 if rule.repeats else 1)
@@ -93,7 +93,7 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
     writer, delivered, all_accepted = bench.recording.scenario, _deliverable(bench), _accepted_on_retry(bench)
     if examined.batches:
         webhook = bench.webhook()
-        writer = of_batches(bench.campaign.now, webhook, examined.batches)
+        writer = of_batches(bench.campaign.now, webhook, examined.batches, bench.shape)
         delivered, all_accepted = {webhook.id: sum(map(len, examined.batches))}, set()
     probe = None if rule.about == "responses" else bench.store.url_probe
     if probe is None and bench.last_accepted and not all_accepted:
@@ -106,7 +106,9 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         delivered=delivered,
         all_accepted=all_accepted,
         probe=probe,
-        by=bench.settings.probe_fields if rule.about == "fields" else sorted(bench.store.shown_fields),
+        by=bench.settings.probe_fields or bench.shape.top_names
+        if rule.about == "fields"
+        else sorted(bench.store.shown_fields),
     )
     return (scenario, None) if scenario is not None else (None, TOO_LONG)
 

@@ -8,9 +8,10 @@ import msgspec
 
 from mockcampaign.check.baseline import Known
 from mockcampaign.check.behaviours import Behaviour
-from mockcampaign.events.fields import FIELDS
 from mockcampaign.model import Authentication, EventType, Fault, NoAuthentication
 from mockcampaign.policy import MINUTE, SECOND
+from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.shape import Shape
 
 CLIENT_IDS = range(900_000_000_000, 901_000_000_000)
 """Client ids of the events that checks send, which distinguish them from real ones, also to delete them."""
@@ -45,6 +46,8 @@ class Variation(msgspec.Struct, frozen=True, kw_only=True):
     fault: Fault | None = None
     """A fault that hits every attempt."""
     lengths: Lengths = Lengths()
+    fields: str | None = None
+    """Other fields of events: a name of `builtin.ALTERNATIVES`."""
     accompanied: bool = False
     """Whether another webhook delivers whenever one does."""
     in_turn: bool = False
@@ -58,11 +61,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Seed that makes ids and generated events repeatable."""
     now: int
     """Time of the check, in milliseconds since 1970. All of its events were created before that."""
-    event_type: EventType = EventType.OPEN
+    shape: Shape = builtin_shape(EventType.OPEN)
+    """The shape of the events of the webhook under test, which says their type, too."""
+    other_shapes: tuple[Shape, ...] = ()
+    """Captured shapes of events of other types."""
     authentication: Authentication = NoAuthentication()
     """Credentials for every request but those that the consumer should reject."""
     client_id: int | None = None
-    """The clientId of the events; None chooses one of `CLIENT_IDS`."""
+    """The client id of the events; None chooses one of `CLIENT_IDS`, or that of the captured events."""
     rules: tuple[str, ...] = ()
     """Ids of the rules, or names of the families, to examine; empty for all."""
     skip: tuple[str, ...] = ()
@@ -79,8 +85,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long the store may lag behind a response; 0 if acknowledged events are stored at once."""
     budget: int = 2 * MINUTE
     """Limit of the wall time of the whole check."""
-    probe_fields: tuple[str, ...] = tuple(FIELDS)
-    """Fields of an event that the probe reports; others are not compared."""
+    probe_fields: tuple[str, ...] = ()
+    """Outermost fields of an event that the probe reports; empty for all. Others are not compared."""
     known: tuple[Known, ...] = ()
     """Violations that are accepted."""
     ca_file: Path | None = None
@@ -93,6 +99,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The variation of the sender under which the rules are examined, if there is one."""
     restart_command: str | None = None
     """Command that kills the consumer and restarts it, for the rules that need one."""
+
+    def shape_of(self, event_type: EventType) -> Shape | None:
+        """Return the shape of events of a type; None if captured events do not show what they would look like."""
+        known = next((one for one in (self.shape, *self.other_shapes) if one.event_type is event_type), None)
+        if known is not None:
+            return known
+        if self.shape.is_captured:
+            return self.shape.as_type(event_type)
+        return builtin_shape(event_type, None if self.variation is None else self.variation.fields)
+
+    @property
+    def top_names(self) -> tuple[str, ...]:
+        """The names of the outermost fields of all events that the check may send."""
+        shapes = (self.shape, *(self.shape_of(one) for one in (EventType.OPEN, EventType.CLICK)))
+        return tuple(dict.fromkeys(name for shape in shapes if shape is not None for name in shape.top_names))
 
     def events_max(self) -> int:
         """Return how many events the whole check makes at most."""

@@ -11,14 +11,16 @@ BODIES_MAX = 16
 class Bodies:
     """Cache of the bodies that were encoded last."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "[", suffix: str = "]") -> None:
+        """`prefix` and `suffix` are the text before the first and after the last event."""
+        self._prefix, self._suffix = prefix.encode(), suffix.encode()
         self._known: dict[int, tuple[tuple[Event, ...], bytes]] = {}
         """Bodies by the serial of their first event."""
 
     def of(self, events: tuple[Event, ...]) -> bytes:
         """Return the request body of a batch."""
         if not events:
-            return encode_batch(events)
+            return encode_batch(events, self._prefix, self._suffix)
         serial = events[0].serial
         known = self._known.get(serial)
         # Compared event by event, mostly by identity, so that a batch with the same first event is not mistaken for it.
@@ -26,6 +28,6 @@ class Bodies:
             return known[1]
         if known is None and len(self._known) >= BODIES_MAX:
             del self._known[next(iter(self._known))]
-        body = encode_batch(events)
+        body = encode_batch(events, self._prefix, self._suffix)
         self._known[serial] = events, body
         return body

@@ -20,7 +20,7 @@ class RequestBuilder:
         self._user_agent = user_agent
         self._urls: dict[int, str] = {}
         self._headers: dict[int, tuple[tuple[str, str], ...]] = {}
-        self._bodies = Bodies()
+        self._bodies = Bodies(policy.body_prefix, policy.body_suffix)
         self.secrets: set[str] = set()
         """The credentials of all webhooks, past ones included."""
         # No cached property: once an object's `__dict__` is used, all its attributes are slower, for every attempt.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -18,6 +18,8 @@ from mockcampaign.engine.journal import Happened
 from mockcampaign.judging.consumer_store import canonical
 from mockcampaign.judging.fact import EventDifference, FieldChange, Stimulus, StoredAnyway, StoreDiffers
 from mockcampaign.judging.ledger import Ledger
+from mockcampaign.model import EventType
+from mockcampaign.shape.builtin import builtin_shape
 
 EVENTS_SHOWN_MAX = 100
 """How many events of a difference are shown one by one."""
@@ -132,7 +134,20 @@ def compare(ledger: Ledger, stored: Sequence[bytes], by: Sequence[str] | None = 
     return msgspec.structs.replace(found, surplus=tuple(own_events(found.surplus, sent)))
 
 
-def difference(required: Counter[bytes], allowed: Counter[bytes], stored: Counter[bytes]) -> Difference:
+def builtin_key(event: object) -> Hashable | None:
+    """Return what identifies the mail of one of our own events."""
+    return _BUILTIN.key(event)
+
+
+_BUILTIN = builtin_shape(EventType.OPEN)
+
+KeyOf = Callable[[object], Hashable | None]
+"""Returns what identifies the mail of a decoded event, or None."""
+
+
+def difference(
+    required: Counter[bytes], allowed: Counter[bytes], stored: Counter[bytes], key_of: KeyOf = builtin_key
+) -> Difference:
     """Return how the stored events differ from those that are required and allowed, all in canonical form."""
     missing = list((required - stored).elements())
     surplus = list((stored - allowed).elements())
@@ -140,7 +155,8 @@ def difference(required: Counter[bytes], allowed: Counter[bytes], stored: Counte
     strangers = [event for event in surplus if event not in allowed]
     for event in strangers:
         # The missing event of the same mail that differs in the fewest fields is the original.
-        originals = [one for one in missing if _mail(one) == _mail(event)]
+        key = key_of(msgspec.json.decode(event))
+        originals = [one for one in missing if key_of(msgspec.json.decode(one)) == key]
         if originals:
             original = min(originals, key=lambda one: len(_differing_fields(one, event)))
             missing.remove(original)

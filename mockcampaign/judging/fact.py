@@ -15,7 +15,7 @@ import msgspec
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut
 
-Need = Literal["probe", "probe events", "state", "credentials", "connection", "https", "restart command"]
+Need = Literal["probe", "probe events", "state", "credentials", "connection", "https", "batches", "restart command"]
 """A precondition without which a rule is skipped."""
 
 
@@ -546,6 +546,9 @@ class Precondition(StrEnum):
 
     NO_SUCH_FIELDS = "no-such-fields"
     NO_DEVICE_FIELDS = "no-device-fields"
+    NO_FIELD = "no-field"
+    NO_SAMPLE_OF_TYPE = "no-sample-of-type"
+    NO_TIME_BETWEEN = "no-time-between"
     DIFFERENT_EVENTS_MERGED = "different-events-merged"
     STORED_EVENT_NOT_FOUND = "stored-event-not-found"
     CREATED_NOT_REPORTED = "created-not-reported"

@@ -15,6 +15,7 @@ from mockcampaign.pytest_plugin.campaign_settings import check_allowed
 from mockcampaign.pytest_plugin.control.home import CampaignSettings
 from mockcampaign.pytest_plugin.control.violations import NOTHING_DELIVERED
 from mockcampaign.pytest_plugin.inputs import Duration, duration_of, event_type_of
+from mockcampaign.shape.builtin import builtin_shape
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -34,7 +35,8 @@ class CheckOptions(TypedDict, total=False):
     """JMESPath to the number of events, instead of `probe_events`."""
     state: Callable[[], Any] | str
     """The newest event of each mail or recipient, as the consumer has stored it: a function that returns a mapping from
-    mailId or recipientId to the event or its `created`, or a list of rows with one of them, or a URL or path that does.
+    the id of a mail or recipient to the event or its time, or a list of rows with one of the ids, or a URL or path that
+    does.
     Without it, the rule about the newest event is skipped."""
     type: EventType | str
     """Type of the events (default: `open`)."""
@@ -77,7 +79,7 @@ def check_settings(marked: CampaignSettings, options: CheckOptions, now: int) ->
     given: dict[str, Any] = {name: options[name] for name in ("strict", "examples") if name in options}
     given |= {name: duration_of(options[name], name) for name in ("timeout", "settle", "budget") if name in options}
     if "type" in options:
-        given["event_type"] = event_type_of(options["type"])
+        given["shape"] = builtin_shape(event_type_of(options["type"]))
     if "auth" in options:
         auth = options["auth"]
         given["authentication"] = BasicAuthentication(*auth) if isinstance(auth, tuple) else auth

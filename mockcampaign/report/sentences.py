@@ -614,6 +614,7 @@ _NEEDS: Mapping[Need, tuple[str, str]] = complete(
         "credentials": ("credentials", "the credentials that the consumer demands (--basic-auth or --key-auth)"),
         "connection": ("a socket", "a consumer behind a socket"),
         "https": ("https", "a target with https"),
+        "batches": ("batches", "events that arrive in lists; the captured events arrive one in each body"),
         "restart command": ("a restart command", "a command that kills and restarts the consumer (--restart-cmd)"),
     },
 )
@@ -788,8 +789,8 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.ACCEPTED_ON_RETRY: "{batch} that it first rejected and then accepted",
         Situation.REJECTED_BESIDE_ACCEPTED: "the batch it rejects, beside two good ones",
         Situation.ACCEPTED_BESIDE_REJECTED: "batches of {sizes} that it accepted meanwhile",
-        Situation.CREATED_AS_TEXT: "a batch of an event whose created is text",
-        Situation.MAIL_ID_ALONE: "a batch of an event with nothing but a mailId",
+        Situation.CREATED_AS_TEXT: "a batch of an event whose time is a word",
+        Situation.MAIL_ID_ALONE: "a batch of an event with nothing but the id of its mail",
         Situation.NUMBER: "a number",
         Situation.NULL: "null",
         Situation.LIST_OF_LISTS: "a list of lists",
@@ -844,7 +845,7 @@ CONFIRMATIONS: Mapping[Confirmation, str] = complete(
             "stored both of two events that differ in one of {count} fields, if only in case, and each of {times} "
             "redelivered events once"
         ),
-        Confirmation.CREATED_STORED_EXACTLY: "stored created to the millisecond",
+        Confirmation.CREATED_STORED_EXACTLY: "stored the time exactly",
         Confirmation.STATES_NEWEST: "{count} end states are the newest event's, though older events arrived after it",
         Confirmation.HISTORIES_ENDED_WELL: "{count} histories of up to {times} steps ended with each event stored once",
         Confirmation.HISTORIES_ENDED_WELL_IN_TIME: (
@@ -874,17 +875,18 @@ PRECONDITIONS: Mapping[Precondition, str] = complete(
     {
         Precondition.NO_SUCH_FIELDS: "{variant} events have no such fields",
         Precondition.NO_DEVICE_FIELDS: "{variant} events say nothing about devices",
+        Precondition.NO_FIELD: "no field of these events is a {variant} (`mockcampaign shape` shows which is which)",
+        Precondition.NO_SAMPLE_OF_TYPE: "no captured event shows what a {variant} looks like (--like)",
+        Precondition.NO_TIME_BETWEEN: "these events' times do not distinguish milliseconds",
         Precondition.DIFFERENT_EVENTS_MERGED: "treats different events as one, see the rules on identity",
-        Precondition.STORED_EVENT_NOT_FOUND: (
-            "the probe does not report an acknowledged event, or reports it without mailId"
-        ),
-        Precondition.CREATED_NOT_REPORTED: "the probe does not report created (--probe-fields)",
+        Precondition.STORED_EVENT_NOT_FOUND: ("the probe does not report an acknowledged event, or not by its mail"),
+        Precondition.CREATED_NOT_REPORTED: "the probe does not report the time of events (--probe-fields)",
         Precondition.NOT_SENT_AT_START: "the batch could not be sent at the start of the check",
         Precondition.NO_EDGE_CASE_ACCEPTED_AGAIN: "no batch of edge cases was accepted when it was redelivered",
         Precondition.NO_EDGE_CASE_ACKNOWLEDGED: "no batch with an edge case was acknowledged",
         Precondition.LONGER_BATCH_REJECTED: "a redelivered batch with newer events was rejected",
         Precondition.STATE_LACKS_FIELDS: (
-            "the end state has neither created nor remoteAddress, in which the events of a mail differ"
+            "the end state has neither the time nor the address, in which the events of a mail differ"
         ),
         Precondition.WEBHOOKS_IN_TURN: "here, webhooks deliver one after another",
         Precondition.IN_PROCESS_IS_NEVER_SLOW: "an application called in-process has no slow connection",

@@ -103,15 +103,17 @@ def _hexadecimal(symbol: str) -> str:
     return "0123456789ABCDEF" if symbol in "ABCDEF" else "0123456789abcdef"
 
 
-UNIQUE = 10**9
-"""How many values an id must be able to have, so that no two mails of a check ever share one."""
+UNIQUE = 9 * 10**8
+"""How many values an id must be able to have, so that no two mails of a check share one: nine digits, which fit into 32
+bits."""
 
 
-def draw_like(value: str | int, random: Random) -> str | int:
-    """Return an id in the format of a captured one. One that is too short to be unique gets more digits."""
+def draw_like(value: str | int, random: Random, *, unique: bool = False) -> str | int:
+    """Return an id in the format of a captured one; if it has to be `unique` and is too short, with more digits."""
     alphabets = alphabets_of(value, identity=True)
     assert alphabets is not None  # as it is asked for an identity
-    alphabets = _long_enough(alphabets, is_number=isinstance(value, int))
+    if unique:
+        alphabets = _long_enough(alphabets, is_number=isinstance(value, int))
     text = "".join(random.choice(alphabet) for alphabet in alphabets)
     return int(text) if isinstance(value, int) else text
 

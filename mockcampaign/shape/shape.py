@@ -72,6 +72,33 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             names = ", ".join(field.name for field in self.fields if field.role is twice)
             raise ValueError(f"role {twice}: {names}, allowed: one field")
 
+    def as_type(self, event_type: EventType) -> Shape | None:
+        """Return what events of another type would look like, judging by these; None if their type is spelled oddly.
+
+        They have the same fields, but for links, which only clicks have. It is a guess: nothing is judged by it unless
+        a consumer accepts an ordinary event of that shape.
+        """
+        field = self.field(Role.TYPE)
+        own = self.event_type.value
+        if field is None or not isinstance(field.example, str) or own not in field.example.lower():
+            return None
+        at = field.example.lower().index(own)
+        spelled = field.example[at : at + len(own)]
+        word = event_type.value.upper() if spelled.isupper() else event_type.value
+        word = word.capitalize() if spelled.istitle() else word
+        renamed = msgspec.structs.replace(
+            field, example=f"{field.example[:at]}{word}{field.example[at + len(own) :]}", values=()
+        )
+        dropped = () if event_type is EventType.CLICK else (Role.LINK, Role.LINK_ID)
+        return msgspec.structs.replace(
+            self,
+            event_type=event_type,
+            fields=tuple(renamed if one is field else one for one in self.fields if one.role not in dropped),
+            examples=tuple(
+                self.drop(with_value(example, field.path, renamed.example), *dropped) for example in self.examples
+            ),
+        )
+
     # Fields
 
     @cached_property

@@ -129,7 +129,7 @@ def test_a_bug_is_found_with_either_kind_of_probe(probe: Probe) -> None:
 def test_without_a_probe_no_rule_that_needs_one_counts_as_passed() -> None:
     result = checked(consumer_app(), probe=None)
     for rule in CATALOGUE:
-        if rule.needs:
+        if set(rule.needs) - {"batches"}:
             assert outcomes(result)[rule.id] == "not-exercised"
     exercised = sum(outcome == "pass" for outcome in outcomes(result).values())
     assert result.headline is not None
@@ -442,7 +442,7 @@ def test_an_address_in_another_spelling_is_the_same(monkeypatch: pytest.MonkeyPa
     assert outcomes(result) == {"accepts-ipv6": "pass", "stores-fields-unchanged": "pass"}
     cut = Bug("", changing_field("remoteAddress", lambda address: address.removesuffix("1")))
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "cut", cut)
-    assert outcomes(checked(consumer_app("cut"), rules=("accepts-ipv6",), seed=5)) == {"accepts-ipv6": "fail"}
+    assert outcomes(checked(consumer_app("cut"), rules=("accepts-ipv6",), seed=1)) == {"accepts-ipv6": "fail"}
 
 
 def test_a_probe_may_report_times_as_date_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -463,7 +463,7 @@ def test_a_probe_may_report_times_as_date_and_time(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("events", ["[].{payload: @}", "[].{mail_id: mailId, created: created}", "[].{mailId: id}"])
 def test_a_probe_without_mail_ids_is_no_violation_but_asked_for_them(events: str) -> None:
-    with pytest.raises(CouldNotTellError, match=r"^probe: none of 1 element has a mailId, by which .*--probe-events"):
+    with pytest.raises(CouldNotTellError, match=r"^probe: none of 1 element has mailId, by which .*--probe-events"):
         checked(consumer_app(), probe=Probe(url=EVENTS.url, events=events))
 
 

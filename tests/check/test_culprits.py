@@ -18,6 +18,7 @@ from mockcampaign.model import EventType, NoAuthentication
 from mockcampaign.samples.consumer import application
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Store
+from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
 from variants import FOUND_BY, OF_CLICKS, VARIANTS, variant_app
 
@@ -85,7 +86,7 @@ def test_the_rules_find_bugs_for_which_they_were_not_written(name: str) -> None:
 @pytest.mark.parametrize("name", OF_CLICKS)
 def test_the_rules_find_bugs_with_clicks(name: str) -> None:
     app = variant_app(name)
-    chosen = settings(1, rules=("stores-text-unchanged",), event_type=EventType.CLICK)
+    chosen = settings(1, rules=("stores-text-unchanged",), shape=builtin_shape(EventType.CLICK))
     found = judged(name, 1, checked("http://consumer.test", lambda: AsgiTransport(app), chosen))
     assert found.violated == ("stores-text-unchanged",), found.said
 

@@ -11,6 +11,7 @@ import pytest
 
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.end_state import (
+    OPEN,
     CallableState,
     Stale,
     StateSource,
@@ -139,7 +140,7 @@ def test_a_state_that_distinguishes_no_events_proves_nothing() -> None:
     found = finding(consumer_app(), url_state("map(&{mailId: mailId, browser: browser}, values(@))"))
     assert found.outcome == "not-exercised"
     assert found.facts == (Unmet(why=Precondition.STATE_LACKS_FIELDS),)
-    assert found.reason == "The end state has neither created nor remoteAddress, in which the events of a mail differ"
+    assert found.reason == "The end state has neither the time nor the address, in which the events of a mail differ"
 
 
 @pytest.mark.parametrize(
@@ -161,8 +162,8 @@ def test_a_state_that_distinguishes_no_events_proves_nothing() -> None:
 )
 @pytest.mark.parametrize("key", ["M", "R"])
 def test_a_state_is_compared_with_the_newest_event(key: str, state: Any, found: Stale | None) -> None:
-    assert stale(NEWEST, {key: state}) == found
-    assert distinguishes_events(NEWEST, {key: state})
+    assert stale(NEWEST, {key: state}, OPEN) == found
+    assert distinguishes_events(NEWEST, {key: state}, OPEN)
 
 
 def test_a_stale_state_is_reported_with_the_first_field_that_shows_it() -> None:
@@ -173,10 +174,10 @@ def test_a_stale_state_is_reported_with_the_first_field_that_shows_it() -> None:
 
 
 def test_a_missing_state_is_stale_and_an_empty_one_is_not() -> None:
-    assert stale(NEWEST, {"another": AT}) == Stale()
+    assert stale(NEWEST, {"another": AT}, OPEN) == Stale()
     for state in ({}, {"browser": "Edge"}, "yesterday", {"created": None}):
-        assert stale(NEWEST, {"M": state}) is None
-        assert not distinguishes_events(NEWEST, {"M": state})
+        assert stale(NEWEST, {"M": state}, OPEN) is None
+        assert not distinguishes_events(NEWEST, {"M": state}, OPEN)
 
 
 @pytest.mark.parametrize(

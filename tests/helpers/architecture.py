@@ -335,13 +335,17 @@ def namesake_classes(sources: Sources) -> list[str]:
 # Tables
 
 
+VALUES_BY = {"Role"}
+"""Enums by which values of one event stand together: some of its fields, and no table of all roles."""
+
+
 def unguarded_tables(sources: Sources) -> list[str]:
     """Find tables keyed by an enum or a literal type that do not go through `tables.complete`.
 
     A table is a dict display whose declared type has such a key, that has a member of an enum among its keys, or whose
     keys are just the values of a literal type.
     """
-    enums = {node.name for text in sources.values() for node in classes(text) if _is_enum(node)}
+    enums = {node.name for text in sources.values() for node in classes(text) if _is_enum(node)} - VALUES_BY
     literals = _literal_types(sources)
     found = []
     for module, text in sources.items():

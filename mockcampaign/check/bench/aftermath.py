@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.bench.rule_store import body_of
 from mockcampaign.check.examined import Examined, failed
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.errors import CouldNotTellError
@@ -33,7 +32,7 @@ async def aftermath(
     events = bench.events(2)
     commands = None
     if command is not None:
-        commands = f"{command}\n{curl(bench.url, body_of(events), bench.settings.authentication)}"
+        commands = f"{command}\n{curl(bench.url, bench.body_of(events), bench.settings.authentication)}"
     replied = () if outcome is None else (Reply.of(outcome),)
     try:
         delivery = await bench.deliver(events, attempts=3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,11 +13,11 @@ from mockcampaign.campaign import Campaign, FaultInForce
 from mockcampaign.check.bench.batch_outcome import BatchOutcome, died_of_batch, is_reachable, timed_out_twice
 from mockcampaign.check.bench.bench_webhooks import BenchWebhooks
 from mockcampaign.check.bench.context import CheckContext, Incidents, RuleSlot
-from mockcampaign.check.bench.events import EventFactory
+from mockcampaign.check.bench.events import EventFactory, Values
 from mockcampaign.check.bench.recording import Recording
 from mockcampaign.check.bench.rule_store import RuleStore
-from mockcampaign.check.edge_cases import EdgeCase
-from mockcampaign.check.examined import ConsumerDiedError, Event, SkipRule
+from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
+from mockcampaign.check.examined import ConsumerDiedError, SkipRule
 from mockcampaign.check.settings import Lengths, Settings, Variation
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.judging.fact import Precondition, Unmet
@@ -25,9 +25,13 @@ from mockcampaign.judging.ledger import NO_DELIVERIES, Ledger
 from mockcampaign.model import EventType, Fault, Webhook
 from mockcampaign.policy import Policy
 from mockcampaign.report import sentences
+from mockcampaign.shape.field import Event, Role, Value
+from mockcampaign.shape.shape import Shape
 
 FROM_NOW = 1_000_000
 """Number beyond which benches from `another_from_now` are numbered; up to it, the numbers are the rule's to give."""
+
+NO_VALUES: Values = {}
 
 SIMULATE_AFTER = 3
 """Number of equal failures of one batch after which most further attempts are simulated."""
@@ -41,7 +45,7 @@ class Bench:
         self.slot = slot
         self.seconds = math.inf
         """Limit of the wall time for examining the rule, in seconds."""
-        self.recording = Recording(context.transport, slot.start)
+        self.recording = Recording(context.transport, slot.start, context.settings.shape)
         self.campaign = Campaign(
             self.recording.transcript,
             seed=context.settings.seed,
@@ -58,8 +62,6 @@ class Bench:
         """Number of benches from `another_from_now` so far."""
         self._factory = EventFactory(slot, context.settings, lambda: self.campaign.now)
         self.random = self._factory.random
-        self.client_id = self._factory.client_id
-        self.mailing_id = self._factory.mailing_id
         self._webhooks = BenchWebhooks(context, self.campaign, self.recording.scenario)
 
     def another(self, number: int) -> Bench:
@@ -96,7 +98,26 @@ class Bench:
     @property
     def event_type(self) -> EventType:
         """The type of the events, unless a rule asks for another one."""
-        return self.settings.event_type
+        return self.settings.shape.event_type
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the events, unless a rule asks for another type."""
+        return self.settings.shape
+
+    def shape_of(self, event_type: EventType) -> Shape:
+        """Return the shape of events of a type. Raise `SkipRule` if captured events do not show it."""
+        shape = self.settings.shape_of(event_type)
+        if shape is None:
+            raise SkipRule(Unmet(why=Precondition.NO_SAMPLE_OF_TYPE, variant=event_type))
+        return shape
+
+    def require(self, *roles: Role, shape: Shape | None = None) -> None:
+        """Raise `SkipRule` unless the shape has a field for each of the roles."""
+        shape = self.shape if shape is None else shape
+        missing = next((role for role in roles if not shape.has(role)), None)
+        if missing is not None:
+            raise SkipRule(Unmet(why=Precondition.NO_FIELD, variant=missing))
 
     @property
     def variation(self) -> Variation | None:
@@ -115,17 +136,35 @@ class Bench:
 
     # Making events
 
-    def event(self, **changes: Any) -> Event:
+    def event(self, values: Values = NO_VALUES) -> Event:
         """Make one event of a recipient and a mail of its own, newer than all before it."""
-        return self.events(1, **changes)[0]
+        return self.events(1, values)[0]
 
-    def events(self, count: int, event_type: EventType | None = None, **changes: Any) -> list[Event]:
-        """Make this many events. `changes` sets fields in all of them, if their type has these fields."""
-        return self._factory.events(count, event_type, **changes)
+    def events(self, count: int, values: Values = NO_VALUES, event_type: EventType | None = None) -> list[Event]:
+        """Make this many events. `values` sets roles in all of them, if their shape has fields for these."""
+        return self._factory.events(count, self.shape if event_type is None else self.shape_of(event_type), values)
 
-    def edge_cases(self, make: Callable[[EventType], list[EdgeCase]]) -> list[EdgeCase]:
+    def values_of(self, event: Event, *roles: Role, event_type: EventType | None = None) -> dict[Role, Value]:
+        """Return the event's values in these roles, for other events that are to have them as well."""
+        shape = self.shape if event_type is None else self.shape_of(event_type)
+        found = {role: shape.moment(event) if role is Role.MOMENT else shape.get(event, role) for role in roles}
+        return {role: value for role, value in found.items() if value is not None}
+
+    def mailing(self, number: int) -> Value:
+        """Return the id of another mailing of this bench."""
+        return self._factory.mailing(self.shape, number)
+
+    def recipient_list(self, number: int) -> Value:
+        """Return the id of another recipient list of this bench."""
+        return self._factory.recipient_list(self.shape, number)
+
+    def edge_cases(self, make: EdgeCases) -> list[EdgeCase]:
         """Return the edge cases of one kind that may be sent to this consumer."""
-        return self._factory.edge_cases(make)
+        return self._factory.edge_cases(make, self.shape)
+
+    def body_of(self, events: Iterable[object]) -> bytes:
+        """Return the body of a batch of these events, or of whatever else stands in their place."""
+        return self.shape.body.of(events)
 
     # Delivering
 
@@ -142,9 +181,15 @@ class Bench:
 
     def _emit(self, webhook: Webhook, events: Sequence[Event], created: int | None) -> None:
         self.context.event_budget.spend(len(events))
-        self.store.expect_events_of(events)
+        self.store.expect_events_of(events, self.settings.shape_of(webhook.type))
         self.recording.scenario.events_emitted(webhook, events)
-        self.campaign.emit_events(webhook.type, events, client_id=webhook.client_id, created=created)
+        self.campaign.emit_events(
+            webhook.type,
+            events,
+            client_id=webhook.client_id,
+            created=created,
+            shape=self.settings.shape_of(webhook.type),
+        )
         if not self.recording.is_paused:
             self.recording.serials.update(self.newest_serials)
 
@@ -251,5 +296,12 @@ class Bench:
 
 
 def _policy(settings: Settings) -> Policy:
-    policy = Policy(timeout=settings.timeout, simulate_after=0 if settings.full_fidelity else SIMULATE_AFTER)
+    body = settings.shape.body
+    policy = Policy(
+        timeout=settings.timeout,
+        simulate_after=0 if settings.full_fidelity else SIMULATE_AFTER,
+        batch_events_max=body.events_max,
+        body_prefix=body.prefix,
+        body_suffix=body.suffix,
+    )
     return policy if settings.variation is None else msgspec.structs.replace(policy, **settings.variation.policy)

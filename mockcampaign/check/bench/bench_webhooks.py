@@ -28,14 +28,14 @@ class BenchWebhooks:
     def get(self, number: int, event_type: EventType | None = None) -> Webhook:
         """Return the webhook with this number. `event_type` is the type of those that are created now."""
         while len(self._numbered) <= number:
-            kind = event_type or self._context.settings.event_type
+            kind = event_type or self._context.settings.shape.event_type
             self._numbered.append(self._create(len(self._numbered), kind))
         return self._numbered[number]
 
     def companion(self) -> Webhook:
         """Return the webhook that delivers whenever another one does."""
         if self._companion is None:
-            self._companion = self._create(COMPANION, self._context.settings.event_type)
+            self._companion = self._create(COMPANION, self._context.settings.shape.event_type)
         return self._companion
 
     def replace(self, number: int) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from mockcampaign.check.bench.event_budget import EventBudget
-from mockcampaign.check.examined import Event
 from mockcampaign.check.probes.end_state import StateSource
 from mockcampaign.check.probes.store_probe import StoreProbe
 from mockcampaign.check.settings import Settings
 from mockcampaign.judging.fact import Reply
 from mockcampaign.policy import Policy
+from mockcampaign.shape.field import Event
 from mockcampaign.transport import Transport
 
 
@@ -78,7 +78,7 @@ def check_context(
         probe=probe,
         state=state,
         event_budget=EventBudget(settings.events_max()) if event_budget is None else event_budget,
-        shown_fields=frozenset(settings.probe_fields),
+        shown_fields=frozenset(settings.probe_fields or settings.top_names),
         incidents=Incidents(),
     )
 

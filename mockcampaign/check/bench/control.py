@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from mockcampaign.check.bench.batch_outcome import BatchOutcome
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.context import Rejection
-from mockcampaign.check.examined import Event, SkipRule
+from mockcampaign.check.examined import SkipRule
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.fact import NotStored, Precondition, Rejected, Response, Stimulus, Unmet, replies
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import Responded, TimedOut
 from mockcampaign.report import sentences
+from mockcampaign.shape.field import Event, Role
 from mockcampaign.wallclock import pause
 
 BUSY = 500
@@ -53,8 +54,8 @@ async def must_store(bench: Bench, count: int) -> None:
 async def must_distinguish(bench: Bench) -> None:
     """Raise `SkipRule` if the consumer merges two events of one mail, or two of one recipient in different mails."""
     first = bench.event()
-    second = {**first, "created": first["created"] + 40_001}
-    third = bench.event(recipientId=first["recipientId"])
+    second = bench.shape.later(first, 40_001)
+    third = bench.event(bench.values_of(first, Role.RECIPIENT))
     with bench.unrecorded():
         for event in (first, second, third):
             await must_deliver(bench, [event])
@@ -88,7 +89,7 @@ async def accepts_ordinary(bench: Bench) -> bool:
 
 async def _deliver_ordinary(bench: Bench) -> BatchOutcome:
     other = bench.another_from_now()
-    delivery = await other.deliver(other.events(1, created=bench.campaign.now), attempts=3)
+    delivery = await other.deliver(other.events(1, {Role.MOMENT: bench.campaign.now}), attempts=3)
     bench.count_in(other)
     return delivery
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+
+import msgspec
 
 from mockcampaign.check.bench.context import RuleSlot
-from mockcampaign.check.edge_cases import EdgeCase
-from mockcampaign.check.examined import Event
+from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
 from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS, Settings
 from mockcampaign.events import field_values
-from mockcampaign.events.fields import EXAMPLE, TYPES, draw_mail_id
-from mockcampaign.model import EventType
 from mockcampaign.policy import MINUTE
+from mockcampaign.shape.field import TRAITS, Event, EventField, Role, Value
+from mockcampaign.shape.likeness import address_version, draw_like
+from mockcampaign.shape.moment import read_moment, write_moment
+from mockcampaign.shape.shape import Shape
 
 PACE = 101
-"""Milliseconds between two events, unless a rule sets `created` itself.
+"""Milliseconds between two events, unless a rule sets the time itself.
 
 No two events share a millisecond, not even those of two rules, since each rule has its own remainder modulo this."""
 
@@ -26,54 +28,140 @@ HEAD_START = 10 * MINUTE
 
 _CLIENTS = tuple(dict.fromkeys(client for _, (_, client) in field_values.MAILBOXES))
 
+Values = Mapping[Role, Value]
+"""Values of events by role; the moment in milliseconds since 1970, everything else as events contain it."""
+
 
 class EventFactory:
     """Makes events, each of a recipient and a mail of its own and newer than all before it."""
 
     def __init__(self, slot: RuleSlot, settings: Settings, now: Callable[[], int]) -> None:
         """`now` returns the bench's virtual time; no event is newer than that."""
-        self.random = random.Random(f"check:{settings.seed}:{slot.rule_id}")
-        digest = int.from_bytes(hashlib.sha256(f"{settings.seed}:{slot.rule_id}".encode()).digest()[:8])
-        self.client_id = settings.client_id or CLIENT_IDS[digest % len(CLIENT_IDS)]
-        self.mailing_id = MAILING_IDS[digest % len(MAILING_IDS)]
+        self._name = f"{settings.seed}:{slot.rule_id}"
+        self.random = random.Random(f"check:{self._name}")
+        self._digest = int.from_bytes(hashlib.sha256(self._name.encode()).digest()[:8])
         self._settings = settings
+        self._pace = max(PACE, settings.shape.resolution)
         self._remainder = slot.number
         self._now = now
         self._newest = slot.start - HEAD_START
+        self._makers: dict[int, _Maker] = {}
 
-    def events(self, count: int, event_type: EventType | None = None, **changes: Any) -> list[Event]:
-        """Make this many events. `changes` sets fields in all of them, if their type has these fields."""
-        kind = self._settings.event_type if event_type is None else event_type
-        return [self._event(kind, changes) for _ in range(count)]
+    def events(self, count: int, shape: Shape, values: Values) -> list[Event]:
+        """Make this many events of a shape. `values` sets roles in all of them, if the shape has fields for these."""
+        maker = self._makers.get(id(shape))
+        if maker is None:
+            maker = self._makers[id(shape)] = _Maker(shape, self._ids(shape), self.random)
+        return [maker.event(self._next_moment(), values) for _ in range(count)]
 
-    def edge_cases(self, make: Callable[[EventType], list[EdgeCase]]) -> list[EdgeCase]:
+    def _ids(self, shape: Shape) -> Values:
+        """Return the ids that all events of the bench share, unless a rule says otherwise."""
+        return {
+            Role.CLIENT: self.client_id(shape),
+            Role.MAILING: self.mailing(shape),
+            Role.RECIPIENT_LIST: self.recipient_list(shape),
+        }
+
+    def client_id(self, shape: Shape) -> Value:
+        """Return the client of all events."""
+        if self._settings.client_id is not None:
+            return self._settings.client_id
+        if shape.is_captured:
+            return shape.get(shape.examples[0], Role.CLIENT)
+        return CLIENT_IDS[self._digest % len(CLIENT_IDS)]
+
+    def mailing(self, shape: Shape, number: int = 0) -> Value:
+        """Return the id of the bench's mailing with this number, or of a recipient list."""
+        if not shape.is_captured:
+            return MAILING_IDS[self._digest % len(MAILING_IDS)] + number
+        return self._like(shape, Role.MAILING, number)
+
+    def recipient_list(self, shape: Shape, number: int = 0) -> Value:
+        """Return the id of the bench's recipient list with this number."""
+        return (
+            self.mailing(shape, number + 1) if not shape.is_captured else self._like(shape, Role.RECIPIENT_LIST, number)
+        )
+
+    def _like(self, shape: Shape, role: Role, number: int) -> Value:
+        example = shape.get(shape.examples[0], role)
+        if isinstance(example, bool) or not isinstance(example, str | int):
+            return example
+        return draw_like(example, random.Random(f"{role}:{self._name}:{number}"))
+
+    def edge_cases(self, make: EdgeCases, shape: Shape) -> list[EdgeCase]:
         """Return the edge cases of one kind that may be sent.
 
-        A consumer for which the user named a client may accept events of no other client.
+        A consumer for which the user named a client, or captured events of one, may accept events of no other client.
         """
-        client_is_named = self._settings.client_id is not None
-        return [case for case in make(self._settings.event_type) if not (client_is_named and case.field == "clientId")]
+        is_named = self._settings.client_id is not None or shape.is_captured
+        return [case for case in make(shape) if not (is_named and case.role is Role.CLIENT)]
 
-    def _event(self, kind: EventType, changes: dict[str, Any]) -> Event:
-        moment = max(self._newest + PACE, self._now() - HEAD_START)
+    def _next_moment(self) -> int:
+        moment = max(self._newest + self._pace, self._now() - HEAD_START)
         # Counted from the start of the check, so that a check at another time makes the same events.
         since = moment - self._settings.now
         self._newest = min(moment + (self._remainder - since) % PACE, self._now())
-        device, system, browser = self.random.choice(_CLIENTS)
-        known = {
-            **EXAMPLE,
-            "type": kind.value,
-            "recipientId": str(self.random.randrange(10**11, 10**12)),
-            "userListId": self.mailing_id + 1,
-            "remoteAddress": f"198.51.100.{self.random.randrange(1, 255)}",
-            "clientId": self.client_id,
-            "mailingId": self.mailing_id,
-            "created": self._newest,
-            "subscriptionId": self.random.randrange(10**6, 10**9),
-            "mailId": draw_mail_id(self.random),
-            "device": device,
-            "operatingSystem": system,
-            "browser": browser,
-            "linkId": self.mailing_id + 2,
-        }
-        return {name: changes.get(name, known[name]) for name in TYPES[kind]}
+        return self._newest
+
+
+class _Maker:
+    """Makes the events of one shape: copies of its examples, in which everything varies that varies in production."""
+
+    def __init__(self, shape: Shape, shared: Values, drawer: random.Random) -> None:
+        self._shape = shape
+        self._random = drawer
+        self._examples = [msgspec.json.encode(example) for example in shape.examples]
+        self._shared = shared
+        self._paths = [(field, field.path[:-1], field.path[-1]) for field in shape.fields]
+
+    def event(self, moment: int, values: Values) -> Event:
+        encoded = self._examples[0] if len(self._examples) == 1 else self._random.choice(self._examples)
+        event: Event = msgspec.json.decode(encoded)
+        before = self._shape.moment(event)
+        client = None if self._shape.is_captured else self._random.choice(_CLIENTS)
+        drawn: dict[Value, Value] = {}
+        for field, outer, name in self._paths:
+            place = event
+            for step in outer:
+                place = place.get(step, {})
+            if name not in place:
+                continue  # not in this one of the captured events
+            value = place[name]
+            role = field.role
+            if role is Role.MOMENT:
+                place[name] = write_moment(field.example, values.get(role, moment))
+            elif role in values:
+                place[name] = values[role]
+            elif role in self._shared:
+                place[name] = self._shared[role]
+            elif role in _DRAWN:
+                # Equal values in one event stay equal, such as an id that occurs twice.
+                if value not in drawn:
+                    drawn[value] = self._drawn(field, value)
+                place[name] = drawn[value]
+            elif role is Role.OTHER_MOMENT and before is not None:
+                place[name] = _moved(value, moment - before)
+            elif role is Role.NETWORK_ADDRESS and isinstance(value, str):
+                place[name] = self._address(value)
+            elif client is not None and role in TRAITS:
+                place[name] = client[TRAITS.index(role)]
+        return event
+
+    def _drawn(self, field: EventField, value: Value) -> Value:
+        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+            return value
+        return draw_like(value, self._random, unique=field in self._shape.key_fields or field.role is Role.RECIPIENT)
+
+    def _address(self, captured: str) -> str:
+        if address_version(captured) == 6:
+            return f"2001:db8::{self._random.randrange(1, 0xFFFF):x}"
+        return f"198.51.100.{self._random.randrange(1, 255)}"
+
+
+_DRAWN = frozenset({Role.RECIPIENT, Role.RECIPIENT_ADDRESS, Role.MAIL, Role.SUBSCRIPTION, Role.ID})
+"""Roles whose values belong to one recipient or mail."""
+
+
+def _moved(value: Value, by: int) -> Value:
+    moment = read_moment(value)
+    return value if moment is None else write_moment(value, moment + by)

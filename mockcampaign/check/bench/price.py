@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.bench.rule_store import body_of
-from mockcampaign.check.examined import Event
 from mockcampaign.engine.journal import serials_in
 from mockcampaign.judging.fact import Costs, Reply, Stimulus
 from mockcampaign.policy import HOUR
+from mockcampaign.shape.field import Event
 
 
 async def price(
@@ -40,7 +39,7 @@ async def price(
         of=of,
         reply=reply,
         requests=requests,
-        body_bytes=requests * len(body_of(events)),
+        body_bytes=requests * len(bench.body_of(events)),
         events_lost=sum(serial in account.discarded for serial in serials),
     )
 

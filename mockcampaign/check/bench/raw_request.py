@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.reproduce.transcript import Sent
 from mockcampaign.engine.journal import Requested
@@ -12,8 +14,6 @@ from mockcampaign.judging.fact import Stimulus
 from mockcampaign.model import Fault, Outcome, Request, TimedOut
 from mockcampaign.report import sentences
 from mockcampaign.transport import Transport
-
-_IN_EACH_EVENT = b'"mailId"'
 
 
 async def send_request(
@@ -37,7 +37,7 @@ async def send_request(
     same one: a consumer that rejects it without reading its body would read the rest of that as the next request.
     """
     event_budget, settings = bench.context.event_budget, bench.settings
-    event_budget.spend(body.count(_IN_EACH_EVENT))
+    event_budget.spend(body.count(msgspec.json.encode(bench.shape.key_fields[0].path[-1])))
     bench.recording.scenario.is_complete = False
     timeout = settings.timeout if faults else event_budget.timeout(settings.timeout)
     sent = Sent(body=body, faults=faults, timeout=timeout, method=method, credentials=credentials)

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 
 from mockcampaign.check.reproduce.scenario_writer import ScenarioWriter
 from mockcampaign.check.reproduce.transcript import Transcript
+from mockcampaign.shape.shape import Shape
 from mockcampaign.transport import Transport
 
 
 class Recording:
     """The requests and the scenario steps that show what a bench did."""
 
-    def __init__(self, transport: Transport, start: int) -> None:
+    def __init__(self, transport: Transport, start: int, shape: Shape) -> None:
         """`start` is the bench's first moment, in milliseconds since 1970."""
         self.transcript = Transcript(transport)
-        self.scenario = ScenarioWriter(start)
+        self.scenario = ScenarioWriter(start, shape)
         self.serials: set[int] = set()
         """Serials of the events that the scenario emits."""
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import ipaddress
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from mockcampaign.campaign import Campaign
 from mockcampaign.check.bench.context import CheckContext
-from mockcampaign.check.examined import Event, SkipRule
+from mockcampaign.check.examined import SkipRule
 from mockcampaign.check.probes.end_state import States, StateSource
 from mockcampaign.check.probes.store_probe import Found, StoreProbe, UrlProbe
 from mockcampaign.engine.journal import Attempted, Probed, Requested
@@ -20,6 +20,8 @@ from mockcampaign.judging.consumer_store import Probe, canonical, events_in
 from mockcampaign.judging.difference import Difference, difference
 from mockcampaign.judging.fact import Needs
 from mockcampaign.judging.ledger import Ledger
+from mockcampaign.shape.field import Event, Role, value_at, with_value
+from mockcampaign.shape.shape import Shape
 from mockcampaign.wallclock import pause
 
 SETTLE_POLL = 50
@@ -49,7 +51,9 @@ class RuleStore:
         self._campaign = campaign
         self._ledger = ledger
         self._settle = context.settings.settle
-        self._mail_ids: set[str] = set()
+        self._shapes: list[Shape] = [context.settings.shape]
+        """The shapes of the events that were sent, by which stored ones are recognised."""
+        self._mails: set[Hashable] = set()
         self._count_before: int | None = None
         self.newest_difference: Difference | None = None
         """How the store differed when it was last seen to differ."""
@@ -74,9 +78,18 @@ class RuleStore:
         """The URL at which anybody can read the stored events, if there is one."""
         return self.probe.probe if isinstance(self.probe, UrlProbe) and self.probe.reports_events else None
 
-    def expect_events_of(self, events: Iterable[Event]) -> None:
+    def expect_events_of(self, events: Iterable[Event], shape: Shape | None = None) -> None:
         """Count the mails of these events among the rule's own, also if they are not sent as Campaign sends them."""
-        self._mail_ids.update(event["mailId"] for event in events if isinstance(event.get("mailId"), str))
+        if shape is not None and shape not in self._shapes:
+            self._shapes.append(shape)
+        self._mails.update(self.mails_of(events))
+
+    def mails_of(self, events: Iterable[object]) -> set[Hashable]:
+        """Return what identifies the mails of these events."""
+        return {key for event in events for shape in self._shapes if (key := shape.key(event)) is not None}
+
+    def _is_of(self, event: object, mails: set[Hashable]) -> bool:
+        return any(shape.key(event) in mails for shape in self._shapes)
 
     async def begin(self, *, is_settled: bool) -> None:
         """Note how many events are stored before the rule begins, if the probe reports no more than a number.
@@ -114,7 +127,7 @@ class RuleStore:
         found = await self.probe.ask()
         if isinstance(found, int):
             return found - (self._count_before or 0)
-        return [event for event in events_in(found) if event.get("mailId") in self._mail_ids]
+        return [event for event in events_in(found) if self._is_of(event, self._mails)]
 
     async def contains_element(self, element: int) -> bool:
         """Return whether this number is stored among the events. Raise `SkipRule` if the probe reports no events."""
@@ -157,16 +170,16 @@ class RuleStore:
 
     async def difference_of(self, events: Sequence[Event]) -> Difference:
         """Return how the store differs in these events, each of which must be stored once."""
-        mails = {event["mailId"] for event in events}
-        required = Counter(self.shown(event) for event in {body_of([event]): event for event in events}.values())
+        mails = self.mails_of(events)
+        required = Counter(self.shown(event) for event in {canonical(event): event for event in events}.values())
         allowed = Counter(self.shown(event) for event in events)
 
         async def look() -> tuple[Difference, Found]:
             stored = await self.stored()
             if isinstance(stored, int):
                 return await self.difference_now()
-            ours = Counter(self.shown(event) for event in stored if event.get("mailId") in mails)
-            return difference(required, allowed, ours), stored
+            ours = Counter(self.shown(event) for event in stored if self._is_of(event, mails))
+            return difference(required, allowed, ours, self._key_of), stored
 
         return (await self.settled(look))[0]
 
@@ -205,7 +218,7 @@ class RuleStore:
         required, allowed = self._required_and_allowed()
         if isinstance(stored, int):
             return Difference.of_counts(required.total(), allowed.total(), stored), stored
-        return difference(required, allowed, Counter(self.shown(event) for event in stored)), stored
+        return difference(required, allowed, Counter(self.shown(event) for event in stored), self._key_of), stored
 
     def _required_and_allowed(self) -> tuple[Counter[bytes], Counter[bytes]]:
         """Return how often each event must, and how often it may be in the store. Both change with the journal only."""
@@ -234,6 +247,9 @@ class RuleStore:
         self._read = len(happened)
         return self._sent
 
+    def _key_of(self, event: object) -> Hashable | None:
+        return next((key for shape in self._shapes if (key := shape.key(event)) is not None), None)
+
     def shown(self, event: Event) -> bytes:
         """Return what is compared of an event: the fields that the probe reports.
 
@@ -241,9 +257,11 @@ class RuleStore:
         have a type for addresses return all of them in one spelling (RFC 5952).
         """
         fields = {name: event[name] for name in self.shown_fields if event.get(name) is not None}
-        address = fields.get("remoteAddress")
-        if isinstance(address, str):
-            fields["remoteAddress"] = _normalized(address)
+        for shape in self._shapes:
+            for field in shape.of(Role.NETWORK_ADDRESS):
+                address = value_at(fields, field.path)
+                if isinstance(address, str):
+                    fields = with_value(fields, field.path, _normalized(address))
         return msgspec.json.encode(fields, order="sorted")
 
 
@@ -253,8 +271,3 @@ def _normalized(address: str) -> str:
         return str(ipaddress.ip_address(address))
     except ValueError:
         return address
-
-
-def body_of(events: Sequence[Event]) -> bytes:
-    """Return the body of a batch of these events."""
-    return msgspec.json.encode(list(events))

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import msgspec
 
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe, searched, shown
+from mockcampaign.model import EventType
+from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.field import Event, Role
+from mockcampaign.shape.moment import read_moment
+from mockcampaign.shape.shape import Shape
 from mockcampaign.transport import Transport
 
+OPEN = builtin_shape(EventType.OPEN)
+
 State = Mapping[str, Any] | str | int
-"""Fields of the newest event, or only its `created`, in milliseconds since 1970 or as date and time (ISO 8601)."""
+"""Fields of the newest event, or only its time, in milliseconds since 1970 or as date and time (ISO 8601)."""
 
 States = Mapping[str, State]
-"""States by mailId or recipientId."""
+"""States by the id of a mail or recipient."""
 
 
 class StateSource(Protocol):
@@ -31,8 +37,9 @@ class StateSource(Protocol):
 class UrlState:
     """Reads the end state from a URL of the consumer."""
 
-    def __init__(self, url: str, transport: Transport, *, states: str = "@", timeout: int) -> None:
+    def __init__(self, url: str, transport: Transport, *, states: str = "@", timeout: int, shape: Shape = OPEN) -> None:
         """`states` is a JMESPath to the states in the response; `timeout` is in milliseconds."""
+        self._shape = shape
         self.url = url
         self._probe = Probe(url=url)
         self._states = states
@@ -42,24 +49,25 @@ class UrlState:
     async def ask(self) -> States:
         outcome = await self._transport.send(self._probe.request(self._timeout))
         whose = f"state probe {self._probe.url}"
-        return states_in(searched(self._probe.decoded(outcome), whose, self._states), whose)
+        return states_in(searched(self._probe.decoded(outcome), whose, self._states), whose, self._shape)
 
 
 class CallableState:
     """Gets the end state from a function, synchronous or asynchronous."""
 
-    def __init__(self, ask: Callable[[], Any | Awaitable[Any]]) -> None:
+    def __init__(self, ask: Callable[[], Any | Awaitable[Any]], shape: Shape = OPEN) -> None:
         self._ask = ask
+        self._shape = shape
 
     async def ask(self) -> States:
         found = self._ask()
         if inspect.isawaitable(found):
             found = await found
-        return states_in(found, "state probe")
+        return states_in(found, "state probe", self._shape)
 
 
-def states_in(found: Any, whose: str) -> States:
-    """Read states from a mapping by mailId or recipientId, or from a list of objects that contain one of the two.
+def states_in(found: Any, whose: str, shape: Shape = OPEN) -> States:
+    """Read states from a mapping by the id of a mail or recipient, or from a list of objects that contain one of them.
 
     Raises `CouldNotTellError`, which begins with `whose`, if it is neither.
     """
@@ -67,12 +75,23 @@ def states_in(found: Any, whose: str) -> States:
         wrong = next((value for value in found.values() if not _is_state(value)), None)
         if wrong is None:
             return found
-        raise CouldNotTellError(f"{whose}: {shown(wrong)} is no state, expected fields of an event or its created")
+        time = shape.name(Role.MOMENT)
+        raise CouldNotTellError(f"{whose}: {shown(wrong)} is no state, expected fields of an event or its {time}")
+    names = " or ".join(shape.name(role) for role in _OWNERS if shape.has(role))
     if isinstance(found, list) and all(isinstance(row, dict) for row in found):
-        return {str(row.get("mailId", row.get("recipientId"))): row for row in found}
+        return {str(next(iter(_owners(row, shape)), None)): row for row in found}
     raise CouldNotTellError(
-        f"{whose}: {shown(found)}, expected an object by mailId or recipientId, or a list of objects with one of them"
+        f"{whose}: {shown(found)}, expected an object by {names}, or a list of objects with one of them"
     )
+
+
+_OWNERS = (Role.MAIL, Role.RECIPIENT)
+"""Roles by whose values there may be states, the most exact first."""
+
+
+def _owners(event: Event, shape: Shape) -> list[str]:
+    """Return the ids by which the event's state may be found."""
+    return [str(value) for role in _OWNERS if (value := shape.get(event, role)) is not None]
 
 
 def _is_state(value: Any) -> bool:
@@ -90,42 +109,36 @@ class Stale(msgspec.Struct, frozen=True, kw_only=True):
     """The field's value in the newest event, as text."""
 
 
-def stale(newest: Mapping[str, Any], states: States) -> Stale | None:
+def stale(newest: Event, states: States, shape: Shape) -> Stale | None:
     """Return how the state of an event's mail or recipient differs from this event, which is its newest one.
 
     Compares the fields in which events of a mail differ, and leaves the others to the rules about fields.
     """
-    state = _of(newest, states)
+    state = _of(newest, states, shape)
     if state is None:
         return Stale()
-    for name, value in _distinctive(state).items():
-        if value != newest.get(name):
-            return Stale(field=name, stated=str(value), newest=str(newest.get(name)))
+    expected = _distinctive(newest, shape)
+    for role, value in _distinctive(state, shape).items():
+        if value != expected.get(role):
+            return Stale(field=shape.name(role), stated=str(value), newest=str(expected.get(role)))
     return None
 
 
-def distinguishes_events(newest: Mapping[str, Any], states: States) -> bool:
+def distinguishes_events(newest: Event, states: States, shape: Shape) -> bool:
     """Return whether the state, if there is one, has any field in which events of a mail differ."""
-    state = _of(newest, states)
-    return state is None or bool(_distinctive(state))
+    state = _of(newest, states, shape)
+    return state is None or bool(_distinctive(state, shape))
 
 
-def _of(event: Mapping[str, Any], states: States) -> State | None:
-    return states.get(event["mailId"], states.get(event["recipientId"]))
+def _of(event: Event, states: States, shape: Shape) -> State | None:
+    return next((states[owner] for owner in _owners(event, shape) if owner in states), None)
 
 
-def _distinctive(state: State) -> dict[str, Any]:
-    fields = state if isinstance(state, Mapping) else {"created": state}
-    found = {"created": moment(fields.get("created")), "remoteAddress": fields.get("remoteAddress")}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def moment(created: Any) -> int | None:
-    """Convert `created` to milliseconds since 1970; it may be a date and time (ISO 8601)."""
-    if isinstance(created, str):
-        try:
-            at = datetime.fromisoformat(created)
-        except ValueError:
-            return None
-        return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000)
-    return created if isinstance(created, int) and not isinstance(created, bool) else None
+def _distinctive(state: State, shape: Shape) -> dict[Role, object]:
+    """Return the time in milliseconds, and the address, of an event or a state."""
+    if not isinstance(state, Mapping):
+        moment = read_moment(state)
+        return {} if moment is None else {Role.MOMENT: moment}
+    fields = dict(state)
+    found = {Role.MOMENT: shape.moment(fields), Role.NETWORK_ADDRESS: shape.get(fields, Role.NETWORK_ADDRESS)}
+    return {role: value for role, value in found.items() if value is not None}

@@ -8,13 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from mockcampaign.check.examined import Event
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.declared_faults import When, make_fault, write_fault
-from mockcampaign.events.fields import BATCH_EVENTS_MAX
 from mockcampaign.judging.consumer_store import Probe, canonical
 from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentication, Webhook
 from mockcampaign.policy import SECOND, Policy
+from mockcampaign.shape.field import Event
+from mockcampaign.shape.shape import BATCH_EVENTS_MAX, Shape
 
 BYTES_MAX = 900_000
 """Size in bytes above which no file is written: no scenario over a megabyte is read."""
@@ -31,8 +31,9 @@ class _Emitted(msgspec.Struct, frozen=True, kw_only=True):
 class ScenarioWriter:
     """Collects steps of the scenario language, in order. While it is `paused`, it adds only webhooks."""
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, shape: Shape) -> None:
         """`start` is in milliseconds since 1970."""
+        self._shape = shape
         self.paused = False
         self.is_complete = True
         """Whether a step of the scenario sends every request that was sent."""
@@ -73,7 +74,7 @@ class ScenarioWriter:
         if not self.paused:
             self._emitted.add(webhook.id)
             self._events.update(map(canonical, events))
-            self._mails.update(event.get("mailId") for event in events)
+            self._mails.update(self._shape.key(event) for event in events)
             self._used.add(webhook.id)
             self._add(webhook, _Emitted(webhook=webhook, events=tuple(events)))
 
@@ -144,7 +145,7 @@ class ScenarioWriter:
     def _emit(self, step: _Emitted) -> str:
         webhook, events = step.webhook, step.events
         begin = f"emit: {{type: {webhook.type}, client: {webhook.client_id}"
-        if len(events) > BATCH_EVENTS_MAX and all(self._mails[event.get("mailId")] == 1 for event in events):
+        if len(events) > BATCH_EVENTS_MAX and all(self._mails[self._shape.key(event)] == 1 for event in events):
             # Among so many events, no single one matters for its fields.
             return f"{begin}, count: {len(events)}}}"
         # As text, since YAML reads some numbers and characters differently, and without ${…}, which means a variable.
@@ -159,9 +160,9 @@ class ScenarioWriter:
             self._steps.append((webhook.id, step))
 
 
-def of_batches(start: int, webhook: Webhook, batches: Sequence[Sequence[Event]]) -> ScenarioWriter:
+def of_batches(start: int, webhook: Webhook, batches: Sequence[Sequence[Event]], shape: Shape) -> ScenarioWriter:
     """Return the steps that deliver these batches one after another, and nothing else."""
-    writer = ScenarioWriter(start)
+    writer = ScenarioWriter(start, shape)
     writer.webhook_activated(webhook)
     for events in batches:
         writer.events_emitted(webhook, events)

@@ -12,7 +12,6 @@ from mockcampaign.check.examined import Examined, SkipRule, failed, passed
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.events.fields import FIELDS
 from mockcampaign.judging.fact import (
     Confirmation,
     Confirmed,
@@ -29,6 +28,7 @@ from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import NoAuthentication, Responded, TimedOut
 from mockcampaign.report import sentences
+from mockcampaign.shape.field import TRAITS, Role
 
 _JOURNAL_RULES = {rule.id: rule for rule in JOURNAL_RULES}
 
@@ -76,7 +76,7 @@ RESPONDS_200 = Rule(
 
 def _unreadable(bench: Bench) -> list[tuple[Situation, bytes]]:
     """Return bodies that nobody can read."""
-    whole = msgspec.json.encode(bench.events(2))
+    whole = bench.body_of(bench.events(2))
     return [
         (Situation.UNREADABLE_TEXT, b"hello"),
         (Situation.UNREADABLE_CUT_IN_EVENT, whole[: len(whole) * 3 // 4]),
@@ -179,9 +179,8 @@ async def _stores_first(bench: Bench) -> Examined:
     first = bench.event()
     for number in range(3):
         # All of one length: only their content distinguishes these batches.
-        same = {name: first[name] for name in ("device", "operatingSystem", "browser") if name in first}
-        address = f"198.51.100.{101 + number}"
-        events = [bench.event(**same, subscriptionId=12_345_678 + number, remoteAddress=address)]
+        same = bench.values_of(first, *TRAITS)
+        events = [bench.event({**same, Role.NETWORK_ADDRESS: f"198.51.100.{101 + number}"})]
         response = (await must_deliver(bench, events)).response(batch)
         difference = await bench.store.difference()
         if difference.missing or difference.missing_count:
@@ -211,12 +210,14 @@ STORES_BEFORE_ACKNOWLEDGING = Rule(
 async def _stores_fields_unchanged(bench: Bench) -> Examined:
     events = bench.events(3)
     await must_deliver(bench, events)
-    stored = {event.get("mailId"): event for event in await bench.store.stored_events()}
-    # Another rule examines created in detail.
-    wanted = [name for name in bench.settings.probe_fields if name in FIELDS and name != "created"]
+    shape = bench.shape
+    stored = {shape.key(event): event for event in await bench.store.stored_events()}
+    # Another rule examines the time in detail.
+    times = {field.path[0] for field in shape.of(Role.MOMENT)}
+    wanted = [name for name in bench.settings.probe_fields or shape.top_names if name not in times]
     changes: dict[str, FieldChange] = {}
     for event in events:
-        found = stored.get(event["mailId"])
+        found = stored.get(shape.key(event))
         if found is None:
             raise SkipRule(Unmet(why=Precondition.STORED_EVENT_NOT_FOUND))
         for name in wanted:
@@ -234,8 +235,8 @@ STORES_FIELDS_UNCHANGED = Rule(
     family="acknowledgement",
     level="must",
     title="Stores every field unchanged",
-    requirement="In the guide's example recipientId is text, the other ids are numbers, and created is milliseconds "
-    "since 1970 (vendor's webhook guide).",
+    requirement="In the guide's example the recipient's id is text, other ids are numbers, and the time is in "
+    "milliseconds since 1970 (vendor's webhook guide).",
     expected="each stored field equal to the one that was sent (of those in --probe-fields)",
     needs=("probe events",),
     examine=_stores_fields_unchanged,

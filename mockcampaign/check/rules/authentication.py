@@ -11,8 +11,7 @@ import msgspec
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_deliver, must_store
 from mockcampaign.check.bench.raw_request import send_request
-from mockcampaign.check.bench.rule_store import body_of
-from mockcampaign.check.examined import Event, Examined, SkipRule, Unrepeatable, failed, passed
+from mockcampaign.check.examined import Examined, SkipRule, Unrepeatable, failed, passed
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Rule
 from mockcampaign.judging.fact import (
@@ -28,6 +27,7 @@ from mockcampaign.judging.fact import (
 )
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import BasicAuthentication, KeyAuthentication, Outcome, Responded
+from mockcampaign.shape.field import Event
 from mockcampaign.wallclock import Stopwatch
 
 Headers = tuple[tuple[str, str], ...]
@@ -164,7 +164,7 @@ def _missing(bench: Bench) -> Iterator[Given]:
 async def _send(
     bench: Bench, given: Given, events: list[Event] | None = None, *, own_connection: bool = True
 ) -> Outcome:
-    body = body_of(bench.events(2) if events is None else events)
+    body = bench.body_of(bench.events(2) if events is None else events)
     return await send_request(
         bench,
         given.stimulus,
@@ -180,7 +180,7 @@ def _commands(bench: Bench, given: Iterable[Given]) -> str:
     """Return commands that send one batch with each of these credentials."""
     authentication = bench.settings.authentication
     return "\n".join(
-        curl(bench.url, body_of(bench.events(1)), authentication, credentials=one.argument) for one in given
+        curl(bench.url, bench.body_of(bench.events(1)), authentication, credentials=one.argument) for one in given
     )
 
 

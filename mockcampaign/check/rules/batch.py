@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_deliver, must_store
-from mockcampaign.check.bench.rule_store import body_of
-from mockcampaign.check.examined import Event, Examined, failed, passed
+from mockcampaign.check.examined import Examined, failed, passed
 from mockcampaign.check.rule import Rule
-from mockcampaign.events.fields import EXAMPLE
 from mockcampaign.judging.fact import Response, SmallestRejected, Stimulus, StoreAgrees, StoredPositions, replies
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import TimedOut
+from mockcampaign.shape.field import TRAITS, Event, EventField, Role, value_at, with_value
 
 SIZES = (1, 2, 3, 99, 100)
 
@@ -65,6 +64,7 @@ ACCEPTS_EVERY_BATCH_SIZE = Rule(
     title="Accepts batches of 1 to 100 events",
     requirement=_BATCH,
     expected="200 to batches of 1, 2, 3, 99 and 100 events",
+    needs=("batches",),
     examine=_accepts_every_size,
     assumes=("batch", "retry", "parallel"),
     depends_on=("accepts-small-batch-after-full",),
@@ -95,8 +95,8 @@ async def _stored_positions(bench: Bench, events: list[Event]) -> list[StoredPos
     stored = await bench.store.stored()
     if isinstance(stored, int):
         return []
-    mails = {event.get("mailId") for event in stored}
-    positions = tuple(number for number, event in enumerate(events, 1) if event["mailId"] in mails)
+    mails = {bench.shape.key(event) for event in stored}
+    positions = tuple(number for number, event in enumerate(events, 1) if bench.shape.key(event) in mails)
     return [StoredPositions(events=len(events), stored=positions)] if len(positions) < len(events) else []
 
 
@@ -107,7 +107,7 @@ STORES_EVERY_EVENT = Rule(
     title="Stores every event of a batch",
     requirement=_BATCH,
     expected="each event of batches of 1, 2, 3, 99 and 100 events stored once",
-    needs=("probe",),
+    needs=("probe", "batches"),
     examine=_stores_every_event,
     assumes=("batch", "retry", "parallel"),
     fix="Store every element of the batch: look for a return inside the loop, a limit, a slice or a bound that is off "
@@ -116,18 +116,34 @@ STORES_EVERY_EVENT = Rule(
 )
 
 
-_LONG_FIELDS = ("recipientId", "operatingSystem", "browser", "linkUrl")
-"""Fields that make events long."""
+_LONG = (Role.RECIPIENT, Role.OPERATING_SYSTEM, Role.BROWSER, Role.TEXT, Role.LINK)
+"""Roles of text that make events long."""
+
+
+def _long_fields(bench: Bench) -> list[EventField]:
+    return [field for field in bench.shape.of(*_LONG) if field.is_text]
+
+
+def _with_texts(bench: Bench, texts: dict[Role, str]) -> Event:
+    """Return an event whose text fields contain these texts."""
+    event = bench.event()
+    for field in _long_fields(bench):
+        event = with_value(event, field.path, texts[field.role])
+    return event
 
 
 def _long_events(bench: Bench, count: int) -> list[Event]:
     """Return events that are long, but not unusual."""
     return [
-        bench.event(
-            recipientId=f"{bench.random.randrange(10**30)}.{'long-name-' * 6}@customers.example.com",
-            operatingSystem="Windows Subsystem for Android, version 2204.40000.20.0, build 22621.1992",
-            browser="Chrome Mobile WebView 101.0.4951.61 within an application such as a mail client",
-            linkUrl=f"https://www.example.com/{'offer-' * 20}",
+        _with_texts(
+            bench,
+            {
+                Role.RECIPIENT: f"{bench.random.randrange(10**30)}.{'long-name-' * 6}@customers.example.com",
+                Role.OPERATING_SYSTEM: "Windows Subsystem for Android, version 2204.40000.20.0, build 22621.1992",
+                Role.BROWSER: "Chrome Mobile WebView 101.0.4951.61 within an application such as a mail client",
+                Role.TEXT: "A subject of ordinary length, as people write it for a newsletter in autumn",
+                Role.LINK: f"https://www.example.com/{'offer-' * 20}",
+            },
         )
         for _ in range(count)
     ]
@@ -141,24 +157,28 @@ async def _accepts_large(bench: Bench) -> Examined:
 async def _accepts(bench: Bench, make: Callable[[int], list[Event]]) -> Examined:
     events = make(100)
     delivery = await bench.deliver(events, attempts=2)
-    response = delivery.response(Stimulus(situation=Situation.LONG_EVENTS, events=100, body_bytes=len(body_of(events))))
+    response = delivery.response(
+        Stimulus(situation=Situation.LONG_EVENTS, events=100, body_bytes=len(bench.body_of(events)))
+    )
     if delivery.accepted:
         return passed(response)
     if isinstance(delivery.last, TimedOut):
         return failed(response, batches=[events])
     fewest = await smallest_rejected(bench, events, make, 100)
 
+    fields = _long_fields(bench)
+
     def shorter(longest: int) -> list[Event]:
         return [
-            {name: value[:longest] if name in _LONG_FIELDS else value for name, value in event.items()}
+            bench.shape.put_all(event, [(field, str(value_at(event, field.path))[:longest]) for field in fields])
             for event in make(len(fewest))
         ]
 
     smallest = await smallest_rejected(
-        bench, fewest, shorter, max(len(fewest[0].get(name, "")) for name in _LONG_FIELDS)
+        bench, fewest, shorter, max((len(str(value_at(fewest[0], field.path))) for field in fields), default=1)
     )
     return failed(
-        response, SmallestRejected(events=len(smallest), body_bytes=len(body_of(smallest))), batches=[smallest]
+        response, SmallestRejected(events=len(smallest), body_bytes=len(bench.body_of(smallest))), batches=[smallest]
     )
 
 
@@ -170,6 +190,7 @@ ACCEPTS_LARGE_BATCH = Rule(
     requirement=f"{_BATCH} 100 events with long but ordinary texts take about 60,000 bytes (assumed).",
     expected="200 to 100 events of the longest realistic size",
     assumes=("batch", "fields"),
+    needs=("batches",),
     examine=_accepts_large,
     depends_on=("accepts-every-batch-size", "accepts-small-batch-after-full"),
     fix="Raise the limit on body size, in the application and in every proxy before it.",
@@ -184,11 +205,15 @@ async def _accepts_largest(bench: Bench) -> Examined:
 
     def longest_events(count: int) -> list[Event]:
         return [
-            bench.event(
-                recipientId=f"{local}@{domain}",
-                operatingSystem="f" * bench.lengths.names,
-                browser="g" * bench.lengths.names,
-                linkUrl="https://www.example.com/".ljust(bench.lengths.links, "h"),
+            _with_texts(
+                bench,
+                {
+                    Role.RECIPIENT: f"{local}@{domain}",
+                    Role.OPERATING_SYSTEM: "f" * bench.lengths.names,
+                    Role.BROWSER: "g" * bench.lengths.names,
+                    Role.TEXT: "e" * bench.lengths.names,
+                    Role.LINK: "https://www.example.com/".ljust(bench.lengths.links, "h"),
+                },
             )
             for _ in range(count)
         ]
@@ -205,6 +230,7 @@ ACCEPTS_LARGEST_BATCH = Rule(
     "have up to 255 characters and links up to 2,000 is assumed.",
     expected="200, since a batch that is rejected for its size blocks its webhook for three days",
     assumes=("batch", "lengths", "discard"),
+    needs=("batches",),
     examine=_accepts_largest,
     depends_on=("accepts-every-batch-size", "accepts-large-batch"),
     fix="Raise the limit on body size to 1 MB, in the application and in every proxy before it, and make columns 255 "
@@ -215,7 +241,7 @@ ACCEPTS_LARGEST_BATCH = Rule(
 
 async def _accepts_identical(bench: Bench) -> Examined:
     await must_deliver(bench, bench.events(1))
-    event = bench.event(**{name: EXAMPLE[name] for name in ("device", "operatingSystem", "browser")})
+    event = bench.event(bench.values_of(bench.shape.examples[0], *TRAITS))
     delivery = await bench.deliver([event, dict(event)], attempts=2)
     response = delivery.response(Stimulus(situation=Situation.IDENTICAL_EVENTS))
     return passed(response) if delivery.accepted else failed(response, batches=[[event, event]])
@@ -228,6 +254,7 @@ ACCEPTS_IDENTICAL_EVENTS = Rule(
     title="Accepts a batch that contains two identical events",
     requirement="The guide's example batch contains one event twice, identical (vendor's webhook guide).",
     expected="200: there is no event id, and identical events are no error",
+    needs=("batches",),
     examine=_accepts_identical,
     fix="Skip a repeated event, or store it twice, but do not fail the batch: a unique index must not raise an error.",
     example="INSERT INTO events … ON CONFLICT DO NOTHING",
@@ -253,7 +280,7 @@ STORES_IDENTICAL_EVENTS = Rule(
     title="Stores identical events at least once, and their neighbours",
     requirement="The guide's example batch contains one event twice, identical (vendor's webhook guide).",
     expected="the identical events stored once or twice, all others once",
-    needs=("probe",),
+    needs=("probe", "batches"),
     examine=_stores_identical,
     fix="Deduplicate event by event, and store the rest of the batch.",
     example="INSERT INTO events … ON CONFLICT DO NOTHING",
@@ -298,18 +325,21 @@ HANDLES_CONCURRENT_BATCHES = Rule(
 
 def _of_several_mailings(bench: Bench) -> list[Event]:
     return [
-        bench.event(mailingId=bench.mailing_id + 10 * number, userListId=bench.mailing_id + 10 * number % 3 + 5)
+        bench.event(
+            {Role.MAILING: bench.mailing(10 * number), Role.RECIPIENT_LIST: bench.recipient_list(number % 3 + 4)}
+        )
         for number in range(6)
     ]
 
 
 _MIXED = Stimulus(situation=Situation.MIXED_MAILINGS)
 _MIXED_REQUIREMENT = f"{_BATCH} A webhook carries one type, for all mailings and recipient lists of its client."
-_MIXED_FIX = "Take mailingId and userListId from each event, not from the first one of a batch."
-_MIXED_EXAMPLE = "for event in events: mailing = mailings[event['mailingId']]"
+_MIXED_FIX = "Take mailing and recipient list from each event, not from the first one of a batch."
+_MIXED_EXAMPLE = "for event in events: mailing = mailing_of(event)"
 
 
 async def _accepts_mixed(bench: Bench) -> Examined:
+    bench.require(Role.MAILING)
     await must_deliver(bench, bench.events(2))
     mixed = _of_several_mailings(bench)
     delivery = await bench.deliver(mixed, attempts=2)
@@ -324,6 +354,7 @@ ACCEPTS_MIXED_MAILINGS = Rule(
     title="Accepts a batch with events of several mailings",
     requirement=_MIXED_REQUIREMENT,
     expected="200 to a batch with events of six mailings and three recipient lists",
+    needs=("batches",),
     examine=_accepts_mixed,
     fix=_MIXED_FIX,
     example=_MIXED_EXAMPLE,
@@ -331,6 +362,7 @@ ACCEPTS_MIXED_MAILINGS = Rule(
 
 
 async def _stores_mixed(bench: Bench) -> Examined:
+    bench.require(Role.MAILING)
     await must_store(bench, 6)
     mixed = _of_several_mailings(bench)
     await must_deliver(bench, mixed)
@@ -344,8 +376,8 @@ STORES_MIXED_MAILINGS = Rule(
     level="must",
     title="Stores every event of a batch with several mailings",
     requirement=_MIXED_REQUIREMENT,
-    expected="every event stored once, with its own mailingId and userListId",
-    needs=("probe",),
+    expected="every event stored once, with its own mailing and recipient list",
+    needs=("probe", "batches"),
     examine=_stores_mixed,
     depends_on=("stores-every-event",),
     fix=_MIXED_FIX,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 import msgspec
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_deliver, must_store
 from mockcampaign.check.bench.restart import restart
-from mockcampaign.check.examined import Event, Examined, SkipRule, Unrepeatable, failed, passed
+from mockcampaign.check.examined import Examined, SkipRule, Unrepeatable, failed, passed
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.fact import (
@@ -25,6 +25,7 @@ from mockcampaign.judging.fact import (
 )
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import Responded
+from mockcampaign.shape.field import Event
 from mockcampaign.wallclock import Stopwatch, pause
 
 QUIET = 500
@@ -83,11 +84,11 @@ async def _killed_while_batches_arrive(bench: Bench) -> list[tuple[Event, int]]:
     return [(event, gone - at) for event, at in acknowledged]
 
 
-async def _lost_mails(bench: Bench, events: list[Event]) -> set[str]:
-    """Return the mailIds of the events that are not stored as they were sent."""
+async def _lost_mails(bench: Bench, events: list[Event]) -> set[Hashable]:
+    """Return what identifies the mails of the events that are not stored as they were sent."""
     difference = await bench.store.difference_of(events)
     lost = [*difference.missing, *(sent for sent, _ in difference.altered)]
-    return {msgspec.json.decode(event)["mailId"] for event in lost}
+    return bench.store.mails_of(map(msgspec.json.decode, lost))
 
 
 async def _acknowledged(bench: Bench, size: int) -> list[Event]:
@@ -123,7 +124,7 @@ async def _durable(bench: Bench) -> Examined:
         ages = await _killed_while_batches_arrive(bench)
         lost_mails = await _lost_mails(bench, [event for event, _ in ages])
         for event, age in ages:
-            (lost_ages if event["mailId"] in lost_mails else stored_ages).append(age)
+            (lost_ages if bench.shape.key(event) in lost_mails else stored_ages).append(age)
     if not lost_ages:
         return passed(Confirmed(what=Confirmation.DURABLE, milliseconds=min(stored_ages), times=QUIET))
     window, stored_from = losing_window(lost_ages, stored_ages)

@@ -13,8 +13,7 @@ from mockcampaign.check.bench.aftermath import aftermath
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_deliver, must_store
 from mockcampaign.check.bench.raw_request import send_request
-from mockcampaign.check.bench.rule_store import body_of
-from mockcampaign.check.examined import Event, Examined, SkipRule, Unrepeatable, failed, passed
+from mockcampaign.check.examined import Examined, SkipRule, Unrepeatable, failed, passed
 from mockcampaign.check.reproduce.curl import curl, piped
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.errors import CouldNotTellError
@@ -37,6 +36,7 @@ from mockcampaign.judging.fact import (
 )
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import Fault, Measured, NoResponse, Outcome, Responded
+from mockcampaign.shape.field import Event, Role
 from mockcampaign.transport.wire import WireTransport
 from mockcampaign.wallclock import Stopwatch, pause
 
@@ -53,6 +53,9 @@ _WHOLE_EXAMPLE = "body = await request.body()"
 
 _NOT_ASCII = "Яндекс Браузер 23.1"
 """Name of a browser, in which most characters take two bytes."""
+
+_TEXTS = (Role.BROWSER, Role.OPERATING_SYSTEM, Role.TEXT)
+"""Roles in which such a name may stand."""
 
 
 async def _accepts(bench: Bench, events: list[Event], to: Stimulus, number: int = 0) -> Examined:
@@ -83,17 +86,18 @@ async def _batch_in_pieces(bench: Bench, kind: str, option: str, about: int, **o
 
     Raises `SkipRule` where it does not even accept ordinary batches.
     """
-    changes: dict[str, Any] = {"browser": _NOT_ASCII}
+    text = next((role for role in _TEXTS if bench.shape.has(role)), Role.TEXT)
+    changes = {text: _NOT_ASCII}
     control = Stimulus(situation=Situation.ORDINARY_BATCH, events=10)
     with bench.unrecorded():
-        if not (await _accepts(bench, bench.events(10, **changes), control)).holds:
+        if not (await _accepts(bench, bench.events(10, changes), control)).holds:
             # Other rules judge that; this one continues without such characters.
             changes = {}
             ordinary = await _accepts(bench, bench.events(10), control)
             if not ordinary.holds:
                 raise SkipRule(*ordinary.facts)
-    events = bench.events(10, **changes)
-    bench.fault(kind, **{option: _ends_within_character(body_of(events), about)}, **options)
+    events = bench.events(10, changes)
+    bench.fault(kind, **{option: _ends_within_character(bench.body_of(events), about)}, **options)
     return events
 
 
@@ -348,9 +352,9 @@ async def _accepts_post_only(bench: Bench) -> Examined:
         events = bench.events(1)
         bench.store.expect_events_of(events)
         to = Stimulus(situation=Situation.METHOD, variant=method)
-        outcome = await send_request(bench, to, body_of(events), method=method)
+        outcome = await send_request(bench, to, bench.body_of(events), method=method)
         response = Response(to=to, replies=(Reply.of(outcome),))
-        command = curl(bench.url, body_of(events), bench.settings.authentication, method=method)
+        command = curl(bench.url, bench.body_of(events), bench.settings.authentication, method=method)
         # Another rule judges a page for people who open the URL.
         if isinstance(outcome, Responded) and outcome.status < 300 and method not in _READING:
             return failed(response, curl=command)
@@ -380,7 +384,7 @@ ACCEPTS_POST_ONLY = Rule(
 async def _rejects_get_and_head(bench: Bench) -> Examined:
     await must_deliver(bench, bench.events(1))
     for method in _READING:
-        body = body_of(bench.events(1))
+        body = bench.body_of(bench.events(1))
         to = Stimulus(situation=Situation.METHOD, variant=method)
         outcome = await send_request(bench, to, body, method=method)
         if isinstance(outcome, Responded) and outcome.status < 300:
@@ -419,7 +423,7 @@ async def _handles_concurrent(bench: Bench) -> Examined:
         raise SkipRule(Unmet(why=Precondition.IN_PROCESS_IS_NEVER_SLOW))
 
     async def send(situation: Situation, faults: tuple[Fault, ...] = ()) -> Outcome:
-        return await send_request(bench, Stimulus(situation=situation), body_of(bench.events(2)), faults=faults)
+        return await send_request(bench, Stimulus(situation=situation), bench.body_of(bench.events(2)), faults=faults)
 
     async def quick_ones() -> tuple[list[Outcome], int]:
         """Return the outcomes of the rejected requests, and how many milliseconds all requests took."""

@@ -7,12 +7,11 @@ import msgspec
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_accept_ordinary, must_deliver, must_distinguish, must_store
 from mockcampaign.check.bench.raw_request import send_request
-from mockcampaign.check.bench.rule_store import body_of
-from mockcampaign.check.examined import Event, Examined, SkipRule, failed, passed
-from mockcampaign.check.probes.end_state import Stale, States, distinguishes_events, moment, stale
+from mockcampaign.check.examined import Examined, SkipRule, failed, passed
+from mockcampaign.check.probes.end_state import Stale, States, distinguishes_events, stale
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Rule, Stage
-from mockcampaign.check.rules.identity import must_store_clicks
+from mockcampaign.check.rules.identity import must_store_clicks, open_and_click
 from mockcampaign.judging.fact import (
     Confirmation,
     Confirmed,
@@ -28,54 +27,59 @@ from mockcampaign.judging.fact import (
     Unmet,
 )
 from mockcampaign.judging.situation import Situation
-from mockcampaign.model import EventType
 from mockcampaign.policy import MINUTE
+from mockcampaign.shape.field import Event, Role
+from mockcampaign.shape.moment import read_moment
 
 _LATE = (
     "Campaign retries a batch that is not acknowledged every 10 seconds, until three days after the creation of its "
     "events, while newer events are delivered (vendor's webhook guide)."
 )
 _FIX = (
-    "Store every event, however old its created is: do not skip events that are older than the newest one stored. If "
-    "you also keep the current state of a mail or recipient, let the event with the greatest created decide it."
+    "Store every event, however old it is: do not skip events that are older than the newest one stored. If "
+    "you also keep the current state of a mail or recipient, let its newest event decide it."
 )
 _EXAMPLE = "state = max(events_of_mail, key=lambda event: event['created'])"
 
 
 def _journey(bench: Bench, repeats: int) -> list[Event]:
     """Return an event and this many later ones of the same mail, each from another address."""
-    first = bench.event()
+    first, shape = bench.event(), bench.shape
+    pause = max(3_001, 3 * shape.resolution)
     return [
         first,
         *(
-            {**first, "created": first["created"] + number * 3_001, "remoteAddress": f"203.0.113.{number}"}
-            if "remoteAddress" in first
-            else {**first, "created": first["created"] + number * 3_001}
+            shape.put(shape.later(first, number * pause), Role.NETWORK_ADDRESS, f"203.0.113.{number}")
             for number in range(1, repeats + 1)
         ),
     ]
 
 
 async def _stores_created_exactly(bench: Bench) -> Examined:
-    if "created" not in bench.settings.probe_fields:
+    bench.require(Role.MOMENT)
+    shape = bench.shape
+    [time] = shape.of(Role.MOMENT)
+    if bench.settings.probe_fields and time.path[0] not in bench.settings.probe_fields:
         raise SkipRule(Unmet(why=Precondition.CREATED_NOT_REPORTED))
     await must_deliver(bench, bench.events(1))
-    seconds = [{**event, "created": event["created"] // 1_000 * 1_000} for event in bench.events(3)]
+    # Fractions of a second, or of whatever the format distinguishes.
+    unit = 1_000 * shape.resolution
     events = [
-        {**event, "created": event["created"] + milliseconds}
-        for event, milliseconds in zip(seconds, (1, 333, 999), strict=True)
+        shape.at(event, (shape.moment(event) or 0) // unit * unit + fraction * shape.resolution)
+        for event, fraction in zip(bench.events(3), (1, 333, 999), strict=True)
     ]
     await must_deliver(bench, events)
-    stored = {event.get("mailId"): event for event in await bench.store.stored_events()}
+    stored = {shape.key(event): event for event in await bench.store.stored_events()}
     for event in events:
-        found = stored.get(event["mailId"])
+        found = stored.get(shape.key(event))
         if found is None:
             raise SkipRule(Unmet(why=Precondition.STORED_EVENT_NOT_FOUND))
-        if moment(found.get("created")) != event["created"]:
+        kept = shape.get(found, Role.MOMENT)
+        if read_moment(kept) != shape.moment(event):
             change = FieldChange(
-                name="created",
-                sent=msgspec.json.encode(event["created"]).decode(),
-                stored=msgspec.json.encode(found["created"]).decode() if "created" in found else None,
+                name=time.name,
+                sent=msgspec.json.encode(shape.get(event, Role.MOMENT)).decode(),
+                stored=None if kept is None else msgspec.json.encode(kept).decode(),
             )
             return failed(FieldsAltered(changes=(change,)), batches=[[event]])
     return passed(Confirmed(what=Confirmation.CREATED_STORED_EXACTLY))
@@ -85,8 +89,8 @@ STORES_CREATED_EXACTLY = Rule(
     id="stores-created-exactly",
     family="order",
     level="must",
-    title="Stores `created` to the millisecond",
-    requirement="created is the time of the event in milliseconds since 1970 (vendor's webhook guide).",
+    title="Stores the time of events exactly",
+    requirement="An event says when it occurred, in milliseconds since 1970 (vendor's webhook guide).",
     expected="the same number stored, or the same time as date and time (ISO 8601)",
     needs=("probe events",),
     examine=_stores_created_exactly,
@@ -115,10 +119,10 @@ async def _stores_late(bench: Bench) -> Examined:
     newest_first = Stimulus(situation=Situation.NEWEST_FIRST, events=5)
     bench.store.expect_events_of(mixed)
     for _ in range(2):
-        outcome = await send_request(bench, newest_first, body_of(mixed))
+        outcome = await send_request(bench, newest_first, bench.body_of(mixed))
         if outcome.accepted:
             break
-    command = curl(bench.url, body_of(mixed), bench.settings.authentication)
+    command = curl(bench.url, bench.body_of(mixed), bench.settings.authentication)
     if not outcome.accepted:
         return failed(Response(to=newest_first, replies=(Reply.of(outcome),)), curl=command)
     # A mere number cannot show whether events are stored that Campaign did not send.
@@ -149,9 +153,7 @@ STORES_LATE_EVENTS = Rule(
 async def _stores_click_before_open(bench: Bench) -> Examined:
     await must_store(bench, 1)
     await must_store_clicks(bench)
-    opened = bench.events(1, EventType.OPEN)[0]
-    same = {name: value for name, value in opened.items() if name not in ("type", "created")}
-    clicked = bench.events(1, EventType.CLICK, **same)[0]
+    opened, clicked = open_and_click(bench, same_time=False)
     click = await bench.deliver([clicked], number=2, attempts=3)
     if not click.accepted:
         return failed(click.response(Stimulus(situation=Situation.CLICK_BEFORE_OPEN)))
@@ -189,7 +191,9 @@ async def _stores_out_of_order(bench: Bench) -> Examined:
     await must_store(bench, 2)
     await must_distinguish(bench)
     journeys = [_journey(bench, 1 + bench.random.randrange(4)) for _ in range(8)]
-    events = sorted((event for journey in journeys for event in journey), key=lambda event: event["created"])
+    events = sorted(
+        (event for journey in journeys for event in journey), key=lambda event: bench.shape.moment(event) or 0
+    )
     batches = [events[at : at + 5] for at in range(0, len(events), 5)]
     bench.random.shuffle(batches)
     for number, batch in enumerate(batches):
@@ -225,6 +229,7 @@ STORES_OUT_OF_ORDER_EVENTS = Rule(
 
 async def _newest_wins(bench: Bench) -> Examined:
     """Deliver older events after newer ones: some for the first time, and some again since their response was lost."""
+    bench.require(Role.MOMENT)
     await must_deliver(bench, bench.events(1))
     late, redelivered = ([_journey(bench, 3) for _ in range(4)] for _ in range(2))
     older = [event for journey in redelivered for event in journey[:-1]]
@@ -240,10 +245,10 @@ async def _newest_wins(bench: Bench) -> Examined:
     await must_deliver(bench, [event for journey in late for event in journey[:-1]])
 
     def wrong(states: States) -> list[Stale]:
-        return [found for event in newest if (found := stale(event, states)) is not None]
+        return [found for event in newest if (found := stale(event, states, bench.shape)) is not None]
 
     states = await bench.store.states(wrong)
-    if not all(distinguishes_events(event, states) for event in newest):
+    if not all(distinguishes_events(event, states, bench.shape) for event in newest):
         raise SkipRule(Unmet(why=Precondition.STATE_LACKS_FIELDS))
     found = wrong(states)
     if found:
@@ -262,11 +267,11 @@ NEWEST_EVENT_WINS = Rule(
     level="must",
     title="Ends in the state of the newest event, not of the last to arrive",
     requirement=_LATE,
-    expected="for each mail or recipient, the end state of its newest event by created",
+    expected="for each mail or recipient, the end state of its newest event, whichever arrived last",
     needs=("state",),
     depends_on=("stores-created-exactly", "stores-late-events", "stores-out-of-order-events"),
     examine=_newest_wins,
-    fix="Let an event change the state only if its created is later than the state's.",
+    fix="Let an event change the state only if it occurred later than what the state is from.",
     example="UPDATE mails SET … WHERE mail_id = ? AND created < ?",
     not_covered="Which of two events of the same millisecond should win.",
 )
@@ -278,7 +283,9 @@ async def _accepts_old(bench: Bench) -> Examined:
     if bench.store.has_probe:
         await must_store(bench, 3)
     age = bench.campaign.policy.event_age_max - MINUTE
-    events = [bench.event(created=bench.campaign.now - age + number) for number in range(3)]
+    bench.require(Role.MOMENT)
+    oldest = bench.campaign.now - age
+    events = [bench.event({Role.MOMENT: oldest + number * bench.shape.resolution}) for number in range(3)]
     old = Stimulus(situation=Situation.OLD_EVENTS, events=3)
     delivery = await bench.deliver(events, attempts=3)
     if not delivery.accepted:

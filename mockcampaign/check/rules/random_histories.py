@@ -11,13 +11,14 @@ from hypothesis.strategies import SearchStrategy
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_distinguish, must_store
 from mockcampaign.check.bench.event_budget import BudgetReachedError, TimeIsUpError
-from mockcampaign.check.examined import Event, Examined, Unrepeatable, failed, passed
+from mockcampaign.check.examined import Examined, Unrepeatable, failed, passed
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.check.shrink import find_smallest
 from mockcampaign.judging.difference import Difference
 from mockcampaign.judging.fact import Confirmation, Confirmed, HistoryStep, Stimulus
 from mockcampaign.judging.situation import Situation
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
+from mockcampaign.shape.field import Event
 from mockcampaign.wallclock import Stopwatch
 
 STEPS_MAX = 12
@@ -56,7 +57,8 @@ class RepeatMove(msgspec.Struct, frozen=True):
     async def play(self, bench: Bench, events: list[Event]) -> None:
         if events:
             before = events[-1 - self.index % len(events)]
-            events.append({**before, "created": bench.event()["created"]})
+            newest = bench.shape.moment(bench.event())
+            events.append(before if newest is None else bench.shape.at(before, newest))
             bench.emit(events[-1:])
             await bench.advance()
 

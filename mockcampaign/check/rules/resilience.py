@@ -11,9 +11,8 @@ from mockcampaign.check.bench.aftermath import aftermath
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import accepts_ordinary, must_deliver, must_store
 from mockcampaign.check.bench.raw_request import send_request
-from mockcampaign.check.bench.rule_store import body_of
 from mockcampaign.check.edge_cases import EdgeCase
-from mockcampaign.check.examined import Event, Examined, SkipRule, Unrepeatable, failed, passed
+from mockcampaign.check.examined import Examined, SkipRule, Unrepeatable, failed, passed
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.faults import CutBody
@@ -31,6 +30,7 @@ from mockcampaign.judging.fact import (
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import Outcome, Responded
 from mockcampaign.policy import HOUR
+from mockcampaign.shape.field import Event, Role, value_at, with_value
 
 _RETRIED = "Campaign resends a batch every 10 seconds after anything but 200 (vendor's webhook guide)."
 _IN_SUCCESSION = "Batches follow each other as long as events occur (vendor's webhook guide)"
@@ -48,9 +48,9 @@ async def _rejects_atomically(bench: Bench) -> Examined:
     rejected = 0
     for provocation, bad in _provocations(bench):
         # So many events, and of several mailings, that consumers which store a batch in parts are caught as well.
-        mailings = (bench.mailing_id + 2, bench.mailing_id + 1, bench.mailing_id)
-        good = [event for mailing in mailings for event in bench.events(GOOD // len(mailings), mailingId=mailing)]
-        body = b"[" + b",".join([*map(msgspec.json.encode, good), bad]) + b"]"
+        mailings = [bench.mailing(number) for number in (2, 1, 0)]
+        good = [event for mailing in mailings for event in bench.events(GOOD // len(mailings), {Role.MAILING: mailing})]
+        body = bench.shape.body.join([*map(msgspec.json.encode, good), bad])
         bench.store.expect_events_of(good)
         outcome = await send_request(bench, provocation, body)
         if isinstance(outcome, Responded) and outcome.accepted:
@@ -64,7 +64,7 @@ async def _rejects_atomically(bench: Bench) -> Examined:
             return failed(
                 _response(provocation, outcome),
                 difference.seen(Stimulus(situation=Situation.GOOD_EVENTS_REDELIVERED, events=len(good))),
-                curl="\n".join(curl(bench.url, sent, authentication) for sent in (body, body_of(good))),
+                curl="\n".join(curl(bench.url, sent, authentication) for sent in (body, bench.body_of(good))),
             )
     for size in (1, 7, 100):
         await bench.deliver(bench.events(size), attempts=4)
@@ -100,16 +100,7 @@ def _response(to: Stimulus, outcome: Outcome) -> Response:
     return Response(to=to, replies=(Reply.of(outcome),))
 
 
-_EDGE_CASES = (
-    *(edge_cases.absent_fields, edge_cases.null_fields, edge_cases.unknown_fields, edge_cases.unknown_values),
-    *(
-        edge_cases.large_ids,
-        edge_cases.recipient_ids,
-        edge_cases.addresses,
-        edge_cases.texts,
-        edge_cases.control_characters,
-    ),
-)
+_EDGE_CASES = (*edge_cases.ALL, edge_cases.control_characters)
 
 
 def _provocations(bench: Bench) -> list[tuple[Stimulus, bytes]]:
@@ -126,9 +117,11 @@ def _provocations(bench: Bench) -> list[tuple[Stimulus, bytes]]:
     return [
         (of(Situation.NUMBER_AMONG_GOOD), b"42"),
         (of(Situation.EMPTY_EVENT_AMONG_GOOD), b"{}"),
-        edge_case(EdgeCase(field="device", absent=True)),
-        edge_case(EdgeCase(field="userListId", absent=True)),
-        edge_case(EdgeCase(field="created", value="yesterday")),
+        *(
+            edge_case(EdgeCase(path=field.path, absent=True))
+            for field in bench.shape.of(Role.DEVICE, Role.RECIPIENT_LIST)
+        ),
+        *(edge_case(EdgeCase(path=field.path, value="yesterday")) for field in bench.shape.of(Role.MOMENT)),
         *(edge_case(one) for make in _EDGE_CASES for one in bench.edge_cases(make)[:2]),
         (of(Situation.CUT_EVENT_AMONG_GOOD), msgspec.json.encode(event)[:-20]),
     ]
@@ -142,7 +135,7 @@ REJECTS_ATOMICALLY = Rule(
     requirement=_RETRIED,
     expected="the events of a rejected batch stored once when they are redelivered, neither more often nor never",
     examine=_rejects_atomically,
-    needs=("probe events",),
+    needs=("probe events", "batches"),
     depends_on=("accepts-mixed-mailings", "stores-mixed-mailings", "once-after-truncated-body"),
     fix="Store a batch and the deduplication keys of its events in one transaction, and respond after the commit.",
     example="with database.transaction(): store_all(events)",
@@ -176,11 +169,11 @@ async def _isolates_failing(bench: Bench) -> Examined:
         if rejected == REJECTED_BESIDE:
             break
         good = [msgspec.json.encode(event) for event in bench.events(GOOD)]
-        outcome = await send_request(bench, provocation, b"[" + b",".join([*good, bad]) + b"]")
+        outcome = await send_request(bench, provocation, bench.shape.body.join([*good, bad]))
         if not isinstance(outcome, Responded) or outcome.accepted:
             continue
         rejected += 1
-        bodies = [b"[" + b",".join([*good[:before], bad, *good[before:]]) + b"]" for before in BEFORE]
+        bodies = [bench.shape.body.join([*good[:before], bad, *good[before:]]) for before in BEFORE]
         for _ in range(ROUNDS):
             batches = [bench.events(100) for _ in range(2)]
             if not await _accepts_beside(bench, batches, bodies):
@@ -229,7 +222,7 @@ ISOLATES_FAILING_BATCH = Rule(
     "webhook guide). No webhook waits for another (assumed).",
     expected="each event of the good batches stored once, whatever happens to the bad one",
     examine=_isolates_failing,
-    needs=("probe events",),
+    needs=("probe events", "batches"),
     depends_on=("stores-every-event", "handles-concurrent-batches", "rejects-atomically"),
     assumes=("batch", "retry", "parallel"),
     fix="Give each request its own connection and transaction, so that a rollback undoes nothing but its own work.",
@@ -261,7 +254,7 @@ async def _recovers(bench: Bench) -> Examined:
     if CutBody in bench.faults:
         cut_body = Stimulus(situation=Situation.CUT_BODY)
         for number, cut in enumerate((CutBody(ending="fin"), CutBody(ending="rst")) * (REPEATED // 2), 1):
-            await send_request(bench, cut_body, body_of(bench.events(5)), faults=(cut,))
+            await send_request(bench, cut_body, bench.body_of(bench.events(5)), faults=(cut,))
             if number % 4 == 0:
                 ordinary = Stimulus(situation=Situation.ORDINARY_AFTER_CUT_BODIES, times=number)
                 before = msgspec.structs.replace(cut_body, times=number)
@@ -280,11 +273,11 @@ async def _recovers(bench: Bench) -> Examined:
 
 
 def _bad_requests(bench: Bench) -> list[tuple[Stimulus, bytes]]:
-    whole = body_of(bench.events(3))
+    whole = bench.body_of(bench.events(3))
     event = bench.event()
     bodies = [
-        (Situation.CREATED_AS_TEXT, body_of([{**event, "created": "yesterday"}])),
-        (Situation.MAIL_ID_ALONE, body_of([{"mailId": event["mailId"]}])),
+        (Situation.CREATED_AS_TEXT, bench.body_of([bench.shape.put(event, Role.MOMENT, "yesterday")])),
+        (Situation.MAIL_ID_ALONE, bench.body_of([_alone(bench, event)])),
         (Situation.NOT_JSON, b"\x00\xff garbage"),
         (Situation.UNREADABLE_CUT_IN_EVENT, whole[: len(whole) // 2]),
         (Situation.UNREADABLE_EMPTY, b""),
@@ -293,6 +286,14 @@ def _bad_requests(bench: Bench) -> list[tuple[Stimulus, bytes]]:
         (Situation.LIST_OF_LISTS, b"[[1]]"),
     ]
     return [(Stimulus(situation=situation), body) for situation, body in bodies]
+
+
+def _alone(bench: Bench, event: Event) -> Event:
+    """Return an event with nothing but what identifies its mail."""
+    alone: Event = {}
+    for field in bench.shape.key_fields:
+        alone = with_value(alone, field.path, value_at(event, field.path))
+    return alone
 
 
 RECOVERS_FROM_BAD_REQUESTS = Rule(

@@ -288,7 +288,7 @@ def _settings(options: _CheckOptions) -> Settings:
     from mockcampaign import wallclock
     from mockcampaign.check.baseline import read_baseline
     from mockcampaign.check.settings import Settings
-    from mockcampaign.events.fields import FIELDS
+    from mockcampaign.shape.builtin import builtin_shape
 
     probe_fields, seed, baseline = options["probe_fields"], options["seed"], options["baseline"]
     known = () if baseline is None else read_baseline(baseline)
@@ -298,13 +298,14 @@ def _settings(options: _CheckOptions) -> Settings:
             "accepted, new ones included; write it again with --report-json",
             err=True,
         )
-    unknown = sorted(set(probe_fields or ()) - set(FIELDS))
+    shape = builtin_shape(EventType(options["event_type"]))
+    unknown = sorted(set(probe_fields or ()) - set(shape.top_names))
     if unknown:
-        raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(FIELDS)}")
+        raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(shape.top_names)}")
     return Settings(
         seed=secrets.randbits(31) if seed is None else seed,
         now=wallclock.now() // 1_000 * 1_000,
-        event_type=EventType(options["event_type"]),
+        shape=shape,
         authentication=credentials(options["basic_auth"], options["key_auth"]),
         client_id=options["client_id"],
         rules=options["rules"],
@@ -315,7 +316,7 @@ def _settings(options: _CheckOptions) -> Settings:
         timeout=options["timeout"],
         settle=options["settle"],
         budget=options["budget"],
-        probe_fields=probe_fields or tuple(FIELDS),
+        probe_fields=probe_fields or (),
         known=known,
         ca_file=options["ca_file"],
         full_fidelity=options["full_fidelity"],

@@ -1,0 +1,127 @@
+"""Events that are nearly equal: another value in one field, or in all that another device or link changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+
+import msgspec
+
+from mockcampaign.shape.field import ORIGIN, TRAITS, Event, EventField, Role, Value, value_at, with_value
+from mockcampaign.shape.likeness import address_version, draw_like
+from mockcampaign.shape.shape import Shape
+
+_OTHER_CLIENTS = (("mobile", "Android 14", "Samsung Internet 23.0"), ("tablet", "Haiku R1", "NetSurf 3.11"))
+"""Two clients, each with values for `TRAITS`."""
+
+_OTHER_ADDRESSES = (("203.0.113.77", "2001:db8::77"), ("203.0.113.99", "2001:db8::99"))
+"""Two addresses of both versions that belong to nobody (RFC 5737, RFC 3849)."""
+
+LATER = 48_000
+"""Milliseconds between two events of one mail that differ in nothing but their time."""
+
+
+def on_another_device(shape: Shape, event: Event) -> Event:
+    """Return the event as it would occur at the same moment on another device."""
+    return shape.put_all(event, [(field, _other_origin(field, 0)) for field in shape.of(*ORIGIN)])
+
+
+def other_link(shape: Shape, event: Event) -> Event:
+    """Return a click on another link of the same mail at the same moment.
+
+    The link is no longer than an ordinary one: other rules examine which lengths a consumer accepts.
+    """
+    fields = shape.of(Role.LINK, Role.LINK_ID)
+    return shape.put_all(event, [(field, _other_link(field, value_at(event, field.path), "other")) for field in fields])
+
+
+class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
+    """A way in which two events differ in one field, or in part of one."""
+
+    field: str
+    """Name of the field."""
+    part: str = ""
+    """The part in which they differ; empty for the whole value."""
+    values: Mapping[Role, Value] = {}
+    """Values that both events have."""
+    changed: Callable[[Event], Event]
+    """Returns the second event for the first one."""
+
+    @property
+    def name(self) -> str:
+        """The field's name, and the part after a dot."""
+        return f"{self.field}.{self.part}" if self.part else self.field
+
+
+def neighbours(shape: Shape, random: Random) -> list[Neighbour]:
+    """Return a way to differ for each field that may differ between two events, as far as that is known of it."""
+    found = []
+    for field in shape.fields:
+        if field.role in (Role.MOMENT, Role.TYPE, Role.CLIENT) or field in shape.key_fields:
+            continue
+        if _can_differ(field):
+            found.append(Neighbour(field=field.name, changed=_changing(field, random)))
+    for field in shape.of(Role.MOMENT):
+        for part, later in (("", max(LATER, shape.resolution)), ("milliseconds", 1)):
+            if not part or shape.resolution == later:
+                found.append(Neighbour(field=field.name, part=part, changed=_later(shape, later)))
+    number = random.randrange(10**8)
+    for role, small in ((Role.RECIPIENT, f"kd-{number}"), (Role.BROWSER, "lynx 2.8")):
+        for field in shape.of(role):
+            if field.is_text and (role is Role.BROWSER or "@" not in field.example or not shape.is_captured):
+                changed = _setting(field, small.upper())
+                found.append(Neighbour(field=field.name, part="case", values={role: small}, changed=changed))
+    return found
+
+
+def _can_differ(field: EventField) -> bool:
+    if field.role is Role.ENUMERATION:
+        return len({*field.values, field.example}) > 1
+    return field.role not in (Role.OTHER, Role.OTHER_MOMENT) and (field.is_text or field.is_whole_number)
+
+
+def _later(shape: Shape, milliseconds: int) -> Callable[[Event], Event]:
+    return lambda event: shape.later(event, milliseconds)
+
+
+def _setting(field: EventField, value: Value) -> Callable[[Event], Event]:
+    return lambda event: with_value(event, field.path, value)
+
+
+def _changing(field: EventField, random: Random) -> Callable[[Event], Event]:
+    return lambda event: with_value(event, field.path, _other(field, value_at(event, field.path), random))
+
+
+def _other(field: EventField, value: Value, random: Random) -> Value:
+    """Return another value of a field, of the kind that it may have."""
+    if field.role in ORIGIN:
+        return _other_origin(field, 1)
+    if field.role in (Role.LINK, Role.LINK_ID):
+        return _other_link(field, value, "another")
+    if field.role is Role.ENUMERATION:
+        return next(one for one in (*field.values, field.example) if one != value)
+    if field.role is Role.TEXT:
+        return f"{value} II"
+    if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
+        return "another" if field.is_text else 1
+    drawn = value
+    while drawn == value:
+        drawn = draw_like(value, random)
+    return drawn
+
+
+def _other_origin(field: EventField, which: int) -> Value:
+    if not field.is_text:
+        return field.example
+    if field.role is Role.NETWORK_ADDRESS:
+        return _OTHER_ADDRESSES[which][address_version(field.example) == 6]
+    return _OTHER_CLIENTS[which][TRAITS.index(field.role)]
+
+
+def _other_link(field: EventField, value: Value, word: str) -> Value:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value + 1
+    if not isinstance(value, str):
+        return value
+    scheme, separator, rest = value.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}/{word}" if separator else f"{value}-{word}"
