@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from mockcampaign.tables import complete
 
 Behaviour = Literal[
-    "batch", "retry", "discard", "time-out", "refill", "order", "parallel", "charset", "fields", "lengths"
+    "batch", "retry", "discard", "time-out", "refill", "order", "parallel", "charset", "shape", "fields", "lengths"
 ]
 """Something the sender does, on which a rule relies."""
 
@@ -24,6 +24,7 @@ BEHAVIOURS: Mapping[Behaviour, tuple[Literal["documented", "assumed"], str]] = c
         "order": ("assumed", "whether the oldest events are delivered first"),
         "parallel": ("assumed", "whether the webhooks of a client deliver at the same moment"),
         "charset": ("assumed", "whether the Content-Type has a charset parameter"),
+        "shape": ("assumed", "which fields events have, except for those of the guide's example"),
         "fields": ("assumed", "how long texts usually are, and which fields may be absent, null or new"),
         "lengths": ("assumed", "how long texts may be at most"),
     },

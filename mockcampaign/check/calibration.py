@@ -1,13 +1,32 @@
-"""Learning, before any rule is examined, which fields the probe reports unchanged."""
+"""Learning, before any rule is examined, which bodies the consumer expects and which fields the probe reports."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.examined import SkipRule
 from mockcampaign.check.probes.store_probe import Found
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import events_in, shown
+from mockcampaign.model import Responded
+from mockcampaign.shape.shape import LIST, OBJECT, Body
 from mockcampaign.text import counted
+
+
+async def accepted_body(bench_of: Callable[[Body], Bench]) -> Body:
+    """Return whether the consumer expects a list of events or one event as an object.
+
+    A captured object does not show it: it may be a body, or an event that somebody took from a list. It is a list, as
+    the vendor documents, unless the consumer rejects that and accepts the object. `bench_of` returns a bench that sends
+    such bodies.
+    """
+    for body in (LIST, OBJECT):
+        bench = bench_of(body)
+        outcome = (await bench.deliver([bench.event()])).last
+        if isinstance(outcome, Responded) and 200 <= outcome.status < 300:
+            return body
+    return LIST
 
 
 async def calibrated_fields(bench: Bench) -> frozenset[str]:

@@ -15,7 +15,7 @@ from mockcampaign.check.baseline import marked
 from mockcampaign.check.behaviours import BEHAVIOURS
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.context import CheckContext, RuleSlot
-from mockcampaign.check.calibration import calibrated_fields
+from mockcampaign.check.calibration import accepted_body, calibrated_fields
 from mockcampaign.check.examined import ConsumerDiedError, Examined, SkipRule, failed
 from mockcampaign.check.reproduction import reproduce
 from mockcampaign.check.rule import Rule
@@ -45,6 +45,7 @@ from mockcampaign.model import NoAuthentication
 from mockcampaign.policy import HOUR, MINUTE
 from mockcampaign.report import sentences
 from mockcampaign.report.advice import advice
+from mockcampaign.shape.shape import Body
 from mockcampaign.text import unknown
 from mockcampaign.wallclock import Stopwatch
 
@@ -177,13 +178,26 @@ class Examiner:
         return self._left() if rule is self.rules[-1] else self._left() * SHARE_MAX
 
     async def _calibrate(self) -> None:
-        start = self._settings.now - RECENT - 2 * SLOT
-        bench = Bench(self.context, RuleSlot(rule_id="calibration", start=start, number=len(CATALOGUE)))
+        if not self._settings.shape.body.is_certain:
+            self._use_body(await accepted_body(self._calibrating))
+        bench = self._calibrating(self._settings.shape.body)
         try:
             shown_fields = await calibrated_fields(bench)
         finally:
             self._other_deliveries += bench.ledger.deliveries
         self.context = msgspec.structs.replace(self.context, shown_fields=shown_fields)
+
+    def _use_body(self, body: Body) -> None:
+        shape = msgspec.structs.replace(self._settings.shape, body=body)
+        self._settings = msgspec.structs.replace(self._settings, shape=shape)
+        self.context = msgspec.structs.replace(self.context, settings=self._settings)
+
+    def _calibrating(self, body: Body) -> Bench:
+        """Return a bench that sends such bodies before any rule is examined."""
+        self._use_body(body)
+        start = self._settings.now - RECENT - 2 * SLOT
+        name = "calibration" if body.has_list else "calibration:object"
+        return Bench(self.context, RuleSlot(rule_id=name, start=start, number=len(CATALOGUE)))
 
     async def _prepare(self) -> None:
         """Begin the rules that all other rules have to come after."""

@@ -9,14 +9,17 @@ import msgspec
 
 from mockcampaign.check.baseline import marked
 from mockcampaign.check.examiner import Examination, Examiner
-from mockcampaign.check.settings import Lengths, Variation
+from mockcampaign.check.settings import Lengths, Settings, Variation
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import ContentType, Reorder
 from mockcampaign.judging.fact import Under, identity_of
 from mockcampaign.judging.finding import Finding, Judgement, Reproduce, SweptOutcome
 from mockcampaign.judging.verdict import Dependence, SweepSummary
+from mockcampaign.model import EventType
 from mockcampaign.policy import SECOND
 from mockcampaign.report import sentences
+from mockcampaign.shape.builtin import ALTERNATIVES, builtin_shape
+from mockcampaign.shape.shape import Shape
 
 VARIATIONS: tuple[Variation, ...] = (
     Variation(behaviour="time-out", name="a time-out of 5 s", policy={"timeout": 5 * SECOND}),
@@ -40,6 +43,7 @@ VARIATIONS: tuple[Variation, ...] = (
         name="names of up to 1,000 characters and links of up to 4,000",
         lengths=Lengths(names=1_000, links=4_000),
     ),
+    *(Variation(behaviour="shape", name=name, fields=name) for name in ALTERNATIVES),
 )
 """Assumptions about the sender, each with another value than the usual one."""
 
@@ -61,7 +65,7 @@ async def sweep(
     todo = [
         (number, variation, rules)
         for number, variation in enumerate(VARIATIONS, 1)
-        if (rules := _assuming(examiner.examinations, variation))
+        if _applies(variation, settings) and (rules := _assuming(examiner.examinations, variation))
     ]
     swept = SweepSummary(missed=len(todo))
     for number, variation, rules in todo:
@@ -72,6 +76,7 @@ async def sweep(
         varied = msgspec.structs.replace(
             settings,
             seed=settings.seed + number,
+            shape=_varied_shape(variation, settings),
             rules=rules,
             skip=(),
             examples=max(1, settings.examples // 4),
@@ -94,6 +99,24 @@ async def sweep(
             milliseconds=examiner.milliseconds - began,
         )
     return swept
+
+
+def _applies(variation: Variation, settings: Settings) -> bool:
+    """Return whether a variation changes anything: captured events show their fields, and other types are not sent."""
+    if variation.fields is None:
+        return True
+    types = {kind for kind, _ in ALTERNATIVES[variation.fields]}
+    return not settings.shape.is_captured and bool(types & {settings.shape.event_type, *_SENT_BESIDES})
+
+
+_SENT_BESIDES = (EventType.CLICK,)
+"""Types of events that a check sends besides those of its webhook."""
+
+
+def _varied_shape(variation: Variation, settings: Settings) -> Shape:
+    if settings.shape.is_captured:
+        return settings.shape
+    return builtin_shape(settings.shape.event_type, variation.fields)
 
 
 def _assuming(examinations: Sequence[Examination], variation: Variation) -> tuple[str, ...]:

@@ -66,6 +66,7 @@ RESPONDS_200 = Rule(
     title=_JOURNAL_RULES["responds-200"].title,
     requirement=_JOURNAL_RULES["responds-200"].requirement,
     expected="200 to a batch it accepts, an error status to any other, and never 201, 202, 204 or a redirect",
+    assumes=("batch", "retry", "shape"),
     examine=_responds_200,
     fix="Respond 200 once the batch is stored. Frameworks have other defaults, so set the status explicitly.",
     example="return Response(status_code=200)",
@@ -239,6 +240,7 @@ STORES_FIELDS_UNCHANGED = Rule(
     "milliseconds since 1970 (vendor's webhook guide).",
     expected="each stored field equal to the one that was sent (of those in --probe-fields)",
     needs=("probe events",),
+    assumes=("batch", "retry", "shape"),
     examine=_stores_fields_unchanged,
     fix="Keep the values and their types. If you leave fields out on purpose, name the ones you store with "
     "--probe-fields.",

@@ -216,6 +216,7 @@ STORES_OPEN_AND_CLICK = Rule(
     requirement=_NO_ID,
     expected="both stored, though they belong to one mail",
     needs=("probe",),
+    assumes=("batch", "retry", "shape"),
     examine=_stores_open_and_click,
     depends_on=(
         "stores-fields-unchanged",
@@ -317,7 +318,7 @@ STORES_CLICKS_ON_TWO_LINKS = Rule(
     expected="both stored: the link is a field like all others",
     needs=("probe",),
     examine=_stores_clicks_on_two_links,
-    assumes=("batch", "retry", "fields"),
+    assumes=("batch", "retry", "fields", "shape"),
     depends_on=(
         "stores-every-event",
         "stores-one-recipient-many-mails",
