@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import requests
 
@@ -324,6 +325,11 @@ def test_a_bug_with_a_field_is_visible_if_the_shape_has_this_field(shape: Shape,
     if shape.has(role):
         assert observe(shape, None) == right
         assert observe(shape, bug) == broken
+
+
+def test_a_consumer_that_rejects_unknown_types_knows_the_captured_one() -> None:
+    shape = msgspec.structs.replace(SHAPES["extra-field"], event_type=EventType.BLOCKLIST)
+    assert unknown_type(shape, "rejects-unknown-types") == (400, 200)
 
 
 @lists_only

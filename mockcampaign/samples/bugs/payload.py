@@ -131,7 +131,8 @@ def _has_unknown_field(shapes: KnownShapes, event: Event) -> bool:
 
 def _has_unknown_type(shapes: KnownShapes, event: Event) -> bool:
     field = shapes.of(event).field(Role.TYPE)
-    return field is not None and is_present(event, field.path) and shapes.event_type(event) not in TYPES
+    known = TYPES if shapes.captured is None else {*TYPES, shapes.captured.event_type}
+    return field is not None and is_present(event, field.path) and shapes.event_type(event) not in known
 
 
 def _has_unknown_device(shapes: KnownShapes, event: Event) -> bool:
