@@ -179,8 +179,8 @@ class Examiner:
 
     async def _calibrate(self) -> None:
         if not self._settings.shape.body.is_certain:
-            self._use_body(await accepted_body(self._calibrating))
-        bench = self._calibrating(self._settings.shape.body)
+            self._use_body(await accepted_body(self._asking))
+        bench = self._calibrating("calibration")
         try:
             shown_fields = await calibrated_fields(bench)
         finally:
@@ -192,11 +192,14 @@ class Examiner:
         self._settings = msgspec.structs.replace(self._settings, shape=shape)
         self.context = msgspec.structs.replace(self.context, settings=self._settings)
 
-    def _calibrating(self, body: Body) -> Bench:
-        """Return a bench that sends such bodies before any rule is examined."""
+    def _asking(self, body: Body) -> Bench:
+        """Return a bench that sends such bodies, to see whether the consumer expects them."""
         self._use_body(body)
+        return self._calibrating(f"calibration:{body.events_max}")
+
+    def _calibrating(self, name: str) -> Bench:
+        """Return a bench for before any rule is examined."""
         start = self._settings.now - RECENT - 2 * SLOT
-        name = "calibration" if body.has_list else "calibration:object"
         return Bench(self.context, RuleSlot(rule_id=name, start=start, number=len(CATALOGUE)))
 
     async def _prepare(self) -> None:

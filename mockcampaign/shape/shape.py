@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import msgspec
@@ -190,7 +190,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 return (self.of(role)[0], *self.of(Role.MAILING))
         return ()
 
-    def key(self, event: object) -> Hashable | None:
+    def key(self, event: object) -> tuple[str | int, ...] | None:
         """Return what identifies the mail of an event, or None if anything of it is missing."""
         if not isinstance(event, dict):
             return None

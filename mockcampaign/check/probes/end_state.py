@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -77,21 +77,28 @@ def states_in(found: Any, whose: str, shape: Shape = OPEN) -> States:
             return found
         time = shape.name(Role.MOMENT)
         raise CouldNotTellError(f"{whose}: {shown(wrong)} is no state, expected fields of an event or its {time}")
-    names = " or ".join(shape.name(role) for role in _OWNERS if shape.has(role))
+    names = " or ".join(shape.name(role) for role in _OWNERS[:2] if shape.has(role))
     if isinstance(found, list) and all(isinstance(row, dict) for row in found):
-        return {str(next(iter(_owners(row, shape)), None)): row for row in found}
+        return {owner: row for row in found for owner in _owners(row, shape)[:1]}
     raise CouldNotTellError(
         f"{whose}: {shown(found)}, expected an object by {names}, or a list of objects with one of them"
     )
 
 
-_OWNERS = (Role.MAIL, Role.RECIPIENT)
+_OWNERS = (Role.MAIL, Role.RECIPIENT, Role.RECIPIENT_ADDRESS)
 """Roles by whose values there may be states, the most exact first."""
 
 
 def _owners(event: Event, shape: Shape) -> list[str]:
-    """Return the ids by which the event's state may be found."""
-    return [str(value) for role in _OWNERS if (value := shape.get(event, role)) is not None]
+    """Return the ids by which the event's state may be found: of its mail, or of whatever identifies that."""
+    key = shape.key(event)
+    joined = [] if key is None else [" ".join(map(str, key))]
+    return [*joined, *(str(value) for role in _OWNERS if (value := shape.get(event, role)) is not None)]
+
+
+def knows_any(events: Iterable[Event], states: States, shape: Shape) -> bool:
+    """Return whether there is a state of any of the events."""
+    return any(_of(event, states, shape) is not None for event in events)
 
 
 def _is_state(value: Any) -> bool:

@@ -8,7 +8,7 @@ from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_accept_ordinary, must_deliver, must_distinguish, must_store
 from mockcampaign.check.bench.raw_request import send_request
 from mockcampaign.check.examined import Examined, SkipRule, failed, passed
-from mockcampaign.check.probes.end_state import Stale, States, distinguishes_events, stale
+from mockcampaign.check.probes.end_state import Stale, States, distinguishes_events, knows_any, stale
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.check.rules.identity import must_store_clicks, open_and_click
@@ -248,6 +248,9 @@ async def _newest_wins(bench: Bench) -> Examined:
         return [found for event in newest if (found := stale(event, states, bench.shape)) is not None]
 
     states = await bench.store.states(wrong)
+    if bench.shape.is_captured and not knows_any(newest, states, bench.shape):
+        # It may be by an id that the captured events do not show to be one.
+        raise SkipRule(Unmet(why=Precondition.STATE_LACKS_FIELDS))
     if not all(distinguishes_events(event, states, bench.shape) for event in newest):
         raise SkipRule(Unmet(why=Precondition.STATE_LACKS_FIELDS))
     found = wrong(states)
