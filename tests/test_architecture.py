@@ -106,7 +106,7 @@ LEVELS = {
     "server.vendor_api": """
         client_fields clients_file webhook_credentials < smart_campaign_operations webhook_operations < api
     """,
-    "shape": "field likeness moment < shape < __init__ builtin infer",
+    "shape": "field likeness moment < shape vocabulary < __init__ builtin < clues < infer < captured",
     "strategies": "edits < drawing < __init__",
     "transport": """
         __init__ address idle_watch < response script targets < always_ok connection dial inprocess
