@@ -18,7 +18,9 @@ from mockcampaign.shape.vocabulary import (
     ENVELOPES,
     MEDIA,
     MEDIA_OBJECTS,
+    NUMBER_ENDINGS,
     SENDING_SIDE,
+    TIME_WORDS,
     NamedLike,
     event_type_of,
     is_named_id,
@@ -43,7 +45,7 @@ _BROWSER = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_/. ][A-Za-z0-9]+){0,3}")
 
-TYPE_UNRECOGNISED, TYPE_BY_VALUE, BY_FORMAT, BY_NUMBER, BY_PLACE = 40, 60, 45, 15, 10
+TYPE_UNRECOGNISED, TYPE_BY_VALUE, TYPE_BY_TEXT, BY_FORMAT, BY_NUMBER, BY_PLACE = 40, 60, 45, 45, 15, 10
 """Scores of clues besides names."""
 
 PERSON = 35
@@ -116,7 +118,7 @@ def clues_about(path: Path, value: Value, place: int, event_type: EventType | No
     """Return the clues about a field. `place` counts the fields before it; the type is None while it is unknown."""
     named = named_like(path)
     once = [clue for one in named if (clue := _by_name(path, value, one, event_type)) is not None]
-    once += _by_format(path, value, named)
+    once += _by_format(path, value, named, event_type)
     if not named and not is_named_id(path[-1]):
         once += _by_place(path, value, place, event_type)
     best: dict[Role, Clue] = {}
@@ -160,7 +162,7 @@ def _by_name(path: Path, value: Value, named: NamedLike, event_type: EventType |
     if role is Role.TYPE:
         return _type_by_name(path, value, score)
     if role is Role.MOMENT:
-        return Clue(role, score - _distance(path), "named like the time of an event")
+        return Clue(role, score + _named_after(path, event_type) - _distance(path), "named like the time of an event")
     if role is Role.NETWORK_ADDRESS:
         return None  # by its format
     if role is Role.MAIL and EMAIL.fullmatch(value if isinstance(value, str) else "") and not _is_message_id(path):
@@ -180,7 +182,7 @@ def _type_by_name(path: Path, value: str, score: int) -> Clue | None:
     return Clue(Role.TYPE, score + 10 - _distance(path), f"named like the type of an event, and says {recognised}")
 
 
-def _by_format(path: Path, value: Value, named: tuple[NamedLike, ...]) -> list[Clue]:
+def _by_format(path: Path, value: Value, named: tuple[NamedLike, ...], event_type: EventType | None) -> list[Clue]:
     roles = {one.role for one in named}
     words = {word for name in path for word in words_of(name)}
     found = []
@@ -191,14 +193,16 @@ def _by_format(path: Path, value: Value, named: tuple[NamedLike, ...]) -> list[C
             found.append(Clue(Role.NETWORK_ADDRESS, score, "looks like an IP address"))
         if EMAIL.fullmatch(value) and not _is_medium(path) and not _is_senders(path) and Role.MAIL not in roles:
             found.append(Clue(Role.RECIPIENT, PERSON, "an e-mail address, and nothing else is named like a recipient"))
-        if not named and event_type_of(value) is not None and len(words_of(value)) <= 3:
+        may_be_type = not named or words_of(path[-1])[-1:] == ("name",)
+        if may_be_type and event_type_of(value) is not None and len(words_of(value)) <= 3:
             said = event_type_of(value)
-            found.append(Clue(Role.TYPE, TYPE_BY_VALUE - _distance(path), f"says {said}"))
+            score = (TYPE_BY_VALUE if not named else TYPE_BY_TEXT) - _distance(path)
+            found.append(Clue(Role.TYPE, score, f"says {said}"))
         if not named and has_token_group(value) and value.count("-") >= 2 and not is_uuid(value):
             found.append(Clue(Role.MAIL, BY_FORMAT, "groups of letters and digits, like the mail id in the guide"))
         found += _client(value, named)
     if is_writable(value) and Role.MOMENT not in roles:
-        found += _moment(path, value, named)
+        found += _moment(path, value, named, event_type)
     return found
 
 
@@ -216,15 +220,19 @@ def _client(value: str, named: tuple[NamedLike, ...]) -> list[Clue]:
     return []
 
 
-def _moment(path: Path, value: Value, named: tuple[NamedLike, ...]) -> list[Clue]:
-    if moment_of(path[-1], value) is not None:
-        own = any(event_type_of(word) is not None for word in words_of(path[-1]))
-        other = any(one.role is Role.OTHER_MOMENT for one in named) and not own
-        score = BY_FORMAT + 10 * own - 10 * other - _distance(path)
+def _moment(path: Path, value: Value, named: tuple[NamedLike, ...], event_type: EventType | None) -> list[Clue]:
+    if _is_time(path, value):
+        score = BY_FORMAT + _named_after(path, event_type) - _distance(path)
         return [Clue(Role.MOMENT, score, "looks like a date or time")]
     if not named and not is_named_id(path[-1]) and isinstance(value, int | float):
         return [Clue(Role.MOMENT, BY_NUMBER, "a number that may be a time, and nothing else looks like one")]
     return []
+
+
+def _named_after(path: Path, event_type: EventType | None) -> int:
+    """Return what it counts that the name of a time says this event's type (`openedAt`), or another one (`sentAt`)."""
+    said = {kind for word in words_of(path[-1]) if (kind := event_type_of(word)) is not None}
+    return 35 * (event_type in said) - 20 * bool(said - {event_type})
 
 
 def _by_place(path: Path, value: Value, place: int, event_type: EventType | None) -> list[Clue]:
@@ -263,7 +271,7 @@ def _otherwise_role(path: Path, value: Value, named: tuple[NamedLike, ...], once
         return Role.LINK, "looks like a URL"
     if Role.LINK in roles and isinstance(value, str):
         return Role.LINK, "named like the target of a link"
-    if (is_writable(value) and moment_of(path[-1], value) is not None) or any(one.role is Role.MOMENT for one in once):
+    if _is_time(path, value) or any(one.role is Role.MOMENT and one.score > BY_NUMBER for one in once):
         return Role.OTHER_MOMENT, "looks like a date or time"
     if isinstance(value, str) and address_version(value):
         return Role.OTHER, "looks like an IP address, but not the recipient's"
@@ -274,6 +282,8 @@ def _id_or_text(path: Path, value: Value, roles: list[Role], once: tuple[Clue, .
     demoted = next((clue for clue in once if clue.role in _IDS and clue.score > BY_PLACE), None)
     if demoted is not None:
         return Role.ID, f"{demoted.reason}, which another field is"
+    if {Role.MOMENT, Role.OTHER_MOMENT} & set(roles) and isinstance(value, str):
+        return Role.OTHER, "named like a time, in a format that is not known"
     if Role.OTHER in roles or isinstance(value, float):
         return Role.OTHER, "named like something that stays as it is" if roles else "a number with a fraction"
     trait = next((clue for clue in once if clue.role in TRAITS), None)
@@ -283,7 +293,7 @@ def _id_or_text(path: Path, value: Value, roles: list[Role], once: tuple[Clue, .
         return Role.ENUMERATION, "named like a category"
     if isinstance(value, str) and Role.TEXT in roles:
         return Role.TEXT, "named like a text"
-    if is_named_id(path[-1]) and _is_identifier(value) and not _is_sentence(value):
+    if is_named_id(path[-1]) and _is_identifier(value) and not _is_sentence(value) and not _is_count(path, value):
         return Role.ID, "named like an id"
     if isinstance(value, str) and any(clue.role is Role.TYPE for clue in once):
         return Role.ENUMERATION, "a word, but not the type of the event"
@@ -313,6 +323,17 @@ def _kept(value: Value) -> str | None:
 
 def _is_identifier(value: Value) -> bool:
     return (isinstance(value, str) and bool(value.strip())) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _is_time(path: Path, value: Value) -> bool:
+    """Return whether the name or the format says that a value is a time."""
+    named = bool(TIME_WORDS & set(words_of(path[-1]))) or moment_of(path[-1], value) is not None
+    return named and is_writable(value)
+
+
+def _is_count(path: Path, value: str | int) -> bool:
+    """Return whether a field with the name of a number or key has too few digits for an id."""
+    return words_of(path[-1])[-1] in NUMBER_ENDINGS and alphabets_of(value, identity=False, named=True) is None
 
 
 def _is_sentence(value: Value) -> bool:

@@ -82,10 +82,9 @@ ROLE_NAMES: Mapping[Role, Sequence[str]] = complete(
             "status state",
         ),
         Role.RECIPIENT: (
-            "recipientid recipient recipientkey recipientuuid empfaengerid empfaenger "
+            "recipientid recipient recipientkey subscriberkey contactkey recipientuuid empfaengerid empfaenger "
             "empfaengernummer rcpt rcptid rcptto",
-            "subscriberid subscriberkey subscriber contactid contactkey contact kontaktid kontakt "
-            "addresseeid receiverid",
+            "subscriberid subscriber contactid contact kontaktid kontakt addresseeid receiverid",
             "userid user userkey useruuid personid memberid profileid leadid uid kundennummer kundenid kundennr",
             "customerid customer customerno customernumber externalid externaluserid crmid to nutzerid benutzerid",
         ),
@@ -95,9 +94,8 @@ ROLE_NAMES: Mapping[Role, Sequence[str]] = complete(
             "phone phonenumber mobile mobilephone msisdn pushtoken devicetoken fax faxnumber telefon telefonnummer",
         ),
         Role.MAIL: (
-            "mailid messageid msgid mailuuid messageuuid mailkey messagekey sgmessageid emailmessageid smtpid",
-            "emailid mid nachrichtid nachrichtenid nachrichtid deliveryid transmissionid trackingid "
-            "dispatchid zustellid",
+            "mailid messageid msgid mailuuid messageuuid mailkey messagekey sgmessageid emailmessageid",
+            "emailid mid smtpid nachrichtid nachrichtenid deliveryid transmissionid trackingid dispatchid zustellid",
             "sendid sendingid message mail",
         ),
         Role.MAILING: (
@@ -204,6 +202,12 @@ ENVELOPES = _words("event data payload body record attributes properties details
 ID_ENDINGS = _words("id ids uuid guid key token number no nr nummer hash ref reference sid")
 """Last words of the names of ids."""
 
+NUMBER_ENDINGS = _words("key number no nr nummer ref reference uuid guid")
+"""Last words of the names of ids, which may also be those of something else."""
+
+TIME_WORDS = _words("at ts time timestamp date datetime epoch when zeit datum zeitpunkt zeitstempel")
+"""Words in the names of times."""
+
 NAME_SCORE, TIER, PART = 90, 10, 15
 """Score of a name in the first line of a role, what each further line costs, and what surplus words in front cost."""
 
@@ -245,11 +249,16 @@ def named_like(path: tuple[str, ...]) -> tuple[NamedLike, ...]:
     """
     leaf = words_of(path[-1])
     words = (*(word for name in path[:-1] for word in words_of(name)), *leaf)
-    for start in range(len(words)):
-        found = _SCORED.get("".join(words[start:]))
-        if found and leaf:
-            missing = start > len(words) - len(leaf)
-            return tuple(NamedLike(one.role, one.score - PART * missing) for one in found)
+    if not leaf:
+        return ()
+    endings = [words[start:] for start in range(len(words))]
+    # A customer's number is its id.
+    as_ids = [(*ending[:-1], "id") for ending in endings[:-1]] if leaf[-1] in NUMBER_ENDINGS else []
+    for ending in (*endings, *as_ids):
+        found = _SCORED.get("".join(ending))
+        if found:
+            surplus = len(ending) < len(leaf)
+            return tuple(NamedLike(one.role, one.score - PART * surplus) for one in found)
     return ()
 
 
