@@ -59,7 +59,7 @@ LEVELS = {
         ci credentials jobs parameters progress terminal usage < options same_command < __init__ playing watching
         < commands
     """,
-    "cli.commands": "check consumer demo dry_run generate judge record replay rules schema serve < run",
+    "cli.commands": "check consumer demo dry_run generate judge record replay rules schema serve shape < run",
     "engine": "bodies clock declared_faults event_streams outbox webhooks"
     " < duplicates failure_runs journal requests < outages < exporter journal_file < loop",
     "events": """
@@ -87,7 +87,8 @@ LEVELS = {
         < durability resilience < __init__
     """,
     "scenario": """
-        language replay < expectations plan < load selection judge < judge_journal probing < play < dry_run run
+        language replay < expectations plan < load selection shape_file judge < judge_journal probing < play
+        < dry_run run
     """,
     "scenario.expectations": "attempt_groups delivery_times expected_text < claims wait_condition",
     "scenario.language": """

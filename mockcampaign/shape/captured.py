@@ -11,15 +11,12 @@ import msgspec
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
-from mockcampaign.shape.field import Event, Role, Value, with_value
-from mockcampaign.shape.infer import infer_shape, says_type, type_field
+from mockcampaign.shape.field import ONCE, Event, Role, Value, with_value
+from mockcampaign.shape.infer import UnfitRoleError, check_limits, infer_shape, says_type, type_field
 from mockcampaign.shape.shape import LIST, UNCERTAIN, Body, Shape
 
 CAPTURED_BYTES_MAX = 16_777_216
 """Maximum size of a file of captured events. Our choice."""
-
-CAPTURED_DEPTH_MAX = 50
-"""Maximum nesting of a captured event. Our choice."""
 
 JSON_LINES = (".jsonl", ".ndjson")
 """Suffixes of files that contain an event or a body in each line."""
@@ -32,17 +29,40 @@ ReplacePersons = Callable[[Sequence[Event], Collection[str]], Sequence[Event]]
 
 _ALLOWED = "an event, a list of events, or an object with one such list"
 _ENVELOPE_DEPTH_MAX = 3
-_INTEGERS = range(-(1 << 63), 1 << 64)
 _decoder = msgspec.json.Decoder()
 
 
 class Captured(msgspec.Struct, frozen=True):
-    """Captured events, and what their bodies say besides."""
+    """Captured events, and what is known about them besides."""
 
     events: tuple[Event, ...]
     body: Body = LIST
     event_type: EventType | None = None
     """The type that the object around the events says, or None."""
+    roles: Mapping[tuple[str, ...], Role] = {}
+    """Roles by the values that were captured, before persons were replaced."""
+
+    def shape(
+        self,
+        *,
+        body: Body | None = None,
+        event_type: EventType | None = None,
+        roles: Mapping[tuple[str, ...], Role] | None = None,
+    ) -> Shape:
+        """Return the shape of the events. Raises `InvalidInputError`, as `infer_shape` does."""
+        given = dict(roles or {})
+        played = {role for role in given.values() if role in ONCE}
+        assigned = {path: role for path, role in self.roles.items() if role not in played} | given
+        if event_type is None and type_field(self.events) is None:
+            event_type = self.event_type
+        while True:
+            try:
+                return infer_shape(self.events, body=body or self.body, event_type=event_type, roles=assigned)
+            except UnfitRoleError as error:
+                if error.path in given:
+                    raise
+                # The replaced value is of another kind.
+                del assigned[error.path]
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -74,27 +94,46 @@ def read_captured(
     `replace_persons` replaces the people in them, except in fields that `keep` names. `event_type` is for events that
     do not say their type. Raises `InvalidInputError` if the file contains no events, or too much.
     """
-    content = _content(path, event_type)
-    where = str(path)
-    for event in content.events:
-        _check(event, where)
-    events, envelope = content.events, content.envelope
-    said = None
+    documents = _documents(path)
+    try:
+        content = _content(documents, event_type)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}") from None
+    envelope = content.envelope
+    said = None if envelope is None else says_type(envelope.outer)
+    body = LIST if content.is_list else UNCERTAIN
+    if replace_persons is None:
+        return Captured(content.events, body if envelope is None else _body(envelope), said)
+    # Inferred before, because a replaced value may look like something else.
+    roles = _roles(content.events, event_type or said)
+    events, outer = _replaced(content, replace_persons, (*keep, *_impersonal(roles)))
     if envelope is not None:
-        _check(envelope.outer, where)
-        said = says_type(envelope.outer)
-    if replace_persons is not None:
+        body = _body(_Envelope(outer, envelope.path))
+    return Captured(events, body, said, roles)
+
+
+def _roles(events: Sequence[Event], event_type: EventType | None) -> dict[tuple[str, ...], Role]:
+    try:
+        shape = infer_shape(events, event_type=None if type_field(events) else event_type)
+    except InvalidInputError:
         typed = type_field(events)
-        # A type is nobody's name, in whatever language it is.
-        kept = (*keep, *(() if typed is None else (".".join(typed),)))
-        around = () if envelope is None else (envelope.outer,)
-        replaced = tuple(replace_persons((*events, *around), kept))
-        events = replaced[: len(events)]
-        if envelope is not None:
-            envelope = _Envelope(replaced[-1], envelope.path)
-    if envelope is not None:
-        return Captured(events, _body(envelope), said)
-    return Captured(events, LIST if content.is_list else UNCERTAIN)
+        return {} if typed is None else {typed: Role.TYPE}
+    return {field.path: field.role for field in shape.fields}
+
+
+def _impersonal(roles: Mapping[tuple[str, ...], Role]) -> list[str]:
+    """Return the names of fields that name nobody, in whatever language they are."""
+    return [".".join(path) for path, role in roles.items() if role in (Role.TYPE, Role.MOMENT)]
+
+
+def _replaced(
+    content: _Content, replace_persons: ReplacePersons, keep: Collection[str]
+) -> tuple[tuple[Event, ...], Event]:
+    """Return the events, and the object around them, without persons."""
+    envelope = content.envelope
+    outer = {} if envelope is None else with_value(envelope.outer, envelope.path, None)
+    *events, outer = replace_persons((*content.events, outer), keep)
+    return tuple(events), outer
 
 
 def shape_of_file(
@@ -108,30 +147,29 @@ def shape_of_file(
     """Return the shape of the captured events of a file. Raises `InvalidInputError`."""
     captured = read_captured(path, event_type=event_type, replace_persons=replace_persons, keep=keep)
     try:
-        if event_type is None and type_field(captured.events) is None:
-            event_type = captured.event_type
-        return infer_shape(captured.events, body=captured.body, event_type=event_type, roles=roles)
+        return captured.shape(event_type=event_type, roles=roles)
     except InvalidInputError as error:
         raise InvalidInputError(f"{path}: {error}") from None
 
 
-def _content(path: Path, event_type: EventType | None) -> _Content:
+def _documents(path: Path) -> list[Value]:
     raw = _bytes(path)
     lines = path.suffix.lower() in JSON_LINES
     try:
-        documents = _decoder.decode_lines(raw) if lines else [_decoder.decode(raw)]
+        return _decoder.decode_lines(raw) if lines else [_decoder.decode(raw)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         what = "JSON Lines" if lines else "JSON"
         reason = " ".join(str(error).split())[:160]
         raise InvalidInputError(f"{path}: not {what}: {reason}, allowed: {_ALLOWED}") from None
-    if lines and _is_journal(documents):
+
+
+def _content(documents: Sequence[Value], event_type: EventType | None) -> _Content:
+    if _is_journal(documents):
         events = [event for line in documents if line["entry"] == "happened" for event in _events_of(line)]
-        return _Content(_objects(events, path), is_list=True)
-    parts = [_part(document, path, event_type) for document in documents]
-    if not parts:
-        raise InvalidInputError(f"{path}: empty, allowed: {_ALLOWED}")
+        return _Content(_objects(events), is_list=True)
+    parts = [_part(document, event_type) for document in documents]
     return _Content(
-        tuple(event for part in parts for event in part.events),
+        _objects([event for part in parts for event in part.events]),
         any(part.is_list for part in parts),
         next((part.envelope for part in parts if part.envelope is not None), None),
     )
@@ -163,26 +201,26 @@ def _events_of(line: Event) -> Sequence[Value]:
     return events if isinstance(events, list) else ()
 
 
-def _objects(events: Sequence[Value], path: Path) -> tuple[Event, ...]:
-    if not events or not all(isinstance(event, dict) and event for event in events):
-        raise InvalidInputError(f"{path}: contains no event, or something else beside events, allowed: {_ALLOWED}")
+def _objects(events: Sequence[Value]) -> tuple[Event, ...]:
+    if not events:
+        raise InvalidInputError(f"contains no event, allowed: {_ALLOWED}")
+    for event in events:
+        if not isinstance(event, dict) or not event:
+            raise InvalidInputError(f"contains something that is no event, allowed: {_ALLOWED}")
+        check_limits(event)
     return tuple(events)
 
 
-def _part(document: Value, path: Path, event_type: EventType | None) -> _Content:
+def _part(document: Value, event_type: EventType | None) -> _Content:
     """Return the events of one body, or the one event that a document is."""
-    if not isinstance(document, dict):
-        return _Content(_objects(document if isinstance(document, list) else (), path), is_list=True)
-    _check(document, str(path))
-    found = [
-        (inner_path, inner)
-        for inner_path, inner in _lists(document)
-        if _is_wrapped(inner, event_type or says_type(document))
-    ]
-    if len(found) == 1 and not _is_event(document, event_type):
-        [(inner_path, inner)] = found
-        return _Content(_objects(inner, path), is_list=True, envelope=_Envelope(document, inner_path))
-    return _Content(_objects([document], path), is_list=False)
+    if isinstance(document, list):
+        return _Content(_objects(document), is_list=True)
+    [outer] = _objects([document])
+    found = [one for one in _lists(outer) if _is_wrapped(one[1], event_type or says_type(outer))]
+    if len(found) != 1 or _is_event(outer, event_type):
+        return _Content((outer,), is_list=False)
+    [(inner_path, inner)] = found
+    return _Content(_objects(inner), is_list=True, envelope=_Envelope(outer, inner_path))
 
 
 def _lists(outer: Event, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], list[Event]]]:
@@ -221,15 +259,3 @@ def _body(envelope: _Envelope) -> Body:
     # Whatever else contains the sign says it as an escape, which is the same in JSON.
     escape = f"\\u{ord(PLACE_OF_EVENTS):04x}"
     return Body(prefix.replace(PLACE_OF_EVENTS, escape), suffix.replace(PLACE_OF_EVENTS, escape))
-
-
-def _check(event: Event, where: str) -> None:
-    """Raise `InvalidInputError` for events that are nested too deeply, or that contain too large integers."""
-    depth, level = 0, [event]
-    while level := [one for one in level if isinstance(one, dict | list)]:
-        depth += 1
-        if depth > CAPTURED_DEPTH_MAX:
-            raise InvalidInputError(f"{where}: nested deeper than {CAPTURED_DEPTH_MAX} levels, which is the limit")
-        level = [one for outer in level for one in (outer.values() if isinstance(outer, dict) else outer)]
-        if any(isinstance(one, int) and one not in _INTEGERS for one in level):
-            raise InvalidInputError(f"{where}: contains an integer of more than 64 bits, which is the limit")

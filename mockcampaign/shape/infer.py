@@ -21,14 +21,27 @@ from mockcampaign.text import short
 VALUES_MAX = 50
 """Maximum number of captured values that a field of a shape lists. Our choice."""
 
-ASSIGNED = "the shape file says so"
+DEPTH_MAX = 50
+"""Maximum nesting of a captured event. Our choice."""
+
+ASSIGNED = "assigned, not inferred"
 """Reason for a role that nothing else suggests."""
 
 _ENUMERATED = (Role.ENUMERATION, *TRAITS)
-_ABSENT = object()
+_INTEGERS = range(-(1 << 63), 1 << 64)
 
 
-class _Column(msgspec.Struct, frozen=True):
+class UnfitRoleError(InvalidInputError):
+    """A field cannot play the role that it was assigned."""
+
+    def __init__(self, path: Path, role: Role, example: Value) -> None:
+        shown = short(str(msgspec.json.encode(example), "utf-8"), 40)
+        fitting = ", ".join(one for one in Role if fits(one, example))
+        super().__init__(f"field {'.'.join(path)}: {shown} cannot be a {role}, allowed: {fitting}")
+        self.path = path
+
+
+class Column(msgspec.Struct, frozen=True):
     """The values of one field in all captured events."""
 
     path: Path
@@ -49,18 +62,21 @@ def infer_shape(
     """Return the shape of captured events of one type.
 
     `event_type` is for events that do not say their type, and selects one type of several; `roles` assigns roles that
-    need no inference. Raises `InvalidInputError` if the type is unknown, or if nothing identifies a mail.
+    need no inference. Raises `InvalidInputError` if the type is unknown, if nothing identifies a mail, and for events
+    beyond the limits.
     """
     assigned = dict(roles or {})
     if not events:
         raise InvalidInputError("no event, allowed: at least one captured event")
+    for event in events:
+        check_limits(event)
     events = tuple(events)
-    columns = _columns(events)
+    columns = columns_of(events)
     _check_assigned(assigned, columns)
     typing = _type_path(columns, assigned)
     chosen, event_type = _of_one_type(events, typing, columns, event_type)
     if len(chosen) < len(events):
-        columns = _columns(chosen)
+        columns = columns_of(chosen)
         _check_assigned(assigned, columns)
     if typing is not None and value_at(chosen[0], typing) is not None:
         assigned.setdefault(typing, Role.TYPE)
@@ -78,9 +94,21 @@ def infer_shape(
     return shape
 
 
+def check_limits(event: Event) -> None:
+    """Raise `InvalidInputError` if an event is nested too deeply, or contains an integer that is too large."""
+    depth, level = 0, [event]
+    while level := [one for one in level if isinstance(one, dict | list)]:
+        depth += 1
+        if depth > DEPTH_MAX:
+            raise InvalidInputError(f"nested deeper than {DEPTH_MAX} levels, which is the limit")
+        level = [one for outer in level for one in (outer.values() if isinstance(outer, dict) else outer)]
+        if any(isinstance(one, int) and one not in _INTEGERS for one in level):
+            raise InvalidInputError("contains an integer of more than 64 bits, which is the limit")
+
+
 def type_field(events: Sequence[Event]) -> Path | None:
     """Return the path of the field that says the type of the events, or None."""
-    columns = _columns(tuple(events))
+    columns = columns_of(events)
     path = _type_path(columns, {})
     known = path is not None and any(event_type_of(value_at(event, path)) is not None for event in events)
     return path if known else None
@@ -97,7 +125,7 @@ def enumerated_values(role: Role, values: Iterable[Value]) -> tuple[Value, ...]:
     return tuple(values) if role in _ENUMERATED else ()
 
 
-def _columns(events: tuple[Event, ...]) -> list[_Column]:
+def columns_of(events: Sequence[Event]) -> list[Column]:
     """Return all fields of the events in the order of their first appearance.
 
     A field that is an object in one event and something else in another stays whole.
@@ -116,7 +144,7 @@ def _plain_at(event: Event, path: Path) -> bool:
     return value is not None and value != {} and not isinstance(value, dict)
 
 
-def _column(path: Path, events: tuple[Event, ...]) -> _Column:
+def _column(path: Path, events: Sequence[Event]) -> Column:
     all_values = [value_at(event, path) for event in events]
     # An object in one event and a plain value in another: it is no field of its own.
     example = next((value for value in all_values if isinstance(value, dict) and value), None)
@@ -126,24 +154,18 @@ def _column(path: Path, events: tuple[Event, ...]) -> _Column:
     for value in all_values:
         if isinstance(value, str | int | float) and len(distinct) < VALUES_MAX:
             distinct.setdefault((type(value), value), None)
-    return _Column(path, example, any(value is None for value in all_values), tuple(value for _, value in distinct))
+    return Column(path, example, any(value is None for value in all_values), tuple(value for _, value in distinct))
 
 
-def _check_assigned(assigned: Mapping[Path, Role], columns: Sequence[_Column]) -> None:
-    """Raise `InvalidInputError` for a role that a field cannot play."""
+def _check_assigned(assigned: Mapping[Path, Role], columns: Sequence[Column]) -> None:
+    """Raise `UnfitRoleError` for a role that a field cannot play."""
     examples = {column.path: column.example for column in columns}
     for path, role in assigned.items():
-        name = ".".join(path)
         if path in examples and not fits(role, examples[path]):
-            shown = short(str(msgspec.json.encode(examples[path]), "utf-8"), 40)
-            raise InvalidInputError(f"field {name}: {shown} cannot be a {role}, allowed: {_fitting(examples[path])}")
+            raise UnfitRoleError(path, role, examples[path])
 
 
-def _fitting(value: Value) -> str:
-    return ", ".join(role for role in Role if fits(role, value))
-
-
-def _type_path(columns: Sequence[_Column], assigned: Mapping[Path, Role]) -> Path | None:
+def _type_path(columns: Sequence[Column], assigned: Mapping[Path, Role]) -> Path | None:
     """Return where the events say their type, or None."""
     given = next((path for path, role in assigned.items() if role is Role.TYPE), None)
     if given is not None:
@@ -159,7 +181,7 @@ def _type_path(columns: Sequence[_Column], assigned: Mapping[Path, Role]) -> Pat
 
 
 def _of_one_type(
-    events: tuple[Event, ...], typing: Path | None, columns: Sequence[_Column], wanted: EventType | None
+    events: tuple[Event, ...], typing: Path | None, columns: Sequence[Column], wanted: EventType | None
 ) -> tuple[tuple[Event, ...], EventType]:
     """Return the events of the wanted type, or of their only type, and that type."""
     said = [None if typing is None else event_type_of(value_at(event, typing)) for event in events]
@@ -180,7 +202,7 @@ def _of_one_type(
 
 
 def _assigned_roles(
-    columns: Sequence[_Column], clues: Mapping[Path, FieldClues], assigned: Mapping[Path, Role]
+    columns: Sequence[Column], clues: Mapping[Path, FieldClues], assigned: Mapping[Path, Role]
 ) -> dict[Path, Role]:
     """Return the role of each field."""
     played = {column.path: assigned[column.path] for column in columns if column.path in assigned}
@@ -198,7 +220,7 @@ def _assigned_roles(
     return {column.path: played.get(column.path, clues[column.path].otherwise.role) for column in columns}
 
 
-def _field(column: _Column, role: Role, clues: FieldClues) -> EventField:
+def _field(column: Column, role: Role, clues: FieldClues) -> EventField:
     return EventField(
         path=column.path,
         role=role,

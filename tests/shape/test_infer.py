@@ -243,7 +243,7 @@ def test_assigned_roles_are_taken_from_other_fields() -> None:
         "note": Role.RECIPIENT,
         "batch": Role.MAILING,
     }
-    assert field_of(shape, "note").reason == "the shape file says so"
+    assert field_of(shape, "note").reason == "assigned, not inferred"
     assert field_of(shape, "recipientId").reason == "named like a recipient's id, which another field is"
 
 
