@@ -59,7 +59,7 @@ LEVELS = {
         ci credentials jobs parameters progress terminal usage < options same_command < __init__ playing watching
         < commands
     """,
-    "cli.commands": "check consumer demo dry_run generate judge record replay rules schema serve < run",
+    "cli.commands": "check consumer demo dry_run generate judge record replay rules schema serve shape < run",
     "engine": "bodies clock declared_faults event_streams outbox webhooks"
     " < duplicates failure_runs journal requests < outages < exporter journal_file < loop",
     "events": """
@@ -87,7 +87,8 @@ LEVELS = {
         < durability resilience < __init__
     """,
     "scenario": """
-        language replay < expectations plan < load selection judge < judge_journal probing < play < dry_run run
+        language replay < expectations plan < load selection shape_file judge < judge_journal probing < play
+        < dry_run run
     """,
     "scenario.expectations": "attempt_groups delivery_times expected_text < claims wait_condition",
     "scenario.language": """
@@ -106,7 +107,7 @@ LEVELS = {
     "server.vendor_api": """
         client_fields clients_file webhook_credentials < smart_campaign_operations webhook_operations < api
     """,
-    "shape": "field likeness moment < shape < __init__ builtin infer nearness",
+    "shape": "field likeness moment < shape vocabulary < __init__ builtin nearness < clues < infer < captured",
     "strategies": "edits < drawing < __init__",
     "transport": """
         __init__ address idle_watch < response script targets < always_ok connection dial inprocess

@@ -28,6 +28,7 @@ COMMANDS = {
     "replay": "Replay a recorded journal against a consumer.",
     "serve": "Serve a fake Campaign: REST API, Swagger UI, control API and live page.",
     "generate": "Write events, batches or a whole mailing as JSON or JSON Lines.",
+    "shape": "Say which field of captured events plays which role.",
     "schema": "Print the JSON Schema of scenarios, reports or events, or the scenario reference.",
     "consumer": "Run a sample consumer, correct or with one bug.",
 }

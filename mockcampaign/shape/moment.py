@@ -20,6 +20,8 @@ _SECONDS = range(978_307_200, 4_102_444_800)  # 2001 to 2100
 _ANY_MILLISECONDS = range(10**14)  # up to the year 5138
 _MILLISECONDS_FROM = 10**11
 """Seconds since 1970 stay below this for three thousand years, milliseconds have been above it since 1973."""
+_FLOATS_BELOW = 10.0**15
+"""Above this, floats are no times, and their milliseconds may be infinite."""
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:([T ])\d\d:\d\d(?:(:\d\d)(?:[.,](\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEPS = (1, 10, 100, SECOND, MINUTE, DAY)
@@ -66,6 +68,8 @@ def read_moment(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not abs(value) < _FLOATS_BELOW:
         return None
     return round(value * SECOND) if value < _MILLISECONDS_FROM else int(value)
 

@@ -1,0 +1,261 @@
+"""Files of captured events: bodies of requests, single events, lines of either, or a journal."""
+
+from __future__ import annotations
+
+import stat
+from codecs import BOM_UTF8
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.model import EventType
+from mockcampaign.shape.field import ONCE, Event, Role, Value, with_value
+from mockcampaign.shape.infer import UnfitRoleError, check_limits, infer_shape, says_type, type_field
+from mockcampaign.shape.shape import LIST, UNCERTAIN, Body, Shape
+
+CAPTURED_BYTES_MAX = 16_777_216
+"""Maximum size of a file of captured events. Our choice."""
+
+JSON_LINES = (".jsonl", ".ndjson")
+"""Suffixes of files that contain an event or a body in each line."""
+
+PLACE_OF_EVENTS = "…"
+"""Stands for the events in the text of a body."""
+
+ReplacePersons = Callable[[Sequence[Event], Collection[str]], Sequence[Event]]
+"""Returns as many events without persons. The second argument names fields that stay as they are."""
+
+_ALLOWED = "an event, a list of events, or an object with one such list"
+_ENVELOPE_DEPTH_MAX = 3
+_decoder = msgspec.json.Decoder()
+
+
+class Captured(msgspec.Struct, frozen=True):
+    """Captured events, and what is known about them besides."""
+
+    events: tuple[Event, ...]
+    body: Body = LIST
+    event_type: EventType | None = None
+    """The type that the object around the events says, or None."""
+    roles: Mapping[tuple[str, ...], Role] = {}
+    """Roles by the values that were captured, before persons were replaced."""
+
+    def shape(
+        self,
+        *,
+        body: Body | None = None,
+        event_type: EventType | None = None,
+        roles: Mapping[tuple[str, ...], Role] | None = None,
+    ) -> Shape:
+        """Return the shape of the events. Raises `InvalidInputError`, as `infer_shape` does."""
+        given = dict(roles or {})
+        played = {role for role in given.values() if role in ONCE}
+        assigned = {path: role for path, role in self.roles.items() if role not in played} | given
+        if event_type is None and type_field(self.events) is None:
+            event_type = self.event_type
+        while True:
+            try:
+                return infer_shape(self.events, body=body or self.body, event_type=event_type, roles=assigned)
+            except UnfitRoleError as error:
+                if error.path in given:
+                    raise
+                # The replaced value is of another kind.
+                del assigned[error.path]
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    """An object around a list of events."""
+
+    outer: Event
+    path: tuple[str, ...]
+    """Where the list is."""
+
+
+class _Content(msgspec.Struct, frozen=True):
+    """The content of a file before persons are replaced."""
+
+    events: tuple[Event, ...]
+    is_list: bool
+    """Whether the events were in a list."""
+    envelope: _Envelope | None = None
+
+
+def read_captured(
+    path: Path,
+    *,
+    event_type: EventType | None = None,
+    replace_persons: ReplacePersons | None = None,
+    keep: Collection[str] = (),
+) -> Captured:
+    """Return the captured events of a file.
+
+    `replace_persons` replaces the people in them, except in fields that `keep` names. `event_type` is for events that
+    do not say their type. Raises `InvalidInputError` if the file contains no events, or too much.
+    """
+    documents = _documents(path)
+    try:
+        content = _content(documents, event_type)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}") from None
+    envelope = content.envelope
+    said = None if envelope is None else says_type(envelope.outer)
+    body = LIST if content.is_list else UNCERTAIN
+    if replace_persons is None:
+        return Captured(content.events, body if envelope is None else _body(envelope), said)
+    # Inferred before, because a replaced value may look like something else.
+    roles = _roles(content.events, event_type or said)
+    events, outer = _replaced(content, replace_persons, (*keep, *_impersonal(roles)))
+    if envelope is not None:
+        body = _body(_Envelope(outer, envelope.path))
+    return Captured(events, body, said, roles)
+
+
+def _roles(events: Sequence[Event], event_type: EventType | None) -> dict[tuple[str, ...], Role]:
+    try:
+        shape = infer_shape(events, event_type=None if type_field(events) else event_type)
+    except InvalidInputError:
+        typed = type_field(events)
+        return {} if typed is None else {typed: Role.TYPE}
+    return {field.path: field.role for field in shape.fields}
+
+
+def _impersonal(roles: Mapping[tuple[str, ...], Role]) -> list[str]:
+    """Return the names of fields that name nobody, in whatever language they are."""
+    return [".".join(path) for path, role in roles.items() if role in (Role.TYPE, Role.MOMENT)]
+
+
+def _replaced(
+    content: _Content, replace_persons: ReplacePersons, keep: Collection[str]
+) -> tuple[tuple[Event, ...], Event]:
+    """Return the events, and the object around them, without persons."""
+    envelope = content.envelope
+    outer = {} if envelope is None else with_value(envelope.outer, envelope.path, None)
+    *events, outer = replace_persons((*content.events, outer), keep)
+    return tuple(events), outer
+
+
+def shape_of_file(
+    path: Path,
+    *,
+    event_type: EventType | None = None,
+    roles: Mapping[tuple[str, ...], Role] | None = None,
+    replace_persons: ReplacePersons | None = None,
+    keep: Collection[str] = (),
+) -> Shape:
+    """Return the shape of the captured events of a file. Raises `InvalidInputError`."""
+    captured = read_captured(path, event_type=event_type, replace_persons=replace_persons, keep=keep)
+    try:
+        return captured.shape(event_type=event_type, roles=roles)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}") from None
+
+
+def _documents(path: Path) -> list[Value]:
+    raw = _bytes(path)
+    lines = path.suffix.lower() in JSON_LINES
+    try:
+        return _decoder.decode_lines(raw) if lines else [_decoder.decode(raw)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        what = "JSON Lines" if lines else "JSON"
+        reason = " ".join(str(error).split())[:160]
+        raise InvalidInputError(f"{path}: not {what}: {reason}, allowed: {_ALLOWED}") from None
+
+
+def _content(documents: Sequence[Value], event_type: EventType | None) -> _Content:
+    if _is_journal(documents):
+        events = [event for line in documents if line["entry"] == "happened" for event in _events_of(line)]
+        return _Content(_objects(events), is_list=True)
+    parts = [_part(document, event_type) for document in documents]
+    return _Content(
+        _objects([event for part in parts for event in part.events]),
+        any(part.is_list for part in parts),
+        next((part.envelope for part in parts if part.envelope is not None), None),
+    )
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            # Reading a device or a pipe may never end.
+            raise InvalidInputError(f"{path}: not a regular file, allowed: a file of captured events")
+        with path.open("rb") as file:
+            raw = file.read(CAPTURED_BYTES_MAX + 1)
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise InvalidInputError(f"{str(path)!r}: not a path, allowed: a file of captured events") from None
+    if len(raw) > CAPTURED_BYTES_MAX:
+        raise InvalidInputError(f"{path}: larger than {CAPTURED_BYTES_MAX} bytes, which is the limit")
+    return raw.removeprefix(BOM_UTF8)
+
+
+def _is_journal(lines: Sequence[Value]) -> bool:
+    """Return whether these are the lines of a journal that `run --journal` or `record` wrote."""
+    return bool(lines) and all(isinstance(line, dict) and "journal" in line and "entry" in line for line in lines)
+
+
+def _events_of(line: Event) -> Sequence[Value]:
+    events = line.get("events")
+    return events if isinstance(events, list) else ()
+
+
+def _objects(events: Sequence[Value]) -> tuple[Event, ...]:
+    if not events:
+        raise InvalidInputError(f"contains no event, allowed: {_ALLOWED}")
+    for event in events:
+        if not isinstance(event, dict) or not event:
+            raise InvalidInputError(f"contains something that is no event, allowed: {_ALLOWED}")
+        check_limits(event)
+    return tuple(events)
+
+
+def _part(document: Value, event_type: EventType | None) -> _Content:
+    """Return the events of one body, or the one event that a document is."""
+    if isinstance(document, list):
+        return _Content(_objects(document), is_list=True)
+    [outer] = _objects([document])
+    found = [one for one in _lists(outer) if _is_wrapped(one[1], event_type or says_type(outer))]
+    if len(found) != 1 or _is_event(outer, event_type):
+        return _Content((outer,), is_list=False)
+    [(inner_path, inner)] = found
+    return _Content(_objects(inner), is_list=True, envelope=_Envelope(outer, inner_path))
+
+
+def _lists(outer: Event, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], list[Event]]]:
+    """Yield the lists of objects in an object, each with its path."""
+    for name, value in outer.items():
+        if isinstance(value, list) and value and all(isinstance(one, dict) and one for one in value):
+            yield (*path, name), value
+        elif isinstance(value, dict) and len(path) < _ENVELOPE_DEPTH_MAX - 1:
+            yield from _lists(value, (*path, name))
+
+
+def _is_wrapped(inner: list[Event], event_type: EventType | None) -> bool:
+    """Return whether a list in an object contains events."""
+    try:
+        infer_shape(inner[:1], event_type=None if says_type(inner[0]) else event_type)
+    except InvalidInputError:
+        return False
+    return True
+
+
+def _is_event(document: Event, event_type: EventType | None) -> bool:
+    """Return whether an object is an event by itself. An id alone may be that of a batch."""
+    try:
+        shape = infer_shape([document], event_type=event_type)
+    except InvalidInputError:
+        return False
+    return shape.key_fields[0].role is not Role.ID
+
+
+def _body(envelope: _Envelope) -> Body:
+    mark = PLACE_OF_EVENTS
+    while mark in msgspec.json.encode(envelope.outer).decode():
+        mark += PLACE_OF_EVENTS
+    text = msgspec.json.encode(with_value(envelope.outer, envelope.path, [mark])).decode()
+    prefix, _, suffix = text.partition(f'"{mark}"')
+    # Whatever else contains the sign says it as an escape, which is the same in JSON.
+    escape = f"\\u{ord(PLACE_OF_EVENTS):04x}"
+    return Body(prefix.replace(PLACE_OF_EVENTS, escape), suffix.replace(PLACE_OF_EVENTS, escape))
