@@ -21,6 +21,7 @@ from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
 from mockcampaign.faults import FAULTS, OUTAGES, WireFault
 from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAuthentication, NoResponse, Responded
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
+from mockcampaign.shape.builtin import builtin_shape
 
 if TYPE_CHECKING:
     from mockcampaign.engine.declared_faults import Declared, When
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mockcampaign.engine.webhooks import Webhooks
     from mockcampaign.masking import Masking
     from mockcampaign.model import Authentication, Outcome, Request, Webhook
+    from mockcampaign.shape.shape import Shape
     from mockcampaign.transport import Transport
 
 
@@ -248,18 +250,20 @@ class Campaign:
         events: Sequence[Mapping[str, Any]],
         *,
         created: int | None = None,
+        shape: Shape | None = None,
         client_id: int = DEFAULT_CLIENT_ID,
     ) -> None:
         """Let exactly these events occur now.
 
-        They expire three days after `created`. Its default is each event's own `created` if that is a moment of the
-        last three days, else now.
+        They expire three days after `created`. Its default is each event's own time if that is a moment of the last
+        three days, else now. `shape` says where events have their time (default: where Campaign's own have it).
         """
+        timed = shape or builtin_shape(event_type)
         oldest, now = self.now - self._exporter.policy.event_age_max, self.now
         payloads = []
         for event in events:
-            moment = event.get("created") if created is None else created
-            if isinstance(moment, bool) or not isinstance(moment, int) or not oldest < moment <= now:
+            moment = timed.moment(dict(event)) if created is None else created
+            if moment is None or not oldest < moment <= now:
                 moment = now
             payloads.append((moment, msgspec.json.encode(event)))
         self._exporter.accept_events(EventsDue(client_id=client_id, type=event_type, payloads=tuple(payloads)))
