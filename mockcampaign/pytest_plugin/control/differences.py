@@ -17,7 +17,7 @@ SHOWN_MAX = 10
 """Maximum number of differences of one kind that are shown."""
 
 _SHAPE = builtin_shape(EventType.OPEN)
-"""What identifies an event has the same names in all built-in shapes."""
+"""The shape by which events are recognised and named: what identifies one has the same names in all types."""
 
 IDENTIFYING = tuple(map(_SHAPE.name, (Role.TYPE, Role.MAIL, Role.RECIPIENT, Role.MOMENT)))
 
