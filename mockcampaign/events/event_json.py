@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from mockcampaign.events import field_values
@@ -74,7 +72,7 @@ class Payloads:
         self._recipient_id = mails.audience.recipient_id
         self._subscription_id = mails.audience.subscription_id
         self._recipient_group = mails.ids.recipient_group
-        self._recipient_address: Callable[[int], str] = email_of if shape.has(Role.RECIPIENT_ADDRESS) else _no_address
+        self._has_address = shape.has(Role.RECIPIENT_ADDRESS)
         self._between = [
             [_between(mails, shape, number, detail) for detail in range(DETAILS[event_type])]
             for number in range(field_values.LISTS)
@@ -89,12 +87,8 @@ class Payloads:
         return (
             f"{a}{self._recipient_id(recipient)}{b}{origin.address}{c}{created}"
             f"{d}{self._subscription_id(list_number, recipient)}{e}{self._recipient_group(recipient)}"
-            f"{f}{device}{g}{operating_system}{h}{browser}{i}{self._recipient_address(recipient)}{j}"
+            f"{f}{device}{g}{operating_system}{h}{browser}{i}{email_of(recipient) if self._has_address else ''}{j}"
         ).encode()
-
-
-def _no_address(recipient: int) -> str:
-    return ""
 
 
 def _between(mails: Mails, shape: Shape, list_number: int, detail: int) -> tuple[str, ...]:

@@ -239,6 +239,7 @@ def _bytes(min_size: int, max_size: int) -> SearchStrategy[bytes]:
 
 
 @lru_cache(maxsize=256)
+@lru_cache(maxsize=256)
 def _edits(editable: frozenset[Path], groups: int) -> list[SearchStrategy[list[tuple[int, Edit]]]]:
     """Return strategies for edits. Removed fields and boundary numbers have their own, or each would be rare."""
     alone = groups == 1

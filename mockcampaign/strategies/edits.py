@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -175,7 +176,7 @@ def edits_of(editable: frozenset[Path], *, related: bool) -> SearchStrategy[Edit
     `related` says whether there may be an event before. Simple edits come first, because failing tests shrink to them.
     """
     choices: list[tuple[Change, Sequence[Any]]] = [
-        (_set, [(path, text) for roles, texts in group for text in texts for path in _of(editable, *roles)])
+        (_set, [(path, text) for roles, texts in group for text, path in product(texts, _of(editable, *roles))])
         for group in _EDGES
     ]
     choices.append((_add, [(name, value) for value in _EDGE_VALUES for name in _EDGE_FIELDS]))
