@@ -250,19 +250,19 @@ class Campaign:
         events: Sequence[Mapping[str, Any]],
         *,
         created: int | None = None,
-        client_id: int = DEFAULT_CLIENT_ID,
         shape: Shape | None = None,
+        client_id: int = DEFAULT_CLIENT_ID,
     ) -> None:
         """Let exactly these events occur now.
 
-        They expire three days after `created`. Its default is each event's own time, which the shape (default: the
-        built-in one) finds, if that is a moment of the last three days, else now.
+        They expire three days after `created`. Its default is each event's own time if that is a moment of the last
+        three days, else now. `shape` says where events have their time (default: where Campaign's own have it).
         """
+        timed = shape or builtin_shape(event_type)
         oldest, now = self.now - self._exporter.policy.event_age_max, self.now
-        known = builtin_shape(event_type) if shape is None else shape
         payloads = []
         for event in events:
-            moment = known.moment(dict(event)) if created is None else created
+            moment = timed.moment(dict(event)) if created is None else created
             if moment is None or not oldest < moment <= now:
                 moment = now
             payloads.append((moment, msgspec.json.encode(event)))

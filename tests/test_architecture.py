@@ -25,12 +25,14 @@ from architecture import (
     namesake_classes,
     namesakes,
     read_sources,
+    spelled_fields,
     stray_clocks,
     undeclared,
     unguarded_tables,
     unowned_libraries,
     upward_imports,
 )
+from mockcampaign.shape.builtin import FIELDS
 
 SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 
@@ -193,6 +195,22 @@ MIRRORS = [
 ]
 """Folders whose modules have the names of others on purpose."""
 
+FIELD_ROOMS = ("events", "strategies", "samples", "check", "judging", "pytest_plugin", "campaign", "recording")
+"""Rooms that ask a shape for the fields of events. `shape.builtin` alone spells their names."""
+
+TO_CONVERT = ("check", "events.fields", "recording", "samples")
+"""Rooms among these that still spell some."""
+
+FIELD_NAMES = (
+    *("recipientId", "userListId", "remoteAddress", "mailingId", "mailId", "subscriptionId", "operatingSystem"),
+    *("linkId", "linkUrl", "bounceType", "mediaTypesToAddresses"),
+)
+FIELD_WORDS = ("created", "type", "device", "browser", "link", "category", "clientId")
+"""Names of fields that are words of other things, too."""
+
+NO_EVENTS = ("scope", "message", "options")
+"""Names of objects of a server or a test that are looked into by such words and are no events."""
+
 MODULES_MAX = 14
 
 
@@ -228,6 +246,11 @@ def crowds(sources: Sources) -> list[str]:
     return crowded_folders(sources, MODULES_MAX)
 
 
+def fields(sources: Sources) -> list[str]:
+    rooms = {module for module in sources if inside(module, FIELD_ROOMS) and not inside(module, TO_CONVERT)}
+    return spelled_fields(sources, rooms, FIELD_NAMES, FIELD_WORDS, NO_EVENTS)
+
+
 def test_modules_import_only_what_is_below_them() -> None:
     assert levels(SOURCES) == []
 
@@ -258,6 +281,19 @@ def test_every_name_is_the_name_of_one_thing() -> None:
 
 def test_folders_are_small() -> None:
     assert crowds(SOURCES) == []
+
+
+def test_only_one_module_spells_the_fields_of_events() -> None:
+    assert fields(SOURCES) == []
+
+
+def test_the_lint_knows_every_built_in_field() -> None:
+    assert {name for path in FIELDS for name in path} - {"EMAIL"} == {*FIELD_NAMES, *FIELD_WORDS}
+
+
+@pytest.mark.parametrize("room", TO_CONVERT)
+def test_rooms_to_convert_still_spell_fields(room: str) -> None:
+    assert spelled_fields(SOURCES, [room], FIELD_NAMES, FIELD_WORDS, NO_EVENTS) != []
 
 
 def test_tables_by_an_enum_are_complete_at_import() -> None:
@@ -346,6 +382,14 @@ PLANTED: list[tuple[Check, str, str, str]] = [
     (names, "engine.proxy", "", "proxy is the name of modules in engine, recording"),
     (names, "samples.bugs.proxy", "", "proxy is the name of modules in recording, samples.bugs"),
     (names, "engine.clock", "class Campaign: ...", "Campaign is the name of classes in campaign, engine.clock"),
+    (fields, "judging.ledger", 'NAME = "mailId"', "spells the field mailId"),
+    (fields, "events.mailing", 'TEXT = f"{1} of a recipientId here"', "spells the field recipientId"),
+    (fields, "strategies.new", 'PATH = ("mediaTypesToAddresses", "EMAIL")', "spells the field mediaTypesToAddresses"),
+    (fields, "campaign", 'def read(event): return event["created"]', "looks up the field created"),
+    (fields, "campaign", 'def read(event): return event.get("type", 1)', "looks up the field type"),
+    (fields, "campaign", 'def read(event): return event.pop("link")', "looks up the field link"),
+    (fields, "judging.ledger", 'def read(event): return "browser" in event', "looks up the field browser"),
+    (fields, "pytest_plugin.inputs", 'EVENT = {"category": "hardbounce"}', "looks up the field category"),
     (
         unguarded_tables,
         "engine.clock",
@@ -387,6 +431,19 @@ def test_the_lint_finds_a_crowd() -> None:
 )
 def test_the_lint_lets_pass_what_decides_nothing_by_chance(text: str) -> None:
     assert clocks({"engine.clock": text}) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("events.mailing", '"""Say why a mailId is short."""\nSIZE = 8\n"""Length of a mailId."""'),
+        ("pytest_plugin.inputs", 'def read(scope): return scope["type"]'),
+        ("events.mailing", 'KINDS = ("created", "type")\nNAME = "mailIds and linkIds"'),
+        ("server.app", 'NAME = "mailId"'),
+    ],
+)
+def test_the_lint_lets_pass_what_is_no_field_of_an_event(module: str, text: str) -> None:
+    assert fields({module: text}) == []
 
 
 def test_the_lint_sees_every_import() -> None:

@@ -10,10 +10,10 @@ import pytest
 import requests
 
 from consumers.started import COMMANDS, PASSWORD, USER, missing, started
-from mockcampaign.events.fields import EXAMPLE, TYPES
 from mockcampaign.model import BasicAuthentication, EventType
+from mockcampaign.shape.builtin import builtin_shape
 
-OPEN = {name: EXAMPLE[name] for name in TYPES[EventType.OPEN]}
+[OPEN] = builtin_shape(EventType.OPEN).examples
 
 
 @pytest.mark.slow

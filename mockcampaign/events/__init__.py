@@ -5,12 +5,12 @@ Everything follows from a given seed and given times: the same seed makes the sa
 
 from __future__ import annotations
 
-from mockcampaign.events.fields import event_schema
 from mockcampaign.events.generator import Generator
 from mockcampaign.events.mailing import Mailing, MailingEvent
 from mockcampaign.events.people import AUDIENCE_MAX, Actor, RecipientIds
 from mockcampaign.events.rates import DEFAULT_RATES, Rates
 from mockcampaign.events.sample import Sample, load_sample, read_sample
+from mockcampaign.shape.builtin import event_schema
 
 __all__ = [
     "AUDIENCE_MAX",

@@ -11,11 +11,13 @@ import msgspec
 
 from mockcampaign.durations import format_duration
 from mockcampaign.events import field_values
-from mockcampaign.events.mailing import Mailing, MailingEvent
+from mockcampaign.events.mailing import AUTORESPONDER, Mailing, MailingEvent
 from mockcampaign.events.people import MACHINES, Actor
-from mockcampaign.events.sample import moment_of
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
+from mockcampaign.shape.builtin import BOUNCE_CATEGORIES, NAMES
+from mockcampaign.shape.field import Role
+from mockcampaign.shape.moment import moment_of
 
 SPAN_MAX = 4 * DAY
 """Maximum length of the timeline: the few later events of a mailing would compress the rest."""
@@ -28,12 +30,11 @@ Row = tuple[str, str, str]
 """A name, a number and a remark."""
 
 
-class _CountedFields(msgspec.Struct):
-    """The fields of an event that are counted. In captured events, each can have any type."""
-
-    type: Any = None
-    device: Any = None
-    created: Any = None
+_COUNTED = (Role.TYPE, Role.DEVICE, Role.MOMENT)
+_CountedFields = msgspec.defstruct(
+    "_CountedFields", [(role.name, Any, msgspec.field(default=None, name=NAMES[role])) for role in _COUNTED]
+)
+"""The fields of an event that are counted. In captured events, each can have any type."""
 
 
 class Timeline:
@@ -84,10 +85,11 @@ class Description:
     def add(self, payload: bytes) -> None:
         """Count an event."""
         fields = msgspec.json.decode(payload, type=_CountedFields)
-        kind, device = str(fields.type), "none" if fields.device is None else str(fields.device)
+        kind, device, moment = msgspec.structs.astuple(fields)
+        kind, device = str(kind), "none" if device is None else str(device)
         self._types[kind] += 1
         self._devices.setdefault(device, Counter())[kind] += 1
-        at = moment_of("created", fields.created)
+        at = moment_of(NAMES[Role.MOMENT], moment)
         if at is not None:
             self._first = at if self._first is None else min(self._first, at)
             self._last = max(self._last, at)
@@ -126,7 +128,9 @@ class Engagement:
     def add(self, event: MailingEvent) -> None:
         """Count an event. Events are counted in the mailing's order."""
         kind, person = event.type, event.actor not in MACHINES
-        if kind is EventType.OPEN:
+        if kind is EventType.BOUNCE:
+            self._counts[BOUNCE_CATEGORIES[event.detail]] += 1
+        elif kind is EventType.OPEN:
             self._counts["opens"] += 1
             self._counts["machine opens"] += not person
             self._is_first(event, _OPENED, "opened")
@@ -141,10 +145,14 @@ class Engagement:
     def rows(self) -> Iterator[Row]:
         """Yield the rates that e-mail marketers use."""
         counts, of_type = self._counts, self._mailing.counts
-        sent, bounced = of_type[EventType.SENT], of_type[EventType.BOUNCE]
-        delivered = sent - bounced
-        yield "mails sent", f"{sent:,}", f"to {self._mailing.recipients:,} recipients"
-        yield "  bounced", f"{bounced:,}", _percent(bounced, sent, "of sent")
+        sent, recipients = of_type[EventType.SENT], self._mailing.recipients
+        # Whose mailbox responds automatically has the mail.
+        delivered = sent - of_type[EventType.BOUNCE] + counts[BOUNCE_CATEGORIES[AUTORESPONDER]]
+        yield "mails sent", f"{sent:,}", f"to {recipients:,} recipients"
+        for category in BOUNCE_CATEGORIES:
+            yield f"  bounced as {category}", f"{counts[category]:,}", _percent(counts[category], sent, "of sent")
+        untracked = self._mailing.untracked_count()
+        yield "  tracking switched off", f"{untracked:,}", _percent(untracked, recipients, "of recipients")
         for what, name in (
             ("  opened", "opened"),
             ("  visibly opened by the recipient", "read"),

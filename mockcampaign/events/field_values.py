@@ -10,7 +10,7 @@ from __future__ import annotations
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 
 ID_RANGE = (100_000_000_000, 999_999_999_999)
-"""Range of ids: twelve digits, as in the guide's example except for subscriptionId. The range itself is assumed."""
+"""Range of ids: twelve digits, as in the guide's example except for subscriptions. The range itself is assumed."""
 
 SUBSCRIPTION_ID_RANGE = (1_000_000, 9_999_999)
 """Range of subscription ids: seven digits, as in the guide's example. The range itself is assumed."""
@@ -199,6 +199,9 @@ HARD_BOUNCE_DELAYS = ((0, SECOND), (800, 20 * SECOND), (1000, 10 * MINUTE))
 SOFT_BOUNCE_DELAYS = ((0, 30 * SECOND), (300, 30 * MINUTE), (700, DAY), (1000, 5 * DAY))
 """Delay from sending to the last retry. RFC 5321, 4.5.4.1: retry every half hour or slower, for four to five days."""
 
+AUTORESPONSE_DELAYS = ((0, 2 * SECOND), (800, MINUTE), (1000, 30 * MINUTE))
+"""Delay from sending to the automatic response of an absent recipient's mailbox. Assumed: most are sent at once."""
+
 UNSUBSCRIBE_DELAYS = ((0, 5 * SECOND), (700, MINUTE), (1000, 20 * MINUTE))
 COMPLAINT_DELAYS = ((0, 3 * SECOND), (700, MINUTE), (1000, DAY))
 """Delays from a person's open to the unsubscription, and to the complaint. Assumed."""
@@ -229,4 +232,4 @@ LAST_NAMES = (
     "weber",
 )
 MAIL_DOMAINS = ("example.com", "example.org", "example.net")
-"""Domains of recipients whose id is an e-mail address. The domains belong to nobody (RFC 2606)."""
+"""Domains of recipients' e-mail addresses. The domains belong to nobody (RFC 2606)."""

@@ -8,7 +8,7 @@ from itertools import chain, count, islice
 import msgspec
 
 from mockcampaign.events import field_values
-from mockcampaign.events.event_json import DETAILS, NO_ORIGIN, TYPES_WITH_ORIGIN, Mails
+from mockcampaign.events.event_json import DETAILS, NO_ORIGIN, Mails
 from mockcampaign.events.mailing import REPEATABLE, Mailing
 from mockcampaign.events.people import (
     AUDIENCE_MAX,
@@ -29,6 +29,7 @@ from mockcampaign.events.random_words import RandomWords, Words, threshold
 from mockcampaign.events.rates import DEFAULT_RATES, Rates
 from mockcampaign.events.sample import Sample
 from mockcampaign.model import EventType
+from mockcampaign.shape.builtin import TYPES_WITH_ORIGIN
 from mockcampaign.tables import complete
 
 MOMENTS_TOGETHER = 1_000

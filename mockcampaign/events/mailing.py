@@ -16,13 +16,14 @@ import msgspec
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import field_values
-from mockcampaign.events.event_json import NO_ORIGIN, TYPES_WITH_ORIGIN, Mails
+from mockcampaign.events.event_json import NO_ORIGIN, Mails
 from mockcampaign.events.people import (
     AUDIENCE_MAX,
     IN_TWO_LISTS,
     LIST,
     PRIVATE,
     SCANNED,
+    UNTRACKED,
     ZONE,
     Actor,
     opener_at_home,
@@ -31,6 +32,7 @@ from mockcampaign.events.random_words import DurationCurve, RandomWords, Weighte
 from mockcampaign.events.rates import DEFAULT_RATES, Rates
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, HOUR, MINUTE
+from mockcampaign.shape.builtin import BOUNCE_CATEGORIES, TYPES_WITH_ORIGIN
 
 LENGTH_MAX = 30 * DAY
 """Longest time from sending a mail to its last event. Our choice: a mailing has to end."""
@@ -42,6 +44,12 @@ FRIENDS_MAX = 4
 REPEATABLE = frozenset({EventType.OPEN, EventType.CLICK})
 """Types of events that one mail can have several times."""
 
+HARD, SOFT, AUTORESPONDER, UNKNOWN = range(len(BOUNCE_CATEGORIES))
+"""Indexes of the categories of bounces."""
+
+_TRACKED = frozenset({EventType.OPEN, EventType.CLICK})
+"""Types of events that are not reported of a recipient whose tracking is switched off."""
+
 
 class PlannedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event of one mail, before its mailing is sent."""
@@ -52,7 +60,7 @@ class PlannedEvent(msgspec.Struct, frozen=True, gc=False):
     list_number: int
     actor: Actor = Actor.PERSON
     detail: int = 0
-    """Index of a click's link, of a bounce's kind, or of the friend who opens."""
+    """Index of a click's link, of a bounce's category, or of the friend who opens."""
 
 
 class MailingEvent(msgspec.Struct, frozen=True, gc=False):
@@ -118,12 +126,14 @@ _PREFETCHING = DurationCurve(field_values.PREFETCH_DELAYS)
 _SCANNING = DurationCurve(field_values.SCAN_DELAYS)
 _HARD_BOUNCING = DurationCurve(field_values.HARD_BOUNCE_DELAYS)
 _SOFT_BOUNCING = DurationCurve(field_values.SOFT_BOUNCE_DELAYS)
+_BOUNCING = {HARD: _HARD_BOUNCING, SOFT: _SOFT_BOUNCING, UNKNOWN: _HARD_BOUNCING}
+_AUTORESPONDING = DurationCurve(field_values.AUTORESPONSE_DELAYS)
 _UNSUBSCRIBING = DurationCurve(field_values.UNSUBSCRIBE_DELAYS)
 _COMPLAINING = DurationCurve(field_values.COMPLAINT_DELAYS)
 
 
 # Meaning of the random words of a mail, in order.
-_FATE, _READS, _FETCH_DELAY, _SCAN_DELAY, _OPEN_DELAY, _CLICKS, _BOUNCE_DELAY, _BLOCKS = range(8)
+_FATE, _READS, _FETCH_DELAY, _SCAN_DELAY, _OPEN_DELAY, _CLICKS, _BOUNCE_DELAY, _BLOCKS, _AUTORESPONDS = range(9)
 
 _BUCKET = 10 * MINUTE
 _TYPES = tuple(EventType)
@@ -181,6 +191,8 @@ class Mailing:
         self._rates = {name: threshold(rate) for name, rate in msgspec.structs.asdict(rates).items()}
         self._hard = self._rates["filtered"] + self._share_of_sent(rates.hard_bouncing, rates)
         self._soft = self._hard + self._share_of_sent(rates.soft_bouncing, rates)
+        others = 1 - (rates.hard_bouncing + rates.soft_bouncing)
+        self._unknown = self._soft + self._share_of_sent(rates.unknown_bouncing * others, rates)
         self._buckets: dict[int, array[int]] = {}
         self._plan(frozenset(types))
 
@@ -218,6 +230,11 @@ class Mailing:
         """Return when the recipient's first mail is sent, in milliseconds since 1970."""
         return self.start + recipient * 1_000 // field_values.MAILS_PER_SECOND
 
+    def untracked_count(self) -> int:
+        """Return the number of recipients whose tracking is switched off."""
+        words, limit = self._audience.people.words, self._rates["untracked"]
+        return sum(words(recipient)[UNTRACKED] < limit for recipient in range(self.recipients))
+
     def planned_events(self, recipient: int) -> list[PlannedEvent]:
         """Return the events of one recipient, in no particular order."""
         person = self._audience.people.words(recipient)
@@ -228,6 +245,8 @@ class Mailing:
         if person[IN_TWO_LISTS] < self._rates["in_two_lists"]:
             other_list = (list_number + 1) % field_values.LISTS
             self._mail(planned, person, recipient << 1 | 1, sent_at + field_values.SECOND_MAIL_DELAY, other_list)
+        if person[UNTRACKED] < self._rates["untracked"]:
+            planned = [planned_event for planned_event in planned if planned_event.type not in _TRACKED]
         return self._without_collisions(planned, recipient) if len(planned) > 2 or self._rates["twins"] else planned
 
     def payload(self, event: MailingEvent) -> bytes:
@@ -271,11 +290,14 @@ class Mailing:
             planned.append(PlannedEvent(sent_at, EventType.FILTEREDBYBLOCKLIST, list_number))
             return
         planned.append(PlannedEvent(sent_at, EventType.SENT, list_number))
-        if fate < self._soft:
-            soft = fate >= self._hard
-            delay = (_SOFT_BOUNCING if soft else _HARD_BOUNCING).duration(words[_BOUNCE_DELAY])
-            planned.append(PlannedEvent(sent_at + delay, EventType.BOUNCE, list_number, detail=int(soft)))
+        if fate < self._unknown:
+            category = HARD if fate < self._hard else SOFT if fate < self._soft else UNKNOWN
+            delay = _BOUNCING[category].duration(words[_BOUNCE_DELAY])
+            planned.append(PlannedEvent(sent_at + delay, EventType.BOUNCE, list_number, detail=category))
             return
+        if words[_AUTORESPONDS] < rates["autoresponding"]:
+            delay = _AUTORESPONDING.duration(words[_BOUNCE_DELAY])
+            planned.append(PlannedEvent(sent_at + delay, EventType.BOUNCE, list_number, detail=AUTORESPONDER))
         if person[PRIVATE] < rates["prefetched"]:
             at = sent_at + _PREFETCHING.duration(words[_FETCH_DELAY])
             planned.append(PlannedEvent(at, EventType.OPEN, list_number, Actor.PRIVACY_PROXY))

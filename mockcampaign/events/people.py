@@ -49,9 +49,10 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
 
 PRIVATE, SCANNED, ZONE, MAILBOX, LIST, IN_TWO_LISTS, SECOND_DEVICE, PROXY, ADDRESS = range(9)
+UNTRACKED = 13
 REPEATS, REPEATED, DETAIL = range(13, 16)
-"""Meaning of a person's random words. `ADDRESS` is the first of five, and the last three are for events that are not
-part of a planned mailing. A person is the same in all mailings of an audience."""
+"""Meaning of a person's random words. `ADDRESS` is the first of five, `UNTRACKED` is for planned mailings, and the last
+three are for events that are not part of one. A person is the same in all mailings of an audience."""
 
 
 class RecipientIds(StrEnum):
@@ -85,8 +86,8 @@ class Permutation:
 class Audience:
     """The recipients, lists and mailings of one client, by number.
 
-    A mailId is made from the numbers of mailing, list and recipient alone. Each of its three groups is a permuted
-    number, so two mails never share a mailId (for up to 2.8 * 10^12 recipients and mailings).
+    A mail id is made from the numbers of mailing, list and recipient alone. Each of its three groups is a permuted
+    number, so two mails never share one (for up to 2.8 * 10^12 recipients and mailings).
     """
 
     def __init__(self, seed: str, ids: RecipientIds = RecipientIds.DIGITS) -> None:
@@ -97,7 +98,7 @@ class Audience:
         low, high = field_values.ID_RANGE
         first, second, third = (36**digits for digits in field_values.MAIL_ID_GROUPS)
         self.recipient_id = self._recipient_ids(ids)
-        """Returns the recipientId of a recipient's number."""
+        """Returns the recipient id of a recipient's number."""
         self._mailing_ids = Permutation((high - low + 1) // 2, source.words(0))
         self._list_ids = Permutation((high - low + 1) // 4, source.words(1))
         self._recipient_base = low + Permutation((high - low) // 2, source.words(2)).apply(0)
@@ -131,7 +132,7 @@ class Audience:
             case RecipientIds.DIGITS:
                 return self._digits
             case RecipientIds.EMAIL:
-                return _email_of
+                return email_of
             case RecipientIds.CUSTOMER_NUMBER:
                 return self._customer_number
             case _:
@@ -164,20 +165,21 @@ class Audience:
                 assert_never(actor)
 
     def mail_ids(self, mailing_id: int) -> MailIds:
-        """Return the mailIds of one mailing."""
+        """Return the mail ids of one mailing."""
         first, _, third = field_values.MAIL_ID_GROUPS
         lists = [base36(self._list_groups.apply(number), third) for number in range(field_values.LISTS)]
         return MailIds(base36(self._mailing_groups.apply(mailing_id), first), self._recipient_groups, lists)
 
 
-def _email_of(number: int) -> str:
+def email_of(number: int) -> str:
+    """Return the e-mail address of a recipient's number."""
     first = field_values.FIRST_NAMES[number % len(field_values.FIRST_NAMES)]
     last = field_values.LAST_NAMES[number // 7 % len(field_values.LAST_NAMES)]
     return f"{first}.{last}{number}@{field_values.MAIL_DOMAINS[number % len(field_values.MAIL_DOMAINS)]}"
 
 
 class MailIds:
-    """The mailIds of one mailing: one group for the mailing, one for the recipient, one for the list."""
+    """The mail ids of one mailing: one group for the mailing, one for the recipient, one for the list."""
 
     def __init__(self, mailing_group: str, recipient_groups: Permutation, list_groups: list[str]) -> None:
         self._mailing_group = mailing_group
@@ -185,7 +187,7 @@ class MailIds:
         self._list_groups = list_groups
 
     def mail_id(self, list_number: int, recipient_group: str) -> str:
-        """Return the mailId of a list and a recipient's group."""
+        """Return the mail id of a list and a recipient's group."""
         return f"{self._mailing_group}-{recipient_group}-{self._list_groups[list_number]}"
 
     def recipient_group(self, number: int) -> str:

@@ -20,6 +20,18 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     (October 2019), all accounts without a label: 0.40 %."""
     soft_bouncing: float = 0.0061
     """Share of sent mails that bounce after retries. The same report: 0.61 %."""
+    unknown_bouncing: float = 0.001
+    """Share of all other sent mails that come back with a response that Campaign cannot put into a category. That there
+    is such a category is documented (vendor's API description); assumed are the share, and that the mail was not
+    delivered."""
+    autoresponding: float = 0.005
+    """Share of delivered mails that the mailbox of an absent recipient responds to, which Campaign reports as a bounce.
+    The recipient exists and may read the mail later. The category is documented (vendor's API description), the share
+    assumed."""
+    untracked: float = 0.01
+    """Share of recipients whose tracking is switched off, so that no open or click of theirs is reported. Switching off
+    is documented (vendor's API description, `recipients/trackingoptout`); the share is assumed, and so is that all
+    other events go on."""
     opening: float = 0.2271
     """Share of delivered mails that a person reads. The same report, before Apple's privacy proxy: 22.71 %."""
     clicking: float = 0.128

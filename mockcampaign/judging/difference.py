@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -20,12 +20,15 @@ from mockcampaign.judging.fact import EventDifference, FieldChange, Stimulus, St
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import EventType
 from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.field import Event, EventField, Role, Value, value_at
+from mockcampaign.shape.shape import Shape
 
 EVENTS_SHOWN_MAX = 100
 """How many events of a difference are shown one by one."""
 
-_SHOWN = ("type", "mailId", "recipientId", "created")
-"""Fields by which a sentence names an event."""
+BUILTIN = builtin_shape(EventType.OPEN)
+"""The shape by which events are recognised and named, unless the caller has another one. What identifies an event has
+the same names in all built-in shapes."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +45,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """Number of further missing events, if the probe reports only how many are stored."""
     surplus_count: int = 0
     """Number of further surplus events, if the probe reports only how many are stored."""
+
+    shape: Shape = BUILTIN
+    """The shape by which sentences name the events."""
 
     @classmethod
     def of_counts(cls, required: int, allowed: int, stored: int) -> Difference:
@@ -61,9 +67,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         """Return the difference as a fact, with the first event of each kind as its example."""
         fields = {name for sent, stored in self.altered for name in _differing_fields(sent, stored)}
         firsts = (
-            *_events("missing", self.missing[:1]),
-            *_events("duplicate", self.surplus[:1]),
-            *_alterations(self.altered[:1]),
+            *self._events("missing", self.missing[:1]),
+            *self._events("duplicate", self.surplus[:1]),
+            *self._alterations(self.altered[:1]),
         )
         return StoreDiffers(
             after=after,
@@ -82,21 +88,20 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     def events(self) -> tuple[EventDifference, ...]:
         """Return the difference event by event, for as many events as somebody may want to look at."""
         found = (
-            *_events("missing", self.missing),
-            *_events("duplicate", self.surplus),
-            *_alterations(self.altered[:EVENTS_SHOWN_MAX]),
+            *self._events("missing", self.missing),
+            *self._events("duplicate", self.surplus),
+            *self._alterations(self.altered[:EVENTS_SHOWN_MAX]),
         )
         return found[:EVENTS_SHOWN_MAX]
 
+    def _events(self, kind: Literal["missing", "duplicate"], events: Iterable[bytes]) -> Iterator[EventDifference]:
+        for event in itertools.islice(events, EVENTS_SHOWN_MAX):
+            yield EventDifference(kind=kind, event=_brief(event, self.shape))
 
-def _events(kind: Literal["missing", "duplicate"], events: Iterable[bytes]) -> Iterator[EventDifference]:
-    for event in itertools.islice(events, EVENTS_SHOWN_MAX):
-        yield EventDifference(kind=kind, event=_brief(event))
-
-
-def _alterations(pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[EventDifference]:
-    for sent, stored in pairs:
-        yield EventDifference(kind="altered", event=_brief(sent), changes=field_changes(sent, stored))
+    def _alterations(self, pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[EventDifference]:
+        for sent, stored in pairs:
+            changes = field_changes(sent, stored)
+            yield EventDifference(kind="altered", event=_brief(sent, self.shape), changes=changes)
 
 
 def field_changes(sent: bytes, stored: bytes) -> tuple[FieldChange, ...]:
@@ -117,7 +122,9 @@ def sent_events(happened: Iterable[Happened]) -> dict[int, bytes]:
     }
 
 
-def compare(ledger: Ledger, stored: Sequence[bytes], by: Sequence[str] | None = None) -> Difference:
+def compare(
+    ledger: Ledger, stored: Sequence[bytes], by: Sequence[str] | None = None, shape: Shape = BUILTIN
+) -> Difference:
     """Return how the stored events differ from the delivered ones; only the fields in `by` count, or all.
 
     An event that was sent without being acknowledged may be stored or not.
@@ -129,24 +136,13 @@ def compare(ledger: Ledger, stored: Sequence[bytes], by: Sequence[str] | None = 
     sent = Counter(payloads[serial] for serial in ledger.attempted)
     # Several webhooks may have delivered one event, which the consumer recognises, and stores once.
     delivered = Counter(payloads[serial] for serial in set(ledger.delivered()))
-    found = difference(delivered, sent, Counter(stored))
+    found = difference(delivered, sent, Counter(stored), shape)
     # Others may have sent events to the same consumer, so only events of these mails count as surplus.
-    return msgspec.structs.replace(found, surplus=tuple(own_events(found.surplus, sent)))
-
-
-def builtin_key(event: object) -> Hashable | None:
-    """Return what identifies the mail of one of our own events."""
-    return _BUILTIN.key(event)
-
-
-_BUILTIN = builtin_shape(EventType.OPEN)
-
-KeyOf = Callable[[object], Hashable | None]
-"""Returns what identifies the mail of a decoded event, or None."""
+    return msgspec.structs.replace(found, surplus=tuple(own_events(found.surplus, sent, shape)))
 
 
 def difference(
-    required: Counter[bytes], allowed: Counter[bytes], stored: Counter[bytes], key_of: KeyOf = builtin_key
+    required: Counter[bytes], allowed: Counter[bytes], stored: Counter[bytes], shape: Shape = BUILTIN
 ) -> Difference:
     """Return how the stored events differ from those that are required and allowed, all in canonical form."""
     missing = list((required - stored).elements())
@@ -155,20 +151,19 @@ def difference(
     strangers = [event for event in surplus if event not in allowed]
     for event in strangers:
         # The missing event of the same mail that differs in the fewest fields is the original.
-        key = key_of(msgspec.json.decode(event))
-        originals = [one for one in missing if key_of(msgspec.json.decode(one)) == key]
+        originals = [one for one in missing if _mail(one, shape) == _mail(event, shape)]
         if originals:
             original = min(originals, key=lambda one: len(_differing_fields(one, event)))
             missing.remove(original)
             surplus.remove(event)
             altered.append((original, event))
-    return Difference(missing=tuple(missing), surplus=tuple(surplus), altered=tuple(altered))
+    return Difference(missing=tuple(missing), surplus=tuple(surplus), altered=tuple(altered), shape=shape)
 
 
-def own_events(stored: Iterable[bytes], sent: Iterable[bytes]) -> list[bytes]:
-    """Return the stored events that have the mail id of a sent event, or none."""
-    ours = {None, *map(_mail, sent)}
-    return [event for event in stored if _mail(event) in ours]
+def own_events(stored: Iterable[bytes], sent: Iterable[bytes], shape: Shape = BUILTIN) -> list[bytes]:
+    """Return the stored events that are of the mail of a sent event, or of none."""
+    ours = {None, *(_mail(event, shape) for event in sent)}
+    return [event for event in stored if _mail(event, shape) in ours]
 
 
 def _only(event: bytes, fields: Sequence[str]) -> bytes:
@@ -182,21 +177,30 @@ def _differing_fields(one: bytes, other: bytes) -> list[str]:
     return [name for name in {**left, **right} if left.get(name, ...) != right.get(name, ...)]
 
 
-def _mail(event: bytes) -> Any:
-    fields = msgspec.json.decode(event)
-    return fields.get("mailId") if isinstance(fields, dict) else None
+def _mail(event: bytes, shape: Shape) -> Hashable | None:
+    return shape.key(msgspec.json.decode(event))
 
 
-def _brief(event: bytes) -> str:
-    fields = msgspec.json.decode(event)
+def _brief(event: bytes, shape: Shape) -> str:
+    """Return the fields that name an event: its type, its mail and recipient, and its time."""
+    known = msgspec.json.decode(event)
+    others = [
+        field
+        for field in (*shape.of(Role.RECIPIENT), *shape.of(Role.MOMENT))
+        if field.path not in {key.path for key in shape.key_fields}
+    ]
+    shown = (*shape.of(Role.TYPE), *shape.key_fields, *others)
     return " ".join(
-        f"{name}={_moment(fields[name]) if name == 'created' else fields[name]}" for name in _SHOWN if name in fields
+        f"{field.name}={_readable(field, value, shape, known)}"
+        for field in shown
+        if (value := value_at(known, field.path)) is not None
     )
 
 
-def _moment(created: object) -> object:
-    """Return `created` as people read it, or unchanged if it is no moment."""
-    return format_moment(created) if isinstance(created, int) and 0 <= created < MOMENT_MAX else created
+def _readable(field: EventField, value: Value, shape: Shape, event: Event) -> Value:
+    """Return a moment as people read it, and anything else unchanged."""
+    moment = shape.moment(event) if field.role is Role.MOMENT else None
+    return value if moment is None or not 0 <= moment < MOMENT_MAX else format_moment(moment)
 
 
 def _value(event: dict[str, Any], name: str) -> str | None:

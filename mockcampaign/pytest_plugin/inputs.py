@@ -11,6 +11,8 @@ from mockcampaign.durations import parse_duration
 from mockcampaign.errors import MisuseError
 from mockcampaign.events import Sample, load_sample
 from mockcampaign.model import EventType
+from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.field import Role
 from mockcampaign.text import unknown
 
 Duration = str | timedelta
@@ -47,5 +49,7 @@ def sample_of(value: Mapping[str, Any] | Path | str | Sample) -> Sample:
     if isinstance(value, Sample):
         return value
     if isinstance(value, Mapping):
-        return Sample(event_type_of(value.get("type", "")), (dict(value),))
+        event = dict(value)
+        name = builtin_shape(EventType.OPEN).get(event, Role.TYPE)  # where all built-in shapes have it
+        return Sample(event_type_of("" if name is None else name), (event,))
     return load_sample(Path(value))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, assert_never
+from typing import assert_never
 
 from mockcampaign.campaign import Campaign
 from mockcampaign.engine.journal import StepReached
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.events.fields import draw_mail_id
 from mockcampaign.judging.ledger import Ledger
-from mockcampaign.model import Webhook
+from mockcampaign.model import EventType, Webhook
 from mockcampaign.scenario.expectations.wait_condition import condition
 from mockcampaign.scenario.language.endpoints import WebhookDefinition, WebhookUpdate
 from mockcampaign.scenario.language.expect import ConsumerExpectation
@@ -42,6 +41,8 @@ from mockcampaign.scenario.plan import (
 )
 from mockcampaign.scenario.probing import RunProbe
 from mockcampaign.scenario.replay import move_events
+from mockcampaign.shape.builtin import builtin_shape, draw_mail_id
+from mockcampaign.shape.field import Event, Role
 from mockcampaign.transport import Transport
 
 
@@ -114,7 +115,7 @@ class Player:
             case EmitGenerated():
                 campaign.emit(action.type, action.count, over=action.over, like=action.sample, client_id=action.client)
             case EmitExact():
-                events = self._with_new_mail_ids(action.events) if action.new_mail_ids else action.events
+                events = self._with_new_mail_ids(action.type, action.events) if action.new_mail_ids else action.events
                 campaign.emit_events(action.type, events, client_id=action.client)
             case EmitRecorded():
                 moments = [(campaign.now + after, entry) for after, entry in action.events]
@@ -155,10 +156,11 @@ class Player:
         if self.campaign.current_outage(webhook) is None:
             self.campaign.require_reached(webhook.target_url, outcome)
 
-    def _with_new_mail_ids(self, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _with_new_mail_ids(self, event_type: EventType, events: Sequence[Event]) -> list[Event]:
+        shape = builtin_shape(event_type)
         return [
-            {**event, "mailId": self._mail_ids.setdefault(event["mailId"], draw_mail_id(self._random))}
-            if isinstance(event.get("mailId"), str)
+            shape.put(event, Role.MAIL, self._mail_ids.setdefault(written, draw_mail_id(self._random)))
+            if isinstance(written := shape.get(event, Role.MAIL), str)
             else event
             for event in events
         ]

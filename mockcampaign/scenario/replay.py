@@ -31,6 +31,9 @@ from mockcampaign.engine.journal import (
 )
 from mockcampaign.model import Authentication, Webhook
 from mockcampaign.policy import DAY
+from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.field import Role
+from mockcampaign.shape.moment import write_moment
 from mockcampaign.transport import Transport
 
 
@@ -117,18 +120,20 @@ class Replay:
 def move_events(entry: Happened, at: int, client_id: int, event_age_max: int = 3 * DAY) -> EventsDue:
     """Return recorded events for another moment, each as old as it was when it was recorded.
 
-    The age comes from `created` if that is a moment of the last `event_age_max` milliseconds. Otherwise the event is
-    new.
+    The age comes from the event's own time if that is a moment of the last `event_age_max` milliseconds. Otherwise the
+    event is new.
     """
+    shape = builtin_shape(entry.type)
     moved, oldest = at - entry.at, entry.at - event_age_max
     payloads = []
     for raw in entry.events:
         payload = msgspec.json.decode(raw)
-        created = payload.get("created") if isinstance(payload, dict) else None
-        if isinstance(created, bool) or not isinstance(created, int) or not oldest < created <= entry.at:
+        created = shape.moment(payload) if isinstance(payload, dict) else None
+        if created is None or not oldest < created <= entry.at:
             payloads.append((at, bytes(raw)))
         elif moved:
-            payloads.append((created + moved, msgspec.json.encode({**payload, "created": created + moved})))
+            moment = write_moment(shape.get(payload, Role.MOMENT), created + moved)
+            payloads.append((created + moved, msgspec.json.encode(shape.put(payload, Role.MOMENT, moment))))
         else:
             payloads.append((created, bytes(raw)))
     return EventsDue(client_id=client_id, type=entry.type, payloads=tuple(payloads))

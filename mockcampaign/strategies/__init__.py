@@ -11,8 +11,9 @@ shrink to the vendor's own example. The `wild_*` variants add edge cases: each i
 never tried, and a failing test shrinks to the edge cases that matter. Events stay valid against `mockcampaign schema
 events`.
 
-Any field can be pinned to a value or a strategy: `clicks(device="mobile", mailingId=st.integers(1, 9))`. Pinned fields
-are never edited. An unknown type or field raises `InvalidInputError`.
+Any field can be pinned to a value or a strategy: `clicks(device="mobile", mailingId=st.integers(1, 9))`. A nested one
+is pinned by two underscores: `clicks(mediaTypesToAddresses__EMAIL="anna@example.com")`. Pinned fields are never edited.
+An unknown type or field raises `InvalidInputError`.
 
 `drawing` makes the events, `edits` their edge cases.
 """
@@ -23,11 +24,11 @@ from typing import Any
 
 from hypothesis.strategies import SearchStrategy
 
-from mockcampaign.events.fields import BATCH_EVENTS_MAX
 from mockcampaign.events.rates import Rates
 from mockcampaign.model import EventType
+from mockcampaign.shape.field import Event
+from mockcampaign.shape.shape import BATCH_EVENTS_MAX
 from mockcampaign.strategies.drawing import LIVELY, Batch, batch_of, mailing_of, one_of_type
-from mockcampaign.strategies.edits import Event
 
 __all__ = [
     "LIVELY",
@@ -77,7 +78,7 @@ def sents(**pins: Any) -> SearchStrategy[Event]:
 
 
 def bounces(**pins: Any) -> SearchStrategy[Event]:
-    """Return a strategy for one bounce, hard or soft."""
+    """Return a strategy for one bounce, of any category."""
     return events(EventType.BOUNCE, **pins)
 
 

@@ -1,7 +1,7 @@
 """Realistic events that shrink well: a few seeds for a whole batch, and one byte for each event.
 
 A seed of 0 stands for the vendor's example in all events of a batch, a small seed for another constant. The fields of
-an event, except `created`, and the edits that hit it depend on its byte, not on its position, so that other events can
+an event, except its time, and the edits that hit it depend on its byte, not on its position, so that other events can
 be removed. Hypothesis draws and shrinks all bytes at once.
 """
 
@@ -16,16 +16,22 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import Generator, field_values
-from mockcampaign.events.event_json import BOUNCES, DETAILS, TYPES_WITH_ORIGIN, Mails
-from mockcampaign.events.fields import BATCH_EVENTS_MAX, EXAMPLE, FIELDS, TYPES
+from mockcampaign.events.event_json import DETAILS, Mails
 from mockcampaign.events.people import Audience, person_address
 from mockcampaign.events.random_words import RandomWords, WeightedChoice
 from mockcampaign.events.rates import Rates
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, MINUTE, SECOND
-from mockcampaign.strategies.edits import Edit, Event, edits_of, gaps_of, numbers_of
+from mockcampaign.shape.builtin import DEFAULTS, FIELDS, TYPES_WITH_ORIGIN, Path, builtin_shape
+from mockcampaign.shape.field import TRAITS, Event, Role, with_value
+from mockcampaign.shape.shape import BATCH_EVENTS_MAX, Shape
+from mockcampaign.strategies.edits import Edit, edits_of, gaps_of, has_field, numbers_of
 
 Pins = dict[str, Any]
+"""Values, or strategies for them, by the names of fields."""
+
+PinnedPaths = dict[Path, Any]
+"""Pins by the paths of their fields."""
 
 SHOWN_MAX = 20
 """Maximum number of events of a batch that are shown in full. Hypothesis warns above 30,000 characters."""
@@ -56,10 +62,16 @@ LIVELY = Rates(opening=0.7, clicking=0.5, unsubscribing=0.05, complaining=0.05, 
 _SEEDS = st.integers(0, 0xFFFF)
 _TYPES = st.sampled_from(EventType)
 _RANDOM = RandomWords("strategies", "events")
-_OF_ONE_MAIL = ("recipientId", "created", "subscriptionId", "mailId")
-_ADDRESSES = (EXAMPLE["remoteAddress"], "2001:db8::1")
-_CLIENTS = (
-    (EXAMPLE["device"], EXAMPLE["operatingSystem"], EXAMPLE["browser"]),
+_EXAMPLES = {kind: msgspec.json.encode(builtin_shape(kind).examples[0]) for kind in EventType}
+_OPEN, _OPENED = builtin_shape(EventType.OPEN), builtin_shape(EventType.OPEN).examples[0]
+_OF_ONE_MAIL = {
+    path[0]
+    for path, field in FIELDS.items()
+    if field.role in (Role.RECIPIENT, Role.RECIPIENT_ADDRESS, Role.MOMENT, Role.SUBSCRIPTION, Role.MAIL)
+}
+_ADDRESSES = (_OPEN.get(_OPENED, Role.NETWORK_ADDRESS), "2001:db8::1")
+_CLIENTS: tuple[field_values.Client, ...] = (
+    tuple(_OPEN.get(_OPENED, role) for role in TRAITS),
     *dict.fromkeys(client for _, (_, client) in field_values.MAILBOXES),
     field_values.GOOGLE_PROXY,
     field_values.PRIVACY_PROXY,
@@ -101,7 +113,8 @@ def _mails(number: int) -> Mails:
 
 
 def _event(kind: EventType, seeds: _Seeds, variant: int, index: int) -> Event:
-    created = EXAMPLE["created"] + index
+    shape = builtin_shape(kind)
+    created = _moment_of_example(shape) + index
     if seeds.when:
         moment = _RANDOM.words(seeds.when << 16 | variant)[0]
         created = DEFAULT_START + seeds.when * MINUTE + index * SECOND + moment % SECOND
@@ -113,25 +126,30 @@ def _event(kind: EventType, seeds: _Seeds, variant: int, index: int) -> Event:
         payload = _mails(seeds.who % 32).payloads(kind).payload
         event: Event = msgspec.json.decode(payload(created, recipient % field_values.LISTS, recipient, detail=detail))
     else:
-        event = _like_example(kind, variant, created, detail)
+        event = _like_example(shape, variant, created, detail)
     if kind in TYPES_WITH_ORIGIN:
-        event["remoteAddress"] = _address(seeds.where, variant)
-        event["device"], event["operatingSystem"], event["browser"] = _client(seeds.client, variant)
+        event = shape.put(event, Role.NETWORK_ADDRESS, _address(seeds.where, variant))
+        for role, trait in zip(TRAITS, _client(seeds.client, variant), strict=True):
+            event = shape.put(event, role, trait)
     return event
 
 
-def _like_example(kind: EventType, variant: int, created: int, detail: int) -> Event:
-    event = {name: EXAMPLE[name] for name in TYPES[kind]}
-    event["type"] = kind.value
-    event["created"] = created
+def _moment_of_example(shape: Shape) -> int:
+    moment = shape.moment(shape.examples[0])
+    assert moment is not None  # as each built-in event has one
+    return moment
+
+
+def _like_example(shape: Shape, variant: int, created: int, detail: int) -> Event:
+    event: Event = shape.at(msgspec.json.decode(_EXAMPLES[shape.event_type]), created)
     if variant:
-        event["recipientId"] = str(int(EXAMPLE["recipientId"]) + variant)
-        event["mailId"] = f"{EXAMPLE['mailId'][:-3]}{variant:03}"
-    if kind is EventType.CLICK:
-        event["linkId"] += detail
-        event["linkUrl"] = field_values.LINK_URL + field_values.LINKS[detail]
-    elif kind is EventType.BOUNCE:
-        event["bounceType"] = BOUNCES[detail]
+        local, at, domain = str(shape.get(event, Role.RECIPIENT_ADDRESS)).partition("@")
+        event = shape.put(event, Role.RECIPIENT, str(int(shape.get(event, Role.RECIPIENT)) + variant))
+        event = shape.put(event, Role.MAIL, f"{shape.get(event, Role.MAIL)[:-3]}{variant:03}")
+        event = shape.put(event, Role.RECIPIENT_ADDRESS, f"{local}{variant}{at}{domain}")
+    event = shape.put(event, Role.LINK, field_values.LINK_URL + field_values.LINKS[detail % len(field_values.LINKS)])
+    for field in shape.of(Role.ENUMERATION):
+        event = with_value(event, field.path, field.values[detail])
     return event
 
 
@@ -166,7 +184,7 @@ def batch_of(
 
 @st.composite
 def _drawn_batch(
-    draw: DrawFn, min_size: int, max_size: int, named: EventType | None, pins: Pins, wild: bool
+    draw: DrawFn, min_size: int, max_size: int, named: EventType | None, pins: PinnedPaths, wild: bool
 ) -> list[Event]:
     kind = draw(_TYPES) if named is None else named
     person = kind in TYPES_WITH_ORIGIN
@@ -182,7 +200,7 @@ def _drawn_batch(
     made = Batch(_event(kind, seeds, byte // groups, index) for index, byte in enumerate(drawn))
     _pin(draw, made, pins)
     if wild:
-        for edits in _edits(frozenset(TYPES[kind]) - set(pins), groups):
+        for edits in _edits(_editable(DEFAULTS[kind], pins), groups):
             for group, edit in draw(edits):
                 for index, byte in enumerate(drawn):
                     if byte % groups == group:
@@ -198,14 +216,14 @@ def mailing_of(max_recipients: int, rates: Rates, pins: Pins, *, wild: bool) -> 
 
 
 @st.composite
-def _drawn_mailing(draw: DrawFn, max_recipients: int, rates: Rates, pins: Pins, wild: bool) -> list[Event]:
+def _drawn_mailing(draw: DrawFn, max_recipients: int, rates: Rates, pins: PinnedPaths, wild: bool) -> list[Event]:
     recipients = draw(st.integers(1, max_recipients))
     seed = draw(_SEEDS)
     mailing = Generator(f"strategies:{seed}", DEFAULT_CLIENT_ID).mailing(recipients, DEFAULT_START, rates=rates)
     made = Batch(msgspec.json.decode(event.payload()) for event in mailing)
     _pin(draw, made, pins)
     if wild:
-        for edits in _edits(frozenset(FIELDS) - set(pins), GROUPS):
+        for edits in _edits(_editable(_ALL, pins), GROUPS):
             for group, edit in draw(edits):
                 for index in range(group, len(made), GROUPS):
                     edit(made, index)
@@ -221,7 +239,8 @@ def _bytes(min_size: int, max_size: int) -> SearchStrategy[bytes]:
 
 
 @lru_cache(maxsize=256)
-def _edits(editable: frozenset[str], groups: int) -> list[SearchStrategy[list[tuple[int, Edit]]]]:
+@lru_cache(maxsize=256)
+def _edits(editable: frozenset[Path], groups: int) -> list[SearchStrategy[list[tuple[int, Edit]]]]:
     """Return strategies for edits. Removed fields and boundary numbers have their own, or each would be rare."""
     alone = groups == 1
     group = st.just(0) if alone else st.integers(0, groups - 1)
@@ -237,11 +256,11 @@ def _edits(editable: frozenset[str], groups: int) -> list[SearchStrategy[list[tu
     return [*made, st.lists(others, max_size=EDITS_MAX_ALONE if alone else EDITS_MAX)]
 
 
-def _pin(draw: DrawFn, made: Batch, pins: Pins) -> None:
-    for event in made:
-        for name, pin in pins.items():
-            if name in event:
-                event[name] = draw(pin) if isinstance(pin, SearchStrategy) else pin
+def _pin(draw: DrawFn, made: Batch, pins: PinnedPaths) -> None:
+    for index in range(len(made)):
+        for path, pin in pins.items():
+            if has_field(made[index], path):
+                made[index] = with_value(made[index], path, draw(pin) if isinstance(pin, SearchStrategy) else pin)
 
 
 def _kind(kind: EventType | str) -> EventType:
@@ -250,11 +269,24 @@ def _kind(kind: EventType | str) -> EventType:
     return EventType(kind)
 
 
-def _pins(pins: Pins, kind: EventType | None) -> Pins:
-    allowed = FIELDS if kind is None else TYPES[kind]
-    for name in pins:
-        if name not in allowed or name == "type":
-            raise InvalidInputError(
-                f"field {name!r} cannot be pinned, allowed: {', '.join(field for field in allowed if field != 'type')}"
-            )
-    return pins
+_ALL = tuple(path for path in FIELDS if any(path in paths for paths in DEFAULTS.values()))
+
+
+def _pins(pins: Pins, kind: EventType | None) -> PinnedPaths:
+    """Return the pins by path. A nested field is pinned by its dotted name, with two underscores for each dot, or with
+    all of its object."""
+    fields = [path for path in (_ALL if kind is None else DEFAULTS[kind]) if FIELDS[path].role is not Role.TYPE]
+    allowed = {".".join(path): path for path in fields}
+    whole = {path[0]: path[:1] for path in fields}
+    pinned: PinnedPaths = {}
+    for name, pin in pins.items():
+        path = (allowed | whole).get(name.replace("__", "."))
+        if path is None:
+            raise InvalidInputError(f"field {name!r} cannot be pinned, allowed: {', '.join(allowed)}")
+        pinned[path] = pin
+    return pinned
+
+
+def _editable(paths: tuple[Path, ...], pins: PinnedPaths) -> frozenset[Path]:
+    """Return the fields that are not pinned."""
+    return frozenset(path for path in paths if not any(path[: len(pinned)] == pinned for pinned in pins))

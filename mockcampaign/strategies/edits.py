@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from itertools import product
 from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from mockcampaign.events.fields import FIELDS
+from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, HOUR, INT64_MAX, SECOND
-
-Event = dict[str, Any]
+from mockcampaign.shape.builtin import FIELDS, NAMES, Path, builtin_shape
+from mockcampaign.shape.field import TRAITS, WHOLE_NUMBERS, Event, Role, with_value, without_value
 
 Change = Callable[[list[Event], int, Any], None]
 
@@ -28,14 +29,22 @@ class Edit(msgspec.Struct, frozen=True):
         self.change(made, index, self.value)
 
 
-def _drop(made: list[Event], index: int, name: str) -> None:
-    made[index].pop(name, None)
+def has_field(event: Event, path: Path) -> bool:
+    """Return whether the event has a field at this path, which may be null."""
+    name, *inner = path
+    if not isinstance(event, dict) or name not in event:
+        return False
+    return not inner or has_field(event[name], tuple(inner))
 
 
-def _set(made: list[Event], index: int, value: tuple[str, Any]) -> None:
-    name, content = value
-    if name in made[index]:
-        made[index][name] = content
+def _drop(made: list[Event], index: int, path: Path) -> None:
+    made[index] = without_value(made[index], path)
+
+
+def _set(made: list[Event], index: int, value: tuple[Path, Any]) -> None:
+    path, content = value
+    if has_field(made[index], path):
+        made[index] = with_value(made[index], path, content)
 
 
 def _add(made: list[Event], index: int, value: tuple[str, Any]) -> None:
@@ -45,24 +54,30 @@ def _add(made: list[Event], index: int, value: tuple[str, Any]) -> None:
 
 def _twin(made: list[Event], index: int, value: None) -> None:
     if index:
-        made[index] = dict(made[index - 1])
+        made[index] = deepcopy(made[index - 1])
 
 
 def _move(made: list[Event], index: int, duration: int) -> None:
-    """Set `created` relative to the event before: 0 is the same millisecond, a negative duration is earlier."""
+    """Set the time relative to the event before: 0 is the same millisecond, a negative duration is earlier."""
     if index:
-        made[index]["created"] = made[index - 1]["created"] + duration
+        made[index] = _TIMED.at(made[index], _moment(made[index - 1]) + duration)
 
 
 def _age(made: list[Event], index: int, duration: int) -> None:
-    made[index]["created"] = max(event["created"] for event in made) - duration
+    made[index] = _TIMED.at(made[index], max(map(_moment, made)) - duration)
 
+
+def _moment(event: Event) -> int:
+    moment = _TIMED.moment(event)
+    assert moment is not None  # as all drawn events have one, and it is only moved unless it is pinned
+    return moment
+
+
+_TIMED = builtin_shape(EventType.OPEN)
+"""A shape that has the time of events where all built-in shapes have it."""
 
 # Values for the edits, the simplest first.
 
-_OPTIONAL = tuple(name for name, field in FIELDS.items() if field.optional)
-_NUMBERS = ("userListId", "clientId", "mailingId", "subscriptionId", "linkId")
-_NAMES = ("device", "operatingSystem", "browser")
 _EDGE_TEXTS = (
     *(
         "",
@@ -93,8 +108,25 @@ _EDGE_ADDRESSES = (
     "2001:db8:85a3:8d3:1319:8a2e:370:7348",
     "255.255.255.255",
 )
+_EDGE_LINKS = (
+    "",
+    "https://www.example.com/?a=1&b=%C3%A4#top",
+    "https://example.com/" + "x" * 300,
+    "mailto:a@example.com",
+)
+_EDGE_WORDS = ("", "HARDBOUNCE", "blocked")
 _EDGE_NUMBERS = (0, 1, 2**31, 2**32, 2**53, 2**53 + 1, INT64_MAX)
-_EDGE_FIELDS = ("extra", "user-agent", "remoteAddress2", "__proto__", "constructor", "id", "Type", "größe", "")
+_EDGE_FIELDS = (
+    "extra",
+    "user-agent",
+    f"{NAMES[Role.NETWORK_ADDRESS]}2",
+    "__proto__",
+    "constructor",
+    "id",
+    "Type",
+    "größe",
+    "",
+)
 _EDGE_VALUES: tuple[Any, ...] = (
     None,
     True,
@@ -111,38 +143,48 @@ _EDGE_VALUES: tuple[Any, ...] = (
 )
 
 
-def gaps_of(editable: frozenset[str]) -> list[Edit]:
+_EDGES: tuple[tuple[tuple[tuple[Role, ...], tuple[str, ...]], ...], ...] = (
+    (((Role.NETWORK_ADDRESS,), _EDGE_ADDRESSES),),
+    ((TRAITS, _EDGE_TEXTS),),
+    (((Role.RECIPIENT,), _EDGE_RECIPIENTS), ((Role.LINK,), _EDGE_LINKS), ((Role.ENUMERATION,), _EDGE_WORDS)),
+)
+"""Values for fields of these roles. Each group is drawn as often as any other, however many values it has."""
+
+
+def _of(editable: frozenset[Path], *roles: Role) -> list[Path]:
+    return [path for path, field in FIELDS.items() if path in editable and field.role in roles]
+
+
+def gaps_of(editable: frozenset[Path]) -> list[Edit]:
     """Return all edits that remove one of these fields, or set it to null, the simplest first.
 
     Absence is included twice, because consumers fail most often at that.
     """
-    optional = [name for name in _OPTIONAL if name in editable]
-    absent, null = [Edit(_drop, name) for name in optional], [Edit(_set, (name, None)) for name in optional]
+    optional = [path for path, field in FIELDS.items() if path in editable and field.optional]
+    absent, null = [Edit(_drop, path) for path in optional], [Edit(_set, (path, None)) for path in optional]
     return absent + null + absent
 
 
-def numbers_of(editable: frozenset[str]) -> list[Edit]:
+def numbers_of(editable: frozenset[Path]) -> list[Edit]:
     """Return all edits that set one of these numbers to a boundary, the simplest first."""
-    return [Edit(_set, (name, number)) for number in _EDGE_NUMBERS for name in _NUMBERS if name in editable]
+    return [Edit(_set, (path, number)) for number in _EDGE_NUMBERS for path in _of(editable, *WHOLE_NUMBERS)]
 
 
-def edits_of(editable: frozenset[str], *, related: bool) -> SearchStrategy[Edit]:
+def edits_of(editable: frozenset[Path], *, related: bool) -> SearchStrategy[Edit]:
     """Return a strategy for all other edits, which fill only these fields.
 
     `related` says whether there may be an event before. Simple edits come first, because failing tests shrink to them.
     """
-    names = [name for name in _NAMES if name in editable]
     choices: list[tuple[Change, Sequence[Any]]] = [
-        (_set, [("remoteAddress", address) for address in _EDGE_ADDRESSES if "remoteAddress" in editable]),
-        (_set, [(name, text) for text in _EDGE_TEXTS for name in names]),
-        (_set, [("recipientId", text) for text in _EDGE_RECIPIENTS if "recipientId" in editable]),
-        (_add, [(name, value) for value in _EDGE_VALUES for name in _EDGE_FIELDS]),
+        (_set, [(path, text) for roles, texts in group for text, path in product(texts, _of(editable, *roles))])
+        for group in _EDGES
     ]
+    choices.append((_add, [(name, value) for value in _EDGE_VALUES for name in _EDGE_FIELDS]))
     if related:
         choices.append((_twin, [None]))
-        if "created" in editable:
+        if _of(editable, Role.MOMENT):
             choices += [(_move, (0, -1, -SECOND, -HOUR)), (_age, (3 * DAY - 10 * SECOND, 3 * DAY - HOUR, 2 * DAY))]
     kinds = [st.sampled_from([Edit(change, value) for value in values]) for change, values in choices if values]
-    if names:
-        kinds.append(st.builds(Edit, st.just(_set), st.tuples(st.sampled_from(names), st.text(max_size=40))))
+    if traits := _of(editable, *TRAITS):
+        kinds.append(st.builds(Edit, st.just(_set), st.tuples(st.sampled_from(traits), st.text(max_size=40))))
     return st.one_of(kinds)

@@ -22,11 +22,11 @@ from mockcampaign import wallclock
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.store_probe import UrlProbe
 from mockcampaign.check.settings import Settings
-from mockcampaign.events.fields import EXAMPLE
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.verdict import RunResult
-from mockcampaign.model import BasicAuthentication, Request
+from mockcampaign.model import BasicAuthentication, EventType, Request
 from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.transport import Transport
 from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.transport.wire import WireTransport
@@ -62,7 +62,8 @@ async def checked(base: str, transport: Transport) -> tuple[float, RunResult]:
 
 async def posted(base: str, transport: Transport, count: int) -> float:
     """Lists of five ordinary events."""
-    events = [{**EXAMPLE, "recipientId": str(number)} for number in range(5)]
+    [example] = builtin_shape(EventType.OPEN).examples
+    events = [{**example, "recipientId": str(number)} for number in range(5)]
     headers = (("Content-Type", "application/json"), *CREDENTIALS.headers())
     began = time.perf_counter()
     try:

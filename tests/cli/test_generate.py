@@ -89,6 +89,7 @@ def test_a_mailing_is_whole_and_its_batches_are_of_one_type() -> None:
 
 def test_rates_recipients_client_and_start_are_as_given() -> None:
     arguments = ("--recipients", "50", "--rate", "opening=1", "--rate", "hard_bouncing=0", "--rate", "soft_bouncing=0")
+    arguments += ("--rate", "unknown_bouncing=0", "--rate", "untracked=0", "--rate", "filtered=0")
     arguments += ("--client", "7", "--recipient-ids", "email", "--start", "2025-03-01T12:00:00Z", "--type", "open")
     events = json.loads(output(*arguments))
     assert len({event["recipientId"] for event in events}) >= 49

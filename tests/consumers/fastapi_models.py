@@ -29,9 +29,9 @@ class Event(BaseModel):
     device: str | None = None
     operatingSystem: str | None = None  # noqa: N815
     browser: str | None = None
-    linkId: int | None = None  # noqa: N815
-    linkUrl: str | None = None  # noqa: N815
-    bounceType: str | None = None  # noqa: N815
+    link: str | None = None
+    category: str | None = None
+    mediaTypesToAddresses: dict[str, str] | None = None  # noqa: N815
 
 
 def make_app(*, user: str, password: str, store: str | None = None) -> FastAPI:

@@ -19,16 +19,17 @@ from hypothesis.strategies import SearchStrategy
 from mockcampaign import strategies
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import event_schema
-from mockcampaign.events.fields import EXAMPLE, FIELDS, TYPES
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, INT64_MAX, SECOND
+from mockcampaign.shape.builtin import BOUNCE_CATEGORIES, DEFAULTS, FIELDS, builtin_shape
+from mockcampaign.shape.field import leaves
 from mockcampaign.strategies import Event, batches, clicks, events, mailings, opens, wild_batches, wild_events
 
 VALIDATOR = jsonschema.Draft202012Validator(event_schema(), format_checker=jsonschema.FormatChecker())
 ONE_OF_EACH: dict[EventType, Callable[..., Any]] = {kind: getattr(strategies, f"{kind}s") for kind in EventType} | {
     EventType.UNSUBSCRIBE: strategies.unsubscribes,
 }
-SIMPLEST = {kind: {name: EXAMPLE[name] for name in TYPES[kind]} | {"type": kind.value} for kind in EventType}
+SIMPLEST = {kind: builtin_shape(kind).examples[0] for kind in EventType}
 QUICK = settings(max_examples=25, deadline=None, derandomize=True)
 
 
@@ -50,7 +51,7 @@ def test_there_is_a_strategy_for_each_type(kind: EventType) -> None:
     @QUICK
     @given(ONE_OF_EACH[kind]())
     def check(event: Event) -> None:
-        assert (event["type"], tuple(event)) == (kind, TYPES[kind])
+        assert (event["type"], tuple(path for path, _ in leaves(event))) == (kind, DEFAULTS[kind])
         check_valid([event])
 
     check()
@@ -149,15 +150,16 @@ def test_a_planted_bug_is_found_and_shrinks_to_its_one_edge_case(run: int) -> No
 
 # Edges that a consumer may meet
 
-OPTIONAL = [name for name in TYPES[EventType.CLICK] if FIELDS[name].optional]
-NUMBERS = ("userListId", "clientId", "mailingId", "subscriptionId", "linkId")
+OPTIONAL = [path[0] for path in DEFAULTS[EventType.CLICK] if FIELDS[path].optional]
+NUMBERS = ("userListId", "clientId", "mailingId", "subscriptionId")
 NUMBER_EDGES = (0, 1, 2**31, 2**32, 2**53, 2**53 + 1, INT64_MAX)
 """Boundary numbers: 0, which is false, the limits of 32 bits and of JavaScript, and the largest of 64 bits."""
+TOP_NAMES = builtin_shape(EventType.CLICK).top_names
 TEXTS = ("device", "operatingSystem", "browser")
 EVENT_EDGES: dict[str, Callable[[Event], bool]] = {
     **{f"{name} absent": lambda event, name=name: name not in event for name in OPTIONAL},
     **{f"{name} null": lambda event, name=name: name in event and event[name] is None for name in OPTIONAL},
-    "unknown field": lambda event: any(name not in FIELDS for name in event),
+    "unknown field": lambda event: any(name not in TOP_NAMES for name in event),
     "unknown device": lambda event: event.get("device") not in ("desktop", "mobile", "tablet", "unknown", None),
     "IPv6": lambda event: ":" in (event.get("remoteAddress") or ""),
     "IPv4 within IPv6": lambda event: "::ffff:" in (event.get("remoteAddress") or ""),
@@ -172,6 +174,8 @@ EVENT_EDGES: dict[str, Callable[[Event], bool]] = {
     "control character": lambda event: any("\0" in (event.get(name) or "") for name in TEXTS),
     "an empty text": lambda event: any(event.get(name) == "" for name in TEXTS),
     "e-mail address as recipient": lambda event: "@" in event["recipientId"],
+    "no link": lambda event: event["link"] == "",
+    "a long link": lambda event: len(event["link"]) >= 300,
     "customer number as recipient": lambda event: event["recipientId"] == "KD-004711",
 }
 BATCH_EDGES: dict[str, Callable[[list[Event]], bool]] = {
@@ -255,10 +259,10 @@ def test_a_long_batch_has_a_short_repr() -> None:
 
 
 @QUICK
-@given(wild_batches(type="click", max_size=20, device="mobile", mailingId=st.integers(1, 9), linkUrl=None))
+@given(wild_batches(type="click", max_size=20, device="mobile", mailingId=st.integers(1, 9), link=None))
 def test_pinned_fields_are_pinned_in_every_event(batch: list[Event]) -> None:
     for event in batch:
-        assert (event["device"], event["linkUrl"]) == ("mobile", None)
+        assert (event["device"], event["link"]) == ("mobile", None)
         assert event["mailingId"] in range(1, 10)
 
 
@@ -277,9 +281,34 @@ def test_a_pinned_created_is_never_edited() -> None:
 
 
 def test_a_pin_does_not_add_a_field_to_a_type_without_it() -> None:
-    assert "bounceType" not in find(mailings(bounceType="softbounce"))[0]
-    bounce = find(events(bounceType="softbounce"), lambda event: event["type"] == "bounce")
-    assert bounce["bounceType"] == "softbounce"
+    assert "category" not in find(mailings(category="softbounce"))[0]
+    bounce = find(events(category="softbounce"), lambda event: event["type"] == "bounce")
+    assert bounce["category"] == "softbounce"
+    pinned = events(mediaTypesToAddresses__EMAIL="a@example.com")
+    assert find(pinned, lambda event: event["type"] == "open") == SIMPLEST[EventType.OPEN]
+
+
+@pytest.mark.parametrize(
+    "pins",
+    [
+        {"mediaTypesToAddresses__EMAIL": "a@example.com"},
+        {"mediaTypesToAddresses.EMAIL": st.just("a@example.com")},
+        {"mediaTypesToAddresses": {"EMAIL": "a@example.com"}},
+    ],
+    ids=str,
+)
+def test_a_nested_field_is_pinned_by_its_dotted_name_or_with_its_object(pins: dict[str, Any]) -> None:
+    @QUICK
+    @given(wild_batches(type="click", max_size=10, **pins))
+    def check(batch: list[Event]) -> None:
+        assert all(event["mediaTypesToAddresses"] == {"EMAIL": "a@example.com"} for event in batch)
+
+    check()
+
+
+@pytest.mark.parametrize("category", [*BOUNCE_CATEGORIES, "blocked"])
+def test_every_category_of_bounces_is_reached_and_an_unknown_one(category: str) -> None:
+    assert find(wild_events("bounce"), lambda event: event["category"] == category)["category"] == category
 
 
 @pytest.mark.parametrize(
@@ -287,8 +316,12 @@ def test_a_pin_does_not_add_a_field_to_a_type_without_it() -> None:
     [
         (lambda: events("opens"), "type 'opens' is unknown, allowed: open, click, sent, bounce, unsubscribe, "),
         (
-            lambda: opens(linkId=1),
-            "field 'linkId' cannot be pinned, allowed: recipientId, userListId, remoteAddress, c",
+            lambda: opens(link=1),
+            "field 'link' cannot be pinned, allowed: recipientId, userListId, remoteAddress, c",
+        ),
+        (
+            lambda: clicks(mediaTypesToAddresses__PHONE=1),
+            "field 'mediaTypesToAddresses__PHONE' cannot be pinned, allowed: recipientId, ",
         ),
         (lambda: clicks(type="open"), "got multiple values for argument 'type'"),
         (lambda: events(nothing=1), "field 'nothing' cannot be pinned, allowed: recipientId, "),

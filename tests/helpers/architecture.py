@@ -6,6 +6,7 @@ A module has the name by which it is imported, without the package's; `engine.__
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -390,6 +391,52 @@ def _key_type(annotation: ast.expr) -> str | None:
         if kind in ("Final", "ClassVar"):
             return _key_type(annotation.slice)
     return None
+
+
+# Fields of events
+
+
+def spelled_fields(
+    sources: Sources, rooms: Iterable[str], names: Iterable[str], words: Iterable[str], others: Iterable[str] = ()
+) -> list[str]:
+    """Find names of events' fields in the texts of these rooms, and plain words by which they look into events.
+
+    Names are found wherever a text contains one as a word, except in docstrings. Words that mean other things, too, are
+    found where something is looked up by them, except in the objects that `others` names.
+    """
+    name, plain = re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b"), set(words)
+    found = []
+    for module, text in sources.items():
+        if not inside(module, rooms):
+            continue
+        documented = {node.value for node in nodes(text) if isinstance(node, ast.Expr)}
+        for node in nodes(text):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in documented:
+                found += [f"{module}:{node.lineno} spells the field {one}" for one in name.findall(node.value)]
+            found += [
+                f"{module}:{key.lineno} looks up the field {key.value}"
+                for key in _looked_up(node, others)
+                if isinstance(key, ast.Constant) and key.value in plain
+            ]
+    return found
+
+
+def _looked_up(node: ast.AST, others: Iterable[str]) -> list[ast.expr | None]:
+    """Return the keys by which a node makes a dict or looks into one, unless that has one of these names."""
+    if isinstance(node, ast.Dict):
+        return [*node.keys]
+    if isinstance(node, ast.Subscript):
+        return [] if last_name(node.value) in others else [node.slice]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        looks = node.func.attr in ("get", "pop", "setdefault") and last_name(node.func.value) not in others
+        return [*node.args[:1]] if looks else []
+    if isinstance(node, ast.Compare):
+        return [node.left] if isinstance(node.ops[0], ast.In | ast.NotIn) and _is_event(node.comparators[0]) else []
+    return []
+
+
+def _is_event(node: ast.expr) -> bool:
+    return last_name(node) in ("event", "fields", "payload", "one", "other")
 
 
 Check = Callable[[Sources], list[str]]

@@ -66,11 +66,11 @@ def send(recorder: Recorder, content: bytes, outcome: Outcome = OK, *, at: int =
 
 def test_the_same_person_is_the_same_stranger_everywhere() -> None:
     names = Pseudonyms()
-    first, _ = names.event(event(linkUrl="https://shop.test/?who=joe1@acme.test&ip=203.0.113.1"))
+    first, _ = names.event(event(link="https://shop.test/?who=joe1@acme.test&ip=203.0.113.1"))
     second, _ = names.event(event(2, note="joe1@acme.test again"))
     assert first["recipientId"] == "r1@recipient.example"
     assert first["remoteAddress"] == "10.0.0.1"
-    assert first["linkUrl"] == "https://shop.test/?who=r1@recipient.example&ip=10.0.0.1"
+    assert first["link"] == "https://shop.test/?who=r1@recipient.example&ip=10.0.0.1"
     assert (second["recipientId"], second["remoteAddress"]) == ("r2@recipient.example", "10.0.0.2")
     assert second["note"] == "r1@recipient.example again"
     assert first["mailId"] == event()["mailId"]

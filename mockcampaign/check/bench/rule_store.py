@@ -182,7 +182,7 @@ class RuleStore:
             if isinstance(stored, int):
                 return await self.difference_now()
             ours = Counter(self.shown(event) for event in stored if self._is_of(event, mails))
-            return difference(required, allowed, ours, self._key_of), stored
+            return difference(required, allowed, ours, self._shapes[0]), stored
 
         return (await self.settled(look))[0]
 
@@ -221,7 +221,7 @@ class RuleStore:
         required, allowed = self._required_and_allowed()
         if isinstance(stored, int):
             return Difference.of_counts(required.total(), allowed.total(), stored), stored
-        return difference(required, allowed, Counter(self.shown(event) for event in stored), self._key_of), stored
+        return difference(required, allowed, Counter(self.shown(event) for event in stored), self._shapes[0]), stored
 
     def _required_and_allowed(self) -> tuple[Counter[bytes], Counter[bytes]]:
         """Return how often each event must, and how often it may be in the store. Both change with the journal only."""
@@ -249,9 +249,6 @@ class RuleStore:
                 self._sent[serial] = _Sent(canonical(event), self.shown(event))
         self._read = len(happened)
         return self._sent
-
-    def _key_of(self, event: object) -> Hashable | None:
-        return next((key for shape in self._shapes if (key := shape.key(event)) is not None), None)
 
     def shown(self, event: Event) -> bytes:
         """Return what is compared of an event: the fields that the probe reports.

@@ -8,12 +8,18 @@ from typing import Any
 
 import msgspec
 
+from mockcampaign.model import EventType
 from mockcampaign.pytest_plugin.control.deliveries import Events
+from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.field import Role
 
 SHOWN_MAX = 10
 """Maximum number of differences of one kind that are shown."""
 
-IDENTIFYING = ("type", "mailId", "recipientId", "created")
+_SHAPE = builtin_shape(EventType.OPEN)
+"""The shape by which events are recognised and named: what identifies one has the same names in all types."""
+
+IDENTIFYING = tuple(map(_SHAPE.name, (Role.TYPE, Role.MAIL, Role.RECIPIENT, Role.MOMENT)))
 
 
 def explain_difference(left: Sequence[Any], right: Sequence[Any]) -> list[str]:
@@ -39,14 +45,14 @@ def _differences(ours: Sequence[Any], theirs: Sequence[Any]) -> Iterator[str]:
 
 
 def _pair_altered(missing: list[Any], surplus: list[Any]) -> list[tuple[Any, Any]]:
-    """Return pairs of an event and its altered form, which has the same mailId, and remove both from their lists."""
+    """Return pairs of an event and its altered form, which is of the same mail, and remove both from their lists."""
     of_mail: dict[Any, list[Any]] = {}
     for event in missing:
-        if _mail(event) is not None:
-            of_mail.setdefault(_mail(event), []).append(event)
+        if (mail := _SHAPE.key(event)) is not None:
+            of_mail.setdefault(mail, []).append(event)
     altered, strangers = [], []
     for stranger in surplus:
-        originals = of_mail.get(_mail(stranger))
+        originals = of_mail.get(_SHAPE.key(stranger))
         if originals:
             original = min(originals, key=lambda one: len(_differing_fields(one, stranger)))
             originals.remove(original)
@@ -107,10 +113,6 @@ def _index_note(event: Any, events: Sequence[Any]) -> str:
 def _count_note(event: Any, ours: Sequence[Any], theirs: Sequence[Any]) -> str:
     sent = ours.count(event)
     return f" ({theirs.count(event)} times, delivered {sent})" if sent else " (never delivered)"
-
-
-def _mail(event: Any) -> Any:
-    return event.get("mailId") if isinstance(event, dict) else None
 
 
 def _value(event: dict[str, Any], name: str) -> str:

@@ -12,6 +12,8 @@ from mockcampaign.model import EventType
 from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
 from mockcampaign.server.http.request_fields import Duration, Id
 from mockcampaign.server.served_campaign import ServedCampaign
+from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.field import Role
 
 EMIT_COUNT_MAX = 1_000_000
 """Maximum number of events in one call. Ours: as many as fit in memory."""
@@ -94,7 +96,7 @@ def _client(served: ServedCampaign, number: int | None) -> int:
 
 
 def _sample(event: dict[str, Any], event_type: EventType) -> Sample:
-    if event.get("type") != event_type:
+    if builtin_shape(event_type).get(event, Role.TYPE) != event_type:
         raise InvalidInputError(f"like: its type is not {event_type}, allowed: an event of that type")
     return Sample(event_type, (event,))
 

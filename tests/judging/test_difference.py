@@ -1,0 +1,67 @@
+"""Differences between stored and delivered events: which event is which, and how a sentence names it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from mockcampaign.judging.consumer_store import canonical
+from mockcampaign.judging.difference import difference, own_events
+from mockcampaign.model import EventType
+from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.field import EventField, Role
+from mockcampaign.shape.shape import Shape
+
+OWN: dict[str, Any] = {"kind": "CLICKED", "mail": {"ref": "A-10001"}, "at": "2019-07-31T16:20:54Z", "url": "/a"}
+SHAPE = Shape(
+    event_type=EventType.CLICK,
+    fields=tuple(
+        EventField(path=path, role=role, source="captured", reason="", example=example)
+        for path, role, example in (
+            (("kind",), Role.TYPE, "CLICKED"),
+            (("mail", "ref"), Role.MAIL, "A-10001"),
+            (("at",), Role.MOMENT, "2019-07-31T16:20:54Z"),
+            (("url",), Role.LINK, "/a"),
+        )
+    ),
+    examples=(OWN,),
+    is_captured=True,
+)
+"""A shape that shares no name with the built-in ones."""
+
+
+def counted(*events: dict[str, Any]) -> Counter[bytes]:
+    return Counter(map(canonical, events))
+
+
+def test_an_altered_event_is_the_missing_one_of_the_same_mail_and_named_by_its_fields() -> None:
+    [sent] = builtin_shape(EventType.BOUNCE).examples
+    other = {**sent, "mailId": "AAAAAAAA-AAAAAAAA-AAAAAA"}
+    stored = {**sent, "category": "softbounce"}
+    found = difference(counted(sent, other), counted(sent, other), counted(stored, other))
+    assert (found.missing, found.surplus, found.altered) == ((), (), ((canonical(sent), canonical(stored)),))
+    [shown] = found.events()
+    assert shown.event == (
+        "type=bounce mailId=3IHQ2XT8-38PY7WFQ-XKNQSY recipientId=123456789005 created=2019-07-31T16:20:54.000Z"
+    )
+    assert [(change.name, change.sent, change.stored) for change in shown.changes] == [
+        ("category", '"hardbounce"', '"softbounce"')
+    ]
+
+
+def test_a_shape_of_the_callers_says_which_event_is_which_and_names_it() -> None:
+    other = {**OWN, "mail": {"ref": "B-20002"}}
+    stored = {**OWN, "url": "/b"}
+    found = difference(counted(OWN, other), counted(OWN, other), counted(stored, other), SHAPE)
+    assert found.altered == ((canonical(OWN), canonical(stored)),)
+    [shown] = found.events()
+    assert shown.event == "kind=CLICKED mail.ref=A-10001 at=2019-07-31T16:20:54.000Z"
+
+
+def test_events_of_other_mails_are_somebody_elses() -> None:
+    other = {**OWN, "mail": {"ref": "B-20002"}}
+    unnamed = {**OWN, "mail": {"ref": ["no", "id"]}}
+    assert own_events(map(canonical, (OWN, other, unnamed)), [canonical(OWN)], SHAPE) == [
+        canonical(OWN),
+        canonical(unnamed),
+    ]
