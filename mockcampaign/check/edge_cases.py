@@ -157,13 +157,18 @@ _TEXT_ROLES = (Role.BROWSER, Role.OPERATING_SYSTEM, Role.TEXT)
 """Roles of free text, in the order in which one of them is chosen."""
 
 
+def _free_texts(shape: Shape) -> list[EventField]:
+    """Return the fields of free text; where there are none, the device is the next best."""
+    return _texts_of(shape, *_TEXT_ROLES) or _texts_of(shape, Role.DEVICE)
+
+
 def texts(shape: Shape, longest: Lengths = LENGTHS) -> list[EdgeCase]:
     """Return texts that are long, in other scripts, or contain characters that are markup in some format."""
     long = ("x" * longest.names, "é" * min(longest.names, 100))
     links = ("https://www.example.com/".ljust(longest.links, "h"), *_LINKS)
     names = ("anna@mañana.example", "山田@example.jp", "O'Neil", "a b", "a" * 64 + "@" + "b" * 63 + ".example.com")
     return [
-        *_of(_texts_of(shape, *_TEXT_ROLES), (*long, *_TEXTS)),
+        *_of(_free_texts(shape), (*long, *_TEXTS)),
         *_of(_names_of_recipients(shape), names),
         *_of(_texts_of(shape, Role.LINK), links),
     ]

@@ -15,6 +15,7 @@ from mockcampaign.check.baseline import marked
 from mockcampaign.check.behaviours import BEHAVIOURS
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.context import CheckContext, RuleSlot
+from mockcampaign.check.bench.events import time_factor
 from mockcampaign.check.calibration import accepted_body, calibrated_fields
 from mockcampaign.check.examined import ConsumerDiedError, Examined, SkipRule, failed
 from mockcampaign.check.reproduction import reproduce
@@ -199,7 +200,7 @@ class Examiner:
 
     def _calibrating(self, name: str) -> Bench:
         """Return a bench for before any rule is examined."""
-        start = self._settings.now - RECENT - 2 * SLOT
+        start = self._settings.now - (RECENT + 2 * SLOT) * time_factor(self._settings.shape)
         return Bench(self.context, RuleSlot(rule_id=name, start=start, number=len(CATALOGUE)))
 
     async def _prepare(self) -> None:
@@ -251,7 +252,8 @@ class Examiner:
     def _bench_of(self, rule: Rule) -> Bench:
         number = _ORDER.index(rule.id)
         # A rule that begins before all others sends events that are older than theirs, too.
-        ago = RECENT + SLOT if rule.prepare is not None else rule.span or RECENT - number * SLOT
+        ago = RECENT + SLOT if rule.prepare is not None else RECENT - number * SLOT
+        ago = ago * time_factor(self._settings.shape) if rule.prepare is not None or not rule.span else rule.span
         return Bench(self.context, RuleSlot(rule_id=rule.id, start=self._settings.now - ago, number=number))
 
     async def _examine(self, rule: Rule) -> tuple[Judgement, AnyFact] | None:

@@ -13,7 +13,7 @@ from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
 from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS, Settings
 from mockcampaign.events import field_values
 from mockcampaign.policy import MINUTE
-from mockcampaign.shape.field import TRAITS, Event, EventField, Role, Value
+from mockcampaign.shape.field import TRAITS, Event, EventField, Role, Value, value_at, with_value
 from mockcampaign.shape.likeness import address_version, draw_like
 from mockcampaign.shape.moment import read_moment, write_moment
 from mockcampaign.shape.shape import Shape
@@ -26,10 +26,21 @@ No two events share a millisecond, not even those of two rules, since each rule 
 HEAD_START = 10 * MINUTE
 """Virtual milliseconds before the bench's start at which its events begin, so that many of them fit in between."""
 
+COARSE = 1_000
+"""Milliseconds that a format of times just distinguishes, from which on a bench needs more time."""
+
+SLOWER = 5
+"""How many times as much time that is."""
+
 _CLIENTS = tuple(dict.fromkeys(client for _, (_, client) in field_values.MAILBOXES))
 
 Values = Mapping[Role, Value]
 """Values of events by role; the moment in milliseconds since 1970, everything else as events contain it."""
+
+
+def time_factor(shape: Shape) -> int:
+    """Return how many times as much virtual time benches need as with times in milliseconds."""
+    return SLOWER if shape.resolution >= COARSE else 1
 
 
 class EventFactory:
@@ -44,7 +55,8 @@ class EventFactory:
         self._pace = max(PACE, settings.shape.resolution)
         self._remainder = slot.number
         self._now = now
-        self._newest = slot.start - HEAD_START
+        self._head_start = HEAD_START * time_factor(settings.shape)
+        self._newest = slot.start - self._head_start
         self._makers: dict[int, _Maker] = {}
 
     def events(self, count: int, shape: Shape, values: Values) -> list[Event]:
@@ -97,7 +109,7 @@ class EventFactory:
         return [case for case in make(shape) if not (is_named and case.role is Role.CLIENT)]
 
     def _next_moment(self) -> int:
-        moment = max(self._newest + self._pace, self._now() - HEAD_START)
+        moment = max(self._newest + self._pace, self._now() - self._head_start)
         # Counted from the start of the check, so that a check at another time makes the same events.
         since = moment - self._settings.now
         self._newest = min(moment + (self._remainder - since) % PACE, self._now())
@@ -110,7 +122,7 @@ class _Maker:
     def __init__(self, shape: Shape, shared: Values, drawer: random.Random) -> None:
         self._shape = shape
         self._random = drawer
-        self._examples = [msgspec.json.encode(example) for example in shape.examples]
+        self._examples = [msgspec.json.encode(whole(shape, example)) for example in shape.examples]
         self._shared = shared
         self._paths = [(field, field.path[:-1], field.path[-1]) for field in shape.fields]
 
@@ -156,6 +168,14 @@ class _Maker:
         if address_version(captured) == 6:
             return f"2001:db8::{self._random.randrange(1, 0xFFFF):x}"
         return f"198.51.100.{self._random.randrange(1, 255)}"
+
+
+def whole(shape: Shape, event: Event) -> Event:
+    """Return the event with the fields that other captured events have besides: what may be absent is an edge case."""
+    for field in shape.fields:
+        if value_at(event, field.path) is None and field.example is not None:
+            event = with_value(event, field.path, field.example)
+    return event
 
 
 _DRAWN = frozenset({Role.RECIPIENT, Role.RECIPIENT_ADDRESS, Role.MAIL, Role.SUBSCRIPTION, Role.ID})

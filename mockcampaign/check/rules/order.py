@@ -114,6 +114,8 @@ async def _stores_late(bench: Bench) -> Examined:
     difference = await bench.store.difference()
     if difference:
         return failed(difference.seen(late), batches=[newer, older])
+    if not bench.shape.body.has_list:
+        return passed(StoreAgrees(after=late))
     # Our own sender puts the oldest event of a batch first, which is not documented.
     mixed = bench.events(5)[::-1]
     newest_first = Stimulus(situation=Situation.NEWEST_FIRST, events=5)
