@@ -132,7 +132,10 @@ def read_shape(
         captured = Captured(file.events)
     else:
         raise document.problem((), "the file has no events, allowed: the key events, or captured events by --like FILE")
-    columns = {written(column.path): column for column in columns_of(captured.events)}
+    try:
+        columns = {written(column.path): column for column in columns_of(captured.events)}
+    except InvalidInputError as error:
+        raise document.problem(("events",), str(error)) from None
     _check_fields(document, file, columns)
     shape = _inferred(document, file, captured, columns)
     changed = {columns[name].path: entry for name, entry in file.fields.items()}

@@ -5,15 +5,18 @@ from __future__ import annotations
 import stat
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
+from mockcampaign.shape.clues import fits
 from mockcampaign.shape.field import ONCE, Event, Role, Value, with_value
-from mockcampaign.shape.infer import UnfitRoleError, check_limits, infer_shape, says_type, type_field
+from mockcampaign.shape.infer import UnfitRoleError, check_limits, columns_of, infer_shape, says_type, type_field
 from mockcampaign.shape.shape import LIST, UNCERTAIN, Body, Shape
+from mockcampaign.shape.vocabulary import is_named_id, named_like
 
 CAPTURED_BYTES_MAX = 16_777_216
 """Maximum size of a file of captured events. Our choice."""
@@ -28,7 +31,7 @@ ReplacePersons = Callable[[Sequence[Event], Collection[str]], Sequence[Event]]
 """Returns as many events without persons. The second argument names fields that stay as they are."""
 
 _ALLOWED = "an event, a list of events, or an object with one such list"
-_ENVELOPE_DEPTH_MAX = 3
+_ENVELOPE_DEPTH_MAX, _LISTS_MAX = 3, 20
 _decoder = msgspec.json.Decoder()
 
 
@@ -52,7 +55,12 @@ class Captured(msgspec.Struct, frozen=True):
         """Return the shape of the events. Raises `InvalidInputError`, as `infer_shape` does."""
         given = dict(roles or {})
         played = {role for role in given.values() if role in ONCE}
-        assigned = {path: role for path, role in self.roles.items() if role not in played} | given
+        examples = {column.path: column.example for column in columns_of(self.events)} if self.roles else {}
+        assigned = {
+            path: role
+            for path, role in self.roles.items()
+            if path in examples and role not in played and fits(role, examples[path])
+        } | given
         if event_type is None and type_field(self.events) is None:
             event_type = self.event_type
         while True:
@@ -61,7 +69,7 @@ class Captured(msgspec.Struct, frozen=True):
             except UnfitRoleError as error:
                 if error.path in given:
                     raise
-                # The replaced value is of another kind.
+                # A replaced value is of another kind than the captured one.
                 del assigned[error.path]
 
 
@@ -97,15 +105,15 @@ def read_captured(
     documents = _documents(path)
     try:
         content = _content(documents, event_type)
+        # Inferred before, because a replaced value may look like something else.
+        said = None if content.envelope is None else says_type(content.envelope.outer)
+        roles = {} if replace_persons is None else _roles(content.events, event_type or said)
     except InvalidInputError as error:
         raise InvalidInputError(f"{path}: {error}") from None
     envelope = content.envelope
-    said = None if envelope is None else says_type(envelope.outer)
     body = LIST if content.is_list else UNCERTAIN
     if replace_persons is None:
         return Captured(content.events, body if envelope is None else _body(envelope), said)
-    # Inferred before, because a replaced value may look like something else.
-    roles = _roles(content.events, event_type or said)
     events, outer = _replaced(content, replace_persons, (*keep, *_impersonal(roles)))
     if envelope is not None:
         body = _body(_Envelope(outer, envelope.path))
@@ -113,10 +121,11 @@ def read_captured(
 
 
 def _roles(events: Sequence[Event], event_type: EventType | None) -> dict[tuple[str, ...], Role]:
+    typed = type_field(events)
     try:
-        shape = infer_shape(events, event_type=None if type_field(events) else event_type)
+        shape = infer_shape(events, event_type=event_type if typed is None else None)
     except InvalidInputError:
-        typed = type_field(events)
+        # Such as one that a shape file corrects later.
         return {} if typed is None else {typed: Role.TYPE}
     return {field.path: field.role for field in shape.fields}
 
@@ -132,8 +141,24 @@ def _replaced(
     """Return the events, and the object around them, without persons."""
     envelope = content.envelope
     outer = {} if envelope is None else with_value(envelope.outer, envelope.path, None)
-    *events, outer = replace_persons((*content.events, outer), keep)
+    raw = (*content.events, outer)
+    *events, outer = (_named(*pair) for pair in zip(raw, replace_persons(raw, keep), strict=True))
     return tuple(events), outer
+
+
+def _named(raw: Value, replaced: Value) -> Value:
+    """Return the replaced value with its known names of fields, such as `Mailing List`, which names nobody."""
+    match raw, replaced:
+        case dict(), dict() if len(raw) == len(replaced):
+            pairs = zip(raw.items(), replaced.items(), strict=True)
+            return {
+                name if named_like((name,)) or is_named_id(name) else other: _named(value, new)
+                for (name, value), (other, new) in pairs
+            }
+        case list(), list() if len(raw) == len(replaced):
+            return [_named(*pair) for pair in zip(raw, replaced, strict=True)]
+        case _:
+            return replaced
 
 
 def shape_of_file(
@@ -216,7 +241,8 @@ def _part(document: Value, event_type: EventType | None) -> _Content:
     if isinstance(document, list):
         return _Content(_objects(document), is_list=True)
     [outer] = _objects([document])
-    found = [one for one in _lists(outer) if _is_wrapped(one[1], event_type or says_type(outer))]
+    lists = islice(_lists(outer), _LISTS_MAX)
+    found = [one for one in lists if _is_wrapped(one[1], event_type or says_type(outer))]
     if len(found) != 1 or _is_event(outer, event_type):
         return _Content((outer,), is_list=False)
     [(inner_path, inner)] = found

@@ -24,6 +24,9 @@ VALUES_MAX = 50
 DEPTH_MAX = 50
 """Maximum nesting of a captured event. Our choice."""
 
+FIELDS_MAX = 1_000
+"""Maximum number of fields of captured events, all together. Our choice."""
+
 ASSIGNED = "assigned, not inferred"
 """Reason for a role that nothing else suggests."""
 
@@ -107,7 +110,7 @@ def check_limits(event: Event) -> None:
 
 
 def type_field(events: Sequence[Event]) -> Path | None:
-    """Return the path of the field that says the type of the events, or None."""
+    """Return the path of the field that says the type of the events, or None. Raises `InvalidInputError`."""
     columns = columns_of(events)
     path = _type_path(columns, {})
     known = path is not None and any(event_type_of(value_at(event, path)) is not None for event in events)
@@ -115,7 +118,7 @@ def type_field(events: Sequence[Event]) -> Path | None:
 
 
 def says_type(event: Event) -> EventType | None:
-    """Return the type that an event says in any of its fields, or None."""
+    """Return the type that an event says in any of its fields, or None. Raises `InvalidInputError`."""
     path = type_field((event,))
     return None if path is None else event_type_of(value_at(event, path))
 
@@ -128,33 +131,37 @@ def enumerated_values(role: Role, values: Iterable[Value]) -> tuple[Value, ...]:
 def columns_of(events: Sequence[Event]) -> list[Column]:
     """Return all fields of the events in the order of their first appearance.
 
-    A field that is an object in one event and something else in another stays whole.
+    A field that is an object in one event and something else in another stays whole. Raises `InvalidInputError` for too
+    many fields.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, list[Value]] = {}
     for event in events:
-        found.update(dict.fromkeys(path for path, _ in leaves(event)))
-    whole = {path for path in found if any(_plain_at(event, path) for event in events)}
+        for path, value in leaves(event):
+            found.setdefault(path, []).append(value)
+        if len(found) > FIELDS_MAX:
+            raise InvalidInputError(f"contains more than {FIELDS_MAX:,} fields, which is the limit")
+    whole = {path for path, values in found.items() if any(value is not None and value != {} for value in values)}
     inner = {path for path in found if any(path[:end] in whole for end in range(1, len(path)))}
-    outer = {path[:end] for path in set(found) - inner for end in range(1, len(path))}
-    return [_column(path, events) for path in found if path not in inner and path not in outer]
+    outer = {path[:end] for path in found.keys() - inner for end in range(1, len(path))}
+    mixed = {path[:end] for path in inner for end in range(1, len(path))} & whole
+    return [
+        _column(path, [value_at(event, path) for event in events] if path in mixed else values, len(events))
+        for path, values in found.items()
+        if path not in inner and path not in outer
+    ]
 
 
-def _plain_at(event: Event, path: Path) -> bool:
-    value = value_at(event, path)
-    return value is not None and value != {} and not isinstance(value, dict)
-
-
-def _column(path: Path, events: Sequence[Event]) -> Column:
-    all_values = [value_at(event, path) for event in events]
+def _column(path: Path, values: Sequence[Value], events: int) -> Column:
+    known = [value for value in values if value is not None]
     # An object in one event and a plain value in another: it is no field of its own.
-    example = next((value for value in all_values if isinstance(value, dict) and value), None)
-    if example is None:
-        example = next((value for value in all_values if value is not None), None)
+    example = next((value for value in known if isinstance(value, dict) and value), known[0] if known else None)
     distinct: dict[tuple[type, Value], None] = {}
-    for value in all_values:
-        if isinstance(value, str | int | float) and len(distinct) < VALUES_MAX:
+    for value in known:
+        if len(distinct) == VALUES_MAX:
+            break
+        if isinstance(value, str | int | float):
             distinct.setdefault((type(value), value), None)
-    return Column(path, example, any(value is None for value in all_values), tuple(value for _, value in distinct))
+    return Column(path, example, len(known) < events, tuple(value for _, value in distinct))
 
 
 def _check_assigned(assigned: Mapping[Path, Role], columns: Sequence[Column]) -> None:

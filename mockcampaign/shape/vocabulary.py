@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 
 import msgspec
 
@@ -20,6 +20,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
 _WORDS_MAX = 40
 """Words of a name that are looked at. A longer text is no name."""
+_TYPE_LENGTH_MAX = 60
 
 
 def _words(*texts: str) -> frozenset[str]:
@@ -219,6 +220,7 @@ class NamedLike(msgspec.Struct, frozen=True):
     score: int
 
 
+@lru_cache(maxsize=4_096)
 def words_of(text: str) -> tuple[str, ...]:
     """Return the words of a name in camel case, snake case or any other case, in small letters without accents."""
     plain = unicodedata.normalize("NFKD", text[:200].translate(_UMLAUTS))
@@ -241,7 +243,7 @@ def _scored(names: Mapping[Role, Sequence[str]]) -> dict[str, list[NamedLike]]:
 _SCORED = _scored(ROLE_NAMES)
 
 
-@cache
+@lru_cache(maxsize=4_096)
 def named_like(path: tuple[str, ...]) -> tuple[NamedLike, ...]:
     """Return the roles that the name of a field suggests, the names of objects around it included.
 
@@ -274,8 +276,11 @@ def is_named_id(name: str) -> bool:
 
 def event_type_of(text: object) -> EventType | None:
     """Return the event type that a text says in any spelling, such as `email_click`, `OPENED` or `Hard bounce`."""
-    if not isinstance(text, str) or not 0 < len(text) <= 60:
-        return None
+    return _event_type(text) if isinstance(text, str) and 0 < len(text) <= _TYPE_LENGTH_MAX else None
+
+
+@lru_cache(maxsize=4_096)
+def _event_type(text: str) -> EventType | None:
     words = words_of(text)
     runs = sorted(_runs(words), key=len, reverse=True)
     found = next((run for run in runs if run in _EVENT_TYPES), None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conventions import CONVENTIONS
@@ -134,6 +134,7 @@ OBJECTS = st.dictionaries(
 )
 
 
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.lists(OBJECTS, min_size=1, max_size=3), st.sampled_from([LIST, UNCERTAIN, Body('{"":[', "]}")]))
 @example([{"x" * 2000: "\U0001f600", "device": "\x00\x7f\x85\u2028\ufeff\ufffe\U000e0001", "a": -0.0}], LIST)
 @example([{"category": "x", "a": {"b": 1}, "a.b": 2}, {"category": "\U000e0001\n"}], LIST)

@@ -15,7 +15,7 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.shape.captured import CAPTURED_BYTES_MAX, read_captured, shape_of_file
 from mockcampaign.shape.field import Role, with_value
-from mockcampaign.shape.infer import DEPTH_MAX
+from mockcampaign.shape.infer import DEPTH_MAX, FIELDS_MAX
 from mockcampaign.shape.shape import LIST, UNCERTAIN, Body
 from places import ROOT
 
@@ -137,6 +137,15 @@ def test_persons_around_the_events_are_replaced_too(tmp_path: Path) -> None:
     assert captured.events == ({**OPEN, "recipientId": "#", "note": "#"},)
 
 
+def test_known_names_of_fields_stay(tmp_path: Path) -> None:
+    def renamed(events: Sequence[dict[str, Any]], keep: Collection[str]) -> list[dict[str, Any]]:
+        return [{name if name.isalpha() else f"x{name}": one for name, one in event.items()} for event in events]
+
+    event = {**OPEN, "Mailing List": 3, "Anna Meier": 1, "order-no": "77123"}
+    captured = read_captured(saved(tmp_path, [event]), replace_persons=renamed)
+    assert captured.events == ({**OPEN, "Mailing List": 3, "xAnna Meier": 1, "order-no": "77123"},)
+
+
 def test_a_corrected_role_is_nobody_elses(tmp_path: Path) -> None:
     path = saved(tmp_path, [{**OPEN, "note": "4812"}])
     shape = shape_of_file(path, roles={("note",): Role.RECIPIENT}, replace_persons=blot_out)
@@ -186,6 +195,17 @@ def test_depth_has_a_limit(tmp_path: Path, levels: int) -> None:
         return
     with pytest.raises(InvalidInputError, match=r"nested deeper than 50 levels|not JSON: "):
         shape_of_file(path)
+
+
+@pytest.mark.parametrize("count", [FIELDS_MAX, FIELDS_MAX + 1])
+def test_the_number_of_fields_has_a_limit(tmp_path: Path, count: int) -> None:
+    path = saved(tmp_path, [OPEN, *({f"x{index}": index} for index in range(count - len(OPEN)))])
+    if count == FIELDS_MAX:
+        assert len(shape_of_file(path, replace_persons=blot_out).fields) == count
+        return
+    with pytest.raises(InvalidInputError) as rejected:
+        shape_of_file(path, replace_persons=blot_out)
+    assert str(rejected.value) == f"{path}: contains more than 1,000 fields, which is the limit"
 
 
 def test_size_has_a_limit(tmp_path: Path) -> None:

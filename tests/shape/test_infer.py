@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conventions import CONVENTIONS, Convention
@@ -320,6 +320,7 @@ def shape_or_line(events: list[dict[str, Any]], kind: EventType | None) -> Shape
         return str(error)
 
 
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.lists(OBJECTS, max_size=3), st.none() | st.sampled_from(EventType))
 @example([{"type": "open", "id": 1, "at": "0001-01-01T00:00:00+23:59"}], None)
 @example([{"type": "open", "id": 1, "at": "2024-01-01T24:00:00Z"}], None)
@@ -349,6 +350,7 @@ def test_any_objects_give_a_shape_or_one_line(events: list[dict[str, Any]], kind
         assert set(later) == set(shape.examples[0])
 
 
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.sampled_from(sorted(CONVENTIONS)), st.randoms(use_true_random=False))
 def test_the_order_of_fields_decides_only_between_equal_claims(name: str, random: Any) -> None:
     convention = CONVENTIONS[name]
