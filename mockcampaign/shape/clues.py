@@ -182,6 +182,10 @@ def _type_by_name(path: Path, value: str, score: int) -> Clue | None:
     return Clue(Role.TYPE, score + 10 - _distance(path), f"named like the type of an event, and says {recognised}")
 
 
+_MESSAGES = {"msg", "message", "mail", "email", "nachricht"}
+"""Words of names under which a text may be a message or its id."""
+
+
 def _by_format(path: Path, value: Value, named: tuple[NamedLike, ...], event_type: EventType | None) -> list[Clue]:
     roles = {one.role for one in named}
     words = {word for name in path for word in words_of(name)}
@@ -200,6 +204,8 @@ def _by_format(path: Path, value: Value, named: tuple[NamedLike, ...], event_typ
             found.append(Clue(Role.TYPE, score, f"says {said}"))
         if not named and has_token_group(value) and value.count("-") >= 2 and not is_uuid(value):
             found.append(Clue(Role.MAIL, BY_FORMAT, "groups of letters and digits, like the mail id in the guide"))
+        if Role.MAIL not in roles and words & _MESSAGES and (is_uuid(value) or has_token_group(value)):
+            found.append(Clue(Role.MAIL, BY_FORMAT, "looks like an id, and is named like a message"))
         found += _client(value, named)
     if is_writable(value) and Role.MOMENT not in roles:
         found += _moment(path, value, named, event_type)
