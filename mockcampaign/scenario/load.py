@@ -15,6 +15,7 @@ from mockcampaign.engine.journal_file import load_journals
 from mockcampaign.engine.webhooks import Command, WebhookRegistry, statuses_allowing
 from mockcampaign.errors import InvalidInputError, WebhookError
 from mockcampaign.events import Sample, load_sample
+from mockcampaign.model import EventType
 from mockcampaign.policy import DAY
 from mockcampaign.scenario.language import nodes
 from mockcampaign.scenario.language.annotations import Shared
@@ -131,7 +132,7 @@ class _Planner:
         self._registry = WebhookRegistry(scenario.policy.policy().webhooks_per_client_max)
         self._ids: dict[str, tuple[int, int]] = {}
         self._deleted: set[str] = set()
-        self._samples: dict[Path, Sample] = {}
+        self._samples: dict[tuple[Path, EventType | None], Sample] = {}
         self._journals: list[Path] = []
         self._passes = 0
         """Most milliseconds that the steps let pass."""
@@ -150,7 +151,7 @@ class _Planner:
             path=self._path,
             scenario=self._scenario,
             steps=steps,
-            files=(*files, *self._samples, *self._journals),
+            files=tuple(dict.fromkeys((*files, *(path for path, _ in self._samples), *self._journals))),
         )
 
     def _step(self, index: int, step: Step) -> PlannedStep:
@@ -247,7 +248,7 @@ class _Planner:
 
     def _emit(self, at: Location, emit: EmitStep) -> EmitGenerated | EmitExact:
         if emit.like is not None:
-            sample = self._sample((*at, "like"), emit.like)
+            sample = self._sample((*at, "like"), emit.like, emit.type)
             event_type = sample.event_type or emit.type
             if event_type is None:
                 raise self._document.problem(
@@ -263,14 +264,14 @@ class _Planner:
             return EmitExact(type=emit.type, events=emit.events, new_mail_ids=emit.new_mail_ids, client=emit.client)
         return EmitGenerated(type=emit.type, count=emit.count, over=emit.over, sample=None, client=emit.client)
 
-    def _sample(self, at: Location, name: str) -> Sample:
+    def _sample(self, at: Location, name: str, event_type: EventType | None) -> Sample:
         path = self._path.parent / name
-        if path not in self._samples:
+        if (path, event_type) not in self._samples:
             try:
-                self._samples[path] = load_sample(path)
+                self._samples[path, event_type] = load_sample(path, event_type)
             except InvalidInputError as error:
                 raise self._document.problem(at, str(error)) from None
-        return self._samples[path]
+        return self._samples[path, event_type]
 
     def _replay(self, at: Location, replay: ReplayStep) -> EmitRecorded:
         path = self._path.parent / replay.journal

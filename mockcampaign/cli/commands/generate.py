@@ -201,7 +201,7 @@ def _by_number(
     else:
         from mockcampaign.events import load_sample
 
-        sample = load_sample(like)
+        sample = load_sample(like, None if name is None else EventType(name))
         if name is not None and sample.event_type not in (name, None):
             raise InvalidInputError(f"--type {name}: {like} holds {sample.event_type} events, allowed: that type")
         payloads = generator.payloads_like(sample, moments)
