@@ -22,6 +22,7 @@ from mockcampaign.faults import FAULTS, OUTAGES, WireFault
 from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAuthentication, NoResponse, Responded
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.shape import common_body
 
 if TYPE_CHECKING:
     from mockcampaign.engine.declared_faults import Declared, When
@@ -83,15 +84,10 @@ _Driver = TypeVar("_Driver", bound=Driver)
 
 
 def _with_body(policy: Policy, shapes: Mapping[EventType, Shape]) -> Policy:
-    """Return the policy with the body that the captured events show. One that is not certain counts as a list."""
-    captured = {kind: shape for kind, shape in shapes.items() if shape.is_captured}
-    bodies = {kind: msgspec.structs.replace(shape.body, is_certain=True) for kind, shape in captured.items()}
-    if not bodies:
+    """Return the policy with the body that the captured events show."""
+    body = common_body(shapes)
+    if body is None:
         return policy
-    (first, body), *others = bodies.items()
-    for kind, other in others:
-        if other != body:
-            raise InvalidInputError(f"shapes: {first} and {kind} events have different bodies, allowed: one for all")
     return msgspec.structs.replace(
         policy,
         body_prefix=body.prefix,

@@ -9,6 +9,7 @@ from typing import assert_never
 
 import msgspec
 
+from mockcampaign.campaign import NO_MAILING
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Happened
 from mockcampaign.engine.journal_file import load_journals
@@ -21,6 +22,7 @@ from mockcampaign.scenario.language import nodes
 from mockcampaign.scenario.language.annotations import Shared
 from mockcampaign.scenario.language.document import Document, Location
 from mockcampaign.scenario.language.endpoints import WebhookDefinition
+from mockcampaign.scenario.language.event_shape import ShapeDefinition
 from mockcampaign.scenario.language.expect import ConsumerExpectation, ExpectedValues, WebhookExpectation
 from mockcampaign.scenario.language.plain_values import Bounds
 from mockcampaign.scenario.language.scenario_file import Scenario
@@ -59,6 +61,8 @@ from mockcampaign.scenario.plan import (
     WaitUntil,
     WebhookExpected,
 )
+from mockcampaign.scenario.shape_file import read_shapes, shape_in
+from mockcampaign.shape.shape import Shape, common_body
 from mockcampaign.text import unknown
 
 SUFFIX = ".scenario.yaml"
@@ -134,10 +138,14 @@ class _Planner:
         self._deleted: set[str] = set()
         self._samples: dict[tuple[Path, EventType | None], Sample] = {}
         self._journals: list[Path] = []
+        self._shapes: dict[EventType, Shape] = {}
+        self._shape_files: list[Path] = []
         self._passes = 0
         """Most milliseconds that the steps let pass."""
 
     def plan(self, must_emit: bool, files: tuple[Path, ...]) -> Plan:
+        for at, part in self._scenario.shape_parts():
+            self._shape(at, part)
         for name, webhook in self._scenario.webhooks.items():
             self._create(("webhooks", name), name, webhook)
         if not self._scenario.steps:
@@ -151,8 +159,30 @@ class _Planner:
             path=self._path,
             scenario=self._scenario,
             steps=steps,
-            files=tuple(dict.fromkeys((*files, *(path for path, _ in self._samples), *self._journals))),
+            files=tuple(
+                dict.fromkeys((*files, *self._shape_files, *(path for path, _ in self._samples), *self._journals))
+            ),
+            shapes=self._shapes,
         )
+
+    def _shape(self, at: Location, part: str | ShapeDefinition) -> None:
+        if isinstance(part, str):
+            path = self._path.parent / part
+            self._shape_files.append(path)
+            try:
+                shapes = read_shapes(path)
+            except InvalidInputError as error:
+                raise self._document.problem(at, str(error)) from None
+        else:
+            shapes = (shape_in(self._document, part, at),)
+        for shape in shapes:
+            if shape.event_type in self._shapes:
+                raise self._document.problem(at, f"{shape.event_type} events have a shape already, allowed: one")
+            self._shapes[shape.event_type] = shape
+        try:
+            common_body(self._shapes)
+        except InvalidInputError as error:
+            raise self._document.problem(at, str(error)) from None
 
     def _step(self, index: int, step: Step) -> PlannedStep:
         at = ("steps", index, STEP_KEYS[type(step)])
@@ -178,7 +208,10 @@ class _Planner:
             case EmitStep():
                 self._pass(at, step.over)
                 return self._emit(at, step)
-            case MailingStep() | RunStep():
+            case MailingStep():
+                if self._shapes:
+                    raise self._document.problem(at, NO_MAILING)
+            case RunStep():
                 pass
             case ReplayStep():
                 recorded = self._replay(at, step)

@@ -197,6 +197,17 @@ def shape_of_file(
         raise InvalidInputError(f"{path}: {error}") from None
 
 
+def shapes_of_file(
+    path: Path, *, replace_persons: ReplacePersons | None = None, keep: Collection[str] = ()
+) -> tuple[Shape, ...]:
+    """Return the shapes of the captured events of a file, one of each type. Raises `InvalidInputError`."""
+    captured = read_captured(path, replace_persons=replace_persons, keep=keep)
+    try:
+        return tuple(captured.shape(event_type=kind) for kind in captured.event_types or (None,))
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}") from None
+
+
 def _documents(path: Path) -> list[Value]:
     raw = _bytes(path)
     lines = path.suffix.lower() in JSON_LINES

@@ -13,12 +13,13 @@ import pytest
 import requests
 
 from culprits import BETWEEN, CULPRITS, OTHERS
+from foreign_shapes import SHAPES
 from judged import CREDENTIALS, PASSWORD, SHOWN_BY_CRASHES, USER, checked, few, restartable, running, settings
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.model import BasicAuthentication, KeyAuthentication, NoAuthentication
-from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.samples.consumer import consumer_app, serve_consumer
 from mockcampaign.scenario.judge import judge
 from mockcampaign.scenario.load import load
 from mockcampaign.scenario.play import Player
@@ -91,6 +92,13 @@ def found(rule: str, bug: str) -> tuple[Finding, str]:
 def outcomes_of(scenario: Path, consumer: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Return the results of a scenario's expectations for a new consumer."""
 
+    with running(consumer) as url:
+        return played_at(url, scenario, monkeypatch)
+
+
+def played_at(url: str, scenario: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return the results of a scenario's expectations for the consumer there."""
+
     async def play() -> dict[str, str]:
         transport = WireTransport()
         try:
@@ -100,11 +108,9 @@ def outcomes_of(scenario: Path, consumer: str, monkeypatch: pytest.MonkeyPatch) 
         finally:
             await transport.aclose()
 
-    with running(consumer) as url:
-        environment = {**SECRETS, "HOOK_URL": f"{url}/hook", "PROBE_URL": f"{url}/processed"}
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        return asyncio.run(play())
+    for name, value in {**SECRETS, "HOOK_URL": f"{url}/hook", "PROBE_URL": f"{url}/processed"}.items():
+        monkeypatch.setenv(name, value)
+    return asyncio.run(play())
 
 
 class Shown(NamedTuple):
@@ -210,6 +216,36 @@ def test_a_scenario_can_be_played_again_on_the_same_consumer(tmp_path: Path, mon
         return outcomes
 
     assert asyncio.run(play_twice()) == [{"pass"}, {"pass"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("other-names", "once-after-lost-response"),
+        ("wrapped-events", "stores-every-event"),
+        ("nested-address", "stores-repeat-engagement"),
+        ("extra-field", "stores-text-unchanged"),
+        ("one-event", "responds-200"),
+        ("integrator", "accepts-absent-fields"),
+    ],
+)
+def test_a_scenario_shows_a_violation_on_a_captured_shape_by_itself(
+    name: str, rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape, bug = SHAPES[name], CULPRITS[rule]
+    chosen = settings(1, shape=shape, rules=(rule, *BETWEEN.get(rule, ())), **few(bug))
+    with serve_consumer(bug, basic_authentication=CREDENTIALS, shape=shape) as url:
+        findings = checked(url, WireTransport, chosen).rules
+    [finding] = [finding for finding in findings if finding.id == rule]
+    assert (finding.outcome, finding.reproduce is None) == ("fail", False), finding.actual
+    path = tmp_path / "again.scenario.yaml"
+    path.write_text((finding.reproduce and finding.reproduce.scenario) or "")
+    outcomes = []
+    for consumer in (bug, None):
+        with serve_consumer(consumer, basic_authentication=CREDENTIALS, shape=shape) as url:
+            outcomes.append(set(played_at(url, path, monkeypatch).values()))
+    assert "fail" in outcomes[0], path.read_text()
+    assert outcomes[1] == {"pass"}, path.read_text()
 
 
 def status_of(command: str, **environment: str) -> str:
