@@ -62,7 +62,7 @@ from mockcampaign.scenario.plan import (
     WebhookExpected,
 )
 from mockcampaign.scenario.shape_file import read_shapes, shape_in
-from mockcampaign.shape.shape import Shape, common_body
+from mockcampaign.shape.shape import Shape, by_type
 from mockcampaign.text import unknown
 
 SUFFIX = ".scenario.yaml"
@@ -175,12 +175,8 @@ class _Planner:
                 raise self._document.problem(at, str(error)) from None
         else:
             shapes = (shape_in(self._document, part, at),)
-        for shape in shapes:
-            if shape.event_type in self._shapes:
-                raise self._document.problem(at, f"{shape.event_type} events have a shape already, allowed: one")
-            self._shapes[shape.event_type] = shape
         try:
-            common_body(self._shapes)
+            self._shapes = by_type((*self._shapes.values(), *shapes))
         except InvalidInputError as error:
             raise self._document.problem(at, str(error)) from None
 

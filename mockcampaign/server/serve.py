@@ -15,12 +15,15 @@ import msgspec
 
 from mockcampaign import __version__
 from mockcampaign.errors import InvalidInputError, MockcampaignError
+from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
 from mockcampaign.server.app import server_app
 from mockcampaign.server.served_campaign import Prologue, ServedCampaign, ServerSettings
 from mockcampaign.server.users import User, Users, user_name_problem, users_of
 from mockcampaign.server.vendor_api.clients_file import load_clients
 from mockcampaign.serving import base_url, listen, serve_until_signalled
+from mockcampaign.shape.captured import shape_of_file
+from mockcampaign.shape.shape import by_type
 from mockcampaign.text import counted
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
     from mockcampaign.scenario.plan import Plan
     from mockcampaign.scenario.play import Player
+    from mockcampaign.shape.shape import Shape
 
 Say = Callable[[str], None]
 
@@ -54,6 +58,9 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     tls_ca_file: Path | None
     tls_certificate: Path | None
     tls_key: Path | None
+    like: tuple[tuple[EventType, Path], ...] = ()
+    """Files of captured events, each with the type of these."""
+    shape_files: tuple[Path, ...] = ()
 
     def __repr__(self) -> str:
         return "ServeOptions(…)"
@@ -69,6 +76,7 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
     settings = ServerSettings(speed=options.speed, seed=_seed(options, plan))
     if plan is not None:
         settings = msgspec.structs.replace(settings, policy=plan.scenario.policy.policy(), start=plan.scenario.start)
+    settings = msgspec.structs.replace(settings, shapes=_shapes(options, plan))
     if options.webhooks_per_client_max is not None:
         policy = msgspec.structs.replace(settings.policy, webhooks_per_client_max=options.webhooks_per_client_max)
         settings = msgspec.structs.replace(settings, policy=policy)
@@ -99,6 +107,19 @@ def _plan(options: ServeOptions) -> Plan | None:
     from mockcampaign.scenario.load import load
 
     return load(options.scenario_file, must_emit=False)
+
+
+def _shapes(options: ServeOptions, plan: Plan | None) -> dict[EventType, Shape]:
+    """Return the captured shapes of the options and of the scenario."""
+    from mockcampaign.scenario.shape_file import read_shapes
+
+    shapes = [] if plan is None else [*plan.shapes.values()]
+    shapes += [shape_of_file(path, event_type=kind) for kind, path in options.like]
+    shapes += [shape for path in options.shape_files for shape in read_shapes(path)]
+    try:
+        return by_type(shapes)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"--like, --shape: {error}") from None
 
 
 def _targets(options: ServeOptions, plan: Plan | None, listening: socket.socket) -> AllowedTargets:
@@ -209,7 +230,11 @@ def _welcome(url: str, served: ServedCampaign, credentials: str, trust: Path | N
         f"  live page   {url}/",
         f"  control     {url}/__mockcampaign/",
     ]
-    return lines if trust is None else [*lines, f"  CA file     {trust}"]
+    if trust is not None:
+        lines.append(f"  CA file     {trust}")
+    if served.settings.shapes:
+        lines.append(f"  as captured {', '.join(served.settings.shapes)}")
+    return lines
 
 
 def _farewell(served: ServedCampaign) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,12 +15,13 @@ import msgspec
 from mockcampaign.campaign import Campaign
 from mockcampaign.engine.journal import Journal
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.model import Webhook
+from mockcampaign.model import EventType, Webhook
 from mockcampaign.policy import DEFAULT_START, SECOND, Policy
 from mockcampaign.server.hub import Hub
 from mockcampaign.server.pacer import Pacer
 from mockcampaign.server.smart_campaigns import SmartCampaigns
 from mockcampaign.server.users import Users
+from mockcampaign.shape.shape import Shape
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 
@@ -42,6 +43,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     start: int | None = None
     """Virtual milliseconds since 1970; None: now, or `DEFAULT_START` if the clock runs faster than wall time."""
     policy: Policy = Policy()
+    shapes: Mapping[EventType, Shape] = {}
+    """The shapes of captured events, by type."""
 
 
 class PacedCampaign(Campaign):
@@ -99,7 +102,12 @@ class ServedCampaign:
             start = int(time.time() * 1_000) if settings.speed == 1 else DEFAULT_START
         journal = Journal(entries_max=JOURNAL_ENTRIES_MAX, events_max=JOURNAL_EVENTS_MAX)
         self.campaign = PacedCampaign(
-            self._transport, seed=settings.seed, policy=settings.policy, start=start, journal=journal
+            self._transport,
+            seed=settings.seed,
+            policy=settings.policy,
+            start=start,
+            journal=journal,
+            shapes=settings.shapes,
         )
         self.campaign.targets = self._transport.targets
         self.hub = Hub(journal)

@@ -112,10 +112,15 @@ def written(path: Iterable[str]) -> str:
 
 def read_path(text: str) -> tuple[str, ...]:
     """Return the path of a field from its name in a file."""
-    return tuple(_ESCAPED.sub(r"\1", name) for name in _NAME.findall(text)) or (text,)
+    names, rest = [], text
+    while (found := _NAME.match(rest)) is not None:
+        names.append(_ESCAPED.sub(r"\1", found[1]))
+        rest = rest[found.end() :]
+    return (*names, _ESCAPED.sub(r"\1", rest))
 
 
-_NAME = re.compile(r"(?:\\.|[^.\\])+", re.DOTALL)
+_NAME = re.compile(r"((?:\\.|[^.\\])*)\.", re.DOTALL)
+"""A name before a dot that is not escaped."""
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 

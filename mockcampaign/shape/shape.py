@@ -68,6 +68,17 @@ def common_body(shapes: Mapping[EventType, Shape]) -> Body | None:
     return body
 
 
+def by_type(shapes: Iterable[Shape]) -> dict[EventType, Shape]:
+    """Return the shapes of one sender by their types. Raises `InvalidInputError` for two of a type."""
+    found: dict[EventType, Shape] = {}
+    for shape in shapes:
+        if shape.event_type in found:
+            raise InvalidInputError(f"{shape.event_type} events have a shape already, allowed: one")
+        found[shape.event_type] = shape
+    common_body(found)
+    return found
+
+
 class Shape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The fields of events of one type, in the order in which they are sent, and what each of them says."""
 
