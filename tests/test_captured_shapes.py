@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from builders import Consumer
+from conventions import CONVENTIONS
 from foreign_shapes import SHAPES
 from mockcampaign.campaign import Campaign
 from mockcampaign.engine.journal import Attempted
@@ -16,6 +17,7 @@ from mockcampaign.model import EventType
 from mockcampaign.policy import HOUR, Policy
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.shape.field import Event, leaves
+from mockcampaign.shape.infer import infer_shape
 from mockcampaign.shape.shape import UNCERTAIN
 from mockcampaign.transport.inprocess import AsgiTransport
 
@@ -24,9 +26,12 @@ def paths(event: Event) -> tuple[tuple[str, ...], ...]:
     return tuple(path for path, _ in leaves(event))
 
 
-@pytest.mark.parametrize("name", SHAPES)
+EVERY_SHAPE = {**SHAPES, **{name: infer_shape([convention.event]) for name, convention in CONVENTIONS.items()}}
+
+
+@pytest.mark.parametrize("name", EVERY_SHAPE)
 def test_a_strict_consumer_accepts_emitted_and_sample_events_of_every_captured_shape(name: str) -> None:
-    shape = SHAPES[name]
+    shape = EVERY_SHAPE[name]
 
     async def run() -> tuple[int, int]:
         campaign = Campaign(AsgiTransport(consumer_app(shape=shape)), seed=1, shapes={shape.event_type: shape})
