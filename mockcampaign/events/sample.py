@@ -94,6 +94,7 @@ class _Variations:
         self._codes = _codes(shape)
         varying = VARYING | {Role.NETWORK_ADDRESS, *_MOMENTS}
         self._fields = [field for field in shape.fields if field.role in varying]
+        self._times = [field.path for role in _MOMENTS for field in shape.of(role)]
 
     def more(self, created: Iterable[int]) -> Iterator[Event]:
         for number, moment in enumerate(created):
@@ -122,8 +123,7 @@ class _Variations:
 
     def _reference(self, event: Event, moment: int) -> int:
         """Return the captured time of the event, or else another time in it, or else the new one."""
-        times = sorted((field for field in self._fields if field.role in _MOMENTS), key=_is_other_moment)
-        values = (value_at(event, field.path) for field in times)
+        values = (value_at(event, path) for path in self._times)
         return next((found for one in values if is_writable(one) and (found := read_moment(one)) is not None), moment)
 
     def _replacement(self, field: EventField, value: str | int, number: int) -> str | int:
@@ -153,10 +153,6 @@ class _Variations:
             if (":" in address) == (version == 6):
                 return address
             attempt += 1
-
-
-def _is_other_moment(field: EventField) -> bool:
-    return field.role is Role.OTHER_MOMENT
 
 
 class _Form:
