@@ -37,7 +37,7 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 # From low to high, for each folder. A new module has to be entered here; it imports only what is on a lower level.
 LEVELS = {
     "": """
-        __init__ errors model shipped text wallclock < masking policy serving tables < durations < faults
+        __init__ errors model shipped text wallclock < masking policy serving tables tls < durations < faults
         < engine events samples transport < campaign judging strategies < recording report < check < scenario
         < server < cli pytest_plugin < __main__
     """,
@@ -95,7 +95,7 @@ LEVELS = {
         < scenario_file < schema < reference
     """,
     "server": """
-        hub pacer response_types tls users < smart_campaigns < served_campaign < http < vendor_api < control_api < app
+        hub pacer response_types users < smart_campaigns < served_campaign < http < vendor_api < control_api < app
         < serve
     """,
     "server.control_api": """
@@ -159,7 +159,7 @@ OWNERS = {
     "pytest": {"pytest_plugin"},
     "rich": {"cli.progress"},
     "starlette": {"recording.proxy", "samples", "server.app", "server.control_api", "server.http"},
-    "trustme": {"server.tls"},
+    "trustme": {"tls"},
     "uvicorn": {"serving"},
     "uvloop": {"cli.playing"},
     "watchfiles": {"cli.watching"},
