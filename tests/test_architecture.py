@@ -37,7 +37,7 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 # From low to high, for each folder. A new module has to be entered here; it imports only what is on a lower level.
 LEVELS = {
     "": """
-        __init__ errors model shipped text wallclock < masking policy serving tables tls < durations < faults
+        __init__ errors model shipped text wallclock < masking policy pseudonyms serving tables tls < durations < faults
         < engine events samples transport < campaign judging strategies < recording report < check < scenario
         < server < cli pytest_plugin < __main__
     """,
@@ -76,7 +76,8 @@ LEVELS = {
         deliveries home violations < campaign_clock differences < session
         < delivery_methods event_methods fault_methods time_methods verdict_methods webhook_methods < campaign_control
     """,
-    "recording": "pseudonyms < recorder < proxy",
+    "pseudonyms": "encodings harmless links substitutes < texts < persons < __init__",
+    "recording": "recorder < sideline < proxy",
     "report": """
         attempts charts columns json_report sentences < advice timeline < scenario_text
         < check_text github html junit markdown < formats
@@ -127,7 +128,7 @@ INPUT_AND_OUTPUT = {
 
 # What a room never imports, though it is below it.
 NEVER = {
-    **dict.fromkeys(("events", "model", "policy", "report", "strategies"), INPUT_AND_OUTPUT),
+    **dict.fromkeys(("events", "model", "policy", "pseudonyms", "report", "strategies"), INPUT_AND_OUTPUT),
     **dict.fromkeys((f"engine.{name}" for name in level_numbers(LEVELS["engine"]) if name != "loop"), INPUT_AND_OUTPUT),
     "judging": {*INPUT_AND_OUTPUT, "transport", "wallclock"},  # the journal is the only evidence
     "report": {*INPUT_AND_OUTPUT, "transport", "campaign"},
