@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from mockcampaign.cli.parameters import NEW_FILE, DurationType, WholeNumber
+from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, DurationType, WholeNumber
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.report.formats import FORMATS
@@ -35,6 +35,27 @@ def journal_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "--journal", type=NEW_FILE, help="Write the journal to this file during the run; `judge` reads it."
     )(command)
     return with_journal
+
+
+def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of every command that can serve https. The command gets the options as `tls`."""
+
+    @functools.wraps(command)
+    def with_tls(**arguments: Any) -> Any:
+        from mockcampaign.tls import TlsOptions
+
+        tls = TlsOptions(**{name: arguments.pop(name) for name in TlsOptions.__struct_fields__})
+        return command(tls=tls, **arguments)
+
+    decorated: Callable[..., Any] = with_tls
+    for option in (
+        click.option("--tls-key", type=EXISTING_FILE, help="The certificate's key."),
+        click.option("--tls-certificate", type=EXISTING_FILE, help="Serve https with this certificate chain."),
+        click.option("--tls-ca-file", type=NEW_FILE, help="Write the CA that clients must trust here."),
+        click.option("--tls", is_flag=True, help="Serve https, with a certificate made for all names."),
+    ):
+        decorated = option(decorated)
+    return decorated
 
 
 @dataclass(frozen=True, slots=True)

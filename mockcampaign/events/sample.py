@@ -16,6 +16,7 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.events.people import Permutation, person_address
 from mockcampaign.events.random_words import RandomWords, Words
 from mockcampaign.model import EventType
+from mockcampaign.pseudonyms import without_persons
 from mockcampaign.shape.builtin import NAMES, builtin_shape
 from mockcampaign.shape.field import Role
 from mockcampaign.shape.likeness import Alphabets, address_version, alphabets_of
@@ -64,7 +65,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 def load_sample(path: Path) -> Sample:
-    """Read a captured event, a list of events, or the events of a journal.
+    """Read a captured event, a list of events, or the events of a journal, and replace the people in them.
 
     Raises `InvalidInputError` if the file contains none of these.
     """
@@ -84,7 +85,8 @@ def load_sample(path: Path) -> Sample:
     events = events if isinstance(events, list) else [events]
     if not events or not all(isinstance(event, dict) for event in events):
         raise InvalidInputError(f"{path}: allowed: one event as a JSON object, or a non-empty list of them")
-    return read_sample(events, str(path))
+    sample = read_sample(events, str(path))
+    return Sample(sample.event_type, tuple(without_persons(sample.events)))
 
 
 def _is_journal(lines: list[Any]) -> bool:

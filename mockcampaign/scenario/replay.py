@@ -16,6 +16,7 @@ from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import (
     Attempted,
     Began,
+    Captured,
     Discarded,
     Entry,
     FaultDeclared,
@@ -87,7 +88,7 @@ class Replay:
                 self._faults[entry.number] = campaign.declare_fault(fault, when, *self._named(webhook_ids))
             case FaultEnded(number=number):
                 self._faults[number].end()
-            case Began() | Attempted() | Discarded() | Verified() | Requested() | Probed() | StepReached():
+            case Began() | Attempted() | Discarded() | Verified() | Requested() | Probed() | Captured() | StepReached():
                 pass  # begun already, or a result
             case _:
                 assert_never(entry)

@@ -14,7 +14,7 @@ from mockcampaign.model import EventType
 from mockcampaign.scenario.language.annotations import ParsedText, Shorthand
 from mockcampaign.scenario.language.document import Document
 from mockcampaign.scenario.language.nodes import DOCUMENT_BYTES_MAX
-from mockcampaign.shape.captured import PLACE_OF_EVENTS, Captured, ReplacePersons, read_captured
+from mockcampaign.shape.captured import PLACE_OF_EVENTS, CapturedEvents, ReplacePersons, read_captured
 from mockcampaign.shape.field import ONCE, Event, EventField, Role, Value
 from mockcampaign.shape.infer import Column, UnfitRoleError, columns_of, enumerated_values
 from mockcampaign.shape.shape import BATCH_EVENTS_MAX, LIST, OBJECT, UNCERTAIN, Body, Shape
@@ -106,7 +106,7 @@ class ShapeFile(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, Annotated[FieldEntry, Shorthand("role")]] = {}
     """Roles of fields, by names with dots between objects."""
     events: Annotated[tuple[Event, ...], ParsedText(_parse_events, "events as JSON, one in each line")] | None = None
-    """Captured events."""
+    """CapturedEvents events."""
 
 
 # Reading
@@ -129,7 +129,7 @@ def read_shape(
     if like is not None:
         captured = read_captured(like, event_type=file.type, replace_persons=replace_persons, keep=keep)
     elif file.events is not None:
-        captured = Captured(file.events)
+        captured = CapturedEvents(file.events)
     else:
         raise document.problem((), "the file has no events, allowed: the key events, or captured events by --like FILE")
     try:
@@ -163,7 +163,7 @@ def _similar(role: Role) -> str:
     return f"{Role.ID if role in ids else Role.TEXT} for others"
 
 
-def _inferred(document: Document, file: ShapeFile, captured: Captured, columns: Mapping[str, Column]) -> Shape:
+def _inferred(document: Document, file: ShapeFile, captured: CapturedEvents, columns: Mapping[str, Column]) -> Shape:
     body = _body(document, file)
     try:
         return captured.shape(

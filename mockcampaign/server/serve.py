@@ -6,7 +6,6 @@ import contextlib
 import gc
 import ipaddress
 import socket
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from mockcampaign.server.users import User, Users, user_name_problem, users_of
 from mockcampaign.server.vendor_api.clients_file import load_clients
 from mockcampaign.serving import base_url, listen, serve_until_signalled
 from mockcampaign.text import counted
+from mockcampaign.tls import TlsOptions, tls_files
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 
@@ -50,10 +50,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     insecure: bool
     host_names: tuple[str, ...]
     allow_target: tuple[str, ...]
-    tls: bool
-    tls_ca_file: Path | None
-    tls_certificate: Path | None
-    tls_key: Path | None
+    tls: TlsOptions
 
     def __repr__(self) -> str:
         return "ServeOptions(…)"
@@ -73,14 +70,14 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
         policy = msgspec.structs.replace(settings.policy, webhooks_per_client_max=options.webhooks_per_client_max)
         settings = msgspec.structs.replace(settings, policy=policy)
     with contextlib.ExitStack() as stack:
-        tls_files, trust = _tls_files(options, stack)
+        files, trust = tls_files(options.tls, (options.host, *options.host_names), "--allow-host", stack)
         listening = stack.enter_context(contextlib.closing(listen(options.host, options.port)))
         prologue = None if plan is None else _prologue(plan, say, complain)
         targets = _targets(options, plan, listening)
         transport = WireTransport(ca_file=options.ca_file, verify=not options.insecure, targets=targets)
         served = ServedCampaign(transport, Users(users_of_client), settings, prologue)
         app = server_app(served, host_names=(options.host, *options.host_names))
-        url = base_url("https" if tls_files else "http", options.host, listening)
+        url = base_url("https" if files else "http", options.host, listening)
 
         def ready() -> None:
             # Imported modules stay, and most objects of a request are freed without the collector: rare and small
@@ -89,7 +86,7 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
             gc.set_threshold(20_000, 20, 20)
             say("\n".join(_welcome(url, served, _credentials(options), trust)))
 
-        await serve_until_signalled(app, listening, tls_files=tls_files, ready=ready, ending=served.closing.set)
+        await serve_until_signalled(app, listening, tls_files=files, ready=ready, ending=served.closing.set)
         say(_farewell(served))
 
 
@@ -164,30 +161,6 @@ def _report_verdict(player: Player, say: Say, complain: Say) -> None:
         complain(f"{finding.place}: {finding.id}: expected {finding.expected}, actual {finding.actual}")
     if findings and not failed:
         say(f"{plan.path}: played to its end, {counted(len(findings), 'expectation')} met")
-
-
-def _tls_files(options: ServeOptions, stack: contextlib.ExitStack) -> tuple[tuple[str, str] | None, Path | None]:
-    """Return certificate chain and key, and the CA that clients must trust if it is ours."""
-    certificate, key = options.tls_certificate, options.tls_key
-    if certificate is not None or key is not None:
-        if certificate is None or key is None:
-            missing = "--tls-certificate" if certificate is None else "--tls-key"
-            raise InvalidInputError(f"{missing}: missing, allowed: both --tls-certificate and --tls-key, or neither")
-        return (str(certificate), str(key)), None
-    if not options.tls:
-        return None, None
-    # Imported late, because it brings a cryptography library that only this needs.
-    from mockcampaign.server.tls import CA_FILE_NAME, make_certificate
-
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockcampaign-")))
-    ca_file = (options.tls_ca_file or folder / CA_FILE_NAME).absolute()
-    names = list(dict.fromkeys(["localhost", "127.0.0.1", "::1", options.host, *options.host_names]))
-    try:
-        return make_certificate(names, folder, ca_file), ca_file
-    except OSError as error:
-        raise InvalidInputError(f"--tls-ca-file {ca_file}: cannot be written: {error.strerror}") from None
-    except ValueError as error:
-        raise InvalidInputError(f"--allow-host: no certificate can be made for it: {error}") from None
 
 
 def _credentials(options: ServeOptions) -> str:

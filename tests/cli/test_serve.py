@@ -22,8 +22,8 @@ from pytest_httpserver import HTTPServer
 
 from mockcampaign.cli import cli
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.server.tls import make_certificate
 from mockcampaign.serving import listen, serve_in_thread
+from mockcampaign.tls import make_certificate
 from serve_process import Serving, control, serving
 from servers import CLIENT
 

@@ -424,7 +424,9 @@ def spelled_fields(
 def _looked_up(node: ast.AST, others: Iterable[str]) -> list[ast.expr | None]:
     """Return the keys by which a node makes a dict or looks into one, unless that has one of these names."""
     if isinstance(node, ast.Dict):
-        return [*node.keys]
+        # An ASGI message says its type as well, such as "http" or "http.request".
+        of_asgi = [isinstance(value, ast.Constant) and str(value.value).startswith("http") for value in node.values]
+        return [key for key, is_so in zip(node.keys, of_asgi, strict=True) if not is_so]
     if isinstance(node, ast.Subscript):
         return [] if last_name(node.value) in others else [node.slice]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from mockcampaign.check.probes.store_probe import StoreProbe
     from mockcampaign.check.settings import Settings
     from mockcampaign.judging.verdict import RunResult
+    from mockcampaign.shape.shape import Shape
     from mockcampaign.transport import Transport
 
 
@@ -69,7 +70,10 @@ class _Names(click.ParamType[tuple[str, ...]]):
 class _CheckOptions(TypedDict):
     """The options of the command, as click hands them over."""
 
-    event_type: Required[str]
+    event_type: Required[str | None]
+    like: tuple[Path, ...]
+    shape_file: Path | None
+    keep: tuple[str, ...]
     basic_auth: str | None
     key_auth: str | None
     probe_url: str | None
@@ -111,10 +115,16 @@ class _CheckOptions(TypedDict):
     "--type",
     "event_type",
     type=WordType([kind.value for kind in EventType]),
-    default="open",
-    show_default=True,
-    help="Event type of the webhook under test.",
+    help="Event type of the webhook under test.  [default: open, or that of the captured events]",
 )
+@click.option(
+    "--like",
+    type=EXISTING_FILE,
+    multiple=True,
+    help="Send events like the captured ones in this file. Repeat it for events of another type.",
+)
+@click.option("--shape", "shape_file", type=EXISTING_FILE, help="Roles of fields, as `mockcampaign shape` writes them.")
+@click.option("--keep", multiple=True, metavar="FIELD", help="Send this captured field without pseudonyms.")
 @click.option(
     "--basic-auth",
     metavar="USER:PASSWORD",
@@ -213,13 +223,15 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
                 transport=transport,
                 settings=settings,
                 probe=_probe(options, transport),
-                state=_state(options, transport),
+                state=_state(options, transport, settings.shape),
                 on_progress=show,
                 on_examined=write,
             )
             if not options["quiet"]:
                 bounds = f"at most {format_duration(settings.budget)} and {counted(run.events_max, 'event')}"
                 ids = f"with client ids from {CLIENT_IDS.start} and mailing ids from {MAILING_IDS.start}"
+                if settings.shape.is_captured:
+                    ids = f"{settings.shape.event_type}s of {counted(len(settings.shape.fields), 'field')} as captured"
                 click.echo(f"{counted(run.rules, 'rule')}, {bounds}, {ids}\n")
             await run.finish()
 
@@ -288,7 +300,7 @@ def _settings(options: _CheckOptions) -> Settings:
     from mockcampaign import wallclock
     from mockcampaign.check.baseline import read_baseline
     from mockcampaign.check.settings import Settings
-    from mockcampaign.shape.builtin import builtin_shape
+    from mockcampaign.scenario.check_shapes import shapes_of_files
 
     probe_fields, seed, baseline = options["probe_fields"], options["seed"], options["baseline"]
     known = () if baseline is None else read_baseline(baseline)
@@ -298,14 +310,15 @@ def _settings(options: _CheckOptions) -> Settings:
             "accepted, new ones included; write it again with --report-json",
             err=True,
         )
-    shape = builtin_shape(EventType(options["event_type"]))
-    unknown = sorted(set(probe_fields or ()) - set(shape.top_names))
-    if unknown:
-        raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(shape.top_names)}")
-    return Settings(
+    event_type = None if options["event_type"] is None else EventType(options["event_type"])
+    shape, *others = shapes_of_files(options["like"], options["shape_file"], event_type, options["keep"])
+    for field in options["keep"]:
+        click.echo(f"mockcampaign: --keep {field}: its captured values are sent and reported as they are", err=True)
+    settings = Settings(
         seed=secrets.randbits(31) if seed is None else seed,
         now=wallclock.now() // 1_000 * 1_000,
         shape=shape,
+        other_shapes=tuple(others),
         authentication=credentials(options["basic_auth"], options["key_auth"]),
         client_id=options["client_id"],
         rules=options["rules"],
@@ -323,6 +336,10 @@ def _settings(options: _CheckOptions) -> Settings:
         sweep=options["sweep"],
         restart_command=options["restart_command"],
     )
+    unknown = sorted(set(settings.probe_fields) - set(settings.top_names))
+    if unknown:
+        raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(settings.top_names)}")
+    return settings
 
 
 def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
@@ -338,11 +355,15 @@ def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
     return None
 
 
-def _state(options: _CheckOptions, transport: Transport) -> StateSource | None:
+def _state(options: _CheckOptions, transport: Transport, shape: Shape) -> StateSource | None:
     from mockcampaign.check.probes.end_state import UrlState
 
     url = options["state_url"]
-    return None if url is None else UrlState(url, transport, states=options["states"], timeout=options["timeout"])
+    return (
+        None
+        if url is None
+        else UrlState(url, transport, states=options["states"], timeout=options["timeout"], shape=shape)
+    )
 
 
 def _make_folder(folder: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from mockcampaign.cli.options import SEED
-from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, Number, WholeNumber
+from mockcampaign.cli.options import SEED, tls_options
+from mockcampaign.cli.parameters import EXISTING_FILE, Command, Number, WholeNumber
 from mockcampaign.cli.playing import run_async
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USER, INT64_MAX
 
@@ -50,10 +50,7 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     metavar="HOST|NETWORK",
     help="Deliver to this host or network too. Loopback and private addresses are allowed while --host is loopback.",
 )
-@click.option("--tls", is_flag=True, help="Serve https, with a certificate made for all names.")
-@click.option("--tls-ca-file", type=NEW_FILE, help="Write the CA that clients must trust here.")
-@click.option("--tls-certificate", type=EXISTING_FILE, help="Serve https with this certificate chain.")
-@click.option("--tls-key", type=EXISTING_FILE, help="The certificate's key.")
+@tls_options
 def serve(virtual: bool, speed: float, **options: Any) -> int:
     """Serve a double of Campaign: REST API, Swagger UI, control API and a live page.
 
