@@ -22,6 +22,7 @@ from architecture import (
     imports,
     inside,
     level_numbers,
+    lost_cancellations,
     namesake_classes,
     namesakes,
     read_sources,
@@ -244,6 +245,10 @@ def test_only_owners_read_clocks_sleep_or_draw_without_a_seed() -> None:
     assert clocks(SOURCES) == []
 
 
+def test_no_cancellation_is_lost() -> None:
+    assert lost_cancellations(SOURCES) == []
+
+
 def test_every_name_is_the_name_of_one_thing() -> None:
     assert names(SOURCES) == []
 
@@ -295,6 +300,13 @@ PLANTED: list[tuple[Check, str, str, str]] = [
     (clocks, "engine.clock", "from time import *", "imports time.*"),
     (clocks, "engine.clock", "import secrets", "imports secrets"),
     (clocks, "engine.clock", "import uuid\nDRAWN = uuid.uuid4()", "uses uuid.uuid4"),
+    (
+        lost_cancellations,
+        "server.pacer",
+        "async def rest(): await asyncio.wait_for(wake(), 1)",
+        "uses asyncio.wait_for: use asyncio.timeout",
+    ),
+    (lost_cancellations, "server.pacer", "from asyncio import wait_for as rest", "imports wait_for"),
     (
         functions,
         "engine.clock",

@@ -7,18 +7,18 @@ import contextlib
 import functools
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import msgspec
 
 from mockcampaign.campaign import Campaign
 from mockcampaign.engine.journal import Journal
-from mockcampaign.errors import InvalidInputError
-from mockcampaign.model import Webhook
+from mockcampaign.errors import InvalidInputError, MockcampaignError
+from mockcampaign.model import Outcome, Request, Webhook
 from mockcampaign.policy import DEFAULT_START, SECOND, Policy
 from mockcampaign.server.hub import Hub
-from mockcampaign.server.pacer import Pacer
+from mockcampaign.server.pacer import Pacer, TimeStoppedError, outcome_of
 from mockcampaign.server.smart_campaigns import SmartCampaigns
 from mockcampaign.server.users import Users
 from mockcampaign.transport.targets import AllowedTargets
@@ -44,6 +44,14 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = Policy()
 
 
+class CallInterruptedError(MockcampaignError):
+    """A call is not carried out to its end; `status` says how the server responds, the text why."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class PacedCampaign(Campaign):
     """A campaign whose pacer moves time, so that `advance` and `run` only wait."""
 
@@ -56,6 +64,9 @@ class PacedCampaign(Campaign):
                 self.targets.check(target_url)
             except InvalidInputError as error:
                 raise InvalidInputError(f"targetUrl: {error}") from None
+
+    async def fetch(self, request: Request) -> Outcome:
+        return await outcome_of(self._transport.send, request)
 
     async def advance(self, duration: int) -> None:
         await self.pacer.reached(self.now + duration)
@@ -86,6 +97,8 @@ class ServedCampaign:
         self.open_streams = 0
         """Number of open live streams."""
         self._making = asyncio.Lock()
+        self._waiting: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
+        """Time-outs that interrupt the calls that wait, by their tasks."""
         self.closing = asyncio.Event()
         """Set at the end of the server, so that live streams end."""
         self._begin_anew()
@@ -119,26 +132,53 @@ class ServedCampaign:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Let time pass and play the prologue while the context is open."""
+        tasks = [asyncio.create_task(self._end_calls())]
+        if self._prologue is not None:
+            tasks.append(asyncio.ensure_future(self._prologue(self.campaign)))
+            tasks[-1].add_done_callback(functools.partial(_report_failure, "the scenario failed"))
         self._start()
-        playing = None if self._prologue is None else asyncio.ensure_future(self._prologue(self.campaign))
         try:
             yield
         finally:
-            if playing is not None:
-                playing.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await playing
-            await self._stop()
+            await _cancelled(*tasks, self._task)
             await self._transport.aclose()
 
     async def reset(self) -> None:
-        """Remove all webhooks, events and scheduled events, and set the clock to its start."""
-        old = self.hub
-        await self._stop()
+        """Remove all webhooks, events and scheduled events, and set the clock to its start.
+
+        Calls that wait are interrupted. Nothing sees a campaign that is neither the old nor the new one: the new one
+        takes over before the old one's requests have ended.
+        """
+        old, task = self.hub, self._task
+        self._waiting.pop(asyncio.current_task(), None)
+        self._interrupt_calls()
         self._begin_anew()
         self.generation += 1
         self._start()
         old.changed()  # so that streams of the old one notice the new one
+        await _cancelled(task)
+
+    async def until_interrupted(self, waiting: Awaitable[Made]) -> Made:
+        """Return the result of a call that waits.
+
+        Raises `CallInterruptedError` if a reset or the end of the server comes first, or if time stands still because
+        the pacer failed.
+        """
+        limit, task = asyncio.timeout(None), asyncio.current_task()
+        self._waiting[task] = limit
+        try:
+            async with limit:
+                return await waiting
+        except TimeStoppedError as error:
+            raise CallInterruptedError(503, str(error)) from None
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            if self.closing.is_set():
+                raise CallInterruptedError(503, "the server ends, so the call was not carried out") from None
+            raise CallInterruptedError(409, "the campaign was reset before the call was carried out") from None
+        finally:
+            self._waiting.pop(task, None)
 
     async def in_thread(self, make: Callable[[], Made]) -> Made:
         """Generate events in a thread while the server goes on; one call at a time, as generators need it."""
@@ -156,17 +196,31 @@ class ServedCampaign:
 
     def _start(self) -> None:
         self._task = asyncio.create_task(self.pacer.run())
-        self._task.add_done_callback(_report_failure)
+        self._task.add_done_callback(functools.partial(_report_failure, "time has stopped"))
 
-    async def _stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+    async def _end_calls(self) -> None:
+        """Interrupt the calls that wait when the server ends, while it can still respond to them."""
+        await self.closing.wait()
+        self._interrupt_calls()
+
+    def _interrupt_calls(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for limit in self._waiting.values():
+            if not limit.expired():
+                limit.reschedule(now)
 
 
-def _report_failure(task: asyncio.Task[None]) -> None:
-    """Report the error of the task that moves time: nobody awaits it, and its failure must not go unseen."""
+async def _cancelled(*tasks: asyncio.Task[None] | None) -> None:
+    """Cancel tasks and wait until they have ended, however they end."""
+    left = [task for task in tasks if task is not None]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left)
+
+
+def _report_failure(what: str, task: asyncio.Task[None]) -> None:
+    """Report the error of a task that nobody awaits: its failure must not go unseen."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
-        task.get_loop().call_exception_handler({"message": "time has stopped", "exception": error, "task": task})
+        task.get_loop().call_exception_handler({"message": what, "exception": error, "task": task})

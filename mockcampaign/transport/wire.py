@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from mockcampaign.errors import CouldNotTellError, MockcampaignError
 from mockcampaign.faults import WIRE_FAULTS
 from mockcampaign.model import Measured, NoResponse, Outcome, Request, TimedOut
 from mockcampaign.transport.address import Address, encode_head, parse_address
@@ -82,7 +83,7 @@ class WireTransport:
         await asyncio.gather(*(connection.closed for connection in connections))
 
     def _task(self, sending: Coroutine[Any, Any, Outcome]) -> asyncio.Task[Outcome]:
-        task = asyncio.create_task(sending)
+        task = asyncio.create_task(_with_errors_of_ours(sending))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return task
@@ -135,6 +136,18 @@ class WireTransport:
         if not isinstance(connection, Connection):
             return connection
         return await connection.carry_out(request, script, began)
+
+
+async def _with_errors_of_ours(sending: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """Return the outcome of sending. Raises only errors of ours: any other one is not the consumer's failure."""
+    try:
+        return await sending
+    except MockcampaignError:
+        raise
+    except Exception as error:
+        raise CouldNotTellError(
+            f"a request could not be sent, for a reason within mockcampaign: {type(error).__name__}: {error}"
+        ) from error
 
 
 async def wait_until_reachable(url: str, timeout: int) -> bool:

@@ -76,6 +76,7 @@ def running_server(
     seed: int = 1,
     targets: AllowedTargets | None = None,
     port: int = 0,
+    start: int | None = None,
 ) -> Iterator[Server]:
     """Run a server with two clients; without a speed, only `advance` moves its clock."""
     users = Users(
@@ -85,7 +86,7 @@ def running_server(
         }
     )
     transport = WireTransport(targets=targets)
-    campaign = ServedCampaign(transport, users, ServerSettings(speed=speed, policy=policy, seed=seed))
+    campaign = ServedCampaign(transport, users, ServerSettings(speed=speed, policy=policy, seed=seed, start=start))
     with serve_in_thread(
         server_app(campaign, host_names=("campaign.test",)), port=port, ending=campaign.closing.set
     ) as url:

@@ -377,6 +377,8 @@ def test_the_greatest_numbers_of_a_list_are_accepted(server: Server) -> None:
         ("targetUrl", "http://"),
         ("targetUrl", "http://user:password@example.com/"),
         ("targetUrl", "http://example.com:99999/"),
+        ("targetUrl", "http://[::1%é]/"),
+        ("targetUrl", "http://a%20b/"),
         ("targetUrl", "http://example.com/\r\nX: y"),
         ("targetUrl", "http://example.com/ a"),
         ("targetUrl", "http://example.com/" + "a" * 2_000),

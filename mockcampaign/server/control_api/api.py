@@ -53,6 +53,7 @@ API = Api(
         413: "The body is too long.",
         415: "The body is not JSON.",
     },
+    ignores_unknown_parameters=False,
     error=ControlError,
     admit=_admit,
     describe_error=_describe_error,

@@ -78,6 +78,8 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     """Whether callers need credentials."""
     failures: Mapping[int, str]
     """Failures of every operation; 413 and 415 only if it has a body, 400 only if it has fields."""
+    ignores_unknown_parameters: bool
+    """Whether a query may have parameters that the operation does not know."""
     error: Any
     """Type of a failure's body."""
     admit: Callable[[Call, Values], None]

@@ -59,6 +59,7 @@ API = Api(
         413: "The body is too long.",
         415: "The body is not a form.",
     },
+    ignores_unknown_parameters=True,
     error=RestError,
     admit=_admit,
     describe_error=_describe_error,
