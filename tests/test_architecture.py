@@ -38,7 +38,7 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 # From low to high, for each folder. A new module has to be entered here; it imports only what is on a lower level.
 LEVELS = {
     "": """
-        __init__ errors model shipped text wallclock < masking policy serving tables < durations < faults
+        __init__ errors http_limits model shipped text wallclock < masking policy serving tables < durations < faults
         < engine events samples transport < campaign judging strategies < recording report < check < scenario
         < server < cli pytest_plugin < __main__
     """,
@@ -161,7 +161,7 @@ OWNERS = {
     "rich": {"cli.progress"},
     "starlette": {"recording.proxy", "samples", "server.app", "server.control_api", "server.http"},
     "trustme": {"server.tls"},
-    "uvicorn": {"serving"},
+    "uvicorn": {"http_limits", "serving"},
     "uvloop": {"cli.playing"},
     "watchfiles": {"cli.watching"},
     "yaml": {"scenario.language"},
