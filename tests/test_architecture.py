@@ -103,7 +103,7 @@ LEVELS = {
         emit_operations entry_view state_view time_operations < delivery_view fault_operations stream
         < observe_operations < api
     """,
-    "server.http": "guard request < request_fields < operation < openapi routes",
+    "server.http": "guard request < access request_fields < operation < openapi routes",
     "server.vendor_api": """
         client_fields clients_file webhook_credentials < smart_campaign_operations webhook_operations < api
     """,

@@ -45,6 +45,11 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     "--allow-host", "host_names", multiple=True, metavar="NAME", help="Accept requests for this host name too."
 )
 @click.option(
+    "--control-token",
+    metavar="TOKEN",
+    help="Live page and control API need this token. Without it, they need a random one unless --host is loopback.",
+)
+@click.option(
     "--allow-target",
     multiple=True,
     metavar="HOST|NETWORK",

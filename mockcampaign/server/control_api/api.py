@@ -49,6 +49,7 @@ API = Api(
     secured=False,
     failures={
         400: "A field is wrong.",
+        401: "The server has a token, as it listens beyond loopback or was given one, and the call has not.",
         403: "The call came from another site, or its Host is not a name of this server.",
         413: "The body is too long.",
         415: "The body is not JSON.",

@@ -8,7 +8,7 @@ import msgspec
 
 from mockcampaign.durations import MOMENT_MAX, format_duration, format_moment
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
+from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request_fields import Duration, Id, NoFields, about
 
 SPEED_MAX = 1_000_000.0
@@ -98,6 +98,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         fields=AdvanceRequest,
         success_description="The time has passed.",
         response=ClockView,
+        failures=INTERRUPTIONS,
         handle=_advance,
     ),
     Operation(

@@ -15,6 +15,12 @@ from mockcampaign.server.served_campaign import ServedCampaign
 CONTROL_TAG = "Control"
 """Tag of the double's own operations in the OpenAPI document."""
 
+INTERRUPTIONS = {
+    409: "The campaign was reset before the call was carried out.",
+    503: "The server ends, or its time stands still.",
+}
+"""Failures of operations that wait."""
+
 Place = Literal["query", "form", "json"]
 
 
