@@ -149,7 +149,7 @@ def _prologue(plan: Plan, say: Say, complain: Say) -> Prologue:
     from mockcampaign.scenario.play import Player
 
     async def play(campaign: Campaign) -> None:
-        player = Player(plan, campaign)
+        player = Player(msgspec.structs.replace(plan, first_webhook_id=campaign.next_webhook_id), campaign)
         try:
             await player.play()
         except MockcampaignError as error:

@@ -10,7 +10,7 @@ import requests
 
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
 from mockcampaign.server.app import server_app
-from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings
+from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings, first_webhook_id
 from mockcampaign.server.users import Users, users_of
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.targets import AllowedTargets
@@ -18,6 +18,8 @@ from mockcampaign.transport.wire import WireTransport
 
 CLIENT = DEFAULT_CLIENT_ID
 OTHER_CLIENT = CLIENT + 1
+FIRST_ID = first_webhook_id(1)
+"""Id of the first webhook of a server with the seed of these tests."""
 USER, PASSWORD = "acme", "s3cret-of-acme"
 OTHER_USER, OTHER_PASSWORD = "other", "s3cret-of-other"
 

@@ -14,6 +14,7 @@ import requests
 from pytest_httpserver import HTTPServer
 from werkzeug import Response as WerkzeugResponse
 
+from mockcampaign.campaign import SAMPLE_MAILING_ID
 from mockcampaign.durations import MOMENT_MAX, format_moment
 from mockcampaign.events import Rates
 from mockcampaign.faults import FAULTS
@@ -447,7 +448,7 @@ def test_reset_removes_everything(server: Server, hook: str) -> None:
     assert (state["now"], state["webhooks"], state["deliveries"]["attempts"]) == (DEFAULT_START, [], 0)
     assert server.rest("GET", "/webhooks").json() == []
     assert server.rest("POST", f"/webhooks/{number}/activate").status_code == 404
-    assert server.activated(hook) == 1
+    assert server.activated(hook) == number + 1
     server.control("POST", "/emit", {"type": "open"})
     server.advance("1s")
     assert server.state()["deliveries"]["delivered"] == 1
@@ -708,7 +709,7 @@ def test_another_site_cannot_reach_the_rest_api_through_a_browser(server: Server
         {"Sec-Fetch-Site": "cross-site"},
         {"Host": "attacker.example"},
     ):
-        answer = server.rest("GET", f"/webhooks/{number}/verify?mailingId=1", headers=headers)
+        answer = server.rest("GET", f"/webhooks/{number}/verify?mailingId={SAMPLE_MAILING_ID}", headers=headers)
         assert answer.status_code == 403
 
 

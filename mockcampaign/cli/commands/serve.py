@@ -37,7 +37,7 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
 @click.option(
     "--webhooks-per-client-max",
     type=WholeNumber(1, 1_000_000),
-    help="Maximum number of webhooks per client.  [default: 10]",
+    help="Maximum number of webhooks per client.  [default: 12]",
 )
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too when delivering.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate when delivering.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mockcampaign.server.control_api import emit_operations, fault_operations, observe_operations, time_operations
-from mockcampaign.server.http.operation import Api, Call
+from mockcampaign.server.http.operation import Api, Call, no_such_path
 from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, content_type
 from mockcampaign.text import short
 
@@ -56,6 +56,7 @@ API = Api(
     },
     ignores_unknown_parameters=False,
     error=ControlError,
+    find_missing=no_such_path,
     admit=_admit,
     describe_error=_describe_error,
     choose_media_type=_choose_media_type,

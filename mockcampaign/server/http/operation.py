@@ -71,6 +71,11 @@ class Operation(msgspec.Struct, Generic[Fields], frozen=True, kw_only=True):
         return "form" if api.body_type == FORM else "json"
 
 
+def no_such_path(call: Call, path: str) -> RequestRejectedError:
+    """Return the error for a path that does not exist."""
+    return RequestRejectedError(404, "no such path; /docs lists all operations")
+
+
 class Api(msgspec.Struct, frozen=True, kw_only=True):
     """Operations under one prefix that share who may call them and how they fail."""
 
@@ -88,6 +93,8 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a query may have parameters that the operation does not know."""
     error: Any
     """Type of a failure's body."""
+    find_missing: Callable[[Call, str], RequestRejectedError]
+    """Return the error for a path that no operation has; it may raise that of a caller who may not call."""
     admit: Callable[[Call, Values], None]
     """Raises `RequestRejectedError` unless the caller may call; it is given the fields in the path."""
     describe_error: Callable[[RequestRejectedError], object]

@@ -49,9 +49,10 @@ class ApiApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
         """Handle one request. `path`: its segments, decoded one by one."""
         try:
-            performer, texts = self._find(path, scope["method"])
+            call = Call(self._served, scope["method"], headers)
+            performer, texts = self._find(call, path)
             in_path: Values = {name: number_or_text(text) for name, text in texts.items()}
-            result = await performer.perform(Call(self._served, scope["method"], headers), in_path, scope, receive)
+            result = await performer.perform(call, in_path, scope, receive)
         except RequestRejectedError as error:
             await self.reject(send, headers, error)
         except ClientDisconnect:
@@ -67,7 +68,8 @@ class ApiApplication:
         body = msgspec.json.encode(self._api.describe_error(error))
         await _send(send, error.status, body, self._api.choose_media_type(headers), error.headers)
 
-    def _find(self, path: str, method: str) -> tuple[Performer, dict[str, str]]:
+    def _find(self, call: Call, path: str) -> tuple[Performer, dict[str, str]]:
+        method = call.method
         for pattern, performers in self._performers.items():
             found = pattern.fullmatch(path)
             if found is not None:
@@ -76,7 +78,7 @@ class ApiApplication:
                     message = f"method {method} is not supported, allowed: {allowed}"
                     raise RequestRejectedError(405, message, headers={"Allow": allowed})
                 return performers[method], found.groupdict()
-        raise RequestRejectedError(404, "no such path; /docs lists all operations")
+        raise self._api.find_missing(call, path)
 
 
 class Performer:
