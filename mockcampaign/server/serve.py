@@ -75,7 +75,8 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
         policy = msgspec.structs.replace(settings.policy, webhooks_per_client_max=options.webhooks_per_client_max)
         settings = msgspec.structs.replace(settings, policy=policy)
     with contextlib.ExitStack() as stack:
-        tls_files, trust = _tls_files(options, stack)
+        keys = stack.enter_context(contextlib.ExitStack())
+        tls_files, trust = _tls_files(options, stack, keys)
         listening = stack.enter_context(contextlib.closing(listen(options.host, options.port)))
         prologue = None if plan is None else _prologue(plan, say, complain)
         local = ipaddress.ip_address(listening.getsockname()[0]).is_loopback
@@ -88,6 +89,7 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
         url = base_url("https" if tls_files else "http", options.host, listening)
 
         def ready() -> None:
+            keys.close()  # they are loaded
             # Imported modules stay, and most objects of a request are freed without the collector: rare and small
             # collections make the server a fifth faster.
             gc.freeze()
@@ -176,8 +178,13 @@ def _report_verdict(player: Player, say: Say, complain: Say) -> None:
         say(f"{plan.path}: played to its end, {counted(len(findings), 'expectation')} met")
 
 
-def _tls_files(options: ServeOptions, stack: contextlib.ExitStack) -> tuple[tuple[str, str] | None, Path | None]:
-    """Return certificate chain and key, and the CA that clients must trust if it is ours."""
+def _tls_files(
+    options: ServeOptions, stack: contextlib.ExitStack, keys: contextlib.ExitStack
+) -> tuple[tuple[str, str] | None, Path | None]:
+    """Return certificate chain and key, and the CA that clients must trust if it is ours.
+
+    A key of ours exists while `keys` is open, and the CA's file while `stack` is.
+    """
     certificate, key = options.tls_certificate, options.tls_key
     if certificate is not None or key is not None:
         if certificate is None or key is None:
@@ -187,13 +194,15 @@ def _tls_files(options: ServeOptions, stack: contextlib.ExitStack) -> tuple[tupl
     if not options.tls:
         return None, None
     # Imported late, because it brings a cryptography library that only this needs.
-    from mockcampaign.server.tls import CA_FILE_NAME, make_certificate
+    from mockcampaign.server.tls import CA_FILE_NAME, certificate_files
 
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockcampaign-")))
-    ca_file = (options.tls_ca_file or folder / CA_FILE_NAME).absolute()
+    ca_file = options.tls_ca_file
+    if ca_file is None:
+        ca_file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockcampaign-"))) / CA_FILE_NAME
+    ca_file = ca_file.absolute()
     names = list(dict.fromkeys(["localhost", "127.0.0.1", "::1", options.host, *options.host_names]))
     try:
-        return make_certificate(names, folder, ca_file), ca_file
+        return keys.enter_context(certificate_files(names, ca_file)), ca_file
     except OSError as error:
         raise InvalidInputError(f"--tls-ca-file {ca_file}: cannot be written: {error.strerror}") from None
     except ValueError as error:

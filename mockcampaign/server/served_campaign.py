@@ -210,9 +210,7 @@ class ServedCampaign:
         old, task = self.hub, self._task
         self._waiting.pop(asyncio.current_task(), None)
         self._interrupt_calls()
-        self._next_webhook_id = (
-            self.campaign.next_webhook_id
-        )  # clients keep ids
+        self._next_webhook_id = self.campaign.next_webhook_id  # clients keep ids
         self._begin_anew()
         self.generation += 1
         self._start()

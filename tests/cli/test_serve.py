@@ -23,8 +23,8 @@ from pytest_httpserver import HTTPServer
 
 from mockcampaign.cli import cli
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.server.tls import make_certificate
-from mockcampaign.serving import listen, serve_in_thread
+from mockcampaign.server.tls import certificate_files
+from mockcampaign.serving import check_tls_files, listen, serve_in_thread
 from serve_process import Serving, control, serving
 from servers import CLIENT
 
@@ -222,11 +222,30 @@ def test_the_host_that_it_listens_on_is_a_name_of_its_own(monkeypatch: pytest.Mo
         assert asyncio.run(status(host)) == wanted
 
 
+def files_with_keys(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
+
+
+def test_a_killed_server_leaves_no_key_behind(tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with serving("--tls", folder=tmp_path, TMPDIR=str(temporary)) as server:
+        assert server.url.startswith("https://")
+        assert files_with_keys(temporary) == []
+        server.process.kill()
+        server.process.wait(timeout=20)
+    assert files_with_keys(temporary) == []
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Windows has other rights of files")
-def test_only_the_user_may_read_the_key_of_a_certificate(tmp_path: Path) -> None:
-    _, key = make_certificate(["localhost"], tmp_path, tmp_path / "ca.pem")
-    assert Path(key).read_text().startswith("-----BEGIN ")
-    assert Path(key).stat().st_mode & 0o777 == 0o600
+def test_only_the_user_may_read_the_key_where_it_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with certificate_files(["localhost"], tmp_path / "ca.pem") as (chain, key):
+        assert Path(key).read_text().startswith("-----BEGIN ")
+        assert Path(key).stat().st_mode & 0o777 == 0o600
+        check_tls_files(chain, key)
+    assert [path.name for path in tmp_path.iterdir()] == ["ca.pem"]
 
 
 def test_a_server_that_others_can_reach_sends_only_to_allowed_targets(tmp_path: Path, httpserver: HTTPServer) -> None:
