@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mockcampaign.model import EventType, Outcome, Request
+from mockcampaign.model import EventType, NoResponse, Outcome, Request
 from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
 from mockcampaign.server.app import server_app
 from mockcampaign.server.pacer import Pacer
@@ -123,6 +123,18 @@ def test_a_reset_revives_a_server_whose_time_stands_still(monkeypatch: pytest.Mo
         assert [str(report["exception"]) for report in reports] == ["lost"]
         await served.reset()
         await served.until_interrupted(served.pacer.advance(SECOND))
+
+    with_server(check)
+
+
+def test_trouble_while_verifying_is_the_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def check(served: ServedCampaign, transport: Silent) -> None:
+        async def fail(request: Request) -> Outcome:
+            raise UnicodeError("no part of the sentence")
+
+        monkeypatch.setattr(transport, "send", fail)
+        outcome = await served.campaign.verify(served.campaign.webhooks.all()[0])
+        assert outcome == NoResponse("connect", "mockcampaign could not send the request (UnicodeError)")
 
     with_server(check)
 
