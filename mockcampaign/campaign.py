@@ -103,10 +103,12 @@ class Campaign:
         start: int = DEFAULT_START,
         name: str = "",
         journal: Journal | None = None,
+        first_webhook_id: int = 1,
     ) -> None:
         """Campaigns of one seed make different events if their names differ, so that consumers do not mix them up.
 
-        Give a `journal` to bound it; by default everything is kept.
+        Give a `journal` to bound it; by default everything is kept. Webhooks get ids from `first_webhook_id` on, in
+        order of their creation.
         """
         self.seed = seed
         self.name = name
@@ -117,6 +119,7 @@ class Campaign:
             name=name,
             versions={"mockcampaign": __version__, "python": platform.python_version()},
             journal=journal,
+            first_webhook_id=first_webhook_id,
         )
         self._transport = transport
         self._generators: dict[int, Generator] = {}
@@ -136,6 +139,11 @@ class Campaign:
     def policy(self) -> Policy:
         """The limits of the sender."""
         return self._exporter.policy
+
+    @property
+    def next_webhook_id(self) -> int:
+        """The id of the next webhook. No id is used twice."""
+        return self._exporter.registry.next_id
 
     @property
     def webhooks(self) -> Webhooks:

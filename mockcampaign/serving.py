@@ -17,12 +17,14 @@ from typing import Any
 import uvicorn
 
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.http_limits import BoundedProtocol
 
 # Nothing here uses websockets, whose libraries are slow to import, or the headers of a proxy in front.
 _SETTINGS: Mapping[str, Any] = {
     "log_level": "warning",
     "access_log": False,
     "timeout_graceful_shutdown": 1,
+    "http": BoundedProtocol,
     "ws": "none",
     "proxy_headers": False,
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -24,12 +25,16 @@ class TlsOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def tls_files(
-    options: TlsOptions, names: Iterable[str], names_option: str, stack: contextlib.ExitStack
+    options: TlsOptions,
+    names: Iterable[str],
+    names_option: str,
+    stack: contextlib.ExitStack,
+    keys: contextlib.ExitStack,
 ) -> tuple[tuple[str, str] | None, Path | None]:
     """Return certificate chain and key, or None without https, and the CA that clients must trust if it is ours.
 
-    `names` are host names besides the local ones, given by `names_option`. Closing `stack` removes the files that only
-    this server needs. Raises `InvalidInputError`.
+    `names` are host names besides the local ones, given by `names_option`. A key of ours exists while `keys` is open,
+    and the CA's file while `stack` is. Raises `InvalidInputError`.
     """
     certificate, key = options.tls_certificate, options.tls_key
     if certificate is not None or key is not None:
@@ -39,31 +44,48 @@ def tls_files(
         return (str(certificate), str(key)), None
     if not options.tls:
         return None, None
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockcampaign-")))
-    ca_file = (options.tls_ca_file or folder / CA_FILE_NAME).absolute()
+    ca_file = options.tls_ca_file
+    if ca_file is None:
+        ca_file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockcampaign-"))) / CA_FILE_NAME
+    ca_file = ca_file.absolute()
     every = list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *names]))
     try:
-        return make_certificate(every, folder, ca_file), ca_file
+        return keys.enter_context(certificate_files(every, ca_file)), ca_file
     except OSError as error:
         raise InvalidInputError(f"--tls-ca-file {ca_file}: cannot be written: {error.strerror}") from None
     except ValueError as error:
         raise InvalidInputError(f"{names_option}: no certificate can be made for it: {error}") from None
 
 
-def make_certificate(names: list[str], folder: Path, ca_file: Path) -> tuple[str, str]:
-    """Write a certificate for these names and its key into `folder`, and the CA to trust to `ca_file`.
+@contextlib.contextmanager
+def certificate_files(names: list[str], ca_file: Path) -> Iterator[tuple[str, str]]:
+    """Write the CA to trust to `ca_file`, and give the files of a certificate chain for these names and of its key.
 
-    Returns the files of the certificate chain and of the key, which only the user may read. Raises `OSError`, or
-    `ValueError` for a text that is no name.
+    Where the system can, the key is never on a disk; elsewhere only the user may read its file, which is removed at the
+    end. Close this as soon as they are loaded, so that a killed server leaves no key behind.
+
+    Raises `OSError`, and `ValueError` for a name that no certificate can have.
     """
     # Imported late, because it brings a cryptography library that only this needs.
     import trustme
 
     authority = trustme.CA()
     issued = authority.issue_cert(*names)
-    chain, key = folder / "chain.pem", folder / "key.pem"
-    key.touch(mode=0o600)
-    issued.private_key_pem.write_to_path(str(key))
-    chain.write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
     authority.cert_pem.write_to_path(str(ca_file))
-    return str(chain), str(key)
+    chain = b"".join(part.bytes() for part in issued.cert_chain_pems)
+    with contextlib.ExitStack() as stack:
+        yield _file(stack, chain), _file(stack, issued.private_key_pem.bytes())
+
+
+def _file(stack: contextlib.ExitStack, content: bytes) -> str:
+    """Return the path of a file that exists while the stack is open: OpenSSL reads files only."""
+    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
+        memory = stack.enter_context(os.fdopen(os.memfd_create("mockcampaign"), "wb"))
+        memory.write(content)
+        memory.flush()
+        return f"/proc/self/fd/{memory.fileno()}"
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mockcampaign-"))
+    path = Path(folder) / "file.pem"
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+    return str(path)

@@ -22,6 +22,7 @@ from architecture import (
     imports,
     inside,
     level_numbers,
+    lost_cancellations,
     namesake_classes,
     namesakes,
     read_sources,
@@ -39,7 +40,8 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 # From low to high, for each folder. A new module has to be entered here; it imports only what is on a lower level.
 LEVELS = {
     "": """
-        __init__ errors model shipped text wallclock < masking policy pseudonyms serving tables tls < durations < faults
+        __init__ errors http_limits model shipped text wallclock < masking policy pseudonyms serving tables tls
+        < durations < faults
         < shape < engine events samples transport < campaign judging strategies < recording report < check < scenario
         < server < cli pytest_plugin < __main__
     """,
@@ -106,7 +108,7 @@ LEVELS = {
         emit_operations entry_view state_view time_operations < delivery_view fault_operations stream
         < observe_operations < api
     """,
-    "server.http": "guard request < request_fields < operation < openapi routes",
+    "server.http": "guard request < access request_fields < operation < openapi routes",
     "server.vendor_api": """
         client_fields clients_file webhook_credentials < smart_campaign_operations webhook_operations < api
     """,
@@ -171,7 +173,7 @@ OWNERS = {
     "rich": {"cli.progress"},
     "starlette": {"recording.proxy", "samples", "server.app", "server.control_api", "server.http"},
     "trustme": {"tls"},
-    "uvicorn": {"serving"},
+    "uvicorn": {"http_limits", "serving"},
     "uvloop": {"cli.playing"},
     "watchfiles": {"cli.watching"},
     "yaml": {"scenario.language"},
@@ -273,6 +275,10 @@ def test_only_owners_read_clocks_sleep_or_draw_without_a_seed() -> None:
     assert clocks(SOURCES) == []
 
 
+def test_no_cancellation_is_lost() -> None:
+    assert lost_cancellations(SOURCES) == []
+
+
 def test_every_name_is_the_name_of_one_thing() -> None:
     assert names(SOURCES) == []
 
@@ -332,6 +338,13 @@ PLANTED: list[tuple[Check, str, str, str]] = [
     (clocks, "engine.clock", "from time import *", "imports time.*"),
     (clocks, "engine.clock", "import secrets", "imports secrets"),
     (clocks, "engine.clock", "import uuid\nDRAWN = uuid.uuid4()", "uses uuid.uuid4"),
+    (
+        lost_cancellations,
+        "server.pacer",
+        "async def rest(): await asyncio.wait_for(wake(), 1)",
+        "uses asyncio.wait_for: use asyncio.timeout",
+    ),
+    (lost_cancellations, "server.pacer", "from asyncio import wait_for as rest", "imports wait_for"),
     (
         functions,
         "engine.clock",

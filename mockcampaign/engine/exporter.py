@@ -72,11 +72,12 @@ class Exporter:
         versions: dict[str, str],
         name: str = "",
         journal: Journal | None = None,
+        first_webhook_id: int = 1,
     ) -> None:
         self.policy = policy
         self.clock: Clock[Outbox | EventsDue | EventStream | DelayedOutcome | DuplicateDelivery] = Clock(start)
         self.journal = Journal() if journal is None else journal
-        self.registry = WebhookRegistry(policy.webhooks_per_client_max)
+        self.registry = WebhookRegistry(policy.webhooks_per_client_max, first_id=first_webhook_id)
         self._outboxes: dict[int, Outbox] = {}
         self.requests = RequestBuilder(policy, f"mockcampaign/{versions.get('mockcampaign', '0')}")
         self.outages = Outages()

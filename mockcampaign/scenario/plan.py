@@ -155,6 +155,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[PlannedStep, ...]
     files: tuple[Path, ...]
     """Every file that was read: the scenario, the file it uses, samples and journals."""
+    first_webhook_id: int = 1
+    """Id of the first webhook: a server does not begin with 1."""
 
     @property
     def name(self) -> str:
@@ -178,4 +180,4 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         for step in self.steps:
             if isinstance(step.action, CreateStep):
                 names += step.action.webhooks
-        return {name: number for number, name in enumerate(names, 1)}
+        return {name: number for number, name in enumerate(names, self.first_webhook_id)}

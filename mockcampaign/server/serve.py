@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import ipaddress
-import socket
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from mockcampaign import __version__
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
 from mockcampaign.server.app import server_app
+from mockcampaign.server.http.access import ControlAccess
 from mockcampaign.server.served_campaign import Prologue, ServedCampaign, ServerSettings
 from mockcampaign.server.users import User, Users, user_name_problem, users_of
 from mockcampaign.server.vendor_api.clients_file import load_clients
@@ -49,6 +50,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: Path | None
     insecure: bool
     host_names: tuple[str, ...]
+    control_token: str | None
     allow_target: tuple[str, ...]
     tls: TlsOptions
 
@@ -70,21 +72,26 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
         policy = msgspec.structs.replace(settings.policy, webhooks_per_client_max=options.webhooks_per_client_max)
         settings = msgspec.structs.replace(settings, policy=policy)
     with contextlib.ExitStack() as stack:
-        files, trust = tls_files(options.tls, (options.host, *options.host_names), "--allow-host", stack)
+        keys = stack.enter_context(contextlib.ExitStack())
+        files, trust = tls_files(options.tls, (options.host, *options.host_names), "--allow-host", stack, keys)
         listening = stack.enter_context(contextlib.closing(listen(options.host, options.port)))
         prologue = None if plan is None else _prologue(plan, say, complain)
-        targets = _targets(options, plan, listening)
+        local = ipaddress.ip_address(listening.getsockname()[0]).is_loopback
+        targets = _targets(options, plan, local=local)
+        # Who reaches a server on loopback owns the machine; others must show that they may control it.
+        token = options.control_token or (None if local else secrets.token_urlsafe(16))
         transport = WireTransport(ca_file=options.ca_file, verify=not options.insecure, targets=targets)
         served = ServedCampaign(transport, Users(users_of_client), settings, prologue)
-        app = server_app(served, host_names=(options.host, *options.host_names))
+        app = server_app(served, host_names=(options.host, *options.host_names), access=_access(token))
         url = base_url("https" if files else "http", options.host, listening)
 
         def ready() -> None:
+            keys.close()  # they are loaded
             # Imported modules stay, and most objects of a request are freed without the collector: rare and small
             # collections make the server a fifth faster.
             gc.freeze()
             gc.set_threshold(20_000, 20, 20)
-            say("\n".join(_welcome(url, served, _credentials(options), trust)))
+            say("\n".join([*_welcome(url, served, _credentials(options)), *_conditions(options, token, trust, local)]))
 
         await serve_until_signalled(app, listening, tls_files=files, ready=ready, ending=served.closing.set)
         say(_farewell(served))
@@ -98,12 +105,17 @@ def _plan(options: ServeOptions) -> Plan | None:
     return load(options.scenario_file, must_emit=False)
 
 
-def _targets(options: ServeOptions, plan: Plan | None, listening: socket.socket) -> AllowedTargets:
+def _access(token: str | None) -> ControlAccess:
+    try:
+        return ControlAccess(token)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"--control-token: {error}") from None
+
+
+def _targets(options: ServeOptions, plan: Plan | None, *, local: bool) -> AllowedTargets:
     """Return the allowed targets. Who can call a server on loopback could reach local targets without it."""
     try:
-        targets = AllowedTargets(
-            options.allow_target, local=ipaddress.ip_address(listening.getsockname()[0]).is_loopback
-        )
+        targets = AllowedTargets(options.allow_target, local=local)
     except InvalidInputError as error:
         raise InvalidInputError(f"--allow-target: {error}") from None
     for url in [] if plan is None else plan.scenario.urls():
@@ -136,7 +148,7 @@ def _prologue(plan: Plan, say: Say, complain: Say) -> Prologue:
     from mockcampaign.scenario.play import Player
 
     async def play(campaign: Campaign) -> None:
-        player = Player(plan, campaign)
+        player = Player(msgspec.structs.replace(plan, first_webhook_id=campaign.next_webhook_id), campaign)
         try:
             await player.play()
         except MockcampaignError as error:
@@ -170,11 +182,11 @@ def _credentials(options: ServeOptions) -> str:
     return f"{options.user}, with the password given"
 
 
-def _welcome(url: str, served: ServedCampaign, credentials: str, trust: Path | None) -> list[str]:
+def _welcome(url: str, served: ServedCampaign, credentials: str) -> list[str]:
     speed = served.settings.speed
     seconds = "second" if speed == 1 else "seconds"
     pace = "only the control API moves time" if speed == 0 else f"{speed:g} virtual {seconds} per second"
-    lines = [
+    return [
         f"mockcampaign {__version__}, {pace}; Ctrl-C stops it",
         f"  REST API    {url}/rest/{served.users.client_ids[0]}",
         f"  user        {credentials}",
@@ -182,7 +194,20 @@ def _welcome(url: str, served: ServedCampaign, credentials: str, trust: Path | N
         f"  live page   {url}/",
         f"  control     {url}/__mockcampaign/",
     ]
-    return lines if trust is None else [*lines, f"  CA file     {trust}"]
+
+
+def _conditions(options: ServeOptions, token: str | None, trust: Path | None, local: bool) -> list[str]:
+    """Return what clients need besides, and where deliveries may go if that is not everywhere nearby."""
+    lines = []
+    if token is not None:
+        shown = "as given" if options.control_token else token
+        lines.append(f"  token       {shown}; live page and control API need it, as password or bearer token")
+    if not local or options.allow_target:
+        nearby = ["loopback and private addresses"] if local else []
+        lines.append(f"  targets     {', '.join([*nearby, *options.allow_target]) or 'none without --allow-target'}")
+    if trust is not None:
+        lines.append(f"  CA file     {trust}")
+    return lines
 
 
 def _farewell(served: ServedCampaign) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import re
 from urllib.parse import quote, urlsplit
 
@@ -13,6 +14,10 @@ from mockcampaign.errors import InvalidInputError
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNFIT_FOR_URL = re.compile(r"[\x00-\x20\x7f]")
 _UNFIT_FOR_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+_HOST = re.compile(r"[a-z0-9._-]{1,253}")
+"""Host names that can be looked up and named in a header: letters, digits and hyphens, and underscores, which
+containers have in their names."""
 
 _PATH_SAFE = "/%:@!$&'()*+,;=-._~"
 _QUERY_SAFE = _PATH_SAFE + "?"
@@ -52,9 +57,8 @@ def parse_address(url: str) -> Address:
         if parts.username is not None:
             raise InvalidInputError(f"URL {shown} contains credentials, allowed: the webhook's authentication")
         port = parts.port
-        host = parts.hostname or ""
-        if ":" not in host:
-            host = host.encode("idna").decode("ascii")
+        host = _encoded_host(parts.hostname or "", bracketed="[" in parts.netloc)
+        path, query = quote(parts.path or "/", safe=_PATH_SAFE), quote(parts.query, safe=_QUERY_SAFE)
     except ValueError:  # a UnicodeError is one, too
         raise InvalidInputError(f"URL {shown} is malformed, allowed: http(s)://host[:port]/path") from None
     if parts.scheme not in ("http", "https") or not host or port == 0:
@@ -67,9 +71,22 @@ def parse_address(url: str) -> Address:
         host=host,
         port=port or default_port,
         host_header=bracketed if port in (None, default_port) else f"{bracketed}:{port}",
-        path=quote(parts.path or "/", safe=_PATH_SAFE),
-        query=quote(parts.query, safe=_QUERY_SAFE),
+        path=path,
+        query=query,
     )
+
+
+def _encoded_host(host: str, *, bracketed: bool) -> str:
+    """Return a host in ASCII. Raises `ValueError` if it is neither a name nor an address, or has a zone."""
+    if bracketed:
+        if "%" in host:
+            raise ValueError("a zone belongs to one machine, and never to a Host header (RFC 6874)")
+        ipaddress.IPv6Address(host)
+        return host
+    encoded = host.encode("idna").decode("ascii").lower()
+    if encoded and not _HOST.fullmatch(encoded):
+        raise ValueError("not a host name")
+    return encoded
 
 
 @functools.lru_cache(maxsize=1024)

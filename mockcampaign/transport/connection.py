@@ -16,6 +16,9 @@ from mockcampaign.model import Measured, Outcome, Request, TimedOut
 from mockcampaign.transport.response import CUT, ResponseParser
 from mockcampaign.transport.script import LOST, Script
 
+PARSED_AT_ONCE = 16 * 1024
+"""Number of bytes between two looks at the deadline. A response in chunks of one byte makes each of them dear."""
+
 
 class Connection(asyncio.Protocol):
     """Carries one exchange at a time, and is kept for the next one if the response allows it."""
@@ -113,17 +116,31 @@ class Connection(asyncio.Protocol):
         if self._outcome is None:
             self._transport.abort()
             return
-        outcome = self._response.feed(data)
+        begin = 0
+        while self._parse(data, begin):
+            begin += PARSED_AT_ONCE
+            if begin >= len(data):
+                return
+
+    def _parse(self, data: bytes, begin: int) -> bool:
+        """Continue with the response, with a part of the data; return whether the exchange goes on."""
+        whole = len(data) <= PARSED_AT_ONCE
+        outcome = self._response.feed(data if whole else data[begin : begin + PARSED_AT_ONCE])
         script = self._script
         if script is not None:
             if script.dropped is not None and self._response.has_passed(script.dropped):
                 self._end(LOST[script.dropped])
-                return
+                return False
             self._wake()
-        if outcome is not None:
-            # A response may arrive before the request is completely written; the rest would disturb the next exchange.
-            written = not self._unwritten and not self._buffered_bytes
-            self._end(outcome, reusable=written and self._response.reusable and (script is None or script.reusable))
+        if outcome is None:
+            # The timer alone is too late if many consumers keep the loop busy with what they send.
+            return not self.give_up(time.monotonic())
+        if begin + PARSED_AT_ONCE < len(data):
+            self._response.feed(data[begin + PARSED_AT_ONCE :])  # surplus
+        # A response may arrive before the request is completely written; the rest would disturb the next exchange.
+        written = not self._unwritten and not self._buffered_bytes
+        self._end(outcome, reusable=written and self._response.reusable and (script is None or script.reusable))
+        return False
 
     def eof_received(self) -> bool:
         """End the exchange: the consumer sends no more, which ends some responses. This side closes, too."""

@@ -33,6 +33,22 @@ _CERTIFICATE_REASONS = {
 }
 """Sentences by OpenSSL's X509_V_ERR codes. OpenSSL's own texts differ between versions."""
 
+_UNRESOLVED = "the host name does not resolve"
+
+_CONNECT_REASONS: dict[type[OSError], str] = {
+    ConnectionRefusedError: "connection refused",
+    ConnectionResetError: "connection reset while connecting",
+    ConnectionAbortedError: "connection aborted while connecting",
+    PermissionError: "the system does not permit the connection",
+}
+"""Sentences by type of error, which is the same on every system."""
+
+_CONNECT_REASONS_BY_NUMBER = {
+    errno.EHOSTUNREACH: "no route to the host",
+    errno.ENETUNREACH: "no route to the host",
+    errno.EADDRNOTAVAIL: "no local port or address is left to connect from",
+}
+
 _NO_TLS_SPOKEN = frozenset({"HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "WRONG_VERSION_NUMBER"})
 """Reasons that versions of OpenSSL give for a response in plain text."""
 
@@ -98,6 +114,9 @@ async def dial(
         if isinstance(error, ssl.SSLCertVerificationError):
             progress.phase = "certificate"
         return NoResponse(progress.phase, _reason(progress.phase, error))
+    except UnicodeError:
+        # Python encodes host names anew for each look-up, and event loops differ in how.
+        return NoResponse("resolve", _UNRESOLVED)
 
 
 async def _resolve(address: Address) -> list[_Target]:
@@ -144,9 +163,11 @@ async def _connect_socket(found: list[_Target], deadline: float) -> socket.socke
 
 def _reason(phase: str, error: OSError) -> str:
     if phase == "resolve":
-        return "the host name does not resolve"
+        return _UNRESOLVED
     if phase == "connect":
-        return "connection refused" if isinstance(error, ConnectionRefusedError) else "no route to the host"
+        number = error.errno or 0
+        unnamed = f"connecting failed ({errno.errorcode.get(number, 'no reason given')})"
+        return _CONNECT_REASONS.get(type(error)) or _CONNECT_REASONS_BY_NUMBER.get(number, unnamed)
     if isinstance(error, ssl.SSLCertVerificationError):
         return _CERTIFICATE_REASONS.get(error.verify_code, "the certificate is not accepted")
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):

@@ -7,16 +7,18 @@ seen the batch is unknown, and the engine decides on retries. Redirects are not 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import ssl
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from mockcampaign.errors import CouldNotTellError, MockcampaignError
 from mockcampaign.faults import WIRE_FAULTS
 from mockcampaign.model import Measured, NoResponse, Outcome, Request, TimedOut
 from mockcampaign.transport.address import Address, encode_head, parse_address
@@ -117,24 +119,39 @@ class WireTransport:
         return connection
 
     async def _send_anew(self, address: Address, request: Request, head: bytes, began: float) -> Outcome:
-        connection = await self._connect(address, request, began)
-        if isinstance(connection, Connection):
-            return await connection.exchange(request, head, began)
-        return connection
+        with _errors_of_ours():
+            connection = await self._connect(address, request, began)
+            if isinstance(connection, Connection):
+                return await connection.exchange(request, head, began)
+            return connection
 
     async def _send_with_faults(self, request: Request, script: Script) -> Outcome:
-        address = parse_address(request.url)
-        self._prepare_for(address)
-        began = time.monotonic()
-        oldest = began - IDLE_SECONDS_MAX if script.idle is None else -math.inf
-        kept = None if script.fresh else self._take_idle((address.tls, address.host, address.port), oldest)
-        if kept is not None and script.idle is not None:
-            await asyncio.sleep(script.idle / 1_000 - (began - kept.idle_since))
+        with _errors_of_ours():
+            address = parse_address(request.url)
+            self._prepare_for(address)
             began = time.monotonic()
-        connection = kept if kept is not None and kept.usable else await self._connect(address, request, began)
-        if not isinstance(connection, Connection):
-            return connection
-        return await connection.carry_out(request, script, began)
+            oldest = began - IDLE_SECONDS_MAX if script.idle is None else -math.inf
+            kept = None if script.fresh else self._take_idle((address.tls, address.host, address.port), oldest)
+            if kept is not None and script.idle is not None:
+                await asyncio.sleep(script.idle / 1_000 - (began - kept.idle_since))
+                began = time.monotonic()
+            connection = kept if kept is not None and kept.usable else await self._connect(address, request, began)
+            if not isinstance(connection, Connection):
+                return connection
+            return await connection.carry_out(request, script, began)
+
+
+@contextlib.contextmanager
+def _errors_of_ours() -> Iterator[None]:
+    """Let only errors of ours out: any other one is not the consumer's failure."""
+    try:
+        yield
+    except MockcampaignError:
+        raise
+    except Exception as error:
+        raise CouldNotTellError(
+            f"a request could not be sent, for a reason within mockcampaign: {type(error).__name__}: {error}"
+        ) from error
 
 
 async def wait_until_reachable(url: str, timeout: int) -> bool:

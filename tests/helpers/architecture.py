@@ -290,6 +290,20 @@ def stray_clocks(sources: Sources, owners: Iterable[str]) -> list[str]:
     return found
 
 
+def lost_cancellations(sources: Sources) -> list[str]:
+    """Find uses of `asyncio.wait_for`, which loses cancellations before Python 3.12; its code object is harmless."""
+    found = []
+    for module, text in sources.items():
+        found += [f"{module}:{one.line} imports wait_for" for one in imports(text) if one.name == "asyncio.wait_for"]
+        looked_at = {node.value for node in nodes(text) if isinstance(node, ast.Attribute) and node.attr == "__code__"}
+        found += [
+            f"{module}:{node.lineno} uses asyncio.wait_for: use asyncio.timeout"
+            for node, name in references(text)
+            if name == "asyncio.wait_for" and node not in looked_at
+        ]
+    return found
+
+
 # Names
 
 

@@ -51,7 +51,8 @@ def test_code_that_creates_its_webhook_gets_its_events(campaign_server: Campaign
 def test_the_server_is_empty_at_the_start_of_each_test(campaign_server: CampaignServer, url: str, turn: int) -> None:
     assert campaign_server.webhooks == []
     assert campaign_server.delivered == []
-    assert registered(campaign_server, url) == 1
+    number = registered(campaign_server, url)
+    assert [webhook.id for webhook in campaign_server.webhooks] == [number]
     campaign_server.emit("open", turn)
     campaign_server.advance("1m")
     assert len(campaign_server.delivered) == turn

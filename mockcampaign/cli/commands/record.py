@@ -92,11 +92,13 @@ def record(
     recorder = Recorder(forward, now=now(), keep=keep)
     sideline = Sideline(recorder, _complain)
     with contextlib.ExitStack() as stack:
-        files, trust = tls_files(tls, (host, *tls_name), "--tls-name", stack)
+        keys = stack.enter_context(contextlib.ExitStack())
+        files, trust = tls_files(tls, (host, *tls_name), "--tls-name", stack, keys)
         listening = stack.enter_context(listen(host, port))
         url = base_url("https" if files else "http", host, listening)
 
         def ready() -> None:
+            keys.close()  # they are loaded
             click.echo(f"recording {url} -> {forward} in {journal}; Ctrl-C stops it")
             if trust is not None:
                 click.echo(f"CA file {trust}")

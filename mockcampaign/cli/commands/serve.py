@@ -37,12 +37,17 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
 @click.option(
     "--webhooks-per-client-max",
     type=WholeNumber(1, 1_000_000),
-    help="Maximum number of webhooks per client.  [default: 10]",
+    help="Maximum number of webhooks per client.  [default: 12]",
 )
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too when delivering.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate when delivering.")
 @click.option(
     "--allow-host", "host_names", multiple=True, metavar="NAME", help="Accept requests for this host name too."
+)
+@click.option(
+    "--control-token",
+    metavar="TOKEN",
+    help="Live page and control API need this token. Without it, they need a random one unless --host is loopback.",
 )
 @click.option(
     "--allow-target",
