@@ -37,7 +37,7 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 # From low to high, for each folder. A new module has to be entered here; it imports only what is on a lower level.
 LEVELS = {
     "": """
-        __init__ errors model shipped text wallclock < masking policy serving tables < durations < faults
+        __init__ errors model shipped text wallclock < masking policy serving tables whole_files < durations < faults
         < engine events samples transport < campaign judging strategies < recording report < check < scenario
         < server < cli pytest_plugin < __main__
     """,
@@ -56,7 +56,7 @@ LEVELS = {
         redelivery resilience < order < __init__
     """,
     "cli": """
-        ci credentials jobs parameters progress terminal usage < options same_command < __init__ playing watching
+        credentials jobs parameters progress terminal usage < ci options same_command < __init__ playing watching
         < commands
     """,
     "cli.commands": "check consumer demo dry_run generate judge record replay rules schema serve < run",

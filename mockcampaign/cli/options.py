@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from mockcampaign.cli.parameters import NEW_FILE, DurationType, WholeNumber
-from mockcampaign.errors import InvalidInputError
+from mockcampaign.cli.parameters import NEW_FILE, DurationType, WholeNumber, check_outputs
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.report.formats import FORMATS
 
@@ -45,15 +44,9 @@ class Outputs:
     full_journal: bool = False
     """Whether the JSON report holds every attempt."""
 
-    def check(self) -> None:
-        """Raise `InvalidInputError` for a file that cannot be written, before the run starts."""
-        owners: dict[Path, str] = {}
-        for option, path in self.files.items():
-            if not path.parent.is_dir():
-                raise InvalidInputError(f"{option} {path}: there is no folder {path.parent}, allowed: one that exists")
-            other = owners.setdefault(path.resolve(), option)
-            if other != option:
-                raise InvalidInputError(f"{other} and {option} both name {path}, allowed: a file for each")
+    def check_inputs(self, read: Iterable[Path]) -> None:
+        """Raise `InvalidInputError` if a report would overwrite a file that the run reads."""
+        check_outputs(list(self.files.items()), read)
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,7 +65,6 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
         named = {f"--{one.option}": arguments.pop(one.option.replace("-", "_")) for one in FORMATS}
         files = {option: path for option, path in named.items() if path is not None}
         outputs = Outputs(files, full_journal=arguments.pop("full_journal"))
-        outputs.check()
         return command(outputs=outputs, **arguments)
 
     decorated: Callable[..., Any] = with_outputs

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mockcampaign.cli.ci import announce
-from mockcampaign.cli.terminal import print_lines
+from mockcampaign.cli.terminal import print_lines, warn
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.whole_files import why_not, write_whole
 
 if TYPE_CHECKING:
     from mockcampaign.cli.options import Outputs
@@ -79,18 +80,25 @@ def seeds(seed: int | None) -> Callable[[Plan], int]:
 
 @contextlib.contextmanager
 def journal_file(path: Path | None) -> Iterator[JournalWriter | None]:
-    """Yield a writer for the file, or None without one. Raises `InvalidInputError` if it cannot be written."""
+    """Yield a writer for the file, or None without one. Raises `InvalidInputError` if it cannot be opened.
+
+    If it cannot be written later, the writer says so once, and the run goes on.
+    """
     from mockcampaign.engine.journal_file import JournalWriter
 
     if path is None:
         yield None
         return
     try:
-        file = path.open("wb")
+        file = path.open("wb", buffering=0)
     except OSError as error:
-        raise InvalidInputError(f"--journal {path}: cannot be written: {error.strerror}") from None
+        raise InvalidInputError(_not_written("--journal", path, error)) from None
     with file:
-        yield JournalWriter(file, time.monotonic)
+        yield JournalWriter(file, time.monotonic, lambda error: warn(_not_written("--journal", path, error)))
+
+
+def _not_written(option: str, path: Path, error: OSError) -> str:
+    return f"{option} {path}: cannot be written: {why_not(error)}"
 
 
 @contextlib.asynccontextmanager
@@ -143,21 +151,21 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 
 def summed_up(results: list[ScenarioResult], outputs: Outputs) -> RunResult:
-    """Write the reports on all scenarios, and return their result. Raises as `write` does."""
+    """Write the reports on all scenarios, and return their result."""
     from mockcampaign.judging.verdict import run_result
 
     return reported(run_result(results), outputs)
 
 
 def reported(result: RunResult, outputs: Outputs) -> RunResult:
-    """Write and announce the result, and return it. Raises as `write` does."""
+    """Write and announce the result, and return it."""
     write(result, outputs)
     announce(result)
     return result
 
 
 def write(result: RunResult, outputs: Outputs) -> None:
-    """Write the files of `outputs`, and nothing else. Raises `InvalidInputError` if one cannot be written."""
+    """Write the files of `outputs`, and nothing else. Say which one cannot be written; the verdict stays valid."""
     from mockcampaign import wallclock
     from mockcampaign.report.formats import FORMATS, Writing
 
@@ -167,9 +175,9 @@ def write(result: RunResult, outputs: Outputs) -> None:
             continue
         path = outputs.files[option]
         try:
-            path.write_bytes(report.encode(result, Writing(wallclock.now(), outputs.full_journal)))
+            write_whole(path, report.encode(result, Writing(wallclock.now(), outputs.full_journal)))
         except OSError as error:
-            raise InvalidInputError(f"{option} {path}: cannot be written: {error.strerror}") from None
+            warn(_not_written(option, path, error))
 
 
 def print_scenario(result: ScenarioResult, verbose: bool, quiet: bool, color: bool | None) -> None:

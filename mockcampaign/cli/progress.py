@@ -86,7 +86,7 @@ async def _show(shown: RunProgress) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from mockcampaign.report.scenario_text import printable
+    from mockcampaign.text import printable
 
     with Console(stderr=True, no_color=True).status("") as status:
         while True:

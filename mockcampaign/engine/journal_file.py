@@ -7,13 +7,14 @@ again, and its last line counts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from io import BytesIO, RawIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from mockcampaign.engine.journal import Attempted, Began, Entry, Journal
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.whole_files import read_whole
 
 FORMAT = 1
 
@@ -46,36 +47,59 @@ class _Numbered(msgspec.Struct):
     """Number of the journal that a line belongs to. Every line of a journal file has one."""
 
 
-class JournalWriter:
-    """Writes journals into a file while they grow, and flushes each entry in case the run is killed."""
+def _raise(error: OSError) -> None:
+    raise error
 
-    def __init__(self, file: BinaryIO, seconds: Callable[[], float]) -> None:
-        """`seconds` returns the time of a clock that never goes back."""
-        self._file = file
+
+class JournalWriter:
+    """Writes journals into an unbuffered file while they grow, in case the run is killed."""
+
+    def __init__(
+        self, file: RawIOBase | BytesIO, seconds: Callable[[], float], failed: Callable[[OSError], object] = _raise
+    ) -> None:
+        """`seconds` returns the time of a clock that never goes back.
+
+        `failed` is called with the first error of the file, after which nothing more is written to it.
+        """
+        self._file: RawIOBase | BytesIO | None = file
         self._seconds = seconds
+        self._failed = failed
         self._journals = 0
+
+    @property
+    def seconds(self) -> float:
+        """The time of the clock."""
+        return self._seconds()
 
     def follow(self, journal: Journal, heading: Heading) -> _Follower:
         """Write the journal's entries, and all that are added until the follower is closed."""
         self._journals += 1
-        return _Follower(journal, heading, self._journals, self._file, self._seconds)
+        return _Follower(journal, heading, self._journals, self)
 
     def write(self, entries: Sequence[Entry], heading: Heading) -> None:
         """Write a journal that is complete."""
         self._journals += 1
-        self._file.write(_lines(self._journals, heading, *entries))
-        self._file.flush()
+        self.write_lines(_lines(self._journals, heading, *entries))
+
+    def write_lines(self, lines: bytes) -> None:
+        """Write lines of a journal, unless the file has failed."""
+        if self._file is None:
+            return
+        rest = memoryview(lines)
+        try:
+            while rest:  # the file is not buffered, and may write less
+                rest = rest[self._file.write(rest) or 0 :]
+        except OSError as error:
+            self._file = None
+            self._failed(error)
 
 
 class _Follower:
-    def __init__(
-        self, journal: Journal, heading: Heading, number: int, file: BinaryIO, seconds: Callable[[], float]
-    ) -> None:
+    def __init__(self, journal: Journal, heading: Heading, number: int, writer: JournalWriter) -> None:
         self._journal = journal
         self._number = number
-        self._file = file
-        self._seconds = seconds
-        self._written_at = seconds()
+        self._writer = writer
+        self._written_at = writer.seconds
         self._written = 0
         self._grown: dict[int, Entry] = {}
         self._write(heading)
@@ -89,7 +113,7 @@ class _Follower:
     def _listen(self, position: int, entry: Entry) -> None:
         if position < self._written:
             self._grown[position] = entry
-            if self._seconds() - self._written_at >= GROWTH_SECONDS:
+            if self._writer.seconds - self._written_at >= GROWTH_SECONDS:
                 self._write()
         else:
             self._written = position + 1
@@ -99,9 +123,8 @@ class _Follower:
         """Write the entries that have grown, then the new ones."""
         lines = _lines(self._number, *self._grown.values(), *entries)
         self._grown.clear()
-        self._file.write(lines)
-        self._file.flush()
-        self._written_at = self._seconds()
+        self._writer.write_lines(lines)
+        self._written_at = self._writer.seconds
 
 
 def _lines(number: int, *entries: Heading | Entry) -> bytes:
@@ -111,10 +134,7 @@ def _lines(number: int, *entries: Heading | Entry) -> bytes:
 
 def load_journals(path: Path) -> list[RecordedJournal]:
     """Return the journals of a file. Raises `InvalidInputError` if it is unreadable, or as `read_journals` does."""
-    try:
-        return read_journals(path.read_bytes(), str(path))
-    except OSError as error:
-        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from None
+    return read_journals(read_whole(path), str(path))
 
 
 def read_journals(content: bytes, where: str) -> list[RecordedJournal]:

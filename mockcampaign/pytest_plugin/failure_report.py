@@ -14,7 +14,8 @@ from mockcampaign.judging.verdict import ScenarioResult, scenario_result
 from mockcampaign.model import NoAuthentication, Responded, Webhook
 from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
 from mockcampaign.pytest_plugin.control.deliveries import last_exchange, serials_of
-from mockcampaign.report.scenario_text import printable, scenario_lines
+from mockcampaign.report.scenario_text import scenario_lines
+from mockcampaign.text import printable
 
 EVENTS_SHOWN_MAX = 2
 BODY_CHARACTERS_MAX = 400

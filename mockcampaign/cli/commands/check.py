@@ -26,13 +26,16 @@ from mockcampaign.cli.terminal import (
     complain,
     interrupted,
     print_lines,
+    say,
     use_color,
+    warn,
 )
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.report.formats import FORMATS
 from mockcampaign.text import counted
+from mockcampaign.whole_files import why_not, write_whole
 
 if TYPE_CHECKING:
     from mockcampaign.check.check import CheckRun, Progress
@@ -192,6 +195,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
         _make_folder(folder)
     color = use_color(options["no_color"])
     run: CheckRun | None = None
+    result: RunResult | None = None
     stack = contextlib.ExitStack()
     counting = Counting("rules", stack) if sys.stderr.isatty() else None
     writer = stack.enter_context(playing.journal_file(options["journal"]))
@@ -220,25 +224,29 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
             if not options["quiet"]:
                 bounds = f"at most {format_duration(settings.budget)} and {counted(run.events_max, 'event')}"
                 ids = f"with client ids from {CLIENT_IDS.start} and mailing ids from {MAILING_IDS.start}"
-                click.echo(f"{counted(run.rules, 'rule')}, {bounds}, {ids}\n")
+                say(f"{counted(run.rules, 'rule')}, {bounds}, {ids}\n")
             await run.finish()
 
     status: int | None = None
     try:
-        with stack, nothing_written():
-            run_async(examine)
+        with stack:
+            try:
+                with nothing_written():
+                    run_async(examine)
+            finally:
+                # While the journal is open: it gets the rules that were not reached, too.
+                result = run.result() if run is not None and run.has_findings else None
     except (KeyboardInterrupt, asyncio.CancelledError):
         status = interrupted()
     except CouldNotTellError as error:
-        if run is None or not run.has_findings:
+        if result is None:
             if isinstance(error, CertificateError):
                 hint = "--ca FILE trusts your own CA; --insecure examines everything else and reports that hazard"
                 raise CouldNotTellError(f"{error}; {hint}") from None
             raise
         status = complain(error, COULD_NOT_TELL)
-    if run is None or not run.has_findings:
+    if run is None or result is None:
         return INTERRUPTED
-    result = run.result()
     verbosity = options["verbose"] - options["quiet"]
     with shielded():
         lines = check_lines(result, verbosity=verbosity, explain=options["explain"], width=columns(), folder=folder)
@@ -293,10 +301,9 @@ def _settings(options: _CheckOptions) -> Settings:
     probe_fields, seed, baseline = options["probe_fields"], options["seed"], options["baseline"]
     known = () if baseline is None else read_baseline(baseline)
     if any(one.identity is None for one in known):
-        click.echo(
-            f"mockcampaign: --baseline {baseline}: written by an earlier version, so every violation of its rules is "
-            "accepted, new ones included; write it again with --report-json",
-            err=True,
+        warn(
+            f"--baseline {baseline}: written by an earlier version, so every violation of its rules is "
+            "accepted, new ones included; write it again with --report-json"
         )
     unknown = sorted(set(probe_fields or ()) - set(FIELDS))
     if unknown:
@@ -353,13 +360,13 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write_scenarios(result: RunResult, folder: Path) -> None:
-    """Write the scenario files. Raise `InvalidInputError` if one cannot be written."""
+    """Write the scenario files. Say which one cannot be written; the verdict stays valid."""
     from mockcampaign.report.check_text import scenario_file
 
     for finding in result.rules:
         if finding.reproduce is not None and finding.reproduce.scenario is not None:
             path = scenario_file(folder, finding)
             try:
-                path.write_text(finding.reproduce.scenario, encoding="utf-8")
+                write_whole(path, finding.reproduce.scenario.encode())
             except OSError as error:
-                raise InvalidInputError(f"--scenarios {path}: cannot be written: {error.strerror}") from None
+                warn(f"--scenarios {path}: cannot be written: {why_not(error)}")

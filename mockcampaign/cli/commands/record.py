@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, DurationType, WholeNumber
 from mockcampaign.cli.playing import journal_file, run_async, wire
+from mockcampaign.cli.terminal import say, warn
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.text import counted
 
@@ -66,22 +66,16 @@ def record(
     def now() -> int:
         return time.time_ns() // 1_000_000
 
-    def complain(line: str) -> None:
-        click.echo(f"mockcampaign: {line}", err=True)
-
     recorder = Recorder(forward, now=now(), keep=keep)
     listening = listen(host, port)
     url = base_url("http", host, listening)
 
     def ready() -> None:
-        click.echo(f"recording {url} -> {forward} in {journal}; Ctrl-C stops it")
-        sys.stdout.flush()
+        say(f"recording {url} -> {forward} in {journal}; Ctrl-C stops it")
 
     async def serve() -> None:
         async with wire(ca_file, not insecure) as transport:
-            app = proxy_app(
-                forward, transport=transport, recorder=recorder, now=now, timeout=timeout, complain=complain
-            )
+            app = proxy_app(forward, transport=transport, recorder=recorder, now=now, timeout=timeout, complain=warn)
             await serve_until_signalled(app, listening, tls_files=None, ready=ready)
 
     with listening, journal_file(journal) as writer:
@@ -91,5 +85,5 @@ def record(
             run_async(serve)
         finally:
             follower.close()
-    click.echo(f"recorded {counted(recorder.events, 'event')} in {counted(recorder.attempts, 'attempt')}")
+    say(f"recorded {counted(recorder.events, 'event')} in {counted(recorder.attempts, 'attempt')}")
     return 0

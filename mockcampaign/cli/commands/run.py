@@ -13,7 +13,7 @@ import click
 
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.options import Outputs, common_options, journal_option, wait_option
-from mockcampaign.cli.parameters import EXISTING_FILE, Command, WholeNumber
+from mockcampaign.cli.parameters import EXISTING_FILE, Command, WholeNumber, check_outputs
 from mockcampaign.cli.playing import (
     journal_file,
     play,
@@ -33,6 +33,7 @@ from mockcampaign.cli.terminal import (
     failed,
     interrupted,
     print_lines,
+    say,
     use_color,
 )
 from mockcampaign.errors import CouldNotTellError, InvalidInputError, MockcampaignError
@@ -100,6 +101,7 @@ def run(paths: tuple[Path, ...], dry_run: bool, watch: bool, outputs: Outputs, *
 
     def once() -> tuple[int, Sequence[Path]]:
         plans = _plans(paths, chosen)
+        _check_inputs(plans, chosen, outputs)
         return _show(plans, chosen) if dry_run else _run(plans, chosen, outputs), [
             file for plan in plans for file in plan.files
         ]
@@ -109,6 +111,14 @@ def run(paths: tuple[Path, ...], dry_run: bool, watch: bool, outputs: Outputs, *
 
         return watching(paths, once, SUFFIX)
     return once()[0]
+
+
+def _check_inputs(plans: Sequence[Plan], options: _Options, outputs: Outputs) -> None:
+    """Raise `InvalidInputError` if the run would overwrite a file that it reads."""
+    read = [file for plan in plans for file in plan.files]
+    outputs.check_inputs(read)
+    if options.journal is not None:
+        check_outputs([("--journal", options.journal)], read)
 
 
 def _plans(paths: tuple[Path, ...], options: _Options) -> list[Plan]:
@@ -157,7 +167,7 @@ def _run(plans: list[Plan], options: _Options, outputs: Outputs) -> int:
         verbosity = options.verbose - options.quiet
         print_lines(summary_lines(result, verbosity=verbosity, width=columns()), color)
         if status is None and len(results) < len(plans):
-            click.echo(f"{len(plans) - len(results)} more not run because of --fail-fast")
+            say(f"{len(plans) - len(results)} more not run because of --fail-fast")
         status = exit_status(result) if status is None else status
     return COULD_NOT_TELL if status is None else status
 

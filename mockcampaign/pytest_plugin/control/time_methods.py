@@ -10,8 +10,7 @@ from mockcampaign.errors import ConsumerUnreachableError, RunNotEndedError
 from mockcampaign.pytest_plugin.control.session import SessionMethods
 from mockcampaign.pytest_plugin.inputs import Duration, duration_of
 from mockcampaign.pytest_plugin.loops import AwaitableResult
-from mockcampaign.report.scenario_text import printable
-from mockcampaign.text import counted
+from mockcampaign.text import counted, printable
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 

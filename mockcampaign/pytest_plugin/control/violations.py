@@ -15,7 +15,7 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.report import sentences
-from mockcampaign.report.scenario_text import printable
+from mockcampaign.text import printable
 
 NOTHING_DELIVERED = "nothing-delivered"
 """Id that a test's marker allows, if the test emits events and looks at none of their deliveries on purpose."""
