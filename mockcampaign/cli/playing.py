@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import signal
 import threading
@@ -41,6 +42,7 @@ async def play(
     done: Callable[[ScenarioResult], None],
     watch: RunProgress | None = None,
     journal: JournalWriter | None = None,
+    journal_path: Path | None = None,
 ) -> None:
     """Play one plan and call `done` with its result, even if the run is interrupted."""
     from mockcampaign.scenario.play import Player
@@ -48,7 +50,9 @@ async def play(
 
     @contextlib.contextmanager
     def around(player: Player) -> Iterator[None]:
-        follower = None if journal is None else journal.follow(player.campaign.journal, heading(plan, strict))
+        follower = (
+            None if journal is None else journal.follow(player.campaign.journal, heading(plan, strict, journal_path))
+        )
         try:
             with contextlib.nullcontext() if watch is None else watch.playing(player):
                 yield
@@ -59,12 +63,15 @@ async def play(
     await run_plan(plan, transport, seed=seed, strict=strict, done=done, around=around)
 
 
-def heading(plan: Plan, strict: bool) -> Heading:
-    """Return the heading of a plan's journal in a file."""
+def heading(plan: Plan, strict: bool, journal_path: Path | None) -> Heading:
+    """Return the heading of a plan's journal in a file. It names the scenario relative to the journal's folder."""
     from mockcampaign.engine.journal_file import Heading
 
-    scenario = plan.scenario
-    return Heading(name=plan.name, file=str(plan.path), target=scenario.consumer.url, strict=strict)
+    scenario, path = plan.scenario, plan.path.resolve()
+    if journal_path is not None:
+        with contextlib.suppress(ValueError):  # on another drive
+            path = Path(os.path.relpath(path, journal_path.resolve().parent))
+    return Heading(name=plan.name, file=path.as_posix(), target=scenario.consumer.url, strict=strict)
 
 
 def seeds(seed: int | None) -> Callable[[Plan], int]:

@@ -28,7 +28,7 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag=
     format: int = FORMAT
     name: str
     file: str = ""
-    """Path of the scenario, as the run was given it; empty if there was none."""
+    """Path of the scenario, relative to the folder of the journal; empty if there was none."""
     target: str
     strict: bool = False
 

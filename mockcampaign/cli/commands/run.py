@@ -195,6 +195,7 @@ async def _play_all(
                     done=done,
                     watch=watch,
                     journal=writer,
+                    journal_path=options.journal,
                 )
 
         await play_all(plans, play_one, done, jobs=options.jobs, fail_fast=options.fail_fast)
