@@ -10,12 +10,12 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
-from typing import Any, TextIO
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO, TextIO
 
 import click
 
-from mockcampaign.errors import MockcampaignError
+from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.text import printable
 
 USAGE_ERROR, COULD_NOT_TELL, INTERRUPTED = 2, 3, 130
@@ -41,12 +41,31 @@ def open_streams() -> None:
 
 def say(text: str = "", *, err: bool = False, color: bool | None = None) -> None:
     """Print a line. If that fails, say so once on the other stream, and print no more on this one."""
+    stream = sys.stderr if err else sys.stdout
+    stream = getattr(stream, "rich_proxied_file", stream)  # a progress display replaces the streams by its own
     try:
-        click.echo(text, err=err, color=color)
+        click.echo(text, stream, color=color)
     except OSError as error:
-        silence(sys.stderr if err else sys.stdout)
+        silence(stream)
         if not err and not isinstance(error, BrokenPipeError):
             warn(f"standard output: cannot be written: {error.strerror}")
+
+
+@contextlib.contextmanager
+def standard_output() -> Iterator[BinaryIO]:
+    """Yield the standard output of a command whose result it is. The command ends when that cannot be written.
+
+    It ends silently if the reader has closed the pipe (`| head`), and otherwise with `InvalidInputError`.
+    """
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        silence(sys.stdout)
+        sys.exit(COULD_NOT_TELL)
+    except OSError as error:
+        silence(sys.stdout)
+        raise InvalidInputError(f"standard output: cannot be written: {error.strerror}") from None
 
 
 def silence(stream: TextIO) -> None:

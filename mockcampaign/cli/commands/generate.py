@@ -14,7 +14,7 @@ import click
 from mockcampaign.cli.options import SEED
 from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, DurationType, WholeNumber, WordType
 from mockcampaign.cli.progress import Counting
-from mockcampaign.cli.terminal import say
+from mockcampaign.cli.terminal import say, standard_output
 from mockcampaign.durations import format_moment, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
@@ -148,7 +148,7 @@ def generate(
         if output is not None:
             _write(events, stack.enter_context(output.open("wb")), batches, as_format)
         elif describe is None:
-            _write(events, sys.stdout.buffer, batches, as_format)
+            _write(events, stack.enter_context(standard_output()), batches, as_format)
         else:
             for _ in events:
                 pass
