@@ -25,8 +25,18 @@ def read_whole(path: Path) -> bytes:
         # A pipe that nobody writes to would already block here.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise InvalidInputError(f"{path}: not a regular file, allowed: one")
+                raise InvalidInputError(f"{path}: a folder, a pipe or a device, allowed: a regular file")
             return file.read()
+    except (OSError, ValueError) as error:  # a name with a NUL
+        why = why_not(error) if isinstance(error, OSError) else str(error)
+        raise InvalidInputError(f"{path}: cannot be read: {why}") from None
+
+
+def check_regular(path: Path) -> None:
+    """Raise `InvalidInputError` for a path that names something else than a regular file, such as a pipe."""
+    try:
+        if path.exists() and not path.is_file():
+            raise InvalidInputError(f"{path}: a folder, a pipe or a device, allowed: a regular file")
     except (OSError, ValueError) as error:  # a name with a NUL
         why = why_not(error) if isinstance(error, OSError) else str(error)
         raise InvalidInputError(f"{path}: cannot be read: {why}") from None

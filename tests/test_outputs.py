@@ -15,7 +15,7 @@ import junitparser
 import pytest
 
 from commands import mockcampaign, written
-from mockcampaign.engine.journal_file import load_journals
+from mockcampaign.judging.recorded import load_journals
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.report.formats import FORMATS
 from mockcampaign.report.json_report import json_schema

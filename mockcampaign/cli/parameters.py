@@ -11,6 +11,7 @@ import click
 
 from mockcampaign.durations import parse_duration
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.text import short
 from mockcampaign.whole_files import check_writable, is_same_file, why_not
 
 
@@ -104,9 +105,9 @@ class WholeNumber(click.IntRange):
         try:
             number = int(value)
         except ValueError:
-            self.fail(f"{value!r}, {self._range.allowed}", param, ctx)
+            self.fail(f"{short(str(value))!r}, {self._range.allowed}", param, ctx)
         if not self._range.holds(number):
-            self.fail(f"{number}, {self._range.allowed}", param, ctx)
+            self.fail(f"{short(str(number))}, {self._range.allowed}", param, ctx)
         return number
 
 
@@ -121,9 +122,9 @@ class Number(click.FloatRange):
         try:
             number = float(value)
         except ValueError:
-            self.fail(f"{value!r}, {self._range.allowed}", param, ctx)
+            self.fail(f"{short(str(value))!r}, {self._range.allowed}", param, ctx)
         if not self._range.holds(number):
-            self.fail(f"{number}, {self._range.allowed}", param, ctx)
+            self.fail(f"{short(str(number))}, {self._range.allowed}", param, ctx)
         return number
 
 
@@ -142,7 +143,7 @@ class FileType(click.Path):
         if self._must_exist and not path.exists():
             self.fail(f"{os.fspath(path)!r} does not exist, {allowed}", param, ctx)
         if self._must_exist and not path.is_file():
-            self.fail(f"{os.fspath(path)!r} is not a regular file, {allowed}", param, ctx)
+            self.fail(f"{os.fspath(path)!r} is a pipe or a device, {allowed}", param, ctx)
         return path
 
 

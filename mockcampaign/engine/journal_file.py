@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from io import BytesIO, RawIOBase
-from pathlib import Path
 
 import msgspec
 
 from mockcampaign.engine.journal import Attempted, Began, Entry, Journal
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.whole_files import read_whole
 
 FORMAT = 1
 
@@ -132,11 +130,6 @@ def _lines(number: int, *entries: Heading | Entry) -> bytes:
     return b"".join([prefix + msgspec.json.encode(entry)[1:] + b"\n" for entry in entries])
 
 
-def load_journals(path: Path) -> list[RecordedJournal]:
-    """Return the journals of a file. Raises `InvalidInputError` if it is unreadable, or as `read_journals` does."""
-    return read_journals(read_whole(path), str(path))
-
-
 def read_journals(content: bytes, where: str) -> list[RecordedJournal]:
     """Return the journals of a file's content, whose last line may be incomplete.
 
@@ -152,12 +145,12 @@ def read_journals(content: bytes, where: str) -> list[RecordedJournal]:
     for number, line in enumerate(lines, 1):
         try:
             journal = line_decoder.decode(line).journal
-            if journal is None:
-                raise _problem(where, number, "not a line of a journal")
-            entry = entry_decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            entry = None if journal is None else entry_decoder.decode(line)
+        except (ValueError, RecursionError, InvalidInputError) as error:  # the last one is of a policy or a fault
             reason = " ".join(str(error).split())[:160]
             raise _problem(where, number, f"not an entry of a journal: {reason}") from None
+        if journal is None or entry is None:
+            raise _problem(where, number, "not a line of a journal")
         if isinstance(entry, Heading):
             if entry.format != FORMAT:
                 raise _problem(where, number, f"format {entry.format}, allowed: {FORMAT}")
@@ -196,7 +189,7 @@ def _continues(known: Attempted, entry: Attempted) -> bool:
 def _is_json(line: bytes) -> bool:
     try:
         msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -117,8 +117,8 @@ def searched(response: Any, whose: str, expression: str) -> Any:
     """Return what a JMESPath selects. Raises `CouldNotTellError`, whose message begins with `whose`, if it fails."""
     try:
         return response if expression == "@" else jmespath.search(expression, response)
-    except JMESPathError as error:
-        reason = str(error).splitlines()[0]
+    except (JMESPathError, RecursionError, ValueError, ArithmeticError) as error:
+        reason = str(error).splitlines()[0] if isinstance(error, JMESPathError) else type(error).__name__
         raise CouldNotTellError(f"{whose}: {expression!r} does not fit the response: {reason}") from None
 
 
@@ -132,7 +132,12 @@ def check_jmespath(expression: str) -> str:
     try:
         jmespath.compile(expression)
     except JMESPathError as error:
-        raise InvalidInputError(f"{expression!r} is not JMESPath: {' '.join(str(error).split())[:120]}") from None
+        raise InvalidInputError(
+            f"{short(expression)!r} is not JMESPath: {' '.join(str(error).split())[:120]}"
+        ) from None
+    except (RecursionError, ValueError) as error:
+        why = "nested too deeply" if isinstance(error, RecursionError) else "a number with too many digits"
+        raise InvalidInputError(f"{short(expression)!r} is not JMESPath: {why}") from None
     return expression
 
 

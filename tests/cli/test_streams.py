@@ -110,3 +110,10 @@ def test_control_characters_of_names_reach_no_terminal(tmp_path: Path) -> None:
         done = mockcampaign(*arguments, folder=tmp_path)
         assert done.returncode == 2
         assert all(line.isprintable() for line in (done.stdout + done.stderr).splitlines())
+
+
+def test_a_number_of_many_digits_is_one_short_line(tmp_path: Path) -> None:
+    done = mockcampaign("run", ".", "--seed", "1" * 5_000, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"mockcampaign run: --seed: '{'1' * 60}…', allowed: a number from 0 to ")
+    assert len(done.stderr) < 200

@@ -37,7 +37,7 @@ def judge(
     no_color: bool,
 ) -> int:
     """Judge journals that `run --journal` or `record` wrote. Nothing is sent."""
-    from mockcampaign.engine.journal_file import load_journals
+    from mockcampaign.judging.recorded import load_journals
     from mockcampaign.judging.verdict import exit_status
     from mockcampaign.report.scenario_text import summary_lines
 

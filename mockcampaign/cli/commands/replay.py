@@ -56,21 +56,21 @@ def replay(
     no_color: bool,
 ) -> int:
     """Replay a recorded journal: the same events, outages and faults at the same virtual moments."""
-    from mockcampaign.engine.journal_file import load_journals
+    from mockcampaign.judging.recorded import load_journals
     from mockcampaign.judging.verdict import exit_status
     from mockcampaign.report.scenario_text import summary_lines
     from mockcampaign.transport.address import parse_address
 
-    if target is not None:
-        parse_address(target)
     authentication = credentials(basic_auth, key_auth)
     recorded = load_journals(file)
+    for url in _targets(recorded, target, ("create", "update")):
+        parse_address(url)
     color = use_color(no_color)
     results: list[ScenarioResult] = []
     status: int | None = None
 
     async def play_all() -> None:
-        for url in _targets(recorded, target):
+        for url in _targets(recorded, target, ("create",)):
             await playing.wait_for_consumer(url, wait_for_consumer)
         for one in recorded:
             async with wire(ca_file, not insecure) as transport:
@@ -91,14 +91,14 @@ def replay(
     return exit_status(result) if status is None else status
 
 
-def _targets(recorded: Sequence[RecordedJournal], target: str | None) -> list[str]:
-    """Return the URLs of the consumers."""
+def _targets(recorded: Sequence[RecordedJournal], target: str | None, commands: tuple[str, ...]) -> list[str]:
+    """Return the URLs of the consumers that the commands name."""
     from mockcampaign.engine.journal import WebhookChanged
 
     if target is not None:
         return [target]
     entries = [entry for one in recorded for entry in one.entries if isinstance(entry, WebhookChanged)]
-    return list(dict.fromkeys(entry.target_url for entry in entries if entry.command == "create"))
+    return list(dict.fromkeys(entry.target_url for entry in entries if entry.command in commands))
 
 
 async def _play(
