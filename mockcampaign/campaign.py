@@ -19,6 +19,7 @@ from mockcampaign.engine.loop import Driver, Send, drive
 from mockcampaign.errors import CertificateError, ConsumerUnreachableError, InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
 from mockcampaign.faults import FAULTS, OUTAGES, WireFault
+from mockcampaign.masking import shown_url
 from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAuthentication, NoResponse, Responded
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 
@@ -473,8 +474,8 @@ class Campaign:
             reason = outcome.reason if isinstance(outcome, NoResponse) else "no connection within the time-out"
             problem = CertificateError if phase == "certificate" else ConsumerUnreachableError
             raise problem(
-                f"consumer {url}: {reason} at the first attempt ({format_moment(self.now)}), and no outage was in "
-                "force",
+                f"consumer {shown_url(url)}: {reason} at the first attempt ({format_moment(self.now)}), and no outage "
+                "was in force",
                 ""
                 if phase in ("tls", "certificate")
                 else "start the consumer, or wait for it with --wait-for-consumer 30s",

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from mockcampaign.cli.parameters import NEW_FILE, DurationType, WholeNumber, check_outputs
+from mockcampaign.cli.credentials import credentials
+from mockcampaign.cli.parameters import NEW_FILE, SECRET_FILE, DurationType, WholeNumber, check_outputs
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.report.formats import FORMATS
 
@@ -34,6 +35,41 @@ def journal_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "--journal", type=NEW_FILE, help="Write the journal to this file during the run; `judge` reads it."
     )(command)
     return with_journal
+
+
+def credential_options(variables: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds the options for credentials. The command gets them as `authentication`.
+
+    Names of environment variables begin with `variables`. Files and variables come first: every user of a machine can
+    read the arguments of its commands.
+    """
+
+    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_credentials(**arguments: Any) -> Any:
+            names = ("basic_auth", "key_auth", "basic_auth_file", "key_auth_file")
+            return command(authentication=credentials(**{name: arguments.pop(name) for name in names}), **arguments)
+
+        with_options: Callable[..., Any] = with_credentials
+        for option, form, what in (
+            ("key-auth", "NAME:VALUE", "Header and value that the consumer demands"),
+            ("basic-auth", "USER:PASSWORD", "Basic credentials that the consumer demands"),
+        ):
+            variable = f"{variables}_{option.upper().replace('-', '_')}"
+            for decorate in (
+                click.option(
+                    f"--{option}", metavar=form, envvar=variable, help=f"{what}. Other users can see arguments."
+                ),
+                click.option(
+                    f"--{option}-file",
+                    type=SECRET_FILE,
+                    help=f"{what}: a file with {form}; or set {variable}.",
+                ),
+            ):
+                with_options = decorate(with_options)
+        return with_options
+
+    return decorated
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,9 +131,10 @@ class Number(click.FloatRange):
 class FileType(click.Path):
     """The path of a file, which exists or may be written."""
 
-    def __init__(self, *, exists: bool = False) -> None:
+    def __init__(self, *, exists: bool = False, regular: bool = True) -> None:
         super().__init__(path_type=Path, dir_okay=False)
         self._must_exist = exists
+        self._must_be_regular = exists and regular
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = Path(value)
@@ -142,7 +143,7 @@ class FileType(click.Path):
             self.fail(f"{os.fspath(path)!r} is a folder, {allowed}", param, ctx)
         if self._must_exist and not path.exists():
             self.fail(f"{os.fspath(path)!r} does not exist, {allowed}", param, ctx)
-        if self._must_exist and not path.is_file():
+        if self._must_be_regular and not path.is_file():
             self.fail(f"{os.fspath(path)!r} is a pipe or a device, {allowed}", param, ctx)
         return path
 
@@ -175,5 +176,6 @@ class DurationType(click.ParamType[int]):
 
 
 EXISTING_FILE = FileType(exists=True)
+SECRET_FILE = FileType(exists=True, regular=False)
 NEW_FILE = FileType()
 FOLDER = FolderType()

@@ -17,6 +17,7 @@ from mockcampaign.cli.ci import announce
 from mockcampaign.cli.terminal import print_lines, warn
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.masking import shown_url
 from mockcampaign.whole_files import why_not, write_whole
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def heading(plan: Plan, strict: bool, journal_path: Path | None) -> Heading:
     if journal_path is not None:
         with contextlib.suppress(ValueError):  # on another drive
             path = Path(os.path.relpath(path, journal_path.resolve().parent))
-    return Heading(name=plan.name, file=path.as_posix(), target=scenario.consumer.url, strict=strict)
+    return Heading(name=plan.name, file=path.as_posix(), target=shown_url(scenario.consumer.url), strict=strict)
 
 
 def seeds(seed: int | None) -> Callable[[Plan], int]:
@@ -128,7 +129,7 @@ async def wait_for_consumer(url: str, patience: int) -> None:
     from mockcampaign.transport.wire import wait_until_reachable
 
     if patience and not await wait_until_reachable(url, patience):
-        raise CouldNotTellError(f"consumer {url}: not reachable within {format_duration(patience)}")
+        raise CouldNotTellError(f"consumer {shown_url(url)}: not reachable within {format_duration(patience)}")
 
 
 def run_async(main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:

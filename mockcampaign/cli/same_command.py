@@ -10,6 +10,7 @@ import click
 
 from mockcampaign.cli.parameters import DurationType
 from mockcampaign.durations import format_duration
+from mockcampaign.masking import shown_url
 
 
 def same_command(left_out: Collection[str], from_environment: Mapping[str, str]) -> str:
@@ -28,7 +29,7 @@ def same_command(left_out: Collection[str], from_environment: Mapping[str, str])
         if name in from_environment:
             words.append(f'"${from_environment[name]}"')
         elif not getattr(parameter, "is_flag", False):
-            words.append(shlex.quote(_written(parameter, context.params[name])))
+            words.append(shlex.quote(shown_url(_written(parameter, context.params[name]))))
     return " ".join(words)
 
 

@@ -10,6 +10,7 @@ import msgspec
 from jmespath.exceptions import JMESPathError
 
 from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInputError
+from mockcampaign.masking import shown_url
 from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.text import short
 
@@ -64,13 +65,13 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
     def found(self, outcome: Outcome) -> list[Any] | int:
         """Return the list of events, or their number. Raises `CouldNotTellError` as `read` does."""
-        return found_in(self.decoded(outcome), f"probe {self.url}", events=self.events, count=self.count)
+        return found_in(self.decoded(outcome), f"probe {shown_url(self.url)}", events=self.events, count=self.count)
 
     def decoded(self, outcome: Outcome) -> Any:
         """Return the decoded body of a response. Raises `CouldNotTellError` if there is no complete JSON response."""
         match outcome:
             case NoResponse(phase="certificate", reason=reason):
-                raise CertificateError(f"probe {self.url}: {reason}")
+                raise CertificateError(f"probe {shown_url(self.url)}: {reason}")
             case NoResponse(reason=reason):
                 raise self._unusable(reason)
             case TimedOut():
@@ -88,7 +89,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
             raise self._unusable(f"expected JSON, got {kind} that begins with {start!r}") from None
 
     def _unusable(self, why: str) -> CouldNotTellError:
-        return CouldNotTellError(f"probe {self.url}: {why}")
+        return CouldNotTellError(f"probe {shown_url(self.url)}: {why}")
 
 
 def found_in(response: Any, whose: str, *, events: str | None = None, count: str | None = None) -> list[Any] | int:

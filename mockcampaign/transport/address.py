@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.masking import shown_url
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNFIT_FOR_URL = re.compile(r"[\x00-\x20\x7f]")
@@ -44,7 +45,7 @@ class Address(msgspec.Struct, frozen=True):
 def parse_address(url: str) -> Address:
     """Return the parts of a URL. Raises `InvalidInputError` if a webhook cannot have it."""
     # Error messages go to logs and reports, so they never repeat a possible password.
-    shown = repr(re.sub(r"//.*@", "//…@", url, flags=re.DOTALL))
+    shown = repr(shown_url(url))
     if _UNFIT_FOR_URL.search(url):
         raise InvalidInputError(f"URL {shown} contains blanks or control characters, allowed: percent-encoded ones")
     try:

@@ -13,8 +13,7 @@ import click
 
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.credentials import credentials
-from mockcampaign.cli.options import Outputs, common_options, journal_option, wait_option
+from mockcampaign.cli.options import Outputs, common_options, credential_options, journal_option, wait_option
 from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, WholeNumber, WordType
 from mockcampaign.cli.playing import reported, run_async, wire
 from mockcampaign.cli.progress import Counting
@@ -32,7 +31,8 @@ from mockcampaign.cli.terminal import (
 )
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInputError
-from mockcampaign.model import EventType
+from mockcampaign.masking import shown_url
+from mockcampaign.model import Authentication, EventType
 from mockcampaign.report.formats import FORMATS
 from mockcampaign.text import counted
 from mockcampaign.whole_files import why_not, write_whole
@@ -73,8 +73,7 @@ class _CheckOptions(TypedDict):
     """The options of the command, as click hands them over."""
 
     event_type: Required[str]
-    basic_auth: str | None
-    key_auth: str | None
+    authentication: Required[Authentication]
     probe_url: str | None
     probe_command: str | None
     probe_events: str | None
@@ -118,20 +117,7 @@ class _CheckOptions(TypedDict):
     show_default=True,
     help="Event type of the webhook under test.",
 )
-@click.option(
-    "--basic-auth",
-    metavar="USER:PASSWORD",
-    envvar="CHECK_BASIC_AUTH",
-    show_envvar=True,
-    help="Basic credentials that the consumer demands.",
-)
-@click.option(
-    "--key-auth",
-    metavar="NAME:VALUE",
-    envvar="CHECK_KEY_AUTH",
-    show_envvar=True,
-    help="Header and value that the consumer demands.",
-)
+@credential_options("CHECK")
 @click.option("--probe", "probe_url", metavar="URL", help="URL that returns the events the consumer has stored.")
 @click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
 @click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
@@ -202,7 +188,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
 
     def write(name: str, examination: Examination) -> None:
         if writer is not None and examination.entries:
-            writer.write(examination.entries, Heading(name=name, target=url, strict=settings.strict))
+            writer.write(examination.entries, Heading(name=name, target=shown_url(url), strict=settings.strict))
 
     def show(progress: Progress) -> None:
         if counting is not None:
@@ -312,7 +298,7 @@ def _settings(options: _CheckOptions) -> Settings:
         seed=secrets.randbits(31) if seed is None else seed,
         now=wallclock.now() // 1_000 * 1_000,
         event_type=EventType(options["event_type"]),
-        authentication=credentials(options["basic_auth"], options["key_auth"]),
+        authentication=options["authentication"],
         client_id=options["client_id"],
         rules=options["rules"],
         skip=options["skip"],
