@@ -12,10 +12,56 @@ import click
 
 from mockcampaign.cli.credentials import credentials
 from mockcampaign.cli.parameters import NEW_FILE, SECRET_FILE, DurationType, WholeNumber, check_outputs
+from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.report.formats import FORMATS
+from mockcampaign.transport.address import Routes, check_host_header, parse_address, parse_resolve
 
 SEED = WholeNumber(0, INT64_MAX)
+
+
+class _CheckedText(click.ParamType[str]):
+    """Text that a function of ours accepts."""
+
+    def __init__(self, name: str, check: Callable[[str], object]) -> None:
+        self.name = name
+        self._check = check
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            self._check(value)
+        except InvalidInputError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+def route_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options for a consumer that is not at its final address yet. The command gets `host_header`, `resolve`.
+
+    `routes_to` makes one value of them.
+    """
+    decorated = click.option(
+        "--resolve",
+        metavar="NAME:PORT:ADDRESS",
+        multiple=True,
+        type=_CheckedText("resolve", parse_resolve),
+        help="Connect to this IP address for the name and port of a URL (repeatable).",
+    )(command)
+    with_routes: Callable[..., Any] = click.option(
+        "--host-header",
+        metavar="NAME[:PORT]",
+        type=_CheckedText("host header", check_host_header),
+        help="Send this Host header to the consumer, whatever its URL says.",
+    )(decorated)
+    return with_routes
+
+
+def routes_to(url: str, host_header: str | None, resolve: Iterable[str]) -> Routes:
+    """Return the routes for a consumer at this URL. Raises `InvalidInputError` if no webhook can have the URL."""
+    address = parse_address(url)
+    return Routes(
+        dict(map(parse_resolve, resolve)), {} if host_header is None else {(address.host, address.port): host_header}
+    )
 
 
 def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:

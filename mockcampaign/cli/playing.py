@@ -8,7 +8,6 @@ import os
 import secrets
 import signal
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +17,8 @@ from mockcampaign.cli.terminal import print_lines, warn
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.masking import shown_url
+from mockcampaign.transport.address import NO_ROUTES, Routes
+from mockcampaign.wallclock import seconds
 from mockcampaign.whole_files import why_not, write_whole
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def journal_file(path: Path | None) -> Iterator[JournalWriter | None]:
     except OSError as error:
         raise InvalidInputError(_not_written("--journal", path, error)) from None
     with file:
-        yield JournalWriter(file, time.monotonic, lambda error: warn(_not_written("--journal", path, error)))
+        yield JournalWriter(file, seconds, lambda error: warn(_not_written("--journal", path, error)))
 
 
 def _not_written(option: str, path: Path, error: OSError) -> str:
@@ -110,25 +111,25 @@ def _not_written(option: str, path: Path, error: OSError) -> str:
 
 
 @contextlib.asynccontextmanager
-async def wire(ca_file: Path | None, verify: bool) -> AsyncIterator[WireTransport]:
+async def wire(ca_file: Path | None, verify: bool, routes: Routes = NO_ROUTES) -> AsyncIterator[WireTransport]:
     """Yield a transport over sockets."""
     from mockcampaign.transport.wire import WireTransport
 
-    transport = WireTransport(ca_file=ca_file, verify=verify)
+    transport = WireTransport(ca_file=ca_file, verify=verify, routes=routes)
     try:
         yield transport
     finally:
         await transport.aclose()
 
 
-async def wait_for_consumer(url: str, patience: int) -> None:
+async def wait_for_consumer(url: str, patience: int, routes: Routes = NO_ROUTES) -> None:
     """Wait until the consumer accepts connections.
 
     Raises `CouldNotTellError` if it does not within `patience` milliseconds; 0 does not wait.
     """
     from mockcampaign.transport.wire import wait_until_reachable
 
-    if patience and not await wait_until_reachable(url, patience):
+    if patience and not await wait_until_reachable(url, patience, routes):
         raise CouldNotTellError(f"consumer {shown_url(url)}: not reachable within {format_duration(patience)}")
 
 

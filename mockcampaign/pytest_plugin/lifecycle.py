@@ -75,7 +75,9 @@ def add_report_sections(item: pytest.Item, report: pytest.TestReport) -> None:
                 shown = report_section(campaign, report, whole=whole)
             except Exception as error:
                 shown = f"the timeline cannot be shown: {error!r}"  # the test's own failure matters more
-            report.sections.append(("mockcampaign", shown))
+            # First what most likely is the reason.
+            said = filter(None, (campaign.forgotten_await, shown))
+            report.sections.append(("mockcampaign", "\n\n".join(said)))
     if report.when == "teardown":
         for campaign, result in results:
             for failed in [one for one in not_passed if one.failed]:

@@ -13,7 +13,15 @@ import click
 
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import Outputs, common_options, credential_options, journal_option, wait_option
+from mockcampaign.cli.options import (
+    Outputs,
+    common_options,
+    credential_options,
+    journal_option,
+    route_options,
+    routes_to,
+    wait_option,
+)
 from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, WholeNumber, WordType
 from mockcampaign.cli.playing import reported, run_async, wire
 from mockcampaign.cli.progress import Counting
@@ -100,6 +108,8 @@ class _CheckOptions(TypedDict):
     journal: Path | None
     ca_file: Path | None
     insecure: bool
+    host_header: str | None
+    resolve: tuple[str, ...]
     seed: int | None
     outputs: Outputs
     verbose: bool
@@ -164,6 +174,7 @@ class _CheckOptions(TypedDict):
 @journal_option
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust the CA in this file as well.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
+@route_options
 @common_options
 def check(url: str, **options: Unpack[_CheckOptions]) -> int:
     """Check the consumer at URL, rule by rule (`mockcampaign rules` lists them)."""
@@ -175,6 +186,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
     from mockcampaign.report.check_text import check_lines, headline_lines, next_lines, summary_lines
 
     _check_addresses(url, options)
+    routes = routes_to(url, options["host_header"], options["resolve"])
     settings = _settings(options)
     folder = options["scenarios"]
     if folder is not None:
@@ -196,8 +208,8 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
 
     async def examine() -> None:
         nonlocal run
-        await playing.wait_for_consumer(url, options["wait_for_consumer"])
-        async with wire(options["ca_file"], not options["insecure"]) as transport:
+        await playing.wait_for_consumer(url, options["wait_for_consumer"], routes)
+        async with wire(options["ca_file"], not options["insecure"], routes) as transport:
             run = CheckRun(
                 url,
                 transport=transport,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import Outputs, common_options, journal_option, wait_option
+from mockcampaign.cli.options import Outputs, common_options, journal_option, route_options, routes_to, wait_option
 from mockcampaign.cli.parameters import EXISTING_FILE, Command, WholeNumber, check_outputs
 from mockcampaign.cli.playing import (
     journal_file,
@@ -59,6 +59,8 @@ class _Options:
     journal: Path | None
     ca_file: Path | None
     insecure: bool
+    host_header: str | None
+    resolve: tuple[str, ...]
     seed: int | None
     verbose: bool
     quiet: bool
@@ -89,6 +91,7 @@ class _Options:
 @journal_option
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA as well.")
 @click.option("--insecure", is_flag=True, help="Accept any TLS certificate.")
+@route_options
 @common_options
 def run(paths: tuple[Path, ...], dry_run: bool, watch: bool, outputs: Outputs, **options: Any) -> int:
     """Run scenario files, or every *.scenario.yaml in folders, against the consumer they name."""
@@ -181,12 +184,14 @@ async def _play_all(
     async with progress(len(plans)) as watch, _application(options) as application:
 
         async def play_one(plan: Plan, done: Callable[[ScenarioResult], None]) -> None:
+            url = plan.scenario.consumer.url
             if application is None:
-                await wait_for_consumer(plan.scenario.consumer.url, options.wait_for_consumer)
+                routes = routes_to(url, options.host_header, options.resolve)
+                await wait_for_consumer(url, options.wait_for_consumer, routes)
             async with contextlib.AsyncExitStack() as stack:
                 transport: Transport | None = application
                 if transport is None:
-                    transport = await stack.enter_async_context(wire(options.ca_file, not options.insecure))
+                    transport = await stack.enter_async_context(wire(options.ca_file, not options.insecure, routes))
                 await play(
                     plan,
                     transport,

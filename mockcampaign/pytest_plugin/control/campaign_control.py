@@ -48,6 +48,11 @@ class CampaignControl(WebhookMethods, EventMethods, FaultMethods, TimeMethods, D
         """The seed from which the events are made."""
         return self._session.settings.seed
 
+    @property
+    def forgotten_await(self) -> str | None:
+        """What is wrong if the test did not await the last `advance` or `run`, which is why nothing has happened."""
+        return self._session.forgotten_await
+
     @contextmanager
     def example(self) -> Iterator[None]:
         """Begin with no webhooks and no events, for one example of a property test, and judge it at its end."""
