@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import groupby
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+import mockcampaign
 from mockcampaign import __version__
 from mockcampaign.durations import format_moment
 from mockcampaign.engine.declared_faults import make_fault
@@ -484,3 +487,13 @@ class Campaign:
 
     def _send(self, request: Request) -> Awaitable[Outcome]:
         return (self._transport.send if request.url in self._reached else self._first_send)(request)
+
+
+class _CallableModule(ModuleType):
+    """This module, which is also `mockcampaign.campaign(…)`: once imported, it has that name in the package."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return mockcampaign.__getattr__("campaign")(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -39,7 +39,7 @@ LEVELS = {
     "": """
         __init__ errors model shipped text wallclock < masking policy serving tables whole_files < durations < faults
         < engine events samples transport < campaign judging strategies < recording report < check < scenario
-        < server < cli pytest_plugin < __main__
+        < server < double < cli pytest_plugin < __main__
     """,
     "check": """
         baseline behaviours examined probes shrink < reproduce settings < edge_cases < bench < rule
@@ -69,11 +69,11 @@ LEVELS = {
     "judging": "consumer_store recorded serials situation < fact < finding ledger"
     " < difference evidence journal_rules verdict",
     "pytest_plugin": """
-        hypothesis_examples inputs loops results < consumer_targets < control
-        < campaign_fixture campaign_settings failure_report server_fixture < check_options lifecycle scenario_files
-        < check_fixture < __init__
+        hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files
+        server_fixture < check_fixture < __init__
     """,
-    "pytest_plugin.control": """
+    "double": "inputs loops < consumer_targets < control < in_process < standalone",
+    "double.control": """
         deliveries home violations < campaign_clock differences < session
         < delivery_methods event_methods fault_methods time_methods verdict_methods webhook_methods < campaign_control
     """,
@@ -144,7 +144,7 @@ LAZY_HOMES = {
 """Modules that import others of ours by a function, so that an import of them is cheap."""
 
 OTHERS_BY_FUNCTION = {
-    "pytest_plugin.control.campaign_clock": "time_machine or freezegun, whichever the user has installed",
+    "double.control.campaign_clock": "time_machine or freezegun, whichever the user has installed",
 }
 """Modules that import by a function what is not ours."""
 

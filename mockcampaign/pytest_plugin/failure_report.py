@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import pytest
 
+from mockcampaign.double.control.campaign_control import CampaignControl
+from mockcampaign.double.control.deliveries import last_exchange, serials_of
 from mockcampaign.engine.journal import Attempted, Entry
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import ScenarioResult, scenario_result
 from mockcampaign.masking import shown_url
 from mockcampaign.model import NoAuthentication, Responded, Webhook
-from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
-from mockcampaign.pytest_plugin.control.deliveries import last_exchange, serials_of
 from mockcampaign.report.scenario_text import scenario_lines
 from mockcampaign.text import printable
 

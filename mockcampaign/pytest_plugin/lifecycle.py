@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import pytest
 
+from mockcampaign.double.control.campaign_control import CampaignControl
+from mockcampaign.double.control.violations import text_of
+from mockcampaign.double.in_process import CampaignFixture
 from mockcampaign.judging.verdict import ScenarioResult
-from mockcampaign.pytest_plugin.campaign_fixture import CampaignFixture
 from mockcampaign.pytest_plugin.campaign_settings import settings_of
-from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
-from mockcampaign.pytest_plugin.control.violations import text_of
 from mockcampaign.pytest_plugin.failure_report import report_section, result_of, with_failure
 from mockcampaign.pytest_plugin.hypothesis_examples import RENEWABLE, renew_for_each_example
 from mockcampaign.pytest_plugin.results import add_results, result_files

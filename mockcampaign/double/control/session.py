@@ -6,11 +6,11 @@ import functools
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
+from mockcampaign.double.control.campaign_clock import CampaignClock
+from mockcampaign.double.control.deliveries import JournalView
+from mockcampaign.double.control.home import CampaignSettings, Home
+from mockcampaign.double.loops import AwaitableResult
 from mockcampaign.errors import MisuseError
-from mockcampaign.pytest_plugin.control.campaign_clock import CampaignClock
-from mockcampaign.pytest_plugin.control.deliveries import JournalView
-from mockcampaign.pytest_plugin.control.home import CampaignSettings, Home
-from mockcampaign.pytest_plugin.loops import AwaitableResult
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -62,7 +62,7 @@ class Session:
 
     @property
     def forgotten_await(self) -> str | None:
-        """What to say about the last `advance` or `run` if it has not begun, because the test did not await it."""
+        """A sentence about the last `advance` or `run` if it has not begun, because the test did not await it."""
         result = self.last_result
         if result is None or not result.must_be_awaited:
             return None

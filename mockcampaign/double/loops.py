@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 import sys
 import threading
 from collections import deque
@@ -173,12 +174,8 @@ class LoopRunner:
     def _run_in_own_loop(self, work: Work[Result]) -> Result:
         if self._runner is None:
             # With a factory, a Runner does not touch the thread's current loop, which may belong to somebody else.
+            _check_sockets()
             self._runner = asyncio.Runner(loop_factory=_new_loop)
-            try:
-                self._runner.get_loop()
-            except RuntimeError as error:
-                self._runner = None
-                raise sockets_blocked(error) or error from None
         loop = self._runner.get_loop()
         if self._home is not loop:
             self._leave_loop_of_test()
@@ -281,6 +278,14 @@ async def _call_in_thread_beside_loop(call: Callable[[], None]) -> None:
     finally:
         outcome.thread.join()
     outcome.result()
+
+
+def _check_sockets() -> None:
+    """Raise `MisuseError` if pytest-socket blocks what an event loop needs: a loop that fails to open it is leaked."""
+    try:
+        socket.socket(getattr(socket, "AF_UNIX", socket.AF_INET)).close()
+    except RuntimeError as error:
+        raise sockets_blocked(error) or error from None
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

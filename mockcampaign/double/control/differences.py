@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mockcampaign.pytest_plugin.control.deliveries import Events
+from mockcampaign.double.control.deliveries import Events
 
 SHOWN_MAX = 10
 """Maximum number of differences of one kind that are shown."""
