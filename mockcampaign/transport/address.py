@@ -54,6 +54,11 @@ class Routes(msgspec.Struct, frozen=True):
     host_headers: dict[tuple[str, int], str] = {}
     """Value of the `Host` header, by host and port of a URL."""
 
+    def led(self, address: Address) -> Address:
+        """Return the address with the host to connect to."""
+        host = self.addresses.get((address.host, address.port))
+        return address if host is None else msgspec.structs.replace(address, host=host)
+
 
 NO_ROUTES = Routes()
 

@@ -77,7 +77,7 @@ async def dial(
     progress = _Progress()
     try:
         async with asyncio.timeout(seconds):
-            found = await _resolve(routes.addresses.get((address.host, address.port), address.host), address.port)
+            found = await _resolve(routes.led(address))
             progress.phase = "connect"
             if targets is not None:
                 found = [one for one in found if targets.admits(address.host, str(one[2][0]))]
@@ -103,15 +103,15 @@ async def dial(
         return NoResponse(progress.phase, _reason(progress.phase, error))
 
 
-async def _resolve(host: str, port: int) -> list[_Target]:
+async def _resolve(address: Address) -> list[_Target]:
     try:
         # A literal address needs no look-up, so no thread.
         found = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
         )
     except socket.gaierror:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     return [(family, protocol, target) for family, _, protocol, _, target in found]
 
 

@@ -145,3 +145,9 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, step: str) -> None:
 def test_a_scenario_is_no_pipe_either(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="a folder, a pipe or a device, allowed: a regular file"):
         load_all(Path(os.devnull))
+
+
+@pytest.mark.parametrize("seed", ["1" * 5_000, "1__0"])
+def test_a_number_that_is_none_is_one_line(tmp_path: Path, seed: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf":13:7: expected a whole number, found a whole number '{seed[:60]}"):
+        load_all(written(tmp_path, f"{GOOD}seed: {seed}\n"))

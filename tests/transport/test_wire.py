@@ -547,7 +547,7 @@ def test_nothing_keeps_a_connection_that_is_closed(run: Run) -> None:
 
 
 def test_a_time_out_while_the_name_is_looked_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(*_: object) -> None:
+    async def never(_: object) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(dial, "_resolve", never)
