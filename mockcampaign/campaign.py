@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import groupby
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+import mockcampaign
 from mockcampaign import __version__
 from mockcampaign.durations import format_moment
 from mockcampaign.engine.declared_faults import make_fault
@@ -19,6 +22,7 @@ from mockcampaign.engine.loop import Driver, Send, drive
 from mockcampaign.errors import CertificateError, ConsumerUnreachableError, InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
 from mockcampaign.faults import FAULTS, OUTAGES, WireFault
+from mockcampaign.masking import shown_url
 from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAuthentication, NoResponse, Responded
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 from mockcampaign.shape.builtin import builtin_shape
@@ -485,8 +489,8 @@ class Campaign:
             reason = outcome.reason if isinstance(outcome, NoResponse) else "no connection within the time-out"
             problem = CertificateError if phase == "certificate" else ConsumerUnreachableError
             raise problem(
-                f"consumer {url}: {reason} at the first attempt ({format_moment(self.now)}), and no outage was in "
-                "force",
+                f"consumer {shown_url(url)}: {reason} at the first attempt ({format_moment(self.now)}), and no outage "
+                "was in force",
                 ""
                 if phase in ("tls", "certificate")
                 else "start the consumer, or wait for it with --wait-for-consumer 30s",
@@ -495,3 +499,13 @@ class Campaign:
 
     def _send(self, request: Request) -> Awaitable[Outcome]:
         return (self._transport.send if request.url in self._reached else self._first_send)(request)
+
+
+class _CallableModule(ModuleType):
+    """This module, which is also `mockcampaign.campaign(…)`: once imported, it has that name in the package."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return mockcampaign.__getattr__("campaign")(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallableModule

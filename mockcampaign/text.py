@@ -25,3 +25,10 @@ def counted(count: int, noun: str) -> str:
 def short(text: str, length: int = 60) -> str:
     """Return the text, cut off at `length` characters."""
     return text if len(text) <= length else f"{text[:length]}…"
+
+
+def printable(text: str) -> str:
+    """Return the text with control characters spelled out, so that a consumer cannot control the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -40,10 +40,9 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 # From low to high, for each folder. A new module has to be entered here; it imports only what is on a lower level.
 LEVELS = {
     "": """
-        __init__ errors http_limits model shipped text wallclock < masking policy pseudonyms serving tables tls
-        < durations < faults
-        < shape < engine events samples transport < campaign judging strategies < recording report < check < scenario
-        < server < cli pytest_plugin < __main__
+        __init__ errors model shipped text wallclock < masking policy pseudonyms serving tables
+        whole_files < durations < faults < shape < engine events samples transport < campaign judging strategies
+        < recording report < check < scenario < server < double < cli pytest_plugin < __main__
     """,
     "check": """
         baseline behaviours examined probes shrink < reproduce settings < edge_cases < bench < rule
@@ -60,7 +59,7 @@ LEVELS = {
         redelivery resilience < order < __init__
     """,
     "cli": """
-        ci credentials jobs parameters progress terminal usage < options same_command < __init__ playing watching
+        credentials jobs parameters progress terminal usage < ci options same_command < __init__ playing watching
         < commands
     """,
     "cli.commands": "check consumer demo dry_run generate judge record replay rules schema serve shape < run",
@@ -70,13 +69,14 @@ LEVELS = {
         field_values random_words rates < people < event_json sample < mailing < description generator
         < __init__ plot
     """,
-    "judging": "consumer_store serials situation < fact < finding ledger < difference evidence journal_rules verdict",
+    "judging": "consumer_store recorded serials situation < fact < finding ledger"
+    " < difference evidence journal_rules verdict",
     "pytest_plugin": """
-        hypothesis_examples inputs loops results < consumer_targets < control
-        < campaign_fixture campaign_settings failure_report server_fixture < check_options lifecycle scenario_files
-        < check_fixture < __init__
+        hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files
+        server_fixture < check_fixture < __init__
     """,
-    "pytest_plugin.control": """
+    "double": "inputs loops < consumer_targets < control < in_process < standalone",
+    "double.control": """
         deliveries home violations < campaign_clock differences < session
         < delivery_methods event_methods fault_methods time_methods verdict_methods webhook_methods < campaign_control
     """,
@@ -112,6 +112,7 @@ LEVELS = {
     "server.vendor_api": """
         client_fields clients_file webhook_credentials < smart_campaign_operations webhook_operations < api
     """,
+    "serving": "http_limits tls < __init__",
     "shape": "field likeness moment < shape vocabulary < __init__ builtin nearness < clues < infer < captured",
     "strategies": "edits < drawing < __init__",
     "transport": """
@@ -150,7 +151,7 @@ LAZY_HOMES = {
 """Modules that import others of ours by a function, so that an import of them is cheap."""
 
 OTHERS_BY_FUNCTION = {
-    "pytest_plugin.control.campaign_clock": "time_machine or freezegun, whichever the user has installed",
+    "double.control.campaign_clock": "time_machine or freezegun, whichever the user has installed",
 }
 """Modules that import by a function what is not ours."""
 
@@ -172,8 +173,8 @@ OWNERS = {
     "pytest": {"pytest_plugin"},
     "rich": {"cli.progress"},
     "starlette": {"recording.proxy", "samples", "server.app", "server.control_api", "server.http"},
-    "trustme": {"tls"},
-    "uvicorn": {"http_limits", "serving"},
+    "trustme": {"serving.tls"},
+    "uvicorn": {"serving"},
     "uvloop": {"cli.playing"},
     "watchfiles": {"cli.watching"},
     "yaml": {"scenario.language"},

@@ -18,14 +18,14 @@ from mockcampaign.check.probes.end_state import CallableState, StateSource, UrlS
 from mockcampaign.check.probes.store_probe import CallableProbe, StoreProbe, UrlProbe
 from mockcampaign.check.probes.store_probe import Found as ProbeReading
 from mockcampaign.check.settings import Settings
+from mockcampaign.double.consumer_targets import Target, Targets
+from mockcampaign.double.loops import LoopRunner, place
 from mockcampaign.errors import MisuseError
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, is_violation, shown_as
 from mockcampaign.pytest_plugin.campaign_settings import settings_of
 from mockcampaign.pytest_plugin.check_options import CheckOptions, check_settings
-from mockcampaign.pytest_plugin.consumer_targets import Target, Targets
-from mockcampaign.pytest_plugin.loops import LoopRunner, place
 from mockcampaign.pytest_plugin.results import add_results
 from mockcampaign.report.check_text import check_lines, headline_lines
 

@@ -10,13 +10,13 @@ import msgspec
 
 from mockcampaign.check.baseline import Known
 from mockcampaign.check.settings import Settings
+from mockcampaign.double.control.home import CampaignSettings
+from mockcampaign.double.control.violations import NOTHING_DELIVERED
+from mockcampaign.double.inputs import Duration, duration_of, event_type_of
 from mockcampaign.errors import MisuseError
 from mockcampaign.model import Authentication, BasicAuthentication, EventType
 from mockcampaign.policy import SECOND
 from mockcampaign.pytest_plugin.campaign_settings import check_allowed
-from mockcampaign.pytest_plugin.control.home import CampaignSettings
-from mockcampaign.pytest_plugin.control.violations import NOTHING_DELIVERED
-from mockcampaign.pytest_plugin.inputs import Duration, duration_of, event_type_of
 from mockcampaign.scenario.check_shapes import shape_of_events, shapes_of_files
 from mockcampaign.shape.shape import Shape
 

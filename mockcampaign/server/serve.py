@@ -21,8 +21,8 @@ from mockcampaign.server.served_campaign import Prologue, ServedCampaign, Server
 from mockcampaign.server.users import User, Users, user_name_problem, users_of
 from mockcampaign.server.vendor_api.clients_file import load_clients
 from mockcampaign.serving import base_url, listen, serve_until_signalled
+from mockcampaign.serving.tls import TlsOptions, tls_files
 from mockcampaign.text import counted
-from mockcampaign.tls import TlsOptions, tls_files
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 

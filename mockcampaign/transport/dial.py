@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.errors import CouldNotTellError, InvalidInputError, sockets_blocked
 from mockcampaign.model import NoResponse, TimedOut
-from mockcampaign.transport.address import Address
+from mockcampaign.transport.address import NO_ROUTES, Address, Routes
 from mockcampaign.transport.targets import AllowedTargets
 
 _Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
@@ -82,17 +82,18 @@ async def dial(
     context: ssl.SSLContext | None,
     seconds: float,
     targets: AllowedTargets | None = None,
+    routes: Routes = NO_ROUTES,
 ) -> _Protocol | NoResponse | TimedOut:
     """Connect within `seconds`, over TLS if there is a context. Return the protocol, or why there is no connection.
 
-    Without `targets` every address is allowed.
+    Without `targets` every address is allowed. `routes` may name the address.
 
     Raises `CouldNotTellError` if this process has no file descriptor left, which is not the consumer's failure.
     """
     progress = _Progress()
     try:
         async with asyncio.timeout(seconds):
-            found = await _resolve(address)
+            found = await _resolve(routes.led(address))
             progress.phase = "connect"
             if targets is not None:
                 found = [one for one in found if targets.admits(address.host, str(one[2][0]))]
@@ -108,6 +109,8 @@ async def dial(
             return protocol
     except TimeoutError:
         return TimedOut(progress.phase)
+    except RuntimeError as error:
+        raise sockets_blocked(error) or error from None
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
             raise CouldNotTellError("no file descriptor is left to connect with: raise the limit (ulimit -n)") from None

@@ -24,7 +24,7 @@ from pytest_httpserver import HTTPServer
 from mockcampaign.cli import cli
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import check_tls_files, listen, serve_in_thread
-from mockcampaign.tls import certificate_files
+from mockcampaign.serving.tls import certificate_files
 from serve_process import Serving, control, serving
 from servers import CLIENT
 

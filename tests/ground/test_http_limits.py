@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mockcampaign.http_limits import (
+from mockcampaign.serving import serve_in_thread
+from mockcampaign.serving.http_limits import (
     HEAD_BYTES_MAX,
     HEADERS_MAX,
     PARSED_AT_ONCE,
@@ -18,7 +19,6 @@ from mockcampaign.http_limits import (
     TOO_LONG,
     BoundedProtocol,
 )
-from mockcampaign.serving import serve_in_thread
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:

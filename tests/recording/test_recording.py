@@ -650,8 +650,8 @@ def test_a_replay_without_credentials_says_where_they_belong(tmp_path: Path) -> 
         done = mockcampaign("replay", "j.jsonl", "--target", f"{url}/hook", folder=tmp_path)
     assert done.returncode == 3
     assert (
-        "the consumer responded 401, in all 6 attempts; a journal contains no credentials: give them with --basic-auth "
-        "or --key-auth\n"
+        "the consumer responded 401, in all 6 attempts; a journal contains no credentials: give them with "
+        "--basic-auth-file or --key-auth-file\n"
     ) in done.stdout
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mockcampaign.cli.parameters import NEW_FILE, Command, WholeNumber
+from mockcampaign.cli.terminal import say
 from mockcampaign.errors import InvalidInputError
 
 
@@ -38,7 +39,7 @@ def consumer(bug: str | None, list_bugs: bool, host: str, port: int, store: Path
     if list_bugs:
         width = max(map(len, BUGS))
         for name, known in BUGS.items():
-            click.echo(f"{name:<{width}}  {known.description}")
+            say(f"{name:<{width}}  {known.description}")
         return 0
 
     credentials = None
@@ -51,10 +52,10 @@ def consumer(bug: str | None, list_bugs: bool, host: str, port: int, store: Path
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with serve_consumer(bug, basic_authentication=credentials, store=store, host=host, port=port) as url:
-        click.echo(f"webhook target {url}/hook")
-        click.echo(f"probe          {url}/processed")
-        click.echo(f"end state      {url}/state")
-        click.echo("Press Ctrl-C to stop")
+        say(f"webhook target {url}/hook")
+        say(f"probe          {url}/processed")
+        say(f"end state      {url}/state")
+        say("Press Ctrl-C to stop")
         while not stop.wait(1):
             pass
     return 0

@@ -14,6 +14,7 @@ import click
 from mockcampaign.cli.options import SEED
 from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, DurationType, WholeNumber, WordType
 from mockcampaign.cli.progress import Counting
+from mockcampaign.cli.terminal import say, standard_output
 from mockcampaign.durations import format_moment, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
@@ -147,7 +148,7 @@ def generate(
         if output is not None:
             _write(events, stack.enter_context(output.open("wb")), batches, as_format)
         elif describe is None:
-            _write(events, sys.stdout.buffer, batches, as_format)
+            _write(events, stack.enter_context(standard_output()), batches, as_format)
         else:
             for _ in events:
                 pass
@@ -178,12 +179,6 @@ def _check_options(ctx: click.Context, mailing: bool) -> None:
                 raise InvalidInputError(f"{options[name]}: allowed only without --like, whose events have one already")
     if len(ctx.params["types"]) > 1 and not mailing:
         raise InvalidInputError("--type: given more than once, allowed: once, or with --recipients")
-    for name in ("output", "describe"):
-        path = ctx.params[name]
-        if path is not None and not path.parent.is_dir():
-            raise InvalidInputError(
-                f"{options[name]} {path}: there is no folder {path.parent}, allowed: one that exists"
-            )
     picture = ctx.params["describe"]
     if picture is not None and picture.suffix.lower() != ".svg":
         raise InvalidInputError(f"--describe {picture}: a picture is drawn as SVG, allowed: a name that ends in .svg")
@@ -272,4 +267,4 @@ def _joined(batch: list[bytes]) -> bytes:
 def _print_table(rows: list[Row]) -> None:
     widths = [max(len(row[index]) for row in rows) for index in (0, 1)]
     for what, number, remark in rows:
-        click.echo(f"{what:<{widths[0]}}  {number:>{widths[1]}}  {remark}".rstrip())
+        say(f"{what:<{widths[0]}}  {number:>{widths[1]}}  {remark}".rstrip())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +13,14 @@ import click
 from mockcampaign.cli.options import tls_options
 from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, DurationType, WholeNumber
 from mockcampaign.cli.playing import journal_file, run_async, wire
-from mockcampaign.cli.terminal import COULD_NOT_TELL
+from mockcampaign.cli.terminal import COULD_NOT_TELL, say, warn
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.text import counted
 
 if TYPE_CHECKING:
     from mockcampaign.recording.recorder import Recorder
     from mockcampaign.recording.sideline import Sideline
-    from mockcampaign.tls import TlsOptions
+    from mockcampaign.serving.tls import TlsOptions
 
 
 @click.command(cls=Command)
@@ -76,7 +75,7 @@ def record(
     from mockcampaign.recording.recorder import Recorder
     from mockcampaign.recording.sideline import Sideline
     from mockcampaign.serving import base_url, listen, serve_until_signalled
-    from mockcampaign.tls import tls_files
+    from mockcampaign.serving.tls import tls_files
     from mockcampaign.transport.address import parse_address
 
     parse_address(forward)
@@ -90,7 +89,7 @@ def record(
         return time.time_ns() // 1_000_000
 
     recorder = Recorder(forward, now=now(), keep=keep)
-    sideline = Sideline(recorder, _complain)
+    sideline = Sideline(recorder, warn)
     with contextlib.ExitStack() as stack:
         keys = stack.enter_context(contextlib.ExitStack())
         files, trust = tls_files(tls, (host, *tls_name), "--tls-name", stack, keys)
@@ -99,12 +98,11 @@ def record(
 
         def ready() -> None:
             keys.close()  # they are loaded
-            click.echo(f"recording {url} -> {forward} in {journal}; Ctrl-C stops it")
+            say(f"recording {url} -> {forward} in {journal}; Ctrl-C stops it")
             if trust is not None:
-                click.echo(f"CA file {trust}")
-            sys.stdout.flush()
+                say(f"CA file {trust}")
             if keep:
-                _complain(f"{_readable(keep)} stays readable in {journal}")
+                warn(f"{_readable(keep)} stays readable in {journal}")
 
         async def serve() -> None:
             async with wire(ca_file, not insecure) as transport:
@@ -113,7 +111,7 @@ def record(
 
         with _recorded(recorder, sideline, journal, _name(forward, keep), forward):
             run_async(serve)
-    click.echo(f"recorded {counted(recorder.events, 'event')} in {counted(recorder.attempts, 'attempt')}")
+    say(f"recorded {counted(recorder.events, 'event')} in {counted(recorder.attempts, 'attempt')}")
     return COULD_NOT_TELL if sideline.stopped else 0
 
 
@@ -137,7 +135,7 @@ def _recorded(recorder: Recorder, sideline: Sideline, path: Path, name: str, for
         if not closing:
             raise InvalidInputError(f"--journal {path}: cannot be written: {error.strerror}") from None
         if not sideline.stopped:
-            _complain(f"the end of the journal cannot be written: {error.strerror}")
+            warn(f"the end of the journal cannot be written: {error.strerror}")
         sideline.stopped = True
     finally:
         sideline.close()
@@ -151,7 +149,3 @@ def _name(forward: str, keep: tuple[str, ...]) -> str:
 def _readable(keep: tuple[str, ...]) -> str:
     """Return the fields that stay as they are, as a sentence begins with them."""
     return "everything, persons included," if "*" in keep else ", ".join(dict.fromkeys(keep))
-
-
-def _complain(line: str) -> None:
-    click.echo(f"mockcampaign: {line}", err=True)

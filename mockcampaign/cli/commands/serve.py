@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from mockcampaign.cli.options import SEED, tls_options
 from mockcampaign.cli.parameters import EXISTING_FILE, Command, Number, WholeNumber
 from mockcampaign.cli.playing import run_async
+from mockcampaign.cli.terminal import say, warn
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USER, INT64_MAX
 
 
@@ -64,12 +64,5 @@ def serve(virtual: bool, speed: float, **options: Any) -> int:
     from mockcampaign.server.serve import ServeOptions
     from mockcampaign.server.serve import serve as serve_until_signal
 
-    def say(line: str) -> None:
-        click.echo(line)
-        sys.stdout.flush()
-
-    def complain(line: str) -> None:
-        click.echo(f"mockcampaign: {line}", err=True)
-
-    run_async(lambda: serve_until_signal(ServeOptions(speed=0 if virtual else speed, **options), say, complain))
+    run_async(lambda: serve_until_signal(ServeOptions(speed=0 if virtual else speed, **options), say, warn))
     return 0

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mockcampaign.judging.verdict import is_violation
-from mockcampaign.pytest_plugin.control.session import SessionMethods, in_home
-from mockcampaign.pytest_plugin.control.violations import (
+from mockcampaign.double.control.session import SessionMethods, in_home
+from mockcampaign.double.control.violations import (
     NOTHING_DELIVERED,
     NOTHING_SHOWN,
     findings,
@@ -17,6 +16,7 @@ from mockcampaign.pytest_plugin.control.violations import (
     stored_difference,
     text_of,
 )
+from mockcampaign.judging.verdict import is_violation
 
 if TYPE_CHECKING:
     from mockcampaign.judging.finding import Finding
@@ -76,7 +76,7 @@ class VerdictMethods(SessionMethods):
         session = self._session
         if session.has_seen_outcome or session.engine.journal.dropped or NOTHING_DELIVERED in session.allowed:
             return None
-        return nothing_delivered(session.view.ledger, self._findings())
+        return nothing_delivered(session.view.ledger, self._findings(), session.home.how_to_allow)
 
     def _findings(self) -> list[Finding]:
         return findings(self._session.engine.journal.entries, self._session.allowed)

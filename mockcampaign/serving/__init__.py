@@ -16,8 +16,9 @@ from typing import Any
 
 import uvicorn
 
-from mockcampaign.errors import InvalidInputError
-from mockcampaign.http_limits import BoundedProtocol
+from mockcampaign.errors import InvalidInputError, sockets_blocked
+from mockcampaign.serving.http_limits import BoundedProtocol
+from mockcampaign.wallclock import keep_real_time
 
 # Nothing here uses websockets, whose libraries are slow to import, or the headers of a proxy in front.
 _SETTINGS: Mapping[str, Any] = {
@@ -174,7 +175,8 @@ async def serve_until_signalled(
 
 def _serve(server: _ThreadedServer, listening: socket.socket, config: uvicorn.Config) -> None:
     # uvicorn exits if the application fails to start, after it has logged the reason; `serve_in_thread` raises.
-    with contextlib.suppress(SystemExit), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+    new_loop = config.get_loop_factory() or asyncio.new_event_loop
+    with contextlib.suppress(SystemExit), asyncio.Runner(loop_factory=lambda: keep_real_time(new_loop())) as runner:
         runner.run(server.serve(sockets=[listening]))
 
 
@@ -184,7 +186,10 @@ def listen(host: str, port: int) -> socket.socket:
     if not host or not host.isprintable():
         raise _cannot_listen(repr(host), port, "not a host name")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except RuntimeError as error:
+        raise sockets_blocked(error) or error from None
     try:
         if os.name == "posix":
             # Otherwise the port stays taken for a minute after its last connection. On Windows, the option would also

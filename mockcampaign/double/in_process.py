@@ -1,4 +1,4 @@
-"""The `campaign` fixture: one campaign for each test, in the test's own process."""
+"""A campaign in the process of the test or script that controls it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mockcampaign.campaign import Campaign
-from mockcampaign.pytest_plugin.consumer_targets import Settled, Target, Targets
-from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
-from mockcampaign.pytest_plugin.control.home import CampaignSettings, Home
-from mockcampaign.pytest_plugin.loops import AwaitableResult, LoopRunner, Work
+from mockcampaign.double.consumer_targets import Settled, Target, Targets
+from mockcampaign.double.control.campaign_control import CampaignControl
+from mockcampaign.double.control.home import CampaignSettings, Home
+from mockcampaign.double.loops import AwaitableResult, LoopRunner, Work
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -66,5 +66,5 @@ class InProcessHome(Home):
 class CampaignFixture(CampaignControl):
     """A test double of Campaign that sends from the test's own process, and calls applications without a socket."""
 
-    def __init__(self, settings: CampaignSettings) -> None:
-        super().__init__(InProcessHome(), settings)
+    def __init__(self, settings: CampaignSettings, home: Home | None = None) -> None:
+        super().__init__(home or InProcessHome(), settings)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mockcampaign.double.control.session import SessionMethods, in_home
+from mockcampaign.double.inputs import event_type_of
 from mockcampaign.engine.journal import FaultDeclared
 from mockcampaign.model import Authentication, BasicAuthentication, EventType, Webhook
-from mockcampaign.pytest_plugin.control.session import SessionMethods, in_home
-from mockcampaign.pytest_plugin.inputs import event_type_of
 
 if TYPE_CHECKING:
-    from mockcampaign.pytest_plugin.consumer_targets import Settled, Target
+    from mockcampaign.double.consumer_targets import Settled, Target
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mockcampaign.pytest_plugin.control.deliveries import Deliveries, Events
-from mockcampaign.pytest_plugin.control.session import SessionMethods, in_home
+from mockcampaign.double.control.deliveries import Deliveries, Events
+from mockcampaign.double.control.session import SessionMethods, in_home
 
 if TYPE_CHECKING:
     import msgspec

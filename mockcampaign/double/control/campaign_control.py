@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mockcampaign.pytest_plugin.control.delivery_methods import DeliveryMethods
-from mockcampaign.pytest_plugin.control.event_methods import EventMethods
-from mockcampaign.pytest_plugin.control.fault_methods import FaultMethods
-from mockcampaign.pytest_plugin.control.home import CampaignSettings, Home
-from mockcampaign.pytest_plugin.control.session import Session
-from mockcampaign.pytest_plugin.control.time_methods import TimeMethods
-from mockcampaign.pytest_plugin.control.verdict_methods import VerdictMethods
-from mockcampaign.pytest_plugin.control.violations import text_of
-from mockcampaign.pytest_plugin.control.webhook_methods import WebhookMethods
+from mockcampaign.double.control.delivery_methods import DeliveryMethods
+from mockcampaign.double.control.event_methods import EventMethods
+from mockcampaign.double.control.fault_methods import FaultMethods
+from mockcampaign.double.control.home import CampaignSettings, Home
+from mockcampaign.double.control.session import Session
+from mockcampaign.double.control.time_methods import TimeMethods
+from mockcampaign.double.control.verdict_methods import VerdictMethods
+from mockcampaign.double.control.violations import text_of
+from mockcampaign.double.control.webhook_methods import WebhookMethods
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
-    from mockcampaign.pytest_plugin.control.campaign_clock import CampaignClock
+    from mockcampaign.double.control.campaign_clock import CampaignClock
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -48,6 +48,11 @@ class CampaignControl(WebhookMethods, EventMethods, FaultMethods, TimeMethods, D
         """The seed from which the events are made."""
         return self._session.settings.seed
 
+    @property
+    def forgotten_await(self) -> str | None:
+        """A sentence about the last `advance` or `run` if the test did not await it, so that nothing has happened."""
+        return self._session.forgotten_await
+
     @contextmanager
     def example(self) -> Iterator[None]:
         """Begin with no webhooks and no events, for one example of a property test, and judge it at its end."""
@@ -58,6 +63,13 @@ class CampaignControl(WebhookMethods, EventMethods, FaultMethods, TimeMethods, D
         finally:
             self.clock.release()
             home.tidy()
+        self.check_end()
+
+    def check_end(self) -> None:
+        """Raise AssertionError for a violation that nobody has asked about, or if nothing was shown.
+
+        Raises `MisuseError` if the last `advance` or `run` was not awaited.
+        """
         self._session.check_awaited()
         if unasked := self.violations():
             raise AssertionError(text_of(unasked))
@@ -71,9 +83,14 @@ class CampaignControl(WebhookMethods, EventMethods, FaultMethods, TimeMethods, D
 
     def close(self) -> None:
         """Release everything. Raises `MisuseError` if an `advance` or `run` was never awaited."""
+        if not self._session.home.is_closed:
+            self.release()
+            self._session.check_awaited()
+
+    def release(self) -> None:
+        """Release everything, whatever was not awaited."""
         home = self._session.home
         if not home.is_closed:
             home.is_closed = True
             self.clock.release()
             home.close()
-            self._session.check_awaited()

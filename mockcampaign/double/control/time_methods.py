@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 
+from mockcampaign.double.control.session import SessionMethods
+from mockcampaign.double.inputs import Duration, duration_of
+from mockcampaign.double.loops import AwaitableResult
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import ConsumerUnreachableError, RunNotEndedError
-from mockcampaign.pytest_plugin.control.session import SessionMethods
-from mockcampaign.pytest_plugin.inputs import Duration, duration_of
-from mockcampaign.pytest_plugin.loops import AwaitableResult
-from mockcampaign.report.scenario_text import printable
-from mockcampaign.text import counted
+from mockcampaign.text import counted, printable
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 

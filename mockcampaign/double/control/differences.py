@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from mockcampaign.double.control.deliveries import Events
 from mockcampaign.model import EventType
-from mockcampaign.pytest_plugin.control.deliveries import Events
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.field import Role
 

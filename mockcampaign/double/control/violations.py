@@ -15,7 +15,7 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.report import sentences
-from mockcampaign.report.scenario_text import printable
+from mockcampaign.text import printable
 
 NOTHING_DELIVERED = "nothing-delivered"
 """Id that a test's marker allows, if the test emits events and looks at none of their deliveries on purpose."""
@@ -61,7 +61,7 @@ def stored_difference(ledger: Ledger, processed: Iterable[dict[str, Any]]) -> li
     ]
 
 
-def nothing_delivered(ledger: Ledger, found: Iterable[Finding]) -> str | None:
+def nothing_delivered(ledger: Ledger, found: Iterable[Finding], how_to_allow: str) -> str | None:
     """Return why a test has shown nothing, or None if it emitted nothing or shows a violation."""
     if not ledger.happened or any(finding.outcome == "fail" for finding in found):
         return None
@@ -70,7 +70,7 @@ def nothing_delivered(ledger: Ledger, found: Iterable[Finding]) -> str | None:
         return None
     return (
         f"{why}; the test has not looked at its deliveries (if it intends this, read campaign.delivered, discarded or "
-        f"pending, or mark it with @pytest.mark.mockcampaign(allow=[{NOTHING_DELIVERED!r}]))"
+        f"pending, or {how_to_allow.format(NOTHING_DELIVERED)})"
     )
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
+from mockcampaign.double.control.deliveries import to_datetime
 from mockcampaign.errors import MisuseError
-from mockcampaign.pytest_plugin.control.deliveries import to_datetime
 
 
 class Movable(Protocol):

@@ -12,9 +12,9 @@ from mockcampaign.errors import MisuseError
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
+    from mockcampaign.double.consumer_targets import Settled, Target
+    from mockcampaign.double.loops import AwaitableResult, Work
     from mockcampaign.policy import Policy
-    from mockcampaign.pytest_plugin.consumer_targets import Settled, Target
-    from mockcampaign.pytest_plugin.loops import AwaitableResult, Work
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -41,6 +41,8 @@ class Home(ABC):
     how_to_create: ClassVar[str]
     """Advice for a test that has no webhook yet; `{!r}` is the event type."""
     closed_message: ClassVar[str]
+    how_to_allow: ClassVar[str] = "mark it with @pytest.mark.mockcampaign(allow=[{!r}])"
+    """Advice for a test that allows a violation on purpose; `{!r}` is the id of the rule."""
 
     def __init__(self) -> None:
         self.is_closed = False

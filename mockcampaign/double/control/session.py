@@ -6,11 +6,11 @@ import functools
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
+from mockcampaign.double.control.campaign_clock import CampaignClock
+from mockcampaign.double.control.deliveries import JournalView
+from mockcampaign.double.control.home import CampaignSettings, Home
+from mockcampaign.double.loops import AwaitableResult
 from mockcampaign.errors import MisuseError
-from mockcampaign.pytest_plugin.control.campaign_clock import CampaignClock
-from mockcampaign.pytest_plugin.control.deliveries import JournalView
-from mockcampaign.pytest_plugin.control.home import CampaignSettings, Home
-from mockcampaign.pytest_plugin.loops import AwaitableResult
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -55,11 +55,18 @@ class Session:
 
     def check_awaited(self) -> None:
         """Raises `MisuseError` if the test has an event loop and did not await the last `advance` or `run`."""
-        result, self.last_result = self.last_result, None
-        if result is not None and result.must_be_awaited:
-            raise MisuseError(
-                f"{result.name} was not awaited: this test has an event loop, so write `await {result.name}`"
-            )
+        forgotten = self.forgotten_await
+        self.last_result = None
+        if forgotten is not None:
+            raise MisuseError(forgotten)
+
+    @property
+    def forgotten_await(self) -> str | None:
+        """A sentence about the last `advance` or `run` if it has not begun, because the test did not await it."""
+        result = self.last_result
+        if result is None or not result.must_be_awaited:
+            return None
+        return f"{result.name} was not awaited: this test has an event loop, so write `await {result.name}`"
 
     def need_webhook(self, method: str) -> None:
         """Raises `MisuseError` if no webhook was ever created."""

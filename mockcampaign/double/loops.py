@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 import sys
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from typing import Any, Generic, Literal, TypeVar, assert_never
 
-from mockcampaign.errors import MisuseError
+from mockcampaign.errors import MisuseError, sockets_blocked
 from mockcampaign.transport.idle_watch import OURS
+from mockcampaign.wallclock import keep_real_time
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -172,7 +174,8 @@ class LoopRunner:
     def _run_in_own_loop(self, work: Work[Result]) -> Result:
         if self._runner is None:
             # With a factory, a Runner does not touch the thread's current loop, which may belong to somebody else.
-            self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+            _check_sockets()
+            self._runner = asyncio.Runner(loop_factory=_new_loop)
         loop = self._runner.get_loop()
         if self._home is not loop:
             self._leave_loop_of_test()
@@ -275,6 +278,18 @@ async def _call_in_thread_beside_loop(call: Callable[[], None]) -> None:
     finally:
         outcome.thread.join()
     outcome.result()
+
+
+def _check_sockets() -> None:
+    """Raise `MisuseError` if pytest-socket blocks what an event loop needs: a loop that fails to open it is leaked."""
+    try:
+        socket.socket(getattr(socket, "AF_UNIX", socket.AF_INET)).close()
+    except RuntimeError as error:
+        raise sockets_blocked(error) or error from None
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    return keep_real_time(asyncio.new_event_loop())
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from mockcampaign.double.control.session import SessionMethods, in_home
+from mockcampaign.double.inputs import Duration, duration_of
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.declared_faults import read_fault
-from mockcampaign.pytest_plugin.control.session import SessionMethods, in_home
-from mockcampaign.pytest_plugin.inputs import Duration, duration_of
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import FaultInForce

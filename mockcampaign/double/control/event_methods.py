@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mockcampaign.double.control.session import SessionMethods, in_home
+from mockcampaign.double.inputs import Duration, duration_of, event_type_of, sample_of
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.errors import MisuseError
 from mockcampaign.events import DEFAULT_RATES
 from mockcampaign.model import EventType, Webhook
-from mockcampaign.pytest_plugin.control.session import SessionMethods, in_home
-from mockcampaign.pytest_plugin.inputs import Duration, duration_of, event_type_of, sample_of
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import MailingSent

@@ -16,8 +16,8 @@ from mockcampaign.transport.address import parse_address
 from mockcampaign.transport.applications import is_async, positional_arguments
 
 if TYPE_CHECKING:
+    from mockcampaign.double.loops import OffLoopCalls
     from mockcampaign.model import Fault, Outcome, Request
-    from mockcampaign.pytest_plugin.loops import OffLoopCalls
     from mockcampaign.transport import Transport
     from mockcampaign.transport.inprocess import AsgiTransport
     from mockcampaign.transport.wire import WireTransport
