@@ -1,7 +1,7 @@
 """A scriptable test double of the webhook exporter of Optimizely (once Episerver) Campaign.
 
-`Campaign` is the way in from Python; `python -m mockcampaign --help` is the way in from a shell.
-Nothing heavy is imported until it is used.
+`campaign` is the way in from tests and scripts, and `Campaign` the engine behind it; `python -m mockcampaign --help` is
+the way in from a shell. Nothing heavy is imported until it is used.
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign as Campaign
+    from mockcampaign.double.standalone import campaign as campaign
     from mockcampaign.policy import Policy as Policy
 
-__all__ = ["Campaign", "Policy", "__version__"]
+__all__ = ["Campaign", "Policy", "__version__", "campaign"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"Campaign": "mockcampaign.campaign", "Policy": "mockcampaign.policy"}
+_HOMES = {
+    "Campaign": ("mockcampaign.campaign", "Campaign"),
+    "Policy": ("mockcampaign.policy", "Policy"),
+    "campaign": ("mockcampaign.double.standalone", "campaign"),
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -24,4 +29,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'mockcampaign' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    home, attribute = _HOMES[name]
+    return getattr(import_module(home), attribute)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import groupby
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+import mockcampaign
 from mockcampaign import __version__
 from mockcampaign.durations import format_moment
 from mockcampaign.engine.declared_faults import make_fault
@@ -19,6 +22,7 @@ from mockcampaign.engine.loop import Driver, Send, drive
 from mockcampaign.errors import CertificateError, ConsumerUnreachableError, InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
 from mockcampaign.faults import FAULTS, OUTAGES, WireFault
+from mockcampaign.masking import shown_url
 from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAuthentication, NoResponse, Responded
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 from mockcampaign.shape.builtin import builtin_shape
@@ -122,12 +126,14 @@ class Campaign:
         start: int = DEFAULT_START,
         name: str = "",
         journal: Journal | None = None,
+        first_webhook_id: int = 1,
         shapes: Mapping[EventType, Shape] = {},
     ) -> None:
         """Campaigns of one seed make different events if their names differ, so that consumers do not mix them up.
 
-        Give a `journal` to bound it; by default everything is kept. `shapes` are the shapes of captured events: all
-        events of these types get them, and all requests their body. Raises `InvalidInputError` if the bodies differ.
+        Give a `journal` to bound it; by default everything is kept. Webhooks get ids from `first_webhook_id` on, in
+        order of their creation. `shapes` are the shapes of captured events: all events of these types get them, and all
+        requests their body. Raises `InvalidInputError` if the bodies differ.
         """
         self.seed = seed
         self.name = name
@@ -140,6 +146,7 @@ class Campaign:
             name=name,
             versions={"mockcampaign": __version__, "python": platform.python_version()},
             journal=journal,
+            first_webhook_id=first_webhook_id,
         )
         self._transport = transport
         self._generators: dict[int, Generator] = {}
@@ -159,6 +166,11 @@ class Campaign:
     def policy(self) -> Policy:
         """The limits of the sender."""
         return self._exporter.policy
+
+    @property
+    def next_webhook_id(self) -> int:
+        """The id of the next webhook. No id is used twice."""
+        return self._exporter.registry.next_id
 
     @property
     def webhooks(self) -> Webhooks:
@@ -515,8 +527,8 @@ class Campaign:
             reason = outcome.reason if isinstance(outcome, NoResponse) else "no connection within the time-out"
             problem = CertificateError if phase == "certificate" else ConsumerUnreachableError
             raise problem(
-                f"consumer {url}: {reason} at the first attempt ({format_moment(self.now)}), and no outage was in "
-                "force",
+                f"consumer {shown_url(url)}: {reason} at the first attempt ({format_moment(self.now)}), and no outage "
+                "was in force",
                 ""
                 if phase in ("tls", "certificate")
                 else "start the consumer, or wait for it with --wait-for-consumer 30s",
@@ -525,3 +537,13 @@ class Campaign:
 
     def _send(self, request: Request) -> Awaitable[Outcome]:
         return (self._transport.send if request.url in self._reached else self._first_send)(request)
+
+
+class _CallableModule(ModuleType):
+    """This module, which is also `mockcampaign.campaign(…)`: once imported, it has that name in the package."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return mockcampaign.__getattr__("campaign")(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallableModule

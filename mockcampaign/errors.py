@@ -55,3 +55,13 @@ class CertificateError(ConsumerUnreachableError):
 
 class RunNotEndedError(CouldNotTellError):
     """A run took longer than allowed; the text says how far it got."""
+
+
+def sockets_blocked(error: RuntimeError) -> MisuseError | None:
+    """Return what to raise if pytest-socket has caused the error by blocking a socket, or else None."""
+    if type(error).__module__ != "pytest_socket":
+        return None
+    return MisuseError(
+        "pytest-socket blocks sockets in this test: mark it with @pytest.mark.enable_socket, or, if the consumer is an "
+        "application in the test's process, use --allow-unix-socket: then only the event loop needs a socket"
+    )

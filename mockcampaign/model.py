@@ -80,8 +80,9 @@ class KeyAuthentication(msgspec.Struct, frozen=True, tag="keyAuth"):
         return ((self.key, self.passphrase),)
 
     def secrets(self) -> tuple[str, ...]:
-        """Return the passphrase, and its part after a scheme such as `Bearer`."""
-        return (self.passphrase, self.passphrase.rpartition(" ")[2])
+        """Return the passphrase as it is sent, and its part after a scheme such as `Bearer`."""
+        sent = self.passphrase.strip(" \t")
+        return (sent, sent.rpartition(" ")[2])
 
     def __repr__(self) -> str:
         return f"KeyAuthentication(key={self.key!r}, passphrase=…)"

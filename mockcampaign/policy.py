@@ -45,8 +45,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Time after which the sender abandons an attempt. Assumed."""
     refill: bool = False
     """Whether newer events fill up the batch of a retry. Assumed: no."""
-    webhooks_per_client_max: int = 10
-    """Maximum number of webhooks of a client. That there is a limit is documented, its value is assumed."""
+    webhooks_per_client_max: int = 12
+    """Maximum number of webhooks of a client. That there is a limit is documented; assumed: one for each type."""
     simulate_after: int = 0
     """After so many equal failures in a row (same status, or same error), further attempts at the batch are simulated:
     counted, not sent. Attempts whose number is a power of two are always sent. 0: all are sent. Ours."""

@@ -28,6 +28,13 @@ def short(text: str, length: int = 60) -> str:
     return text if len(text) <= length else f"{text[:length]}…"
 
 
+def printable(text: str) -> str:
+    """Return the text with control characters spelled out, so that a consumer cannot control the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*")
 _RESERVED = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 

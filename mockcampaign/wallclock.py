@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 POLL_SECONDS = 0.05
+
+if hasattr(time, "clock_gettime"):
+
+    def seconds() -> float:
+        """Return the seconds of a clock that never goes back, and that no library for tests freezes or moves.
+
+        A consumer may take as long as the time-out allows in real time, whatever time a test pretends it is.
+        """
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+else:  # Windows
+
+    class _Real:
+        """Keeps the clock where libraries that replace the functions of modules do not look."""
+
+        clock = staticmethod(time.monotonic)
+
+    def seconds() -> float:
+        """Return the seconds of a clock that never goes back, and that no library for tests freezes or moves."""
+        return _Real.clock()
+
+
+def keep_real_time(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
+    """Let an event loop of ours measure its timers in real time, and return it. uvloop does so anyway."""
+    with contextlib.suppress(AttributeError):
+        loop.time = seconds  # type: ignore[method-assign]
+    return loop
+
 
 Reply = TypeVar("Reply")
 
@@ -26,12 +55,12 @@ class Stopwatch:
     """Measures the time since its creation."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic_ns()
+        self._began = seconds()
 
     @property
     def microseconds(self) -> int:
         """Whole microseconds so far."""
-        return (time.monotonic_ns() - self._began) // 1_000
+        return int((seconds() - self._began) * 1_000_000)
 
     @property
     def milliseconds(self) -> int:
@@ -41,9 +70,9 @@ class Stopwatch:
 
 async def ask_until(ask: Callable[[], Awaitable[Reply]], enough: Callable[[Reply], bool], patience: int) -> Reply:
     """Return the first response that is enough, or the last one within `patience` milliseconds."""
-    deadline = time.monotonic() + patience / 1_000
+    deadline = seconds() + patience / 1_000
     while True:
         reply = await ask()
-        if time.monotonic() >= deadline or enough(reply):
+        if seconds() >= deadline or enough(reply):
             return reply
         await asyncio.sleep(POLL_SECONDS)

@@ -211,7 +211,7 @@ def test_the_services_of_the_compose_file_work_together(tmp_path: Path) -> None:
         assert health(check[1:], consumer, "http://127.0.0.1:8000") == 0
         with running(command_of(services["campaign"])) as campaign:
             # By the name that it has in the compose file's network.
-            named = requests.get(f"{campaign}/__mockcampaign/state", headers={"Host": "campaign:8080"}, timeout=10)
+            named = requests.get(f"{campaign}/__mockcampaign/health", headers={"Host": "campaign:8080"}, timeout=10)
             assert named.status_code == 200
             form = {"targetUrl": "http://consumer:8000/hook", "type": "open", "format": "json"}
             created = requests.post(

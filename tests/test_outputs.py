@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import junitparser
 import pytest
 
 from commands import mockcampaign, written
+from mockcampaign.judging.recorded import load_journals
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.report.formats import FORMATS
 from mockcampaign.report.json_report import json_schema
@@ -101,3 +107,109 @@ def test_the_demo_tells_its_two_consumers_apart_in_every_file(tmp_path: Path) ->
     assert failures["broken: A two-hour outage loses nothing"] == 1
     page = (tmp_path / "r.html").read_text()
     assert "A correct consumer, and one with this bug: Deduplicates on mailId" in page
+
+
+@pytest.mark.parametrize("option", ["--report-json", "--junit", "--html", "--markdown", "--journal"])
+def test_no_output_overwrites_a_scenario(tmp_path: Path, option: str) -> None:
+    text = written(tmp_path).read_text()
+    file = "./three.scenario.yaml"
+    done = mockcampaign("run", ".", option, file, folder=tmp_path, CONSUMER_URL="http://127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"mockcampaign: {option} three.scenario.yaml: this run reads that file, allowed: another one\n"
+    )
+    assert (tmp_path / "three.scenario.yaml").read_text() == text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("judge", "input", "--junit", "input"),
+        ("judge", "other", "--scenario", "input", "--junit", "link"),
+        ("replay", "input", "--html", "input"),
+        ("check", "http://127.0.0.1:1/", "--baseline", "input", "--report-json", "input"),
+        ("check", "http://127.0.0.1:1/", "--baseline", "input", "--journal", "link"),
+        ("generate", "--like", "input", "--output", "input"),
+    ],
+    ids=" ".join,
+)
+def test_no_output_overwrites_an_input(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "input").write_text("input")
+    (tmp_path / "other").write_text("other")
+    (tmp_path / "link").hardlink_to(tmp_path / "input")
+    done = mockcampaign(*arguments, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(": this run reads that file, allowed: another one\n")
+    assert (tmp_path / "input").read_text() == "input"
+
+
+def test_the_scenario_that_a_journal_names_is_an_input(tmp_path: Path, broken_url: str) -> None:
+    text = written(tmp_path).read_text()
+    mockcampaign("run", ".", "--journal", "j", folder=tmp_path, CONSUMER_URL=broken_url)
+    done = mockcampaign("judge", "j", "--junit", "three.scenario.yaml", folder=tmp_path, CONSUMER_URL=broken_url)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (tmp_path / "three.scenario.yaml").read_text() == text
+
+
+class _InterruptsTheCheck:
+    """A consumer that sends Ctrl-C to the check in the middle of a request, and does not respond to it."""
+
+    def __init__(self, requests: int) -> None:
+        self.app, self.left, self.process = consumer_app(), requests, Future[subprocess.Popen[str]]()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            self.left -= 1
+            if self.left < 0:
+                if self.left == -1:
+                    self.process.result().send_signal(signal.SIGINT)
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                return
+        await self.app(scope, receive, send)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+@pytest.mark.parametrize("requests", [30, 31, 100])
+def test_an_interrupted_check_leaves_its_journal_and_reports(tmp_path: Path, requests: int) -> None:
+    consumer = _InterruptsTheCheck(requests)
+    outputs = ("--journal", "j", "--report-json", "r.json", "--junit", "r.xml", "--html", "r.html")
+    with serve_in_thread(consumer) as url:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mockcampaign", "check", f"{url}/hook", "--probe", f"{url}/processed", *outputs],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        consumer.process.set_result(process)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "mockcampaign: interrupted\n")
+    rules = json.loads((tmp_path / "r.json").read_text())["rules"]
+    assert "pass" in {rule["outcome"] for rule in rules}
+    examined = {recorded.heading.name for recorded in load_journals(tmp_path / "j")}
+    assert examined <= {rule["id"] for rule in rules}
+    assert examined
+    assert (tmp_path / "r.xml").exists()
+    assert (tmp_path / "r.html").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_check_with_a_full_disk_still_reports(tmp_path: Path) -> None:
+    few = ("--rules", "responds-200,stores-every-event", "-q", "--journal", "/dev/full", "--junit", "r.xml")
+    with serve_in_thread(consumer_app()) as url:
+        done = mockcampaign("check", f"{url}/hook", "--probe", f"{url}/processed", *few, folder=tmp_path)
+    assert done.stderr == "mockcampaign: --journal /dev/full: cannot be written: No space left on device\n"
+    assert done.returncode == 0
+    assert (tmp_path / "r.xml").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of folders mean something else there")
+@pytest.mark.parametrize("option", ["--report-json", "--journal"])
+def test_a_path_that_cannot_be_written_is_found_before_the_run(tmp_path: Path, option: str) -> None:
+    written(tmp_path)
+    path = Path("/proc/self/report") if Path("/proc/self").exists() else Path("/dev/null/report")
+    done = mockcampaign("run", ".", option, str(path), folder=tmp_path, CONSUMER_URL="http://127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"mockcampaign: {option} {path}: ")
+    assert done.stderr.count("\n") == 1

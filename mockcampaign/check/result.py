@@ -23,6 +23,7 @@ from mockcampaign.judging.verdict import (
     run_result,
     scenario_result,
 )
+from mockcampaign.masking import shown_url
 from mockcampaign.report import sentences
 from mockcampaign.report.advice import advice
 
@@ -64,7 +65,7 @@ def check_result(
         else RunResult(
             format=FORMAT,
             compliant=False,
-            target=url,
+            target=shown_url(url),
             seed=settings.seed,
             rules=[],
             deliveries=NO_DELIVERIES,

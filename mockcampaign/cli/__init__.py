@@ -14,9 +14,19 @@ from typing import Any, NoReturn
 import click
 
 from mockcampaign import __version__
-from mockcampaign.cli.terminal import COULD_NOT_TELL, USAGE_ERROR, complain, failed, interrupted
+from mockcampaign.cli.terminal import (
+    COULD_NOT_TELL,
+    USAGE_ERROR,
+    complain,
+    failed,
+    interrupted,
+    open_streams,
+    say,
+    silence,
+)
 from mockcampaign.cli.usage import unknown_command, usage_line
 from mockcampaign.errors import CouldNotTellError, MockcampaignError
+from mockcampaign.text import printable
 
 COMMANDS = {
     "demo": "Check a correct and a broken sample consumer, side by side.",
@@ -81,6 +91,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line, and exit with its status."""
+    open_streams()
     try:
         status = cli.main(prog_name="mockcampaign", standalone_mode=False)
     except click.exceptions.Abort:
@@ -89,7 +100,7 @@ def main() -> NoReturn:
         error.show()
         status = USAGE_ERROR
     except click.ClickException as error:
-        click.echo(usage_line(error), err=True)
+        say(printable(usage_line(error)), err=True)
         status = USAGE_ERROR
     except KeyboardInterrupt:
         status = interrupted()
@@ -99,7 +110,7 @@ def main() -> NoReturn:
         status = complain(error, USAGE_ERROR)
     except BrokenPipeError:
         # The reader has closed the pipe (`| head`). Python must not report that again when it flushes at exit.
-        sys.stdout = open("/dev/null", "w") if sys.platform != "win32" else sys.stdout  # noqa: SIM115
+        silence(sys.stdout)
         status = COULD_NOT_TELL
     except Exception:
         status = failed()

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from mockcampaign.errors import InvalidInputError
+from mockcampaign.cli.terminal import say, warn
+from mockcampaign.whole_files import why_not
 
 if TYPE_CHECKING:
     from mockcampaign.judging.verdict import RunResult
@@ -31,11 +30,11 @@ def shielded() -> Iterator[None]:
     from mockcampaign.report.github import stop_commands
 
     stop, resume = stop_commands(secrets.token_hex(16))
-    click.echo(stop)
+    say(stop)
     try:
         yield
     finally:
-        click.echo(resume)
+        say(resume)
 
 
 def announce(result: RunResult) -> None:
@@ -46,14 +45,14 @@ def announce(result: RunResult) -> None:
     from mockcampaign.report.markdown import to_markdown
 
     for line in annotation_lines(result, _from_repository):
-        click.echo(line)
+        say(line)
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         try:
             with open(path, "a", encoding="utf-8") as summary:
                 summary.write(to_markdown(result))
         except OSError as error:
-            raise InvalidInputError(f"GITHUB_STEP_SUMMARY {path}: cannot be written: {error.strerror}") from None
+            warn(f"GITHUB_STEP_SUMMARY {path}: cannot be written: {why_not(error)}")
 
 
 def _from_repository(path: str) -> str:

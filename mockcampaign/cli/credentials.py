@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentication, NoAuthentication
+from mockcampaign.whole_files import why_not
 
 
-def credentials(basic_auth: str | None, key_auth: str | None) -> Authentication:
-    """Return the credentials of `--basic-auth` or `--key-auth`. Raises `InvalidInputError`, which never quotes them."""
-    if basic_auth is not None and key_auth is not None:
-        raise InvalidInputError("allowed: one of --basic-auth and --key-auth, found both")
-    if basic_auth is not None:
-        user_name, colon, password = basic_auth.partition(":")
-        if not colon:
-            raise InvalidInputError("--basic-auth: no colon in it, allowed: USER:PASSWORD")
-        return BasicAuthentication(user_name, password)
-    if key_auth is not None:
-        key, colon, passphrase = key_auth.partition(":")
-        if not colon or not key.strip() or not passphrase.strip():
-            raise InvalidInputError("--key-auth: no colon in it, allowed: NAME:VALUE")
-        return KeyAuthentication(key.strip(), passphrase.strip())
+def credentials(
+    *, basic_auth: str | None, key_auth: str | None, basic_auth_file: Path | None, key_auth_file: Path | None
+) -> Authentication:
+    """Return the credentials of the one option that was given.
+
+    Raises `InvalidInputError`, which never quotes them, for more than one, and for what is no pair.
+    """
+    basic = {"--basic-auth-file": _content("--basic-auth-file", basic_auth_file), "--basic-auth": basic_auth}
+    key = {"--key-auth-file": _content("--key-auth-file", key_auth_file), "--key-auth": key_auth}
+    given = {option: text for option, text in {**basic, **key}.items() if text is not None}
+    if len(given) > 1:
+        raise InvalidInputError(f"allowed: one of {' and '.join(given)}, found both")
+    for option, text in given.items():
+        first, colon, second = text.partition(":")
+        if option in basic:
+            if not colon:
+                raise InvalidInputError(f"{option}: no colon in it, allowed: USER:PASSWORD")
+            return BasicAuthentication(first, second)
+        if not colon or not first.strip() or not second.strip():
+            raise InvalidInputError(f"{option}: no colon in it, allowed: NAME:VALUE")
+        return KeyAuthentication(first.strip(), second.strip())
     return NoAuthentication()
+
+
+def _content(option: str, path: Path | None) -> str | None:
+    """Return the one line of a file, which may be a pipe of a password manager."""
+    if path is None:
+        return None
+    try:
+        line, *rest = path.read_text(encoding="utf-8-sig").splitlines() or [""]
+    except OSError as error:
+        raise InvalidInputError(f"{option} {path}: cannot be read: {why_not(error)}") from None
+    except UnicodeDecodeError:
+        raise InvalidInputError(f"{option} {path}: not UTF-8, allowed: UTF-8 text") from None
+    if rest:
+        raise InvalidInputError(f"{option} {path}: more than one line, allowed: one")
+    return line

@@ -3,19 +3,72 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from mockcampaign.cli.parameters import NEW_FILE, DurationType, WholeNumber
+from mockcampaign.cli.credentials import credentials
+from mockcampaign.cli.parameters import (
+    EXISTING_FILE,
+    NEW_FILE,
+    SECRET_FILE,
+    DurationType,
+    WholeNumber,
+    check_outputs,
+)
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.report.formats import FORMATS
+from mockcampaign.transport.address import Routes, check_host_header, parse_address, parse_resolve
 
 SEED = WholeNumber(0, INT64_MAX)
+
+
+class _CheckedText(click.ParamType[str]):
+    """Text that a function of ours accepts."""
+
+    def __init__(self, name: str, check: Callable[[str], object]) -> None:
+        self.name = name
+        self._check = check
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            self._check(value)
+        except InvalidInputError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+def route_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options for a consumer that is not at its final address yet. The command gets `host_header`, `resolve`.
+
+    `routes_to` makes one value of them.
+    """
+    decorated = click.option(
+        "--resolve",
+        metavar="NAME:PORT:ADDRESS",
+        multiple=True,
+        type=_CheckedText("resolve", parse_resolve),
+        help="Connect to this IP address for the name and port of a URL (repeatable).",
+    )(command)
+    with_routes: Callable[..., Any] = click.option(
+        "--host-header",
+        metavar="NAME[:PORT]",
+        type=_CheckedText("host header", check_host_header),
+        help="Send this Host header to the consumer, whatever its URL says.",
+    )(decorated)
+    return with_routes
+
+
+def routes_to(url: str, host_header: str | None, resolve: Iterable[str]) -> Routes:
+    """Return the routes for a consumer at this URL. Raises `InvalidInputError` if no webhook can have the URL."""
+    address = parse_address(url)
+    return Routes(
+        dict(map(parse_resolve, resolve)), {} if host_header is None else {(address.host, address.port): host_header}
+    )
 
 
 def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,6 +90,63 @@ def journal_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_journal
 
 
+def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of every command that can serve https. The command gets the options as `tls`."""
+
+    @functools.wraps(command)
+    def with_tls(**arguments: Any) -> Any:
+        from mockcampaign.serving.tls import TlsOptions
+
+        tls = TlsOptions(**{name: arguments.pop(name) for name in TlsOptions.__struct_fields__})
+        return command(tls=tls, **arguments)
+
+    decorated: Callable[..., Any] = with_tls
+    for option in (
+        click.option("--tls-key", type=EXISTING_FILE, help="The certificate's key."),
+        click.option("--tls-certificate", type=EXISTING_FILE, help="Serve https with this certificate chain."),
+        click.option("--tls-ca-file", type=NEW_FILE, help="Write the CA that clients must trust here."),
+        click.option("--tls", is_flag=True, help="Serve https, with a certificate made for all names."),
+    ):
+        decorated = option(decorated)
+
+    return decorated
+
+
+def credential_options(variables: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds the options for credentials. The command gets them as `authentication`.
+
+    Names of environment variables begin with `variables`. Files and variables come first: every user of a machine can
+    read the arguments of its commands.
+    """
+
+    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_credentials(**arguments: Any) -> Any:
+            names = ("basic_auth", "key_auth", "basic_auth_file", "key_auth_file")
+            return command(authentication=credentials(**{name: arguments.pop(name) for name in names}), **arguments)
+
+        with_options: Callable[..., Any] = with_credentials
+        for option, form, what in (
+            ("key-auth", "NAME:VALUE", "Header and value that the consumer demands"),
+            ("basic-auth", "USER:PASSWORD", "Basic credentials that the consumer demands"),
+        ):
+            variable = f"{variables}_{option.upper().replace('-', '_')}"
+            for decorate in (
+                click.option(
+                    f"--{option}", metavar=form, envvar=variable, help=f"{what}. Other users can see arguments."
+                ),
+                click.option(
+                    f"--{option}-file",
+                    type=SECRET_FILE,
+                    help=f"{what}: a file with {form}; or set {variable}.",
+                ),
+            ):
+                with_options = decorate(with_options)
+        return with_options
+
+    return decorated
+
+
 @dataclass(frozen=True, slots=True)
 class Outputs:
     """The report files of a run, by the option that names each."""
@@ -45,15 +155,9 @@ class Outputs:
     full_journal: bool = False
     """Whether the JSON report holds every attempt."""
 
-    def check(self) -> None:
-        """Raise `InvalidInputError` for a file that cannot be written, before the run starts."""
-        owners: dict[Path, str] = {}
-        for option, path in self.files.items():
-            if not path.parent.is_dir():
-                raise InvalidInputError(f"{option} {path}: there is no folder {path.parent}, allowed: one that exists")
-            other = owners.setdefault(path.resolve(), option)
-            if other != option:
-                raise InvalidInputError(f"{other} and {option} both name {path}, allowed: a file for each")
+    def check_inputs(self, read: Iterable[Path]) -> None:
+        """Raise `InvalidInputError` if a report would overwrite a file that the run reads."""
+        check_outputs(list(self.files.items()), read)
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,7 +176,6 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
         named = {f"--{one.option}": arguments.pop(one.option.replace("-", "_")) for one in FORMATS}
         files = {option: path for option, path in named.items() if path is not None}
         outputs = Outputs(files, full_journal=arguments.pop("full_journal"))
-        outputs.check()
         return command(outputs=outputs, **arguments)
 
     decorated: Callable[..., Any] = with_outputs

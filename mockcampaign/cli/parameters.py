@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import click
 from mockcampaign.durations import parse_duration
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
+from mockcampaign.text import short
+from mockcampaign.whole_files import check_writable, is_same_file, why_not
 
 
 class Command(click.Command):
@@ -19,12 +21,55 @@ class Command(click.Command):
 
     allow_extra_args = True  # so that click leaves them to us
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, after a look at the files that its parameters name."""
+        read, written = _files(self.params, ctx.params)
+        check_outputs(written, read)
+        return super().invoke(ctx)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         extra = super().parse_args(ctx, args)
         if extra:
             form = " ".join([ctx.command_path, *self.collect_usage_pieces(ctx)])
             raise click.UsageError(f"got unexpected extra argument, allowed: {form}", ctx)
         return extra
+
+
+Named = tuple[str, Path]
+"""The name of an option, and the path that it names."""
+
+
+def check_outputs(written: Sequence[Named], read: Iterable[Path]) -> None:
+    """Raise `InvalidInputError` for files that cannot be written, that are also read, or that two options name."""
+    inputs = list(read)
+    for index, (option, path) in enumerate(written):
+        try:
+            if not path.parent.is_dir():
+                raise InvalidInputError(f"{option} {path}: there is no folder {path.parent}, allowed: one that exists")
+            for other, path_of_other in written[:index]:
+                if is_same_file(path_of_other, path):
+                    raise InvalidInputError(f"{other} and {option} both name {path}, allowed: a file for each")
+            if any(is_same_file(one, path) for one in inputs):
+                raise InvalidInputError(f"{option} {path}: this run reads that file, allowed: another one")
+            check_writable(path)
+        except OSError as error:
+            raise InvalidInputError(f"{option} {path}: cannot be written: {why_not(error)}") from None
+        except ValueError as error:  # a name with a NUL
+            raise InvalidInputError(f"{option}: cannot be written: {error}") from None
+
+
+def _files(parameters: Iterable[click.Parameter], values: Mapping[str, Any]) -> tuple[list[Path], list[Named]]:
+    """Return the paths of files to read, and those of files to write with their options."""
+    read: list[Path] = []
+    written: list[Named] = []
+    for parameter in parameters:
+        value = values.get(parameter.name or "")
+        paths = [path for path in (value if isinstance(value, tuple) else (value,)) if isinstance(path, Path)]
+        if parameter.type is NEW_FILE:
+            written += [(parameter.opts[0], path) for path in paths]
+        else:
+            read += [path for path in paths if path.is_file()]
+    return read, written
 
 
 class WordType(click.Choice[str]):
@@ -76,9 +121,9 @@ class WholeNumber(click.IntRange):
         try:
             number = int(value)
         except ValueError:
-            self.fail(f"{value!r}, {self._range.allowed}", param, ctx)
+            self.fail(f"{short(str(value))!r}, {self._range.allowed}", param, ctx)
         if not self._range.holds(number):
-            self.fail(f"{number}, {self._range.allowed}", param, ctx)
+            self.fail(f"{short(str(number))}, {self._range.allowed}", param, ctx)
         return number
 
 
@@ -93,18 +138,19 @@ class Number(click.FloatRange):
         try:
             number = float(value)
         except ValueError:
-            self.fail(f"{value!r}, {self._range.allowed}", param, ctx)
+            self.fail(f"{short(str(value))!r}, {self._range.allowed}", param, ctx)
         if not self._range.holds(number):
-            self.fail(f"{number}, {self._range.allowed}", param, ctx)
+            self.fail(f"{short(str(number))}, {self._range.allowed}", param, ctx)
         return number
 
 
 class FileType(click.Path):
     """The path of a file, which exists or may be written."""
 
-    def __init__(self, *, exists: bool = False) -> None:
+    def __init__(self, *, exists: bool = False, regular: bool = True) -> None:
         super().__init__(path_type=Path, dir_okay=False)
         self._must_exist = exists
+        self._must_be_regular = exists and regular
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = Path(value)
@@ -113,6 +159,8 @@ class FileType(click.Path):
             self.fail(f"{os.fspath(path)!r} is a folder, {allowed}", param, ctx)
         if self._must_exist and not path.exists():
             self.fail(f"{os.fspath(path)!r} does not exist, {allowed}", param, ctx)
+        if self._must_be_regular and not path.is_file():
+            self.fail(f"{os.fspath(path)!r} is a pipe or a device, {allowed}", param, ctx)
         return path
 
 
@@ -144,5 +192,6 @@ class DurationType(click.ParamType[int]):
 
 
 EXISTING_FILE = FileType(exists=True)
+SECRET_FILE = FileType(exists=True, regular=False)
 NEW_FILE = FileType()
 FOLDER = FolderType()

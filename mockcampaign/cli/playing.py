@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import signal
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mockcampaign.cli.ci import announce
-from mockcampaign.cli.terminal import print_lines
+from mockcampaign.cli.terminal import print_lines, warn
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.masking import shown_url
+from mockcampaign.transport.address import NO_ROUTES, Routes
+from mockcampaign.wallclock import seconds
+from mockcampaign.whole_files import why_not, write_whole
 
 if TYPE_CHECKING:
     from mockcampaign.cli.options import Outputs
@@ -40,6 +44,7 @@ async def play(
     done: Callable[[ScenarioResult], None],
     watch: RunProgress | None = None,
     journal: JournalWriter | None = None,
+    journal_path: Path | None = None,
 ) -> None:
     """Play one plan and call `done` with its result, even if the run is interrupted."""
     from mockcampaign.scenario.play import Player
@@ -47,7 +52,9 @@ async def play(
 
     @contextlib.contextmanager
     def around(player: Player) -> Iterator[None]:
-        follower = None if journal is None else journal.follow(player.campaign.journal, heading(plan, strict))
+        follower = (
+            None if journal is None else journal.follow(player.campaign.journal, heading(plan, strict, journal_path))
+        )
         try:
             with contextlib.nullcontext() if watch is None else watch.playing(player):
                 yield
@@ -58,12 +65,15 @@ async def play(
     await run_plan(plan, transport, seed=seed, strict=strict, done=done, around=around)
 
 
-def heading(plan: Plan, strict: bool) -> Heading:
-    """Return the heading of a plan's journal in a file."""
+def heading(plan: Plan, strict: bool, journal_path: Path | None) -> Heading:
+    """Return the heading of a plan's journal in a file. It names the scenario relative to the journal's folder."""
     from mockcampaign.engine.journal_file import Heading
 
-    scenario = plan.scenario
-    return Heading(name=plan.name, file=str(plan.path), target=scenario.consumer.url, strict=strict)
+    scenario, path = plan.scenario, plan.path.resolve()
+    if journal_path is not None:
+        with contextlib.suppress(ValueError):  # on another drive
+            path = Path(os.path.relpath(path, journal_path.resolve().parent))
+    return Heading(name=plan.name, file=path.as_posix(), target=shown_url(scenario.consumer.url), strict=strict)
 
 
 def seeds(seed: int | None) -> Callable[[Plan], int]:
@@ -79,41 +89,48 @@ def seeds(seed: int | None) -> Callable[[Plan], int]:
 
 @contextlib.contextmanager
 def journal_file(path: Path | None) -> Iterator[JournalWriter | None]:
-    """Yield a writer for the file, or None without one. Raises `InvalidInputError` if it cannot be written."""
+    """Yield a writer for the file, or None without one. Raises `InvalidInputError` if it cannot be opened.
+
+    If it cannot be written later, the writer says so once, and the run goes on.
+    """
     from mockcampaign.engine.journal_file import JournalWriter
 
     if path is None:
         yield None
         return
     try:
-        file = path.open("wb")
+        file = path.open("wb", buffering=0)
     except OSError as error:
-        raise InvalidInputError(f"--journal {path}: cannot be written: {error.strerror}") from None
+        raise InvalidInputError(_not_written("--journal", path, error)) from None
     with file:
-        yield JournalWriter(file, time.monotonic)
+        yield JournalWriter(file, seconds, lambda error: warn(_not_written("--journal", path, error)))
+
+
+def _not_written(option: str, path: Path, error: OSError) -> str:
+    return f"{option} {path}: cannot be written: {why_not(error)}"
 
 
 @contextlib.asynccontextmanager
-async def wire(ca_file: Path | None, verify: bool) -> AsyncIterator[WireTransport]:
+async def wire(ca_file: Path | None, verify: bool, routes: Routes = NO_ROUTES) -> AsyncIterator[WireTransport]:
     """Yield a transport over sockets."""
     from mockcampaign.transport.wire import WireTransport
 
-    transport = WireTransport(ca_file=ca_file, verify=verify)
+    transport = WireTransport(ca_file=ca_file, verify=verify, routes=routes)
     try:
         yield transport
     finally:
         await transport.aclose()
 
 
-async def wait_for_consumer(url: str, patience: int) -> None:
+async def wait_for_consumer(url: str, patience: int, routes: Routes = NO_ROUTES) -> None:
     """Wait until the consumer accepts connections.
 
     Raises `CouldNotTellError` if it does not within `patience` milliseconds; 0 does not wait.
     """
     from mockcampaign.transport.wire import wait_until_reachable
 
-    if patience and not await wait_until_reachable(url, patience):
-        raise CouldNotTellError(f"consumer {url}: not reachable within {format_duration(patience)}")
+    if patience and not await wait_until_reachable(url, patience, routes):
+        raise CouldNotTellError(f"consumer {shown_url(url)}: not reachable within {format_duration(patience)}")
 
 
 def run_async(main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
@@ -143,21 +160,21 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 
 def summed_up(results: list[ScenarioResult], outputs: Outputs) -> RunResult:
-    """Write the reports on all scenarios, and return their result. Raises as `write` does."""
+    """Write the reports on all scenarios, and return their result."""
     from mockcampaign.judging.verdict import run_result
 
     return reported(run_result(results), outputs)
 
 
 def reported(result: RunResult, outputs: Outputs) -> RunResult:
-    """Write and announce the result, and return it. Raises as `write` does."""
+    """Write and announce the result, and return it."""
     write(result, outputs)
     announce(result)
     return result
 
 
 def write(result: RunResult, outputs: Outputs) -> None:
-    """Write the files of `outputs`, and nothing else. Raises `InvalidInputError` if one cannot be written."""
+    """Write the files of `outputs`, and nothing else. Say which one cannot be written; the verdict stays valid."""
     from mockcampaign import wallclock
     from mockcampaign.report.formats import FORMATS, Writing
 
@@ -167,9 +184,9 @@ def write(result: RunResult, outputs: Outputs) -> None:
             continue
         path = outputs.files[option]
         try:
-            path.write_bytes(report.encode(result, Writing(wallclock.now(), outputs.full_journal)))
+            write_whole(path, report.encode(result, Writing(wallclock.now(), outputs.full_journal)))
         except OSError as error:
-            raise InvalidInputError(f"{option} {path}: cannot be written: {error.strerror}") from None
+            warn(_not_written(option, path, error))
 
 
 def print_scenario(result: ScenarioResult, verbose: bool, quiet: bool, color: bool | None) -> None:

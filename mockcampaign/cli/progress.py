@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from mockcampaign.durations import format_duration
+from mockcampaign.wallclock import seconds
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -81,17 +81,17 @@ async def progress(total: int) -> AsyncIterator[RunProgress]:
 
 
 async def _show(shown: RunProgress) -> None:
-    began = time.monotonic()
+    began = seconds()
     await asyncio.sleep(PROGRESS_AFTER_SECONDS)
     from rich.console import Console
     from rich.text import Text
 
-    from mockcampaign.report.scenario_text import printable
+    from mockcampaign.text import printable
 
     with Console(stderr=True, no_color=True).status("") as status:
         while True:
             # One line of plain text, for any width of terminal and any name of a scenario.
-            line = printable(shown.line(time.monotonic() - began))
+            line = printable(shown.line(seconds() - began))
             status.update(Text(line, no_wrap=True, overflow="ellipsis"))
             await asyncio.sleep(INTERVAL_SECONDS)
 
@@ -104,7 +104,7 @@ class Counting:
         self._what = what
         self._stack = stack
         self._status: Status | None = None
-        self._began = time.monotonic()
+        self._began = seconds()
 
     def show(self, line: str) -> None:
         """Show a line at once."""
@@ -116,7 +116,7 @@ class Counting:
 
     def show_later(self, line: str) -> None:
         """Show a line once the whole takes longer than a second."""
-        if time.monotonic() - self._began > PROGRESS_AFTER_SECONDS:
+        if seconds() - self._began > PROGRESS_AFTER_SECONDS:
             self.show(line)
 
     def counted(self, items: Iterator[Item], total: int) -> Iterator[Item]:

@@ -10,6 +10,7 @@ import click
 
 from mockcampaign.cli.parameters import DurationType
 from mockcampaign.durations import format_duration
+from mockcampaign.masking import shown_url
 
 
 def same_command(left_out: Collection[str], from_environment: Mapping[str, str]) -> str:
@@ -24,11 +25,15 @@ def same_command(left_out: Collection[str], from_environment: Mapping[str, str])
         if context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE or name in left_out:
             continue
         if isinstance(parameter, click.Option):
-            words.append(max(parameter.opts, key=len))
+            option = max(parameter.opts, key=len)
+            if parameter.multiple:
+                words += [word for value in context.params[name] for word in (option, shlex.quote(value))]
+                continue
+            words.append(option)
         if name in from_environment:
             words.append(f'"${from_environment[name]}"')
         elif not getattr(parameter, "is_flag", False):
-            words.append(shlex.quote(_written(parameter, context.params[name])))
+            words.append(shlex.quote(shown_url(_written(parameter, context.params[name]))))
     return " ".join(words)
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import click
-
-from mockcampaign.cli.terminal import USAGE_ERROR, complain
+from mockcampaign.cli.terminal import USAGE_ERROR, complain, say
 from mockcampaign.errors import MockcampaignError
 
 STEP_MILLISECONDS = 50
@@ -56,7 +54,7 @@ def _wait_for_change(paths: Sequence[Path], read: Sequence[Path], suffix: str, b
         if changes or (not said and _stamps(paths, read, suffix) != before):
             return
         if not said:
-            click.echo("waiting for changes; Ctrl-C stops", err=True)
+            say("waiting for changes; Ctrl-C stops", err=True)
             said = True
 
 

@@ -36,6 +36,7 @@ from mockcampaign.engine.outbox import Attempt, Discard, Due, Idle, Outbox, age_
 from mockcampaign.engine.requests import RequestBuilder
 from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.faults import AnyFault, BeforeConsumer, Latency, Timeout, last_of
+from mockcampaign.masking import shown_url
 from mockcampaign.model import (
     INTERRUPTED,
     Authentication,
@@ -72,11 +73,12 @@ class Exporter:
         versions: dict[str, str],
         name: str = "",
         journal: Journal | None = None,
+        first_webhook_id: int = 1,
     ) -> None:
         self.policy = policy
         self.clock: Clock[Outbox | EventsDue | EventStream | DelayedOutcome | DuplicateDelivery] = Clock(start)
         self.journal = Journal() if journal is None else journal
-        self.registry = WebhookRegistry(policy.webhooks_per_client_max)
+        self.registry = WebhookRegistry(policy.webhooks_per_client_max, first_id=first_webhook_id)
         self._outboxes: dict[int, Outbox] = {}
         self.requests = RequestBuilder(policy, f"mockcampaign/{versions.get('mockcampaign', '0')}")
         self.outages = Outages()
@@ -361,7 +363,7 @@ class Exporter:
 
     def _record_attempt(self, attempt: Attempt, outcome: Outcome) -> None:
         now = self.clock.now
-        if self.requests.secrets:
+        if self.requests.has_secrets:
             outcome = self.requests.masking.outcome(outcome)
         self.journal.add_attempt(
             attempt.webhook_id,
@@ -441,7 +443,7 @@ class Exporter:
                 client_id=webhook.client_id,
                 type=webhook.type,
                 status=webhook.status,
-                target_url=webhook.target_url,
+                target_url=shown_url(webhook.target_url),
                 authentication=str(webhook.authentication.__struct_config__.tag),
             )
         )

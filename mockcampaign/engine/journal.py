@@ -174,6 +174,19 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="
     """The stored events; None if the probe reports only their number."""
 
 
+class Captured(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="captured"):
+    """A recorded request that no webhook of a known type sends. It shows what was sent, and decides nothing."""
+
+    at: int
+    took: int
+    """Duration in milliseconds."""
+    why: str
+    """Why it is no batch of a known event type."""
+    body: msgspec.Raw
+    """The body, which is JSON, as it was sent but for the persons in it."""
+    outcome: Outcome
+
+
 class StepReached(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="step-reached"):
     """A step of a scenario begins. An expectation is judged by the entries before its own step."""
 
@@ -194,6 +207,7 @@ Entry = (
     | Verified
     | Requested
     | Probed
+    | Captured
     | StepReached
 )
 
@@ -349,7 +363,7 @@ def _can_fold(one: Outcome, other: Outcome) -> bool:
 
 
 def _without_measured(entry: Entry) -> Entry:
-    if not isinstance(entry, Attempted | Verified | Requested) or entry.outcome.measured is UNSET:
+    if not isinstance(entry, Attempted | Verified | Requested | Captured) or entry.outcome.measured is UNSET:
         return entry
     return msgspec.structs.replace(entry, outcome=entry.outcome.unmeasured())
 

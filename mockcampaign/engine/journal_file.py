@@ -7,8 +7,7 @@ again, and its last line counts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import BinaryIO
+from io import BytesIO, RawIOBase
 
 import msgspec
 
@@ -27,7 +26,7 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag=
     format: int = FORMAT
     name: str
     file: str = ""
-    """Path of the scenario, as the run was given it; empty if there was none."""
+    """Path of the scenario, relative to the folder of the journal; empty if there was none."""
     target: str
     strict: bool = False
 
@@ -46,36 +45,59 @@ class _Numbered(msgspec.Struct):
     """Number of the journal that a line belongs to. Every line of a journal file has one."""
 
 
-class JournalWriter:
-    """Writes journals into a file while they grow, and flushes each entry in case the run is killed."""
+def _raise(error: OSError) -> None:
+    raise error
 
-    def __init__(self, file: BinaryIO, seconds: Callable[[], float]) -> None:
-        """`seconds` returns the time of a clock that never goes back."""
-        self._file = file
+
+class JournalWriter:
+    """Writes journals into an unbuffered file while they grow, in case the run is killed."""
+
+    def __init__(
+        self, file: RawIOBase | BytesIO, seconds: Callable[[], float], failed: Callable[[OSError], object] = _raise
+    ) -> None:
+        """`seconds` returns the time of a clock that never goes back.
+
+        `failed` is called with the first error of the file, after which nothing more is written to it.
+        """
+        self._file: RawIOBase | BytesIO | None = file
         self._seconds = seconds
+        self._failed = failed
         self._journals = 0
+
+    @property
+    def seconds(self) -> float:
+        """The time of the clock."""
+        return self._seconds()
 
     def follow(self, journal: Journal, heading: Heading) -> _Follower:
         """Write the journal's entries, and all that are added until the follower is closed."""
         self._journals += 1
-        return _Follower(journal, heading, self._journals, self._file, self._seconds)
+        return _Follower(journal, heading, self._journals, self)
 
     def write(self, entries: Sequence[Entry], heading: Heading) -> None:
         """Write a journal that is complete."""
         self._journals += 1
-        self._file.write(_lines(self._journals, heading, *entries))
-        self._file.flush()
+        self.write_lines(_lines(self._journals, heading, *entries))
+
+    def write_lines(self, lines: bytes) -> None:
+        """Write lines of a journal, unless the file has failed."""
+        if self._file is None:
+            return
+        rest = memoryview(lines)
+        try:
+            while rest:  # the file is not buffered, and may write less
+                rest = rest[self._file.write(rest) or 0 :]
+        except OSError as error:
+            self._file = None
+            self._failed(error)
 
 
 class _Follower:
-    def __init__(
-        self, journal: Journal, heading: Heading, number: int, file: BinaryIO, seconds: Callable[[], float]
-    ) -> None:
+    def __init__(self, journal: Journal, heading: Heading, number: int, writer: JournalWriter) -> None:
         self._journal = journal
         self._number = number
-        self._file = file
-        self._seconds = seconds
-        self._written_at = seconds()
+        self._writer = writer
+        self._written_at = writer.seconds
         self._written = 0
         self._grown: dict[int, Entry] = {}
         self._write(heading)
@@ -89,7 +111,7 @@ class _Follower:
     def _listen(self, position: int, entry: Entry) -> None:
         if position < self._written:
             self._grown[position] = entry
-            if self._seconds() - self._written_at >= GROWTH_SECONDS:
+            if self._writer.seconds - self._written_at >= GROWTH_SECONDS:
                 self._write()
         else:
             self._written = position + 1
@@ -99,22 +121,13 @@ class _Follower:
         """Write the entries that have grown, then the new ones."""
         lines = _lines(self._number, *self._grown.values(), *entries)
         self._grown.clear()
-        self._file.write(lines)
-        self._file.flush()
-        self._written_at = self._seconds()
+        self._writer.write_lines(lines)
+        self._written_at = self._writer.seconds
 
 
 def _lines(number: int, *entries: Heading | Entry) -> bytes:
     prefix = b'{"journal":%d,' % number
     return b"".join([prefix + msgspec.json.encode(entry)[1:] + b"\n" for entry in entries])
-
-
-def load_journals(path: Path) -> list[RecordedJournal]:
-    """Return the journals of a file. Raises `InvalidInputError` if it is unreadable, or as `read_journals` does."""
-    try:
-        return read_journals(path.read_bytes(), str(path))
-    except OSError as error:
-        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def read_journals(content: bytes, where: str) -> list[RecordedJournal]:
@@ -132,12 +145,12 @@ def read_journals(content: bytes, where: str) -> list[RecordedJournal]:
     for number, line in enumerate(lines, 1):
         try:
             journal = line_decoder.decode(line).journal
-            if journal is None:
-                raise _problem(where, number, "not a line of a journal")
-            entry = entry_decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            entry = None if journal is None else entry_decoder.decode(line)
+        except (ValueError, RecursionError, InvalidInputError) as error:  # the last one is of a policy or a fault
             reason = " ".join(str(error).split())[:160]
             raise _problem(where, number, f"not an entry of a journal: {reason}") from None
+        if journal is None or entry is None:
+            raise _problem(where, number, "not a line of a journal")
         if isinstance(entry, Heading):
             if entry.format != FORMAT:
                 raise _problem(where, number, f"format {entry.format}, allowed: {FORMAT}")
@@ -176,7 +189,7 @@ def _continues(known: Attempted, entry: Attempted) -> bool:
 def _is_json(line: bytes) -> bool:
     try:
         msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return False
     return True
 

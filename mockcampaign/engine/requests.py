@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import chain
+
 import msgspec
 
 from mockcampaign.engine.bodies import Bodies
 from mockcampaign.engine.outbox import Attempt
 from mockcampaign.faults import WireFault
-from mockcampaign.masking import Masking
+from mockcampaign.masking import Masking, url_secrets
 from mockcampaign.model import Event, Request, Webhook
 from mockcampaign.policy import Policy
+
+PAST_SECRETS_MAX = 20
+"""Number of changes of credentials whose former ones stay hidden. More would cost time at every response."""
 
 
 class RequestBuilder:
@@ -21,19 +27,22 @@ class RequestBuilder:
         self._urls: dict[int, str] = {}
         self._headers: dict[int, tuple[tuple[str, str], ...]] = {}
         self._bodies = Bodies(policy.body_prefix, policy.body_suffix)
-        self.secrets: set[str] = set()
-        """The credentials of all webhooks, past ones included."""
+        self._secrets: dict[int, tuple[str, ...]] = {}
+        """Secrets of each webhook."""
+        self.has_secrets = False
+        """Whether any webhook has had secrets."""
+        self._past_secrets: deque[tuple[str, ...]] = deque(maxlen=PAST_SECRETS_MAX)
         # No cached property: once an object's `__dict__` is used, all its attributes are slower, for every attempt.
         self._masking: Masking | None = None
 
     @property
     def masking(self) -> Masking:
-        """Hides the secrets: a consumer may echo them anywhere.
+        """Hides the secrets of all webhooks, and of their newest changes: a consumer may echo them anywhere.
 
         It is made anew only when asked for after new credentials came: that takes as long as there are credentials.
         """
         if self._masking is None:
-            self._masking = Masking(self.secrets)
+            self._masking = Masking(chain(*self._secrets.values(), *self._past_secrets))
         return self._masking
 
     def update(self, webhook: Webhook) -> None:
@@ -44,9 +53,13 @@ class RequestBuilder:
             ("User-Agent", self._user_agent),
             *webhook.authentication.headers(),
         )
-        secrets = webhook.authentication.secrets()
-        if not self.secrets.issuperset(secrets):
-            self.secrets.update(secrets)
+        secrets = (*webhook.authentication.secrets(), *url_secrets(webhook.target_url))
+        known = self._secrets.get(webhook.id, ())
+        if secrets != known:
+            self._secrets[webhook.id] = secrets
+            if known:
+                self._past_secrets.append(known)
+            self.has_secrets = bool(self.has_secrets or secrets)
             self._masking = None
 
     def for_attempt(self, attempt: Attempt) -> Request:

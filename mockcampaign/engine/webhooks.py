@@ -77,10 +77,15 @@ class Webhooks:
 class WebhookRegistry(Webhooks):
     """Creates and changes webhooks, too."""
 
-    def __init__(self, webhooks_per_client_max: int) -> None:
+    def __init__(self, webhooks_per_client_max: int, *, first_id: int = 1) -> None:
         super().__init__()
         self._webhooks_per_client_max = webhooks_per_client_max
-        self._last_id = 0
+        self._next_id = first_id
+
+    @property
+    def next_id(self) -> int:
+        """The id of the next webhook. No id is used twice."""
+        return self._next_id
 
     def create(
         self,
@@ -98,9 +103,8 @@ class WebhookRegistry(Webhooks):
             raise WebhookCommandRejectedError(
                 f"client {client_id} has {self._webhooks_per_client_max} webhooks, which is the limit"
             )
-        self._last_id += 1
         webhook = Webhook(
-            id=self._last_id,
+            id=self._next_id,
             client_id=client_id,
             type=event_type,
             target_url=target_url,
@@ -109,6 +113,7 @@ class WebhookRegistry(Webhooks):
             created=now,
             modified=now,
         )
+        self._next_id += 1
         self._webhooks[webhook.id] = webhook
         ids.append(webhook.id)
         return webhook

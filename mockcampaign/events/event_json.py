@@ -7,7 +7,6 @@ import msgspec
 from mockcampaign.events import field_values
 from mockcampaign.events.people import Audience, Origin, email_of
 from mockcampaign.model import EventType
-from mockcampaign.shape.builtin import TYPES_WITH_ORIGIN as TYPES_WITH_ORIGIN
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.field import Event, EventField, Role, Value, with_value
 from mockcampaign.shape.shape import Shape

@@ -13,7 +13,8 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.events.people import Permutation, person_address
 from mockcampaign.events.random_words import RandomWords, Words
 from mockcampaign.model import EventType
-from mockcampaign.shape.captured import Captured, ReplacePersons, read_captured
+from mockcampaign.pseudonyms import without_persons
+from mockcampaign.shape.captured import CapturedEvents, ReplacePersons, read_captured
 from mockcampaign.shape.clues import is_writable
 from mockcampaign.shape.field import Event, EventField, Role, Value, value_at
 from mockcampaign.shape.infer import check_limits
@@ -54,10 +55,12 @@ def load_sample(
     path: Path,
     event_type: EventType | None = None,
     *,
-    replace_persons: ReplacePersons | None = None,
+    replace_persons: ReplacePersons | None = without_persons,
     keep: Collection[str] = (),
 ) -> Sample:
-    """Read captured events, as `read_captured` does. `event_type` selects one type of several.
+    """Read captured events as `read_captured` does, and replace the people in them.
+
+    `event_type` selects one type of several.
 
     Raises `InvalidInputError` if the file contains no events, or events of several types.
     """
@@ -67,10 +70,10 @@ def load_sample(
 
 def read_sample(events: Sequence[Event], where: str, event_type: EventType | None = None) -> Sample:
     """Return a sample of captured events. Raises `InvalidInputError`, whose text starts with `where`."""
-    return _sample(Captured(tuple(events)), where, event_type)
+    return _sample(CapturedEvents(tuple(events)), where, event_type)
 
 
-def _sample(captured: Captured, where: str, event_type: EventType | None) -> Sample:
+def _sample(captured: CapturedEvents, where: str, event_type: EventType | None) -> Sample:
     try:
         for event in captured.events:
             check_limits(event)

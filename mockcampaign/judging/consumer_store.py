@@ -10,6 +10,7 @@ import msgspec
 from jmespath.exceptions import JMESPathError
 
 from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInputError
+from mockcampaign.masking import shown_url
 from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.text import short
 
@@ -64,13 +65,13 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
     def found(self, outcome: Outcome) -> list[Any] | int:
         """Return the list of events, or their number. Raises `CouldNotTellError` as `read` does."""
-        return found_in(self.decoded(outcome), f"probe {self.url}", events=self.events, count=self.count)
+        return found_in(self.decoded(outcome), f"probe {shown_url(self.url)}", events=self.events, count=self.count)
 
     def decoded(self, outcome: Outcome) -> Any:
         """Return the decoded body of a response. Raises `CouldNotTellError` if there is no complete JSON response."""
         match outcome:
             case NoResponse(phase="certificate", reason=reason):
-                raise CertificateError(f"probe {self.url}: {reason}")
+                raise CertificateError(f"probe {shown_url(self.url)}: {reason}")
             case NoResponse(reason=reason):
                 raise self._unusable(reason)
             case TimedOut():
@@ -88,7 +89,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
             raise self._unusable(f"expected JSON, got {kind} that begins with {start!r}") from None
 
     def _unusable(self, why: str) -> CouldNotTellError:
-        return CouldNotTellError(f"probe {self.url}: {why}")
+        return CouldNotTellError(f"probe {shown_url(self.url)}: {why}")
 
 
 def found_in(response: Any, whose: str, *, events: str | None = None, count: str | None = None) -> list[Any] | int:
@@ -117,8 +118,8 @@ def searched(response: Any, whose: str, expression: str) -> Any:
     """Return what a JMESPath selects. Raises `CouldNotTellError`, whose message begins with `whose`, if it fails."""
     try:
         return response if expression == "@" else jmespath.search(expression, response)
-    except JMESPathError as error:
-        reason = str(error).splitlines()[0]
+    except (JMESPathError, RecursionError, ValueError, ArithmeticError) as error:
+        reason = str(error).splitlines()[0] if isinstance(error, JMESPathError) else type(error).__name__
         raise CouldNotTellError(f"{whose}: {expression!r} does not fit the response: {reason}") from None
 
 
@@ -132,7 +133,12 @@ def check_jmespath(expression: str) -> str:
     try:
         jmespath.compile(expression)
     except JMESPathError as error:
-        raise InvalidInputError(f"{expression!r} is not JMESPath: {' '.join(str(error).split())[:120]}") from None
+        raise InvalidInputError(
+            f"{short(expression)!r} is not JMESPath: {' '.join(str(error).split())[:120]}"
+        ) from None
+    except (RecursionError, ValueError) as error:
+        why = "nested too deeply" if isinstance(error, RecursionError) else "a number with too many digits"
+        raise InvalidInputError(f"{short(expression)!r} is not JMESPath: {why}") from None
     return expression
 
 

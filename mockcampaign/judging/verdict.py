@@ -13,6 +13,7 @@ import msgspec
 from mockcampaign.engine.journal import Began, Entry
 from mockcampaign.judging.finding import Finding, Judgement
 from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts, Ledger
+from mockcampaign.masking import shown_url
 from mockcampaign.tables import complete
 
 FORMAT = 1
@@ -137,7 +138,7 @@ def scenario_result(
         verdict=verdict,
         compliant=verdict == "compliant",
         trouble=trouble,
-        target=target,
+        target=shown_url(target),
         seed=began.seed,
         versions=began.versions,
         virtual_milliseconds=max(entry.at for entry in journal) - began.at,

@@ -17,25 +17,36 @@ import pytest
 from mockcampaign.report.formats import FORMATS
 
 if TYPE_CHECKING:
-    from mockcampaign.pytest_plugin.campaign_fixture import CampaignFixture as CampaignFixture
+    from mockcampaign.double.control.campaign_clock import CampaignClock as CampaignClock
+    from mockcampaign.double.control.deliveries import Deliveries as Deliveries
+    from mockcampaign.double.control.deliveries import Delivery as Delivery
+    from mockcampaign.double.control.deliveries import Events as Events
+    from mockcampaign.double.in_process import CampaignFixture as CampaignFixture
     from mockcampaign.pytest_plugin.check_fixture import CampaignCheck as CampaignCheck
-    from mockcampaign.pytest_plugin.control.campaign_clock import CampaignClock as CampaignClock
-    from mockcampaign.pytest_plugin.control.deliveries import Deliveries as Deliveries
-    from mockcampaign.pytest_plugin.control.deliveries import Delivery as Delivery
-    from mockcampaign.pytest_plugin.control.deliveries import Events as Events
     from mockcampaign.pytest_plugin.server_fixture import CampaignServer as CampaignServer
+    from mockcampaign.pytest_plugin.server_fixture import CampaignServerFactory as CampaignServerFactory
     from mockcampaign.pytest_plugin.server_fixture import LiveServer
 
-__all__ = ["CampaignCheck", "CampaignClock", "CampaignFixture", "CampaignServer", "Deliveries", "Delivery", "Events"]
+__all__ = [
+    "CampaignCheck",
+    "CampaignClock",
+    "CampaignFixture",
+    "CampaignServer",
+    "CampaignServerFactory",
+    "Deliveries",
+    "Delivery",
+    "Events",
+]
 
 _HOMES = {
-    "CampaignCheck": "check_fixture",
-    "CampaignClock": "control.campaign_clock",
-    "CampaignFixture": "campaign_fixture",
-    "CampaignServer": "server_fixture",
-    "Deliveries": "control.deliveries",
-    "Delivery": "control.deliveries",
-    "Events": "control.deliveries",
+    "CampaignCheck": "pytest_plugin.check_fixture",
+    "CampaignClock": "double.control.campaign_clock",
+    "CampaignFixture": "double.in_process",
+    "CampaignServer": "pytest_plugin.server_fixture",
+    "CampaignServerFactory": "pytest_plugin.server_fixture",
+    "Deliveries": "double.control.deliveries",
+    "Delivery": "double.control.deliveries",
+    "Events": "double.control.deliveries",
 }
 
 MARKER = (
@@ -48,7 +59,7 @@ MARKER = (
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"mockcampaign.{_HOMES[name]}"), name)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -144,6 +155,17 @@ def campaign_server(request: pytest.FixtureRequest) -> Iterator[CampaignServer]:
         yield server_of_test
 
 
+@pytest.fixture(scope="session")
+def campaign_server_factory(request: pytest.FixtureRequest) -> CampaignServerFactory:
+    """Start servers that several tests share: one for a session, a module or a class.
+
+    with campaign_server_factory() as server: yield server
+    """
+    from mockcampaign.pytest_plugin.server_fixture import CampaignServerFactory
+
+    return CampaignServerFactory(request.config)
+
+
 @pytest.fixture
 def campaign_check(request: pytest.FixtureRequest) -> Iterator[CampaignCheck]:
     """Check your consumer against all of Campaign's rules.
@@ -185,11 +207,11 @@ def pytest_assertrepr_compare(
 ) -> Generator[None, list[list[str] | None], list[list[str] | None]]:
     import sys
 
-    deliveries = sys.modules.get("mockcampaign.pytest_plugin.control.deliveries")
+    deliveries = sys.modules.get("mockcampaign.double.control.deliveries")
     compared = [one for one in (left, right) if deliveries is not None and isinstance(one, deliveries.Events)]
     if op != "==" or not compared or not isinstance(left, list) or not isinstance(right, list):
         return (yield)
-    from mockcampaign.pytest_plugin.control.differences import explain_difference
+    from mockcampaign.double.control.differences import explain_difference
 
     explanation = explain_difference(left, right)
     for one in compared:

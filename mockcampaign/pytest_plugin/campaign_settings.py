@@ -9,15 +9,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from mockcampaign.double.control.home import CampaignSettings
+from mockcampaign.double.control.violations import NOTHING_DELIVERED
 from mockcampaign.durations import parse_duration, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_START, INT64_MAX, Policy
-from mockcampaign.pytest_plugin.control.home import CampaignSettings
-from mockcampaign.pytest_plugin.control.violations import NOTHING_DELIVERED
 from mockcampaign.shape.shape import Shape, by_type
 from mockcampaign.text import unknown
 
@@ -36,19 +37,39 @@ def settings_of(item: pytest.Item) -> CampaignSettings:
             )
         marked |= marker.kwargs
         allow |= set(marker.kwargs.get("allow", ()))
+    settings = settings_for(
+        item.config,
+        item.nodeid,
+        allow=allow,
+        seed=marked.get("seed"),
+        start=marked.get("start"),
+        policy=marked.get("policy"),
+    )
+    shapes = _shapes(item, marked["shape"]) if "shape" in marked else {}
+    return msgspec.structs.replace(settings, shapes=shapes)
+
+
+def settings_for(
+    config: pytest.Config,
+    name: str,
+    *,
+    allow: Collection[str],
+    seed: int | None,
+    start: str | datetime | None,
+    policy: Policy | None,
+) -> CampaignSettings:
+    """Return the settings of a campaign; `name` is its test, from which its seed may be made."""
     try:
         check_allowed(allow)
     except InvalidInputError as error:
-        raise pytest.UsageError(f"{item.nodeid}: {error}") from None
-    policy = marked.get("policy", Policy())
-    if not isinstance(policy, Policy):
-        raise pytest.UsageError(f"{item.nodeid}: policy: {policy!r}, allowed: mockcampaign.Policy(…)")
+        raise pytest.UsageError(f"{name}: {error}") from None
+    if policy is not None and not isinstance(policy, Policy):
+        raise pytest.UsageError(f"{name}: policy: {policy!r}, allowed: mockcampaign.Policy(…)")
     return CampaignSettings(
-        seed=choose_seed(item, marked.get("seed")),
-        start=_start(item, marked.get("start")),
-        policy=policy,
-        run_timeout=_run_timeout(item.config),
-        shapes=_shapes(item, marked["shape"]) if "shape" in marked else {},
+        seed=choose_seed(config, name, seed),
+        start=_start(name, start),
+        policy=policy or Policy(),
+        run_timeout=_run_timeout(config),
         allow=frozenset(allow),
     )
 
@@ -86,28 +107,27 @@ def check_allowed(rule_ids: Collection[str]) -> None:
             raise InvalidInputError(f"allow: {unknown('rule', str(rule_id), known)}")
 
 
-def choose_seed(item: pytest.Item, marked: int | None) -> int:
+def choose_seed(config: pytest.Config, name: str, marked: int | None) -> int:
     """Return the seed from the command line, or else from the test's marker, or else from the ini file."""
-    config = item.config
     option = config.getoption("--mockcampaign-seed")
     chosen = str(option if option is not None else config.getini("mockcampaign_seed") if marked is None else marked)
     if chosen == "test":
-        return zlib.crc32(item.nodeid.encode())
+        return zlib.crc32(name.encode())
     if chosen == "random":
         base = config.stash.setdefault(_RANDOM_SEED, secrets.randbits(31))
-        return zlib.crc32(f"{base} {item.nodeid}".encode())
+        return zlib.crc32(f"{base} {name}".encode())
     if not chosen.isdecimal() or int(chosen) > INT64_MAX:
         raise pytest.UsageError(f"mockcampaign seed {chosen!r}, allowed: 0 to {INT64_MAX}, 'random' or 'test'")
     return int(chosen)
 
 
-def _start(item: pytest.Item, marked: str | datetime | None) -> int:
+def _start(name: str, marked: str | datetime | None) -> int:
     if marked is None:
         return DEFAULT_START
     try:
         return parse_moment(marked if isinstance(marked, str) else marked.isoformat())
     except InvalidInputError as error:
-        raise pytest.UsageError(f"{item.nodeid}: start: {error}") from None
+        raise pytest.UsageError(f"{name}: start: {error}") from None
 
 
 def _run_timeout(config: pytest.Config) -> int:

@@ -17,14 +17,15 @@ from mockcampaign.check.check import check
 from mockcampaign.check.probes.end_state import CallableState, StateSource, UrlState
 from mockcampaign.check.probes.store_probe import CallableProbe, StoreProbe, UrlProbe
 from mockcampaign.check.probes.store_probe import Found as ProbeReading
+from mockcampaign.check.settings import Settings
+from mockcampaign.double.consumer_targets import Target, Targets
+from mockcampaign.double.loops import LoopRunner, place
 from mockcampaign.errors import MisuseError
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, is_violation, shown_as
 from mockcampaign.pytest_plugin.campaign_settings import settings_of
 from mockcampaign.pytest_plugin.check_options import CheckOptions, check_settings
-from mockcampaign.pytest_plugin.consumer_targets import Target, Targets
-from mockcampaign.pytest_plugin.loops import LoopRunner, place
 from mockcampaign.pytest_plugin.results import add_results
 from mockcampaign.report.check_text import check_lines, headline_lines
 
@@ -96,16 +97,16 @@ class CampaignCheck:
         targets.watch()
         settings = check_settings(settings_of(self._request.node), options, wallclock.now())
         source = await self._source(url, options, settings.timeout)
-        state = self._state(url, options, settings.timeout)
+        state = self._state(url, options, settings)
         return await check(url, transport=targets, settings=settings, probe=source, state=state)
 
-    def _state(self, url: str, options: CheckOptions, timeout: int) -> StateSource | None:
+    def _state(self, url: str, options: CheckOptions, settings: Settings) -> StateSource | None:
         state = options.get("state")
         if state is None:
             return None
         if isinstance(state, str):
-            return UrlState(urljoin(url, state), self._targets, timeout=timeout)
-        return CallableState(self._idle_call(state, "state", timeout))
+            return UrlState(urljoin(url, state), self._targets, timeout=settings.timeout, shape=settings.shape)
+        return CallableState(self._idle_call(state, "state", settings.timeout), settings.shape)
 
     async def _source(self, url: str, options: CheckOptions, timeout: int) -> StoreProbe | None:
         probe = options.get("probe")

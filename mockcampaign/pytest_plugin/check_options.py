@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypedDict
 
 import msgspec
 
 from mockcampaign.check.baseline import Known
 from mockcampaign.check.settings import Settings
+from mockcampaign.double.control.home import CampaignSettings
+from mockcampaign.double.control.violations import NOTHING_DELIVERED
+from mockcampaign.double.inputs import Duration, duration_of, event_type_of
+from mockcampaign.errors import MisuseError
 from mockcampaign.model import Authentication, BasicAuthentication, EventType
 from mockcampaign.policy import SECOND
 from mockcampaign.pytest_plugin.campaign_settings import check_allowed
-from mockcampaign.pytest_plugin.control.home import CampaignSettings
-from mockcampaign.pytest_plugin.control.violations import NOTHING_DELIVERED
-from mockcampaign.pytest_plugin.inputs import Duration, duration_of, event_type_of
-from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.scenario.check_shapes import shape_of_events, shapes_of_files
+from mockcampaign.shape.shape import Shape
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -39,7 +42,11 @@ class CheckOptions(TypedDict, total=False):
     does.
     Without it, the rule about the newest event is skipped."""
     type: EventType | str
-    """Type of the events (default: `open`)."""
+    """Type of the events (default: `open`, or that of `like`)."""
+    like: Path | str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    """Captured events, or a file of them: the events of the check look like these."""
+    shape: Path | str | Shape
+    """A shape, or a file that `mockcampaign shape` has written. It corrects `like`, or stands for itself."""
     auth: tuple[str, str] | Authentication
     """A pair of user name and password, or one of `model.Authentication`."""
     rules: Collection[str]
@@ -62,6 +69,20 @@ class CheckOptions(TypedDict, total=False):
     """False if somebody else starts and stops the ASGI application."""
 
 
+def _shape(options: CheckOptions) -> Shape:
+    kind = event_type_of(options["type"]) if "type" in options else None
+    like, shape = options.get("like"), options.get("shape")
+    if isinstance(shape, Shape):
+        return shape
+    if like is not None and not isinstance(like, Path | str):
+        if shape is not None:
+            raise MisuseError("a shape file corrects a file of captured events, allowed: like= with a path")
+        events = [like] if isinstance(like, Mapping) else like
+        return shape_of_events([dict(event) for event in events], kind)
+    files = () if like is None else (Path(like),)
+    return shapes_of_files(files, None if shape is None else Path(shape), kind)[0]
+
+
 def check_settings(marked: CampaignSettings, options: CheckOptions, now: int) -> Settings:
     """Return the settings of a check at wall time `now`; the test's marker gives the seed and allowed rules.
 
@@ -78,8 +99,7 @@ def check_settings(marked: CampaignSettings, options: CheckOptions, now: int) ->
     )
     given: dict[str, Any] = {name: options[name] for name in ("strict", "examples") if name in options}
     given |= {name: duration_of(options[name], name) for name in ("timeout", "settle", "budget") if name in options}
-    if "type" in options:
-        given["shape"] = builtin_shape(event_type_of(options["type"]))
+    given["shape"] = _shape(options)
     if "auth" in options:
         auth = options["auth"]
         given["authentication"] = BasicAuthentication(*auth) if isinstance(auth, tuple) else auth

@@ -8,13 +8,15 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import pytest
 
+from mockcampaign.double.control.campaign_control import CampaignControl
+from mockcampaign.double.control.deliveries import last_exchange, serials_of
 from mockcampaign.engine.journal import Attempted, Entry
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import ScenarioResult, scenario_result
+from mockcampaign.masking import shown_url
 from mockcampaign.model import NoAuthentication, Responded, Webhook
-from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
-from mockcampaign.pytest_plugin.control.deliveries import last_exchange, serials_of
-from mockcampaign.report.scenario_text import printable, scenario_lines
+from mockcampaign.report.scenario_text import scenario_lines
+from mockcampaign.text import printable
 
 EVENTS_SHOWN_MAX = 2
 BODY_CHARACTERS_MAX = 400
@@ -35,7 +37,7 @@ def result_of(campaign: CampaignControl, node_id: str, *, passed: bool) -> Scena
     return scenario_result(
         name=node_id,
         file=node_id.partition("::")[0],
-        target=", ".join(dict.fromkeys(webhook.target_url for webhook in webhooks)) or "no webhook",
+        target=", ".join(dict.fromkeys(shown_url(webhook.target_url) for webhook in webhooks)) or "no webhook",
         trouble=campaign.nothing_delivered(),
         webhooks=_names(webhooks),
         rules=campaign.findings(passed=passed),
@@ -79,7 +81,7 @@ def _last_exchange(campaign: CampaignControl, entries: Sequence[Entry]) -> Itera
         return
     webhook = campaign.engine.webhook(entry.webhook_id)
     yield "  last request and response"
-    yield f"    POST {printable(webhook.target_url)}"
+    yield f"    POST {printable(shown_url(webhook.target_url))}"
     yield "    Content-Type: application/json"
     for name, _ in () if isinstance(webhook.authentication, NoAuthentication) else webhook.authentication.headers():
         yield f"    {name}: ***"

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import pytest
 
+from mockcampaign.double.control.campaign_control import CampaignControl
+from mockcampaign.double.control.violations import text_of
+from mockcampaign.double.in_process import CampaignFixture
 from mockcampaign.judging.verdict import ScenarioResult
-from mockcampaign.pytest_plugin.campaign_fixture import CampaignFixture
 from mockcampaign.pytest_plugin.campaign_settings import settings_of
-from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
-from mockcampaign.pytest_plugin.control.violations import text_of
 from mockcampaign.pytest_plugin.failure_report import report_section, result_of, with_failure
 from mockcampaign.pytest_plugin.hypothesis_examples import RENEWABLE, renew_for_each_example
 from mockcampaign.pytest_plugin.results import add_results, result_files
@@ -75,7 +75,9 @@ def add_report_sections(item: pytest.Item, report: pytest.TestReport) -> None:
                 shown = report_section(campaign, report, whole=whole)
             except Exception as error:
                 shown = f"the timeline cannot be shown: {error!r}"  # the test's own failure matters more
-            report.sections.append(("mockcampaign", shown))
+            # First what most likely is the reason.
+            said = filter(None, (campaign.forgotten_await, shown))
+            report.sections.append(("mockcampaign", "\n\n".join(said)))
     if report.when == "teardown":
         for campaign, result in results:
             for failed in [one for one in not_passed if one.failed]:

@@ -11,6 +11,7 @@ import pytest
 from mockcampaign import wallclock
 from mockcampaign.judging.verdict import ScenarioResult, run_result
 from mockcampaign.report.formats import ReportFormat, Writing
+from mockcampaign.whole_files import why_not, write_whole
 
 _WORKER_OUTPUT = "mockcampaign_results"
 
@@ -47,9 +48,14 @@ class ResultFiles:
             return
         result = run_result(sorted(self._results, key=lambda result: result.name))
         for report, path in self._files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(report.encode(result, Writing(wallclock.now(), self._full_journal)))
-            terminalreporter.write_line(f"mockcampaign: {report.name} report: {path}")
+            where = f"mockcampaign: {report.name} report: {path}"
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, report.encode(result, Writing(wallclock.now(), self._full_journal)))
+            except OSError as error:
+                # The tests have passed or failed, whatever becomes of their report.
+                where += f": cannot be written: {why_not(error)}"
+            terminalreporter.write_line(where)
 
 
 RESULT_FILES = pytest.StashKey[ResultFiles]()

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mockcampaign.double.consumer_targets import Targets
+from mockcampaign.double.loops import LoopRunner
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.pytest_plugin.campaign_settings import choose_seed
-from mockcampaign.pytest_plugin.consumer_targets import Targets
 from mockcampaign.pytest_plugin.failure_report import how_to_repeat, result_lines
-from mockcampaign.pytest_plugin.loops import LoopRunner
 from mockcampaign.pytest_plugin.results import add_results
 from mockcampaign.scenario.load import load_all
 from mockcampaign.scenario.plan import Plan
@@ -76,7 +76,7 @@ class ScenarioItem(pytest.Function):
     async def _play_in_loop(self, loops: LoopRunner, targets: Targets, results: list[ScenarioResult]) -> None:
         targets.off_loop_calls = loops.off_loop_calls
         targets.watch()
-        seed = choose_seed(self, self.plan.scenario.seed)
+        seed = choose_seed(self.config, self.nodeid, self.plan.scenario.seed)
         file = self.nodeid.partition("::")[0]
         await run_plan(self.plan, targets, seed=seed, file=file, done=results.append)
 

@@ -8,15 +8,19 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pytest
+
+from mockcampaign.double.consumer_targets import recognise, url_with_path
+from mockcampaign.double.control.campaign_control import CampaignControl
+from mockcampaign.double.control.home import CampaignSettings, Home
+from mockcampaign.double.loops import AwaitableResult, Work, place
 from mockcampaign.errors import MisuseError
-from mockcampaign.policy import DEFAULT_CLIENT_ID
-from mockcampaign.pytest_plugin.consumer_targets import recognise, url_with_path
-from mockcampaign.pytest_plugin.control.campaign_control import CampaignControl
-from mockcampaign.pytest_plugin.control.home import CampaignSettings, Home
-from mockcampaign.pytest_plugin.loops import AwaitableResult, Work, place
+from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
+from mockcampaign.pytest_plugin.campaign_settings import settings_for
 from mockcampaign.server.app import server_app
 from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings
 from mockcampaign.server.users import Users, users_of
@@ -25,8 +29,8 @@ from mockcampaign.transport.wire import WireTransport
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
+    from mockcampaign.double.consumer_targets import Settled, Target
     from mockcampaign.model import Outcome, Request
-    from mockcampaign.pytest_plugin.consumer_targets import Settled, Target
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -174,6 +178,38 @@ class ServerHome(Home):
 
     def close(self) -> None:
         self.tidy()
+
+
+class CampaignServerFactory:
+    """Starts servers that several tests share, each on a port of its own."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @contextlib.contextmanager
+    def __call__(
+        self,
+        *,
+        allow: Collection[str] = (),
+        seed: int | None = None,
+        start: str | datetime | None = None,
+        policy: Policy | None = None,
+    ) -> Iterator[CampaignServer]:
+        """Serve until the `with` block ends, for a fixture of any scope. All tests in between share one campaign.
+
+        The arguments are those of the marker `mockcampaign`. At the end, raise AssertionError for a violation of
+        Campaign's rules that no test has asked about.
+        """
+        settings = settings_for(
+            self._config, "campaign_server_factory", allow=allow, seed=seed, start=start, policy=policy
+        )
+        with LiveServer().running() as live:
+            server = CampaignServer(settings, live)
+            try:
+                yield server
+                server.check_end()
+            finally:
+                server.release()
 
 
 class CampaignServer(CampaignControl):

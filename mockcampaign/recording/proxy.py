@@ -10,8 +10,9 @@ from starlette.requests import Request as Incoming
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
-from mockcampaign.recording.recorder import BatchInFlight, NotRecordedError, Recorder
+from mockcampaign.recording.sideline import Sideline
 from mockcampaign.transport import Transport
 
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -41,15 +42,13 @@ def proxy_app(
     forward: str,
     *,
     transport: Transport,
-    recorder: Recorder,
+    sideline: Sideline,
     now: Callable[[], int],
     timeout: int,
-    complain: Callable[[str], None],
 ) -> Starlette:
     """Return a proxy for the consumer at the URL `forward`, to which it adds the path of each request.
 
-    `now` returns milliseconds since 1970, `timeout` is in milliseconds. `complain` gets a line for each request that is
-    not recorded.
+    `now` returns milliseconds since 1970, `timeout` is in milliseconds. Nothing here waits for the recording.
     """
 
     async def forward_request(incoming: Incoming) -> Response:
@@ -64,24 +63,21 @@ def proxy_app(
         headers = tuple(
             (name, value) for name, value in incoming.headers.items() if name.lower() not in _OF_THE_CONNECTION
         )
-        batch: BatchInFlight | None = None
-        if incoming.method == "POST":
-            try:
-                batch = recorder.begin(path, headers, body, now())
-            except NotRecordedError as error:
-                complain(f"POST {path!r} is not recorded: {error}")
-        outcome = await transport.send(
-            Request(
-                method=incoming.method,
-                url=_target(forward, path, incoming.url.query),
-                headers=headers,
-                body=body,
-                timeout=timeout,
-                response_body_bytes_kept=BODY_BYTES_MAX,
-            )
+        recorded = sideline.begin(path, headers, body, now()) if incoming.method == "POST" else None
+        request = Request(
+            method=incoming.method,
+            url=_target(forward, path, incoming.url.query),
+            headers=headers,
+            body=body,
+            timeout=timeout,
+            response_body_bytes_kept=BODY_BYTES_MAX,
         )
-        if batch is not None:
-            recorder.complete(batch, outcome, now())
+        try:
+            outcome = await transport.send(request)
+        except InvalidInputError:
+            outcome = NoResponse("send", "the request cannot be sent to any consumer")
+        if recorded is not None:
+            sideline.complete(recorded, outcome, now())
         return _response(outcome)
 
     return Starlette(routes=[Route("/{path:path}", forward_request, methods=list(METHODS))])

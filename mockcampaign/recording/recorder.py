@@ -1,4 +1,4 @@
-"""Turns the requests that pass the proxy into a journal. It is given the time, and does no I/O.
+"""Turns the requests that pass the proxy into a journal without persons. It is given the time, and does no I/O.
 
 A recorder sees requests only. An event happens when it is first seen. A batch that contains pending events is the next
 attempt at them. A batch that was accepted before and arrives again is a redelivery: no event id distinguishes it from a
@@ -10,16 +10,17 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import json
 import platform
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 
 from mockcampaign import __version__
-from mockcampaign.engine.journal import Began, Discarded, Happened, Journal, WebhookChanged, serial_ranges
+from mockcampaign.engine.journal import Began, Captured, Discarded, Happened, Journal, WebhookChanged, serial_ranges
 from mockcampaign.judging.ledger import Totals
 from mockcampaign.masking import Masking
 from mockcampaign.model import (
@@ -34,11 +35,27 @@ from mockcampaign.model import (
     WebhookStatus,
 )
 from mockcampaign.policy import DEFAULT_CLIENT_ID, INT64_MAX, Policy
-from mockcampaign.recording.pseudonyms import Pseudonyms
+from mockcampaign.pseudonyms import Json, Pseudonyms, UnreadableError
+from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.field import Role
+from mockcampaign.shape.vocabulary import event_type_of
+from mockcampaign.text import short
+
+BUILTIN = builtin_shape(EventType.OPEN)
+"""Says where events have what a journal asks of them: Campaign's own have it there, whatever their type."""
 
 ENTRIES_MAX = 1_000
 EVENTS_MAX = 20_000
 """Bounds of the journal in memory. The file gets all of it."""
+
+EVERYTHING = "*"
+"""Among the fields to keep: nothing is replaced."""
+
+PATH = "path"
+"""Among the fields to keep: the path at which Campaign sends its requests."""
+
+RESPONSE_BYTES_MAX = 65_536
+"""A longer response is not read as JSON: of its beginning, which the journal contains, every word is replaced."""
 
 SECRET_MIN = 6
 """Fewest characters of an unusual header's value that is masked although it does not authenticate: a shorter one may
@@ -46,7 +63,8 @@ occur anywhere."""
 
 _ORDINARY_HEADER = re.compile(
     r"accept|accept-(?:charset|encoding|language)|baggage|cache-control|connection|content-(?:length|type)|forwarded"
-    r"|host|trace(?:parent|state)|user-agent|via|x-forwarded-.*|x-real-ip|x-request-id",
+    r"|host|trace(?:parent|state)|user-agent|via|x-forwarded-(?:by|for|host|port|prefix|proto|scheme|server|ssl)"
+    r"|x-real-ip|x-request-id",
     re.IGNORECASE,
 )
 """Headers that do not identify the sender: clients, proxies and tracers set them."""
@@ -65,8 +83,20 @@ class BatchInFlight(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...]
     redelivered: tuple[Event, ...]
     masking: Masking
-    names: dict[str, str]
-    """Pseudonyms in its events, by original."""
+
+
+class CaptureInFlight(msgspec.Struct, frozen=True, kw_only=True):
+    """A request on its way to the consumer that no webhook of a known type sends."""
+
+    started_at: int
+    why: str
+    """Why it is no batch of a known event type."""
+    body: bytes
+    """The body as JSON without persons."""
+    masking: Masking
+
+
+InFlight = BatchInFlight | CaptureInFlight
 
 
 class _Queue:
@@ -99,8 +129,8 @@ class _Queue:
 class Recorder:
     """Writes one journal. All times are milliseconds since 1970."""
 
-    def __init__(self, target: str, *, now: int, keep: bool = False, policy: Policy = Policy()) -> None:
-        """Unless `keep`, pseudonyms replace recipient ids and addresses."""
+    def __init__(self, target: str, *, now: int, keep: Collection[str] = (), policy: Policy = Policy()) -> None:
+        """Pseudonyms replace all that may name a person, except in the fields of `keep`, or none for `EVERYTHING`."""
         self.journal = Journal(entries_max=ENTRIES_MAX, events_max=EVENTS_MAX)
         self.events = 0
         """How many events were recorded."""
@@ -108,7 +138,8 @@ class Recorder:
         self.journal.follow(self._totals.note)
         self._target = target
         self._policy = policy
-        self._pseudonyms = None if keep else Pseudonyms()
+        self._pseudonyms = None if EVERYTHING in keep else Pseudonyms(keep)
+        self._keeps_path = PATH in keep
         self._queues: dict[tuple[str, EventType], _Queue] = {}
         self._received: dict[int, bytes] = {}
         """Bytes of each pending event, by serial."""
@@ -126,29 +157,34 @@ class Recorder:
         """How many attempts were recorded."""
         return self._totals.whole.attempts
 
-    def begin(self, path: str, headers: Sequence[tuple[str, str]], body: bytes, now: int) -> BatchInFlight:
-        """Record the events of a request. Raises `NotRecordedError` if its body is not a batch of events."""
-        payloads = _payloads(body)
-        event_type = _event_type(payloads)
+    def begin(self, path: str, headers: Sequence[tuple[str, str]], body: bytes, now: int) -> InFlight:
+        """Record the events of a request. Raises `NotRecordedError` if its body contains no events."""
+        payloads, whole = _payloads(body)
         authentication, masking = _authentication(headers)
+        # All that can fail comes first, so that a request that is not recorded leaves nothing behind.
+        try:
+            renamed = [self._renamed(payload) for payload in payloads]
+            event_type, why = _event_type(renamed if payloads is whole else None, payloads)
+            if event_type is None:
+                captured = _one_line(body) if self._pseudonyms is None else _encoded(self._renamed(whole))
+                return CaptureInFlight(started_at=now, why=why, body=captured, masking=masking)
+        except UnreadableError as error:
+            raise NotRecordedError(str(error)) from None
+        raws = _raw_events(body)
+        written = [_one_line(raw) for raw in raws] if self._pseudonyms is None else list(map(_encoded, renamed))
         queue = self._queue(path, event_type, authentication, payloads[0], now)
         self._expire(queue, now)
-        names: dict[str, str] = {}
         listed: list[Event] = []
         redelivered: list[Event] = []
         fresh: list[tuple[bytes, Event]] = []
         repeated = dict(queue.delivered)
-        for raw, payload in zip(_raw_events(body), payloads, strict=True):
-            renamed = payload
-            if self._pseudonyms is not None:
-                renamed, used = self._pseudonyms.event(payload)
-                names.update(used)
+        for raw, payload, encoded in zip(raws, payloads, written, strict=True):
             known = queue.take(raw)
             if known is None and raw in repeated:
                 redelivered.append(repeated.pop(raw))
                 continue
             if known is None:
-                known = self._new_event(raw, renamed, now)
+                known = self._new_event(raw, payload, encoded, now)
                 fresh.append((raw, known))
             listed.append(known)
         if fresh:
@@ -169,11 +205,15 @@ class Recorder:
             events=events,
             redelivered=tuple(redelivered),
             masking=masking,
-            names=names,
         )
 
-    def complete(self, batch: BatchInFlight, outcome: Outcome, now: int) -> None:
-        """Record the outcome of a batch."""
+    def complete(self, batch: InFlight, outcome: Outcome, now: int) -> None:
+        """Record the outcome of a request."""
+        cleaned = self._cleaned(batch.masking, outcome)
+        if isinstance(batch, CaptureInFlight):
+            took, body = now - batch.started_at, msgspec.Raw(batch.body)
+            self.journal.append(Captured(at=batch.started_at, took=took, why=batch.why, body=body, outcome=cleaned))
+            return
         [queue] = [one for one in self._queues.values() if one.webhook_id == batch.webhook_id]
         # Another request may have delivered or discarded some events meanwhile.
         events, redelivered = batch.events, batch.redelivered
@@ -187,7 +227,7 @@ class Recorder:
             batch.started_at,
             now - batch.started_at,
             events,
-            self._cleaned(batch, outcome),
+            cleaned,
             redelivered,
         )
         if outcome.accepted and events:
@@ -197,18 +237,30 @@ class Recorder:
                 queue.delivered[received] = event
                 queue.take(received)
 
-    def _cleaned(self, batch: BatchInFlight, outcome: Outcome) -> Outcome:
-        outcome = batch.masking.outcome(outcome)
+    def _renamed(self, value: Any) -> Any:
+        return value if self._pseudonyms is None else self._pseudonyms.value(value)
+
+    def _cleaned(self, masking: Masking, outcome: Outcome) -> Outcome:
+        outcome = masking.outcome(outcome)
         if not isinstance(outcome, Responded):
             return outcome
-        kept = outcome.body[: self._policy.response_body_bytes_kept]
-        headers = outcome.headers
+        body, headers, bytes_kept = outcome.body, outcome.headers, self._policy.response_body_bytes_kept
         if self._pseudonyms is not None:
-            names = self._pseudonyms
-            text = kept.decode("utf-8", "surrogateescape")
-            kept = names.text(text, batch.names).encode("utf-8", "surrogateescape")
-            headers = tuple((name, names.text(value, batch.names)) for name, value in headers)
-        return msgspec.structs.replace(outcome, body=kept, headers=headers)
+            # Headers first: what they make known is known in the bodies of this and of all further responses, so that
+            # equal responses stay equal.
+            headers = self._pseudonyms.headers(headers)
+            if len(body) <= RESPONSE_BYTES_MAX:
+                body = _without_persons(self._pseudonyms, body)
+            else:
+                body = self._pseudonyms.whole_text(body[:bytes_kept].decode("utf-8", "replace")).encode()
+        return msgspec.structs.replace(outcome, body=body[:bytes_kept], headers=headers)
+
+    def _target_url(self, path: str) -> str:
+        if path == "/":
+            return self._target
+        if self._pseudonyms is not None and not self._keeps_path:
+            path = self._pseudonyms.path(path)
+        return f"{self._target.rstrip('/')}{path}"
 
     def _queue(
         self, path: str, event_type: EventType, authentication: Authentication, payload: dict[str, Any], now: int
@@ -216,6 +268,7 @@ class Recorder:
         key = (path, event_type)
         if key not in self._queues:
             queue = self._queues[key] = _Queue(len(self._queues) + 1)
+            target_url = self._target_url(path)
             for command, status in (("create", WebhookStatus.CREATED), ("activate", WebhookStatus.ACTIVATED)):
                 self.journal.append(
                     WebhookChanged(
@@ -225,19 +278,17 @@ class Recorder:
                         client_id=_client_id(payload),
                         type=event_type,
                         status=status,
-                        target_url=self._target if path == "/" else f"{self._target.rstrip('/')}{path}",
+                        target_url=target_url,
                         authentication=str(authentication.__struct_config__.tag),
                     )
                 )
         return self._queues[key]
 
-    def _new_event(self, raw: bytes, payload: dict[str, Any], now: int) -> Event:
+    def _new_event(self, raw: bytes, payload: dict[str, Any], encoded: bytes, now: int) -> Event:
         self.events += 1
-        # Without pseudonyms, every byte stays in its place.
-        encoded = raw if self._pseudonyms is None else msgspec.json.encode(payload)
-        created = payload.get("created")
+        created = BUILTIN.moment(payload)
         oldest = now - self._policy.event_age_max
-        if isinstance(created, bool) or not isinstance(created, int) or not oldest < created <= now:
+        if created is None or not oldest < created <= now:
             created = now
         self._received[self.events] = raw
         return Event(self.events, created, encoded)
@@ -271,36 +322,63 @@ class Recorder:
             self.journal.append(Discarded(at=now, webhook_id=queue.webhook_id, serials=serials, reason="expired"))
 
 
-def _payloads(body: bytes) -> list[dict[str, Any]]:
+def _payloads(body: bytes) -> tuple[list[dict[str, Any]], Any]:
+    """Return the objects of a body, which is a list of them or one of them, and the body's value."""
     try:
-        payloads = msgspec.json.decode(body, type=list[dict[str, Any]])
+        whole = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise NotRecordedError("the body is not a JSON list of events") from None
+        raise NotRecordedError("the body is not JSON") from None
+    payloads = [whole] if isinstance(whole, dict) else whole
+    if not isinstance(payloads, list) or not all(isinstance(payload, dict) for payload in payloads):
+        raise NotRecordedError("the body is not a JSON list of events")
     if not payloads:
         raise NotRecordedError("the batch is empty")
-    return payloads
+    return payloads, whole
 
 
 def _raw_events(body: bytes) -> list[bytes]:
     return [bytes(raw).strip() for raw in msgspec.json.decode(body, type=list[msgspec.Raw])]
 
 
-def _event_type(payloads: list[dict[str, Any]]) -> EventType:
-    names = {str(payload.get("type")) for payload in payloads}
-    # Responses of the vendor's API spell it like this, so events may as well.
-    names = {"archive" if name == "archived" else name for name in names}
-    if len(names) > 1:
-        raise NotRecordedError(
-            f"the batch contains events of types {', '.join(sorted(names))}; a webhook carries one type"
-        )
-    [name] = names
-    if name not in list(EventType):
-        raise NotRecordedError(f"the events are of unknown type {name!r}")
-    return EventType(name)
+def _event_type(renamed: list[dict[str, Any]] | None, payloads: list[dict[str, Any]]) -> tuple[EventType | None, str]:
+    """Return the one type of a batch, or why it has none. `renamed`: its events without persons, for that reason."""
+    if renamed is None:
+        return None, "the body is an object, and no list of events"
+    # However it is spelled: events may say CLICK, and the vendor's API spells archive in two ways.
+    found = {event_type_of(BUILTIN.get(payload, Role.TYPE)) for payload in payloads}
+    names = sorted({short(str(BUILTIN.get(payload, Role.TYPE))) for payload in renamed})
+    if len(found) > 1:
+        return None, f"the batch contains events of types {short(', '.join(names))}; a webhook carries one type"
+    [known] = found
+    if known is None:
+        return None, f"the events are of unknown type {names[0]!r}"
+    return known, ""
+
+
+def _one_line(raw: bytes) -> bytes:
+    """Return JSON with every byte in its place, unless it has lines, which the journal's own lines cannot contain."""
+    return msgspec.json.format(raw, indent=-1) if b"\n" in raw or b"\r" in raw else raw
+
+
+def _encoded(value: Json) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except OverflowError:  # an integer of more than 64 bits
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _without_persons(pseudonyms: Pseudonyms, body: bytes) -> bytes:
+    """Return the body of a response without persons, the values of JSON one by one."""
+    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError, UnreadableError):
+        return _encoded(pseudonyms.value(msgspec.json.decode(body)))
+    text = body.decode("utf-8", "replace")
+    # What looks like JSON may be half of it, and contain the values of any field.
+    structured = text.lstrip()[:1] in ("{", "[", '"')
+    return (pseudonyms.whole_text(text) if structured else pseudonyms.text(text)).encode()
 
 
 def _client_id(payload: dict[str, Any]) -> int:
-    client_id = payload.get("clientId")
+    client_id = BUILTIN.get(payload, Role.CLIENT)
     if isinstance(client_id, bool) or not isinstance(client_id, int) or not 0 < client_id <= INT64_MAX:
         return DEFAULT_CLIENT_ID
     return client_id

@@ -22,11 +22,10 @@ from mockcampaign.report.scenario_text import (
     STRONG,
     VERDICTS,
     and_simulated,
-    printable,
     seen,
     timeline_lines,
 )
-from mockcampaign.text import counted
+from mockcampaign.text import counted, printable
 
 COMMANDS_MAX = 4_000
 """Longer commands are not shown on a terminal, in characters."""

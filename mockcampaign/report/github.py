@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, violates
-from mockcampaign.report.scenario_text import brief, printable, seen
+from mockcampaign.report.scenario_text import brief, seen
+from mockcampaign.text import printable
 
 ANNOTATIONS_MAX = 10
 """How many annotations of each kind GitHub shows for a step (GitHub's documentation of workflow commands)."""

@@ -25,9 +25,10 @@ from mockcampaign.judging.verdict import WORST, RunResult, ScenarioResult, shown
 from mockcampaign.report import sentences
 from mockcampaign.report.attempts import DETAILS, Attempts, Detail, attempts
 from mockcampaign.report.charts import Chart, chart, pending_max
-from mockcampaign.report.scenario_text import CAME_TO_MAX, and_simulated, brief, evidence_of, printable, seen
+from mockcampaign.report.scenario_text import CAME_TO_MAX, and_simulated, brief, evidence_of, seen
 from mockcampaign.report.timeline import Line, excerpt, timeline
 from mockcampaign.shipped import assets_folder
+from mockcampaign.text import printable
 
 DATA_BYTES_MAX = 1_150_000
 """Size of the compressed data. As text it takes a third more, and the whole page stays below 2 MB."""

@@ -10,8 +10,9 @@ from mockcampaign.durations import format_duration
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, Verdict, verdict_of, violates
 from mockcampaign.report import sentences
-from mockcampaign.report.scenario_text import and_simulated, brief, printable, seen
+from mockcampaign.report.scenario_text import and_simulated, brief, seen
 from mockcampaign.tables import complete
+from mockcampaign.text import printable
 
 FINDINGS_MAX = 50
 """How many findings are shown; GitHub accepts 1 MB for each step."""

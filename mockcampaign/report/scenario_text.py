@@ -15,7 +15,7 @@ from mockcampaign.judging.verdict import RunResult, ScenarioResult, Shown, Verdi
 from mockcampaign.report.columns import PLAIN, Copyable, Style, Styled, cells, cut, fitted
 from mockcampaign.report.timeline import Line, excerpt, timeline
 from mockcampaign.tables import complete
-from mockcampaign.text import counted
+from mockcampaign.text import counted, printable
 
 CAME_TO_MAX, ACTUAL_MAX = 200, 2_000
 """Characters shown of an outcome and of what was seen, because a consumer may send endless headers. The JSON report is
@@ -162,11 +162,6 @@ def brief(text: str, length: int = ACTUAL_MAX) -> str:
 def seen(finding: Finding) -> str:
     """Return what was found, with the scenario if that is not obvious."""
     return finding.actual if finding.scenario is None else f"{finding.scenario}: {finding.actual}"
-
-
-def printable(text: str) -> str:
-    """Return the text with control characters spelled out, so that a consumer cannot control the terminal."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def timeline_lines(result: ScenarioResult, lines_max: int | None) -> Iterator[list[Styled]]:

@@ -13,6 +13,7 @@ from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.journal import (
     Attempted,
     Began,
+    Captured,
     Discarded,
     Entry,
     FaultDeclared,
@@ -168,6 +169,15 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
                 when=when,
                 who="",
                 what=f"{method}: {special}",
+                came_to=outcome.describe(),
+                measured=describe_measured(outcome),
+                accepted=None,
+            )
+        case Captured(why=why, outcome=outcome):
+            return Line(
+                when=when,
+                who="",
+                what=f"recorded as it is: {why}",
                 came_to=outcome.describe(),
                 measured=describe_measured(outcome),
                 accepted=None,

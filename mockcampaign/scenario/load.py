@@ -12,12 +12,11 @@ import msgspec
 from mockcampaign.campaign import NO_MAILING
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Happened
-from mockcampaign.engine.journal_file import load_journals
 from mockcampaign.engine.webhooks import Command, WebhookRegistry, statuses_allowing
 from mockcampaign.errors import InvalidInputError, WebhookError
 from mockcampaign.events import Sample, load_sample
+from mockcampaign.judging.recorded import VIRTUAL_TIME_MAX, load_journals
 from mockcampaign.model import EventType
-from mockcampaign.policy import DAY
 from mockcampaign.scenario.language import nodes
 from mockcampaign.scenario.language.annotations import Shared
 from mockcampaign.scenario.language.document import Document, Location
@@ -64,11 +63,9 @@ from mockcampaign.scenario.plan import (
 from mockcampaign.scenario.shape_file import read_shapes, shape_in
 from mockcampaign.shape.shape import Shape, by_type
 from mockcampaign.text import unknown
+from mockcampaign.whole_files import check_regular
 
 SUFFIX = ".scenario.yaml"
-
-VIRTUAL_TIME_MAX = 36_600 * DAY
-"""Most virtual time of a run. More is a typing error, and would leave the calendar."""
 
 
 def find_scenarios(paths: tuple[Path, ...]) -> list[Path]:
@@ -297,6 +294,7 @@ class _Planner:
         path = self._path.parent / name
         if (path, event_type) not in self._samples:
             try:
+                check_regular(path)
                 self._samples[path, event_type] = load_sample(path, event_type)
             except InvalidInputError as error:
                 raise self._document.problem(at, str(error)) from None

@@ -160,6 +160,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Every file that was read: the scenario, the file it uses, captured events, shapes and journals."""
     shapes: Mapping[EventType, Shape] = {}
     """The shapes of captured events, by type."""
+    first_webhook_id: int = 1
+    """Id of the first webhook: a server does not begin with 1."""
 
     @property
     def name(self) -> str:
@@ -189,4 +191,4 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         for step in self.steps:
             if isinstance(step.action, CreateStep):
                 names += step.action.webhooks
-        return {name: number for number, name in enumerate(names, 1)}
+        return {name: number for number, name in enumerate(names, self.first_webhook_id)}

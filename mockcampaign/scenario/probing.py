@@ -13,6 +13,7 @@ from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe, ProbeReading
 from mockcampaign.judging.difference import own_events, sent_events
 from mockcampaign.judging.ledger import Ledger
+from mockcampaign.masking import shown_url
 from mockcampaign.scenario.judge import judge_consumer
 from mockcampaign.scenario.language.endpoints import ProbeDefinition
 from mockcampaign.scenario.language.expect import ConsumerExpectation
@@ -27,6 +28,7 @@ class RunProbe:
         self, definition: ProbeDefinition, campaign: Campaign, ledger: Ledger, shapes: tuple[Shape, ...]
     ) -> None:
         """`shapes` are those of the events of the run."""
+        self._whose = f"probe {shown_url(definition.url)}"
         self._probe = Probe(url=definition.url, events=definition.events, count=definition.count)
         self._settle = definition.settle
         self._campaign = campaign
@@ -56,13 +58,13 @@ class RunProbe:
             known = sum(event in ours for event in before.events)
             if known:
                 raise CouldNotTellError(
-                    f"probe {self._probe.url}: {known} of this run's events were there before it began, most likely "
+                    f"{self._whose}: {known} of this run's events were there before it began, most likely "
                     "from an earlier run with the same seed and name: start the consumer afresh, or give another --seed"
                 )
         newer = account.since(before)
         if newer.count < 0:
             raise CouldNotTellError(
-                f"probe {self._probe.url}: the number of stored events fell from {before.count} to {account.count}"
+                f"{self._whose}: the number of stored events fell from {before.count} to {account.count}"
             )
         if newer.events is None:
             return Probed(at=self._campaign.now, count=newer.count, events=None)

@@ -16,6 +16,7 @@ from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import (
     Attempted,
     Began,
+    Captured,
     Discarded,
     Entry,
     FaultDeclared,
@@ -47,7 +48,12 @@ class Replay:
         """Give every webhook these credentials, since a journal contains none, and `target` unless that is None."""
         began = entries[0]
         assert isinstance(began, Began)
-        self.campaign = Campaign(transport, seed=began.seed, policy=began.policy, start=began.at, name=began.name)
+        # What was recorded in front of a consumer may have more webhooks than a client may create.
+        created = sum(isinstance(entry, WebhookChanged) and entry.command == "create" for entry in entries)
+        policy = msgspec.structs.replace(
+            began.policy, webhooks_per_client_max=max(began.policy.webhooks_per_client_max, created)
+        )
+        self.campaign = Campaign(transport, seed=began.seed, policy=policy, start=began.at, name=began.name)
         self._entries = entries
         self._target = target
         self._authentication = authentication
@@ -88,7 +94,7 @@ class Replay:
                 self._faults[entry.number] = campaign.declare_fault(fault, when, *self._named(webhook_ids))
             case FaultEnded(number=number):
                 self._faults[number].end()
-            case Began() | Attempted() | Discarded() | Verified() | Requested() | Probed() | StepReached():
+            case Began() | Attempted() | Discarded() | Verified() | Requested() | Probed() | Captured() | StepReached():
                 pass  # begun already, or a result
             case _:
                 assert_never(entry)

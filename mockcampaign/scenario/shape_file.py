@@ -12,7 +12,7 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.scenario.language.document import Document, Location
 from mockcampaign.scenario.language.event_shape import BODIES, FieldDefinition, ShapeDefinition
 from mockcampaign.scenario.language.nodes import DOCUMENT_BYTES_MAX
-from mockcampaign.shape.captured import PLACE_OF_EVENTS, Captured, ReplacePersons, read_captured, shapes_of_file
+from mockcampaign.shape.captured import PLACE_OF_EVENTS, CapturedEvents, ReplacePersons, read_captured, shapes_of_file
 from mockcampaign.shape.field import ONCE, Event, EventField, Role, Value, written
 from mockcampaign.shape.infer import Column, UnfitRoleError, columns_of, enumerated_values
 from mockcampaign.shape.shape import Body, Shape
@@ -74,7 +74,7 @@ def read_shapes(
 
 
 def shape_in(
-    document: Document, definition: ShapeDefinition, at: Location = (), *, captured: Captured | None = None
+    document: Document, definition: ShapeDefinition, at: Location = (), *, captured: CapturedEvents | None = None
 ) -> Shape:
     """Return the shape that a definition in a document describes, by these captured events or its own.
 
@@ -84,7 +84,7 @@ def shape_in(
         if definition.events is None:
             allowed = "the key events" + ("" if at else ", or captured events by --like FILE")
             raise document.problem(at, f"the {'shape' if at else 'file'} has no events, allowed: {allowed}")
-        captured = Captured(definition.events)
+        captured = CapturedEvents(definition.events)
     try:
         columns = {written(column.path): column for column in columns_of(captured.events)}
     except InvalidInputError as error:
@@ -117,7 +117,11 @@ def _similar(role: Role) -> str:
 
 
 def _inferred(
-    document: Document, at: Location, definition: ShapeDefinition, captured: Captured, columns: Mapping[str, Column]
+    document: Document,
+    at: Location,
+    definition: ShapeDefinition,
+    captured: CapturedEvents,
+    columns: Mapping[str, Column],
 ) -> Shape:
     body = _body(document, at, definition)
     try:

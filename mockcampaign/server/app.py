@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mockcampaign.server.control_api.api import API as CONTROL_API
 from mockcampaign.server.control_api.api import PREFIX
+from mockcampaign.server.http.access import HEALTH_PATH, ControlAccess
 from mockcampaign.server.http.guard import PAGE_HEADERS, Guard, adding
 from mockcampaign.server.http.request import RequestRejectedError
 from mockcampaign.server.http.routes import ApiApplication
@@ -33,8 +34,13 @@ PAGES_PREFIX = f"{PREFIX}/pages/"
 mimetypes.add_type("text/javascript", ".js")
 
 
-def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> ASGIApp:
-    """Return the application that serves a campaign. Time passes while the application's lifespan is open."""
+def server_app(
+    served: ServedCampaign, *, host_names: Iterable[str] = (), access: ControlAccess | None = None
+) -> ASGIApp:
+    """Return the application that serves a campaign. Time passes while the application's lifespan is open.
+
+    Without `access`, everybody may control it.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -62,17 +68,25 @@ def server_app(served: ServedCampaign, *, host_names: Iterable[str] = ()) -> ASG
         lifespan=lifespan,
     )
     return _Entrance(
-        Guard(host_names), {_first_segment(api.prefix): ApiApplication(api, served) for api in APIS}, pages
+        Guard(host_names),
+        access or ControlAccess(None),
+        {_first_segment(api.prefix): ApiApplication(api, served) for api in APIS},
+        pages,
     )
 
 
 class _Entrance:
-    """Rejects requests that the guard does not accept, and passes the others to an API or to Starlette's pages."""
+    """Rejects requests that the guard or the control access does not accept.
 
-    def __init__(self, guard: Guard, apis: Mapping[str, ApiApplication], pages: ASGIApp) -> None:
+    It passes the others to an API or to Starlette's pages.
+    """
+
+    def __init__(self, guard: Guard, access: ControlAccess, apis: Mapping[str, ApiApplication], pages: ASGIApp) -> None:
         """`apis` has the APIs by the first segment of their paths."""
         self._guard = guard
+        self._access = access
         self._apis = apis
+        self._control = apis[_first_segment(PREFIX)]
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,17 +97,20 @@ class _Entrance:
         api = None if path.startswith(PAGES_PREFIX) else self._apis.get(_first_segment(path))
         headers: dict[bytes, bytes] = dict(scope["headers"])
         problem = self._guard.problem(scope["method"], headers, page=api is None)
+        rejection = None if problem is None else RequestRejectedError(403, problem)
+        if rejection is None and (path == "/" or (api is self._control and path != f"{PREFIX}{HEALTH_PATH}")):
+            rejection = self._access.problem(headers)
         if api is not None:
-            if problem is None:
+            if rejection is None:
                 await api(scope, receive, send, path, headers)
             else:
-                await api.reject(send, headers, RequestRejectedError(403, problem))
-        elif problem is None:
+                await api.reject(send, headers, rejection)
+        elif rejection is None:
             await self._pages(scope, receive, adding(PAGE_HEADERS, send))
         else:
-            body = msgspec.json.encode({"error": problem})
-            rejection = Response(body, 403, media_type="application/json")
-            await rejection(scope, receive, adding(PAGE_HEADERS, send))
+            body = msgspec.json.encode({"error": rejection.message})
+            response = Response(body, rejection.status, rejection.headers, media_type="application/json")
+            await response(scope, receive, adding(PAGE_HEADERS, send))
 
 
 def _path(scope: Scope) -> str:

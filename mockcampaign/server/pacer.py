@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections import OrderedDict, deque
@@ -10,14 +11,19 @@ from typing import NamedTuple
 
 import msgspec
 
+from mockcampaign.durations import MOMENT_MAX
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.loop import MOMENTS_BETWEEN_YIELDS, Driver, Send
 from mockcampaign.engine.outbox import Attempt
 from mockcampaign.errors import MockcampaignError
-from mockcampaign.model import Measured, NoResponse, Outcome
+from mockcampaign.model import Measured, NoResponse, Outcome, Request
 
 MEASURED_MAX = 10_000
 """Number of attempts whose measurements are kept."""
+
+
+class TimeStoppedError(MockcampaignError):
+    """The pacer has ended, so that nothing moves its time any more: the text says why."""
 
 
 class AttemptKey(NamedTuple):
@@ -49,6 +55,8 @@ class Pacer(Driver):
         self._idle: list[asyncio.Future[None]] = []
         self._at_large: set[asyncio.Future[Outcome]] = set()
         self._wake = asyncio.Event()
+        self._ended = ""
+        """Why the pacer has ended; empty while it has not."""
         self._slept_for: int | None = None
         """The moment until which the pacer sleeps. Events that fall due later need not wake it. None: until woken."""
 
@@ -90,7 +98,12 @@ class Pacer(Driver):
             self._wake.set()
 
     async def advance(self, duration: int) -> None:
-        """Let virtual time pass as fast as the consumers respond, once the requests in flight have ended."""
+        """Let virtual time pass as fast as the consumers respond, once the requests in flight have ended.
+
+        Raises `TimeStoppedError` if the pacer ends before, or has ended.
+        """
+        if self._ended:
+            raise TimeStoppedError(self._ended)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._advances.append((duration, done))
         self._wake.set()
@@ -117,6 +130,7 @@ class Pacer(Driver):
 
     async def run(self) -> None:
         """Move time until the task is cancelled."""
+        ended = "the server failed, and time stands still: reset it"
         try:
             while True:
                 self._wake.clear()
@@ -131,21 +145,24 @@ class Pacer(Driver):
                 await asyncio.sleep(0)
                 if not self._advances:
                     await self._sleep()
+        except asyncio.CancelledError:
+            ended = "the campaign has ended before the time had passed"
+            raise
         finally:
+            self._ended = ended
             for future in self._at_large:
                 future.cancel()
             for _, done in self._advances:
-                done.cancel()
+                if not done.done():
+                    done.set_exception(TimeStoppedError(ended))
+                    done.exception()  # whoever waits may be gone
 
     def begin(self, attempt: Attempt) -> asyncio.Future[Outcome]:
         """Send a batch, and keep its measurements."""
         return asyncio.ensure_future(self._measured(attempt))
 
     async def _measured(self, attempt: Attempt) -> Outcome:
-        try:
-            outcome = await self._send(self.exporter.request_of(attempt))
-        except MockcampaignError as error:
-            outcome = NoResponse("connect", str(error))  # such as no descriptor left; retried like any failure
+        outcome = await outcome_of(self._send, self.exporter.request_of(attempt))
         if outcome.measured is not msgspec.UNSET:
             first = (attempt.events or attempt.redelivered)[0]
             key = AttemptKey(attempt.webhook_id, attempt.started_at, attempt.number, first.serial, attempt.is_duplicate)
@@ -156,7 +173,8 @@ class Pacer(Driver):
 
     def _now(self) -> int:
         wall, virtual = self._anchor
-        return max(self.exporter.clock.now, virtual + int((time.monotonic() - wall) * 1_000 * self._speed))
+        present = min(virtual + int((time.monotonic() - wall) * 1_000 * self._speed), MOMENT_MAX)
+        return max(self.exporter.clock.now, present)
 
     def _before_next_halt(self, moment: int | None) -> int:
         return min([at for at, _ in self._moments] + ([] if moment is None else [moment]))
@@ -194,7 +212,8 @@ class Pacer(Driver):
         duration, done = self._advances[0]
         while self._at_large:
             await asyncio.wait(self._at_large)
-        end = self.exporter.clock.now + duration
+        # Several advances may wait that are allowed one by one.
+        end = min(self.exporter.clock.now + duration, MOMENT_MAX)
         await self.drive(self._before_next_halt(end))
         while self._release() or self.exporter.clock.now < end:
             await asyncio.sleep(0)  # so that the released tasks act at their moment
@@ -213,8 +232,19 @@ class Pacer(Driver):
             self._slept_for = None
         else:
             self._slept_for = self._before_next_halt(due)
-            seconds = max(0.0, (self._slept_for - self._now()) / 1_000 / self._speed)
-        try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
-        except TimeoutError:
-            return
+            if self._slept_for <= MOMENT_MAX:  # where time ends
+                seconds = max(0.0, (self._slept_for - self._now()) / 1_000 / self._speed)
+        # Not `asyncio.wait_for`: before Python 3.12 it loses a cancellation that coincides with a wake.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+
+
+async def outcome_of(send: Send, request: Request) -> Outcome:
+    """Send a request and return its outcome, also if sending fails on this side: others go on."""
+    try:
+        return await send(request)
+    except MockcampaignError as error:
+        return NoResponse("connect", str(error))  # such as no descriptor left; retried like any failure
+    except Exception as error:
+        return NoResponse("connect", f"mockcampaign could not send the request ({type(error).__name__})")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import ipaddress
-import socket
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +17,12 @@ from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
 from mockcampaign.server.app import server_app
+from mockcampaign.server.http.access import ControlAccess
 from mockcampaign.server.served_campaign import Prologue, ServedCampaign, ServerSettings
 from mockcampaign.server.users import User, Users, user_name_problem, users_of
 from mockcampaign.server.vendor_api.clients_file import load_clients
 from mockcampaign.serving import base_url, listen, serve_until_signalled
+from mockcampaign.serving.tls import TlsOptions, tls_files
 from mockcampaign.shape.captured import shape_of_file
 from mockcampaign.shape.shape import by_type
 from mockcampaign.text import counted
@@ -53,11 +54,9 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: Path | None
     insecure: bool
     host_names: tuple[str, ...]
+    control_token: str | None
     allow_target: tuple[str, ...]
-    tls: bool
-    tls_ca_file: Path | None
-    tls_certificate: Path | None
-    tls_key: Path | None
+    tls: TlsOptions
     like: tuple[tuple[EventType, Path], ...] = ()
     """Files of captured events, each with the type of these."""
     shape_files: tuple[Path, ...] = ()
@@ -81,23 +80,28 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
         policy = msgspec.structs.replace(settings.policy, webhooks_per_client_max=options.webhooks_per_client_max)
         settings = msgspec.structs.replace(settings, policy=policy)
     with contextlib.ExitStack() as stack:
-        tls_files, trust = _tls_files(options, stack)
+        keys = stack.enter_context(contextlib.ExitStack())
+        files, trust = tls_files(options.tls, (options.host, *options.host_names), "--allow-host", stack, keys)
         listening = stack.enter_context(contextlib.closing(listen(options.host, options.port)))
         prologue = None if plan is None else _prologue(plan, say, complain)
-        targets = _targets(options, plan, listening)
+        local = ipaddress.ip_address(listening.getsockname()[0]).is_loopback
+        targets = _targets(options, plan, local=local)
+        # Who reaches a server on loopback owns the machine; others must show that they may control it.
+        token = options.control_token or (None if local else secrets.token_urlsafe(16))
         transport = WireTransport(ca_file=options.ca_file, verify=not options.insecure, targets=targets)
         served = ServedCampaign(transport, Users(users_of_client), settings, prologue)
-        app = server_app(served, host_names=(options.host, *options.host_names))
-        url = base_url("https" if tls_files else "http", options.host, listening)
+        app = server_app(served, host_names=(options.host, *options.host_names), access=_access(token))
+        url = base_url("https" if files else "http", options.host, listening)
 
         def ready() -> None:
+            keys.close()  # they are loaded
             # Imported modules stay, and most objects of a request are freed without the collector: rare and small
             # collections make the server a fifth faster.
             gc.freeze()
             gc.set_threshold(20_000, 20, 20)
-            say("\n".join(_welcome(url, served, _credentials(options), trust)))
+            say("\n".join([*_welcome(url, served, _credentials(options)), *_conditions(options, token, trust, local)]))
 
-        await serve_until_signalled(app, listening, tls_files=tls_files, ready=ready, ending=served.closing.set)
+        await serve_until_signalled(app, listening, tls_files=files, ready=ready, ending=served.closing.set)
         say(_farewell(served))
 
 
@@ -122,12 +126,17 @@ def _shapes(options: ServeOptions, plan: Plan | None) -> dict[EventType, Shape]:
         raise InvalidInputError(f"--like, --shape: {error}") from None
 
 
-def _targets(options: ServeOptions, plan: Plan | None, listening: socket.socket) -> AllowedTargets:
+def _access(token: str | None) -> ControlAccess:
+    try:
+        return ControlAccess(token)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"--control-token: {error}") from None
+
+
+def _targets(options: ServeOptions, plan: Plan | None, *, local: bool) -> AllowedTargets:
     """Return the allowed targets. Who can call a server on loopback could reach local targets without it."""
     try:
-        targets = AllowedTargets(
-            options.allow_target, local=ipaddress.ip_address(listening.getsockname()[0]).is_loopback
-        )
+        targets = AllowedTargets(options.allow_target, local=local)
     except InvalidInputError as error:
         raise InvalidInputError(f"--allow-target: {error}") from None
     for url in [] if plan is None else plan.scenario.urls():
@@ -160,7 +169,7 @@ def _prologue(plan: Plan, say: Say, complain: Say) -> Prologue:
     from mockcampaign.scenario.play import Player
 
     async def play(campaign: Campaign) -> None:
-        player = Player(plan, campaign)
+        player = Player(msgspec.structs.replace(plan, first_webhook_id=campaign.next_webhook_id), campaign)
         try:
             await player.play()
         except MockcampaignError as error:
@@ -187,30 +196,6 @@ def _report_verdict(player: Player, say: Say, complain: Say) -> None:
         say(f"{plan.path}: played to its end, {counted(len(findings), 'expectation')} met")
 
 
-def _tls_files(options: ServeOptions, stack: contextlib.ExitStack) -> tuple[tuple[str, str] | None, Path | None]:
-    """Return certificate chain and key, and the CA that clients must trust if it is ours."""
-    certificate, key = options.tls_certificate, options.tls_key
-    if certificate is not None or key is not None:
-        if certificate is None or key is None:
-            missing = "--tls-certificate" if certificate is None else "--tls-key"
-            raise InvalidInputError(f"{missing}: missing, allowed: both --tls-certificate and --tls-key, or neither")
-        return (str(certificate), str(key)), None
-    if not options.tls:
-        return None, None
-    # Imported late, because it brings a cryptography library that only this needs.
-    from mockcampaign.server.tls import CA_FILE_NAME, make_certificate
-
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockcampaign-")))
-    ca_file = (options.tls_ca_file or folder / CA_FILE_NAME).absolute()
-    names = list(dict.fromkeys(["localhost", "127.0.0.1", "::1", options.host, *options.host_names]))
-    try:
-        return make_certificate(names, folder, ca_file), ca_file
-    except OSError as error:
-        raise InvalidInputError(f"--tls-ca-file {ca_file}: cannot be written: {error.strerror}") from None
-    except ValueError as error:
-        raise InvalidInputError(f"--allow-host: no certificate can be made for it: {error}") from None
-
-
 def _credentials(options: ServeOptions) -> str:
     """Return the first client's user and the password, which is shown only if it is the default."""
     if (options.user, options.password) == (DEFAULT_USER, DEFAULT_PASSWORD):
@@ -218,7 +203,7 @@ def _credentials(options: ServeOptions) -> str:
     return f"{options.user}, with the password given"
 
 
-def _welcome(url: str, served: ServedCampaign, credentials: str, trust: Path | None) -> list[str]:
+def _welcome(url: str, served: ServedCampaign, credentials: str) -> list[str]:
     speed = served.settings.speed
     seconds = "second" if speed == 1 else "seconds"
     pace = "only the control API moves time" if speed == 0 else f"{speed:g} virtual {seconds} per second"
@@ -230,10 +215,22 @@ def _welcome(url: str, served: ServedCampaign, credentials: str, trust: Path | N
         f"  live page   {url}/",
         f"  control     {url}/__mockcampaign/",
     ]
-    if trust is not None:
-        lines.append(f"  CA file     {trust}")
     if served.settings.shapes:
         lines.append(f"  as captured {', '.join(served.settings.shapes)}")
+    return lines
+
+
+def _conditions(options: ServeOptions, token: str | None, trust: Path | None, local: bool) -> list[str]:
+    """Return what clients need besides, and where deliveries may go if that is not everywhere nearby."""
+    lines = []
+    if token is not None:
+        shown = "as given" if options.control_token else token
+        lines.append(f"  token       {shown}; live page and control API need it, as password or bearer token")
+    if not local or options.allow_target:
+        nearby = ["loopback and private addresses"] if local else []
+        lines.append(f"  targets     {', '.join([*nearby, *options.allow_target]) or 'none without --allow-target'}")
+    if trust is not None:
+        lines.append(f"  CA file     {trust}")
     return lines
 
 

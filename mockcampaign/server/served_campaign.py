@@ -7,18 +7,22 @@ import contextlib
 import functools
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from random import Random
 from typing import Any, TypeVar
 
 import msgspec
 
-from mockcampaign.campaign import Campaign
+from mockcampaign.campaign import SAMPLE_MAILING_ID, Campaign, MailingSent
+from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Journal
-from mockcampaign.errors import InvalidInputError
-from mockcampaign.model import EventType, Webhook
+from mockcampaign.errors import InvalidInputError, MockcampaignError
+from mockcampaign.events import Mailing
+from mockcampaign.model import EventType, Outcome, Request, Webhook
 from mockcampaign.policy import DEFAULT_START, SECOND, Policy
 from mockcampaign.server.hub import Hub
-from mockcampaign.server.pacer import Pacer
+from mockcampaign.server.pacer import Pacer, TimeStoppedError, outcome_of
 from mockcampaign.server.smart_campaigns import SmartCampaigns
 from mockcampaign.server.users import Users
 from mockcampaign.shape.shape import Shape
@@ -28,6 +32,16 @@ from mockcampaign.transport.wire import WireTransport
 JOURNAL_ENTRIES_MAX = 20_000
 JOURNAL_EVENTS_MAX = 200_000
 """Maximum numbers of journal entries and of payloads in them. The server drops older ones and counts them."""
+
+
+WEBHOOK_IDS = range(2**31, 10**12)
+"""Range of the first webhook's id. Ids are as large as those of the vendor, and fit into the numbers of JavaScript."""
+
+MAILINGS_MAX = 10_000
+"""Number of mailings, of those that events belong to, that are known to exist. Older ones are forgotten."""
+
+UNSUPPORTED_MAX = 100
+"""Number of distinct operations of the vendor's that are counted although the double does not have them."""
 
 
 Made = TypeVar("Made")
@@ -47,11 +61,42 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The shapes of captured events, by type."""
 
 
+class CallInterruptedError(MockcampaignError):
+    """A call is not carried out to its end; `status` says how the server responds, the text why."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _OfMailing(msgspec.Struct, frozen=True, rename="camel"):
+    """The field of an event that says which mailing it belongs to; samples may have none."""
+
+    mailing_id: Any = None
+
+
+class KnownMailings:
+    """The mailings that exist because events belong to them, and that of the guide's example."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[int, int], None] = OrderedDict()
+
+    def __contains__(self, client_and_mailing: tuple[int, int]) -> bool:
+        return client_and_mailing[1] == SAMPLE_MAILING_ID or client_and_mailing in self._known
+
+    def add(self, client_id: int, mailing_id: int) -> None:
+        """Remember a mailing of a client."""
+        self._known[client_id, mailing_id] = None
+        if len(self._known) > MAILINGS_MAX:
+            self._known.popitem(last=False)
+
+
 class PacedCampaign(Campaign):
     """A campaign whose pacer moves time, so that `advance` and `run` only wait."""
 
     pacer: Pacer
     targets: AllowedTargets | None
+    mailings: KnownMailings
 
     def check_target(self, target_url: str) -> None:
         if self.targets is not None:
@@ -59,6 +104,21 @@ class PacedCampaign(Campaign):
                 self.targets.check(target_url)
             except InvalidInputError as error:
                 raise InvalidInputError(f"targetUrl: {error}") from None
+
+    def put(self, prepared: list[tuple[int, EventsDue]]) -> None:
+        super().put(prepared)
+        for _, due in prepared[:1]:
+            for _, payload in due.payloads[:1]:
+                mailing_id = msgspec.json.decode(payload, type=_OfMailing).mailing_id
+                if isinstance(mailing_id, int):
+                    self.mailings.add(due.client_id, mailing_id)
+
+    def put_mailing(self, mailing: Mailing) -> MailingSent:
+        self.mailings.add(mailing.client_id, mailing.mailing_id)
+        return super().put_mailing(mailing)
+
+    async def fetch(self, request: Request) -> Outcome:
+        return await outcome_of(self._transport.send, request)
 
     async def advance(self, duration: int) -> None:
         await self.pacer.reached(self.now + duration)
@@ -89,6 +149,9 @@ class ServedCampaign:
         self.open_streams = 0
         """Number of open live streams."""
         self._making = asyncio.Lock()
+        self._next_webhook_id = first_webhook_id(settings.seed)
+        self._waiting: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
+        """Time-outs that interrupt the calls that wait, by their tasks."""
         self.closing = asyncio.Event()
         """Set at the end of the server, so that live streams end."""
         self._begin_anew()
@@ -100,6 +163,8 @@ class ServedCampaign:
         start = settings.start
         if start is None:
             start = int(time.time() * 1_000) if settings.speed == 1 else DEFAULT_START
+        self.unsupported: Counter[str] = Counter()
+        """Number of calls of each operation of the vendor's that the double does not have."""
         journal = Journal(entries_max=JOURNAL_ENTRIES_MAX, events_max=JOURNAL_EVENTS_MAX)
         self.campaign = PacedCampaign(
             self._transport,
@@ -108,8 +173,10 @@ class ServedCampaign:
             start=start,
             journal=journal,
             shapes=settings.shapes,
+            first_webhook_id=self._next_webhook_id,
         )
         self.campaign.targets = self._transport.targets
+        self.campaign.mailings = KnownMailings()
         self.hub = Hub(journal)
         self.pacer = self.campaign.pacer = self.campaign.driven_by(functools.partial(Pacer, speed=settings.speed))
         self.started = start
@@ -127,26 +194,54 @@ class ServedCampaign:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Let time pass and play the prologue while the context is open."""
+        tasks = [asyncio.create_task(self._end_calls())]
+        if self._prologue is not None:
+            tasks.append(asyncio.ensure_future(self._prologue(self.campaign)))
+            tasks[-1].add_done_callback(functools.partial(_report_failure, "the scenario failed"))
         self._start()
-        playing = None if self._prologue is None else asyncio.ensure_future(self._prologue(self.campaign))
         try:
             yield
         finally:
-            if playing is not None:
-                playing.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await playing
-            await self._stop()
+            await _cancelled(*tasks, self._task)
             await self._transport.aclose()
 
     async def reset(self) -> None:
-        """Remove all webhooks, events and scheduled events, and set the clock to its start."""
-        old = self.hub
-        await self._stop()
+        """Remove all webhooks, events and scheduled events, and set the clock to its start.
+
+        Calls that wait are interrupted. Nothing sees a campaign that is neither the old nor the new one: the new one
+        takes over before the old one's requests have ended.
+        """
+        old, task = self.hub, self._task
+        self._waiting.pop(asyncio.current_task(), None)
+        self._interrupt_calls()
+        self._next_webhook_id = self.campaign.next_webhook_id  # clients keep ids
         self._begin_anew()
         self.generation += 1
         self._start()
         old.changed()  # so that streams of the old one notice the new one
+        await _cancelled(task)
+
+    async def until_interrupted(self, waiting: Awaitable[Made]) -> Made:
+        """Return the result of a call that waits.
+
+        Raises `CallInterruptedError` if a reset or the end of the server comes first, or if time stands still because
+        the pacer failed.
+        """
+        limit, task = asyncio.timeout(None), asyncio.current_task()
+        self._waiting[task] = limit
+        try:
+            async with limit:
+                return await waiting
+        except TimeStoppedError as error:
+            raise CallInterruptedError(503, str(error)) from None
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            if self.closing.is_set():
+                raise CallInterruptedError(503, "the server ends, so the call was not carried out") from None
+            raise CallInterruptedError(409, "the campaign was reset before the call was carried out") from None
+        finally:
+            self._waiting.pop(task, None)
 
     async def in_thread(self, make: Callable[[], Made]) -> Made:
         """Generate events in a thread while the server goes on; one call at a time, as generators need it."""
@@ -157,6 +252,12 @@ class ServedCampaign:
         """Return a webhook of any client. Raises `WebhookNotFoundError` if it does not exist or is deleted."""
         return self.campaign.webhooks.get(self.campaign.webhook(webhook_id).client_id, webhook_id)
 
+    def note_unsupported(self, operation: str) -> None:
+        """Count a call of an operation of the vendor's that the double does not have, such as `GET /recipients/…`."""
+        if operation in self.unsupported or len(self.unsupported) < UNSUPPORTED_MAX:
+            self.unsupported[operation] += 1
+            self.hub.changed()
+
     @property
     def pending(self) -> int:
         """Number of events that are neither delivered nor discarded."""
@@ -164,17 +265,36 @@ class ServedCampaign:
 
     def _start(self) -> None:
         self._task = asyncio.create_task(self.pacer.run())
-        self._task.add_done_callback(_report_failure)
+        self._task.add_done_callback(functools.partial(_report_failure, "time has stopped"))
 
-    async def _stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+    async def _end_calls(self) -> None:
+        """Interrupt the calls that wait when the server ends, while it can still respond to them."""
+        await self.closing.wait()
+        self._interrupt_calls()
+
+    def _interrupt_calls(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for limit in self._waiting.values():
+            if not limit.expired():
+                limit.reschedule(now)
 
 
-def _report_failure(task: asyncio.Task[None]) -> None:
-    """Report the error of the task that moves time: nobody awaits it, and its failure must not go unseen."""
+def first_webhook_id(seed: int) -> int:
+    """Return the id of the first webhook of a server with that seed; the others follow one by one."""
+    return Random(f"webhook ids of seed {seed}").choice(WEBHOOK_IDS)
+
+
+async def _cancelled(*tasks: asyncio.Task[None] | None) -> None:
+    """Cancel tasks and wait until they have ended, however they end."""
+    left = [task for task in tasks if task is not None]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left)
+
+
+def _report_failure(what: str, task: asyncio.Task[None]) -> None:
+    """Report the error of a task that nobody awaits: its failure must not go unseen."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
-        task.get_loop().call_exception_handler({"message": "time has stopped", "exception": error, "task": task})
+        task.get_loop().call_exception_handler({"message": what, "exception": error, "task": task})

@@ -43,7 +43,7 @@ _ENVELOPE_DEPTH_MAX, _LISTS_MAX = 3, 20
 _decoder = msgspec.json.Decoder()
 
 
-class Captured(msgspec.Struct, frozen=True):
+class CapturedEvents(msgspec.Struct, frozen=True):
     """Captured events, and what is known about them besides."""
 
     events: tuple[Event, ...]
@@ -116,7 +116,7 @@ def read_captured(
     event_type: EventType | None = None,
     replace_persons: ReplacePersons | None = None,
     keep: Collection[str] = (),
-) -> Captured:
+) -> CapturedEvents:
     """Return the captured events of a file.
 
     `replace_persons` replaces the people in them, except in fields that `keep` names. `event_type` is for events that
@@ -133,11 +133,11 @@ def read_captured(
     envelope = content.envelope
     body = LIST if content.is_list else UNCERTAIN
     if replace_persons is None:
-        return Captured(content.events, body if envelope is None else _body(envelope), said)
+        return CapturedEvents(content.events, body if envelope is None else _body(envelope), said)
     events, outer = _replaced(content, replace_persons, (*keep, *_impersonal(roles)))
     if envelope is not None:
         body = _body(_Envelope(outer, envelope.path))
-    return Captured(events, body, said, roles)
+    return CapturedEvents(events, body, said, roles)
 
 
 def _roles(events: Sequence[Event], event_type: EventType | None) -> dict[tuple[str, ...], Role]:

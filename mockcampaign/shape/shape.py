@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 
 import msgspec
 
@@ -34,8 +35,11 @@ class Body(msgspec.Struct, frozen=True):
         return self.events_max > 1
 
     def of(self, events: Iterable[Value]) -> bytes:
-        """Return the body of a request with these events, or with whatever else is to stand in their place."""
-        return self.join([msgspec.json.encode(event) for event in events])
+        """Return the body of a request with these events, or with whatever else is to stand in their place.
+
+        Where a body has no list, it is that of the first of them.
+        """
+        return self.join([msgspec.json.encode(event) for event in islice(events, self.events_max)])
 
     def join(self, encoded: Sequence[bytes]) -> bytes:
         """Return the body of a request with these encoded events."""

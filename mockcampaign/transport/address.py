@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import re
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.masking import shown_url
+from mockcampaign.text import short
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNFIT_FOR_URL = re.compile(r"[\x00-\x20\x7f]")
 _UNFIT_FOR_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+_HOST = re.compile(r"[a-z0-9._-]{1,253}")
+"""Host names that can be looked up and named in a header: letters, digits and hyphens, and underscores, which
+containers have in their names."""
 
 _PATH_SAFE = "/%:@!$&'()*+,;=-._~"
 _QUERY_SAFE = _PATH_SAFE + "?"
@@ -40,11 +47,57 @@ class Address(msgspec.Struct, frozen=True):
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
+class Routes(msgspec.Struct, frozen=True):
+    """Where requests really go, and what their `Host` says, for consumers that are not at their final address yet.
+
+    The name in a URL stays the name for which its certificate has to be valid.
+    """
+
+    addresses: dict[tuple[str, int], str] = {}
+    """IP address to connect to, by host and port of a URL."""
+    host_headers: dict[tuple[str, int], str] = {}
+    """Value of the `Host` header, by host and port of a URL."""
+
+    def led(self, address: Address) -> Address:
+        """Return the address with the host to connect to."""
+        host = self.addresses.get((address.host, address.port))
+        return address if host is None else msgspec.structs.replace(address, host=host)
+
+
+NO_ROUTES = Routes()
+
+_HOST_HEADER = re.compile(r"[0-9A-Za-z._~%!$&'()*+,;=-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+
+
+def parse_resolve(text: str) -> tuple[tuple[str, int], str]:
+    """Return host and port, and the IP address, of `NAME:PORT:ADDRESS`. Raises `InvalidInputError` for other text."""
+    name, _, rest = text.partition(":")
+    port, _, found = rest.partition(":")
+    address = found[1:-1] if found.startswith("[") and found.endswith("]") else found
+    try:
+        ipaddress.ip_address(address)
+        host = parse_address(f"http://{name}:{port}/").host
+    except (ValueError, InvalidInputError):
+        host = ""
+    if not host or not port:
+        raise InvalidInputError(
+            f"{short(text)!r}, allowed: NAME:PORT:ADDRESS with an IP address, such as api.example.com:443:127.0.0.1"
+        )
+    return (host, int(port)), address
+
+
+def check_host_header(text: str) -> str:
+    """Return the value of a `Host` header. Raises `InvalidInputError` if it is none."""
+    if not _HOST_HEADER.fullmatch(text):
+        raise InvalidInputError(f"{short(text)!r}, allowed: a host such as api.example.com, perhaps with :PORT")
+    return text
+
+
 @functools.lru_cache(maxsize=4096)
 def parse_address(url: str) -> Address:
     """Return the parts of a URL. Raises `InvalidInputError` if a webhook cannot have it."""
     # Error messages go to logs and reports, so they never repeat a possible password.
-    shown = repr(re.sub(r"//.*@", "//…@", url, flags=re.DOTALL))
+    shown = repr(shown_url(url))
     if _UNFIT_FOR_URL.search(url):
         raise InvalidInputError(f"URL {shown} contains blanks or control characters, allowed: percent-encoded ones")
     try:
@@ -52,9 +105,8 @@ def parse_address(url: str) -> Address:
         if parts.username is not None:
             raise InvalidInputError(f"URL {shown} contains credentials, allowed: the webhook's authentication")
         port = parts.port
-        host = parts.hostname or ""
-        if ":" not in host:
-            host = host.encode("idna").decode("ascii")
+        host = _encoded_host(parts.hostname or "", bracketed="[" in parts.netloc)
+        path, query = quote(parts.path or "/", safe=_PATH_SAFE), quote(parts.query, safe=_QUERY_SAFE)
     except ValueError:  # a UnicodeError is one, too
         raise InvalidInputError(f"URL {shown} is malformed, allowed: http(s)://host[:port]/path") from None
     if parts.scheme not in ("http", "https") or not host or port == 0:
@@ -67,9 +119,22 @@ def parse_address(url: str) -> Address:
         host=host,
         port=port or default_port,
         host_header=bracketed if port in (None, default_port) else f"{bracketed}:{port}",
-        path=quote(parts.path or "/", safe=_PATH_SAFE),
-        query=quote(parts.query, safe=_QUERY_SAFE),
+        path=path,
+        query=query,
     )
+
+
+def _encoded_host(host: str, *, bracketed: bool) -> str:
+    """Return a host in ASCII. Raises `ValueError` if it is neither a name nor an address, or has a zone."""
+    if bracketed:
+        if "%" in host:
+            raise ValueError("a zone belongs to one machine, and never to a Host header (RFC 6874)")
+        ipaddress.IPv6Address(host)
+        return host
+    encoded = host.encode("idna").decode("ascii").lower()
+    if encoded and not _HOST.fullmatch(encoded):
+        raise ValueError("not a host name")
+    return encoded
 
 
 @functools.lru_cache(maxsize=1024)
@@ -98,12 +163,17 @@ def encode_start(method: str, url: str, version: str) -> bytes:
 
 
 @functools.lru_cache(maxsize=1024)
-def encode_head(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> tuple[Address, bytes]:
+def encode_head(
+    method: str, url: str, headers: tuple[tuple[str, str], ...], host_header: str | None = None
+) -> tuple[Address, bytes]:
     """Return the address to connect to, and the request up to the value of `Content-Length`, its last header.
+
+    `host_header` takes the place of the URL's host.
 
     Raises `InvalidInputError` as `encode_start` and `encode_headers` do.
     """
     start = encode_start(method, url, "1.1")
     address = parse_address(url)
-    fields = [(b"Host", address.host_header.encode("ascii")), *encode_headers(headers)]
+    host = address.host_header if host_header is None else host_header
+    fields = [(b"Host", host.encode("ascii")), *encode_headers(headers)]
     return address, b"".join([start, *(b"%s: %s\r\n" % field for field in fields), b"Content-Length: "])

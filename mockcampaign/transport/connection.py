@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 import struct
-import time
 from collections.abc import Callable
 from typing import cast
 
@@ -15,6 +14,10 @@ import msgspec
 from mockcampaign.model import Measured, Outcome, Request, TimedOut
 from mockcampaign.transport.response import CUT, ResponseParser
 from mockcampaign.transport.script import LOST, Script
+from mockcampaign.wallclock import seconds
+
+PARSED_AT_ONCE = 16 * 1024
+"""Number of bytes between two looks at the deadline. A response in chunks of one byte makes each of them dear."""
 
 
 class Connection(asyncio.Protocol):
@@ -42,12 +45,12 @@ class Connection(asyncio.Protocol):
         self.closed: asyncio.Future[None] = self._loop.create_future()
         """Done when the socket is closed."""
         self.idle_since = 0.0
-        """When the last exchange ended, in seconds of `time.monotonic`."""
+        """When the last exchange ended, in seconds of `wallclock.seconds`."""
 
     def exchange(self, request: Request, head: bytes, began: float) -> asyncio.Future[Outcome]:
         """Write `head` and the request's body at once, and return the future of the outcome.
 
-        The outcome arrives within the time-out, counted from `began`, in seconds of `time.monotonic`. Cancelling the
+        The outcome arrives within the time-out, counted from `began`, in seconds of `wallclock.seconds`. Cancelling the
         future closes the connection.
         """
         outcome = self._expect(request, began)
@@ -80,7 +83,7 @@ class Connection(asyncio.Protocol):
             outcome.cancel()
 
     def give_up(self, now: float) -> bool:
-        """End the exchange under way if its time is up at `now` (seconds of `time.monotonic`); return whether it is."""
+        """End the exchange under way if its time is up at `now` (`wallclock.seconds`); return whether it is."""
         if self._outcome is None or now < self._deadline:
             return False
         self._end(TimedOut(self._phase()))
@@ -113,17 +116,31 @@ class Connection(asyncio.Protocol):
         if self._outcome is None:
             self._transport.abort()
             return
-        outcome = self._response.feed(data)
+        begin = 0
+        while self._parse(data, begin):
+            begin += PARSED_AT_ONCE
+            if begin >= len(data):
+                return
+
+    def _parse(self, data: bytes, begin: int) -> bool:
+        """Continue with the response, with a part of the data; return whether the exchange goes on."""
+        whole = len(data) <= PARSED_AT_ONCE
+        outcome = self._response.feed(data if whole else data[begin : begin + PARSED_AT_ONCE])
         script = self._script
         if script is not None:
             if script.dropped is not None and self._response.has_passed(script.dropped):
                 self._end(LOST[script.dropped])
-                return
+                return False
             self._wake()
-        if outcome is not None:
-            # A response may arrive before the request is completely written; the rest would disturb the next exchange.
-            written = not self._unwritten and not self._buffered_bytes
-            self._end(outcome, reusable=written and self._response.reusable and (script is None or script.reusable))
+        if outcome is None:
+            # The timer alone is too late if many consumers keep the loop busy with what they send.
+            return not self.give_up(seconds())
+        if begin + PARSED_AT_ONCE < len(data):
+            self._response.feed(data[begin + PARSED_AT_ONCE :])  # surplus
+        # A response may arrive before the request is completely written; the rest would disturb the next exchange.
+        written = not self._unwritten and not self._buffered_bytes
+        self._end(outcome, reusable=written and self._response.reusable and (script is None or script.reusable))
+        return False
 
     def eof_received(self) -> bool:
         """End the exchange: the consumer sends no more, which ends some responses. This side closes, too."""
@@ -209,11 +226,11 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         self._timer_due = self._deadline
         # Relative, not `call_at`: uvloop's idea of now is as old as its current turn, which may have been a long one.
-        self._timer = self._loop.call_later(max(0.0, self._deadline - time.monotonic()), self._on_timer)
+        self._timer = self._loop.call_later(max(0.0, self._deadline - seconds()), self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
-        if self._outcome is not None and not self.give_up(time.monotonic()):
+        if self._outcome is not None and not self.give_up(seconds()):
             self._set_timer()
 
     def _on_cancelled(self, future: asyncio.Future[Outcome]) -> None:
@@ -225,7 +242,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _end(self, outcome: Outcome, *, reusable: bool = False, reset: bool = False) -> None:
-        now = time.monotonic()
+        now = seconds()
         future, self._outcome = self._outcome, None
         if self._script is not None:
             self._forget_script()

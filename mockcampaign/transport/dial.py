@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.errors import CouldNotTellError, InvalidInputError, sockets_blocked
 from mockcampaign.model import NoResponse, TimedOut
-from mockcampaign.transport.address import Address
+from mockcampaign.transport.address import NO_ROUTES, Address, Routes
 from mockcampaign.transport.targets import AllowedTargets
 
 _Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
@@ -32,6 +32,22 @@ _CERTIFICATE_REASONS = {
     64: "the certificate is for another host",
 }
 """Sentences by OpenSSL's X509_V_ERR codes. OpenSSL's own texts differ between versions."""
+
+_UNRESOLVED = "the host name does not resolve"
+
+_CONNECT_REASONS: dict[type[OSError], str] = {
+    ConnectionRefusedError: "connection refused",
+    ConnectionResetError: "connection reset while connecting",
+    ConnectionAbortedError: "connection aborted while connecting",
+    PermissionError: "the system does not permit the connection",
+}
+"""Sentences by type of error, which is the same on every system."""
+
+_CONNECT_REASONS_BY_NUMBER = {
+    errno.EHOSTUNREACH: "no route to the host",
+    errno.ENETUNREACH: "no route to the host",
+    errno.EADDRNOTAVAIL: "no local port or address is left to connect from",
+}
 
 _NO_TLS_SPOKEN = frozenset({"HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "WRONG_VERSION_NUMBER"})
 """Reasons that versions of OpenSSL give for a response in plain text."""
@@ -66,17 +82,18 @@ async def dial(
     context: ssl.SSLContext | None,
     seconds: float,
     targets: AllowedTargets | None = None,
+    routes: Routes = NO_ROUTES,
 ) -> _Protocol | NoResponse | TimedOut:
     """Connect within `seconds`, over TLS if there is a context. Return the protocol, or why there is no connection.
 
-    Without `targets` every address is allowed.
+    Without `targets` every address is allowed. `routes` may name the address.
 
     Raises `CouldNotTellError` if this process has no file descriptor left, which is not the consumer's failure.
     """
     progress = _Progress()
     try:
         async with asyncio.timeout(seconds):
-            found = await _resolve(address)
+            found = await _resolve(routes.led(address))
             progress.phase = "connect"
             if targets is not None:
                 found = [one for one in found if targets.admits(address.host, str(one[2][0]))]
@@ -92,12 +109,17 @@ async def dial(
             return protocol
     except TimeoutError:
         return TimedOut(progress.phase)
+    except RuntimeError as error:
+        raise sockets_blocked(error) or error from None
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
             raise CouldNotTellError("no file descriptor is left to connect with: raise the limit (ulimit -n)") from None
         if isinstance(error, ssl.SSLCertVerificationError):
             progress.phase = "certificate"
         return NoResponse(progress.phase, _reason(progress.phase, error))
+    except UnicodeError:
+        # Python encodes host names anew for each look-up, and event loops differ in how.
+        return NoResponse("resolve", _UNRESOLVED)
 
 
 async def _resolve(address: Address) -> list[_Target]:
@@ -144,9 +166,11 @@ async def _connect_socket(found: list[_Target], deadline: float) -> socket.socke
 
 def _reason(phase: str, error: OSError) -> str:
     if phase == "resolve":
-        return "the host name does not resolve"
+        return _UNRESOLVED
     if phase == "connect":
-        return "connection refused" if isinstance(error, ConnectionRefusedError) else "no route to the host"
+        number = error.errno or 0
+        unnamed = f"connecting failed ({errno.errorcode.get(number, 'no reason given')})"
+        return _CONNECT_REASONS.get(type(error)) or _CONNECT_REASONS_BY_NUMBER.get(number, unnamed)
     if isinstance(error, ssl.SSLCertVerificationError):
         return _CERTIFICATE_REASONS.get(error.verify_code, "the certificate is not accepted")
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):

@@ -69,6 +69,7 @@ class ResponseParser:
         self.bytes_received = 0
         """Bytes of this response, interim ones and surplus bytes included."""
         self._interim_bytes = 0
+        self._head_size = 0
         self._reason_bytes = 0
         self._framing_bytes = 0
         self._strange = False
@@ -128,7 +129,7 @@ class ResponseParser:
         if self._strange:
             return NoResponse("headers", _NOT_HTTP)
         if self.bytes_received > HEAD_BYTES_MAX:
-            if not self._headers_complete or self._interim_bytes + self._head_bytes() > HEAD_BYTES_MAX:
+            if not self._headers_complete or self._head_size > HEAD_BYTES_MAX:
                 return _HEAD_TOO_LONG
             self._framing_bytes = self._framing_bytes + framing_bytes if framing_bytes else 0
             if self._framing_bytes > HEAD_BYTES_MAX and not self._complete:
@@ -187,6 +188,7 @@ class ResponseParser:
         # httptools takes status 000 and the versions 0.9 and 2.0 as well.
         self._strange = status < 100 or self._parser.get_http_version() not in _VERSIONS
         self._headers_complete = True
+        self._head_size = self._interim_bytes + self._head_bytes()
         self.phase = "body"
         if self._headers_only:
             self._complete = True

@@ -62,8 +62,11 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the connection may be kept for another request."""
 
 
-def script(request: Request) -> Script:
-    """Return the script of a request. Raises `InvalidInputError` as `parse_address` and `encode_headers` do."""
+def script(request: Request, host_header: str | None = None) -> Script:
+    """Return the script of a request; `host_header` takes the place of the URL's host.
+
+    Raises `InvalidInputError` as `parse_address` and `encode_headers` do.
+    """
     faults = request.faults
     body = request.body
     chunked = last_of(faults, Chunked)
@@ -72,7 +75,7 @@ def script(request: Request) -> Script:
     expect = None if _speaks_http_1_0(request) else last_of(faults, ExpectContinue)
     cut, lost, idle = last_of(faults, CutBody), last_of(faults, LostAck), last_of(faults, IdleConnection)
     fresh = last_of(faults, NewConnection) is not None
-    head_pieces = _head_pieces(_head(request), last_of(faults, SplitHeaders))
+    head_pieces = _head_pieces(_head(request, host_header), last_of(faults, SplitHeaders))
     body_pieces = _body_pieces(body, cut, last_of(faults, StallBody), last_of(faults, TrickleBody))
     if expect is None and body_pieces and body_pieces[0].pause == 0:
         # Written together, as without faults: only faults separate head and body.
@@ -121,8 +124,9 @@ def _speaks_http_1_0(request: Request) -> bool:
     return last_of(request.faults, Http10) is not None
 
 
-def _head(request: Request) -> bytes:
-    fields = [(b"Host", parse_address(request.url).host_header.encode("ascii")), *header_fields(request)]
+def _head(request: Request, host_header: str | None) -> bytes:
+    host = parse_address(request.url).host_header if host_header is None else host_header
+    fields = [(b"Host", host.encode("ascii")), *header_fields(request)]
     case = last_of(request.faults, HeaderCase)
     if case is not None:
         fields = [(name.upper() if case.case == "upper" else name.lower(), value) for name, value in fields]

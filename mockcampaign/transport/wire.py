@@ -7,23 +7,25 @@ seen the batch is unknown, and the engine decides on retries. Redirects are not 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import ssl
-import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from mockcampaign.errors import CouldNotTellError, MockcampaignError
 from mockcampaign.faults import WIRE_FAULTS
 from mockcampaign.model import Measured, NoResponse, Outcome, Request, TimedOut
-from mockcampaign.transport.address import Address, encode_head, parse_address
+from mockcampaign.transport.address import NO_ROUTES, Address, Routes, encode_head, parse_address
 from mockcampaign.transport.connection import Connection
 from mockcampaign.transport.dial import dial, trust
 from mockcampaign.transport.script import Script, script
 from mockcampaign.transport.targets import AllowedTargets
+from mockcampaign.wallclock import seconds
 
 IDLE_SECONDS_MAX = 1.0
 """A connection that was idle for longer is not used. Servers close idle ones after some seconds, and this process may
@@ -41,16 +43,22 @@ class WireTransport:
     faults = WIRE_FAULTS
 
     def __init__(
-        self, *, ca_file: Path | None = None, verify: bool = True, targets: AllowedTargets | None = None
+        self,
+        *,
+        ca_file: Path | None = None,
+        verify: bool = True,
+        targets: AllowedTargets | None = None,
+        routes: Routes = NO_ROUTES,
     ) -> None:
         """`ca_file` adds certificates to those that the system trusts; without `verify`, any certificate is accepted.
-        Without `targets`, requests may go to any host.
+        Without `targets`, requests may go to any host. `routes` lead requests for some hosts elsewhere.
 
         Raises `InvalidInputError` if the file cannot be used.
         """
         self.targets = targets
         """The hosts that requests may go to; None: all."""
         self._verify = verify
+        self._routes = routes
         self._context: ssl.SSLContext | None = None if ca_file is None else trust(ca_file, verify=verify)
         self._idle: dict[_Origin, list[Connection]] = {}
         self._open: set[Connection] = set()
@@ -59,12 +67,13 @@ class WireTransport:
     def send(self, request: Request) -> Awaitable[Outcome]:
         """Send a request, at once if a connection is kept; see `Transport.send`."""
         if request.faults:
-            return self._task(self._send_with_faults(request, script(request)))
-        address, head = encode_head(request.method, request.url, request.headers)
+            return self._task(self._send_with_faults(request, script(request, self._host_header(request.url))))
+        host_header = self._host_header(request.url) if self._routes.host_headers else None
+        address, head = encode_head(request.method, request.url, request.headers, host_header)
         if address.tls:
             self._prepare_for(address)
         head = b"%b%d\r\n\r\n" % (head, len(request.body))
-        began = time.monotonic()
+        began = seconds()
         connection = self._take_idle((address.tls, address.host, address.port), began - IDLE_SECONDS_MAX)
         if connection is None:
             return self._task(self._send_anew(address, request, head, began))
@@ -87,6 +96,10 @@ class WireTransport:
         task.add_done_callback(self._under_way.discard)
         return task
 
+    def _host_header(self, url: str) -> str | None:
+        address = parse_address(url)
+        return self._routes.host_headers.get((address.host, address.port))
+
     def _prepare_for(self, address: Address) -> None:
         # Not earlier, since the system's certificates take long to load, and most tested consumers do not need them;
         # and before an attempt begins, since the consumer is not to blame for that time.
@@ -107,48 +120,63 @@ class WireTransport:
         idle = self._idle.setdefault((address.tls, address.host, address.port), [])
         make_connection = partial(Connection, connections=self._open, idle=idle)
         context = self._context if address.tls else None
-        seconds = began + request.timeout / 1_000 - time.monotonic()
-        connection = await dial(address, make_connection, context, seconds, self.targets)
+        left = began + request.timeout / 1_000 - seconds()
+        connection = await dial(address, make_connection, context, left, self.targets, self._routes)
         if isinstance(connection, NoResponse | TimedOut):
-            measured = Measured(0, 0, int((time.monotonic() - began) * 1_000_000))
+            measured = Measured(0, 0, int((seconds() - began) * 1_000_000))
             return msgspec.structs.replace(connection, measured=measured)
         # Not before: uvloop never reports a connection as lost if this task is cancelled while it connects.
         self._open.add(connection)
         return connection
 
     async def _send_anew(self, address: Address, request: Request, head: bytes, began: float) -> Outcome:
-        connection = await self._connect(address, request, began)
-        if isinstance(connection, Connection):
-            return await connection.exchange(request, head, began)
-        return connection
+        with _errors_of_ours():
+            connection = await self._connect(address, request, began)
+            if isinstance(connection, Connection):
+                return await connection.exchange(request, head, began)
+            return connection
 
     async def _send_with_faults(self, request: Request, script: Script) -> Outcome:
-        address = parse_address(request.url)
-        self._prepare_for(address)
-        began = time.monotonic()
-        oldest = began - IDLE_SECONDS_MAX if script.idle is None else -math.inf
-        kept = None if script.fresh else self._take_idle((address.tls, address.host, address.port), oldest)
-        if kept is not None and script.idle is not None:
-            await asyncio.sleep(script.idle / 1_000 - (began - kept.idle_since))
-            began = time.monotonic()
-        connection = kept if kept is not None and kept.usable else await self._connect(address, request, began)
-        if not isinstance(connection, Connection):
-            return connection
-        return await connection.carry_out(request, script, began)
+        with _errors_of_ours():
+            address = parse_address(request.url)
+            self._prepare_for(address)
+            began = seconds()
+            oldest = began - IDLE_SECONDS_MAX if script.idle is None else -math.inf
+            kept = None if script.fresh else self._take_idle((address.tls, address.host, address.port), oldest)
+            if kept is not None and script.idle is not None:
+                await asyncio.sleep(script.idle / 1_000 - (began - kept.idle_since))
+                began = seconds()
+            connection = kept if kept is not None and kept.usable else await self._connect(address, request, began)
+            if not isinstance(connection, Connection):
+                return connection
+            return await connection.carry_out(request, script, began)
 
 
-async def wait_until_reachable(url: str, timeout: int) -> bool:
+@contextlib.contextmanager
+def _errors_of_ours() -> Iterator[None]:
+    """Let only errors of ours out: any other one is not the consumer's failure."""
+    try:
+        yield
+    except MockcampaignError:
+        raise
+    except Exception as error:
+        raise CouldNotTellError(
+            f"a request could not be sent, for a reason within mockcampaign: {type(error).__name__}: {error}"
+        ) from error
+
+
+async def wait_until_reachable(url: str, timeout: int, routes: Routes = NO_ROUTES) -> bool:
     """Whether something accepts connections at the URL's host and port within `timeout` milliseconds.
 
     Raises `InvalidInputError` if a webhook cannot have the URL.
     """
     address = parse_address(url)
-    deadline = time.monotonic() + timeout / 1_000
-    while (seconds := deadline - time.monotonic()) > 0:
-        connection = await dial(address, partial(Connection, connections=set(), idle=[]), None, seconds)
+    deadline = seconds() + timeout / 1_000
+    while (left := deadline - seconds()) > 0:
+        connection = await dial(address, partial(Connection, connections=set(), idle=[]), None, left, routes=routes)
         if isinstance(connection, Connection):
             connection.close()
             await connection.closed
             return True
-        await asyncio.sleep(min(POLL_SECONDS, seconds))
+        await asyncio.sleep(min(POLL_SECONDS, left))
     return False

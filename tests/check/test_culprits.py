@@ -12,7 +12,6 @@ from consumers.started import COMMANDS, PASSWORD, USER, missing
 from culprits import BETWEEN, CULPRITS, FOUND, NEEDS_HTTPS, OTHERS
 from judged import BUGS, SHOWN_BY_CRASHES, checked, checked_in_process, checked_over_loopback, few, judged, settings
 from mockcampaign.check.rules import CATALOGUE
-from mockcampaign.events.fields import TYPES
 from mockcampaign.judging.fact import Need
 from mockcampaign.model import EventType, NoAuthentication
 from mockcampaign.samples.consumer import application
@@ -138,7 +137,7 @@ class ColumnsOfAnOpen(Consumer):
     """Stores the fields of an open alone, whatever arrives."""
 
     def stored_form(self, event: Event) -> Event:
-        return {name: event.get(name) for name in TYPES[EventType.OPEN]}
+        return {name: event.get(name) for name in builtin_shape(EventType.OPEN).top_names}
 
 
 @pytest.mark.parametrize("consumer", [OpensAlone, ColumnsOfAnOpen])

@@ -254,11 +254,14 @@ def test_no_secret_is_in_any_output(tmp_path: Path, consumer_url: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-def test_a_report_that_cannot_be_written_is_an_error(tmp_path: Path, consumer_url: str) -> None:
+@pytest.mark.parametrize("option", ["--report-json", "--journal"])
+def test_a_full_disk_is_mentioned_once_and_changes_no_verdict(tmp_path: Path, consumer_url: str, option: str) -> None:
     written(tmp_path)
-    done = mockcampaign("run", ".", "--report-json", "/dev/full", folder=tmp_path, CONSUMER_URL=consumer_url)
-    assert done.returncode == 2
-    assert done.stderr == "mockcampaign: --report-json /dev/full: cannot be written: No space left on device\n"
+    outputs = (option, "/dev/full", "--junit", "r.xml")
+    done = mockcampaign("run", ".", *outputs, folder=tmp_path, CONSUMER_URL=consumer_url)
+    assert done.stderr == f"mockcampaign: {option} /dev/full: cannot be written: No space left on device\n"
+    assert done.returncode == 0
+    assert (tmp_path / "r.xml").exists()
 
 
 def test_a_ca_file_without_a_certificate_is_status_2(tmp_path: Path) -> None:

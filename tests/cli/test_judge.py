@@ -45,13 +45,42 @@ def test_other_expectations_of_the_same_run(tmp_path: Path, broken_url: str) -> 
     lost = mockcampaign("judge", "j.jsonl", folder=tmp_path, CONSUMER_URL=broken_url)
     assert lost.returncode == 2
     assert lost.stderr == (
-        "mockcampaign: three.scenario.yaml: the file of scenario 'three opens' does not exist, allowed: --scenario "
-        "FILE or --rules-only\n"
+        "mockcampaign: j.jsonl: the scenario of 'three opens' is not in the journal's folder, allowed: --scenario FILE "
+        "or --rules-only\n"
     )
     assert mockcampaign("judge", "j.jsonl", "--rules-only", folder=tmp_path).returncode == 0
     written(tmp_path, ("      consumer: {processed: exactly-once}\n", "")).rename(tmp_path / "less")
     less = mockcampaign("judge", "j.jsonl", "--scenario", "less", folder=tmp_path, CONSUMER_URL=broken_url)
     assert (less.returncode, less.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("named", ["../secret", "/etc/passwd", "link", "a\\u0000b", "pipe", ".", "x" * 5_000])
+def test_a_journal_names_no_file_outside_of_its_folder(tmp_path: Path, named: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "secret").write_text("password: geheim!\n")
+    if sys.platform != "win32":
+        (folder / "link").symlink_to(tmp_path / "secret")
+        os.mkfifo(folder / "pipe")
+    heading, *rest = (ROOT / "fixtures/journals/outage.jsonl").read_text().splitlines(keepends=True)
+    changed = heading.replace("fixtures/journals/outage.scenario.yaml", named)
+    (folder / "j").write_text("".join([changed, *rest]))
+    done = mockcampaign("judge", "j", folder=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "mockcampaign: j: the scenario of 'Ten minutes of refused connections' is not in the journal's folder, "
+        "allowed: --scenario FILE or --rules-only\n"
+    )
+
+
+def test_a_journal_and_its_scenarios_may_move_together(tmp_path: Path, broken_url: str) -> None:
+    (tmp_path / "here").mkdir()
+    written(tmp_path / "here")
+    mockcampaign("run", "here", "--journal", "here/j", folder=tmp_path, CONSUMER_URL=broken_url)
+    (tmp_path / "here").rename(tmp_path / "there")
+    judged = mockcampaign("judge", "there/j", folder=tmp_path, CONSUMER_URL=broken_url)
+    assert (judged.returncode, judged.stderr) == (1, "")
+    assert str(Path("there", "three.scenario.yaml")) in judged.stdout
 
 
 def test_several_scenarios_share_a_journal_and_every_output_works(tmp_path: Path, broken_url: str) -> None:

@@ -22,6 +22,7 @@ LINE = "what to type next"
 @click.option("--fields", type=str)
 @click.option("-s", "--strict", is_flag=True)
 @click.option("--secret", envvar="SECRET")
+@click.option("--item", multiple=True)
 @click.option("--seed", type=int)
 def shown(**given: object) -> None:
     click.echo(same_command({"seed"}, {"secret": "SECRET"}))
@@ -34,6 +35,7 @@ def shown(**given: object) -> None:
         (("http://x/hook?a=1&b=2",), "'http://x/hook?a=1&b=2'"),
         (("http://x/", "--budget", "90s", "-s"), "http://x/ --budget 1m30s --strict"),
         (("http://x/", "--fields", "it's all"), "http://x/ --fields 'it'\"'\"'s all'"),
+        (("http://x/?token=a", "--item", "a b", "--item", "c"), "'http://x/?token=***' --item 'a b' --item c"),
         (("http://x/", "--seed", "7", "--secret", "acme:pw"), 'http://x/ --secret "$SECRET"'),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -23,13 +24,14 @@ from pytest_httpserver import HTTPServer
 from mockcampaign.cli import cli
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.shape_file import shape_yaml
-from mockcampaign.server.tls import make_certificate
-from mockcampaign.serving import listen, serve_in_thread
+from mockcampaign.serving import check_tls_files, listen, serve_in_thread
+from mockcampaign.serving.tls import certificate_files
 from mockcampaign.shape.captured import shape_of_file
 from serve_process import Serving, control, serving
 from servers import CLIENT
 
 USER = ("mockcampaign", "mockcampaign")
+TOKEN = "token-of-this-test"
 
 
 def failed(*arguments: str, folder: Path, **environment: str) -> tuple[int, str]:
@@ -222,11 +224,30 @@ def test_the_host_that_it_listens_on_is_a_name_of_its_own(monkeypatch: pytest.Mo
         assert asyncio.run(status(host)) == wanted
 
 
+def files_with_keys(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
+
+
+def test_a_killed_server_leaves_no_key_behind(tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with serving("--tls", folder=tmp_path, TMPDIR=str(temporary)) as server:
+        assert server.url.startswith("https://")
+        assert files_with_keys(temporary) == []
+        server.process.kill()
+        server.process.wait(timeout=20)
+    assert files_with_keys(temporary) == []
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Windows has other rights of files")
-def test_only_the_user_may_read_the_key_of_a_certificate(tmp_path: Path) -> None:
-    _, key = make_certificate(["localhost"], tmp_path, tmp_path / "ca.pem")
-    assert Path(key).read_text().startswith("-----BEGIN ")
-    assert Path(key).stat().st_mode & 0o777 == 0o600
+def test_only_the_user_may_read_the_key_where_it_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with certificate_files(["localhost"], tmp_path / "ca.pem") as (chain, key):
+        assert Path(key).read_text().startswith("-----BEGIN ")
+        assert Path(key).stat().st_mode & 0o777 == 0o600
+        check_tls_files(chain, key)
+    assert [path.name for path in tmp_path.iterdir()] == ["ca.pem"]
 
 
 def test_a_server_that_others_can_reach_sends_only_to_allowed_targets(tmp_path: Path, httpserver: HTTPServer) -> None:
@@ -238,12 +259,43 @@ def test_a_server_that_others_can_reach_sends_only_to_allowed_targets(tmp_path: 
         answer = requests.post(base, form, auth=USER, timeout=20)
         assert answer.status_code == 400
         assert answer.json()["violations"][0].startswith("targetUrl: host localhost is not an allowed target, allowed:")
-    with serving("--host", "0.0.0.0", "--virtual", "--allow-target", "127.0.0.0/8", folder=tmp_path) as server:
-        server.url = server.url.replace("0.0.0.0", "127.0.0.1")
+    arguments = ["--host", "0.0.0.0", "--virtual", "--allow-target", "127.0.0.0/8", "--control-token", TOKEN]
+    with serving(*arguments, folder=tmp_path) as server:
         activated(server, target)
-        control(server, "/emit", {"type": "open"})
-        control(server, "/clock/advance", {"by": "1s"})
+        control(server, "/emit", {"type": "open"}, token=TOKEN)
+        control(server, "/clock/advance", {"by": "1s"}, token=TOKEN)
         assert "1 event delivered" in server.end()
+
+
+def test_a_server_that_others_can_reach_demands_a_token_and_says_what_it_reaches(tmp_path: Path) -> None:
+    with serving("--host", "0.0.0.0", folder=tmp_path) as server:
+        line, targets = server.lines(2)
+        found = re.fullmatch(
+            r"  token       (\S{22}); live page and control API need it, as password or bearer token", line
+        )
+        assert found is not None
+        assert targets == "  targets     none without --allow-target"
+        for path, status in (
+            ("/", 401),
+            ("/__mockcampaign/state", 401),
+            ("/__mockcampaign/health", 200),
+            ("/docs", 200),
+        ):
+            assert requests.get(f"{server.url}{path}", timeout=20).status_code == status
+        for path in ("/", "/__mockcampaign/state"):
+            assert requests.get(f"{server.url}{path}", auth=("any", found[1]), timeout=20).status_code == 200
+    with serving("--host", "0.0.0.0", folder=tmp_path) as server:
+        assert found[1] not in server.lines(1)[0]
+
+
+def test_a_token_that_is_given_is_not_printed_and_needed_on_loopback_too(tmp_path: Path) -> None:
+    with serving("--allow-target", "198.51.100.7", folder=tmp_path, MOCKCAMPAIGN_SERVE_CONTROL_TOKEN=TOKEN) as server:
+        assert server.lines(2) == [
+            "  token       as given; live page and control API need it, as password or bearer token",
+            "  targets     loopback and private addresses, 198.51.100.7",
+        ]
+        assert control(server, "/reset", {}).status_code == 401
+        assert control(server, "/reset", {}, token=TOKEN).status_code == 204
 
 
 def test_deliveries_over_https_need_a_trusted_certificate(tmp_path: Path) -> None:
@@ -303,6 +355,7 @@ def test_events_get_the_shape_of_captured_ones(tmp_path: Path, httpserver: HTTPS
         ),
         (["--user", "a:b"], "--user: 'a:b' is not a user name"),
         (["--user", ""], "--user: '' is not a user name"),
+        (["--control-token", "short"], "--control-token: not a token, allowed: 8 to 200 letters, digits and other"),
         (["--tls-key", "x.scenario.yaml"], "--tls-certificate: missing"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
         (["--clients", "x.scenario.yaml"], "x.scenario.yaml:1:1: "),

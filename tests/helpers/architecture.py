@@ -290,6 +290,20 @@ def stray_clocks(sources: Sources, owners: Iterable[str]) -> list[str]:
     return found
 
 
+def lost_cancellations(sources: Sources) -> list[str]:
+    """Find uses of `asyncio.wait_for`, which loses cancellations before Python 3.12; its code object is harmless."""
+    found = []
+    for module, text in sources.items():
+        found += [f"{module}:{one.line} imports wait_for" for one in imports(text) if one.name == "asyncio.wait_for"]
+        looked_at = {node.value for node in nodes(text) if isinstance(node, ast.Attribute) and node.attr == "__code__"}
+        found += [
+            f"{module}:{node.lineno} uses asyncio.wait_for: use asyncio.timeout"
+            for node, name in references(text)
+            if name == "asyncio.wait_for" and node not in looked_at
+        ]
+    return found
+
+
 # Names
 
 
@@ -424,7 +438,9 @@ def spelled_fields(
 def _looked_up(node: ast.AST, others: Iterable[str]) -> list[ast.expr | None]:
     """Return the keys by which a node makes a dict or looks into one, unless that has one of these names."""
     if isinstance(node, ast.Dict):
-        return [*node.keys]
+        # An ASGI message says its type as well, such as "http" or "http.request".
+        of_asgi = [isinstance(value, ast.Constant) and str(value.value).startswith("http") for value in node.values]
+        return [key for key, is_so in zip(node.keys, of_asgi, strict=True) if not is_so]
     if isinstance(node, ast.Subscript):
         return [] if last_name(node.value) in others else [node.slice]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

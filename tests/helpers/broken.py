@@ -87,7 +87,7 @@ BROKEN: dict[str, str] = {
     "consumer name": GOOD.replace("  opens: {type", "  consumer: {type").replace(
         "activate: opens", "activate: consumer"
     ),
-    "limit": GOOD.replace("  opens: {type: open}", "\n".join(f"  w{i}: {{type: open}}" for i in range(11)))
+    "limit": GOOD.replace("  opens: {type: open}", "\n".join(f"  w{i}: {{type: open}}" for i in range(13)))
     .replace("activate: opens", "activate: w1")
     .replace("opens: {del", "w1: {del"),
     "policy": GOOD + "policy: {retry_interval: 5d}\n",

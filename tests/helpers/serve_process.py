@@ -23,9 +23,14 @@ class Serving:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         assert process.stdout is not None
-        self.said = [process.stdout.readline().rstrip("\n") for _ in range(6)]
+        self._output = process.stdout
+        self.said = self.lines(6)
         found = re.search(r"(https?://\S+)/docs", "\n".join(self.said))
         self.url = "" if found is None else found[1]
+
+    def lines(self, count: int) -> list[str]:
+        """Return the next lines that it says."""
+        return [self._output.readline().rstrip("\n") for _ in range(count)]
 
     def end(self, number: int = signal.SIGTERM) -> str:
         """What it says at its end."""
@@ -51,5 +56,6 @@ def serving(*arguments: str, folder: Path, **environment: str) -> Iterator[Servi
         process.communicate(timeout=10)
 
 
-def control(server: Serving, path: str, body: Any) -> requests.Response:
-    return requests.post(f"{server.url}/__mockcampaign{path}", json=body, timeout=20)
+def control(server: Serving, path: str, body: Any, *, token: str = "") -> requests.Response:
+    auth = ("", token) if token else None
+    return requests.post(f"{server.url}/__mockcampaign{path}", json=body, auth=auth, timeout=20)

@@ -10,7 +10,7 @@ import requests
 
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
 from mockcampaign.server.app import server_app
-from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings
+from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings, first_webhook_id
 from mockcampaign.server.users import Users, users_of
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.targets import AllowedTargets
@@ -18,6 +18,8 @@ from mockcampaign.transport.wire import WireTransport
 
 CLIENT = DEFAULT_CLIENT_ID
 OTHER_CLIENT = CLIENT + 1
+FIRST_ID = first_webhook_id(1)
+"""Id of the first webhook of a server with the seed of these tests."""
 USER, PASSWORD = "acme", "s3cret-of-acme"
 OTHER_USER, OTHER_PASSWORD = "other", "s3cret-of-other"
 
@@ -76,6 +78,7 @@ def running_server(
     seed: int = 1,
     targets: AllowedTargets | None = None,
     port: int = 0,
+    start: int | None = None,
 ) -> Iterator[Server]:
     """Run a server with two clients; without a speed, only `advance` moves its clock."""
     users = Users(
@@ -85,7 +88,7 @@ def running_server(
         }
     )
     transport = WireTransport(targets=targets)
-    campaign = ServedCampaign(transport, users, ServerSettings(speed=speed, policy=policy, seed=seed))
+    campaign = ServedCampaign(transport, users, ServerSettings(speed=speed, policy=policy, seed=seed, start=start))
     with serve_in_thread(
         server_app(campaign, host_names=("campaign.test",)), port=port, ending=campaign.closing.set
     ) as url:

@@ -324,3 +324,22 @@ def test_hypothesis_and_a_loop(inner: Inner, plugin: str) -> None:
     )
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*MisuseError: campaign.run() was not awaited: *write `await campaign.run()`"])
+
+
+def test_a_forgotten_await_is_named_although_an_assertion_fails_first(inner: Inner) -> None:
+    result = inner(
+        """
+        async def test_it(campaign, app):
+            campaign.emit(campaign.webhook("open", target=app), 3)
+            campaign.run()
+            assert len(app.events) == 3
+        """,
+        asyncio_mode="auto",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*assert 0 == 3*",
+            "campaign.run() was not awaited: this test has an event loop, so write `await campaign.run()`",
+        ]
+    )

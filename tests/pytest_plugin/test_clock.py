@@ -16,7 +16,9 @@ import pytest
 
 from mockcampaign import Policy
 from mockcampaign.errors import MisuseError
+from mockcampaign.model import TimedOut
 from mockcampaign.pytest_plugin import CampaignFixture
+from mockcampaign.serving import serve_in_thread
 from plugin_apps import App
 
 
@@ -181,3 +183,28 @@ def test_a_consumer_whose_clock_follows_gets_every_attempt(campaign: CampaignFix
     campaign.emit(campaign.webhook("open", target=app))
     campaign.advance("1h")
     assert len(app.scopes) == 361 == len(campaign.deliveries)
+
+
+async def _silent(scope: Any, receive: Any, send: Any) -> None:
+    """Respond to nothing, until the sender gives up."""
+    while scope["type"] == "http" and (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@pytest.mark.parametrize("real_asyncio", [True, False])
+@pytest.mark.parametrize("kind", ["stall-body", "trickle-body", None])
+@pytest.mark.mockcampaign(policy=Policy(timeout=100, event_age_max=20_000), allow=["responds-in-time"])
+@pytest.mark.timeout(30)
+def test_time_outs_are_real_under_a_frozen_clock(
+    campaign: CampaignFixture, kind: str | None, real_asyncio: bool
+) -> None:
+    freezegun = pytest.importorskip("freezegun")
+    with serve_in_thread(_silent) as url, freezegun.freeze_time("2025-01-01", real_asyncio=real_asyncio) as frozen:
+        campaign.clock.lead(frozen)
+        opens = campaign.webhook("open", target=url)
+        if kind is not None:
+            campaign.fault(kind, opens)
+        campaign.emit(opens)
+        campaign.run()
+        assert campaign.deliveries
+        assert all(isinstance(delivery.outcome, TimedOut) for delivery in campaign.deliveries)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
+from conftest import Inner
 from whole_runs import DELIVERING, whole_run
 
 
@@ -41,3 +43,62 @@ def test_works_beside_other_plugins(
     status, printed = whole_run(tmp_path, DELIVERING, *arguments, plugins=tuple(names))
     assert status == 0, printed
     assert "6 passed" in printed
+
+
+BLOCKED = """
+    import socket
+    import pytest
+
+    class SocketBlockedError(RuntimeError):
+        pass
+
+    SocketBlockedError.__module__ = "pytest_socket"  # whose blocking works like this
+
+    @pytest.fixture
+    def blocked(monkeypatch):
+        class Guarded(socket.socket):
+            def __new__(cls, family=-1, *args, **kwargs):
+                if {unix} and family == socket.AF_UNIX:
+                    return super().__new__(cls, family, *args, **kwargs)
+                raise SocketBlockedError("A test tried to use socket.socket.")
+        monkeypatch.setattr(socket, "socket", Guarded)
+
+    @pytest.fixture
+    def made_before(campaign_server):
+        return campaign_server
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets")
+@pytest.mark.parametrize(
+    ("unix", "test"),
+    [
+        (
+            False,
+            "def test_it(blocked, campaign, app): campaign.emit(campaign.webhook('open', target=app)); campaign.run()",
+        ),
+        (
+            True,
+            "def test_it(blocked, campaign):\n"
+            "        campaign.emit(campaign.webhook('open', target='http://127.0.0.1:9/'))\n"
+            "        campaign.run()",
+        ),
+        (True, "def test_it(blocked, campaign_server): pass"),
+    ],
+    ids=["the loop", "the consumer", "the server"],
+)
+def test_blocked_sockets_are_one_clear_sentence(inner: Inner, unix: bool, test: str) -> None:
+    result = inner(f"{BLOCKED.format(unix=unix)}\n    {test}\n")
+    assert sum(result.parseoutcomes().get(outcome, 0) for outcome in ("failed", "error", "errors")) == 1
+    result.stdout.fnmatch_lines(
+        ["E *MisuseError: pytest-socket blocks sockets in this test: mark it with @pytest.mark.enable_socket, or, *"]
+    )
+    assert "A test tried to use" not in result.stdout.str()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets")
+def test_an_application_needs_the_socket_of_the_loop_alone(inner: Inner) -> None:
+    source = (
+        "def test_it(blocked, campaign, app): campaign.emit(campaign.webhook('open', target=app), 2); campaign.run()"
+    )
+    inner(f"{BLOCKED.format(unix=True)}\n    {source}\n").assert_outcomes(passed=1)

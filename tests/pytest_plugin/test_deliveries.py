@@ -8,11 +8,11 @@ import pytest
 
 from builders import Consumer
 from mockcampaign.campaign import Campaign
+from mockcampaign.double.control.deliveries import JournalView
 from mockcampaign.engine.journal import Journal
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.model import EventType
 from mockcampaign.policy import HOUR, SECOND
-from mockcampaign.pytest_plugin.control.deliveries import JournalView
 
 
 class _Transport(Consumer):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -189,3 +191,12 @@ def test_a_run_without_campaigns_says_so(inner: Inner) -> None:
     inner("def test_none(): pass", "--mockcampaign-html=report.html").stdout.fnmatch_lines(
         ["mockcampaign: no test has used a campaign, so nothing was written"]
     )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_report_that_cannot_be_written_fails_no_test(inner: Inner) -> None:
+    source = "def test_it(campaign, app): campaign.emit(campaign.webhook('open', target=app)); campaign.run()"
+    result = inner(source, "--mockcampaign-junit=/dev/full")
+    result.assert_outcomes(passed=1)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["mockcampaign: JUnit report: /dev/full: cannot be written: No space left on device"])

@@ -51,7 +51,8 @@ def test_code_that_creates_its_webhook_gets_its_events(campaign_server: Campaign
 def test_the_server_is_empty_at_the_start_of_each_test(campaign_server: CampaignServer, url: str, turn: int) -> None:
     assert campaign_server.webhooks == []
     assert campaign_server.delivered == []
-    assert registered(campaign_server, url) == 1
+    number = registered(campaign_server, url)
+    assert [webhook.id for webhook in campaign_server.webhooks] == [number]
     campaign_server.emit("open", turn)
     campaign_server.advance("1m")
     assert len(campaign_server.delivered) == turn
@@ -153,3 +154,43 @@ def test_a_failing_test_shows_the_servers_timeline(inner: Inner) -> None:
             assert False
         """
     ).stdout.fnmatch_lines(["*- mockcampaign -*", "*batch of 3  200*"], consecutive=False)
+
+
+SHARED = """
+    import mockcampaign
+    import pytest
+    import requests
+
+    @pytest.fixture(scope="{scope}")
+    def shared(campaign_server_factory):
+        with campaign_server_factory(seed=3, policy=mockcampaign.Policy(event_age_max=20_000)) as server:
+            yield server
+
+    def test_one(shared, campaign_server, consumer_url):
+        shared.webhook("open", target=consumer_url)
+        shared.emit("open", 2)
+        shared.run()
+        assert shared.url != campaign_server.url
+        assert shared.seed == 3
+
+    def test_two(shared, campaign_server):
+        assert len(shared.delivered) == {delivered}
+        assert campaign_server.webhooks == []
+        assert requests.get(shared.url, timeout=5).ok
+"""
+
+
+@pytest.mark.parametrize(("scope", "delivered"), [("session", 2), ("module", 2), ("class", 0), ("function", 0)])
+def test_a_fixture_of_any_scope_may_serve(inner: Inner, scope: str, delivered: int) -> None:
+    with serve_in_thread(App()) as url:
+        consumer = f"@pytest.fixture\n    def consumer_url(): return {url!r}"
+        source = f"{SHARED.format(scope=scope, delivered=delivered)}\n    {consumer}\n"
+        inner(source).assert_outcomes(passed=2)
+
+
+def test_a_shared_server_ends_with_a_verdict(inner: Inner) -> None:
+    with serve_in_thread(App(204)) as url:
+        consumer = f"@pytest.fixture\n    def consumer_url(): return {url!r}"
+        result = inner(f"{SHARED.format(scope='session', delivered=0)}\n    {consumer}\n")
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["E *AssertionError: responds-200: *"])

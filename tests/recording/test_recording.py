@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import base64
+import errno
+import functools
+import io
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import requests
-from hypothesis import given
-from hypothesis import strategies as st
 
 from commands import mockcampaign, written
-from mockcampaign.engine.journal import Attempted, Discarded, Entry, Happened, WebhookChanged
-from mockcampaign.engine.journal_file import read_journals
+from mockcampaign.engine.journal import Attempted, Captured, Discarded, Entry, Happened, WebhookChanged, read_journal
+from mockcampaign.engine.journal_file import Heading, JournalWriter, read_journals
+from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import load_sample
-from mockcampaign.model import BasicAuthentication, EventType, NoResponse, Outcome, Responded, WebhookStatus
-from mockcampaign.policy import DAY
-from mockcampaign.recording.pseudonyms import Pseudonyms
-from mockcampaign.recording.recorder import NotRecordedError, Recorder
+from mockcampaign.model import BasicAuthentication, EventType, NoResponse, Outcome, Request, Responded, WebhookStatus
+from mockcampaign.policy import DAY, Policy
+from mockcampaign.recording.proxy import proxy_app
+from mockcampaign.recording.recorder import EVERYTHING, NotRecordedError, Recorder
+from mockcampaign.recording.sideline import Sideline
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.judge_journal import webhook_names
 from mockcampaign.serving import serve_in_thread
+from mockcampaign.transport.always_ok import AlwaysOkTransport
+from mockcampaign.transport.wire import WireTransport
 from old_fold import tally
 
 NOW = 1_750_000_000_000
@@ -59,44 +66,6 @@ def recorded(recorder: Recorder, kind: type[Any]) -> list[Any]:
 
 def send(recorder: Recorder, content: bytes, outcome: Outcome = OK, *, at: int = NOW, headers: Any = JSON) -> None:
     recorder.complete(recorder.begin("/hook", headers, content, at), outcome, at + 3)
-
-
-# Pseudonyms
-
-
-def test_the_same_person_is_the_same_stranger_everywhere() -> None:
-    names = Pseudonyms()
-    first, _ = names.event(event(link="https://shop.test/?who=joe1@acme.test&ip=203.0.113.1"))
-    second, _ = names.event(event(2, note="joe1@acme.test again"))
-    assert first["recipientId"] == "r1@recipient.example"
-    assert first["remoteAddress"] == "10.0.0.1"
-    assert first["link"] == "https://shop.test/?who=r1@recipient.example&ip=10.0.0.1"
-    assert (second["recipientId"], second["remoteAddress"]) == ("r2@recipient.example", "10.0.0.2")
-    assert second["note"] == "r1@recipient.example again"
-    assert first["mailId"] == event()["mailId"]
-
-
-@pytest.mark.parametrize(
-    ("recipient", "shape"),
-    [("123456789005", r"1\d{11}"), ("7", "11"), ("A-4711", r"recipient-1"), (4711, "1001"), ("", ""), (None, "None")],
-)
-def test_recipient_ids_keep_their_kind(recipient: Any, shape: str) -> None:
-    changed, _ = Pseudonyms().event(event(recipientId=recipient))
-    assert re.fullmatch(shape, str(changed["recipientId"]))
-    assert type(changed["recipientId"]) is type(recipient)
-
-
-def test_addresses_of_nobody_stay_and_others_keep_their_version() -> None:
-    names = Pseudonyms()
-    for address, wanted in {"0.0.0.0": "0.0.0.0", "::1": "::1", "2a00::1": "2001:db8::1", "no": "no"}.items():
-        assert names.event(event(remoteAddress=address))[0]["remoteAddress"] == wanted
-
-
-@given(st.lists(st.integers(0, 10**12).map(str), max_size=50))
-def test_different_people_are_different_strangers(recipients: list[str]) -> None:
-    names = Pseudonyms()
-    given_out = {one: names.event(event(recipientId=one))[0]["recipientId"] for one in recipients}
-    assert len(set(given_out.values())) == len(given_out)
 
 
 # The journal
@@ -161,14 +130,22 @@ def test_each_path_and_type_is_a_webhook_of_its_own() -> None:
 def test_credentials_and_people_stay_out_of_the_journal_even_where_the_consumer_repeats_them() -> None:
     recorder = Recorder("http://consumer", now=NOW)
     token = base64.b64encode(b"acme:opensesame").decode()
-    said = f"opensesame {token} joe1@acme.test 203.0.113.1 else@where.test"
+    said = f"opensesame {token} joe1@acme.test 203.0.113.1 else@where.test +49 151 2345678 was not found"
     headers = (*JSON, ("authorization", f"Basic {token}"))
     for _ in range(2):
         send(recorder, body(event()), Responded(500, (("x", said),), said.encode(), len(said)), headers=headers)
     [attempted] = recorded(recorder, Attempted)
-    assert attempted.outcome.body == b"*** *** r1@recipient.example 10.0.0.1 r2@recipient.example"
+    body_parts = attempted.outcome.body.decode().split(" ", 4)
+    [happened] = recorded(recorder, Happened)
+    person = msgspec.json.decode(happened.events[0])
+    assert body_parts[:4] == ["***", "***", person["recipientId"], person["remoteAddress"]]
+    assert re.fullmatch(r"[a-z]{4}@recipient\.example \+\d\d \d{3} \d{7} was not found", body_parts[4])
     written_down = recorder.journal.to_json_lines().decode()
-    assert not [secret for secret in ("opensesame", token, "acme.test", "203.0.113") if secret in written_down]
+    assert not [
+        secret
+        for secret in ("opensesame", token, "acme.test", "203.0.113.1", "where.test", "151 2345678")
+        if secret in written_down
+    ]
     assert recorded(recorder, WebhookChanged)[0].authentication == "basicAuth"
 
 
@@ -183,39 +160,263 @@ def test_other_credentials_are_known_by_their_unusual_header() -> None:
 
 
 def test_kept_names_keep_every_byte() -> None:
-    recorder = Recorder("http://consumer", now=NOW, keep=True)
+    recorder = Recorder("http://consumer", now=NOW, keep=[EVERYTHING])
     content = b'[ {"type" : "open", "recipientId":"joe@acme.test", "n": 1.50} ]'
     send(recorder, content, NoResponse("wait", "the connection was closed before a response"))
     assert [bytes(raw) for raw in recorded(recorder, Happened)[0].events] == [content[2:-2]]
 
 
+def test_kept_events_of_several_lines_are_one_line_of_the_journal() -> None:
+    recorder = Recorder("http://consumer", now=NOW, keep=[EVERYTHING])
+    send(recorder, b'[{"type": "open",\r\n "n": 1.50}]')
+    send(recorder, b'{"type":\n "open"}')
+    assert [bytes(one) for one in recorded(recorder, Happened)[0].events] == [b'{"type":"open","n":1.50}']
+    assert [bytes(one.body) for one in recorded(recorder, Captured)] == [b'{"type":"open"}']
+    assert len(recorder.journal.to_json_lines().splitlines()) == len(recorder.journal.entries)
+
+
+def test_kept_fields_stay_and_all_others_are_replaced() -> None:
+    recorder = Recorder("http://consumer", now=NOW, keep=["recipientId", "who.city", "path"])
+    send(recorder, body(event(who={"city": "Kiel", "name": "Jane"}, city="Kiel")))
+    found = msgspec.json.decode(recorded(recorder, Happened)[0].events[0])
+    assert (found["recipientId"], found["who"]["city"]) == ("joe1@acme.test", "Kiel")
+    assert (found["city"] != "Kiel", found["who"]["name"] != "Jane") == (True, True)
+
+
+@pytest.mark.parametrize("recipient", [-5, -(2**63), 2**63, 10**40, 0, "", "\u0000", None, [], {}, 1.5, True])
+def test_any_recipient_is_recorded(recipient: Any) -> None:
+    recorder = Recorder("http://consumer", now=NOW)
+    send(recorder, json.dumps([event(recipientId=recipient)]).encode())
+    [entry] = recorded(recorder, Happened)
+    found = json.loads(bytes(entry.events[0]))["recipientId"]
+    assert (type(found), len(str(found))) == (type(recipient), len(str(recipient)))
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "the body is not a JSON list of events"),
-        (b'{"type":"open"}', "the body is not a JSON list of events"),
-        (b"\xff", "the body is not a JSON list of events"),
+        (b"", "the body is not JSON"),
+        (b"\xff", "the body is not JSON"),
+        (b"[" * 100_000, "the body is not JSON"),
+        (b"7", "the body is not a JSON list of events"),
+        (b'[{"type":"open"}, 7]', "the body is not a JSON list of events"),
         (b"[]", "the batch is empty"),
-        (b'[{"type":"dance"}]', "the events are of unknown type 'dance'"),
-        (
-            b'[{"type":"open"},{"type":"click"}]',
-            "the batch contains events of types click, open; a webhook carries one type",
-        ),
+        (b'[{"a":' + b"[" * 500 + b"]" * 500 + b"}]", "nested deeper than 200 levels, which is the limit"),
     ],
 )
-def test_what_is_no_list_of_events_is_not_recorded(content: bytes, reason: str) -> None:
+def test_what_contains_no_events_is_not_recorded(content: bytes, reason: str) -> None:
     recorder = Recorder("http://consumer", now=NOW)
     with pytest.raises(NotRecordedError, match=re.escape(reason)):
         recorder.begin("/hook", (), content, NOW)
     assert len(recorder.journal.entries) == 1
 
 
-# The commands
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ([{"type": "dance", "who": "Jane"}], "the events are of unknown type 'dance'"),
+        ([{"who": "Jane"}], "the events are of unknown type 'None'"),
+        (
+            [{"type": "open", "who": "Jane"}, {"type": "click"}],
+            "the batch contains events of types click, open; a webhook carries one type",
+        ),
+        ({"events": [{"type": "open", "who": "Jane"}]}, "the body is an object, and no list of events"),
+        ({"type": "open", "who": "Jane"}, "the body is an object, and no list of events"),
+    ],
+)
+def test_what_no_webhook_of_a_known_type_sends_is_recorded_as_it_is(content: Any, why: str) -> None:
+    recorder = Recorder("http://consumer", now=NOW)
+    send(recorder, msgspec.json.encode(content), Responded(503))
+    [entry] = recorded(recorder, Captured)
+    assert (entry.why, entry.at, entry.took, entry.outcome) == (why, NOW, 3, Responded(503))
+    text = bytes(entry.body).decode()
+    assert "Jane" not in text
+    renamed = re.search(r'"who":"([A-Z][a-z]{3})"', text)
+    assert renamed is not None
+    assert json.loads(text.replace(renamed[1], "Jane")) == content
+    assert read_journal(recorder.journal.to_json_lines()) == recorder.journal.entries
+    assert tally(recorder.journal.entries, []).delivered == []
+
+
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        (b'{"error": "Jane is unknown", "stored": 7}', r'\{"error":"[A-Z][a-z]{3} \w{2} \w{7}","stored":7\}'),
+        (b'{"error": "Jane is unkn', r'\{"[a-z]{5}": "[A-Z][a-z]{3} \w{2} \w{4}'),
+        (b"Jane is unknown", r"[A-Z][a-z]{3} is unknown"),
+        (b"\xff Jane", r"\ufffd [A-Z][a-z]{3}"),
+    ],
+)
+def test_responses_name_nobody(content: bytes, seen: str) -> None:
+    recorder = Recorder("http://consumer", now=NOW)
+    send(recorder, body(event(name="Jane")), Responded(400, (("x-user", "Jane"),), content, len(content)))
+    outcome = recorded(recorder, Attempted)[0].outcome
+    assert re.fullmatch(seen, outcome.body.decode())
+    assert "Jane" not in recorder.journal.to_json_lines().decode()
+
+
+def test_a_long_response_is_replaced_word_by_word() -> None:
+    content = json.dumps({"seen": ["Jane Doe"] * 10_000}).encode()
+    recorder = Recorder("http://consumer", now=NOW)
+    send(recorder, body(event()), Responded(400, (), content, len(content)))
+    outcome = recorded(recorder, Attempted)[0].outcome
+    assert (len(outcome.body), outcome.body_bytes) == (Policy().response_body_bytes_kept, len(content))
+    assert b"Jane" not in outcome.body
+
+
+def test_an_access_token_of_a_proxy_never_reaches_the_journal() -> None:
+    recorder = Recorder("http://consumer", now=NOW)
+    headers = (*JSON, ("X-Forwarded-Access-Token", "opensesame"), ("X-Forwarded-For", "192.0.2.1"))
+    send(recorder, body(event()), Responded(400, (), b"token opensesame", 16), headers=headers)
+    assert recorded(recorder, Attempted)[0].outcome.body == b"token ***"
+    assert b"opensesame" not in recorder.journal.to_json_lines()
+
+
+def test_the_path_of_a_webhook_names_nobody() -> None:
+    recorder = Recorder("http://consumer/jane", now=NOW)
+    recorder.begin("/webhooks/v1/jane.doe%40acme.test", (), body(event()), NOW)
+    target = recorded(recorder, WebhookChanged)[0].target_url
+    assert re.fullmatch(r"http://consumer/jane/webhooks/v1/[a-z]{4}\.[a-z]{3}%40recipient\.example", target)
+
+
+# The proxy
+
+
+class FullDisk(io.BytesIO):
+    """A file on a disk that gets full."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def write(self, data: Any, /) -> int:
+        self.room -= len(data)
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
 
 
 @contextmanager
-def recording(folder: Path, consumer: str, *arguments: str) -> Iterator[str]:
-    """`mockcampaign record` in front of a consumer, writing `r.jsonl`."""
+def proxied(file: io.BytesIO, said: list[str], recorder: Recorder | None = None) -> Iterator[tuple[str, Recorder]]:
+    """Serve a proxy in front of a sample consumer, whose journal goes into the file."""
+    with serve_in_thread(consumer_app()) as consumer:
+        recorder = recorder or Recorder(consumer, now=NOW)
+        follower = JournalWriter(file, lambda: 0.0).follow(recorder.journal, Heading(name="r", target=consumer))
+        sideline = Sideline(recorder, said.append)
+        transport = WireTransport()
+        app = proxy_app(consumer, transport=transport, sideline=sideline, now=lambda: NOW, timeout=10_000)
+
+        @asynccontextmanager
+        async def closing(_: object) -> AsyncIterator[None]:
+            yield
+            await transport.aclose()
+
+        app.router.lifespan_context = closing
+        try:
+            with serve_in_thread(app) as url:
+                yield url, recorder
+        finally:
+            sideline.close()
+            with suppress(OSError):
+                follower.close()
+
+
+def test_a_full_disk_is_said_once_and_every_request_is_forwarded() -> None:
+    said: list[str] = []
+    with proxied(FullDisk(room=1_000), said) as (url, _):
+        for number in range(9):
+            assert requests.post(f"{url}/hook", data=body(event(number)), timeout=10).status_code == 200
+        assert len(requests.get(f"{url}/processed", timeout=10).json()) == 9
+    assert said == ["nothing more is recorded: the journal cannot be written: No space left on device"]
+
+
+def test_an_error_of_ours_is_said_once_without_what_was_sent_and_every_request_is_forwarded() -> None:
+    class Broken(Recorder):
+        def begin(self, *arguments: Any) -> Any:
+            raise ValueError("joe1@acme.test")
+
+    said: list[str] = []
+    with proxied(io.BytesIO(), said, Broken("http://consumer", now=NOW)) as (url, recorder):
+        for number in range(3):
+            assert requests.post(f"{url}/hook", data=body(event(number)), timeout=10).status_code == 200
+        assert len(requests.get(f"{url}/processed", timeout=10).json()) == 3
+    assert said == ["a POST request is not recorded: this is a bug of mockcampaign (ValueError)"]
+    assert recorder.attempts == 0
+
+
+def test_a_request_and_its_response_do_not_wait_for_the_recording() -> None:
+    released = threading.Event()
+
+    class Waiting(Recorder):
+        def begin(self, *arguments: Any) -> Any:
+            assert released.wait(30)
+            return super().begin(*arguments)
+
+    said: list[str] = []
+    with proxied(io.BytesIO(), said, Waiting("http://consumer", now=NOW)) as (url, recorder):
+        for number in range(3):
+            assert requests.post(f"{url}/hook", data=body(event(number)), timeout=10).status_code == 200
+        assert recorder.attempts == 0
+        released.set()
+    assert (recorder.attempts, recorder.events, said) == (3, 3, [])
+
+
+def test_a_request_that_cannot_be_sent_is_a_bad_gateway_and_recorded() -> None:
+    class Rejecting(AlwaysOkTransport):
+        async def send(self, request: Request) -> Outcome:
+            raise InvalidInputError("the header contains joe1@acme.test")
+
+    said: list[str] = []
+    recorder = Recorder("http://consumer", now=NOW)
+    sideline = Sideline(recorder, said.append)
+    app = proxy_app("http://consumer", transport=Rejecting(), sideline=sideline, now=lambda: NOW, timeout=10_000)
+    with serve_in_thread(app) as url:
+        response = requests.post(f"{url}/hook", data=body(event()), timeout=10)
+    sideline.close()
+    assert (response.status_code, response.text) == (
+        502,
+        "mockcampaign record: the request cannot be sent to any consumer",
+    )
+    assert recorded(recorder, Attempted)[0].outcome == NoResponse("send", "the request cannot be sent to any consumer")
+    assert said == []
+
+
+def test_too_much_that_waits_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockcampaign.recording.sideline.PENDING_BYTES_MAX", 10)
+    said: list[str] = []
+    sideline = Sideline(Recorder("http://consumer", now=NOW), said.append)
+    assert sideline.begin("/hook", (), b"x" * 11, NOW) is None
+    assert sideline.begin("/hook", (), b"x" * 10, NOW) is not None
+    sideline.close()
+    assert said == [
+        "requests are not recorded: too many wait for that already",
+        "a POST request is not recorded: the body is not JSON",
+    ]
+
+
+def test_unrecorded_and_captured_requests_are_said_once_each_and_forwarded() -> None:
+    said: list[str] = []
+    with proxied(io.BytesIO(), said) as (url, recorder):
+        for content in (b"[]", b"[]", b'{"type":"open"}', b'{"type":"open"}', b'[{"type":"jane doe"}]'):
+            requests.post(f"{url}/hook", data=content, timeout=10)
+    assert said[:2] == [
+        "a POST request is not recorded: the batch is empty",
+        "a POST request is recorded as it is, and replayed by nothing: the body is an object, and no list of events",
+    ]
+    assert re.fullmatch(r".*: the events are of unknown type '[a-z]{4} [a-z]{3}'", said[2])
+    assert "jane" not in said[2]
+    assert len(recorded(recorder, Captured)) == 3
+
+
+# The commands
+
+ALL_READABLE = """everything, persons included, stays readable in r.jsonl
+a POST request is not recorded: the batch is empty"""
+
+
+@contextmanager
+def recording(folder: Path, consumer: str, *arguments: str, said: str = "") -> Iterator[str]:
+    """Run `mockcampaign record` in front of a consumer, writing `r.jsonl`; it has to say `said`."""
     process = subprocess.Popen(
         [
             *(sys.executable, "-W", "error", "-m", "mockcampaign", "record", "--forward", consumer),
@@ -232,11 +433,9 @@ def recording(folder: Path, consumer: str, *arguments: str) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
-    assert (process.returncode, err.replace("POST '/other' is not recorded: the batch is empty", "")) in [
-        (0, ""),
-        (0, "mockcampaign: \n"),
-    ]
-    assert out.startswith("recorded ")
+    assert process.returncode == 0
+    assert err.splitlines() == [f"mockcampaign: {line}" for line in said.splitlines()]
+    assert out.splitlines()[-1].startswith("recorded ")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to another process")
@@ -245,7 +444,7 @@ def test_what_was_recorded_is_judged_replayed_and_made_a_sample(tmp_path: Path) 
     credentials = BasicAuthentication("acme", "geheim!")
     with (
         serve_in_thread(consumer_app(basic_authentication=credentials)) as url,
-        recording(tmp_path, url, "--keep") as before,
+        recording(tmp_path, url, "--keep", said=ALL_READABLE) as before,
     ):
         assert requests.post(f"{before}/other", data=b"[]", timeout=10).status_code == 404
         run = mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL=before)
@@ -286,10 +485,61 @@ def test_recorded_people_are_strangers_unless_they_are_kept(tmp_path: Path) -> N
         processed = requests.get(f"{url}/processed", timeout=10).json()
     [journal] = read_journals((tmp_path / "r.jsonl").read_bytes(), "r")
     strangers = events_of(journal.entries)
-    people = ("recipientId", "remoteAddress")
+    people = ("recipientId", "remoteAddress", "mailId", "subscriptionId")
     for one, other in zip(processed, strangers, strict=True):
         assert {**one, **dict.fromkeys(people)} == {**other, **dict.fromkeys(people)}
         assert all(one[name] != other[name] for name in people)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to another process")
+def test_it_records_over_https_with_a_ca_of_its_own_or_a_given_certificate(tmp_path: Path) -> None:
+    with serve_in_thread(consumer_app()) as url:
+        with recording(tmp_path, url, "--tls", "--tls-ca-file", "ca.pem", "--tls-name", "hooks.test") as before:
+            assert before.startswith("https://127.0.0.1:")
+            post = functools.partial(requests.post, data=body(event()), timeout=10)
+            assert post(f"{before}/hook", verify=str(tmp_path / "ca.pem")).status_code == 200
+        [journal] = read_journals((tmp_path / "r.jsonl").read_bytes(), "r")
+        assert len(events_of(journal.entries)) == 1
+        for option, said in {
+            ("--tls-key", "r.jsonl"): "--tls-certificate: missing, allowed: both",
+            ("--tls", "--tls-name", "not a name"): "--tls-name: no certificate can be made for it: ",
+            ("--tls", "--tls-ca-file", "nowhere/ca.pem"): "--tls-ca-file ",
+        }.items():
+            done = mockcampaign("record", "--forward", url, "--journal", "new.jsonl", *option, folder=tmp_path)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert done.stderr.startswith(f"mockcampaign: {said}")
+            assert not (tmp_path / "new.jsonl").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to another process")
+def test_what_stays_readable_is_said_on_the_terminal_and_in_the_journal(tmp_path: Path) -> None:
+    written(tmp_path)
+    keep = ("--keep", "recipientId", "--keep", "who.city")
+    with serve_in_thread(consumer_app()) as url:
+        with recording(tmp_path, url, *keep, said="recipientId, who.city stays readable in r.jsonl") as before:
+            assert mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL=before).returncode == 0
+        processed = requests.get(f"{url}/processed", timeout=10).json()
+    [journal] = read_journals((tmp_path / "r.jsonl").read_bytes(), "r")
+    assert journal.heading.name == f"recorded in front of {url}, with recipientId, who.city as it is"
+    found = events_of(journal.entries)
+    assert [one["recipientId"] for one in found] == [one["recipientId"] for one in processed]
+    assert all(one["mailId"] != other["mailId"] for one, other in zip(found, processed, strict=True))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to another process")
+def test_a_journal_with_batches_of_unknown_types_is_judged_and_replayed_without_them(tmp_path: Path) -> None:
+    unknown = "a POST request is recorded as it is, and replayed by nothing: the events are of unknown type 'dance'"
+    with serve_in_thread(consumer_app()) as url:
+        with recording(tmp_path, url, said=unknown) as before:
+            for batch in (body(event()), body({"type": "dance"}), body(event(2))):
+                assert requests.post(f"{before}/hook", data=batch, timeout=10).status_code == 200
+        judged = mockcampaign("judge", "r.jsonl", "-v", folder=tmp_path)
+        replayed = mockcampaign("replay", "r.jsonl", folder=tmp_path)
+        stored = requests.get(f"{url}/processed", timeout=10).json()
+    assert (judged.returncode, replayed.returncode, judged.stderr, replayed.stderr) == (0, 0, "", "")
+    assert "recorded as it is: the events are of unknown type 'dance'" in judged.stdout
+    assert [one["type"] for one in stored] == ["open", "dance", "open", "open", "open"]
+    assert len(load_sample(tmp_path / "r.jsonl").events) == 2
 
 
 def test_a_journal_with_an_outage_and_faults_happens_again_at_the_same_moments(tmp_path: Path) -> None:
@@ -400,8 +650,8 @@ def test_a_replay_without_credentials_says_where_they_belong(tmp_path: Path) -> 
         done = mockcampaign("replay", "j.jsonl", "--target", f"{url}/hook", folder=tmp_path)
     assert done.returncode == 3
     assert (
-        "the consumer responded 401, in all 6 attempts; a journal contains no credentials: give them with --basic-auth "
-        "or --key-auth\n"
+        "the consumer responded 401, in all 6 attempts; a journal contains no credentials: give them with "
+        "--basic-auth-file or --key-auth-file\n"
     ) in done.stdout
 
 

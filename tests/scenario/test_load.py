@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -126,3 +127,27 @@ def test_a_path_without_scenarios_is_rejected(tmp_path: Path) -> None:
         find_scenarios((tmp_path,))
     with pytest.raises(InvalidInputError, match="does not exist, allowed: a scenario file, or a folder"):
         find_scenarios((tmp_path / "nowhere",))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+@pytest.mark.parametrize("step", ["emit: {like: pipe}", "replay: {journal: pipe}"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, step: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    path = tmp_path / "t.scenario.yaml"
+    path.write_text(
+        "name: a\nconsumer: {url: http://127.0.0.1/}\nwebhooks: {opens: {type: open}}\n"
+        f"steps:\n  - activate: opens\n  - {step}\n"
+    )
+    with pytest.raises(InvalidInputError, match=r":6:\d+: .*pipe: a folder, a pipe or a device, allowed: a regular"):
+        load_all(path)
+
+
+def test_a_scenario_is_no_pipe_either(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="a folder, a pipe or a device, allowed: a regular file"):
+        load_all(Path(os.devnull))
+
+
+@pytest.mark.parametrize("seed", ["1" * 5_000, "1__0"])
+def test_a_number_that_is_none_is_one_line(tmp_path: Path, seed: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf":13:7: expected a whole number, found a whole number '{seed[:60]}"):
+        load_all(written(tmp_path, f"{GOOD}seed: {seed}\n"))

@@ -14,7 +14,8 @@ import requests
 from pytest_httpserver import HTTPServer
 from werkzeug import Response as WerkzeugResponse
 
-from mockcampaign.durations import format_moment
+from mockcampaign.campaign import SAMPLE_MAILING_ID
+from mockcampaign.durations import MOMENT_MAX, format_moment
 from mockcampaign.events import Rates
 from mockcampaign.faults import FAULTS
 from mockcampaign.model import EventType
@@ -447,7 +448,7 @@ def test_reset_removes_everything(server: Server, hook: str) -> None:
     assert (state["now"], state["webhooks"], state["deliveries"]["attempts"]) == (DEFAULT_START, [], 0)
     assert server.rest("GET", "/webhooks").json() == []
     assert server.rest("POST", f"/webhooks/{number}/activate").status_code == 404
-    assert server.activated(hook) == 1
+    assert server.activated(hook) == number + 1
     server.control("POST", "/emit", {"type": "open"})
     server.advance("1s")
     assert server.state()["deliveries"]["delivered"] == 1
@@ -604,6 +605,85 @@ def test_the_body_of_a_control_call_must_be_declared_as_json(server: Server) -> 
         assert answer.status_code == 415
 
 
+NOT_UTF_8 = "the body is not JSON: it is not UTF-8"
+TOO_DEEP = "the body is nested too deeply, allowed: up to 100 levels"
+
+
+def nested(levels: int) -> bytes:
+    """Return a request whose sample makes it so deep."""
+    return b'{"type":"open","like":{"type":"open","x":%b}}' % (b"[" * (levels - 2) + b"]" * (levels - 2))
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (b'{"type":"\xff"}', NOT_UTF_8),
+        (b'{"type":"open","\xff":1}', NOT_UTF_8),
+        (b'{"type":"open","\xed\xa0\x80":1}', NOT_UTF_8),
+        (nested(50), None),
+        (nested(100), "like: nested deeper than 50 levels, which is the limit"),
+        (nested(101), TOO_DEEP),
+        (nested(900), TOO_DEEP),
+        (nested(100_000), TOO_DEEP),
+        (b'{"type":"open","like":' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}", TOO_DEEP),
+        (b'{"type":"open","like":{"type":"open","x":[%b]}}' % b",".join([b"[]"] * 1_000), None),
+        (
+            b'{"type":"open","b":1,"a b\\n":1,"":1}',
+            "; ".join(f"{name}: unknown field, allowed: {EMIT}" for name in ("''", "'a b\\n'", "b")),
+        ),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_rejected_in_one_line(server: Server, body: bytes, line: str | None) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = requests.post(f"{server.url}/__mockcampaign/emit", data=body, headers=headers, timeout=20)
+    if line is None:
+        assert answer.status_code == 200
+    else:
+        assert (answer.status_code, answer.json()["error"]) == (400, line)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "line"),
+    [
+        ("GET", "/state?webhookId=1", "'webhookId': unknown query parameter, allowed: none"),
+        ("GET", "/journal?since=1", "'since': unknown query parameter, allowed: after, before, limit"),
+        ("GET", "/deliveries/1?number=1&%0A=", "'\\n': unknown query parameter, allowed: number"),
+        ("DELETE", "/outages?webhook=1", "'webhook': unknown query parameter, allowed: webhookId"),
+        ("DELETE", "/faults/1?number=1", "'number': unknown query parameter, allowed: none"),
+        ("POST", "/emit?type=open", "'type': unknown query parameter, allowed: none"),
+        ("POST", "/reset?", None),
+    ],
+)
+def test_an_unknown_query_parameter_is_rejected_with_the_allowed_ones(
+    server: Server, method: str, path: str, line: str | None
+) -> None:
+    answer = server.control(method, path, {} if method == "POST" else None)
+    if line is None:
+        assert answer.status_code == 204
+    else:
+        assert (answer.status_code, answer.json()["error"]) == (400, line)
+
+
+def test_virtual_time_ends_with_the_year_2999() -> None:
+    start = MOMENT_MAX - HOUR
+    with running_server(start=start) as server:
+        too_far = server.control("POST", "/clock/advance", {"by": "1h1ms"})
+        assert (too_far.status_code, too_far.json()["error"]) == (
+            400,
+            "by: the clock would pass 3000-01-01T00:00:00.000Z, where time ends, allowed: up to 1h, or a reset",
+        )
+        server.activated(DEAD)
+        server.control("POST", "/emit", {"type": "open", "count": 2, "over": "1d"})
+        assert server.control("POST", "/outages", {"for": "366d"}).status_code == 204
+        server.advance("1h")
+        assert server.state()["now"] == MOMENT_MAX
+        server.control("PUT", "/clock/speed", {"speed": SPEED_MAX})
+        assert server.control("GET", "/clock").json()["now"] == MOMENT_MAX
+        assert server.rest("POST", "/smartcampaigns", {"name": "late"}).status_code == 201
+        assert server.control("POST", "/reset").status_code == 204
+        server.advance("1h")
+
+
 @pytest.mark.parametrize("size", [BODY_BYTES_MAX, BODY_BYTES_MAX + 1])
 def test_a_control_body_above_the_limit_gets_413(server: Server, size: int) -> None:
     answer = requests.post(
@@ -630,7 +710,7 @@ def test_another_site_cannot_reach_the_rest_api_through_a_browser(server: Server
         {"Sec-Fetch-Site": "cross-site"},
         {"Host": "attacker.example"},
     ):
-        answer = server.rest("GET", f"/webhooks/{number}/verify?mailingId=1", headers=headers)
+        answer = server.rest("GET", f"/webhooks/{number}/verify?mailingId={SAMPLE_MAILING_ID}", headers=headers)
         assert answer.status_code == 403
 
 

@@ -19,7 +19,7 @@ from endpoints import unused_port
 from mockcampaign.policy import Policy
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import serve_in_thread
-from servers import CLIENT, OTHER_CLIENT, Server, running_server
+from servers import CLIENT, FIRST_ID, OTHER_CLIENT, Server, running_server
 
 WIDE = {"width": 1280, "height": 900}
 
@@ -130,8 +130,8 @@ def test_an_outage_of_all_discards_after_three_days(server: Server, page: Any) -
     rows(page).filter(has_text="outage of all webhooks for 4d: connect-timeout").wait_for()
     press(page, "End all")
     rows(page).filter(has_text="outage of all webhooks ended").wait_for()
-    page.get_by_label("of webhook", exact=True).select_option("2 click")
-    assert {text.split()[0] for text in page.locator(".entry .hook").all_inner_texts()} == {"2"}
+    page.get_by_label("of webhook", exact=True).select_option(f"{FIRST_ID + 1} click")
+    assert {text.split()[0] for text in page.locator(".entry .hook").all_inner_texts()} == {str(FIRST_ID + 1)}
 
 
 def test_an_error_of_the_server_is_shown_and_nothing_changes(server: Server, page: Any) -> None:
@@ -246,14 +246,14 @@ def test_a_delivery_in_full_and_the_command_that_sends_it_again(
     with clean_page(chromium, server.url, viewport=WIDE, permissions=permissions) as page:
         page.goto(server.url)
         rows(page).filter(has_text="1 to 4").click()
-        page.get_by_role("heading", name="Attempt 4 of webhook 1 open").wait_for()
+        page.get_by_role("heading", name=f"Attempt 4 of webhook {FIRST_ID} open").wait_for()
         facts = page.locator(".facts").first.inner_text()
         assert "2025-01-01 00:00:30.000 UTC (+00:00:30 since the start)" in facts
         assert "bytes sent" in facts
         assert " ms" in facts
         page.get_by_label("Attempt", exact=True).fill("2")
         press(page, "Show")
-        page.get_by_role("heading", name="Attempt 2 of webhook 1 open").wait_for()
+        page.get_by_role("heading", name=f"Attempt 2 of webhook {FIRST_ID} open").wait_for()
         headers = page.locator(".facts.headers")
         assert "X-Api-Key\n***" in headers.first.inner_text()
         assert "x-why\nbecause it's broken" in headers.last.inner_text()
@@ -291,7 +291,7 @@ def test_by_keyboard_alone(server: Server, page: Any, httpserver: HTTPServer) ->
         page.keyboard.press(key)
         assert chosen.locator(".size").inner_text() == size
         assert page.locator("#rows").get_attribute("aria-activedescendant") == chosen.get_attribute("id")
-    page.get_by_role("heading", name="Attempt 1 of webhook 1 open").wait_for()
+    page.get_by_role("heading", name=f"Attempt 1 of webhook {FIRST_ID} open").wait_for()
     page.keyboard.press("Enter")
     page.locator("#detail-title:focus").wait_for(state="attached")
     page.keyboard.press("Tab")
@@ -312,7 +312,7 @@ def test_nothing_is_cut_off_in_a_narrow_window(chromium: Any, server: Server, wi
     with clean_page(chromium, server.url, viewport={"width": width, "height": 700}) as page:
         page.goto(server.url)
         rows(page).first.click()
-        page.get_by_role("heading", name="of webhook 1").wait_for()
+        page.get_by_role("heading", name=f"of webhook {FIRST_ID}").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         for button in page.get_by_role("button").all():
             box = button.bounding_box()
@@ -354,14 +354,14 @@ def test_the_page_reconnects_and_shows_what_it_missed(chromium: Any) -> None:
         with running_server(port=port) as first:
             page.goto(url)
             first.activated("http://127.0.0.1:9/hook", "bounce")
-            page.get_by_text("1 bounce").first.wait_for()
+            page.get_by_text(f"{FIRST_ID} bounce").first.wait_for()
         page.get_by_text("Connection lost, reconnecting").wait_for()
         with running_server(port=port) as second:
             second.activated("http://127.0.0.1:9/hook", "click")
             second.control("POST", "/emit", {"type": "click", "count": 3})
             page.get_by_text("Live", exact=True).wait_for()
-            webhook(page, 1).get_by_text("1 click").wait_for()
-            rows(page).filter(has_text="1 click").wait_for()
+            webhook(page, FIRST_ID).get_by_text(f"{FIRST_ID} click").wait_for()
+            rows(page).filter(has_text=f"{FIRST_ID} click").wait_for()
 
 
 @pytest.mark.slow
@@ -375,10 +375,10 @@ def test_a_point_in_the_timeline_leads_to_its_delivery(server: Server, page: Any
     box = plot.bounding_box()
     plot.hover(position={"x": box["width"] / 2, "y": box["height"] / 2})
     reading = page.locator("#plot-reading").inner_text()
-    assert reading == "2025-01-01 00:00:00 (+00:00:00), 1 open, attempts 1 to 361: 503"
+    assert reading == f"2025-01-01 00:00:00 (+00:00:00), {FIRST_ID} open, attempts 1 to 361: 503"
     page.mouse.down()
     page.mouse.up()
-    page.get_by_role("heading", name="Attempt 361 of webhook 1 open").wait_for()
+    page.get_by_role("heading", name=f"Attempt 361 of webhook {FIRST_ID} open").wait_for()
     # Dragging zooms in, and the choice leads out again.
     plot.hover(position={"x": 100, "y": 10})
     page.mouse.down()
@@ -433,3 +433,35 @@ def test_events_belong_to_the_first_client_by_default(server: Server, page: Any)
     rows(page).first.wait_for()
     journal = server.control("GET", "/journal").json()["entries"]
     assert {entry["client_id"] for entry in journal if entry["entry"] == "happened"} == {CLIENT}
+
+
+def test_ids_beyond_the_numbers_of_javascript_stay_as_they_are(page: Any) -> None:
+    received = '{"id":9223372036854775807,"clients":[9007199254740993,7],"webhookId":null,"now":1735689600000,' + (
+        '"text":"12345678901234567 \\"12345678901234567","at":0.12345678901234567,"webhook_ids":[]}'
+    )
+    read, written = page.evaluate(
+        """async (received) => {
+          const { read, written } = await import("/__mockcampaign/pages/live/server.js");
+          const body = { clientId: "9007199254740993", webhookId: "1", text: '"clientId":"1"', count: 2 };
+          return [read(received), written(body)];
+        }""",
+        received,
+    )
+    assert read == {
+        "id": "9223372036854775807",
+        "clients": ["9007199254740993", "7"],
+        "webhookId": None,
+        "now": 1735689600000,
+        "text": '12345678901234567 "12345678901234567',
+        "at": 0.12345678901234567,
+        "webhook_ids": [],
+    }
+    assert written == ('{"clientId":9007199254740993,"webhookId":1,"text":"\\"clientId\\":\\"1\\"","count":2}')
+
+
+def test_calls_that_the_double_does_not_support_are_shown(server: Server, page: Any) -> None:
+    assert page.locator("#unsupported").is_hidden()
+    for _ in range(2):
+        server.rest("GET", "/recipients/7/joe%40example.com")
+    page.get_by_text("GET /recipients/… (2)").wait_for()
+    assert "joe" not in page.locator("body").inner_text()

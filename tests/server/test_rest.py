@@ -13,12 +13,14 @@ import pytest
 import requests
 from pytest_httpserver import HTTPServer
 
+from mockcampaign.campaign import SAMPLE_MAILING_ID
 from mockcampaign.model import EventType
 from mockcampaign.policy import Policy
 from mockcampaign.server.http.request import BODY_BYTES_MAX
+from mockcampaign.server.served_campaign import UNSUPPORTED_MAX, first_webhook_id
 from mockcampaign.server.users import KNOWN_MAX, Users, users_of
 from mockcampaign.server.vendor_api.api import VENDOR_JSON
-from servers import CLIENT, OTHER_CLIENT, OTHER_PASSWORD, OTHER_USER, PASSWORD, USER, Server, running_server
+from servers import CLIENT, FIRST_ID, OTHER_CLIENT, OTHER_PASSWORD, OTHER_USER, PASSWORD, USER, Server, running_server
 
 TARGET = "http://127.0.0.1:9/hook"
 FORM = {"targetUrl": TARGET, "type": "open", "format": "json"}
@@ -44,7 +46,7 @@ def test_a_new_webhook_is_created_and_returned(server: Server) -> None:
     assert answer.status_code == 201
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == {
-        "id": 1,
+        "id": FIRST_ID,
         "type": "open",
         "status": "created",
         "format": "json",
@@ -225,13 +227,77 @@ def test_an_encoded_slash_belongs_to_its_segment(server: Server, slash: str) -> 
 
 
 def test_a_line_break_does_not_end_a_path(server: Server) -> None:
-    assert server.rest("GET", "/webhooks%0A").status_code == 404
+    assert server.rest("GET", "/webhooks%0A").status_code == 501
+    assert server.rest("POST", "/webhooks/1/activate%0A").status_code == 501
 
 
 def test_404_for_a_path_without_operation(server: Server) -> None:
-    for path in ("", "/", "/webhook", "/webhooks/1/pause", "/webhooks/"):
+    for path in ("", "/", "/webhooks/", "//webhooks", "/webhooks//activate"):
         answer = server.rest("GET", path)
         assert (answer.status_code, answer.json()["httpStatusCode"]) == (404, 404)
+
+
+def test_501_for_an_operation_that_only_the_vendor_has(server: Server) -> None:
+    for method, path, operation in (
+        ("GET", "/recipients/7/joe%40example.com", "GET /recipients/…"),
+        ("GET", "/recipients/7/ann%40example.com", "GET /recipients/…"),
+        ("POST", "/recipients/7", "POST /recipients/…"),
+        ("DELETE", "/webhooks/1/pause", "DELETE /webhooks/…"),
+        ("GET", "/mailid", "GET /mailid"),
+        ("GET", "/a%0Ab%2Fc", "GET /a%0Ab%252Fc"),
+    ):
+        answer = server.rest(method, path)
+        assert (answer.status_code, answer.json()) == (
+            501,
+            {
+                "httpStatusCode": 501,
+                "errorMessage": f"{operation} is not an operation of this double; /docs lists those that it has",
+                "violations": [],
+            },
+        )
+    assert server.state()["unsupported"] == [
+        {"operation": "GET /recipients/…", "calls": 2},
+        {"operation": "POST /recipients/…", "calls": 1},
+        {"operation": "DELETE /webhooks/…", "calls": 1},
+        {"operation": "GET /mailid", "calls": 1},
+        {"operation": "GET /a%0Ab%252Fc", "calls": 1},
+    ]
+    assert server.rest("GET", "/recipients", auth=None).status_code == 401
+    server.control("POST", "/reset")
+    assert server.state()["unsupported"] == []
+
+
+def test_the_number_of_unsupported_operations_that_are_counted_is_limited(server: Server) -> None:
+    for number in range(UNSUPPORTED_MAX + 2):
+        assert server.rest("GET", f"/x{number}").status_code == 501
+    server.rest("GET", "/x0")
+    counted = server.state()["unsupported"]
+    assert (len(counted), counted[0]) == (UNSUPPORTED_MAX, {"operation": "GET /x0", "calls": 2})
+
+
+def test_a_slash_within_a_segment_of_a_path_does_not_divide_it(server: Server) -> None:
+    number = server.create()
+    assert server.rest("POST", f"/webhooks/{number}%2Factivate").status_code == 405
+    assert server.rest("PUT", f"/webhooks/{number}%2Factivate", FORM).status_code == 400
+    [webhook] = server.rest("GET", "/webhooks").json()
+    assert webhook["status"] == "created"
+
+
+def test_a_client_may_have_one_webhook_of_each_type(server: Server) -> None:
+    for event_type in EventType:
+        server.create(event_type=event_type)
+    assert "limit" in server.rest("POST", "/webhooks", FORM).json()["errorMessage"]
+
+
+def test_ids_of_webhooks_are_large_and_never_used_again(server: Server) -> None:
+    first = [server.create(), server.create(client=OTHER_CLIENT)]
+    server.rest("DELETE", f"/webhooks/{first[0]}")
+    server.control("POST", "/reset")
+    server.control("POST", "/reset")
+    second = [server.create(), server.create()]
+    assert first + second == list(range(FIRST_ID, FIRST_ID + 4))
+    assert 2**31 <= FIRST_ID < 2**53
+    assert len({first_webhook_id(seed) for seed in range(1_000)}) == 1_000
 
 
 def test_a_json_body_gets_415_and_a_hint(server: Server) -> None:
@@ -340,7 +406,7 @@ def test_no_response_may_be_sniffed(server: Server) -> None:
         server.control("POST", "/emit", {}),
         server.control("GET", "/stream", stream=True),
     ]
-    assert [answer.status_code for answer in answers] == [200, 400, 401, 404, 405, 204, 403, 200, 400, 200]
+    assert [answer.status_code for answer in answers] == [200, 400, 401, 501, 405, 204, 403, 200, 400, 200]
     assert {answer.headers["x-content-type-options"] for answer in answers} == {"nosniff"}
     answers[-1].close()
 
@@ -363,7 +429,7 @@ def test_the_greatest_numbers_of_a_list_are_accepted(server: Server) -> None:
     for query in ("offset=2147483647", "limit=2147483647", "offset=0&limit=1"):
         answer = server.rest("GET", f"/webhooks?{query}")
         assert (answer.status_code, len(answer.json())) == (200, 0 if "offset=2" in query else 1)
-    assert number == 1
+    assert number == FIRST_ID
 
 
 @pytest.mark.parametrize(
@@ -377,6 +443,8 @@ def test_the_greatest_numbers_of_a_list_are_accepted(server: Server) -> None:
         ("targetUrl", "http://"),
         ("targetUrl", "http://user:password@example.com/"),
         ("targetUrl", "http://example.com:99999/"),
+        ("targetUrl", "http://[::1%é]/"),
+        ("targetUrl", "http://a%20b/"),
         ("targetUrl", "http://example.com/\r\nX: y"),
         ("targetUrl", "http://example.com/ a"),
         ("targetUrl", "http://example.com/" + "a" * 2_000),
@@ -501,7 +569,7 @@ def test_lists_are_sorted_cut_and_filtered(server: Server) -> None:
         server.create(target, event_type, integrationId=integration)
 
     def ids(query: str) -> list[int]:
-        return [webhook["id"] for webhook in server.rest("GET", f"/webhooks?{query}").json()]
+        return [webhook["id"] - FIRST_ID + 1 for webhook in server.rest("GET", f"/webhooks?{query}").json()]
 
     assert ids("") == [3, 2, 1]
     assert ids("direction=ASC") == [1, 2, 3]
@@ -513,12 +581,12 @@ def test_lists_are_sorted_cut_and_filtered(server: Server) -> None:
     assert ids("offset=3") == []
     assert ids("integrationId=x") == [3, 1]
     assert ids("integrationId=z") == []
-    server.rest("POST", "/webhooks/2/activate")
+    server.rest("POST", f"/webhooks/{FIRST_ID + 1}/activate")
     assert ids("sort=STATUS&direction=ASC&limit=1") == [2]
     assert ids("sort=INTEGRATION_ID") == [2, 3, 1]
     server.advance("1s")
     keyed = {"targetUrl": targets[1], "type": types[1], "format": "json", "authentication": KEY}
-    assert server.rest("PUT", "/webhooks/2", keyed).status_code == 200
+    assert server.rest("PUT", f"/webhooks/{FIRST_ID + 1}", keyed).status_code == 200
     assert ids("sort=AUTHENTICATION&direction=ASC") == [2, 1, 3]
     assert ids("sort=MODIFIED") == [2, 3, 1]
 
@@ -529,7 +597,7 @@ def test_words_of_a_list_are_accepted_in_upper_and_lower_case(server: Server, so
     for target in ("http://b.example/", "http://a.example/"):
         server.create(target)
     found = server.rest("GET", f"/webhooks?sort={sort}&direction={direction}").json()
-    assert [webhook["id"] for webhook in found] == [2, 1]
+    assert [webhook["id"] for webhook in found] == [FIRST_ID + 1, FIRST_ID]
     server.rest("POST", "/smartcampaigns", {"name": "b", "mediaType": "SMS"})
     server.rest("POST", "/smartcampaigns", {"name": "a"})
     page = server.rest("GET", f"/smartcampaigns?sort=NAME&direction={direction}").json()
@@ -611,7 +679,7 @@ def test_verify_sends_sample_events_of_the_mailing_and_returns_the_response(
 ) -> None:
     httpserver.expect_request("/hook").respond_with_data("thanks", 202)
     number = server.create(httpserver.url_for("/hook"), "click")
-    query = "mailingId=42" if count == 1 else f"mailingId=42&numberOfEvents={count}"
+    query = f"mailingId={SAMPLE_MAILING_ID}" if count == 1 else f"mailingId={SAMPLE_MAILING_ID}&numberOfEvents={count}"
     answer = server.rest("GET", f"/webhooks/{number}/verify?{query}")
     assert (answer.status_code, answer.json()) == (
         200,
@@ -626,17 +694,48 @@ def test_verify_sends_sample_events_of_the_mailing_and_returns_the_response(
     [(request, _)] = httpserver.log
     events = request.get_json()
     assert len(events) == count
-    assert {(event["type"], event["mailingId"], event["clientId"]) for event in events} == {("click", 42, CLIENT)}
+    shared = {(event["type"], event["mailingId"], event["clientId"]) for event in events}
+    assert shared == {("click", SAMPLE_MAILING_ID, CLIENT)}
     assert server.state()["deliveries"] == {"attempts": 0, "delivered": 0, "discarded": 0, "pending": 0}
 
 
 def test_verify_says_why_there_is_no_response(server: Server) -> None:
     number = server.create(TARGET)
-    answer = server.rest("GET", f"/webhooks/{number}/verify?mailingId=1").json()
+    answer = server.rest("GET", f"/webhooks/{number}/verify?mailingId={SAMPLE_MAILING_ID}").json()
     assert (answer["httpStatusCode"], answer["responseBody"]) == (0, "connection refused")
     server.control("POST", "/outages", {"kind": "connect-timeout", "for": "1h"})
-    answer = server.rest("GET", f"/webhooks/{number}/verify?mailingId=1").json()
+    answer = server.rest("GET", f"/webhooks/{number}/verify?mailingId={SAMPLE_MAILING_ID}").json()
     assert (answer["httpStatusCode"], answer["responseBody"]) == (0, "no response within the time-out")
+
+
+@pytest.mark.parametrize("event_type", EventType)
+def test_verify_needs_a_mailing_of_the_client(server: Server, event_type: EventType) -> None:
+    number, others = server.create(event_type=event_type), server.create(client=OTHER_CLIENT)
+
+    def status(mailing: int, webhook: int = number, client: int = CLIENT) -> int:
+        return server.rest("GET", f"/webhooks/{webhook}/verify?mailingId={mailing}", client=client).status_code
+
+    [violation] = violations(server.rest("GET", f"/webhooks/{number}/verify?mailingId=42"))
+    assert violation == (
+        f"mailingId: 42 is not a mailing of this client, allowed: {SAMPLE_MAILING_ID}, and the id of a mailing of a "
+        "smart campaign or of events that were emitted"
+    )
+    campaign = server.rest("POST", "/smartcampaigns", {"name": "x"}).json()["id"]
+    made = server.rest("POST", f"/smartcampaigns/{campaign}/messages").json()["mailingId"]
+    sent = server.control("POST", "/mailing", {"recipients": 1}).json()["mailingId"]
+    server.control("POST", "/emit", {"type": "open", "count": 2})
+    like = {"type": "open", "mailingId": 43}
+    server.control("POST", "/emit", {"type": "open", "like": like})
+    server.control("POST", "/emit", {"type": "open", "like": {**like, "mailingId": "x"}})
+    entries = server.control("GET", "/journal").json()["entries"]
+    assert [entry["count"] for entry in entries if entry["entry"] == "happened"] == [2, 1, 1]
+    for mailing in (made, sent, 43):
+        assert status(mailing) == 200
+        assert status(mailing, others, OTHER_CLIENT) == 400
+    assert status(SAMPLE_MAILING_ID, others, OTHER_CLIENT) == 200
+    server.control("POST", "/reset")
+    number = server.create()
+    assert status(sent, number) == 400
 
 
 def test_the_way_of_the_vendors_own_client_to_a_mailing_id(server: Server) -> None:
@@ -700,7 +799,7 @@ def test_no_response_contains_a_secret(server: Server, httpserver: HTTPServer) -
     server.advance("20s")
     answers = [
         server.rest("GET", "/webhooks"),
-        server.rest("GET", f"/webhooks/{number}/verify?mailingId=1"),
+        server.rest("GET", f"/webhooks/{number}/verify?mailingId={SAMPLE_MAILING_ID}"),
         server.rest("POST", "/webhooks", {**FORM, "authentication": '{"type":"keyAuth","passphrase":"t0p-s3cret"}'}),
         server.control("GET", "/state"),
         server.control("GET", "/journal"),

@@ -54,9 +54,8 @@ def watched(
         async def receive() -> Any:
             await asyncio.Event().wait()
 
-        async with asyncio.timeout(10):
+        async with served.running(), asyncio.timeout(10):
             await stream(served, last_event_id)({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, send)
-        await served._stop()
         return messages
 
     return asyncio.run(watch())

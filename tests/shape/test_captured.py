@@ -1,4 +1,4 @@
-"""Captured events are read from whatever file a user has, without persons, within limits."""
+"""CapturedEvents events are read from whatever file a user has, without persons, within limits."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from endpoints import OK, OK_OUTCOME, Endpoint, Run, answering, request_to, wired
+from mockcampaign.campaign import SAMPLE_MAILING_ID
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import NoResponse
 from mockcampaign.transport import dial
@@ -190,7 +191,7 @@ def test_the_server_rejects_targets_when_it_delivers_and_verifies(monkeypatch: p
         number = server.activated("http://consumer.example/hook")
         assert server.control("POST", "/emit", {"type": "open"}).status_code < 300
         server.advance("1s")
-        verified = server.rest("GET", f"/webhooks/{number}/verify?mailingId=1").json()
+        verified = server.rest("GET", f"/webhooks/{number}/verify?mailingId={SAMPLE_MAILING_ID}").json()
         assert (verified["httpStatusCode"], verified["responseBody"]) == (0, NOT_ALLOWED.reason)
         assert refused(server) == [
             {"type": "no-response", "phase": "connect", "reason": NOT_ALLOWED.reason},

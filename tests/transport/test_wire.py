@@ -248,6 +248,19 @@ def test_a_request_that_cannot_be_sent_is_rejected(changes: dict[str, Any], text
     asyncio.run(main())
 
 
+def test_an_error_within_the_sender_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise LookupError("lost")
+
+    async def main() -> None:
+        async with wired() as transport:
+            monkeypatch.setattr("mockcampaign.transport.wire.dial", fail)
+            with pytest.raises(CouldNotTellError, match="for a reason within mockcampaign: LookupError: lost"):
+                await transport.send(request_to("http://host/"))
+
+    asyncio.run(main())
+
+
 # Connections
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
+
+CREDENTIAL_VARIABLES = frozenset({"CHECK_BASIC_AUTH", "CHECK_KEY_AUTH"})
+"""Environment variables for the sender's credentials, which the commands need not know."""
 
 
 def parsed(command: str) -> list[str]:
@@ -28,7 +32,7 @@ async def printed(words: list[str], whose: str, *, timeout: int, output: bool = 
     stderr = None if output else asyncio.subprocess.DEVNULL
     try:
         running = await asyncio.create_subprocess_exec(
-            *words, stdin=asyncio.subprocess.DEVNULL, stdout=stdout, stderr=stderr
+            *words, stdin=asyncio.subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=_environment()
         )
     except OSError as error:
         raise CouldNotTellError(f"{whose} {words[0]}: {error.strerror}") from None
@@ -44,3 +48,7 @@ async def printed(words: list[str], whose: str, *, timeout: int, output: bool = 
     if running.returncode:
         raise CouldNotTellError(f"{whose} {words[0]}: ended with status {running.returncode}")
     return text or b""
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in CREDENTIAL_VARIABLES}

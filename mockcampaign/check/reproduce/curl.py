@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable
 
 from mockcampaign.faults import Chunked, ContentType, CutBody, ExpectContinue, LostAck, NewConnection, last_of
+from mockcampaign.masking import shown_url
 from mockcampaign.model import Authentication, BasicAuthentication, Fault, KeyAuthentication
 
 _BEGIN = "curl -sS -i"
@@ -42,22 +43,22 @@ def curl(
     if given:
         parts.append(given)
     if not body and method != "POST":
-        return " ".join([*parts, shlex.quote(url)])
+        return " ".join([*parts, shlex.quote(shown_url(url))])
     argument = _argument(body)
     if argument is None:
-        return f"printf {_octal(body)} | {' '.join([*parts, '--data-binary', '@-', shlex.quote(url)])}"
-    return " ".join([*parts, "--data-binary", argument, shlex.quote(url)])
+        return f"printf {_octal(body)} | {' '.join([*parts, '--data-binary', '@-', shlex.quote(shown_url(url))])}"
+    return " ".join([*parts, "--data-binary", argument, shlex.quote(shown_url(url))])
 
 
 def piped(printing: str, url: str, authentication: Authentication) -> str:
     """Return a command that sends a body which another command prints."""
     parts = [_BEGIN, "-H", shlex.quote(JSON), valid_credentials(authentication)]
-    return f"{printing} | {' '.join([*filter(None, parts), '--data-binary', '@-', shlex.quote(url)])}"
+    return f"{printing} | {' '.join([*filter(None, parts), '--data-binary', '@-', shlex.quote(shown_url(url))])}"
 
 
 def read_probe(url: str) -> str:
     """Return a command that shows what a probe of the consumer reports."""
-    return f"curl -sS {shlex.quote(url)}"
+    return f"curl -sS {shlex.quote(shown_url(url))}"
 
 
 def valid_credentials(authentication: Authentication) -> str:

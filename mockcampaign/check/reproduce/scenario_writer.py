@@ -11,6 +11,7 @@ import msgspec
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.declared_faults import When, make_fault, write_fault
 from mockcampaign.judging.consumer_store import Probe, canonical
+from mockcampaign.masking import shown_url
 from mockcampaign.model import Authentication, BasicAuthentication, EventType, KeyAuthentication, Webhook
 from mockcampaign.policy import SECOND, Policy
 from mockcampaign.shape.captured import PLACE_OF_EVENTS
@@ -135,9 +136,11 @@ class ScenarioWriter:
         if policy.timeout != Policy().timeout:
             lines.append(f"policy: {{timeout: {format_duration(policy.timeout)}}}")
         lines += self._shapes(policy, shape_of)
-        lines += ["consumer:", f"  url: {_variable('HOOK_URL', url)}"]
+        lines += ["consumer:", f"  url: {_variable('HOOK_URL', shown_url(url))}"]
         if probe is not None:
-            lines.append(f"  probe: {{url: {_variable('PROBE_URL', probe.url)}, events: {json.dumps(probe.events)}}}")
+            lines.append(
+                f"  probe: {{url: {_variable('PROBE_URL', shown_url(probe.url))}, events: {json.dumps(probe.events)}}}"
+            )
             total = self._events.total()
             expected.append(
                 f"consumer: {{processed: exactly-once, by: [{', '.join(map(yaml_text, sorted(by)))}]}}"

@@ -13,8 +13,15 @@ import click
 
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.credentials import credentials
-from mockcampaign.cli.options import Outputs, common_options, journal_option, wait_option
+from mockcampaign.cli.options import (
+    Outputs,
+    common_options,
+    credential_options,
+    journal_option,
+    route_options,
+    routes_to,
+    wait_option,
+)
 from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, WholeNumber, WordType
 from mockcampaign.cli.playing import reported, run_async, wire
 from mockcampaign.cli.progress import Counting
@@ -26,13 +33,17 @@ from mockcampaign.cli.terminal import (
     complain,
     interrupted,
     print_lines,
+    say,
     use_color,
+    warn,
 )
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInputError
-from mockcampaign.model import EventType
+from mockcampaign.masking import shown_url
+from mockcampaign.model import Authentication, EventType
 from mockcampaign.report.formats import FORMATS
 from mockcampaign.text import counted
+from mockcampaign.whole_files import why_not, write_whole
 
 if TYPE_CHECKING:
     from mockcampaign.check.check import CheckRun, Progress
@@ -41,6 +52,7 @@ if TYPE_CHECKING:
     from mockcampaign.check.probes.store_probe import StoreProbe
     from mockcampaign.check.settings import Settings
     from mockcampaign.judging.verdict import RunResult
+    from mockcampaign.shape.shape import Shape
     from mockcampaign.transport import Transport
 
 
@@ -69,9 +81,11 @@ class _Names(click.ParamType[tuple[str, ...]]):
 class _CheckOptions(TypedDict):
     """The options of the command, as click hands them over."""
 
-    event_type: Required[str]
-    basic_auth: str | None
-    key_auth: str | None
+    event_type: Required[str | None]
+    like: tuple[Path, ...]
+    shape_file: Path | None
+    keep: tuple[str, ...]
+    authentication: Required[Authentication]
     probe_url: str | None
     probe_command: str | None
     probe_events: str | None
@@ -98,6 +112,8 @@ class _CheckOptions(TypedDict):
     journal: Path | None
     ca_file: Path | None
     insecure: bool
+    host_header: str | None
+    resolve: tuple[str, ...]
     seed: int | None
     outputs: Outputs
     verbose: bool
@@ -111,24 +127,17 @@ class _CheckOptions(TypedDict):
     "--type",
     "event_type",
     type=WordType([kind.value for kind in EventType]),
-    default="open",
-    show_default=True,
-    help="Event type of the webhook under test.",
+    help="Event type of the webhook under test.  [default: open, or that of the captured events]",
 )
 @click.option(
-    "--basic-auth",
-    metavar="USER:PASSWORD",
-    envvar="CHECK_BASIC_AUTH",
-    show_envvar=True,
-    help="Basic credentials that the consumer demands.",
+    "--like",
+    type=EXISTING_FILE,
+    multiple=True,
+    help="Send events like the captured ones in this file. Repeat it for events of another type.",
 )
-@click.option(
-    "--key-auth",
-    metavar="NAME:VALUE",
-    envvar="CHECK_KEY_AUTH",
-    show_envvar=True,
-    help="Header and value that the consumer demands.",
-)
+@click.option("--shape", "shape_file", type=EXISTING_FILE, help="Roles of fields, as `mockcampaign shape` writes them.")
+@click.option("--keep", multiple=True, metavar="FIELD", help="Send this captured field without pseudonyms.")
+@credential_options("CHECK")
 @click.option("--probe", "probe_url", metavar="URL", help="URL that returns the events the consumer has stored.")
 @click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
 @click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
@@ -175,6 +184,7 @@ class _CheckOptions(TypedDict):
 @journal_option
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust the CA in this file as well.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
+@route_options
 @common_options
 def check(url: str, **options: Unpack[_CheckOptions]) -> int:
     """Check the consumer at URL, rule by rule (`mockcampaign rules` lists them)."""
@@ -186,19 +196,21 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
     from mockcampaign.report.check_text import check_lines, headline_lines, next_lines, summary_lines
 
     _check_addresses(url, options)
+    routes = routes_to(url, options["host_header"], options["resolve"])
     settings = _settings(options)
     folder = options["scenarios"]
     if folder is not None:
         _make_folder(folder)
     color = use_color(options["no_color"])
     run: CheckRun | None = None
+    result: RunResult | None = None
     stack = contextlib.ExitStack()
     counting = Counting("rules", stack) if sys.stderr.isatty() else None
     writer = stack.enter_context(playing.journal_file(options["journal"]))
 
     def write(name: str, examination: Examination) -> None:
         if writer is not None and examination.entries:
-            writer.write(examination.entries, Heading(name=name, target=url, strict=settings.strict))
+            writer.write(examination.entries, Heading(name=name, target=shown_url(url), strict=settings.strict))
 
     def show(progress: Progress) -> None:
         if counting is not None:
@@ -206,39 +218,45 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
 
     async def examine() -> None:
         nonlocal run
-        await playing.wait_for_consumer(url, options["wait_for_consumer"])
-        async with wire(options["ca_file"], not options["insecure"]) as transport:
+        await playing.wait_for_consumer(url, options["wait_for_consumer"], routes)
+        async with wire(options["ca_file"], not options["insecure"], routes) as transport:
             run = CheckRun(
                 url,
                 transport=transport,
                 settings=settings,
                 probe=_probe(options, transport),
-                state=_state(options, transport),
+                state=_state(options, transport, settings.shape),
                 on_progress=show,
                 on_examined=write,
             )
             if not options["quiet"]:
                 bounds = f"at most {format_duration(settings.budget)} and {counted(run.events_max, 'event')}"
                 ids = f"with client ids from {CLIENT_IDS.start} and mailing ids from {MAILING_IDS.start}"
-                click.echo(f"{counted(run.rules, 'rule')}, {bounds}, {ids}\n")
+                if settings.shape.is_captured:
+                    ids = f"{settings.shape.event_type}s of {counted(len(settings.shape.fields), 'field')} as captured"
+                say(f"{counted(run.rules, 'rule')}, {bounds}, {ids}\n")
             await run.finish()
 
     status: int | None = None
     try:
-        with stack, nothing_written():
-            run_async(examine)
+        with stack:
+            try:
+                with nothing_written():
+                    run_async(examine)
+            finally:
+                # While the journal is open: it gets the rules that were not reached, too.
+                result = run.result() if run is not None and run.has_findings else None
     except (KeyboardInterrupt, asyncio.CancelledError):
         status = interrupted()
     except CouldNotTellError as error:
-        if run is None or not run.has_findings:
+        if result is None:
             if isinstance(error, CertificateError):
                 hint = "--ca FILE trusts your own CA; --insecure examines everything else and reports that hazard"
                 raise CouldNotTellError(f"{error}; {hint}") from None
             raise
         status = complain(error, COULD_NOT_TELL)
-    if run is None or not run.has_findings:
+    if run is None or result is None:
         return INTERRUPTED
-    result = run.result()
     verbosity = options["verbose"] - options["quiet"]
     with shielded():
         lines = check_lines(result, verbosity=verbosity, explain=options["explain"], width=columns(), folder=folder)
@@ -288,25 +306,25 @@ def _settings(options: _CheckOptions) -> Settings:
     from mockcampaign import wallclock
     from mockcampaign.check.baseline import read_baseline
     from mockcampaign.check.settings import Settings
-    from mockcampaign.shape.builtin import builtin_shape
+    from mockcampaign.scenario.check_shapes import shapes_of_files
 
     probe_fields, seed, baseline = options["probe_fields"], options["seed"], options["baseline"]
     known = () if baseline is None else read_baseline(baseline)
     if any(one.identity is None for one in known):
-        click.echo(
-            f"mockcampaign: --baseline {baseline}: written by an earlier version, so every violation of its rules is "
-            "accepted, new ones included; write it again with --report-json",
-            err=True,
+        warn(
+            f"--baseline {baseline}: written by an earlier version, so every violation of its rules is "
+            "accepted, new ones included; write it again with --report-json"
         )
-    shape = builtin_shape(EventType(options["event_type"]))
-    unknown = sorted(set(probe_fields or ()) - set(shape.top_names))
-    if unknown:
-        raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(shape.top_names)}")
-    return Settings(
+    event_type = None if options["event_type"] is None else EventType(options["event_type"])
+    shape, *others = shapes_of_files(options["like"], options["shape_file"], event_type, options["keep"])
+    for field in options["keep"]:
+        click.echo(f"mockcampaign: --keep {field}: its captured values are sent and reported as they are", err=True)
+    settings = Settings(
         seed=secrets.randbits(31) if seed is None else seed,
         now=wallclock.now() // 1_000 * 1_000,
         shape=shape,
-        authentication=credentials(options["basic_auth"], options["key_auth"]),
+        other_shapes=tuple(others),
+        authentication=options["authentication"],
         client_id=options["client_id"],
         rules=options["rules"],
         skip=options["skip"],
@@ -323,6 +341,10 @@ def _settings(options: _CheckOptions) -> Settings:
         sweep=options["sweep"],
         restart_command=options["restart_command"],
     )
+    unknown = sorted(set(settings.probe_fields) - set(settings.top_names))
+    if unknown:
+        raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(settings.top_names)}")
+    return settings
 
 
 def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
@@ -338,11 +360,15 @@ def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
     return None
 
 
-def _state(options: _CheckOptions, transport: Transport) -> StateSource | None:
+def _state(options: _CheckOptions, transport: Transport, shape: Shape) -> StateSource | None:
     from mockcampaign.check.probes.end_state import UrlState
 
     url = options["state_url"]
-    return None if url is None else UrlState(url, transport, states=options["states"], timeout=options["timeout"])
+    return (
+        None
+        if url is None
+        else UrlState(url, transport, states=options["states"], timeout=options["timeout"], shape=shape)
+    )
 
 
 def _make_folder(folder: Path) -> None:
@@ -354,13 +380,13 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write_scenarios(result: RunResult, folder: Path) -> None:
-    """Write the scenario files. Raise `InvalidInputError` if one cannot be written."""
+    """Write the scenario files. Say which one cannot be written; the verdict stays valid."""
     from mockcampaign.report.check_text import scenario_file
 
     for finding in result.rules:
         if finding.reproduce is not None and finding.reproduce.scenario is not None:
             path = scenario_file(folder, finding)
             try:
-                path.write_text(finding.reproduce.scenario, encoding="utf-8")
+                write_whole(path, finding.reproduce.scenario.encode())
             except OSError as error:
-                raise InvalidInputError(f"--scenarios {path}: cannot be written: {error.strerror}") from None
+                warn(f"--scenarios {path}: cannot be written: {why_not(error)}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, WholeNumber
+from mockcampaign.cli.terminal import say
 from mockcampaign.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def consumer(
     if list_bugs:
         width = max(map(len, BUGS))
         for name, known in BUGS.items():
-            click.echo(f"{name:<{width}}  {known.description}")
+            say(f"{name:<{width}}  {known.description}")
         return 0
 
     credentials = None
@@ -70,10 +71,10 @@ def consumer(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with serve_consumer(bug, basic_authentication=credentials, store=store, shape=shape, host=host, port=port) as url:
-        click.echo(f"webhook target {url}/hook")
-        click.echo(f"probe          {url}/processed")
-        click.echo(f"end state      {url}/state")
-        click.echo("Press Ctrl-C to stop")
+        say(f"webhook target {url}/hook")
+        say(f"probe          {url}/processed")
+        say(f"end state      {url}/state")
+        say("Press Ctrl-C to stop")
         while not stop.wait(1):
             pass
     return 0

@@ -10,7 +10,7 @@ import click
 from mockcampaign.cli.options import Outputs, common_options
 from mockcampaign.cli.parameters import Command
 from mockcampaign.cli.playing import play, print_scenario, run_async, wire, write
-from mockcampaign.cli.terminal import COULD_NOT_TELL, styled, use_color
+from mockcampaign.cli.terminal import COULD_NOT_TELL, say, styled, use_color
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,16 +33,16 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
 
     from mockcampaign.judging.verdict import run_result
     from mockcampaign.model import BasicAuthentication
-    from mockcampaign.report.scenario_text import printable
     from mockcampaign.samples.consumer import BUGS, consumer_app
     from mockcampaign.scenario.load import find_scenarios, load
     from mockcampaign.serving import serve_in_thread
     from mockcampaign.shipped import scenarios_folder
+    from mockcampaign.text import printable
 
     color = use_color(no_color)
     bug = BUGS[DEMO_BUG]
     columns: dict[str, list[ScenarioResult]] = {"correct": [], "broken": []}
-    click.echo(f"A correct consumer, and one with this bug: {bug.description}")
+    say(f"A correct consumer, and one with this bug: {bug.description}")
     for column, results in columns.items():
         for path in find_scenarios((scenarios_folder(),)):
             # Each scenario has its own consumer, so that none depends on what another one left behind.
@@ -60,22 +60,20 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
                 run_async(play_it)
     correct, broken = columns.values()
     width = max(len(result.name) for result in correct)
-    click.echo(f"\n{'scenario':<{width}}  {'correct':<14}  broken")
+    say(f"\n{'scenario':<{width}}  {'correct':<14}  broken")
     for left, right in zip(correct, broken, strict=True):
-        click.echo(
-            f"{printable(left.name):<{width}}  {_verdict(left, color, 14)}  {_verdict(right, color, 0)}", color=color
-        )
+        say(f"{printable(left.name):<{width}}  {_verdict(left, color, 14)}  {_verdict(right, color, 0)}", color=color)
     violated = [result for result in broken if not result.compliant]
     for result in violated if verbose else violated[:1]:
-        click.echo("\nViolations of the broken one:\n" if result is violated[0] else "")
+        say("\nViolations of the broken one:\n" if result is violated[0] else "")
         print_scenario(result, verbose, quiet, color)
     if len(violated) > 1 and not verbose:
-        click.echo(f"  … and {len(violated) - 1} more like it (-v shows them)")
+        say(f"  … and {len(violated) - 1} more like it (-v shows them)")
     all_found = _check_bugs(1 if seed is None else seed, color)
-    click.echo()
-    click.echo("Next: start your own consumer, check it, and run these scenarios against it (see the README):")
-    click.echo("  mockcampaign check http://127.0.0.1:8000/hook --probe http://127.0.0.1:8000/processed")
-    click.echo(f"  CONSUMER_URL=http://127.0.0.1:8000 mockcampaign run {scenarios_folder()}")
+    say()
+    say("Next: start your own consumer, check it, and run these scenarios against it (see the README):")
+    say("  mockcampaign check http://127.0.0.1:8000/hook --probe http://127.0.0.1:8000/processed")
+    say(f"  CONSUMER_URL=http://127.0.0.1:8000 mockcampaign run {scenarios_folder()}")
     # Nothing is reported to GitHub: that the broken one is broken is no failure.
     named = [
         msgspec.structs.replace(result, name=f"{column}: {result.name}")
@@ -86,9 +84,9 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
     write(msgspec.structs.replace(run_result(named), headline=headline), outputs)
     page = outputs.files.get("--html")
     if page is None:
-        click.echo("Or see every request of this demo: mockcampaign demo --html report.html")
+        say("Or see every request of this demo: mockcampaign demo --html report.html")
     else:
-        click.echo(f"Every request of this demo: {page}")
+        say(f"Every request of this demo: {page}")
     as_expected = all(result.compliant for result in correct) and not all(result.compliant for result in broken)
     as_expected = as_expected and all_found
     return 0 if as_expected else COULD_NOT_TELL
@@ -117,14 +115,14 @@ def _check_bugs(seed: int, color: bool | None) -> bool:
             await transport.aclose()
 
     number, all_bugs = len(CHECKED_BUGS), len(BUGS)
-    click.echo(f"\nThe check of the correct consumer and of {number} of {all_bugs} sample bugs:\n")
+    say(f"\nThe check of the correct consumer and of {number} of {all_bugs} sample bugs:\n")
     right = True
     for bug in (None, *CHECKED_BUGS):
         result = run_async(partial(checked, bug))
         violated = [finding.id for finding in result.rules if finding.outcome == "fail"]
         right = right and bool(violated) is (bug is not None)
         found = click.style(", ".join(violated), fg="red") if violated else click.style("no violation", fg="green")
-        click.echo(f"  {bug or 'correct':<24} {found}", color=color)
+        say(f"  {bug or 'correct':<24} {found}", color=color)
     return right
 
 

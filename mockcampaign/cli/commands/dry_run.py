@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from mockcampaign.cli.playing import run_async
 from mockcampaign.cli.terminal import print_lines
+from mockcampaign.masking import shown_url
+from mockcampaign.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +26,7 @@ def print_dry_runs(plans: Sequence[Plan], seed_of: Callable[[Plan], int], verbos
 
 def _lines(plan: Plan, seed: int, verbosity: int) -> Iterator[list[Styled]]:
     from mockcampaign.durations import format_duration, format_moment
-    from mockcampaign.report.scenario_text import TIMELINE_LINES_MAX, printable
+    from mockcampaign.report.scenario_text import TIMELINE_LINES_MAX
     from mockcampaign.report.timeline import timeline
     from mockcampaign.scenario.dry_run import dry_run
     from mockcampaign.scenario.expectations.expected_text import describe_claim
@@ -40,7 +42,7 @@ def _lines(plan: Plan, seed: int, verbosity: int) -> Iterator[list[Styled]]:
     tags = f", tags {', '.join(scenario.tags)}" if scenario.tags else ""
     yield [(f"  {plan.path}{tags}", faint)]
     spent = f"{format_duration(player.campaign.now - start)} of virtual time from {format_moment(start)}"
-    yield [(f"  {printable(scenario.consumer.url)}, {spent}", faint)]
+    yield [(f"  {printable(shown_url(scenario.consumer.url))}, {spent}", faint)]
     if verbosity < 0:
         return
     yield [("  if the consumer responds 200 to everything:", faint)]

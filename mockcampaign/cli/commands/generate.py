@@ -14,6 +14,7 @@ import click
 from mockcampaign.cli.options import SEED
 from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, DurationType, WholeNumber, WordType
 from mockcampaign.cli.progress import Counting
+from mockcampaign.cli.terminal import say, standard_output
 from mockcampaign.durations import format_moment, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
@@ -150,7 +151,7 @@ def generate(
         if output is not None:
             _write(events, stack.enter_context(output.open("wb")), body if batches else None, as_format)
         elif describe is None:
-            _write(events, sys.stdout.buffer, body if batches else None, as_format)
+            _write(events, stack.enter_context(standard_output()), body if batches else None, as_format)
         else:
             for _ in events:
                 pass
@@ -182,12 +183,6 @@ def _check_options(ctx: click.Context, mailing: bool) -> None:
                 raise InvalidInputError(f"{options[name]}: {message}")
     if len(ctx.params["types"]) > 1 and not mailing:
         raise InvalidInputError("--type: given more than once, allowed: once, or with --recipients")
-    for name in ("output", "describe"):
-        path = ctx.params[name]
-        if path is not None and not path.parent.is_dir():
-            raise InvalidInputError(
-                f"{options[name]} {path}: there is no folder {path.parent}, allowed: one that exists"
-            )
     picture = ctx.params["describe"]
     if picture is not None and picture.suffix.lower() != ".svg":
         raise InvalidInputError(f"--describe {picture}: a picture is drawn as SVG, allowed: a name that ends in .svg")
@@ -288,4 +283,4 @@ def _in_batches(events: Iterator[Typed], body: Body) -> Iterator[bytes]:
 def _print_table(rows: list[Row]) -> None:
     widths = [max(len(row[index]) for row in rows) for index in (0, 1)]
     for what, number, remark in rows:
-        click.echo(f"{what:<{widths[0]}}  {number:>{widths[1]}}  {remark}".rstrip())
+        say(f"{what:<{widths[0]}}  {number:>{widths[1]}}  {remark}".rstrip())

@@ -37,15 +37,17 @@ def judge(
     no_color: bool,
 ) -> int:
     """Judge journals that `run --journal` or `record` wrote. Nothing is sent."""
-    from mockcampaign.engine.journal_file import load_journals
+    from mockcampaign.judging.recorded import load_journals
     from mockcampaign.judging.verdict import exit_status
     from mockcampaign.report.scenario_text import summary_lines
 
     if rules_only and scenario_file is not None:
         raise InvalidInputError("allowed: one of --scenario and --rules-only, found both")
     color = use_color(no_color)
-    recorded = [one for file in files for one in load_journals(file)]
-    results = [_judged(one, scenario_file, rules_only) for one in recorded]
+    recorded = [(file, one) for file in files for one in load_journals(file)]
+    plans = [None if rules_only else _plan_of(one, file, scenario_file) for file, one in recorded]
+    outputs.check_inputs([file for plan in plans if plan is not None for file in plan.files])
+    results = [_judged(one, plan) for (_, one), plan in zip(recorded, plans, strict=True)]
     with shielded():
         for result in results:
             print_scenario(result, verbose, quiet, color)
@@ -54,21 +56,32 @@ def judge(
     return exit_status(whole)
 
 
-def _judged(recorded: RecordedJournal, scenario_file: Path | None, rules_only: bool) -> ScenarioResult:
+def _plan_of(recorded: RecordedJournal, journal: Path, scenario_file: Path | None) -> Plan | None:
+    """Return the plan that a journal is judged by. A journal names no scenario outside of its own folder."""
+    heading = recorded.heading
+    if scenario_file is not None or not heading.file:
+        return None if scenario_file is None else _plan(scenario_file, heading.name)
+    named, instead = f"the scenario of {heading.name!r}", "allowed: --scenario FILE or --rules-only"
+    try:
+        # Earlier versions wrote the path as the run was given it.
+        paths = [path for path in (journal.parent / heading.file, Path(heading.file)) if path.is_file()]
+        for path in paths:
+            if path.resolve().is_relative_to(journal.resolve().parent):
+                return _plan(path, heading.name)
+    except (OSError, ValueError, RuntimeError):  # too long, with a NUL, or a loop of links
+        pass
+    raise InvalidInputError(f"{journal}: {named} is not in the journal's folder, {instead}")
+
+
+def _judged(recorded: RecordedJournal, plan: Plan | None) -> ScenarioResult:
     from mockcampaign.judging.verdict import scenario_result
     from mockcampaign.scenario.judge_journal import judge_journal, webhook_names
 
     heading = recorded.heading
-    path = scenario_file or (Path(heading.file) if heading.file and not rules_only else None)
-    if path is not None and not path.exists():
-        raise InvalidInputError(
-            f"{path}: the file of scenario {heading.name!r} does not exist, allowed: --scenario FILE or --rules-only"
-        )
-    plan = None if path is None else _plan(path, heading.name)
     rules, expectations, trouble = judge_journal(plan, recorded.entries)
     return scenario_result(
         name=heading.name,
-        file=str(path or ""),
+        file="" if plan is None else str(plan.path),
         target=heading.target,
         trouble=trouble,
         webhooks=webhook_names(plan, recorded.entries),

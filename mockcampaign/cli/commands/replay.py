@@ -10,12 +10,12 @@ import click
 
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.credentials import credentials
-from mockcampaign.cli.options import Outputs, output_options, wait_option
+from mockcampaign.cli.options import Outputs, credential_options, output_options, wait_option
 from mockcampaign.cli.parameters import EXISTING_FILE, Command
 from mockcampaign.cli.playing import print_scenario, run_async, summed_up, wire
 from mockcampaign.cli.terminal import INTERRUPTED, columns, interrupted, print_lines, use_color
-from mockcampaign.errors import CouldNotTellError
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.masking import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +30,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("file", type=EXISTING_FILE)
 @click.option("--target", metavar="URL", help="Send to this consumer (default: the targets in the journal).")
-@click.option(
-    "--basic-auth", metavar="USER:PASSWORD", envvar="REPLAY_BASIC_AUTH", help="HTTP Basic credentials of all webhooks."
-)
-@click.option(
-    "--key-auth", metavar="NAME:VALUE", envvar="REPLAY_KEY_AUTH", help="Header with a secret value, for all webhooks."
-)
+@credential_options("REPLAY")
 @wait_option
 @click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA as well.")
@@ -44,8 +39,7 @@ if TYPE_CHECKING:
 def replay(
     file: Path,
     target: str | None,
-    basic_auth: str | None,
-    key_auth: str | None,
+    authentication: Authentication,
     wait_for_consumer: int,
     strict: bool,
     ca_file: Path | None,
@@ -56,21 +50,24 @@ def replay(
     no_color: bool,
 ) -> int:
     """Replay a recorded journal: the same events, outages and faults at the same virtual moments."""
-    from mockcampaign.engine.journal_file import load_journals
+    from mockcampaign.judging.recorded import load_journals
     from mockcampaign.judging.verdict import exit_status
     from mockcampaign.report.scenario_text import summary_lines
     from mockcampaign.transport.address import parse_address
 
-    if target is not None:
-        parse_address(target)
-    authentication = credentials(basic_auth, key_auth)
     recorded = load_journals(file)
+    for url in _targets(recorded, target, ("create", "update")):
+        parse_address(url)
+        if MASK in url:
+            raise InvalidInputError(
+                f"{file}: a journal contains no secrets of URLs such as {url}, allowed: --target URL"
+            )
     color = use_color(no_color)
     results: list[ScenarioResult] = []
     status: int | None = None
 
     async def play_all() -> None:
-        for url in _targets(recorded, target):
+        for url in _targets(recorded, target, ("create",)):
             await playing.wait_for_consumer(url, wait_for_consumer)
         for one in recorded:
             async with wire(ca_file, not insecure) as transport:
@@ -91,14 +88,14 @@ def replay(
     return exit_status(result) if status is None else status
 
 
-def _targets(recorded: Sequence[RecordedJournal], target: str | None) -> list[str]:
-    """Return the URLs of the consumers."""
+def _targets(recorded: Sequence[RecordedJournal], target: str | None, commands: tuple[str, ...]) -> list[str]:
+    """Return the URLs of the consumers that the commands name."""
     from mockcampaign.engine.journal import WebhookChanged
 
     if target is not None:
         return [target]
     entries = [entry for one in recorded for entry in one.entries if isinstance(entry, WebhookChanged)]
-    return list(dict.fromkeys(entry.target_url for entry in entries if entry.command == "create"))
+    return list(dict.fromkeys(entry.target_url for entry in entries if entry.command in commands))
 
 
 async def _play(
@@ -119,7 +116,7 @@ async def _play(
         await replayed.play()
         *_, trouble = judge_journal(None, replayed.campaign.journal.entries)
         if trouble is not None and _unauthorized(replayed.campaign.journal.entries):
-            trouble += "; a journal contains no credentials: give them with --basic-auth or --key-auth"
+            trouble += "; a journal contains no credentials: give them with --basic-auth-file or --key-auth-file"
     except CouldNotTellError as error:
         trouble = str(error)
     finally:

@@ -7,6 +7,7 @@ import textwrap
 import click
 
 from mockcampaign.cli.parameters import Command
+from mockcampaign.cli.terminal import say
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.text import unknown
 
@@ -22,17 +23,17 @@ def rules(rule_id: str | None) -> int:
     if rule_id is None:
         width = max(len(rule.id) for rule in CATALOGUE)
         for family, about in FAMILIES.items():
-            click.echo(f"{click.style(family, bold=True)}: {about}")
+            say(f"{click.style(family, bold=True)}: {about}")
             for rule in CATALOGUE:
                 if rule.family == family:
                     needs = f" (needs {', '.join(rule.needs)})" if rule.needs else ""
-                    click.echo(f"  {rule.level:<6} {rule.id:<{width}} {rule.title}{needs}")
+                    say(f"  {rule.level:<6} {rule.id:<{width}} {rule.title}{needs}")
         return 0
     known = {rule.id: rule for rule in CATALOGUE}
     if rule_id not in known:
         raise InvalidInputError(unknown("rule", rule_id, known))
     rule = known[rule_id]
-    click.echo(f"{click.style(rule.id, bold=True)}  {rule.title} ({rule.level}, {rule.family})")
+    say(f"{click.style(rule.id, bold=True)}  {rule.title} ({rule.level}, {rule.family})")
     assumed = [f"{BEHAVIOURS[name][1]} ({BEHAVIOURS[name][0]})" for name in rule.assumes]
     for label, text in (
         ("required", rule.requirement),
@@ -45,5 +46,5 @@ def rules(rule_id: str | None) -> int:
     ):
         wrapped = textwrap.wrap(text, 96)
         for index, line in enumerate(wrapped):
-            click.echo(f"  {label if index == 0 else '':<12}{line}")
+            say(f"  {label if index == 0 else '':<12}{line}")
     return 0

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import Outputs, common_options, journal_option, wait_option
-from mockcampaign.cli.parameters import EXISTING_FILE, Command, WholeNumber
+from mockcampaign.cli.options import Outputs, common_options, journal_option, route_options, routes_to, wait_option
+from mockcampaign.cli.parameters import EXISTING_FILE, Command, WholeNumber, check_outputs
 from mockcampaign.cli.playing import (
     journal_file,
     play,
@@ -33,6 +33,7 @@ from mockcampaign.cli.terminal import (
     failed,
     interrupted,
     print_lines,
+    say,
     use_color,
 )
 from mockcampaign.errors import CouldNotTellError, InvalidInputError, MockcampaignError
@@ -58,6 +59,8 @@ class _Options:
     journal: Path | None
     ca_file: Path | None
     insecure: bool
+    host_header: str | None
+    resolve: tuple[str, ...]
     seed: int | None
     verbose: bool
     quiet: bool
@@ -88,6 +91,7 @@ class _Options:
 @journal_option
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA as well.")
 @click.option("--insecure", is_flag=True, help="Accept any TLS certificate.")
+@route_options
 @common_options
 def run(paths: tuple[Path, ...], dry_run: bool, watch: bool, outputs: Outputs, **options: Any) -> int:
     """Run scenario files, or every *.scenario.yaml in folders, against the consumer they name."""
@@ -100,6 +104,7 @@ def run(paths: tuple[Path, ...], dry_run: bool, watch: bool, outputs: Outputs, *
 
     def once() -> tuple[int, Sequence[Path]]:
         plans = _plans(paths, chosen)
+        _check_inputs(plans, chosen, outputs)
         return _show(plans, chosen) if dry_run else _run(plans, chosen, outputs), [
             file for plan in plans for file in plan.files
         ]
@@ -109,6 +114,14 @@ def run(paths: tuple[Path, ...], dry_run: bool, watch: bool, outputs: Outputs, *
 
         return watching(paths, once, SUFFIX)
     return once()[0]
+
+
+def _check_inputs(plans: Sequence[Plan], options: _Options, outputs: Outputs) -> None:
+    """Raise `InvalidInputError` if the run would overwrite a file that it reads."""
+    read = [file for plan in plans for file in plan.files]
+    outputs.check_inputs(read)
+    if options.journal is not None:
+        check_outputs([("--journal", options.journal)], read)
 
 
 def _plans(paths: tuple[Path, ...], options: _Options) -> list[Plan]:
@@ -157,7 +170,7 @@ def _run(plans: list[Plan], options: _Options, outputs: Outputs) -> int:
         verbosity = options.verbose - options.quiet
         print_lines(summary_lines(result, verbosity=verbosity, width=columns()), color)
         if status is None and len(results) < len(plans):
-            click.echo(f"{len(plans) - len(results)} more not run because of --fail-fast")
+            say(f"{len(plans) - len(results)} more not run because of --fail-fast")
         status = exit_status(result) if status is None else status
     return COULD_NOT_TELL if status is None else status
 
@@ -171,12 +184,14 @@ async def _play_all(
     async with progress(len(plans)) as watch, _application(options) as application:
 
         async def play_one(plan: Plan, done: Callable[[ScenarioResult], None]) -> None:
+            url = plan.scenario.consumer.url
             if application is None:
-                await wait_for_consumer(plan.scenario.consumer.url, options.wait_for_consumer)
+                routes = routes_to(url, options.host_header, options.resolve)
+                await wait_for_consumer(url, options.wait_for_consumer, routes)
             async with contextlib.AsyncExitStack() as stack:
                 transport: Transport | None = application
                 if transport is None:
-                    transport = await stack.enter_async_context(wire(options.ca_file, not options.insecure))
+                    transport = await stack.enter_async_context(wire(options.ca_file, not options.insecure, routes))
                 await play(
                     plan,
                     transport,
@@ -185,6 +200,7 @@ async def _play_all(
                     done=done,
                     watch=watch,
                     journal=writer,
+                    journal_path=options.journal,
                 )
 
         await play_all(plans, play_one, done, jobs=options.jobs, fail_fast=options.fail_fast)

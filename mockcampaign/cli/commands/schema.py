@@ -7,6 +7,7 @@ from collections.abc import Callable
 import click
 
 from mockcampaign.cli.parameters import Command, WordType
+from mockcampaign.cli.terminal import standard_output
 
 
 def _report() -> bytes:
@@ -48,5 +49,6 @@ SCHEMAS: dict[str, Callable[[], bytes]] = {
 @click.argument("name", type=WordType(list(SCHEMAS)))
 def schema(name: str) -> int:
     """Print a JSON Schema, or the reference of the scenario language in Markdown."""
-    click.echo(SCHEMAS[name](), nl=False)
+    with standard_output() as out:
+        out.write(SCHEMAS[name]())
     return 0

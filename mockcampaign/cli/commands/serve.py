@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
-from mockcampaign.cli.options import SEED
-from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, Number, TypedFile, WholeNumber
+from mockcampaign.cli.options import SEED, tls_options
+from mockcampaign.cli.parameters import EXISTING_FILE, Command, Number, TypedFile, WholeNumber
 from mockcampaign.cli.playing import run_async
+from mockcampaign.cli.terminal import say, warn
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USER, INT64_MAX
 
 
@@ -51,7 +51,7 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
 @click.option(
     "--webhooks-per-client-max",
     type=WholeNumber(1, 1_000_000),
-    help="Maximum number of webhooks per client.  [default: 10]",
+    help="Maximum number of webhooks per client.  [default: 12]",
 )
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA too when delivering.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate when delivering.")
@@ -59,15 +59,17 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     "--allow-host", "host_names", multiple=True, metavar="NAME", help="Accept requests for this host name too."
 )
 @click.option(
+    "--control-token",
+    metavar="TOKEN",
+    help="Live page and control API need this token. Without it, they need a random one unless --host is loopback.",
+)
+@click.option(
     "--allow-target",
     multiple=True,
     metavar="HOST|NETWORK",
     help="Deliver to this host or network too. Loopback and private addresses are allowed while --host is loopback.",
 )
-@click.option("--tls", is_flag=True, help="Serve https, with a certificate made for all names.")
-@click.option("--tls-ca-file", type=NEW_FILE, help="Write the CA that clients must trust here.")
-@click.option("--tls-certificate", type=EXISTING_FILE, help="Serve https with this certificate chain.")
-@click.option("--tls-key", type=EXISTING_FILE, help="The certificate's key.")
+@tls_options
 def serve(virtual: bool, speed: float, **options: Any) -> int:
     """Serve a double of Campaign: REST API, Swagger UI, control API and a live page.
 
@@ -76,12 +78,5 @@ def serve(virtual: bool, speed: float, **options: Any) -> int:
     from mockcampaign.server.serve import ServeOptions
     from mockcampaign.server.serve import serve as serve_until_signal
 
-    def say(line: str) -> None:
-        click.echo(line)
-        sys.stdout.flush()
-
-    def complain(line: str) -> None:
-        click.echo(f"mockcampaign: {line}", err=True)
-
-    run_async(lambda: serve_until_signal(ServeOptions(speed=0 if virtual else speed, **options), say, complain))
+    run_async(lambda: serve_until_signal(ServeOptions(speed=0 if virtual else speed, **options), say, warn))
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from mockcampaign.model import EventType
 from mockcampaign.text import counted
 
 if TYPE_CHECKING:
-    from mockcampaign.shape.field import Event
+    pass
 
 
 @click.command(cls=Command)
@@ -41,13 +40,14 @@ def shape(file: Path, type_name: str | None, keep: tuple[str, ...], output: Path
     \b
     mockcampaign shape captured.json --output shape.yaml
     """
+    from mockcampaign.pseudonyms import without_persons
     from mockcampaign.scenario.shape_file import shape_yaml
     from mockcampaign.shape.captured import shape_of_file
 
     if output is not None and not output.parent.is_dir():
         raise InvalidInputError(f"--output {output}: there is no folder {output.parent}, allowed: one that exists")
     event_type = None if type_name is None else EventType(type_name)
-    found = shape_of_file(file, event_type=event_type, replace_persons=_without_persons, keep=keep)
+    found = shape_of_file(file, event_type=event_type, replace_persons=without_persons, keep=keep)
     text = shape_yaml(found)
     if output is None:
         click.echo(text, nl=False)
@@ -57,18 +57,3 @@ def shape(file: Path, type_name: str | None, keep: tuple[str, ...], output: Path
     advice = "write another role where one is wrong, and use the file with --shape"
     click.echo(f"{events} with {counted(len(found.fields), 'field')}: {advice}", err=True)
     return 0
-
-
-def _without_persons(events: Sequence[Event], keep: Collection[str]) -> list[Event]:
-    from mockcampaign.recording.pseudonyms import Pseudonyms
-    from mockcampaign.shape.field import leaves, with_value
-
-    pseudonyms = Pseudonyms()
-    found = []
-    for event in events:
-        renamed, _ = pseudonyms.event(event)
-        for path, value in leaves(event):
-            if path[-1] in keep or ".".join(path) in keep:
-                renamed = with_value(renamed, path, value)
-        found.append(renamed)
-    return found

@@ -153,7 +153,8 @@ class Document:
             if hint is str and kind == "str":
                 return self._interpolated(node) if context.interpolated else node.value
             if hint is int and kind == "int" and re.fullmatch(r"[-+]?[0-9_]+", node.value):
-                return int(node.value)
+                with contextlib.suppress(ValueError):  # too many digits, or two underscores in a row
+                    return int(node.value)
             if hint is float and kind in ("int", "float"):
                 with contextlib.suppress(ValueError):
                     return float(node.value)

@@ -17,6 +17,7 @@ import yaml
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.text import unknown
+from mockcampaign.whole_files import read_whole
 
 DOCUMENT_BYTES_MAX = 1024 * 1024
 DEPTH_MAX = 30
@@ -59,10 +60,7 @@ def problem_at(mark: Any, message: str) -> InvalidInputError:
 
 def compose(path: Path, what: str) -> yaml.Node:
     """Return the one document of a file. Raises `InvalidInputError`, which offers `what` if the file is empty."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from None
+    raw = read_whole(path)
     if len(raw) > DOCUMENT_BYTES_MAX:
         raise InvalidInputError(f"{path}: {len(raw)} bytes, allowed: up to {DOCUMENT_BYTES_MAX}")
     try:

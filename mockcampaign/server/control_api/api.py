@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mockcampaign.server.control_api import emit_operations, fault_operations, observe_operations, time_operations
-from mockcampaign.server.http.operation import Api, Call
+from mockcampaign.server.http.operation import Api, Call, no_such_path
 from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, content_type
 from mockcampaign.text import short
 
@@ -49,11 +49,14 @@ API = Api(
     secured=False,
     failures={
         400: "A field is wrong.",
+        401: "The server has a token, as it listens beyond loopback or was given one, and the call has not.",
         403: "The call came from another site, or its Host is not a name of this server.",
         413: "The body is too long.",
         415: "The body is not JSON.",
     },
+    ignores_unknown_parameters=False,
     error=ControlError,
+    find_missing=no_such_path,
     admit=_admit,
     describe_error=_describe_error,
     choose_media_type=_choose_media_type,

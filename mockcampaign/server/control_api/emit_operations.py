@@ -9,7 +9,7 @@ import msgspec
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Rates, Sample, read_sample
 from mockcampaign.model import EventType
-from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
+from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request_fields import Duration, Id
 from mockcampaign.server.served_campaign import ServedCampaign
 
@@ -110,6 +110,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         fields=EmitRequest,
         success_description="The events are emitted.",
         response=EmitResponse,
+        failures=INTERRUPTIONS,
         handle=_emit,
     ),
     Operation(
@@ -122,6 +123,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         fields=MailingRequest,
         success_description="The mailing is sent.",
         response=MailingResponse,
+        failures=INTERRUPTIONS,
         handle=_send_mailing,
     ),
 )

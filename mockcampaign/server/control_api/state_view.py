@@ -77,6 +77,14 @@ class JournalRange(msgspec.Struct, frozen=True):
     dropped: int
 
 
+class UnsupportedView(msgspec.Struct, frozen=True):
+    """An operation of the vendor's that was called, and that the double does not have."""
+
+    operation: str
+    """Method and beginning of the path, such as `GET /recipients/…`."""
+    calls: int
+
+
 class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The state of the served campaign. All moments are milliseconds since 1970."""
 
@@ -96,6 +104,7 @@ class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     deliveries: DeliveriesView
     webhooks: list[WebhookView]
     faults: list[FaultView]
+    unsupported: list[UnsupportedView]
     journal: JournalRange
 
 
@@ -121,6 +130,7 @@ def state(served: ServedCampaign) -> StateView:
         ),
         webhooks=webhooks,
         faults=faults(served),
+        unsupported=[UnsupportedView(operation, calls) for operation, calls in served.unsupported.items()],
         journal=journal(served),
     )
 

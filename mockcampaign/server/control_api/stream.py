@@ -165,5 +165,4 @@ async def _either(hub: Hub, version: int, closing: asyncio.Event, seconds: float
     finally:
         for wait in waits:
             wait.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await wait
+        await asyncio.wait(waits)

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
+from mockcampaign.durations import MOMENT_MAX, format_duration, format_moment
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request_fields import Duration, Id, NoFields, about
 
 SPEED_MAX = 1_000_000.0
@@ -46,6 +48,11 @@ def _clock(call: Call, fields: NoFields) -> ClockView:
 
 
 async def _advance(call: Call, request: AdvanceRequest) -> ClockView:
+    if call.served.campaign.now + request.by.value > MOMENT_MAX:
+        raise InvalidInputError(
+            f"by: the clock would pass {format_moment(MOMENT_MAX)}, where time ends, allowed: up to "
+            f"{format_duration(MOMENT_MAX - call.served.campaign.now)}, or a reset"
+        )
     await call.served.pacer.advance(request.by.value)
     return _view(call)
 
@@ -91,6 +98,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         fields=AdvanceRequest,
         success_description="The time has passed.",
         response=ClockView,
+        failures=INTERRUPTIONS,
         handle=_advance,
     ),
     Operation(

@@ -15,6 +15,12 @@ from mockcampaign.server.served_campaign import ServedCampaign
 CONTROL_TAG = "Control"
 """Tag of the double's own operations in the OpenAPI document."""
 
+INTERRUPTIONS = {
+    409: "The campaign was reset before the call was carried out.",
+    503: "The server ends, or its time stands still.",
+}
+"""Failures of operations that wait."""
+
 Place = Literal["query", "form", "json"]
 
 
@@ -65,6 +71,11 @@ class Operation(msgspec.Struct, Generic[Fields], frozen=True, kw_only=True):
         return "form" if api.body_type == FORM else "json"
 
 
+def no_such_path(call: Call, path: str) -> RequestRejectedError:
+    """Return the error for a path that does not exist."""
+    return RequestRejectedError(404, "no such path; /docs lists all operations")
+
+
 class Api(msgspec.Struct, frozen=True, kw_only=True):
     """Operations under one prefix that share who may call them and how they fail."""
 
@@ -78,8 +89,12 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     """Whether callers need credentials."""
     failures: Mapping[int, str]
     """Failures of every operation; 413 and 415 only if it has a body, 400 only if it has fields."""
+    ignores_unknown_parameters: bool
+    """Whether a query may have parameters that the operation does not know."""
     error: Any
     """Type of a failure's body."""
+    find_missing: Callable[[Call, str], RequestRejectedError]
+    """Return the error for a path that no operation has; it may raise that of a caller who may not call."""
     admit: Callable[[Call, Values], None]
     """Raises `RequestRejectedError` unless the caller may call; it is given the fields in the path."""
     describe_error: Callable[[RequestRejectedError], object]

@@ -23,6 +23,9 @@ Headers = Mapping[bytes, bytes]
 Values = dict[str, object]
 """Fields of a request by name, before they are checked."""
 
+NESTING_MAX = 100
+"""Maximum nesting of arrays and objects in a body. Ours: events have two or three levels."""
+
 _DIGITS_MAX = 30
 
 
@@ -109,9 +112,35 @@ async def read_json(headers: Headers, receive: Receive) -> object:
         raise RequestRejectedError(415, f"Content-Type {short(sent)!r} is not accepted, allowed: {JSON}")
     body = await read_body(headers, receive)
     try:
-        return msgspec.json.decode(body or b"{}")
-    except (msgspec.DecodeError, RecursionError) as error:
+        value: object = msgspec.json.decode(body or b"{}")
+    except UnicodeError:
+        raise RequestRejectedError(400, "the body is not JSON: it is not UTF-8") from None
+    except RecursionError:
+        raise _too_deep() from None
+    except msgspec.DecodeError as error:
         raise RequestRejectedError(400, f"the body is not JSON: {error}") from None
+    # Most bodies cannot be too deep, as they have not as many brackets.
+    if body.count(b"[") + body.count(b"{") > NESTING_MAX and _nesting(value) > NESTING_MAX:
+        raise _too_deep()
+    return value
+
+
+def _too_deep() -> RequestRejectedError:
+    return RequestRejectedError(400, f"the body is nested too deeply, allowed: up to {NESTING_MAX} levels")
+
+
+def _nesting(value: object) -> int:
+    """Return how many arrays and objects lie within each other, without recursion."""
+    level, nesting = [value], -1
+    while level:
+        nesting += 1
+        level = [
+            inside
+            for one in level
+            if isinstance(one, list | dict)
+            for inside in (one.values() if isinstance(one, dict) else one) or [None]
+        ]
+    return nesting
 
 
 def read_pairs(encoded: bytes, *, with_empty: bool = True) -> Values:

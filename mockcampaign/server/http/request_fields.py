@@ -228,7 +228,7 @@ def _field_problems(kind: type[msgspec.Struct], values: Mapping[str, object], wh
         elif field.required:
             yield prefix + name, f"missing, allowed: {_allowed(type_info(field.type))}"
     if kind.__struct_config__.forbid_unknown_fields:
-        for name in values.keys() - fields.keys():
+        for name in sorted(values.keys() - fields.keys()):
             yield (
                 prefix + (name if name.isidentifier() else shown(name)),
                 f"unknown field, allowed: {', '.join(fields)}",

@@ -23,9 +23,10 @@ from mockcampaign.server.http.request import (
     read_form,
     read_json,
     read_pairs,
+    wrong_fields,
 )
-from mockcampaign.server.http.request_fields import is_number, read_fields, struct_fields
-from mockcampaign.server.served_campaign import ServedCampaign
+from mockcampaign.server.http.request_fields import is_number, read_fields, shown, struct_fields
+from mockcampaign.server.served_campaign import CallInterruptedError, ServedCampaign
 
 
 class ApiApplication:
@@ -48,9 +49,10 @@ class ApiApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
         """Handle one request. `path`: its segments, decoded one by one."""
         try:
-            performer, texts = self._find(path, scope["method"])
+            call = Call(self._served, scope["method"], headers)
+            performer, texts = self._find(call, path)
             in_path: Values = {name: number_or_text(text) for name, text in texts.items()}
-            result = await performer.perform(Call(self._served, scope["method"], headers), in_path, scope, receive)
+            result = await performer.perform(call, in_path, scope, receive)
         except RequestRejectedError as error:
             await self.reject(send, headers, error)
         except ClientDisconnect:
@@ -66,7 +68,8 @@ class ApiApplication:
         body = msgspec.json.encode(self._api.describe_error(error))
         await _send(send, error.status, body, self._api.choose_media_type(headers), error.headers)
 
-    def _find(self, path: str, method: str) -> tuple[Performer, dict[str, str]]:
+    def _find(self, call: Call, path: str) -> tuple[Performer, dict[str, str]]:
+        method = call.method
         for pattern, performers in self._performers.items():
             found = pattern.fullmatch(path)
             if found is not None:
@@ -75,7 +78,7 @@ class ApiApplication:
                     message = f"method {method} is not supported, allowed: {allowed}"
                     raise RequestRejectedError(405, message, headers={"Allow": allowed})
                 return performers[method], found.groupdict()
-        raise RequestRejectedError(404, "no such path; /docs lists all operations")
+        raise self._api.find_missing(call, path)
 
 
 class Performer:
@@ -86,6 +89,9 @@ class Performer:
         self._admit = api.admit
         self._waits = iscoroutinefunction(operation.handle)
         self._place = operation.place(api)
+        in_path, names = operation.in_path(api), [field.encode_name for field in struct_fields(operation.fields)]
+        self._parameters = [name for name in names if name not in in_path] if self._place == "query" else []
+        self._ignores_unknown_parameters = api.ignores_unknown_parameters
         self._numbers = [field.encode_name for field in struct_fields(operation.fields) if is_number(field.type)]
 
     async def perform(self, call: Call, path: Values, scope: Scope, receive: Receive) -> bytes | Response | None:
@@ -95,6 +101,8 @@ class Performer:
         """
         operation, served = self.operation, call.served
         self._admit(call, path)
+        if scope["query_string"] and not self._ignores_unknown_parameters:
+            self._check_parameters(read_pairs(scope["query_string"]))
         place = self._place
         values = path if place is None else await self._values(place, path, call.headers, scope, receive)
         fields = read_fields(operation.fields, values)
@@ -102,7 +110,9 @@ class Performer:
         try:
             result = operation.handle(call, fields)
             if self._waits:
-                result = await result
+                result = await served.until_interrupted(result)
+        except CallInterruptedError as error:
+            raise RequestRejectedError(error.status, str(error)) from None
         except WebhookError as error:
             raise RequestRejectedError(error.http_status_code, str(error)) from None
         except InvalidInputError as error:
@@ -113,6 +123,13 @@ class Performer:
         if isinstance(result, Response):
             return result
         return None if operation.response is None else msgspec.json.encode(result)
+
+    def _check_parameters(self, given: Values) -> None:
+        """Raise `RequestRejectedError` with 400 if a query has parameters that the operation does not know."""
+        allowed = ", ".join(self._parameters) or "none"
+        unknown = [name for name in given if name not in self._parameters]
+        if unknown:
+            raise wrong_fields([f"{shown(name)}: unknown query parameter, allowed: {allowed}" for name in unknown])
 
     async def _values(self, place: Place, path: Values, headers: Headers, scope: Scope, receive: Receive) -> object:
         match place:

@@ -84,6 +84,9 @@ function renderTotals() {
   write(byId("total-delivered"), counted(deliveries.delivered));
   write(byId("total-discarded"), counted(deliveries.discarded));
   write(byId("total-pending"), counted(deliveries.pending));
+  const calls = state.unsupported.map(({ operation, calls: count }) => `${operation} (${counted(count)})`);
+  byId("unsupported").hidden = !calls.length;
+  write(byId("unsupported-calls"), visible(calls.join(", ")));
 }
 
 function frame() {
@@ -186,7 +189,7 @@ function onSubmit(id, work) {
   });
 }
 
-const clientFrom = (id) => (byId(id).value.trim() ? { clientId: Number(byId(id).value) } : {});
+const clientFrom = (id) => (byId(id).value.trim() ? { clientId: byId(id).value.trim() } : {});
 
 onSubmit("emit-form", async () => {
   const type = byId("emit-type").value;

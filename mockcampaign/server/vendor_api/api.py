@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import quote
+
 import msgspec
 
-from mockcampaign.server.http.operation import Api, Call
-from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, header
+from mockcampaign.server.http.operation import Api, Call, no_such_path
+from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, header, number_or_text
 from mockcampaign.server.http.request_fields import read_fields
 from mockcampaign.server.vendor_api import smart_campaign_operations, webhook_operations
 from mockcampaign.server.vendor_api.client_fields import ClientFields
+from mockcampaign.text import short
 
 REALM = "mockcampaign"
 VENDOR_JSON = "application/vnd.optivo.broadmail.v1+json"
@@ -38,6 +42,21 @@ def _admit(call: Call, path: Values) -> None:
         )
 
 
+_PATH = re.compile(r"/rest/(?P<client_id>[^/]+)/(?P<area>[^/]+)(?P<rest>(?:/[^/]+)*)")
+
+
+def _find_missing(call: Call, path: str) -> RequestRejectedError:
+    """Return 501 for what the vendor may have and the double has not: a 404 would say that a thing does not exist."""
+    found = _PATH.fullmatch(path)
+    if found is None:
+        return no_such_path(call, path)
+    _admit(call, {"clientId": number_or_text(found["client_id"])})
+    # The rest of the path may name a person.
+    operation = f"{call.method} /{short(quote(found['area']))}{'/…' if found['rest'] else ''}"
+    call.served.note_unsupported(operation)
+    return RequestRejectedError(501, f"{operation} is not an operation of this double; /docs lists those that it has")
+
+
 def _describe_error(error: RequestRejectedError) -> RestError:
     return RestError(error.status, error.message, error.violations)
 
@@ -59,7 +78,9 @@ API = Api(
         413: "The body is too long.",
         415: "The body is not a form.",
     },
+    ignores_unknown_parameters=True,
     error=RestError,
+    find_missing=_find_missing,
     admit=_admit,
     describe_error=_describe_error,
     choose_media_type=_choose_media_type,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, assert_never
 
 import msgspec
 
+from mockcampaign.campaign import SAMPLE_MAILING_ID
 from mockcampaign.durations import format_moment
 from mockcampaign.errors import InvalidInputError, WebhookCommandRejectedError
 from mockcampaign.model import Authentication, EventType, NoAuthentication, NoResponse, Responded, TimedOut, Webhook
@@ -241,8 +242,22 @@ def _delete(call: Call, fields: WebhookFields) -> None:
     call.served.campaign.delete(_webhook(call, fields))
 
 
+def _check_mailing(call: Call, query: VerifyQuery) -> None:
+    """Raise `InvalidInputError` unless the mailing exists (documented; which ones the double has is assumed)."""
+    client_id, mailing_id = query.client_id, query.mailing_id
+    if (client_id, mailing_id) in call.served.campaign.mailings:
+        return
+    campaigns = call.served.smart_campaigns.of_client(client_id).values()
+    if not any(message.mailing_id == mailing_id for campaign in campaigns for message in campaign.messages):
+        raise InvalidInputError(
+            f"mailingId: {mailing_id} is not a mailing of this client, allowed: {SAMPLE_MAILING_ID}, and the id of a "
+            "mailing of a smart campaign or of events that were emitted"
+        )
+
+
 async def _verify(call: Call, query: VerifyQuery) -> RestWebhookVerify:
     webhook = _webhook(call, query)
+    _check_mailing(call, query)
     outcome = await call.served.campaign.verify(webhook, query.number_of_events, mailing_id=query.mailing_id)
     match outcome:
         case Responded(status=status, body=body):
@@ -329,7 +344,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         id="verifyWebhook",
         title="Verify a webhook",
-        description="Sends sample events to the target at once, in any status of the webhook.",
+        description="Sends sample events of a mailing to the target at once, in any status of the webhook. "
+        f"Mailing {SAMPLE_MAILING_ID} exists from the start (assumed).",
         tag=_TAG,
         method="GET",
         path="/webhooks/{webhookId}/verify",

@@ -44,7 +44,7 @@ export class Faults {
       const wanted = this.webhook.value;
       const options = [...names].map(([id, name]) => element("option", { value: id }, name));
       this.webhook.replaceChildren(element("option", { value: "" }, "all"), ...options);
-      this.webhook.value = names.has(Number(wanted)) ? wanted : "";
+      this.webhook.value = names.has(wanted) ? wanted : "";
     }
   }
 
@@ -81,7 +81,7 @@ export class Faults {
     this.act(async () => {
       const body = { kind: this.kind.value, ...settingsFrom(field("settings")) };
       if (this.webhook.value) {
-        body.webhookId = Number(this.webhook.value);
+        body.webhookId = this.webhook.value;
       }
       if (field("times")) {
         body.times = Number(field("times"));

@@ -101,7 +101,7 @@ export class Plot {
         webhooks.add(id); // webhooks that have sent nothing yet
       }
     }
-    const ids = [...webhooks].sort((one, other) => one - other);
+    const ids = [...webhooks].sort((one, other) => one.length - other.length || (one < other ? -1 : 1));
     this.lanes = ids.length > LANES_MAX ? OUTCOMES : ids.length ? ids : [null];
     this.laneOf = new Map(this.lanes.map((lane, index) => [lane, index]));
     this.summary.textContent =
@@ -188,7 +188,7 @@ export class Plot {
     if (lane === null) {
       return "";
     }
-    return typeof lane === "string" ? lane : (this.names.get(lane) ?? `${lane} (deleted)`);
+    return OUTCOMES.includes(lane) ? lane : (this.names.get(lane) ?? `${lane} (deleted)`);
   }
 
   lanesWidth() {

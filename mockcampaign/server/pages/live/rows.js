@@ -69,7 +69,7 @@ export class Rows {
     this.names = names;
     const wanted = this.webhook.value;
     const options = [...names].map(([id, name]) => element("option", { value: id }, name));
-    if (wanted && !names.has(Number(wanted))) {
+    if (wanted && !names.has(wanted)) {
       options.push(element("option", { value: wanted }, `${wanted} (deleted)`));
     }
     this.webhook.replaceChildren(element("option", { value: "" }, "any"), ...options);
@@ -139,7 +139,7 @@ export class Rows {
 
   render() {
     const passes = FILTERS[this.kind.value];
-    const webhook = this.webhook.value === "" ? null : Number(this.webhook.value);
+    const webhook = this.webhook.value === "" ? null : this.webhook.value;
     this.found = [];
     const { records, base } = this.store;
     for (let index = records.length - 1; index >= 0; index -= 1) {

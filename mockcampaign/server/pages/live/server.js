@@ -2,6 +2,21 @@
 
 const PREFIX = "/__mockcampaign";
 
+const IDS = new Set(["id", "clientId", "client_id", "clients", "mailingId", "webhookId", "webhook_id", "webhookIds", "webhook_ids"]);
+const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
+const LARGE = /^-?\d{16,}$/;
+
+/** Return what a JSON text describes, with all ids as text: a number of JavaScript is exact up to 2^53 only. */
+export function read(json) {
+  const exact = json.replace(STRING_OR_NUMBER, (found) => (LARGE.test(found) ? `"${found}"` : found));
+  return JSON.parse(exact, (key, value) => (IDS.has(key) && value !== null ? asText(value) : value));
+}
+
+const asText = (value) => (Array.isArray(value) ? value.map(String) : String(value));
+
+/** Return the JSON text of a request, with ids as the numbers that they are. */
+export const written = (body) => JSON.stringify(body).replace(/"(clientId|webhookId)":"(\d+)"/g, '"$1":$2');
+
 /** Return the response, or null if it is empty. Throws an `Error` with the server's message if it rejects the call. */
 export async function call(method, path, body) {
   let response;
@@ -9,7 +24,7 @@ export async function call(method, path, body) {
     response = await fetch(PREFIX + path, {
       method,
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined ? undefined : written(body),
     });
   } catch {
     throw new Error("the server does not respond");
@@ -17,7 +32,7 @@ export async function call(method, path, body) {
   if (response.status === 204) {
     return null;
   }
-  const content = await response.json().catch(() => ({}));
+  const content = await response.text().then(read).catch(() => ({}));
   if (!response.ok) {
     throw new Error(content.error ?? `status ${response.status}`);
   }
@@ -38,6 +53,6 @@ export function follow(on) {
     }
   };
   for (const kind of ["state", "entry"]) {
-    stream.addEventListener(kind, (message) => on[kind](JSON.parse(message.data)));
+    stream.addEventListener(kind, (message) => on[kind](read(message.data)));
   }
 }

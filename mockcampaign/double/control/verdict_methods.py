@@ -1,0 +1,83 @@
+"""Methods that judge the consumer by Campaign's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mockcampaign.double.control.session import SessionMethods, in_home
+from mockcampaign.double.control.violations import (
+    NOTHING_DELIVERED,
+    NOTHING_SHOWN,
+    findings,
+    nothing_delivered,
+    stored_difference,
+    text_of,
+)
+from mockcampaign.judging.verdict import is_violation
+
+if TYPE_CHECKING:
+    from mockcampaign.judging.finding import Finding
+
+__tracebackhide__ = True  # a failing test shows its own line, not the lines in here
+
+
+class VerdictMethods(SessionMethods):
+    """Judge the consumer."""
+
+    @in_home
+    def assert_compliant(
+        self,
+        *,
+        strict: bool = False,
+        allow: Collection[str] = (),
+        processed: Iterable[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Raise AssertionError if the consumer has violated a rule, or if no request has reached it.
+
+        With `strict`, a violated "should" rule fails too. `allow` names rules that the consumer may violate.
+        `processed` are the events that the consumer has stored: each delivered event must be among them, once and
+        unaltered.
+        """
+        session = self._session
+        session.check_awaited()
+        session.mark_judged()
+        session.allowed |= set(allow)
+        judged = self._findings()
+        found = [finding for finding in judged if is_violation(finding, strict=strict)]
+        if all(finding.outcome == "not-exercised" for finding in judged):
+            found.append(NOTHING_SHOWN)
+        if processed is not None:
+            stored = [dict(event) for event in processed]
+            found += stored_difference(session.view.ledger, stored, session.engine.shapes.values())
+        if found:
+            raise AssertionError(text_of(found))
+
+    @in_home
+    def violations(self) -> list[Finding]:
+        """Return the violations that the test has not asked about."""
+        if self._session.is_judged:
+            return []
+        return [finding for finding in self._findings() if is_violation(finding)]
+
+    @in_home
+    def findings(self, *, passed: bool) -> list[Finding]:
+        """Return the finding of each rule. Known are violations that the test allows, or has passed and asked about."""
+        asked = passed and self._session.is_judged
+        return [
+            msgspec.structs.replace(finding, known=finding.known or (finding.outcome == "fail" and asked))
+            for finding in self._findings()
+        ]
+
+    @in_home
+    def nothing_delivered(self) -> str | None:
+        """Return why a test that never looked at its deliveries has shown nothing, or None if it has."""
+        session = self._session
+        if session.has_seen_outcome or session.engine.journal.dropped or NOTHING_DELIVERED in session.allowed:
+            return None
+        return nothing_delivered(session.view.ledger, self._findings(), session.home.how_to_allow)
+
+    def _findings(self) -> list[Finding]:
+        return findings(self._session.engine.journal.entries, self._session.allowed)

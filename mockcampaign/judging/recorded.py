@@ -1,0 +1,243 @@
+"""Reads journals from files, and rejects one that no run can have written before anything acts on it.
+
+What judges or replays a journal needs no check of its own: moments are of the calendar, webhooks were created, their
+status allows each command, and events occurred.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from pathlib import Path
+from typing import assert_never, get_args
+
+import msgspec
+
+from mockcampaign.durations import DURATION_MAX, MOMENT_MAX, format_duration
+from mockcampaign.engine.journal import (
+    Attempted,
+    Began,
+    Captured,
+    Discarded,
+    Entry,
+    FaultDeclared,
+    FaultEnded,
+    Happened,
+    OutageDeclared,
+    OutageEnded,
+    Probed,
+    Requested,
+    SerialRanges,
+    StepReached,
+    Verified,
+    WebhookChanged,
+)
+from mockcampaign.engine.journal_file import RecordedJournal, read_journals
+from mockcampaign.engine.webhooks import Command, statuses_allowing
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.faults import FAULTS, OUTAGES
+from mockcampaign.model import PHASES, Outcome, Responded, WebhookStatus
+from mockcampaign.policy import DAY, INT64_MAX
+from mockcampaign.text import short, unknown
+from mockcampaign.whole_files import read_whole
+
+VIRTUAL_TIME_MAX = 36_600 * DAY
+"""Most virtual time of a run. More is a typing error, and would leave the calendar."""
+
+ATTEMPTS_MAX = 10_000_000
+"""Most attempts of one entry. In three days, Campaign makes 25,920."""
+
+BYTES_MAX = 1 << 40
+"""Most bytes of anything that an entry counts in bytes."""
+
+_COMMANDS = (*get_args(Command), "retry")
+
+
+def load_journals(path: Path) -> list[RecordedJournal]:
+    """Return the journals of a file.
+
+    Raises `InvalidInputError` with file, line and field if it is unreadable, or contains what no run can have written.
+    """
+    journals = read_journals(read_whole(path), str(path))
+    for journal in journals:
+        _Checked(journal, str(path)).check()
+    return journals
+
+
+class _Checked:
+    """One journal, entry by entry, with what its entries may refer to."""
+
+    def __init__(self, journal: RecordedJournal, where: str) -> None:
+        self._journal = journal
+        self._where = where
+        self._line = 0
+        self._began = 0
+        self._webhooks: dict[int, tuple[int, WebhookStatus]] = {}
+        """Client and status of each webhook."""
+        self._has_begun = False
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        """First and last serials of the events of each entry, ascending."""
+        self._faults: set[int] = set()
+        self._step = -1
+
+    def check(self) -> None:
+        """Raise `InvalidInputError` for the first entry that no run can have written."""
+        for entry, line in zip(self._journal.entries, self._journal.lines, strict=True):
+            self._line = line
+            if not isinstance(entry, Began):
+                self._moment("at", entry.at)
+            self._check(entry)
+
+    def _check(self, entry: Entry) -> None:
+        match entry:
+            case Began():
+                self._begin(entry)
+            case WebhookChanged():
+                self._change(entry)
+            case Happened():
+                self._happen(entry)
+            case Attempted():
+                self._attempt(entry)
+            case Discarded():
+                self._known([entry.webhook_id])
+                self._serials("serials", entry.serials)
+            case OutageDeclared():
+                self._known(entry.webhook_ids)
+                self._word("kind", entry.kind, OUTAGES)
+                self._moment("until", entry.until)
+            case OutageEnded():
+                self._known(entry.webhook_ids)
+            case FaultDeclared():
+                self._known(entry.webhook_ids)
+                self._number("number", entry.number, 1, INT64_MAX)
+                if entry.number in self._faults:
+                    raise self._problem(
+                        "number", f"{entry.number} is the number of an earlier fault, allowed: a new one"
+                    )
+                self._faults.add(entry.number)
+            case FaultEnded():
+                if entry.number not in self._faults:
+                    raise self._problem("number", f"no fault {short(str(entry.number))} was declared before this line")
+            case Verified():
+                self._known([entry.webhook_id])
+                self._outcome(entry.outcome)
+            case Requested():
+                self._number("body_bytes", entry.body_bytes, 0, BYTES_MAX)
+                self._outcome(entry.outcome)
+            case Captured():
+                self._number("took", entry.took, 0, MOMENT_MAX)
+                self._outcome(entry.outcome)
+            case Probed():
+                self._number("count", entry.count, 0, INT64_MAX)
+            case StepReached():
+                self._number("index", entry.index, self._step + 1, ATTEMPTS_MAX)
+                self._step = entry.index
+            case _:
+                assert_never(entry)
+
+    def _begin(self, entry: Began) -> None:
+        if self._has_begun:
+            raise self._problem("entry", "a second 'began', allowed: one, at the beginning")
+        self._number("at", entry.at, 0, MOMENT_MAX)
+        self._began = entry.at
+        self._number("seed", entry.seed, 0, INT64_MAX)
+        for name, value in msgspec.structs.asdict(entry.policy).items():
+            limit = BYTES_MAX if name == "response_body_bytes_kept" else DURATION_MAX
+            if isinstance(value, int):
+                self._number(f"policy.{name}", int(value), 0, limit)
+        self._has_begun = True
+
+    def _change(self, entry: WebhookChanged) -> None:
+        self._word("command", entry.command, _COMMANDS)
+        self._number("webhook_id", entry.webhook_id, 0, INT64_MAX)
+        self._number("client_id", entry.client_id, -INT64_MAX, INT64_MAX)
+        if entry.command == "create":
+            if entry.webhook_id in self._webhooks:
+                raise self._problem("webhook_id", f"webhook {entry.webhook_id} exists already")
+        else:
+            self._known([entry.webhook_id])
+            client, status = self._webhooks[entry.webhook_id]
+            if client != entry.client_id:
+                raise self._problem("client_id", f"webhook {entry.webhook_id} belongs to client {client}")
+            allowed = _statuses_before(entry.command)
+            if status not in allowed:
+                raise self._problem(
+                    "command",
+                    f"cannot {entry.command} webhook {entry.webhook_id} in status {status}, allowed in: "
+                    f"{', '.join(allowed)}",
+                )
+        self._webhooks[entry.webhook_id] = entry.client_id, entry.status
+
+    def _happen(self, entry: Happened) -> None:
+        self._known(entry.webhook_ids)
+        self._number("client_id", entry.client_id, -INT64_MAX, INT64_MAX)
+        # In order, so that one binary search finds an event.
+        self._number("first_serial", entry.first_serial, self._lasts[-1] + 1 if self._lasts else 0, INT64_MAX)
+        if entry.events:
+            self._firsts.append(entry.first_serial)
+            self._lasts.append(entry.first_serial + len(entry.events) - 1)
+
+    def _attempt(self, entry: Attempted) -> None:
+        self._known([entry.webhook_id])
+        self._number("first_number", entry.first_number, 1, INT64_MAX)
+        self._number("count", entry.count, 1, ATTEMPTS_MAX)
+        self._number("interval", entry.interval, 0, VIRTUAL_TIME_MAX)
+        self._number("took", entry.took, 0, VIRTUAL_TIME_MAX)
+        self._moment("count", entry.last_at)
+        self._moment("took", entry.last_at + entry.took)
+        self._serials("serials", entry.serials)
+        self._serials("redelivered", entry.redelivered)
+        for kind in entry.faults:
+            self._word("faults", kind, FAULTS)
+        self._outcome(entry.outcome)
+
+    def _outcome(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Responded):
+            self._number("outcome.status", outcome.status, 100, 999)
+            self._number("outcome.body_bytes", outcome.body_bytes, 0, BYTES_MAX)
+        else:
+            self._word("outcome.phase", outcome.phase, PHASES)
+
+    def _known(self, webhook_ids: Iterable[int]) -> None:
+        for webhook_id in webhook_ids:
+            if webhook_id not in self._webhooks:
+                raise self._problem("webhook", f"webhook {short(str(webhook_id))} was not created before this line")
+
+    def _moment(self, field: str, moment: int) -> None:
+        if not 0 <= moment <= self._began + VIRTUAL_TIME_MAX:
+            raise self._problem(
+                field,
+                f"{moment} is out of range, allowed: up to {format_duration(VIRTUAL_TIME_MAX)} after the beginning",
+            )
+
+    def _serials(self, field: str, ranges: SerialRanges) -> None:
+        """Reject events that did not occur, or occur twice: ranges of a few bytes could stand for billions."""
+        before = -1
+        for first, last in sorted(ranges):
+            index = bisect_right(self._firsts, first) - 1
+            while 0 <= index < len(self._firsts) - 1 and self._lasts[index] < last:
+                if self._firsts[index + 1] != self._lasts[index] + 1:
+                    break
+                index += 1
+            if index < 0 or not before < first <= last <= self._lasts[index]:
+                raise self._problem(field, f"{first} to {last} are no events of this journal, or some of them twice")
+            before = last
+
+    def _word(self, field: str, found: str, allowed: Iterable[str]) -> None:
+        if found not in (words := list(allowed)):
+            raise self._problem(field, unknown("word", found, words))
+
+    def _number(self, field: str, found: int, least: int, most: int) -> None:
+        if not least <= found <= most:
+            raise self._problem(field, f"{found} is out of range, allowed: {least} to {most}")
+
+    def _problem(self, field: str, what: str) -> InvalidInputError:
+        return InvalidInputError(f"{self._where}:{self._line}: {field}: {what}")
+
+
+def _statuses_before(command: str) -> list[WebhookStatus]:
+    for known in get_args(Command):
+        if known == command:
+            return statuses_allowing(known)
+    return sorted(set(WebhookStatus) - {WebhookStatus.DELETED})

@@ -1,0 +1,91 @@
+"""Certificates for https: those of the user, or some for any host name, signed by a CA that is created at the start."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from mockcampaign.errors import InvalidInputError
+
+CA_FILE_NAME = "mockcampaign-ca.pem"
+
+
+class TlsOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Which certificate a server presents, by its options of the same names."""
+
+    tls: bool = False
+    tls_ca_file: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+
+def tls_files(
+    options: TlsOptions,
+    names: Iterable[str],
+    names_option: str,
+    stack: contextlib.ExitStack,
+    keys: contextlib.ExitStack,
+) -> tuple[tuple[str, str] | None, Path | None]:
+    """Return certificate chain and key, or None without https, and the CA that clients must trust if it is ours.
+
+    `names` are host names besides the local ones, given by `names_option`. A key of ours exists while `keys` is open,
+    and the CA's file while `stack` is. Raises `InvalidInputError`.
+    """
+    certificate, key = options.tls_certificate, options.tls_key
+    if certificate is not None or key is not None:
+        if certificate is None or key is None:
+            missing = "--tls-certificate" if certificate is None else "--tls-key"
+            raise InvalidInputError(f"{missing}: missing, allowed: both --tls-certificate and --tls-key, or neither")
+        return (str(certificate), str(key)), None
+    if not options.tls:
+        return None, None
+    ca_file = options.tls_ca_file
+    if ca_file is None:
+        ca_file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockcampaign-"))) / CA_FILE_NAME
+    ca_file = ca_file.absolute()
+    every = list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *names]))
+    try:
+        return keys.enter_context(certificate_files(every, ca_file)), ca_file
+    except OSError as error:
+        raise InvalidInputError(f"--tls-ca-file {ca_file}: cannot be written: {error.strerror}") from None
+    except ValueError as error:
+        raise InvalidInputError(f"{names_option}: no certificate can be made for it: {error}") from None
+
+
+@contextlib.contextmanager
+def certificate_files(names: list[str], ca_file: Path) -> Iterator[tuple[str, str]]:
+    """Write the CA to trust to `ca_file`, and give the files of a certificate chain for these names and of its key.
+
+    Where the system can, the key is never on a disk; elsewhere only the user may read its file, which is removed at the
+    end. Close this as soon as they are loaded, so that a killed server leaves no key behind.
+
+    Raises `OSError`, and `ValueError` for a name that no certificate can have.
+    """
+    # Imported late, because it brings a cryptography library that only this needs.
+    import trustme
+
+    authority = trustme.CA()
+    issued = authority.issue_cert(*names)
+    authority.cert_pem.write_to_path(str(ca_file))
+    chain = b"".join(part.bytes() for part in issued.cert_chain_pems)
+    with contextlib.ExitStack() as stack:
+        yield _file(stack, chain), _file(stack, issued.private_key_pem.bytes())
+
+
+def _file(stack: contextlib.ExitStack, content: bytes) -> str:
+    """Return the path of a file that exists while the stack is open: OpenSSL reads files only."""
+    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
+        memory = stack.enter_context(os.fdopen(os.memfd_create("mockcampaign"), "wb"))
+        memory.write(content)
+        memory.flush()
+        return f"/proc/self/fd/{memory.fileno()}"
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mockcampaign-"))
+    path = Path(folder) / "file.pem"
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+    return str(path)

@@ -1,0 +1,112 @@
+"""Consumers of events that look unlike ours are checked like our own, with one captured sample and no other help."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checks import NOW
+from culprits import FOUND
+from foreign_shapes import CAPTURED, SHAPES
+from mockcampaign.check.check import check
+from mockcampaign.check.probes.end_state import UrlState
+from mockcampaign.check.probes.store_probe import UrlProbe
+from mockcampaign.check.settings import Settings
+from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.verdict import RunResult
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.scenario.check_shapes import shapes_of_files
+from mockcampaign.shape.shape import Shape
+from mockcampaign.transport.inprocess import AsgiTransport
+
+BUGS = (
+    "responds-204",
+    "acknowledges-before-storing",
+    "dedup-key-mail-id",
+    "dedup-key-created",
+    "never-deduplicates",
+    "keeps-dedup-keys-for-an-hour",
+    "drops-late-events",
+    "requires-device",
+    "truncates-text-at-40",
+    "commits-per-event",
+)
+"""Ten bugs of ten kinds."""
+
+NOT_SHOWN = {
+    "integrator": {"truncates-text-at-40"},
+    "numeric-recipients": {"truncates-text-at-40"},
+    "one-event": {"commits-per-event"},
+}
+"""Bugs that a shape cannot show to their rule: ordinary links are longer, it has no text that long, or no batches."""
+
+SAMPLES = dict(CAPTURED)
+
+
+def inferred(name: str, folder: Path) -> Shape:
+    path = folder / f"{name}.json"
+    path.write_text(SAMPLES[name], encoding="utf-8")
+    return shapes_of_files([path], None, None)[0]
+
+
+def examined(name: str, folder: Path, bug: str | None, *, seed: int = 1, **changes: Any) -> RunResult:
+    """Check a consumer whose shape a person wrote down, by the shape that is inferred from its captured events."""
+    shape = inferred(name, folder)
+
+    async def run() -> RunResult:
+        transport = AsgiTransport(consumer_app(bug, shape=SHAPES[name]))
+        try:
+            return await check(
+                "http://consumer.test/hook",
+                transport=transport,
+                settings=Settings(now=NOW, seed=seed, shape=shape, **changes),
+                probe=UrlProbe(Probe(url="http://consumer.test/processed", events="@"), transport, timeout=10_000),
+                state=UrlState("http://consumer.test/state", transport, timeout=10_000, shape=shape),
+            )
+        finally:
+            await transport.aclose()
+
+    return asyncio.run(run())
+
+
+FAST: dict[str, Any] = {
+    "examples": 5,
+    "rules": ("acknowledgement", "batch", "identity", "redelivery", "order", "payload"),
+}
+
+
+def found(result: RunResult, *outcomes: str) -> dict[str, str]:
+    return {finding.id: finding.actual for finding in result.rules if finding.outcome in outcomes}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_correct_consumer_of_a_foreign_shape_violates_nothing(name: str, tmp_path: Path) -> None:
+    result = examined(name, tmp_path, None, **FAST)
+    assert found(result, "fail", "could-not-tell") == {}
+    assert len(found(result, "pass")) >= (25 if name == "one-event" else 37), found(result, "not-exercised")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_correct_consumer_of_a_foreign_shape_passes_the_whole_check(name: str, seed: int, tmp_path: Path) -> None:
+    result = examined(name, tmp_path, None, seed=seed)
+    assert found(result, "fail", "could-not-tell") == {}
+
+
+SHOWABLE = [(name, bug) for name in SAMPLES for bug in BUGS if bug not in NOT_SHOWN.get(name, ())]
+"""All pairs of a shape and a bug that shows in it: at least 95 of 100."""
+
+
+@pytest.mark.parametrize(("name", "bug"), SHOWABLE)
+def test_a_bug_in_a_foreign_shape_is_found_by_the_rule_of_our_own_shape(name: str, bug: str, tmp_path: Path) -> None:
+    rule = FOUND[bug]
+    result = examined(name, tmp_path, bug, rules=(rule,), examples=5)
+    assert rule in found(result, "fail", "warn"), {one.id: one.actual for one in result.rules}
+
+
+def test_nearly_every_bug_shows_in_every_shape() -> None:
+    assert len(SHOWABLE) >= 95

@@ -1,0 +1,133 @@
+"""A campaign without pytest: in a `with` statement, in a script or another test runner."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mockcampaign
+from mockcampaign.errors import InvalidInputError, MisuseError
+from places import ROOT, TESTS
+from plugin_apps import App, WsgiApp
+
+
+@pytest.mark.parametrize("make", [App, WsgiApp])
+def test_a_webhook_is_there_at_once(make: Any) -> None:
+    app, before = make(), threading.enumerate()
+    with mockcampaign.campaign(app, "/hook") as campaign:
+        campaign.emit("open", 3)
+        campaign.run()
+        assert len(app.events) == 3
+    assert threading.enumerate() == before
+
+
+def test_a_loop_awaits() -> None:
+    async def main() -> None:
+        app = App()
+        async with mockcampaign.campaign(app, type="click", seed=4) as campaign:
+            campaign.emit("click", 3)
+            await campaign.run()
+            assert app.events == campaign.delivered
+        assert app.life == ["lifespan.startup", "lifespan.shutdown"]
+
+    asyncio.run(main())
+
+
+def test_webhooks_may_be_created_later() -> None:
+    app = App()
+    with mockcampaign.campaign(
+        policy=mockcampaign.Policy(batch_events_max=2), start="2030-01-01T00:00:00Z"
+    ) as campaign:
+        campaign.emit(campaign.webhook("bounce", target=app), 3)
+        campaign.run()
+        assert [len(delivery.events) for delivery in campaign.deliveries] == [2, 1]
+        assert campaign.clock.now.year == 2030
+
+
+@pytest.mark.parametrize("allow", [(), ("responds-200", "nothing-delivered")])
+def test_a_violation_fails_the_block_unless_it_is_allowed(allow: tuple[str, ...]) -> None:
+    def use() -> None:
+        policy = mockcampaign.Policy(event_age_max=20_000)
+        with mockcampaign.campaign(App(204), policy=policy, allow=allow) as campaign:
+            campaign.emit("open")
+            campaign.run()
+
+    if allow:
+        use()
+    else:
+        with pytest.raises(AssertionError, match="responds-200: "):
+            use()
+
+
+def test_a_block_that_shows_nothing_fails() -> None:
+    with (
+        pytest.raises(AssertionError, match=r"or pass allow=\['nothing-delivered'\] to mockcampaign.campaign\)"),
+        mockcampaign.campaign(App()) as campaign,
+    ):
+        campaign.emit("open")
+
+
+def test_the_error_of_the_block_comes_first_with_a_note_on_a_forgotten_await() -> None:
+    async def main() -> None:
+        async with mockcampaign.campaign(App()) as campaign:
+            campaign.emit("open")
+            campaign.run()
+            raise KeyError("first")
+
+    with pytest.raises(KeyError, match="first") as raised:
+        asyncio.run(main())
+    assert raised.value.__notes__ == [
+        "campaign.run() was not awaited: this test has an event loop, so write `await campaign.run()`"
+    ]
+
+
+def test_a_forgotten_await_is_an_error() -> None:
+    async def main() -> None:
+        async with mockcampaign.campaign(App()) as campaign:
+            campaign.emit("open")
+            campaign.run()
+
+    with pytest.raises(MisuseError, match="was not awaited"):
+        asyncio.run(main())
+
+
+def test_after_the_block_it_is_closed() -> None:
+    app = App()
+    with mockcampaign.campaign(app) as campaign:
+        pass
+    with pytest.raises(MisuseError, match="this campaign is closed: use it within its `with` block"):
+        campaign.webhook("click", target=app)
+
+
+@pytest.mark.parametrize(("given", "message"), [({"seed": -1}, "seed -1"), ({"start": "now"}, "'now' is not a moment")])
+def test_wrong_arguments_are_one_line(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        mockcampaign.campaign(App(), **given)
+
+
+def test_neither_order_of_imports_changes_the_name() -> None:
+    from mockcampaign.campaign import Campaign
+
+    assert Campaign is mockcampaign.Campaign
+    with mockcampaign.campaign() as campaign:
+        assert campaign.webhooks == []
+
+
+def test_unittest_needs_no_pytest(tmp_path: Path) -> None:
+    (tmp_path / "pytest.py").write_text("raise ImportError('no pytest here')")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "unittest", "-v"],
+        cwd=TESTS / "examples" / "unittest_app",
+        env={"PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Ran 2 tests" in done.stderr

@@ -1,0 +1,106 @@
+"""A journal that no run can have written is rejected with its line and field, before anything acts on it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.judging.recorded import load_journals
+from places import ROOT
+
+RECORDED = ROOT / "tests/golden/journal.jsonl"
+
+BIG = 2**62
+REASONS: dict[str, tuple[str, dict[str, Any], str]] = {
+    # An entry of this kind gets these values.
+    "a moment before 1970": ("began", {"at": -1}, "at: -1 is out of range, allowed: 0 to 32503680000000"),
+    "a moment beyond the calendar": (
+        "happened",
+        {"at": BIG},
+        f"at: {BIG} is out of range, allowed: up to 36600d after the beginning",
+    ),
+    "a policy no scenario can have": (
+        "began",
+        {"policy": {"retry_interval": 0}},
+        "not an entry of a journal: policy.retry_interval: 0 is out of range, allowed: 1 or more",
+    ),
+    "an unknown command": (
+        "webhook-changed",
+        {"command": "explode"},
+        "command: unknown word 'explode' (allowed: create, update, activate, deactivate, delete, retry)",
+    ),
+    "a command before its webhook": (
+        "webhook-changed",
+        {"command": "delete"},
+        "webhook: webhook 1 was not created before this line",
+    ),
+    "events of an unknown webhook": (
+        "happened",
+        {"webhook_ids": [1, 9]},
+        "webhook: webhook 9 was not created before this line",
+    ),
+    "attempts of an unknown webhook": (
+        "attempted",
+        {"webhook_id": 9},
+        "webhook: webhook 9 was not created before this line",
+    ),
+    "events that did not occur": (
+        "attempted",
+        {"serials": [[1, BIG]]},
+        f"serials: 1 to {BIG} are no events of this journal, or some of them twice",
+    ),
+    "an event twice in a batch": (
+        "attempted",
+        {"serials": [[1, 2], [2, 3]]},
+        "serials: 2 to 3 are no events of this journal, or some of them twice",
+    ),
+    "more attempts than three days have room for": (
+        "attempted",
+        {"count": BIG},
+        f"count: {BIG} is out of range, allowed: 1 to 10000000",
+    ),
+    "an unknown phase": (
+        "attempted",
+        {"outcome": {"type": "timed-out", "phase": "nowhere"}},
+        "outcome.phase: unknown word 'nowhere' "
+        "(allowed: resolve, connect, tls, certificate, send, wait, headers, body)",
+    ),
+    "a status that HTTP does not have": (
+        "attempted",
+        {"outcome": {"type": "responded", "status": 7}},
+        "outcome.status: 7 is out of range, allowed: 100 to 999",
+    ),
+    "an unknown fault": ("attempted", {"faults": ["gremlins"]}, "faults: unknown word 'gremlins' (allowed: refused, "),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_what_no_run_can_have_written_is_rejected(tmp_path: Path, reason: str) -> None:
+    kind, values, message = REASONS[reason]
+    lines = [json.loads(line) for line in RECORDED.read_text().splitlines()]
+    numbers = [index for index, line in enumerate(lines) if line["entry"] == kind]
+    number = numbers[-1 if kind == "attempted" else 0]  # earlier lines of a growing entry do not count
+    lines[number] |= values
+    path = tmp_path / "j"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(InvalidInputError) as refused:
+        load_journals(path)
+    assert str(refused.value).startswith(f"{path}:{number + 1}: {message}")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_recorded_journal_is_accepted() -> None:
+    [journal] = load_journals(RECORDED)
+    assert len(journal.entries) > 10
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InvalidInputError, match="a folder, a pipe or a device, allowed: a regular file"):
+        load_journals(tmp_path / "pipe")

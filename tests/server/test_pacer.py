@@ -1,0 +1,91 @@
+"""Who moves a served campaign's time, and what becomes of it when it is stopped or fails."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from builders import CLIENT, START, Consumer, activated, exporter, happen
+from mockcampaign.durations import MOMENT_MAX
+from mockcampaign.engine.event_streams import EventsDue
+from mockcampaign.engine.journal import Attempted
+from mockcampaign.model import EventType, NoResponse, Outcome, Request
+from mockcampaign.policy import HOUR, SECOND
+from mockcampaign.server.pacer import Pacer, TimeStoppedError
+
+TURNS = 10
+"""Turns of the loop within which a task that is not held up has reacted."""
+
+
+async def turns(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("turns_between", range(6))
+@pytest.mark.parametrize("speed", [0, 1])
+def test_a_cancellation_that_coincides_with_a_wake_is_not_lost(speed: float, turns_between: int) -> None:
+    async def main() -> bool:
+        box = exporter()
+        box.schedule(START + HOUR, EventsDue(client_id=CLIENT, type=EventType.OPEN, payloads=()))
+        pacer = Pacer(box, Consumer().send, speed=speed)
+        running = asyncio.create_task(pacer.run())
+        await turns(TURNS)
+        pacer.speed = speed  # wakes the pacer
+        await turns(turns_between)
+        running.cancel()
+        await turns(TURNS)
+        stopped = running.done()
+        running.cancel()
+        return stopped
+
+    assert asyncio.run(main())
+
+
+@pytest.mark.parametrize("speed", [0, 1])
+def test_an_error_while_sending_is_the_outcome_of_that_attempt(speed: float) -> None:
+    async def send(request: Request) -> Outcome:
+        raise UnicodeError("no part of the sentence")
+
+    async def main() -> list[Outcome]:
+        box = exporter()
+        activated(box)
+        pacer = Pacer(box, send, speed=speed)
+        running = asyncio.create_task(pacer.run())
+        happen(box)
+        await pacer.advance(SECOND)
+        running.cancel()
+        return [entry.outcome for entry in box.journal.entries if isinstance(entry, Attempted)]
+
+    assert [(outcome.phase, outcome.reason) for outcome in asyncio.run(main()) if isinstance(outcome, NoResponse)] == [
+        ("connect", "mockcampaign could not send the request (UnicodeError)")
+    ]
+
+
+def test_an_advance_fails_when_the_pacer_is_stopped_before_and_after() -> None:
+    async def main() -> None:
+        pacer = Pacer(exporter(), Consumer().send, speed=0)
+        running = asyncio.create_task(pacer.run())
+        await turns(TURNS)
+        advancing = asyncio.create_task(pacer.advance(SECOND))
+        await asyncio.sleep(0)
+        running.cancel()
+        for call in (advancing, pacer.advance(SECOND)):
+            with pytest.raises(TimeStoppedError, match="the campaign has ended before the time had passed"):
+                await call
+
+    asyncio.run(main())
+
+
+def test_time_ends_before_the_calendar_does() -> None:
+    async def main() -> int:
+        box = exporter(start=MOMENT_MAX - 1)
+        pacer = Pacer(box, Consumer().send, speed=1e15)
+        running = asyncio.create_task(pacer.run())
+        await turns(TURNS)
+        pacer.catch_up()
+        running.cancel()
+        return box.clock.now
+
+    assert asyncio.run(main()) == MOMENT_MAX

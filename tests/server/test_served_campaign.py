@@ -1,0 +1,165 @@
+"""Resets, failures and the end of a server, while calls wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from mockcampaign.model import EventType, NoResponse, Outcome, Request
+from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
+from mockcampaign.server.app import server_app
+from mockcampaign.server.pacer import Pacer
+from mockcampaign.server.served_campaign import CallInterruptedError, ServedCampaign, ServerSettings
+from mockcampaign.server.users import Users
+from mockcampaign.transport.wire import WireTransport
+
+RESET = (409, "the campaign was reset before the call was carried out")
+ENDS = (503, "the server ends, so the call was not carried out")
+FAILED = (503, "the server failed, and time stands still: reset it")
+
+
+class Silent(WireTransport):
+    """Sends nothing, and waits for ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+
+    def send(self, request: Request) -> Awaitable[Outcome]:
+        self.asked.set()
+        return asyncio.get_running_loop().create_future()
+
+
+def with_server(check: Callable[[ServedCampaign, Silent], Coroutine[Any, Any, None]]) -> None:
+    """Check a served campaign whose one webhook waits for a response."""
+
+    async def main() -> None:
+        transport = Silent()
+        served = ServedCampaign(transport, Users({7: ()}), ServerSettings(speed=0))
+        async with served.running():
+            campaign = served.campaign
+            campaign.activate(campaign.create(EventType.OPEN, "http://127.0.0.1:9/", client_id=7))
+            campaign.emit(EventType.OPEN, client_id=7)
+            await check(served, transport)
+
+    asyncio.run(main())
+
+
+async def advancing(served: ServedCampaign, transport: Silent) -> asyncio.Task[None]:
+    """Return a call that waits for an advance, once its request is in flight."""
+    call = asyncio.create_task(served.until_interrupted(served.pacer.advance(HOUR)))
+    await transport.asked.wait()
+    return call
+
+
+async def reason(call: Awaitable[Any]) -> tuple[int, str]:
+    with pytest.raises(CallInterruptedError) as caught:
+        await call
+    return caught.value.status, str(caught.value)
+
+
+def test_a_reset_interrupts_the_calls_that_wait() -> None:
+    async def check(served: ServedCampaign, transport: Silent) -> None:
+        call = await advancing(served, transport)
+        await served.reset()
+        assert await reason(call) == RESET
+        await served.until_interrupted(served.pacer.advance(SECOND))
+        assert served.campaign.now == DEFAULT_START + SECOND
+
+    with_server(check)
+
+
+def test_the_end_of_the_server_interrupts_the_calls_that_wait() -> None:
+    async def check(served: ServedCampaign, transport: Silent) -> None:
+        call = await advancing(served, transport)
+        served.closing.set()
+        assert await reason(call) == ENDS
+
+    with_server(check)
+
+
+def test_resets_at_once_leave_one_campaign_and_one_pacer() -> None:
+    async def check(served: ServedCampaign, transport: Silent) -> None:
+        tasks = len(asyncio.all_tasks())
+        resets = [served.until_interrupted(served.reset()) for _ in range(3)]
+        assert await asyncio.gather(*resets) == [None] * 3
+        assert (served.generation, len(asyncio.all_tasks())) == (3, tasks)
+        await served.pacer.advance(SECOND)
+
+    with_server(check)
+
+
+def test_a_campaign_of_an_earlier_time_is_gone_as_soon_as_a_reset_begins() -> None:
+    async def check(served: ServedCampaign, transport: Silent) -> None:
+        await advancing(served, transport)
+        resetting = asyncio.create_task(served.reset())
+        await asyncio.sleep(0)
+        assert (served.campaign.webhooks.all(), resetting.done()) == ([], False)
+        await resetting
+
+    with_server(check)
+
+
+def test_a_reset_revives_a_server_whose_time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def check(served: ServedCampaign, transport: Silent) -> None:
+        reports: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: reports.append(context))
+
+        def fail(pacer: Pacer) -> bool:
+            raise LookupError("lost")
+
+        call = await advancing(served, transport)
+        with monkeypatch.context() as patch:
+            patch.setattr(Pacer, "halted", fail)
+            served.campaign.deactivate(served.campaign.webhooks.all()[0])
+            await served.reset()
+            assert await reason(call) == RESET
+            with pytest.raises(CallInterruptedError):
+                await served.until_interrupted(served.pacer.advance(SECOND))
+        assert await reason(served.until_interrupted(served.pacer.advance(SECOND))) == FAILED
+        assert [str(report["exception"]) for report in reports] == ["lost"]
+        await served.reset()
+        await served.until_interrupted(served.pacer.advance(SECOND))
+
+    with_server(check)
+
+
+def test_trouble_while_verifying_is_the_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def check(served: ServedCampaign, transport: Silent) -> None:
+        async def fail(request: Request) -> Outcome:
+            raise UnicodeError("no part of the sentence")
+
+        monkeypatch.setattr(transport, "send", fail)
+        outcome = await served.campaign.verify(served.campaign.webhooks.all()[0])
+        assert outcome == NoResponse("connect", "mockcampaign could not send the request (UnicodeError)")
+
+    with_server(check)
+
+
+def test_the_responses_to_interrupted_calls_are_one_line() -> None:
+    async def check(served: ServedCampaign, transport: Silent) -> None:
+        app = server_app(served)
+
+        async def post(path: str, body: bytes) -> list[Any]:
+            sent: list[Any] = []
+
+            async def receive() -> Any:
+                return {"type": "http.request", "body": body}
+
+            async def send(message: Any) -> None:
+                sent.append(message)
+
+            headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+            scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
+            await app(scope, receive, send)
+            return [sent[0]["status"], sent[1]["body"]]
+
+        call = asyncio.create_task(post("/__mockcampaign/clock/advance", b'{"by":"1h"}'))
+        await transport.asked.wait()
+        assert await post("/__mockcampaign/reset", b"") == [204, b""]
+        assert await call == [409, b'{"error":"the campaign was reset before the call was carried out"}']
+
+    with_server(check)
