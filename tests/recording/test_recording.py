@@ -539,7 +539,7 @@ def test_a_journal_with_batches_of_unknown_types_is_judged_and_replayed_without_
     assert (judged.returncode, replayed.returncode, judged.stderr, replayed.stderr) == (0, 0, "", "")
     assert "recorded as it is: the events are of unknown type 'dance'" in judged.stdout
     assert [one["type"] for one in stored] == ["open", "dance", "open", "open", "open"]
-    assert len(load_sample(tmp_path / "r.jsonl").events) == 2
+    assert len(load_sample(tmp_path / "r.jsonl").shape.examples) == 2
 
 
 def test_a_journal_with_an_outage_and_faults_happens_again_at_the_same_moments(tmp_path: Path) -> None:
