@@ -27,7 +27,7 @@ def same_command(left_out: Collection[str], from_environment: Mapping[str, str])
         if isinstance(parameter, click.Option):
             option = max(parameter.opts, key=len)
             if parameter.multiple:
-                words += [word for value in context.params[name] for word in (option, shlex.quote(value))]
+                words += [word for value in context.params[name] for word in (option, shlex.quote(str(value)))]
                 continue
             words.append(option)
         if name in from_environment:

@@ -10,9 +10,8 @@ from mockcampaign.model import EventType
 from mockcampaign.pseudonyms import without_persons
 from mockcampaign.scenario.shape_file import read_shape
 from mockcampaign.shape.builtin import builtin_shape
-from mockcampaign.shape.captured import shape_of_file
+from mockcampaign.shape.captured import captured_in, shape_of_file
 from mockcampaign.shape.field import Event
-from mockcampaign.shape.infer import infer_shape
 from mockcampaign.shape.shape import Shape
 
 
@@ -45,4 +44,6 @@ def shapes_of_files(
 
 def shape_of_events(events: Sequence[Event], event_type: EventType | None) -> Shape:
     """Return the shape of captured events that a test has at hand. Raises `InvalidInputError`."""
-    return infer_shape(without_persons(events), event_type=event_type)
+    return captured_in([list(events)], event_type=event_type, replace_persons=without_persons).shape(
+        event_type=event_type
+    )

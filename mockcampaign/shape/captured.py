@@ -124,12 +124,23 @@ def read_captured(
     """
     documents = _documents(path)
     try:
-        content = _content(documents, event_type)
-        # Inferred before, because a replaced value may look like something else.
-        said = None if content.envelope is None else says_type(content.envelope.outer)
-        roles = {} if replace_persons is None else _roles(content.events, event_type or said)
+        return captured_in(documents, event_type=event_type, replace_persons=replace_persons, keep=keep)
     except InvalidInputError as error:
         raise InvalidInputError(f"{path}: {error}") from None
+
+
+def captured_in(
+    documents: Sequence[Value],
+    *,
+    event_type: EventType | None = None,
+    replace_persons: ReplacePersons | None = None,
+    keep: Collection[str] = (),
+) -> CapturedEvents:
+    """Return the captured events of decoded bodies, or single events, as `read_captured` does of a file."""
+    content = _content(documents, event_type)
+    # Inferred before, because a replaced value may look like something else.
+    said = None if content.envelope is None else says_type(content.envelope.outer)
+    roles = {} if replace_persons is None else _roles(content.events, event_type or said)
     envelope = content.envelope
     body = LIST if content.is_list else UNCERTAIN
     if replace_persons is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from math import prod
 from random import Random
@@ -110,12 +111,19 @@ bits."""
 
 def draw_like(value: str | int, random: Random, *, unique: bool = False) -> str | int:
     """Return an id in the format of a captured one; if it has to be `unique` and is too short, with more digits."""
+    draw = random.random
+    text = "".join([alphabet[int(draw() * size)] for alphabet, size in _sized(value, unique)])
+    return int(text) if isinstance(value, int) else text
+
+
+@lru_cache(maxsize=256, typed=True)
+def _sized(value: str | int, unique: bool) -> list[tuple[str, int]]:
+    """Return the symbols of each position, and how many they are."""
     alphabets = alphabets_of(value, identity=True)
     assert alphabets is not None  # as it is asked for an identity
     if unique:
         alphabets = _long_enough(alphabets, is_number=isinstance(value, int))
-    text = "".join(random.choice(alphabet) for alphabet in alphabets)
-    return int(text) if isinstance(value, int) else text
+    return [(alphabet, len(alphabet)) for alphabet in alphabets]
 
 
 def _long_enough(alphabets: Alphabets, *, is_number: bool) -> Alphabets:

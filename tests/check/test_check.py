@@ -440,7 +440,9 @@ def test_an_address_in_another_spelling_is_the_same(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "inet", Bug("", changing_field("remoteAddress", inet)))
     result = checked(consumer_app("inet"), rules=("accepts-ipv6", "stores-fields-unchanged"))
     assert outcomes(result) == {"accepts-ipv6": "pass", "stores-fields-unchanged": "pass"}
-    cut = Bug("", changing_field("remoteAddress", lambda address: address.removesuffix("1")))
+    cut = Bug(
+        "", changing_field("remoteAddress", lambda address: address.removesuffix("1") if ":" in address else address)
+    )
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "cut", cut)
     assert outcomes(checked(consumer_app("cut"), rules=("accepts-ipv6",), seed=1)) == {"accepts-ipv6": "fail"}
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import Inner
+from foreign_shapes import CAPTURED, SHAPES
 from mockcampaign.errors import InvalidInputError, MisuseError
 from mockcampaign.pytest_plugin import CampaignCheck
 from mockcampaign.samples.consumer import consumer_app
@@ -64,6 +67,23 @@ def test_the_end_state_at_a_path_and_by_a_function(campaign_check: CampaignCheck
     assert [finding.outcome for finding in report.rules] == ["pass"]
     with pytest.raises(MisuseError, match=r"^state is a dict, .* pass a function, such as state=lambda: app\.state$"):
         campaign_check(consumer, "/hook", state=newest, rules=["newest-event-wins"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", ["a file", "a list of events"])
+def test_events_that_look_like_captured_ones(campaign_check: CampaignCheck, tmp_path: Path, given: str) -> None:
+    body = dict(CAPTURED)["other-names"]
+    like: Any = json.loads(body)
+    if given == "a file":
+        like = tmp_path / "captured.json"
+        like.write_text(body, encoding="utf-8")
+    consumer = consumer_app(shape=SHAPES["other-names"])
+    report = campaign_check(consumer, "/hook", probe="/processed", state="/state", like=like, rules=(*QUICK, "order"))
+    assert report.compliant
+    consumer = consumer_app(shape=SHAPES["other-names"])
+    report = campaign_check(consumer, "/hook", probe="/processed", shape=SHAPES["other-names"], rules=QUICK)
+    assert report.compliant
+    with pytest.raises(MisuseError, match=r"^a shape file corrects a file of captured events"):
+        campaign_check(consumer, "/hook", like=json.loads(body), shape="shape.yaml")
 
 
 def test_a_probe_that_is_the_list_itself(campaign_check: CampaignCheck, app: App) -> None:

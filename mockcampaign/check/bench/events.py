@@ -124,50 +124,78 @@ class _Maker:
         self._random = drawer
         self._examples = [msgspec.json.encode(whole(shape, example)) for example in shape.examples]
         self._shared = shared
-        self._paths = [(field, field.path[:-1], field.path[-1]) for field in shape.fields]
+        self._has_other_moments = shape.has(Role.OTHER_MOMENT)
+        # Made once: this is what a check does most often.
+        self._changing = [
+            (field, field.path[:-1], field.path[-1], self._way_to_change(field))
+            for field in shape.fields
+            if field.role is not Role.OTHER
+        ]
 
     def event(self, moment: int, values: Values) -> Event:
         encoded = self._examples[0] if len(self._examples) == 1 else self._random.choice(self._examples)
         event: Event = msgspec.json.decode(encoded)
-        before = self._shape.moment(event)
-        client = None if self._shape.is_captured else self._random.choice(_CLIENTS)
-        drawn: dict[Value, Value] = {}
-        for field, outer, name in self._paths:
+        moved = moment - (self._shape.moment(event) or moment) if self._has_other_moments else 0
+        made = _Made(self._random.choice(_CLIENTS), moved)
+        for field, outer, name, change in self._changing:
             place = event
             for step in outer:
                 place = place.get(step, {})
             if name not in place:
                 continue  # not in this one of the captured events
-            value = place[name]
             role = field.role
             if role is Role.MOMENT:
                 place[name] = write_moment(field.example, values.get(role, moment))
             elif role in values:
                 place[name] = values[role]
-            elif role in self._shared:
-                place[name] = self._shared[role]
-            elif role in _DRAWN:
-                # Equal values in one event stay equal, such as an id that occurs twice.
-                if value not in drawn:
-                    drawn[value] = self._drawn(field, value)
-                place[name] = drawn[value]
-            elif role is Role.OTHER_MOMENT and before is not None:
-                place[name] = _moved(value, moment - before)
-            elif role is Role.NETWORK_ADDRESS and isinstance(value, str):
-                place[name] = self._address(value)
-            elif client is not None and role in TRAITS:
-                place[name] = client[TRAITS.index(role)]
+            elif change is not None:
+                place[name] = change(place[name], made)
         return event
 
-    def _drawn(self, field: EventField, value: Value) -> Value:
+    def _way_to_change(self, field: EventField) -> Callable[[Value, _Made], Value] | None:
+        """Return how a field of this role gets its value, or None if it keeps that of the example."""
+        role = field.role
+        if role in self._shared:
+            shared = self._shared[role]
+            return lambda value, made: shared
+        if role in _DRAWN:
+            unique = field in self._shape.key_fields or role is Role.RECIPIENT
+            return lambda value, made: self._drawn(value, made, unique)
+        if role is Role.OTHER_MOMENT:
+            return lambda value, made: _moved(value, made.moved)
+        if role is Role.NETWORK_ADDRESS and field.is_text:
+            is_long = address_version(field.example) == 6
+            return lambda value, made: self._address(is_long)
+        if role in TRAITS and not self._shape.is_captured:
+            which = TRAITS.index(role)
+            return lambda value, made: made.client[which]
+        return None
+
+    def _drawn(self, value: Value, made: _Made, unique: bool) -> Value:
         if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
             return value
-        return draw_like(value, self._random, unique=field in self._shape.key_fields or field.role is Role.RECIPIENT)
+        # Equal values in one event stay equal, such as an id that occurs twice.
+        if value not in made.drawn:
+            made.drawn[value] = draw_like(value, self._random, unique=unique)
+        return made.drawn[value]
 
-    def _address(self, captured: str) -> str:
-        if address_version(captured) == 6:
+    def _address(self, is_long: bool) -> str:
+        if is_long:
             return f"2001:db8::{self._random.randrange(1, 0xFFFF):x}"
         return f"198.51.100.{self._random.randrange(1, 255)}"
+
+
+class _Made:
+    """What the fields of one event have in common."""
+
+    __slots__ = ("client", "drawn", "moved")
+
+    def __init__(self, client: tuple[str, str, str], moved: int) -> None:
+        self.client = client
+        self.moved = moved
+        """Milliseconds between the example's time and this event's."""
+        self.drawn: dict[Value, Value] = {}
+        """Values by those of the example."""
 
 
 _DRAWN = frozenset({Role.RECIPIENT, Role.RECIPIENT_ADDRESS, Role.MAIL, Role.SUBSCRIPTION, Role.ID})

@@ -53,6 +53,8 @@ class RuleStore:
         self._settle = context.settings.settle
         self._shapes: list[Shape] = [context.settings.shape]
         """The shapes of the events that were sent, by which stored ones are recognised."""
+        self._keyed = self._shapes
+        """Those of them with different keys."""
         self._mails: set[Hashable] = set()
         self._count_before: int | None = None
         self.newest_difference: Difference | None = None
@@ -80,16 +82,24 @@ class RuleStore:
 
     def expect_events_of(self, events: Iterable[Event], shape: Shape | None = None) -> None:
         """Count the mails of these events among the rule's own, also if they are not sent as Campaign sends them."""
-        if shape is not None and shape not in self._shapes:
+        if shape is not None and all(shape is not known for known in self._shapes):
             self._shapes.append(shape)
+            # Shapes with the same key recognise the same events.
+            self._keyed = list({one.key_fields: one for one in reversed(self._shapes)}.values())
         self._mails.update(self.mails_of(events))
 
     def mails_of(self, events: Iterable[object]) -> set[Hashable]:
         """Return what identifies the mails of these events."""
-        return {key for event in events for shape in self._shapes if (key := shape.key(event)) is not None}
+        return {key for event in events for shape in self._keyed if (key := shape.key(event)) is not None}
 
     def _is_of(self, event: object, mails: set[Hashable]) -> bool:
-        return any(shape.key(event) in mails for shape in self._shapes)
+        return any(shape.key(event) in mails for shape in self._keyed)
+
+    def _of(self, events: Iterable[Event], mails: set[Hashable]) -> list[Event]:
+        if len(self._keyed) == 1:
+            key = self._keyed[0].key
+            return [event for event in events if key(event) in mails]
+        return [event for event in events if self._is_of(event, mails)]
 
     async def begin(self, *, is_settled: bool) -> None:
         """Note how many events are stored before the rule begins, if the probe reports no more than a number.
@@ -127,7 +137,7 @@ class RuleStore:
         found = await self.probe.ask()
         if isinstance(found, int):
             return found - (self._count_before or 0)
-        return [event for event in events_in(found) if self._is_of(event, self._mails)]
+        return self._of(events_in(found), self._mails)
 
     async def contains_element(self, element: int) -> bool:
         """Return whether this number is stored among the events. Raise `SkipRule` if the probe reports no events."""
@@ -181,7 +191,7 @@ class RuleStore:
             stored = await self.stored()
             if isinstance(stored, int):
                 return await self.difference_now()
-            ours = Counter(self.shown(event) for event in stored if self._is_of(event, mails))
+            ours = Counter(map(self.shown, self._of(stored, mails)))
             return difference(required, allowed, ours, self._shapes[0]), stored
 
         return (await self.settled(look))[0]
