@@ -26,6 +26,7 @@ from mockcampaign.masking import shown_url
 from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAuthentication, NoResponse, Responded
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.shape import common_body
 
 if TYPE_CHECKING:
     from mockcampaign.engine.declared_faults import Declared, When
@@ -78,7 +79,25 @@ SAMPLE_MAILING_ID = 123456789004
 """Id of the mailing in the guide's example."""
 
 
+NO_MAILING = (
+    "mailing: it consists of events of Campaign's own shape, but this campaign has a captured one, allowed: emit"
+)
+"""Why a campaign with captured shapes sends no whole mailing."""
+
 _Driver = TypeVar("_Driver", bound=Driver)
+
+
+def _with_body(policy: Policy, shapes: Mapping[EventType, Shape]) -> Policy:
+    """Return the policy with the body that the captured events show."""
+    body = common_body(shapes)
+    if body is None:
+        return policy
+    return msgspec.structs.replace(
+        policy,
+        body_prefix=body.prefix,
+        body_suffix=body.suffix,
+        batch_events_max=min(policy.batch_events_max, body.events_max),
+    )
 
 
 class _Waiting(Driver):
@@ -108,16 +127,20 @@ class Campaign:
         name: str = "",
         journal: Journal | None = None,
         first_webhook_id: int = 1,
+        shapes: Mapping[EventType, Shape] = {},
     ) -> None:
         """Campaigns of one seed make different events if their names differ, so that consumers do not mix them up.
 
         Give a `journal` to bound it; by default everything is kept. Webhooks get ids from `first_webhook_id` on, in
-        order of their creation.
+        order of their creation. `shapes` are the shapes of captured events: all events of these types get them, and all
+        requests their body. Raises `InvalidInputError` if the bodies differ.
         """
         self.seed = seed
         self.name = name
+        self.shapes = dict(shapes)
+        """The shapes of captured events, by type."""
         self._exporter = Exporter(
-            policy=policy,
+            policy=_with_body(policy, self.shapes),
             seed=seed,
             start=start,
             name=name,
@@ -168,6 +191,10 @@ class Campaign:
     def faults(self) -> frozenset[type[Fault]]:
         """The faults that the transport can carry out."""
         return self._transport.faults
+
+    def shape(self, event_type: EventType) -> Shape:
+        """Return the shape of events of a type: the captured one, or Campaign's own."""
+        return self.shapes.get(event_type) or builtin_shape(event_type)
 
     def next_due(self) -> int | None:
         """Return the next moment at which something is due, or None if nothing is."""
@@ -252,7 +279,8 @@ class Campaign:
     ) -> None:
         """Let `count` events occur: all at this moment, or spread `over` the time to come.
 
-        `like` gives the events the shape of a captured one. Raises `InvalidInputError` if that has another type.
+        `like` gives the events the shape of captured ones (default: that of `shapes`). Raises `InvalidInputError` if
+        those have another type.
         """
         self.put(self.prepare(event_type, count, over=over, like=like, client_id=client_id))
 
@@ -268,9 +296,9 @@ class Campaign:
         """Let exactly these events occur now.
 
         They expire three days after `created`. Its default is each event's own time if that is a moment of the last
-        three days, else now. `shape` says where events have their time (default: where Campaign's own have it).
+        three days, else now. `shape` says where events have their time (default: where others of the type have it).
         """
-        timed = shape or builtin_shape(event_type)
+        timed = shape or self.shape(event_type)
         oldest, now = self.now - self._exporter.policy.event_age_max, self.now
         payloads = []
         for event in events:
@@ -299,6 +327,8 @@ class Campaign:
             raise InvalidInputError(f"count {count} over {over} ms: allowed are a count from 1 and a duration from 0")
         generator = self._generator(client_id)
         created = list(generator.moments(count, self.now, over))
+        if like is None and event_type in self.shapes:
+            like = Sample.of(self.shapes[event_type])
         if like is None:
             payloads = generator.payloads(event_type, count, created)
         else:
@@ -322,7 +352,7 @@ class Campaign:
         """Send a mailing now: its events occur during the month to come, one by one.
 
         An event is not even made if no activated webhook exports it when it is due. Raises `InvalidInputError` for a
-        number of recipients out of range.
+        number of recipients out of range, and if the campaign has captured shapes.
         """
         return self.put_mailing(self.prepare_mailing(recipients, rates=rates, client_id=client_id))
 
@@ -330,6 +360,8 @@ class Campaign:
         self, recipients: int, *, rates: Rates = DEFAULT_RATES, client_id: int = DEFAULT_CLIENT_ID
     ) -> Mailing:
         """Return what `mailing` would send. Like `prepare`, it changes only the client's generator."""
+        if self.shapes:
+            raise InvalidInputError(NO_MAILING)
         return self._generator(client_id).mailing(recipients, self.now, rates=rates)
 
     def put_mailing(self, mailing: Mailing) -> MailingSent:
@@ -338,9 +370,15 @@ class Campaign:
         return MailingSent(mailing_id=mailing.mailing_id, events=mailing.events, by_type=dict(mailing.counts))
 
     def sample_payloads(self, event_type: EventType, count: int, *, client_id: int, mailing_id: int) -> list[bytes]:
-        """Return sample events of a mailing as they would be exported. Nothing becomes pending."""
+        """Return sample events of a mailing as they would be exported. Nothing becomes pending.
+
+        Events of a captured shape keep their captured mailing.
+        """
         generator = Generator(f"{self.seed}:{client_id}:{mailing_id}:{event_type}", client_id)
-        return list(generator.payloads(event_type, count, [self.now] * count, mailing_id=mailing_id))
+        created = [self.now] * count
+        if event_type in self.shapes:
+            return list(generator.payloads_like(Sample.of(self.shapes[event_type]), created))
+        return list(generator.payloads(event_type, count, created, mailing_id=mailing_id))
 
     def outage(self, duration: int, kind: str = "refused", *webhooks: Webhook) -> None:
         """Let nothing reach the consumers of these webhooks (none named: of all) for a time, from now on.

@@ -1,8 +1,9 @@
-"""Pieces of messages."""
+"""Pieces of messages and files."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection
 
 
@@ -32,3 +33,20 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*")
+_RESERVED = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
+
+
+def yaml_text(text: str) -> str:
+    """Return the text as YAML, in quotes if it could be something else."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(one if one.isprintable() else _escaped(one) for one in escaped) + '"'
+
+
+def _escaped(symbol: str) -> str:
+    code = ord(symbol)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

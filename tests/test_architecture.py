@@ -92,12 +92,12 @@ LEVELS = {
         < durability resilience < __init__
     """,
     "scenario": """
-        language replay < expectations plan < load selection shape_file < check_shapes judge < judge_journal probing
+        language replay < expectations plan shape_file < check_shapes load selection judge < judge_journal probing
         < play < dry_run run
     """,
     "scenario.expectations": "attempt_groups delivery_times expected_text < claims wait_condition",
     "scenario.language": """
-        annotations < documented nodes step_examples < document plain_values < endpoints expect < steps
+        annotations < documented nodes step_examples < document event_shape plain_values < endpoints expect < steps
         < scenario_file < schema < reference
     """,
     "server": """

@@ -109,6 +109,7 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         by=bench.settings.probe_fields or bench.shape.top_names
         if rule.about == "fields"
         else sorted(bench.store.shown_fields),
+        shape_of=bench.settings.shape_of,
     )
     return (scenario, None) if scenario is not None else (None, TOO_LONG)
 

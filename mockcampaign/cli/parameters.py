@@ -11,6 +11,7 @@ import click
 
 from mockcampaign.durations import parse_duration
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.model import EventType
 from mockcampaign.text import short
 from mockcampaign.whole_files import check_writable, is_same_file, why_not
 
@@ -81,6 +82,21 @@ class WordType(click.Choice[str]):
         if value not in self.choices:
             self.fail(f"{value!r}, allowed: {', '.join(self.choices)}", param, ctx)
         return str(value)
+
+
+class TypedFile(click.ParamType[tuple[EventType, Path]]):
+    """A type of events, and a file of captured ones, as in `click=captured.json`."""
+
+    name = "type=file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[EventType, Path]:
+        if isinstance(value, tuple):
+            return value
+        word, sign, path = value.partition("=")
+        if not sign:
+            self.fail(f"{value!r} has no type, allowed: TYPE=FILE such as click=captured.json", param, ctx)
+        kind = EventType(WordType(list(EventType)).convert(word, param, ctx))
+        return kind, EXISTING_FILE.convert(path, param, ctx)
 
 
 class _Range:

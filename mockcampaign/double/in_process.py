@@ -30,7 +30,13 @@ class InProcessHome(Home):
 
     def begin(self, settings: CampaignSettings, before_request: Callable[[], object]) -> Campaign:
         self._targets = Targets(before_request)
-        return Campaign(self._targets, seed=settings.seed, policy=settings.policy, start=settings.start)
+        return Campaign(
+            self._targets,
+            seed=settings.seed,
+            policy=settings.policy,
+            start=settings.start,
+            shapes=settings.shapes,
+        )
 
     def url_of(self, target: Target, path: str, *, lifespan: bool, settled: Settled | None) -> str:
         return self._targets.url_of(target, path, lifespan=lifespan, settled=settled)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from mockcampaign.durations import parse_duration
 from mockcampaign.errors import MisuseError
-from mockcampaign.events import Sample, load_sample
+from mockcampaign.events import Sample, load_sample, read_sample
 from mockcampaign.model import EventType
-from mockcampaign.shape.builtin import builtin_shape
-from mockcampaign.shape.field import Role
+from mockcampaign.shape.shape import Shape
 from mockcampaign.text import unknown
 
 Duration = str | timedelta
@@ -44,12 +43,19 @@ def event_type_of(value: EventType | str) -> EventType:
     raise MisuseError(unknown("event type", str(value), [kind.value for kind in EventType]))
 
 
-def sample_of(value: Mapping[str, Any] | Path | str | Sample) -> Sample:
-    """Return the sample from which events of the same shape are made: a captured event, or a file that contains it."""
-    if isinstance(value, Sample):
-        return value
-    if isinstance(value, Mapping):
-        event = dict(value)
-        name = builtin_shape(EventType.OPEN).get(event, Role.TYPE)  # where all built-in shapes have it
-        return Sample(event_type_of("" if name is None else name), (event,))
-    return load_sample(Path(value))
+LikeEvents = Mapping[str, Any] | Sequence[Mapping[str, Any]] | Path | str | Shape | Sample
+"""A captured event, several, a file that contains them, or a shape that was made of them."""
+
+
+def sample_of(value: LikeEvents, event_type: EventType) -> Sample:
+    """Return the sample from which events of the same shape are made."""
+    match value:
+        case Sample():
+            return value
+        case Shape():
+            return Sample.of(value)
+        case str() | Path():
+            return load_sample(Path(value), event_type)
+        case _:
+            events = [value] if isinstance(value, Mapping) else value
+            return read_sample([dict(event) for event in events], "like", event_type)

@@ -1,14 +1,11 @@
-"""Captured events, and more events of the same shape, for users whose real payloads differ from ours."""
+"""More events of a captured shape, for users whose real payloads differ from ours."""
 
 from __future__ import annotations
 
-import re
-from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -17,135 +14,141 @@ from mockcampaign.events.people import Permutation, person_address
 from mockcampaign.events.random_words import RandomWords, Words
 from mockcampaign.model import EventType
 from mockcampaign.pseudonyms import without_persons
-from mockcampaign.shape.builtin import NAMES, builtin_shape
-from mockcampaign.shape.field import Role
+from mockcampaign.shape.captured import CapturedEvents, ReplacePersons, read_captured
+from mockcampaign.shape.clues import is_writable
+from mockcampaign.shape.field import Event, EventField, Role, Value, value_at
+from mockcampaign.shape.infer import check_limits
 from mockcampaign.shape.likeness import Alphabets, address_version, alphabets_of
-from mockcampaign.shape.moment import moment_of, write_moment
+from mockcampaign.shape.moment import read_moment, write_moment
+from mockcampaign.shape.shape import Shape
 
-SAMPLE_BYTES_MAX = 16_777_216
-"""Maximum size of a file of captured events. Our choice."""
+VARYING = frozenset({Role.RECIPIENT, Role.RECIPIENT_ADDRESS, Role.MAIL, Role.SUBSCRIPTION, Role.ID})
+"""Roles whose values belong to one recipient, mail or event."""
 
-DEPTH_MAX = 50
-"""Maximum nesting of a captured event. Our choice."""
-
-LINES_SUFFIXES = (".jsonl", ".ndjson")
-"""Suffixes of files that contain one event in each line."""
-
-IDENTITIES = tuple(NAMES[role] for role in (Role.RECIPIENT, Role.MAIL, Role.SUBSCRIPTION))
-"""Fields that identify a mail. They always vary, unless they contain no ASCII letter or digit."""
-
-SHARED = tuple(NAMES[role] for role in (Role.CLIENT, Role.MAILING, Role.RECIPIENT_LIST, Role.LINK_ID))
-"""Fields that many mails share. They keep their captured values."""
-
-_IDENTIFIER_NAME = re.compile(r"(?:^|[^A-Za-z]|[a-z0-9](?=[A-Z]))(?:[Ii]d|ID|(?i:uuid|guid|key|token))s?$")
-"""Names of ids. A text of letters and digits under such a name varies, however short it is."""
-
-
-_TYPED = builtin_shape(EventType.OPEN)
-"""A shape that has the type of events where all built-in shapes have it."""
-
-_INTEGERS = -(1 << 63), 1 << 64
-_decoder = msgspec.json.Decoder()
+_MOMENTS = (Role.MOMENT, Role.OTHER_MOMENT)
+_ANY_TYPE = EventType.OPEN
+"""Type by which fields are understood if the events say none."""
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One or more captured events of one type."""
+    """Captured events of one type, whose shape others get."""
 
     event_type: EventType | None
-    """Type of the events, or None if it is missing or unknown."""
-    events: tuple[dict[str, Any], ...]
+    """Type of the events, or None if they do not say it."""
+    shape: Shape
 
-    def more(self, seed: str, created: Iterable[int]) -> Iterator[dict[str, Any]]:
+    @classmethod
+    def of(cls, shape: Shape) -> Sample:
+        """Return the sample for events of a shape."""
+        return cls(shape.event_type, shape)
+
+    def more(self, seed: str, created: Iterable[int]) -> Iterator[Event]:
         """Yield one event for each time (milliseconds since 1970).
 
-        Each event has all fields of one captured event, so related values stay together. Values that identify a mail, a
-        person or a time vary in their captured format. Names, codes and values of unknown meaning are copied.
+        Each event has all fields of one captured event, so related values stay together. Ids of recipients, mails and
+        subscriptions, other ids, addresses and times vary in their captured format. Everything else is copied.
         """
-        return _Shape(self.events, seed).more(created)
+        return _Variations(self.shape, seed).more(created)
 
 
-def load_sample(path: Path) -> Sample:
-    """Read a captured event, a list of events, or the events of a journal, and replace the people in them.
+def load_sample(
+    path: Path,
+    event_type: EventType | None = None,
+    *,
+    replace_persons: ReplacePersons | None = without_persons,
+    keep: Collection[str] = (),
+) -> Sample:
+    """Read captured events as `read_captured` does, and replace the people in them.
 
-    Raises `InvalidInputError` if the file contains none of these.
+    `event_type` selects one type of several.
+
+    Raises `InvalidInputError` if the file contains no events, or events of several types.
     """
-    try:
-        if path.stat().st_size > SAMPLE_BYTES_MAX:
-            raise InvalidInputError(f"{path}: larger than {SAMPLE_BYTES_MAX} bytes, which is the limit")
-        raw = path.read_bytes().removeprefix(BOM_UTF8)
-    except OSError as error:
-        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from None
-    lines = path.suffix.lower() in LINES_SUFFIXES
-    try:
-        content = _decoder.decode_lines(raw) if lines else _decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        what = "JSON Lines" if lines else "JSON"
-        raise InvalidInputError(f"{path}: not {what}: {error}, allowed: one event, or a list of events") from None
-    events = _journal_events(content) if lines and _is_journal(content) else content
-    events = events if isinstance(events, list) else [events]
-    if not events or not all(isinstance(event, dict) for event in events):
-        raise InvalidInputError(f"{path}: allowed: one event as a JSON object, or a non-empty list of them")
-    sample = read_sample(events, str(path))
-    return Sample(sample.event_type, tuple(without_persons(sample.events)))
+    captured = read_captured(path, event_type=event_type, replace_persons=replace_persons, keep=keep)
+    return _sample(captured, str(path), event_type)
 
 
-def _is_journal(lines: list[Any]) -> bool:
-    """Return whether these are the lines of a journal that `run --journal` or `record` wrote."""
-    return bool(lines) and all(isinstance(line, dict) and "journal" in line and "entry" in line for line in lines)
-
-
-def _journal_events(lines: list[dict[str, Any]]) -> list[Any]:
-    """Return the events in the lines of a journal."""
-    return [event for line in lines if line["entry"] == "happened" for event in line.get("events", ())]
-
-
-def read_sample(events: Sequence[dict[str, Any]], where: str) -> Sample:
+def read_sample(events: Sequence[Event], where: str, event_type: EventType | None = None) -> Sample:
     """Return a sample of captured events. Raises `InvalidInputError`, whose text starts with `where`."""
-    if any(_depth(event) > DEPTH_MAX for event in events):
-        raise InvalidInputError(f"{where}: nested deeper than {DEPTH_MAX} levels, which is the limit")
-    if any(isinstance(value, int) and not _INTEGERS[0] <= value < _INTEGERS[1] for _, value in _leaves(list(events))):
-        raise InvalidInputError(f"{where}: contains an integer of more than 64 bits, which is the limit")
-    types = {name if isinstance(name := _TYPED.get(event, Role.TYPE), str) else None for event in events}
-    if len(types) > 1:
-        named = ", ".join(sorted(str(name) for name in types))
-        raise InvalidInputError(f"{where}: contains types {named}, allowed: one type")
-    [name] = types
-    return Sample(EventType(name) if name in list(EventType) else None, tuple(events))
+    return _sample(CapturedEvents(tuple(events)), where, event_type)
 
 
-def _depth(value: Any) -> int:
-    """Return the levels of objects and lists, up to one above the limit."""
-    depth, level = 0, [value]
-    while depth <= DEPTH_MAX and (level := [one for one in level if isinstance(one, dict | list)]):
-        depth += 1
-        level = [one for outer in level for one in (outer.values() if isinstance(outer, dict) else outer)]
-    return depth
+def _sample(captured: CapturedEvents, where: str, event_type: EventType | None) -> Sample:
+    try:
+        for event in captured.events:
+            check_limits(event)
+        types = captured.event_types
+        chosen = event_type if event_type in types else types[0] if len(types) == 1 else None
+        shape = captured.shape(event_type=chosen if types else event_type or _ANY_TYPE, must_identify=False)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{where}: {error}") from None
+    return Sample(chosen, shape)
 
 
-class _Shape:
-    """The shape of the captured events: which values vary, and in which form."""
+class _Variations:
+    """Which values of a shape's events vary, and in which form."""
 
-    def __init__(self, events: tuple[dict[str, Any], ...], seed: str) -> None:
-        self._events = events
+    def __init__(self, shape: Shape, seed: str) -> None:
+        self._shape = shape
+        self._examples = [msgspec.json.encode(example) for example in shape.examples]
         self._random = RandomWords(seed, "events")
         self._places = RandomWords(seed, "places")
         self._forms: dict[tuple[str, Alphabets], _Form] = {}
-        self._codes = _codes(events)
+        self._codes = _codes(shape)
+        varying = VARYING | {Role.NETWORK_ADDRESS, *_MOMENTS}
+        self._fields = [field for field in shape.fields if field.role in varying]
+        self._times = [field.path for role in _MOMENTS for field in shape.of(role)]
 
-    def more(self, created: Iterable[int]) -> Iterator[dict[str, Any]]:
+    def more(self, created: Iterable[int]) -> Iterator[Event]:
         for number, moment in enumerate(created):
-            event = self._events[self._random.words(number)[0] * len(self._events) >> 32]
-            yield _Variation(self, event, number, moment).event()
+            encoded = self._examples[self._random.words(number)[0] * len(self._examples) >> 32]
+            yield self._varied(msgspec.json.decode(encoded), number, moment)
 
-    def is_code(self, name: str, value: str | int) -> bool:
-        return name in SHARED or (name, value) in self._codes
+    def _varied(self, event: Event, number: int, moment: int) -> Event:
+        shift = moment - self._reference(event, moment)
+        varied: dict[tuple[type, Value], Value] = {}
+        for field in self._fields:
+            holder = value_at(event, field.path[:-1])
+            name = field.path[-1]
+            if not isinstance(holder, dict) or name not in holder:
+                continue  # not in this one of the captured events
+            value = holder[name]
+            if field.role in _MOMENTS:
+                if is_writable(value) and (captured := read_moment(value)) is not None:
+                    holder[name] = write_moment(value, captured + shift)
+            elif isinstance(value, str | int) and not isinstance(value, bool):
+                # Equal values in one event stay equal, such as an id that occurs twice.
+                key = type(value), value
+                if key not in varied:
+                    varied[key] = self._replacement(field, value, number)
+                holder[name] = varied[key]
+        return event
 
-    def form(self, name: str, alphabets: Alphabets) -> _Form:
-        if (name, alphabets) not in self._forms:
-            self._forms[name, alphabets] = _Form(alphabets, self._random.words(1 << 63 | len(self._forms)))
-        return self._forms[name, alphabets]
+    def _reference(self, event: Event, moment: int) -> int:
+        """Return the captured time of the event, or else another time in it, or else the new one."""
+        values = (value_at(event, path) for path in self._times)
+        return next((found for one in values if is_writable(one) and (found := read_moment(one)) is not None), moment)
 
-    def address(self, version: int, number: int) -> str:
+    def _replacement(self, field: EventField, value: str | int, number: int) -> str | int:
+        if field.role is Role.NETWORK_ADDRESS:
+            version = address_version(str(value))
+            return value if version is None else self._address(version, number)
+        identity = field.role is not Role.ID or field in self._shape.key_fields
+        if not identity and (field.path, value) in self._codes:
+            return value
+        alphabets = alphabets_of(value, identity=identity, named=True)
+        if alphabets is None:
+            return value
+        text = self._form(field, alphabets).nth(number)
+        return int(text) if isinstance(value, int) else text
+
+    def _form(self, field: EventField, alphabets: Alphabets) -> _Form:
+        key = field.name, alphabets
+        if key not in self._forms:
+            self._forms[key] = _Form(alphabets, self._random.words(1 << 63 | len(self._forms)))
+        return self._forms[key]
+
+    def _address(self, version: int, number: int) -> str:
         """Return an IP address of this version."""
         attempt = number << 8
         while True:
@@ -153,46 +156,6 @@ class _Shape:
             if (":" in address) == (version == 6):
                 return address
             attempt += 1
-
-
-class _Variation:
-    """One event made from a captured one."""
-
-    def __init__(self, shape: _Shape, captured: dict[str, Any], number: int, moment: int) -> None:
-        self._shape = shape
-        self._captured = captured
-        self._number = number
-        reference = next(_moments(captured), moment)
-        self._shift = moment - reference
-        self._varied: dict[tuple[type, str | int], str | int] = {}
-
-    def event(self) -> dict[str, Any]:
-        return {name: self._vary(name, value) for name, value in self._captured.items()}
-
-    def _vary(self, name: str, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {inner: self._vary(inner, one) for inner, one in value.items()}
-        if isinstance(value, list):
-            return [self._vary(name, one) for one in value]
-        captured = moment_of(name, value)
-        if captured is not None:
-            return write_moment(value, captured + self._shift)
-        if isinstance(value, bool) or not isinstance(value, int | str) or self._shape.is_code(name, value):
-            return value
-        # Equal values in one event stay equal, such as an id that occurs twice.
-        key = type(value), value
-        if key not in self._varied:
-            self._varied[key] = self._replacement(name, value)
-        return self._varied[key]
-
-    def _replacement(self, name: str, value: str | int) -> str | int:
-        if isinstance(value, str) and (version := address_version(value)):
-            return self._shape.address(version, self._number)
-        alphabets = alphabets_of(value, identity=name in IDENTITIES, named=_IDENTIFIER_NAME.search(name) is not None)
-        if alphabets is None:
-            return value
-        text = self._shape.form(name, alphabets).nth(self._number)
-        return int(text) if isinstance(value, int) else text
 
 
 class _Form:
@@ -211,28 +174,13 @@ class _Form:
         return "".join(reversed(symbols))
 
 
-def _codes(events: tuple[dict[str, Any], ...]) -> set[tuple[str, str | int]]:
-    """Return the values that several different captured events share under one name, so they do not identify a mail."""
-    distinct = {msgspec.json.encode(event): event for event in events}
+def _codes(shape: Shape) -> set[tuple[tuple[str, ...], str | int]]:
+    """Return the ids that several different captured events share, so they do not identify a mail."""
+    distinct = {msgspec.json.encode(event): event for event in shape.examples}
     seen = Counter(
-        pair for event in distinct.values() for pair in {one for one in _leaves(event) if isinstance(one[1], str | int)}
+        (field.path, value)
+        for event in distinct.values()
+        for field in shape.of(Role.ID)
+        if isinstance(value := value_at(event, field.path), str | int)
     )
-    return {(name, value) for (name, value), count in seen.items() if count > 1 and name not in IDENTITIES}
-
-
-def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield all values that contain no others, each with the nearest name around it."""
-    if isinstance(value, dict):
-        for inner, one in value.items():
-            yield from _leaves(one, inner)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _leaves(one, name)
-    else:
-        yield name, value
-
-
-def _moments(event: dict[str, Any]) -> Iterator[int]:
-    """Yield the times in a captured event, the time of the event first."""
-    named = sorted(_leaves(event), key=lambda pair: pair[0] != NAMES[Role.MOMENT])
-    return (found for name, value in named if (found := moment_of(name, value)) is not None)
+    return {pair for pair, count in seen.items() if count > 1}

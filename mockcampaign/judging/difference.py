@@ -20,7 +20,7 @@ from mockcampaign.judging.fact import EventDifference, FieldChange, Stimulus, St
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import EventType
 from mockcampaign.shape.builtin import builtin_shape
-from mockcampaign.shape.field import Event, EventField, Role, Value, value_at
+from mockcampaign.shape.field import Event, EventField, Role, Value, read_path, value_at, with_value
 from mockcampaign.shape.shape import Shape
 
 EVENTS_SHOWN_MAX = 100
@@ -29,6 +29,10 @@ EVENTS_SHOWN_MAX = 100
 BUILTIN = builtin_shape(EventType.OPEN)
 """The shape by which events are recognised and named, unless the caller has another one. What identifies an event has
 the same names in all built-in shapes."""
+
+
+Shapes = Shape | tuple[Shape, ...]
+"""The shape of all events, or those of several types."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,8 +50,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     surplus_count: int = 0
     """Number of further surplus events, if the probe reports only how many are stored."""
 
-    shape: Shape = BUILTIN
-    """The shape by which sentences name the events."""
+    shape: Shapes = BUILTIN
+    """The shapes by which sentences name the events."""
 
     @classmethod
     def of_counts(cls, required: int, allowed: int, stored: int) -> Difference:
@@ -123,11 +127,12 @@ def sent_events(happened: Iterable[Happened]) -> dict[int, bytes]:
 
 
 def compare(
-    ledger: Ledger, stored: Sequence[bytes], by: Sequence[str] | None = None, shape: Shape = BUILTIN
+    ledger: Ledger, stored: Sequence[bytes], by: Sequence[str] | None = None, shape: Shapes = BUILTIN
 ) -> Difference:
     """Return how the stored events differ from the delivered ones; only the fields in `by` count, or all.
 
-    An event that was sent without being acknowledged may be stored or not.
+    Names of fields in objects have dots between them. An event that was sent without being acknowledged may be stored
+    or not.
     """
     payloads = sent_events(ledger.happened)
     if by is not None:
@@ -142,7 +147,7 @@ def compare(
 
 
 def difference(
-    required: Counter[bytes], allowed: Counter[bytes], stored: Counter[bytes], shape: Shape = BUILTIN
+    required: Counter[bytes], allowed: Counter[bytes], stored: Counter[bytes], shape: Shapes = BUILTIN
 ) -> Difference:
     """Return how the stored events differ from those that are required and allowed, all in canonical form."""
     missing = list((required - stored).elements())
@@ -160,16 +165,20 @@ def difference(
     return Difference(missing=tuple(missing), surplus=tuple(surplus), altered=tuple(altered), shape=shape)
 
 
-def own_events(stored: Iterable[bytes], sent: Iterable[bytes], shape: Shape = BUILTIN) -> list[bytes]:
+def own_events(stored: Iterable[bytes], sent: Iterable[bytes], shape: Shapes = BUILTIN) -> list[bytes]:
     """Return the stored events that are of the mail of a sent event, or of none."""
     ours = {None, *(_mail(event, shape) for event in sent)}
     return [event for event in stored if _mail(event, shape) in ours]
 
 
 def _only(event: bytes, fields: Sequence[str]) -> bytes:
-    known = msgspec.json.decode(event)
-    # A null field is the same as an absent one.
-    return canonical({name: known[name] for name in fields if known.get(name) is not None})
+    known, only = msgspec.json.decode(event), Event()
+    for name in fields:
+        path = (name,) if name in known else read_path(name)
+        # A null field is the same as an absent one.
+        if (value := value_at(known, path)) is not None:
+            only = with_value(only, path, value)
+    return canonical(only)
 
 
 def _differing_fields(one: bytes, other: bytes) -> list[str]:
@@ -177,13 +186,23 @@ def _differing_fields(one: bytes, other: bytes) -> list[str]:
     return [name for name in {**left, **right} if left.get(name, ...) != right.get(name, ...)]
 
 
-def _mail(event: bytes, shape: Shape) -> Hashable | None:
-    return shape.key(msgspec.json.decode(event))
+def _mail(event: bytes, shapes: Shapes) -> Hashable | None:
+    known = msgspec.json.decode(event)
+    return _shape_of(known, shapes).key(known)
 
 
-def _brief(event: bytes, shape: Shape) -> str:
+def _shape_of(event: Event, shapes: Shapes) -> Shape:
+    """Return the shape by which an event is read: of those that find a mail in it, best the one of its type."""
+    if isinstance(shapes, Shape):
+        return shapes
+    fitting = [shape for shape in shapes if shape.key(event) is not None] or list(shapes)
+    return next((shape for shape in fitting if shape.is_own_type(event)), fitting[0])
+
+
+def _brief(event: bytes, shapes: Shapes) -> str:
     """Return the fields that name an event: its type, its mail and recipient, and its time."""
     known = msgspec.json.decode(event)
+    shape = _shape_of(known, shapes)
     others = [
         field
         for field in (*shape.of(Role.RECIPIENT), *shape.of(Role.MOMENT))

@@ -50,8 +50,9 @@ _HOMES = {
 }
 
 MARKER = (
-    "mockcampaign(allow=[], seed=None, start=None, policy=None): settings of this test's campaign: the rules that the "
-    "consumer may violate, the seed of the events, the start of virtual time, and the sender's mockcampaign.Policy"
+    "mockcampaign(allow=[], seed=None, start=None, policy=None, shape=None): settings of this test's campaign: the "
+    "rules that the consumer may violate, the seed of the events, the start of virtual time, the sender's "
+    "mockcampaign.Policy, and a file of captured events, or a Shape, that says what events look like"
 )
 
 

@@ -6,8 +6,10 @@ import secrets
 import zlib
 from collections.abc import Collection
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from mockcampaign.double.control.home import CampaignSettings
@@ -15,7 +17,9 @@ from mockcampaign.double.control.violations import NOTHING_DELIVERED
 from mockcampaign.durations import parse_duration, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
+from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_START, INT64_MAX, Policy
+from mockcampaign.shape.shape import Shape, by_type
 from mockcampaign.text import unknown
 
 _RANDOM_SEED = pytest.StashKey[int]()
@@ -26,14 +30,14 @@ def settings_of(item: pytest.Item) -> CampaignSettings:
     marked: dict[str, Any] = {}
     allow: set[str] = set()
     for marker in reversed(list(item.iter_markers("mockcampaign"))):
-        if marker.args or not marker.kwargs.keys() <= {"allow", "seed", "start", "policy"}:
+        if marker.args or not marker.kwargs.keys() <= {"allow", "seed", "start", "policy", "shape"}:
             raise pytest.UsageError(
                 f"{item.nodeid}: @pytest.mark.mockcampaign({', '.join((*map(repr, marker.args), *marker.kwargs))}), "
-                "allowed: allow=[rule ids], seed=number, start=moment, policy=mockcampaign.Policy(…)"
+                "allowed: allow=[rule ids], seed=number, start=moment, policy=mockcampaign.Policy(…), shape=file"
             )
         marked |= marker.kwargs
         allow |= set(marker.kwargs.get("allow", ()))
-    return settings_for(
+    settings = settings_for(
         item.config,
         item.nodeid,
         allow=allow,
@@ -41,6 +45,8 @@ def settings_of(item: pytest.Item) -> CampaignSettings:
         start=marked.get("start"),
         policy=marked.get("policy"),
     )
+    shapes = _shapes(item, marked["shape"]) if "shape" in marked else {}
+    return msgspec.structs.replace(settings, shapes=shapes)
 
 
 def settings_for(
@@ -66,6 +72,25 @@ def settings_for(
         run_timeout=_run_timeout(config),
         allow=frozenset(allow),
     )
+
+
+def _shapes(item: pytest.Item, marked: object) -> dict[EventType, Shape]:
+    """Return the shapes by type: of a file, relative to the test's folder, of a shape, or of several of them."""
+    # Imported here because few tests need the scenario language.
+    from mockcampaign.scenario.shape_file import read_shapes
+
+    shapes: list[Shape] = []
+    try:
+        for one in marked if isinstance(marked, list | tuple) else [marked]:
+            if isinstance(one, str | Path):
+                shapes += read_shapes(item.path.parent / one)
+            elif isinstance(one, Shape):
+                shapes.append(one)
+            else:
+                raise InvalidInputError(f"{one!r}, allowed: a file of captured events, a Shape, or a list of them")
+        return by_type(shapes)
+    except InvalidInputError as error:
+        raise pytest.UsageError(f"{item.nodeid}: shape: {error}") from None
 
 
 def check_allowed(rule_ids: Collection[str]) -> None:

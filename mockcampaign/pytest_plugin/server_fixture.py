@@ -110,7 +110,13 @@ class LiveServer:
 
     def reset(self, settings: CampaignSettings) -> None:
         """Reset the server, for a test with these settings."""
-        self.served.settings = ServerSettings(speed=0, seed=settings.seed, start=settings.start, policy=settings.policy)
+        self.served.settings = ServerSettings(
+            speed=0,
+            seed=settings.seed,
+            start=settings.start,
+            policy=settings.policy,
+            shapes=settings.shapes,
+        )
         self.wait(self._reset())
 
     async def _reset(self) -> None:

@@ -33,6 +33,7 @@ from mockcampaign.scenario.language.expect import (
 )
 from mockcampaign.scenario.language.plain_values import fits
 from mockcampaign.scenario.plan import EMITTING, ConsumerExpected, Expect, Expectation, Plan, WaitUntil, WebhookExpected
+from mockcampaign.shape.shape import Shape
 from mockcampaign.text import counted
 
 
@@ -81,7 +82,7 @@ def _judge(plan: Plan, expectation: Expectation, ledger: Ledger | None, now: int
         case ConsumerExpected(claim=claim):
             if ledger.probed is None:  # the player probes before it expects, so the journal is of another scenario
                 return "not-exercised", "the journal contains no probe before this step", ()
-            return judge_consumer(claim, ledger, *ledger.probed)
+            return judge_consumer(claim, ledger, *ledger.probed, plan.known_shapes)
         case _:
             assert_never(expectation)
 
@@ -133,14 +134,19 @@ def _means_nothing_delivered(claim: Claim) -> bool:
             assert_never(claim)
 
 
-def judge_consumer(claim: ConsumerExpectation, ledger: Ledger, position: int, probed: Probed) -> Judged:
-    """Judge a claim about the stored events by a probe, which is or will be at this position of the journal."""
+def judge_consumer(
+    claim: ConsumerExpectation, ledger: Ledger, position: int, probed: Probed, shapes: tuple[Shape, ...]
+) -> Judged:
+    """Judge a claim about the stored events by a probe, which is or will be at this position of the journal.
+
+    `shapes` are those of the events.
+    """
     events = None if probed.events is None else [bytes(event) for event in probed.events]
     if not isinstance(claim.processed, str):
         return verdict(fits(probed.count, claim.processed)), str(probed.count), (position,)
     if events is None:  # `load` rejects this, so the journal is of another scenario
         return "not-exercised", "the probe in the journal reports no events, only their number", (position,)
-    difference = compare(ledger, events, claim.by)
+    difference = compare(ledger, events, claim.by, shapes)
     wrong = bool(difference.missing or difference.altered)
     if claim.processed == "exactly-once":
         wrong = bool(difference)

@@ -9,16 +9,19 @@ from typing import assert_never
 
 import msgspec
 
+from mockcampaign.campaign import NO_MAILING
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Happened
 from mockcampaign.engine.webhooks import Command, WebhookRegistry, statuses_allowing
 from mockcampaign.errors import InvalidInputError, WebhookError
 from mockcampaign.events import Sample, load_sample
 from mockcampaign.judging.recorded import VIRTUAL_TIME_MAX, load_journals
+from mockcampaign.model import EventType
 from mockcampaign.scenario.language import nodes
 from mockcampaign.scenario.language.annotations import Shared
 from mockcampaign.scenario.language.document import Document, Location
 from mockcampaign.scenario.language.endpoints import WebhookDefinition
+from mockcampaign.scenario.language.event_shape import ShapeDefinition
 from mockcampaign.scenario.language.expect import ConsumerExpectation, ExpectedValues, WebhookExpectation
 from mockcampaign.scenario.language.plain_values import Bounds
 from mockcampaign.scenario.language.scenario_file import Scenario
@@ -57,6 +60,8 @@ from mockcampaign.scenario.plan import (
     WaitUntil,
     WebhookExpected,
 )
+from mockcampaign.scenario.shape_file import read_shapes, shape_in
+from mockcampaign.shape.shape import Shape, by_type
 from mockcampaign.text import unknown
 from mockcampaign.whole_files import check_regular
 
@@ -128,12 +133,16 @@ class _Planner:
         self._registry = WebhookRegistry(scenario.policy.policy().webhooks_per_client_max)
         self._ids: dict[str, tuple[int, int]] = {}
         self._deleted: set[str] = set()
-        self._samples: dict[Path, Sample] = {}
+        self._samples: dict[tuple[Path, EventType | None], Sample] = {}
         self._journals: list[Path] = []
+        self._shapes: dict[EventType, Shape] = {}
+        self._shape_files: list[Path] = []
         self._passes = 0
         """Most milliseconds that the steps let pass."""
 
     def plan(self, must_emit: bool, files: tuple[Path, ...]) -> Plan:
+        for at, part in self._scenario.shape_parts():
+            self._shape(at, part)
         for name, webhook in self._scenario.webhooks.items():
             self._create(("webhooks", name), name, webhook)
         if not self._scenario.steps:
@@ -147,8 +156,26 @@ class _Planner:
             path=self._path,
             scenario=self._scenario,
             steps=steps,
-            files=(*files, *self._samples, *self._journals),
+            files=tuple(
+                dict.fromkeys((*files, *self._shape_files, *(path for path, _ in self._samples), *self._journals))
+            ),
+            shapes=self._shapes,
         )
+
+    def _shape(self, at: Location, part: str | ShapeDefinition) -> None:
+        if isinstance(part, str):
+            path = self._path.parent / part
+            self._shape_files.append(path)
+            try:
+                shapes = read_shapes(path)
+            except InvalidInputError as error:
+                raise self._document.problem(at, str(error)) from None
+        else:
+            shapes = (shape_in(self._document, part, at),)
+        try:
+            self._shapes = by_type((*self._shapes.values(), *shapes))
+        except InvalidInputError as error:
+            raise self._document.problem(at, str(error)) from None
 
     def _step(self, index: int, step: Step) -> PlannedStep:
         at = ("steps", index, STEP_KEYS[type(step)])
@@ -174,7 +201,10 @@ class _Planner:
             case EmitStep():
                 self._pass(at, step.over)
                 return self._emit(at, step)
-            case MailingStep() | RunStep():
+            case MailingStep():
+                if self._shapes:
+                    raise self._document.problem(at, NO_MAILING)
+            case RunStep():
                 pass
             case ReplayStep():
                 recorded = self._replay(at, step)
@@ -244,7 +274,7 @@ class _Planner:
 
     def _emit(self, at: Location, emit: EmitStep) -> EmitGenerated | EmitExact:
         if emit.like is not None:
-            sample = self._sample((*at, "like"), emit.like)
+            sample = self._sample((*at, "like"), emit.like, emit.type)
             event_type = sample.event_type or emit.type
             if event_type is None:
                 raise self._document.problem(
@@ -260,15 +290,15 @@ class _Planner:
             return EmitExact(type=emit.type, events=emit.events, new_mail_ids=emit.new_mail_ids, client=emit.client)
         return EmitGenerated(type=emit.type, count=emit.count, over=emit.over, sample=None, client=emit.client)
 
-    def _sample(self, at: Location, name: str) -> Sample:
+    def _sample(self, at: Location, name: str, event_type: EventType | None) -> Sample:
         path = self._path.parent / name
-        if path not in self._samples:
+        if (path, event_type) not in self._samples:
             try:
                 check_regular(path)
-                self._samples[path] = load_sample(path)
+                self._samples[path, event_type] = load_sample(path, event_type)
             except InvalidInputError as error:
                 raise self._document.problem(at, str(error)) from None
-        return self._samples[path]
+        return self._samples[path, event_type]
 
     def _replay(self, at: Location, replay: ReplayStep) -> EmitRecorded:
         path = self._path.parent / replay.journal

@@ -6,6 +6,7 @@ own here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
@@ -30,6 +31,8 @@ from mockcampaign.scenario.language.steps import (
     UpdateStep,
     VerifyStep,
 )
+from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.shape import Shape
 
 
 class WebhookExpected(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +157,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     scenario: Scenario
     steps: tuple[PlannedStep, ...]
     files: tuple[Path, ...]
-    """Every file that was read: the scenario, the file it uses, samples and journals."""
+    """Every file that was read: the scenario, the file it uses, captured events, shapes and journals."""
+    shapes: Mapping[EventType, Shape] = {}
+    """The shapes of captured events, by type."""
     first_webhook_id: int = 1
     """Id of the first webhook: a server does not begin with 1."""
 
@@ -162,6 +167,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """Name of the scenario. It includes the values of the matrix if the plans would otherwise share one name."""
         return self.scenario.name
+
+    @property
+    def known_shapes(self) -> tuple[Shape, ...]:
+        """The shapes by which events in the consumer's store are recognised."""
+        # What identifies an event has the same names in all built-in shapes.
+        return (*self.shapes.values(), builtin_shape(EventType.OPEN))
 
     @property
     def label(self) -> str:

@@ -41,9 +41,14 @@ from mockcampaign.scenario.plan import (
 )
 from mockcampaign.scenario.probing import RunProbe
 from mockcampaign.scenario.replay import move_events
-from mockcampaign.shape.builtin import builtin_shape, draw_mail_id
-from mockcampaign.shape.field import Event, Role
+from mockcampaign.shape.builtin import draw_mail_id
+from mockcampaign.shape.field import Event, Role, value_at
+from mockcampaign.shape.likeness import draw_like
+from mockcampaign.shape.shape import Shape
 from mockcampaign.transport import Transport
+
+IDENTITIES = (Role.RECIPIENT, Role.RECIPIENT_ADDRESS, Role.MAIL, Role.SUBSCRIPTION, Role.ID)
+"""Roles in which a value that identifies a mail may occur."""
 
 
 class Player:
@@ -57,8 +62,8 @@ class Player:
         probe = scenario.consumer.probe
         self.ledger = Ledger()
         """Ledger of the campaign's journal while the plan is played."""
-        self._probe = None if probe is None else RunProbe(probe, campaign, self.ledger)
-        self._mail_ids: dict[str, str] = {}
+        self._probe = None if probe is None else RunProbe(probe, campaign, self.ledger, plan.known_shapes)
+        self._mail_ids: dict[str | int, str | int] = {}
         """New mail ids of exact events, by the written ones."""
         self._random = Random(f"mails:{campaign.seed}")
 
@@ -67,7 +72,12 @@ class Player:
         """Return a player with a campaign of its own, set up as the scenario says."""
         scenario = plan.scenario
         campaign = Campaign(
-            transport, seed=seed, policy=scenario.policy.policy(), start=scenario.start, name=plan.label
+            transport,
+            seed=seed,
+            policy=scenario.policy.policy(),
+            start=scenario.start,
+            name=plan.label,
+            shapes=plan.shapes,
         )
         return cls(plan, campaign)
 
@@ -119,7 +129,12 @@ class Player:
                 campaign.emit_events(action.type, events, client_id=action.client)
             case EmitRecorded():
                 moments = [(campaign.now + after, entry) for after, entry in action.events]
-                campaign.put([(at, move_events(entry, at, action.client)) for at, entry in moments])
+                campaign.put(
+                    [
+                        (at, move_events(entry, at, action.client, shape=campaign.shape(entry.type)))
+                        for at, entry in moments
+                    ]
+                )
             case MailingStep():
                 campaign.mailing(action.recipients, rates=action.rates, client_id=action.client)
             case OutageStep():
@@ -157,13 +172,26 @@ class Player:
             self.campaign.require_reached(webhook.target_url, outcome)
 
     def _with_new_mail_ids(self, event_type: EventType, events: Sequence[Event]) -> list[Event]:
-        shape = builtin_shape(event_type)
-        return [
-            shape.put(event, Role.MAIL, self._mail_ids.setdefault(written, draw_mail_id(self._random)))
-            if isinstance(written := shape.get(event, Role.MAIL), str)
-            else event
-            for event in events
-        ]
+        shape = self.campaign.shape(event_type)
+        return [self._with_new_ids(shape, event) for event in events]
+
+    def _with_new_ids(self, shape: Shape, event: Event) -> Event:
+        """Return the event with new values for what identifies its mail, wherever these values are."""
+        kinds = str | int if shape.is_captured else str
+        for key in shape.key_fields:
+            value = value_at(event, key.path)
+            if key.role is Role.MAILING or isinstance(value, bool) or not isinstance(value, kinds):
+                continue
+            if value not in self._mail_ids:
+                self._mail_ids[value] = self._new_id(shape, value)
+            same = [field for field in shape.of(*IDENTITIES) if value_at(event, field.path) == value]
+            event = shape.put_all(event, [(field, self._mail_ids[value]) for field in same])
+        return event
+
+    def _new_id(self, shape: Shape, written: str | int) -> str | int:
+        if not shape.is_captured:
+            return draw_mail_id(self._random)
+        return draw_like(written, self._random, unique=True)
 
     def _check_fault(self, step: FaultStep, place: str) -> None:
         try:

@@ -17,18 +17,23 @@ from mockcampaign.masking import shown_url
 from mockcampaign.scenario.judge import judge_consumer
 from mockcampaign.scenario.language.endpoints import ProbeDefinition
 from mockcampaign.scenario.language.expect import ConsumerExpectation
+from mockcampaign.shape.shape import Shape
 from mockcampaign.wallclock import ask_until
 
 
 class RunProbe:
     """The probe of one run. It reports stored events without those from before the run and those of other senders."""
 
-    def __init__(self, definition: ProbeDefinition, campaign: Campaign, ledger: Ledger) -> None:
+    def __init__(
+        self, definition: ProbeDefinition, campaign: Campaign, ledger: Ledger, shapes: tuple[Shape, ...]
+    ) -> None:
+        """`shapes` are those of the events of the run."""
         self._whose = f"probe {shown_url(definition.url)}"
         self._probe = Probe(url=definition.url, events=definition.events, count=definition.count)
         self._settle = definition.settle
         self._campaign = campaign
         self._ledger = ledger
+        self._shapes = shapes
         self._before = ProbeReading(0, None)
         """The events that the consumer had stored before the run."""
 
@@ -41,7 +46,8 @@ class RunProbe:
 
         def are_met(probed: Probed) -> bool:
             position = self._ledger.next_position
-            return all(judge_consumer(claim, self._ledger, position, probed)[0] == "pass" for claim in claims)
+            judged = (judge_consumer(claim, self._ledger, position, probed, self._shapes) for claim in claims)
+            return all(outcome == "pass" for outcome, _, _ in judged)
 
         return await ask_until(self._ask_once, are_met, self._settle)
 
@@ -64,7 +70,7 @@ class RunProbe:
             return Probed(at=self._campaign.now, count=newer.count, events=None)
         # Other senders may use the same consumer at the same time.
         ours = set(sent_events(self._ledger.happened).values())
-        events = self._campaign.masking.events(own_events(newer.events, ours), ours)
+        events = self._campaign.masking.events(own_events(newer.events, ours, self._shapes), ours)
         return Probed(at=self._campaign.now, count=len(events), events=tuple(map(msgspec.Raw, events)))
 
     async def _fetch(self) -> ProbeReading:

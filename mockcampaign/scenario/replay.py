@@ -35,6 +35,7 @@ from mockcampaign.policy import DAY
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.field import Role
 from mockcampaign.shape.moment import write_moment
+from mockcampaign.shape.shape import Shape
 from mockcampaign.transport import Transport
 
 
@@ -123,13 +124,15 @@ class Replay:
         return [self._webhooks[webhook_id] for webhook_id in webhook_ids]
 
 
-def move_events(entry: Happened, at: int, client_id: int, event_age_max: int = 3 * DAY) -> EventsDue:
+def move_events(
+    entry: Happened, at: int, client_id: int, event_age_max: int = 3 * DAY, *, shape: Shape | None = None
+) -> EventsDue:
     """Return recorded events for another moment, each as old as it was when it was recorded.
 
-    The age comes from the event's own time if that is a moment of the last `event_age_max` milliseconds. Otherwise the
-    event is new.
+    The age comes from the event's own time, which `shape` finds (default: Campaign's own shape), if that is a moment of
+    the last `event_age_max` milliseconds. Otherwise the event is new.
     """
-    shape = builtin_shape(entry.type)
+    shape = shape or builtin_shape(entry.type)
     moved, oldest = at - entry.at, entry.at - event_age_max
     payloads = []
     for raw in entry.events:

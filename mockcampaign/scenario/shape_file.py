@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
 
 import msgspec
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.model import EventType
-from mockcampaign.scenario.language.annotations import ParsedText, Shorthand
-from mockcampaign.scenario.language.document import Document
+from mockcampaign.scenario.language.document import Document, Location
+from mockcampaign.scenario.language.event_shape import BODIES, FieldDefinition, ShapeDefinition
 from mockcampaign.scenario.language.nodes import DOCUMENT_BYTES_MAX
-from mockcampaign.shape.captured import PLACE_OF_EVENTS, CapturedEvents, ReplacePersons, read_captured
-from mockcampaign.shape.field import ONCE, Event, EventField, Role, Value
+from mockcampaign.shape.captured import PLACE_OF_EVENTS, CapturedEvents, ReplacePersons, read_captured, shapes_of_file
+from mockcampaign.shape.field import ONCE, Event, EventField, Role, Value, written
 from mockcampaign.shape.infer import Column, UnfitRoleError, columns_of, enumerated_values
-from mockcampaign.shape.shape import BATCH_EVENTS_MAX, LIST, OBJECT, UNCERTAIN, Body, Shape
-from mockcampaign.text import unknown
+from mockcampaign.shape.shape import Body, Shape
+from mockcampaign.text import unknown, yaml_text
 
-BODIES: Mapping[str, Body] = {"list": LIST, "object": OBJECT, "list-or-object": UNCERTAIN}
-"""Words for bodies. With the last one, the check asks the consumer."""
+SUFFIXES = (".yaml", ".yml")
+"""Suffixes of shape files."""
 
 _HEADER = f"""\
 # The shape of captured events: which role each field plays, and why. To correct it, write another role.
@@ -31,8 +29,6 @@ _HEADER = f"""\
 # Without `events`, the file only corrects the shape of other captured events (--like FILE), and needs only the changes.
 """
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*")
-_RESERVED = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 _KEY_LENGTH_MAX = 1_000
 """Longest key that YAML recognises without a mark."""
 
@@ -41,73 +37,6 @@ _COLUMN_MAX = 48
 
 _WRAPPED = re.compile(r'\{("(?:[^"\\]|\\.)*"):\[')
 _decoder = msgspec.json.Decoder()
-
-Scalar = str | int | float | bool
-
-
-def _parse_body(text: str) -> Body:
-    if text in BODIES:
-        return BODIES[text]
-    prefix, sign, suffix = text.partition(PLACE_OF_EVENTS)
-    if not sign or not _is_json(f"{prefix}1{suffix}"):
-        raise InvalidInputError(
-            f"{text[:60]!r} is no body, allowed: {', '.join(BODIES)}, or JSON with {PLACE_OF_EVENTS} for the events"
-        )
-    has_list = prefix.rstrip().endswith("[") and suffix.lstrip().startswith("]")
-    return Body(prefix, suffix, BATCH_EVENTS_MAX if has_list else 1)
-
-
-def _is_json(text: str) -> bool:
-    try:
-        _decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return False
-    return True
-
-
-def _parse_events(text: str) -> tuple[Event, ...]:
-    events = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            event = _decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            event = None
-        if not isinstance(event, dict) or not event:
-            raise InvalidInputError(f"line {number} of the events is no event, allowed: a JSON object in each line")
-        events.append(event)
-    if not events:
-        raise InvalidInputError("contains no event, allowed: a JSON object in each line")
-    return tuple(events)
-
-
-class FieldEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """The entry of a field in a shape file."""
-
-    role: Role
-    """Role of the field."""
-    optional: bool | None = None
-    """Whether the field can be absent or null (default: whether it is in a captured event)."""
-    values: tuple[Scalar, ...] | None = None
-    """Known values (default: the captured ones of enumerations and traits)."""
-
-
-_BodyText = Annotated[str, ParsedText(_parse_body, f"one of {', '.join(BODIES)}")]
-
-
-class ShapeFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole shape file."""
-
-    type: EventType | None = None
-    """Type of the events (default: what they say)."""
-    body: _BodyText | dict[str, Literal["list"]] | None = None
-    """Body that contains the events (default: as the captured file shows it)."""
-    fields: dict[str, Annotated[FieldEntry, Shorthand("role")]] = {}
-    """Roles of fields, by names with dots between objects."""
-    events: Annotated[tuple[Event, ...], ParsedText(_parse_events, "events as JSON, one in each line")] | None = None
-    """CapturedEvents events."""
-
 
 # Reading
 
@@ -125,34 +54,58 @@ def read_shape(
     for that file, as in `read_captured`.
     """
     document = Document(path)
-    file = document.read(ShapeFile)
-    if like is not None:
-        captured = read_captured(like, event_type=file.type, replace_persons=replace_persons, keep=keep)
-    elif file.events is not None:
-        captured = CapturedEvents(file.events)
-    else:
-        raise document.problem((), "the file has no events, allowed: the key events, or captured events by --like FILE")
+    definition = document.read(ShapeDefinition)
+    if like is None:
+        return shape_in(document, definition)
+    captured = read_captured(like, event_type=definition.type, replace_persons=replace_persons, keep=keep)
+    return shape_in(document, definition, captured=captured)
+
+
+def read_shapes(
+    path: Path, *, replace_persons: ReplacePersons | None = None, keep: Collection[str] = ()
+) -> tuple[Shape, ...]:
+    """Return the shape that a shape file describes, or those of captured events, one of each type.
+
+    Raises `InvalidInputError`, with file:line:column if the file is a shape file.
+    """
+    if path.suffix.lower() in SUFFIXES:
+        return (read_shape(path),)
+    return shapes_of_file(path, replace_persons=replace_persons, keep=keep)
+
+
+def shape_in(
+    document: Document, definition: ShapeDefinition, at: Location = (), *, captured: CapturedEvents | None = None
+) -> Shape:
+    """Return the shape that a definition in a document describes, by these captured events or its own.
+
+    Raises `InvalidInputError` with file:line:column.
+    """
+    if captured is None:
+        if definition.events is None:
+            allowed = "the key events" + ("" if at else ", or captured events by --like FILE")
+            raise document.problem(at, f"the {'shape' if at else 'file'} has no events, allowed: {allowed}")
+        captured = CapturedEvents(definition.events)
     try:
         columns = {written(column.path): column for column in columns_of(captured.events)}
     except InvalidInputError as error:
-        raise document.problem(("events",), str(error)) from None
-    _check_fields(document, file, columns)
-    shape = _inferred(document, file, captured, columns)
-    changed = {columns[name].path: entry for name, entry in file.fields.items()}
+        raise document.problem((*at, "events"), str(error)) from None
+    _check_fields(document, at, definition, columns)
+    shape = _inferred(document, at, definition, captured, columns)
+    changed = {columns[name].path: entry for name, entry in definition.fields.items()}
     return msgspec.structs.replace(
         shape, fields=tuple(_changed(field, changed.get(field.path)) for field in shape.fields)
     )
 
 
-def _check_fields(document: Document, file: ShapeFile, columns: Mapping[str, Column]) -> None:
+def _check_fields(document: Document, at: Location, definition: ShapeDefinition, columns: Mapping[str, Column]) -> None:
     players: dict[Role, str] = {}
-    for name, entry in file.fields.items():
+    for name, entry in definition.fields.items():
         if name not in columns:
-            raise document.problem(("fields", name), unknown("field", name, columns))
+            raise document.problem((*at, "fields", name), unknown("field", name, columns))
         first = players.setdefault(entry.role, name)
         if entry.role in ONCE and first != name:
             message = f"role {entry.role}: {first} plays it already, allowed: one field, and {_similar(entry.role)}"
-            raise document.problem(("fields", name), message)
+            raise document.problem((*at, "fields", name), message)
 
 
 def _similar(role: Role) -> str:
@@ -163,23 +116,35 @@ def _similar(role: Role) -> str:
     return f"{Role.ID if role in ids else Role.TEXT} for others"
 
 
-def _inferred(document: Document, file: ShapeFile, captured: CapturedEvents, columns: Mapping[str, Column]) -> Shape:
-    body = _body(document, file)
+def _inferred(
+    document: Document,
+    at: Location,
+    definition: ShapeDefinition,
+    captured: CapturedEvents,
+    columns: Mapping[str, Column],
+) -> Shape:
+    body = _body(document, at, definition)
     try:
         return captured.shape(
             body=body,
-            event_type=file.type,
-            roles={columns[name].path: entry.role for name, entry in file.fields.items()},
+            event_type=definition.type,
+            roles={columns[name].path: entry.role for name, entry in definition.fields.items()},
         )
     except UnfitRoleError as error:
-        raise document.problem(("fields", written(error.path)), str(error)) from None
+        raise document.problem((*at, "fields", written(error.path)), str(error)) from None
     except InvalidInputError as error:
-        raise document.problem(("fields",), str(error)) from None
+        raise document.problem(
+            (
+                *at,
+                "fields",
+            ),
+            str(error),
+        ) from None
 
 
-def _body(document: Document, file: ShapeFile) -> Body | None:
+def _body(document: Document, at: Location, definition: ShapeDefinition) -> Body | None:
     # The loader parses the text, so that a hint of text stands for a body.
-    given: object = file.body
+    given: object = definition.body
     match given:
         case None | Body():
             return given
@@ -187,10 +152,11 @@ def _body(document: Document, file: ShapeFile) -> Body | None:
             [name] = given
             return Body(f"{{{msgspec.json.encode(name).decode()}:[", "]}")
         case _:
-            raise document.problem(("body",), "expected one name, allowed: {NAME: list}, such as {events: list}")
+            message = "expected one name, allowed: {NAME: list}, such as {events: list}"
+            raise document.problem((*at, "body"), message)
 
 
-def _changed(field: EventField, entry: FieldEntry | None) -> EventField:
+def _changed(field: EventField, entry: FieldDefinition | None) -> EventField:
     if entry is None:
         return field
     return msgspec.structs.replace(
@@ -206,10 +172,12 @@ def _changed(field: EventField, entry: FieldEntry | None) -> EventField:
 def shape_yaml(shape: Shape) -> str:
     """Return a shape as YAML, which `read_shape` reads back.
 
-    Raises `InvalidInputError` if its events are too large for a shape file.
+    Raises `InvalidInputError` if its events are too large for a shape definition.
     """
     columns = {column.path: column for column in columns_of(shape.examples)}
-    rows = [(_quoted(written(field.path)), _entry(field, columns[field.path]), field.reason) for field in shape.fields]
+    rows = [
+        (yaml_text(written(field.path)), _entry(field, columns[field.path]), field.reason) for field in shape.fields
+    ]
     text = "\n".join(
         [
             _HEADER + f"type: {shape.event_type}",
@@ -226,11 +194,6 @@ def shape_yaml(shape: Shape) -> str:
             f"the events are larger than {DOCUMENT_BYTES_MAX} bytes, allowed in a shape file: fewer captured events"
         )
     return text
-
-
-def written(path: Iterable[str]) -> str:
-    """Return the name of a field in shape files. Dots within names are escaped."""
-    return ".".join(name.replace("\\", "\\\\").replace(".", "\\.") for name in path)
 
 
 def _aligned(rows: list[tuple[str, str, str]]) -> Iterator[str]:
@@ -260,32 +223,19 @@ def _body_text(body: Body) -> str:
         return word
     wrapped = _WRAPPED.fullmatch(body.prefix)
     if wrapped is not None and body.suffix == "]}":
-        return f"{{{_quoted(_decoder.decode(wrapped[1]))}: list}}"
-    return _quoted(f"{body.prefix}{PLACE_OF_EVENTS}{body.suffix}")
+        return f"{{{yaml_text(_decoder.decode(wrapped[1]))}: list}}"
+    return yaml_text(f"{body.prefix}{PLACE_OF_EVENTS}{body.suffix}")
 
 
 def _scalar(value: Value) -> str:
     if isinstance(value, str):
-        return _quoted(value)
+        return yaml_text(value)
     text = str(msgspec.json.encode(value), "utf-8")
     if isinstance(value, float) and "e" in repr(value):
         # YAML wants a point and a sign.
         digits, _, exponent = repr(value).partition("e")
         return f"{digits}{'' if '.' in digits else '.0'}e{exponent if exponent[0] in '+-' else f'+{exponent}'}"
     return text
-
-
-def _quoted(text: str) -> str:
-    """Return the text as YAML, in quotes if it could be something else."""
-    if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
-        return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(one if one.isprintable() else _escaped(one) for one in escaped) + '"'
-
-
-def _escaped(symbol: str) -> str:
-    code = ord(symbol)
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _json(event: Event) -> str:

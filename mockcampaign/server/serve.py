@@ -14,6 +14,7 @@ import msgspec
 
 from mockcampaign import __version__
 from mockcampaign.errors import InvalidInputError, MockcampaignError
+from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
 from mockcampaign.server.app import server_app
 from mockcampaign.server.http.access import ControlAccess
@@ -22,6 +23,8 @@ from mockcampaign.server.users import User, Users, user_name_problem, users_of
 from mockcampaign.server.vendor_api.clients_file import load_clients
 from mockcampaign.serving import base_url, listen, serve_until_signalled
 from mockcampaign.serving.tls import TlsOptions, tls_files
+from mockcampaign.shape.captured import shape_of_file
+from mockcampaign.shape.shape import by_type
 from mockcampaign.text import counted
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
     from mockcampaign.scenario.plan import Plan
     from mockcampaign.scenario.play import Player
+    from mockcampaign.shape.shape import Shape
 
 Say = Callable[[str], None]
 
@@ -53,6 +57,9 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     control_token: str | None
     allow_target: tuple[str, ...]
     tls: TlsOptions
+    like: tuple[tuple[EventType, Path], ...] = ()
+    """Files of captured events, each with the type of these."""
+    shape_files: tuple[Path, ...] = ()
 
     def __repr__(self) -> str:
         return "ServeOptions(…)"
@@ -68,6 +75,7 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
     settings = ServerSettings(speed=options.speed, seed=_seed(options, plan))
     if plan is not None:
         settings = msgspec.structs.replace(settings, policy=plan.scenario.policy.policy(), start=plan.scenario.start)
+    settings = msgspec.structs.replace(settings, shapes=_shapes(options, plan))
     if options.webhooks_per_client_max is not None:
         policy = msgspec.structs.replace(settings.policy, webhooks_per_client_max=options.webhooks_per_client_max)
         settings = msgspec.structs.replace(settings, policy=policy)
@@ -103,6 +111,19 @@ def _plan(options: ServeOptions) -> Plan | None:
     from mockcampaign.scenario.load import load
 
     return load(options.scenario_file, must_emit=False)
+
+
+def _shapes(options: ServeOptions, plan: Plan | None) -> dict[EventType, Shape]:
+    """Return the captured shapes of the options and of the scenario."""
+    from mockcampaign.scenario.shape_file import read_shapes
+
+    shapes = [] if plan is None else [*plan.shapes.values()]
+    shapes += [shape_of_file(path, event_type=kind) for kind, path in options.like]
+    shapes += [shape for path in options.shape_files for shape in read_shapes(path)]
+    try:
+        return by_type(shapes)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"--like, --shape: {error}") from None
 
 
 def _access(token: str | None) -> ControlAccess:
@@ -186,7 +207,7 @@ def _welcome(url: str, served: ServedCampaign, credentials: str) -> list[str]:
     speed = served.settings.speed
     seconds = "second" if speed == 1 else "seconds"
     pace = "only the control API moves time" if speed == 0 else f"{speed:g} virtual {seconds} per second"
-    return [
+    lines = [
         f"mockcampaign {__version__}, {pace}; Ctrl-C stops it",
         f"  REST API    {url}/rest/{served.users.client_ids[0]}",
         f"  user        {credentials}",
@@ -194,6 +215,9 @@ def _welcome(url: str, served: ServedCampaign, credentials: str) -> list[str]:
         f"  live page   {url}/",
         f"  control     {url}/__mockcampaign/",
     ]
+    if served.settings.shapes:
+        lines.append(f"  as captured {', '.join(served.settings.shapes)}")
+    return lines
 
 
 def _conditions(options: ServeOptions, token: str | None, trust: Path | None, local: bool) -> list[str]:

@@ -8,7 +8,7 @@ import functools
 import secrets
 import time
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from random import Random
 from typing import Any, TypeVar
 
@@ -19,12 +19,13 @@ from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Journal
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.events import Mailing
-from mockcampaign.model import Outcome, Request, Webhook
+from mockcampaign.model import EventType, Outcome, Request, Webhook
 from mockcampaign.policy import DEFAULT_START, SECOND, Policy
 from mockcampaign.server.hub import Hub
 from mockcampaign.server.pacer import Pacer, TimeStoppedError, outcome_of
 from mockcampaign.server.smart_campaigns import SmartCampaigns
 from mockcampaign.server.users import Users
+from mockcampaign.shape.shape import Shape
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 
@@ -56,6 +57,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     start: int | None = None
     """Virtual milliseconds since 1970; None: now, or `DEFAULT_START` if the clock runs faster than wall time."""
     policy: Policy = Policy()
+    shapes: Mapping[EventType, Shape] = {}
+    """The shapes of captured events, by type."""
 
 
 class CallInterruptedError(MockcampaignError):
@@ -169,6 +172,7 @@ class ServedCampaign:
             policy=settings.policy,
             start=start,
             journal=journal,
+            shapes=settings.shapes,
             first_webhook_id=self._next_webhook_id,
         )
         self.campaign.targets = self._transport.targets

@@ -14,7 +14,15 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.shape.clues import fits
 from mockcampaign.shape.field import ONCE, Event, Role, Value, with_value
-from mockcampaign.shape.infer import UnfitRoleError, check_limits, columns_of, infer_shape, says_type, type_field
+from mockcampaign.shape.infer import (
+    UnfitRoleError,
+    check_limits,
+    columns_of,
+    event_types_in,
+    infer_shape,
+    says_type,
+    type_field,
+)
 from mockcampaign.shape.shape import LIST, UNCERTAIN, Body, Shape
 from mockcampaign.shape.vocabulary import is_named_id, named_like
 
@@ -36,7 +44,7 @@ _decoder = msgspec.json.Decoder()
 
 
 class CapturedEvents(msgspec.Struct, frozen=True):
-    """CapturedEvents events, and what is known about them besides."""
+    """Captured events, and what is known about them besides."""
 
     events: tuple[Event, ...]
     body: Body = LIST
@@ -45,12 +53,18 @@ class CapturedEvents(msgspec.Struct, frozen=True):
     roles: Mapping[tuple[str, ...], Role] = {}
     """Roles by the values that were captured, before persons were replaced."""
 
+    @property
+    def event_types(self) -> tuple[EventType, ...]:
+        """The types that the events say, or the object around them."""
+        return event_types_in(self.events) or (() if self.event_type is None else (self.event_type,))
+
     def shape(
         self,
         *,
         body: Body | None = None,
         event_type: EventType | None = None,
         roles: Mapping[tuple[str, ...], Role] | None = None,
+        must_identify: bool = True,
     ) -> Shape:
         """Return the shape of the events. Raises `InvalidInputError`, as `infer_shape` does."""
         given = dict(roles or {})
@@ -65,7 +79,13 @@ class CapturedEvents(msgspec.Struct, frozen=True):
             event_type = self.event_type
         while True:
             try:
-                return infer_shape(self.events, body=body or self.body, event_type=event_type, roles=assigned)
+                return infer_shape(
+                    self.events,
+                    body=body or self.body,
+                    event_type=event_type,
+                    roles=assigned,
+                    must_identify=must_identify,
+                )
             except UnfitRoleError as error:
                 if error.path in given:
                     raise
@@ -184,6 +204,17 @@ def shape_of_file(
     captured = read_captured(path, event_type=event_type, replace_persons=replace_persons, keep=keep)
     try:
         return captured.shape(event_type=event_type, roles=roles)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}") from None
+
+
+def shapes_of_file(
+    path: Path, *, replace_persons: ReplacePersons | None = None, keep: Collection[str] = ()
+) -> tuple[Shape, ...]:
+    """Return the shapes of the captured events of a file, one of each type. Raises `InvalidInputError`."""
+    captured = read_captured(path, replace_persons=replace_persons, keep=keep)
+    try:
+        return tuple(captured.shape(event_type=kind) for kind in captured.event_types or (None,))
     except InvalidInputError as error:
         raise InvalidInputError(f"{path}: {error}") from None
 

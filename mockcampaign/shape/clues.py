@@ -167,7 +167,8 @@ def _by_name(path: Path, value: Value, named: NamedLike, event_type: EventType |
         return None  # by its format
     if role is Role.MAIL and EMAIL.fullmatch(value if isinstance(value, str) else "") and not _is_message_id(path):
         return None
-    if role in _IDS and (_is_sentence(value) or (isinstance(value, str) and _URL.fullmatch(value))):
+    is_name = _is_sentence(value) and not is_named_id(path[-1])
+    if role in _IDS and (is_name or (isinstance(value, str) and _URL.fullmatch(value))):
         return None
     if role is Role.MAIL and isinstance(value, str) and has_token_group(value):
         score += 5

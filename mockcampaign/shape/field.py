@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -102,6 +103,25 @@ class EventField(msgspec.Struct, frozen=True, kw_only=True):
     def is_whole_number(self) -> bool:
         """Whether its values are whole numbers."""
         return isinstance(self.example, int) and not isinstance(self.example, bool)
+
+
+def written(path: Iterable[str]) -> str:
+    """Return the name of a field in shape files. Dots within names are escaped."""
+    return ".".join(name.replace("\\", "\\\\").replace(".", "\\.") for name in path)
+
+
+def read_path(text: str) -> tuple[str, ...]:
+    """Return the path of a field from its name in a file."""
+    names, rest = [], text
+    while (found := _NAME.match(rest)) is not None:
+        names.append(_ESCAPED.sub(r"\1", found[1]))
+        rest = rest[found.end() :]
+    return (*names, _ESCAPED.sub(r"\1", rest))
+
+
+_NAME = re.compile(r"((?:\\.|[^.\\])*)\.", re.DOTALL)
+"""A name before a dot that is not escaped."""
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def value_at(event: Event, path: tuple[str, ...]) -> Value:

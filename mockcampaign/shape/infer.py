@@ -61,12 +61,13 @@ def infer_shape(
     body: Body = LIST,
     event_type: EventType | None = None,
     roles: Mapping[Path, Role] | None = None,
+    must_identify: bool = True,
 ) -> Shape:
     """Return the shape of captured events of one type.
 
     `event_type` is for events that do not say their type, and selects one type of several; `roles` assigns roles that
-    need no inference. Raises `InvalidInputError` if the type is unknown, if nothing identifies a mail, and for events
-    beyond the limits.
+    need no inference. Raises `InvalidInputError` if the type is unknown, if nothing identifies a mail although it
+    `must_identify` one, and for events beyond the limits.
     """
     assigned = dict(roles or {})
     if not events:
@@ -89,7 +90,7 @@ def infer_shape(
     played = _assigned_roles(columns, clues, assigned)
     fields = tuple(_field(column, played[column.path], clues[column.path]) for column in columns)
     shape = Shape(event_type=event_type, fields=fields, examples=chosen, body=body, is_captured=True)
-    if not shape.key_fields:
+    if must_identify and not shape.key_fields:
         raise InvalidInputError(
             "no field identifies a mail, allowed: a field with a role such as mail or recipient, which a shape file "
             "can assign"
@@ -115,6 +116,13 @@ def type_field(events: Sequence[Event]) -> Path | None:
     path = _type_path(columns, {})
     known = path is not None and any(event_type_of(value_at(event, path)) is not None for event in events)
     return path if known else None
+
+
+def event_types_in(events: Sequence[Event]) -> tuple[EventType, ...]:
+    """Return the types that the events say, in order of appearance. Raises `InvalidInputError`."""
+    columns = columns_of(events)
+    typing = _type_path(columns, {})
+    return _kinds(_said(events, typing), columns)
 
 
 def says_type(event: Event) -> EventType | None:
@@ -191,8 +199,8 @@ def _of_one_type(
     events: tuple[Event, ...], typing: Path | None, columns: Sequence[Column], wanted: EventType | None
 ) -> tuple[tuple[Event, ...], EventType]:
     """Return the events of the wanted type, or of their only type, and that type."""
-    said = [None if typing is None else event_type_of(value_at(event, typing)) for event in events]
-    kinds = list(dict.fromkeys(kind for kind in said if kind is not None))
+    said = _said(events, typing)
+    kinds = _kinds(said, columns)
     if wanted is not None:
         own = tuple(event for event, kind in zip(events, said, strict=True) if kind is wanted)
         # One type only: the user knows better than our table of words.
@@ -200,12 +208,22 @@ def _of_one_type(
     if len(kinds) > 1:
         raise InvalidInputError(f"contains events of types {', '.join(kinds)}, allowed: one of them, by --type")
     if not kinds:
-        # Words of other fields, such as a category of bounces.
-        texts = (column.example for column in columns if isinstance(column.example, str))
-        kinds = [kind for text in texts if " " not in text and (kind := event_type_of(text)) is not None][:1]
-    if not kinds:
         raise InvalidInputError(f"no field says a known event type, allowed: --type with one of {', '.join(EventType)}")
     return events, kinds[0]
+
+
+def _said(events: Sequence[Event], typing: Path | None) -> list[EventType | None]:
+    """Return the type that each event says."""
+    return [None if typing is None else event_type_of(value_at(event, typing)) for event in events]
+
+
+def _kinds(said: Iterable[EventType | None], columns: Sequence[Column]) -> tuple[EventType, ...]:
+    kinds = tuple(dict.fromkeys(kind for kind in said if kind is not None))
+    if kinds:
+        return kinds
+    # Words of other fields, such as a category of bounces.
+    texts = (column.example for column in columns if isinstance(column.example, str))
+    return tuple(kind for text in texts if " " not in text and (kind := event_type_of(text)) is not None)[:1]
 
 
 def _assigned_roles(

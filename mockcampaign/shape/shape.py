@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 
 import msgspec
 
+from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.shape.field import ONCE, ORIGIN, Event, EventField, Role, Value, value_at, with_value, without_value
 from mockcampaign.shape.moment import read_moment, resolution, write_moment
@@ -53,6 +54,33 @@ OBJECT = Body("", "", 1)
 
 UNCERTAIN = msgspec.structs.replace(LIST, is_certain=False)
 """A list, until a consumer rejects it and accepts a single object."""
+
+
+def common_body(shapes: Mapping[EventType, Shape]) -> Body | None:
+    """Return the body of requests with captured events of several types, or None if none are captured.
+
+    A body that is not certain counts as a list. Raises `InvalidInputError` if the bodies differ.
+    """
+    captured = {kind: shape for kind, shape in shapes.items() if shape.is_captured}
+    bodies = {kind: msgspec.structs.replace(shape.body, is_certain=True) for kind, shape in captured.items()}
+    if not bodies:
+        return None
+    (first, body), *others = bodies.items()
+    for kind, other in others:
+        if other != body:
+            raise InvalidInputError(f"shapes: {first} and {kind} events have different bodies, allowed: one for all")
+    return body
+
+
+def by_type(shapes: Iterable[Shape]) -> dict[EventType, Shape]:
+    """Return the shapes of one sender by their types. Raises `InvalidInputError` for two of a type."""
+    found: dict[EventType, Shape] = {}
+    for shape in shapes:
+        if shape.event_type in found:
+            raise InvalidInputError(f"{shape.event_type} events have a shape already, allowed: one")
+        found[shape.event_type] = shape
+    common_body(found)
+    return found
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -215,3 +243,11 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Return whether an event says that it is of this shape's type, or says nothing."""
         field = self.field(Role.TYPE)
         return field is None or value_at(event, field.path) == field.example
+
+
+def whole(shape: Shape, event: Event) -> Event:
+    """Return the event with the fields that other captured events have besides: what may be absent is an edge case."""
+    for field in shape.fields:
+        if value_at(event, field.path) is None and field.example is not None:
+            event = with_value(event, field.path, field.example)
+    return event

@@ -12,17 +12,26 @@ from typing import Any, NamedTuple
 import pytest
 import requests
 
+from conventions import CONVENTIONS
 from culprits import BETWEEN, CULPRITS, OTHERS
+from foreign_shapes import SHAPES
 from judged import CREDENTIALS, PASSWORD, SHOWN_BY_CRASHES, USER, checked, few, restartable, running, settings
+from mockcampaign.campaign import Campaign
 from mockcampaign.check.reproduce.curl import curl
+from mockcampaign.check.reproduce.scenario_writer import of_batches
 from mockcampaign.check.rules import CATALOGUE
+from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.model import BasicAuthentication, KeyAuthentication, NoAuthentication
-from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.policy import DEFAULT_START, Policy
+from mockcampaign.samples.consumer import consumer_app, serve_consumer
 from mockcampaign.scenario.judge import judge
 from mockcampaign.scenario.load import load
 from mockcampaign.scenario.play import Player
 from mockcampaign.serving import serve_in_thread
+from mockcampaign.shape.infer import infer_shape
+from mockcampaign.shape.shape import Body
+from mockcampaign.transport.always_ok import AlwaysOkTransport
 from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.transport.wire import WireTransport
 
@@ -91,6 +100,13 @@ def found(rule: str, bug: str) -> tuple[Finding, str]:
 def outcomes_of(scenario: Path, consumer: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Return the results of a scenario's expectations for a new consumer."""
 
+    with running(consumer) as url:
+        return played_at(url, scenario, monkeypatch)
+
+
+def played_at(url: str, scenario: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return the results of a scenario's expectations for the consumer there."""
+
     async def play() -> dict[str, str]:
         transport = WireTransport()
         try:
@@ -100,11 +116,9 @@ def outcomes_of(scenario: Path, consumer: str, monkeypatch: pytest.MonkeyPatch) 
         finally:
             await transport.aclose()
 
-    with running(consumer) as url:
-        environment = {**SECRETS, "HOOK_URL": f"{url}/hook", "PROBE_URL": f"{url}/processed"}
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        return asyncio.run(play())
+    for name, value in {**SECRETS, "HOOK_URL": f"{url}/hook", "PROBE_URL": f"{url}/processed"}.items():
+        monkeypatch.setenv(name, value)
+    return asyncio.run(play())
 
 
 class Shown(NamedTuple):
@@ -210,6 +224,61 @@ def test_a_scenario_can_be_played_again_on_the_same_consumer(tmp_path: Path, mon
         return outcomes
 
     assert asyncio.run(play_twice()) == [{"pass"}, {"pass"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("other-names", "once-after-lost-response"),
+        ("wrapped-events", "stores-every-event"),
+        ("nested-address", "stores-repeat-engagement"),
+        ("extra-field", "stores-text-unchanged"),
+        ("one-event", "responds-200"),
+        ("integrator", "accepts-absent-fields"),
+    ],
+)
+def test_a_scenario_shows_a_violation_on_a_captured_shape_by_itself(
+    name: str, rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape, bug = SHAPES[name], CULPRITS[rule]
+    chosen = settings(1, shape=shape, rules=(rule, *BETWEEN.get(rule, ())), **few(bug))
+    with serve_consumer(bug, basic_authentication=CREDENTIALS, shape=shape) as url:
+        findings = checked(url, WireTransport, chosen).rules
+    [finding] = [finding for finding in findings if finding.id == rule]
+    assert (finding.outcome, finding.reproduce is None) == ("fail", False), finding.actual
+    path = tmp_path / "again.scenario.yaml"
+    path.write_text((finding.reproduce and finding.reproduce.scenario) or "")
+    outcomes = []
+    for consumer in (bug, None):
+        with serve_consumer(consumer, basic_authentication=CREDENTIALS, shape=shape) as url:
+            outcomes.append(set(played_at(url, path, monkeypatch).values()))
+    assert "fail" in outcomes[0], path.read_text()
+    assert outcomes[1] == {"pass"}, path.read_text()
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_a_scenario_of_any_captured_shape_runs_by_itself(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = CONVENTIONS[name].event
+    shape = infer_shape([event], body=Body('{"all": [', "]}"))
+    webhook = Campaign(AlwaysOkTransport()).create(shape.event_type, "http://x/hook")
+    text = of_batches(DEFAULT_START, webhook, [[event]], shape).write(
+        name,
+        "http://x/hook",
+        seed=1,
+        policy=Policy(body_prefix=shape.body.prefix, body_suffix=shape.body.suffix),
+        delivered={webhook.id: 1},
+        probe=Probe(url="http://x/processed", events="@"),
+        by=shape.top_names,
+        shape_of=lambda _: shape,
+    )
+    path = tmp_path / "again.scenario.yaml"
+    path.write_text(text or "")
+    [contained] = load(path).shapes.values()
+    assert {field.path: field.role for field in contained.fields} == {field.path: field.role for field in shape.fields}
+    with serve_consumer(shape=shape) as url:
+        assert set(played_at(url, path, monkeypatch).values()) == {"pass"}
 
 
 def status_of(command: str, **environment: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 import msgspec
 import pytest
+import requests
 
 from commands import SCENARIO, mockcampaign, written
 from mockcampaign.cli import COMMANDS, cli, main
@@ -326,6 +327,24 @@ def test_a_probe_that_hangs_is_status_3(tmp_path: Path) -> None:
         done = mockcampaign("run", ".", folder=tmp_path, CONSUMER_URL=url)
     assert done.returncode == 3
     assert f"inconclusive: probe {url}/processed: no response within the time-out" in done.stdout
+
+
+def test_a_sample_consumer_of_a_captured_shape_is_strict(tmp_path: Path) -> None:
+    event = {"kind": "open", "ref": "f3a0-00174", "at": 1_772_441_950_662}
+    (tmp_path / "captured.json").write_text(json.dumps([event]))
+    (tmp_path / "mixed.json").write_text(json.dumps([event, {**event, "kind": "click"}]))
+    mixed = mockcampaign("consumer", "--shape", "mixed.json", folder=tmp_path)
+    said = "mockcampaign: --shape mixed.json: contains events of types open, click, allowed: one type\n"
+    assert (mixed.returncode, mixed.stderr) == (2, said)
+    command = [sys.executable, "-m", "mockcampaign", "consumer", "--shape", "captured.json", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[-1]
+            assert requests.post(url, json=[event], timeout=10).status_code == 200
+            assert requests.post(url, json=[{"type": "open"}], timeout=10).status_code != 200
+        finally:
+            process.terminate()
 
 
 def test_a_port_in_use_is_status_2(tmp_path: Path, consumer_url: str) -> None:

@@ -112,9 +112,21 @@ def test_a_captured_event_may_have_any_type(tmp_path: Path) -> None:
     assert types(json.loads(output("--like", str(tmp_path / "captured.json"), "--type", "open"))) == {"OPENED"}
 
 
+def test_events_of_a_shape_fill_bodies_of_that_shape(tmp_path: Path) -> None:
+    captured = {"events": [{"kind": "open", "ref": "f3a0-00174", "at": 1_772_441_950_662, "user": "b-1"}]}
+    (tmp_path / "captured.json").write_text(json.dumps(captured))
+    (tmp_path / "shape.yaml").write_text("fields: {user: text}\n")
+    both = ("--shape", str(tmp_path / "shape.yaml"), "--like", str(tmp_path / "captured.json"))
+    bodies = json.loads(output(*both, "--count", "120", "--batches"))
+    assert [len(body["events"]) for body in bodies] == [100, 20]
+    assert {event["user"] for body in bodies for event in body["events"]} == {"b-1"}
+    assert len({event["ref"] for body in bodies for event in body["events"]}) == 120
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ("--shape {click} --client 5", "--client: allowed only without --shape, whose events have one already"),
         ("--recipients 5 --count 3", "--count: allowed only without --recipients"),
         ("--recipients 5 --over 3h", "--over: allowed only without --recipients"),
         ("--recipients 5 --like {click}", "--like: allowed only without --recipients"),

@@ -23,8 +23,10 @@ from pytest_httpserver import HTTPServer
 
 from mockcampaign.cli import cli
 from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.scenario.shape_file import shape_yaml
 from mockcampaign.serving import check_tls_files, listen, serve_in_thread
 from mockcampaign.serving.tls import certificate_files
+from mockcampaign.shape.captured import shape_of_file
 from serve_process import Serving, control, serving
 from servers import CLIENT
 
@@ -313,9 +315,44 @@ def test_deliveries_over_https_need_a_trusted_certificate(tmp_path: Path) -> Non
                 assert outcome in status_text
 
 
+CAPTURED = {"events": [{"kind": "opened", "ref": "f3a0-00174", "at": 1_772_441_950_662}]}
+
+
+@pytest.mark.parametrize(
+    "options", [["--like", "open=c.json"], ["--shape", "s.yaml"], ["--scenario", "s.scenario.yaml"]]
+)
+def test_events_get_the_shape_of_captured_ones(tmp_path: Path, httpserver: HTTPServer, options: list[str]) -> None:
+    httpserver.expect_request("/hook").respond_with_data("")
+    (tmp_path / "c.json").write_text(json.dumps(CAPTURED))
+    (tmp_path / "s.yaml").write_text(shape_yaml(shape_of_file(tmp_path / "c.json")))
+    (tmp_path / "s.scenario.yaml").write_text(
+        "name: x\nshape: c.json\nconsumer: {url: 'http://127.0.0.1:9/'}\nsteps: [{advance: 1s}]\n"
+    )
+    with serving("--virtual", *options, folder=tmp_path) as server:
+        assert server.process.stdout is not None
+        assert server.process.stdout.readline() == "  as captured open\n"
+        activated(server, httpserver.url_for("/hook"))
+        control(server, "/emit", {"type": "open", "count": 3})
+        control(server, "/clock/advance", {"by": "2s"})
+        events = [event for request, _ in httpserver.log for event in request.get_json()["events"]]
+        assert [list(event) for event in events] == [["kind", "ref", "at"]] * 3
+        state = requests.get(f"{server.url}/__mockcampaign/state", timeout=20).json()
+        assert state["capturedTypes"] == ["open"]
+        refused = control(server, "/mailing", {"recipients": 10})
+        assert (refused.status_code, refused.json()["error"][:40]) == (400, "mailing: it consists of events of Campai")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--like", "c.json"], "--like: 'c.json' has no type, allowed: TYPE=FILE such as click=captured.json"),
+        (["--like", "opne=c.json"], "--like: 'opne', allowed: open, click, "),
+        (["--like", "open=nowhere.json"], "--like: 'nowhere.json' does not exist"),
+        (["--like", "open=x.scenario.yaml"], "x.scenario.yaml: not JSON: "),
+        (
+            ["--shape", "c.json", "--like", "open=c.json"],
+            "--like, --shape: open events have a shape already, allowed: one",
+        ),
         (["--user", "a:b"], "--user: 'a:b' is not a user name"),
         (["--user", ""], "--user: '' is not a user name"),
         (["--control-token", "short"], "--control-token: not a token, allowed: 8 to 200 letters, digits and other"),
@@ -336,6 +373,7 @@ def test_deliveries_over_https_need_a_trusted_certificate(tmp_path: Path) -> Non
 def test_wrong_options_are_one_line_and_status_2(tmp_path: Path, arguments: list[str], message: str) -> None:
     (tmp_path / "x.scenario.yaml").write_text(SCENARIO)
     (tmp_path / "broken.yaml").write_text("name: [")
+    (tmp_path / "c.json").write_text(json.dumps(CAPTURED))
     (tmp_path / "elsewhere.yaml").write_text(
         SCENARIO.replace("clicks: {type: click,", "clicks: {type: click, url: 'http://198.51.100.1/',")
     )

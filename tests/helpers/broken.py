@@ -1,5 +1,7 @@
 """Scenario files with one mistake each. `golden/broken-scenarios.txt` has the message for each."""
 
+OWN_EVENT = '{"event": "open", "messageId": "f3a0-0017", "at": 1772441950662}'
+
 GOOD = """\
 name: x
 consumer:
@@ -270,4 +272,17 @@ BROKEN |= {
     "policy text": GOOD + "policy: fast\n",
     "seed text": GOOD + "seed: abc\n",
     "start without zone": GOOD + 'start: "2025-01-01T00:00:00"\n',
+    "shape nowhere": GOOD + "shape: nowhere.json\n",
+    "shape no events": GOOD + "shape: [t.scenario.yaml]\n",
+    "shape number": GOOD + "shape: 5\n",
+    "shape key": GOOD + "shape: {field: {}}\n",
+    "shape without events": GOOD + "shape: {type: open}\n",
+    "shape type": GOOD + f"shape: {{events: '{OWN_EVENT}', type: opne}}\n",
+    "shape field": GOOD + f"shape: {{events: '{OWN_EVENT}', fields: {{messageID: mail}}}}\n",
+    "shape role": GOOD + f"shape: {{events: '{OWN_EVENT}', fields: {{messageId: letter}}}}\n",
+    "shape unfit": GOOD + f"shape: {{events: '{OWN_EVENT}', fields: {{messageId: moment}}}}\n",
+    "shape twice": GOOD + f"shape: [{{events: '{OWN_EVENT}'}}, {{events: '{OWN_EVENT}'}}]\n",
+    "shape bodies": GOOD
+    + f"shape:\n  - {{events: '{OWN_EVENT}'}}\n  - {{events: '{OWN_EVENT}', type: click, body: object}}\n",
+    "shape and mailing": step("mailing: {recipients: 10}") + f"shape: {{events: '{OWN_EVENT}'}}\n",
 }

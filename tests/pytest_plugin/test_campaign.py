@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError, Mis
 from mockcampaign.model import EventType, KeyAuthentication
 from mockcampaign.pytest_plugin import CampaignFixture
 from mockcampaign.serving import serve_in_thread
+from mockcampaign.shape.infer import infer_shape
 from plugin_apps import App, WsgiApp
 from plugin_apps import app as app
 from plugin_apps import wsgi_app as wsgi_app
@@ -270,6 +272,52 @@ def test_mailings_own_events_and_events_like_a_sample(campaign: CampaignFixture,
     sent = campaign.mailing(50)
     campaign.run()
     assert len(campaign.delivered) == 4 + sent.by_type[EventType.OPEN]
+
+
+def test_events_like_captured_ones_in_every_form(campaign: CampaignFixture, app: App, tmp_path: Path) -> None:
+    opens = campaign.webhook("open", target=app)
+    captured = {"kind": "opened", "ref": "f3a0-00174", "at": 1_772_441_950_662, "mine": 1}
+    (tmp_path / "captured.json").write_text(json.dumps([captured, {**captured, "kind": "clicked"}]))
+    shape = infer_shape([captured])
+    for like in (captured, [captured, captured], tmp_path / "captured.json", str(tmp_path / "captured.json"), shape):
+        campaign.emit(opens, 2, like=like)
+    campaign.run()
+    assert [(event["kind"], event["mine"]) for event in app.events] == [("opened", 1)] * 10
+    assert len({event["ref"] for event in app.events}) == 10
+    with pytest.raises(InvalidInputError, match=r"^like: the sample is of type click, allowed: open$"):
+        campaign.emit(opens, like={**captured, "kind": "clicked"})
+    with pytest.raises(InvalidInputError, match=r"^like: no event, allowed: at least one captured event$"):
+        campaign.emit(opens, like=[])
+
+
+def test_a_marked_shape_is_that_of_the_whole_campaign(inner: Inner, pytester: pytest.Pytester) -> None:
+    (pytester.path / "captured.json").write_text(
+        '{"events": [{"kind": "open", "ref": "f3a0-00174", "at": 1772441950662}]}'
+    )
+    source = """
+        from pathlib import Path
+        import pytest
+        from mockcampaign.samples.consumer import consumer_app
+        from mockcampaign.shape.captured import shape_of_file
+
+        @pytest.mark.mockcampaign(shape="captured.json")
+        def test_it(campaign):
+            shape = shape_of_file(Path(__file__).parent / "captured.json")
+            opens = campaign.webhook("open", target=consumer_app(shape=shape), path="/hook")
+            campaign.emit(opens, 3)
+            campaign.run()
+            assert {tuple(event) for event in campaign.delivered} == {("kind", "ref", "at")}
+            campaign.assert_compliant(processed=campaign.delivered)
+            with pytest.raises(AssertionError, match="missing"):
+                campaign.assert_compliant(processed=list(campaign.delivered)[1:])
+        """
+    inner(source).assert_outcomes(passed=1)
+    inner(source.replace('shape="captured.json"', 'shape="nowhere.json"')).stdout.fnmatch_lines(
+        ["*test_it: shape: *nowhere.json: cannot be read: No such file or directory"]
+    )
+    inner(source.replace('shape="captured.json"', "shape=5")).stdout.fnmatch_lines(
+        ["*test_it: shape: 5, allowed: a file of captured events, a Shape, or a list of them"]
+    )
 
 
 def test_the_life_of_a_webhook(campaign: CampaignFixture, app: App) -> None:

@@ -474,7 +474,7 @@ def test_what_was_recorded_is_judged_replayed_and_made_a_sample(tmp_path: Path) 
     assert again == processed
 
     sample = load_sample(tmp_path / "r.jsonl")
-    assert (sample.event_type, len(sample.events)) == ("open", 250)
+    assert (sample.event_type, len(sample.shape.examples)) == ("open", 250)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to another process")

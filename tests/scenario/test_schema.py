@@ -23,7 +23,14 @@ from mockcampaign.scenario.language.expect import WebhookClaim, WebhookExpectati
 from mockcampaign.scenario.language.reference import _reachable, reference
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.schema import json_schema
-from mockcampaign.scenario.language.step_examples import MATRIX_EXAMPLE, STEP_EXAMPLES, USE_EXAMPLE, USED_EXAMPLE, whole
+from mockcampaign.scenario.language.step_examples import (
+    MATRIX_EXAMPLE,
+    SHAPE_EXAMPLE,
+    STEP_EXAMPLES,
+    USE_EXAMPLE,
+    USED_EXAMPLE,
+    whole,
+)
 from mockcampaign.scenario.language.steps import STEP_KEYS, STEPS, Step
 from mockcampaign.scenario.load import find_scenarios, load_all
 from mockcampaign.shipped import scenarios_folder
@@ -54,7 +61,8 @@ BEYOND_THE_SCHEMA = {
     "advance by nothing", "wait zero", "expect within", "policy zero", "mailing rate above 1",
     "mailing rate no number", "mailing rate", "no steps", "emit exact events no json",
     "emit exact events and count", "matrix of credentials", "emit new mail ids alone", "matrix empty",
-    "matrix no values",
+    "matrix no values", "shape nowhere", "shape no events", "shape without events", "shape field", "shape unfit",
+    "shape twice", "shape bodies", "shape and mailing",
 }  # fmt: skip
 """Mistakes that a schema cannot find, or only with a message that is harder to read than the loader's."""
 
@@ -99,7 +107,9 @@ def test_shipped_scenarios_fit(tmp_path: Path, path: Path) -> None:
     assert mistakes(tmp_path, path.read_text()) == []
 
 
-@pytest.mark.parametrize("text", [GOOD, MATRIX_EXAMPLE, USE_EXAMPLE, *(whole(kind) for kind in STEP_EXAMPLES)])
+@pytest.mark.parametrize(
+    "text", [GOOD, MATRIX_EXAMPLE, SHAPE_EXAMPLE, USE_EXAMPLE, *(whole(kind) for kind in STEP_EXAMPLES)]
+)
 def test_examples_fit(tmp_path: Path, text: str) -> None:
     assert mistakes(tmp_path, text) == []
 
@@ -171,6 +181,14 @@ def test_the_example_of_the_matrix_runs(tmp_path: Path) -> None:
     assert len(plans) == 6
     for plan in plans:
         assert failed(played(plan, AsgiTransport(consumer_app()))[1]) == []
+
+
+def test_the_example_of_a_shape_runs(tmp_path: Path) -> None:
+    path = tmp_path / "t.scenario.yaml"
+    path.write_text(SHAPE_EXAMPLE)
+    [plan] = load_all(path)
+    [shape] = plan.shapes.values()
+    assert failed(played(plan, AsgiTransport(consumer_app(shape=shape)))[1]) == []
 
 
 def test_the_example_of_use_runs(tmp_path: Path) -> None:

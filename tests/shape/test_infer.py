@@ -75,6 +75,15 @@ def test_our_own_events_get_the_roles_of_our_own_shapes(kind: EventType) -> None
     assert roles_of(shape) == roles_of(builtin)
 
 
+# Ids
+
+
+@pytest.mark.parametrize(("name", "role"), [("recipientId", Role.RECIPIENT), ("mail_id", Role.MAIL)])
+def test_what_is_named_an_id_is_one_even_with_spaces(name: str, role: Role) -> None:
+    assert role_in({"type": "open", "at": "2024-05-06T07:08:09Z", name: "Kunde 12"}, name) is role
+    assert role_in({**OPEN, "campaign": "Spring sale 2024"}, "campaign") is Role.TEXT
+
+
 # Types
 
 

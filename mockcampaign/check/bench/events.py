@@ -13,10 +13,10 @@ from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
 from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS, Settings
 from mockcampaign.events import field_values
 from mockcampaign.policy import MINUTE
-from mockcampaign.shape.field import TRAITS, Event, EventField, Role, Value, value_at, with_value
+from mockcampaign.shape.field import TRAITS, Event, EventField, Role, Value
 from mockcampaign.shape.likeness import address_version, draw_like
 from mockcampaign.shape.moment import read_moment, write_moment
-from mockcampaign.shape.shape import Shape
+from mockcampaign.shape.shape import Shape, whole
 
 PACE = 101
 """Milliseconds between two events, unless a rule sets the time itself.
@@ -196,14 +196,6 @@ class _Made:
         """Milliseconds between the example's time and this event's."""
         self.drawn: dict[Value, Value] = {}
         """Values by those of the example."""
-
-
-def whole(shape: Shape, event: Event) -> Event:
-    """Return the event with the fields that other captured events have besides: what may be absent is an edge case."""
-    for field in shape.fields:
-        if value_at(event, field.path) is None and field.example is not None:
-            event = with_value(event, field.path, field.example)
-    return event
 
 
 _DRAWN = frozenset({Role.RECIPIENT, Role.RECIPIENT_ADDRESS, Role.MAIL, Role.SUBSCRIPTION, Role.ID})

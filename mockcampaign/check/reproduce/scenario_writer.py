@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -12,10 +12,14 @@ from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.declared_faults import When, make_fault, write_fault
 from mockcampaign.judging.consumer_store import Probe, canonical
 from mockcampaign.masking import shown_url
-from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentication, Webhook
+from mockcampaign.model import Authentication, BasicAuthentication, EventType, KeyAuthentication, Webhook
 from mockcampaign.policy import SECOND, Policy
-from mockcampaign.shape.field import Event
-from mockcampaign.shape.shape import BATCH_EVENTS_MAX, Shape
+from mockcampaign.shape.captured import PLACE_OF_EVENTS
+from mockcampaign.shape.clues import fits
+from mockcampaign.shape.field import Event, Value, written
+from mockcampaign.shape.infer import columns_of
+from mockcampaign.shape.shape import BATCH_EVENTS_MAX, Shape, whole
+from mockcampaign.text import yaml_text
 
 BYTES_MAX = 900_000
 """Size in bytes above which no file is written: no scenario over a megabyte is read."""
@@ -107,11 +111,13 @@ class ScenarioWriter:
         all_accepted: Collection[int] = (),
         probe: Probe | None,
         by: Sequence[str],
+        shape_of: Callable[[EventType], Shape | None],
     ) -> str | None:
         """Write a scenario that expects so many `delivered` events of each webhook, each stored once (with a probe).
 
         It also expects 200 to every attempt of the webhooks in `all_accepted`, and compares events `by` these fields.
-        Return None if the file would be too long.
+        `shape_of` returns the shape of events of a type; captured ones become part of the scenario. Return None if the
+        file would be too long.
         """
         # With time for some more attempts, since short waits are not recorded to the millisecond.
         steps = [
@@ -129,6 +135,7 @@ class ScenarioWriter:
         lines = [f"name: {json.dumps(name)}", f"seed: {seed}", f"start: {format_moment(self._start)}"]
         if policy.timeout != Policy().timeout:
             lines.append(f"policy: {{timeout: {format_duration(policy.timeout)}}}")
+        lines += self._shapes(policy, shape_of)
         lines += ["consumer:", f"  url: {_variable('HOOK_URL', shown_url(url))}"]
         if probe is not None:
             lines.append(
@@ -136,7 +143,7 @@ class ScenarioWriter:
             )
             total = self._events.total()
             expected.append(
-                f"consumer: {{processed: exactly-once, by: [{', '.join(sorted(by))}]}}"
+                f"consumer: {{processed: exactly-once, by: [{', '.join(map(yaml_text, sorted(by)))}]}}"
                 if len(self._events) == total
                 # It is not documented whether identical events of one batch count once or several times.
                 else f"consumer: {{processed: {{at_least: {len(self._events)}, at_most: {total}}}}}"
@@ -145,15 +152,21 @@ class ScenarioWriter:
         text = "\n".join(lines)
         return text if len(text) <= BYTES_MAX else None
 
+    def _shapes(self, policy: Policy, shape_of: Callable[[EventType], Shape | None]) -> list[str]:
+        """Return the lines for the captured shapes of the events, so that the file needs no other one."""
+        emitted = (step for _, step in self._steps if isinstance(step, _Emitted))
+        shapes = [shape_of(kind) for kind in dict.fromkeys(step.webhook.type for step in emitted)]
+        body = f"{policy.body_prefix}{PLACE_OF_EVENTS}{policy.body_suffix}"
+        lines = [_definition(shape, body) for shape in shapes if shape is not None and shape.is_captured]
+        return ["shape:", *lines] if lines else []
+
     def _emit(self, step: _Emitted) -> str:
         webhook, events = step.webhook, step.events
         begin = f"emit: {{type: {webhook.type}, client: {webhook.client_id}"
         if len(events) > BATCH_EVENTS_MAX and all(self._mails[self._shape.key(event)] == 1 for event in events):
             # Among so many events, no single one matters for its fields.
             return f"{begin}, count: {len(events)}}}"
-        # As text, since YAML reads some numbers and characters differently, and without ${…}, which means a variable.
-        text = json.dumps(events, separators=(",", ":")).replace("$", "\\u0024").replace("'", "''")
-        return f"{begin}, new_mail_ids: true, events: '{text}'}}"
+        return f"{begin}, new_mail_ids: true, events: {_json(events)}}}"
 
     def _add(self, webhook: Webhook, step: str | _Emitted) -> None:
         if not self.paused:
@@ -171,6 +184,28 @@ def of_batches(start: int, webhook: Webhook, batches: Sequence[Sequence[Event]],
         writer.events_emitted(webhook, events)
         writer.time_passed(PATIENCE)
     return writer
+
+
+def _definition(shape: Shape, body: str) -> str:
+    """Return a captured shape as an entry of the key `shape`."""
+    event = whole(shape, shape.examples[0])
+    roles = {field.path: field.role for field in shape.fields}
+    fields = ", ".join(
+        f"{yaml_text(written(column.path))}: {role}"
+        for column in columns_of([event])
+        if (role := roles.get(column.path)) is not None and fits(role, column.example)
+    )
+    text = yaml_text(body.replace("$", "\\u0024"))
+    return f"  - {{type: {shape.event_type}, body: {text}, fields: {{{fields}}}, events: {_json(event)}}}"
+
+
+def _json(value: Value) -> str:
+    """Return JSON as text of YAML, which reads some numbers and characters differently.
+
+    It is without `${…}`, which means a variable.
+    """
+    text = json.dumps(value, separators=(",", ":")).replace("$", "\\u0024").replace("'", "''")
+    return f"'{text}'"
 
 
 def _variable(name: str, default: str) -> str:

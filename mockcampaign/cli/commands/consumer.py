@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mockcampaign.cli.parameters import NEW_FILE, Command, WholeNumber
+from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, WholeNumber
 from mockcampaign.cli.terminal import say
 from mockcampaign.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from mockcampaign.shape.shape import Shape
 
 
 @click.command(cls=Command)
@@ -27,8 +31,22 @@ from mockcampaign.errors import InvalidInputError
     type=NEW_FILE,
     help="Store events in this file, so that they survive restarts.  [default: in memory]",
 )
+@click.option(
+    "--shape",
+    "shape_file",
+    type=EXISTING_FILE,
+    help="Accept only events of this shape: captured events, or a file that `mockcampaign shape` printed.",
+)
 @click.option("--basic-auth", metavar="USER:PASSWORD", help="Require these credentials.", envvar="CONSUMER_BASIC_AUTH")
-def consumer(bug: str | None, list_bugs: bool, host: str, port: int, store: Path | None, basic_auth: str | None) -> int:
+def consumer(
+    bug: str | None,
+    list_bugs: bool,
+    host: str,
+    port: int,
+    store: Path | None,
+    shape_file: Path | None,
+    basic_auth: str | None,
+) -> int:
     """Run a sample consumer, correct or with one bug, until Ctrl-C."""
     import signal
     import threading
@@ -48,10 +66,11 @@ def consumer(bug: str | None, list_bugs: bool, host: str, port: int, store: Path
         if not colon:
             raise InvalidInputError("--basic-auth: no colon in it, allowed: USER:PASSWORD")
         credentials = BasicAuthentication(user_name, password)
+    shape = None if shape_file is None else _shape(shape_file)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with serve_consumer(bug, basic_authentication=credentials, store=store, host=host, port=port) as url:
+    with serve_consumer(bug, basic_authentication=credentials, store=store, shape=shape, host=host, port=port) as url:
         say(f"webhook target {url}/hook")
         say(f"probe          {url}/processed")
         say(f"end state      {url}/state")
@@ -59,3 +78,13 @@ def consumer(bug: str | None, list_bugs: bool, host: str, port: int, store: Path
         while not stop.wait(1):
             pass
     return 0
+
+
+def _shape(path: Path) -> Shape:
+    from mockcampaign.scenario.shape_file import read_shapes
+
+    shapes = read_shapes(path)
+    if len(shapes) > 1:
+        types = ", ".join(shape.event_type for shape in shapes)
+        raise InvalidInputError(f"--shape {path}: contains events of types {types}, allowed: one type")
+    return shapes[0]

@@ -18,14 +18,14 @@ from mockcampaign.cli.terminal import say, standard_output
 from mockcampaign.durations import format_moment, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
-from mockcampaign.policy import DEFAULT_CLIENT_ID, HOUR, INT64_MAX, Policy
+from mockcampaign.policy import DEFAULT_CLIENT_ID, HOUR, INT64_MAX
+from mockcampaign.shape.shape import LIST, Body
 from mockcampaign.text import counted
 
 if TYPE_CHECKING:
-    from mockcampaign.events import Generator, Mailing, Rates
+    from mockcampaign.events import Generator, Mailing, Rates, Sample
     from mockcampaign.events.description import Engagement, Row
 
-BATCH_EVENTS_MAX = Policy().batch_events_max
 COUNT_MAX = 1_000_000_000
 COUNT_DEFAULT, OVER_DEFAULT = 10, HOUR
 CHUNK = 1_000
@@ -56,6 +56,9 @@ class MomentType(click.ParamType[int]):
 @click.option("--count", type=WholeNumber(1, COUNT_MAX), help="Write this many events.  [default: 10]")
 @click.option("--over", type=DurationType(), help="Spread the events over this time.  [default: 1h]")
 @click.option("--like", type=EXISTING_FILE, help="Generate events like the one, or the list, captured in this file.")
+@click.option(
+    "--shape", type=EXISTING_FILE, help="Generate events of the shape that `mockcampaign shape` printed here."
+)
 @click.option("--recipients", type=WholeNumber(1), help="Write all events of a mailing to this many recipients.")
 @click.option(
     "--rate", "rates", multiple=True, metavar="NAME=SHARE", help="Set how recipients behave, such as opening=0.3."
@@ -131,9 +134,9 @@ def generate(
     with ExitStack() as stack:
         to_terminal = output is None and describe is None and sys.stdout.isatty()
         progress = Counting("events", stack) if sys.stderr.isatty() and not to_terminal else None
-        engagement, description = None, Description(start)
+        engagement, description, body = None, Description(start), LIST
         if recipients is None:
-            events, total = _by_number(generator, start, types, **by_number)
+            events, total, body = _by_number(generator, start, types, **by_number)
         else:
             if progress is not None and recipients >= RECIPIENTS_SOON_PLANNED:
                 progress.show(f"planning events of {recipients:,} recipients")
@@ -146,9 +149,9 @@ def generate(
         if progress is not None:
             events = progress.counted(events, total)
         if output is not None:
-            _write(events, stack.enter_context(output.open("wb")), batches, as_format)
+            _write(events, stack.enter_context(output.open("wb")), body if batches else None, as_format)
         elif describe is None:
-            _write(events, stack.enter_context(standard_output()), batches, as_format)
+            _write(events, stack.enter_context(standard_output()), body if batches else None, as_format)
         else:
             for _ in events:
                 pass
@@ -162,7 +165,7 @@ def generate(
     return 0
 
 
-_OF_MAILINGS, _BY_NUMBER = ("rates",), ("count", "over", "like")
+_OF_MAILINGS, _BY_NUMBER = ("rates",), ("count", "over", "like", "shape")
 
 
 def _check_options(ctx: click.Context, mailing: bool) -> None:
@@ -173,10 +176,11 @@ def _check_options(ctx: click.Context, mailing: bool) -> None:
         if name in named:
             with_or_without = "without" if mailing else "with"
             raise InvalidInputError(f"{options[name]}: allowed only {with_or_without} --recipients")
-    if "like" in named:
+    for captured in ("like", "shape"):
         for name in ("recipient_ids", "client"):
-            if name in named:
-                raise InvalidInputError(f"{options[name]}: allowed only without --like, whose events have one already")
+            if {captured, name} <= named:
+                message = f"allowed only without {options[captured]}, whose events have one already"
+                raise InvalidInputError(f"{options[name]}: {message}")
     if len(ctx.params["types"]) > 1 and not mailing:
         raise InvalidInputError("--type: given more than once, allowed: once, or with --recipients")
     picture = ctx.params["describe"]
@@ -185,22 +189,38 @@ def _check_options(ctx: click.Context, mailing: bool) -> None:
 
 
 def _by_number(
-    generator: Generator, start: int, types: tuple[str, ...], count: int | None, over: int | None, like: Path | None
-) -> tuple[Iterator[Typed], int]:
+    generator: Generator,
+    start: int,
+    types: tuple[str, ...],
+    count: int | None,
+    over: int | None,
+    like: Path | None,
+    shape: Path | None,
+) -> tuple[Iterator[Typed], int, Body]:
     total = COUNT_DEFAULT if count is None else count
     moments = generator.moments(total, start, OVER_DEFAULT if over is None else over)
     name = types[0] if types else None
-    if like is None:
-        event_type = EventType(name or EventType.OPEN)
-        payloads = generator.payloads(event_type, total, moments)
+    sample = _sample(like, shape, None if name is None else EventType(name))
+    if sample is None:
+        payloads = generator.payloads(EventType(name or EventType.OPEN), total, moments)
     else:
-        from mockcampaign.events import load_sample
-
-        sample = load_sample(like)
         if name is not None and sample.event_type not in (name, None):
-            raise InvalidInputError(f"--type {name}: {like} holds {sample.event_type} events, allowed: that type")
+            raise InvalidInputError(
+                f"--type {name}: {shape or like} holds {sample.event_type} events, allowed: that type"
+            )
         payloads = generator.payloads_like(sample, moments)
-    return ((name or "", payload) for payload in payloads), total
+    body = LIST if sample is None else sample.shape.body
+    return ((name or "", payload) for payload in payloads), total, body
+
+
+def _sample(like: Path | None, shape: Path | None, event_type: EventType | None) -> Sample | None:
+    from mockcampaign.events import Sample, load_sample
+
+    if shape is not None:
+        from mockcampaign.scenario.shape_file import read_shape
+
+        return Sample.of(read_shape(shape, like))
+    return None if like is None else load_sample(like, event_type)
 
 
 def _of_mailing(mailing: Mailing, engagement: Engagement) -> Iterator[Typed]:
@@ -233,9 +253,9 @@ def _each(events: Iterable[Typed], look: Callable[[Typed], None]) -> Iterator[Ty
         yield typed
 
 
-def _write(events: Iterator[Typed], out: BinaryIO, batches: bool, as_format: str) -> None:
-    """Write one JSON document, or a line of JSON for each event or batch."""
-    items = _in_batches(events) if batches else (payload for _, payload in events)
+def _write(events: Iterator[Typed], out: BinaryIO, body: Body | None, as_format: str) -> None:
+    """Write one JSON document, or a line of JSON for each event or, with the body of requests, for each batch."""
+    items = (payload for _, payload in events) if body is None else _in_batches(events, body)
     before, between, after = (b"[", b",\n", b"]\n") if as_format == "json" else (b"", b"\n", b"\n")
     out.write(before)
     chunk = list(islice(items, CHUNK))
@@ -248,20 +268,16 @@ def _write(events: Iterator[Typed], out: BinaryIO, batches: bool, as_format: str
     out.flush()
 
 
-def _in_batches(events: Iterator[Typed]) -> Iterator[bytes]:
+def _in_batches(events: Iterator[Typed], body: Body) -> Iterator[bytes]:
     """Yield the batches the sender would make if all events were pending: all full, except the last of each type."""
     pending: dict[str, list[bytes]] = {}
     for kind, payload in events:
         batch = pending.setdefault(kind, [])
         batch.append(payload)
-        if len(batch) == BATCH_EVENTS_MAX:
-            yield _joined(batch)
+        if len(batch) == body.events_max:
+            yield body.join(batch)
             batch.clear()
-    yield from (_joined(batch) for batch in pending.values() if batch)
-
-
-def _joined(batch: list[bytes]) -> bytes:
-    return b"[" + b",".join(batch) + b"]"
+    yield from (body.join(batch) for batch in pending.values() if batch)
 
 
 def _print_table(rows: list[Row]) -> None:

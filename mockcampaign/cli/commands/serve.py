@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mockcampaign.cli.options import SEED, tls_options
-from mockcampaign.cli.parameters import EXISTING_FILE, Command, Number, WholeNumber
+from mockcampaign.cli.parameters import EXISTING_FILE, Command, Number, TypedFile, WholeNumber
 from mockcampaign.cli.playing import run_async
 from mockcampaign.cli.terminal import say, warn
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USER, INT64_MAX
@@ -30,6 +30,20 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
 @click.option("--clients", "clients_file", type=EXISTING_FILE, help="More clients and their users, as YAML.")
 @click.option(
     "--scenario", "scenario_file", type=EXISTING_FILE, help="Create its webhooks and play its steps at the start."
+)
+@click.option(
+    "--like",
+    multiple=True,
+    type=TypedFile(),
+    metavar="TYPE=FILE",
+    help="Give events of this type the shape of captured ones, such as click=captured.json. Repeat it for several.",
+)
+@click.option(
+    "--shape",
+    "shape_files",
+    multiple=True,
+    type=EXISTING_FILE,
+    help="Use the shape in this file, which `mockcampaign shape` printed. Repeat it for several.",
 )
 @click.option("--speed", default=1.0, show_default=True, type=Number(0.001, 1e6), help="Times wall time.")
 @click.option("--virtual", is_flag=True, help="Time moves only through the control API.")

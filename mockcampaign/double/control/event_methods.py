@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +16,8 @@ from mockcampaign.model import EventType, Webhook
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import MailingSent
-    from mockcampaign.events import Rates, Sample
+    from mockcampaign.double.inputs import LikeEvents
+    from mockcampaign.events import Rates
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -32,14 +32,14 @@ class EventMethods(SessionMethods):
         count: int | None = None,
         *,
         over: Duration | None = None,
-        like: Mapping[str, Any] | Path | str | Sample | None = None,
+        like: LikeEvents | None = None,
         events: Iterable[Mapping[str, Any]] | None = None,
     ) -> None:
         """Emit `count` events (default: 1) of the type of this webhook.
 
-        They occur now, or spread `over` the time to come. `like` makes events of the shape of a captured event, given
-        as the event or as a file that contains it. `events` emits exactly these events, such as a batch drawn from
-        `mockcampaign.strategies`; they occur now, whatever their `created` is.
+        They occur now, or spread `over` the time to come. `like` makes events of the shape of captured ones, given
+        as an event, a list of events, a file that contains them, or a `Shape`. `events` emits exactly these events,
+        such as a batch drawn from `mockcampaign.strategies`; they occur now, whatever their `created` is.
 
         Raises `MisuseError` if no webhook is for events of this type, and `InvalidInputError` for a value out of range.
         """
@@ -61,7 +61,7 @@ class EventMethods(SessionMethods):
             kind,
             1 if count is None else count,
             over=0 if over is None else duration_of(over, "over"),
-            like=None if like is None else sample_of(like),
+            like=None if like is None else sample_of(like, kind),
             client_id=client_id,
         )
 

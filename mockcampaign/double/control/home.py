@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import msgspec
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
     from mockcampaign.double.consumer_targets import Settled, Target
     from mockcampaign.double.loops import AwaitableResult, Work
+    from mockcampaign.model import EventType
     from mockcampaign.policy import Policy
+    from mockcampaign.shape.shape import Shape
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -29,6 +31,8 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     run_timeout: int
     """Wall time that one `advance` or `run` may take, in milliseconds."""
+    shapes: Mapping[EventType, Shape] = {}
+    """The shapes of captured events, by type."""
     allow: frozenset[str] = frozenset()
     """Ids of rules that the consumer may violate."""
 

@@ -50,7 +50,8 @@ class VerdictMethods(SessionMethods):
         if all(finding.outcome == "not-exercised" for finding in judged):
             found.append(NOTHING_SHOWN)
         if processed is not None:
-            found += stored_difference(session.view.ledger, [dict(event) for event in processed])
+            stored = [dict(event) for event in processed]
+            found += stored_difference(session.view.ledger, stored, session.engine.shapes.values())
         if found:
             raise AssertionError(text_of(found))
 

@@ -9,12 +9,13 @@ import msgspec
 
 from mockcampaign.engine.journal import Entry
 from mockcampaign.judging.consumer_store import canonical
-from mockcampaign.judging.difference import compare
+from mockcampaign.judging.difference import BUILTIN, compare
 from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.report import sentences
+from mockcampaign.shape.shape import Shape
 from mockcampaign.text import printable
 
 NOTHING_DELIVERED = "nothing-delivered"
@@ -41,9 +42,9 @@ def findings(entries: Sequence[Entry], allow: Collection[str]) -> list[Finding]:
     ]
 
 
-def stored_difference(ledger: Ledger, processed: Iterable[dict[str, Any]]) -> list[Finding]:
-    """Return a violation if the stored events differ from the delivered ones."""
-    difference = compare(ledger, [canonical(event) for event in processed])
+def stored_difference(ledger: Ledger, processed: Iterable[dict[str, Any]], shapes: Iterable[Shape]) -> list[Finding]:
+    """Return a violation if the stored events differ from the delivered ones. `shapes` are the captured ones."""
+    difference = compare(ledger, [canonical(event) for event in processed], shape=(*shapes, BUILTIN))
     if not difference:
         return []
     return [

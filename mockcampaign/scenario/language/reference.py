@@ -26,7 +26,14 @@ from mockcampaign.scenario.language.documented import key_docs, summary
 from mockcampaign.scenario.language.plain_values import OUTCOMES
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.schema import fault_kinds, fault_limits, written_default
-from mockcampaign.scenario.language.step_examples import MATRIX_EXAMPLE, STEP_EXAMPLES, USE_EXAMPLE, USED_EXAMPLE, whole
+from mockcampaign.scenario.language.step_examples import (
+    MATRIX_EXAMPLE,
+    SHAPE_EXAMPLE,
+    STEP_EXAMPLES,
+    USE_EXAMPLE,
+    USED_EXAMPLE,
+    whole,
+)
 from mockcampaign.scenario.language.steps import STEPS
 
 _INTRODUCTION = """\
@@ -54,6 +61,16 @@ a file begins with
 - A run that shows nothing, because nothing was emitted or delivered, is inconclusive: its exit status is 3.
 """
 
+_SHAPE = """\
+For payloads that differ from Campaign's own. `emit` without `events` and `verify` make events of this shape, requests
+have its body, `new_mail_ids` replaces what identifies a mail in it, and stored events are recognised by it.
+
+`shape: captured.json` names a file of captured events instead: an event, a list of events, the body of a request, or a
+journal. Events of several types give a shape each. `mockcampaign shape captured.json` shows which role each field plays
+and prints a file to correct, which `shape` can name as well. A single captured object may be one event of a list: if it
+is the whole body, write `body: object` into that file. A scenario with a shape has no step `mailing`.
+"""
+
 _MATRIX = """\
 Each combination is a run of its own. `count: "${matrix.n}"` is a number if the value is one; within a longer text, the
 value becomes text. Reports add the values to the scenario's name unless the name already contains them. That is why
@@ -68,6 +85,7 @@ def reference() -> str:
     for above in _reachable(Scenario, skipped="steps"):
         sections += [f"### {_title(above)}", *_keys(above)]
         described.append(above)
+    sections += ["### `shape`", _example(SHAPE_EXAMPLE), _SHAPE]
     sections += ["### `matrix`", _example(MATRIX_EXAMPLE), _MATRIX, "### `use`", _example(USE_EXAMPLE)]
     sections += ["This is `consumer.yaml`:", _example(USED_EXAMPLE)]
     sections += ["## Steps", "Each step is a mapping of one key."]

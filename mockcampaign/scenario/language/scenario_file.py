@@ -9,6 +9,7 @@ import msgspec
 from mockcampaign.policy import DEFAULT_START, INT64_MAX, Policy
 from mockcampaign.scenario.language.annotations import Bounded, Interpolated, Shared
 from mockcampaign.scenario.language.endpoints import ConsumerDefinition, WebhookDefinition, WebhookUpdate
+from mockcampaign.scenario.language.event_shape import ShapeDefinition
 from mockcampaign.scenario.language.plain_values import COUNT_MAX, Moment, Span, Tag
 from mockcampaign.scenario.language.steps import CreateStep, OneStep, UpdateStep
 
@@ -65,6 +66,18 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Moment at which virtual time begins."""
     policy: Annotated[SenderPolicy, Shared()] = SenderPolicy()
     """Numbers of the sender that differ from Campaign's."""
+    shape: str | tuple[str | ShapeDefinition, ...] | ShapeDefinition | None = None
+    """Shape of the events: a file of captured events, or one that `mockcampaign shape` printed, relative to the
+    scenario's folder, or the content of the latter; a list for several event types. Events of types that it describes
+    get it, and requests their body (default: Campaign's own shape)."""
+
+    def shape_parts(self) -> list[tuple[tuple[str | int, ...], str | ShapeDefinition]]:
+        """Return each file or definition of a shape, and where it is in the document."""
+        if self.shape is None:
+            return []
+        if isinstance(self.shape, tuple):
+            return [(("shape", index), part) for index, part in enumerate(self.shape)]
+        return [(("shape",), self.shape)]
 
     def urls(self) -> list[str]:
         """Return every URL that a run would send to, each once."""

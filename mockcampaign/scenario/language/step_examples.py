@@ -156,6 +156,24 @@ steps:
   - expect: {opens: {delivered: 10, recovered_within: 20s}}
 """
 
+SHAPE_EXAMPLE = """\
+name: Clicks as our own sender spells them
+consumer:
+  url: ${CONSUMER_URL:-http://127.0.0.1:8000}/hook
+  probe: {url: "${CONSUMER_URL:-http://127.0.0.1:8000}/processed", events: "@"}
+webhooks:
+  clicks: {type: click}
+shape:
+  body: {events: list}
+  fields: {ref: mail}
+  events: '{"kind": "click", "ref": "f3a0-00174", "user": {"id": 481516234}, "at": 1772441950662}'
+steps:
+  - activate: clicks
+  - emit: {type: click, count: 250}
+  - run: until-idle
+  - expect: {clicks: {delivered: 250}, consumer: {processed: exactly-once, by: [ref, user.id, at]}}
+"""
+
 USE_EXAMPLE = """\
 name: Shared parts are in a file of their own
 use: consumer.yaml

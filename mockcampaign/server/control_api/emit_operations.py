@@ -7,13 +7,11 @@ from typing import Annotated, Any
 import msgspec
 
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.events import DEFAULT_RATES, Rates, Sample
+from mockcampaign.events import DEFAULT_RATES, Rates, Sample, read_sample
 from mockcampaign.model import EventType
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request_fields import Duration, Id
 from mockcampaign.server.served_campaign import ServedCampaign
-from mockcampaign.shape.builtin import builtin_shape
-from mockcampaign.shape.field import Role
 
 EMIT_COUNT_MAX = 1_000_000
 """Maximum number of events in one call. Ours: as many as fit in memory."""
@@ -96,9 +94,10 @@ def _client(served: ServedCampaign, number: int | None) -> int:
 
 
 def _sample(event: dict[str, Any], event_type: EventType) -> Sample:
-    if builtin_shape(event_type).get(event, Role.TYPE) != event_type:
+    sample = read_sample([event], "like", event_type)
+    if sample.event_type not in (event_type, None):
         raise InvalidInputError(f"like: its type is not {event_type}, allowed: an event of that type")
-    return Sample(event_type, (event,))
+    return sample
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

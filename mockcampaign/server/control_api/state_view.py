@@ -96,6 +96,8 @@ class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     advancing: bool
     seed: int
     types: tuple[str, ...]
+    captured_types: tuple[str, ...]
+    """Types whose events have a captured shape."""
     outage_kinds: tuple[str, ...]
     fault_kinds: tuple[str, ...]
     clients: list[int]
@@ -119,6 +121,7 @@ def state(served: ServedCampaign) -> StateView:
         advancing=served.pacer.advancing,
         seed=served.settings.seed,
         types=tuple(EventType),
+        captured_types=tuple(campaign.shapes),
         outage_kinds=tuple(OUTAGES),
         fault_kinds=tuple(FAULTS),
         clients=served.users.client_ids,

@@ -117,6 +117,8 @@ function begin(fresh) {
   store.begin(fresh.journal);
   fill(byId("emit-type"), fresh.types);
   fill(byId("outage-kind"), fresh.outageKinds);
+  byId("captured").hidden = fresh.capturedTypes.length === 0;
+  write(byId("captured"), `As captured, and without mailings: ${fresh.capturedTypes.join(", ")}.`);
   byId("clients").replaceChildren(...fresh.clients.map((client) => element("option", { value: client })));
 }
 
