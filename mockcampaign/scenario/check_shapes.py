@@ -7,7 +7,6 @@ from pathlib import Path
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
-from mockcampaign.pseudonyms import without_persons
 from mockcampaign.scenario.shape_file import read_shape
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.captured import captured_in, shape_of_file
@@ -27,9 +26,9 @@ def shapes_of_files(
     if shape_file is None and not like:
         return (builtin_shape(event_type or EventType.OPEN),)
     only = event_type if len(like) <= 1 else None
-    shapes = [shape_of_file(path, event_type=only, replace_persons=without_persons, keep=keep) for path in like]
+    shapes = [shape_of_file(path, event_type=only, keep=keep) for path in like]
     if shape_file is not None:
-        first = read_shape(shape_file, like[0] if like else None, replace_persons=without_persons, keep=keep)
+        first = read_shape(shape_file, like[0] if like else None, keep=keep)
         shapes = [first, *shapes[1:]]
     types = [shape.event_type for shape in shapes]
     twice = next((kind for kind in types if types.count(kind) > 1), None)
@@ -44,6 +43,4 @@ def shapes_of_files(
 
 def shape_of_events(events: Sequence[Event], event_type: EventType | None) -> Shape:
     """Return the shape of captured events that a test has at hand. Raises `InvalidInputError`."""
-    return captured_in([list(events)], event_type=event_type, replace_persons=without_persons).shape(
-        event_type=event_type
-    )
+    return captured_in([list(events)], event_type=event_type).shape(event_type=event_type)

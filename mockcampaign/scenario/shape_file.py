@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.pseudonyms import without_persons
 from mockcampaign.scenario.language.document import Document, Location
 from mockcampaign.scenario.language.event_shape import BODIES, FieldDefinition, ShapeDefinition
 from mockcampaign.scenario.language.nodes import DOCUMENT_BYTES_MAX
@@ -45,7 +46,7 @@ def read_shape(
     path: Path,
     like: Path | None = None,
     *,
-    replace_persons: ReplacePersons | None = None,
+    replace_persons: ReplacePersons | None = without_persons,
     keep: Collection[str] = (),
 ) -> Shape:
     """Return the shape that a file describes. Raises `InvalidInputError` with file:line:column.
@@ -62,7 +63,7 @@ def read_shape(
 
 
 def read_shapes(
-    path: Path, *, replace_persons: ReplacePersons | None = None, keep: Collection[str] = ()
+    path: Path, *, replace_persons: ReplacePersons | None = without_persons, keep: Collection[str] = ()
 ) -> tuple[Shape, ...]:
     """Return the shape that a shape file describes, or those of captured events, one of each type.
 

@@ -12,6 +12,7 @@ import msgspec
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
+from mockcampaign.pseudonyms import without_persons
 from mockcampaign.shape.clues import fits
 from mockcampaign.shape.field import ONCE, Event, Role, Value, with_value
 from mockcampaign.shape.infer import (
@@ -114,7 +115,7 @@ def read_captured(
     path: Path,
     *,
     event_type: EventType | None = None,
-    replace_persons: ReplacePersons | None = None,
+    replace_persons: ReplacePersons | None = without_persons,
     keep: Collection[str] = (),
 ) -> CapturedEvents:
     """Return the captured events of a file.
@@ -133,7 +134,7 @@ def captured_in(
     documents: Sequence[Value],
     *,
     event_type: EventType | None = None,
-    replace_persons: ReplacePersons | None = None,
+    replace_persons: ReplacePersons | None = without_persons,
     keep: Collection[str] = (),
 ) -> CapturedEvents:
     """Return the captured events of decoded bodies, or single events, as `read_captured` does of a file."""
@@ -197,7 +198,7 @@ def shape_of_file(
     *,
     event_type: EventType | None = None,
     roles: Mapping[tuple[str, ...], Role] | None = None,
-    replace_persons: ReplacePersons | None = None,
+    replace_persons: ReplacePersons | None = without_persons,
     keep: Collection[str] = (),
 ) -> Shape:
     """Return the shape of the captured events of a file. Raises `InvalidInputError`."""
@@ -209,7 +210,7 @@ def shape_of_file(
 
 
 def shapes_of_file(
-    path: Path, *, replace_persons: ReplacePersons | None = None, keep: Collection[str] = ()
+    path: Path, *, replace_persons: ReplacePersons | None = without_persons, keep: Collection[str] = ()
 ) -> tuple[Shape, ...]:
     """Return the shapes of the captured events of a file, one of each type. Raises `InvalidInputError`."""
     captured = read_captured(path, replace_persons=replace_persons, keep=keep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Collection, Sequence
@@ -23,6 +24,10 @@ OPEN = {"type": "open", "recipientId": "4711", "mailingId": 5, "created": 1_564_
 CLICK = {**OPEN, "type": "click", "link": "https://www.example.com"}
 
 
+read_as_it_is = functools.partial(read_captured, replace_persons=None)
+shape_as_it_is = functools.partial(shape_of_file, replace_persons=None)
+
+
 def saved(folder: Path, content: object, name: str = "captured.json") -> Path:
     path = folder / name
     path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
@@ -33,23 +38,23 @@ def saved(folder: Path, content: object, name: str = "captured.json") -> Path:
 
 
 def test_a_list_is_a_body(tmp_path: Path) -> None:
-    captured = read_captured(saved(tmp_path, [OPEN, OPEN]))
+    captured = read_as_it_is(saved(tmp_path, [OPEN, OPEN]))
     assert (captured.events, captured.body) == ((OPEN, OPEN), LIST)
 
 
 def test_one_event_may_be_a_body_or_not(tmp_path: Path) -> None:
-    captured = read_captured(saved(tmp_path, OPEN))
+    captured = read_as_it_is(saved(tmp_path, OPEN))
     assert (captured.events, captured.body) == ((OPEN,), UNCERTAIN)
 
 
 @pytest.mark.parametrize("name", ["captured.jsonl", "captured.NDJSON"])
 def test_lines_are_events_or_bodies(tmp_path: Path, name: str) -> None:
     lines = "\n".join(json.dumps(one) for one in (OPEN, CLICK)) + "\n"
-    assert read_captured(saved(tmp_path, lines, name)).events == (OPEN, CLICK)
-    assert read_captured(saved(tmp_path, lines, name)).body == UNCERTAIN
+    assert read_as_it_is(saved(tmp_path, lines, name)).events == (OPEN, CLICK)
+    assert read_as_it_is(saved(tmp_path, lines, name)).body == UNCERTAIN
     bodies = "\n".join(json.dumps(one) for one in ([OPEN, OPEN], [OPEN]))
-    assert read_captured(saved(tmp_path, bodies, name)).events == (OPEN, OPEN, OPEN)
-    assert read_captured(saved(tmp_path, bodies, name)).body == LIST
+    assert read_as_it_is(saved(tmp_path, bodies, name)).events == (OPEN, OPEN, OPEN)
+    assert read_as_it_is(saved(tmp_path, bodies, name)).body == LIST
 
 
 @pytest.mark.parametrize(
@@ -62,7 +67,7 @@ def test_lines_are_events_or_bodies(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_an_object_around_a_list_stays(tmp_path: Path, outer: dict[str, Any], prefix: str, suffix: str) -> None:
-    captured = read_captured(saved(tmp_path, outer))
+    captured = read_as_it_is(saved(tmp_path, outer))
     assert captured.events == (OPEN, OPEN)
     assert captured.body == Body(prefix, suffix)
     assert json.loads(captured.body.of(captured.events)) == outer
@@ -71,31 +76,31 @@ def test_an_object_around_a_list_stays(tmp_path: Path, outer: dict[str, Any], pr
 def test_an_object_around_a_list_may_say_the_type(tmp_path: Path) -> None:
     inner = {"recipientId": "4711", "created": 1_564_590_054_000}
     path = saved(tmp_path, {"event": "clicked", "recipients": [inner]})
-    assert read_captured(path).events == (inner,)
-    shape = shape_of_file(path)
+    assert read_as_it_is(path).events == (inner,)
+    shape = shape_as_it_is(path)
     assert (shape.event_type, shape.body.prefix) == (EventType.CLICK, '{"event":"clicked","recipients":[')
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
 def test_no_convention_is_an_object_around_a_list(tmp_path: Path, name: str) -> None:
     event = CONVENTIONS[name].event
-    assert read_captured(saved(tmp_path, event)).events == (event,)
+    assert read_as_it_is(saved(tmp_path, event)).events == (event,)
     with_links = {**event, "links": [{"url": "https://www.example.com", "id": 1}]}
-    assert read_captured(saved(tmp_path, with_links)).events == (with_links,)
+    assert read_as_it_is(saved(tmp_path, with_links)).events == (with_links,)
 
 
 def test_the_events_of_a_journal(tmp_path: Path) -> None:
     journal = sorted((ROOT / "fixtures" / "journals").glob("*.jsonl"))[0]
-    captured = read_captured(journal)
+    captured = read_as_it_is(journal)
     assert captured.body == LIST
-    assert shape_of_file(journal, event_type=EventType.OPEN).field(Role.MAIL) is not None
+    assert shape_as_it_is(journal, event_type=EventType.OPEN).field(Role.MAIL) is not None
     assert {event["type"] for event in captured.events} >= {"open"}
 
 
 def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "captured.json"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps([OPEN]).encode())
-    assert read_captured(path).events == (OPEN,)
+    assert read_as_it_is(path).events == (OPEN,)
 
 
 # Persons
@@ -120,7 +125,7 @@ def blot_out(events: Sequence[dict[str, Any]], keep: Collection[str]) -> list[di
 def test_roles_come_from_the_values_before_persons_are_replaced(tmp_path: Path, name: str) -> None:
     convention = CONVENTIONS[name]
     shape = shape_of_file(saved(tmp_path, convention.event), replace_persons=blot_out)
-    before = shape_of_file(saved(tmp_path, convention.event))
+    before = shape_as_it_is(saved(tmp_path, convention.event))
     for field, known in zip(shape.fields, before.fields, strict=True):
         # A text that is no time any more cannot stand for one.
         assert field.role is (Role.OTHER if known.role is Role.OTHER_MOMENT else known.role), field.name
@@ -181,7 +186,7 @@ def test_a_corrected_role_is_nobody_elses(tmp_path: Path) -> None:
 def test_a_mistake_is_one_line(tmp_path: Path, content: object, name: str, message: str) -> None:
     path = saved(tmp_path, content, name)
     with pytest.raises(InvalidInputError) as rejected:
-        shape_of_file(path)
+        shape_as_it_is(path)
     assert str(rejected.value).startswith(f"{path}: {message}")
     assert "\n" not in str(rejected.value)
 
@@ -191,10 +196,10 @@ def test_depth_has_a_limit(tmp_path: Path, levels: int) -> None:
     inner = "[" * (levels - 1) + "]" * (levels - 1)
     path = saved(tmp_path, f'{{"type":"open","recipientId":"4711","deep":{inner}}}')
     if levels <= DEPTH_MAX:
-        assert shape_of_file(path).event_type is EventType.OPEN
+        assert shape_as_it_is(path).event_type is EventType.OPEN
         return
     with pytest.raises(InvalidInputError, match=r"nested deeper than 50 levels|not JSON: "):
-        shape_of_file(path)
+        shape_as_it_is(path)
 
 
 @pytest.mark.parametrize("count", [FIELDS_MAX, FIELDS_MAX + 1])
@@ -213,28 +218,28 @@ def test_size_has_a_limit(tmp_path: Path) -> None:
     for size in (CAPTURED_BYTES_MAX, CAPTURED_BYTES_MAX + 1):
         path.write_bytes(json.dumps(OPEN).encode().ljust(size))
         if size == CAPTURED_BYTES_MAX:
-            assert read_captured(path).events == (OPEN,)
+            assert read_as_it_is(path).events == (OPEN,)
             continue
         with pytest.raises(InvalidInputError, match=r"larger than 16777216 bytes, which is the limit$"):
-            read_captured(path)
+            read_as_it_is(path)
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"not a regular file, allowed: a file of captured events$"):
-        read_captured(tmp_path)
+        read_as_it_is(tmp_path)
     with pytest.raises(InvalidInputError, match=r"cannot be read: No such file or directory$"):
-        read_captured(tmp_path / "missing.json")
+        read_as_it_is(tmp_path / "missing.json")
     with pytest.raises(InvalidInputError, match=r"not a path, allowed: a file of captured events$"):
-        read_captured(Path("a\0b"))
+        read_as_it_is(Path("a\0b"))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
     with pytest.raises(InvalidInputError, match="not a regular file"):
-        read_captured(tmp_path / "pipe.json")
+        read_as_it_is(tmp_path / "pipe.json")
 
 
 def test_a_list_deep_in_an_event_is_part_of_it(tmp_path: Path) -> None:
     event = with_value(OPEN, ("a", "b", "c", "events"), [OPEN])
-    assert read_captured(saved(tmp_path, event)).events == (event,)
+    assert read_as_it_is(saved(tmp_path, event)).events == (event,)

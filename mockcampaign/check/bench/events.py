@@ -186,7 +186,7 @@ class _Maker:
 
 
 class _Made:
-    """What the fields of one event have in common."""
+    """Values that the fields of one event have in common."""
 
     __slots__ = ("client", "drawn", "moved")
 

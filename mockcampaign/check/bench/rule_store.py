@@ -54,7 +54,7 @@ class RuleStore:
         self._shapes: list[Shape] = [context.settings.shape]
         """The shapes of the events that were sent, by which stored ones are recognised."""
         self._keyed = self._shapes
-        """Those of them with different keys."""
+        """Shapes among them that have different keys."""
         self._mails: set[Hashable] = set()
         self._count_before: int | None = None
         self.newest_difference: Difference | None = None

@@ -40,14 +40,13 @@ def shape(file: Path, type_name: str | None, keep: tuple[str, ...], output: Path
     \b
     mockcampaign shape captured.json --output shape.yaml
     """
-    from mockcampaign.pseudonyms import without_persons
     from mockcampaign.scenario.shape_file import shape_yaml
     from mockcampaign.shape.captured import shape_of_file
 
     if output is not None and not output.parent.is_dir():
         raise InvalidInputError(f"--output {output}: there is no folder {output.parent}, allowed: one that exists")
     event_type = None if type_name is None else EventType(type_name)
-    found = shape_of_file(file, event_type=event_type, replace_persons=without_persons, keep=keep)
+    found = shape_of_file(file, event_type=event_type, keep=keep)
     text = shape_yaml(found)
     if output is None:
         click.echo(text, nl=False)
