@@ -19,6 +19,10 @@ class Situation(StrEnum):
     ORDINARY_AFTERWARDS = "ordinary-afterwards"
 
     # Acknowledgement
+    FIRST_ATTEMPTS = "first-attempts"
+    """The first attempt of each of several batches, whose retries are accepted."""
+    FIRST_ATTEMPTS_STORED = "first-attempts-stored"
+    """The same, and the batches are stored."""
     SMALL_AFTER_FULL = "small-after-full"
     WITH_CREDENTIALS = "with-credentials"
     WITHOUT_CREDENTIALS = "without-credentials"

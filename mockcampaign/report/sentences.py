@@ -357,7 +357,8 @@ def _attempt(reply: Reply) -> str:
 
 def _stimulus(one: Stimulus) -> str:
     words = SITUATIONS[one.situation]
-    repeated = f", sent {one.times:,} times" if (one.times or 1) > 1 and "{times}" not in words else ""
+    is_repeated = (one.times or 1) > 1 and "{times}" not in words and one.situation not in _OF_EVERY_BATCH
+    repeated = f", sent {one.times:,} times" if is_repeated else ""
     said = words.format(
         batch="a batch" if one.events is None else f"a batch of {counted(one.events, 'event')}",
         events="the events" if one.events is None else counted(one.events, "event"),
@@ -664,6 +665,8 @@ _CREDENTIALS: dict[str, str] = {
 }
 """Ways to give credentials, by `Stimulus.variant`."""
 
+_OF_EVERY_BATCH = frozenset({Situation.FIRST_ATTEMPTS, Situation.FIRST_ATTEMPTS_STORED})
+
 SITUATIONS: Mapping[Situation, str] = complete(
     "words for situations",
     Situation,
@@ -672,6 +675,8 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.ORDINARY_BATCH: "an ordinary batch of {events}",
         Situation.ORDINARY_AFTERWARDS: "an ordinary batch afterwards",
         # Acknowledgement
+        Situation.FIRST_ATTEMPTS: "the first attempt of every batch, and 200 to its retry",
+        Situation.FIRST_ATTEMPTS_STORED: "the first attempt of every batch although it stored it",
         Situation.SMALL_AFTER_FULL: "a batch of 1 event right after one of 100",
         Situation.WITH_CREDENTIALS: "{batch} with the credentials of this check",
         Situation.WITHOUT_CREDENTIALS: "{batch} without credentials",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 CULPRITS = {
     "responds-200": "responds-201",
+    "acknowledges-first-attempt": "responds-with-ids-of-new-rows",
     "sends-complete-response": "disconnects-on-parse-error",
     "responds-in-time": "slow-first-full-batch",
     "accepts-small-batch-after-full": "fills-buffer",

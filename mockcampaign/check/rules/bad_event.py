@@ -203,6 +203,7 @@ ACCEPTS_WHATEVER_CAMPAIGN_SENDS = Rule(
     expected="200, since every other status has its cost",
     examine=_accepts_whatever,
     assumes=("batch", "retry", "discard", "fields"),
+    depends_on=("acknowledges-first-attempt",),
     fix="Reject only what a retry can cure: respond 503 while the database is down, but never because of what an event "
     "contains.",
     example="except DatabaseDown: return Response(status_code=503)",
