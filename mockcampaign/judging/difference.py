@@ -22,6 +22,7 @@ from mockcampaign.model import EventType
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.field import Event, EventField, Role, Value, value_at
 from mockcampaign.shape.shape import Shape
+from mockcampaign.text import short
 
 EVENTS_SHOWN_MAX = 100
 """How many events of a difference are shown one by one."""
@@ -198,7 +199,9 @@ def _brief(event: bytes, shape: Shape) -> str:
 
 
 def _readable(field: EventField, value: Value, shape: Shape, event: Event) -> Value:
-    """Return a moment as people read it, and anything else unchanged."""
+    """Return a moment as people read it, long text shortened, and anything else unchanged."""
+    if isinstance(value, str):
+        value = short(value)
     moment = shape.moment(event) if field.role is Role.MOMENT else None
     return value if moment is None or not 0 <= moment < MOMENT_MAX else format_moment(moment)
 

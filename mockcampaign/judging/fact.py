@@ -231,10 +231,12 @@ class StoredPositions(Fact, frozen=True, kw_only=True):
 
 
 class SmallestRejected(Fact, frozen=True, kw_only=True):
-    """The smallest batch that the consumer rejects."""
+    """The smallest batch that the consumer rejects, or acknowledges without storing all of it."""
 
     events: int
     body_bytes: int | None = None
+    lost: bool = False
+    """Whether the consumer acknowledges the batch."""
 
 
 class Costs(Fact, frozen=True, kw_only=True):

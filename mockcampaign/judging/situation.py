@@ -22,7 +22,7 @@ class Situation(StrEnum):
     FIRST_ATTEMPTS = "first-attempts"
     """The first attempt of each of several batches, whose retries are accepted."""
     FIRST_ATTEMPTS_STORED = "first-attempts-stored"
-    """The same, and the batches are stored."""
+    """The first attempt of each of several batches, which are stored and whose retries are accepted."""
     SMALL_AFTER_FULL = "small-after-full"
     WITH_CREDENTIALS = "with-credentials"
     WITHOUT_CREDENTIALS = "without-credentials"

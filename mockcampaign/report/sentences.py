@@ -243,7 +243,8 @@ def _clause(fact: AnyFact) -> str:
             return _positions(fact)
         case SmallestRejected():
             size = "" if fact.body_bytes is None else f" and {fact.body_bytes:,} bytes"
-            return f"the smallest batch it rejects has {counted(fact.events, 'event')}{size}"
+            does = "does not store" if fact.lost else "rejects"
+            return f"the smallest batch it {does} has {counted(fact.events, 'event')}{size}"
         case Costs():
             return _costs(fact)
         case BlocksOthers():

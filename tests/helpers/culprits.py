@@ -111,6 +111,8 @@ OTHERS = {
     "stores-last-event-only": "stores-every-event",
     "loses-odd-event": "stores-every-event",
     "loses-100th-event": "stores-every-event",
+    "truncates-body-at-64-kib": "accepts-largest-batch",
+    "indexes-texts": "accepts-largest-batch",
     "copies-first-recipient-list": "stores-mixed-mailings",
     "dedup-key-size-and-first-event": "once-in-regrouped-batch",
     "compares-with-previous-batch-only": "once-after-many-others",

@@ -57,6 +57,8 @@ class RuleStore:
         self._count_before: int | None = None
         self.newest_difference: Difference | None = None
         """How the store differed when it was last seen to differ."""
+        self._missing_before = 0
+        """Number of missing events when `loss_of` last looked, if the probe reports only how many are stored."""
         self._sent: dict[int, _Sent] = {}
         self._read = 0
         """Number of entries of the ledger's `happened` that are in `_sent`."""
@@ -185,6 +187,18 @@ class RuleStore:
             return difference(required, allowed, ours, self._shapes[0]), stored
 
         return (await self.settled(look))[0]
+
+    async def loss_of(self, events: Sequence[Event]) -> Difference | None:
+        """Return which of these events, the newest ones, are missing; None if all of them are stored, altered or not.
+
+        If the probe reports only their number, count what is missing since this was last asked.
+        """
+        found = await self.difference_of(events)
+        before, self._missing_before = self._missing_before, found.missing_count
+        lost = max(0, found.missing_count - before)
+        if not found.missing and not lost:
+            return None
+        return msgspec.structs.replace(found, surplus=(), altered=(), surplus_count=0, missing_count=lost)
 
     async def settled(self, look: Callable[[], Awaitable[tuple[Difference, Found]]]) -> tuple[Difference, Found]:
         """Look until the store agrees, or has differed in the same way for as long as it may take to settle."""

@@ -83,8 +83,8 @@ async def _acknowledges_first_attempt(bench: Bench) -> Examined:
     rejected: list[BatchOutcome] = []
     batches: list[list[Event]] = []
     is_stored = False
-    # A consumer that rejects every other request would be taken for one that rejects every first attempt, if each
-    # batch took two requests: the one in the middle takes one.
+    # Some consumers reject every other request. With two requests for each batch, all first attempts would meet that,
+    # so there is only one for the batch in the middle.
     for attempts in (2, 1, 2):
         events = bench.events(size)
         delivery = await bench.deliver(events, attempts=attempts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -53,10 +53,15 @@ async def _wrong(bench: Bench, events: Sequence[Event], stimulus: Stimulus) -> t
     response = delivery.response(stimulus)
     if not delivery.accepted:
         return (response,)
+    own = [one for one in events if bench.shape.is_own_type(one)]
     if bench.store.reports_events:
-        difference = await bench.store.difference_of([one for one in events if bench.shape.is_own_type(one)])
+        difference = await bench.store.difference_of(own)
         if difference:
             return response, difference.seen(stimulus)
+    elif bench.store.has_probe:
+        loss = await bench.store.loss_of(events)
+        if loss is not None and len(own) == len(events):
+            return response, loss.seen(stimulus)
     return ()
 
 
@@ -78,12 +83,22 @@ async def _one_by_one(bench: Bench, cases: list[EdgeCase]) -> _Wrong | None:
     return None
 
 
+def _parts(bench: Bench, cases: list[EdgeCase]) -> Iterator[list[EdgeCase]]:
+    """Yield the edge cases that are delivered together."""
+    groups = [cases]
+    if bench.store.has_probe and not bench.store.reports_events:
+        # A number does not say which events are missing, and those of other types may be.
+        own = [case for case in cases if case.role is not Role.TYPE]
+        groups = [own, [case for case in cases if case.role is Role.TYPE]]
+    size = bench.shape.body.events_max
+    for group in groups:
+        for at in range(0, len(group), size):
+            yield group[at : at + size]
+
+
 async def _first_wrong(bench: Bench, make: EdgeCases) -> _Wrong | None:
     """Return the first edge case that goes wrong, or None. Deliver them together, and one by one if that fails."""
-    cases = bench.edge_cases(make)
-    size = bench.shape.body.events_max
-    for at in range(0, len(cases), size):
-        part = cases[at : at + size]
+    for part in _parts(bench, bench.edge_cases(make)):
         events = [case.applied(bench.event()) for case in part]
         if await _wrong(bench, events, _batch(events, [])):
             found = await _one_by_one(bench, part)
@@ -98,7 +113,7 @@ def _table(make: EdgeCases) -> Examine:
         if not cases:
             raise SkipRule(Unmet(why=Precondition.NO_SUCH_FIELDS, variant=bench.event_type))
         await must_deliver(bench, bench.events(min(len(cases), bench.shape.body.events_max)))
-        if bench.store.reports_events:
+        if bench.store.has_probe:
             await must_store(bench, min(len(cases), bench.shape.body.events_max))
         found = await _first_wrong(bench, make)
         if found is not None:
@@ -136,7 +151,8 @@ def _rule(
         depends_on=depends_on,
         fix=fix,
         example=example,
-        not_covered="Without a probe that reports events: whether they are stored, not only accepted.",
+        not_covered="Without a probe: whether they are stored, not only accepted. With a probe of their number: "
+        "whether they are stored unchanged.",
     )
 
 
@@ -300,7 +316,7 @@ def _applied(cases: Iterable[EdgeCase], event: Event) -> Event:
 async def _accepts_generated(bench: Bench) -> Examined:
     plain = min(10, bench.shape.body.events_max)
     await must_deliver(bench, bench.events(plain))
-    if bench.store.reports_events:
+    if bench.store.has_probe:
         await must_store(bench, plain)
         await must_distinguish(bench)
     possible: list[EdgeCase] = []
