@@ -181,6 +181,20 @@ def control_characters(shape: Shape) -> list[EdgeCase]:
     return list(_of(chosen[:1], values))
 
 
+def unstorable(shape: Shape) -> list[EdgeCase]:
+    """Return what few databases can store: nothing in place of a key or a time, or a word in place of a number.
+
+    Campaign sends nothing of that, and a consumer may reject it, but has to respond.
+    """
+    needed = [*shape.of(Role.MOMENT), *shape.key_fields[:1]]
+    numbers = [*shape.of(Role.MOMENT), *(field for field in shape.of(*WHOLE_NUMBERS) if field.is_whole_number)]
+    return [
+        *_of(needed, (None,)),
+        *(EdgeCase(path=field.path, role=field.role, absent=True) for field in needed),
+        *_of(numbers[:2], ("yesterday",)),
+    ]
+
+
 ALL: tuple[EdgeCases, ...] = (
     absent_fields,
     null_fields,

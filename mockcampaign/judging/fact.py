@@ -257,6 +257,15 @@ class Costs(Fact, frozen=True, kw_only=True):
         return f"{self.reply.identity} to {self.of.identity}"
 
 
+class NeverResponds(Fact, frozen=True, kw_only=True):
+    """Something to which the consumer never responds, so each attempt at it lasts until the time-out."""
+
+    timeout: int
+    """Milliseconds that Campaign waits each time."""
+    attempts: int
+    """Number of attempts until the event expires."""
+
+
 class BlocksOthers(Fact, frozen=True, kw_only=True):
     """Delay or loss of later events behind a rejected batch."""
 
@@ -461,6 +470,7 @@ class Confirmation(StrEnum):
     """A requirement that `Confirmed` confirms."""
 
     COMPLETE_RESPONSES = "complete-responses"
+    RESPONDED_TO_UNSTORABLE = "responded-to-unstorable"
     EVERYTHING_ACCEPTED = "everything-accepted"
     RESPONDED_IN_TIME = "responded-in-time"
     NOTHING_REJECTED = "nothing-rejected"
@@ -632,6 +642,7 @@ AnyFact = (
     | StoredPositions
     | SmallestRejected
     | Costs
+    | NeverResponds
     | BlocksOthers
     | FieldsAltered
     | KeysOn

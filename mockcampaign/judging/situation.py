@@ -95,6 +95,8 @@ class Situation(StrEnum):
     GOOD_AROUND_EDGE_CASE = "good-around-edge-case"
     GOOD_AROUND_EDGE_CASES = "good-around-edge-cases"
     BAD_EVENT_AMONG_GOOD = "bad-event-among-good"
+    UNSTORABLE_EVENT = "unstorable-event"
+    """An event that lacks what nearly every consumer needs, or has something else in its place."""
     NOT_JSON = "not-json"
     NO_LIST = "no-list"
 

@@ -36,6 +36,7 @@ from mockcampaign.judging.fact import (
     LostInCrash,
     Need,
     Needs,
+    NeverResponds,
     NotReached,
     NotStored,
     NoVerdict,
@@ -247,6 +248,8 @@ def _clause(fact: AnyFact) -> str:
             return f"the smallest batch it {does} has {counted(fact.events, 'event')}{size}"
         case Costs():
             return _costs(fact)
+        case NeverResponds():
+            return f"Campaign waits for the time-out of {format_duration(fact.timeout)}, {fact.attempts:,} times"
         case BlocksOthers():
             if fact.milliseconds is None:
                 return f"{counted(fact.events, 'event')} that occur an hour later are lost with them"
@@ -760,6 +763,7 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.GOOD_AROUND_EDGE_CASE: "two good events around one with {edge_cases}",
         Situation.GOOD_AROUND_EDGE_CASES: "a batch of {events}, {times} of them unusual",
         Situation.BAD_EVENT_AMONG_GOOD: "99 good events and one with {edge_cases}",
+        Situation.UNSTORABLE_EVENT: "an event with {edge_cases}",
         Situation.NOT_JSON: "a body that is not JSON",
         Situation.NO_LIST: "an object instead of a list",
         # HTTP
@@ -819,6 +823,7 @@ CONFIRMATIONS: Mapping[Confirmation, str] = complete(
     Confirmation,
     {
         Confirmation.EVERYTHING_ACCEPTED: "responded 200 to everything Campaign may send",
+        Confirmation.RESPONDED_TO_UNSTORABLE: "responded to all {count} events that few databases can store",
         Confirmation.COMPLETE_RESPONSES: "sent complete responses to ordinary batches and to bodies it cannot read",
         Confirmation.RESPONDED_IN_TIME: "responded within {duration} to batches of {sizes}",
         Confirmation.NOTHING_REJECTED: "no batch was rejected, so none could leave anything behind",

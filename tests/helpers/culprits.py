@@ -79,6 +79,7 @@ CULPRITS = {
     "stores-control-characters": "truncates-text-at-nul",
     "accepts-generated-batches": "takes-columns-of-first-event",
     "isolates-bad-event": "drops-batch-with-nul",
+    "responds-to-unstorable-event": "never-responds-to-bad-event",
     "bad-event-blocks-nothing": "rejects-nul",
     "accepts-whatever-campaign-sends": "rejects-many-identical-events",
     "rejects-atomically": "commits-per-event",

@@ -14,6 +14,7 @@ from mockcampaign.check import edge_cases
 from mockcampaign.check.behaviours import Behaviour
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_deliver, must_distinguish, must_store
+from mockcampaign.check.bench.price import never_responds
 from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
 from mockcampaign.check.examined import Examined, SkipRule, failed, passed
 from mockcampaign.check.rule import Examine, Rule
@@ -24,6 +25,7 @@ from mockcampaign.judging.fact import (
     Confirmed,
     EdgeCaseField,
     Need,
+    NeverResponds,
     Precondition,
     Rejected,
     Stimulus,
@@ -32,6 +34,7 @@ from mockcampaign.judging.fact import (
 )
 from mockcampaign.judging.finding import Level
 from mockcampaign.judging.situation import Situation
+from mockcampaign.model import TimedOut
 from mockcampaign.shape.field import Event, Role
 
 _ASSUMED = "(assumed, since the vendor publishes one example and no schema)"
@@ -51,6 +54,8 @@ async def _wrong(bench: Bench, events: Sequence[Event], stimulus: Stimulus) -> t
     """
     delivery = await bench.deliver(events, attempts=3)
     response = delivery.response(stimulus)
+    if isinstance(delivery.last, TimedOut):
+        return response, never_responds(bench)
     if not delivery.accepted:
         return (response,)
     own = [one for one in events if bench.shape.is_own_type(one)]
@@ -79,6 +84,8 @@ async def _one_by_one(bench: Bench, cases: list[EdgeCase]) -> _Wrong | None:
         event = case.applied(bench.event())
         facts = await _wrong(bench, [event], _batch([event], [case.seen()]))
         if facts:
+            if any(isinstance(fact, NeverResponds) for fact in facts):
+                bench.incidents.without_response.append(case)
             return _Wrong(case, event, facts)
     return None
 
