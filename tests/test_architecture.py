@@ -39,7 +39,7 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 # From low to high, for each folder. A new module has to be entered here; it imports only what is on a lower level.
 LEVELS = {
     "": """
-        __init__ errors model shipped text wallclock < masking policy serving tables < durations < faults
+        __init__ errors json_text shipped text wallclock < model < masking policy serving tables < durations < faults
         < shape < engine events samples transport < campaign judging strategies < recording report < check < scenario
         < server < cli pytest_plugin < __main__
     """,
@@ -68,7 +68,9 @@ LEVELS = {
         field_values fields random_words rates < people < event_json sample < mailing < description generator
         < __init__ plot
     """,
-    "judging": "consumer_store serials situation < fact < finding ledger < difference evidence journal_rules verdict",
+    "judging": """
+        consumer_store equivalents serials situation < fact < finding ledger < difference evidence journal_rules verdict
+    """,
     "pytest_plugin": """
         hypothesis_examples inputs loops results < consumer_targets < control
         < campaign_fixture campaign_settings failure_report server_fixture < check_options lifecycle scenario_files

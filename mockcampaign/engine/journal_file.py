@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.engine.journal import Attempted, Began, Entry, Journal
 from mockcampaign.errors import InvalidInputError
 
@@ -129,7 +130,7 @@ def read_journals(content: bytes, where: str) -> list[RecordedJournal]:
         lines.append(rest)  # otherwise the run was killed while it wrote the line
     journals: dict[int, RecordedJournal] = {}
     growing: dict[tuple[int, int], int] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(map(json_text.without_lone_surrogates, lines), 1):
         try:
             journal = line_decoder.decode(line).journal
             if journal is None:
@@ -175,7 +176,7 @@ def _continues(known: Attempted, entry: Attempted) -> bool:
 
 def _is_json(line: bytes) -> bool:
     try:
-        msgspec.json.decode(line)
+        json_text.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True

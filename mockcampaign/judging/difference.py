@@ -13,9 +13,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.durations import MOMENT_MAX, format_moment
 from mockcampaign.engine.journal import Happened
 from mockcampaign.judging.consumer_store import canonical
+from mockcampaign.judging.equivalents import comparable
 from mockcampaign.judging.fact import EventDifference, FieldChange, Stimulus, StoredAnyway, StoreDiffers
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import EventType
@@ -117,7 +119,7 @@ def field_changes(sent: bytes, stored: bytes) -> tuple[FieldChange, ...]:
 def sent_events(happened: Iterable[Happened]) -> dict[int, bytes]:
     """Return the events by serial, in canonical form."""
     return {
-        serial: canonical(msgspec.json.decode(event))
+        serial: comparable(canonical(json_text.decode(event)))
         for entry in happened
         for serial, event in enumerate(entry.events, entry.first_serial)
     }
@@ -131,6 +133,7 @@ def compare(
     An event that was sent without being acknowledged may be stored or not.
     """
     payloads = sent_events(ledger.happened)
+    stored = list(map(comparable, stored))
     if by is not None:
         payloads = {serial: _only(event, by) for serial, event in payloads.items()}
         stored = [_only(event, by) for event in stored]

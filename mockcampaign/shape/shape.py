@@ -7,6 +7,7 @@ from functools import cached_property
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.model import EventType
 from mockcampaign.shape.field import ONCE, ORIGIN, Event, EventField, Role, Value, value_at, with_value, without_value
 from mockcampaign.shape.moment import read_moment, resolution, write_moment
@@ -34,7 +35,7 @@ class Body(msgspec.Struct, frozen=True):
 
     def of(self, events: Iterable[Value]) -> bytes:
         """Return the body of a request with these events, or with whatever else is to stand in their place."""
-        return self.join([msgspec.json.encode(event) for event in events])
+        return self.join([json_text.encode(event) for event in events])
 
     def join(self, encoded: Sequence[bytes]) -> bytes:
         """Return the body of a request with these encoded events."""

@@ -23,7 +23,8 @@ def add(path: str, events: list[dict[str, Any]]) -> None:
     occurrences: Counter[str] = Counter()
     rows = []
     for event in events:
-        payload = json.dumps(event, sort_keys=True, ensure_ascii=False)
+        # JSON may contain halves of characters, which SQLite cannot store.
+        payload = json.dumps(event, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace").decode()
         occurrences[payload] += 1
         rows.append((payload, occurrences[payload]))
     with closing(sqlite3.connect(path, timeout=30)) as database, database:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.campaign import Campaign
 from mockcampaign.check.bench.context import CheckContext
 from mockcampaign.check.examined import SkipRule
@@ -18,6 +19,7 @@ from mockcampaign.check.probes.store_probe import Found, StoreProbe, UrlProbe
 from mockcampaign.engine.journal import Attempted, Probed, Requested
 from mockcampaign.judging.consumer_store import Probe, canonical, events_in
 from mockcampaign.judging.difference import Difference, difference
+from mockcampaign.judging.equivalents import comparable
 from mockcampaign.judging.fact import Needs
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.shape.field import Event, Role, value_at, with_value
@@ -259,7 +261,7 @@ class RuleStore:
         happened = self._ledger.happened
         for entry in happened[self._read :]:
             for serial, encoded in enumerate(entry.events, entry.first_serial):
-                event = msgspec.json.decode(encoded)
+                event = json_text.decode(encoded)
                 self._sent[serial] = _Sent(canonical(event), self.shown(event))
         self._read = len(happened)
         return self._sent
@@ -268,7 +270,8 @@ class RuleStore:
         """Return what is compared of an event: the fields that the probe reports.
 
         A field that is null equals one that is absent, and spellings of an address equal each other: databases that
-        have a type for addresses return all of them in one spelling (RFC 5952).
+        have a type for addresses return all of them in one spelling (RFC 5952). `equivalents` says which characters no
+        store has to hold.
         """
         fields = {name: event[name] for name in self.shown_fields if event.get(name) is not None}
         for shape in self._shapes:
@@ -276,7 +279,7 @@ class RuleStore:
                 address = value_at(fields, field.path)
                 if isinstance(address, str):
                     fields = with_value(fields, field.path, _normalized(address))
-        return msgspec.json.encode(fields, order="sorted")
+        return comparable(canonical(fields))
 
 
 @functools.lru_cache(maxsize=4096)  # every reading of a store contains the same few
