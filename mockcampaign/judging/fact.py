@@ -296,7 +296,8 @@ class KeysOn(Fact, frozen=True, kw_only=True):
     events: int
     """Number of genuine events that were sent."""
     pairs: int
-    """Number of pairs of events that were sent, each with one different field."""
+    """Number of pairs of events that were sent, each with one different field, or with two that differ in where one
+    ends."""
 
     @property
     def identity(self) -> str:

@@ -53,6 +53,7 @@ class Situation(StrEnum):
     LATER_ENGAGEMENTS = "later-engagements"
     LONG_RECIPIENT_ENGAGEMENTS = "long-recipient-engagements"
     CLICKS_ON_TWO_LINKS = "clicks-on-two-links"
+    SIMILAR_RECIPIENTS = "similar-recipients"
     ONE_FIELD_DIFFERS = "one-field-differs"
 
     # Redelivery and overlap
@@ -79,6 +80,11 @@ class Situation(StrEnum):
     OPEN_AFTER_CLICK = "open-after-click"
     OUT_OF_ORDER = "out-of-order"
     OLD_EVENTS = "old-events"
+
+    AHEAD_OF_CLOCK = "ahead-of-clock"
+    ORDINARY_HOUR = "ordinary-hour"
+    """An old event at an hour at which no clock changes."""
+    CLOCK_CHANGES = "clock-changes"
 
     # Random histories
     RANDOM_HISTORY = "random-history"

@@ -489,7 +489,7 @@ def _positions(fact: StoredPositions) -> str:
 def _keys_on(fact: KeysOn) -> str:
     realistic = f"{fact.events_lost or 'none'} of {fact.events} realistic {fact.event_type}s"
     return (
-        f"{_key_of(fact)}: {len(fact.ignored)} of {fact.pairs} pairs of events that differ in one field were treated "
+        f"{_key_of(fact)}: {len(fact.ignored)} of {fact.pairs} pairs of nearly equal events were treated "
         f"as one event, and {realistic} {_be(fact.events_lost or 1)} missing from the store"
     )
 
@@ -713,6 +713,9 @@ SITUATIONS: Mapping[Situation, str] = complete(
             "two {variant}s of one mail in consecutive milliseconds, by a recipient with a long but legal id"
         ),
         Situation.CLICKS_ON_TWO_LINKS: ("two pairs of clicks, each on two links of one mail in the same millisecond"),
+        Situation.SIMILAR_RECIPIENTS: (
+            "events of {times} pairs of recipients whose ids differ in case, accents, spaces or invisible characters"
+        ),
         Situation.ONE_FIELD_DIFFERS: "an event that differs from the one before in {field} alone",
         # Redelivery and overlap
         Situation.REDELIVERED: "the redelivery of {batch} whose response was lost",
@@ -749,6 +752,9 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.OPEN_AFTER_CLICK: "an open that arrived after its click",
         Situation.OUT_OF_ORDER: "the events of {times} mails out of order, some of them redelivered",
         Situation.OLD_EVENTS: "{events} that are almost three days old",
+        Situation.AHEAD_OF_CLOCK: "an event {duration} ahead of the clock",
+        Situation.ORDINARY_HOUR: "an event of 2024",
+        Situation.CLOCK_CHANGES: "{events} in hours in which clocks change",
         # Random histories
         Situation.RANDOM_HISTORY: "the history ({steps})",
         # Durability

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from judged import checked, settings
-from mockcampaign import json_text
+from mockcampaign import json_text, wallclock
 from mockcampaign.judging.finding import Finding
 from mockcampaign.model import NoAuthentication
+from mockcampaign.policy import DAY
 from mockcampaign.report.json_report import to_json
+from mockcampaign.samples.bugs import BUGS
+from mockcampaign.samples.bugs.order import DropsEventsFromTheFuture, StoresCreatedAsLocalTime
 from mockcampaign.samples.bugs.payload import (
     FailsOnCutCharacters,
     LosesInheritedNames,
@@ -130,3 +134,100 @@ class CannotReportCutCharacters(Consumer):
 def test_text_that_was_cut_off_within_a_character(consumer: type[Consumer], outcome: str) -> None:
     found = finding(consumer, "stores-cut-characters")
     assert found.outcome == outcome, found.actual
+
+
+def test_an_event_ahead_of_the_clock_that_vanishes_is_a_violation() -> None:
+    found = finding(DropsEventsFromTheFuture, "accepts-events-ahead-of-clock")
+    assert found.outcome == "fail"
+    assert "an event 1s ahead of the clock; 1 event is missing from the store" in found.actual
+
+
+def test_a_rejected_event_ahead_of_the_clock_is_a_hazard_since_its_retry_succeeds() -> None:
+    class Rejects(Consumer):
+        def validate(self, events: list[Event]) -> None:
+            if any(self.shapes.time(event) > wallclock.now() for event in events):
+                raise ValueError("from the future")
+
+    assert finding(Rejects, "accepts-events-ahead-of-clock").outcome == "warn"
+
+
+def test_times_in_the_hour_that_clocks_repeat_stay_exact() -> None:
+    found = finding(StoresCreatedAsLocalTime, "stores-times-of-clock-changes")
+    assert found.outcome == "fail"
+    assert "created=2024-10-27T01:30:00.000Z" in found.actual
+
+
+def test_a_consumer_that_deletes_old_events_is_not_asked_for_clock_changes() -> None:
+    class Forgets(Consumer):
+        async def process(self, events: list[Event]) -> None:
+            await super().process([one for one in events if self.shapes.time(one) > wallclock.now() - 30 * DAY])
+
+    assert finding(Forgets, "stores-times-of-clock-changes").outcome == "not-exercised"
+
+
+def test_recipients_whose_ids_a_collation_treats_as_equal_are_two() -> None:
+    found = finding(BUGS["dedup-key-collated-recipient"].consumer, "distinguishes-similar-recipients")
+    assert found.outcome == "fail"
+    assert "4 events are missing from the store" in found.actual
+
+
+def test_a_recipient_stored_in_another_spelling_is_another_recipient() -> None:
+    class Books(Consumer):
+        """Looks recipients up by a collation, and stores the spelling that it met first."""
+
+        def prepare(self) -> None:
+            self.known: dict[str, str] = {}
+
+        def stored_form(self, event: Event) -> Event:
+            recipient = self.shapes.recipient(event)
+            return self.shapes.of(event).put(
+                event, Role.RECIPIENT, self.known.setdefault(recipient.casefold(), recipient)
+            )
+
+    found = finding(Books, "distinguishes-similar-recipients")
+    assert found.outcome == "fail"
+    assert "2 events are altered" in found.actual
+
+
+def test_a_key_of_joined_fields_confuses_where_one_ends() -> None:
+    found = finding(BUGS["dedup-key-joined-fields"].consumer, "deduplicates-on-all-fields")
+    assert found.outcome == "warn"
+    assert found.actual.startswith("Deduplicates without the end of recipientId, ")
+
+
+def test_a_key_of_sums_confuses_exchanged_fields() -> None:
+    class Sums(Consumer):
+        def key(self, event: Event) -> bytes:
+            return repr(sorted(map(repr, event.values()))).encode()
+
+    found = finding(Sums, "deduplicates-on-all-fields")
+    assert found.outcome == "warn"
+    assert found.actual.startswith("Deduplicates without the place of operatingSystem: ")
+
+
+class KeysOnText(Consumer):
+    """Recognises events by their text as it arrived."""
+
+    def parse(self, body: bytes) -> list[Event]:
+        events = super().parse(body)
+        raw = msgspec.json.decode(body, type=list[msgspec.Raw])
+        self.texts = {id(event): bytes(one) for event, one in zip(events, raw, strict=True)}
+        return events
+
+    def key(self, event: Event) -> bytes:
+        return self.texts[id(event)]
+
+
+def test_a_sweep_spells_redelivered_events_otherwise() -> None:
+    app = application(KeysOnText(Store(), None))
+    chosen = settings(1, rules=("once-after-lost-response",), authentication=NoAuthentication(), sweep=True)
+    [found] = checked("http://consumer.test", lambda: AsgiTransport(app), chosen).rules
+    assert found.outcome == "warn", found.actual
+    assert "with redelivered events in another order and spelling of fields: " in found.actual
+
+
+def test_a_correct_consumer_recognises_events_however_they_are_spelled() -> None:
+    app = application(Consumer(Store(), None))
+    chosen = settings(1, rules=("redelivery",), authentication=NoAuthentication(), sweep=True)
+    result = checked("http://consumer.test", lambda: AsgiTransport(app), chosen)
+    assert not [found.actual for found in result.rules if found.outcome in ("fail", "warn", "could-not-tell")]

@@ -45,7 +45,9 @@ class Bench:
         self.slot = slot
         self.seconds = math.inf
         """Limit of the wall time for examining the rule, in seconds."""
-        self.recording = Recording(context.transport, slot.start, context.settings.shape)
+        variation = context.settings.variation
+        respelled = variation is not None and variation.respelled
+        self.recording = Recording(context.transport, slot.start, context.settings.shape, respelled=respelled)
         self.campaign = Campaign(
             self.recording.transcript,
             seed=context.settings.seed,
