@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Awaitable, Callable
 
+from mockcampaign import json_text
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_deliver, must_store
 from mockcampaign.check.examined import Examined, failed, passed
@@ -267,13 +268,14 @@ def _longest_events(bench: Bench, count: int, letters: str = _LETTERS) -> list[E
 
 def _of_size(bench: Bench, body_bytes: int) -> list[Event] | None:
     """Return events whose body has exactly so many bytes, or None if no batch is that large, or every event larger."""
-    most = bench.shape.body.events_max
-    events = _longest_events(bench, most)
-    if len(bench.body_of(events)) < body_bytes:
-        return None
-    while len(bench.body_of(events[:-1])) >= body_bytes:
-        events.pop()
-    surplus = len(bench.body_of(events)) - body_bytes
+    events: list[Event] = []
+    size = len(bench.body_of([]))
+    while size < body_bytes:
+        if len(events) == bench.shape.body.events_max:
+            return None
+        events += _longest_events(bench, 1)
+        size += len(json_text.encode(events[-1])) + (len(events) > 1)
+    surplus = size - body_bytes
     for index, event in enumerate(events):
         for field in _long_fields(bench):
             text = str(value_at(event, field.path))
@@ -282,7 +284,9 @@ def _of_size(bench: Bench, body_bytes: int) -> list[Event] | None:
             surplus -= len(text) - kept
             event = with_value(event, field.path, text[:kept])
         events[index] = event
-    return None if surplus else events
+        if not surplus:
+            return events
+    return None
 
 
 async def _accepts_largest(bench: Bench) -> Examined:
@@ -295,7 +299,8 @@ async def _accepts_largest(bench: Bench) -> Examined:
     widest = await _accepts(bench, lambda count: _longest_events(bench, count, _WIDE), WIDE_EVENTS)
     if not widest.holds:
         return widest
-    for body_bytes in (size for limit in BODY_LIMITS for size in (limit - 1, limit)):
+    largest = len(bench.body_of(_longest_events(bench, 1))) * bench.shape.body.events_max
+    for body_bytes in (size for limit in BODY_LIMITS if limit < largest for size in (limit - 1, limit)):
         events = _of_size(bench, body_bytes)
         if events is None:
             continue

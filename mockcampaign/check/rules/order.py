@@ -329,22 +329,24 @@ SKEWS = (1_000, 2_000)
 async def _accepts_ahead(bench: Bench) -> Examined:
     bench.require(Role.MOMENT)
     await must_deliver(bench, bench.events(1))
-    if bench.store.has_probe:
-        await must_store(bench, 1)
-    shape = bench.shape
-    # Of the wall clock, which consumers read: the virtual one is behind it.
-    events = [shape.at(event, now() + skew) for event, skew in zip(bench.events(2), SKEWS, strict=True)]
-    for event, skew in zip(events, SKEWS, strict=True):
+    events: list[Event] = []
+    for skew in SKEWS:
+        # Of the wall clock, which consumers read: the virtual one is behind it.
+        event = bench.shape.at(bench.event(), now() + skew)
+        events.append(event)
         ahead = Stimulus(situation=Situation.AHEAD_OF_CLOCK, milliseconds=skew)
         delivery = await bench.deliver([event], attempts=2)
         response = delivery.response(ahead)
         if not delivery.accepted:
             # Ten seconds later the event is no longer ahead, and its retry is accepted.
             return failed(response, batches=[[event]], is_hazard=True)
-        difference = await bench.store.difference_of([event]) if bench.store.has_probe else None
-        if difference:
-            is_lost = bool(difference.missing or difference.missing_count)
-            return failed(response, difference.seen(ahead), batches=[[event]], is_hazard=not is_lost)
+    difference = await bench.store.difference_of(events) if bench.store.has_probe else None
+    if difference:
+        ordinary = bench.another(1)
+        await must_store(ordinary, 1)
+        bench.count_in(ordinary)
+        is_lost = bool(difference.missing or difference.missing_count)
+        return failed(response, difference.seen(ahead), batches=[events], is_hazard=not is_lost)
     return passed(Response(to=ahead, replies=response.replies))
 
 
