@@ -28,7 +28,8 @@ def make_app(*, user: str, password: str, store: str | None = None) -> FastAPI:
     async def hook(request: Request) -> Response:
         try:
             # JSON may contain halves of characters, which no response can.
-            events = json.loads(json.dumps(await request.json(), ensure_ascii=False).encode("utf-8", "replace"))
+            text = json.dumps(await request.json(), ensure_ascii=False)
+            events = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
             if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
                 raise ValueError("not a list of events")
         except ValueError as error:

@@ -382,8 +382,9 @@ async def _stores_cut_characters(bench: Bench) -> Examined:
         for event, response, stimulus in accepted if wrong else ():
             difference = await bench.store.difference_of([event])
             if difference:
-                facts = response, difference.seen(stimulus)
-                found.append(failed(*facts, batches=[[event]], is_hazard=not _loses(bench, facts)))
+                # No store with UTF-8 can hold the recipient that was sent, so only a loss is a violation.
+                is_lost = bool(difference.missing or difference.missing_count)
+                found.append(failed(response, difference.seen(stimulus), batches=[[event]], is_hazard=not is_lost))
         if found:
             return min(found, key=lambda one: one.is_hazard)
     return passed(Confirmed(what=Confirmation.EDGE_CASES_ACCEPTED, count=len(cases)))
@@ -402,7 +403,7 @@ STORES_CUT_CHARACTERS = Rule(
     assumes=("batch", "retry", "fields"),
     depends_on=("isolates-bad-event",),
     fix="Replace what UTF-8 cannot encode before you store or report it.",
-    example="text.encode('utf-8', 'replace').decode()",
+    example="text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')",
     not_covered="Without a probe: whether they are stored, not only accepted.",
     stage=Stage.LAST,
 )
