@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 import mockcampaign
-from mockcampaign import __version__
+from mockcampaign import __version__, json_text
 from mockcampaign.durations import format_moment
 from mockcampaign.engine.declared_faults import make_fault
 from mockcampaign.engine.event_streams import EventsDue
@@ -305,7 +305,7 @@ class Campaign:
             moment = timed.moment(dict(event)) if created is None else created
             if moment is None or not oldest < moment <= now:
                 moment = now
-            payloads.append((moment, msgspec.json.encode(event)))
+            payloads.append((moment, json_text.encode(event)))
         self._exporter.accept_events(EventsDue(client_id=client_id, type=event_type, payloads=tuple(payloads)))
 
     def prepare(

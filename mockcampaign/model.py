@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Self
 
 import msgspec
 
+from mockcampaign import json_text
+
 
 class EventType(StrEnum):
     """The event types, spelled as in requests of the vendor's API description."""
@@ -119,7 +121,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     def payload(self) -> dict[str, Any]:
         """Return the payload, decoded anew at each call."""
-        decoded: dict[str, Any] = msgspec.json.decode(self.encoded)
+        decoded: dict[str, Any] = json_text.decode(self.encoded)
         return decoded
 
 

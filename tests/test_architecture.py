@@ -40,8 +40,8 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 # From low to high, for each folder. A new module has to be entered here; it imports only what is on a lower level.
 LEVELS = {
     "": """
-        __init__ errors model shipped text wallclock < masking policy pseudonyms serving tables
-        whole_files < durations < faults < shape < engine events samples transport < campaign judging strategies
+        __init__ errors json_text shipped text wallclock < model < masking policy pseudonyms serving tables whole_files
+        < durations < faults < shape < engine events samples transport < campaign judging strategies
         < recording report < check < scenario < server < double < cli pytest_plugin < __main__
     """,
     "check": """
@@ -69,8 +69,10 @@ LEVELS = {
         field_values random_words rates < people < event_json sample < mailing < description generator
         < __init__ plot
     """,
-    "judging": "consumer_store recorded serials situation < fact < finding ledger"
-    " < difference evidence journal_rules verdict",
+    "judging": """
+        consumer_store equivalents recorded serials situation < fact < finding ledger
+        < difference evidence journal_rules verdict
+    """,
     "pytest_plugin": """
         hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files
         server_fixture < check_fixture < __init__

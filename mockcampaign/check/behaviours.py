@@ -8,7 +8,19 @@ from typing import Literal, get_args
 from mockcampaign.tables import complete
 
 Behaviour = Literal[
-    "batch", "retry", "discard", "time-out", "refill", "order", "parallel", "charset", "shape", "fields", "lengths"
+    "batch",
+    "retry",
+    "discard",
+    "time-out",
+    "refill",
+    "order",
+    "parallel",
+    "charset",
+    "shape",
+    "fields",
+    "lengths",
+    "skew",
+    "spelling",
 ]
 """Something the sender does, on which a rule relies."""
 
@@ -26,6 +38,8 @@ BEHAVIOURS: Mapping[Behaviour, tuple[Literal["documented", "assumed"], str]] = c
         "charset": ("assumed", "whether the Content-Type has a charset parameter"),
         "shape": ("assumed", "which fields events have, except for those of the guide's example"),
         "fields": ("assumed", "how long texts usually are, and which fields may be absent, null or new"),
+        "skew": ("assumed", "whether its clock is ahead of the consumer's"),
+        "spelling": ("assumed", "whether a redelivered event has its fields in the same order and spelling"),
         "lengths": ("assumed", "how long texts may be at most"),
     },
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.check.settings import Lengths
 from mockcampaign.judging.fact import EdgeCaseField
 from mockcampaign.policy import INT64_MAX
@@ -47,8 +48,11 @@ class EdgeCase(msgspec.Struct, frozen=True, kw_only=True):
         name = ".".join(self.path)
         if self.absent:
             return EdgeCaseField(name=name, absent=True)
-        return EdgeCaseField(name=name, value=msgspec.json.encode(self.value).decode())
+        return EdgeCaseField(name=name, value=json_text.encode(self.value).decode())
 
+
+INHERITED = ("constructor", "__proto__", "toString", "hasOwnProperty")
+"""Names that every object of JavaScript inherits, so that one used as a dictionary seems to contain them."""
 
 EdgeCases = Callable[[Shape], list[EdgeCase]]
 """A kind of edge cases."""
@@ -99,9 +103,9 @@ def unknown_values(shape: Shape) -> list[EdgeCase]:
     """Return unknown types, devices, operating systems, browsers and members of enumerations."""
     return [
         *unknown_type(shape),
-        *_of(_texts_of(shape, Role.DEVICE), ("smarttv", "wearable", "unknown", "", "Desktop")),
-        *_of(_texts_of(shape, Role.OPERATING_SYSTEM), ("Fuchsia 1", "unknown", "")),
-        *_of(_texts_of(shape, Role.BROWSER), ("Ladybird 1.0", "unknown", "")),
+        *_of(_texts_of(shape, Role.DEVICE), ("smarttv", "wearable", "unknown", "", "Desktop", INHERITED[0])),
+        *_of(_texts_of(shape, Role.OPERATING_SYSTEM), ("Fuchsia 1", "unknown", "", INHERITED[1])),
+        *_of(_texts_of(shape, Role.BROWSER), ("Ladybird 1.0", "unknown", "", INHERITED[0])),
         *_of(_texts_of(shape, Role.ENUMERATION), ("blockbounce",)),
     ]
 
@@ -126,7 +130,7 @@ def recipient_ids(shape: Shape) -> list[EdgeCase]:
     addresses = ("anna@example.com", "Anna.Meier+News@Example.COM")
     values = (
         *("0012345", "00000000000000000001", "0", "9007199254740993", "12345678901234567890123", "1e5", "KD-004711"),
-        *(*addresses, "null", "true", "-17", "1.0", "0x1F"),
+        *(*addresses, "null", "true", "false", "NaN", "-17", "1.0", "0x1F", *INHERITED),
     )
     plain = _names_of_recipients(shape)
     others = [field for field in _texts_of(shape, Role.RECIPIENT) if field not in plain]
@@ -177,8 +181,32 @@ def texts(shape: Shape, longest: Lengths = LENGTHS) -> list[EdgeCase]:
 def control_characters(shape: Shape) -> list[EdgeCase]:
     """Return texts with characters that many stores cannot represent."""
     values = ("a\u0000b", "a\nb", "a\u2028b", "\ufeffa", "\u202eabc", "\u0007")
-    chosen = next((found for role in _TEXT_ROLES if (found := _texts_of(shape, role))), _names_of_recipients(shape))
-    return list(_of(chosen[:1], values))
+    return list(_of(_one_text_and_recipient(shape), values))
+
+
+def cut_characters(shape: Shape) -> list[EdgeCase]:
+    """Return texts that were cut off within a character, so that half of it is left over."""
+    return list(_of(_one_text_and_recipient(shape), (f"a{json_text.LONE_SURROGATE}",)))
+
+
+def _one_text_and_recipient(shape: Shape) -> list[EventField]:
+    """Return one field of free text, if there is one, and the recipient's id."""
+    texts = next((found for role in _TEXT_ROLES if (found := _texts_of(shape, role))), [])
+    return [*texts[:1], *_names_of_recipients(shape)]
+
+
+def unstorable(shape: Shape) -> list[EdgeCase]:
+    """Return what few databases can store: nothing in place of a key or a time, or a word in place of a number.
+
+    Campaign sends nothing of that, and a consumer may reject it, but has to respond.
+    """
+    needed = [*shape.of(Role.MOMENT), *shape.key_fields[:1]]
+    numbers = [*shape.of(Role.MOMENT), *(field for field in shape.of(*WHOLE_NUMBERS) if field.is_whole_number)]
+    return [
+        *_of(needed, (None,)),
+        *(EdgeCase(path=field.path, role=field.role, absent=True) for field in needed),
+        *_of(numbers[:2], ("yesterday",)),
+    ]
 
 
 ALL: tuple[EdgeCases, ...] = (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.examined import Examined, Unrepeatable
 from mockcampaign.check.probes.end_state import UrlState
@@ -16,6 +17,7 @@ from mockcampaign.check.rule import Rule
 from mockcampaign.engine.journal import Attempted, serials_in
 from mockcampaign.faults import FAULTS, TrickleBody
 from mockcampaign.judging.finding import Reproduce
+from mockcampaign.shape.field import Event
 from mockcampaign.tables import complete
 
 _UNREPEATABLE: Mapping[Unrepeatable, str] = complete(
@@ -47,7 +49,7 @@ def reproduce(bench: Bench, examined: Examined, rule: Rule) -> Reproduce:
     batches = examined.batches
     curl, without_curl = _commands(bench, examined, rule)
     scenario, without_scenario = _scenario(bench, examined, rule)
-    smallest = tuple(msgspec.Raw(msgspec.json.encode(event)) for event in batches[0]) if len(batches) == 1 else None
+    smallest = tuple(map(_raw, batches[0])) if len(batches) == 1 else None
     return Reproduce(
         curl=curl,
         without_curl=without_curl,
@@ -55,6 +57,11 @@ def reproduce(bench: Bench, examined: Examined, rule: Rule) -> Reproduce:
         without_scenario=without_scenario,
         case=smallest,
     )
+
+
+def _raw(event: Event) -> msgspec.Raw:
+    # Readers of the report may be as strict as msgspec.
+    return msgspec.Raw(json_text.without_lone_surrogates(json_text.encode(event)))
 
 
 def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None, str | None]:

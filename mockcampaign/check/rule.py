@@ -31,6 +31,8 @@ class Stage(IntEnum):
     """Later still, since it makes the consumer fail, on purpose or under load."""
     END = auto()
     """After all others, also because it kills the consumer."""
+    LAST = auto()
+    """After even those, since a probe may be unable to report what it sends."""
 
 
 Examine = Callable[[Bench], Awaitable[Examined]]

@@ -50,6 +50,8 @@ class Variation(msgspec.Struct, frozen=True, kw_only=True):
     """Other fields of events: a name of `builtin.ALTERNATIVES`."""
     accompanied: bool = False
     """Whether another webhook delivers whenever one does."""
+    respelled: bool = False
+    """Whether redelivered events have their fields in another order, and other escapes and spaces."""
     in_turn: bool = False
     """Whether no two webhooks ever deliver at the same moment."""
 

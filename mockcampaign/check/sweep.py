@@ -43,6 +43,7 @@ VARIATIONS: tuple[Variation, ...] = (
         name="names of up to 1,000 characters and links of up to 4,000",
         lengths=Lengths(names=1_000, links=4_000),
     ),
+    Variation(behaviour="spelling", name="redelivered events in another order and spelling of fields", respelled=True),
     *(Variation(behaviour="shape", name=name, fields=name) for name in ALTERNATIVES),
 )
 """Assumptions about the sender, each with another value than the usual one."""

@@ -11,6 +11,7 @@ from io import BytesIO, RawIOBase
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.engine.journal import Attempted, Began, Entry, Journal
 from mockcampaign.errors import InvalidInputError
 
@@ -142,7 +143,7 @@ def read_journals(content: bytes, where: str) -> list[RecordedJournal]:
         lines.append(rest)  # otherwise the run was killed while it wrote the line
     journals: dict[int, RecordedJournal] = {}
     growing: dict[tuple[int, int], int] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(map(json_text.without_lone_surrogates, lines), 1):
         try:
             journal = line_decoder.decode(line).journal
             entry = None if journal is None else entry_decoder.decode(line)
@@ -188,7 +189,7 @@ def _continues(known: Attempted, entry: Attempted) -> bool:
 
 def _is_json(line: bytes) -> bool:
     try:
-        msgspec.json.decode(line)
+        json_text.decode(line)
     except (ValueError, RecursionError):
         return False
     return True

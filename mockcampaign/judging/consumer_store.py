@@ -9,6 +9,7 @@ import jmespath
 import msgspec
 from jmespath.exceptions import JMESPathError
 
+from mockcampaign import json_text
 from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInputError
 from mockcampaign.masking import shown_url
 from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
@@ -82,7 +83,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
                 if body_bytes > len(body):
                     raise self._unusable(f"the response is longer than {PROBE_BYTES_MAX} bytes")
         try:
-            return msgspec.json.decode(outcome.body)
+            return json_text.decode(outcome.body)
         except msgspec.DecodeError:
             kind = dict(outcome.headers).get("content-type", "no content type")
             start = outcome.body[:40].decode("utf-8", "backslashreplace")
@@ -144,9 +145,12 @@ def check_jmespath(expression: str) -> str:
 
 def canonical(event: Any) -> bytes:
     """Return an event in canonical form: equal events give equal bytes, whatever the order and spacing of fields."""
-    return msgspec.json.encode(event, order="sorted")
+    try:
+        return msgspec.json.encode(event, order="sorted")
+    except UnicodeEncodeError:
+        return msgspec.json.encode(json_text.decode(json_text.encode(event)), order="sorted")
 
 
 def shown(found: Any) -> str:
     """Return the beginning of a value as JSON."""
-    return short(msgspec.json.encode(found).decode())
+    return short(json_text.encode(found).decode())

@@ -13,15 +13,18 @@ from typing import Any, Literal
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.durations import MOMENT_MAX, format_moment
 from mockcampaign.engine.journal import Happened
 from mockcampaign.judging.consumer_store import canonical
+from mockcampaign.judging.equivalents import comparable
 from mockcampaign.judging.fact import EventDifference, FieldChange, Stimulus, StoredAnyway, StoreDiffers
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import EventType
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.field import Event, EventField, Role, Value, read_path, value_at, with_value
 from mockcampaign.shape.shape import Shape
+from mockcampaign.text import short
 
 EVENTS_SHOWN_MAX = 100
 """How many events of a difference are shown one by one."""
@@ -120,7 +123,7 @@ def field_changes(sent: bytes, stored: bytes) -> tuple[FieldChange, ...]:
 def sent_events(happened: Iterable[Happened]) -> dict[int, bytes]:
     """Return the events by serial, in canonical form."""
     return {
-        serial: canonical(msgspec.json.decode(event))
+        serial: comparable(canonical(json_text.decode(event)))
         for entry in happened
         for serial, event in enumerate(entry.events, entry.first_serial)
     }
@@ -135,6 +138,7 @@ def compare(
     or not.
     """
     payloads = sent_events(ledger.happened)
+    stored = list(map(comparable, stored))
     if by is not None:
         payloads = {serial: _only(event, by) for serial, event in payloads.items()}
         stored = [_only(event, by) for event in stored]
@@ -217,7 +221,9 @@ def _brief(event: bytes, shapes: Shapes) -> str:
 
 
 def _readable(field: EventField, value: Value, shape: Shape, event: Event) -> Value:
-    """Return a moment as people read it, and anything else unchanged."""
+    """Return a moment as people read it, long text shortened, and anything else unchanged."""
+    if isinstance(value, str):
+        value = short(value)
     moment = shape.moment(event) if field.role is Role.MOMENT else None
     return value if moment is None or not 0 <= moment < MOMENT_MAX else format_moment(moment)
 

@@ -231,10 +231,12 @@ class StoredPositions(Fact, frozen=True, kw_only=True):
 
 
 class SmallestRejected(Fact, frozen=True, kw_only=True):
-    """The smallest batch that the consumer rejects."""
+    """The smallest batch that the consumer rejects, or acknowledges without storing all of it."""
 
     events: int
     body_bytes: int | None = None
+    lost: bool = False
+    """Whether the consumer acknowledges the batch."""
 
 
 class Costs(Fact, frozen=True, kw_only=True):
@@ -253,6 +255,15 @@ class Costs(Fact, frozen=True, kw_only=True):
         if self.of is None or self.reply is None or not self.requests:
             return ""
         return f"{self.reply.identity} to {self.of.identity}"
+
+
+class NeverResponds(Fact, frozen=True, kw_only=True):
+    """Something to which the consumer never responds, so each attempt at it lasts until the time-out."""
+
+    timeout: int
+    """Milliseconds that Campaign waits each time."""
+    attempts: int
+    """Number of attempts until the event expires."""
 
 
 class BlocksOthers(Fact, frozen=True, kw_only=True):
@@ -285,7 +296,8 @@ class KeysOn(Fact, frozen=True, kw_only=True):
     events: int
     """Number of genuine events that were sent."""
     pairs: int
-    """Number of pairs of events that were sent, each with one different field."""
+    """Number of pairs of events that were sent, each with one different field, or with two that differ in where one
+    ends."""
 
     @property
     def identity(self) -> str:
@@ -459,6 +471,7 @@ class Confirmation(StrEnum):
     """A requirement that `Confirmed` confirms."""
 
     COMPLETE_RESPONSES = "complete-responses"
+    RESPONDED_TO_UNSTORABLE = "responded-to-unstorable"
     EVERYTHING_ACCEPTED = "everything-accepted"
     RESPONDED_IN_TIME = "responded-in-time"
     NOTHING_REJECTED = "nothing-rejected"
@@ -630,6 +643,7 @@ AnyFact = (
     | StoredPositions
     | SmallestRejected
     | Costs
+    | NeverResponds
     | BlocksOthers
     | FieldsAltered
     | KeysOn

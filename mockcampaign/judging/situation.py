@@ -19,6 +19,10 @@ class Situation(StrEnum):
     ORDINARY_AFTERWARDS = "ordinary-afterwards"
 
     # Acknowledgement
+    FIRST_ATTEMPTS = "first-attempts"
+    """The first attempt of each of several batches, whose retries are accepted."""
+    FIRST_ATTEMPTS_STORED = "first-attempts-stored"
+    """The first attempt of each of several batches, which are stored and whose retries are accepted."""
     SMALL_AFTER_FULL = "small-after-full"
     WITH_CREDENTIALS = "with-credentials"
     WITHOUT_CREDENTIALS = "without-credentials"
@@ -49,6 +53,7 @@ class Situation(StrEnum):
     LATER_ENGAGEMENTS = "later-engagements"
     LONG_RECIPIENT_ENGAGEMENTS = "long-recipient-engagements"
     CLICKS_ON_TWO_LINKS = "clicks-on-two-links"
+    SIMILAR_RECIPIENTS = "similar-recipients"
     ONE_FIELD_DIFFERS = "one-field-differs"
 
     # Redelivery and overlap
@@ -76,6 +81,11 @@ class Situation(StrEnum):
     OUT_OF_ORDER = "out-of-order"
     OLD_EVENTS = "old-events"
 
+    AHEAD_OF_CLOCK = "ahead-of-clock"
+    ORDINARY_HOUR = "ordinary-hour"
+    """An old event at an hour at which no clock changes."""
+    CLOCK_CHANGES = "clock-changes"
+
     # Random histories
     RANDOM_HISTORY = "random-history"
 
@@ -91,6 +101,8 @@ class Situation(StrEnum):
     GOOD_AROUND_EDGE_CASE = "good-around-edge-case"
     GOOD_AROUND_EDGE_CASES = "good-around-edge-cases"
     BAD_EVENT_AMONG_GOOD = "bad-event-among-good"
+    UNSTORABLE_EVENT = "unstorable-event"
+    """An event that lacks what nearly every consumer needs, or has something else in its place."""
     NOT_JSON = "not-json"
     NO_LIST = "no-list"
 

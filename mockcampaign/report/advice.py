@@ -58,6 +58,7 @@ NEVER_SENT = frozenset(
         Situation.CUT_EVENT_AMONG_GOOD,
         Situation.CREATED_AS_TEXT,
         Situation.MAIL_ID_ALONE,
+        Situation.UNSTORABLE_EVENT,
         Situation.NOT_JSON,
         Situation.UNREADABLE_TEXT,
         Situation.UNREADABLE_CUT_IN_EVENT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.judging.verdict import FORMAT, Evidence, RunResult, ScenarioResult
 
 EVIDENCE_MAX = 20
@@ -14,7 +15,9 @@ def to_json(result: RunResult, *, full_journal: bool = False) -> bytes:
     """Return the JSON report, with the journals only if `full_journal` asks for them."""
     if not full_journal:
         result = msgspec.structs.replace(result, scenarios=list(map(_without_journal, result.scenarios)))
-    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+    # Not as they were sent: readers of the report may be as strict as msgspec.
+    encoded = json_text.without_lone_surrogates(msgspec.json.encode(result))
+    return msgspec.json.format(encoded, indent=2) + b"\n"
 
 
 def _without_journal(scenario: ScenarioResult) -> ScenarioResult:

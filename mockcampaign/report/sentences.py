@@ -36,6 +36,7 @@ from mockcampaign.judging.fact import (
     LostInCrash,
     Need,
     Needs,
+    NeverResponds,
     NotReached,
     NotStored,
     NoVerdict,
@@ -243,9 +244,12 @@ def _clause(fact: AnyFact) -> str:
             return _positions(fact)
         case SmallestRejected():
             size = "" if fact.body_bytes is None else f" and {fact.body_bytes:,} bytes"
-            return f"the smallest batch it rejects has {counted(fact.events, 'event')}{size}"
+            does = "does not store" if fact.lost else "rejects"
+            return f"the smallest batch it {does} has {counted(fact.events, 'event')}{size}"
         case Costs():
             return _costs(fact)
+        case NeverResponds():
+            return f"Campaign waits for the time-out of {format_duration(fact.timeout)}, {fact.attempts:,} times"
         case BlocksOthers():
             if fact.milliseconds is None:
                 return f"{counted(fact.events, 'event')} that occur an hour later are lost with them"
@@ -357,7 +361,8 @@ def _attempt(reply: Reply) -> str:
 
 def _stimulus(one: Stimulus) -> str:
     words = SITUATIONS[one.situation]
-    repeated = f", sent {one.times:,} times" if (one.times or 1) > 1 and "{times}" not in words else ""
+    is_repeated = (one.times or 1) > 1 and "{times}" not in words and one.situation not in _OF_EVERY_BATCH
+    repeated = f", sent {one.times:,} times" if is_repeated else ""
     said = words.format(
         batch="a batch" if one.events is None else f"a batch of {counted(one.events, 'event')}",
         events="the events" if one.events is None else counted(one.events, "event"),
@@ -484,7 +489,7 @@ def _positions(fact: StoredPositions) -> str:
 def _keys_on(fact: KeysOn) -> str:
     realistic = f"{fact.events_lost or 'none'} of {fact.events} realistic {fact.event_type}s"
     return (
-        f"{_key_of(fact)}: {len(fact.ignored)} of {fact.pairs} pairs of events that differ in one field were treated "
+        f"{_key_of(fact)}: {len(fact.ignored)} of {fact.pairs} pairs of nearly equal events were treated "
         f"as one event, and {realistic} {_be(fact.events_lost or 1)} missing from the store"
     )
 
@@ -664,6 +669,8 @@ _CREDENTIALS: dict[str, str] = {
 }
 """Ways to give credentials, by `Stimulus.variant`."""
 
+_OF_EVERY_BATCH = frozenset({Situation.FIRST_ATTEMPTS, Situation.FIRST_ATTEMPTS_STORED})
+
 SITUATIONS: Mapping[Situation, str] = complete(
     "words for situations",
     Situation,
@@ -672,6 +679,8 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.ORDINARY_BATCH: "an ordinary batch of {events}",
         Situation.ORDINARY_AFTERWARDS: "an ordinary batch afterwards",
         # Acknowledgement
+        Situation.FIRST_ATTEMPTS: "the first attempt of every batch, and 200 to its retry",
+        Situation.FIRST_ATTEMPTS_STORED: "the first attempt of every batch although it stored it",
         Situation.SMALL_AFTER_FULL: "a batch of 1 event right after one of 100",
         Situation.WITH_CREDENTIALS: "{batch} with the credentials of this check",
         Situation.WITHOUT_CREDENTIALS: "{batch} without credentials",
@@ -704,6 +713,9 @@ SITUATIONS: Mapping[Situation, str] = complete(
             "two {variant}s of one mail in consecutive milliseconds, by a recipient with a long but legal id"
         ),
         Situation.CLICKS_ON_TWO_LINKS: ("two pairs of clicks, each on two links of one mail in the same millisecond"),
+        Situation.SIMILAR_RECIPIENTS: (
+            "events of {times} pairs of recipients whose ids differ in case, accents, spaces or invisible characters"
+        ),
         Situation.ONE_FIELD_DIFFERS: "an event that differs from the one before in {field} alone",
         # Redelivery and overlap
         Situation.REDELIVERED: "the redelivery of {batch} whose response was lost",
@@ -740,6 +752,9 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.OPEN_AFTER_CLICK: "an open that arrived after its click",
         Situation.OUT_OF_ORDER: "the events of {times} mails out of order, some of them redelivered",
         Situation.OLD_EVENTS: "{events} that are almost three days old",
+        Situation.AHEAD_OF_CLOCK: "an event {duration} ahead of the clock",
+        Situation.ORDINARY_HOUR: "an event of 2024",
+        Situation.CLOCK_CHANGES: "{events} in hours in which clocks change",
         # Random histories
         Situation.RANDOM_HISTORY: "the history ({steps})",
         # Durability
@@ -754,6 +769,7 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.GOOD_AROUND_EDGE_CASE: "two good events around one with {edge_cases}",
         Situation.GOOD_AROUND_EDGE_CASES: "a batch of {events}, {times} of them unusual",
         Situation.BAD_EVENT_AMONG_GOOD: "99 good events and one with {edge_cases}",
+        Situation.UNSTORABLE_EVENT: "an event with {edge_cases}",
         Situation.NOT_JSON: "a body that is not JSON",
         Situation.NO_LIST: "an object instead of a list",
         # HTTP
@@ -813,6 +829,7 @@ CONFIRMATIONS: Mapping[Confirmation, str] = complete(
     Confirmation,
     {
         Confirmation.EVERYTHING_ACCEPTED: "responded 200 to everything Campaign may send",
+        Confirmation.RESPONDED_TO_UNSTORABLE: "responded to all {count} events that few databases can store",
         Confirmation.COMPLETE_RESPONSES: "sent complete responses to ordinary batches and to bodies it cannot read",
         Confirmation.RESPONDED_IN_TIME: "responded within {duration} to batches of {sizes}",
         Confirmation.NOTHING_REJECTED: "no batch was rejected, so none could leave anything behind",

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.model import EventType
 from mockcampaign.policy import SECOND
 from mockcampaign.shape.builtin import ALTERNATIVES, builtin_shape
@@ -67,7 +68,7 @@ class KnownShapes:
 
         Raises ValueError, `msgspec.MsgspecError` or RecursionError if the body does not contain events as it should.
         """
-        return self.events_in(msgspec.json.decode(body))
+        return self.events_in(json_text.decode(body))
 
     def events_in(self, decoded: Value) -> list[Event]:
         """Return the events in a decoded body. Raises ValueError if there is anything but events."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from random import Random
 
 import msgspec
@@ -36,7 +37,7 @@ def other_link(shape: Shape, event: Event) -> Event:
 
 
 class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
-    """A way in which two events differ in one field, or in part of one."""
+    """A way in which two events differ in one field, in part of one, or in where it ends."""
 
     field: str
     """Name of the field."""
@@ -71,7 +72,57 @@ def neighbours(shape: Shape, random: Random) -> list[Neighbour]:
             if field.is_text and (role is Role.BROWSER or "@" not in field.example or not shape.is_captured):
                 changed = _setting(field, small.upper())
                 found.append(Neighbour(field=field.name, part="case", values={role: small}, changed=changed))
+    return [*found, *_of_two_fields(shape, number)]
+
+
+def _of_two_fields(shape: Shape, number: int) -> list[Neighbour]:
+    """Return a way to differ for each two successive fields that a key may join without a separator.
+
+    Another one exchanges the values of two texts, for keys that add up fields.
+    """
+    found = []
+    for left, right in pairwise(shape.fields):
+        if _is_joined(left, shape) and _is_joined(right, shape):
+            beginning = f"{_beginning(left)}{number}1"
+            values = {left.role: int(beginning) if left.is_whole_number else beginning}
+            found.append(Neighbour(field=left.name, part="end", values=values, changed=_moving(left, right)))
+    texts = [field for field in shape.of(*TRAITS) if field.is_text]
+    for left, right in pairwise(texts[-2:]):
+        found.append(Neighbour(field=left.name, part="place", changed=_exchanging(left, right)))
     return found
+
+
+def _is_joined(field: EventField, shape: Shape) -> bool:
+    return (
+        field.role in (Role.RECIPIENT, Role.MAILING, Role.RECIPIENT_LIST, Role.SUBSCRIPTION, Role.LINK_ID, *TRAITS)
+        and field not in shape.key_fields
+        and (field.is_text or field.is_whole_number)
+        and not (field.role is Role.RECIPIENT and shape.is_captured and "@" in str(field.example))
+    )
+
+
+def _beginning(field: EventField) -> str:
+    return "" if field.is_whole_number else "kd-" if field.role is Role.RECIPIENT else f"{field.example} "
+
+
+def _moving(left: EventField, right: EventField) -> Callable[[Event], Event]:
+    """Return how to move the last character of one field to the beginning of the next one."""
+
+    def moved(event: Event) -> Event:
+        text = str(value_at(event, left.path))
+        joined = f"{text[-1]}{value_at(event, right.path)}"
+        event = with_value(event, left.path, int(text[:-1]) if left.is_whole_number else text[:-1])
+        return with_value(event, right.path, int(joined) if right.is_whole_number else joined)
+
+    return moved
+
+
+def _exchanging(left: EventField, right: EventField) -> Callable[[Event], Event]:
+    def exchanged(event: Event) -> Event:
+        values = value_at(event, left.path), value_at(event, right.path)
+        return with_value(with_value(event, left.path, values[1]), right.path, values[0])
+
+    return exchanged
 
 
 def _can_differ(field: EventField) -> bool:

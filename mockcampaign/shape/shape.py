@@ -8,6 +8,7 @@ from itertools import islice
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.shape.field import ONCE, ORIGIN, Event, EventField, Role, Value, value_at, with_value, without_value
@@ -39,7 +40,7 @@ class Body(msgspec.Struct, frozen=True):
 
         Where a body has no list, it is that of the first of them.
         """
-        return self.join([msgspec.json.encode(event) for event in islice(events, self.events_max)])
+        return self.join([json_text.encode(event) for event in islice(events, self.events_max)])
 
     def join(self, encoded: Sequence[bytes]) -> bytes:
         """Return the body of a request with these encoded events."""

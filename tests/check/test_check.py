@@ -336,7 +336,10 @@ def test_rules_that_depend_on_an_assumption_are_swept() -> None:
     correct = checked(consumer_app(), rules=rules, sweep=True)
     found = {finding.id: list(map(sentences.swept, finding.swept)) for finding in correct.rules}
     assert found["accepts-charset-parameter"] == ["passed with a Content-Type with charset=utf-8"]
-    assert found["once-in-regrouped-batch"] == ["passed with retried batches topped up with newer events"]
+    assert found["once-in-regrouped-batch"] == [
+        "passed with retried batches topped up with newer events",
+        "passed with redelivered events in another order and spelling of fields",
+    ]
     assert found["responds-in-time"] == ["passed with a time-out of 5 s", "passed with a time-out of 30 s"]
     assert found["drains-backlog"] == ["passed with later batches before earlier ones"]
     assert correct.compliant
@@ -482,10 +485,13 @@ def test_no_event_is_too_old_for_the_clock_of_the_consumer(monkeypatch: pytest.M
         return not NOW - 84 * HOUR <= event.get("created", NOW) <= NOW
 
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "strange", Bug("", rejecting(strange)))
+    # Two rules are about just such events: they are hazards at most.
+    beyond = {"accepts-events-ahead-of-clock", "stores-times-of-clock-changes"}
     reaching_far = tuple(rule.id for rule in CATALOGUE if rule.span or rule.family in ("redelivery", "order"))
     result = checked(consumer_app("strange"), rules=reaching_far, skip=("drains-backlog",), examples=2)
     needing = {one.id for one in result.rules if any(isinstance(fact, Needs) for fact in one.facts)}
-    assert {one.outcome for one in result.rules if one.id not in needing} == {"pass"}
+    assert {one.outcome for one in result.rules if one.id not in needing | beyond} == {"pass"}
+    assert [outcomes(result)[rule] for rule in sorted(beyond)] == ["warn", "not-exercised"]
 
 
 def test_random_histories_end_when_their_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -764,7 +770,7 @@ def test_a_bad_event_is_reported_with_its_field_and_what_it_costs_the_good_ones(
     [
         (
             "dedup-key-mail-id-created",
-            "Deduplicates on mailId and created alone: 10 of 12 pairs of events that differ in one field were "
+            "Deduplicates on mailId and created alone: 14 of 16 pairs of nearly equal events were "
             "treated as one event, and 5 of 40 realistic opens are missing from the store",
         ),
         (

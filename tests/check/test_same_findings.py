@@ -31,7 +31,10 @@ from judged import checked_by_url
 from mockcampaign.model import NoAuthentication
 from mockcampaign.samples.consumer import consumer_app, serve_consumer
 where, now, *bugs = sys.argv[1:]
-skip = ("drains-backlog", "survives-many-requests", "compares-credentials-in-constant-time")
+skip = (
+    *("drains-backlog", "survives-many-requests", "compares-credentials-in-constant-time"),
+    "accepts-events-ahead-of-clock",  # the one rule whose events have the time of the wall clock
+)
 for bug in bugs:
     name = None if bug == "none" else bug
     if where == "in-process":

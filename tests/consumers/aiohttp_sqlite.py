@@ -23,7 +23,9 @@ def add(path: str, events: list[dict[str, Any]]) -> None:
     occurrences: Counter[str] = Counter()
     rows = []
     for event in events:
+        # JSON may contain halves of characters, which SQLite cannot store.
         payload = json.dumps(event, sort_keys=True, ensure_ascii=False)
+        payload = payload.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         occurrences[payload] += 1
         rows.append((payload, occurrences[payload]))
     with closing(sqlite3.connect(path, timeout=30)) as database, database:

@@ -27,7 +27,9 @@ def make_app(*, user: str, password: str, store: str | None = None) -> FastAPI:
     @app.post("/hook")
     async def hook(request: Request) -> Response:
         try:
-            events = await request.json()
+            # JSON may contain halves of characters, which no response can.
+            text = json.dumps(await request.json(), ensure_ascii=False)
+            events = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
             if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
                 raise ValueError("not a list of events")
         except ValueError as error:

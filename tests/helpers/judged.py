@@ -89,7 +89,9 @@ def settings(seed: int, **changes: Any) -> Settings:
     return Settings(**(given | changes))
 
 
-SLOW_CONSUMERS = frozenset({"slow-first-full-batch", "slow-per-event", "waits-on-the-loop"})
+SLOW_CONSUMERS = frozenset(
+    {"slow-first-full-batch", "slow-per-event", "waits-on-the-loop", "never-responds-to-bad-event"}
+)
 """Bugs that nobody waits for longer than needed."""
 
 

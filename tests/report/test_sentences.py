@@ -96,12 +96,12 @@ def key(fields: tuple[str, ...], ignored: tuple[str, ...]) -> KeysOn:
         ),
         (
             (key(("mailId", "created"), ("browser",)),),
-            "Deduplicates on mailId and created alone: 1 of 12 pairs of events that differ in one field were "
+            "Deduplicates on mailId and created alone: 1 of 12 pairs of nearly equal events were "
             "treated as one event, and 1 of 40 realistic opens is missing from the store",
         ),
         (
             (key(("a", "b", "c", "d", "e"), ("browser", "browser.case")),),
-            "Deduplicates without browser and the case of browser: 2 of 12 pairs of events that differ in one field "
+            "Deduplicates without browser and the case of browser: 2 of 12 pairs of nearly equal events "
             "were treated as one event, and 1 of 40 realistic opens is missing from the store",
         ),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -117,6 +118,10 @@ def without(name: str, number: int = 0) -> Event:
 TWINS = [event(1), event(1)]
 CUT = encoded(event(1), event(2))[:-20]
 NOW = int(time.time() * 1_000)
+NOISE = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(30))
+"""Text that compression hardly shortens."""
+SECOND_2_30 = 1729992600000
+"""2:30 in Berlin on the 27th of October 2024, for the second time in that night."""
 
 OBSERVATIONS: dict[str, tuple[Observe, Any, Any]] = {
     # acknowledge
@@ -125,6 +130,7 @@ OBSERVATIONS: dict[str, tuple[Observe, Any, Any]] = {
     "responds-204": (seen(some_events(1)), ([200], [0]), ([204], [0])),
     "responds-207": (seen(some_events(1), some_events(2)), ([200, 200], [0, 1]), ([200, 207], [0, 1])),
     "redirects-to-trailing-slash": (seen(some_events(1)), ([200], [0]), ([307], [])),
+    "responds-with-ids-of-new-rows": (statuses([event(1)], [event(1)]), [200, 200], [500, 200]),
     "always-responds-503": (seen(some_events(1)), ([200], [0]), ([503], [])),
     "acknowledges-before-storing": (seen(some_events(1)), ([200], [0]), ([200], [])),
     "swallows-background-errors": (
@@ -165,6 +171,30 @@ OBSERVATIONS: dict[str, tuple[Observe, Any, Any]] = {
         statuses([event(1, mailingId=1), event(2, mailingId=1)], [event(3, mailingId=1), event(4, mailingId=2)]),
         [200, 200],
         [200, 400],
+    ),
+    "truncates-body-at-64-kib": (seen([event(1, browser="x" * 70_000)]), ([200], [1]), ([200], [])),
+    "indexes-texts": (statuses([event(browser="x" * 2_000)], [event(browser=NOISE)]), [200, 200], [200, 500]),
+    "drops-events-from-the-future": (seen([event(1, created=NOW + HOUR)]), ([200], [1]), ([200], [])),
+    "stores-created-as-local-time": (kept("created", SECOND_2_30), SECOND_2_30, SECOND_2_30 - HOUR),
+    "dedup-key-collated-recipient": (
+        sent(encoded(event(1, recipientId="ä"), event(1, recipientId="A ", mailId="M2"))),
+        (200, 2),
+        (200, 1),
+    ),
+    "dedup-key-joined-fields": (
+        sent(encoded(event(recipientId="ab", mailId="c"), event(recipientId="a", mailId="bc"))),
+        (200, 2),
+        (200, 1),
+    ),
+    "fails-on-cut-characters": (sent(encoded(event()).replace(b"desktop", rb"\ud83d")), (200, 1), (500, 0)),
+    "loses-inherited-names": (sent(encoded(event(recipientId="__proto__"))), (200, 1), (200, 0)),
+    "turns-ids-to-floats-beside-absent-ones": (
+        lambda consumer: (
+            consumer.post(event(1, mailingId=2**53 + 1), event(2)),
+            [one.get("mailingId") for one in consumer.processed],
+        ),
+        (200, [2**53 + 1, None]),
+        (200, [2**53, None]),
     ),
     "copies-first-recipient-list": (
         lambda consumer: (
@@ -583,6 +613,7 @@ ELSEWHERE = {
     "hashes-known-users-only",
     "reads-body-under-lock",
     "times-out-slow-body",
+    "never-responds-to-bad-event",
 }
 """Bugs that have a test of their own."""
 

@@ -45,7 +45,9 @@ class Bench:
         self.slot = slot
         self.seconds = math.inf
         """Limit of the wall time for examining the rule, in seconds."""
-        self.recording = Recording(context.transport, slot.start, context.settings.shape)
+        variation = context.settings.variation
+        respelled = variation is not None and variation.respelled
+        self.recording = Recording(context.transport, slot.start, context.settings.shape, respelled=respelled)
         self.campaign = Campaign(
             self.recording.transcript,
             seed=context.settings.seed,
@@ -159,8 +161,9 @@ class Bench:
         return self._factory.recipient_list(self.shape, number)
 
     def edge_cases(self, make: EdgeCases) -> list[EdgeCase]:
-        """Return the edge cases of one kind that may be sent to this consumer."""
-        return self._factory.edge_cases(make, self.shape)
+        """Return the edge cases of one kind that may be sent to this consumer and to which it responds."""
+        hanging = self.incidents.without_response
+        return [case for case in self._factory.edge_cases(make, self.shape) if case not in hanging]
 
     def body_of(self, events: Iterable[object]) -> bytes:
         """Return the body of a batch of these events, or of whatever else stands in their place."""

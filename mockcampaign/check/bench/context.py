@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mockcampaign.check.bench.event_budget import EventBudget
+from mockcampaign.check.edge_cases import EdgeCase
 from mockcampaign.check.probes.end_state import StateSource
 from mockcampaign.check.probes.store_probe import StoreProbe
 from mockcampaign.check.settings import Settings
@@ -32,6 +33,8 @@ class Incidents(msgspec.Struct, kw_only=True):
     """Batches that the consumer accepted, but not at the first attempt, though no fault hit them."""
     rejections: list[Rejection] = msgspec.field(default_factory=list)
     """Ordinary batches that the consumer did not accept."""
+    without_response: list[EdgeCase] = msgspec.field(default_factory=list)
+    """Edge cases to which the consumer never responds. Each is sent by one rule only, as that waits for time-outs."""
 
 
 class CheckContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.engine.journal import serials_in
-from mockcampaign.judging.fact import Costs, Reply, Stimulus
+from mockcampaign.judging.fact import Costs, NeverResponds, Reply, Stimulus
 from mockcampaign.policy import HOUR
 from mockcampaign.shape.field import Event
 
@@ -42,6 +42,13 @@ async def price(
         body_bytes=requests * len(bench.body_of(events)),
         events_lost=sum(serial in account.discarded for serial in serials),
     )
+
+
+def never_responds(bench: Bench) -> NeverResponds:
+    """Return what it costs that there is never a response to something: nobody needs to wait for that to know it."""
+    policy = bench.campaign.policy
+    attempts = policy.event_age_max // (policy.timeout + policy.retry_interval)
+    return NeverResponds(timeout=policy.timeout, attempts=attempts)
 
 
 def waited(bench: Bench) -> int | None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.campaign import Campaign
 from mockcampaign.check.bench.context import CheckContext
 from mockcampaign.check.examined import SkipRule
@@ -18,6 +19,7 @@ from mockcampaign.check.probes.store_probe import Found, StoreProbe, UrlProbe
 from mockcampaign.engine.journal import Attempted, Probed, Requested
 from mockcampaign.judging.consumer_store import Probe, canonical, events_in
 from mockcampaign.judging.difference import Difference, difference
+from mockcampaign.judging.equivalents import comparable
 from mockcampaign.judging.fact import Needs
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.shape.field import Event, Role, value_at, with_value
@@ -59,6 +61,8 @@ class RuleStore:
         self._count_before: int | None = None
         self.newest_difference: Difference | None = None
         """How the store differed when it was last seen to differ."""
+        self._missing_before = 0
+        """Number of missing events when `loss_of` last looked, if the probe reports only how many are stored."""
         self._sent: dict[int, _Sent] = {}
         self._read = 0
         """Number of entries of the ledger's `happened` that are in `_sent`."""
@@ -196,6 +200,18 @@ class RuleStore:
 
         return (await self.settled(look))[0]
 
+    async def loss_of(self, events: Sequence[Event]) -> Difference | None:
+        """Return which of these events, the newest ones, are missing; None if all of them are stored, altered or not.
+
+        If the probe reports only their number, count what is missing since this was last asked.
+        """
+        found = await self.difference_of(events)
+        before, self._missing_before = self._missing_before, found.missing_count
+        lost = max(0, found.missing_count - before)
+        if not found.missing and not lost:
+            return None
+        return msgspec.structs.replace(found, surplus=(), altered=(), surplus_count=0, missing_count=lost)
+
     async def settled(self, look: Callable[[], Awaitable[tuple[Difference, Found]]]) -> tuple[Difference, Found]:
         """Look until the store agrees, or has differed in the same way for as long as it may take to settle."""
         waited = 0
@@ -255,7 +271,7 @@ class RuleStore:
         happened = self._ledger.happened
         for entry in happened[self._read :]:
             for serial, encoded in enumerate(entry.events, entry.first_serial):
-                event = msgspec.json.decode(encoded)
+                event = json_text.decode(encoded)
                 self._sent[serial] = _Sent(canonical(event), self.shown(event))
         self._read = len(happened)
         return self._sent
@@ -264,7 +280,8 @@ class RuleStore:
         """Return what is compared of an event: the fields that the probe reports.
 
         A field that is null equals one that is absent, and spellings of an address equal each other: databases that
-        have a type for addresses return all of them in one spelling (RFC 5952).
+        have a type for addresses return all of them in one spelling (RFC 5952). `equivalents` says which characters no
+        store has to hold.
         """
         fields = {name: event[name] for name in self.shown_fields if event.get(name) is not None}
         for shape in self._shapes:
@@ -272,7 +289,7 @@ class RuleStore:
                 address = value_at(fields, field.path)
                 if isinstance(address, str):
                     fields = with_value(fields, field.path, _normalized(address))
-        return msgspec.json.encode(fields, order="sorted")
+        return comparable(canonical(fields))
 
 
 @functools.lru_cache(maxsize=4096)  # every reading of a store contains the same few

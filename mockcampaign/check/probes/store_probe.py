@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.check.probes.run_command import parsed, printed
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import NewConnection
@@ -83,7 +84,7 @@ class CommandProbe:
         if len(text) > PROBE_BYTES_MAX:
             raise CouldNotTellError(f"{whose}: printed more than {PROBE_BYTES_MAX} bytes")
         try:
-            decoded = msgspec.json.decode(text)
+            decoded = json_text.decode(text)
         except msgspec.DecodeError:
             raise CouldNotTellError(f"{whose}: did not print JSON") from None
         return found_in(decoded, whose, events=self._events, count=self._count)

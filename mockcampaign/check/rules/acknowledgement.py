@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from mockcampaign.check.bench.batch_outcome import BatchOutcome
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_deliver
 from mockcampaign.check.bench.price import price
@@ -18,17 +19,19 @@ from mockcampaign.judging.fact import (
     FieldChange,
     FieldsAltered,
     Precondition,
+    Rejected,
     Reply,
     Response,
     Stimulus,
     StoreAgrees,
     Unmet,
+    replies,
 )
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import NoAuthentication, Responded, TimedOut
 from mockcampaign.report import sentences
-from mockcampaign.shape.field import TRAITS, Role
+from mockcampaign.shape.field import TRAITS, Event, Role
 
 _JOURNAL_RULES = {rule.id: rule for rule in JOURNAL_RULES}
 
@@ -72,6 +75,48 @@ RESPONDS_200 = Rule(
     example="return Response(status_code=200)",
     stage=Stage.FIRST,
     role="basics",
+)
+
+
+async def _acknowledges_first_attempt(bench: Bench) -> Examined:
+    size = min(2, bench.shape.body.events_max)
+    rejected: list[BatchOutcome] = []
+    batches: list[list[Event]] = []
+    is_stored = False
+    # Some consumers reject every other request. With two requests for each batch, all first attempts would meet that,
+    # so there is only one for the batch in the middle.
+    for attempts in (2, 1, 2):
+        events = bench.events(size)
+        delivery = await bench.deliver(events, attempts=attempts)
+        response = delivery.response(Stimulus(situation=Situation.BATCH, events=size))
+        if delivery.outcomes[0].accepted:
+            return passed(response)
+        if not isinstance(delivery.outcomes[0], Responded) or (attempts > 1 and not delivery.accepted):
+            raise SkipRule(Rejected(response=response))
+        if attempts == 1 and bench.store.reports_events:
+            is_stored = not await bench.store.difference_of(events)
+        rejected.append(delivery)
+        batches.append(events)
+    situation = Situation.FIRST_ATTEMPTS_STORED if is_stored else Situation.FIRST_ATTEMPTS
+    first = Stimulus(situation=situation, times=len(rejected))
+    return failed(Response(to=first, replies=replies(one.outcomes[0] for one in rejected)), batches=batches[:1])
+
+
+ACKNOWLEDGES_FIRST_ATTEMPT = Rule(
+    id="acknowledges-first-attempt",
+    family="acknowledgement",
+    level="must",
+    title="Acknowledges a batch at its first attempt",
+    requirement="A batch that is not acknowledged with 200 is retried every 10 seconds (vendor's webhook guide): all "
+    "events arrive late, and each of them twice.",
+    expected="200 to the first attempt of an ordinary batch",
+    examine=_acknowledges_first_attempt,
+    fix="Look for the exception in the log: it occurs between storing the batch and responding, often where the "
+    "response is written, and not in the retry, for which there is nothing new to store. Respond 200 with an empty "
+    "body.",
+    example="return Response(status_code=200)  # and no ids of new rows, which JSON may not be able to represent",
+    stage=Stage.FIRST,
+    about="responses",
 )
 
 
@@ -277,6 +322,7 @@ REJECTS_UNREADABLE_BODY = Rule(
 
 ACKNOWLEDGEMENT = (
     RESPONDS_200,
+    ACKNOWLEDGES_FIRST_ATTEMPT,
     SENDS_COMPLETE_RESPONSE,
     ACCEPTS_SMALL_BATCH_AFTER_FULL,
     RESPONDS_IN_TIME,

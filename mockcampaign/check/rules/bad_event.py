@@ -7,10 +7,11 @@ import msgspec
 from mockcampaign.check import edge_cases
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_deliver, must_store
-from mockcampaign.check.bench.price import price, waited
+from mockcampaign.check.bench.price import never_responds, price, waited
 from mockcampaign.check.bench.raw_request import send_request
 from mockcampaign.check.edge_cases import EdgeCase
 from mockcampaign.check.examined import Examined, SkipRule, failed, passed
+from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.judging.fact import (
     AnyFact,
@@ -18,12 +19,15 @@ from mockcampaign.judging.fact import (
     Confirmation,
     Confirmed,
     Costs,
+    NeverResponds,
     Precondition,
     Reply,
+    Response,
     Stimulus,
     Unmet,
 )
 from mockcampaign.judging.situation import Situation
+from mockcampaign.model import CONNECT_PHASES, TimedOut
 from mockcampaign.shape.field import Event
 
 _BLOCKS = (
@@ -45,16 +49,54 @@ def _candidates(bench: Bench) -> list[EdgeCase]:
 
 
 async def _bad_event(bench: Bench) -> EdgeCase | None:
-    """Return an edge case that makes the consumer reject its event."""
+    """Return an edge case that makes the consumer reject its event, or to which it does not respond."""
+    if bench.incidents.without_response:
+        return bench.incidents.without_response[0]
     cases = _candidates(bench)
     for at in range(0, len(cases), 100):
         part = cases[at : at + 100]
         if (await bench.deliver([case.applied(bench.event()) for case in part])).accepted:
             continue
         for case in part:
-            if not (await bench.deliver([case.applied(bench.event())])).accepted:
+            delivery = await bench.deliver([case.applied(bench.event())])
+            if isinstance(delivery.last, TimedOut):
+                bench.incidents.without_response.append(case)
+            if not delivery.accepted:
                 return case
     return None
+
+
+async def _responds_to_unstorable(bench: Bench) -> Examined:
+    await must_deliver(bench, bench.events(1))
+    cases = bench.edge_cases(edge_cases.unstorable)
+    for case in cases:
+        stimulus = Stimulus(situation=Situation.UNSTORABLE_EVENT, edge_cases=(case.seen(),))
+        body = bench.body_of([case.applied(bench.event())])
+        outcome = await send_request(bench, stimulus, body)
+        if isinstance(outcome, TimedOut) and outcome.phase not in CONNECT_PHASES:
+            await must_deliver(bench, bench.events(1))  # or it has stopped for another reason
+            command = curl(bench.url, body, bench.settings.authentication)
+            response = Response(to=stimulus, replies=(Reply.of(outcome),))
+            return failed(response, never_responds(bench), curl=command)
+    return passed(Confirmed(what=Confirmation.RESPONDED_TO_UNSTORABLE, count=len(cases)))
+
+
+RESPONDS_TO_UNSTORABLE_EVENT = Rule(
+    id="responds-to-unstorable-event",
+    family="bad event",
+    level="must",
+    title="Responds to events that it cannot store",
+    requirement=f"{_BLOCKS} An attempt without a response lasts until the time-out (assumed), and holds a connection "
+    "of the consumer as long.",
+    expected="a response, 200 or an error status, to an event without time, key or a number",
+    examine=_responds_to_unstorable,
+    assumes=("retry", "time-out"),
+    fix="Pass every error on to whatever writes the response: in Express 4, an async handler needs try/catch and "
+    "next(error), or its rejected promise ends nowhere.",
+    example="app.post('/hook', (req, res, next) => handle(req, res).catch(next))",
+    about="responses",
+    stage=Stage.BAD_REQUESTS,
+)
 
 
 async def _stores_neighbours(bench: Bench) -> Examined:
@@ -117,11 +159,19 @@ ISOLATES_BAD_EVENT = Rule(
 )
 
 
+def _without_response(bench: Bench, case: EdgeCase) -> tuple[Response, NeverResponds]:
+    """Return that there is no response to an edge case, as another rule has seen."""
+    stimulus = Stimulus(situation=Situation.EDGE_CASE, events=1, edge_cases=(case.seen(),))
+    return Response(to=stimulus, replies=(Reply.of(TimedOut("wait")),)), never_responds(bench)
+
+
 async def _delays(bench: Bench) -> Examined:
     await must_deliver(bench, bench.events(100))
     bad = await _bad_event(bench)
     if bad is None:
         return passed(Confirmed(what=Confirmation.NO_BAD_EVENT))
+    if bad in bench.incidents.without_response:
+        return failed(*_without_response(bench, bad), batches=[[bad.applied(bench.event())]])
     events = [*bench.events(50), bad.applied(bench.event()), *bench.events(49)]
     delivery = await bench.deliver(events, attempts=3)
     among = Stimulus(situation=Situation.BAD_EVENT_AMONG_GOOD, events=100, edge_cases=(bad.seen(),))
@@ -159,7 +209,10 @@ async def _accepts_whatever(bench: Bench) -> Examined:
         (Stimulus(situation=Situation.ALL_IDENTICAL, events=100), [bench.event()] * 100),
     ]
     bad = await _bad_event(bench)
-    if bad is not None:
+    if bad in bench.incidents.without_response:
+        facts += _without_response(bench, bad)
+        rejected.append([bad.applied(bench.event())])
+    elif bad is not None:
         stimulus = Stimulus(situation=Situation.EDGE_CASE, events=1, edge_cases=(bad.seen(),))
         batches.append((stimulus, [bad.applied(bench.event())]))
     for stimulus, events in batches:
@@ -203,6 +256,7 @@ ACCEPTS_WHATEVER_CAMPAIGN_SENDS = Rule(
     expected="200, since every other status has its cost",
     examine=_accepts_whatever,
     assumes=("batch", "retry", "discard", "fields"),
+    depends_on=("acknowledges-first-attempt",),
     fix="Reject only what a retry can cure: respond 503 while the database is down, but never because of what an event "
     "contains.",
     example="except DatabaseDown: return Response(status_code=503)",
@@ -210,6 +264,6 @@ ACCEPTS_WHATEVER_CAMPAIGN_SENDS = Rule(
     stage=Stage.FAILURES,
 )
 
-BAD_EVENT = (ISOLATES_BAD_EVENT, BAD_EVENT_BLOCKS_NOTHING)
+BAD_EVENT = (ISOLATES_BAD_EVENT, BAD_EVENT_BLOCKS_NOTHING, RESPONDS_TO_UNSTORABLE_EVENT)
 
 COST_OF_FAILURE = (ACCEPTS_WHATEVER_CAMPAIGN_SENDS,)

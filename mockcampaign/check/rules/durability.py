@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable, Iterable
 
-import msgspec
-
+from mockcampaign import json_text
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_deliver, must_store
 from mockcampaign.check.bench.restart import restart
@@ -88,7 +87,7 @@ async def _lost_mails(bench: Bench, events: list[Event]) -> set[Hashable]:
     """Return what identifies the mails of the events that are not stored as they were sent."""
     difference = await bench.store.difference_of(events)
     lost = [*difference.missing, *(sent for sent, _ in difference.altered)]
-    return bench.store.mails_of(map(msgspec.json.decode, lost))
+    return bench.store.mails_of(map(json_text.decode, lost))
 
 
 async def _acknowledged(bench: Bench, size: int) -> list[Event]:

@@ -229,6 +229,62 @@ STORES_OPEN_AND_CLICK = Rule(
 )
 
 
+SIMILAR = (
+    *(("kd-meier-{}", "KD-Meier-{}"), ("müller-{}", "muller-{}"), ("strasse-{}", "straße-{}")),
+    *(("kd-{}", "kd-{} "), ("kd-zero-{}", "kd-\u200bzero-{}")),
+)
+"""Ids of recipients that are different text and that collations of databases treat as equal."""
+
+
+async def _distinguishes_recipients(bench: Bench) -> Examined:
+    bench.require(Role.RECIPIENT)
+    recipient = bench.shape.of(Role.RECIPIENT)[0]
+    if not recipient.is_text or (bench.shape.is_captured and "@" in recipient.example):
+        raise SkipRule(Unmet(why=Precondition.NO_SUCH_FIELDS, variant=bench.event_type))
+    await must_store(bench, 2)
+    number = bench.random.randrange(10**8)
+    batches: list[list[Event]] = [[], []]
+    for one, other in SIMILAR:
+        first = bench.event({Role.RECIPIENT: one.format(number)})
+        same = bench.values_of(first, Role.MOMENT, Role.NETWORK_ADDRESS, *TRAITS)
+        batches[0].append(first)
+        batches[1].append(bench.event({**same, Role.RECIPIENT: other.format(number)}))
+    sent = Stimulus(situation=Situation.SIMILAR_RECIPIENTS, times=len(SIMILAR))
+    for events in batches if bench.shape.body.has_list else [[event] for batch in batches for event in batch]:
+        delivery = await bench.deliver(events, attempts=2)
+        if not delivery.accepted:
+            response = delivery.response(sent)
+            await must_accept_ordinary(bench, response)
+            return failed(response, batches=[events], is_hazard=True)  # whatever it rejects is not lost
+    difference = await bench.store.difference()
+    return failed(difference.seen(sent), batches=batches) if difference else passed(StoreAgrees(after=sent))
+
+
+DISTINGUISHES_SIMILAR_RECIPIENTS = Rule(
+    id="distinguishes-similar-recipients",
+    family="identity",
+    level="must",
+    title="Stores the events of recipients whose ids look alike",
+    requirement="The id of a recipient is text that the client chooses (vendor's API description): two ids that differ "
+    "in one character are two recipients. Campaign never resends an event after 200 (vendor's webhook guide).",
+    expected="each event stored, and with its own recipient",
+    needs=("probe",),
+    examine=_distinguishes_recipients,
+    assumes=("batch", "retry", "fields"),
+    depends_on=(
+        "stores-fields-unchanged",
+        "stores-repeat-engagement",
+        "stores-same-millisecond",
+        "stores-one-recipient-many-mails",
+        "stores-recipient-id-as-text",
+        "stores-text-unchanged",
+    ),
+    fix="Compare ids byte by byte: use a binary collation for them, and neither trim nor normalise them.",
+    example="recipient_id VARCHAR(255) COLLATE utf8mb4_bin",
+    stage=Stage.AFTER_USUAL,
+)
+
+
 _LONG_RECIPIENT_ID = "maximiliane.von-der-ausfuehrlichen-benennung@customers.mail.example.com"
 """A valid address that is longer than many columns."""
 
@@ -433,7 +489,8 @@ DEDUPLICATES_ON_ALL_FIELDS = Rule(
     examine=_deduplicates_on_all_fields,
     fix=_FIX,
     example=_EXAMPLE,
-    not_covered="Combinations of fields: each is changed alone. The ids of mail and client are not changed.",
+    not_covered="Most combinations of fields: each is changed alone, or with its neighbour. The ids of mail and client "
+    "are not changed.",
 )
 
 
@@ -443,6 +500,7 @@ IDENTITY = (
     STORES_ONE_RECIPIENT_MANY_MAILS,
     STORES_ONE_MAIL_SAME_MILLISECOND,
     STORES_OPEN_AND_CLICK,
+    DISTINGUISHES_SIMILAR_RECIPIENTS,
     DISTINGUISHES_TIMES,
     STORES_CLICKS_ON_TWO_LINKS,
     DEDUPLICATES_ON_ALL_FIELDS,

@@ -17,6 +17,7 @@ from mockcampaign.judging.fact import (
     Confirmed,
     FieldChange,
     FieldsAltered,
+    NotStored,
     Precondition,
     Rejected,
     Reply,
@@ -30,6 +31,7 @@ from mockcampaign.judging.situation import Situation
 from mockcampaign.policy import MINUTE
 from mockcampaign.shape.field import Event, Role
 from mockcampaign.shape.moment import read_moment
+from mockcampaign.wallclock import now
 
 _LATE = (
     "Campaign retries a batch that is not acknowledged every 10 seconds, until three days after the creation of its "
@@ -320,8 +322,117 @@ ACCEPTS_OLD_EVENTS = Rule(
 )
 
 
+SKEWS = (1_000, 2_000)
+"""Milliseconds by which the sender's clock may be ahead of the consumer's."""
+
+
+async def _accepts_ahead(bench: Bench) -> Examined:
+    bench.require(Role.MOMENT)
+    await must_deliver(bench, bench.events(1))
+    events: list[Event] = []
+    for skew in SKEWS:
+        # Of the wall clock, which consumers read: the virtual one is behind it.
+        event = bench.shape.at(bench.event(), now() + skew)
+        events.append(event)
+        ahead = Stimulus(situation=Situation.AHEAD_OF_CLOCK, milliseconds=skew)
+        delivery = await bench.deliver([event], attempts=2)
+        response = delivery.response(ahead)
+        if not delivery.accepted:
+            # Ten seconds later the event is no longer ahead, and its retry is accepted.
+            return failed(response, batches=[[event]], is_hazard=True)
+    difference = await bench.store.difference_of(events) if bench.store.has_probe else None
+    if difference:
+        ordinary = bench.another(1)
+        await must_store(ordinary, 1)
+        bench.count_in(ordinary)
+        is_lost = bool(difference.missing or difference.missing_count)
+        return failed(response, difference.seen(ahead), batches=[events], is_hazard=not is_lost)
+    return passed(Response(to=ahead, replies=response.replies))
+
+
+ACCEPTS_EVENTS_AHEAD_OF_CLOCK = Rule(
+    id="accepts-events-ahead-of-clock",
+    family="order",
+    level="must",
+    title="Accepts events that are a second or two ahead of its clock",
+    requirement="An event has the time of the sender's clock, which may be ahead of the consumer's (assumed). Campaign "
+    "never resends an event after 200 (vendor's webhook guide).",
+    expected="200, and the event stored; a rejection is a hazard, as the retry succeeds",
+    examine=_accepts_ahead,
+    assumes=("batch", "retry", "skew"),
+    depends_on=("stores-created-exactly", "stores-late-events"),
+    fix="Do not compare the time of an event with the clock of the machine, or allow for a difference of minutes.",
+    example="if event['created'] > now + 5 * 60_000: log.warning('clocks differ')  # and store it",
+    stage=Stage.LAST,
+)
+
+CLOCK_CHANGES = (
+    *("2024-10-27T00:30:00+00:00", "2024-10-27T01:30:00+00:00"),
+    *("2024-11-03T05:30:00+00:00", "2024-11-03T06:30:00+00:00"),
+    *("2024-04-06T15:30:00+00:00", "2024-04-06T16:30:00+00:00"),
+    *("2024-03-31T02:30:00+00:00", "2024-03-10T02:30:00+00:00", "2024-10-06T02:30:00+00:00"),
+)
+"""Moments in clock changes of Berlin, New York and Sydney: two that have one local time, for each of them, and one that
+is no local time there, for consumers that take UTC for it (IANA time zone database)."""
+
+ORDINARY_HOUR = "2024-06-12T12:30:00+00:00"
+"""A moment of the same year at which no clock changes."""
+
+
+async def _stores_clock_changes(bench: Bench) -> Examined:
+    bench.require(Role.MOMENT)
+    shape = bench.shape
+    await must_store(bench, 1)
+    ordinary = [shape.at(bench.event(), read_moment(ORDINARY_HOUR) or 0)]
+    await must_deliver(bench, ordinary)
+    difference = await bench.store.difference_of(ordinary)
+    if difference:
+        # It is older than anything that Campaign still delivers.
+        raise SkipRule(NotStored(difference=difference.seen(Stimulus(situation=Situation.ORDINARY_HOUR))))
+    mails = bench.events(len(CLOCK_CHANGES))
+    # Two events that have one local time are of one mail.
+    mails[1], mails[3], mails[5] = mails[0], mails[2], mails[4]
+    events = [shape.at(mail, read_moment(text) or 0) for mail, text in zip(mails, CLOCK_CHANGES, strict=True)]
+    changes = Stimulus(situation=Situation.CLOCK_CHANGES, events=len(events))
+    delivery = await bench.deliver(events, attempts=2)
+    if not delivery.accepted:
+        return failed(delivery.response(changes), batches=[events])
+    difference = await bench.store.difference_of(events)
+    if difference:
+        return failed(delivery.response(changes), difference.seen(changes), batches=[events])
+    return passed(StoreAgrees(after=changes))
+
+
+STORES_TIMES_OF_CLOCK_CHANGES = Rule(
+    id="stores-times-of-clock-changes",
+    family="order",
+    level="must",
+    title="Stores times within the hours in which clocks change",
+    requirement="An event says when it occurred, in milliseconds since 1970 (vendor's webhook guide), and events occur "
+    "in the hour that local clocks repeat or skip, too.",
+    expected="each time stored exactly",
+    needs=("probe events", "batches"),
+    examine=_stores_clock_changes,
+    depends_on=(
+        "stores-every-event",
+        "stores-repeat-engagement",
+        "stores-same-millisecond",
+        "stores-one-recipient-many-mails",
+        "stores-created-exactly",
+        "stores-late-events",
+        "stores-out-of-order-events",
+        "accepts-old-events",
+    ),
+    fix="Store the number, or a time with its zone, and convert it to local time only where you display it.",
+    example="datetime.fromtimestamp(created / 1000, UTC); TIMESTAMPTZ",
+    not_covered="Other zones, and other years: the moments are of 2024.",
+    stage=Stage.AFTER_USUAL,
+)
+
 ORDER = (
     STORES_CREATED_EXACTLY,
+    ACCEPTS_EVENTS_AHEAD_OF_CLOCK,
+    STORES_TIMES_OF_CLOCK_CHANGES,
     STORES_LATE_EVENTS,
     STORES_CLICK_BEFORE_OPEN,
     STORES_OUT_OF_ORDER_EVENTS,

@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
-import msgspec
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from mockcampaign import json_text
 from mockcampaign.check import edge_cases
 from mockcampaign.check.behaviours import Behaviour
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_deliver, must_distinguish, must_store
+from mockcampaign.check.bench.price import never_responds
 from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
 from mockcampaign.check.examined import Examined, SkipRule, failed, passed
-from mockcampaign.check.rule import Examine, Rule
+from mockcampaign.check.rule import Examine, Rule, Stage
 from mockcampaign.check.shrink import find_smallest
+from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.fact import (
     AnyFact,
     Confirmation,
     Confirmed,
     EdgeCaseField,
+    Inconclusive,
     Need,
+    NeverResponds,
     Precondition,
     Rejected,
+    Response,
     Stimulus,
     StoreAgrees,
+    StoreDiffers,
     Unmet,
 )
 from mockcampaign.judging.finding import Level
 from mockcampaign.judging.situation import Situation
-from mockcampaign.shape.field import Event, Role
+from mockcampaign.model import Responded, TimedOut
+from mockcampaign.shape.field import WHOLE_NUMBERS, Event, Role, value_at, with_value, without_value
 
 _ASSUMED = "(assumed, since the vendor publishes one example and no schema)"
 _FIX = "Read what you need from an event, with a default for what may be missing, and store the rest as it is."
@@ -51,12 +58,19 @@ async def _wrong(bench: Bench, events: Sequence[Event], stimulus: Stimulus) -> t
     """
     delivery = await bench.deliver(events, attempts=3)
     response = delivery.response(stimulus)
+    if isinstance(delivery.last, TimedOut):
+        return response, never_responds(bench)
     if not delivery.accepted:
         return (response,)
+    own = [one for one in events if bench.shape.is_own_type(one)]
     if bench.store.reports_events:
-        difference = await bench.store.difference_of([one for one in events if bench.shape.is_own_type(one)])
+        difference = await bench.store.difference_of(own)
         if difference:
             return response, difference.seen(stimulus)
+    elif bench.store.has_probe:
+        loss = await bench.store.loss_of(events)
+        if loss is not None and len(own) == len(events):
+            return response, loss.seen(stimulus)
     return ()
 
 
@@ -68,41 +82,69 @@ class _Wrong(NamedTuple):
     facts: tuple[AnyFact, ...]
 
 
-async def _one_by_one(bench: Bench, cases: list[EdgeCase]) -> _Wrong | None:
-    """Return the first edge case that goes wrong by itself; those that are guessed come last."""
+async def _one_by_one(bench: Bench, cases: list[EdgeCase], *, losses_first: bool = False) -> _Wrong | None:
+    """Return the first edge case that goes wrong by itself; those that are guessed come last.
+
+    With `losses_first`, return the first that loses an event, if any does.
+    """
+    first: _Wrong | None = None
     for case in sorted(cases, key=lambda case: case.guessed):
         event = case.applied(bench.event())
         facts = await _wrong(bench, [event], _batch([event], [case.seen()]))
         if facts:
-            return _Wrong(case, event, facts)
-    return None
+            if any(isinstance(fact, NeverResponds) for fact in facts):
+                bench.incidents.without_response.append(case)
+            first = first or _Wrong(case, event, facts)
+            if not losses_first or _loses(bench, facts):
+                return _Wrong(case, event, facts)
+    return first
 
 
-async def _first_wrong(bench: Bench, make: EdgeCases) -> _Wrong | None:
-    """Return the first edge case that goes wrong, or None. Deliver them together, and one by one if that fails."""
-    cases = bench.edge_cases(make)
+def _parts(bench: Bench, cases: list[EdgeCase]) -> Iterator[list[EdgeCase]]:
+    """Yield the edge cases that are delivered together."""
+    groups = [cases]
+    if bench.store.has_probe and not bench.store.reports_events:
+        # A number does not say which events are missing, and those of other types may be.
+        own = [case for case in cases if case.role is not Role.TYPE]
+        groups = [own, [case for case in cases if case.role is Role.TYPE]]
     size = bench.shape.body.events_max
-    for at in range(0, len(cases), size):
-        part = cases[at : at + size]
+    for group in groups:
+        for at in range(0, len(group), size):
+            yield group[at : at + size]
+
+
+async def _first_wrong(bench: Bench, make: EdgeCases, *, losses_first: bool = False) -> _Wrong | None:
+    """Return the first edge case that goes wrong, or None. Deliver them together, and one by one if that fails."""
+    for part in _parts(bench, bench.edge_cases(make)):
         events = [case.applied(bench.event()) for case in part]
         if await _wrong(bench, events, _batch(events, [])):
-            found = await _one_by_one(bench, part)
+            found = await _one_by_one(bench, part, losses_first=losses_first)
             if found is not None:
                 return found
     return None
 
 
-def _table(make: EdgeCases) -> Examine:
+def _loses(bench: Bench, facts: Iterable[AnyFact]) -> bool:
+    """Return whether the facts say that an acknowledged event vanished, or is stored as another recipient's."""
+    recipients = {field.path[0] for field in bench.shape.of(Role.RECIPIENT, Role.RECIPIENT_ADDRESS)}
+    differences = [fact for fact in facts if isinstance(fact, StoreDiffers)]
+    return any(fact.missing or recipients & {*fact.changed_fields} for fact in differences)
+
+
+def _table(make: EdgeCases, *, only_losses: bool = False) -> Examine:
+    """Return how to examine whether edge cases are accepted and stored. With `only_losses`, all else is a hazard."""
+
     async def examine(bench: Bench) -> Examined:
         cases = bench.edge_cases(make)
         if not cases:
             raise SkipRule(Unmet(why=Precondition.NO_SUCH_FIELDS, variant=bench.event_type))
         await must_deliver(bench, bench.events(min(len(cases), bench.shape.body.events_max)))
-        if bench.store.reports_events:
+        if bench.store.has_probe:
             await must_store(bench, min(len(cases), bench.shape.body.events_max))
-        found = await _first_wrong(bench, make)
+        found = await _first_wrong(bench, make, losses_first=only_losses)
         if found is not None:
-            return failed(*found.facts, batches=[[found.event]], is_hazard=found.case.guessed)
+            is_hazard = found.case.guessed or (only_losses and not _loses(bench, found.facts))
+            return failed(*found.facts, batches=[[found.event]], is_hazard=is_hazard)
         what = Confirmation.EDGE_CASES_STORED if bench.store.reports_events else Confirmation.EDGE_CASES_ACCEPTED
         return passed(Confirmed(what=what, count=len(cases)))
 
@@ -136,7 +178,8 @@ def _rule(
         depends_on=depends_on,
         fix=fix,
         example=example,
-        not_covered="Without a probe that reports events: whether they are stored, not only accepted.",
+        not_covered="Without a probe: whether they are stored, not only accepted. With a probe of their number: "
+        "whether they are stored unchanged.",
     )
 
 
@@ -210,13 +253,52 @@ STORES_UNKNOWN_TYPES = _rule(
     needs=("probe events",),
 )
 
+
+async def _beside_absent(bench: Bench) -> Examined | None:
+    """Return a violation if ids change in a batch in which other events lack them.
+
+    A consumer may reject events without an id, but must not store others wrongly because of them.
+    """
+    fields = [one for one in bench.shape.of(*WHOLE_NUMBERS) if one.is_whole_number and one.role is not Role.CLIENT]
+    if not fields or not bench.store.reports_events or not bench.shape.body.has_list:
+        return None
+    for some in (fields, *([field] for field in fields if len(fields) > 1)):
+        whole = bench.event()
+        for number, field in enumerate(some):
+            whole = with_value(whole, field.path, BESIDE_ABSENT + 2 * number)
+        lacking = [without_value(bench.event(), field.path) for field in some]
+        lacking += [with_value(bench.event(), field.path, None) for field in some]
+        events = [*lacking, whole]
+        delivery = await bench.deliver(events)
+        if not delivery.accepted:
+            continue
+        difference = await bench.store.difference_of([whole])
+        if difference:
+            absent = EdgeCase(path=some[0].path, role=some[0].role, absent=True)
+            large = EdgeCase(path=some[0].path, role=some[0].role, value=value_at(whole, some[0].path))
+            stimulus = _batch(events, [absent.seen(), large.seen()])
+            return failed(delivery.response(stimulus), difference.seen(stimulus), batches=[events])
+        return None
+    return None
+
+
+BESIDE_ABSENT = 2**53 + 1
+"""The first whole number that a float cannot represent."""
+
+
+async def _stores_large_ids(bench: Bench) -> Examined:
+    examined = await _table(edge_cases.large_ids)(bench)
+    return (await _beside_absent(bench) or examined) if examined.holds else examined
+
+
 STORES_LARGE_IDS = _rule(
     "stores-large-ids",
     "Stores ids exactly, from 0 to beyond 2^53",
     "Ids are numbers of 64 bits (vendor's API description).",
     "200, and each id stored to the last digit",
-    _table(edge_cases.large_ids),
-    "Use 64-bit columns and a JSON parser that keeps whole numbers whole.",
+    _stores_large_ids,
+    "Use 64-bit columns and a JSON parser that keeps whole numbers whole. A column with an empty cell becomes one of "
+    "floats in some tables.",
     "BIGINT; in JavaScript, a parser such as json-bigint",
 )
 
@@ -261,14 +343,69 @@ STORES_TEXT_UNCHANGED = _rule(
 STORES_CONTROL_CHARACTERS = Rule(
     id="stores-control-characters",
     family="payload",
-    level="should",
+    level="must",
     title="Stores text with control characters",
-    requirement="JSON text may contain any character (RFC 8259, 7); whether Campaign ever sends these is unknown.",
-    expected="200, and the text stored",
-    examine=_table(edge_cases.control_characters),
+    requirement="JSON text may contain any character (RFC 8259, 7); whether Campaign ever sends these is unknown. It "
+    "never resends an event after 200 (vendor's webhook guide).",
+    expected="200, and the text stored, if need be without NUL or with U+FFFD in its place; every other change is a "
+    "hazard, the loss of an acknowledged event a violation",
+    examine=_table(edge_cases.control_characters, only_losses=True),
     assumes=("batch", "retry", "fields"),
+    depends_on=("isolates-bad-event",),
     fix="If the store cannot hold NUL, replace it rather than reject the batch.",
-    example="text.replace('\\0', '')",
+    example="text.replace('\\0', '\\ufffd')",
+    stage=Stage.AFTER_USUAL,
+)
+
+
+async def _stores_cut_characters(bench: Bench) -> Examined:
+    await must_deliver(bench, bench.events(1))
+    cases = bench.edge_cases(edge_cases.cut_characters)
+    accepted: list[tuple[Event, Response, Stimulus]] = []
+    for case in cases:
+        event = case.applied(bench.event())
+        stimulus = _batch([event], [case.seen()])
+        delivery = await bench.deliver([event], attempts=2)
+        response = delivery.response(stimulus)
+        if delivery.accepted:
+            accepted.append((event, response, stimulus))
+        elif not isinstance(delivery.last, Responded) or not 400 <= delivery.last.status < 500:
+            return failed(response, batches=[[event]], is_hazard=True)
+        # Otherwise it is rejected as JSON that no consumer need accept.
+    if accepted and bench.store.has_probe:
+        try:
+            wrong = await bench.store.difference_of([event for event, _, _ in accepted])
+        except CouldNotTellError as error:
+            event, response, _ = accepted[0]
+            return failed(response, Inconclusive(message=str(error)), batches=[[event]], is_hazard=True)
+        found: list[Examined] = []
+        for event, response, stimulus in accepted if wrong else ():
+            difference = await bench.store.difference_of([event])
+            if difference:
+                # No store with UTF-8 can hold the recipient that was sent, so only a loss is a violation.
+                is_lost = bool(difference.missing or difference.missing_count)
+                found.append(failed(response, difference.seen(stimulus), batches=[[event]], is_hazard=not is_lost))
+        if found:
+            return min(found, key=lambda one: one.is_hazard)
+    return passed(Confirmed(what=Confirmation.EDGE_CASES_ACCEPTED, count=len(cases)))
+
+
+STORES_CUT_CHARACTERS = Rule(
+    id="stores-cut-characters",
+    family="payload",
+    level="must",
+    title="Stores text that was cut off within a character",
+    requirement="JSON text may contain half a surrogate pair (RFC 8259, 8.2), as where a name was cut off within an "
+    "emoji; whether Campaign ever sends one is unknown. It never resends an event after 200 (vendor's webhook guide).",
+    expected="200, and the text stored without that half or with U+FFFD in its place, or 400 (RFC 7493 forbids it); "
+    "another status or change is a hazard, the loss of an acknowledged event a violation",
+    examine=_stores_cut_characters,
+    assumes=("batch", "retry", "fields"),
+    depends_on=("isolates-bad-event",),
+    fix="Replace what UTF-8 cannot encode before you store or report it.",
+    example="text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')",
+    not_covered="Without a probe: whether they are stored, not only accepted.",
+    stage=Stage.LAST,
 )
 
 
@@ -300,7 +437,7 @@ def _applied(cases: Iterable[EdgeCase], event: Event) -> Event:
 async def _accepts_generated(bench: Bench) -> Examined:
     plain = min(10, bench.shape.body.events_max)
     await must_deliver(bench, bench.events(plain))
-    if bench.store.reports_events:
+    if bench.store.has_probe:
         await must_store(bench, plain)
         await must_distinguish(bench)
     possible: list[EdgeCase] = []
@@ -314,7 +451,7 @@ async def _accepts_generated(bench: Bench) -> Examined:
         # Each has a mail and a time of its own: other rules ask how the consumer distinguishes events.
         events = [_applied(cases, bench.event()) for cases in drawn]
         seen = list(
-            {(case.path, msgspec.json.encode(case.value)): case.seen() for cases in drawn for case in cases}.values()
+            {(case.path, json_text.encode(case.value)): case.seen() for cases in drawn for case in cases}.values()
         )
         facts = await _wrong(bench, events, _batch(events, seen))
         return (events, facts) if facts else None
@@ -356,5 +493,6 @@ PAYLOAD = (
     ACCEPTS_IPV6,
     STORES_TEXT_UNCHANGED,
     STORES_CONTROL_CHARACTERS,
+    STORES_CUT_CHARACTERS,
     ACCEPTS_GENERATED_BATCHES,
 )

@@ -77,6 +77,19 @@ class SwallowsBackgroundErrors(Consumer):
             pass  # Logged by the job, while the sender has its 200.
 
 
+class RespondsWithIdsOfNewRows(Consumer):
+    """Responds with ids that its JSON encoder cannot represent: a retry, which stores nothing new, has none."""
+
+    def prepare(self) -> None:
+        self.responded_for = 0
+
+    def respond(self, events: list[Event]) -> Response:
+        stored, self.responded_for = len(self.store) - self.responded_for, len(self.store)
+        if stored:
+            raise TypeError("an id of a new row is not JSON")
+        return super().respond(events)
+
+
 class AcknowledgesUnreadableBody(Consumer):
     def parse(self, body: bytes) -> list[Event]:
         try:
@@ -182,6 +195,11 @@ BUGS: Mapping[str, Bug] = {
     ),
     "redirects-to-trailing-slash": Bug(
         "Redirects to the URL with a trailing slash, as frameworks do by default.", RedirectsToTrailingSlash
+    ),
+    "responds-with-ids-of-new-rows": Bug(
+        "Responds with the ids of new rows, which its JSON encoder cannot represent: 500 to each new batch, which it "
+        "has stored, and 200 to its retry.",
+        RespondsWithIdsOfNewRows,
     ),
     "always-responds-503": Bug("Responds 503 to every request.", AlwaysResponds503),
     "acknowledges-before-storing": Bug(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.known_shapes import is_present
 from mockcampaign.samples.store import Event
-from mockcampaign.shape.field import value_at
+from mockcampaign.shape.field import Role, value_at
 
 
 class RequiresDevice(Consumer):
@@ -51,6 +54,27 @@ class DropsBatchWithNul(Consumer):
         await super().process(events)
 
 
+class NeverRespondsToBadEvent(Consumer):
+    """Handles a batch in a task whose errors are logged, while the request waits for its result."""
+
+    async def handle(self, request: Request) -> Response:
+        try:
+            return await super().handle(request)
+        except TypeError:  # as that of a column that must not be null
+            message = await request.receive()
+            while message["type"] != "http.disconnect":
+                message = await request.receive()
+            return Response(status_code=500)
+
+    async def process(self, events: list[Event]) -> None:
+        for event in events:
+            shape = self.shapes.of(event)
+            for field in (*shape.of(Role.MOMENT), *shape.key_fields):
+                if value_at(event, field.path) is None:
+                    raise TypeError("null violates a not-null constraint")
+        await super().process(events)
+
+
 class StopsAtBadEvent(RequiresDevice):
     async def process(self, events: list[Event]) -> None:
         for index, event in enumerate(events):
@@ -63,6 +87,10 @@ class StopsAtBadEvent(RequiresDevice):
 
 
 BUGS: Mapping[str, Bug] = {
+    "never-responds-to-bad-event": Bug(
+        "Logs the error of an event without time, and never responds: nobody passes the error on to the request.",
+        NeverRespondsToBadEvent,
+    ),
     "requires-device": Bug("Responds 500 to a batch that contains an event without device.", RequiresDevice),
     "skips-events-without-device": Bug(
         "Leaves out events without device, and reports nothing.", SkipsEventsWithoutDevice

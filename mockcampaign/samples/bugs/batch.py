@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 
@@ -109,6 +110,28 @@ class SharesBatchVariable(Consumer):
         return self.respond(self.events)
 
 
+class TruncatesBodyAt64KiB(Consumer):
+    """Puts the body into a column of 65,535 bytes, which truncates a longer one silently, and parses it afterwards."""
+
+    bytes_max = 65_535
+
+    def parse(self, body: bytes) -> list[Event]:
+        events = super().parse(body)
+        return events if len(body) <= self.bytes_max else []  # unreadable: logged, and continued with the next one
+
+
+class IndexesTexts(Consumer):
+    """Has a unique index on all texts of an event, whose rows the database compresses, and which it limits."""
+
+    bytes_max = 767
+
+    async def process(self, events: list[Event]) -> None:
+        rows = (zlib.compress("".join(self.shapes.texts(event)).encode()) for event in events)
+        if max(map(len, rows), default=0) > self.bytes_max:
+            raise ValueError("the index row is too long")
+        await super().process(events)
+
+
 _RECIPIENT = NAMES[Role.RECIPIENT]
 _RECIPIENT_LIST = NAMES[Role.RECIPIENT_LIST]
 
@@ -147,6 +170,14 @@ BUGS: Mapping[str, Bug] = {
     "shares-batch-variable": Bug(
         "Holds the current batch in a variable that all requests share, so one of two concurrent batches is lost.",
         SharesBatchVariable,
+    ),
+    "truncates-body-at-64-kib": Bug(
+        "Stores bodies in a column of 64 KiB, which truncates longer ones silently, so none of their events is read.",
+        TruncatesBodyAt64KiB,
+    ),
+    "indexes-texts": Bug(
+        "Has a unique index on the texts themselves, and responds 500 to events for which its rows are too long.",
+        IndexesTexts,
     ),
     "copies-first-recipient-list": Bug(
         f"Stores every event of a batch with the {_RECIPIENT_LIST} of the first one.",

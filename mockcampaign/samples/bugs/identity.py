@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -65,6 +66,17 @@ def _recipient(shapes: KnownShapes, event: Event) -> Value:
     return shapes.recipient(event)
 
 
+def _collated_recipient(shapes: KnownShapes, event: Event) -> Value:
+    """Return the recipient as a collation compares it: whatever its case and accents are, and without spaces behind."""
+    decomposed = unicodedata.normalize("NFKD", str(shapes.recipient(event)).casefold())
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).rstrip()
+
+
+def _joined(shapes: KnownShapes, event: Event) -> Value:
+    """Return all fields of an event, joined without anything between them."""
+    return "".join(str(value) for _, value in shapes.values(event))
+
+
 def _second(shapes: KnownShapes, event: Event) -> Value:
     moment = shapes.moment(event)
     return shapes.get(event, Role.MOMENT) if moment is None else moment // SECOND
@@ -88,6 +100,16 @@ _SUBSCRIPTION = NAMES[Role.SUBSCRIPTION]
 _ADDRESS = NAMES[Role.NETWORK_ADDRESS]
 
 BUGS: Mapping[str, Bug] = {
+    "dedup-key-collated-recipient": Bug(
+        f"Compares {NAMES[Role.RECIPIENT]} by a collation that ignores case, accents and spaces at the end.",
+        deduplicating_on(
+            all_but(Role.MAIL, Role.RECIPIENT, Role.RECIPIENT_ADDRESS, Role.SUBSCRIPTION), _collated_recipient
+        ),
+    ),
+    "dedup-key-joined-fields": Bug(
+        "Joins the fields to a key without a separator, so that ab and c give the same as a and bc.",
+        deduplicating_on(_joined),
+    ),
     "dedup-key-mail-id": Bug(
         f"Deduplicates on {_MAIL}, so a second open of the same mail is lost.", deduplicating_on(_mail)
     ),

@@ -13,7 +13,8 @@ from mockcampaign.samples.store import Event
 from mockcampaign.shape.builtin import NAMES
 from mockcampaign.shape.field import Role
 
-DAY = 24 * 60 * 60 * 1_000
+HOUR = 60 * 60 * 1_000
+DAY = 24 * HOUR
 
 
 class DropsLateEvents(Consumer):
@@ -26,6 +27,28 @@ class DropsLateEvents(Consumer):
                 accepted.append(event)
                 self.newest = self.shapes.time(event)
         await super().process(accepted)
+
+
+class DropsEventsFromTheFuture(Consumer):
+    """Treats an event that its own clock has not reached as a forgery."""
+
+    async def process(self, events: list[Event]) -> None:
+        now = time.time() * 1_000
+        await super().process([event for event in events if self.shapes.time(event) <= now])
+
+
+class StoresCreatedAsLocalTime(Consumer):
+    """Stores the local time of Berlin, and takes the first of two equal ones when it reads one."""
+
+    def stored_form(self, event: Event) -> Event:
+        moment = self.shapes.moment(event)
+        is_repeated = moment is not None and _is_second_of_two(datetime.fromtimestamp(moment / 1_000, UTC))
+        return self.shapes.of(event).later(event, -HOUR) if is_repeated else event
+
+
+def _is_second_of_two(moment: datetime) -> bool:
+    """Return whether Berlin's clocks show this time for the second time: after 1:00 UTC on October's last Sunday."""
+    return moment.month == 10 and moment.day > 24 and moment.isoweekday() == 7 and moment.hour == 1
 
 
 class DropsLateEventsOfAMail(Consumer):
@@ -114,6 +137,13 @@ class TruncatesCreatedToSeconds(Consumer):
 _MOMENT = NAMES[Role.MOMENT]
 
 BUGS: Mapping[str, Bug] = {
+    "drops-events-from-the-future": Bug(
+        "Responds 200 and drops events that are newer than its own clock.", DropsEventsFromTheFuture
+    ),
+    "stores-created-as-local-time": Bug(
+        "Stores the time of events as local time without its zone, so an hour in autumn is that before it.",
+        StoresCreatedAsLocalTime,
+    ),
     "drops-late-events": Bug("Drops events that are older than the newest event it has stored.", DropsLateEvents),
     "drops-late-events-of-a-mail": Bug(
         "Drops events that are older than the newest event of their mail.", DropsLateEventsOfAMail

@@ -12,13 +12,14 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from mockcampaign import json_text
 from mockcampaign.model import EventType
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.known_shapes import KnownShapes, is_present
 from mockcampaign.samples.store import Event
 from mockcampaign.shape.builtin import NAMES
-from mockcampaign.shape.field import WHOLE_NUMBERS, Role, Value, value_at
+from mockcampaign.shape.field import WHOLE_NUMBERS, Role, Value, value_at, with_value
 
 TYPES = frozenset({EventType.OPEN, EventType.CLICK, EventType.SENT, EventType.BOUNCE, EventType.UNSUBSCRIBE})
 DEVICES = frozenset({"desktop", "mobile", "tablet"})
@@ -114,6 +115,40 @@ class ParsesIdsAsFloats(Consumer):
     def parse(self, body: bytes) -> list[Event]:
         super().parse(body)
         return self.shapes.events_in(json.loads(body, parse_int=lambda digits: int(float(digits))))
+
+
+class FailsOnCutCharacters(Consumer):
+    """Stores JSON as text, in a database that knows no lone surrogates."""
+
+    def parse(self, body: bytes) -> list[Event]:
+        events = super().parse(body)
+        if json_text.without_lone_surrogates(body) != body:
+            raise UnicodeError("surrogates not allowed")
+        return events
+
+
+class LosesInheritedNames(Consumer):
+    """Takes an inherited property for the list of a recipient's events, and adds the event to that."""
+
+    inherited = frozenset({"constructor", "__proto__", "toString", "hasOwnProperty"})
+
+    async def process(self, events: list[Event]) -> None:
+        await super().process([one for one in events if self.shapes.recipient(one) not in self.inherited])
+
+
+class TurnsIdsToFloatsBesideAbsentOnes(Consumer):
+    """Reads a batch into a table, whose columns have one type each."""
+
+    def parse(self, body: bytes) -> list[Event]:
+        events = super().parse(body)
+        for field in self.shapes.of(events[0]).of(*WHOLE_NUMBERS) if events else ():
+            values = [value_at(event, field.path) for event in events]
+            if field.is_whole_number and None in values:
+                events = [
+                    with_value(event, field.path, int(float(value))) if isinstance(value, int) else event
+                    for event, value in zip(events, values, strict=True)
+                ]
+        return events
 
 
 class DecodesAsLatin1(Consumer):
@@ -229,6 +264,17 @@ BUGS: Mapping[str, Bug] = {
     ),
     "truncates-text-at-nul": Bug(
         "Truncates text at a NUL character.", changing_text(lambda text: text.partition("\0")[0])
+    ),
+    "fails-on-cut-characters": Bug(
+        "Responds 500 to text with half of a character, which its database cannot store.", FailsOnCutCharacters
+    ),
+    "loses-inherited-names": Bug(
+        f"Groups events by {_RECIPIENT} in an object that inherits names, and loses those of a recipient called so.",
+        LosesInheritedNames,
+    ),
+    "turns-ids-to-floats-beside-absent-ones": Bug(
+        "Makes a table of a batch, in which a column of ids with an empty cell holds floats.",
+        TurnsIdsToFloatsBesideAbsentOnes,
     ),
     "limits-body-to-50-kb": Bug("Responds 413 to a body of more than 50,000 bytes.", limited(50_000)),
     "limits-body-to-64-kib": Bug("Responds 413 to a body of more than 65,536 bytes.", limited(64 * 1024)),

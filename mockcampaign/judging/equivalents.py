@@ -1,0 +1,25 @@
+"""Characters that some stores cannot hold at all, and what may be in the store in their place.
+
+| sent | may be stored as | because |
+|---|---|---|
+| NUL (U+0000) | nothing, or U+FFFD | PostgreSQL's text and jsonb cannot contain it |
+| half a surrogate pair | nothing, or U+FFFD | UTF-8 cannot encode it |
+
+Every comparison of stored events with sent ones goes by this list. A consumer that replaces these characters does what
+the check itself advises; one that loses what stands beside them does not.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NOTHING = re.compile(rb"(\\\\)|\\u0000|\xef\xbf\xbd")
+r"""An escaped backslash, which stays, or what stands in canonical JSON for a character of the list: `\u0000` for NUL,
+and U+FFFD for the others, since no lone surrogate is read as such."""
+
+
+def comparable(event: bytes) -> bytes:
+    """Return the canonical form of an event without any character that no store has to hold."""
+    if rb"\u0000" not in event and b"\xef\xbf\xbd" not in event:
+        return event
+    return _NOTHING.sub(rb"\1", event)

@@ -1,0 +1,52 @@
+"""JSON text with lone surrogates."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockcampaign import json_text
+
+TEXTS = st.text(st.characters(exclude_categories=()) | st.sampled_from("\ud83d\ude00\\u"))
+
+
+@given(st.recursive(TEXTS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner)))
+def test_what_is_written_is_read_with_replacements_for_lone_surrogates(value: object) -> None:
+    expected = json.loads(json.dumps(value))  # which joins halves that are neighbours
+    written = json_text.encode(value)
+    assert json.loads(written) == expected
+    read = json_text.decode(written)
+    msgspec.json.encode(read)  # which no lone surrogate survives
+    assert read == json.loads(re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(expected, ensure_ascii=False)))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (rb'"a\ud83db"', "a\ufffdb"),
+        (rb'"a\uDE00"', "a\ufffd"),
+        (rb'"\ud83d\ude00"', "\U0001f600"),
+        (rb'"\ud83d\ud83d\ude00"', "\ufffd\U0001f600"),
+        (rb'"\\ud83d"', "\\ud83d"),
+        (rb'"\\\ud83d"', "\\\ufffd"),
+        (rb'{"\ud83d":[1]}', {"\ufffd": [1]}),
+    ],
+)
+def test_escapes_of_lone_surrogates_are_replaced(text: bytes, value: object) -> None:
+    assert json_text.decode(text) == value
+
+
+@pytest.mark.parametrize("text", [b"", b"{", rb'"\ud83d', rb'"\x"', rb'"\u12"'])
+def test_what_is_not_json_is_an_error(text: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        json_text.decode(text)
+
+
+def test_fields_are_sorted_if_that_is_asked_for() -> None:
+    assert json_text.encode({"b": "\ud83d", "a": 1}, order="sorted") == rb'{"a":1,"b":"\ud83d"}'
+    assert json_text.encode({"b": "x", "a": 1}, order="sorted") == b'{"a":1,"b":"x"}'
