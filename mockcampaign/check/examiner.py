@@ -17,10 +17,10 @@ from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.context import CheckContext, RuleSlot
 from mockcampaign.check.bench.events import time_factor
 from mockcampaign.check.calibration import accepted_body, calibrated_fields
-from mockcampaign.check.examined import ConsumerDiedError, Examined, SkipRule, failed
+from mockcampaign.check.examined import ConsumerDiedError, Examined, PoisonedError, ProbeFailedError, SkipRule, failed
 from mockcampaign.check.reproduction import reproduce
 from mockcampaign.check.rule import Rule
-from mockcampaign.check.rules import AVAILABILITY, BASICS, CATALOGUE, FAMILIES, STORE
+from mockcampaign.check.rules import AVAILABILITY, BASICS, CATALOGUE, FAMILIES, RECOVERY, STORE
 from mockcampaign.check.settings import Settings
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Attempted, Entry
@@ -147,7 +147,7 @@ class Examiner:
             missing = self._missing(rule)
             if missing is not None:
                 self._add(rule, "not-exercised", (Needs(need=missing),))
-            elif stopped is not None and not (rule.id == AVAILABILITY and self._rejected_in_a_row >= REJECTED_IN_A_ROW):
+            elif stopped is not None and not self._is_examined_anyway(rule):
                 self._add(rule, stopped[0], (stopped[1],))
             elif (violated := self._violated_dependency(rule)) is not None:
                 self._add(rule, "not-exercised", (DependsOn(rule_id=violated),))
@@ -159,9 +159,23 @@ class Examiner:
                 rejections = self.context.incidents.rejections
                 before = len(rejections)
                 stopped = await self._examine(rule) or stopped
+                if stopped is None and self._is_poisoned:
+                    stopped = "not-exercised", NotReached(why="poisoned", rule_id=RECOVERY)
                 self._rejected_in_a_row = self._rejected_in_a_row + 1 if len(rejections) > before else 0
                 if stopped is None and self._rejected_in_a_row >= REJECTED_IN_A_ROW:
                     stopped = "not-exercised", NotReached(why="unavailable", rule_id=AVAILABILITY)
+
+    @property
+    def _is_poisoned(self) -> bool:
+        """Whether ordinary batches are no longer accepted since one that the consumer could not store."""
+        poison = self.context.incidents.poison
+        return poison is not None and bool(poison.fact.since)
+
+    def _is_examined_anyway(self, rule: Rule) -> bool:
+        """Return whether a rule is examined though the consumer accepts nothing any more: those that say so."""
+        if rule.id == RECOVERY:
+            return self._is_poisoned
+        return rule.id == AVAILABILITY and self._rejected_in_a_row >= REJECTED_IN_A_ROW
 
     def add_not_reached(self) -> None:
         """Add a result for each rule that was not reached because the check was interrupted."""
@@ -267,7 +281,12 @@ class Examiner:
             bench.seconds = self._share(rule)
             async with asyncio.timeout(bench.seconds) as limit:
                 await bench.store.begin(is_settled=self._is_settled)
-                examined = await rule.examine(bench)
+                examined = await _examined(rule, bench)
+        except PoisonedError:
+            outcome, facts = "not-exercised", (NotReached(why="poisoned", rule_id=RECOVERY),)
+            poison = self.context.incidents.poison
+            if poison is not None and all(one.id != RECOVERY for one in self.rules):
+                examined = failed(poison.fact, batches=[poison.events, bench.events(1)] if poison.events else ())
         except SkipRule as error:
             outcome, facts = "not-exercised", error.facts
         except ConsumerDiedError as error:
@@ -353,6 +372,15 @@ class Examiner:
     def _differences(self, bench: Bench) -> tuple[EventDifference, ...]:
         difference = bench.store.newest_difference
         return () if difference is None else tuple(one.masked(self._masking.text) for one in difference.events())
+
+
+async def _examined(rule: Rule, bench: Bench) -> Examined:
+    """Return the result of examining a rule. A probe that fails is judged, too: it may be what a batch has broken."""
+    try:
+        return await rule.examine(bench)
+    except ProbeFailedError as failure:
+        await bench.require_probe(str(failure))
+        raise
 
 
 def _attempts(entries: Sequence[Entry]) -> tuple[int, ...]:

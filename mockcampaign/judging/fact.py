@@ -427,6 +427,27 @@ class Unavailable(Fact, frozen=True, kw_only=True):
         return f"unavailable({self.first_rule or ''})"
 
 
+class Poisoned(Fact, frozen=True, kw_only=True):
+    """Since one batch that it could not store, the consumer accepts no ordinary batches, or its probe fails."""
+
+    foreign = frozenset({"probe"})
+    after: Stimulus
+    """The batch after which it began."""
+    replies: tuple[Reply, ...]
+    """Replies to the attempts at that batch."""
+    rule_id: str
+    """Id of the rule that was being examined."""
+    since: tuple[Reply, ...] = ()
+    """Replies to an ordinary batch since then; empty if ordinary batches are accepted."""
+    probe: str = ""
+    """How the probe has failed since then; empty if it works, or if there is none."""
+
+    @property
+    def identity(self) -> str:
+        """The replies since then, or that only the probe fails; the batch varies with the rules that are examined."""
+        return f"poisoned({self.since[-1].identity if self.since else 'probe'})"
+
+
 class AttemptsEnded(Fact, frozen=True, kw_only=True):
     """How attempts of a journal ended that violate a rule."""
 
@@ -490,6 +511,7 @@ class Confirmation(StrEnum):
     STORED_ONLY_AFTER_RESTART = "stored-only-after-restart"
     AVAILABLE_THROUGHOUT = "available-throughout"
     RECOVERED = "recovered"
+    NOTHING_POISONED = "nothing-poisoned"
     NEIGHBOURS_STORED = "neighbours-stored"
     CONNECTION_KEPT = "connection-kept"
     ONLY_EVENT_STORED = "only-event-stored"
@@ -513,7 +535,9 @@ class DependsOn(Fact, frozen=True, kw_only=True):
 class NotReached(Fact, frozen=True, kw_only=True):
     """A rule was never begun."""
 
-    why: Literal["budget", "interrupted", "unavailable", "consumer-gone", "basics-violated", "basics-inconclusive"]
+    why: Literal[
+        "budget", "interrupted", "unavailable", "poisoned", "consumer-gone", "basics-violated", "basics-inconclusive"
+    ]
     rule_id: str | None = None
     """Id of the rule that kept it from being reached."""
     budget: int | None = None
@@ -643,6 +667,7 @@ AnyFact = (
     | HandshakeFailed
     | RejectsLater
     | Unavailable
+    | Poisoned
     | AttemptsEnded
     | AllAttempts
     | Confirmed

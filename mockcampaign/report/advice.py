@@ -127,6 +127,8 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
                 yield BY_STATUS[429]
         case StoreDiffers(after=Stimulus(situation=Situation.BACKLOG)):
             yield LIMITED_SIZE
+        case Response(to=Stimulus(situation=Situation.PART_OF_BACKLOG), replies=(*_, Reply(status=503))):
+            yield LIMITED_RATE
         case Response(to=Stimulus(situation=situation), replies=replies):
             if situation in _AROUND and replies[0].status != 200:
                 yield NEVER_GIVE_UP
@@ -284,6 +286,11 @@ BY_STATUS = {
         "Gateway after 29 s). Store the batch, respond, and do slow work afterwards."
     ),
 }
+
+LIMITED_RATE = Advice(
+    "A 503 to one batch after many others means a limit on their rate or number, or a server that was overloaded. Do "
+    "not limit the rate of a sender that has one connection and waits for each response."
+)
 
 _AROUND = (Situation.GOOD_AROUND_EDGE_CASE, Situation.GOOD_AROUND_EDGE_CASES)
 

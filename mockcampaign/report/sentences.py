@@ -40,6 +40,7 @@ from mockcampaign.judging.fact import (
     NotStored,
     NoVerdict,
     OwnTrouble,
+    Poisoned,
     Precondition,
     Rejected,
     RejectsLater,
@@ -279,6 +280,8 @@ def _clause(fact: AnyFact) -> str:
             return f"rejected {_credentials(fact.variant)} {fact.milliseconds} ms later than a wrong one"
         case Unavailable():
             return _unavailable(fact)
+        case Poisoned():
+            return _poisoned(fact)
         case AttemptsEnded():
             return f"{_attempt(fact.reply)} ({counted(fact.attempts, 'attempt')})"
         case AllAttempts():
@@ -551,6 +554,16 @@ def _unavailable(fact: Unavailable) -> str:
     return f"{_responded(fact.replies)} to a batch of one ordinary event{first}{more}; {end}"
 
 
+def _poisoned(fact: Poisoned) -> str:
+    began = f"after {_stimulus(fact.after)} ({_responded(fact.replies)}) while {fact.rule_id} was examined"
+    probe = f"its probe fails: {fact.probe}" if fact.probe else ""
+    if not fact.since:
+        return f"{began}, {probe}, though it worked before"
+    since = f"since {_stimulus(fact.after)} ({_responded(fact.replies)}) while {fact.rule_id} was examined, it "
+    every = f"{since}{_responded(fact.since)} to every ordinary batch"
+    return f"{every}, and {probe}" if probe else every
+
+
 # No verdict
 
 
@@ -562,6 +575,8 @@ def _not_reached(fact: NotReached) -> str:
             return "not reached: interrupted"
         case "unavailable":
             return f"not reached: ordinary batches are no longer accepted, see {fact.rule_id}"
+        case "poisoned":
+            return f"not reached: the consumer rejects every batch since one it could not store, see {fact.rule_id}"
         case "consumer-gone":
             return f"not reached: the consumer was gone after {fact.rule_id}"
         case "basics-violated":
@@ -858,6 +873,7 @@ CONFIRMATIONS: Mapping[Confirmation, str] = complete(
         Confirmation.STORED_ONLY_AFTER_RESTART: "stored the batch once, after the restart",
         Confirmation.AVAILABLE_THROUGHOUT: "responded 200 to ordinary batches throughout the check",
         Confirmation.RECOVERED: "accepted ordinary batches after bad requests, truncated bodies and time-outs",
+        Confirmation.NOTHING_POISONED: "accepted an ordinary batch after each one it could not store",
         Confirmation.NEIGHBOURS_STORED: "stored the good events around the unusual ones it acknowledged",
         Confirmation.CONNECTION_KEPT: (
             "responded to {count} requests in a row, on one connection as long as the consumer keeps it"

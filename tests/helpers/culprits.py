@@ -85,6 +85,7 @@ CULPRITS = {
     "recovers-from-bad-requests": "keeps-lock-after-bad-body",
     "survives-many-requests": "binds-variable-per-batch",
     "drains-backlog": "throttles-backlog",
+    "recovers-from-failed-batch": "never-rolls-back",
     "stays-available": "bans-after-oversized-body",
     "durable-over-crash": "commits-every-ten-batches",
     "deduplicates-over-crash": "keeps-dedup-keys-in-memory",
@@ -92,6 +93,7 @@ CULPRITS = {
 
 BETWEEN = {
     "once-at-end-of-check": ("redelivery", "batch"),
+    "recovers-from-failed-batch": ("payload", "bad event"),
     "stays-available": ("survives-oversized-body", "accepts-whatever-campaign-sends"),
 }
 """Rules and families that are examined as well, so that other events come between."""
@@ -128,6 +130,8 @@ OTHERS = {
     "cursor-on-created": "stores-same-millisecond",
     "parses-created-as-seconds": "responds-200",
     "fails-after-storing": "rejects-atomically",
+    "leaks-connection-on-error": "recovers-from-failed-batch",
+    "breaks-own-probe": "recovers-from-failed-batch",
     "leaks-connection-on-disconnect": "recovers-from-bad-requests",
     "stores-in-memory-only": "durable-over-crash",
     "writes-behind": "durable-over-crash",

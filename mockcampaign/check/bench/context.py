@@ -8,7 +8,7 @@ from mockcampaign.check.bench.event_budget import EventBudget
 from mockcampaign.check.probes.end_state import StateSource
 from mockcampaign.check.probes.store_probe import StoreProbe
 from mockcampaign.check.settings import Settings
-from mockcampaign.judging.fact import Reply
+from mockcampaign.judging.fact import Poisoned, Reply
 from mockcampaign.policy import Policy
 from mockcampaign.shape.field import Event
 from mockcampaign.transport import Transport
@@ -25,6 +25,14 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the last attempt got a response."""
 
 
+class Poison(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch since which the consumer accepts no others, or its probe fails."""
+
+    fact: Poisoned
+    events: tuple[Event, ...]
+    """The events of the batch, where they are known."""
+
+
 class Incidents(msgspec.Struct, kw_only=True):
     """Observations that the benches of all rules collect, and that rules at the end of the check judge."""
 
@@ -32,6 +40,12 @@ class Incidents(msgspec.Struct, kw_only=True):
     """Batches that the consumer accepted, but not at the first attempt, though no fault hit them."""
     rejections: list[Rejection] = msgspec.field(default_factory=list)
     """Ordinary batches that the consumer did not accept."""
+    accepts: bool = False
+    """Whether the newest request was a batch, without a fault, that the consumer accepted."""
+    poison: Poison | None = None
+    """The batch from which the consumer has not recovered, if there is one."""
+    probe_worked: bool = False
+    """Whether the probe has been read since the check began."""
 
 
 class CheckContext(msgspec.Struct, frozen=True, kw_only=True):

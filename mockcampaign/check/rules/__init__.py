@@ -53,7 +53,7 @@ FAMILIES: dict[str, str] = {
 }
 """A description of each family."""
 
-BASICS, STORE, AVAILABILITY = (
-    next(rule.id for rule in CATALOGUE if rule.role == role) for role in ("basics", "store", "availability")
+BASICS, STORE, AVAILABILITY, RECOVERY = (
+    next(rule.id for rule in CATALOGUE if rule.role == role) for role in ("basics", "store", "availability", "recovery")
 )
 """Ids of the rules that other rules need, as `Rule.role` says."""

@@ -8,8 +8,8 @@ import msgspec
 
 from mockcampaign.check import edge_cases
 from mockcampaign.check.bench.aftermath import aftermath
-from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.bench.control import accepts_ordinary, must_deliver, must_store
+from mockcampaign.check.bench.bench import RATE_LIMITS, Bench
+from mockcampaign.check.bench.control import accepts_ordinary, must_accept_ordinary, must_deliver, must_store
 from mockcampaign.check.bench.raw_request import send_request
 from mockcampaign.check.edge_cases import EdgeCase
 from mockcampaign.check.examined import Examined, SkipRule, Unrepeatable, failed, passed
@@ -234,6 +234,10 @@ ISOLATES_FAILING_BATCH = Rule(
 REPEATED = 24
 """Number of times a bad request is sent, since pools of connections hold some five to twenty."""
 
+CONTROLLED = (6, REPEATED)
+"""Numbers of bad requests after which an ordinary batch is sent: a consumer whose small pool is empty takes long for
+each request."""
+
 
 async def _recovers(bench: Bench) -> Examined:
     await must_deliver(bench, bench.events(2))
@@ -247,7 +251,7 @@ async def _recovers(bench: Bench) -> Examined:
         while violation is None and isinstance(outcome, Responded) and times < REPEATED:
             times += 1
             outcome = await send_request(bench, bad, body)
-            if times == REPEATED:
+            if times in CONTROLLED:
                 violation = await aftermath(bench, msgspec.structs.replace(bad, times=times), outcome)
         if violation is not None:
             return violation
@@ -357,7 +361,12 @@ async def _drains_backlog(bench: Bench) -> Examined:
         accepted = sum(outcome.accepted for outcome in delivery.outcomes)
         failures = [outcome for outcome in delivery.outcomes if not outcome.accepted and not _is_outage(outcome)]
         part_of_it = Stimulus(situation=Situation.PART_OF_BACKLOG, events=BACKLOG, times=accepted)
-        return failed(_response(part_of_it, failures[-1] if failures else delivery.last))
+        failure = failures[-1] if failures else delivery.last
+        response = _response(part_of_it, failure)
+        if not isinstance(failure, Responded) or failure.status not in RATE_LIMITS:
+            # What also rejects an ordinary batch has nothing to do with the backlog.
+            await must_accept_ordinary(bench, response)
+        return failed(response)
     if bench.store.has_probe:
         difference = await bench.store.difference()
         if difference:
@@ -388,10 +397,38 @@ DRAINS_BACKLOG = Rule(
         "survives-many-requests",
     ),
     assumes=("batch", "retry", "order"),
-    fix="Do not limit the rate of a sender that has one connection and waits for each response.",
-    example="limiter.exempt('/hook')",
+    fix="Look for what so many batches in a row use up or exceed: a queue, a pool, a buffer, a rate.",
+    example="limiter.exempt('/hook'); queue.put(event)  # and not put_nowait, which drops what does not fit",
     span=2 * HOUR,
     stage=Stage.FAILURES,
+)
+
+
+async def _recovers_from_failed_batch(bench: Bench) -> Examined:
+    """Judge what the benches of all rules have seen: each sends an ordinary batch after one that was not stored."""
+    poison = bench.incidents.poison
+    if poison is None:
+        return passed(Confirmed(what=Confirmation.NOTHING_POISONED))
+    if not poison.events:
+        return failed(poison.fact, is_hazard=not poison.fact.since, unrepeatable=Unrepeatable.WHOLE_CHECK)
+    return failed(poison.fact, batches=[poison.events, bench.events(1)])
+
+
+RECOVERS_FROM_FAILED_BATCH = Rule(
+    id="recovers-from-failed-batch",
+    family="resilience",
+    level="must",
+    title="Accepts ordinary batches after one it could not store",
+    requirement=f"{_RETRIED} Whatever one batch leaves behind holds up all that follow.",
+    expected="200 to an ordinary batch after each batch that it could not store, and a probe that still works",
+    examine=_recovers_from_failed_batch,
+    fix="Undo everything when storing a batch fails: roll back the transaction, return the connection to its pool, "
+    "release locks, and keep workers alive. Use a context manager or `finally`, so that no path leaves it out.",
+    example="with pool.connection() as connection: store_all(events)  # commits, rolls back and returns it",
+    not_covered="Failures that cannot be provoked from outside, such as those of the database.",
+    about="responses",
+    role="recovery",
+    stage=Stage.END,
 )
 
 
@@ -430,6 +467,7 @@ STAYS_AVAILABLE = Rule(
         "recovers-from-bad-requests",
         "drains-backlog",
         "accepts-valid-credentials",
+        "recovers-from-failed-batch",
     ),
     fix="Look for what requests use up: a limit on their rate, a circuit breaker that opens after errors, connections "
     "or locks that are not released.",
@@ -445,5 +483,6 @@ RESILIENCE = (
     RECOVERS_FROM_BAD_REQUESTS,
     SURVIVES_MANY_REQUESTS,
     DRAINS_BACKLOG,
+    RECOVERS_FROM_FAILED_BATCH,
     STAYS_AVAILABLE,
 )

@@ -165,6 +165,46 @@ class BindsVariablePerBatch(Consumer):
         await super().process(events)
 
 
+class NeverRollsBack(Consumer):
+    """Uses one connection to a database that cannot store NUL, and leaves its transaction aborted after an error."""
+
+    aborted = False
+
+    async def process(self, events: list[Event]) -> None:
+        if any("\0" in text for event in events for text in self.shapes.texts(event)):
+            self.aborted = True
+        if self.aborted:
+            raise ConnectionError("current transaction is aborted")
+        await super().process(events)
+
+    async def processed(self, request: Request) -> Response:
+        return Response(status_code=500) if self.aborted else await super().processed(request)
+
+
+class LeaksConnectionOnError(Consumer):
+    """Returns a connection to its small pool only if storing the batch succeeds."""
+
+    connections = 5
+
+    async def process(self, events: list[Event]) -> None:
+        if self.connections == 0:
+            raise ConnectionError("no connection is free")
+        self.connections -= 1
+        if any("\0" in text for event in events for text in self.shapes.texts(event)):
+            raise ValueError("text with NUL")
+        await super().process(events)
+        self.connections += 1
+
+
+class BreaksOwnProbe(Consumer):
+    """Reports what it has stored as text that ends at a NUL, which is no JSON."""
+
+    async def processed(self, request: Request) -> Response:
+        if any("\0" in text for event in self.store.events() for text in self.shapes.texts(event)):
+            return Response(status_code=500)
+        return await super().processed(request)
+
+
 _MOMENT = NAMES[Role.MOMENT]
 
 BUGS: Mapping[str, Bug] = {
@@ -190,6 +230,16 @@ BUGS: Mapping[str, Bug] = {
     "keeps-lock-after-bad-body": Bug(
         "Takes a lock to parse a batch, keeps it if parsing fails, and responds 503 from then on.",
         KeepsLockAfterBadBody,
+    ),
+    "never-rolls-back": Bug(
+        "Leaves the transaction of its only connection aborted after an error, so everything after it fails.",
+        NeverRollsBack,
+    ),
+    "leaks-connection-on-error": Bug(
+        "Loses one of its five database connections whenever a batch cannot be stored.", LeaksConnectionOnError
+    ),
+    "breaks-own-probe": Bug(
+        "Stores text with NUL, which the page that reports the stored events cannot show.", BreaksOwnProbe
     ),
     "fills-buffer": Bug("Responds 503 once it has buffered more than 101 events of a mailing.", FillsBuffer),
     "binds-variable-per-batch": Bug(
