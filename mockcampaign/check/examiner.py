@@ -7,7 +7,7 @@ import contextlib
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import assert_never
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -19,11 +19,11 @@ from mockcampaign.check.bench.events import time_factor
 from mockcampaign.check.calibration import accepted_body, calibrated_fields
 from mockcampaign.check.examined import ConsumerDiedError, Examined, PoisonedError, ProbeFailedError, SkipRule, failed
 from mockcampaign.check.reproduction import reproduce
-from mockcampaign.check.rule import Rule
-from mockcampaign.check.rules import AVAILABILITY, BASICS, CATALOGUE, FAMILIES, RECOVERY, STORE
+from mockcampaign.check.rule import Rule, Stage
+from mockcampaign.check.rules import AVAILABILITY, BASICS, CATALOGUE, FAMILIES, RECOVERY, STORE, TELLING
 from mockcampaign.check.settings import Settings
 from mockcampaign.durations import format_duration
-from mockcampaign.engine.journal import Attempted, Entry
+from mockcampaign.engine.journal import Attempted, Entry, serials_in
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
 from mockcampaign.faults import NewConnection
 from mockcampaign.judging.fact import (
@@ -35,12 +35,16 @@ from mockcampaign.judging.fact import (
     Needs,
     NotReached,
     OwnTrouble,
+    Response,
+    Stimulus,
     Unfinished,
     identity_of,
     masked,
+    replies,
 )
 from mockcampaign.judging.finding import Finding, Judgement
 from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts
+from mockcampaign.judging.situation import Situation
 from mockcampaign.masking import Masking
 from mockcampaign.model import NoAuthentication
 from mockcampaign.policy import HOUR, MINUTE
@@ -57,8 +61,23 @@ RECENT = 10 * HOUR
 """Virtual milliseconds before now at which the first rule starts."""
 
 
-SHARE_MAX = 0.6
-"""Part of the remaining time that one rule may take."""
+SHARE_MAX, SHARE_MAX_SLOW = 0.6, 0.25
+"""Part of the remaining time that one rule may take, also where the consumer is slow."""
+
+REQUESTS_FOR_RULE = 15
+"""Number of requests that a rule usually needs, for which even a slow consumer's time is left to it."""
+
+REQUESTS = 2_000
+"""Number of requests, without those of probes, that all rules need with a correct consumer."""
+
+RESERVE, RESERVE_MAX = 0.1, 20
+"""Part of the budget that is left for the rules that judge what was seen, and its limit in seconds."""
+
+SUSPICIOUS = 2
+"""Number of rejected attempts in a row that are reported as a suspicion if a rule is cut short after them."""
+
+REQUESTS_BEFORE_HURRY = 4
+"""Number of requests after which the consumer's pace is known."""
 
 REJECTED_IN_A_ROW = 3
 """Number of successive rules with rejections of ordinary batches after which no further rule is examined."""
@@ -115,6 +134,9 @@ class Examiner:
         self._on_examined = on_examined
         self._stopwatch = Stopwatch()
         self._rejected_in_a_row = 0
+        self._hurries = False
+        """Whether the budget is too short for all rules at the consumer's pace."""
+        self._numbers = {rule_id: number for number, rule_id in enumerate(_ORDER)}
         self._prepared: dict[str, Bench] = {}
         self._other_deliveries = NO_DELIVERIES
         self._is_settled = False
@@ -143,7 +165,9 @@ class Examiner:
                 "consumer did not respond, or its store never settled"
             ) from None
         stopped: tuple[Judgement, AnyFact] | None = None
-        for rule in self.rules:
+        while len(self.examinations) < len(self.rules):
+            self._hurry()
+            rule = self.rules[len(self.examinations)]
             missing = self._missing(rule)
             if missing is not None:
                 self._add(rule, "not-exercised", (Needs(need=missing),))
@@ -153,8 +177,9 @@ class Examiner:
                 self._add(rule, "not-exercised", (DependsOn(rule_id=violated),))
             elif self.context.event_budget.reached is not None:
                 self._add(rule, "not-exercised", self.context.event_budget.reached.facts)
-            elif self._left() <= 0:
-                self._add(rule, "could-not-tell", (NotReached(why="budget", budget=self._settings.budget),))
+            elif self._time_for(rule) <= 0:
+                not_reached = NotReached(why="budget", budget=self._settings.budget, enough=self._enough())
+                self._add(rule, "could-not-tell", (not_reached,))
             else:
                 rejections = self.context.incidents.rejections
                 before = len(rejections)
@@ -185,12 +210,56 @@ class Examiner:
     def _left(self) -> float:
         return (self._settings.budget - self.milliseconds) / 1_000
 
+    def _time_for(self, rule: Rule) -> float:
+        """Return the seconds that are left for a rule: some are kept for the rules that judge what was seen."""
+        if rule.role in ("availability", "recovery") or rule is self.rules[-1]:
+            return self._left()
+        return self._left() - min(RESERVE * self._settings.budget / 1_000, RESERVE_MAX)
+
     def _share(self, rule: Rule) -> float:
         """Return the seconds that a rule may take.
 
         Only the last rule may take all that is left: one that a slow consumer takes long for must not stop others.
         """
-        return self._left() if rule is self.rules[-1] else self._left() * SHARE_MAX
+        left = self._time_for(rule)
+        if rule is self.rules[-1]:
+            return left
+        if not self._hurries:
+            return left * SHARE_MAX
+        return min(left, max(left * SHARE_MAX_SLOW, REQUESTS_FOR_RULE * self.context.transport.milliseconds / 1_000))
+
+    def _needed(self) -> float:
+        """Return the milliseconds that all rules need at the consumer's pace."""
+        return self.context.transport.milliseconds * REQUESTS
+
+    def _enough(self) -> int | None:
+        """Return a budget that would be enough for all rules, in whole minutes; None if that is not known."""
+        needed = max(self._needed(), self._settings.budget)
+        return None if self.context.transport.requests < REQUESTS_BEFORE_HURRY else (int(needed) // MINUTE + 1) * MINUTE
+
+    def _hurry(self) -> None:
+        """Begin with the most important rules, and make do with fewer examples, once the budget is seen to be too short.
+
+        The rules keep to the order in virtual time, so that no rule's events are older than earlier ones.
+        """
+        needed, transport = self._needed(), self.context.transport
+        if self._hurries or transport.requests < REQUESTS_BEFORE_HURRY or needed <= self._settings.budget:
+            return
+        self._hurries = True
+        done = len(self.examinations)
+        rest = self.rules[done:]
+        usual = [rule for rule in rest if rule.stage is Stage.USUAL]
+        telling = sorted((rule for rule in usual if rule.id in TELLING), key=lambda rule: TELLING.index(rule.id))
+        self.rules[done:] = [
+            *(rule for rule in rest if rule.stage < Stage.USUAL),
+            *telling,
+            *(rule for rule in rest if rule.stage >= Stage.USUAL and rule not in telling),
+        ]
+        numbers = sorted(self._numbers[rule.id] for rule in self.rules[done:])
+        self._numbers |= {rule.id: number for rule, number in zip(self.rules[done:], numbers, strict=True)}
+        examples = max(1, int(self._settings.examples * self._settings.budget / needed))
+        self._settings = msgspec.structs.replace(self._settings, examples=examples)
+        self.context = msgspec.structs.replace(self.context, settings=self._settings)
 
     async def _calibrate(self) -> None:
         if not self._settings.shape.body.is_certain:
@@ -264,7 +333,7 @@ class Examiner:
         return None
 
     def _bench_of(self, rule: Rule) -> Bench:
-        number = _ORDER.index(rule.id)
+        number = self._numbers[rule.id]
         # A rule that begins before all others sends events that are older than theirs, too.
         ago = RECENT + SLOT if rule.prepare is not None else RECENT - number * SLOT
         ago = ago * time_factor(self._settings.shape) if rule.prepare is not None or not rule.span else rule.span
@@ -304,7 +373,9 @@ class Examiner:
         except TimeoutError:
             if not limit.expired():
                 raise
-            facts = (Unfinished(why="budget" if self._left() <= 0 else "share", budget=self._settings.budget),)
+            why: Literal["budget", "share"] = "budget" if self._time_for(rule) <= 0 else "share"
+            facts = (Unfinished(why=why, budget=self._settings.budget, enough=self._enough()),)
+            examined = _seen_so_far(rule, bench, facts)
         except asyncio.CancelledError:
             self._add(rule, "could-not-tell", (Unfinished(why="interrupted"),), None, bench)
             raise
@@ -372,6 +443,21 @@ class Examiner:
     def _differences(self, bench: Bench) -> tuple[EventDifference, ...]:
         difference = bench.store.newest_difference
         return () if difference is None else tuple(one.masked(self._masking.text) for one in difference.events())
+
+
+def _seen_so_far(rule: Rule, bench: Bench, unfinished: tuple[AnyFact, ...]) -> Examined | None:
+    """Return what a rule that was cut short has seen, if that is a suspicion or a violation already."""
+    if rule.seen_so_far is not None:
+        return rule.seen_so_far(bench)
+    if bench.store.newest_difference is not None:
+        return failed(bench.store.newest_difference.seen(), *unfinished, is_hazard=True)
+    newest = bench.ledger.attempts[-SUSPICIOUS:]
+    rejected = [entry for entry in newest if not entry.outcome.accepted and not entry.faults]
+    if len(rejected) == SUSPICIOUS or sum(entry.count for entry in rejected) >= SUSPICIOUS:
+        batch = Stimulus(situation=Situation.BATCH, events=len(list(serials_in(rejected[-1].serials))))
+        seen = Response(to=batch, replies=replies(entry.outcome for entry in rejected))
+        return failed(seen, *unfinished, is_hazard=True)
+    return None
 
 
 async def _examined(rule: Rule, bench: Bench) -> Examined:

@@ -85,6 +85,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long the store may lag behind a response; 0 if acknowledged events are stored at once."""
     budget: int = 2 * MINUTE
     """Limit of the wall time of the whole check."""
+    rate: int = 10
+    """Events per second that Campaign sends on average, to judge how long a backlog takes to drain (assumed)."""
     probe_fields: tuple[str, ...] = ()
     """Outermost fields of an event that the probe reports; empty for all. Others are not compared."""
     known: tuple[Known, ...] = ()

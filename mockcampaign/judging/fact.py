@@ -516,6 +516,7 @@ class Confirmation(StrEnum):
     CONNECTION_KEPT = "connection-kept"
     ONLY_EVENT_STORED = "only-event-stored"
     VALID_CREDENTIALS_ACCEPTED = "valid-credentials-accepted"
+    KEEPS_UP = "keeps-up"
     MANY_REQUESTS = "many-requests"
     BACKLOG_DRAINED = "backlog-drained"
 
@@ -542,6 +543,8 @@ class NotReached(Fact, frozen=True, kw_only=True):
     """Id of the rule that kept it from being reached."""
     budget: int | None = None
     """The check's budget, in milliseconds."""
+    enough: int | None = None
+    """A budget that would be enough at the consumer's pace, in milliseconds."""
 
 
 class Unfinished(Fact, frozen=True, kw_only=True):
@@ -549,6 +552,34 @@ class Unfinished(Fact, frozen=True, kw_only=True):
 
     why: Literal["budget", "share", "interrupted"]
     budget: int | None = None
+    enough: int | None = None
+    """A budget that would be enough at the consumer's pace, in milliseconds."""
+
+
+class Fewer(Fact, frozen=True, kw_only=True):
+    """A rule made do with fewer requests or events than usual, since there was no time for more."""
+
+    done: int
+    of: int
+
+
+class Capacity(Fact, frozen=True, kw_only=True):
+    """How many events the consumer can store in a second, and what that means after an outage."""
+
+    per_second: int
+    rate: int
+    """Events per second that occur on average."""
+    outage: int
+    """Duration of the outage, in milliseconds."""
+    drained: int | None
+    """How long the backlog of the outage takes to drain while more events occur, in milliseconds; None if for ever."""
+    in_turn: bool
+    """Whether webhooks wait for each other."""
+
+    @property
+    def identity(self) -> str:
+        """States that the consumer is slow, and whether webhooks wait for each other."""
+        return "slow, webhooks in turn" if self.in_turn else "slow"
 
 
 class EventBudgetReached(Fact, frozen=True, kw_only=True):
@@ -675,6 +706,8 @@ AnyFact = (
     | DependsOn
     | NotReached
     | Unfinished
+    | Fewer
+    | Capacity
     | EventBudgetReached
     | Unmet
     | Rejected

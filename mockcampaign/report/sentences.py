@@ -18,6 +18,7 @@ from mockcampaign.judging.fact import (
     AnyFact,
     AttemptsEnded,
     BlocksOthers,
+    Capacity,
     Confirmation,
     Confirmed,
     Costs,
@@ -27,6 +28,7 @@ from mockcampaign.judging.fact import (
     EdgeCaseField,
     EventBudgetReached,
     EventDifference,
+    Fewer,
     FieldChange,
     FieldsAltered,
     HandshakeFailed,
@@ -206,7 +208,18 @@ def headline(findings: Sequence[Finding]) -> str:
         parts.append(f"{counted(known, 'known violation')} accepted")
     if counts["could-not-tell"]:
         parts.append(f"{counts['could-not-tell']} inconclusive")
+    parts += _within_budget(findings, examined)
     return "; ".join(parts)
+
+
+def _within_budget(findings: Sequence[Finding], examined: int) -> Iterator[str]:
+    """Yield what share of the rules the budget was enough for, and which one would do, if it was not."""
+    cut_short = [fact for one in findings for fact in one.facts if isinstance(fact, NotReached | Unfinished)]
+    budget = next((fact.budget for fact in cut_short if fact.budget is not None), None)
+    if budget is not None:
+        enough = next((fact.enough for fact in cut_short if fact.enough is not None), None)
+        would_do = "" if enough is None else f": --budget {format_duration(enough)} would do"
+        yield f"{format_duration(budget)} was enough for {100 * examined // len(findings)} % of the rules{would_do}"
 
 
 def _clauses(facts: Sequence[AnyFact]) -> Iterator[str]:
@@ -302,6 +315,10 @@ def _clause(fact: AnyFact) -> str:
             return _not_reached(fact)
         case Unfinished():
             return _unfinished(fact)
+        case Fewer():
+            return f"only {fact.done:,} of {fact.of:,}, since there was no time for more (--budget)"
+        case Capacity():
+            return _capacity(fact)
         case EventBudgetReached():
             return f"the check has made {fact.events:,} events, which is its limit (--events)"
         case Unmet():
@@ -562,6 +579,15 @@ def _poisoned(fact: Poisoned) -> str:
     since = f"since {_stimulus(fact.after)} ({_responded(fact.replies)}) while {fact.rule_id} was examined, it "
     every = f"{since}{_responded(fact.since)} to every ordinary batch"
     return f"{every}, and {probe}" if probe else every
+
+
+def _capacity(fact: Capacity) -> str:
+    drains = f"takes {format_duration(fact.drained)} to drain" if fact.drained is not None else "never drains"
+    in_turn = "; webhooks wait for each other" if fact.in_turn else ""
+    return (
+        f"stores {counted(fact.per_second, 'event')} in a second: the backlog of an outage of "
+        f"{format_duration(fact.outage)} at {counted(fact.rate, 'event')} in a second (--rate) {drains}{in_turn}"
+    )
 
 
 # No verdict
@@ -880,6 +906,7 @@ CONFIRMATIONS: Mapping[Confirmation, str] = complete(
         ),
         Confirmation.ONLY_EVENT_STORED: "stored the event alone",
         Confirmation.VALID_CREDENTIALS_ACCEPTED: "responded 200 to valid credentials, also after invalid ones",
+        Confirmation.KEEPS_UP: "stores at least {count} events in a second",
         Confirmation.MANY_REQUESTS: "responded 200 to each of {count} batches of one mailing",
         Confirmation.BACKLOG_DRAINED: "accepted a backlog of {count} events after an outage of an hour",
     },

@@ -30,6 +30,7 @@ SLOW_RULES = {
     "handles-concurrent-requests",
     "compares-credentials-in-constant-time",
     "drains-backlog",
+    "keeps-up",
 }
 
 

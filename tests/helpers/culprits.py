@@ -39,6 +39,7 @@ CULPRITS = {
     "once-at-end-of-check": "keeps-2000-dedup-keys",
     "once-after-three-days": "keeps-dedup-keys-for-a-day",
     "survives-random-histories": "forgets-dedup-key-once-used",
+    "keeps-up": "recounts-after-full-batch",
     "stores-created-exactly": "truncates-created-to-seconds",
     "stores-late-events": "drops-late-events",
     "stores-click-before-open": "drops-clicks-before-open",

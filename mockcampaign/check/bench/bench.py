@@ -29,7 +29,7 @@ from mockcampaign.policy import Policy
 from mockcampaign.report import sentences
 from mockcampaign.shape.field import Event, Role, Value
 from mockcampaign.shape.shape import Shape
-from mockcampaign.wallclock import pause
+from mockcampaign.wallclock import Stopwatch, pause
 
 FROM_NOW = 1_000_000
 """Number beyond which benches from `another_from_now` are numbered; up to it, the numbers are the rule's to give."""
@@ -41,6 +41,9 @@ BUSY = 500
 
 RATE_LIMITS = frozenset({429, 503})
 """Statuses that say that the consumer has had too many batches, and not that it could not store this one."""
+
+RULE_SHARE = 0.5
+"""Part of the time that is left for a rule in which a series of requests should end."""
 
 SIMULATE_AFTER = 3
 """Number of equal failures of one batch after which most further attempts are simulated."""
@@ -54,6 +57,7 @@ class Bench:
         self.slot = slot
         self.seconds = math.inf
         """Limit of the wall time for examining the rule, in seconds."""
+        self._stopwatch = Stopwatch()
         self.recording = Recording(context.transport, slot.start, context.settings.shape)
         self.campaign = Campaign(
             self.recording.transcript,
@@ -144,6 +148,15 @@ class Bench:
     def faults(self) -> frozenset[type[Fault]]:
         """The faults that the transport can inject."""
         return self.context.transport.faults
+
+    def affordable(self, count: int, requests: int = 1) -> int:
+        """Return how many of so many steps, of so many requests each, there is time for: at least one.
+
+        A slow consumer gets fewer examples, and a verdict on those.
+        """
+        left = (self.seconds * 1_000 - self._stopwatch.milliseconds) * RULE_SHARE
+        pace = self.context.transport.milliseconds * requests
+        return max(1, min(count, int(left / pace))) if pace and left < math.inf else count
 
     # Making events
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mockcampaign.check.bench.event_budget import EventBudget
+from mockcampaign.check.bench.event_budget import EventBudget, Paced
 from mockcampaign.check.probes.end_state import StateSource
 from mockcampaign.check.probes.store_probe import StoreProbe
 from mockcampaign.check.settings import Settings
@@ -52,7 +52,7 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the benches of one check share."""
 
     url: str
-    transport: Transport
+    transport: Paced
     settings: Settings
     probe: StoreProbe | None
     """Reports the stored events, where the consumer has a probe."""
@@ -87,7 +87,7 @@ def check_context(
     """Return the context of a new check, or of a part of one that has this event budget."""
     return CheckContext(
         url=url,
-        transport=transport,
+        transport=transport if isinstance(transport, Paced) else Paced(transport),
         settings=settings,
         probe=probe,
         state=state,

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.bench.control import must_store
-from mockcampaign.check.examined import Examined, SkipRule, failed, passed
+from mockcampaign.check.bench.control import must_deliver, must_store
+from mockcampaign.check.examined import Examined, SkipRule, Unrepeatable, failed, passed
 from mockcampaign.check.rule import Rule
-from mockcampaign.judging.fact import Rejected, Response, Stimulus, StoreAgrees, replies
+from mockcampaign.judging.fact import (
+    Capacity,
+    Confirmation,
+    Confirmed,
+    Rejected,
+    Response,
+    Stimulus,
+    StoreAgrees,
+    replies,
+)
 from mockcampaign.judging.situation import Situation
-from mockcampaign.wallclock import pause
+from mockcampaign.policy import HOUR, MINUTE
+from mockcampaign.wallclock import Stopwatch, pause
 
 SIZES = (1, 5, 50)
 """Numbers of events of the batches."""
@@ -52,4 +62,73 @@ ONCE_WHEN_RETRIED_WHILE_WORKING = Rule(
 )
 
 
-OVERLAP = (ONCE_WHEN_RETRIED_WHILE_WORKING,)
+FULL = 100
+"""Number of events in each batch by which the consumer's capacity is measured."""
+
+WEBHOOKS = 3
+"""Number of webhooks that then deliver at the same moment."""
+
+EVENTS_PER_SECOND_MIN = 50
+"""Capacity below which a consumer may not keep up (assumed): a mailing to 500,000 recipients of whom a fifth opens it,
+half of them within the first hour, makes 14 events in a second on average, and a few times as many at first."""
+
+IN_TURN = 0.8
+"""Webhooks that deliver at the same moment wait for each other if they take at least this part of the time that they
+would take one after another."""
+
+OUTAGE = 2 * HOUR
+"""Duration of the outage whose backlog is judged."""
+
+
+async def _keeps_up(bench: Bench) -> Examined:
+    """Measure how long full batches take, one alone and several at the same moment."""
+    await must_deliver(bench, bench.events(1))
+    events = bench.events(FULL)
+    watch = Stopwatch()
+    await must_deliver(bench, events)
+    alone = max(1, watch.milliseconds)
+    batches = [bench.events(FULL) for _ in range(WEBHOOKS)]
+    watch = Stopwatch()
+    delivery = await bench.deliver_concurrently(batches)
+    together = max(1, watch.milliseconds)
+    if not delivery.accepted:
+        beside = Stimulus(situation=Situation.CONCURRENT_BATCHES, sizes=(FULL,) * WEBHOOKS)
+        raise SkipRule(Rejected(response=delivery.response(beside)))
+    per_second = max(FULL * 1_000 // alone, WEBHOOKS * FULL * 1_000 // together)
+    if per_second >= EVENTS_PER_SECOND_MIN:
+        return passed(Confirmed(what=Confirmation.KEEPS_UP, count=EVENTS_PER_SECOND_MIN))
+    rate = bench.settings.rate
+    slow = Capacity(
+        per_second=per_second,
+        rate=rate,
+        outage=OUTAGE,
+        drained=OUTAGE * rate // (per_second - rate) // MINUTE * MINUTE if per_second > rate else None,
+        in_turn=together >= IN_TURN * WEBHOOKS * alone,
+    )
+    return failed(slow, unrepeatable=Unrepeatable.TIMING)
+
+
+KEEPS_UP = Rule(
+    id="keeps-up",
+    family="overlap",
+    level="should",
+    title=f"Stores at least {EVENTS_PER_SECOND_MIN} events in a second",
+    requirement="Events that occur during an outage wait, and arrive batch after batch once it ends, while others "
+    "occur (vendor's webhook guide). What is still pending after three days is discarded.",
+    expected=f"full batches stored so quickly that {EVENTS_PER_SECOND_MIN} events in a second are possible (assumed), "
+    "by one webhook or several",
+    examine=_keeps_up,
+    depends_on=("accepts-small-batch-after-full",),
+    assumes=("batch", "retry", "parallel"),
+    fix="Store a batch in one statement and one transaction, and do slow work after the response. Serve several "
+    "requests at the same moment: with more workers or threads, and without a lock around the whole request.",
+    example="gunicorn --workers 2 --threads 8 app:app",
+    about="responses",
+    not_covered="Load for longer than a few batches, and the consumer's growth: full tables and indexes are slower.",
+)
+
+
+OVERLAP = (
+    KEEPS_UP,
+    ONCE_WHEN_RETRIED_WHILE_WORKING,
+)

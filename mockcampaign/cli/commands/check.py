@@ -86,6 +86,7 @@ class _CheckOptions(TypedDict):
     timeout: int
     settle: int
     budget: int
+    rate: int
     client_id: int | None
     wait_for_consumer: int
     strict: bool
@@ -159,6 +160,14 @@ class _CheckOptions(TypedDict):
     help="How long stored events may lag behind the response, such as 5s.",
 )
 @click.option("--budget", type=DurationType(), default="2m", show_default=True, help="Time limit of the whole check.")
+@click.option(
+    "--rate",
+    type=WholeNumber(1, 100_000),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Events a second that Campaign sends you on average.",
+)
 @click.option("--client-id", type=WholeNumber(1, 2**53), help="The clientId of the events.")
 @wait_option
 @click.option("--strict", is_flag=True, help="Fail on hazards too; a skipped must-rule ends with status 3.")
@@ -316,6 +325,7 @@ def _settings(options: _CheckOptions) -> Settings:
         timeout=options["timeout"],
         settle=options["settle"],
         budget=options["budget"],
+        rate=options["rate"],
         probe_fields=probe_fields or (),
         known=known,
         ca_file=options["ca_file"],

@@ -196,6 +196,22 @@ class LeaksConnectionOnError(Consumer):
         self.connections += 1
 
 
+class RecountsAfterFullBatch(Consumer):
+    """Recounts all events after each full batch, which takes long, and lets all other requests wait for it."""
+
+    full = 100
+    seconds = 2.1
+
+    def prepare(self) -> None:
+        self.recounting = asyncio.Lock()
+
+    async def process(self, events: list[Event]) -> None:
+        async with self.recounting:
+            await super().process(events)
+            if len(events) >= self.full:
+                await asyncio.sleep(self.seconds)
+
+
 class BreaksOwnProbe(Consumer):
     """Reports what it has stored as text that ends at a NUL, which is no JSON."""
 
@@ -237,6 +253,10 @@ BUGS: Mapping[str, Bug] = {
     ),
     "leaks-connection-on-error": Bug(
         "Loses one of its five database connections whenever a batch cannot be stored.", LeaksConnectionOnError
+    ),
+    "recounts-after-full-batch": Bug(
+        "Recounts all events under one lock after each full batch, so it stores fewer than 50 events in a second.",
+        RecountsAfterFullBatch,
     ),
     "breaks-own-probe": Bug(
         "Stores text with NUL, which the page that reports the stored events cannot show.", BreaksOwnProbe
