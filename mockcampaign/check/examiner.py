@@ -46,7 +46,7 @@ from mockcampaign.judging.finding import Finding, Judgement
 from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts
 from mockcampaign.judging.situation import Situation
 from mockcampaign.masking import Masking
-from mockcampaign.model import NoAuthentication
+from mockcampaign.model import INTERRUPTED, NoAuthentication
 from mockcampaign.policy import HOUR, MINUTE
 from mockcampaign.report import sentences
 from mockcampaign.report.advice import advice
@@ -238,7 +238,7 @@ class Examiner:
         return None if self.context.transport.requests < REQUESTS_BEFORE_HURRY else (int(needed) // MINUTE + 1) * MINUTE
 
     def _hurry(self) -> None:
-        """Begin with the most important rules, and make do with fewer examples, once the budget is seen to be too short.
+        """Begin with the most important rules, and with fewer examples, once the budget is seen to be too short.
 
         The rules keep to the order in virtual time, so that no rule's events are older than earlier ones.
         """
@@ -451,7 +451,8 @@ def _seen_so_far(rule: Rule, bench: Bench, unfinished: tuple[AnyFact, ...]) -> E
         return rule.seen_so_far(bench)
     if bench.store.newest_difference is not None:
         return failed(bench.store.newest_difference.seen(), *unfinished, is_hazard=True)
-    newest = bench.ledger.attempts[-SUSPICIOUS:]
+    # Cutting it short ends an attempt, too.
+    newest = [entry for entry in bench.ledger.attempts[-SUSPICIOUS - 1 :] if entry.outcome != INTERRUPTED][-SUSPICIOUS:]
     rejected = [entry for entry in newest if not entry.outcome.accepted and not entry.faults]
     if len(rejected) == SUSPICIOUS or sum(entry.count for entry in rejected) >= SUSPICIOUS:
         batch = Stimulus(situation=Situation.BATCH, events=len(list(serials_in(rejected[-1].serials))))

@@ -306,6 +306,19 @@ class CountsTwice(Fact, frozen=True, kw_only=True):
         return "stores-redelivered-again"
 
 
+class SometimesRecognised(Fact, frozen=True, kw_only=True):
+    """Some redelivered batches are recognised, and some are stored again."""
+
+    recognised: int
+    batches: int
+    """Number of batches that were redelivered."""
+
+    @property
+    def identity(self) -> str:
+        """States that it happens; how often varies from run to run."""
+        return "recognised-sometimes"
+
+
 class StateIsStale(Fact, frozen=True, kw_only=True):
     """The reported end state is not the newest event's."""
 
@@ -689,6 +702,7 @@ AnyFact = (
     | FieldsAltered
     | KeysOn
     | CountsTwice
+    | SometimesRecognised
     | StateIsStale
     | Died
     | LostInCrash

@@ -34,6 +34,8 @@ class Situation(StrEnum):
     IDENTICAL_EVENTS = "identical-events"
     IDENTICAL_EVENTS_AMONG_OTHERS = "identical-events-among-others"
     CONCURRENT_BATCHES = "concurrent-batches"
+    SHARED_ROWS = "shared-rows"
+    """Batches that name the same mailings and recipients in opposite order, at the same moment."""
     MIXED_MAILINGS = "mixed-mailings"
     ALL_IDENTICAL = "all-identical"
 

@@ -23,6 +23,7 @@ from mockcampaign.judging.fact import (
     KeysOn,
     Reply,
     Response,
+    SometimesRecognised,
     Stimulus,
     StoreDiffers,
     SurplusBytes,
@@ -155,6 +156,8 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
             yield IDENTICAL_ONCE
         case StoreDiffers(after=Stimulus(situation=Situation.RANDOM_HISTORY), duplicate=duplicate) if duplicate:
             yield KEEP_AFTER_MATCH
+        case SometimesRecognised():
+            yield SHARED_KEYS
         case CountsTwice():
             yield EVENT_ALONE
         case KeysOn(ignored=ignored):
@@ -363,6 +366,10 @@ KEEP_AFTER_MATCH = Advice(
     "An event may be redelivered several times: keep its deduplication key for three days, also after a redelivery "
     "has matched it.",
     alone=False,
+)
+SHARED_KEYS = Advice(
+    "Keep deduplication keys where all workers and processes see them: in the database, with a unique key, and not in "
+    "a variable, a cache or a file of each worker."
 )
 EVENT_ALONE = Advice(
     "Build the deduplication key from the fields of the event alone, without the batch, the request or the event's "

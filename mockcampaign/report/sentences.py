@@ -49,6 +49,7 @@ from mockcampaign.judging.fact import (
     Reply,
     Response,
     SmallestRejected,
+    SometimesRecognised,
     StateIsStale,
     Stimulus,
     StoreAgrees,
@@ -273,6 +274,11 @@ def _clause(fact: AnyFact) -> str:
                 f"its deduplication key holds more than the event, such as the batch or the request: "
                 f"{fact.duplicate} of {fact.events} realistic {fact.event_type}s were stored twice when they were "
                 "redelivered in a longer batch"
+            )
+        case SometimesRecognised():
+            return (
+                f"recognised {fact.recognised} of {fact.batches} redelivered batches and stored the others again, as "
+                "several workers or processes do that do not share their deduplication keys"
             )
         case StateIsStale():
             return _stale(fact)
@@ -727,6 +733,10 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.IDENTICAL_EVENTS: "a batch that contains one event twice",
         Situation.IDENTICAL_EVENTS_AMONG_OTHERS: "a batch of 4 events, two of them identical",
         Situation.CONCURRENT_BATCHES: "batches of {sizes} from three webhooks at the same moment",
+        Situation.SHARED_ROWS: (
+            "{times} batches of {events} at the same moment, which name the same mailings and recipients in opposite "
+            "order"
+        ),
         Situation.MIXED_MAILINGS: "a batch with events of six mailings and three recipient lists",
         Situation.ALL_IDENTICAL: "a batch of 100 identical events",
         # Identity

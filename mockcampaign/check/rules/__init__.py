@@ -42,6 +42,7 @@ TELLING = (
     "stores-every-event",
     "stores-repeat-engagement",
     "accepts-largest-batch",
+    "stores-batches-that-share-rows",
     "once-when-delivered-concurrently",
     "accepts-every-batch-size",
     "accepts-absent-fields",

@@ -18,6 +18,7 @@ from mockcampaign.judging.fact import (
 )
 from mockcampaign.judging.situation import Situation
 from mockcampaign.policy import HOUR, MINUTE
+from mockcampaign.shape.field import Role
 from mockcampaign.wallclock import Stopwatch, pause
 
 SIZES = (1, 5, 50)
@@ -128,7 +129,81 @@ KEEPS_UP = Rule(
 )
 
 
+SHARED = 8
+"""Number of mailings and of recipients that concurrent batches have in common."""
+
+PAIRS = 32
+"""Number of mails, each of one of the mailings to one of the recipients. Each batch contains one event of each."""
+
+AT_ONCE = (2, 4, 8)
+"""Numbers of webhooks that deliver at the same moment, round by round."""
+
+PATIENCE = 12
+"""Number of attempts within which a batch that lost a deadlock should be accepted."""
+
+
+async def _stores_shared_rows(bench: Bench) -> Examined:
+    """Deliver batches at the same moment that touch the same mailings and recipients, every other one in reverse."""
+    bench.require(Role.MAILING)
+    await must_store(bench, 5)
+    people = bench.events(SHARED)
+    mails = []
+    for number in range(PAIRS):
+        mailing = bench.mailing(SHARED + number * SHARED // PAIRS)
+        person = bench.values_of(people[number % SHARED], Role.RECIPIENT, Role.RECIPIENT_ADDRESS)
+        mails.append(bench.event({**person, Role.MAILING: mailing}))
+    for webhooks in AT_ONCE:
+        batches = [
+            [bench.event(bench.values_of(mail, *_OF_ONE_MAIL)) for mail in mails[:: -1 if number % 2 else 1]]
+            for number in range(webhooks)
+        ]
+        shared = Stimulus(situation=Situation.SHARED_ROWS, events=PAIRS, times=webhooks)
+        delivery = await bench.deliver_concurrently(batches, attempts=PATIENCE)
+        if not delivery.accepted:
+            raise SkipRule(Rejected(response=delivery.response(shared)))
+        difference = await bench.store.difference()
+        if difference:
+            return failed(difference.seen(shared), unrepeatable=Unrepeatable.CONCURRENT)
+    return passed(StoreAgrees(after=Stimulus(situation=Situation.SHARED_ROWS, events=PAIRS, times=AT_ONCE[-1])))
+
+
+_OF_ONE_MAIL = (
+    Role.MAIL,
+    Role.MAILING,
+    Role.RECIPIENT,
+    Role.RECIPIENT_ADDRESS,
+    Role.RECIPIENT_LIST,
+    Role.SUBSCRIPTION,
+)
+"""Roles whose values all events of one mail share."""
+
+STORES_BATCHES_THAT_SHARE_ROWS = Rule(
+    id="stores-batches-that-share-rows",
+    family="overlap",
+    level="must",
+    title="Stores batches that touch the same mailings and recipients at the same moment",
+    requirement="Each event type has a webhook of its own (vendor's webhook guide), and no webhook waits for another "
+    "(assumed). Campaign never resends a batch after 200.",
+    expected="each event stored once, in whatever order the batches name mailings and recipients",
+    needs=("probe", "batches"),
+    assumes=("batch", "retry", "parallel"),
+    depends_on=(
+        "handles-concurrent-batches",
+        "stores-mixed-mailings",
+        "stores-repeat-engagement",
+        "stores-one-recipient-many-mails",
+    ),
+    examine=_stores_shared_rows,
+    fix="Sort the rows of a batch by key before you write them, so that two transactions cannot wait for each other. "
+    "When the database reports a deadlock, try the transaction again or respond 500: Campaign resends the batch. Never "
+    "log the error and respond 200.",
+    example="for event in sorted(events, key=key_of): ...\nexcept DeadlockDetected: return Response(status_code=500)",
+    not_covered="A deadlock that these rounds happened not to hit.",
+)
+
+
 OVERLAP = (
     KEEPS_UP,
+    STORES_BATCHES_THAT_SHARE_ROWS,
     ONCE_WHEN_RETRIED_WHILE_WORKING,
 )

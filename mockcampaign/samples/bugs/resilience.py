@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from asyncio import sleep
 from collections.abc import Mapping
 
 import msgspec
@@ -209,7 +210,7 @@ class RecountsAfterFullBatch(Consumer):
         async with self.recounting:
             await super().process(events)
             if len(events) >= self.full:
-                await asyncio.sleep(self.seconds)
+                await sleep(self.seconds)
 
 
 class BreaksOwnProbe(Consumer):
