@@ -68,7 +68,9 @@ LEVELS = {
         field_values fields random_words rates < people < event_json sample < mailing < description generator
         < __init__ plot
     """,
-    "judging": "consumer_store serials situation < fact < finding ledger < difference evidence journal_rules verdict",
+    "judging": """
+        consumer_store serials situation < fact < finding in_front ledger < difference evidence journal_rules verdict
+    """,
     "pytest_plugin": """
         hypothesis_examples inputs loops results < consumer_targets < control
         < campaign_fixture campaign_settings failure_report server_fixture < check_options lifecycle scenario_files

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, assert_never
 
@@ -37,16 +37,18 @@ from mockcampaign.judging.fact import (
     OwnTrouble,
     Response,
     Stimulus,
+    UnderscoreInHeader,
     Unfinished,
     identity_of,
     masked,
     replies,
 )
 from mockcampaign.judging.finding import Finding, Judgement
+from mockcampaign.judging.in_front import accepting_software, in_front
 from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts
 from mockcampaign.judging.situation import Situation
 from mockcampaign.masking import Masking
-from mockcampaign.model import INTERRUPTED, NoAuthentication
+from mockcampaign.model import INTERRUPTED, KeyAuthentication, NoAuthentication
 from mockcampaign.policy import HOUR, MINUTE
 from mockcampaign.report import sentences
 from mockcampaign.report.advice import advice
@@ -134,6 +136,8 @@ class Examiner:
         self._on_examined = on_examined
         self._stopwatch = Stopwatch()
         self._rejected_in_a_row = 0
+        self._own_software: frozenset[str] = frozenset()
+        """The `Server` headers of responses to accepted batches."""
         self._hurries = False
         """Whether the budget is too short for all rules at the consumer's pace."""
         self._numbers = {rule_id: number for number, rule_id in enumerate(_ORDER)}
@@ -405,6 +409,9 @@ class Examiner:
         bench = bench or self._prepared.pop(rule.id, None)
         entries = None if bench is None else bench.campaign.journal.entries
         wrong = outcome in ("fail", "warn")
+        self._own_software |= accepting_software(entries or ())
+        if wrong:
+            facts = (*facts, *self._in_front(rule, facts, entries or ()))
         # Facts may quote the consumer.
         facts = masked(facts, self._masking.text)
         finding = Finding(
@@ -439,6 +446,17 @@ class Examiner:
         )
         self.examinations.append(examination)
         self._on_examined(examination)
+
+    def _in_front(self, rule: Rule, facts: tuple[AnyFact, ...], entries: Sequence[Entry]) -> Iterator[AnyFact]:
+        """Yield what stands before the consumer, if a response shows it or something is known to be dropped there."""
+        statuses = {reply.status for fact in facts if isinstance(fact, Response) for reply in fact.replies}
+        found = in_front(entries, statuses, self._own_software)
+        if found is not None:
+            yield found
+        authentication = self._settings.authentication
+        key = authentication.key if isinstance(authentication, KeyAuthentication) else ""
+        if rule.id == BASICS and statuses & {401, 403} and "_" in key:
+            yield UnderscoreInHeader(name=key)
 
     def _differences(self, bench: Bench) -> tuple[EventDifference, ...]:
         difference = bench.store.newest_difference

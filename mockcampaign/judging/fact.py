@@ -412,6 +412,25 @@ class HandshakeFailed(Fact, frozen=True, kw_only=True):
         return "handshake-failed"
 
 
+class InFront(Fact, frozen=True, kw_only=True):
+    """A response came from what stands before the consumer, such as a proxy or a firewall, and not from itself."""
+
+    foreign = frozenset({"software", "own"})
+    status: int
+    software: str
+    """Name of the software that responded."""
+    own: str = ""
+    """Names of the software that responded to accepted batches; empty if the body alone shows it."""
+    https_port: bool = False
+    """Whether the port expects https, and the request was http."""
+
+
+class UnderscoreInHeader(Fact, frozen=True, kw_only=True):
+    """The key is sent in a header whose name contains underscores, which some servers drop."""
+
+    name: str
+
+
 class RejectsLater(Fact, frozen=True, kw_only=True):
     """Credentials that are nearly right are rejected later than others."""
 
@@ -710,6 +729,8 @@ AnyFact = (
     | StoredAnyway
     | StoredNonEvent
     | HandshakeFailed
+    | InFront
+    | UnderscoreInHeader
     | RejectsLater
     | Unavailable
     | Poisoned

@@ -34,6 +34,7 @@ from mockcampaign.judging.fact import (
     HandshakeFailed,
     HistoryStep,
     Inconclusive,
+    InFront,
     KeysOn,
     LostInCrash,
     Need,
@@ -60,6 +61,7 @@ from mockcampaign.judging.fact import (
     SurplusBytes,
     Unavailable,
     Under,
+    UnderscoreInHeader,
     Unfinished,
     Unmet,
 )
@@ -295,6 +297,12 @@ def _clause(fact: AnyFact) -> str:
             return "stored an element that is not an event"
         case HandshakeFailed():
             return f"no TLS connection: {fact.reply.reason}"
+        case InFront():
+            unlike = f", unlike accepted batches, {fact.own}" if fact.own else ""
+            what = " because its port expects https" if fact.https_port else ""
+            return f"the {fact.status} came from what stands before the consumer ({fact.software}{unlike}){what}"
+        case UnderscoreInHeader():
+            return f"the key was sent in the header {fact.name}, whose name contains underscores"
         case RejectsLater():
             return f"rejected {_credentials(fact.variant)} {fact.milliseconds} ms later than a wrong one"
         case Unavailable():

@@ -140,6 +140,7 @@ OTHERS = {
     "writes-behind": "durable-over-crash",
     "rejects-unknown-devices": "accepts-unknown-values",
     "rejects-ids-beyond-int32": "stores-large-ids",
+    "stands-behind-body-limit": "accepts-large-batch",
     "decodes-as-latin-1": "stores-text-unchanged",
     "lower-cases-recipient-id": "stores-recipient-id-as-text",
     "trims-text": "stores-text-unchanged",

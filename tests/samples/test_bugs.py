@@ -423,6 +423,11 @@ OBSERVATIONS: dict[str, tuple[Observe, Any, Any]] = {
     "escapes-html": (kept("recipientId", "O'Neil"), "O'Neil", "O&#x27;Neil"),
     "rejects-nul": (statuses([event(browser="a\0b")], [event(browser="a\nb")]), [200, 200], [400, 200]),
     "truncates-text-at-nul": (kept("browser", "a\0b"), "a\0b", "a"),
+    "stands-behind-body-limit": (
+        lambda consumer: [consumer.send(body=encoded().ljust(size)).status for size in (50_000, 50_001)],
+        [200, 200],
+        [200, 413],
+    ),
     "limits-body-to-50-kb": (
         lambda consumer: [consumer.send(body=encoded().ljust(size)).status for size in (50_000, 50_001)],
         [200, 200],
