@@ -28,6 +28,7 @@ from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, Inv
 from mockcampaign.faults import NewConnection
 from mockcampaign.judging.fact import (
     AnyFact,
+    ByCounter,
     DependsOn,
     EventDifference,
     Inconclusive,
@@ -355,6 +356,8 @@ class Examiner:
             async with asyncio.timeout(bench.seconds) as limit:
                 await bench.store.begin(is_settled=self._is_settled)
                 examined = await _examined(rule, bench)
+                if examined.holds:
+                    examined, bench = await _by_counters(rule, bench, examined)
         except PoisonedError:
             outcome, facts = "not-exercised", (NotReached(why="poisoned", rule_id=RECOVERY),)
             poison = self.context.incidents.poison
@@ -477,6 +480,26 @@ def _seen_so_far(rule: Rule, bench: Bench, unfinished: tuple[AnyFact, ...]) -> E
         seen = Response(to=batch, replies=replies(entry.outcome for entry in rejected))
         return failed(seen, *unfinished, is_hazard=True)
     return None
+
+
+async def _by_counters(rule: Rule, bench: Bench, examined: Examined) -> tuple[Examined, Bench]:
+    """Examine a rule again by each counter that the consumer reports. Return the first violation, with its bench."""
+    # A counter that disagrees from the start keeps no rule about stored events from being examined.
+    if "probe" not in rule.needs or rule.prepare is not None or rule.role == "store":
+        return examined, bench
+    for number, counter in enumerate(bench.context.counters):
+        other = bench.by_counter(number)
+        await other.store.begin(is_settled=False)
+        try:
+            counted = await rule.examine(other)
+        except SkipRule:
+            continue
+        finally:
+            bench.count_in(other)
+        if not counted.holds:
+            facts = (ByCounter(counter=counter.name, facts=counted.facts),)
+            return msgspec.structs.replace(counted, facts=facts), other
+    return examined, bench
 
 
 async def _examined(rule: Rule, bench: Bench) -> Examined:

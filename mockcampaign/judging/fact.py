@@ -697,6 +697,19 @@ class OwnTrouble(Fact, frozen=True, kw_only=True):
     place: str
 
 
+class ByCounter(Fact, frozen=True, kw_only=True):
+    """Observations by another number that the consumer reports, where the stored events themselves are right."""
+
+    counter: str
+    """Name or URL of the counter."""
+    facts: tuple[AnyFact, ...]
+
+    @property
+    def identity(self) -> str:
+        """The counter, and the identities of its facts."""
+        return f"by {self.counter}: {identity_of(self.facts)}"
+
+
 class Under(Fact, frozen=True, kw_only=True):
     """Observations under a variation of the sender."""
 
@@ -750,6 +763,7 @@ AnyFact = (
     | NoVerdict
     | Inconclusive
     | OwnTrouble
+    | ByCounter
     | Under
 )
 """Every kind of fact."""

@@ -14,6 +14,7 @@ import msgspec
 from mockcampaign.judging.fact import (
     AnyFact,
     AttemptsEnded,
+    ByCounter,
     Costs,
     CountsTwice,
     Died,
@@ -168,6 +169,8 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
             yield KEEP_AFTER_MATCH
         case SometimesRecognised():
             yield SHARED_KEYS
+        case ByCounter():
+            yield COUNT_NEW_EVENTS
         case CountsTwice():
             yield EVENT_ALONE
         case KeysOn(ignored=ignored):
@@ -426,6 +429,10 @@ KEEP_AFTER_MATCH = Advice(
     "An event may be redelivered several times: keep its deduplication key for three days, also after a redelivery "
     "has matched it.",
     alone=False,
+)
+COUNT_NEW_EVENTS = Advice(
+    "Raise the counter only for events that were not stored before, in the transaction that stores them; or compute it "
+    "from the stored events when it is read."
 )
 SHARED_KEYS = Advice(
     "Keep deduplication keys where all workers and processes see them: in the database, with a unique key, and not in "

@@ -18,6 +18,7 @@ from mockcampaign.judging.fact import (
     AnyFact,
     AttemptsEnded,
     BlocksOthers,
+    ByCounter,
     Capacity,
     Confirmation,
     Confirmed,
@@ -349,6 +350,8 @@ def _clause(fact: AnyFact) -> str:
             return fact.message
         case OwnTrouble():
             return f"an error in mockcampaign itself: {fact.error}: {fact.message} ({fact.place})"
+        case ByCounter():
+            return f"the stored events are right, but not the number at {fact.counter}: {_joined(fact.facts)}"
         case Under():
             return f"with {fact.variation}: {_joined(fact.facts)}"
         case _:

@@ -118,6 +118,7 @@ OTHERS = {
     "dedup-key-size-and-first-event": "once-in-regrouped-batch",
     "compares-with-previous-batch-only": "once-after-many-others",
     "workers-do-not-share-dedup-keys": "once-after-lost-response",
+    "counts-redelivered-events": "once-after-lost-response",
     "dedup-key-position": "once-in-regrouped-batch",
     "keeps-dedup-keys-per-connection": "once-after-lost-response",
     "dedup-key-mail-id-type": "stores-repeat-engagement",

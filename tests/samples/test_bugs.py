@@ -607,6 +607,15 @@ def test_text_with_nul_breaks_what_follows(bug: str | None, sent_before: str, se
         assert (after.status_code, session.get(f"{url}/processed", timeout=30).status_code) == seen_after
 
 
+@pytest.mark.parametrize(("bug", "count"), [(None, 1), ("counts-redelivered-events", 2)])
+def test_a_total_counts_events_once_or_whenever_they_arrive(bug: str | None, count: int) -> None:
+    with serve_in_thread(consumer_app(bug)) as url, requests.Session() as session:
+        for _ in range(2):
+            session.post(f"{url}/hook", json=[event(1)], timeout=30)
+        assert session.get(f"{url}/count", timeout=30).json() == {"events": count}
+        assert len(session.get(f"{url}/processed", timeout=30).json()) == 1
+
+
 def test_recounting_takes_long_after_a_full_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
@@ -622,6 +631,7 @@ def test_recounting_takes_long_after_a_full_batch(monkeypatch: pytest.MonkeyPatc
 ELSEWHERE = {
     "never-rolls-back",
     "breaks-own-probe",
+    "counts-redelivered-events",
     "recounts-after-full-batch",
     "slow-per-event",
     "slow-first-full-batch",

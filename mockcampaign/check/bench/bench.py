@@ -34,6 +34,9 @@ from mockcampaign.wallclock import Stopwatch, pause
 FROM_NOW = 1_000_000
 """Number beyond which benches from `another_from_now` are numbered; up to it, the numbers are the rule's to give."""
 
+COUNTERS_FROM = 900_000
+"""Number from which on the benches that read counters are numbered."""
+
 NO_VALUES: Values = {}
 
 BUSY = 500
@@ -90,6 +93,14 @@ class Bench:
         """Return a further bench of the same rule, which starts now, so that its events are newer than all before."""
         self._from_now += 1
         return Bench(self.context, self.slot.another(FROM_NOW + self._from_now, start=self.campaign.now))
+
+    def by_counter(self, number: int) -> Bench:
+        """Return a further bench of the same rule whose probe is the counter with this number."""
+        counter = self.context.counters[number]
+        context = msgspec.structs.replace(self.context, probe=counter.probe)
+        other = Bench(context, self.slot.another(COUNTERS_FROM + number, start=self.slot.start))
+        other.seconds = self.seconds
+        return other
 
     def count_in(self, other: Bench) -> None:
         """Add the deliveries of another bench, whose journal is not kept."""

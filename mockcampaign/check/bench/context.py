@@ -6,7 +6,7 @@ import msgspec
 
 from mockcampaign.check.bench.event_budget import EventBudget, Paced
 from mockcampaign.check.probes.end_state import StateSource
-from mockcampaign.check.probes.store_probe import StoreProbe
+from mockcampaign.check.probes.store_probe import Counter, StoreProbe
 from mockcampaign.check.settings import Settings
 from mockcampaign.judging.fact import Poisoned, Reply
 from mockcampaign.policy import Policy
@@ -58,6 +58,8 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
     """Reports the stored events, where the consumer has a probe."""
     state: StateSource | None
     """Reports the end state, where the consumer has a state probe."""
+    counters: tuple[Counter, ...]
+    """Other numbers that the consumer reports."""
     event_budget: EventBudget
     shown_fields: frozenset[str]
     """Names of the fields that the probe reports unchanged."""
@@ -71,6 +73,7 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
             settings=settings,
             probe=self.probe,
             state=self.state,
+            counters=self.counters,
             event_budget=self.event_budget,
         )
 
@@ -82,6 +85,7 @@ def check_context(
     settings: Settings,
     probe: StoreProbe | None = None,
     state: StateSource | None = None,
+    counters: tuple[Counter, ...] = (),
     event_budget: EventBudget | None = None,
 ) -> CheckContext:
     """Return the context of a new check, or of a part of one that has this event budget."""
@@ -91,6 +95,7 @@ def check_context(
         settings=settings,
         probe=probe,
         state=state,
+        counters=counters,
         event_budget=EventBudget(settings.events_max()) if event_budget is None else event_budget,
         shown_fields=frozenset(settings.probe_fields or settings.top_names),
         incidents=Incidents(),

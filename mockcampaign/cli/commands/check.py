@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mockcampaign.check.check import CheckRun, Progress
     from mockcampaign.check.examiner import Examination
     from mockcampaign.check.probes.end_state import StateSource
-    from mockcampaign.check.probes.store_probe import StoreProbe
+    from mockcampaign.check.probes.store_probe import Counter, StoreProbe
     from mockcampaign.check.settings import Settings
     from mockcampaign.judging.verdict import RunResult
     from mockcampaign.transport import Transport
@@ -76,6 +76,7 @@ class _CheckOptions(TypedDict):
     probe_command: str | None
     probe_events: str | None
     probe_count: str | None
+    probe_counters: tuple[str, ...]
     probe_fields: tuple[str, ...] | None
     state_url: str | None
     states: str
@@ -134,6 +135,13 @@ class _CheckOptions(TypedDict):
 @click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
 @click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
 @click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
+@click.option(
+    "--probe-counter",
+    "probe_counters",
+    metavar="URL#JMESPATH",
+    multiple=True,
+    help="URL and path of another number of events you report; repeatable.",
+)
 @click.option(
     "--probe-state", "state_url", metavar="URL", help="URL that returns each mail's or recipient's current state."
 )
@@ -223,6 +231,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
                 settings=settings,
                 probe=_probe(options, transport),
                 state=_state(options, transport),
+                counters=_counters(options, transport),
                 on_progress=show,
                 on_examined=write,
             )
@@ -277,6 +286,7 @@ def _progress_text(progress: Progress) -> str:
 
 def _check_addresses(url: str, options: _CheckOptions) -> None:
     """Raise `InvalidInputError` for addresses and paths that cannot be right, before anything is sent."""
+    from mockcampaign.check.probes.store_probe import url_and_path
     from mockcampaign.judging.consumer_store import check_jmespath
     from mockcampaign.transport.address import parse_address
 
@@ -287,7 +297,11 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
         raise InvalidInputError("allowed: one of --probe and --probe-command, found both")
     if options["probe_events"] is not None and options["probe_count"] is not None:
         raise InvalidInputError("allowed: one of --probe-events and --probe-count, found both")
-    for expression in (options["probe_events"], options["probe_count"], options["states"]):
+    counters = [url_and_path(one) for one in options["probe_counters"]]
+    for address, _ in counters:
+        parse_address(address)
+    paths = [path for _, path in counters]
+    for expression in (options["probe_events"], options["probe_count"], options["states"], *paths):
         if expression is not None:
             check_jmespath(expression)
 
@@ -346,6 +360,12 @@ def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
     if options["probe_command"] is not None:
         return CommandProbe(options["probe_command"], events=events, count=count, timeout=timeout)
     return None
+
+
+def _counters(options: _CheckOptions, transport: Transport) -> tuple[Counter, ...]:
+    from mockcampaign.check.probes.store_probe import counter_at
+
+    return tuple(counter_at(one, transport, timeout=options["timeout"]) for one in options["probe_counters"])
 
 
 def _state(options: _CheckOptions, transport: Transport) -> StateSource | None:

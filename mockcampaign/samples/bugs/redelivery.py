@@ -233,6 +233,20 @@ class WorkersDoNotShareKeys(NeverDeduplicates):
         seen.update(identified)
 
 
+class CountsRedeliveredEvents(Consumer):
+    """Stores events once, and counts them whenever they arrive."""
+
+    def prepare(self) -> None:
+        self.opens = 0
+
+    async def process(self, events: list[Event]) -> None:
+        await super().process(events)
+        self.opens += len(events)
+
+    def total(self) -> int:
+        return self.opens
+
+
 class DropsBatchOnDeadlock(Consumer):
     """Locks the row of each mailing in the order of the batch, and logs a deadlock as an error, with the batch gone."""
 
@@ -317,6 +331,10 @@ BUGS: Mapping[str, Bug] = {
         "Keeps deduplication keys in the memory of each of two workers, so a batch that reaches the other one is "
         "stored twice.",
         WorkersDoNotShareKeys,
+    ),
+    "counts-redelivered-events": Bug(
+        "Raises the total on its dashboard for each event that arrives, also for those it has already stored.",
+        CountsRedeliveredEvents,
     ),
     "drops-batch-on-deadlock": Bug(
         "Locks rows in the order of the batch, logs a deadlock of two batches, drops one of them and responds 200.",
