@@ -104,6 +104,8 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
         yield [("  gone", GOOD), (f"  {printable(one)}: remove it from the baseline", PLAIN)]
     if result.sweep is not None:
         yield [(f"  sweep: {printable(sentences.sweep_summary(result.sweep))}", PLAIN)]
+    for note in result.notes:
+        yield [(f"  {sentences.note(note, milliseconds)}", FAINT)]
     sums = result.deliveries
     took = "" if milliseconds is None else f" in {milliseconds / 1_000:.1f} s"
     yield [

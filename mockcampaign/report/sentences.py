@@ -68,7 +68,7 @@ from mockcampaign.judging.fact import (
 )
 from mockcampaign.judging.finding import Finding, Judgement, SweptOutcome
 from mockcampaign.judging.situation import Situation
-from mockcampaign.judging.verdict import SweepSummary
+from mockcampaign.judging.verdict import Note, SweepSummary
 from mockcampaign.model import Outcome, Responded
 from mockcampaign.tables import complete
 from mockcampaign.text import counted
@@ -183,6 +183,19 @@ def sweep_summary(one: SweepSummary) -> str:
         f"under {counted(one.variations, 'other assumption')}{missed}, {counted(one.examinations, 'examination')}"
         f"{inconclusive} in {one.milliseconds / 1_000:.1f} s, the verdict {verdict}"
     )
+
+
+def note(one: Note, milliseconds: int | None = None) -> str:
+    """Say what the rules that passed in a check that took so long do not show."""
+    match one:
+        case "memory":
+            took = "" if milliseconds is None else f" ({max(1, milliseconds // 1_000)} s of wall time)"
+            return (
+                f"deduplication memory longer than this check{took} was not examined: try `mockcampaign serve`, lose a "
+                "response, and end an outage of some hours after that"
+            )
+        case _:
+            assert_never(one)
 
 
 def headline(findings: Sequence[Finding]) -> str:

@@ -13,7 +13,8 @@ from mockcampaign.check.rules.overlap import EVENTS_PER_SECOND_MIN
 from mockcampaign.judging.fact import Capacity, Fewer, NotReached, Unfinished
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, exit_status
-from mockcampaign.report.check_text import next_lines
+from mockcampaign.report.check_text import headline_lines, next_lines
+from mockcampaign.report.sentences import note
 from mockcampaign.samples.consumer import application, consumer_app
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Store
@@ -114,3 +115,16 @@ def test_there_is_no_pace_before_the_first_request() -> None:
         faults = frozenset()
 
     assert Paced(Never()).milliseconds == 0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("rules", "noted"), [(("once-after-lost-response",), True), (("responds-200",), False)])
+def test_a_check_says_for_how_long_memory_was_examined(rules: tuple[str, ...], noted: bool) -> None:
+    result = checked(consumer_app(), rules=rules)
+    lines = ["".join(text for text, _ in line) for line in headline_lines(result, 51_980)]
+    assert result.notes == (("memory",) if noted else ())
+    said = "  deduplication memory longer than this check (51 s of wall time) was not examined: try "
+    assert any(line.startswith(said) for line in lines) == noted
+
+
+def test_without_a_time_the_note_is_the_same_in_every_run() -> None:
+    assert note("memory").startswith("deduplication memory longer than this check was not examined: ")
