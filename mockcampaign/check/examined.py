@@ -23,6 +23,8 @@ class Unrepeatable(StrEnum):
     """Only the timing of many requests shows it."""
     KILLED = auto()
     """The consumer has to be killed and restarted meanwhile."""
+    BROKEN = auto()
+    """Something that the consumer needs has to be broken and restored meanwhile."""
     NOT_REDUCED = auto()
     """The check reached its limit of events before the history was reduced."""
 

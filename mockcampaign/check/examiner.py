@@ -321,6 +321,8 @@ class Examiner:
                 return self.context.url.startswith("https:")
             case "restart command":
                 return self._settings.restart_command is not None
+            case "break command":
+                return self._settings.break_command is not None and self._settings.restore_command is not None
             case _:
                 assert_never(need)
 

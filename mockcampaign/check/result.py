@@ -135,8 +135,8 @@ def _scenario(
 ) -> ScenarioResult:
     assert examination.entries is not None
     finding = examination.finding
-    # A consumer that does not respond while the check kills it violates nothing.
-    judging = [] if "restart command" in examination.rule.needs else judging
+    # A consumer that does not respond while the check kills it, or breaks what it needs, violates nothing.
+    judging = [] if {"restart command", "break command"} & {*examination.rule.needs} else judging
     seen = [
         marked(rule.judge(examination.entries, sentences.actual), settings.known)
         for rule in judging

@@ -101,6 +101,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The variation of the sender under which the rules are examined, if there is one."""
     restart_command: str | None = None
     """Command that kills the consumer and restarts it, for the rules that need one."""
+    break_command: str | None = None
+    """Command that breaks something the consumer needs, such as its database, for the rule that needs one."""
+    restore_command: str | None = None
+    """Command that restores it."""
 
     def shape_of(self, event_type: EventType) -> Shape | None:
         """Return the shape of events of a type; None if captured events do not show what they would look like."""

@@ -15,7 +15,17 @@ import msgspec
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut
 
-Need = Literal["probe", "probe events", "state", "credentials", "connection", "https", "batches", "restart command"]
+Need = Literal[
+    "probe",
+    "probe events",
+    "state",
+    "credentials",
+    "connection",
+    "https",
+    "batches",
+    "restart command",
+    "break command",
+]
 """A precondition without which a rule is skipped."""
 
 
@@ -370,6 +380,21 @@ class LostInCrash(Fact, frozen=True, kw_only=True):
         return "lost-in-crash" if self.window is None else "lost-shortly-before-crash"
 
 
+class LostWhileBroken(Fact, frozen=True, kw_only=True):
+    """Acknowledged events that are not stored after something that the consumer needs was broken and restored."""
+
+    lost: int
+    events: int
+    """Number of events that were acknowledged."""
+    rejected: int
+    """Number of batches that were not acknowledged meanwhile."""
+
+    @property
+    def identity(self) -> str:
+        """States that such events are lost."""
+        return "lost-while-broken"
+
+
 class SurplusBytes(Fact, frozen=True, kw_only=True):
     """More bytes arrived with a response than its head announces, so the next response would begin with them."""
 
@@ -540,6 +565,7 @@ class Confirmation(StrEnum):
     HISTORIES_ENDED_WELL = "histories-ended-well"
     HISTORIES_ENDED_WELL_IN_TIME = "histories-ended-well-in-time"
     DURABLE = "durable"
+    STORED_WHILE_BROKEN = "stored-while-broken"
     STORED_ONLY_AFTER_RESTART = "stored-only-after-restart"
     AVAILABLE_THROUGHOUT = "available-throughout"
     RECOVERED = "recovered"
@@ -738,6 +764,7 @@ AnyFact = (
     | StateIsStale
     | Died
     | LostInCrash
+    | LostWhileBroken
     | SurplusBytes
     | StoredAnyway
     | StoredNonEvent

@@ -82,6 +82,7 @@ class Situation(StrEnum):
     RANDOM_HISTORY = "random-history"
 
     # Durability
+    RESTORED = "restored"
     RESTARTED = "restarted"
     REDELIVERED_AFTER_RESTART = "redelivered-after-restart"
 

@@ -112,7 +112,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     sweep: SweepSummary | None = None
     """Summary of a sweep, if there was one."""
     notes: tuple[Note, ...] = ()
-    """What the rules that passed do not show."""
+    """Limits of the whole check, which a pass does not exclude."""
 
 
 def scenario_result(

@@ -38,6 +38,7 @@ from mockcampaign.judging.fact import (
     InFront,
     KeysOn,
     LostInCrash,
+    LostWhileBroken,
     Need,
     Needs,
     NotReached,
@@ -303,6 +304,11 @@ def _clause(fact: AnyFact) -> str:
             return f"{replied}could not be reached any more after {_stimulus(fact.after)} ({fact.reason})"
         case LostInCrash():
             return _lost_in_crash(fact)
+        case LostWhileBroken():
+            return (
+                f"{fact.lost} of {counted(fact.events, 'event')} that it acknowledged around the fault (--break-cmd) "
+                f"are missing after its end, and rejected batches: {fact.rejected}"
+            )
         case SurplusBytes():
             return f"sent more bytes in response to {_stimulus(fact.to)} than the response's head announces"
         case StoredAnyway():
@@ -686,6 +692,10 @@ _NEEDS: Mapping[Need, tuple[str, str]] = complete(
         "connection": ("a socket", "a consumer behind a socket"),
         "https": ("https", "a target with https"),
         "batches": ("batches", "events that arrive in lists; the captured events arrive one in each body"),
+        "break command": (
+            "a break command",
+            "commands that break something the consumer needs and restore it (--break-cmd and --restore-cmd)",
+        ),
         "restart command": ("a restart command", "a command that kills and restarts the consumer (--restart-cmd)"),
     },
 )
@@ -818,6 +828,7 @@ SITUATIONS: Mapping[Situation, str] = complete(
         # Random histories
         Situation.RANDOM_HISTORY: "the history ({steps})",
         # Durability
+        Situation.RESTORED: "a fault and its end (--break-cmd and --restore-cmd)",
         Situation.RESTARTED: "a kill and a restart",
         Situation.REDELIVERED_AFTER_RESTART: (
             "the redelivery of {batch} whose response was lost, after a kill and a restart"
@@ -929,6 +940,9 @@ CONFIRMATIONS: Mapping[Confirmation, str] = complete(
         Confirmation.DURABLE: (
             "killed while batches arrived, the last one {milliseconds} before, and again {times} ms after the last "
             "one, it had stored everything it acknowledged"
+        ),
+        Confirmation.STORED_WHILE_BROKEN: (
+            "stored the {count} events that it acknowledged around the fault (--break-cmd), rejected batches: {times}"
         ),
         Confirmation.STORED_ONLY_AFTER_RESTART: "stored the batch once, after the restart",
         Confirmation.AVAILABLE_THROUGHOUT: "responded 200 to ordinary batches throughout the check",

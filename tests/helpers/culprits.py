@@ -89,6 +89,7 @@ CULPRITS = {
     "drains-backlog": "throttles-backlog",
     "recovers-from-failed-batch": "never-rolls-back",
     "stays-available": "bans-after-oversized-body",
+    "stores-acknowledged-while-broken": "acknowledges-without-store",
     "durable-over-crash": "commits-every-ten-batches",
     "deduplicates-over-crash": "keeps-dedup-keys-in-memory",
 }

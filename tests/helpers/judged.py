@@ -41,9 +41,15 @@ CORRECT = ("sample", *COMMANDS)
 
 
 SHOWN_BY_CRASHES = frozenset(
-    {"commits-every-ten-batches", "writes-behind", "keeps-dedup-keys-in-memory", "stores-in-memory-only"}
+    {
+        "acknowledges-without-store",
+        "commits-every-ten-batches",
+        "writes-behind",
+        "keeps-dedup-keys-in-memory",
+        "stores-in-memory-only",
+    }
 )
-"""Bugs that need the consumer to be killed and started again."""
+"""Bugs that need the consumer to be killed and started again, or its store to be broken."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,7 @@ def checked_over_loopback(name: str, chosen: Settings) -> RunResult:
     """The check of a consumer behind a socket."""
     if name == "sample" or name in SHOWN_BY_CRASHES:
         with restartable(name) as (url, command):
-            chosen = msgspec.structs.replace(chosen, restart_command=command)
+            chosen = msgspec.structs.replace(chosen, restart_command=command, **breaking(store_of(command)))
             return checked(url, WireTransport, chosen, tells_state=True)
     with running(name) as url:
         counts = name in SHOWN_BY_COUNTS
@@ -171,6 +177,22 @@ def restartable(name: str) -> Iterator[tuple[str, str]]:
             yield url, shlex.join(restarting)
         finally:
             end(Path(folder))
+
+
+def store_of(command: str) -> str:
+    """The file in which the consumer stores events that this command starts."""
+    words = shlex.split(command)
+    return words[words.index("--store") + 1]
+
+
+def breaking(store: str) -> dict[str, str]:
+    """Commands as settings: one leaves the store's file where nothing can be written, and one puts it back."""
+    kept, link = f"{store}.kept", f"{store}.link"
+    broken = f"ln {store} {kept} && ln -s {store}.nowhere/x {link} && mv -T {link} {store}"
+    return {
+        "break_command": shlex.join(["sh", "-c", broken]),
+        "restore_command": shlex.join(["mv", "-T", kept, store]),
+    }
 
 
 __all__ = ["BUGS", "CORRECT", "Judged", "checked_in_process", "checked_over_loopback", "judged", "settings"]

@@ -616,6 +616,15 @@ def test_a_total_counts_events_once_or_whenever_they_arrive(bug: str | None, cou
         assert len(session.get(f"{url}/processed", timeout=30).json()) == 1
 
 
+@pytest.mark.parametrize(("bug", "status"), [(None, 500), ("acknowledges-without-store", 200)])
+def test_a_store_that_cannot_be_written(bug: str | None, status: int, tmp_path: Path) -> None:
+    consumer = CalledConsumer(bug, store=tmp_path / "store")
+    (tmp_path / "store").unlink()
+    (tmp_path / "store").mkdir()
+    assert consumer.post(event(1)) == status
+    assert consumer.processed == []
+
+
 def test_recounting_takes_long_after_a_full_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
@@ -632,6 +641,7 @@ ELSEWHERE = {
     "never-rolls-back",
     "breaks-own-probe",
     "counts-redelivered-events",
+    "acknowledges-without-store",
     "recounts-after-full-batch",
     "slow-per-event",
     "slow-first-full-batch",

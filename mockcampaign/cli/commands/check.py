@@ -55,6 +55,8 @@ _FROM_ENVIRONMENT = {
     "key_auth": "CHECK_KEY_AUTH",
     "probe_command": "PROBE_COMMAND",
     "restart_command": "RESTART_COMMAND",
+    "break_command": "BREAK_COMMAND",
+    "restore_command": "RESTORE_COMMAND",
 }
 """Variables that a suggested command names instead of values that may contain secrets."""
 
@@ -97,6 +99,8 @@ class _CheckOptions(TypedDict):
     full_fidelity: bool
     sweep: bool
     restart_command: str | None
+    break_command: str | None
+    restore_command: str | None
     journal: Path | None
     ca_file: Path | None
     insecure: bool
@@ -189,6 +193,10 @@ class _CheckOptions(TypedDict):
 @click.option(
     "--restart-cmd", "restart_command", metavar="COMMAND", help="Command that kills the consumer and restarts it."
 )
+@click.option(
+    "--break-cmd", "break_command", metavar="COMMAND", help="Command that breaks what the consumer needs (no shell)."
+)
+@click.option("--restore-cmd", "restore_command", metavar="COMMAND", help="Command that restores it.")
 @journal_option
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust the CA in this file as well.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
@@ -295,6 +303,8 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
             parse_address(address)
     if options["probe_url"] is not None and options["probe_command"] is not None:
         raise InvalidInputError("allowed: one of --probe and --probe-command, found both")
+    if (options["break_command"] is None) != (options["restore_command"] is None):
+        raise InvalidInputError("allowed: both --break-cmd and --restore-cmd or neither, found one")
     if options["probe_events"] is not None and options["probe_count"] is not None:
         raise InvalidInputError("allowed: one of --probe-events and --probe-count, found both")
     counters = [url_and_path(one) for one in options["probe_counters"]]
@@ -346,6 +356,8 @@ def _settings(options: _CheckOptions) -> Settings:
         full_fidelity=options["full_fidelity"],
         sweep=options["sweep"],
         restart_command=options["restart_command"],
+        break_command=options["break_command"],
+        restore_command=options["restore_command"],
     )
 
 
