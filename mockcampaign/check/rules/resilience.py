@@ -420,6 +420,7 @@ async def _recovers_from_failed_batch(bench: Bench) -> Examined:
         return passed(Confirmed(what=Confirmation.NOTHING_POISONED))
     if not poison.events:
         return failed(poison.fact, is_hazard=not poison.fact.since, unrepeatable=Unrepeatable.WHOLE_CHECK)
+    bench.last_accepted = False  # both batches were rejected, by which anybody sees the violation
     return failed(poison.fact, batches=[poison.events, bench.events(1)])
 
 
