@@ -153,6 +153,8 @@ class Measured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Wall time of the slowest of several exchanges; 0 for one exchange."""
     surplus: bool = False
     """Whether surplus bytes followed a response on a connection that stays open, in any of the exchanges."""
+    server: str = ""
+    """Value of the response's `Server` header: which software responded, the consumer's or one before it."""
 
     def and_of(self, other: Measured) -> Measured:
         """Return the measurements of both."""
@@ -163,6 +165,7 @@ class Measured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
             min(self._extremes[0], other._extremes[0]),
             max(self._extremes[1], other._extremes[1]),
             self.surplus or other.surplus,
+            self.server or other.server,
         )
 
     @property

@@ -70,7 +70,7 @@ LEVELS = {
         < __init__ plot
     """,
     "judging": """
-        consumer_store equivalents recorded serials situation < fact < finding ledger
+        consumer_store equivalents recorded serials situation < fact < finding in_front ledger
         < difference evidence journal_rules verdict
     """,
     "pytest_plugin": """
@@ -189,8 +189,8 @@ CLOCK_OWNERS = {
 
 PAUSING = {
     *(
-        f"check.bench.{name}" for name in ("control", "restart", "rule_store")
-    ),  # for a consumer that restarts, and a probe that settles
+        f"check.bench.{name}" for name in ("bench", "control", "restart", "rule_store")
+    ),  # for a consumer that is busy or restarts, and a probe that settles
     *(f"check.rules.{name}" for name in ("durability", "http", "overlap")),  # whose point it is
 }
 

@@ -19,7 +19,7 @@ import msgspec
 from mockcampaign.check.bench.context import check_context
 from mockcampaign.check.examiner import Examination, Examiner
 from mockcampaign.check.probes.end_state import StateSource
-from mockcampaign.check.probes.store_probe import StoreProbe
+from mockcampaign.check.probes.store_probe import Counter, StoreProbe
 from mockcampaign.check.result import check_result
 from mockcampaign.check.settings import Settings
 from mockcampaign.check.sweep import sweep
@@ -46,13 +46,15 @@ async def check(
     settings: Settings,
     probe: StoreProbe | None = None,
     state: StateSource | None = None,
+    counters: tuple[Counter, ...] = (),
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_finding: Callable[[Finding], None] = lambda finding: None,
 ) -> RunResult:
     """Examine the consumer at the URL and return the result.
 
     `probe` reports the events that the consumer has stored, and `state` reports its end state; rules that need one of
-    them are skipped without it. `on_finding` is called with each rule's finding as soon as there is one.
+    them are skipped without it. `counters` are other numbers that it reports, each of which must agree as well.
+    `on_finding` is called with each rule's finding as soon as there is one.
 
     Whatever the consumer does is part of the result, never an exception. Raise `CouldNotTellError` if it cannot be
     reached at the start or its probe cannot be read, and `InvalidInputError` for rules that do not exist.
@@ -63,6 +65,7 @@ async def check(
         settings=settings,
         probe=probe,
         state=state,
+        counters=counters,
         on_progress=on_progress,
         on_examined=lambda name, examination: on_finding(examination.finding),
     )
@@ -81,6 +84,7 @@ class CheckRun:
         settings: Settings,
         probe: StoreProbe | None = None,
         state: StateSource | None = None,
+        counters: tuple[Counter, ...] = (),
         on_progress: Callable[[Progress], None] = lambda progress: None,
         on_examined: Callable[[str, Examination], None] = lambda name, examination: None,
     ) -> None:
@@ -92,7 +96,9 @@ class CheckRun:
         self._on_progress = on_progress
         self._on_examined = on_examined
         self._sweep: SweepSummary | None = None
-        self._context = check_context(url, transport=transport, settings=settings, probe=probe, state=state)
+        self._context = check_context(
+            url, transport=transport, settings=settings, probe=probe, state=state, counters=counters
+        )
         self._examiner = Examiner(self._context, on_examined=self._examined)
 
     @property

@@ -7,6 +7,7 @@ from enum import StrEnum, auto
 
 import msgspec
 
+from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.fact import AnyFact, Died
 from mockcampaign.shape.field import Event
 
@@ -22,6 +23,8 @@ class Unrepeatable(StrEnum):
     """Only the timing of many requests shows it."""
     KILLED = auto()
     """The consumer has to be killed and restarted meanwhile."""
+    BROKEN = auto()
+    """Something that the consumer needs has to be broken and restored meanwhile."""
     NOT_REDUCED = auto()
     """The check reached its limit of events before the history was reduced."""
 
@@ -71,6 +74,14 @@ class SkipRule(Exception):  # noqa: N818  (it is no error, but an outcome)
         """`facts` say why."""
         self.facts = facts
         super().__init__("; ".join(type(fact).__name__ for fact in self.facts))
+
+
+class PoisonedError(SkipRule):
+    """The consumer rejects every batch since one it could not store, so no rule can be examined any more."""
+
+
+class ProbeFailedError(CouldNotTellError):
+    """The probe worked before, and cannot be read any more."""
 
 
 class ConsumerDiedError(Exception):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import assert_never
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -17,17 +17,18 @@ from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.context import CheckContext, RuleSlot
 from mockcampaign.check.bench.events import time_factor
 from mockcampaign.check.calibration import accepted_body, calibrated_fields
-from mockcampaign.check.examined import ConsumerDiedError, Examined, SkipRule, failed
+from mockcampaign.check.examined import ConsumerDiedError, Examined, PoisonedError, ProbeFailedError, SkipRule, failed
 from mockcampaign.check.reproduction import reproduce
-from mockcampaign.check.rule import Rule
-from mockcampaign.check.rules import AVAILABILITY, BASICS, CATALOGUE, FAMILIES, STORE
+from mockcampaign.check.rule import Rule, Stage
+from mockcampaign.check.rules import AVAILABILITY, BASICS, CATALOGUE, FAMILIES, RECOVERY, STORE, TELLING
 from mockcampaign.check.settings import Settings
 from mockcampaign.durations import format_duration
-from mockcampaign.engine.journal import Attempted, Entry
+from mockcampaign.engine.journal import Attempted, Entry, serials_in
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
 from mockcampaign.faults import NewConnection
 from mockcampaign.judging.fact import (
     AnyFact,
+    ByCounter,
     DependsOn,
     EventDifference,
     Inconclusive,
@@ -35,14 +36,20 @@ from mockcampaign.judging.fact import (
     Needs,
     NotReached,
     OwnTrouble,
+    Response,
+    Stimulus,
+    UnderscoreInHeader,
     Unfinished,
     identity_of,
     masked,
+    replies,
 )
 from mockcampaign.judging.finding import Finding, Judgement
+from mockcampaign.judging.in_front import accepting_software, in_front
 from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts
+from mockcampaign.judging.situation import Situation
 from mockcampaign.masking import Masking
-from mockcampaign.model import NoAuthentication
+from mockcampaign.model import INTERRUPTED, KeyAuthentication, NoAuthentication
 from mockcampaign.policy import HOUR, MINUTE
 from mockcampaign.report import sentences
 from mockcampaign.report.advice import advice
@@ -57,8 +64,23 @@ RECENT = 10 * HOUR
 """Virtual milliseconds before now at which the first rule starts."""
 
 
-SHARE_MAX = 0.6
-"""Part of the remaining time that one rule may take."""
+SHARE_MAX, SHARE_MAX_SLOW = 0.6, 0.25
+"""Part of the remaining time that one rule may take, also where the consumer is slow."""
+
+REQUESTS_FOR_RULE = 15
+"""Number of requests that a rule usually needs, for which even a slow consumer's time is left to it."""
+
+REQUESTS = 2_000
+"""Number of requests, without those of probes, that all rules need with a correct consumer."""
+
+RESERVE, RESERVE_MAX = 0.1, 20
+"""Part of the budget that is left for the rules that judge what was seen, and its limit in seconds."""
+
+SUSPICIOUS = 2
+"""Number of rejected attempts in a row that are reported as a suspicion if a rule is cut short after them."""
+
+REQUESTS_BEFORE_HURRY = 4
+"""Number of requests after which the consumer's pace is known."""
 
 REJECTED_IN_A_ROW = 3
 """Number of successive rules with rejections of ordinary batches after which no further rule is examined."""
@@ -115,6 +137,11 @@ class Examiner:
         self._on_examined = on_examined
         self._stopwatch = Stopwatch()
         self._rejected_in_a_row = 0
+        self._own_software: frozenset[str] = frozenset()
+        """The `Server` headers of responses to accepted batches."""
+        self._hurries = False
+        """Whether the budget is too short for all rules at the consumer's pace."""
+        self._numbers = {rule_id: number for number, rule_id in enumerate(_ORDER)}
         self._prepared: dict[str, Bench] = {}
         self._other_deliveries = NO_DELIVERIES
         self._is_settled = False
@@ -143,25 +170,42 @@ class Examiner:
                 "consumer did not respond, or its store never settled"
             ) from None
         stopped: tuple[Judgement, AnyFact] | None = None
-        for rule in self.rules:
+        while len(self.examinations) < len(self.rules):
+            self._hurry()
+            rule = self.rules[len(self.examinations)]
             missing = self._missing(rule)
             if missing is not None:
                 self._add(rule, "not-exercised", (Needs(need=missing),))
-            elif stopped is not None and not (rule.id == AVAILABILITY and self._rejected_in_a_row >= REJECTED_IN_A_ROW):
+            elif stopped is not None and not self._is_examined_anyway(rule):
                 self._add(rule, stopped[0], (stopped[1],))
             elif (violated := self._violated_dependency(rule)) is not None:
                 self._add(rule, "not-exercised", (DependsOn(rule_id=violated),))
             elif self.context.event_budget.reached is not None:
                 self._add(rule, "not-exercised", self.context.event_budget.reached.facts)
-            elif self._left() <= 0:
-                self._add(rule, "could-not-tell", (NotReached(why="budget", budget=self._settings.budget),))
+            elif self._time_for(rule) <= 0:
+                not_reached = NotReached(why="budget", budget=self._settings.budget, enough=self._enough())
+                self._add(rule, "could-not-tell", (not_reached,))
             else:
                 rejections = self.context.incidents.rejections
                 before = len(rejections)
                 stopped = await self._examine(rule) or stopped
+                if stopped is None and self._is_poisoned:
+                    stopped = "not-exercised", NotReached(why="poisoned", rule_id=RECOVERY)
                 self._rejected_in_a_row = self._rejected_in_a_row + 1 if len(rejections) > before else 0
                 if stopped is None and self._rejected_in_a_row >= REJECTED_IN_A_ROW:
                     stopped = "not-exercised", NotReached(why="unavailable", rule_id=AVAILABILITY)
+
+    @property
+    def _is_poisoned(self) -> bool:
+        """Whether ordinary batches are no longer accepted since one that the consumer could not store."""
+        poison = self.context.incidents.poison
+        return poison is not None and bool(poison.fact.since)
+
+    def _is_examined_anyway(self, rule: Rule) -> bool:
+        """Return whether a rule is examined though the consumer accepts nothing any more: those that say so."""
+        if rule.id == RECOVERY:
+            return self._is_poisoned
+        return rule.id == AVAILABILITY and self._rejected_in_a_row >= REJECTED_IN_A_ROW
 
     def add_not_reached(self) -> None:
         """Add a result for each rule that was not reached because the check was interrupted."""
@@ -171,12 +215,56 @@ class Examiner:
     def _left(self) -> float:
         return (self._settings.budget - self.milliseconds) / 1_000
 
+    def _time_for(self, rule: Rule) -> float:
+        """Return the seconds that are left for a rule: some are kept for the rules that judge what was seen."""
+        if rule.role in ("availability", "recovery") or rule is self.rules[-1]:
+            return self._left()
+        return self._left() - min(RESERVE * self._settings.budget / 1_000, RESERVE_MAX)
+
     def _share(self, rule: Rule) -> float:
         """Return the seconds that a rule may take.
 
         Only the last rule may take all that is left: one that a slow consumer takes long for must not stop others.
         """
-        return self._left() if rule is self.rules[-1] else self._left() * SHARE_MAX
+        left = self._time_for(rule)
+        if rule is self.rules[-1]:
+            return left
+        if not self._hurries:
+            return left * SHARE_MAX
+        return min(left, max(left * SHARE_MAX_SLOW, REQUESTS_FOR_RULE * self.context.transport.milliseconds / 1_000))
+
+    def _needed(self) -> float:
+        """Return the milliseconds that all rules need at the consumer's pace."""
+        return self.context.transport.milliseconds * REQUESTS
+
+    def _enough(self) -> int | None:
+        """Return a budget that would be enough for all rules, in whole minutes; None if that is not known."""
+        needed = max(self._needed(), self._settings.budget)
+        return None if self.context.transport.requests < REQUESTS_BEFORE_HURRY else (int(needed) // MINUTE + 1) * MINUTE
+
+    def _hurry(self) -> None:
+        """Begin with the most important rules, and with fewer examples, once the budget is seen to be too short.
+
+        The rules keep to the order in virtual time, so that no rule's events are older than earlier ones.
+        """
+        needed, transport = self._needed(), self.context.transport
+        if self._hurries or transport.requests < REQUESTS_BEFORE_HURRY or needed <= self._settings.budget:
+            return
+        self._hurries = True
+        done = len(self.examinations)
+        rest = self.rules[done:]
+        usual = [rule for rule in rest if rule.stage is Stage.USUAL]
+        telling = sorted((rule for rule in usual if rule.id in TELLING), key=lambda rule: TELLING.index(rule.id))
+        self.rules[done:] = [
+            *(rule for rule in rest if rule.stage < Stage.USUAL),
+            *telling,
+            *(rule for rule in rest if rule.stage >= Stage.USUAL and rule not in telling),
+        ]
+        numbers = sorted(self._numbers[rule.id] for rule in self.rules[done:])
+        self._numbers |= {rule.id: number for rule, number in zip(self.rules[done:], numbers, strict=True)}
+        examples = max(1, int(self._settings.examples * self._settings.budget / needed))
+        self._settings = msgspec.structs.replace(self._settings, examples=examples)
+        self.context = msgspec.structs.replace(self.context, settings=self._settings)
 
     async def _calibrate(self) -> None:
         if not self._settings.shape.body.is_certain:
@@ -233,6 +321,8 @@ class Examiner:
                 return self.context.url.startswith("https:")
             case "restart command":
                 return self._settings.restart_command is not None
+            case "break command":
+                return self._settings.break_command is not None and self._settings.restore_command is not None
             case _:
                 assert_never(need)
 
@@ -250,7 +340,7 @@ class Examiner:
         return None
 
     def _bench_of(self, rule: Rule) -> Bench:
-        number = _ORDER.index(rule.id)
+        number = self._numbers[rule.id]
         # A rule that begins before all others sends events that are older than theirs, too.
         ago = RECENT + SLOT if rule.prepare is not None else RECENT - number * SLOT
         ago = ago * time_factor(self._settings.shape) if rule.prepare is not None or not rule.span else rule.span
@@ -267,7 +357,14 @@ class Examiner:
             bench.seconds = self._share(rule)
             async with asyncio.timeout(bench.seconds) as limit:
                 await bench.store.begin(is_settled=self._is_settled)
-                examined = await rule.examine(bench)
+                examined = await _examined(rule, bench)
+                if examined.holds:
+                    examined, bench = await _by_counters(rule, bench, examined)
+        except PoisonedError:
+            outcome, facts = "not-exercised", (NotReached(why="poisoned", rule_id=RECOVERY),)
+            poison = self.context.incidents.poison
+            if poison is not None and all(one.id != RECOVERY for one in self.rules):
+                examined = failed(poison.fact, batches=[poison.events, bench.events(1)] if poison.events else ())
         except SkipRule as error:
             outcome, facts = "not-exercised", error.facts
         except ConsumerDiedError as error:
@@ -285,7 +382,9 @@ class Examiner:
         except TimeoutError:
             if not limit.expired():
                 raise
-            facts = (Unfinished(why="budget" if self._left() <= 0 else "share", budget=self._settings.budget),)
+            why: Literal["budget", "share"] = "budget" if self._time_for(rule) <= 0 else "share"
+            facts = (Unfinished(why=why, budget=self._settings.budget, enough=self._enough()),)
+            examined = _seen_so_far(rule, bench, facts)
         except asyncio.CancelledError:
             self._add(rule, "could-not-tell", (Unfinished(why="interrupted"),), None, bench)
             raise
@@ -315,6 +414,9 @@ class Examiner:
         bench = bench or self._prepared.pop(rule.id, None)
         entries = None if bench is None else bench.campaign.journal.entries
         wrong = outcome in ("fail", "warn")
+        self._own_software |= accepting_software(entries or ())
+        if wrong:
+            facts = (*facts, *self._in_front(rule, facts, entries or ()))
         # Facts may quote the consumer.
         facts = masked(facts, self._masking.text)
         finding = Finding(
@@ -350,9 +452,65 @@ class Examiner:
         self.examinations.append(examination)
         self._on_examined(examination)
 
+    def _in_front(self, rule: Rule, facts: tuple[AnyFact, ...], entries: Sequence[Entry]) -> Iterator[AnyFact]:
+        """Yield what stands before the consumer, if a response shows it or something is known to be dropped there."""
+        statuses = {reply.status for fact in facts if isinstance(fact, Response) for reply in fact.replies}
+        found = in_front(entries, statuses, self._own_software)
+        if found is not None:
+            yield found
+        authentication = self._settings.authentication
+        key = authentication.key if isinstance(authentication, KeyAuthentication) else ""
+        if rule.id == BASICS and statuses & {401, 403} and "_" in key:
+            yield UnderscoreInHeader(name=key)
+
     def _differences(self, bench: Bench) -> tuple[EventDifference, ...]:
         difference = bench.store.newest_difference
         return () if difference is None else tuple(one.masked(self._masking.text) for one in difference.events())
+
+
+def _seen_so_far(rule: Rule, bench: Bench, unfinished: tuple[AnyFact, ...]) -> Examined | None:
+    """Return what a rule that was cut short has seen, if that is a suspicion or a violation already."""
+    if rule.seen_so_far is not None:
+        return rule.seen_so_far(bench)
+    if bench.store.newest_difference is not None:
+        return failed(bench.store.newest_difference.seen(), *unfinished, is_hazard=True)
+    # Cutting it short ends an attempt, too.
+    newest = [entry for entry in bench.ledger.attempts[-SUSPICIOUS - 1 :] if entry.outcome != INTERRUPTED][-SUSPICIOUS:]
+    rejected = [entry for entry in newest if not entry.outcome.accepted and not entry.faults]
+    if len(rejected) == SUSPICIOUS or sum(entry.count for entry in rejected) >= SUSPICIOUS:
+        batch = Stimulus(situation=Situation.BATCH, events=len(list(serials_in(rejected[-1].serials))))
+        seen = Response(to=batch, replies=replies(entry.outcome for entry in rejected))
+        return failed(seen, *unfinished, is_hazard=True)
+    return None
+
+
+async def _by_counters(rule: Rule, bench: Bench, examined: Examined) -> tuple[Examined, Bench]:
+    """Examine a rule again by each counter that the consumer reports. Return the first violation, with its bench."""
+    # A counter that disagrees from the start keeps no rule about stored events from being examined.
+    if "probe" not in rule.needs or rule.prepare is not None or rule.role == "store":
+        return examined, bench
+    for number, counter in enumerate(bench.context.counters):
+        other = bench.by_counter(number)
+        await other.store.begin(is_settled=False)
+        try:
+            counted = await rule.examine(other)
+        except SkipRule:
+            continue
+        finally:
+            bench.count_in(other)
+        if not counted.holds:
+            facts = (ByCounter(counter=counter.name, facts=counted.facts),)
+            return msgspec.structs.replace(counted, facts=facts), other
+    return examined, bench
+
+
+async def _examined(rule: Rule, bench: Bench) -> Examined:
+    """Return the result of examining a rule. A probe that fails is judged, too: it may be what a batch has broken."""
+    try:
+        return await rule.examine(bench)
+    except ProbeFailedError as failure:
+        await bench.require_probe(str(failure))
+        raise
 
 
 def _attempts(entries: Sequence[Entry]) -> tuple[int, ...]:

@@ -29,6 +29,8 @@ _UNREPEATABLE: Mapping[Unrepeatable, str] = complete(
         Unrepeatable.TIMING: "Only the timing of many requests shows it: run `mockcampaign check` with --rules {rule}.",
         Unrepeatable.KILLED: "The consumer has to be killed and restarted meanwhile: run `mockcampaign check` with "
         "--restart-cmd and --rules {rule}.",
+        Unrepeatable.BROKEN: "What the consumer needs has to be broken meanwhile: run `mockcampaign check` with "
+        "--break-cmd, --restore-cmd and --rules {rule}.",
         Unrepeatable.NOT_REDUCED: "The history is not reduced, since the check reached its limit of events (--events).",
     },
 )

@@ -17,6 +17,7 @@ from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts
 from mockcampaign.judging.verdict import (
     FORMAT,
     WORST,
+    Note,
     RunResult,
     ScenarioResult,
     SweepSummary,
@@ -27,9 +28,14 @@ from mockcampaign.masking import shown_url
 from mockcampaign.report import sentences
 from mockcampaign.report.advice import advice
 
+REDELIVERY_FAMILY = "redelivery"
+
 
 def check_result(
-    examinations: list[Examination], url: str, settings: Settings, sweep: SweepSummary | None = None
+    examinations: list[Examination],
+    url: str,
+    settings: Settings,
+    sweep: SweepSummary | None = None,
 ) -> RunResult:
     """Return the result of a check, with the summary of its sweep if there was one."""
     findings = {examination.rule.id: examination.finding for examination in examinations}
@@ -84,7 +90,13 @@ def check_result(
         sweep=sweep,
         gone=gone(settings.known, rules, [rule.id for rule in CATALOGUE]),
         trouble=None if trouble is None else sentences.actual([trouble]),
+        notes=_notes(rules),
     )
+
+
+def _notes(rules: list[Finding]) -> tuple[Note, ...]:
+    """Return what the rules that passed do not show: only the sender's time is virtual."""
+    return ("memory",) if any(one.family == REDELIVERY_FAMILY and one.outcome == "pass" for one in rules) else ()
 
 
 def _parts(examinations: list[Examination]) -> Iterator[Examination]:
@@ -124,8 +136,8 @@ def _scenario(
 ) -> ScenarioResult:
     assert examination.entries is not None
     finding = examination.finding
-    # A consumer that does not respond while the check kills it violates nothing.
-    judging = [] if "restart command" in examination.rule.needs else judging
+    # A consumer that does not respond while the check kills it, or breaks what it needs, violates nothing.
+    judging = [] if {"restart command", "break command"} & {*examination.rule.needs} else judging
     seen = [
         marked(rule.judge(examination.entries, sentences.actual), settings.known)
         for rule in judging

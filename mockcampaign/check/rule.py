@@ -54,6 +54,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Examines the rule. Raises `SkipRule` if it cannot, and `CouldNotTellError` if the result is inconclusive."""
     prepare: Callable[[Bench], Awaitable[None]] | None = None
     """Begins the rule on its bench before any rule is examined. Raises as `examine` does."""
+    seen_so_far: Callable[[Bench], Examined | None] | None = None
+    """Returns the finding of the rule if its time is up; None for the one that store and newest attempts show."""
     needs: tuple[Need, ...] = ()
     depends_on: tuple[str, ...] = ()
     """Ids of rules whose violations would show here as well: if one of them is violated, this one is skipped."""
@@ -74,6 +76,6 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its requests follow each other on one connection."""
     repeats: bool = False
     """Whether each of its batches is sent twice."""
-    role: Literal["basics", "store", "availability"] | None = None
+    role: Literal["basics", "store", "availability", "recovery"] | None = None
     """Why others need it: no rule is examined if `basics` is violated, and none that reads the store if `store` is.
-    `availability` is examined even when ordinary batches are no longer accepted."""
+    `availability` and `recovery` are examined even when ordinary batches are no longer accepted."""

@@ -87,6 +87,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long the store may lag behind a response; 0 if acknowledged events are stored at once."""
     budget: int = 2 * MINUTE
     """Limit of the wall time of the whole check."""
+    rate: int = 10
+    """Events per second that Campaign sends on average, to judge how long a backlog takes to drain (assumed)."""
     probe_fields: tuple[str, ...] = ()
     """Outermost fields of an event that the probe reports; empty for all. Others are not compared."""
     known: tuple[Known, ...] = ()
@@ -101,6 +103,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The variation of the sender under which the rules are examined, if there is one."""
     restart_command: str | None = None
     """Command that kills the consumer and restarts it, for the rules that need one."""
+    break_command: str | None = None
+    """Command that breaks something the consumer needs, such as its database, for the rule that needs one."""
+    restore_command: str | None = None
+    """Command that restores it."""
 
     def shape_of(self, event_type: EventType) -> Shape | None:
         """Return the shape of events of a type; None if captured events do not show what they would look like."""

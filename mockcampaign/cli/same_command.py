@@ -24,6 +24,10 @@ def same_command(left_out: Collection[str], from_environment: Mapping[str, str])
         name = parameter.name or ""
         if context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE or name in left_out:
             continue
+        if getattr(parameter, "multiple", False):
+            for value in context.params[name]:
+                words += [max(parameter.opts, key=len), shlex.quote(str(value))]
+            continue
         if isinstance(parameter, click.Option):
             option = max(parameter.opts, key=len)
             if parameter.multiple:

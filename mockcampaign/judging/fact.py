@@ -15,7 +15,17 @@ import msgspec
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut
 
-Need = Literal["probe", "probe events", "state", "credentials", "connection", "https", "batches", "restart command"]
+Need = Literal[
+    "probe",
+    "probe events",
+    "state",
+    "credentials",
+    "connection",
+    "https",
+    "batches",
+    "restart command",
+    "break command",
+]
 """A precondition without which a rule is skipped."""
 
 
@@ -318,6 +328,19 @@ class CountsTwice(Fact, frozen=True, kw_only=True):
         return "stores-redelivered-again"
 
 
+class SometimesRecognised(Fact, frozen=True, kw_only=True):
+    """Some redelivered batches are recognised, and some are stored again."""
+
+    recognised: int
+    batches: int
+    """Number of batches that were redelivered."""
+
+    @property
+    def identity(self) -> str:
+        """States that it happens; how often varies from run to run."""
+        return "recognised-sometimes"
+
+
 class StateIsStale(Fact, frozen=True, kw_only=True):
     """The reported end state is not the newest event's."""
 
@@ -369,6 +392,21 @@ class LostInCrash(Fact, frozen=True, kw_only=True):
         return "lost-in-crash" if self.window is None else "lost-shortly-before-crash"
 
 
+class LostWhileBroken(Fact, frozen=True, kw_only=True):
+    """Acknowledged events that are not stored after something that the consumer needs was broken and restored."""
+
+    lost: int
+    events: int
+    """Number of events that were acknowledged."""
+    rejected: int
+    """Number of batches that were not acknowledged meanwhile."""
+
+    @property
+    def identity(self) -> str:
+        """States that such events are lost."""
+        return "lost-while-broken"
+
+
 class SurplusBytes(Fact, frozen=True, kw_only=True):
     """More bytes arrived with a response than its head announces, so the next response would begin with them."""
 
@@ -411,6 +449,25 @@ class HandshakeFailed(Fact, frozen=True, kw_only=True):
         return "handshake-failed"
 
 
+class InFront(Fact, frozen=True, kw_only=True):
+    """A response came from what stands before the consumer, such as a proxy or a firewall, and not from itself."""
+
+    foreign = frozenset({"software", "own"})
+    status: int
+    software: str
+    """Name of the software that responded."""
+    own: str = ""
+    """Names of the software that responded to accepted batches; empty if the body alone shows it."""
+    https_port: bool = False
+    """Whether the port expects https, and the request was http."""
+
+
+class UnderscoreInHeader(Fact, frozen=True, kw_only=True):
+    """The key is sent in a header whose name contains underscores, which some servers drop."""
+
+    name: str
+
+
 class RejectsLater(Fact, frozen=True, kw_only=True):
     """Credentials that are nearly right are rejected later than others."""
 
@@ -437,6 +494,27 @@ class Unavailable(Fact, frozen=True, kw_only=True):
     def identity(self) -> str:
         """The rule at which it began."""
         return f"unavailable({self.first_rule or ''})"
+
+
+class Poisoned(Fact, frozen=True, kw_only=True):
+    """Since one batch that it could not store, the consumer accepts no ordinary batches, or its probe fails."""
+
+    foreign = frozenset({"probe"})
+    after: Stimulus
+    """The batch after which it began."""
+    replies: tuple[Reply, ...]
+    """Replies to the attempts at that batch."""
+    rule_id: str
+    """Id of the rule that was being examined."""
+    since: tuple[Reply, ...] = ()
+    """Replies to an ordinary batch since then; empty if ordinary batches are accepted."""
+    probe: str = ""
+    """How the probe has failed since then; empty if it works, or if there is none."""
+
+    @property
+    def identity(self) -> str:
+        """The replies since then, or that only the probe fails; the batch varies with the rules that are examined."""
+        return f"poisoned({self.since[-1].identity if self.since else 'probe'})"
 
 
 class AttemptsEnded(Fact, frozen=True, kw_only=True):
@@ -500,13 +578,16 @@ class Confirmation(StrEnum):
     HISTORIES_ENDED_WELL = "histories-ended-well"
     HISTORIES_ENDED_WELL_IN_TIME = "histories-ended-well-in-time"
     DURABLE = "durable"
+    STORED_WHILE_BROKEN = "stored-while-broken"
     STORED_ONLY_AFTER_RESTART = "stored-only-after-restart"
     AVAILABLE_THROUGHOUT = "available-throughout"
     RECOVERED = "recovered"
+    NOTHING_POISONED = "nothing-poisoned"
     NEIGHBOURS_STORED = "neighbours-stored"
     CONNECTION_KEPT = "connection-kept"
     ONLY_EVENT_STORED = "only-event-stored"
     VALID_CREDENTIALS_ACCEPTED = "valid-credentials-accepted"
+    KEEPS_UP = "keeps-up"
     MANY_REQUESTS = "many-requests"
     BACKLOG_DRAINED = "backlog-drained"
 
@@ -526,11 +607,15 @@ class DependsOn(Fact, frozen=True, kw_only=True):
 class NotReached(Fact, frozen=True, kw_only=True):
     """A rule was never begun."""
 
-    why: Literal["budget", "interrupted", "unavailable", "consumer-gone", "basics-violated", "basics-inconclusive"]
+    why: Literal[
+        "budget", "interrupted", "unavailable", "poisoned", "consumer-gone", "basics-violated", "basics-inconclusive"
+    ]
     rule_id: str | None = None
     """Id of the rule that kept it from being reached."""
     budget: int | None = None
     """The check's budget, in milliseconds."""
+    enough: int | None = None
+    """A budget that would be enough at the consumer's pace, in milliseconds."""
 
 
 class Unfinished(Fact, frozen=True, kw_only=True):
@@ -538,6 +623,34 @@ class Unfinished(Fact, frozen=True, kw_only=True):
 
     why: Literal["budget", "share", "interrupted"]
     budget: int | None = None
+    enough: int | None = None
+    """A budget that would be enough at the consumer's pace, in milliseconds."""
+
+
+class Fewer(Fact, frozen=True, kw_only=True):
+    """A rule made do with fewer requests or events than usual, since there was no time for more."""
+
+    done: int
+    of: int
+
+
+class Capacity(Fact, frozen=True, kw_only=True):
+    """How many events the consumer can store in a second, and what that means after an outage."""
+
+    per_second: int
+    rate: int
+    """Events per second that occur on average."""
+    outage: int
+    """Duration of the outage, in milliseconds."""
+    drained: int | None
+    """How long the backlog of the outage takes to drain while more events occur, in milliseconds; None if for ever."""
+    in_turn: bool
+    """Whether webhooks wait for each other."""
+
+    @property
+    def identity(self) -> str:
+        """States that the consumer is slow, and whether webhooks wait for each other."""
+        return "slow, webhooks in turn" if self.in_turn else "slow"
 
 
 class EventBudgetReached(Fact, frozen=True, kw_only=True):
@@ -623,6 +736,19 @@ class OwnTrouble(Fact, frozen=True, kw_only=True):
     place: str
 
 
+class ByCounter(Fact, frozen=True, kw_only=True):
+    """Observations by another number that the consumer reports, where the stored events themselves are right."""
+
+    counter: str
+    """Name or URL of the counter."""
+    facts: tuple[AnyFact, ...]
+
+    @property
+    def identity(self) -> str:
+        """The counter, and the identities of its facts."""
+        return f"by {self.counter}: {identity_of(self.facts)}"
+
+
 class Under(Fact, frozen=True, kw_only=True):
     """Observations under a variation of the sender."""
 
@@ -648,15 +774,20 @@ AnyFact = (
     | FieldsAltered
     | KeysOn
     | CountsTwice
+    | SometimesRecognised
     | StateIsStale
     | Died
     | LostInCrash
+    | LostWhileBroken
     | SurplusBytes
     | StoredAnyway
     | StoredNonEvent
     | HandshakeFailed
+    | InFront
+    | UnderscoreInHeader
     | RejectsLater
     | Unavailable
+    | Poisoned
     | AttemptsEnded
     | AllAttempts
     | Confirmed
@@ -664,6 +795,8 @@ AnyFact = (
     | DependsOn
     | NotReached
     | Unfinished
+    | Fewer
+    | Capacity
     | EventBudgetReached
     | Unmet
     | Rejected
@@ -671,6 +804,7 @@ AnyFact = (
     | NoVerdict
     | Inconclusive
     | OwnTrouble
+    | ByCounter
     | Under
 )
 """Every kind of fact."""

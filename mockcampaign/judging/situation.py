@@ -38,6 +38,8 @@ class Situation(StrEnum):
     IDENTICAL_EVENTS = "identical-events"
     IDENTICAL_EVENTS_AMONG_OTHERS = "identical-events-among-others"
     CONCURRENT_BATCHES = "concurrent-batches"
+    SHARED_ROWS = "shared-rows"
+    """Batches that name the same mailings and recipients in opposite order, at the same moment."""
     MIXED_MAILINGS = "mixed-mailings"
     ALL_IDENTICAL = "all-identical"
 
@@ -90,6 +92,7 @@ class Situation(StrEnum):
     RANDOM_HISTORY = "random-history"
 
     # Durability
+    RESTORED = "restored"
     RESTARTED = "restarted"
     REDELIVERED_AFTER_RESTART = "redelivered-after-restart"
 

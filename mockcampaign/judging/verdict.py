@@ -25,6 +25,9 @@ EXIT_STATUSES: Mapping[Verdict, int] = complete(
     "the exit status of each verdict", get_args(Verdict), {"compliant": 0, "violated": 1, "could-not-tell": 3}
 )
 
+Note = Literal["memory"]
+"""A limit of a whole check: deduplication memory was examined for no longer than the check took in wall time."""
+
 Shown = Literal[Judgement, "known"]
 
 WORST: tuple[Shown, ...] = ("fail", "could-not-tell", "warn", "known", "pass", "not-exercised")
@@ -109,6 +112,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """Findings that a baseline accepts, and that no longer occur."""
     sweep: SweepSummary | None = None
     """Summary of a sweep, if there was one."""
+    notes: tuple[Note, ...] = ()
+    """Limits of the whole check, which a pass does not exclude."""
 
 
 def scenario_result(

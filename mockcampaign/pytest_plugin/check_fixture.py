@@ -15,7 +15,7 @@ import pytest
 from mockcampaign import wallclock
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.end_state import CallableState, StateSource, UrlState
-from mockcampaign.check.probes.store_probe import CallableProbe, StoreProbe, UrlProbe
+from mockcampaign.check.probes.store_probe import CallableProbe, Counter, StoreProbe, UrlProbe, counter_at
 from mockcampaign.check.probes.store_probe import Found as ProbeReading
 from mockcampaign.check.settings import Settings
 from mockcampaign.double.consumer_targets import Target, Targets
@@ -98,7 +98,18 @@ class CampaignCheck:
         settings = check_settings(settings_of(self._request.node), options, wallclock.now())
         source = await self._source(url, options, settings.timeout)
         state = self._state(url, options, settings)
-        return await check(url, transport=targets, settings=settings, probe=source, state=state)
+        counters = self._counters(url, options, settings.timeout)
+        return await check(url, transport=targets, settings=settings, probe=source, state=state, counters=counters)
+
+    def _counters(self, url: str, options: CheckOptions, timeout: int) -> tuple[Counter, ...]:
+        found = []
+        for name, counter in options.get("counters", {}).items():
+            if isinstance(counter, str):
+                found.append(counter_at(urljoin(url, counter), self._targets, timeout=timeout, name=name))
+            else:
+                asked = CallableProbe(self._idle_call(counter, f"counters[{name!r}]", timeout), reports_events=False)
+                found.append(Counter(name, asked))
+        return tuple(found)
 
     def _state(self, url: str, options: CheckOptions, settings: Settings) -> StateSource | None:
         state = options.get("state")

@@ -36,6 +36,9 @@ class CheckOptions(TypedDict, total=False):
     """JMESPath to the events in the response of the probe's URL (default: `@`)."""
     probe_count: str
     """JMESPath to the number of events, instead of `probe_events`."""
+    counters: Mapping[str, Callable[[], int | Awaitable[int]] | str]
+    """Other numbers of events that the consumer reports, by name, such as a total on a dashboard: a function that
+    returns the number, or a URL or path that does, with a JMESPath after `#` where needed. Each must agree as well."""
     state: Callable[[], Any] | str
     """The newest event of each mail or recipient, as the consumer has stored it: a function that returns a mapping from
     the id of a mail or recipient to the event or its time, or a list of rows with one of the ids, or a URL or path that

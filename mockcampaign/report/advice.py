@@ -14,18 +14,22 @@ import msgspec
 from mockcampaign.judging.fact import (
     AnyFact,
     AttemptsEnded,
+    ByCounter,
     Costs,
     CountsTwice,
     Died,
     EventDifference,
     FieldChange,
     FieldsAltered,
+    InFront,
     KeysOn,
     Reply,
     Response,
+    SometimesRecognised,
     Stimulus,
     StoreDiffers,
     SurplusBytes,
+    UnderscoreInHeader,
 )
 from mockcampaign.judging.situation import Situation
 
@@ -103,6 +107,8 @@ TELLING = frozenset(
 def advice(rule_id: str, usual: str, facts: Sequence[AnyFact]) -> str:
     """Return how to fix a consumer that violates the rule in this way; `usual` is the rule's own advice."""
     found = [one for fact in facts for one in _of(fact)]
+    if UNDERSCORES in found:
+        found = [one for one in found if one is not CREDENTIALS]
     found += _of_acknowledged_loss(facts)
     alone = [one.text for one in found if one.alone]
     more = [one.text for one in found if not one.alone]
@@ -116,6 +122,10 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
     match fact:
         case Died():
             yield CATCH
+        case UnderscoreInHeader():
+            yield UNDERSCORES
+        case InFront():
+            yield from _of_software(fact)
         case SurplusBytes():
             yield EXACT_LENGTH
         case Response(to=Stimulus(situation=Situation.VALID_AFTER_INVALID), replies=replies):
@@ -128,6 +138,8 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
                 yield BY_STATUS[429]
         case StoreDiffers(after=Stimulus(situation=Situation.BACKLOG)):
             yield LIMITED_SIZE
+        case Response(to=Stimulus(situation=Situation.PART_OF_BACKLOG), replies=(*_, Reply(status=503))):
+            yield LIMITED_RATE
         case Response(to=Stimulus(situation=situation), replies=replies):
             if situation in _AROUND and replies[0].status != 200:
                 yield NEVER_GIVE_UP
@@ -143,6 +155,8 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
                     yield NUL_IN_TEXT
                 if situation is Situation.EDGE_CASES and replies[-1].status != 429:
                     yield BATCH_OF_UNLIKE_EVENTS
+                if replies[-1].status in (403, 406) and any(_looks_hostile(one.value) for one in fact.to.edge_cases):
+                    yield FIREWALL
                 if situation is Situation.BATCH and replies[-1].status == 400:
                     yield BASE64_BODY
                 yield from _of_reply(replies[-1])
@@ -154,6 +168,10 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
             yield IDENTICAL_ONCE
         case StoreDiffers(after=Stimulus(situation=Situation.RANDOM_HISTORY), duplicate=duplicate) if duplicate:
             yield KEEP_AFTER_MATCH
+        case SometimesRecognised():
+            yield SHARED_KEYS
+        case ByCounter():
+            yield COUNT_NEW_EVENTS
         case CountsTwice():
             yield EVENT_ALONE
         case KeysOn(ignored=ignored):
@@ -190,10 +208,30 @@ def _of_reply(reply: Reply) -> Iterator[Advice]:
         yield (FASTER if reply.phase == "wait" else ENDLESS_RESPONSE) if reply.timed_out else WHOLE_RESPONSE
     elif 300 <= reply.status < 400:
         yield REDIRECT
+    elif reply.status in (411, 426, 505):
+        yield GATEWAY
     elif reply.status in BY_STATUS:
         yield BY_STATUS[reply.status]
     elif reply.status >= 500:
         yield LOOK_INTO_LOG
+
+
+def _of_software(fact: InFront) -> Iterator[Advice]:
+    """Yield advice for a response from what stands before the consumer, which the consumer's code cannot change."""
+    if fact.https_port:
+        yield HTTPS_PORT
+    elif fact.status in _BY_SOFTWARE:
+        yield _BY_SOFTWARE[fact.status]
+    yield Advice(
+        f"Look into the configuration and the log of {fact.software}, which gave this response: the consumer may never "
+        "have seen the request.",
+        alone=False,
+    )
+
+
+def _looks_hostile(value: str) -> bool:
+    """Return whether a firewall may treat text as an attack: SQL, markup or a template."""
+    return any(part in value.upper() for part in ("DROP TABLE", "<", "${", "--"))
 
 
 CATCH = Advice(
@@ -211,9 +249,9 @@ FASTER = Advice(
 )
 ENDLESS_RESPONSE = Advice("End the response: by its Content-Length, or by closing the connection.")
 REDIRECT = Advice(
-    "Register the final URL, with https and with or without its trailing slash as the application routes it: Campaign "
-    "does not follow redirects. Frameworks redirect by themselves: Django with "
-    "APPEND_SLASH, FastAPI and Starlette with redirect_slashes."
+    "Register the final URL, with its host (with or without www), with https and with or without its trailing slash as "
+    "the application routes it: Campaign does not follow redirects, nor one to a login page. Frameworks redirect by "
+    "themselves: Django with APPEND_SLASH, FastAPI and Starlette with redirect_slashes."
 )
 LOOK_INTO_LOG = Advice("Find the exception behind the 5xx in the consumer's own log, and fix that first.", alone=False)
 # Lambda proxy integrations hand over binary bodies as base64, with isBase64Encoded (Amazon API Gateway documentation).
@@ -221,6 +259,30 @@ BASE64_BODY = Advice(
     "Behind Amazon API Gateway, a function gets the body in base64 where isBase64Encoded is true: decode it first.",
     alone=False,
 )
+FIREWALL = Advice(
+    "A firewall before the consumer may treat the text as an attack, such as SQL or markup: exempt the webhook's path "
+    "from rules about what bodies contain.",
+    alone=False,
+)
+GATEWAY = Advice(
+    "Let what stands before the consumer accept HTTP/1.1 without conditions: it demands another version of HTTP, or a "
+    "Content-Length for every body.",
+    alone=False,
+)
+HTTPS_PORT = Advice("Register the URL with https: the port expects TLS.")
+# client_max_body_size 1m (ngx_http_core_module); LimitRequestBody 1 GiB (Apache 2.4.54 and later); a load balancer that
+# calls a Lambda function allows 1 MB (Elastic Load Balancing documentation, "Lambda functions as targets").
+_BY_SOFTWARE = {
+    403: FIREWALL,
+    406: FIREWALL,
+    411: GATEWAY,
+    413: Advice(
+        "Raise the limit on body size there to at least 1 MB: nginx allows 1 MB (client_max_body_size), Apache what "
+        "LimitRequestBody says, ModSecurity 128 kB without files (SecRequestBodyNoFilesLimit)."
+    ),
+    426: GATEWAY,
+    505: GATEWAY,
+}
 WARM_UP = Advice(
     "The consumer was too slow only once: open connections, fill caches and load code when it starts, not while it "
     "handles the first batch.",
@@ -286,11 +348,22 @@ BY_STATUS = {
     ),
 }
 
+LIMITED_RATE = Advice(
+    "A 503 to one batch after many others means a limit on their rate or number, or a server that was overloaded. Do "
+    "not limit the rate of a sender that has one connection and waits for each response."
+)
+
 _AROUND = (Situation.GOOD_AROUND_EDGE_CASE, Situation.GOOD_AROUND_EDGE_CASES)
 
 NEVER_GIVE_UP = Advice(
     "Mark no event as seen before it is stored. Where an event fails again and again, set that event aside, and not "
     "the batch it is part of."
+)
+# underscores_in_headers off (ngx_http_core_module); Apache HTTP Server 2.4, "Environment Variables": headers with
+# characters other than letters, digits and hyphens are dropped.
+UNDERSCORES = Advice(
+    "Name the key's header with hyphens, such as X-Hook-Key: by default, nginx and Apache drop headers whose names "
+    "contain underscores, so the consumer never sees the key (nginx keeps them with underscores_in_headers on)."
 )
 CREDENTIALS = Advice(
     "Give the check the credentials that the consumer demands (--basic-auth or --key-auth). If they are the same, look "
@@ -357,6 +430,14 @@ KEEP_AFTER_MATCH = Advice(
     "An event may be redelivered several times: keep its deduplication key for three days, also after a redelivery "
     "has matched it.",
     alone=False,
+)
+COUNT_NEW_EVENTS = Advice(
+    "Raise the counter only for events that were not stored before, in the transaction that stores them; or compute it "
+    "from the stored events when it is read."
+)
+SHARED_KEYS = Advice(
+    "Keep deduplication keys where all workers and processes see them: in the database, with a unique key, and not in "
+    "a variable, a cache or a file of each worker."
 )
 EVENT_ALONE = Advice(
     "Build the deduplication key from the fields of the event alone, without the batch, the request or the event's "

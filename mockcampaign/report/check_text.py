@@ -103,6 +103,8 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
         yield [("  gone", GOOD), (f"  {printable(one)}: remove it from the baseline", PLAIN)]
     if result.sweep is not None:
         yield [(f"  sweep: {printable(sentences.sweep_summary(result.sweep))}", PLAIN)]
+    for note in result.notes:
+        yield [(f"  {sentences.note(note, milliseconds)}", FAINT)]
     sums = result.deliveries
     took = "" if milliseconds is None else f" in {milliseconds / 1_000:.1f} s"
     yield [
@@ -127,12 +129,13 @@ def next_lines(
         commands.append(f"mockcampaign run {shlex.quote(str(folder))}")
     elif wrong:
         commands.append(f"{again} --scenarios scenarios-of-check")
-    facts = [fact for finding in result.rules if finding.outcome == "not-exercised" for fact in finding.facts]
+    facts = [fact for finding in result.rules for fact in finding.facts]
     if any(isinstance(fact, Needs) and fact.need == "probe" for fact in facts):
         commands.append(f"{again} --probe URL")
-    budgets = [fact.budget for fact in facts if isinstance(fact, NotReached | Unfinished) and fact.budget]
-    if budgets:
-        commands.append(f"{again} --budget {format_duration(LONGER_BUDGET * budgets[0])}")
+    cut_short = [fact for fact in facts if isinstance(fact, NotReached | Unfinished) and fact.budget]
+    if cut_short:
+        budget = cut_short[0].enough or LONGER_BUDGET * (cut_short[0].budget or 0)
+        commands.append(f"{again} --budget {format_duration(budget)}")
     if commands:
         yield [("  what to type next", FAINT)]
     for command in commands:

@@ -18,6 +18,8 @@ from mockcampaign.judging.fact import (
     AnyFact,
     AttemptsEnded,
     BlocksOthers,
+    ByCounter,
+    Capacity,
     Confirmation,
     Confirmed,
     Costs,
@@ -27,13 +29,16 @@ from mockcampaign.judging.fact import (
     EdgeCaseField,
     EventBudgetReached,
     EventDifference,
+    Fewer,
     FieldChange,
     FieldsAltered,
     HandshakeFailed,
     HistoryStep,
     Inconclusive,
+    InFront,
     KeysOn,
     LostInCrash,
+    LostWhileBroken,
     Need,
     Needs,
     NeverResponds,
@@ -41,12 +46,14 @@ from mockcampaign.judging.fact import (
     NotStored,
     NoVerdict,
     OwnTrouble,
+    Poisoned,
     Precondition,
     Rejected,
     RejectsLater,
     Reply,
     Response,
     SmallestRejected,
+    SometimesRecognised,
     StateIsStale,
     Stimulus,
     StoreAgrees,
@@ -57,12 +64,13 @@ from mockcampaign.judging.fact import (
     SurplusBytes,
     Unavailable,
     Under,
+    UnderscoreInHeader,
     Unfinished,
     Unmet,
 )
 from mockcampaign.judging.finding import Finding, Judgement, SweptOutcome
 from mockcampaign.judging.situation import Situation
-from mockcampaign.judging.verdict import SweepSummary
+from mockcampaign.judging.verdict import Note, SweepSummary
 from mockcampaign.model import Outcome, Responded
 from mockcampaign.tables import complete
 from mockcampaign.text import counted
@@ -179,6 +187,19 @@ def sweep_summary(one: SweepSummary) -> str:
     )
 
 
+def note(one: Note, milliseconds: int | None = None) -> str:
+    """Say what the rules that passed in a check that took so long do not show."""
+    match one:
+        case "memory":
+            took = "" if milliseconds is None else f" ({max(1, milliseconds // 1_000)} s of wall time)"
+            return (
+                f"deduplication memory longer than this check{took} was not examined: try `mockcampaign serve`, lose a "
+                "response, and end an outage of some hours after that"
+            )
+        case _:
+            assert_never(one)
+
+
 def headline(findings: Sequence[Finding]) -> str:
     """Say what was examined, what failed, and what the rest would need."""
     counts = Counter(finding.outcome for finding in findings if not finding.known)
@@ -206,7 +227,18 @@ def headline(findings: Sequence[Finding]) -> str:
         parts.append(f"{counted(known, 'known violation')} accepted")
     if counts["could-not-tell"]:
         parts.append(f"{counts['could-not-tell']} inconclusive")
+    parts += _within_budget(findings, examined)
     return "; ".join(parts)
+
+
+def _within_budget(findings: Sequence[Finding], examined: int) -> Iterator[str]:
+    """Yield what share of the rules the budget was enough for, and which one would do, if it was not."""
+    cut_short = [fact for one in findings for fact in one.facts if isinstance(fact, NotReached | Unfinished)]
+    budget = next((fact.budget for fact in cut_short if fact.budget is not None), None)
+    if budget is not None:
+        enough = next((fact.enough for fact in cut_short if fact.enough is not None), None)
+        would_do = "" if enough is None else f": --budget {format_duration(enough)} would do"
+        yield f"{format_duration(budget)} was enough for {100 * examined // len(findings)} % of the rules{would_do}"
 
 
 def _clauses(facts: Sequence[AnyFact]) -> Iterator[str]:
@@ -264,6 +296,11 @@ def _clause(fact: AnyFact) -> str:
                 f"{fact.duplicate} of {fact.events} realistic {fact.event_type}s were stored twice when they were "
                 "redelivered in a longer batch"
             )
+        case SometimesRecognised():
+            return (
+                f"recognised {fact.recognised} of {fact.batches} redelivered batches and stored the others again, as "
+                "several workers or processes do that do not share their deduplication keys"
+            )
         case StateIsStale():
             return _stale(fact)
         case Died():
@@ -271,6 +308,11 @@ def _clause(fact: AnyFact) -> str:
             return f"{replied}could not be reached any more after {_stimulus(fact.after)} ({fact.reason})"
         case LostInCrash():
             return _lost_in_crash(fact)
+        case LostWhileBroken():
+            return (
+                f"{fact.lost} of {counted(fact.events, 'event')} that it acknowledged around the fault (--break-cmd) "
+                f"are missing after its end, and rejected batches: {fact.rejected}"
+            )
         case SurplusBytes():
             return f"sent more bytes in response to {_stimulus(fact.to)} than the response's head announces"
         case StoredAnyway():
@@ -279,10 +321,18 @@ def _clause(fact: AnyFact) -> str:
             return "stored an element that is not an event"
         case HandshakeFailed():
             return f"no TLS connection: {fact.reply.reason}"
+        case InFront():
+            unlike = f", unlike accepted batches, {fact.own}" if fact.own else ""
+            what = " because its port expects https" if fact.https_port else ""
+            return f"the {fact.status} came from what stands before the consumer ({fact.software}{unlike}){what}"
+        case UnderscoreInHeader():
+            return f"the key was sent in the header {fact.name}, whose name contains underscores"
         case RejectsLater():
             return f"rejected {_credentials(fact.variant)} {fact.milliseconds} ms later than a wrong one"
         case Unavailable():
             return _unavailable(fact)
+        case Poisoned():
+            return _poisoned(fact)
         case AttemptsEnded():
             return f"{_attempt(fact.reply)} ({counted(fact.attempts, 'attempt')})"
         case AllAttempts():
@@ -303,6 +353,10 @@ def _clause(fact: AnyFact) -> str:
             return _not_reached(fact)
         case Unfinished():
             return _unfinished(fact)
+        case Fewer():
+            return f"only {fact.done:,} of {fact.of:,}, since there was no time for more (--budget)"
+        case Capacity():
+            return _capacity(fact)
         case EventBudgetReached():
             return f"the check has made {fact.events:,} events, which is its limit (--events)"
         case Unmet():
@@ -319,6 +373,8 @@ def _clause(fact: AnyFact) -> str:
             return fact.message
         case OwnTrouble():
             return f"an error in mockcampaign itself: {fact.error}: {fact.message} ({fact.place})"
+        case ByCounter():
+            return f"the stored events are right, but not the number at {fact.counter}: {_joined(fact.facts)}"
         case Under():
             return f"with {fact.variation}: {_joined(fact.facts)}"
         case _:
@@ -556,6 +612,25 @@ def _unavailable(fact: Unavailable) -> str:
     return f"{_responded(fact.replies)} to a batch of one ordinary event{first}{more}; {end}"
 
 
+def _poisoned(fact: Poisoned) -> str:
+    began = f"after {_stimulus(fact.after)} ({_responded(fact.replies)}) while {fact.rule_id} was examined"
+    probe = f"its probe fails: {fact.probe}" if fact.probe else ""
+    if not fact.since:
+        return f"{began}, {probe}, though it worked before"
+    since = f"since {_stimulus(fact.after)} ({_responded(fact.replies)}) while {fact.rule_id} was examined, it "
+    every = f"{since}{_responded(fact.since)} to every ordinary batch"
+    return f"{every}, and {probe}" if probe else every
+
+
+def _capacity(fact: Capacity) -> str:
+    drains = f"takes {format_duration(fact.drained)} to drain" if fact.drained is not None else "never drains"
+    in_turn = "; webhooks wait for each other" if fact.in_turn else ""
+    return (
+        f"stores {counted(fact.per_second, 'event')} in a second: the backlog of an outage of "
+        f"{format_duration(fact.outage)} at {counted(fact.rate, 'event')} in a second (--rate) {drains}{in_turn}"
+    )
+
+
 # No verdict
 
 
@@ -567,6 +642,8 @@ def _not_reached(fact: NotReached) -> str:
             return "not reached: interrupted"
         case "unavailable":
             return f"not reached: ordinary batches are no longer accepted, see {fact.rule_id}"
+        case "poisoned":
+            return f"not reached: the consumer rejects every batch since one it could not store, see {fact.rule_id}"
         case "consumer-gone":
             return f"not reached: the consumer was gone after {fact.rule_id}"
         case "basics-violated":
@@ -620,6 +697,10 @@ _NEEDS: Mapping[Need, tuple[str, str]] = complete(
         "connection": ("a socket", "a consumer behind a socket"),
         "https": ("https", "a target with https"),
         "batches": ("batches", "events that arrive in lists; the captured events arrive one in each body"),
+        "break command": (
+            "a break command",
+            "commands that break something the consumer needs and restore it (--break-cmd and --restore-cmd)",
+        ),
         "restart command": ("a restart command", "a command that kills and restarts the consumer (--restart-cmd)"),
     },
 )
@@ -695,6 +776,10 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.IDENTICAL_EVENTS: "a batch that contains one event twice",
         Situation.IDENTICAL_EVENTS_AMONG_OTHERS: "a batch of 4 events, two of them identical",
         Situation.CONCURRENT_BATCHES: "batches of {sizes} from three webhooks at the same moment",
+        Situation.SHARED_ROWS: (
+            "{times} batches of {events} at the same moment, which name the same mailings and recipients in opposite "
+            "order"
+        ),
         Situation.MIXED_MAILINGS: "a batch with events of six mailings and three recipient lists",
         Situation.ALL_IDENTICAL: "a batch of 100 identical events",
         # Identity
@@ -758,6 +843,7 @@ SITUATIONS: Mapping[Situation, str] = complete(
         # Random histories
         Situation.RANDOM_HISTORY: "the history ({steps})",
         # Durability
+        Situation.RESTORED: "a fault and its end (--break-cmd and --restore-cmd)",
         Situation.RESTARTED: "a kill and a restart",
         Situation.REDELIVERED_AFTER_RESTART: (
             "the redelivery of {batch} whose response was lost, after a kill and a restart"
@@ -872,15 +958,20 @@ CONFIRMATIONS: Mapping[Confirmation, str] = complete(
             "killed while batches arrived, the last one {milliseconds} before, and again {times} ms after the last "
             "one, it had stored everything it acknowledged"
         ),
+        Confirmation.STORED_WHILE_BROKEN: (
+            "stored the {count} events that it acknowledged around the fault (--break-cmd), rejected batches: {times}"
+        ),
         Confirmation.STORED_ONLY_AFTER_RESTART: "stored the batch once, after the restart",
         Confirmation.AVAILABLE_THROUGHOUT: "responded 200 to ordinary batches throughout the check",
         Confirmation.RECOVERED: "accepted ordinary batches after bad requests, truncated bodies and time-outs",
+        Confirmation.NOTHING_POISONED: "accepted an ordinary batch after each one it could not store",
         Confirmation.NEIGHBOURS_STORED: "stored the good events around the unusual ones it acknowledged",
         Confirmation.CONNECTION_KEPT: (
             "responded to {count} requests in a row, on one connection as long as the consumer keeps it"
         ),
         Confirmation.ONLY_EVENT_STORED: "stored the event alone",
         Confirmation.VALID_CREDENTIALS_ACCEPTED: "responded 200 to valid credentials, also after invalid ones",
+        Confirmation.KEEPS_UP: "stores at least {count} events in a second",
         Confirmation.MANY_REQUESTS: "responded 200 to each of {count} batches of one mailing",
         Confirmation.BACKLOG_DRAINED: "accepted a backlog of {count} events after an outage of an hour",
     },

@@ -1,7 +1,7 @@
 """The application around a sample consumer.
 
-`POST /hook` is the target of the webhook, `GET /processed` returns the stored events (the probe), `GET /state` the
-newest event of each mail (the probe of the end state).
+`POST /hook` is the target of the webhook, `GET /processed` returns the stored events (the probe), `GET /count` their
+number (a counter), and `GET /state` the newest event of each mail (the probe of the end state).
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ def application(consumer: Consumer) -> Starlette:
         routes=[
             Route("/hook", consumer.hook, methods=list(consumer.methods)),
             Route("/processed", consumer.processed, methods=["GET"]),
+            Route("/count", consumer.counted, methods=["GET"]),
             Route("/state", consumer.state, methods=["GET"]),
         ]
     )

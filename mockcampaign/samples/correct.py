@@ -141,6 +141,14 @@ class Consumer:
         """Serve the end state to a probe."""
         return Response(msgspec.json.encode(self.end_state()), media_type="application/json")
 
+    def total(self) -> int:
+        """Return the number of events that a dashboard would show."""
+        return len(self.store)
+
+    async def counted(self, request: Request) -> Response:
+        """Serve the number of events to a probe."""
+        return JSONResponse({"events": self.total()})
+
     async def processed(self, request: Request) -> Response:
         """Serve the stored events to a probe."""
         return Response(msgspec.json.encode(self.store.events()), media_type="application/json")

@@ -253,7 +253,9 @@ class Connection(asyncio.Protocol):
                 # A lost transport no longer knows how much was unwritten; it was this much at most.
                 sent -= self._transport.get_write_buffer_size() or self._buffered_bytes
             response, microseconds = self._response, int((now - self._began) * 1_000_000)
-            measured = Measured(sent, response.bytes_received, microseconds, surplus=response.surplus)
+            measured = Measured(
+                sent, response.bytes_received, microseconds, surplus=response.surplus, server=response.server
+            )
             future.set_result(msgspec.structs.replace(outcome, measured=measured))
         if reusable and not self._transport.is_closing():
             self.idle_since = now

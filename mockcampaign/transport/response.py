@@ -12,6 +12,9 @@ BODY_BYTES_MAX = 16 * 1024 * 1024
 """Maximum size of a response; interim responses count as head. A longer one is an outcome, not a burden on memory.
 Chunk extensions and trailers may be as long as a head between two bytes of the body."""
 
+SERVER_BYTES_MAX = 80
+"""Bytes of a `Server` header that an outcome keeps."""
+
 KNOWN_BYTES_MAX = 8 * 1024
 """A longer response is parsed each time."""
 
@@ -44,7 +47,7 @@ class ResponseParser:
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._known: tuple[bytes, int, Responded] | None = None
+        self._known: tuple[bytes, int, Responded, str] | None = None
         """The last response that arrived in one piece and left its connection `reusable`, how much of its body was
         kept, and its outcome. Most responses are the same bytes, which have the same outcome."""
         self.expect(0)
@@ -60,6 +63,8 @@ class ResponseParser:
         """Whether the connection can carry another request, once the response is complete."""
         self.surplus = False
         """Whether more bytes arrived than belong to the response, although the connection stays open."""
+        self.server = ""
+        """Value of the `Server` header, once the response is complete."""
         self._headers_only = headers_only
         self._status = 0
         self._headers: list[tuple[bytes, bytes]] = []
@@ -93,6 +98,7 @@ class ResponseParser:
             if known is not None and known[0] == data and known[1] == self._body_bytes_left and not self._headers_only:
                 self.phase, self.reusable = "body", True
                 self.bytes_received, self._headers_complete = len(data), True
+                self.server = known[3]
                 return known[2]
             self.phase = "headers"
         self.bytes_received += len(data)
@@ -115,7 +121,7 @@ class ResponseParser:
             return None
         outcome = self._responded()
         if at_once and self.reusable and len(data) <= KNOWN_BYTES_MAX:
-            self._known = data, kept, outcome
+            self._known = data, kept, outcome, self.server
         return outcome
 
     def end(self) -> Outcome:
@@ -152,6 +158,8 @@ class ResponseParser:
         self.reusable = False
 
     def _responded(self) -> Responded:
+        named = next((value for name, value in self._headers if name.lower() == b"server"), b"")
+        self.server = named[:SERVER_BYTES_MAX].decode("latin-1")
         return Responded(self._status, kept_headers(self._headers), b"".join(self._body), self._body_bytes)
 
     # Called by httptools. Bytes after the complete response are surplus, whatever they look like.

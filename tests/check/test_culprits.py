@@ -29,6 +29,7 @@ SLOW_RULES = {
     "handles-concurrent-requests",
     "compares-credentials-in-constant-time",
     "drains-backlog",
+    "keeps-up",
 }
 
 
@@ -123,7 +124,9 @@ def test_a_correct_consumer_violates_nothing_in_process(name: str) -> None:
     chosen = settings(1, skip=("drains-backlog", "compares-credentials-in-constant-time"), examples=5)
     found = judged(name, 1, checked("http://consumer.test", lambda: in_process(name), chosen))
     assert (found.violated, found.inconclusive) == ((), ()), found.said
-    assert set(found.not_exercised) == needing("connection", "state", "https", "restart command"), found.said
+    assert set(found.not_exercised) == needing("connection", "state", "https", "restart command", "break command"), (
+        found.said
+    )
 
 
 class OpensAlone(Consumer):
@@ -158,5 +161,5 @@ def test_a_correct_consumer_violates_nothing(name: str) -> None:
         pytest.skip(lacking)
     found = judged(name, 1, checked_over_loopback(name, settings(1, budget=600_000, **few(name, 5))))
     assert (found.violated, found.hazards, found.inconclusive) == ((), (), ()), found.said
-    lacking: tuple[Need, ...] = () if name == "sample" else ("state", "restart command")
+    lacking: tuple[Need, ...] = () if name == "sample" else ("state", "restart command", "break command")
     assert set(found.not_exercised) == needing("https", *lacking), found.said

@@ -15,7 +15,18 @@ import requests
 from conventions import CONVENTIONS
 from culprits import BETWEEN, CULPRITS, OTHERS
 from foreign_shapes import SHAPES
-from judged import CREDENTIALS, PASSWORD, SHOWN_BY_CRASHES, USER, checked, few, restartable, running, settings
+from judged import (
+    CREDENTIALS,
+    PASSWORD,
+    SHOWN_BY_COUNTS,
+    SHOWN_BY_CRASHES,
+    USER,
+    checked,
+    few,
+    restartable,
+    running,
+    settings,
+)
 from mockcampaign.campaign import Campaign
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.reproduce.scenario_writer import of_batches
@@ -41,13 +52,14 @@ MENDED = "sample"
 SECRETS = {"HOOK_USER": USER, "HOOK_PASSWORD": PASSWORD}
 
 ONE_OF_EACH = [(rule, bug) for rule, bug in CULPRITS.items() if bug not in SHOWN_BY_CRASHES]
-FURTHER = [(rule, bug) for bug, rule in OTHERS.items() if bug not in SHOWN_BY_CRASHES]
+FURTHER = [(rule, bug) for bug, rule in OTHERS.items() if bug not in SHOWN_BY_CRASHES | SHOWN_BY_COUNTS]
 TAKE_THEIR_TIME = {
     "responds-in-time",
     "drains-backlog",
     "survives-many-requests",
     "compares-credentials-in-constant-time",
     "accepts-slow-body",
+    "keeps-up",
 }
 
 NOTHING_TO_SEND = {
@@ -56,6 +68,8 @@ NOTHING_TO_SEND = {
         "compares-credentials-in-constant-time",
         "once-at-end-of-check",
         "stays-available",
+        "stores-batches-that-share-rows",
+        "keeps-up",
     ),
     "isolates-failing-batch",
 }

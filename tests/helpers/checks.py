@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from mockcampaign.check.check import check
-from mockcampaign.check.probes.store_probe import StoreProbe, UrlProbe
+from mockcampaign.check.probes.store_probe import StoreProbe, UrlProbe, counter_at
 from mockcampaign.check.settings import Settings
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.finding import Finding
@@ -23,6 +23,7 @@ def checked(
     *,
     probe: Probe | None = EVENTS,
     told: list[Finding] | None = None,
+    counter: str | None = None,
     **settings: Any,
 ) -> RunResult:
     async def run() -> RunResult:
@@ -34,6 +35,7 @@ def checked(
                 transport=transport,
                 settings=Settings(**({"now": NOW, "seed": 1} | settings)),
                 probe=source,
+                counters=() if counter is None else (counter_at(counter, transport, timeout=5_000),),
                 on_finding=(lambda finding: None) if told is None else told.append,
             )
         finally:

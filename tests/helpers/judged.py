@@ -20,7 +20,7 @@ from endpoints import unused_port
 from mockcampaign import wallclock
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.end_state import UrlState
-from mockcampaign.check.probes.store_probe import UrlProbe
+from mockcampaign.check.probes.store_probe import UrlProbe, counter_at
 from mockcampaign.check.settings import Settings
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.verdict import RunResult
@@ -41,9 +41,15 @@ CORRECT = ("sample", *COMMANDS)
 
 
 SHOWN_BY_CRASHES = frozenset(
-    {"commits-every-ten-batches", "writes-behind", "keeps-dedup-keys-in-memory", "stores-in-memory-only"}
+    {
+        "acknowledges-without-store",
+        "commits-every-ten-batches",
+        "writes-behind",
+        "keeps-dedup-keys-in-memory",
+        "stores-in-memory-only",
+    }
 )
-"""Bugs that need the consumer to be killed and started again."""
+"""Bugs that need the consumer to be killed and started again, or its store to be broken."""
 
 
 @dataclass(frozen=True)
@@ -100,15 +106,24 @@ def few(name: str, examples: int = 20) -> dict[str, int]:
     return {"examples": examples, "timeout": 1_000 if name in SLOW_CONSUMERS else 10_000}
 
 
-def checked(url: str, transport: Any, chosen: Settings, *, tells_state: bool = False) -> RunResult:
-    """The check of a consumer; `transport` makes one. `tells_state` where it has an address for its end state."""
+SHOWN_BY_COUNTS = frozenset({"counts-redelivered-events"})
+"""Bugs of a number that a consumer reports besides its events."""
+
+
+def checked(
+    url: str, transport: Any, chosen: Settings, *, tells_state: bool = False, counts: bool = False
+) -> RunResult:
+    """The check of a consumer; `transport` makes one. `tells_state` and `counts` where it has addresses for these."""
 
     async def run() -> RunResult:
         one: Transport = transport()
         try:
             source = UrlProbe(Probe(url=f"{url}/processed", events="@"), one, timeout=30 * SECOND)
             state = UrlState(f"{url}/state", one, timeout=30 * SECOND) if tells_state else None
-            return await check(f"{url}/hook", transport=one, settings=chosen, probe=source, state=state)
+            counters = (counter_at(f"{url}/count#events", one, timeout=30 * SECOND),) if counts else ()
+            return await check(
+                f"{url}/hook", transport=one, settings=chosen, probe=source, state=state, counters=counters
+            )
         finally:
             await one.aclose()
 
@@ -123,7 +138,8 @@ def checked_by_url(url: str, **changes: Any) -> RunResult:
 def checked_in_process(bug: str | None, chosen: Settings) -> RunResult:
     """The check of a sample consumer in this process."""
     app = consumer_app(bug, basic_authentication=CREDENTIALS)
-    return checked("http://consumer.test", lambda: AsgiTransport(app), chosen, tells_state=True)
+    counts = bug in SHOWN_BY_COUNTS
+    return checked("http://consumer.test", lambda: AsgiTransport(app), chosen, tells_state=True, counts=counts)
 
 
 @contextlib.contextmanager
@@ -141,10 +157,11 @@ def checked_over_loopback(name: str, chosen: Settings) -> RunResult:
     """The check of a consumer behind a socket."""
     if name == "sample" or name in SHOWN_BY_CRASHES:
         with restartable(name) as (url, command):
-            chosen = msgspec.structs.replace(chosen, restart_command=command)
+            chosen = msgspec.structs.replace(chosen, restart_command=command, **breaking(store_of(command)))
             return checked(url, WireTransport, chosen, tells_state=True)
     with running(name) as url:
-        return checked(url, WireTransport, chosen, tells_state=name not in COMMANDS)
+        counts = name in SHOWN_BY_COUNTS
+        return checked(url, WireTransport, chosen, tells_state=name not in COMMANDS, counts=counts)
 
 
 @contextlib.contextmanager
@@ -162,6 +179,22 @@ def restartable(name: str) -> Iterator[tuple[str, str]]:
             yield url, shlex.join(restarting)
         finally:
             end(Path(folder))
+
+
+def store_of(command: str) -> str:
+    """The file in which the consumer stores events that this command starts."""
+    words = shlex.split(command)
+    return words[words.index("--store") + 1]
+
+
+def breaking(store: str) -> dict[str, str]:
+    """Commands as settings: one leaves the store's file where nothing can be written, and one puts it back."""
+    kept, link = f"{store}.kept", f"{store}.link"
+    broken = f"ln {store} {kept} && ln -s {store}.nowhere/x {link} && mv -T {link} {store}"
+    return {
+        "break_command": shlex.join(["sh", "-c", broken]),
+        "restore_command": shlex.join(["mv", "-T", kept, store]),
+    }
 
 
 __all__ = ["BUGS", "CORRECT", "Judged", "checked_in_process", "checked_over_loopback", "judged", "settings"]

@@ -13,7 +13,10 @@ from conftest import Inner
 from foreign_shapes import CAPTURED, SHAPES
 from mockcampaign.errors import InvalidInputError, MisuseError
 from mockcampaign.pytest_plugin import CampaignCheck
-from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.samples.bugs.redelivery import CountsRedeliveredEvents
+from mockcampaign.samples.consumer import application, consumer_app
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Store
 from mockcampaign.serving import serve_in_thread
 from plugin_apps import App
 from plugin_apps import app as app
@@ -171,3 +174,18 @@ def test_without_subtests_one_failure_has_all_findings(inner: Inner) -> None:
     assert all(rule in text for rule in wrong)
     assert "NOT COMPLIANT" in text
     assert "required" in text
+
+
+@pytest.mark.parametrize("by_url", [True, False])
+@pytest.mark.parametrize(("kind", "outcome"), [(Consumer, "pass"), (CountsRedeliveredEvents, "fail")])
+def test_counters_are_judged_as_well(
+    campaign_check: CampaignCheck, kind: type[Consumer], outcome: str, by_url: bool
+) -> None:
+    consumer, rules = kind(Store(), None), ["once-after-lost-response"]
+    counters = {"opens": "/count#events" if by_url else consumer.total}
+    report = campaign_check(
+        application(consumer), "/hook", probe="/processed", counters=counters, rules=rules, allow=rules
+    )
+    [found] = report.rules
+    assert found.outcome == outcome
+    assert found.identity == (None if outcome == "pass" else "by opens: duplicate after redelivered")

@@ -17,8 +17,9 @@ import requests
 from called import RIGHT, WRONG, CalledConsumer, Event, Headers, encoded, event, request, some_events
 from mockcampaign.faults import Chunked, ContentType, CutBody
 from mockcampaign.model import Responded, TimedOut
-from mockcampaign.samples.bugs import authentication, http_server
+from mockcampaign.samples.bugs import authentication, http_server, resilience
 from mockcampaign.samples.bugs.http import TimesOutSlowBody
+from mockcampaign.samples.bugs.resilience import RecountsAfterFullBatch
 from mockcampaign.samples.consumer import BUGS, consumer_app, serve_consumer
 from mockcampaign.serving import serve_in_thread
 
@@ -254,6 +255,15 @@ OBSERVATIONS: dict[str, tuple[Observe, Any, Any]] = {
     "keeps-1000-dedup-keys": (after_others(1_000), ([200] * 12, 1_100), ([200] * 12, 1_200)),
     "keeps-2000-dedup-keys": (after_others(2_000), ([200] * 22, 2_100), ([200] * 22, 2_200)),
     "stores-while-reading": (after_a_cut, ([200, 200], [1, 2]), ([200, 200], [1, 1, 2])),
+    "workers-do-not-share-dedup-keys": (seen(*[[event(1)]] * 3), ([200] * 3, [1]), ([200] * 3, [1, 1])),
+    "drops-batch-on-deadlock": (
+        at_once(
+            encoded(event(1, mailingId=1), event(2, mailingId=2)),
+            encoded(event(3, mailingId=2), event(4, mailingId=1)),
+        ),
+        ([200, 200], 4),
+        ([200, 200], 2),
+    ),
     "checks-then-inserts": (at_once(encoded(event()), encoded(event())), ([200, 200], 1), ([200, 200], 2)),
     # identity
     "dedup-key-mail-id": (seen([event(1), event(2, mailId="M1")]), ([200], [1, 2]), ([200], [1])),
@@ -369,6 +379,11 @@ OBSERVATIONS: dict[str, tuple[Observe, Any, Any]] = {
         [200] * 62,
         [*[200] * 60, 429, 200],
     ),
+    "leaks-connection-on-error": (
+        statuses(*[[event(browser="\0")]] * 4, [event(1)], [event(browser="\0")], [event(1)]),
+        [200] * 7,
+        [*[500] * 4, 200, 500, 500],
+    ),
     "leaks-connection-on-disconnect": (after_hang_ups, 200, 503),
     "keeps-lock-after-bad-body": (
         lambda consumer: (consumer.post(event(1)), consumer.send(body=b"[").status, consumer.post(event(2))),
@@ -438,6 +453,11 @@ OBSERVATIONS: dict[str, tuple[Observe, Any, Any]] = {
     "escapes-html": (kept("recipientId", "O'Neil"), "O'Neil", "O&#x27;Neil"),
     "rejects-nul": (statuses([event(browser="a\0b")], [event(browser="a\nb")]), [200, 200], [400, 200]),
     "truncates-text-at-nul": (kept("browser", "a\0b"), "a\0b", "a"),
+    "stands-behind-body-limit": (
+        lambda consumer: [consumer.send(body=encoded().ljust(size)).status for size in (50_000, 50_001)],
+        [200, 200],
+        [200, 413],
+    ),
     "limits-body-to-50-kb": (
         lambda consumer: [consumer.send(body=encoded().ljust(size)).status for size in (50_000, 50_001)],
         [200, 200],
@@ -600,7 +620,59 @@ def test_a_slow_body_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(slow_body(consumer_app("times-out-slow-body"), asyncio.Event())) == 408
 
 
+@pytest.mark.parametrize(
+    ("bug", "sent_before", "seen_after"),
+    [
+        (None, "\0", (200, 200)),
+        ("never-rolls-back", "x", (200, 200)),
+        ("never-rolls-back", "\0", (500, 500)),
+        ("breaks-own-probe", "x", (200, 200)),
+        ("breaks-own-probe", "\0", (200, 500)),
+    ],
+)
+def test_text_with_nul_breaks_what_follows(bug: str | None, sent_before: str, seen_after: tuple[int, int]) -> None:
+    with serve_in_thread(consumer_app(bug)) as url, requests.Session() as session:
+        session.post(f"{url}/hook", json=[event(browser=sent_before)], timeout=30)
+        after = session.post(f"{url}/hook", json=[event(1)], timeout=30)
+        assert (after.status_code, session.get(f"{url}/processed", timeout=30).status_code) == seen_after
+
+
+@pytest.mark.parametrize(("bug", "count"), [(None, 1), ("counts-redelivered-events", 2)])
+def test_a_total_counts_events_once_or_whenever_they_arrive(bug: str | None, count: int) -> None:
+    with serve_in_thread(consumer_app(bug)) as url, requests.Session() as session:
+        for _ in range(2):
+            session.post(f"{url}/hook", json=[event(1)], timeout=30)
+        assert session.get(f"{url}/count", timeout=30).json() == {"events": count}
+        assert len(session.get(f"{url}/processed", timeout=30).json()) == 1
+
+
+@pytest.mark.parametrize(("bug", "status"), [(None, 500), ("acknowledges-without-store", 200)])
+def test_a_store_that_cannot_be_written(bug: str | None, status: int, tmp_path: Path) -> None:
+    consumer = CalledConsumer(bug, store=tmp_path / "store")
+    (tmp_path / "store").unlink()
+    (tmp_path / "store").mkdir()
+    assert consumer.post(event(1)) == status
+    assert consumer.processed == []
+
+
+def test_recounting_takes_long_after_a_full_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(resilience, "sleep", sleep)
+    consumer = CalledConsumer("recounts-after-full-batch")
+    assert [consumer.post(*some_events(count)) for count in (99, 100)] == [200, 200]
+    assert slept == [RecountsAfterFullBatch.seconds]
+
+
 ELSEWHERE = {
+    "never-rolls-back",
+    "breaks-own-probe",
+    "counts-redelivered-events",
+    "acknowledges-without-store",
+    "recounts-after-full-batch",
     "slow-per-event",
     "slow-first-full-batch",
     "forgets-work-in-progress",

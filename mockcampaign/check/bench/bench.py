@@ -12,26 +12,41 @@ import msgspec
 from mockcampaign.campaign import Campaign, FaultInForce
 from mockcampaign.check.bench.batch_outcome import BatchOutcome, died_of_batch, is_reachable, timed_out_twice
 from mockcampaign.check.bench.bench_webhooks import BenchWebhooks
-from mockcampaign.check.bench.context import CheckContext, Incidents, RuleSlot
+from mockcampaign.check.bench.context import CheckContext, Incidents, Poison, RuleSlot
 from mockcampaign.check.bench.events import EventFactory, Values
 from mockcampaign.check.bench.recording import Recording
 from mockcampaign.check.bench.rule_store import RuleStore
 from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
-from mockcampaign.check.examined import ConsumerDiedError, SkipRule
+from mockcampaign.check.examined import ConsumerDiedError, PoisonedError, SkipRule
 from mockcampaign.check.settings import Lengths, Settings, Variation
+from mockcampaign.engine.journal import serials_in
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
-from mockcampaign.judging.fact import Precondition, Unmet
+from mockcampaign.judging.fact import Poisoned, Precondition, Stimulus, Unmet, replies
 from mockcampaign.judging.ledger import NO_DELIVERIES, Ledger
-from mockcampaign.model import EventType, Fault, Webhook
+from mockcampaign.judging.situation import Situation
+from mockcampaign.model import EventType, Fault, Outcome, Responded, Webhook
 from mockcampaign.policy import Policy
 from mockcampaign.report import sentences
 from mockcampaign.shape.field import Event, Role, Value
 from mockcampaign.shape.shape import Shape
+from mockcampaign.wallclock import Stopwatch, pause
 
 FROM_NOW = 1_000_000
 """Number beyond which benches from `another_from_now` are numbered; up to it, the numbers are the rule's to give."""
 
+COUNTERS_FROM = 900_000
+"""Number from which on the benches that read counters are numbered."""
+
 NO_VALUES: Values = {}
+
+BUSY = 500
+"""Wall milliseconds for which a consumer may be busy with what was sent before."""
+
+RATE_LIMITS = frozenset({429, 503})
+"""Statuses that say that the consumer has had too many batches, and not that it could not store this one."""
+
+RULE_SHARE = 0.5
+"""Part of the time that is left for a rule in which a series of requests should end."""
 
 SIMULATE_AFTER = 3
 """Number of equal failures of one batch after which most further attempts are simulated."""
@@ -45,6 +60,7 @@ class Bench:
         self.slot = slot
         self.seconds = math.inf
         """Limit of the wall time for examining the rule, in seconds."""
+        self._stopwatch = Stopwatch()
         variation = context.settings.variation
         respelled = variation is not None and variation.respelled
         self.recording = Recording(context.transport, slot.start, context.settings.shape, respelled=respelled)
@@ -60,6 +76,8 @@ class Bench:
         self.store = RuleStore(context, self.campaign, self.ledger)
         self.last_accepted = True
         """Whether the batch that was delivered last was accepted."""
+        self._is_control = False
+        """Whether it delivers nothing but an ordinary batch beside those of another bench."""
         self._from_now = 0
         """Number of benches from `another_from_now` so far."""
         self._factory = EventFactory(slot, context.settings, lambda: self.campaign.now)
@@ -77,6 +95,14 @@ class Bench:
         """Return a further bench of the same rule, which starts now, so that its events are newer than all before."""
         self._from_now += 1
         return Bench(self.context, self.slot.another(FROM_NOW + self._from_now, start=self.campaign.now))
+
+    def by_counter(self, number: int) -> Bench:
+        """Return a further bench of the same rule whose probe is the counter with this number."""
+        counter = self.context.counters[number]
+        context = msgspec.structs.replace(self.context, probe=counter.probe)
+        other = Bench(context, self.slot.another(COUNTERS_FROM + number, start=self.slot.start))
+        other.seconds = self.seconds
+        return other
 
     def count_in(self, other: Bench) -> None:
         """Add the deliveries of another bench, whose journal is not kept."""
@@ -135,6 +161,15 @@ class Bench:
     def faults(self) -> frozenset[type[Fault]]:
         """The faults that the transport can inject."""
         return self.context.transport.faults
+
+    def affordable(self, count: int, requests: int = 1) -> int:
+        """Return how many of so many steps, of so many requests each, there is time for: at least one.
+
+        A slow consumer gets fewer examples, and a verdict on those.
+        """
+        left = (self.seconds * 1_000 - self._stopwatch.milliseconds) * RULE_SHARE
+        pace = self.context.transport.milliseconds * requests
+        return max(1, min(count, int(left / pace))) if pace and left < math.inf else count
 
     # Making events
 
@@ -234,10 +269,81 @@ class Bench:
         position = len(self.ledger.attempts)
         self.emit(events, number, created=created)
         delivery = await self._send(number, before, attempts)
-        is_accepted_on_retry = delivery.accepted and len(delivery.outcomes) > 1
-        if is_accepted_on_retry and not any(entry.faults for entry in self.ledger.attempts[position:]):
+        met_fault = any(entry.faults for entry in self.ledger.attempts[position:])
+        if delivery.accepted and len(delivery.outcomes) > 1 and not met_fault:
             self.incidents.accepted_on_retry.append(tuple(events))
+        accepted_before, self.incidents.accepts = self.incidents.accepts, delivery.accepted and not met_fault
+        if accepted_before and not met_fault and not delivery.accepted and not self._is_control:
+            await self._require_recovery(events, delivery)
         return delivery
+
+    async def _require_recovery(self, events: Sequence[Event], rejected: BatchOutcome) -> None:
+        """Raise `PoisonedError` unless the consumer accepts an ordinary batch after one that it could not store.
+
+        What it rejects on purpose, with a status below 500, leaves nothing behind.
+        """
+        if all(
+            isinstance(one, Responded) and (one.status < 500 or one.status in RATE_LIMITS) for one in rejected.outcomes
+        ):
+            return
+        since = await self._ordinary()
+        if not since.accepted and isinstance(since.last, Responded):
+            await pause(BUSY)  # for the consumer, hardly any time has passed
+            since = await self._ordinary()
+        if since.accepted:
+            self.incidents.accepts = True
+            return
+        batch = Stimulus(situation=Situation.BATCH, events=len(events))
+        self._note_poison(batch, rejected.outcomes, since.outcomes, await self._probe_failure(), events)
+        raise PoisonedError
+
+    async def require_probe(self, failure: str) -> None:
+        """Judge a probe that worked before and has failed as `failure` says. Raise as `deliver` does.
+
+        Raise `PoisonedError` also if ordinary batches are no longer accepted.
+        """
+        newest = self.ledger.attempts[-1:]
+        serials = list(serials_in(newest[0].serials)) if newest else []
+        since = await self._ordinary()
+        if since.accepted:
+            await pause(BUSY)
+            failure = await self._probe_failure()
+        if not newest or (since.accepted and not failure):
+            return
+        batch = Stimulus(situation=Situation.BATCH, events=len(serials))
+        outcomes = () if since.accepted else since.outcomes
+        self._note_poison(batch, (newest[0].outcome,), outcomes, failure, ())
+        if not since.accepted:
+            raise PoisonedError
+
+    async def _ordinary(self) -> BatchOutcome:
+        """Deliver an ordinary batch of one event, which is no part of what shows a violation."""
+        other = self.another_from_now()
+        other._is_control = True
+        delivery = await other.deliver(other.events(1, {Role.MOMENT: self.campaign.now}))
+        self.count_in(other)
+        return delivery
+
+    async def _probe_failure(self) -> str:
+        if not self.store.has_probe:
+            return ""
+        try:
+            await self.store.stored()
+        except CouldNotTellError as error:
+            return str(error)
+        return ""
+
+    def _note_poison(
+        self,
+        after: Stimulus,
+        outcomes: Sequence[Outcome],
+        since: Sequence[Outcome],
+        probe: str,
+        events: Sequence[Event],
+    ) -> None:
+        rule_id = self.slot.rule_id.partition(":")[0]
+        fact = Poisoned(after=after, replies=replies(outcomes), rule_id=rule_id, since=replies(since), probe=probe)
+        self.incidents.poison = Poison(fact=fact, events=tuple(events))
 
     async def deliver_concurrently(self, batches: Sequence[Sequence[Event]], *, attempts: int = 3) -> BatchOutcome:
         """Deliver each batch by a webhook of its own at the same moment, unless the webhooks deliver in turn.

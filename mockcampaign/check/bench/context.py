@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from mockcampaign.check.bench.event_budget import EventBudget
+from mockcampaign.check.bench.event_budget import EventBudget, Paced
 from mockcampaign.check.edge_cases import EdgeCase
 from mockcampaign.check.probes.end_state import StateSource
-from mockcampaign.check.probes.store_probe import StoreProbe
+from mockcampaign.check.probes.store_probe import Counter, StoreProbe
 from mockcampaign.check.settings import Settings
-from mockcampaign.judging.fact import Reply
+from mockcampaign.judging.fact import Poisoned, Reply
 from mockcampaign.policy import Policy
 from mockcampaign.shape.field import Event
 from mockcampaign.transport import Transport
@@ -26,6 +26,14 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the last attempt got a response."""
 
 
+class Poison(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch since which the consumer accepts no others, or its probe fails."""
+
+    fact: Poisoned
+    events: tuple[Event, ...]
+    """The events of the batch, where they are known."""
+
+
 class Incidents(msgspec.Struct, kw_only=True):
     """Observations that the benches of all rules collect, and that rules at the end of the check judge."""
 
@@ -35,18 +43,26 @@ class Incidents(msgspec.Struct, kw_only=True):
     """Ordinary batches that the consumer did not accept."""
     without_response: list[EdgeCase] = msgspec.field(default_factory=list)
     """Edge cases to which the consumer never responds. Each is sent by one rule only, as that waits for time-outs."""
+    accepts: bool = False
+    """Whether the newest request was a batch, without a fault, that the consumer accepted."""
+    poison: Poison | None = None
+    """The batch from which the consumer has not recovered, if there is one."""
+    probe_worked: bool = False
+    """Whether the probe has been read since the check began."""
 
 
 class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the benches of one check share."""
 
     url: str
-    transport: Transport
+    transport: Paced
     settings: Settings
     probe: StoreProbe | None
     """Reports the stored events, where the consumer has a probe."""
     state: StateSource | None
     """Reports the end state, where the consumer has a state probe."""
+    counters: tuple[Counter, ...]
+    """Other numbers that the consumer reports."""
     event_budget: EventBudget
     shown_fields: frozenset[str]
     """Names of the fields that the probe reports unchanged."""
@@ -60,6 +76,7 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
             settings=settings,
             probe=self.probe,
             state=self.state,
+            counters=self.counters,
             event_budget=self.event_budget,
         )
 
@@ -71,15 +88,17 @@ def check_context(
     settings: Settings,
     probe: StoreProbe | None = None,
     state: StateSource | None = None,
+    counters: tuple[Counter, ...] = (),
     event_budget: EventBudget | None = None,
 ) -> CheckContext:
     """Return the context of a new check, or of a part of one that has this event budget."""
     return CheckContext(
         url=url,
-        transport=transport,
+        transport=transport if isinstance(transport, Paced) else Paced(transport),
         settings=settings,
         probe=probe,
         state=state,
+        counters=counters,
         event_budget=EventBudget(settings.events_max()) if event_budget is None else event_budget,
         shown_fields=frozenset(settings.probe_fields or settings.top_names),
         incidents=Incidents(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mockcampaign.check.bench.batch_outcome import BatchOutcome
-from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.bench.bench import BUSY, Bench
 from mockcampaign.check.bench.context import Rejection
 from mockcampaign.check.examined import SkipRule
 from mockcampaign.errors import CouldNotTellError
@@ -15,9 +15,6 @@ from mockcampaign.model import Responded, TimedOut
 from mockcampaign.report import sentences
 from mockcampaign.shape.field import Event, Role
 from mockcampaign.wallclock import pause
-
-BUSY = 500
-"""Wall milliseconds for which a consumer may be busy with what was sent before."""
 
 SMALL = 5
 """Number of events in a batch up to which processing takes no consumer long."""

@@ -4,12 +4,41 @@ from __future__ import annotations
 
 from mockcampaign.check.examined import SkipRule
 from mockcampaign.judging.fact import EventBudgetReached
+from mockcampaign.model import Fault, Outcome, Request
+from mockcampaign.transport import Transport
+from mockcampaign.wallclock import Stopwatch
 
 TIMED_OUT_MAX = 2
 """Number of time-outs of requests that Campaign never sends after which the check waits less long for others."""
 
 IMPATIENT_TIMEOUT = 1_000
 """Time-out of such requests after that, in milliseconds."""
+
+
+class Paced:
+    """A transport that counts requests, to see at what pace the consumer serves them."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._stopwatch = Stopwatch()
+        self.requests = 0
+        """Number of requests so far, without those of probes."""
+
+    @property
+    def faults(self) -> frozenset[type[Fault]]:
+        return self._transport.faults
+
+    @property
+    def milliseconds(self) -> float:
+        """Wall time of the check for each request so far, with its share of what probes take; 0 before the first."""
+        return self._stopwatch.milliseconds / self.requests if self.requests else 0
+
+    async def send(self, request: Request) -> Outcome:
+        self.requests += 1
+        return await self._transport.send(request)
+
+    async def aclose(self) -> None:
+        """Do nothing: the transport belongs to the caller of the check."""
 
 
 class BudgetReachedError(SkipRule):

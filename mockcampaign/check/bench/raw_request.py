@@ -56,6 +56,7 @@ async def send_request(
         response_body_bytes_kept=bench.campaign.policy.response_body_bytes_kept,
         faults=faults,
     )
+    bench.incidents.accepts = False  # what a batch meets after such a request says nothing about other batches
     outcome = await (transport or bench.context.transport).send(request)
     sent.outcome = outcome
     event_budget.timed_out += isinstance(outcome, TimedOut) and not sent.faults

@@ -13,10 +13,11 @@ import msgspec
 from mockcampaign import json_text
 from mockcampaign.campaign import Campaign
 from mockcampaign.check.bench.context import CheckContext
-from mockcampaign.check.examined import SkipRule
+from mockcampaign.check.examined import ProbeFailedError, SkipRule
 from mockcampaign.check.probes.end_state import States, StateSource
 from mockcampaign.check.probes.store_probe import Found, StoreProbe, UrlProbe
 from mockcampaign.engine.journal import Attempted, Probed, Requested
+from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe, canonical, events_in
 from mockcampaign.judging.difference import Difference, difference
 from mockcampaign.judging.equivalents import comparable
@@ -48,6 +49,7 @@ class RuleStore:
 
     def __init__(self, context: CheckContext, campaign: Campaign, ledger: Ledger) -> None:
         self.probe: StoreProbe | None = context.probe
+        self._incidents = context.incidents
         self.state: StateSource | None = context.state
         self.shown_fields = context.shown_fields
         self._campaign = campaign
@@ -120,9 +122,19 @@ class RuleStore:
             waited = waited + SETTLE_POLL if count == before else 0
         self._count_before = count
 
-    @staticmethod
-    async def _count(probe: StoreProbe) -> int:
-        found = await probe.ask()
+    async def _ask(self, probe: StoreProbe) -> Found:
+        """Return what the probe reports. Raise `ProbeFailedError` if it cannot be read any more."""
+        try:
+            found = await probe.ask()
+        except CouldNotTellError as error:
+            if self._incidents.probe_worked:
+                raise ProbeFailedError(str(error)) from None
+            raise
+        self._incidents.probe_worked = True
+        return found
+
+    async def _count(self, probe: StoreProbe) -> int:
+        found = await self._ask(probe)
         return found if isinstance(found, int) else len(found)
 
     def is_settled(self, before: bool) -> bool:
@@ -138,14 +150,14 @@ class RuleStore:
         """
         if self.probe is None:
             raise SkipRule(Needs(need="probe"))
-        found = await self.probe.ask()
+        found = await self._ask(self.probe)
         if isinstance(found, int):
             return found - (self._count_before or 0)
         return self._of(events_in(found), self._mails)
 
     async def contains_element(self, element: int) -> bool:
         """Return whether this number is stored among the events. Raise `SkipRule` if the probe reports no events."""
-        found = None if self.probe is None else await self.probe.ask()
+        found = None if self.probe is None else await self._ask(self.probe)
         if not isinstance(found, list):
             raise SkipRule(Needs(need="probe events"))
         return element in found

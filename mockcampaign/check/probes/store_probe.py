@@ -35,6 +35,13 @@ class StoreProbe(Protocol):
         ...
 
 
+class Counter(msgspec.Struct, frozen=True):
+    """Another number that the consumer reports of its events, such as a total on a dashboard."""
+
+    name: str
+    probe: StoreProbe
+
+
 async def probe_outcome(
     request: Request, send: Callable[[Request], Awaitable[Outcome]], possible: frozenset[type[Fault]]
 ) -> Outcome:
@@ -103,3 +110,15 @@ class CallableProbe:
         if inspect.isawaitable(found):
             found = await found
         return found_in(found, "probe", **({} if self.reports_events else {"count": "@"}))
+
+
+def url_and_path(text: str) -> tuple[str, str]:
+    """Split `URL#JMESPATH` into both; without a path, the whole response is the number."""
+    url, _, path = text.partition("#")
+    return url, path or "@"
+
+
+def counter_at(text: str, transport: Transport, *, timeout: int, name: str = "") -> Counter:
+    """Return the counter at `URL#JMESPATH`; `timeout` is in milliseconds."""
+    url, path = url_and_path(text)
+    return Counter(name or text, UrlProbe(Probe(url=url, count=path), transport, timeout=timeout))

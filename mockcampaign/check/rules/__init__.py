@@ -35,6 +35,24 @@ CATALOGUE: tuple[Rule, ...] = (
 )
 """All rules. Families stay together, and the basics come first."""
 
+TELLING = (
+    "stores-before-acknowledging",
+    "keeps-up",
+    "once-after-lost-response",
+    "stores-every-event",
+    "stores-repeat-engagement",
+    "accepts-largest-batch",
+    "stores-batches-that-share-rows",
+    "once-when-delivered-concurrently",
+    "accepts-every-batch-size",
+    "accepts-absent-fields",
+    "stores-text-unchanged",
+    "isolates-bad-event",
+    "stores-late-events",
+)
+"""Ids of the rules that are examined first where the budget is too short for all: they find most of the bugs that
+consumers have, with few requests."""
+
 FAMILIES: dict[str, str] = {
     "acknowledgement": "200 and nothing else, in time, and only for what is stored",
     "batch": "batches of every size, and every event in them",
@@ -53,7 +71,7 @@ FAMILIES: dict[str, str] = {
 }
 """A description of each family."""
 
-BASICS, STORE, AVAILABILITY = (
-    next(rule.id for rule in CATALOGUE if rule.role == role) for role in ("basics", "store", "availability")
+BASICS, STORE, AVAILABILITY, RECOVERY = (
+    next(rule.id for rule in CATALOGUE if rule.role == role) for role in ("basics", "store", "availability", "recovery")
 )
 """Ids of the rules that other rules need, as `Rule.role` says."""

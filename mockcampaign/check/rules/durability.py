@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable, Iterable
 
+import msgspec
+
 from mockcampaign import json_text
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_deliver, must_store
-from mockcampaign.check.bench.restart import restart
-from mockcampaign.check.examined import Examined, SkipRule, Unrepeatable, failed, passed
+from mockcampaign.check.bench.restart import broken, restart
+from mockcampaign.check.examined import ConsumerDiedError, Examined, SkipRule, Unrepeatable, failed, passed
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.fact import (
     Confirmation,
     Confirmed,
     LostInCrash,
+    LostWhileBroken,
     Precondition,
     Rejected,
     Stimulus,
@@ -196,4 +199,98 @@ DEDUPLICATES_OVER_CRASH = Rule(
 )
 
 
-DURABILITY = (DURABLE_OVER_CRASH, DEDUPLICATES_OVER_CRASH)
+BROKEN = 1_500
+"""Milliseconds for which batches arrive while something is broken."""
+
+BEFORE_BROKEN = 200
+"""Milliseconds for which batches arrive before that."""
+
+SIZES_WHILE_BROKEN = (1, 3, 10)
+"""Numbers of events of the batches, in turn."""
+
+BROKEN_BATCHES_MAX = 300
+"""Greatest number of batches that are sent meanwhile."""
+
+
+class _Received(msgspec.Struct):
+    """The responses to batches around a fault."""
+
+    acknowledged: list[Event] = msgspec.field(default_factory=list)
+    rejected: list[list[Event]] = msgspec.field(default_factory=list)
+
+
+async def _send_until(bench: Bench, over: asyncio.Event) -> _Received:
+    """Deliver batches until the event is set. A batch without a response counts as rejected."""
+    received = _Received()
+    for number in range(BROKEN_BATCHES_MAX):
+        if over.is_set():
+            break
+        events = bench.events(SIZES_WHILE_BROKEN[number % len(SIZES_WHILE_BROKEN)])
+        bench.incidents.accepts = False  # the fault is ours: what is rejected says nothing about other batches
+        try:
+            accepted = (await bench.deliver(events)).accepted
+        except (ConsumerDiedError, CouldNotTellError):
+            bench.discard_pending()
+            accepted = False
+        if accepted:
+            received.acknowledged += events
+        else:
+            received.rejected.append(events)
+        await pause(PAUSE)
+    return received
+
+
+async def _stores_while_broken(bench: Bench) -> Examined:
+    await must_store(bench, 3)
+    over = asyncio.Event()
+    sending = asyncio.ensure_future(_send_until(bench, over))
+    try:
+        await pause(BEFORE_BROKEN)
+        async with broken(bench):
+            await pause(BROKEN)
+        over.set()
+        received = await sending
+    finally:
+        sending.cancel()
+    lost = len(await _lost_mails(bench, received.acknowledged))
+    if lost:
+        fact = LostWhileBroken(lost=lost, events=len(received.acknowledged), rejected=len(received.rejected))
+        return failed(fact, unrepeatable=Unrepeatable.BROKEN)
+    # Campaign retries what was rejected, for three days.
+    again = received.rejected[:RETRIED_AFTER]
+    for events in again:
+        delivery = await bench.deliver(events, attempts=3)
+        if not delivery.accepted:
+            after = Stimulus(situation=Situation.RESTORED)
+            return failed(delivery.response(after), unrepeatable=Unrepeatable.BROKEN)
+    difference = await bench.store.difference_of([event for events in again for event in events])
+    if difference:
+        return failed(difference.seen(Stimulus(situation=Situation.RESTORED)), unrepeatable=Unrepeatable.BROKEN)
+    stored = len(received.acknowledged)
+    return passed(Confirmed(what=Confirmation.STORED_WHILE_BROKEN, count=stored, times=len(received.rejected)))
+
+
+RETRIED_AFTER = 10
+"""Number of rejected batches that are delivered again after the fault."""
+
+STORES_WHILE_BROKEN = Rule(
+    id="stores-acknowledged-while-broken",
+    family="durability",
+    level="must",
+    title="Stores what it acknowledges while something that it needs is broken",
+    requirement="Campaign never resends a batch after 200, and resends all of it after anything else (vendor's webhook "
+    "guide), so a consumer that cannot store a batch must not acknowledge it.",
+    expected="an error status to what it cannot store, everything it acknowledged stored afterwards, and the rejected "
+    "batches accepted when they arrive again",
+    needs=("probe events", "break command"),
+    depends_on=("stores-every-event", "once-after-lost-response"),
+    examine=_stores_while_broken,
+    fix="Let an error of the database reach the response: respond 503, and roll back the whole batch. Do not catch it "
+    "for each event, nor put events into memory until the database is back.",
+    example="except DatabaseError: connection.rollback(); return Response(status_code=503)",
+    not_covered="Faults other than the one that the command makes.",
+    stage=Stage.END,
+)
+
+
+DURABILITY = (STORES_WHILE_BROKEN, DURABLE_OVER_CRASH, DEDUPLICATES_OVER_CRASH)

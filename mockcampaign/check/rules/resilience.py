@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 
 from mockcampaign.check import edge_cases
 from mockcampaign.check.bench.aftermath import aftermath
-from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.bench.control import accepts_ordinary, must_deliver, must_store
+from mockcampaign.check.bench.bench import RATE_LIMITS, Bench
+from mockcampaign.check.bench.context import Rejection
+from mockcampaign.check.bench.control import accepts_ordinary, must_accept_ordinary, must_deliver, must_store
 from mockcampaign.check.bench.raw_request import send_request
 from mockcampaign.check.edge_cases import EdgeCase
 from mockcampaign.check.examined import Examined, SkipRule, Unrepeatable, failed, passed
@@ -19,6 +21,7 @@ from mockcampaign.faults import CutBody
 from mockcampaign.judging.fact import (
     Confirmation,
     Confirmed,
+    Fewer,
     NotStored,
     Precondition,
     Reply,
@@ -234,20 +237,25 @@ ISOLATES_FAILING_BATCH = Rule(
 REPEATED = 24
 """Number of times a bad request is sent, since pools of connections hold some five to twenty."""
 
+CONTROLLED = (6,)
+"""Numbers of bad requests after which an ordinary batch is sent, besides the last: a consumer whose small pool is empty
+takes long for each request."""
+
 
 async def _recovers(bench: Bench) -> Examined:
     await must_deliver(bench, bench.events(2))
     if bench.store.has_probe:
         await must_store(bench, 2)
-    for bad, body in _bad_requests(bench):
+    bad_requests = _bad_requests(bench)
+    for bad, body in bad_requests:
         outcome = await send_request(bench, bad, body)
         violation = await aftermath(bench, bad, outcome)
         # A request that uses up a little each time, such as one connection of a pool, does no harm at once.
-        times = 1
-        while violation is None and isinstance(outcome, Responded) and times < REPEATED:
+        times, most = 1, bench.affordable(REPEATED, requests=len(bad_requests))
+        while violation is None and isinstance(outcome, Responded) and times < most:
             times += 1
             outcome = await send_request(bench, bad, body)
-            if times == REPEATED:
+            if times in (*CONTROLLED, most):
                 violation = await aftermath(bench, msgspec.structs.replace(bad, times=times), outcome)
         if violation is not None:
             return violation
@@ -315,12 +323,18 @@ REQUESTS = 500
 
 async def _survives_many(bench: Bench) -> Examined:
     # Not `must_deliver`: a consumer that accepted batches at the start of the check and no longer does violates this.
-    for number in range(1, REQUESTS + 1):
+    requests = bench.affordable(REQUESTS)
+    for number in range(1, requests + 1):
         delivery = await bench.deliver(bench.events(1), attempts=2)
         if not delivery.accepted:
             return failed(delivery.response(Stimulus(situation=Situation.REQUEST_IN_A_ROW, times=number)))
         await asyncio.sleep(0)
-    return passed(Confirmed(what=Confirmation.MANY_REQUESTS, count=REQUESTS))
+    return passed(Confirmed(what=Confirmation.MANY_REQUESTS, count=requests), *_fewer(requests, REQUESTS))
+
+
+def _fewer(done: int, of: int) -> tuple[Fewer, ...]:
+    """Return the fact that a rule made do with less than usual, if it did."""
+    return (Fewer(done=done, of=of),) if done < of else ()
 
 
 SURVIVES_MANY_REQUESTS = Rule(
@@ -345,24 +359,28 @@ async def _drains_backlog(bench: Bench) -> Examined:
     if not first.accepted:
         return failed(first.response(Stimulus(situation=Situation.ANOTHER_FULL_BATCH, events=100)))
     bench.outage(HOUR)
-    events: list[Event] = []
-    for _ in range(BACKLOG // 1_000):
-        part = bench.events(1_000)
-        events += part
-        bench.emit(part)
-        await bench.advance(HOUR // (BACKLOG // 1_000))
-    delivery = await bench.proceed(attempts=BACKLOG // 100 + 30)
-    backlog = Stimulus(situation=Situation.BACKLOG, events=BACKLOG, milliseconds=HOUR)
+    size = bench.affordable(BACKLOG // 100) * 100
+    parts = -(-size // 1_000)
+    for number in range(parts):
+        bench.emit(bench.events(min(1_000, size - 1_000 * number)))
+        await bench.advance(HOUR // parts)
+    delivery = await bench.proceed(attempts=size // 100 + 30)
+    backlog = Stimulus(situation=Situation.BACKLOG, events=size, milliseconds=HOUR)
     if not delivery.accepted:
         accepted = sum(outcome.accepted for outcome in delivery.outcomes)
         failures = [outcome for outcome in delivery.outcomes if not outcome.accepted and not _is_outage(outcome)]
-        part_of_it = Stimulus(situation=Situation.PART_OF_BACKLOG, events=BACKLOG, times=accepted)
-        return failed(_response(part_of_it, failures[-1] if failures else delivery.last))
+        part_of_it = Stimulus(situation=Situation.PART_OF_BACKLOG, events=size, times=accepted)
+        failure = failures[-1] if failures else delivery.last
+        response = _response(part_of_it, failure)
+        if not isinstance(failure, Responded) or failure.status not in RATE_LIMITS:
+            # What also rejects an ordinary batch has nothing to do with the backlog.
+            await must_accept_ordinary(bench, response)
+        return failed(response)
     if bench.store.has_probe:
         difference = await bench.store.difference()
         if difference:
             return failed(difference.seen(backlog))
-    return passed(Confirmed(what=Confirmation.BACKLOG_DRAINED, count=BACKLOG))
+    return passed(Confirmed(what=Confirmation.BACKLOG_DRAINED, count=size), *_fewer(size, BACKLOG))
 
 
 def _is_outage(outcome: Outcome) -> bool:
@@ -388,10 +406,39 @@ DRAINS_BACKLOG = Rule(
         "survives-many-requests",
     ),
     assumes=("batch", "retry", "order"),
-    fix="Do not limit the rate of a sender that has one connection and waits for each response.",
-    example="limiter.exempt('/hook')",
+    fix="Look for what so many batches in a row use up or exceed: a queue, a pool, a buffer, a rate.",
+    example="limiter.exempt('/hook'); queue.put(event)  # and not put_nowait, which drops what does not fit",
     span=2 * HOUR,
     stage=Stage.FAILURES,
+)
+
+
+async def _recovers_from_failed_batch(bench: Bench) -> Examined:
+    """Judge what the benches of all rules have seen: each sends an ordinary batch after one that was not stored."""
+    poison = bench.incidents.poison
+    if poison is None:
+        return passed(Confirmed(what=Confirmation.NOTHING_POISONED))
+    if not poison.events:
+        return failed(poison.fact, is_hazard=not poison.fact.since, unrepeatable=Unrepeatable.WHOLE_CHECK)
+    bench.last_accepted = False  # both batches were rejected, by which anybody sees the violation
+    return failed(poison.fact, batches=[poison.events, bench.events(1)])
+
+
+RECOVERS_FROM_FAILED_BATCH = Rule(
+    id="recovers-from-failed-batch",
+    family="resilience",
+    level="must",
+    title="Accepts ordinary batches after one it could not store",
+    requirement=f"{_RETRIED} Whatever one batch leaves behind holds up all that follow.",
+    expected="200 to an ordinary batch after each batch that it could not store, and a probe that still works",
+    examine=_recovers_from_failed_batch,
+    fix="Undo everything when storing a batch fails: roll back the transaction, return the connection to its pool, "
+    "release locks, and keep workers alive. Use a context manager or `finally`, so that no path leaves it out.",
+    example="with pool.connection() as connection: store_all(events)  # commits, rolls back and returns it",
+    not_covered="Failures that cannot be provoked from outside, such as those of the database.",
+    about="responses",
+    role="recovery",
+    stage=Stage.END,
 )
 
 
@@ -402,10 +449,20 @@ async def _stays_available(bench: Bench) -> Examined:
     earlier = [rejection for rejection in earlier if rejection.responded or not recovered]
     if recovered and not earlier:
         return passed(Confirmed(what=Confirmation.AVAILABLE_THROUGHOUT))
-    rules = tuple(dict.fromkeys(one.rule_id for one in earlier))
+    return _unavailable(bench, earlier or bench.incidents.rejections, recovered=recovered)
+
+
+def _rejected_so_far(bench: Bench) -> Examined | None:
+    """Return the violation that earlier rules have seen, for which no time was left to look again."""
+    earlier = [rejection for rejection in bench.incidents.rejections if rejection.responded]
+    return _unavailable(bench, earlier, recovered=False) if earlier else None
+
+
+def _unavailable(bench: Bench, rejections: Sequence[Rejection], *, recovered: bool) -> Examined:
+    rules = tuple(dict.fromkeys(one.rule_id for one in rejections if one.rule_id != bench.slot.rule_id))
     return failed(
         Unavailable(
-            replies=(earlier or bench.incidents.rejections)[0].replies,
+            replies=rejections[0].replies,
             first_rule=rules[0] if rules else None,
             more_rules=max(0, len(rules) - 1),
             recovered=recovered,
@@ -430,11 +487,13 @@ STAYS_AVAILABLE = Rule(
         "recovers-from-bad-requests",
         "drains-backlog",
         "accepts-valid-credentials",
+        "recovers-from-failed-batch",
     ),
     fix="Look for what requests use up: a limit on their rate, a circuit breaker that opens after errors, connections "
     "or locks that are not released.",
     example="limiter.exempt('/hook')",
     role="availability",
+    seen_so_far=_rejected_so_far,
     not_covered="Whether it would accept them again after some time: only the sender's time is virtual.",
     stage=Stage.END,
 )
@@ -445,5 +504,6 @@ RESILIENCE = (
     RECOVERS_FROM_BAD_REQUESTS,
     SURVIVES_MANY_REQUESTS,
     DRAINS_BACKLOG,
+    RECOVERS_FROM_FAILED_BATCH,
     STAYS_AVAILABLE,
 )

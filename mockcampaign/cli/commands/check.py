@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from mockcampaign.check.check import CheckRun, Progress
     from mockcampaign.check.examiner import Examination
     from mockcampaign.check.probes.end_state import StateSource
-    from mockcampaign.check.probes.store_probe import StoreProbe
+    from mockcampaign.check.probes.store_probe import Counter, StoreProbe
     from mockcampaign.check.settings import Settings
     from mockcampaign.judging.verdict import RunResult
     from mockcampaign.shape.shape import Shape
@@ -67,6 +67,8 @@ _FROM_ENVIRONMENT = {
     "key_auth": "CHECK_KEY_AUTH",
     "probe_command": "PROBE_COMMAND",
     "restart_command": "RESTART_COMMAND",
+    "break_command": "BREAK_COMMAND",
+    "restore_command": "RESTORE_COMMAND",
 }
 """Variables that a suggested command names instead of values that may contain secrets."""
 
@@ -90,6 +92,7 @@ class _CheckOptions(TypedDict):
     probe_command: str | None
     probe_events: str | None
     probe_count: str | None
+    probe_counters: tuple[str, ...]
     probe_fields: tuple[str, ...] | None
     state_url: str | None
     states: str
@@ -100,6 +103,7 @@ class _CheckOptions(TypedDict):
     timeout: int
     settle: int
     budget: int
+    rate: int
     client_id: int | None
     wait_for_consumer: int
     strict: bool
@@ -109,6 +113,8 @@ class _CheckOptions(TypedDict):
     full_fidelity: bool
     sweep: bool
     restart_command: str | None
+    break_command: str | None
+    restore_command: str | None
     journal: Path | None
     ca_file: Path | None
     insecure: bool
@@ -143,6 +149,13 @@ class _CheckOptions(TypedDict):
 @click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
 @click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
 @click.option(
+    "--probe-counter",
+    "probe_counters",
+    metavar="URL#JMESPATH",
+    multiple=True,
+    help="URL and path of another number of events you report; repeatable.",
+)
+@click.option(
     "--probe-state", "state_url", metavar="URL", help="URL that returns each mail's or recipient's current state."
 )
 @click.option(
@@ -168,6 +181,14 @@ class _CheckOptions(TypedDict):
     help="How long stored events may lag behind the response, such as 5s.",
 )
 @click.option("--budget", type=DurationType(), default="2m", show_default=True, help="Time limit of the whole check.")
+@click.option(
+    "--rate",
+    type=WholeNumber(1, 100_000),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Events a second that Campaign sends you on average.",
+)
 @click.option("--client-id", type=WholeNumber(1, 2**53), help="The clientId of the events.")
 @wait_option
 @click.option("--strict", is_flag=True, help="Fail on hazards too; a skipped must-rule ends with status 3.")
@@ -181,6 +202,10 @@ class _CheckOptions(TypedDict):
 @click.option(
     "--restart-cmd", "restart_command", metavar="COMMAND", help="Command that kills the consumer and restarts it."
 )
+@click.option(
+    "--break-cmd", "break_command", metavar="COMMAND", help="Command that breaks what the consumer needs (no shell)."
+)
+@click.option("--restore-cmd", "restore_command", metavar="COMMAND", help="Command that restores it.")
 @journal_option
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust the CA in this file as well.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
@@ -226,6 +251,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
                 settings=settings,
                 probe=_probe(options, transport),
                 state=_state(options, transport, settings.shape),
+                counters=_counters(options, transport),
                 on_progress=show,
                 on_examined=write,
             )
@@ -286,6 +312,7 @@ def _progress_text(progress: Progress) -> str:
 
 def _check_addresses(url: str, options: _CheckOptions) -> None:
     """Raise `InvalidInputError` for addresses and paths that cannot be right, before anything is sent."""
+    from mockcampaign.check.probes.store_probe import url_and_path
     from mockcampaign.judging.consumer_store import check_jmespath
     from mockcampaign.transport.address import parse_address
 
@@ -294,9 +321,15 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
             parse_address(address)
     if options["probe_url"] is not None and options["probe_command"] is not None:
         raise InvalidInputError("allowed: one of --probe and --probe-command, found both")
+    if (options["break_command"] is None) != (options["restore_command"] is None):
+        raise InvalidInputError("allowed: both --break-cmd and --restore-cmd or neither, found one")
     if options["probe_events"] is not None and options["probe_count"] is not None:
         raise InvalidInputError("allowed: one of --probe-events and --probe-count, found both")
-    for expression in (options["probe_events"], options["probe_count"], options["states"]):
+    counters = [url_and_path(one) for one in options["probe_counters"]]
+    for address, _ in counters:
+        parse_address(address)
+    paths = [path for _, path in counters]
+    for expression in (options["probe_events"], options["probe_count"], options["states"], *paths):
         if expression is not None:
             check_jmespath(expression)
 
@@ -334,12 +367,15 @@ def _settings(options: _CheckOptions) -> Settings:
         timeout=options["timeout"],
         settle=options["settle"],
         budget=options["budget"],
+        rate=options["rate"],
         probe_fields=probe_fields or (),
         known=known,
         ca_file=options["ca_file"],
         full_fidelity=options["full_fidelity"],
         sweep=options["sweep"],
         restart_command=options["restart_command"],
+        break_command=options["break_command"],
+        restore_command=options["restore_command"],
     )
     unknown = sorted(set(settings.probe_fields) - set(settings.top_names))
     if unknown:
@@ -358,6 +394,12 @@ def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
     if options["probe_command"] is not None:
         return CommandProbe(options["probe_command"], events=events, count=count, timeout=timeout)
     return None
+
+
+def _counters(options: _CheckOptions, transport: Transport) -> tuple[Counter, ...]:
+    from mockcampaign.check.probes.store_probe import counter_at
+
+    return tuple(counter_at(one, transport, timeout=options["timeout"]) for one in options["probe_counters"])
 
 
 def _state(options: _CheckOptions, transport: Transport, shape: Shape) -> StateSource | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 
 from mockcampaign.samples.bugs.bug import Bug
@@ -55,6 +56,14 @@ class KeepsDedupKeysInMemory(NeverDeduplicates):
         self.seen.update(identified)
 
 
+class AcknowledgesWithoutStore(Consumer):
+    """Logs an error of its store, and responds 200."""
+
+    async def process(self, events: list[Event]) -> None:
+        with contextlib.suppress(OSError):
+            await super().process(events)
+
+
 class StoresInMemoryOnly(Consumer):
     def prepare(self) -> None:
         self.store = Store()
@@ -69,6 +78,9 @@ class _InMemory(Store):
 BUGS: Mapping[str, Bug] = {
     "commits-every-ten-batches": Bug(
         "Commits to disk with every tenth batch, although it has acknowledged the nine before.", CommitsEveryTenBatches
+    ),
+    "acknowledges-without-store": Bug(
+        "Logs that its store cannot be written, responds 200 and drops the batch.", AcknowledgesWithoutStore
     ),
     "writes-behind": Bug("Acknowledges a batch at once, and writes it to disk 200 ms later.", WritesBehind),
     "keeps-dedup-keys-in-memory": Bug(

@@ -95,7 +95,22 @@ class TimesOutSlowBody(Consumer):
             raise HTTPException(408, "the body is too slow") from None
 
 
+class StandsBehindLimit(Consumer):
+    """Stands behind a proxy that allows small bodies alone, and responds with a page of its own to others."""
+
+    body_bytes_max = 50_000
+    page = b"<html><body><center><h1>413 Request Entity Too Large</h1></center><hr><center>nginx</center></body></html>"
+
+    async def hook(self, request: Request) -> Response:
+        if len(await request.body()) > self.body_bytes_max:
+            return Response(self.page, 413, media_type="text/html")
+        return await super().hook(request)
+
+
 BUGS: Mapping[str, Bug] = {
+    "stands-behind-body-limit": Bug(
+        "Stands behind a proxy that rejects bodies of more than 50 kB with a page of its own.", StandsBehindLimit
+    ),
     "rejects-charset-parameter": Bug(
         "Responds 415 to application/json;charset=UTF-8, because it allows only application/json.",
         RejectsCharsetParameter,

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Identity
+from mockcampaign.shape.field import Role
 
 HOUR = 60 * 60 * 1_000
 
@@ -214,6 +215,63 @@ class NullInUniqueIndex(Consumer):
         return super().key(event) + b" %d" % self.nulls
 
 
+class WorkersDoNotShareKeys(NeverDeduplicates):
+    """Recognises events by the keys in memory, which each of two workers has for itself."""
+
+    turns = (0, 1, 1, 0, 1, 0, 0)
+    """The worker that gets each request, over and over."""
+
+    def prepare(self) -> None:
+        self.requests = 0
+        self.seen: tuple[set[Identity], ...] = (set(), set())
+
+    async def process(self, events: list[Event]) -> None:
+        seen = self.seen[self.turns[self.requests % len(self.turns)]]
+        self.requests += 1
+        identified = Consumer.by_identity(self, events)
+        await super().process([event for identity, event in identified.items() if identity not in seen])
+        seen.update(identified)
+
+
+class CountsRedeliveredEvents(Consumer):
+    """Stores events once, and counts them whenever they arrive."""
+
+    def prepare(self) -> None:
+        self.opens = 0
+
+    async def process(self, events: list[Event]) -> None:
+        await super().process(events)
+        self.opens += len(events)
+
+    def total(self) -> int:
+        return self.opens
+
+
+class DropsBatchOnDeadlock(Consumer):
+    """Locks the row of each mailing in the order of the batch, and logs a deadlock as an error, with the batch gone."""
+
+    def prepare(self) -> None:
+        self.owners: dict[str, object] = {}
+        self.waits: dict[object, str] = {}
+
+    async def process(self, events: list[Event]) -> None:
+        me = object()
+        try:
+            for event in events:
+                row = str(self.shapes.get(event, Role.MAILING))
+                while self.owners.get(row, me) is not me:
+                    if self.owners.get(self.waits.get(self.owners[row], "")) is me:
+                        return  # a deadlock
+                    self.waits[me] = row
+                    await asyncio.sleep(0)
+                self.waits.pop(me, None)
+                self.owners[row] = me
+                await asyncio.sleep(0)
+            await super().process(events)
+        finally:
+            self.owners = {row: owner for row, owner in self.owners.items() if owner is not me}
+
+
 BUGS: Mapping[str, Bug] = {
     "rejects-redelivered-batch": Bug(
         "Responds 409 Conflict to a batch whose events are all stored already.", RejectsRedeliveredBatch
@@ -268,6 +326,19 @@ BUGS: Mapping[str, Bug] = {
         "Forgets which batch it works on when the sender disconnects, so the retry is stored as well.",
         ForgetsWorkInProgress,
         over_sockets=True,
+    ),
+    "workers-do-not-share-dedup-keys": Bug(
+        "Keeps deduplication keys in the memory of each of two workers, so a batch that reaches the other one is "
+        "stored twice.",
+        WorkersDoNotShareKeys,
+    ),
+    "counts-redelivered-events": Bug(
+        "Raises the total on its dashboard for each event that arrives, also for those it has already stored.",
+        CountsRedeliveredEvents,
+    ),
+    "drops-batch-on-deadlock": Bug(
+        "Locks rows in the order of the batch, logs a deadlock of two batches, drops one of them and responds 200.",
+        DropsBatchOnDeadlock,
     ),
     "checks-then-inserts": Bug(
         "Looks an event up before it inserts it, so a batch delivered twice at the same moment is stored twice.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from asyncio import sleep
 from collections.abc import Mapping
 
 import msgspec
@@ -165,6 +166,62 @@ class BindsVariablePerBatch(Consumer):
         await super().process(events)
 
 
+class NeverRollsBack(Consumer):
+    """Uses one connection to a database that cannot store NUL, and leaves its transaction aborted after an error."""
+
+    aborted = False
+
+    async def process(self, events: list[Event]) -> None:
+        if any("\0" in text for event in events for text in self.shapes.texts(event)):
+            self.aborted = True
+        if self.aborted:
+            raise ConnectionError("current transaction is aborted")
+        await super().process(events)
+
+    async def processed(self, request: Request) -> Response:
+        return Response(status_code=500) if self.aborted else await super().processed(request)
+
+
+class LeaksConnectionOnError(Consumer):
+    """Returns a connection to its small pool only if storing the batch succeeds."""
+
+    connections = 5
+
+    async def process(self, events: list[Event]) -> None:
+        if self.connections == 0:
+            raise ConnectionError("no connection is free")
+        self.connections -= 1
+        if any("\0" in text for event in events for text in self.shapes.texts(event)):
+            raise ValueError("text with NUL")
+        await super().process(events)
+        self.connections += 1
+
+
+class RecountsAfterFullBatch(Consumer):
+    """Recounts all events after each full batch, which takes long, and lets all other requests wait for it."""
+
+    full = 100
+    seconds = 2.1
+
+    def prepare(self) -> None:
+        self.recounting = asyncio.Lock()
+
+    async def process(self, events: list[Event]) -> None:
+        async with self.recounting:
+            await super().process(events)
+            if len(events) >= self.full:
+                await sleep(self.seconds)
+
+
+class BreaksOwnProbe(Consumer):
+    """Reports what it has stored as text that ends at a NUL, which is no JSON."""
+
+    async def processed(self, request: Request) -> Response:
+        if any("\0" in text for event in self.store.events() for text in self.shapes.texts(event)):
+            return Response(status_code=500)
+        return await super().processed(request)
+
+
 _MOMENT = NAMES[Role.MOMENT]
 
 BUGS: Mapping[str, Bug] = {
@@ -190,6 +247,20 @@ BUGS: Mapping[str, Bug] = {
     "keeps-lock-after-bad-body": Bug(
         "Takes a lock to parse a batch, keeps it if parsing fails, and responds 503 from then on.",
         KeepsLockAfterBadBody,
+    ),
+    "never-rolls-back": Bug(
+        "Leaves the transaction of its only connection aborted after an error, so everything after it fails.",
+        NeverRollsBack,
+    ),
+    "leaks-connection-on-error": Bug(
+        "Loses one of its five database connections whenever a batch cannot be stored.", LeaksConnectionOnError
+    ),
+    "recounts-after-full-batch": Bug(
+        "Recounts all events under one lock after each full batch, so it stores fewer than 50 events in a second.",
+        RecountsAfterFullBatch,
+    ),
+    "breaks-own-probe": Bug(
+        "Stores text with NUL, which the page that reports the stored events cannot show.", BreaksOwnProbe
     ),
     "fills-buffer": Bug("Responds 503 once it has buffered more than 101 events of a mailing.", FillsBuffer),
     "binds-variable-per-batch": Bug(
