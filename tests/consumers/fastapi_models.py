@@ -10,10 +10,10 @@ import os
 import secrets
 import sqlite3
 from contextlib import closing
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 
 class Event(BaseModel):
@@ -32,6 +32,19 @@ class Event(BaseModel):
     link: str | None = None
     category: str | None = None
     mediaTypesToAddresses: dict[str, str] | None = None  # noqa: N815
+
+    @model_validator(mode="before")
+    @classmethod
+    def without_halves_of_characters(cls, given: Any) -> Any:
+        """JSON may contain them, pydantic rejects them, and FastAPI cannot even write the response that says so."""
+        if not isinstance(given, dict):
+            return given
+        return {
+            name: value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            if isinstance(value, str)
+            else value
+            for name, value in given.items()
+        }
 
 
 def make_app(*, user: str, password: str, store: str | None = None) -> FastAPI:

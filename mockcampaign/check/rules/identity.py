@@ -278,6 +278,7 @@ DISTINGUISHES_SIMILAR_RECIPIENTS = Rule(
         "stores-one-recipient-many-mails",
         "stores-recipient-id-as-text",
         "stores-text-unchanged",
+        "stores-late-events",
     ),
     fix="Compare ids byte by byte: use a binary collation for them, and neither trim nor normalise them.",
     example="recipient_id VARCHAR(255) COLLATE utf8mb4_bin",
