@@ -48,6 +48,19 @@ def decode(data: bytes | msgspec.Raw) -> Any:
         return msgspec.json.decode(replaced)
 
 
+def decode_exactly(data: str | bytes) -> Any:
+    """Return what JSON text says, with lone surrogates as they are. Raises `msgspec.DecodeError` if it is not JSON."""
+    text = data.encode() if isinstance(data, str) else data
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        replaced = without_lone_surrogates(text)
+        if replaced == text:
+            raise
+        msgspec.json.decode(replaced)  # which says whether it is JSON otherwise
+        return json.loads(text)
+
+
 def without_lone_surrogates(data: bytes) -> bytes:
     """Return JSON text with U+FFFD in place of each escape of a lone surrogate."""
     return _PAIR_OR_ESCAPE.sub(_replaced, data) if rb"\ud" in data or rb"\uD" in data else data

@@ -20,10 +20,12 @@ from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.shape import LIST
 
 PAYLOAD = {rule.id for rule in CATALOGUE if rule.family == "payload"}
-SEVERAL_FIELDS = {"takes-columns-of-first-event"}
+SEVERAL_FIELDS = {"takes-columns-of-first-event", "turns-ids-to-floats-beside-absent-ones"}
 """Bugs that only several events can show."""
 SINGLE_FIELD = sorted(bug for bug, rule in FOUND.items() if rule in PAYLOAD and bug not in SEVERAL_FIELDS)
-NOT_GENERATED = {"truncates-text-at-nul", "rejects-unknown-types", "drops-unknown-types"}
+NOT_TEXT = {"fails-on-cut-characters"}
+"""Bugs with characters that the report cannot represent, and the command does."""
+NOT_GENERATED = {*NOT_TEXT, "truncates-text-at-nul", "rejects-unknown-types", "drops-unknown-types"}
 """Bugs that generated batches cannot show, since they contain no NUL, which hardly any store can represent, and events
 of unknown types may be ignored."""
 
@@ -72,6 +74,8 @@ def test_a_bug_in_one_field_is_shown_by_one_event_with_one_unusual_field(bug: st
     [event] = map(msgspec.json.decode, finding.reproduce.case)
     [unusual] = unusual_fields(event)
     assert [case.name for case in edge_cases_of(finding)] == [unusual], finding.actual
+    if bug in NOT_TEXT:
+        return
     assert LIST.of([event]).decode() in (finding.reproduce.curl or "").replace("'\"'\"'", "'") or "printf" in (
         finding.reproduce.curl or ""
     )

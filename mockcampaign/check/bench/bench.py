@@ -259,9 +259,17 @@ class Bench:
         await self.campaign.advance(duration)
 
     async def deliver(
-        self, events: Sequence[Event], *, attempts: int = 1, number: int = 0, created: int | None = None
+        self,
+        events: Sequence[Event],
+        *,
+        attempts: int = 1,
+        number: int = 0,
+        created: int | None = None,
+        controlled: bool = True,
     ) -> BatchOutcome:
         """Emit the events and deliver them. Discard them if the consumer does not accept them in so many attempts.
+
+        If `controlled`, an ordinary batch follows one that the consumer could not store, to see whether it recovers.
 
         Raise `CouldNotTellError` if the consumer cannot be reached, and `ConsumerDiedError` if it dies of them.
         """
@@ -273,7 +281,8 @@ class Bench:
         if delivery.accepted and len(delivery.outcomes) > 1 and not met_fault:
             self.incidents.accepted_on_retry.append(tuple(events))
         accepted_before, self.incidents.accepts = self.incidents.accepts, delivery.accepted and not met_fault
-        if accepted_before and not met_fault and not delivery.accepted and not self._is_control:
+        controlled = controlled and not self._is_control
+        if accepted_before and not met_fault and not delivery.accepted and controlled:
             await self._require_recovery(events, delivery)
         return delivery
 
@@ -317,10 +326,13 @@ class Bench:
             raise PoisonedError
 
     async def _ordinary(self) -> BatchOutcome:
-        """Deliver an ordinary batch of one event, which is no part of what shows a violation."""
+        """Deliver an ordinary batch of one event, which is no part of what shows a violation.
+
+        A consumer that rejects every first attempt has recovered if it accepts the second: another rule judges it.
+        """
         other = self.another_from_now()
         other._is_control = True
-        delivery = await other.deliver(other.events(1, {Role.MOMENT: self.campaign.now}))
+        delivery = await other.deliver(other.events(1, {Role.MOMENT: self.campaign.now}), attempts=2)
         self.count_in(other)
         return delivery
 

@@ -466,7 +466,7 @@ HANDLES_CONCURRENT_REQUESTS = Rule(
     examine=_handles_concurrent,
     needs=("connection",),
     assumes=("batch", "parallel"),
-    depends_on=(_STORE, "handles-new-connections", "accepts-slow-body"),
+    depends_on=("acknowledges-first-attempt", _STORE, "handles-new-connections", "accepts-slow-body"),
     fix="Use a server with several threads or workers, or an asynchronous one, and hold no lock while a body arrives.",
     example="gunicorn --worker-class gthread --threads 8 app:app",
 )

@@ -396,6 +396,7 @@ DRAINS_BACKLOG = Rule(
     expected="every batch accepted, without a rate limit of the consumer that makes more of them wait",
     examine=_drains_backlog,
     depends_on=(
+        "acknowledges-first-attempt",
         "accepts-small-batch-after-full",
         "stores-before-acknowledging",
         "accepts-every-batch-size",
@@ -480,6 +481,7 @@ STAYS_AVAILABLE = Rule(
     expected="200 to ordinary batches, whatever was sent before them",
     examine=_stays_available,
     depends_on=(
+        "acknowledges-first-attempt",
         "accepts-small-batch-after-full",
         "stores-late-events",
         "accepts-old-events",

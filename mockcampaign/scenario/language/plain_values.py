@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.durations import DURATION_SCHEMA, format_duration, parse_duration, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.faults import OUTAGES
@@ -30,8 +31,10 @@ OUTCOMES = {
 
 def _parse_events(text: str) -> tuple[dict[str, Any], ...]:
     try:
-        events = msgspec.json.decode(text, type=tuple[dict[str, Any], ...])
-    except msgspec.MsgspecError:
+        events: tuple[dict[str, Any], ...] = msgspec.convert(
+            json_text.decode_exactly(text), type=tuple[dict[str, Any], ...]
+        )
+    except (msgspec.MsgspecError, UnicodeEncodeError):
         events = ()
     if not 0 < len(events) <= EVENTS_MAX:
         raise InvalidInputError(f"not a list of events, allowed: a JSON list of 1 to {EVENTS_MAX:,} objects, as text")
