@@ -93,7 +93,7 @@ NO_SCENARIO = {
         "rejects-get-and-head",
         "stores-only-events",
     ),
-    *("newest-event-wins", "survives-oversized-body"),
+    *("newest-event-wins", "survives-oversized-body", "responds-to-unstorable-event"),
     *("accepts-valid-credentials", "rejects-wrong-credentials", "rejects-missing-credentials"),
     *("rejects-malformed-credentials", "rejects-with-401-or-403", "stores-nothing-unauthorised"),
     *("rejects-atomically", "recovers-from-bad-requests"),

@@ -11,7 +11,7 @@ from mockcampaign.check.bench.price import never_responds, price, waited
 from mockcampaign.check.bench.raw_request import send_request
 from mockcampaign.check.edge_cases import EdgeCase
 from mockcampaign.check.examined import Examined, SkipRule, failed, passed
-from mockcampaign.check.reproduce.curl import curl
+from mockcampaign.check.reproduce.curl import curl, giving_up
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.judging.fact import (
     AnyFact,
@@ -75,7 +75,7 @@ async def _responds_to_unstorable(bench: Bench) -> Examined:
         outcome = await send_request(bench, stimulus, body)
         if isinstance(outcome, TimedOut) and outcome.phase not in CONNECT_PHASES:
             await must_deliver(bench, bench.events(1))  # or it has stopped for another reason
-            command = curl(bench.url, body, bench.settings.authentication)
+            command = giving_up(curl(bench.url, body, bench.settings.authentication), bench.settings.timeout)
             response = Response(to=stimulus, replies=(Reply.of(outcome),))
             return failed(response, never_responds(bench), curl=command)
     return passed(Confirmed(what=Confirmation.RESPONDED_TO_UNSTORABLE, count=len(cases)))
