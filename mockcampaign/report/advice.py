@@ -404,19 +404,19 @@ LIMITED_SIZE = Advice(
     "Look for something that so many events exceed: a hash of too few bits, or a queue, cache or table of fixed size."
 )
 MAIL_IS_NO_EVENT = Advice(
-    "mailId, recipientId and mailingId identify a mail, not an event: a recipient opens or clicks it several "
+    "The ids of a mail, a recipient and a mailing identify no event: a recipient opens or clicks it several "
     "times. Deduplicate on all fields, or on a hash of them."
 )
 RECIPIENT_IS_NO_EVENT = Advice(
-    "recipientId does not identify an event: use it neither as a deduplication key nor as the key of a dictionary "
+    "The id of a recipient identifies no event: use it neither as a deduplication key nor as the key of a dictionary "
     "into which you put a batch. Deduplicate on all fields, or on a hash of them."
 )
 CREATED_IS_NO_EVENT = Advice(
-    "created does not identify an event, because several recipients act in the same millisecond: deduplicate on "
-    "all fields, or on a hash of them. A cursor on created skips late events of that millisecond."
+    "A time identifies no event, because several recipients act in the same millisecond: deduplicate on "
+    "all fields, or on a hash of them. A cursor on times skips late events of that millisecond."
 )
 MAIL_AND_CREATED_ARE_NO_EVENT = Advice(
-    "mailId and created do not identify an event: these events differ in device and address alone. Deduplicate on "
+    "A mail and a time identify no event: these events differ in device and address alone. Deduplicate on "
     "all fields, or on a hash of them."
 )
 TYPE_IN_KEY = Advice(
