@@ -86,7 +86,8 @@ ROLE_NAMES: Mapping[Role, Sequence[str]] = complete(
             "recipientid recipient recipientkey subscriberkey contactkey recipientuuid empfaengerid empfaenger "
             "empfaengernummer rcpt rcptid rcptto",
             "subscriberid subscriber contactid contact kontaktid kontakt addresseeid receiverid",
-            "userid user userkey useruuid personid memberid profileid leadid uid kundennummer kundenid kundennr",
+            "userid user userkey useruuid personid person memberid profileid leadid uid",
+            "whoid who kundennummer kundenid kundennr",
             "customerid customer customerno customernumber externalid externaluserid crmid to nutzerid benutzerid",
         ),
         Role.RECIPIENT_ADDRESS: (
