@@ -18,15 +18,27 @@ async def accepted_body(bench_of: Callable[[Body], Bench]) -> Body:
     """Return whether the consumer expects a list of events or one event as an object.
 
     A captured object does not show it: it may be a body, or an event that somebody took from a list. It is a list, as
-    the vendor documents, unless the consumer rejects that and accepts the object. `bench_of` returns a bench that sends
-    such bodies.
+    the vendor documents, unless the consumer accepts only the object, or stores only that. `bench_of` returns a bench
+    that sends such bodies.
     """
+    accepted: list[Body] = []
     for body in (LIST, OBJECT):
         bench = bench_of(body)
         outcome = (await bench.deliver([bench.event()])).last
         if isinstance(outcome, Responded) and 200 <= outcome.status < 300:
-            return body
-    return LIST
+            accepted.append(body)
+            if await _is_stored(bench):
+                return body
+    return accepted[0] if accepted else LIST
+
+
+async def _is_stored(bench: Bench) -> bool:
+    if not bench.store.reports_events:
+        return True  # as far as anybody can see
+    try:
+        return not await bench.store.difference()
+    except CouldNotTellError:
+        return False  # such as a whole list among the stored events
 
 
 async def calibrated_fields(bench: Bench) -> frozenset[str]:

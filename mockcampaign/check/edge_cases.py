@@ -116,8 +116,10 @@ def _texts_of(shape: Shape, *roles: Role) -> list[EventField]:
 
 def large_ids(shape: Shape) -> list[EdgeCase]:
     """Return ids of every width up to 64 bits."""
-    numbers = [field for field in shape.of(*WHOLE_NUMBERS, Role.RECIPIENT) if field.is_whole_number]
-    return list(_of(numbers, (0, 2**31, 2**32 + 1, 2**53 + 1, INT64_MAX)))
+    numbers = [field for field in shape.of(*WHOLE_NUMBERS) if field.is_whole_number]
+    recipients = [field for field in shape.of(Role.RECIPIENT) if field.is_whole_number]
+    beyond = (2**31, 2**32 + 1, 2**53 + 1, INT64_MAX)
+    return [*_of(numbers, (0, *beyond)), *_of(recipients, beyond)]
 
 
 def _names_of_recipients(shape: Shape) -> list[EventField]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from checks import NOW
 from culprits import FOUND
 from foreign_shapes import CAPTURED, SHAPES
+from mockcampaign.check.bench.bench import Bench
+from mockcampaign.check.bench.context import RuleSlot, check_context
+from mockcampaign.check.calibration import accepted_body
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.end_state import UrlState
 from mockcampaign.check.probes.store_probe import UrlProbe
@@ -19,7 +24,8 @@ from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.verdict import RunResult
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.check_shapes import shapes_of_files
-from mockcampaign.shape.shape import Shape
+from mockcampaign.shape.captured import captured_in
+from mockcampaign.shape.shape import Body, Shape
 from mockcampaign.transport.inprocess import AsgiTransport
 
 BUGS = (
@@ -110,3 +116,44 @@ def test_a_bug_in_a_foreign_shape_is_found_by_the_rule_of_our_own_shape(name: st
 
 def test_nearly_every_bug_shows_in_every_shape() -> None:
     assert len(SHOWABLE) >= 95
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_a_captured_object_is_a_body_if_the_consumer_stores_only_that(is_stored: bool) -> None:
+    stored: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            return
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        if scope["method"] == "POST":
+            decoded = json.loads(body)
+            stored.extend(decoded if is_stored and isinstance(decoded, list) else [decoded])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps(stored).encode()})
+
+    async def body() -> bool:
+        transport = AsgiTransport(app)
+        shape = captured_in([{"type": "open", "recipientId": "7001", "mailId": "A1B2C3D4-1", "created": 1772441300774}])
+        shape_known = shape.shape()
+        context = check_context(
+            "http://consumer.test/hook",
+            transport=transport,
+            settings=Settings(now=NOW, shape=shape_known),
+            probe=UrlProbe(Probe(url="http://consumer.test/", events="@"), transport, timeout=10_000),
+        )
+
+        def bench_of(one: Body) -> Bench:
+            chosen = Settings(now=NOW, shape=msgspec.structs.replace(shape_known, body=one))
+            slot = RuleSlot(rule_id=f"ask {one.events_max}", start=NOW - 60_000, number=1)
+            return Bench(context.for_part(chosen), slot)
+
+        found = await accepted_body(bench_of)
+        await transport.aclose()
+        return found.has_list
+
+    assert asyncio.run(body()) is is_stored
