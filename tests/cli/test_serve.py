@@ -322,7 +322,7 @@ CAPTURED = {"events": [{"kind": "opened", "ref": "f3a0-00174", "at": 1_772_441_9
     "options", [["--like", "open=c.json"], ["--shape", "s.yaml"], ["--scenario", "s.scenario.yaml"]]
 )
 def test_events_get_the_shape_of_captured_ones(tmp_path: Path, httpserver: HTTPServer, options: list[str]) -> None:
-    httpserver.expect_request("/hook").respond_with_data("")
+    httpserver.expect_request("/captured").respond_with_data("")
     (tmp_path / "c.json").write_text(json.dumps(CAPTURED))
     (tmp_path / "s.yaml").write_text(shape_yaml(shape_of_file(tmp_path / "c.json")))
     (tmp_path / "s.scenario.yaml").write_text(
@@ -331,10 +331,12 @@ def test_events_get_the_shape_of_captured_ones(tmp_path: Path, httpserver: HTTPS
     with serving("--virtual", *options, folder=tmp_path) as server:
         assert server.process.stdout is not None
         assert server.process.stdout.readline() == "  as captured open\n"
-        activated(server, httpserver.url_for("/hook"))
+        activated(server, httpserver.url_for("/captured"))
         control(server, "/emit", {"type": "open", "count": 3})
         control(server, "/clock/advance", {"by": "2s"})
-        events = [event for request, _ in httpserver.log for event in request.get_json()["events"]]
+        # Only its own requests: a consumer of an earlier test may still be sent to.
+        received = [request.get_json() for request, _ in httpserver.log if request.path == "/captured"]
+        events = [event for body in received for event in body["events"]]
         assert [list(event) for event in events] == [["kind", "ref", "at"]] * 3
         state = requests.get(f"{server.url}/__mockcampaign/state", timeout=20).json()
         assert state["capturedTypes"] == ["open"]
