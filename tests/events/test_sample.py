@@ -77,7 +77,7 @@ def test_identifying_texts_vary_in_their_format(value: str, pattern: str) -> Non
     [("abc-12", r"[a-z]{3}-[0-9]{2}"), ("Ab_9", r"[A-Z][a-z]_[0-9]"), ("ORD12", r"[A-Z]{3}[0-9]{2}")],
 )
 def test_short_ids_vary_if_their_name_is_that_of_an_id(name: str, value: str, pattern: str) -> None:
-    found = [event["who"][name] for event in more({"kind": "o", **MAIL, "who": {name: value}}, count=1_000)]
+    found = [event["order"][name] for event in more({"kind": "o", **MAIL, "order": {name: value}}, count=1_000)]
     assert all(re.fullmatch(pattern, text) for text in found)
     assert len(set(found)) == 1_000
 
