@@ -13,6 +13,7 @@ from mockcampaign.check.examined import Examined, SkipRule, failed, passed
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.errors import CouldNotTellError
+from mockcampaign.faults import NewConnection
 from mockcampaign.judging.fact import (
     Confirmation,
     Confirmed,
@@ -87,6 +88,8 @@ async def _acknowledges_first_attempt(bench: Bench) -> Examined:
     # so there is only one for the batch in the middle.
     for attempts in (2, 1, 2):
         events = bench.events(size)
+        if NewConnection in bench.faults:
+            bench.fault("new-connection", times=attempts)  # another rule is about connections
         # Another request in between would be the second, and hide such a consumer.
         delivery = await bench.deliver(events, attempts=attempts, controlled=False)
         response = delivery.response(Stimulus(situation=Situation.BATCH, events=size))
