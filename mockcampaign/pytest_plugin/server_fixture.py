@@ -106,7 +106,11 @@ class LiveServer:
                 f"campaign_server runs in process {self._process}, and this is a fork of it: call the fixture there; "
                 f"over HTTP, {self.url} works here too"
             )
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError:  # the server has ended, and with it the loop
+            coroutine.close()
+            raise
 
     def reset(self, settings: CampaignSettings) -> None:
         """Reset the server, for a test with these settings."""
