@@ -62,7 +62,7 @@ async def _killed_while_batches_arrive(bench: Bench) -> list[tuple[Event, int]]:
                 raise SkipRule(Unmet(why=Precondition.NOT_KILLED))
             event = bench.event()
             try:
-                delivery = await bench.deliver([event])
+                delivery = await bench.deliver([event], controlled=False)  # it is about to be killed
             except CouldNotTellError:
                 bench.discard_pending()
                 return watch.milliseconds
