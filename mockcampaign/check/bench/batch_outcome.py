@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mockcampaign.engine.journal import Attempted, serials_in
+from mockcampaign.faults import FAULTS
 from mockcampaign.judging.fact import Died, Reply, Response, Stimulus, replies
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.judging.situation import Situation
@@ -40,9 +41,9 @@ def died_of_batch(ledger: Ledger, webhook_id: int) -> Died | None:
     match _newest(ledger, webhook_id):
         case [
             Attempted(outcome=NoResponse() as fatal) as attempt,
-            Attempted(outcome=NoResponse() as gone, faults=()),
+            Attempted(outcome=NoResponse() as gone) as last,
         ]:
-            if fatal.phase not in CONNECT_PHASES and gone.phase in CONNECT_PHASES:
+            if fatal.phase not in CONNECT_PHASES and gone.phase in CONNECT_PHASES and not _is_hindered(last):
                 batch = Stimulus(situation=Situation.BATCH, events=len(list(serials_in(attempt.serials))))
                 return Died(after=batch, replies=(Reply.of(fatal),), reason=gone.reason)
     return None
@@ -63,9 +64,13 @@ def timed_out_twice(ledger: Ledger, webhook_id: int) -> bool:
 
 def is_reachable(ledger: Ledger, outcomes: Sequence[Outcome]) -> bool:
     """Return whether any of these outcomes reached the consumer, or a fault kept the newest attempt from it."""
-    return bool(ledger.attempts[-1].faults) or any(
+    return _is_hindered(ledger.attempts[-1]) or any(
         isinstance(outcome, Responded) or outcome.phase not in CONNECT_PHASES for outcome in outcomes
     )
+
+
+def _is_hindered(attempt: Attempted) -> bool:
+    return not all(FAULTS[kind].harmless for kind in attempt.faults)
 
 
 def _newest(ledger: Ledger, webhook_id: int) -> list[Attempted]:
