@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from mockcampaign.check.bench.context import RuleSlot
-from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
+from mockcampaign.check.edge_cases import EdgeCase, EdgeCases, own_variant
 from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS, Settings
 from mockcampaign.events import field_values
 from mockcampaign.policy import MINUTE
@@ -31,6 +31,9 @@ COARSE = 1_000
 
 SLOWER = 5
 """How many times as much time that is."""
+
+NINE_DIGITS = range(10**8, 10**9)
+"""Numbers of benches in the values of edge cases."""
 
 _CLIENTS = tuple(dict.fromkeys(client for _, (_, client) in field_values.MAILBOXES))
 
@@ -104,9 +107,12 @@ class EventFactory:
         """Return the edge cases of one kind that may be sent.
 
         A consumer for which the user named a client, or captured events of one, may accept events of no other client.
+        Values by which events are recognised are the bench's own.
         """
         is_named = self._settings.client_id is not None or shape.is_captured
-        return [case for case in make(shape) if not (is_named and case.role is Role.CLIENT)]
+        number = NINE_DIGITS[self._digest % len(NINE_DIGITS)]
+        own = (own_variant(case, shape, number) for case in make(shape))
+        return [case for case in own if case is not None and not (is_named and case.role is Role.CLIENT)]
 
     def _next_moment(self) -> int:
         moment = max(self._newest + self._pace, self._now() - self._head_start)

@@ -20,7 +20,7 @@ from mockcampaign.engine.journal import Attempted, Probed, Requested
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe, canonical, events_in
 from mockcampaign.judging.difference import Difference, difference
-from mockcampaign.judging.equivalents import comparable
+from mockcampaign.judging.equivalents import comparable, comparable_key
 from mockcampaign.judging.fact import Needs
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.shape.field import Event, Role, value_at, with_value
@@ -96,16 +96,18 @@ class RuleStore:
 
     def mails_of(self, events: Iterable[object]) -> set[Hashable]:
         """Return what identifies the mails of these events."""
-        return {key for event in events for shape in self._keyed if (key := shape.key(event)) is not None}
-
-    def _is_of(self, event: object, mails: set[Hashable]) -> bool:
-        return any(shape.key(event) in mails for shape in self._keyed)
+        return {
+            comparable_key(key) for event in events for shape in self._keyed if (key := shape.key(event)) is not None
+        }
 
     def _of(self, events: Iterable[Event], mails: set[Hashable]) -> list[Event]:
-        if len(self._keyed) == 1:
-            key = self._keyed[0].key
-            return [event for event in events if key(event) in mails]
-        return [event for event in events if self._is_of(event, mails)]
+        # Stored ones may lack characters that no store has to hold, also in what identifies their mail.
+        keys = [shape.key for shape in self._keyed]
+        return [
+            event
+            for event in events
+            if any((found := key(event)) is not None and comparable_key(found) in mails for key in keys)
+        ]
 
     async def begin(self, *, is_settled: bool) -> None:
         """Note how many events are stored before the rule begins, if the probe reports no more than a number.
