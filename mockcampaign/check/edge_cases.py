@@ -37,7 +37,7 @@ class EdgeCase(msgspec.Struct, frozen=True, kw_only=True):
     guessed: bool = False
     """Whether nothing but our assumption says that such an event may occur: no captured event lacks the field."""
     usual: Any = None
-    """The value of which this is one bench's own variant, or None."""
+    """The value that other benches send in place of this one's own variant, or None."""
 
     def applied(self, event: Event) -> Event:
         """Return the event with this edge case."""
