@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from checks import NOW
 from foreign_shapes import SHAPES
+from mockcampaign.check.bench.context import RuleSlot
+from mockcampaign.check.bench.events import EventFactory
 from mockcampaign.check.edge_cases import (
     ALL,
     EdgeCase,
@@ -14,10 +17,12 @@ from mockcampaign.check.edge_cases import (
     recipient_ids,
     unstorable,
 )
+from mockcampaign.check.settings import Settings
 from mockcampaign.judging.equivalents import comparable_key
 from mockcampaign.model import EventType
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.field import Role, Value
 from mockcampaign.shape.shape import Shape
 
 KINDS = (*ALL, control_characters, cut_characters, unstorable)
@@ -71,3 +76,15 @@ def test_different_edge_cases_are_not_alike() -> None:
     cases = [case for make in KINDS for case in make(SHAPES["recipient-only"])]
     alike = [(one, other) for one in cases for other in cases if one.is_like(other) and one != other]
     assert alike == []
+
+
+def test_no_two_events_of_a_check_share_a_recipient_by_chance() -> None:
+    """Of 60,000 recipients with nine digits, two are equal in most checks."""
+    shape = SHAPES["recipient-number"]
+    taken: set[Value] = set()
+    settings = Settings(now=NOW, seed=1, shape=shape)
+    recipients: list[Value] = []
+    for rule in ("one", "other"):
+        factory = EventFactory(RuleSlot(rule_id=rule, start=NOW, number=1), settings, lambda: NOW, taken)
+        recipients += [shape.get(event, Role.RECIPIENT) for event in factory.events(30_000, shape, {})]
+    assert len(set(recipients)) == len(recipients) == len(taken)

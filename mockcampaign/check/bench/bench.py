@@ -80,7 +80,7 @@ class Bench:
         """Whether it delivers nothing but an ordinary batch beside those of another bench."""
         self._from_now = 0
         """Number of benches from `another_from_now` so far."""
-        self._factory = EventFactory(slot, context.settings, lambda: self.campaign.now)
+        self._factory = EventFactory(slot, context.settings, lambda: self.campaign.now, context.taken)
         self.random = self._factory.random
         self._webhooks = BenchWebhooks(context, self.campaign, self.recording.scenario)
 

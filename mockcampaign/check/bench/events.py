@@ -49,8 +49,12 @@ def time_factor(shape: Shape) -> int:
 class EventFactory:
     """Makes events, each of a recipient and a mail of its own and newer than all before it."""
 
-    def __init__(self, slot: RuleSlot, settings: Settings, now: Callable[[], int]) -> None:
-        """`now` returns the bench's virtual time; no event is newer than that."""
+    def __init__(self, slot: RuleSlot, settings: Settings, now: Callable[[], int], taken: set[Value]) -> None:
+        """`now` returns the bench's virtual time; no event is newer than that.
+
+        `taken` contains the recipients of other benches' events, and of its own, where mails have no id.
+        """
+        self._taken = taken
         self._name = f"{settings.seed}:{slot.rule_id}"
         self.random = random.Random(f"check:{self._name}")
         self._digest = int.from_bytes(hashlib.sha256(self._name.encode()).digest()[:8])
@@ -66,7 +70,7 @@ class EventFactory:
         """Make this many events of a shape. `values` sets roles in all of them, if the shape has fields for these."""
         maker = self._makers.get(id(shape))
         if maker is None:
-            maker = self._makers[id(shape)] = _Maker(shape, self._ids(shape), self.random)
+            maker = self._makers[id(shape)] = _Maker(shape, self._ids(shape), self.random, self._taken)
         return [maker.event(self._next_moment(), values) for _ in range(count)]
 
     def _ids(self, shape: Shape) -> Values:
@@ -125,8 +129,9 @@ class EventFactory:
 class _Maker:
     """Makes the events of one shape: copies of its examples, in which everything varies that varies in production."""
 
-    def __init__(self, shape: Shape, shared: Values, drawer: random.Random) -> None:
+    def __init__(self, shape: Shape, shared: Values, drawer: random.Random, taken: set[Value]) -> None:
         self._shape = shape
+        self._taken = taken
         self._random = drawer
         self._examples = [msgspec.json.encode(whole(shape, example)) for example in shape.examples]
         self._shared = shared
@@ -166,6 +171,8 @@ class _Maker:
             return lambda value, made: shared
         if role in _DRAWN:
             unique = field in self._shape.key_fields or role is Role.RECIPIENT
+            if field in self._shape.key_fields and not self._shape.has(Role.MAIL):
+                return self._untaken
             return lambda value, made: self._drawn(value, made, unique)
         if role is Role.OTHER_MOMENT:
             return lambda value, made: _moved(value, made.moved)
@@ -184,6 +191,18 @@ class _Maker:
         if value not in made.drawn:
             made.drawn[value] = draw_like(value, self._random, unique=unique)
         return made.drawn[value]
+
+    def _untaken(self, value: Value, made: _Made) -> Value:
+        """Return what no other event has: of ten thousand recipients with nine digits, two may well be equal."""
+        if not isinstance(value, str | int):
+            return value
+        if value in made.drawn:
+            return made.drawn[value]
+        while (drawn := self._drawn(value, made, unique=True)) in self._taken:
+            if made.drawn.pop(value, None) is None:
+                return drawn  # nothing was drawn, as for an empty text
+        self._taken.add(drawn)
+        return drawn
 
     def _address(self, is_long: bool) -> str:
         if is_long:
