@@ -12,9 +12,11 @@ import msgspec
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
+from mockcampaign.policy import SECOND
 from mockcampaign.pseudonyms import without_persons
-from mockcampaign.shape.clues import fits
-from mockcampaign.shape.field import ONCE, Event, Role, Value, with_value
+from mockcampaign.pseudonyms.harmless import kind_of
+from mockcampaign.shape.clues import fits, is_writable
+from mockcampaign.shape.field import ONCE, Event, Role, Value, value_at, with_value
 from mockcampaign.shape.infer import (
     UnfitRoleError,
     check_limits,
@@ -24,8 +26,9 @@ from mockcampaign.shape.infer import (
     says_type,
     type_field,
 )
+from mockcampaign.shape.moment import resolution, write_moment
 from mockcampaign.shape.shape import LIST, UNCERTAIN, Body, Shape
-from mockcampaign.shape.vocabulary import is_named_id, named_like
+from mockcampaign.shape.vocabulary import MOMENT_NAMES, is_named_id, named_like, without_unknown_words, words_of
 
 CAPTURED_BYTES_MAX = 16_777_216
 """Maximum size of a file of captured events. Our choice."""
@@ -35,6 +38,9 @@ JSON_LINES = (".jsonl", ".ndjson")
 
 PLACE_OF_EVENTS = "…"
 """Stands for the events in the text of a body."""
+
+MOVED_TO = 1_704_067_200_000
+"""The first time instead of one that may be personal: the beginning of the year 2024, in milliseconds since 1970."""
 
 ReplacePersons = Callable[[Sequence[Event], Collection[str]], Sequence[Event]]
 """Returns as many events without persons. The second argument names fields that stay as they are."""
@@ -146,7 +152,13 @@ def captured_in(
     body = LIST if content.is_list else UNCERTAIN
     if replace_persons is None:
         return CapturedEvents(content.events, body if envelope is None else _body(envelope), said)
-    events, outer = _replaced(content, replace_persons, (*keep, *_impersonal(roles)))
+    impersonal = {
+        path: role
+        for path, role in roles.items()
+        if role in (Role.TYPE, Role.MOMENT) and not {*path, ".".join(path)} & set(keep)
+    }
+    events, outer = _replaced(content, replace_persons, keep)
+    events = _with_types_and_times(content.events, events, impersonal)
     if envelope is not None:
         body = _body(_Envelope(outer, envelope.path))
     return CapturedEvents(events, body, said, roles)
@@ -162,9 +174,49 @@ def _roles(events: Sequence[Event], event_type: EventType | None) -> dict[tuple[
     return {field.path: field.role for field in shape.fields}
 
 
-def _impersonal(roles: Mapping[tuple[str, ...], Role]) -> list[str]:
-    """Return the names of fields that name nobody, in whatever language they are."""
-    return [".".join(path) for path, role in roles.items() if role in (Role.TYPE, Role.MOMENT)]
+def _with_types_and_times(
+    raw: Sequence[Event], replaced: Sequence[Event], roles: Mapping[tuple[str, ...], Role]
+) -> tuple[Event, ...]:
+    """Return the events without persons with types and times that name nobody, in whatever language their names are.
+
+    A time stays only if the name of its field says that it is the event's: it might be a day of birth or a number. Any
+    other is another time in the same format. Of a type stays what is one.
+    """
+    found = list(replaced)
+    for path, role in roles.items():
+        moved = _MovedMoments()
+        is_named = _is_named_moment(path)
+        for index, event in enumerate(raw):
+            value, other = value_at(event, path), value_at(found[index], path)
+            if other is None:
+                continue  # the name of the field was replaced as well
+            if role is Role.MOMENT and is_writable(value):
+                found[index] = with_value(found[index], path, value if is_named else moved.instead_of(value))
+            elif role is Role.TYPE and isinstance(value, str) and isinstance(other, str):
+                found[index] = with_value(found[index], path, without_unknown_words(value, other))
+    return tuple(found)
+
+
+def _is_named_moment(path: tuple[str, ...]) -> bool:
+    """Return whether the whole name of a field says that it is the time of an event, or of something that occurred."""
+    if any(kind_of(name) == "identity" for name in path):
+        return False
+    return kind_of(path[-1]) == "moment" or "".join(words_of(path[-1])) in MOMENT_NAMES
+
+
+class _MovedMoments:
+    """Times that say nothing of the original ones but their format, and which of them are equal."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[type, Value], Value] = {}
+
+    def instead_of(self, value: Value) -> Value:
+        """Return the time that replaces this one."""
+        key = type(value), value
+        if key not in self._known:
+            steps = len(self._known) * max(SECOND, resolution(value))
+            self._known[key] = write_moment(value, MOVED_TO + steps)
+        return self._known[key]
 
 
 def _replaced(
