@@ -6,7 +6,6 @@ import base64
 import collections
 import json
 import re
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -17,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from counting import calls_of
 from mockcampaign.events import read_sample
 from mockcampaign.model import Responded
 from mockcampaign.pseudonyms import Json, Pseudonyms, UnreadableError, without_persons
@@ -383,7 +383,7 @@ USES: dict[str, Callable[[str], object]] = {
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_the_work_grows_with_the_length(unit: str, use: str) -> None:
     """Counted in calls of functions; `test_long_texts_end` shows that no pattern backtracks without limit."""
-    short, long = _calls(lambda: USES[use](unit * 200)), _calls(lambda: USES[use](unit * 400))
+    short, long = calls_of(lambda: USES[use](unit * 200)), calls_of(lambda: USES[use](unit * 400))
     assert long <= 2.2 * short + 1_000
 
 
@@ -395,17 +395,6 @@ def test_long_texts_end(unit: str, use: str) -> None:
     """Each takes seconds at most; a quadratic pattern would take hours."""
     for before in ("", "https://x.test/?q="):
         USES[use](before + unit * (100_000 // len(unit)))
-
-
-def _calls(work: Callable[[], object]) -> int:
-    count = collections.Counter[str]()
-    before = sys.getprofile()
-    sys.setprofile(lambda frame, event, argument: count.update((event,)))
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return count["call"] + count["c_call"]
 
 
 # Samples
