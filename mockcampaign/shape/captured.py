@@ -10,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.policy import SECOND
 from mockcampaign.pseudonyms import without_persons
 from mockcampaign.pseudonyms.harmless import kind_of
 from mockcampaign.shape.clues import fits, is_writable
-from mockcampaign.shape.field import ONCE, Event, Role, Value, value_at, with_value
+from mockcampaign.shape.field import ONCE, Event, Role, Value, leaves, value_at, with_value
 from mockcampaign.shape.infer import (
     UnfitRoleError,
     check_limits,
@@ -106,6 +107,10 @@ class _Envelope(msgspec.Struct, frozen=True):
     outer: Event
     path: tuple[str, ...]
     """Where the list is."""
+
+
+_Layout = tuple[frozenset[tuple[str, ...]], tuple[tuple[tuple[str, ...], frozenset[tuple[str, ...]]], ...]]
+"""The names in an object, and in the first object of each list in it."""
 
 
 class _Content(msgspec.Struct, frozen=True):
@@ -287,7 +292,8 @@ def _content(documents: Sequence[Value], event_type: EventType | None) -> _Conte
     if _is_journal(documents):
         events = [event for line in documents if line["entry"] == "happened" for event in _events_of(line)]
         return _Content(_objects(events), is_list=True)
-    parts = [_part(document, event_type) for document in documents]
+    layouts: dict[_Layout, tuple[str, ...] | None] = {}
+    parts = [_part(document, event_type, layouts) for document in documents]
     return _Content(
         _objects([event for part in parts for event in part.events]),
         any(part.is_list for part in parts),
@@ -308,7 +314,8 @@ def _bytes(path: Path) -> bytes:
         raise InvalidInputError(f"{str(path)!r}: not a path, allowed: a file of captured events") from None
     if len(raw) > CAPTURED_BYTES_MAX:
         raise InvalidInputError(f"{path}: larger than {CAPTURED_BYTES_MAX} bytes, which is the limit")
-    return raw.removeprefix(BOM_UTF8)
+    # Half a character is read like everywhere else: as one that cannot be represented.
+    return json_text.without_lone_surrogates(raw.removeprefix(BOM_UTF8))
 
 
 def _is_journal(lines: Sequence[Value]) -> bool:
@@ -331,17 +338,37 @@ def _objects(events: Sequence[Value]) -> tuple[Event, ...]:
     return tuple(events)
 
 
-def _part(document: Value, event_type: EventType | None) -> _Content:
-    """Return the events of one body, or the one event that a document is."""
+def _part(document: Value, event_type: EventType | None, layouts: dict[_Layout, tuple[str, ...] | None]) -> _Content:
+    """Return the events of one body, or the one event that a document is.
+
+    `layouts` remembers where the events are in each layout: the first document of a layout decides for all.
+    """
     if isinstance(document, list):
         return _Content(_objects(document), is_list=True)
     [outer] = _objects([document])
-    lists = islice(_lists(outer), _LISTS_MAX)
-    found = [one for one in lists if _is_wrapped(one[1], event_type or says_type(outer))]
-    if len(found) != 1 or _is_event(outer, event_type):
+    lists = dict(islice(_lists(outer), _LISTS_MAX))
+    if not lists:
         return _Content((outer,), is_list=False)
-    [(inner_path, inner)] = found
-    return _Content(_objects(inner), is_list=True, envelope=_Envelope(outer, inner_path))
+    layout = _names(outer), tuple((path, _names(inner[0])) for path, inner in lists.items())
+    if layout not in layouts:
+        layouts[layout] = _path_of_events(outer, lists, event_type)
+    path = layouts[layout]
+    if path is None:
+        return _Content((outer,), is_list=False)
+    return _Content(_objects(lists[path]), is_list=True, envelope=_Envelope(outer, path))
+
+
+def _names(event: Event) -> frozenset[tuple[str, ...]]:
+    return frozenset(path for path, _ in leaves(event))
+
+
+def _path_of_events(
+    outer: Event, lists: Mapping[tuple[str, ...], list[Event]], event_type: EventType | None
+) -> tuple[str, ...] | None:
+    """Return where the events of a body are, or None if it is an event itself."""
+    kind = event_type or says_type(outer)
+    found = [path for path, inner in lists.items() if _is_wrapped(inner, kind)]
+    return found[0] if len(found) == 1 and not _is_event(outer, event_type) else None
 
 
 def _lists(outer: Event, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], list[Event]]]:

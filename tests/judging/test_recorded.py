@@ -133,3 +133,11 @@ def test_the_work_grows_with_the_number_of_events_and_attempts(tmp_path: Path) -
 def test_an_event_between_others_that_did_not_occur_is_found(tmp_path: Path, missing: int) -> None:
     with pytest.raises(InvalidInputError, match=r"serials: 0 to 4 are no events of this journal"):
         load_journals(journal_of(tmp_path, 5, missing=missing))
+
+
+def test_a_byte_order_mark_and_empty_lines_are_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    lines = RECORDED.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"\xef\xbb\xbf" + b"\n \r\n".join(lines) + b"\n\n")
+    [journal], [original] = load_journals(path), load_journals(RECORDED)
+    assert journal.entries == original.entries

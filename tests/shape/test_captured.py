@@ -17,7 +17,7 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.shape.captured import CAPTURED_BYTES_MAX, read_captured, shape_of_file
 from mockcampaign.shape.field import Role, value_at, with_value
-from mockcampaign.shape.infer import DEPTH_MAX, FIELDS_MAX
+from mockcampaign.shape.infer import DEPTH_MAX, FIELDS_MAX, infer_shape
 from mockcampaign.shape.moment import read_moment
 from mockcampaign.shape.shape import LIST, UNCERTAIN, Body
 from mockcampaign.shape.vocabulary import event_type_of
@@ -104,6 +104,32 @@ def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "captured.json"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps([OPEN]).encode())
     assert read_as_it_is(path).events == (OPEN,)
+
+
+@pytest.mark.parametrize("name", ["captured.json", "captured.jsonl"])
+def test_half_a_character_is_one_that_cannot_be_represented(tmp_path: Path, name: str) -> None:
+    path = saved(tmp_path, json.dumps({**OPEN, "browser": "a\ud83d"}), name)
+    assert read_as_it_is(path).events == ({**OPEN, "browser": "a\ufffd"},)
+
+
+def test_the_first_line_of_a_layout_decides_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inferred = []
+
+    def infer(*arguments: Any, **named: Any) -> Any:
+        inferred.append(arguments)
+        return infer_shape(*arguments, **named)
+
+    monkeypatch.setattr("mockcampaign.shape.captured.infer_shape", infer)
+
+    def inferences(*lines: dict[str, Any]) -> int:
+        inferred.clear()
+        path = saved(tmp_path, "\n".join(map(json.dumps, lines)), "captured.jsonl")
+        assert len(read_captured(path, replace_persons=None).events) == sum(len(line["events"]) for line in lines)
+        return len(inferred)
+
+    one, other = {"id": "b-1", "events": [OPEN]}, {"batch": 7, "events": [OPEN, OPEN]}
+    assert inferences(*[one] * 50) == inferences(one)
+    assert inferences(*[one, other] * 50) == inferences(one) + inferences(other)
 
 
 # Persons
@@ -249,6 +275,11 @@ def test_a_corrected_role_is_nobody_elses(tmp_path: Path) -> None:
         ({"type": "open", "id": 1 << 64}, "a.json", "contains an integer of more than 64 bits, which is the limit"),
         ([[OPEN]], "a.json", "contains something that is no event"),
         ('{"journal":1,"entry":"began"}', "a.jsonl", "contains no event, allowed: an event"),
+        (
+            {"type": "open", "recipientId": 4711.5},
+            "a.json",
+            "no field identifies a mail, allowed: a field of text or whole numbers with a role such as mail or",
+        ),
         ({"recipientId": "1"}, "a.json", "no field says a known event type, allowed: --type with one of open, click"),
         ([OPEN, CLICK], "a.json", "contains events of types open, click, allowed: one of them, by --type"),
     ],

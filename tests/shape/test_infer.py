@@ -293,7 +293,8 @@ def test_a_role_that_a_value_cannot_play_is_rejected(name: str, role: Role, mess
 
 def test_something_must_identify_a_mail() -> None:
     with pytest.raises(
-        InvalidInputError, match=r"^no field identifies a mail, allowed: a field with a role such as mail"
+        InvalidInputError,
+        match=r"^no field identifies a mail, allowed: a field of text or whole numbers",
     ):
         infer_shape([{"type": "open", "created": 1_564_590_054_000}])
     with pytest.raises(InvalidInputError, match=r"^no event, allowed: at least one captured event$"):
