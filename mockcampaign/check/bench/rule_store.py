@@ -16,9 +16,10 @@ from mockcampaign.check.bench.context import CheckContext
 from mockcampaign.check.examined import ProbeFailedError, SkipRule
 from mockcampaign.check.probes.end_state import States, StateSource
 from mockcampaign.check.probes.store_probe import Found, StoreProbe, UrlProbe
+from mockcampaign.check.probes.stored_list import StoredList
 from mockcampaign.engine.journal import Attempted, Probed, Requested
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.judging.consumer_store import Probe, canonical, events_in
+from mockcampaign.judging.consumer_store import Probe, canonical
 from mockcampaign.judging.difference import Difference, difference
 from mockcampaign.judging.equivalents import comparable
 from mockcampaign.judging.fact import Needs
@@ -98,15 +99,6 @@ class RuleStore:
         """Return what identifies the mails of these events."""
         return {key for event in events for shape in self._keyed if (key := shape.key(event)) is not None}
 
-    def _is_of(self, event: object, mails: set[Hashable]) -> bool:
-        return any(shape.key(event) in mails for shape in self._keyed)
-
-    def _of(self, events: Iterable[Event], mails: set[Hashable]) -> list[Event]:
-        if len(self._keyed) == 1:
-            key = self._keyed[0].key
-            return [event for event in events if key(event) in mails]
-        return [event for event in events if self._is_of(event, mails)]
-
     async def begin(self, *, is_settled: bool) -> None:
         """Note how many events are stored before the rule begins, if the probe reports no more than a number.
 
@@ -153,7 +145,8 @@ class RuleStore:
         found = await self._ask(self.probe)
         if isinstance(found, int):
             return found - (self._count_before or 0)
-        return self._of(events_in(found), self._mails)
+        listed = found if isinstance(found, StoredList) else StoredList(found)
+        return listed.events_of(self._mails, self._keyed)
 
     async def contains_element(self, element: int) -> bool:
         """Return whether this number is stored among the events. Raise `SkipRule` if the probe reports no events."""
@@ -207,7 +200,7 @@ class RuleStore:
             stored = await self.stored()
             if isinstance(stored, int):
                 return await self.difference_now()
-            ours = Counter(map(self.shown, self._of(stored, mails)))
+            ours = Counter(map(self.shown, StoredList(stored).events_of(mails, self._keyed)))
             return difference(required, allowed, ours, self._shapes[0]), stored
 
         return (await self.settled(look))[0]
