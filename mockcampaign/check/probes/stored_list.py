@@ -62,14 +62,15 @@ class ListReader:
     def decode(self, text: bytes) -> Any:
         """Return what JSON text says, as `json_text.decode` does; lists as `StoredList`."""
         more = self._elements_after_known(text)
-        if more is not None:
-            decoded: Any = [*self._known, *more]
-        else:
+        if more is None:
             decoded = json_text.decode(text)
-        if not isinstance(decoded, list):
-            return decoded
-        self._known = StoredList(decoded, self._known if more is not None else None)
-        self._beginning = text.rstrip()[:-1].rstrip() if decoded else b""
+            if not isinstance(decoded, list):
+                return decoded
+            self._known = StoredList(decoded)
+        elif more:
+            self._known = StoredList(self._known, self._known)
+            self._known.extend(more)
+        self._beginning = text.rstrip()[:-1].rstrip() if self._known else b""
         return self._known
 
     def _elements_after_known(self, text: bytes) -> list[Any] | None:
