@@ -5,21 +5,29 @@
 The yardstick is 5,000 ordinary batches, posted one after another to a new consumer of the same kind, whatever the check
 sends. Both are processor time of this process: the check waits where its point is a slow response. The numbers of
 requests and bytes are exact, and say where more time comes from.
+
+The last row is what a captured event costs (`--like`): in-process checks of such clicks, in pairs with checks of our
+own clicks.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import msgspec
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+
+from foreign_shapes import INTEGRATOR
 from mockcampaign import wallclock
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.store_probe import UrlProbe
@@ -29,6 +37,8 @@ from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import BasicAuthentication, EventType, Fault, Outcome, Request, Responded
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.captured import captured_in
+from mockcampaign.shape.shape import Shape
 from mockcampaign.transport import Transport
 from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.transport.wire import WireTransport
@@ -39,6 +49,10 @@ YARDSTICK = 5_000
 
 BOUNDS = {"loopback": 8.0, "in-process": 6.5}
 """How many times the processor time of the yardstick the check should take at most."""
+
+PAIRS = 5
+LIKE_BOUND = 1.10
+"""How many times the processor time of our own events captured ones should take at most."""
 
 Place = Callable[[], AbstractContextManager[tuple[str, Transport]]]
 """Starts a new consumer, and gives its URL and a transport to it."""
@@ -88,8 +102,10 @@ def in_process() -> Iterator[tuple[str, Transport]]:
     yield "http://app", AsgiTransport(consumer_app(basic_authentication=CREDENTIALS))
 
 
-async def checked(base: str, transport: Transport, seed: int) -> tuple[float, RunResult]:
+async def checked(base: str, transport: Transport, seed: int, shape: Shape | None = None) -> tuple[float, RunResult]:
     settings = Settings(seed=seed, now=wallclock.now(), authentication=CREDENTIALS)
+    if shape is not None:
+        settings = msgspec.structs.replace(settings, shape=shape)
     source = UrlProbe(Probe(url=f"{base}/processed", events="@"), transport, timeout=settings.timeout)
     began = time.process_time()
     try:
@@ -139,12 +155,31 @@ def measure(place: str, start: Place, rounds: int) -> None:
     print(f"{'':<11} {result.headline}")
 
 
+def processor_time(shape: Shape) -> float:
+    with in_process() as (base, transport):
+        took, result = asyncio.run(checked(base, transport, 1, shape))
+    assert result.compliant, result.headline
+    return took
+
+
+def measure_like() -> None:
+    ours, captured = builtin_shape(EventType.CLICK), captured_in(json.loads(INTEGRATOR)).shape()
+    ratios = [processor_time(captured) / processor_time(ours) for _ in range(PAIRS)]
+    ratio = statistics.median(ratios)
+    print(
+        f"{'like':<11} {ratio:.2f} times the processor time of our own clicks "
+        f"({min(ratios):.2f} to {max(ratios):.2f} in {PAIRS} pairs), bound {LIKE_BOUND:.2f}: "
+        f"{'ok' if ratio <= LIKE_BOUND else 'OVER'}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="checks in each place, each with another seed")
+    parser.add_argument("--rounds", type=int, default=5, help="checks in each place, each with another seed")
     rounds = parser.parse_args().rounds
     measure("loopback", loopback, rounds)
     measure("in-process", in_process, rounds)
+    measure_like()
 
 
 if __name__ == "__main__":
