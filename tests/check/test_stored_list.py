@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockcampaign import json_text
-from mockcampaign.check.probes.stored_list import ListReader, StoredList
+from mockcampaign.check.probes.stored_list import ListReader, StoredList, events_of
 from mockcampaign.model import EventType
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.field import EventField, Role
@@ -80,6 +80,7 @@ def searched(elements: list[Any], mails: set[tuple[str]], shapes: tuple[Shape, .
 @example([b"[1]", b"[1]]"])
 @example([b'["a"]', b'["a"b]'])
 @example([b'["\\ud83d"]', b'["\\ud83d","\\ude00"]'])
+@example([b'[{"mailId":"a"}]', b'[{"mailId":"a"},1]', b"[1]", b'[1,{"mailId":"a"}]'])
 def test_a_response_is_decoded_as_if_there_had_been_none_before(texts: list[bytes]) -> None:
     reader = ListReader()
     for text in texts:
@@ -87,7 +88,7 @@ def test_a_response_is_decoded_as_if_there_had_been_none_before(texts: list[byte
         with contextlib.suppress(msgspec.DecodeError):
             listed = reader.decode(text)
             if isinstance(listed, list):
-                assert listed.events_of({("a",)}, (OPEN,)) == searched(listed, {("a",)}, (OPEN,))
+                assert events_of(listed, {("a",)}, (OPEN,)) == searched(listed, {("a",)}, (OPEN,))
 
 
 def test_what_was_reported_before_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +103,7 @@ def test_what_was_reported_before_is_not_decoded_again(monkeypatch: pytest.Monke
     first = reader.decode(b'[{"mailId":"a"}]')
     second = reader.decode(b'[{"mailId":"a"},{"mailId":"b"}]')
     assert second[0] is first[0]
+    assert isinstance(second, StoredList)
     assert texts == [b'[{"mailId":"a"}]', b'[0,{"mailId":"b"}]']
 
 
@@ -112,13 +114,21 @@ def test_what_was_reported_before_is_not_decoded_again(monkeypatch: pytest.Monke
 def test_the_events_of_mails_are_those_that_a_search_finds(
     readings: list[tuple[list[Any], set[str], bool]], data: st.DataObject
 ) -> None:
-    listed = StoredList()
-    lists = []
+    listed = StoredList(())
+    lists: list[list[Any]] = []
     for more, _, continues in readings:
         listed = StoredList([*listed, *more], listed) if continues else StoredList(more)
-        lists.append(listed)
+        lists.append(data.draw(st.sampled_from([listed, list(listed)])))
     # Also of a list that others begin with, in whatever order they are asked.
     for number in data.draw(st.permutations(range(len(lists)))):
         asked, wanted = lists[number], {(mail,) for mail in readings[number][1]}
         shapes = data.draw(st.sampled_from([(OPEN,), (BY_RECIPIENT,), (OPEN, BY_RECIPIENT)]))
-        assert list(map(id, asked.events_of(wanted, shapes))) == list(map(id, searched(asked, wanted, shapes)))
+        assert list(map(id, events_of(asked, wanted, shapes))) == list(map(id, searched(asked, wanted, shapes)))
+
+
+def test_a_list_does_not_have_the_events_of_a_longer_one() -> None:
+    one, other = {"mailId": "a", "number": 1}, {"mailId": "a", "number": 2}
+    first = StoredList([one])
+    second = StoredList([one, other], first)
+    assert events_of(second, {("a",)}, (OPEN,)) == [one, other]
+    assert events_of(first, {("a",)}, (OPEN,)) == [one]

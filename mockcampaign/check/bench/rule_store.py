@@ -14,7 +14,7 @@ from mockcampaign.check.examined import ProbeFailedError, SkipRule
 from mockcampaign.check.probes.end_state import States, StateSource
 from mockcampaign.check.probes.shown_fields import ShownFields
 from mockcampaign.check.probes.store_probe import Found, StoreProbe, UrlProbe
-from mockcampaign.check.probes.stored_list import StoredList
+from mockcampaign.check.probes.stored_list import events_of
 from mockcampaign.engine.journal import Attempted, Probed, Requested
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe, canonical
@@ -136,8 +136,7 @@ class RuleStore:
         found = await self._ask(self.probe)
         if isinstance(found, int):
             return found - (self._count_before or 0)
-        listed = found if isinstance(found, StoredList) else StoredList(found)
-        return listed.events_of(self._mails, self._keyed)
+        return events_of(found, self._mails, self._keyed)
 
     async def contains_element(self, element: int) -> bool:
         """Return whether this number is stored among the events. Raise `SkipRule` if the probe reports no events."""
@@ -191,7 +190,7 @@ class RuleStore:
             stored = await self.stored()
             if isinstance(stored, int):
                 return await self.difference_now()
-            ours = Counter(map(self.shown, StoredList(stored).events_of(mails, self._keyed)))
+            ours = Counter(map(self.shown, events_of(stored, mails, self._keyed)))
             return difference(required, allowed, ours, self._shapes[0]), stored
 
         return (await self.settled(look))[0]

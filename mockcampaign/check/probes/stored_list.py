@@ -6,7 +6,7 @@ searched again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,17 +16,30 @@ from mockcampaign.shape.field import Event
 from mockcampaign.shape.shape import Shape
 
 
-class StoredList(list[Any]):
-    """The elements that a probe reported, which may be asked for the events of some mails. Nobody changes them."""
+def events_of(elements: list[Any], mails: Collection[Hashable], shapes: Sequence[Shape]) -> list[Event]:
+    """Return the events that one of the shapes recognises as of one of these mails, in their order."""
+    if isinstance(elements, StoredList):
+        return elements.events_of(mails, shapes)
+    if len(shapes) == 1:
+        key = shapes[0].key
+        return [element for element in elements if key(element) in mails]
+    return [element for element in elements if any(shape.key(element) in mails for shape in shapes)]
 
-    def __init__(self, elements: Iterable[Any] = (), beginning: StoredList | None = None) -> None:
+
+class StoredList(list[Any]):
+    """Elements of which a probe reported the first ones before. Nobody changes them.
+
+    Where the events of each mail are is noted once for all lists that begin with the same elements.
+    """
+
+    def __init__(self, elements: Iterable[Any], beginning: StoredList | None = None) -> None:
         """`beginning` is an earlier list with which this one begins, if there is one."""
         super().__init__(elements)
         self._indexes: dict[tuple[tuple[str, ...], ...], _Index] = {} if beginning is None else beginning._indexes
         """Indexes by the paths of the fields that identify a mail."""
 
     def events_of(self, mails: Collection[Hashable], shapes: Iterable[Shape]) -> list[Event]:
-        """Return the events that one of the shapes recognises as of one of these mails, in their order."""
+        """Return what the function `events_of` returns."""
         found: set[int] = set()
         for shape in shapes:
             index = self._indexes.setdefault(tuple(field.path for field in shape.key_fields), _Index())
@@ -55,23 +68,28 @@ class ListReader:
     """Decodes the responses of one probe."""
 
     def __init__(self) -> None:
-        self._known = StoredList()
+        self._known = StoredList(())
         self._beginning = b""
         """The text of the known elements: that of their list without its end."""
 
     def decode(self, text: bytes) -> Any:
-        """Return what JSON text says, as `json_text.decode` does; lists as `StoredList`."""
+        """Return what JSON text says, as `json_text.decode` does.
+
+        A list that begins with all elements of the one before is a `StoredList`.
+        """
         more = self._elements_after_known(text)
         if more is None:
             decoded = json_text.decode(text)
-            if not isinstance(decoded, list):
-                return decoded
-            self._known = StoredList(decoded)
-        elif more:
-            self._known = StoredList(self._known, self._known)
-            self._known.extend(more)
-        self._beginning = text.rstrip()[:-1].rstrip() if self._known else b""
+            if isinstance(decoded, list):
+                self._note(text, StoredList(decoded))
+            return decoded
+        if more:
+            self._note(text, StoredList([*self._known, *more], self._known))
         return self._known
+
+    def _note(self, text: bytes, elements: StoredList) -> None:
+        self._known = elements
+        self._beginning = text.rstrip()[:-1].rstrip() if elements else b""
 
     def _elements_after_known(self, text: bytes) -> list[Any] | None:
         """Return the elements after the known ones, or None if the text does not begin with those."""
