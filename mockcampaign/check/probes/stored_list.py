@@ -27,7 +27,7 @@ def events_of(elements: list[Any], mails: Collection[Hashable], shapes: Sequence
 
 
 class StoredList(list[Any]):
-    """Elements of which a probe reported the first ones before. Nobody changes them.
+    """Elements that begin with those of an earlier response of the probe. Nobody changes them.
 
     Where the events of each mail are is noted once for all lists that begin with the same elements.
     """
