@@ -12,6 +12,7 @@ from mockcampaign.model import Authentication, EventType, Fault, NoAuthenticatio
 from mockcampaign.policy import MINUTE, SECOND
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.shape import Shape
+from mockcampaign.transport.address import NO_ROUTES, Routes
 
 CLIENT_IDS = range(900_000_000_000, 901_000_000_000)
 """Client ids of the events that checks send, which distinguish them from real ones, also to delete them."""
@@ -93,6 +94,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Outermost fields of an event that the probe reports; empty for all. Others are not compared."""
     known: tuple[Known, ...] = ()
     """Violations that are accepted."""
+    routes: Routes = NO_ROUTES
+    """Where requests really go, for a consumer that is not at its final address yet."""
     ca_file: Path | None = None
     """File of a CA to trust besides those that this machine trusts."""
     full_fidelity: bool = False

@@ -32,7 +32,7 @@ async def aftermath(
     events = bench.events(2)
     commands = None
     if command is not None:
-        commands = f"{command}\n{curl(bench.url, bench.body_of(events), bench.settings.authentication)}"
+        commands = f"{command}\n{curl(bench.endpoint, bench.body_of(events))}"
     replied = () if outcome is None else (Reply.of(outcome),)
     try:
         delivery = await bench.deliver(events, attempts=3)

@@ -18,6 +18,7 @@ from mockcampaign.check.bench.recording import Recording
 from mockcampaign.check.bench.rule_store import RuleStore
 from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
 from mockcampaign.check.examined import ConsumerDiedError, PoisonedError, SkipRule
+from mockcampaign.check.reproduce.curl import Endpoint
 from mockcampaign.check.settings import Lengths, Settings, Variation
 from mockcampaign.engine.journal import serials_in
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
@@ -112,6 +113,12 @@ class Bench:
     def url(self) -> str:
         """The URL of the consumer's webhook endpoint."""
         return self.context.url
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The webhook endpoint with everything that a command needs to send a request to it."""
+        settings = self.settings
+        return Endpoint(url=self.url, authentication=settings.authentication, routes=settings.routes)
 
     @property
     def settings(self) -> Settings:

@@ -126,7 +126,7 @@ async def _stores_late(bench: Bench) -> Examined:
         outcome = await send_request(bench, newest_first, bench.body_of(mixed))
         if outcome.accepted:
             break
-    command = curl(bench.url, bench.body_of(mixed), bench.settings.authentication)
+    command = curl(bench.endpoint, bench.body_of(mixed))
     if not outcome.accepted:
         return failed(Response(to=newest_first, replies=(Reply.of(outcome),)), curl=command)
     # A mere number cannot show whether events are stored that Campaign did not send.

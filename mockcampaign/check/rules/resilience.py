@@ -63,11 +63,10 @@ async def _rejects_atomically(bench: Bench) -> Examined:
             continue
         difference = await bench.store.difference_of(good)
         if difference:
-            authentication = bench.settings.authentication
             return failed(
                 _response(provocation, outcome),
                 difference.seen(Stimulus(situation=Situation.GOOD_EVENTS_REDELIVERED, events=len(good))),
-                curl="\n".join(curl(bench.url, sent, authentication) for sent in (body, bench.body_of(good))),
+                curl="\n".join(curl(bench.endpoint, sent) for sent in (body, bench.body_of(good))),
             )
     for size in (1, 7, 100):
         await bench.deliver(bench.events(size), attempts=4)

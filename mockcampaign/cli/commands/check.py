@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from mockcampaign.judging.verdict import RunResult
     from mockcampaign.shape.shape import Shape
     from mockcampaign.transport import Transport
+    from mockcampaign.transport.address import Routes
 
 
 _NOT_REPEATED = frozenset(
@@ -222,7 +223,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
 
     _check_addresses(url, options)
     routes = routes_to(url, options["host_header"], options["resolve"])
-    settings = _settings(options)
+    settings = _settings(options, routes)
     folder = options["scenarios"]
     if folder is not None:
         _make_folder(folder)
@@ -334,7 +335,7 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
             check_jmespath(expression)
 
 
-def _settings(options: _CheckOptions) -> Settings:
+def _settings(options: _CheckOptions, routes: Routes) -> Settings:
     """Return the settings of the check. Raise `InvalidInputError` where they make no sense."""
     from mockcampaign import wallclock
     from mockcampaign.check.baseline import read_baseline
@@ -370,6 +371,7 @@ def _settings(options: _CheckOptions) -> Settings:
         rate=options["rate"],
         probe_fields=probe_fields or (),
         known=known,
+        routes=routes,
         ca_file=options["ca_file"],
         full_fidelity=options["full_fidelity"],
         sweep=options["sweep"],
