@@ -12,6 +12,7 @@ from typing import assert_never, get_args
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.durations import format_duration
 from mockcampaign.judging.fact import (
     AllAttempts,
@@ -450,7 +451,11 @@ def _credentials(variant: str) -> str:
 
 
 def _edge_case(one: EdgeCaseField) -> str:
-    return f"no {one.name}" if one.absent else f"{one.name} {_value(one.value)}"
+    if one.absent:
+        return f"no {one.name}"
+    text = one.value.encode()
+    half = "" if json_text.without_lone_surrogates(text) == text else " (half an emoji: a lone surrogate)"
+    return f"{one.name} {_value(one.value)}{half}"
 
 
 def _step(step: HistoryStep) -> str:
