@@ -487,7 +487,7 @@ def _seen_so_far(rule: Rule, bench: Bench, unfinished: tuple[AnyFact, ...]) -> E
 async def _by_counters(rule: Rule, bench: Bench, examined: Examined) -> tuple[Examined, Bench]:
     """Examine a rule again by each counter that the consumer reports. Return the first violation, with its bench."""
     # A counter that disagrees from the start keeps no rule about stored events from being examined.
-    if "probe" not in rule.needs or rule.prepare is not None or rule.role == "store":
+    if not ("probe" in rule.needs or rule.is_counted) or rule.prepare is not None or rule.role == "store":
         return examined, bench
     for number, counter in enumerate(bench.context.counters):
         other = bench.by_counter(number)
