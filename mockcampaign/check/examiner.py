@@ -13,6 +13,7 @@ import msgspec
 
 from mockcampaign.check.baseline import marked
 from mockcampaign.check.behaviours import BEHAVIOURS
+from mockcampaign.check.bench.aftermath import since_poison
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.context import CheckContext, RuleSlot
 from mockcampaign.check.bench.events import time_factor
@@ -364,7 +365,7 @@ class Examiner:
             outcome, facts = "not-exercised", (NotReached(why="poisoned", rule_id=RECOVERY),)
             poison = self.context.incidents.poison
             if poison is not None and all(one.id != RECOVERY for one in self.rules):
-                examined = failed(poison.fact, batches=[poison.events, bench.events(1)] if poison.events else ())
+                examined = since_poison(bench, poison)
         except SkipRule as error:
             outcome, facts = "not-exercised", error.facts
         except ConsumerDiedError as error:

@@ -618,12 +618,12 @@ def _unavailable(fact: Unavailable) -> str:
 
 
 def _poisoned(fact: Poisoned) -> str:
-    began = f"after {_stimulus(fact.after)} ({_responded(fact.replies)}) while {fact.rule_id} was examined"
+    others = f", after {counted(fact.failed_before, 'other failure')}" if fact.failed_before else ""
+    batch = f"{_stimulus(fact.after)} ({_responded(fact.replies)}{others}) while {fact.rule_id} was examined"
     probe = f"its probe fails: {fact.probe}" if fact.probe else ""
     if not fact.since:
-        return f"{began}, {probe}, though it worked before"
-    since = f"since {_stimulus(fact.after)} ({_responded(fact.replies)}) while {fact.rule_id} was examined, it "
-    every = f"{since}{_responded(fact.since)} to every ordinary batch"
+        return f"after {batch}, {probe}, though it worked before"
+    every = f"since {batch}, it {_responded(fact.since)} to every ordinary batch"
     return f"{every}, and {probe}" if probe else every
 
 

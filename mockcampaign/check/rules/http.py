@@ -423,7 +423,8 @@ async def _handles_concurrent(bench: Bench) -> Examined:
         raise SkipRule(Unmet(why=Precondition.IN_PROCESS_IS_NEVER_SLOW))
 
     async def send(situation: Situation, faults: tuple[Fault, ...] = ()) -> Outcome:
-        return await send_request(bench, Stimulus(situation=situation), bench.body_of(bench.events(2)), faults=faults)
+        body = bench.body_of(bench.events(2))
+        return await send_request(bench, Stimulus(situation=situation), body, faults=faults, controlled=False)
 
     async def quick_ones() -> tuple[list[Outcome], int]:
         """Return the outcomes of the rejected requests, and how many milliseconds all requests took."""
@@ -476,7 +477,7 @@ async def _survives_oversized(bench: Bench) -> Examined:
     await must_deliver(bench, bench.events(1))
     for situation, body, printed in _oversized_bodies():
         to = Stimulus(situation=situation)
-        outcome = await send_request(bench, to, body)
+        outcome = await send_request(bench, to, body, controlled=False)  # `aftermath` follows
         command = piped(printed, bench.endpoint)
         if isinstance(outcome, Responded) and outcome.accepted:
             return failed(Response(to=to, replies=(Reply.of(outcome),)), curl=command)
