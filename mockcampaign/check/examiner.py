@@ -56,7 +56,7 @@ from mockcampaign.report import sentences
 from mockcampaign.report.advice import advice
 from mockcampaign.shape.shape import Body
 from mockcampaign.text import unknown
-from mockcampaign.wallclock import Stopwatch
+from mockcampaign.wallclock import Stopwatch, pause
 
 SLOT = 6 * MINUTE
 """Virtual milliseconds between the starts of two rules, so that no rule's events are older than earlier ones."""
@@ -144,6 +144,10 @@ class Examiner:
         """Whether the budget is too short for all rules at the consumer's pace."""
         self._numbers = {rule_id: number for number, rule_id in enumerate(_ORDER)}
         self._prepared: dict[str, Bench] = {}
+        self._prepared_at = 0
+        """Milliseconds after which the rules that begin before all others had begun."""
+        self._remembering = 0
+        """Milliseconds of waiting for the consumer to forget what it has stored, which no budget limits."""
         self._other_deliveries = NO_DELIVERIES
         self._is_settled = False
         """Whether the store was seen to contain everything that was sent so far."""
@@ -189,6 +193,8 @@ class Examiner:
             else:
                 rejections = self.context.incidents.rejections
                 before = len(rejections)
+                if rule.prepare is not None:
+                    await self._let_time_pass()
                 stopped = await self._examine(rule) or stopped
                 if stopped is None and self._is_poisoned:
                     stopped = "not-exercised", NotReached(why="poisoned", rule_id=RECOVERY)
@@ -214,7 +220,7 @@ class Examiner:
             self._add(rule, "could-not-tell", (NotReached(why="interrupted"),))
 
     def _left(self) -> float:
-        return (self._settings.budget - self.milliseconds) / 1_000
+        return (self._settings.budget + self._remembering - self.milliseconds) / 1_000
 
     def _time_for(self, rule: Rule) -> float:
         """Return the seconds that are left for a rule: some are kept for the rules that judge what was seen."""
@@ -300,6 +306,14 @@ class Examiner:
                 with contextlib.suppress(SkipRule, CouldNotTellError, ConsumerDiedError):
                     # Other rules find out what is wrong with the consumer.
                     await rule.prepare(bench)
+        self._prepared_at = self.milliseconds
+
+    async def _let_time_pass(self) -> None:
+        """Wait until so much wall time has passed since the beginning as the settings ask for."""
+        wanted = self._settings.memory - (self.milliseconds - self._prepared_at)
+        if wanted > 0:
+            self._remembering += wanted
+            await pause(wanted)
 
     def _missing(self, rule: Rule) -> Need | None:
         return next((need for need in rule.needs if not self._has(need)), None)

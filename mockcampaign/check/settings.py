@@ -87,7 +87,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     settle: int = 0
     """How long the store may lag behind a response; 0 if acknowledged events are stored at once."""
     budget: int = 2 * MINUTE
-    """Limit of the wall time of the whole check."""
+    """Limit of the wall time of the whole check, without `memory`."""
+    memory: int = 0
+    """Wall time that has to pass, once, before a batch from the beginning of the check is redelivered at its end."""
     rate: int = 10
     """Events per second that Campaign sends on average, to judge how long a backlog takes to drain (assumed)."""
     probe_fields: tuple[str, ...] = ()

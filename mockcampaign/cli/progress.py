@@ -76,7 +76,7 @@ async def progress(total: int) -> AsyncIterator[RunProgress]:
         yield shown
     finally:
         task.cancel()
-        # Not the task itself: its cancellation could not be told from one of the run.
+        # Not the task itself, whose cancellation would look like one of the run.
         await asyncio.wait([task])
         if not task.cancelled():
             task.result()

@@ -46,6 +46,9 @@ BUSY = 500
 RATE_LIMITS = frozenset({429, 503})
 """Statuses that say that the consumer has had too many batches, and not that it could not store this one."""
 
+SLOW = 4 * BUSY
+"""Wall milliseconds after which a rejected batch needs no second one to show that the consumer is not just busy."""
+
 LIMITED = (500, 1_000, 2_000, 4_000)
 """Wall milliseconds between ordinary batches that show whether a rate limit is over: most count by the second."""
 
@@ -330,9 +333,10 @@ class Bench:
         if is_limited and (is_ordinary or incidents.limits_rate):
             incidents.limits_rate = True
             return
-        # For the consumer, hardly any time has passed.
-        pauses = LIMITED if is_limited else (BUSY,)
+        watch = Stopwatch()
         since = await self._ordinary()
+        # For most consumers, hardly any time has passed; one whose pool is empty takes its time for each rejection.
+        pauses = LIMITED if is_limited else (BUSY,) if watch.milliseconds < SLOW else ()
         for milliseconds in pauses:
             if since.accepted or not isinstance(since.last, Responded):
                 break

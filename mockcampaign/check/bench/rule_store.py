@@ -66,7 +66,7 @@ class RuleStore:
         self._missing_before = 0
         """Number of missing events when `loss_of` last looked, if the probe reports only how many are stored."""
         self._surplus_before = 0
-        """The same for surplus events, and `duplicates_of`."""
+        """Number of surplus events when `duplicates_of` last looked, if the probe reports only how many are stored."""
         self._sent: dict[int, _Sent] = {}
         self._read = 0
         """Number of entries of the ledger's `happened` that are in `_sent`."""

@@ -104,6 +104,7 @@ class _CheckOptions(TypedDict):
     timeout: int
     settle: int
     budget: int
+    memory: int
     rate: int
     client_id: int | None
     wait_for_consumer: int
@@ -183,6 +184,13 @@ class _CheckOptions(TypedDict):
 )
 @click.option("--budget", type=DurationType(), default="2m", show_default=True, help="Time limit of the whole check.")
 @click.option(
+    "--memory",
+    type=DurationType(),
+    default="0s",
+    show_default=True,
+    help="Wait so long before a batch from the beginning is redelivered at the end.",
+)
+@click.option(
     "--rate",
     type=WholeNumber(1, 100_000),
     default=10,
@@ -257,7 +265,8 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
                 on_examined=write,
             )
             if not options["quiet"]:
-                bounds = f"at most {format_duration(settings.budget)} and {counted(run.events_max, 'event')}"
+                longest = format_duration(settings.budget + settings.memory)
+                bounds = f"at most {longest} and {counted(run.events_max, 'event')}"
                 ids = f"with client ids from {CLIENT_IDS.start} and mailing ids from {MAILING_IDS.start}"
                 if settings.shape.is_captured:
                     ids = f"{settings.shape.event_type}s of {counted(len(settings.shape.fields), 'field')} as captured"
@@ -368,6 +377,7 @@ def _settings(options: _CheckOptions, routes: Routes) -> Settings:
         timeout=options["timeout"],
         settle=options["settle"],
         budget=options["budget"],
+        memory=options["memory"],
         rate=options["rate"],
         probe_fields=probe_fields or (),
         known=known,
