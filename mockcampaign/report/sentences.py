@@ -327,7 +327,8 @@ def _clause(fact: AnyFact) -> str:
             what = " because its port expects https" if fact.https_port else ""
             return f"the {fact.status} came from what stands before the consumer ({fact.software}{unlike}){what}"
         case UnderscoreInHeader():
-            return f"the key was sent in the header {fact.name}, whose name contains underscores"
+            dropped = "which nginx and Apache drop by default"
+            return f"the key was sent in the header {fact.name}, whose name contains underscores, {dropped}"
         case RejectsLater():
             return f"rejected {_credentials(fact.variant)} {fact.milliseconds} ms later than a wrong one"
         case Unavailable():

@@ -22,6 +22,7 @@ from mockcampaign.judging.fact import (
     StoreDiffers,
     StoredPositions,
     Under,
+    UnderscoreInHeader,
 )
 from mockcampaign.judging.situation import Situation
 from mockcampaign.report.sentences import actual, brief
@@ -54,6 +55,11 @@ def key(fields: tuple[str, ...], ignored: tuple[str, ...]) -> KeysOn:
     [
         ((to_batch(BUSY),), "Responded 503 to a batch of 2 events"),
         ((to_batch(BUSY, BUSY),), "Responded 503 to a batch of 2 events"),
+        (
+            (to_batch(BUSY), UnderscoreInHeader(name="X_KEY")),
+            "Responded 503 to a batch of 2 events; the key was sent in the header X_KEY, whose name contains "
+            "underscores, which nginx and Apache drop by default",
+        ),
         ((to_batch(BUSY, OK),), "Responded 503, then 200 to a batch of 2 events"),
         (
             (Response(to=CUT, replies=(BUSY,)),),
