@@ -13,6 +13,7 @@ from mockcampaign.judging.fact import NotReached, Poisoned
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult
 from mockcampaign.report.advice import LIMITED_RATE
+from mockcampaign.report.check_text import next_lines
 from mockcampaign.samples.consumer import application, consumer_app
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Store
@@ -100,6 +101,9 @@ def test_a_request_that_campaign_never_sends_is_named_too() -> None:
     assert found.reproduce is not None
     assert (found.reproduce.curl or "").splitlines()[-2].count('"mailId":null') == 1
     assert [finding(result, rule).outcome for rule in rules[1::2]] == ["not-exercised"] * 2
+    commands = ["".join(text for text, _ in line).strip() for line in next_lines(result, "check")]
+    # The rule that judges it sees nothing without the one that caused it.
+    assert "check --rules responds-to-unstorable-event,recovers-from-failed-batch --explain" in commands
 
 
 def test_failures_that_use_something_up_are_counted() -> None:
