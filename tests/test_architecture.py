@@ -191,6 +191,7 @@ PAUSING = {
     *(
         f"check.bench.{name}" for name in ("bench", "control", "restart", "rule_store")
     ),  # for a consumer that is busy or restarts, and a probe that settles
+    "check.examiner",  # for a consumer that may forget what it has stored
     *(f"check.rules.{name}" for name in ("durability", "http", "overlap")),  # whose point it is
 }
 

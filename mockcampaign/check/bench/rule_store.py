@@ -54,6 +54,8 @@ class RuleStore:
         """How the store differed when it was last seen to differ."""
         self._missing_before = 0
         """Number of missing events when `loss_of` last looked, if the probe reports only how many are stored."""
+        self._surplus_before = 0
+        """Number of surplus events when `duplicates_of` last looked, if the probe reports only how many are stored."""
         self._shown = ShownFields(self.shown_fields, self._shapes)
         self._sent: dict[int, bytes] = {}
         """Events in canonical form, by serial."""
@@ -206,6 +208,16 @@ class RuleStore:
         if not found.missing and not lost:
             return None
         return msgspec.structs.replace(found, surplus=(), altered=(), surplus_count=0, missing_count=lost)
+
+    async def duplicates_of(self, events: Sequence[Event]) -> Difference:
+        """Return which of these redelivered events are stored more often than they may be, and nothing else.
+
+        If the probe reports only their number, count what is surplus since this was last asked.
+        """
+        found = await self.difference_of(events)
+        before, self._surplus_before = self._surplus_before, found.surplus_count
+        surplus = max(0, found.surplus_count - before)
+        return msgspec.structs.replace(found, missing=(), altered=(), missing_count=0, surplus_count=surplus)
 
     async def settled(self, look: Callable[[], Awaitable[tuple[Difference, Found]]]) -> tuple[Difference, Found]:
         """Look until the store agrees, or has differed in the same way for as long as it may take to settle."""
