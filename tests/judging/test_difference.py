@@ -83,3 +83,9 @@ def test_the_work_grows_with_the_number_of_altered_events() -> None:
         return calls_of(lambda: difference(sent, sent, stored, SHAPE))
 
     assert compared(200) <= 2.2 * compared(100)
+
+
+def test_equal_differences_are_one_in_a_set() -> None:
+    event = canonical(OWN)
+    found = [difference(Counter([event]), Counter([event]), Counter(), SHAPE) for _ in range(2)]
+    assert len(set(found)) == 1
