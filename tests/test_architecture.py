@@ -66,7 +66,7 @@ LEVELS = {
     "engine": "bodies clock declared_faults event_streams outbox webhooks"
     " < duplicates failure_runs journal requests < outages < exporter journal_file < loop",
     "events": """
-        field_values random_words rates < people < event_json sample < mailing < description generator
+        field_values random_words rates < people < behaviour event_json sample < mailing < description generator
         < __init__ plot
     """,
     "judging": """
