@@ -41,8 +41,12 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 LEVELS = {
     "": """
         __init__ errors json_text shipped text wallclock < model < masking policy pseudonyms serving tables whole_files
-        < durations < faults < shape < engine events samples transport < campaign judging strategies
+        < durations < faults < shape < engine events samples transport < clients < campaign judging strategies
         < recording report < check < scenario < server < double < cli pytest_plugin < __main__
+    """,
+    "clients": """
+        optin_process recipient_list sent_mail smart_campaign suppression < definitions mail_planner < client_store
+        < recipient_commands < campaign_commands mail_commands suppression_commands < __init__
     """,
     "check": """
         baseline behaviours examined probes shrink < reproduce settings < edge_cases < bench < rule
@@ -66,8 +70,8 @@ LEVELS = {
     "engine": "bodies clock declared_faults event_streams outbox webhooks"
     " < duplicates failure_runs journal requests < outages < exporter journal_file < loop",
     "events": """
-        field_values random_words rates < people < behaviour event_json sample < mailing < description generator
-        < __init__ plot
+        field_values random_words rates < people < behaviour event_json sample < mail_events mailing
+        < description generator < __init__ plot
     """,
     "judging": """
         consumer_store equivalents recorded serials situation < fact < finding in_front ledger
@@ -137,7 +141,7 @@ INPUT_AND_OUTPUT = {
 
 # What a room never imports, though it is below it.
 NEVER = {
-    **dict.fromkeys(("events", "model", "policy", "pseudonyms", "report", "strategies"), INPUT_AND_OUTPUT),
+    **dict.fromkeys(("clients", "events", "model", "policy", "pseudonyms", "report", "strategies"), INPUT_AND_OUTPUT),
     **dict.fromkeys((f"engine.{name}" for name in level_numbers(LEVELS["engine"]) if name != "loop"), INPUT_AND_OUTPUT),
     "judging": {*INPUT_AND_OUTPUT, "transport", "wallclock"},  # the journal is the only evidence
     "report": {*INPUT_AND_OUTPUT, "transport", "campaign"},
@@ -203,7 +207,7 @@ MIRRORS = [
 
 FIELD_ROOMS = (
     *("events", "strategies", "samples", "check", "judging", "pytest_plugin", "double"),
-    *("campaign", "recording"),
+    *("campaign", "clients", "recording"),
 )
 """Rooms that ask a shape for the fields of events. `shape.builtin` alone spells their names."""
 

@@ -15,14 +15,18 @@ import msgspec
 
 from mockcampaign.durations import DURATION_MAX, MOMENT_MAX, format_duration
 from mockcampaign.engine.journal import (
+    CLIENT_COMMANDS,
+    CLIENT_NOUNS,
     Attempted,
     Began,
     Captured,
+    ClientChanged,
     Discarded,
     Entry,
     FaultDeclared,
     FaultEnded,
     Happened,
+    MailSent,
     OutageDeclared,
     OutageEnded,
     Probed,
@@ -79,6 +83,7 @@ class _Checked:
         self._lasts: list[int] = []
         """First and last serials of the events of each entry, ascending."""
         self._faults: set[int] = set()
+        self._mails: set[str] = set()
         self._step = -1
 
     def check(self) -> None:
@@ -119,6 +124,16 @@ class _Checked:
             case FaultEnded():
                 if entry.number not in self._faults:
                     raise self._problem("number", f"no fault {short(str(entry.number))} was declared before this line")
+            case MailSent():
+                self._number("client_id", entry.client_id, -INT64_MAX, INT64_MAX)
+                if entry.mail_id in self._mails:
+                    raise self._problem("mail_id", "the mail was sent already, allowed: a new one")
+                self._mails.add(entry.mail_id)
+            case ClientChanged():
+                self._number("client_id", entry.client_id, -INT64_MAX, INT64_MAX)
+                self._word("what", entry.what, CLIENT_NOUNS)
+                self._word("command", entry.command, CLIENT_COMMANDS)
+                self._number("count", entry.count, 0, ATTEMPTS_MAX)
             case Verified():
                 self._known([entry.webhook_id])
                 self._outcome(entry.outcome)
