@@ -57,7 +57,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Time of uninterrupted failures after which a failed attempt suspends its webhook; 0: never. That webhooks can be
     suspended is documented; when, and so that they never are by themselves, is assumed."""
     send_delay: int = 2 * SECOND
-    """Time from the call that sends a mail to its `sent` event. That the mail is enqueued and then sending in between is
+    """Time from the call that sends a mail to its `sent` event. That a mail is enqueued and then sending in between is
     documented; how long is assumed."""
     hard_bounces_max: int = 3
     soft_bounces_max: int = 9

@@ -1,7 +1,7 @@
 """The clients of Campaign: their recipients, and the mails that they send one by one.
 
-Everything here gets the time as an argument, and does no input or output. A mail's events are planned when it is sent, by the model
-of whole mailings, so its status and its effects follow from values and the clock.
+Everything here gets the time as an argument, and does no input or output. A mail's events are planned when it is sent,
+by the model of whole mailings, so its status and its effects follow from values and the clock.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Client(RecipientCommands, MailCommands, SuppressionCommands, CampaignComma
 
     @property
     def state(self) -> ClientStore:
-        """What the client has now. Only the commands change it."""
+        """The state of the client now. Only the commands change it."""
         return self._store
 
 

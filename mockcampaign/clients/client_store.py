@@ -19,7 +19,7 @@ from mockcampaign.clients.mail_planner import MailPlanner
 from mockcampaign.clients.optin_process import OptinProcess, OptinType
 from mockcampaign.clients.recipient_list import EMAIL, Recipient, RecipientList
 from mockcampaign.clients.sent_mail import MailEvent, SendStatus, SentMail
-from mockcampaign.clients.smart_campaign import CampaignKind, CampaignStatus, Message, SmartCampaign
+from mockcampaign.clients.smart_campaign import NOUNS, CampaignKind, CampaignStatus, Message, SmartCampaign
 from mockcampaign.clients.suppression import Blocklist, BlocklistEntry, Unsubscribe
 from mockcampaign.engine.journal import Entry
 from mockcampaign.errors import ConflictError, InvalidInputError, NotFoundError
@@ -272,11 +272,7 @@ class ClientStore:
         """Return a smart campaign of a kind. Raises `NotFoundError`."""
         found = self.campaigns.get(campaign_id)
         if found is None or found.kind is not kind:
-            noun = {
-                CampaignKind.REGULAR: "smart campaign",
-                CampaignKind.EVENT: "transactional mail",
-                CampaignKind.CONFIRMATION: "confirmation mail",
-            }[kind]
+            noun = NOUNS[kind]
             raise NotFoundError(f"{noun} {campaign_id} does not exist")
         return found
 

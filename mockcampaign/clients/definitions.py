@@ -1,4 +1,4 @@
-"""What a client has from the start: sensible defaults, and what a file, a scenario or a test adds."""
+"""The beginning of a client: sensible defaults, and whatever a file, a scenario or a test adds."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class MailDefinition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClientDefinition(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client has besides the defaults."""
+    """Lists, processes and mails that a client has besides the defaults."""
 
     lists: tuple[ListDefinition, ...] = ()
     optin_processes: tuple[OptinDefinition, ...] = ()
@@ -77,5 +77,5 @@ DEFAULT_OPTIN_PROCESSES = tuple(
     OptinDefinition(name=f"{kind.value.capitalize()} opt-in", type=kind) for kind in OptinType
 )
 DEFAULT_MAILS = (MailDefinition(name=MAIL_NAME, lists=(TRANSACTIONAL_LIST_NAME,), subject="Your order"),)
-"""What every client has. Assumed: enough to call every operation. No operation of the vendor's creates a list, so some
-have to exist."""
+"""Lists, processes and mails of every client. Assumed: enough to call every operation. No operation of the vendor's
+creates a list, so some have to exist."""

@@ -25,7 +25,7 @@ ACTS = (
     EventType.BOUNCE,
     EventType.DOUBLEOPTIN,
 )
-"""What a recipient, or its mailbox, can be made to do. A double opt-in is confirmed in its own mail."""
+"""Events that a recipient, or its mailbox, can be made to cause. A double opt-in is confirmed in its own mail."""
 
 
 class MailCommands(ClientCommands):

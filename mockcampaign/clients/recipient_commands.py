@@ -21,12 +21,6 @@ from mockcampaign.policy import MINUTE
 CONFIRM_AFTER = 10 * MINUTE
 """Time until an address that confirms by itself confirms its opt-in. Ours."""
 
-_OBSTACLES = {
-    SendStatus.BLACKLISTED: "is on the blocklist",
-    SendStatus.UNSUBSCRIBED: "has unsubscribed",
-    SendStatus.TOO_MANY_BOUNCES: "has too many bounces",
-}
-
 
 class NewRecipient(msgspec.Struct, frozen=True, kw_only=True):
     """A recipient to add. Its text form shows nobody."""
@@ -42,12 +36,12 @@ class NewRecipient(msgspec.Struct, frozen=True, kw_only=True):
         """Return the address: as given, or an attribute, or the id if that is one. Raises `InvalidInputError`."""
         found = self.address or self.data.get(EMAIL) or (self.id if "@" in self.id else "")
         if not found:
-            raise InvalidInputError("address: missing, allowed: the recipient's address, unless recipientId is one")
+            raise InvalidInputError("address: missing, allowed: the recipient's address, unless the id is one")
         return found
 
 
 class ClientCommands:
-    """What all groups of commands share: the store, brought to the present, and the campaign."""
+    """Base of all groups of commands: the store, brought to the present, and the campaign."""
 
     _store: ClientStore
     _outlet: Outlet
@@ -115,7 +109,7 @@ class RecipientCommands(ClientCommands):
         store = self._store
         store.get_list(list_id)
         if optin_process_id is not None and optin_process_id not in store.optin_processes:
-            raise InvalidInputError(f"optinProcessId: client {store.client_id} has no opt-in process of this id")
+            raise InvalidInputError(f"opt-in process: client {store.client_id} has no opt-in process of this id")
         process = None if optin_process_id is None else store.optin_processes[optin_process_id]
         added = self._add(list_id, NewRecipient(id=recipient_id, address=address, data=data), process)
         self._note("recipient", "add", list_id)
@@ -162,7 +156,7 @@ class RecipientCommands(ClientCommands):
         address = new.found_address()
         obstacle = store.obstacle(new.id, address, self._outlet.policy)
         if obstacle is not None:
-            raise ConflictError(f"the recipient {_OBSTACLES[obstacle]}")
+            raise ConflictError(f"the recipient gets no mail: {obstacle.value}")
         self._check_room(list_id)
         recipient = store.new_recipient(new.id, address, dict(new.data), now)
         if process is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 
@@ -93,11 +94,18 @@ def changed(recipient: Recipient, data: Mapping[str, str], mode: AttributeMode, 
     """Return the recipient with other attributes."""
     combined = dict(recipient.data)
     for name, text in data.items():
-        old = combined.get(name, "")
-        combined[name] = {
-            AttributeMode.SET: text,
-            AttributeMode.PREPEND: text + old,
-            AttributeMode.APPEND: old + text,
-        }[mode]
+        combined[name] = _combined(combined.get(name, ""), text, mode)
     address = combined.get(EMAIL, recipient.address)
     return msgspec.structs.replace(recipient, data=combined, address=address, modified=now)
+
+
+def _combined(old: str, new: str, mode: AttributeMode) -> str:
+    match mode:
+        case AttributeMode.SET:
+            return new
+        case AttributeMode.PREPEND:
+            return new + old
+        case AttributeMode.APPEND:
+            return old + new
+        case _:
+            assert_never(mode)

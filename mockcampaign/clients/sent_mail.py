@@ -48,7 +48,7 @@ class MailEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def facts(self) -> EventFacts:
-        """What the event's payload shows besides the facts of its mail."""
+        """Facts that the event's payload shows besides those of its mail."""
         return EventFacts(at=self.at, actor=self.actor, detail=self.detail, link=self.link, is_private=self.is_private)
 
 
@@ -63,7 +63,7 @@ class SentMail(msgspec.Struct, frozen=True, kw_only=True):
     accepted_at: int
     sent_at: int
     result: SendStatus
-    """What the status will be when the mail is no longer on its way."""
+    """Status of the mail when it is no longer on its way."""
     events: tuple[MailEvent, ...] = ()
     """All events that are planned, in order of time."""
 

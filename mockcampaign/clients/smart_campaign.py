@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from mockcampaign.tables import complete
+
 
 class CampaignStatus(StrEnum):
     """The status of a smart campaign or mailing (vendor's API description)."""
@@ -26,6 +28,17 @@ class CampaignKind(StrEnum):
     EVENT = "event"
     """A transactional mail."""
     CONFIRMATION = "confirmation"
+
+
+NOUNS = complete(
+    "the noun of each type of smart campaign",
+    CampaignKind,
+    {
+        CampaignKind.REGULAR: "smart campaign",
+        CampaignKind.EVENT: "transactional mail",
+        CampaignKind.CONFIRMATION: "confirmation mail",
+    },
+)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

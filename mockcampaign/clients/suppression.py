@@ -1,4 +1,4 @@
-"""What keeps mails from recipients: blocklist entries, unsubscribes and bounces."""
+"""Reasons that keep mails from recipients: blocklist entries and unsubscribes."""
 
 from __future__ import annotations
 

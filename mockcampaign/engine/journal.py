@@ -173,7 +173,7 @@ class ClientChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry"
 
 CLIENT_NOUNS = ("recipient", "unsubscribe", "blocklist-entry", "bounces", "smart-campaign", "mail-event")
 CLIENT_COMMANDS = ("add", "change", "remove", "start", "stop")
-"""What a command changes, and how."""
+"""Words for the subject of such a command, and for the command."""
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="verified"):

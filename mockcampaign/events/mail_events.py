@@ -15,7 +15,7 @@ from mockcampaign.shape.shape import Shape
 
 
 class MailFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What all events of one mail have in common."""
+    """Facts that all events of one mail have in common."""
 
     client_id: int
     mailing_id: int
@@ -31,7 +31,7 @@ class MailFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What distinguishes one event from the others of its mail."""
+    """Facts that distinguish one event from the others of its mail."""
 
     at: int
     """Milliseconds since 1970."""
