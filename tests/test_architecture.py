@@ -107,7 +107,7 @@ LEVELS = {
         < scenario_file < schema < reference
     """,
     "server": """
-        hub pacer response_types users < smart_campaigns < served_campaign < http < vendor_api < control_api < app
+        hub pacer response_types users < served_campaign < http < vendor_api < control_api < app
         < serve
     """,
     "server.control_api": """
@@ -116,7 +116,9 @@ LEVELS = {
     """,
     "server.http": "guard request < access request_fields < operation < openapi routes",
     "server.vendor_api": """
-        client_fields clients_file webhook_credentials < smart_campaign_operations webhook_operations < api
+        client_fields clients_file webhook_credentials < collection webhook_operations < representations
+        < recipient_list_operations < recipient_operations smart_campaign_operations
+        < suppression_operations transactional_mail_operations < api
     """,
     "serving": "http_limits tls < __init__",
     "shape": "field likeness moment < shape vocabulary < __init__ builtin nearness < clues < infer < captured",

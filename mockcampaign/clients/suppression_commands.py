@@ -9,7 +9,7 @@ import msgspec
 from mockcampaign.clients.recipient_commands import ClientCommands
 from mockcampaign.clients.sent_mail import MailEvent, SentMail
 from mockcampaign.clients.suppression import BlocklistEntry, Unsubscribe
-from mockcampaign.errors import NotFoundError
+from mockcampaign.errors import NotFoundError, RejectedError
 from mockcampaign.model import EventType
 
 ENTRIES_MAX = 200_000
@@ -53,13 +53,15 @@ class SuppressionCommands(ClientCommands):
         self._note("unsubscribe", "remove", count=len(recipient_ids))
 
     def block(self, pattern: str, reason: str = "") -> BlocklistEntry:
-        """Add a blocklist entry, or replace its reason."""
+        """Add a blocklist entry, or replace its reason. Raises `RejectedError` at the limit."""
         store, now = self._store, self.now
         known = store.blocklist.get(pattern)
         if known is not None:
             entry = msgspec.structs.replace(known, reason=reason, modified=now)
             store.blocklist.put(entry)
             return entry
+        if len(store.blocklist) >= ENTRIES_MAX:
+            raise RejectedError(f"the blocklist has {ENTRIES_MAX:,} entries, which is the limit")
         entry = BlocklistEntry(pattern=pattern, reason=reason, created=now, modified=now)
         store.blocklist.put(entry)
         self._note("blocklist-entry", "add")
@@ -81,7 +83,7 @@ class SuppressionCommands(ClientCommands):
 
     def _unsubscribe(self, recipient_id: str, mail: SentMail | None, list_id: int | None) -> bool:
         store, now = self._store, self.now
-        if recipient_id in store.unsubscribes:
+        if recipient_id in store.unsubscribes or len(store.unsubscribes) >= ENTRIES_MAX:
             return False
         store.unsubscribes[recipient_id] = Unsubscribe(
             recipient_id=recipient_id,
