@@ -111,7 +111,7 @@ LEVELS = {
         < serve
     """,
     "server.control_api": """
-        emit_operations entry_view state_view time_operations < delivery_view fault_operations stream
+        emit_operations entry_view mail_operations state_view time_operations < delivery_view fault_operations stream
         < observe_operations < api
     """,
     "server.http": "guard request < access request_fields < operation < openapi routes",
