@@ -31,6 +31,7 @@ from mockcampaign.shape.shape import common_body
 
 if TYPE_CHECKING:
     from mockcampaign.clients.definitions import ClientDefinition
+    from mockcampaign.clients.sent_mail import SentMail
     from mockcampaign.engine.declared_faults import Declared, When
     from mockcampaign.engine.journal import Entry, Journal, OutageDeclared
     from mockcampaign.engine.outbox import Attempt, Due, Idle
@@ -218,6 +219,10 @@ class Campaign:
         """Return a client as it is now, with the commands on its recipients and mails."""
         return self._clients.get(client_id)
 
+    def mails(self) -> list[SentMail]:
+        """Return the mails that the clients have sent one by one, oldest first."""
+        return self._clients.mails()
+
     def client_of_mail(self, mail_id: str) -> Client:
         """Return the client that sent a mail. Raises `NotFoundError` if nobody did."""
         return self._clients.of_mail(mail_id)
@@ -295,6 +300,10 @@ class Campaign:
     def deactivate(self, webhook: Webhook) -> Webhook:
         """Deactivate a webhook. Raises `WebhookCommandRejectedError` if it is not activated."""
         return self._exporter.deactivate(webhook.client_id, webhook.id)
+
+    def suspend(self, webhook: Webhook) -> Webhook:
+        """Suspend a webhook. Raises `WebhookCommandRejectedError` if it is not activated."""
+        return self._exporter.suspend(webhook.client_id, webhook.id)
 
     def delete(self, webhook: Webhook) -> Webhook:
         """Delete a webhook and discard its pending events.

@@ -81,7 +81,7 @@ LEVELS = {
         hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files
         server_fixture < check_fixture < __init__
     """,
-    "double": "inputs loops < consumer_targets < control < in_process < standalone",
+    "double": "inputs loops < consumer_targets mail_handle < control < in_process < standalone",
     "double.control": """
         deliveries home violations < campaign_clock differences < session
         < delivery_methods event_methods fault_methods time_methods verdict_methods webhook_methods < campaign_control

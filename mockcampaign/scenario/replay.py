@@ -118,6 +118,8 @@ class Replay:
                 webhook = campaign.activate(webhook)
             case "deactivate":
                 webhook = campaign.deactivate(webhook)
+            case "suspend":
+                webhook = campaign.suspend(webhook)
             case "delete":
                 webhook = campaign.delete(webhook)
             case "retry":

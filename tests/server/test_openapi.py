@@ -167,7 +167,8 @@ def test_the_control_api_has_its_own_tag_and_needs_no_credentials() -> None:
         *(("get", path) for path in ("/health", "/state", "/journal", "/stream", "/deliveries/{position}")),
         *(("get", path) for path in ("/clock", "/faults", "/mails")),
         *(("post", path) for path in ("/emit", "/mailing", "/clock/advance", "/outages", "/faults", "/reset", "/act")),
-        *(("post", "/webhooks/{webhookId}/retry"), ("put", "/clock/speed")),
+        *(("post", f"/webhooks/{{webhookId}}/{command}") for command in ("retry", "suspend")),
+        ("put", "/clock/speed"),
         *(("delete", path) for path in ("/outages", "/faults", "/faults/{number}")),
     }
     operations = list(found.values())
