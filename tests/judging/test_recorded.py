@@ -32,7 +32,7 @@ REASONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "an unknown command": (
         "webhook-changed",
         {"command": "explode"},
-        "command: unknown word 'explode' (allowed: create, update, activate, deactivate, delete, retry)",
+        "command: unknown word 'explode' (allowed: create, update, activate, deactivate, suspend, delete, retry)",
     ),
     "a command before its webhook": (
         "webhook-changed",

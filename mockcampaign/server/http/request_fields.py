@@ -138,7 +138,7 @@ class TargetUrl(CustomField[str]):
         }
 
 
-class Texts(CustomField[tuple[str, ...]]):
+class TextList(CustomField[tuple[str, ...]]):
     """Several texts, separated by commas, or one in each of several fields of the name."""
 
     __slots__ = ()
