@@ -83,17 +83,15 @@ class ApiApplication:
         await _send(send, error.status, body, self._api.choose_media_type(headers), error.headers)
 
     def _find(self, call: Call, path: str) -> tuple[Performer, dict[str, str]]:
-        method, others = call.method, set[str]()
+        method = call.method
         for pattern, performers in self._performers.items():
             found = pattern.fullmatch(path)
             if found is not None:
-                if method in performers:
-                    return performers[method], found.groupdict()
-                others.update(performers)
-        if others:
-            allowed = ", ".join(sorted(others))
-            message = f"method {method} is not supported, allowed: {allowed}"
-            raise RequestRejectedError(405, message, headers={"Allow": allowed})
+                if method not in performers:
+                    allowed = ", ".join(sorted(performers))
+                    message = f"method {method} is not supported, allowed: {allowed}"
+                    raise RequestRejectedError(405, message, headers={"Allow": allowed})
+                return performers[method], found.groupdict()
         raise self._api.find_missing(call, path)
 
 

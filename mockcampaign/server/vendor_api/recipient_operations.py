@@ -34,9 +34,6 @@ from mockcampaign.server.vendor_api.representations import (
     show_recipient,
 )
 
-BULK_MAX = 10_000
-"""Maximum number of recipients in one call. Ours."""
-
 
 class Mode(Word):
     """How new and old text of an attribute are combined."""
@@ -122,7 +119,7 @@ class ExtendedRecipient(msgspec.Struct, frozen=True, kw_only=True):
 class AddRecipientsBody(RecipientListFields, frozen=True, kw_only=True):
     """New recipients."""
 
-    recipients: Annotated[list[ExtendedRecipient], msgspec.Meta(max_length=BULK_MAX), about("The recipients.")]
+    recipients: Annotated[list[ExtendedRecipient], about("The recipients.")]
     optin_process_id: Annotated[Id, about("Id of the opt-in process that they take part in.")] | None = None
 
 
