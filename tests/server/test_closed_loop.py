@@ -391,11 +391,11 @@ def test_recipients_are_added_found_changed_and_removed(shop: Shop) -> None:
     assert [shop.call("DELETE", path).status_code for _ in range(2)] == [204, 404]
 
 
-@pytest.mark.parametrize("recipient", ["007", "a/b", "100% ännä", "count", "+1 2", "a%2Fb", "1e3"])
+@pytest.mark.parametrize("recipient", ["007", "a/b", "100% ännä", "+1 2", "a%2Fb", "1e3"])
 def test_a_recipient_id_is_any_text(shop: Shop, recipient: str) -> None:
     assert shop.add(recipient).status_code == 400  # an address is missing
     assert shop.add(recipient, address="anna@example.com").json()["id"] == recipient
-    assert recipient == "count" or shop.get(f"/recipients/{shop.list}/{quote(recipient, safe='')}")["id"] == recipient
+    assert shop.get(f"/recipients/{shop.list}/{quote(recipient, safe='')}")["id"] == recipient
     assert shop.call("DELETE", f"/recipients/{shop.list}/{quote(recipient, safe='')}").status_code == 204
 
 

@@ -196,9 +196,8 @@ def _links(api: Api, operation: Operation[Any]) -> Schema:
     links = {}
     for follower in api.operations:
         in_path = follower.in_path(api)
-        in_query = follower.place(api) == "query" and name in {
-            one.encode_name for one in struct_fields(follower.fields)
-        }
+        names = {one.encode_name for one in struct_fields(follower.fields)}
+        in_query = follower.place(api) == "query" and name in names
         if follower is operation or not (name in in_path or in_query):
             continue
         place = "path" if name in in_path else "query"
