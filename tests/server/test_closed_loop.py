@@ -515,3 +515,19 @@ def test_ids_are_not_used_again_after_a_reset(server: Server, shop: Shop) -> Non
     server.control("POST", "/reset")
     second = shop.call("POST", "/smartcampaigns", {"name": "a"}).json()["id"]
     assert second > first > 2**31
+
+
+def test_a_suspended_webhook_is_activated_again_by_rest(server: Server, endpoint: Endpoint) -> None:
+    number = server.activated(endpoint.url, "open")
+    assert server.control("POST", f"/webhooks/{number}/suspend").status_code == 204
+    assert server.control("POST", f"/webhooks/{number}/suspend").status_code == 400
+    assert server.control("POST", "/webhooks/1/suspend").status_code == 404
+    [webhook] = server.rest("GET", "/webhooks").json()
+    assert webhook["status"] == "suspended"
+    server.control("POST", "/emit", {"type": "open"})
+    server.advance("1m")
+    assert server.rest("POST", f"/webhooks/{number}/deactivate").status_code == 400
+    assert server.rest("POST", f"/webhooks/{number}/activate").json()["status"] == "activated"
+    server.control("POST", "/emit", {"type": "open"})
+    server.advance("1m")
+    assert len(endpoint.events) == 1
