@@ -29,11 +29,11 @@ from mockcampaign.policy import INT64_MAX, Policy
 from mockcampaign.shape.shape import Shape
 from mockcampaign.text import unknown
 
-MAILS_MAX = 100_000
+MAILS_MAX = 50_000
 """Number of mails of a client that are remembered. Ours: older ones are forgotten, but not their effects."""
 
-RECIPIENTS_MAX = 200_000
-"""Maximum number of recipients of a client. Ours."""
+RECIPIENTS_MAX = 50_000
+"""Maximum number of recipients of a list. Ours: a mailing to them is planned within seconds."""
 
 PERSONS_FROM = 1 << 31
 """Number of the first person. Recipients of generated mailings have lower ones."""
@@ -127,8 +127,6 @@ class ClientStore:
         self._bounces: dict[str, Counter[int]] = {}
         self._persons: dict[str, int] = {}
         self._last_mails: dict[str, str] = {}
-        self._opened: set[str] = set()
-        self._clicked: set[str] = set()
         self._agenda: list[tuple[int, int, SentMail, MailEvent]] = []
         """Events to come, by their moments and in order of planning."""
         self._planned = 0
@@ -360,9 +358,7 @@ class ClientStore:
         self.mails[mail.facts.mail_id] = mail
         self._last_mails[mail.facts.recipient_id] = mail.facts.mail_id
         if len(self.mails) > MAILS_MAX:
-            forgotten, _ = self.mails.popitem(last=False)
-            self._opened.discard(forgotten)
-            self._clicked.discard(forgotten)
+            self.mails.popitem(last=False)
         if mail.campaign_id is not None:
             counts = self._counts.setdefault(mail.campaign_id, CampaignCounts())
             counts.mails += 1
@@ -391,21 +387,20 @@ class ClientStore:
         while self._agenda and self._agenda[0][0] <= now:
             _, _, mail, event = heappop(self._agenda)
             if mail.campaign_id is not None:
-                self._count(mail.facts.mail_id, self._counts[mail.campaign_id], event)
+                newest = self.mails.get(mail.facts.mail_id, mail)
+                self._count(self._counts[mail.campaign_id], event, is_first=newest.first_of(event.type) is event)
             self._take_effect(mail, event)
 
-    def _count(self, mail_id: str, counts: CampaignCounts, event: MailEvent) -> None:
+    def _count(self, counts: CampaignCounts, event: MailEvent, *, is_first: bool) -> None:
         counts.events[event.type] += 1
         match event.type:
             case EventType.BOUNCE:
                 counts.hard_bounces += event.detail == HARD
                 counts.soft_bounces += event.detail == SOFT
             case EventType.OPEN:
-                counts.unique_opens += mail_id not in self._opened
-                self._opened.add(mail_id)
+                counts.unique_opens += is_first
             case EventType.CLICK:
-                counts.unique_clicks += mail_id not in self._clicked
-                self._clicked.add(mail_id)
+                counts.unique_clicks += is_first
             case _:
                 pass
 

@@ -122,3 +122,15 @@ def test_a_journal_with_mails_is_one_that_can_be_judged(tmp_path_factory: Any, s
 @settings(deadline=None, max_examples=20)
 def test_equal_seeds_have_equal_mails(steps: list[Any], seed: int) -> None:
     assert play(steps, seed).journal.entries == play(steps, seed).journal.entries
+
+
+@given(st.lists(STEPS, max_size=25), st.integers(0, 100))
+@settings(deadline=None)
+def test_unique_numbers_count_mails(steps: list[Any], seed: int) -> None:
+    campaign = play(steps, seed)
+    client = campaign.client()
+    [mail] = client.state.campaigns_of(CampaignKind.EVENT)
+    counts = client.state.counts(mail.id)
+    occurred = [{event.type for event in one.events_until(campaign.now)} for one in client.mails()]
+    assert counts.unique_opens == sum(EventType.OPEN in types for types in occurred)
+    assert counts.unique_clicks == sum(EventType.CLICK in types for types in occurred)
