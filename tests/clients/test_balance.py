@@ -74,7 +74,7 @@ def play(steps: list[Any], seed: int) -> Campaign:
 
 
 @given(st.lists(STEPS, max_size=25), st.integers(0, 100))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 def test_reports_are_what_was_exported_and_what_nobody_wanted(steps: list[Any], seed: int) -> None:
     campaign = play(steps, seed)
     client = campaign.client()
@@ -125,7 +125,7 @@ def test_equal_seeds_have_equal_mails(steps: list[Any], seed: int) -> None:
 
 
 @given(st.lists(STEPS, max_size=25), st.integers(0, 100))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 def test_unique_numbers_count_mails(steps: list[Any], seed: int) -> None:
     campaign = play(steps, seed)
     client = campaign.client()
