@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from hashlib import blake2b
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -76,8 +77,8 @@ class Ids:
         """Return an id that nothing has."""
         while self._next in self._taken:
             self._next += 1
-        self._next += 1
-        return self._next - 1
+        self._taken.add(self._next)
+        return self._next
 
     def take(self, wanted: int) -> int:
         """Return the wanted id. Raises `InvalidInputError` if something has it."""
@@ -125,7 +126,6 @@ class ClientStore:
         """Mails by id, oldest first."""
         self._counts: dict[int, CampaignCounts] = {}
         self._bounces: dict[str, Counter[int]] = {}
-        self._persons: dict[str, int] = {}
         self._last_mails: dict[str, str] = {}
         self._agenda: list[tuple[int, int, SentMail, MailEvent]] = []
         """Events to come, by their moments and in order of planning."""
@@ -338,8 +338,16 @@ class ClientStore:
         return self._number
 
     def person_of(self, recipient_id: str) -> int:
-        """Return the number by which the model knows a recipient."""
-        return self._persons.setdefault(recipient_id, PERSONS_FROM + len(self._persons))
+        """Return the number by which the model knows a recipient: the same whenever somebody asks."""
+        digest = blake2b(recipient_id.encode(errors="surrogatepass"), digest_size=4).digest()
+        return PERSONS_FROM + int.from_bytes(digest, "little")
+
+    def put_recipient(self, list_id: int, recipient: Recipient) -> None:
+        """Add or replace a recipient of a list. Of more than `RECIPIENTS_MAX`, the oldest one is forgotten."""
+        recipients = self.recipients[list_id]
+        recipients[recipient.id] = recipient
+        if len(recipients) > RECIPIENTS_MAX:
+            del recipients[next(iter(recipients))]
 
     def new_recipient(self, recipient_id: str, address: str, data: dict[str, str], now: int) -> Recipient:
         """Return a recipient who is not yet in a list."""
@@ -358,7 +366,9 @@ class ClientStore:
         self.mails[mail.facts.mail_id] = mail
         self._last_mails[mail.facts.recipient_id] = mail.facts.mail_id
         if len(self.mails) > MAILS_MAX:
-            self.mails.popitem(last=False)
+            forgotten, old = self.mails.popitem(last=False)
+            if self._last_mails.get(old.facts.recipient_id) == forgotten:
+                del self._last_mails[old.facts.recipient_id]
         if mail.campaign_id is not None:
             counts = self._counts.setdefault(mail.campaign_id, CampaignCounts())
             counts.mails += 1
@@ -409,6 +419,8 @@ class ClientStore:
         match event.type:
             case EventType.BOUNCE:
                 self._bounces.setdefault(facts.address.lower(), Counter())[event.detail] += 1
+                if len(self._bounces) > RECIPIENTS_MAX:
+                    del self._bounces[next(iter(self._bounces))]
             case EventType.UNSUBSCRIBE if facts.recipient_id not in self.unsubscribes:
                 self.unsubscribes[facts.recipient_id] = Unsubscribe(
                     recipient_id=facts.recipient_id,

@@ -154,3 +154,22 @@ def test_a_double_opt_in_is_confirmed_once() -> None:
     assert campaign.client().state.get_recipient(number, added.id).id == added.id
     with pytest.raises(NotFoundError, match="no double opt-in of the recipient is pending"):
         client.confirm_optin(added.id)
+
+
+def test_a_list_forgets_its_oldest_recipients_of_mails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockcampaign.clients.client_store.RECIPIENTS_MAX", 2)
+    monkeypatch.setattr("mockcampaign.clients.recipient_commands.RECIPIENTS_MAX", 2)
+    campaign, _, number = sending()
+    for name in ("a", "b", "c"):
+        send(campaign, f"silent+{name}@example.com")
+    found = campaign.client().state.accessible_recipients(number)
+    assert [one.id for one in found] == ["silent+b@example.com", "silent+c@example.com"]
+    with pytest.raises(ConflictError, match="has 2 recipients, which is the limit"):
+        campaign.client().add_recipient(number, "d@example.com")
+
+
+def test_a_recipient_is_the_same_person_whatever_came_before() -> None:
+    first, second = sending()[0], sending()[0]
+    send(first, "silent+anna@example.com")
+    people = [one.client().get_mail(send(one, "silent+bob@example.com")).facts.person for one in (first, second)]
+    assert people[0] == people[1]
