@@ -98,7 +98,7 @@ def test_a_scenario_activates_again_what_campaign_has_suspended(tmp_path: Path) 
         (
             "  - send: {recipient: a, mail: Invioce}",
             CLIENTS,
-            "11:32: unknown transactional mail 'Invioce', did you mean 'Invoice'? (allowed: Order confirmation, Invoice)",
+            "11:32: unknown transactional mail 'Invioce', did you mean 'Invoice'? (allowed: Order confirmation, ",
         ),
         (
             "  - send: {recipient: a, as: one}\n  - send: {recipient: b, as: one}",
