@@ -76,7 +76,7 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the fields that the probe reports unchanged."""
     incidents: Incidents
     taken: set[Value]
-    """What identifies the events so far, where that is a recipient instead of a mail: no two rules share one."""
+    """Recipients of the events so far, where these identify an event instead of a mail: no two rules share one."""
 
     def for_part(self, settings: Settings) -> CheckContext:
         """Return the context of a part of the same check, with other settings but the same event budget."""
