@@ -7,6 +7,7 @@ import contextlib
 import functools
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -44,8 +45,12 @@ class Pacer(Driver):
     in flight, as everywhere else; attempts that are due now are sent at once all the same.
     """
 
-    def __init__(self, exporter: Exporter, send: Send, *, speed: float) -> None:
+    def __init__(
+        self, exporter: Exporter, send: Send, *, speed: float, changed: Callable[[], object] = int
+    ) -> None:
+        """`changed` is called before a change gets out: before a batch is sent, and when there is nothing to do."""
         super().__init__(exporter, send)
+        self._changed = changed
         self.measured: OrderedDict[AttemptKey, Measured] = OrderedDict()
         """Measurements of the latest attempts."""
         self._speed = speed
@@ -162,6 +167,7 @@ class Pacer(Driver):
         return asyncio.ensure_future(self._measured(attempt))
 
     async def _measured(self, attempt: Attempt) -> Outcome:
+        self._changed()
         outcome = await outcome_of(self._send, self.exporter.request_of(attempt))
         if outcome.measured is not msgspec.UNSET:
             first = (attempt.events or attempt.redelivered)[0]
@@ -224,6 +230,7 @@ class Pacer(Driver):
             done.set_result(None)
 
     async def _sleep(self) -> None:
+        self._changed()
         seconds = None
         due = self.exporter.clock.next_due()
         if not self._speed:

@@ -60,6 +60,10 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     like: tuple[tuple[EventType, Path], ...] = ()
     """Files of captured events, each with the type of these."""
     shape_files: tuple[Path, ...] = ()
+    state: Path | None = None
+    """File of webhooks, events and journal, which outlive the process."""
+    journal: Path | None = None
+    """File to which the journal is written."""
 
     def __repr__(self) -> str:
         return "ServeOptions(…)"

@@ -139,6 +139,8 @@ class Performer:
         finally:
             if operation.method != "GET":
                 served.wake()
+        if operation.method != "GET":
+            served.save()
         if isinstance(result, Response | Answered):
             return result
         return None if operation.response is None else msgspec.json.encode(result)
