@@ -31,6 +31,7 @@ from mockcampaign.shape.shape import common_body
 
 if TYPE_CHECKING:
     from mockcampaign.clients.definitions import ClientDefinition
+    from mockcampaign.clients.sent_mail import SentMail
     from mockcampaign.engine.declared_faults import Declared, When
     from mockcampaign.engine.journal import Entry, Journal, OutageDeclared
     from mockcampaign.engine.keeping import Keeper, KeptSender
@@ -141,9 +142,9 @@ class Campaign:
         Give a `journal` to bound it; by default everything is kept. Webhooks get ids from `first_webhook_id` on, in
         order of their creation. `shapes` are the shapes of captured events: all events of these types get them, and all
         requests their body. `clients` says what clients have from the start besides the defaults; what calls create
-        there gets ids from `first_object_id` on. `keeper` is told of what would have to outlive the process, and `kept` is
-        what did; then the journal is that of the process before. Raises `InvalidInputError` if the bodies differ, or two definitions
-        contradict each other.
+        there gets ids from `first_object_id` on. `keeper` is told of what has to outlive the process, `kept` is what
+        did so; the journal is then that of the process before. Raises `InvalidInputError` if the bodies differ, or two
+        definitions contradict each other.
         """
         self.seed = seed
         self.name = name
@@ -224,6 +225,10 @@ class Campaign:
         """Return a client as it is now, with the commands on its recipients and mails."""
         return self._clients.get(client_id)
 
+    def mails(self) -> list[SentMail]:
+        """Return the mails that the clients have sent one by one, oldest first."""
+        return self._clients.mails()
+
     def client_of_mail(self, mail_id: str) -> Client:
         """Return the client that sent a mail. Raises `NotFoundError` if nobody did."""
         return self._clients.of_mail(mail_id)
@@ -301,6 +306,10 @@ class Campaign:
     def deactivate(self, webhook: Webhook) -> Webhook:
         """Deactivate a webhook. Raises `WebhookCommandRejectedError` if it is not activated."""
         return self._exporter.deactivate(webhook.client_id, webhook.id)
+
+    def suspend(self, webhook: Webhook) -> Webhook:
+        """Suspend a webhook. Raises `WebhookCommandRejectedError` if it is not activated."""
+        return self._exporter.suspend(webhook.client_id, webhook.id)
 
     def delete(self, webhook: Webhook) -> Webhook:
         """Delete a webhook and discard its pending events.

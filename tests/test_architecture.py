@@ -81,7 +81,7 @@ LEVELS = {
         hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files
         server_fixture < check_fixture < __init__
     """,
-    "double": "inputs loops < consumer_targets < control < in_process < standalone",
+    "double": "inputs loops < consumer_targets mail_handle < control < in_process < standalone",
     "double.control": """
         deliveries home violations < campaign_clock differences < session
         < delivery_methods event_methods fault_methods time_methods verdict_methods webhook_methods < campaign_control
@@ -111,7 +111,7 @@ LEVELS = {
         < serve
     """,
     "server.control_api": """
-        emit_operations entry_view state_view time_operations < delivery_view fault_operations stream
+        emit_operations entry_view mail_operations state_view time_operations < delivery_view fault_operations stream
         < observe_operations < api
     """,
     "server.http": "guard request < access request_fields < operation < openapi routes",

@@ -13,6 +13,7 @@ from mockcampaign.clients.client_store import ClientStore, Ids, Outlet
 from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.clients.mail_commands import MailCommands
 from mockcampaign.clients.recipient_commands import RecipientCommands
+from mockcampaign.clients.sent_mail import SentMail
 from mockcampaign.clients.suppression_commands import SuppressionCommands
 from mockcampaign.errors import NotFoundError
 
@@ -73,6 +74,11 @@ class Clients:
             found = self._clients[client_id] = Client(store, self._outlet)
         found.state.settle(self._outlet.now)
         return found
+
+    def mails(self) -> list[SentMail]:
+        """Return the mails of all clients, oldest first."""
+        found = [mail for client_id in self._clients for mail in self.get(client_id).mails()]
+        return sorted(found, key=lambda mail: mail.accepted_at)
 
     def of_mail(self, mail_id: str) -> Client:
         """Return the client that sent a mail. Raises `NotFoundError` if nobody did."""

@@ -32,7 +32,7 @@ class CampaignCommands(ClientCommands):
         of another client.
         """
         store, now = self._store, self.now
-        if len(store.campaigns) >= SMART_CAMPAIGNS_MAX:
+        if len(store.campaigns_of(kind)) >= SMART_CAMPAIGNS_MAX:
             raise RejectedError(
                 f"client {store.client_id} has {SMART_CAMPAIGNS_MAX} smart campaigns, which is the limit"
             )

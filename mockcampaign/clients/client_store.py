@@ -27,6 +27,7 @@ from mockcampaign.events.behaviour import HARD, SOFT
 from mockcampaign.model import EventType
 from mockcampaign.policy import INT64_MAX, Policy
 from mockcampaign.shape.shape import Shape
+from mockcampaign.text import unknown
 
 MAILS_MAX = 100_000
 """Number of mails of a client that are remembered. Ours: older ones are forgotten, but not their effects."""
@@ -280,6 +281,22 @@ class ClientStore:
         """Return the smart campaigns of a kind, oldest first."""
         return [campaign for campaign in self.campaigns.values() if campaign.kind is kind]
 
+    def find_transactional_mail(self, wanted: str | int | None = None) -> SmartCampaign:
+        """Return a transactional mail by its name or id, or the first one. Raises `InvalidInputError`."""
+        mails = self.campaigns_of(CampaignKind.EVENT)
+        found = [one for one in mails if wanted is None or wanted in (one.name, one.id)]
+        if not found:
+            raise InvalidInputError(unknown("transactional mail", str(wanted), [one.name for one in mails]))
+        return found[0]
+
+    def find_list(self, wanted: str | int | None = None) -> RecipientList:
+        """Return a recipient list by its name or id, or the first one. Raises `InvalidInputError`."""
+        found = [one for one in self.lists.values() if wanted is None or wanted in (one.name, one.id)]
+        if not found:
+            names = [one.name for one in self.lists.values()]
+            raise InvalidInputError(unknown("recipient list", str(wanted), names))
+        return found[0]
+
     def has_mailing(self, mailing_id: int) -> bool:
         """Return whether any smart campaign has this mailing."""
         return any(
@@ -418,3 +435,8 @@ class ClientStore:
         recipients = self.recipients.get(list_id, {})
         if recipient_id in recipients:
             recipients[recipient_id] = msgspec.structs.replace(recipients[recipient_id], is_pending=False, modified=now)
+
+
+def check_definition(client_id: int, definition: ClientDefinition) -> None:
+    """Raise `InvalidInputError` if a client cannot begin with what the definition says."""
+    ClientStore(client_id, "", 0, Ids(1), definition)

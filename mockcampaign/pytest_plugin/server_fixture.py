@@ -120,6 +120,7 @@ class LiveServer:
             start=settings.start,
             policy=settings.policy,
             shapes=settings.shapes,
+            clients=settings.clients,
         )
         self.wait(self._reset())
 

@@ -46,11 +46,11 @@ class Pacer(Driver):
     """
 
     def __init__(
-        self, exporter: Exporter, send: Send, *, speed: float, changed: Callable[[], object] = int
+        self, exporter: Exporter, send: Send, *, speed: float, is_saved: Callable[[], bool] = lambda: True
     ) -> None:
-        """`changed` is called before a change gets out: before a batch is sent, and when there is nothing to do."""
+        """`is_saved` is asked before a batch is sent and before a pause: False ends everything but the process."""
         super().__init__(exporter, send)
-        self._changed = changed
+        self._is_saved = is_saved
         self.measured: OrderedDict[AttemptKey, Measured] = OrderedDict()
         """Measurements of the latest attempts."""
         self._speed = speed
@@ -167,7 +167,8 @@ class Pacer(Driver):
         return asyncio.ensure_future(self._measured(attempt))
 
     async def _measured(self, attempt: Attempt) -> Outcome:
-        self._changed()
+        if not self._is_saved():
+            await asyncio.get_running_loop().create_future()
         outcome = await outcome_of(self._send, self.exporter.request_of(attempt))
         if outcome.measured is not msgspec.UNSET:
             first = (attempt.events or attempt.redelivered)[0]
@@ -230,7 +231,7 @@ class Pacer(Driver):
             done.set_result(None)
 
     async def _sleep(self) -> None:
-        self._changed()
+        self._is_saved()
         seconds = None
         due = self.exporter.clock.next_due()
         if not self._speed:

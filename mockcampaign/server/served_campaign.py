@@ -246,27 +246,29 @@ class ServedCampaign:
         self.campaign.targets = self._transport.targets
         self.hub = Hub(journal)
         self.pacer = self.campaign.pacer = self.campaign.driven_by(
-            functools.partial(Pacer, speed=settings.speed, changed=self.save)
+            functools.partial(Pacer, speed=settings.speed, is_saved=self._is_saved)
         )
         self.started = start
         if kept is not None:
             self.campaign.resume(kept)
-        self.save()
+        self._is_saved()
 
     def save(self) -> None:
         """Write every change so far to the state file, before it is seen from outside.
 
         Raises `CallInterruptedError` if that is impossible; the server ends then.
         """
-        if self._state_file is None:
-            return
-        try:
-            self._state_file.commit(self.campaign.now)
-        except StateLostError as error:
-            if self.lost is None:
+        if not self._is_saved():
+            raise CallInterruptedError(503, str(self.lost))
+
+    def _is_saved(self) -> bool:
+        if self._state_file is not None and self.lost is None:
+            try:
+                self._state_file.commit(self.campaign.now)
+            except StateLostError as error:
                 self.lost = error
                 self._stop()
-            raise CallInterruptedError(503, str(error)) from None
+        return self.lost is None
 
     def catch_up(self) -> None:
         """Set the clock to the present before a request reads or changes anything."""

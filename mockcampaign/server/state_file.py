@@ -89,8 +89,8 @@ class _Together(msgspec.Struct):
     """Events that occurred together, and with which webhooks they are still pending."""
 
     last: int
-    pending: dict[int, list[tuple[int, int]]]
-    """Ranges of serials by webhook."""
+    pending: dict[int, SerialRanges]
+    """Serials by webhook."""
 
 
 _encode = msgspec.msgpack.encode
@@ -115,12 +115,11 @@ class StateFile:
         self._happened: dict[int, _Together] = {}
         self._firsts: list[int] = []
         """First serials of `_happened`, ascending, and of others that are gone."""
-        self._retrying: set[int] = set()
-        """Webhooks with a batch that will be retried."""
         self._grown: dict[int, Entry] = {}
         self._unsaved: set[tuple[int, int]] = set()
         self._journal: Journal | None = None
         self._dropped = 0
+        self._next_webhook_id = 1
 
     @property
     def path(self) -> Path:
@@ -151,16 +150,14 @@ class StateFile:
         }
         pending: dict[int, list[Event]] = {}
         for first, webhook_id, encoded in self._rows("SELECT first_serial, webhook_id, serials FROM pending"):
-            ranges = msgspec.msgpack.decode(encoded, type=list[tuple[int, int]])
+            ranges = msgspec.msgpack.decode(encoded, type=SerialRanges)
             self._happened[first].pending[webhook_id] = ranges
             pending.setdefault(webhook_id, []).extend(events[serial] for serial in serials_in(ranges))
         webhooks = []
         for encoded, retry in self._rows("SELECT value, retry FROM webhook ORDER BY id"):
             webhook = msgspec.msgpack.decode(encoded, type=Webhook)
             left = tuple(sorted(pending.get(webhook.id, ()), key=age_order))
-            webhooks.append(KeptWebhook(webhook=webhook, pending=left, retry=_retry(retry, events)))
-            if retry is not None:
-                self._retrying.add(webhook.id)
+            webhooks.append(KeptWebhook(webhook=webhook, pending=left, retry=_retry(retry, left)))
         scheduled = []
         for row, at, encoded in self._rows("SELECT id, at, events FROM scheduled ORDER BY id"):
             kept = msgspec.msgpack.decode(encoded, type=_Due)
@@ -170,11 +167,12 @@ class StateFile:
         decoder = msgspec.json.Decoder(Entry)
         entries = list(self._rows("SELECT position, entry FROM journal ORDER BY position"))
         self._dropped = entries[0][0] if entries else 0
+        self._next_webhook_id = numbers.get("next_webhook_id", 1)
         return KeptCampaign(
             sender=KeptSender(
                 now=numbers["now"],
-                last_serial=numbers["last_serial"],
-                next_webhook_id=numbers["next_webhook_id"],
+                last_serial=numbers.get("last_serial", 0),
+                next_webhook_id=self._next_webhook_id,
                 webhooks=tuple(webhooks),
                 scheduled=tuple(scheduled),
             ),
@@ -208,15 +206,15 @@ class StateFile:
 
     def changed(self, webhook: Webhook, state: Idle | Due | Attempt) -> None:
         """Keep a webhook. Its credentials are in the file, which only its owner can read."""
-        retry = None
-        if isinstance(state, Due) and state.events:
-            retry = self._retry_of(webhook.id, state)
+        retry = _encode(_retry_of(state)) if isinstance(state, Due) and state.events else None
         self._write(
             "INSERT INTO webhook VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, "
             "retry = coalesce(excluded.retry, retry)",
             (webhook.id, _encode(webhook), retry),
         )
-        self.number("next_webhook_id", webhook.id + 1)
+        if webhook.id >= self._next_webhook_id:
+            self._next_webhook_id = webhook.id + 1
+            self._number("next_webhook_id", self._next_webhook_id)
 
     def scheduled(self, at: int, due: EventsDue) -> None:
         """Keep events that will occur."""
@@ -240,10 +238,10 @@ class StateFile:
             self._write("DELETE FROM scheduled WHERE id = ?", (row,))
         serials = [event.serial for event in events]
         first, last = min(serials), max(serials)
-        self.number("last_serial", last)
+        self._number("last_serial", last)
         if not webhook_ids:
             return
-        self._happened[first] = _Together(last, {webhook_id: [(first, last)] for webhook_id in webhook_ids})
+        self._happened[first] = _Together(last, dict.fromkeys(webhook_ids, ((first, last),)))
         self._firsts.append(first)
         ordered = sorted((event.serial, event.created, event.encoded) for event in events)
         self._write("INSERT INTO happened VALUES (?, ?)", (first, _encode(ordered)))
@@ -251,9 +249,6 @@ class StateFile:
 
     def finished(self, webhook_id: int, events: Events) -> None:
         """Keep events no longer that a webhook has delivered or discarded."""
-        if webhook_id in self._retrying:
-            self._retrying.remove(webhook_id)
-            self._write("UPDATE webhook SET retry = NULL WHERE id = ?", (webhook_id,))
         for first, last in serial_ranges(tuple(sorted(events, key=lambda event: event.serial))):
             for place in range(bisect_right(self._firsts, first) - 1, len(self._firsts)):
                 key = self._firsts[place]
@@ -272,15 +267,7 @@ class StateFile:
 
     def rejected(self, webhook_id: int, retry: Due) -> None:
         """Keep which batch will be retried, and when."""
-        self._write("UPDATE webhook SET retry = ? WHERE id = ?", (self._retry_of(webhook_id, retry), webhook_id))
-
-    def _retry_of(self, webhook_id: int, due: Due) -> bytes:
-        self._retrying.add(webhook_id)
-        return _encode(_Retry(due.at, due.number, serial_ranges(due.events)))
-
-    def number(self, name: str, value: int) -> None:
-        """Keep a number by its name."""
-        self._write("INSERT OR REPLACE INTO number VALUES (?, ?)", (name, value))
+        self._write("UPDATE webhook SET retry = ? WHERE id = ?", (_encode(_retry_of(retry)), webhook_id))
 
     def clear(self) -> None:
         """Forget everything, as the campaign begins anew."""
@@ -289,7 +276,6 @@ class StateFile:
         self._scheduled.clear()
         self._happened.clear()
         self._firsts.clear()
-        self._retrying.clear()
         self._grown.clear()
         self._unsaved.clear()
         self._dropped = 0
@@ -308,7 +294,7 @@ class StateFile:
         self._save_pending()
         self._save_journal()
         if now != self._moment:
-            self.number("now", now)
+            self._number("now", now)
             self._moment = now
         self._execute("COMMIT")
         if self._error is not None:
@@ -356,6 +342,9 @@ class StateFile:
                 self._connection.execute(statement, values)
             except sqlite3.Error as error:
                 self._error = error
+
+    def _number(self, name: str, value: int) -> None:
+        self._write("INSERT OR REPLACE INTO number VALUES (?, ?)", (name, value))
 
     def _rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
         return self._connection.execute(statement)
@@ -408,20 +397,25 @@ def _refused(path: Path, why: str) -> InvalidInputError:
     return InvalidInputError(f"--state: {path}: {why}, allowed: a new file, or one that --state wrote")
 
 
-def _retry(encoded: bytes | None, events: dict[int, Event]) -> Due | None:
+def _retry_of(due: Due) -> _Retry:
+    return _Retry(due.at, due.number, serial_ranges(due.events))
+
+
+def _retry(encoded: bytes | None, pending: Events) -> Due | None:
+    """Return the next attempt at a batch, or at what is left of it: nobody forgets one when all of it is delivered."""
     if encoded is None:
         return None
     kept = msgspec.msgpack.decode(encoded, type=_Retry)
-    batch = sorted((events[serial] for serial in serials_in(kept.serials)), key=age_order)
-    return Due(kept.at, kept.number, tuple(batch))
+    serials = set(serials_in(kept.serials))
+    return Due(kept.at, kept.number, tuple(event for event in pending if event.serial in serials))
 
 
-def _without(ranges: list[tuple[int, int]], first: int, last: int) -> list[tuple[int, int]]:
+def _without(ranges: SerialRanges, first: int, last: int) -> SerialRanges:
     """Return ranges without the serials from `first` to `last`."""
-    left = []
+    left: list[tuple[int, int]] = []
     for low, high in ranges:
         if low < first:
             left.append((low, min(high, first - 1)))
         if high > last:
             left.append((max(low, last + 1), high))
-    return left
+    return tuple(left)

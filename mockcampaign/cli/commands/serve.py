@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -44,6 +45,12 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     multiple=True,
     type=EXISTING_FILE,
     help="Use the shape in this file, which `mockcampaign shape` printed. Repeat it for several.",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep webhooks, events and the journal in this file, and go on from it.  [default: in memory only]",
 )
 @click.option("--speed", default=1.0, show_default=True, type=Number(0.001, 1e6), help="Times wall time.")
 @click.option("--virtual", is_flag=True, help="Time moves only through the control API.")

@@ -50,9 +50,14 @@ class ApiApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
         """Handle one request. `path`: its segments, decoded one by one."""
         try:
-            raw = scope.get("raw_path") or scope["path"].encode()
+            raw: bytes = scope.get("raw_path") or scope["path"].encode()
             call = Call(
-                self._served, scope["method"], headers, scope["scheme"], raw.decode("latin-1"), scope["query_string"]
+                self._served,
+                scope["method"],
+                headers,
+                scheme=scope.get("scheme", "http"),
+                path=raw.decode("latin-1"),
+                query=scope["query_string"],
             )
             performer, texts = self._find(call, path)
             in_path = performer.read_path(texts)
@@ -130,6 +135,8 @@ class Performer:
             result = operation.handle(call, fields)
             if self._waits:
                 result = await served.until_interrupted(result)
+            if operation.method != "GET":
+                served.save()
         except CallInterruptedError as error:
             raise RequestRejectedError(error.status, str(error)) from None
         except RejectedError as error:
@@ -139,8 +146,6 @@ class Performer:
         finally:
             if operation.method != "GET":
                 served.wake()
-        if operation.method != "GET":
-            served.save()
         if isinstance(result, Response | Answered):
             return result
         return None if operation.response is None else msgspec.json.encode(result)

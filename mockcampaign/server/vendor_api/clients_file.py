@@ -7,8 +7,12 @@ from typing import Annotated
 
 import msgspec
 
+from mockcampaign.clients.client_store import check_definition
+from mockcampaign.clients.definitions import ClientDefinition
+from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.scenario.language.annotations import Bounded, Interpolated, Secret
+from mockcampaign.scenario.language.client_contents import ClientContents
 from mockcampaign.scenario.language.document import Document
 from mockcampaign.server.users import User, user_name_problem, users_of
 
@@ -20,8 +24,8 @@ class FileUser(msgspec.Struct, frozen=True, kw_only=True):
     password: Annotated[str, Secret()]
 
 
-class FileClient(msgspec.Struct, frozen=True, kw_only=True):
-    """A client and its users."""
+class FileClient(ClientContents, frozen=True, kw_only=True):
+    """A client, its users, and its contents besides the defaults."""
 
     id: Annotated[int, Bounded(1, INT64_MAX)]
     users: tuple[FileUser, ...]
@@ -33,8 +37,19 @@ class ClientsFile(msgspec.Struct, frozen=True, kw_only=True):
     clients: Annotated[tuple[FileClient, ...], Interpolated()]
 
 
-def load_clients(path: Path) -> dict[int, tuple[User, ...]]:
-    """Return the users of each client. Raises `InvalidInputError` with file:line:column."""
+class LoadedClients(msgspec.Struct, frozen=True):
+    """The clients of a file."""
+
+    users: dict[int, tuple[User, ...]]
+    definitions: dict[int, ClientDefinition]
+    """Lists, processes and mails besides the defaults."""
+
+    def __repr__(self) -> str:
+        return "LoadedClients(…)"
+
+
+def load_clients(path: Path) -> LoadedClients:
+    """Return the clients with their users and contents. Raises `InvalidInputError` with file:line:column."""
     document = Document(path)
     found: ClientsFile = document.read(ClientsFile)
     if not found.clients:
@@ -53,4 +68,8 @@ def load_clients(path: Path) -> dict[int, tuple[User, ...]]:
             if wrong is not None:
                 raise document.problem(("clients", index, "users", place, "username"), wrong)
         users_of_client[client.id] = users_of(client.id, [(user.username, user.password) for user in client.users])
-    return users_of_client
+        try:
+            check_definition(client.id, client.definition())
+        except InvalidInputError as error:
+            raise document.problem(("clients", index), str(error)) from None
+    return LoadedClients(users_of_client, {client.id: client.definition() for client in found.clients})
