@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from mockcampaign.engine.event_streams import EventsDue
-from mockcampaign.engine.journal import Entry, Journal, SerialRanges, serial_ranges, serials_in
+from mockcampaign.engine.journal import Entry, Happened, Journal, SerialRanges, serial_ranges, serials_in
 from mockcampaign.engine.keeping import KeptSender, KeptWebhook
 from mockcampaign.engine.outbox import Attempt, Due, Events, Idle, age_order
 from mockcampaign.errors import InvalidInputError, MockcampaignError
@@ -31,7 +31,7 @@ _MIGRATIONS = (
     """
     CREATE TABLE number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE webhook (id INTEGER PRIMARY KEY, value BLOB NOT NULL, retry BLOB);
-    CREATE TABLE happened (first_serial INTEGER PRIMARY KEY, events BLOB NOT NULL);
+    CREATE TABLE happened (first_serial INTEGER PRIMARY KEY, position INTEGER NOT NULL, created BLOB NOT NULL);
     CREATE TABLE pending (
         first_serial INTEGER NOT NULL, webhook_id INTEGER NOT NULL, serials BLOB NOT NULL,
         PRIMARY KEY (first_serial, webhook_id)
@@ -89,6 +89,8 @@ class _Together(msgspec.Struct):
     """Events that occurred together, and with which webhooks they are still pending."""
 
     last: int
+    position: int
+    """Position of their entry in the journal, which has their payloads."""
     pending: dict[int, SerialRanges]
     """Serials by webhook."""
 
@@ -143,10 +145,14 @@ class StateFile:
         numbers = dict(self._rows("SELECT name, value FROM number"))
         if not numbers:
             return None
+        self._dropped = numbers.get("dropped", 0)
         events = {
             event.serial: event
-            for first, encoded in self._rows("SELECT first_serial, events FROM happened ORDER BY first_serial")
-            for event in self._restore_together(first, encoded)
+            for row in self._rows(
+                "SELECT first_serial, position, created, entry FROM happened JOIN journal USING (position) "
+                "ORDER BY first_serial"
+            )
+            for event in self._restore_together(*row)
         }
         pending: dict[int, list[Event]] = {}
         for first, webhook_id, encoded in self._rows("SELECT first_serial, webhook_id, serials FROM pending"):
@@ -165,8 +171,7 @@ class StateFile:
             scheduled.append((at, due))
             self._scheduled[id(due)] = self._last_row = row
         decoder = msgspec.json.Decoder(Entry)
-        entries = list(self._rows("SELECT position, entry FROM journal ORDER BY position"))
-        self._dropped = entries[0][0] if entries else 0
+        entries = self._rows(f"SELECT entry FROM journal WHERE position >= {self._dropped} ORDER BY position")
         self._next_webhook_id = numbers.get("next_webhook_id", 1)
         return KeptCampaign(
             sender=KeptSender(
@@ -184,15 +189,19 @@ class StateFile:
                 client_id: msgspec.msgpack.decode(position, type=tuple[int, ...])
                 for client_id, position in self._rows("SELECT client_id, position FROM generator")
             },
-            entries=[decoder.decode(entry) for _, entry in entries],
+            entries=[decoder.decode(entry) for (entry,) in entries],
             dropped=self._dropped,
         )
 
-    def _restore_together(self, first: int, encoded: bytes) -> Iterator[Event]:
-        kept = msgspec.msgpack.decode(encoded, type=list[tuple[int, int, bytes]])
-        self._happened[first] = _Together(kept[-1][0], {})
+    def _restore_together(self, first: int, position: int, created: bytes, encoded: bytes) -> list[Event]:
+        moments = msgspec.msgpack.decode(created, type=list[int])
+        payloads = msgspec.json.decode(encoded, type=Happened).events
+        self._happened[first] = _Together(first + len(payloads) - 1, position, {})
         self._firsts.append(first)
-        return (Event(serial, created, payload) for serial, created, payload in kept)
+        return [
+            Event(serial, moment, bytes(payload))
+            for serial, (moment, payload) in enumerate(zip(moments, payloads, strict=True), first)
+        ]
 
     # Following
 
@@ -241,10 +250,12 @@ class StateFile:
         self._number("last_serial", last)
         if not webhook_ids:
             return
-        self._happened[first] = _Together(last, dict.fromkeys(webhook_ids, ((first, last),)))
+        assert self._journal is not None, "occurred: the file follows no journal"
+        position = self._journal.next_position - 1
+        self._happened[first] = _Together(last, position, dict.fromkeys(webhook_ids, ((first, last),)))
         self._firsts.append(first)
-        ordered = sorted((event.serial, event.created, event.encoded) for event in events)
-        self._write("INSERT INTO happened VALUES (?, ?)", (first, _encode(ordered)))
+        created = _encode([moment for moment, _ in due.payloads])
+        self._write("INSERT INTO happened VALUES (?, ?, ?)", (first, position, created))
         self._unsaved.update((first, webhook_id) for webhook_id in webhook_ids)
 
     def finished(self, webhook_id: int, events: Events) -> None:
@@ -270,9 +281,11 @@ class StateFile:
         self._write("UPDATE webhook SET retry = ? WHERE id = ?", (_encode(_retry_of(retry)), webhook_id))
 
     def clear(self) -> None:
-        """Forget everything, as the campaign begins anew."""
+        """Forget everything but which ids were given, as the campaign begins anew."""
         for table in TABLES:
             self._write(f"DELETE FROM {table}", ())
+        self._number("next_webhook_id", self._next_webhook_id)
+        self._moment = -1
         self._scheduled.clear()
         self._happened.clear()
         self._firsts.clear()
@@ -315,7 +328,9 @@ class StateFile:
         self._unsaved.clear()
         for first in finished:
             self._write("DELETE FROM happened WHERE first_serial = ?", (first,))
-            del self._happened[first]
+            position = self._happened.pop(first).position
+            if position < self._dropped:
+                self._write("DELETE FROM journal WHERE position = ?", (position,))
         if len(self._firsts) > 2 * len(self._happened) + 100:
             self._firsts = [first for first in self._firsts if first in self._happened]
 
@@ -323,9 +338,14 @@ class StateFile:
         journal = self._journal
         if journal is not None and journal.dropped > self._dropped:
             self._dropped = journal.dropped
-            self._write("DELETE FROM journal WHERE position < ?", (self._dropped,))
+            self._number("dropped", self._dropped)
+            # The payloads of what is pending are in the journal.
+            self._write(
+                "DELETE FROM journal WHERE position < ? AND position NOT IN (SELECT position FROM happened)",
+                (self._dropped,),
+            )
         for position, entry in self._grown.items():
-            if position >= self._dropped:
+            if position >= self._dropped or isinstance(entry, Happened):
                 self._write("INSERT OR REPLACE INTO journal VALUES (?, ?)", (position, _encode_entry(entry)))
         self._grown.clear()
 

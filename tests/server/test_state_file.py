@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -123,4 +125,181 @@ class KilledAgainAndAgain(Conservation):
 
 
 TestKilledAgainAndAgain = KilledAgainAndAgain.TestCase
-TestKilledAgainAndAgain.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestKilledAgainAndAgain.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_a_webhook_comes_back_with_its_credentials_and_only_its_owner_can_read_them(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    webhook = box.create(CLIENT, EventType.OPEN, "http://consumer/", BasicAuthentication("acme", "s3cret"))
+    box.activate(CLIENT, webhook.id)
+    file.commit(box.clock.now)
+    assert (tmp_path / "a").stat().st_mode & 0o077 == 0
+    [back] = resumed(killed(file, tmp_path / "b")).registry.all()
+    assert back.authentication == webhook.authentication
+    assert back.status is WebhookStatus.ACTIVATED
+
+
+def test_what_is_not_committed_has_never_been(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    first = box.create(CLIENT, EventType.OPEN, "http://consumer/")
+    file.commit(box.clock.now)
+    box.create(CLIENT, EventType.CLICK, "http://consumer/")
+    assert [one.id for one in resumed(killed(file, tmp_path / "b")).registry.all()] == [first.id]
+
+
+def test_a_rejected_batch_stays_together_and_keeps_its_moment(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    occur(box, 2)
+    assert delivered(box, status=500) == [[1, 2]]
+    occur(box, 3)
+    file.commit(box.clock.now)
+    after = resumed(killed(file, tmp_path / "b"))
+    assert delivered(after, 9_999) == []
+    assert delivered(after, 1) == [[1, 2], [3, 4, 5]]
+
+
+def test_events_to_come_still_come_once(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    occur(box, 1, after=5_000)
+    occur(box, 2, after=9_000)
+    assert delivered(box, 5_000) == [[1]]
+    file.commit(box.clock.now)
+    after = resumed(killed(file, tmp_path / "b"))
+    assert delivered(after, 60_000) == [[2, 3]]
+
+
+def test_the_journal_goes_on(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    occur(box, 2)
+    delivered(box)
+    file.commit(box.clock.now)
+    after = resumed(killed(file, tmp_path / "b"))
+    assert after.journal.entries[:-1] == box.journal.entries
+    assert isinstance(after.journal.entries[-1], Resumed)
+
+
+def test_a_journal_without_its_oldest_entries_stays_so(tmp_path: Path) -> None:
+    file = StateFile(tmp_path / "a")
+    journal = Journal(entries_max=8)
+    box = Exporter(policy=FEW, seed=0, start=START, versions=VERSIONS, journal=journal, keeper=file)
+    file.follow(journal)
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    for _ in range(40):
+        occur(box, 1)
+        delivered(box)
+        file.commit(box.clock.now)
+    assert journal.dropped
+    kept = killed(file, tmp_path / "b").load()
+    assert kept is not None
+    assert (kept.dropped, kept.entries) == (journal.dropped, journal.entries)
+
+
+def test_only_what_is_pending_stays_in_the_file(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    for _ in range(500):
+        occur(box, 4)
+        delivered(box)
+        file.commit(box.clock.now)
+    occur(box, 2)
+    file.commit(box.clock.now)
+    file.close()
+    with sqlite3.connect(tmp_path / "a") as connection:
+        assert list(connection.execute("SELECT first_serial FROM happened")) == [(2_001,)]
+        assert list(connection.execute("SELECT count(*) FROM pending")) == [(1,)]
+    connection.close()
+
+
+def test_a_reset_leaves_nothing_but_the_ids(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    occur(box, 2)
+    file.commit(box.clock.now)
+    file.clear()
+    box = Exporter(policy=FEW, seed=0, start=START, versions=VERSIONS, keeper=file, first_webhook_id=2)
+    file.follow(box.journal)
+    file.commit(box.clock.now)
+    kept = killed(file, tmp_path / "b").load()
+    assert kept is not None
+    assert (kept.sender.webhooks, kept.sender.scheduled, len(kept.entries)) == ((), (), 1)
+    assert kept.sender.next_webhook_id == 2
+
+
+# Files that are none of ours
+
+
+def without_magic(path: Path) -> None:
+    path.write_bytes(b"hello, world" * 1_000)
+
+
+def of_another_program(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE customer (name)")
+    connection.close()
+
+
+def of_a_newer_version(path: Path) -> None:
+    StateFile(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+
+def damaged(path: Path) -> None:
+    box, file = begun(path)
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    occur(box, 2_000)
+    file.commit(box.clock.now)
+    file.close()
+    content = bytearray(path.read_bytes())
+    content[4_096:] = bytes(byte ^ 0x5A for byte in content[4_096:])
+    path.write_bytes(content)
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (without_magic, "file is not a database"),
+        (of_another_program, "another program wrote it"),
+        (of_a_newer_version, "a newer version of mockcampaign wrote it"),
+        (damaged, "damaged|malformed"),
+        (a_folder, "a folder, a pipe or a device"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_in_one_line_and_stays_as_it_is(
+    make: Callable[[Path], None], why: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "state"
+    make(path)
+    before = None if path.is_dir() else path.read_bytes()
+    with pytest.raises(InvalidInputError, match=why) as refused, closing(StateFile(path)) as file:
+        file.load()
+    assert "\n" not in str(refused.value)
+    assert "allowed: " in str(refused.value)
+    assert before is None or path.read_bytes() == before
+
+
+def test_a_file_that_is_in_use_is_refused(tmp_path: Path) -> None:
+    with closing(StateFile(tmp_path / "state")), pytest.raises(InvalidInputError, match="another process uses it"):
+        StateFile(tmp_path / "state")
+
+
+def test_a_full_disk_is_told_at_the_commit_and_the_file_stays_as_it_was(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    occur(box, 2)
+    file.commit(box.clock.now)
+    file._connection.execute("PRAGMA max_page_count = 40")
+    occur(box, 100_000)
+    for _ in range(2):
+        with pytest.raises(StateLostError, match="full"):
+            file.commit(box.clock.now)
+    after = resumed(killed(file, tmp_path / "b"))
+    assert delivered(after) == [[1, 2]]
