@@ -67,8 +67,8 @@ LEVELS = {
         < commands
     """,
     "cli.commands": "check consumer demo dry_run generate judge record replay rules schema serve shape < run",
-    "engine": "bodies clock declared_faults event_streams outbox webhooks"
-    " < duplicates failure_runs journal requests < outages < exporter journal_file < loop",
+    "engine": "clock declared_faults event_streams outbox webhooks"
+    " < duplicates failure_runs journal keeping requests < outages < exporter journal_file < loop",
     "events": """
         field_values random_words rates < people < behaviour event_json sample < mail_events mailing
         < description generator < __init__ plot
@@ -107,7 +107,7 @@ LEVELS = {
         < scenario_file < schema < reference
     """,
     "server": """
-        hub pacer response_types users < served_campaign < http < vendor_api < control_api < app
+        hub pacer response_types state_file users < served_campaign < http < vendor_api < control_api < app
         < serve
     """,
     "server.control_api": """

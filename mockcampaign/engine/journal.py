@@ -277,7 +277,7 @@ class Journal:
         entries: Iterable[Entry] = (),
         dropped: int = 0,
     ) -> None:
-        """Begin with entries of an earlier journal, if there are any, of which it `dropped` those before."""
+        """Begin with entries of an earlier journal, if there are any; it had `dropped` so many before them."""
         self._entries: list[Entry] = [*entries]
         self._growing: dict[int, tuple[int, Attempted, tuple[Event, ...], tuple[Fault, ...]]] = {}
         self._ranged: tuple[tuple[Event, ...], SerialRanges] = ((), ())

@@ -1,4 +1,4 @@
-"""What of a sender can outlive its process, and who is told of each change to it."""
+"""The state of a sender that can outlive its process, and who is notified of each change to it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class KeptSender(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Keeper(Protocol):
-    """Is told of each change, as soon as it is made."""
+    """Is notified of each change, as soon as it is made."""
 
     def changed(self, webhook: Webhook, state: Idle | Due | Attempt) -> None:
         """A command changed a webhook or the moment of its next attempt."""

@@ -1,6 +1,6 @@
 """The state file of a server (`--state`): webhooks, pending events and the journal, in SQLite.
 
-It is told of each change (`Keeper`, and the journal's listener) and writes it in a transaction that `commit` ends.
+It is notified of each change (`Keeper`, and the journal's listener) and writes it in a transaction that `commit` ends.
 Whoever lets a change be seen from outside, by a response or a request to a consumer, commits before.
 """
 
@@ -42,7 +42,7 @@ _MIGRATIONS = (
     CREATE TABLE journal (position INTEGER PRIMARY KEY, entry BLOB NOT NULL);
     """,
 )
-"""What brings a file from each version to the next; a new file has version 0."""
+"""Statements that bring a file from each version to the next. A new file has version 0."""
 
 TABLES = ("number", "webhook", "happened", "pending", "scheduled", "mailing", "generator", "journal")
 
@@ -62,7 +62,7 @@ class KeptMailing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeptCampaign(msgspec.Struct, frozen=True, kw_only=True):
-    """What a state file contains."""
+    """The content of a state file."""
 
     sender: KeptSender
     mailings: tuple[KeptMailing, ...]
@@ -214,7 +214,7 @@ class StateFile:
         self._grown[position] = entry
 
     def changed(self, webhook: Webhook, state: Idle | Due | Attempt) -> None:
-        """Keep a webhook. Its credentials are in the file, which only its owner can read."""
+        """Store a webhook. Its credentials are in the file, which only its owner can read."""
         retry = _encode(_retry_of(state)) if isinstance(state, Due) and state.events else None
         self._write(
             "INSERT INTO webhook VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, "
@@ -226,22 +226,22 @@ class StateFile:
             self._number("next_webhook_id", self._next_webhook_id)
 
     def scheduled(self, at: int, due: EventsDue) -> None:
-        """Keep events that will occur."""
+        """Store events that will occur."""
         self._last_row += 1
         self._scheduled[id(due)] = self._last_row
         encoded = _encode(_Due(due.client_id, due.type, due.payloads))
         self._write("INSERT INTO scheduled VALUES (?, ?, ?)", (self._last_row, at, encoded))
 
     def mailing(self, mailing: KeptMailing) -> None:
-        """Keep a mailing whose events will occur."""
+        """Store a mailing whose events will occur."""
         self._write("INSERT INTO mailing (value) VALUES (?)", (_encode(mailing),))
 
     def generated(self, client_id: int, position: tuple[int, ...]) -> None:
-        """Keep how far a client's generator has come, so that nothing that it makes repeats."""
+        """Store how far a client's generator has come, so that nothing that it makes repeats."""
         self._write("INSERT OR REPLACE INTO generator VALUES (?, ?)", (client_id, _encode(position)))
 
     def occurred(self, due: EventsDue, events: Events, webhook_ids: Sequence[int]) -> None:
-        """Keep events that are pending with these webhooks."""
+        """Store events that are pending with these webhooks."""
         row = self._scheduled.pop(id(due), None)
         if row is not None:
             self._write("DELETE FROM scheduled WHERE id = ?", (row,))
@@ -259,7 +259,7 @@ class StateFile:
         self._unsaved.update((first, webhook_id) for webhook_id in webhook_ids)
 
     def finished(self, webhook_id: int, events: Events) -> None:
-        """Keep events no longer that a webhook has delivered or discarded."""
+        """Remove events that a webhook has delivered or discarded."""
         for first, last in serial_ranges(tuple(sorted(events, key=lambda event: event.serial))):
             for place in range(bisect_right(self._firsts, first) - 1, len(self._firsts)):
                 key = self._firsts[place]
@@ -277,7 +277,7 @@ class StateFile:
                 self._unsaved.add((key, webhook_id))
 
     def rejected(self, webhook_id: int, retry: Due) -> None:
-        """Keep which batch will be retried, and when."""
+        """Store which batch will be retried, and when."""
         self._write("UPDATE webhook SET retry = ? WHERE id = ?", (_encode(_retry_of(retry)), webhook_id))
 
     def clear(self) -> None:
@@ -356,7 +356,7 @@ class StateFile:
         self._execute(statement, values)
 
     def _execute(self, statement: str, values: tuple[object, ...] = ()) -> None:
-        """Raises nothing: what decides is told of a change that it has made, and must not stop half-way."""
+        """Raises nothing: whoever decides has made the change already, and must not stop half-way."""
         if self._error is None:
             try:
                 self._connection.execute(statement, values)
