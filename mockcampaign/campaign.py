@@ -143,8 +143,8 @@ class Campaign:
         order of their creation. `shapes` are the shapes of captured events: all events of these types get them, and all
         requests their body. `clients` says what clients have from the start besides the defaults; what calls create
         there gets ids from `first_object_id` on. `keeper` is notified of what has to outlive the process, and
-        `kept` did so; the journal is then that of the process before. Raises `InvalidInputError` if the bodies differ, or two
-        definitions contradict each other.
+        `kept` did so; the journal is then that of the process before. Raises `InvalidInputError` if the bodies differ,
+        or two definitions contradict each other.
         """
         self.seed = seed
         self.name = name
