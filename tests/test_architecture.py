@@ -103,8 +103,8 @@ LEVELS = {
     """,
     "scenario.expectations": "attempt_groups delivery_times expected_text < claims wait_condition",
     "scenario.language": """
-        annotations < documented nodes step_examples < document event_shape plain_values < endpoints expect < steps
-        < scenario_file < schema < reference
+        annotations < documented nodes step_examples < document event_shape plain_values
+        < client_contents endpoints expect < steps < scenario_file < schema < reference
     """,
     "server": """
         hub pacer response_types state_file users < served_campaign < http < vendor_api < control_api < app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from hashlib import blake2b
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -29,11 +30,11 @@ from mockcampaign.policy import INT64_MAX, Policy
 from mockcampaign.shape.shape import Shape
 from mockcampaign.text import unknown
 
-MAILS_MAX = 100_000
+MAILS_MAX = 50_000
 """Number of mails of a client that are remembered. Ours: older ones are forgotten, but not their effects."""
 
-RECIPIENTS_MAX = 200_000
-"""Maximum number of recipients of a client. Ours."""
+RECIPIENTS_MAX = 50_000
+"""Maximum number of recipients of a list. Ours: a mailing to them is planned within seconds."""
 
 PERSONS_FROM = 1 << 31
 """Number of the first person. Recipients of generated mailings have lower ones."""
@@ -76,8 +77,8 @@ class Ids:
         """Return an id that nothing has."""
         while self._next in self._taken:
             self._next += 1
-        self._next += 1
-        return self._next - 1
+        self._taken.add(self._next)
+        return self._next
 
     def take(self, wanted: int) -> int:
         """Return the wanted id. Raises `InvalidInputError` if something has it."""
@@ -125,10 +126,7 @@ class ClientStore:
         """Mails by id, oldest first."""
         self._counts: dict[int, CampaignCounts] = {}
         self._bounces: dict[str, Counter[int]] = {}
-        self._persons: dict[str, int] = {}
         self._last_mails: dict[str, str] = {}
-        self._opened: set[str] = set()
-        self._clicked: set[str] = set()
         self._agenda: list[tuple[int, int, SentMail, MailEvent]] = []
         """Events to come, by their moments and in order of planning."""
         self._planned = 0
@@ -340,8 +338,16 @@ class ClientStore:
         return self._number
 
     def person_of(self, recipient_id: str) -> int:
-        """Return the number by which the model knows a recipient."""
-        return self._persons.setdefault(recipient_id, PERSONS_FROM + len(self._persons))
+        """Return the number by which the model knows a recipient: the same whenever somebody asks."""
+        digest = blake2b(recipient_id.encode(errors="surrogatepass"), digest_size=4).digest()
+        return PERSONS_FROM + int.from_bytes(digest, "little")
+
+    def put_recipient(self, list_id: int, recipient: Recipient) -> None:
+        """Add or replace a recipient of a list. Of more than `RECIPIENTS_MAX`, the oldest one is forgotten."""
+        recipients = self.recipients[list_id]
+        recipients[recipient.id] = recipient
+        if len(recipients) > RECIPIENTS_MAX:
+            del recipients[next(iter(recipients))]
 
     def new_recipient(self, recipient_id: str, address: str, data: dict[str, str], now: int) -> Recipient:
         """Return a recipient who is not yet in a list."""
@@ -360,9 +366,9 @@ class ClientStore:
         self.mails[mail.facts.mail_id] = mail
         self._last_mails[mail.facts.recipient_id] = mail.facts.mail_id
         if len(self.mails) > MAILS_MAX:
-            forgotten, _ = self.mails.popitem(last=False)
-            self._opened.discard(forgotten)
-            self._clicked.discard(forgotten)
+            forgotten, old = self.mails.popitem(last=False)
+            if self._last_mails.get(old.facts.recipient_id) == forgotten:
+                del self._last_mails[old.facts.recipient_id]
         if mail.campaign_id is not None:
             counts = self._counts.setdefault(mail.campaign_id, CampaignCounts())
             counts.mails += 1
@@ -391,21 +397,20 @@ class ClientStore:
         while self._agenda and self._agenda[0][0] <= now:
             _, _, mail, event = heappop(self._agenda)
             if mail.campaign_id is not None:
-                self._count(mail.facts.mail_id, self._counts[mail.campaign_id], event)
+                newest = self.mails.get(mail.facts.mail_id, mail)
+                self._count(self._counts[mail.campaign_id], event, is_first=newest.first_of(event.type) is event)
             self._take_effect(mail, event)
 
-    def _count(self, mail_id: str, counts: CampaignCounts, event: MailEvent) -> None:
+    def _count(self, counts: CampaignCounts, event: MailEvent, *, is_first: bool) -> None:
         counts.events[event.type] += 1
         match event.type:
             case EventType.BOUNCE:
                 counts.hard_bounces += event.detail == HARD
                 counts.soft_bounces += event.detail == SOFT
             case EventType.OPEN:
-                counts.unique_opens += mail_id not in self._opened
-                self._opened.add(mail_id)
+                counts.unique_opens += is_first
             case EventType.CLICK:
-                counts.unique_clicks += mail_id not in self._clicked
-                self._clicked.add(mail_id)
+                counts.unique_clicks += is_first
             case _:
                 pass
 
@@ -414,6 +419,8 @@ class ClientStore:
         match event.type:
             case EventType.BOUNCE:
                 self._bounces.setdefault(facts.address.lower(), Counter())[event.detail] += 1
+                if len(self._bounces) > RECIPIENTS_MAX:
+                    del self._bounces[next(iter(self._bounces))]
             case EventType.UNSUBSCRIBE if facts.recipient_id not in self.unsubscribes:
                 self.unsubscribes[facts.recipient_id] = Unsubscribe(
                     recipient_id=facts.recipient_id,

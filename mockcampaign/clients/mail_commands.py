@@ -67,7 +67,7 @@ class MailCommands(ClientCommands):
             known = store.new_recipient(recipient_id, data.get(EMAIL) or recipient_id, dict(data), now)
         else:
             known = changed(known, data, AttributeMode.SET, now)
-        store.recipients[list_id][recipient_id] = known
+        store.put_recipient(list_id, known)
         is_running = campaign.status_at(now) is CampaignStatus.RUNNING
         return self._dispatch(campaign, list_id, recipient_id, known.address, data, is_running=is_running)
 

@@ -83,6 +83,10 @@ class SentMail(msgspec.Struct, frozen=True, kw_only=True):
         """Return the events that have occurred by a moment."""
         return [event for event in self.events if event.at <= now]
 
+    def first_of(self, event_type: EventType) -> MailEvent | None:
+        """Return the earliest event of a type, or None."""
+        return next((event for event in self.events if event.type is event_type), None)
+
     def with_event(self, event: MailEvent) -> SentMail:
         """Return the mail with one more event."""
         return msgspec.structs.replace(self, events=tuple(sorted((*self.events, event), key=lambda one: one.at)))

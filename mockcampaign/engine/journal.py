@@ -183,6 +183,9 @@ class ClientChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry"
     """How many were changed."""
 
 
+MAIL_RESULTS = ("sent", "wrong_mailing_status", "blacklisted", "too_many_bounces", "unsubscribed")
+"""Words for what becomes of a mail (vendor's API description)."""
+
 CLIENT_NOUNS = ("recipient", "unsubscribe", "blocklist-entry", "bounces", "smart-campaign", "mail-event")
 CLIENT_COMMANDS = ("add", "change", "remove", "start", "stop")
 """Words for the subject of such a command, and for the command."""

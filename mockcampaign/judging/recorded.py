@@ -17,6 +17,7 @@ from mockcampaign.durations import DURATION_MAX, MOMENT_MAX, format_duration
 from mockcampaign.engine.journal import (
     CLIENT_COMMANDS,
     CLIENT_NOUNS,
+    MAIL_RESULTS,
     Attempted,
     Began,
     Captured,
@@ -129,6 +130,7 @@ class _Checked:
                     raise self._problem("number", f"no fault {short(str(entry.number))} was declared before this line")
             case MailSent():
                 self._number("client_id", entry.client_id, -INT64_MAX, INT64_MAX)
+                self._word("result", entry.result, MAIL_RESULTS)
                 if entry.mail_id in self._mails:
                     raise self._problem("mail_id", "the mail was sent already, allowed: a new one")
                 self._mails.add(entry.mail_id)

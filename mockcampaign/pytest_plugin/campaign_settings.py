@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.double.control.home import CampaignSettings
 from mockcampaign.double.control.violations import NOTHING_DELIVERED
 from mockcampaign.durations import parse_duration, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.model import EventType
-from mockcampaign.policy import DEFAULT_START, INT64_MAX, Policy
+from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, INT64_MAX, Policy
 from mockcampaign.shape.shape import Shape, by_type
 from mockcampaign.text import unknown
 
@@ -30,10 +31,11 @@ def settings_of(item: pytest.Item) -> CampaignSettings:
     marked: dict[str, Any] = {}
     allow: set[str] = set()
     for marker in reversed(list(item.iter_markers("mockcampaign"))):
-        if marker.args or not marker.kwargs.keys() <= {"allow", "seed", "start", "policy", "shape"}:
+        if marker.args or not marker.kwargs.keys() <= {"allow", "seed", "start", "policy", "shape", "clients"}:
             raise pytest.UsageError(
                 f"{item.nodeid}: @pytest.mark.mockcampaign({', '.join((*map(repr, marker.args), *marker.kwargs))}), "
-                "allowed: allow=[rule ids], seed=number, start=moment, policy=mockcampaign.Policy(…), shape=file"
+                "allowed: allow=[rule ids], seed=number, start=moment, policy=mockcampaign.Policy(…), shape=file, "
+                "clients=file"
             )
         marked |= marker.kwargs
         allow |= set(marker.kwargs.get("allow", ()))
@@ -46,7 +48,8 @@ def settings_of(item: pytest.Item) -> CampaignSettings:
         policy=marked.get("policy"),
     )
     shapes = _shapes(item, marked["shape"]) if "shape" in marked else {}
-    return msgspec.structs.replace(settings, shapes=shapes)
+    clients = _clients(item, marked["clients"]) if "clients" in marked else {}
+    return msgspec.structs.replace(settings, shapes=shapes, clients=clients)
 
 
 def settings_for(
@@ -91,6 +94,25 @@ def _shapes(item: pytest.Item, marked: object) -> dict[EventType, Shape]:
         return by_type(shapes)
     except InvalidInputError as error:
         raise pytest.UsageError(f"{item.nodeid}: shape: {error}") from None
+
+
+def _clients(item: pytest.Item, marked: object) -> dict[int, ClientDefinition]:
+    """Return the contents of clients: of a file, relative to the test's folder, or as definitions by client id."""
+    # Imported here because few tests need it.
+    from mockcampaign.scenario.language.client_contents import load_contents
+
+    if isinstance(marked, ClientDefinition):
+        marked = {DEFAULT_CLIENT_ID: marked}
+    try:
+        if isinstance(marked, str | Path):
+            return load_contents(item.path.parent / marked)
+        if isinstance(marked, dict) and all(isinstance(one, ClientDefinition) for one in marked.values()):
+            return marked
+    except InvalidInputError as error:
+        raise pytest.UsageError(f"{item.nodeid}: clients: {error}") from None
+    raise pytest.UsageError(
+        f"{item.nodeid}: clients: {marked!r}, allowed: a file of clients, a ClientDefinition, or several by client id"
+    )
 
 
 def check_allowed(rule_ids: Collection[str]) -> None:

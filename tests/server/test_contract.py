@@ -10,9 +10,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, settings
 from requests.auth import HTTPBasicAuth
 
+from mockcampaign.campaign import Campaign
+from mockcampaign.clients.smart_campaign import CampaignKind
 from mockcampaign.server.app import APIS
 from mockcampaign.server.control_api.api import PREFIX
 from mockcampaign.server.http.openapi import document
+from mockcampaign.transport.always_ok import AlwaysOkTransport
 from servers import CLIENT, PASSWORD, USER, Server, running_server
 
 schemathesis = pytest.importorskip("schemathesis")
@@ -24,6 +27,22 @@ for methods in DOCUMENT["paths"].values():
         for parameter in operation["parameters"]:
             if parameter["name"] == "clientId":
                 parameter["schema"]["enum"] = [CLIENT]  # no other has a user
+
+# Ids that exist, so that most calls get further than to a 404.
+STATE = Campaign(AlwaysOkTransport()).client(CLIENT).state
+KNOWN = {
+    "recipientListId": list(STATE.lists),
+    "transactionalMailId": [one.id for one in STATE.campaigns_of(CampaignKind.EVENT)],
+    "optinProcessId": list(STATE.optin_processes),
+}
+for methods in DOCUMENT["paths"].values():
+    for operation in methods.values():
+        fields = {parameter["name"]: parameter["schema"] for parameter in operation["parameters"]}
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            fields |= content["schema"].get("properties", {})
+        for name, ids in KNOWN.items():
+            if name in fields:
+                fields[name]["enum"] = ids
 
 FAULT_FORMS = DOCUMENT["paths"][f"{PREFIX}/faults"]["post"]["requestBody"]["content"]["application/json"]["schema"]
 # A few stand for all, because two dozen forms make thousands of requests. `test_control` declares every kind.

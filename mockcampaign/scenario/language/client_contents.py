@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
+from mockcampaign.clients.client_store import check_definition
 from mockcampaign.clients.definitions import (
     ClientDefinition,
     ListDefinition,
@@ -18,7 +20,8 @@ from mockcampaign.clients.recipient_list import DEFAULT_FIELDS, FieldType, ListF
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Rates
 from mockcampaign.policy import DEFAULT_CLIENT_ID, INT64_MAX
-from mockcampaign.scenario.language.annotations import Bounded
+from mockcampaign.scenario.language.annotations import Bounded, Interpolated, Secret
+from mockcampaign.scenario.language.document import Document
 from mockcampaign.scenario.language.plain_values import ClientId
 
 ObjectId = Annotated[int, Bounded(1, INT64_MAX)]
@@ -147,6 +150,48 @@ class ClientContents(msgspec.Struct, frozen=True, kw_only=True):
             ),
             rates=self.rates,
         )
+
+
+class FileUser(msgspec.Struct, frozen=True, kw_only=True):
+    """A user of a client's API."""
+
+    username: str
+    password: Annotated[str, Secret()]
+
+
+class FileClient(ClientContents, frozen=True, kw_only=True):
+    """A client, its users, and its contents besides the defaults."""
+
+    id: ClientId
+    users: tuple[FileUser, ...] = ()
+
+
+class ClientsFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole file. Text may contain `${NAME}` and `${NAME:-default}` from the environment."""
+
+    clients: Annotated[tuple[FileClient, ...], Interpolated()]
+
+    def definitions(self, document: Document) -> dict[int, ClientDefinition]:
+        """Return the contents by client. Raises `InvalidInputError` with file:line:column."""
+        if not self.clients:
+            raise document.problem(("clients",), "no clients, allowed: at least one")
+        found: dict[int, ClientDefinition] = {}
+        for index, client in enumerate(self.clients):
+            if client.id in found:
+                raise document.problem(("clients", index, "id"), f"client {client.id} is listed twice, allowed: once")
+            found[client.id] = client.definition()
+            try:
+                check_definition(client.id, found[client.id])
+            except InvalidInputError as error:
+                raise document.problem(("clients", index), str(error)) from None
+        return found
+
+
+def load_contents(path: Path) -> dict[int, ClientDefinition]:
+    """Return the contents of the clients of a file. Raises `InvalidInputError` with file:line:column."""
+    document = Document(path)
+    found: ClientsFile = document.read(ClientsFile)
+    return found.definitions(document)
 
 
 class ScenarioClient(ClientContents, frozen=True, kw_only=True):

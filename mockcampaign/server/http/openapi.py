@@ -176,6 +176,13 @@ def _form(fields: dict[str, Schema], required: list[str], attributes: list[str])
 _LINKED = {
     "createWebhook": ("webhookId", "id"),
     "createOrCopySmartCampaign": ("campaignId", "id"),
+    "createTransactionalMailing": ("transactionalMailId", "id"),
+    "selectTransactionalCampaigns": ("transactionalMailId", "elements/0/id"),
+    "selectRecipientLists": ("recipientListId", "elements/0/id"),
+    "selectOptinProcesses": ("optinProcessId", "elements/0/id"),
+    "addRecipient": ("recipientId", "id"),
+    "createBlacklistEntry": ("entry", "pattern"),
+    "sendTransactionalMailing": ("mailId", "mailId"),
     "declareFault": ("number", "number"),
 }
 """Operations whose response identifies what others act on: their parameter, and the response's field."""
@@ -185,15 +192,20 @@ def _links(api: Api, operation: Operation[Any]) -> Schema:
     if operation.id not in _LINKED:
         return {}
     name, field = _LINKED[operation.id]
-    shared = [prefixed for prefixed in operation.in_path(api) if f"{{{prefixed}}}" in api.prefix]
-    return {
-        follower.id: {
+    given = operation.in_path(api)
+    links = {}
+    for follower in api.operations:
+        in_path = follower.in_path(api)
+        names = {one.encode_name for one in struct_fields(follower.fields)}
+        in_query = follower.place(api) == "query" and name in names
+        if follower is operation or not (name in in_path or in_query):
+            continue
+        place = "path" if name in in_path else "query"
+        links[follower.id] = {
             "operationId": follower.id,
             "parameters": {
-                **{f"path.{one}": f"$request.path.{one}" for one in shared},
-                f"path.{name}": f"$response.body#/{field}",
+                **{f"path.{one}": f"$request.path.{one}" for one in given if one in in_path},
+                f"{place}.{name}": f"$response.body#/{field}",
             },
         }
-        for follower in api.operations
-        if name in follower.in_path(api)
-    }
+    return links

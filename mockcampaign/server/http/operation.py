@@ -37,7 +37,7 @@ class Call(msgspec.Struct, frozen=True):
     """Query of the request, as it was sent."""
 
 
-class Answered(msgspec.Struct, frozen=True):
+class OtherSuccess(msgspec.Struct, frozen=True):
     """The body of a response whose status is another success than the operation's usual one."""
 
     status: int

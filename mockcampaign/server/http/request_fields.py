@@ -138,7 +138,7 @@ class TargetUrl(CustomField[str]):
         }
 
 
-class Texts(CustomField[tuple[str, ...]]):
+class TextList(CustomField[tuple[str, ...]]):
     """Several texts, separated by commas, or one in each of several fields of the name."""
 
     __slots__ = ()
@@ -297,8 +297,9 @@ def _problems(kind: Any, value: object, where: str) -> Iterator[tuple[str, str]]
     except InvalidInputError as error:
         yield where, str(error)
     except msgspec.ValidationError:
-        # Text may be a secret.
-        what = "not valid" if plain is str and isinstance(value, str) else f"{shown(value)} is not valid"
+        # Text may be a secret, and a list may name persons.
+        is_private = (plain is str and isinstance(value, str)) or get_origin(plain) is list
+        what = "not valid" if is_private else f"{shown(value)} is not valid"
         yield where or "the body", f"{what}, allowed: {_allowed(type_info(kind))}"
 
 
@@ -341,4 +342,6 @@ def _allowed(info: Type) -> str:
             return f"an object with the fields {', '.join(field.encode_name for field in fields)}"
         case msgspec.inspect.DictType():
             return "a JSON object"
+        case msgspec.inspect.ListType(item_type=item):
+            return f"a list, each {_allowed(item)}"
     raise AssertionError(f"no words for {info}")

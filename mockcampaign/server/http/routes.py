@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from mockcampaign.errors import InvalidInputError, RejectedError
 from mockcampaign.server.http.guard import API_HEADERS, adding
-from mockcampaign.server.http.operation import Answered, Api, Call, Operation, Place
+from mockcampaign.server.http.operation import Api, Call, Operation, OtherSuccess, Place
 from mockcampaign.server.http.request import (
     Headers,
     RequestRejectedError,
@@ -72,7 +72,7 @@ class ApiApplication:
             else:
                 status, body = (
                     (result.status, msgspec.json.encode(result.body))
-                    if isinstance(result, Answered)
+                    if isinstance(result, OtherSuccess)
                     else (performer.operation.success, result)
                 )
                 await _send(send, status, body, self._api.choose_media_type(headers), {})
@@ -83,17 +83,15 @@ class ApiApplication:
         await _send(send, error.status, body, self._api.choose_media_type(headers), error.headers)
 
     def _find(self, call: Call, path: str) -> tuple[Performer, dict[str, str]]:
-        method, others = call.method, set[str]()
+        method = call.method
         for pattern, performers in self._performers.items():
             found = pattern.fullmatch(path)
             if found is not None:
-                if method in performers:
-                    return performers[method], found.groupdict()
-                others.update(performers)
-        if others:
-            allowed = ", ".join(sorted(others))
-            message = f"method {method} is not supported, allowed: {allowed}"
-            raise RequestRejectedError(405, message, headers={"Allow": allowed})
+                if method not in performers:
+                    allowed = ", ".join(sorted(performers))
+                    message = f"method {method} is not supported, allowed: {allowed}"
+                    raise RequestRejectedError(405, message, headers={"Allow": allowed})
+                return performers[method], found.groupdict()
         raise self._api.find_missing(call, path)
 
 
@@ -118,7 +116,7 @@ class Performer:
 
     async def perform(
         self, call: Call, path: Values, scope: Scope, receive: Receive
-    ) -> bytes | Response | Answered | None:
+    ) -> bytes | Response | OtherSuccess | None:
         """Carry the operation out; returns the encoded body of the response, or the whole response.
 
         `path` has the fields in the path. Raises `RequestRejectedError`; the campaign is unchanged then.
@@ -146,7 +144,7 @@ class Performer:
         finally:
             if operation.method != "GET":
                 served.wake()
-        if isinstance(result, Response | Answered):
+        if isinstance(result, Response | OtherSuccess):
             return result
         return None if operation.response is None else msgspec.json.encode(result)
 

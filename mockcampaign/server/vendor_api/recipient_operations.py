@@ -9,7 +9,7 @@ import msgspec
 from mockcampaign.clients.recipient_commands import NewRecipient
 from mockcampaign.clients.recipient_list import AttributeMode, Recipient
 from mockcampaign.clients.sent_mail import SendStatus
-from mockcampaign.server.http.operation import Answered, Call, Operation
+from mockcampaign.server.http.operation import Call, Operation, OtherSuccess
 from mockcampaign.server.http.request import JSON
 from mockcampaign.server.http.request_fields import (
     INT32_MAX,
@@ -18,7 +18,7 @@ from mockcampaign.server.http.request_fields import (
     Flag,
     Id,
     SingleLine,
-    Texts,
+    TextList,
     Word,
     about,
     between,
@@ -33,9 +33,6 @@ from mockcampaign.server.vendor_api.representations import (
     RestRecipientValid,
     show_recipient,
 )
-
-BULK_MAX = 10_000
-"""Maximum number of recipients in one call. Ours."""
 
 
 class Mode(Word):
@@ -66,7 +63,7 @@ class RecipientQuery(RecipientListFields, frozen=True, kw_only=True):
 
     offset: Annotated[int, between(0, INT32_MAX), about("How many to skip.")] = 0
     limit: Annotated[int, between(1, RECIPIENTS_LIMIT_MAX), about("Most to return.")] = 100
-    attribute_names: Annotated[Texts, about(_ATTRIBUTE_NAMES)] | None = None
+    attribute_names: Annotated[TextList, about(_ATTRIBUTE_NAMES)] | None = None
     include_optin_data: Annotated[Flag, about("Whether to return the id of the opt-in mail.")] = Flag.FALSE
     sort: Annotated[SingleLine, about("Internal name of the field to sort by, or id.")] = "id"
     direction: Annotated[Direction, about("Direction of the list, in upper or lower case.")] = Direction.ASC
@@ -81,7 +78,7 @@ class RecipientFields(RecipientListFields, frozen=True, kw_only=True):
 class OneRecipientQuery(RecipientFields, frozen=True, kw_only=True):
     """The attributes to return."""
 
-    attribute_names: Annotated[Texts, about(_ATTRIBUTE_NAMES)] | None = None
+    attribute_names: Annotated[TextList, about(_ATTRIBUTE_NAMES)] | None = None
     include_optin_data: Annotated[Flag, about("Whether to return the id of the opt-in mail.")] = Flag.FALSE
 
 
@@ -122,7 +119,7 @@ class ExtendedRecipient(msgspec.Struct, frozen=True, kw_only=True):
 class AddRecipientsBody(RecipientListFields, frozen=True, kw_only=True):
     """New recipients."""
 
-    recipients: Annotated[list[ExtendedRecipient], msgspec.Meta(max_length=BULK_MAX), about("The recipients.")]
+    recipients: Annotated[list[ExtendedRecipient], about("The recipients.")]
     optin_process_id: Annotated[Id, about("Id of the opt-in process that they take part in.")] | None = None
 
 
@@ -154,7 +151,7 @@ def _get(call: Call, query: OneRecipientQuery) -> object:
     return _with_attributes(recipient, query.attribute_names, query.include_optin_data)
 
 
-def _with_attributes(recipient: Recipient, wanted: Texts | None, optin: Flag) -> object:
+def _with_attributes(recipient: Recipient, wanted: TextList | None, optin: Flag) -> object:
     shown = show_recipient(recipient, with_optin=optin is Flag.TRUE)
     if wanted is None:
         return shown
@@ -162,7 +159,7 @@ def _with_attributes(recipient: Recipient, wanted: Texts | None, optin: Flag) ->
     return {**attributes, **msgspec.to_builtins(shown)}
 
 
-def _add(call: Call, form: AddRecipientForm) -> Answered:
+def _add(call: Call, form: AddRecipientForm) -> OtherSuccess:
     recipient = client_of(call, form).add_recipient(
         form.recipient_list_id,
         form.recipient_id,
@@ -171,7 +168,7 @@ def _add(call: Call, form: AddRecipientForm) -> Answered:
         optin_process_id=form.optin_process_id,
     )
     shown = show_recipient(recipient, with_optin=form.return_opt_in_mail_id is Flag.TRUE)
-    return Answered(202 if recipient.is_pending else 201, shown)
+    return OtherSuccess(202 if recipient.is_pending else 201, shown)
 
 
 def _add_all(call: Call, body: AddRecipientsBody) -> RestRecipientsCreationModify:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from mockcampaign.clients.smart_campaign import CampaignKind, SmartCampaign
-from mockcampaign.server.http.operation import Answered, Call, Operation
+from mockcampaign.server.http.operation import Call, Operation, OtherSuccess
 from mockcampaign.server.http.request_fields import Id, Numbers, SingleLine, Word, about
 from mockcampaign.server.vendor_api.client_fields import ClientFields
 from mockcampaign.server.vendor_api.collection import SortedQuery, ordered, page
@@ -197,10 +197,10 @@ def _lists(call: Call, fields: SmartCampaignFields) -> RestRecipientListsNode:
     return show_lists_node(_found(call, fields))
 
 
-def _assign_lists(call: Call, form: RecipientListsForm) -> Answered:
+def _assign_lists(call: Call, form: RecipientListsForm) -> OtherSuccess:
     campaign = _found(call, form)
     changed = client_of(call, form).assign_lists(campaign, tuple(dict.fromkeys(form.recipient_list_ids.value)))
-    return Answered(200 if campaign.list_ids else 201, show_lists_node(changed))
+    return OtherSuccess(200 if campaign.list_ids else 201, show_lists_node(changed))
 
 
 def _list_messages(call: Call, fields: SmartCampaignFields) -> list[RestMessageNode]:

@@ -9,7 +9,7 @@ import msgspec
 from mockcampaign.clients.suppression import BlocklistEntry, Unsubscribe, matches
 from mockcampaign.errors import InvalidInputError, NotFoundError
 from mockcampaign.server.http.operation import Call, Operation
-from mockcampaign.server.http.request_fields import Id, SingleLine, Texts, Word, about
+from mockcampaign.server.http.request_fields import Id, SingleLine, TextList, Word, about
 from mockcampaign.server.vendor_api.client_fields import ClientFields
 from mockcampaign.server.vendor_api.collection import SortedQuery, ordered, page
 from mockcampaign.server.vendor_api.recipient_list_operations import client_of
@@ -73,7 +73,7 @@ _MEDIA_TYPE = "Media type; the double knows e-mail."
 class UnsubscribeQuery(SortedQuery, frozen=True, kw_only=True):
     """The page of unsubscribes to return."""
 
-    recipient_ids: Annotated[Texts, about("Only of these recipients, separated by commas.")] | None = None
+    recipient_ids: Annotated[TextList, about("Only of these recipients, separated by commas.")] | None = None
     media_type: Annotated[MediaTypeWord, about(_MEDIA_TYPE)] | None = None
     recipient_list_id: Annotated[Id, about("Only of this recipient list.")] | None = None
     sort: Annotated[UnsubscribeSort, about("What to sort by, in upper or lower case.")] = UnsubscribeSort.CREATED
@@ -82,8 +82,8 @@ class UnsubscribeQuery(SortedQuery, frozen=True, kw_only=True):
 class UnsubscribeForm(ClientFields, frozen=True, kw_only=True):
     """Recipients to unsubscribe."""
 
-    recipient_ids: Annotated[Texts, about("Ids of recipients, separated by commas or one each.")] | None = None
-    mail_ids: Annotated[Texts, about("Ids of mails whose recipients are meant.")] | None = None
+    recipient_ids: Annotated[TextList, about("Ids of recipients, separated by commas or one each.")] | None = None
+    mail_ids: Annotated[TextList, about("Ids of mails whose recipients are meant.")] | None = None
     media_type: Annotated[MediaTypeWord, about(_MEDIA_TYPE)] | None = None
     recipient_list_id: Annotated[Id, about("Recipient list to note with the unsubscribes.")] | None = None
 
@@ -91,7 +91,7 @@ class UnsubscribeForm(ClientFields, frozen=True, kw_only=True):
 class RemoveUnsubscribesQuery(ClientFields, frozen=True, kw_only=True):
     """Recipients whose unsubscribes are taken back."""
 
-    recipient_ids: Annotated[Texts, about("Ids of recipients, separated by commas.")]
+    recipient_ids: Annotated[TextList, about("Ids of recipients, separated by commas.")]
     media_type: Annotated[MediaTypeWord, about(_MEDIA_TYPE)] | None = None
     recipient_list_id: Annotated[Id, about("Recipient list; unsubscribes concern all lists.")] | None = None
 
@@ -99,7 +99,7 @@ class RemoveUnsubscribesQuery(ClientFields, frozen=True, kw_only=True):
 class BlocklistQuery(SortedQuery, frozen=True, kw_only=True):
     """The page of blocklist entries to return."""
 
-    pattern: Annotated[Texts, about("Only entries that match one of these patterns.")] | None = None
+    pattern: Annotated[TextList, about("Only entries that match one of these patterns.")] | None = None
     reason: Annotated[SingleLine, about("Only entries with this reason.")] | None = None
     sort: Annotated[BlocklistSort, about("What to sort by, in upper or lower case.")] = BlocklistSort.CREATED
 

@@ -282,7 +282,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         id="retrieveSendStatus",
-        title="Get the sending status of a sent transactional mail",
+        title="Get the status of a sent transactional mail",
         description="After 14 days the status is `enqueued` again.",
         tag=_TAG,
         method="GET",
