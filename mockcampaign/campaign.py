@@ -167,7 +167,7 @@ class Campaign:
         self._clients = Clients(
             self,
             seed=self._seed_of,
-            start=start,
+            start=start if kept is None else kept.start,
             first_id=first_object_id,
             definitions=clients,
         )
@@ -422,6 +422,11 @@ class Campaign:
         """Send a prepared mailing."""
         self._exporter.schedule_stream(mailing.client_id, iter(mailing))
         return MailingSent(mailing_id=mailing.mailing_id, events=mailing.events, by_type=dict(mailing.counts))
+
+    @property
+    def clients(self) -> Clients:
+        """The clients of which something has been asked."""
+        return self._clients
 
     def generator_position(self, client_id: int) -> tuple[int, ...]:
         """Return how far the generator of a client has come."""

@@ -25,6 +25,8 @@ class KeptWebhook(msgspec.Struct, frozen=True, kw_only=True):
 class KeptSender(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that an exporter needs to go on where another one ended, apart from outages and faults."""
 
+    start: int
+    """Moment at which the first process began, in milliseconds since 1970."""
     now: int
     last_serial: int
     next_webhook_id: int

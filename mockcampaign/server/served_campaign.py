@@ -136,6 +136,7 @@ class PacedCampaign(Campaign):
 
     def resume(self, kept: KeptCampaign) -> None:
         """Go on with the generators and mailings of the process before."""
+        self.clients.resume(kept.client_rows)
         for client_id, position in kept.generators.items():
             self.resume_generator(client_id, position)
         for mailing in kept.mailings:
@@ -217,6 +218,7 @@ class ServedCampaign:
             # With wall time, the campaign has gone on meanwhile. Otherwise it goes on where it ended.
             start = max(start, kept.sender.now) if settings.speed == 1 else kept.sender.now
             self._next_webhook_id = max(self._next_webhook_id, kept.sender.next_webhook_id)
+            self._next_object_id = max(self._next_object_id, kept.next_object_id)
         self.unsupported: Counter[str] = Counter()
         """Number of calls of each operation of the vendor's that the double does not have."""
         journal = Journal(
@@ -242,13 +244,15 @@ class ServedCampaign:
             kept=None if kept is None else kept.sender,
         )
         self.campaign.state_file = state_file
+        if state_file is not None:
+            state_file.follow_clients(self.campaign.clients)
         self.campaign.mailings = KnownMailings()
         self.campaign.targets = self._transport.targets
         self.hub = Hub(journal)
         self.pacer = self.campaign.pacer = self.campaign.driven_by(
             functools.partial(Pacer, speed=settings.speed, is_saved=self._is_saved)
         )
-        self.started = start
+        self.started = start if kept is None else kept.sender.start
         if kept is not None:
             self.campaign.resume(kept)
         self._is_saved()

@@ -11,10 +11,11 @@ import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
+from mockcampaign.clients.kept_table import Row, Table, TableName
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Entry, Happened, Journal, SerialRanges, serial_ranges, serials_in
 from mockcampaign.engine.keeping import KeptSender, KeptWebhook
@@ -41,14 +42,30 @@ _MIGRATIONS = (
     CREATE TABLE generator (client_id INTEGER PRIMARY KEY, position BLOB NOT NULL);
     CREATE TABLE journal (position INTEGER PRIMARY KEY, entry BLOB NOT NULL);
     """,
+    """
+    CREATE TABLE client_row (
+        id INTEGER PRIMARY KEY, client_id INTEGER NOT NULL, name TEXT NOT NULL, key BLOB NOT NULL, value BLOB,
+        UNIQUE (client_id, name, key)
+    );
+    """,
 )
 """Statements that bring a file from each version to the next. A new file has version 0."""
 
-TABLES = ("number", "webhook", "happened", "pending", "scheduled", "mailing", "generator", "journal")
+TABLES = ("number", "webhook", "happened", "pending", "scheduled", "mailing", "generator", "journal", "client_row")
 
 
 class StateLostError(MockcampaignError):
     """The state file can no longer be written. The server ends: what it could not write has not been seen by anyone."""
+
+
+class ChangingClients(Protocol):
+    """The clients of a campaign, as far as their changes are stored."""
+
+    changed_tables: dict[TableName, Table[Any, Any]]
+
+    @property
+    def next_id(self) -> int:
+        """An id that is above all new ones."""
 
 
 class KeptMailing(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +83,9 @@ class KeptCampaign(msgspec.Struct, frozen=True, kw_only=True):
 
     sender: KeptSender
     mailings: tuple[KeptMailing, ...]
+    client_rows: list[Row]
+    """Changes of clients, in order of client and change."""
+    next_object_id: int
     generators: dict[int, tuple[int, ...]]
     """Positions of the generators, by client."""
     entries: list[Entry]
@@ -122,6 +142,8 @@ class StateFile:
         self._journal: Journal | None = None
         self._dropped = 0
         self._next_webhook_id = 1
+        self._has_start = False
+        self._clients: ChangingClients | None = None
 
     @property
     def path(self) -> Path:
@@ -146,6 +168,7 @@ class StateFile:
         if not numbers:
             return None
         self._dropped = numbers.get("dropped", 0)
+        self._has_start = True
         events = {
             event.serial: event
             for row in self._rows(
@@ -175,6 +198,7 @@ class StateFile:
         self._next_webhook_id = numbers.get("next_webhook_id", 1)
         return KeptCampaign(
             sender=KeptSender(
+                start=numbers["start"],
                 now=numbers["now"],
                 last_serial=numbers.get("last_serial", 0),
                 next_webhook_id=self._next_webhook_id,
@@ -189,6 +213,8 @@ class StateFile:
                 client_id: msgspec.msgpack.decode(position, type=tuple[int, ...])
                 for client_id, position in self._rows("SELECT client_id, position FROM generator")
             },
+            client_rows=list(self._rows("SELECT client_id, name, key, value FROM client_row ORDER BY client_id, id")),
+            next_object_id=numbers.get("next_object_id", 0),
             entries=[decoder.decode(entry) for (entry,) in entries],
             dropped=self._dropped,
         )
@@ -209,6 +235,10 @@ class StateFile:
         """Write the journal's entries, and all that are added or grow."""
         self._journal = journal
         journal.follow(self._note)
+
+    def follow_clients(self, clients: ChangingClients) -> None:
+        """Store the changes of the clients at each commit."""
+        self._clients = clients
 
     def _note(self, position: int, entry: Entry) -> None:
         self._grown[position] = entry
@@ -286,6 +316,7 @@ class StateFile:
             self._write(f"DELETE FROM {table}", ())
         self._number("next_webhook_id", self._next_webhook_id)
         self._moment = -1
+        self._has_start = False
         self._scheduled.clear()
         self._happened.clear()
         self._firsts.clear()
@@ -298,7 +329,8 @@ class StateFile:
     @property
     def is_saved(self) -> bool:
         """Whether the file contains every change."""
-        return not (self._open or self._grown or self._unsaved)
+        has_changes = self._clients is not None and bool(self._clients.changed_tables)
+        return not (self._open or self._grown or self._unsaved or has_changes)
 
     def commit(self, now: int) -> None:
         """Write what was kept, as of this moment. Raises `StateLostError`."""
@@ -306,6 +338,10 @@ class StateFile:
             return
         self._save_pending()
         self._save_journal()
+        self._save_clients()
+        if not self._has_start:
+            self._number("start", now)
+            self._has_start = True
         if now != self._moment:
             self._number("now", now)
             self._moment = now
@@ -348,6 +384,23 @@ class StateFile:
             if position >= self._dropped or isinstance(entry, Happened):
                 self._write("INSERT OR REPLACE INTO journal VALUES (?, ?)", (position, _encode_entry(entry)))
         self._grown.clear()
+
+    def _save_clients(self) -> None:
+        if self._clients is None or not self._clients.changed_tables:
+            return
+        self._number("next_object_id", self._clients.next_id)
+        for (client_id, name), table in self._clients.changed_tables.items():
+            for change in table.changes():
+                place = (client_id, name, change.key)
+                if change.was_gone:
+                    self._write("DELETE FROM client_row WHERE client_id = ? AND name = ? AND key = ?", place)
+                if change.stays:
+                    self._write(
+                        "INSERT INTO client_row (client_id, name, key, value) VALUES (?, ?, ?, ?) "
+                        "ON CONFLICT DO UPDATE SET value = excluded.value",
+                        (*place, change.value),
+                    )
+        self._clients.changed_tables.clear()
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         if not self._open:

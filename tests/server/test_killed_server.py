@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -134,6 +135,38 @@ def test_webhooks_keep_their_ids_and_no_id_comes_back(tmp_path: Path) -> None:
         server.process.kill()
     with serving("--state", "state", "--virtual", folder=tmp_path) as server:
         assert activated(server, "http://127.0.0.1:9/hook", "click") > second
+
+
+def test_a_mail_is_opened_although_the_server_was_killed_after_it_was_sent(tmp_path: Path) -> None:
+    address = "open+anna@example.com"
+    with receiving() as consumer:
+        with serving("--state", "state", "--virtual", folder=tmp_path) as server:
+            for event_type in ("sent", "open"):
+                activated(server, consumer.url, event_type)
+            [mail] = rest(server, "GET", "/transactionalmail").json()["elements"]
+            lists = rest(server, "GET", "/recipientlists").json()["elements"]
+            mail_list, other = (
+                next(one["id"] for one in lists if one["forTransactionApi"] is which) for which in (1, 0)
+            )
+            assert rest(server, "POST", f"/recipients/{other}", recipientId=address).status_code == 201
+            sent = rest(
+                server, "POST", f"/transactionalmail/{mail['id']}/send", recipientId=address, recipientListId=mail_list
+            )
+            mail_id = sent.json()["mailId"]
+            server.process.kill()
+        assert not consumer.batches
+        with serving("--state", "state", "--virtual", folder=tmp_path) as server:
+            assert rest(server, "GET", f"/recipients/{other}/{quote(address)}").json()["id"] == address
+            status = "/transactionalmail/status"
+            assert rest(server, "GET", f"{status}?mailId={mail_id}").json()["sendStatus"] == "enqueued"
+            assert control(server, "/clock/advance", {"by": "7d"}).ok
+            assert rest(server, "GET", f"{status}?mailId={mail_id}").json()["sendStatus"] == "sent"
+            following = rest(
+                server, "POST", f"/transactionalmail/{mail['id']}/send", recipientId=address, recipientListId=mail_list
+            )
+            assert following.json()["mailId"] != mail_id
+    events = [json.loads(event) for batch in consumer.batches for event in batch]
+    assert [event["type"] for event in events if event["mailId"] == mail_id][:2] == ["sent", "open"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sets a limit of another process")

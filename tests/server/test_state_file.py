@@ -8,22 +8,30 @@ import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
 from builders import CLIENT, START
+from mockcampaign.campaign import Campaign
+from mockcampaign.clients.definitions import ClientDefinition, ListDefinition, RecipientDefinition
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Journal, Resumed
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication, EventType, Outcome, Responded, WebhookStatus
-from mockcampaign.policy import Policy
+from mockcampaign.policy import DAY, DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 from mockcampaign.server.state_file import StateFile, StateLostError
+from mockcampaign.transport.always_ok import AlwaysOkTransport
+from sent_mails import LIVELY, STEPS, play
 from test_conservation import Conservation, ModelWebhook
 
 VERSIONS = {"mockcampaign": "0"}
+RECIPIENT = RecipientDefinition(id="anna@example.com")
 FEW = Policy(batch_events_max=3)
 
 
@@ -303,3 +311,85 @@ def test_a_full_disk_is_told_at_the_commit_and_the_file_stays_as_it_was(tmp_path
             file.commit(box.clock.now)
     after = resumed(killed(file, tmp_path / "b"))
     assert delivered(after) == [[1, 2]]
+
+
+# Clients
+
+
+def contents(campaign: Campaign) -> dict[str, dict[Any, Any]]:
+    """Everything that the client of the campaign has, in order."""
+    state = campaign.client().state
+    tables = (state.campaigns, state.unsubscribes, state.mails, *state.recipients.values())
+    return {table.name[1]: dict(table) for table in tables} | {
+        "blocklist": {entry.pattern: entry for entry in state.blocklist},
+        "counts": {number: state.counts(number) for number in state.campaigns},
+        "bounces": {mail.facts.address: state.bounces(mail.facts.address) for mail in state.mails.values()},
+        "agenda": {event.at: event for mail in state.mails.values() for event in mail.events},
+    }
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=st.lists(STEPS, max_size=20), seed=st.integers(0, 3))
+def test_clients_go_on_as_if_nothing_had_happened(steps: list[Any], seed: int) -> None:
+    campaign = play(steps, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        file = StateFile(Path(folder, "a"))
+        file.follow(campaign.journal)
+        file.follow_clients(campaign.clients)
+        file.commit(campaign.now)
+        file = killed(file, Path(folder, "b"))
+        kept = file.load()
+        file.close()
+    assert kept is not None
+    definitions = {DEFAULT_CLIENT_ID: ClientDefinition(rates=LIVELY)}
+    after = Campaign(
+        AlwaysOkTransport(),
+        seed=seed,
+        clients=definitions,
+        start=campaign.now,
+        first_object_id=kept.next_object_id,
+        kept=msgspec.structs.replace(kept.sender, start=DEFAULT_START),
+    )
+    after.clients.resume(kept.client_rows)
+    assert contents(after) == contents(campaign)
+    assert [*contents(after)["mails"]] == [*contents(campaign)["mails"]]
+    later = campaign.now + 40 * DAY
+    for one in (campaign, after):
+        one.client().state.settle(later)
+    assert contents(after) == contents(campaign)
+    assert after.next_object_id == campaign.next_object_id
+
+
+def test_what_was_there_from_the_start_and_is_gone_stays_away(tmp_path: Path) -> None:
+    definitions = {DEFAULT_CLIENT_ID: ClientDefinition(lists=(ListDefinition(name="team", recipients=(RECIPIENT,)),))}
+    campaign = Campaign(AlwaysOkTransport(), clients=definitions)
+    team = campaign.client().state.find_list("team").id
+    campaign.client().remove_recipient(team, RECIPIENT.id)
+    file = StateFile(tmp_path / "a")
+    file.follow_clients(campaign.clients)
+    file.commit(campaign.now)
+    file = killed(file, tmp_path / "b")
+    kept = file.load()
+    file.close()
+    assert kept is not None
+    after = Campaign(AlwaysOkTransport(), clients=definitions)
+    assert [*after.client().state.recipients[team]] == [RECIPIENT.id]
+    after.clients.resume(kept.client_rows)
+    assert [*after.client().state.recipients[team]] == []
+
+
+def test_a_file_of_the_first_version_gets_what_is_new(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    box, file = begun(path)
+    webhook = box.create(CLIENT, EventType.OPEN, "http://consumer/")
+    file.commit(box.clock.now)
+    file.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE client_row")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with closing(StateFile(path)) as file:
+        kept = file.load()
+    assert kept is not None
+    assert [one.webhook for one in kept.sender.webhooks] == [webhook]
+    assert kept.client_rows == []
