@@ -425,7 +425,7 @@ class Campaign:
 
     @property
     def clients(self) -> Clients:
-        """The clients of which something has been asked."""
+        """The clients that somebody has asked for."""
         return self._clients
 
     def generator_position(self, client_id: int) -> tuple[int, ...]:

@@ -145,9 +145,8 @@ def test_a_mail_is_opened_although_the_server_was_killed_after_it_was_sent(tmp_p
                 activated(server, consumer.url, event_type)
             [mail] = rest(server, "GET", "/transactionalmail").json()["elements"]
             lists = rest(server, "GET", "/recipientlists").json()["elements"]
-            mail_list, other = (
-                next(one["id"] for one in lists if one["forTransactionApi"] is which) for which in (1, 0)
-            )
+            of_kind = {one["forTransactionApi"]: one["id"] for one in lists}
+            mail_list, other = of_kind[True], of_kind[False]
             assert rest(server, "POST", f"/recipients/{other}", recipientId=address).status_code == 201
             sent = rest(
                 server, "POST", f"/transactionalmail/{mail['id']}/send", recipientId=address, recipientListId=mail_list
