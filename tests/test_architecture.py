@@ -45,8 +45,8 @@ LEVELS = {
         < recording report < check < scenario < server < double < cli pytest_plugin < __main__
     """,
     "clients": """
-        kept_table optin_process recipient_list sent_mail smart_campaign suppression < definitions mail_planner < client_store
-        < recipient_commands < campaign_commands mail_commands suppression_commands < __init__
+        kept_table optin_process recipient_list sent_mail smart_campaign suppression < definitions mail_planner
+        < client_store < recipient_commands < campaign_commands mail_commands suppression_commands < __init__
     """,
     "check": """
         baseline behaviours examined probes shrink < reproduce settings < edge_cases < bench < rule

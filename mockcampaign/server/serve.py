@@ -33,6 +33,7 @@ from mockcampaign.transport.wire import WireTransport
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
+    from mockcampaign.engine.journal_file import JournalWriter
     from mockcampaign.scenario.plan import Plan
     from mockcampaign.scenario.play import Player
     from mockcampaign.shape.shape import Shape
@@ -69,8 +70,10 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
         return "ServeOptions(…)"
 
 
-async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
+async def serve(options: ServeOptions, say: Say, complain: Say, writer: JournalWriter | None = None) -> None:
     """Serve until a signal. `say` prints where everything is, `complain` what goes wrong meanwhile.
+
+    `writer` writes the journal.
 
     Raises `InvalidInputError` before anything is served.
     """
@@ -106,6 +109,7 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
             settings,
             prologue,
             state_file=state_file,
+            writer=writer,
             stop=lambda: signal.raise_signal(signal.SIGTERM),
         )
         app = server_app(served, host_names=(options.host, *options.host_names), access=_access(token))

@@ -18,6 +18,7 @@ from mockcampaign.campaign import SAMPLE_MAILING_ID, Campaign, MailingSent
 from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Journal
+from mockcampaign.engine.journal_file import Heading, JournalWriter
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.events import Mailing
 from mockcampaign.model import EventType, Outcome, Request, Webhook
@@ -178,15 +179,19 @@ class ServedCampaign:
         prologue: Prologue | None = None,
         *,
         state_file: StateFile | None = None,
+        writer: JournalWriter | None = None,
         stop: Callable[[], object] = int,
     ) -> None:
         """`prologue` plays a scenario once, from the start of the server. What is in the state file goes on.
 
+        `writer` writes the journal, and a further one after each reset.
         `stop` ends the server, because the state file can no longer be written. Raises `InvalidInputError` if the file
         is damaged.
         """
         self._prologue = prologue
         self._state_file = state_file
+        self._writer = writer
+        self._close_journal: Callable[[], object] = int
         self._stop = stop
         self.lost: StateLostError | None = None
         """Why the state file can no longer be written."""
@@ -227,6 +232,8 @@ class ServedCampaign:
             entries=() if kept is None else kept.entries,
             dropped=0 if kept is None else kept.dropped,
         )
+        if self._writer is not None:
+            self._close_journal = self._writer.follow(journal, Heading(name="serve", target="")).close
         state_file = self._state_file
         if state_file is not None:
             state_file.follow(journal)
@@ -296,6 +303,7 @@ class ServedCampaign:
         finally:
             await _cancelled(*tasks, self._task)
             await self._transport.aclose()
+            self._close_journal()
 
     async def reset(self) -> None:
         """Remove all webhooks, events and scheduled events, and set the clock to its start.
@@ -308,6 +316,7 @@ class ServedCampaign:
         self._interrupt_calls()
         self._next_webhook_id = self.campaign.next_webhook_id  # clients keep ids
         self._next_object_id = self.campaign.next_object_id
+        self._close_journal()
         if self._state_file is not None:
             self._state_file.clear()
         self._begin_anew()

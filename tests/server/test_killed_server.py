@@ -19,6 +19,8 @@ from urllib.parse import quote
 import pytest
 import requests
 
+from mockcampaign.engine.journal import Attempted, WebhookChanged
+from mockcampaign.judging.recorded import load_journals
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USER
 from serve_process import Serving, control, serving
 
@@ -185,6 +187,20 @@ def test_a_file_that_cannot_grow_ends_the_server_with_one_line_and_nothing_is_ac
         [webhook] = rest(server, "GET", "/webhooks").json()
         assert webhook["id"] == number
         assert pending(server) == 0
+
+
+def test_a_journal_of_a_killed_server_is_evidence(tmp_path: Path) -> None:
+    with receiving() as consumer, serving("--journal", "journal", "--virtual", folder=tmp_path) as server:
+        activated(server, consumer.url)
+        assert control(server, "/emit", {"type": "open", "count": 3}).ok
+        assert control(server, "/clock/advance", {"by": "1s"}).ok
+        assert control(server, "/reset", {}).ok
+        activated(server, consumer.url)
+        assert control(server, "/clock/advance", {"by": "1s"}).ok
+        server.process.kill()
+    first, second = load_journals(tmp_path / "journal")
+    assert [entry.events for entry in first.entries if isinstance(entry, Attempted)] == [3]
+    assert [entry.command for entry in second.entries if isinstance(entry, WebhookChanged)] == ["create", "activate"]
 
 
 def test_the_start_line_says_what_is_kept(tmp_path: Path) -> None:

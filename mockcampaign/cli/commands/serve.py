@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from mockcampaign.cli.options import SEED, tls_options
+from mockcampaign.cli.options import SEED, journal_option, tls_options
 from mockcampaign.cli.parameters import EXISTING_FILE, Command, Number, TypedFile, WholeNumber
-from mockcampaign.cli.playing import run_async
+from mockcampaign.cli.playing import journal_file, run_async
 from mockcampaign.cli.terminal import say, warn
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USER, INT64_MAX
 
@@ -76,8 +76,9 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     metavar="HOST|NETWORK",
     help="Deliver to this host or network too. Loopback and private addresses are allowed while --host is loopback.",
 )
+@journal_option
 @tls_options
-def serve(virtual: bool, speed: float, **options: Any) -> int:
+def serve(virtual: bool, speed: float, journal: Path | None, **options: Any) -> int:
     """Serve a double of Campaign: REST API, Swagger UI, control API and a live page.
 
     Every option is also an environment variable, such as MOCKCAMPAIGN_SERVE_PORT.
@@ -85,5 +86,6 @@ def serve(virtual: bool, speed: float, **options: Any) -> int:
     from mockcampaign.server.serve import ServeOptions
     from mockcampaign.server.serve import serve as serve_until_signal
 
-    run_async(lambda: serve_until_signal(ServeOptions(speed=0 if virtual else speed, **options), say, warn))
+    with journal_file(journal) as writer:
+        run_async(lambda: serve_until_signal(ServeOptions(speed=0 if virtual else speed, **options), say, warn, writer))
     return 0
