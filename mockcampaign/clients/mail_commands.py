@@ -37,7 +37,7 @@ class MailCommands(ClientCommands):
         """Return a mail as it is now. Raises `NotFoundError`."""
         found = self._store.mails.get(mail_id)
         if found is None:
-            raise NotFoundError("client has no mail of this id, or has forgotten it")
+            raise NotFoundError("the client has no mail of this id, or has forgotten it")
         return found
 
     def mails(self, recipient_id: str | None = None) -> list[SentMail]:

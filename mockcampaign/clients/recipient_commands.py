@@ -153,6 +153,8 @@ class RecipientCommands(ClientCommands):
         store, now = self._store, self.now
         if new.id in store.recipients[list_id]:
             raise ConflictError(f"the recipient exists already in recipient list {list_id}")
+        if not new.id:
+            raise InvalidInputError("id: empty, allowed: text")
         address = new.found_address()
         obstacle = store.obstacle(new.id, address, self._outlet.policy)
         if obstacle is not None:

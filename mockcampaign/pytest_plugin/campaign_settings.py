@@ -15,11 +15,12 @@ import pytest
 from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.double.control.home import CampaignSettings
 from mockcampaign.double.control.violations import NOTHING_DELIVERED
+from mockcampaign.double.inputs import clients_of
 from mockcampaign.durations import parse_duration, parse_moment
-from mockcampaign.errors import InvalidInputError
+from mockcampaign.errors import InvalidInputError, MisuseError
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.model import EventType
-from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, INT64_MAX, Policy
+from mockcampaign.policy import DEFAULT_START, INT64_MAX, Policy
 from mockcampaign.shape.shape import Shape, by_type
 from mockcampaign.text import unknown
 
@@ -97,22 +98,11 @@ def _shapes(item: pytest.Item, marked: object) -> dict[EventType, Shape]:
 
 
 def _clients(item: pytest.Item, marked: object) -> dict[int, ClientDefinition]:
-    """Return the contents of clients: of a file, relative to the test's folder, or as definitions by client id."""
-    # Imported here because few tests need it.
-    from mockcampaign.scenario.language.client_contents import load_contents
-
-    if isinstance(marked, ClientDefinition):
-        marked = {DEFAULT_CLIENT_ID: marked}
+    """Return the contents of clients: of a file, relative to the test's folder, or as definitions."""
     try:
-        if isinstance(marked, str | Path):
-            return load_contents(item.path.parent / marked)
-        if isinstance(marked, dict) and all(isinstance(one, ClientDefinition) for one in marked.values()):
-            return marked
-    except InvalidInputError as error:
-        raise pytest.UsageError(f"{item.nodeid}: clients: {error}") from None
-    raise pytest.UsageError(
-        f"{item.nodeid}: clients: {marked!r}, allowed: a file of clients, a ClientDefinition, or several by client id"
-    )
+        return clients_of(marked, item.path.parent)
+    except (InvalidInputError, MisuseError) as error:
+        raise pytest.UsageError(f"{item.nodeid}: {error}") from None
 
 
 def check_allowed(rule_ids: Collection[str]) -> None:

@@ -279,7 +279,7 @@ class _Planner:
             raise self._document.problem((*at, "mail"), unknown("mail", step.mail, self._mails))
         for key, event_type in (("link", "click"), ("category", "bounce")):
             if getattr(step, key) is not None and step.type != event_type:
-                raise self._document.problem((*at, key), f"a {step.type} has none, allowed: type {event_type}")
+                raise self._document.problem((*at, key), f"type {step.type} has none, allowed: type {event_type}")
         self._pass(at, step.after)
 
     def _pass(self, at: Location, duration: int) -> None:

@@ -356,6 +356,8 @@ def test_a_mailing_is_started_by_rest(server: Server, shop: Shop, endpoint: Endp
     answer = shop.call("PUT", f"/recipients/{shop.list}", json=body)
     assert answer.json() == {"count": 5, "failedIds": []}
     assert shop.call("PUT", f"/recipients/{shop.list}", json=body).json() == {"count": 0, "failedIds": names}
+    nobody = {"recipients": [{"id": "", "address": "a@example.com"}, {"id": "no address"}]}
+    assert shop.call("PUT", f"/recipients/{shop.list}", json=nobody).json()["failedIds"] == ["", "no address"]
     assert shop.get(f"/recipients/{shop.list}/count")["count"] == 5
     campaign = shop.call("POST", "/smartcampaigns", {"name": "news"}).json()["id"]
     path = f"/smartcampaigns/{campaign}"
