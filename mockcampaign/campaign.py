@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mockcampaign.clients.sent_mail import SentMail
     from mockcampaign.engine.declared_faults import Declared, When
     from mockcampaign.engine.journal import Entry, Journal, OutageDeclared
+    from mockcampaign.engine.keeping import Keeper, KeptSender
     from mockcampaign.engine.outbox import Attempt, Due, Idle
     from mockcampaign.engine.webhooks import Webhooks
     from mockcampaign.masking import Masking
@@ -133,14 +134,17 @@ class Campaign:
         shapes: Mapping[EventType, Shape] = {},
         clients: Mapping[int, ClientDefinition] = {},
         first_object_id: int = 1 << 31,
+        keeper: Keeper | None = None,
+        kept: KeptSender | None = None,
     ) -> None:
         """Campaigns of one seed make different events if their names differ, so that consumers do not mix them up.
 
         Give a `journal` to bound it; by default everything is kept. Webhooks get ids from `first_webhook_id` on, in
         order of their creation. `shapes` are the shapes of captured events: all events of these types get them, and all
         requests their body. `clients` says what clients have from the start besides the defaults; what calls create
-        there gets ids from `first_object_id` on. Raises `InvalidInputError` if the bodies differ, or two definitions
-        contradict each other.
+        there gets ids from `first_object_id` on. `keeper` is notified of what has to outlive the process, and
+        `kept` did so; the journal is then that of the process before. Raises `InvalidInputError` if the bodies differ,
+        or two definitions contradict each other.
         """
         self.seed = seed
         self.name = name
@@ -154,6 +158,8 @@ class Campaign:
             versions={"mockcampaign": __version__, "python": platform.python_version()},
             journal=journal,
             first_webhook_id=first_webhook_id,
+            keeper=keeper,
+            kept=kept,
         )
         self._transport = transport
         self._generators: dict[int, Generator] = {}
@@ -161,7 +167,7 @@ class Campaign:
         self._clients = Clients(
             self,
             seed=self._seed_of,
-            start=start,
+            start=start if kept is None else kept.start,
             first_id=first_object_id,
             definitions=clients,
         )
@@ -416,6 +422,31 @@ class Campaign:
         """Send a prepared mailing."""
         self._exporter.schedule_stream(mailing.client_id, iter(mailing))
         return MailingSent(mailing_id=mailing.mailing_id, events=mailing.events, by_type=dict(mailing.counts))
+
+    @property
+    def clients(self) -> Clients:
+        """The clients that somebody has asked for."""
+        return self._clients
+
+    def generator_position(self, client_id: int) -> tuple[int, ...]:
+        """Return how far the generator of a client has come."""
+        return self._generator(client_id).position
+
+    def resume_generator(self, client_id: int, position: tuple[int, ...]) -> None:
+        """Let the generator of a client go on where an equal one has come to, so that it repeats no event."""
+        self._generator(client_id).position = position
+
+    def resume_mailing(
+        self, recipients: int, *, number: int, start: int, rates: Rates, client_id: int = DEFAULT_CLIENT_ID
+    ) -> bool:
+        """Let the rest of an earlier mailing occur. Return whether there is any."""
+        mailing = self._generator(client_id).mailing(recipients, start, rates=rates, number=number)
+        left = (event for event in mailing if event.at > self.now)
+        following = next(left, None)
+        if following is None:
+            return False
+        self._exporter.schedule_stream(client_id, chain((following,), left))
+        return True
 
     def sample_payloads(self, event_type: EventType, count: int, *, client_id: int, mailing_id: int) -> list[bytes]:
         """Return sample events of a mailing as they would be exported. Nothing becomes pending.

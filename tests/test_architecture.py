@@ -45,8 +45,8 @@ LEVELS = {
         < recording report < check < scenario < server < double < cli pytest_plugin < __main__
     """,
     "clients": """
-        optin_process recipient_list sent_mail smart_campaign suppression < definitions mail_planner < client_store
-        < recipient_commands < campaign_commands mail_commands suppression_commands < __init__
+        kept_table optin_process recipient_list sent_mail smart_campaign suppression < definitions mail_planner
+        < client_store < recipient_commands < campaign_commands mail_commands suppression_commands < __init__
     """,
     "check": """
         baseline behaviours examined probes shrink < reproduce settings < edge_cases < bench < rule
@@ -67,8 +67,8 @@ LEVELS = {
         < commands
     """,
     "cli.commands": "check consumer demo dry_run generate judge record replay rules schema serve shape < run",
-    "engine": "bodies clock declared_faults event_streams outbox webhooks"
-    " < duplicates failure_runs journal requests < outages < exporter journal_file < loop",
+    "engine": "clock declared_faults event_streams outbox webhooks"
+    " < duplicates failure_runs journal keeping requests < outages < exporter journal_file < loop",
     "events": """
         field_values random_words rates < people < behaviour event_json sample < mail_events mailing
         < description generator < __init__ plot
@@ -107,7 +107,7 @@ LEVELS = {
         < client_contents endpoints expect < steps < scenario_file < schema < reference
     """,
     "server": """
-        hub pacer response_types users < served_campaign < http < vendor_api < control_api < app
+        hub pacer response_types state_file users < served_campaign < http < vendor_api < control_api < app
         < serve
     """,
     "server.control_api": """

@@ -6,11 +6,14 @@ by the model of whole mailings, so its status and its effects follow from values
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
+from typing import Any
 
 from mockcampaign.clients.campaign_commands import CampaignCommands
 from mockcampaign.clients.client_store import ClientStore, Ids, Outlet
 from mockcampaign.clients.definitions import ClientDefinition
+from mockcampaign.clients.kept_table import Row, Table, TableName
 from mockcampaign.clients.mail_commands import MailCommands
 from mockcampaign.clients.recipient_commands import RecipientCommands
 from mockcampaign.clients.sent_mail import SentMail
@@ -52,6 +55,8 @@ class Clients:
         self._definitions = definitions
         self._clients: dict[int, Client] = {}
         self._ids = Ids(first_id)
+        self.changed_tables: dict[TableName, Table[Any, Any]] = {}
+        """Tables that have changed since somebody took their changes."""
         for client_id in definitions:
             self.get(client_id)
 
@@ -70,10 +75,16 @@ class Clients:
                 self._start,
                 self._ids,
                 self._definitions.get(client_id, ClientDefinition()),
+                self.changed_tables,
             )
             found = self._clients[client_id] = Client(store, self._outlet)
         found.state.settle(self._outlet.now)
         return found
+
+    def resume(self, rows: Iterable[Row]) -> None:
+        """Take over the changes of the clients of an equal campaign."""
+        for client_id, group in groupby(rows, key=lambda row: row[0]):
+            self.get(client_id).state.resume(list(group))
 
     def mails(self) -> list[SentMail]:
         """Return the mails of all clients, oldest first."""

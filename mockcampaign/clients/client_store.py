@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
 from hashlib import blake2b
 from heapq import heappop, heappush
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -16,6 +15,7 @@ from mockcampaign.clients.definitions import (
     ClientDefinition,
     ListDefinition,
 )
+from mockcampaign.clients.kept_table import Key, Row, Table, TableName, Value
 from mockcampaign.clients.mail_planner import MailPlanner
 from mockcampaign.clients.optin_process import OptinProcess, OptinType
 from mockcampaign.clients.recipient_list import EMAIL, Recipient, RecipientList
@@ -88,54 +88,120 @@ class Ids:
         return wanted
 
 
-class CampaignCounts(msgspec.Struct, kw_only=True):
+class CampaignCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers of one transactional mail's or smart campaign's mails and events so far."""
 
     mails: int = 0
     skipped: int = 0
     """Mails that are not sent."""
-    events: Counter[EventType] = msgspec.field(default_factory=Counter)
+    events: dict[EventType, int] = {}
     hard_bounces: int = 0
     soft_bounces: int = 0
     unique_opens: int = 0
     """Mails with at least one open."""
     unique_clicks: int = 0
 
+    def count(self, event_type: EventType) -> int:
+        """Return the number of events of a type."""
+        return self.events.get(event_type, 0)
+
+    def with_event(self, event: MailEvent, *, is_first: bool) -> CampaignCounts:
+        """Return the numbers after one more event; `is_first` says whether it is the first of its type and mail."""
+        is_bounce = event.type is EventType.BOUNCE
+        return CampaignCounts(
+            mails=self.mails,
+            skipped=self.skipped,
+            events={**self.events, event.type: self.count(event.type) + 1},
+            hard_bounces=self.hard_bounces + (is_bounce and event.detail == HARD),
+            soft_bounces=self.soft_bounces + (is_bounce and event.detail == SOFT),
+            unique_opens=self.unique_opens + (is_first and event.type is EventType.OPEN),
+            unique_clicks=self.unique_clicks + (is_first and event.type is EventType.CLICK),
+        )
+
+
+class Bounces(msgspec.Struct, frozen=True):
+    """Numbers of bounces of one address."""
+
+    hard: int = 0
+    soft: int = 0
+
+
+class Moments(msgspec.Struct, frozen=True):
+    """How far a client has come."""
+
+    settled: int = 0
+    """The moment by which every event has had its effect, in milliseconds since 1970."""
+    number: int = 0
+    """Number of the newest mail."""
+
 
 class ClientStore:
     """The state of one client. `settle` brings it to a moment; everything else is as of the last one."""
 
-    def __init__(self, client_id: int, seed: str, start: int, ids: Ids, definition: ClientDefinition) -> None:
-        """Begin with what every client has, and with what the definition adds.
+    def __init__(
+        self,
+        client_id: int,
+        seed: str,
+        start: int,
+        ids: Ids,
+        definition: ClientDefinition,
+        tables: dict[TableName, Table[Any, Any]] | None = None,
+    ) -> None:
+        """Begin with what every client has, and with what the definition adds. `tables` gets those that change.
 
         Raises `InvalidInputError` for an id that is taken, or a name that no list has.
         """
+        self._tables = {} if tables is None else tables
         self.client_id = client_id
         self.ids = ids
         self.planner = MailPlanner(seed, definition.rates)
         self.lists: dict[int, RecipientList] = {}
-        self.recipients: dict[int, dict[str, Recipient]] = {}
+        self.recipients: dict[int, Table[str, Recipient]] = {}
         """Recipients by the id of their list and their own."""
         self.optin_processes: dict[int, OptinProcess] = {}
-        self.campaigns: dict[int, SmartCampaign] = {}
+        self.campaigns: Table[int, SmartCampaign] = self._table("campaigns", int, SmartCampaign)
         """Smart campaigns, transactional and confirmation mails by id, oldest first."""
-        self.blocklist = Blocklist()
-        self.unsubscribes: dict[str, Unsubscribe] = {}
+        self._blocked: Table[str, BlocklistEntry] = self._table("blocklist", str, BlocklistEntry)
+        self.blocklist = Blocklist(self._blocked)
+        self.unsubscribes: Table[str, Unsubscribe] = self._table("unsubscribes", str, Unsubscribe)
         """Unsubscribes by recipient id. They concern all lists (assumed)."""
-        self.mails: OrderedDict[str, SentMail] = OrderedDict()
+        self.mails: Table[str, SentMail] = self._table("mails", str, SentMail)
         """Mails by id, oldest first."""
-        self._counts: dict[int, CampaignCounts] = {}
-        self._bounces: dict[str, Counter[int]] = {}
+        self._counts: Table[int, CampaignCounts] = self._table("counts", int, CampaignCounts)
+        self._bounces: Table[str, Bounces] = self._table("bounces", str, Bounces)
+        self._moments: Table[int, Moments] = self._table("moments", int, Moments)
+        self._moments[0] = Moments()
         self._last_mails: dict[str, str] = {}
         self._agenda: list[tuple[int, int, SentMail, MailEvent]] = []
         """Events to come, by their moments and in order of planning."""
         self._planned = 0
-        self._number = 0
         self._start = start
         self._given_ids = 0
         self.other_mailing_id = self._given(None)
         """Mailing of events that belong to none, such as an unsubscribe by a call."""
         self._begin(definition)
+        self.campaigns.begin()
+        for recipients in self.recipients.values():
+            recipients.begin()
+
+    def _table(self, name: str, key: type[Key], value: type[Value]) -> Table[Key, Value]:
+        return Table((self.client_id, name), (key, value), self._tables)
+
+    def resume(self, rows: list[Row]) -> None:
+        """Take over the changes that an equal store has made since its beginning."""
+        tables: list[Table[Any, Any]] = [self.campaigns, self.unsubscribes, self.mails, *self.recipients.values()]
+        tables += [self._blocked, self._counts, self._bounces, self._moments]
+        by_name = {table.name[1]: table for table in tables}
+        for _, name, key, value in rows:
+            if name in by_name:  # a list may be defined no longer
+                by_name[name].resume(key, value)
+        self.blocklist.refresh()
+        settled = self._moments[0].settled
+        for mail in self.mails.values():
+            self._last_mails[mail.facts.recipient_id] = mail.facts.mail_id
+            for event in mail.events:
+                if event.at > settled:
+                    self._plan(mail, event)
 
     # The beginning
 
@@ -197,10 +263,10 @@ class ClientStore:
             created=self._start,
             modified=self._start,
         )
-        self.recipients[number] = {
-            one.id: self.new_recipient(one.id, one.address or one.id, dict(one.data), self._start)
-            for one in definition.recipients
-        }
+        recipients: Table[str, Recipient] = self._table(f"recipients of {number}", str, Recipient)
+        self.recipients[number] = recipients
+        for one in definition.recipients:
+            recipients[one.id] = self.new_recipient(one.id, one.address or one.id, dict(one.data), self._start)
         return number
 
     def _add_campaign(
@@ -307,8 +373,8 @@ class ClientStore:
 
     def bounces(self, address: str) -> tuple[int, int]:
         """Return the numbers of hard and soft bounces of an address."""
-        counter = self._bounces.get(address.lower(), Counter())
-        return counter[HARD], counter[SOFT]
+        found = self._bounces.get(address.lower(), Bounces())
+        return found.hard, found.soft
 
     def obstacle(self, recipient_id: str, address: str, policy: Policy) -> SendStatus | None:
         """Return why a recipient gets no mail, or None."""
@@ -334,8 +400,9 @@ class ClientStore:
 
     def next_number(self) -> int:
         """Return the number of a new mail."""
-        self._number += 1
-        return self._number
+        moments = self._moments[0]
+        self._moments[0] = Moments(moments.settled, moments.number + 1)
+        return moments.number + 1
 
     def person_of(self, recipient_id: str) -> int:
         """Return the number by which the model knows a recipient: the same whenever somebody asks."""
@@ -366,13 +433,14 @@ class ClientStore:
         self.mails[mail.facts.mail_id] = mail
         self._last_mails[mail.facts.recipient_id] = mail.facts.mail_id
         if len(self.mails) > MAILS_MAX:
-            forgotten, old = self.mails.popitem(last=False)
+            forgotten = next(iter(self.mails))
+            old = self.mails.pop(forgotten)
             if self._last_mails.get(old.facts.recipient_id) == forgotten:
                 del self._last_mails[old.facts.recipient_id]
         if mail.campaign_id is not None:
-            counts = self._counts.setdefault(mail.campaign_id, CampaignCounts())
-            counts.mails += 1
-            counts.skipped += mail.result is not SendStatus.SENT
+            counts = self.counts(mail.campaign_id)
+            skipped = counts.skipped + (mail.result is not SendStatus.SENT)
+            self._counts[mail.campaign_id] = msgspec.structs.replace(counts, mails=counts.mails + 1, skipped=skipped)
         for event in mail.events:
             self._plan(mail, event)
 
@@ -384,7 +452,8 @@ class ClientStore:
 
     def reset_bounces(self, address: str) -> int:
         """Forget the bounces of an address; returns how many there were."""
-        return sum(self._bounces.pop(address.lower(), Counter()).values())
+        found: Bounces = self._bounces.pop(address.lower(), Bounces())
+        return found.hard + found.soft
 
     def _plan(self, mail: SentMail, event: MailEvent) -> None:
         self._planned += 1
@@ -394,31 +463,24 @@ class ClientStore:
 
     def settle(self, now: int) -> None:
         """Let every event that has occurred by now have its effect."""
+        if not self._agenda or self._agenda[0][0] > now:
+            return
         while self._agenda and self._agenda[0][0] <= now:
             _, _, mail, event = heappop(self._agenda)
             if mail.campaign_id is not None:
                 newest = self.mails.get(mail.facts.mail_id, mail)
-                self._count(self._counts[mail.campaign_id], event, is_first=newest.first_of(event.type) is event)
+                is_first = newest.first_of(event.type) is event
+                self._counts[mail.campaign_id] = self.counts(mail.campaign_id).with_event(event, is_first=is_first)
             self._take_effect(mail, event)
-
-    def _count(self, counts: CampaignCounts, event: MailEvent, *, is_first: bool) -> None:
-        counts.events[event.type] += 1
-        match event.type:
-            case EventType.BOUNCE:
-                counts.hard_bounces += event.detail == HARD
-                counts.soft_bounces += event.detail == SOFT
-            case EventType.OPEN:
-                counts.unique_opens += is_first
-            case EventType.CLICK:
-                counts.unique_clicks += is_first
-            case _:
-                pass
+        self._moments[0] = Moments(now, self._moments[0].number)
 
     def _take_effect(self, mail: SentMail, event: MailEvent) -> None:
         facts = mail.facts
         match event.type:
             case EventType.BOUNCE:
-                self._bounces.setdefault(facts.address.lower(), Counter())[event.detail] += 1
+                hard, soft = self.bounces(facts.address)
+                bounces = Bounces(hard + (event.detail == HARD), soft + (event.detail == SOFT))
+                self._bounces[facts.address.lower()] = bounces
                 if len(self._bounces) > RECIPIENTS_MAX:
                     del self._bounces[next(iter(self._bounces))]
             case EventType.UNSUBSCRIBE if facts.recipient_id not in self.unsubscribes:
@@ -439,8 +501,8 @@ class ClientStore:
                 pass
 
     def _confirm(self, list_id: int, recipient_id: str, now: int) -> None:
-        recipients = self.recipients.get(list_id, {})
-        if recipient_id in recipients:
+        recipients = self.recipients.get(list_id)
+        if recipients is not None and recipient_id in recipients:
             recipients[recipient_id] = msgspec.structs.replace(recipients[recipient_id], is_pending=False, modified=now)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 
 import msgspec
 
@@ -54,9 +54,11 @@ def matches(pattern: str, address: str) -> bool:
 class Blocklist:
     """The blocklist of a client. Finding an address looks at each pattern once, and at addresses not at all."""
 
-    def __init__(self) -> None:
-        self._entries: dict[str, BlocklistEntry] = {}
+    def __init__(self, entries: MutableMapping[str, BlocklistEntry]) -> None:
+        """`entries` are those by their patterns in lower case. After others have changed them, call `refresh`."""
+        self._entries = entries
         self._patterns: dict[str, None] = {}
+        self.refresh()
 
     def __iter__(self) -> Iterator[BlocklistEntry]:
         return iter(self._entries.values())
@@ -74,6 +76,10 @@ class Blocklist:
         self._entries[key] = entry
         if "*" in key:
             self._patterns[key] = None
+
+    def refresh(self) -> None:
+        """Find the patterns among the entries."""
+        self._patterns = {pattern: None for pattern in self._entries if "*" in pattern}
 
     def remove(self, pattern: str) -> bool:
         """Remove an entry; returns whether there was one."""

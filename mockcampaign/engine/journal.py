@@ -31,6 +31,18 @@ class Began(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="b
     policy: Policy
 
 
+class Resumed(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="resumed"):
+    """Another process continued the run from a state file, with these settings.
+
+    An attempt that was under way when the one before ended has no entry. Its batch is delivered again; outages and
+    faults have ended.
+    """
+
+    at: int
+    versions: dict[str, str]
+    policy: Policy
+
+
 class WebhookChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="webhook-changed"):
     """A command changed a webhook. The journal contains the kind of its credentials only."""
 
@@ -231,6 +243,7 @@ class StepReached(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", 
 
 Entry = (
     Began
+    | Resumed
     | WebhookChanged
     | Happened
     | Attempted
@@ -259,14 +272,22 @@ class Journal:
     oldest entries, and counts them. Verdicts need a whole journal.
     """
 
-    def __init__(self, *, entries_max: int | None = None, events_max: int | None = None) -> None:
-        self._entries: list[Entry] = []
+    def __init__(
+        self,
+        *,
+        entries_max: int | None = None,
+        events_max: int | None = None,
+        entries: Iterable[Entry] = (),
+        dropped: int = 0,
+    ) -> None:
+        """Begin with entries of an earlier journal, if there are any; it had `dropped` so many before them."""
+        self._entries: list[Entry] = [*entries]
         self._growing: dict[int, tuple[int, Attempted, tuple[Event, ...], tuple[Fault, ...]]] = {}
         self._ranged: tuple[tuple[Event, ...], SerialRanges] = ((), ())
         self._entries_max = entries_max
         self._events_max = events_max
-        self._events = 0
-        self._dropped = 0
+        self._events = sum(map(_payloads, self._entries))
+        self._dropped = dropped
         self._listeners: tuple[Listener, ...] = ()
 
     @property

@@ -88,6 +88,14 @@ class WebhookRegistry(Webhooks):
         """The id of the next webhook. No id is used twice."""
         return self._next_id
 
+    def restore(self, webhook: Webhook) -> None:
+        """Take over a webhook of another registry, in the order of their creation."""
+        if webhook.status is WebhookStatus.DELETED:
+            self._deleted[webhook.id] = webhook
+        else:
+            self._webhooks[webhook.id] = webhook
+            self._ids_of_client.setdefault(webhook.client_id, []).append(webhook.id)
+
     def create(
         self,
         client_id: int,

@@ -59,25 +59,28 @@ class Mailing:
         self,
         *,
         seed: str,
+        number: int = 0,
         mails: Mails,
         recipients: int,
         start: int,
         rates: Rates = DEFAULT_RATES,
         types: Collection[EventType] = _TYPES,
     ) -> None:
-        """Plan a mailing that is sent at `start` (milliseconds since 1970), with only events of `types`.
+        """Plan mailing `number` of a seed, which is sent at `start` (milliseconds since 1970), with events of `types`.
 
         Raises `InvalidInputError` for a number of recipients out of range.
         """
         if not 1 <= recipients <= AUDIENCE_MAX:
             raise InvalidInputError(f"{recipients} recipients, allowed: 1 to {AUDIENCE_MAX}")
+        self.number = number
+        self.rates = rates
         self.mails = mails
         self.recipients = recipients
         self.start = start
         self.counts: Counter[EventType] = Counter()
         """Number of events of each type."""
         self._audience = mails.audience
-        self._behaviour = Behaviour(seed, rates)
+        self._behaviour = Behaviour(f"{seed}:{number}", rates)
         self._in_two_lists = threshold(rates.in_two_lists)
         self._buckets: dict[int, array[int]] = {}
         self._plan(frozenset(types))

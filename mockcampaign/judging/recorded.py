@@ -32,6 +32,7 @@ from mockcampaign.engine.journal import (
     OutageEnded,
     Probed,
     Requested,
+    Resumed,
     SerialRanges,
     StepReached,
     Verified,
@@ -42,7 +43,7 @@ from mockcampaign.engine.webhooks import Command, statuses_allowing
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.faults import FAULTS, OUTAGES
 from mockcampaign.model import PHASES, Outcome, Responded, WebhookStatus
-from mockcampaign.policy import DAY, INT64_MAX
+from mockcampaign.policy import DAY, INT64_MAX, Policy
 from mockcampaign.text import short, unknown
 from mockcampaign.whole_files import read_whole
 
@@ -101,6 +102,8 @@ class _Checked:
         match entry:
             case Began():
                 self._begin(entry)
+            case Resumed():
+                self._limits(entry.policy)
             case WebhookChanged():
                 self._change(entry)
             case Happened():
@@ -161,11 +164,14 @@ class _Checked:
         self._number("at", entry.at, 0, MOMENT_MAX)
         self._began = entry.at
         self._number("seed", entry.seed, 0, INT64_MAX)
-        for name, value in msgspec.structs.asdict(entry.policy).items():
+        self._limits(entry.policy)
+        self._has_begun = True
+
+    def _limits(self, policy: Policy) -> None:
+        for name, value in msgspec.structs.asdict(policy).items():
             limit = BYTES_MAX if name == "response_body_bytes_kept" else DURATION_MAX
             if isinstance(value, int):
                 self._number(f"policy.{name}", int(value), 0, limit)
-        self._has_begun = True
 
     def _change(self, entry: WebhookChanged) -> None:
         self._word("command", entry.command, _COMMANDS)

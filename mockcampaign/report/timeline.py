@@ -25,6 +25,7 @@ from mockcampaign.engine.journal import (
     OutageEnded,
     Probed,
     Requested,
+    Resumed,
     StepReached,
     Verified,
     WebhookChanged,
@@ -193,6 +194,8 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
         case Probed(count=count):
             what = f"probe: {count} event{_s(count)} stored"
             return Line(when=when, who="", what=what, came_to="", accepted=None)
+        case Resumed():
+            return Line(when=when, who="", what="continued from a state file", came_to="", accepted=None)
         case Began() | StepReached():
             return None
         case _:

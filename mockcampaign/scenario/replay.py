@@ -28,6 +28,7 @@ from mockcampaign.engine.journal import (
     OutageEnded,
     Probed,
     Requested,
+    Resumed,
     StepReached,
     Verified,
     WebhookChanged,
@@ -98,6 +99,8 @@ class Replay:
                 self._faults[number].end()
             case MailSent() | ClientChanged():
                 pass  # their events are entries of their own
+            case Resumed():
+                pass  # here, everything happens in one process
             case Began() | Attempted() | Discarded() | Verified() | Requested() | Probed() | Captured() | StepReached():
                 pass  # begun already, or a result
             case _:

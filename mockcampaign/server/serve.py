@@ -6,6 +6,7 @@ import contextlib
 import gc
 import ipaddress
 import secrets
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
 from mockcampaign.server.app import server_app
 from mockcampaign.server.http.access import ControlAccess
 from mockcampaign.server.served_campaign import Prologue, ServedCampaign, ServerSettings
+from mockcampaign.server.state_file import StateFile
 from mockcampaign.server.users import User, Users, user_name_problem, users_of
 from mockcampaign.server.vendor_api.clients_file import LoadedClients, load_clients
 from mockcampaign.serving import base_url, listen, serve_until_signalled
@@ -31,6 +33,7 @@ from mockcampaign.transport.wire import WireTransport
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
+    from mockcampaign.engine.journal_file import JournalWriter
     from mockcampaign.scenario.plan import Plan
     from mockcampaign.scenario.play import Player
     from mockcampaign.shape.shape import Shape
@@ -60,13 +63,17 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     like: tuple[tuple[EventType, Path], ...] = ()
     """Files of captured events, each with the type of these."""
     shape_files: tuple[Path, ...] = ()
+    state: Path | None = None
+    """File of webhooks, events and journal, which outlive the process."""
 
     def __repr__(self) -> str:
         return "ServeOptions(…)"
 
 
-async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
+async def serve(options: ServeOptions, say: Say, complain: Say, writer: JournalWriter | None = None) -> None:
     """Serve until a signal. `say` prints where everything is, `complain` what goes wrong meanwhile.
+
+    `writer` writes the journal.
 
     Raises `InvalidInputError` before anything is served.
     """
@@ -91,7 +98,20 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
         # Who reaches a server on loopback owns the machine; others must show that they may control it.
         token = options.control_token or (None if local else secrets.token_urlsafe(16))
         transport = WireTransport(ca_file=options.ca_file, verify=not options.insecure, targets=targets)
-        served = ServedCampaign(transport, Users(users_of_client), settings, prologue)
+        state_file = None
+        if options.state is not None:
+            if plan is not None:
+                raise InvalidInputError("--state: a scenario begins anew each time, allowed: --state or --scenario")
+            state_file = stack.enter_context(contextlib.closing(StateFile(options.state)))
+        served = ServedCampaign(
+            transport,
+            Users(users_of_client),
+            settings,
+            prologue,
+            state_file=state_file,
+            writer=writer,
+            stop=lambda: signal.raise_signal(signal.SIGTERM),
+        )
         app = server_app(served, host_names=(options.host, *options.host_names), access=_access(token))
         url = base_url("https" if files else "http", options.host, listening)
 
@@ -104,6 +124,8 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
             say("\n".join([*_welcome(url, served, _credentials(options)), *_conditions(options, token, trust, local)]))
 
         await serve_until_signalled(app, listening, tls_files=files, ready=ready, ending=served.closing.set)
+        if served.lost is not None:
+            raise served.lost
         say(_farewell(served))
 
 
@@ -236,6 +258,8 @@ def _conditions(options: ServeOptions, token: str | None, trust: Path | None, lo
         lines.append(f"  targets     {', '.join([*nearby, *options.allow_target]) or 'none without --allow-target'}")
     if trust is not None:
         lines.append(f"  CA file     {trust}")
+    kept = "in memory only, and lost at the end; --state FILE keeps it" if options.state is None else options.state
+    lines.append(f"  state       {kept}")
     return lines
 
 

@@ -40,7 +40,7 @@ def test_matching_agrees_with_a_regular_expression(pattern: str, address: str) -
 
 @given(st.lists(TEXTS, max_size=4), TEXTS)
 def test_a_blocklist_finds_what_any_entry_matches(patterns: list[str], address: str) -> None:
-    blocklist = Blocklist()
+    blocklist = Blocklist({})
     for pattern in patterns:
         blocklist.put(BlocklistEntry(pattern=pattern, created=0, modified=0))
     found = blocklist.match(address)

@@ -133,6 +133,8 @@ class Performer:
             result = operation.handle(call, fields)
             if self._waits:
                 result = await served.until_interrupted(result)
+            if operation.method != "GET":
+                served.save()
         except CallInterruptedError as error:
             raise RequestRejectedError(error.status, str(error)) from None
         except RejectedError as error:

@@ -204,7 +204,7 @@ def _report(call: Call, fields: TransactionalMailFields) -> CampaignMailingRestR
     state = client_of(call, fields).state
     campaign = state.get_campaign(fields.transactional_mail_id, CampaignKind.EVENT)
     counts = state.counts(campaign.id)
-    events = counts.events
+    count = counts.count
     return CampaignMailingRestReport(
         campaign_id=campaign.id,
         campaign_name=campaign.name,
@@ -212,12 +212,12 @@ def _report(call: Call, fields: TransactionalMailFields) -> CampaignMailingRestR
             net=counts.mails - counts.skipped,
             total=counts.mails,
             skipped=counts.skipped,
-            in_queue=counts.mails - counts.skipped - events[EventType.SENT],
+            in_queue=counts.mails - counts.skipped - count(EventType.SENT),
         ),
         bounces=RestBounces(hard=counts.hard_bounces, soft=counts.soft_bounces),
-        unsubscribes=events[EventType.UNSUBSCRIBE],
-        opens=RestOpens(total=events[EventType.OPEN], unique=counts.unique_opens),
-        clicks=RestClicks(total=events[EventType.CLICK], unique=counts.unique_clicks),
+        unsubscribes=count(EventType.UNSUBSCRIBE),
+        opens=RestOpens(total=count(EventType.OPEN), unique=counts.unique_opens),
+        clicks=RestClicks(total=count(EventType.CLICK), unique=counts.unique_clicks),
     )
 
 
