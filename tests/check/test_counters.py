@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from checks import checked
@@ -102,6 +103,18 @@ def test_a_correct_counter_agrees_in_every_rule_about_edge_cases() -> None:
 )
 def test_a_counter_is_a_url_and_a_path(text: str, expected: tuple[str, str]) -> None:
     assert url_and_path(text) == expected
+
+
+def test_the_name_of_a_counter_shows_no_secret() -> None:
+    found = {
+        one.id: one for one in checked(consumer_app("counts-redelivered-events"), counter=SECRET, rules=RULES).rules
+    }
+    violation = found["once-after-lost-response"]
+    assert "the number at http://app/count?token=***#events" in violation.actual
+    assert "hush" not in msgspec.json.encode(violation).decode()
+
+
+SECRET = "http://app/count?token=hush#events"
 
 
 def command(*arguments: str) -> int:
