@@ -84,6 +84,10 @@ class ProbeFailedError(CouldNotTellError):
     """The probe worked before, and cannot be read any more."""
 
 
+class StillBrokenError(CouldNotTellError):
+    """What the check broke of the consumer's surroundings could not be restored, so that nothing can be examined."""
+
+
 class ConsumerDiedError(Exception):
     """The consumer could no longer be reached after something that had reached it, which is a violation."""
 

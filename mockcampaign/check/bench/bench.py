@@ -84,6 +84,8 @@ class Bench:
         self.store = RuleStore(context, self.campaign, self.ledger)
         self.last_accepted = True
         """Whether the batch that was delivered last was accepted."""
+        self.is_disturbed = False
+        """Whether the check has killed the consumer, or broken what it needs: it has reasons to reject batches."""
         self._is_control = False
         """Whether it delivers nothing but an ordinary batch beside those of another bench."""
         self._from_now = 0

@@ -88,9 +88,7 @@ class CommandProbe:
 
     async def ask(self) -> Found:
         whose = "probe command"
-        text = await printed(self._command, whose, timeout=self._timeout)
-        if len(text) > PROBE_BYTES_MAX:
-            raise CouldNotTellError(f"{whose}: printed more than {PROBE_BYTES_MAX} bytes")
+        text = await printed(self._command, whose, timeout=self._timeout, bytes_max=PROBE_BYTES_MAX)
         try:
             decoded = json_text.decode(text)
         except msgspec.DecodeError as error:

@@ -278,7 +278,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
         with stack:
             try:
                 with nothing_written():
-                    run_async(examine)
+                    run_async(examine, must_finish=lambda: run is not None and bool(run.still_broken))
             finally:
                 # While the journal is open: it gets the rules that were not reached, too.
                 result = run.result() if run is not None and run.has_findings else None
@@ -291,6 +291,8 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
                 raise CouldNotTellError(f"{error}; {hint}") from None
             raise
         status = complain(error, COULD_NOT_TELL)
+    if run is not None and run.still_broken:
+        warn(run.still_broken)
     if run is None or result is None:
         return INTERRUPTED
     verbosity = options["verbose"] - options["quiet"]
