@@ -118,7 +118,7 @@ class CheckRun:
 
     @property
     def still_broken(self) -> str:
-        """What to do about something that the check has broken and could not restore; empty if there is no such."""
+        """Sentence about something that the check has broken and not restored; empty if there is no such thing."""
         return self._context.incidents.still_broken
 
     @property

@@ -85,7 +85,7 @@ class ProbeFailedError(CouldNotTellError):
 
 
 class StillBrokenError(CouldNotTellError):
-    """What the check broke of the consumer's surroundings could not be restored, so that nothing can be examined."""
+    """The check could not restore something that it has broken, so that nothing can be examined any more."""
 
 
 class ConsumerDiedError(Exception):

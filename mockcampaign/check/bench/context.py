@@ -58,7 +58,7 @@ class Incidents(msgspec.Struct, kw_only=True):
     probe_worked: bool = False
     """Whether the probe has been read since the check began."""
     still_broken: str = ""
-    """What to do about something that the check has broken and could not restore; empty if there is no such thing."""
+    """Sentence about something that the check has broken and not restored; empty if there is no such thing."""
 
 
 class CheckContext(msgspec.Struct, frozen=True, kw_only=True):

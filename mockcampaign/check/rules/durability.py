@@ -50,7 +50,7 @@ PAUSE_PART = 200
 of the check."""
 
 
-class _Sent(msgspec.Struct, frozen=True):
+class _SentBatch(msgspec.Struct, frozen=True):
     """One batch of a stream."""
 
     events: list[Event]
@@ -67,7 +67,7 @@ class _Stream:
 
     def __init__(self, bench: Bench, sizes: tuple[int, ...], *, until_gone: bool = False) -> None:
         """`sizes` are the numbers of events, in turn. `until_gone`: end with the first batch without a response."""
-        self.sent: list[_Sent] = []
+        self.sent: list[_SentBatch] = []
         self._bench = bench
         self._sizes = sizes
         self._until_gone = until_gone
@@ -125,7 +125,7 @@ class _Stream:
                 accepted = responded = False
             else:
                 accepted, responded = delivery.accepted, isinstance(delivery.last, Responded)
-            self.sent.append(_Sent(events, stage, self._watch.milliseconds, accepted, responded))
+            self.sent.append(_SentBatch(events, stage, self._watch.milliseconds, accepted, responded))
             if self._until_gone and not responded:
                 return
             await pause(min(PAUSE_MAX, PAUSE + self._in_stage.milliseconds // PAUSE_PART))
