@@ -197,7 +197,7 @@ class _CheckOptions(TypedDict):
     default=10,
     show_default=True,
     metavar="N",
-    help="Events a second that Campaign sends you on average.",
+    help="Events a second that Campaign sends you on average; `keeps-up` expects these, or at least 50.",
 )
 @click.option("--client-id", type=WholeNumber(1, 2**53), help="The clientId of the events.")
 @wait_option
