@@ -10,7 +10,7 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.scenario.shape_file import read_shape
 from mockcampaign.shape.builtin import builtin_shape
-from mockcampaign.shape.captured import captured_in, read_captured, shape_of_file
+from mockcampaign.shape.captured import CapturedEvents, captured_in, read_captured, shape_of_file
 from mockcampaign.shape.field import Event, Value
 from mockcampaign.shape.shape import Shape
 from mockcampaign.text import unknown
@@ -27,7 +27,8 @@ def shapes_of_files(
     """
     if shape_file is None and not like:
         return (builtin_shape(event_type or EventType.OPEN),)
-    _check_kept(like, keep)
+    if keep:
+        _check_kept([read_captured(path, replace_persons=None) for path in like], keep)
     only = event_type if len(like) <= 1 else None
     shapes = [shape_of_file(path, event_type=only, keep=keep) for path in like]
     if shape_file is not None:
@@ -44,18 +45,15 @@ def shapes_of_files(
     return tuple(sorted(shapes, key=lambda shape: event_type is not None and shape.event_type is not event_type))
 
 
-def _check_kept(like: Sequence[Path], keep: Collection[str]) -> None:
+def _check_kept(captured: Sequence[CapturedEvents], keep: Collection[str]) -> None:
     """Raise `InvalidInputError` unless some captured event, or what is around it, has each field to keep."""
-    if not keep:
-        return
-    captured = [read_captured(path, replace_persons=None) for path in like]
     names: dict[str, None] = {}
     for one in captured:
         for value in (*one.events, json_text.decode(one.body.of([{}]))):
             names |= dict.fromkeys(_names(value))
     unknown_field = next((field for field in keep if field not in names), None)
     if unknown_field is not None:
-        raise InvalidInputError(f"--keep: {unknown('field', unknown_field, list(names))}")
+        raise InvalidInputError(f"keep: {unknown('field', unknown_field, list(names))}")
 
 
 def _names(value: Value, path: str = "") -> Iterator[str]:
@@ -70,6 +68,8 @@ def _names(value: Value, path: str = "") -> Iterator[str]:
             yield from _names(inner, inside)
 
 
-def shape_of_events(events: Sequence[Event], event_type: EventType | None) -> Shape:
+def shape_of_events(events: Sequence[Event], event_type: EventType | None, keep: Collection[str] = ()) -> Shape:
     """Return the shape of captured events that a test has at hand. Raises `InvalidInputError`."""
-    return captured_in([list(events)], event_type=event_type).shape(event_type=event_type)
+    if keep:
+        _check_kept([captured_in([list(events)], replace_persons=None)], keep)
+    return captured_in([list(events)], event_type=event_type, keep=keep).shape(event_type=event_type)

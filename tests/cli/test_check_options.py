@@ -224,5 +224,5 @@ def test_a_captured_field_may_be_kept_if_there_is_one(field: str, tmp_path: Path
     path.write_text(json.dumps({"hookName": "x", "events": [event]}))
     given = (f"{url}/hook", "--like", str(path), "--rules", "responds-200")
     assert command(*given, "--keep", field) in (0, 1)
-    with pytest.raises(InvalidInputError, match=f"^--keep: unknown field '{field}s', did you mean '{field}'"):
+    with pytest.raises(InvalidInputError, match=f"^keep: unknown field '{field}s', did you mean '{field}'"):
         command(*given, "--keep", f"{field}s")

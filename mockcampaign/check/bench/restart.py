@@ -91,11 +91,14 @@ async def _restore(bench: Bench, operation: Operation) -> None:
     incidents.still_broken = _still_broken("it has not ended yet")
     restoring = _begin(operation)
     cancelled: asyncio.CancelledError | None = None
+    has_begun_again = False
     while not restoring.done():
         try:
             await asyncio.wait((restoring,))
         except asyncio.CancelledError as error:
             cancelled = error
+        if restoring.cancelled() and not has_begun_again:  # with all tasks of the loop, which is about to be closed
+            has_begun_again, restoring = True, _begin(operation)
     failure = None if restoring.cancelled() else restoring.exception()
     if restoring.cancelled() or failure is not None:
         incidents.still_broken = _still_broken(str(failure or "it was cancelled"))
