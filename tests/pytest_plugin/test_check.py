@@ -14,6 +14,7 @@ import pytest
 
 from conftest import Inner
 from foreign_shapes import CAPTURED, SHAPES
+from mockcampaign.check import examiner
 from mockcampaign.check.rules import durability
 from mockcampaign.errors import InvalidInputError, MisuseError
 from mockcampaign.pytest_plugin import CampaignCheck
@@ -338,3 +339,17 @@ def test_options_without_effect_are_errors(
 ) -> None:
     with pytest.raises((MisuseError, InvalidInputError), match=message):
         campaign_check(app, "/hook", rules=["batch"], **options)
+
+
+def test_a_check_waits_for_keys_that_live_for_minutes(
+    campaign_check: CampaignCheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[int] = []
+
+    async def note(milliseconds: int) -> None:
+        waited.append(milliseconds)
+
+    monkeypatch.setattr(examiner, "pause", note)
+    rules = ["once-after-lost-response", "once-at-end-of-check"]
+    campaign_check(consumer_app(), "/hook", probe="/processed", rules=rules, memory="10m")
+    assert len(waited) == 1
