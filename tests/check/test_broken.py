@@ -20,7 +20,15 @@ from mockcampaign.check.check import check
 from mockcampaign.check.probes.store_probe import UrlProbe
 from mockcampaign.check.rules import durability
 from mockcampaign.check.settings import Settings
-from mockcampaign.judging.fact import Confirmation, Confirmed, LostWhileBroken, Needs, NotReached, Unfinished
+from mockcampaign.judging.fact import (
+    Confirmation,
+    Confirmed,
+    EventBudgetReached,
+    LostWhileBroken,
+    Needs,
+    NotReached,
+    Unfinished,
+)
 from mockcampaign.judging.finding import Finding
 from mockcampaign.samples.consumer import consumer_app, serve_consumer
 from mockcampaign.transport.inprocess import AsgiTransport
@@ -141,6 +149,14 @@ def test_batches_go_on_arriving_however_long_the_break_command_takes(monkeypatch
     found = app.found()
     assert found.outcome == "pass", found.actual
     assert app.while_broken
+    assert app.done == ["break", "restore"]
+
+
+def test_the_fault_ends_if_there_are_no_more_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durability, "PAUSE_MAX", 0)
+    app = Breakable()
+    found = app.found(events=60)
+    assert (found.outcome, found.facts) == ("not-exercised", (EventBudgetReached(events=60),))
     assert app.done == ["break", "restore"]
 
 

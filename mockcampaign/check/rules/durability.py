@@ -73,12 +73,15 @@ class _Stream:
         self._until_gone = until_gone
         self._watch = Stopwatch()
         self._is_over = False
+        self._has_ended = False
         self._enter("before")
 
     def _enter(self, stage: str) -> None:
         self._stage = stage
         self._in_stage = Stopwatch()
         self._sends_in_stage = asyncio.Event()
+        if self._has_ended:
+            self._sends_in_stage.set()
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -93,6 +96,7 @@ class _Stream:
     async def arriving(self) -> AsyncIterator[None]:
         """Send batches while the context is open. Raise as `Bench.events` does."""
         sending = asyncio.ensure_future(self._send())
+        sending.add_done_callback(self._end)
         try:
             yield
             self._is_over = True
@@ -101,8 +105,15 @@ class _Stream:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
 
+    def _end(self, _: object) -> None:
+        self._has_ended = True
+        self._sends_in_stage.set()
+
     async def met(self, milliseconds: int, patience: int) -> None:
-        """Let so much time pass, or more until a batch is sent in this stage. Raise `CouldNotTellError` if none is."""
+        """Let so much time pass, or more until a batch is sent in this stage, or the stream has ended.
+
+        Raise `CouldNotTellError` if neither happens.
+        """
         sends = self._sends_in_stage
         await pause(milliseconds)
         try:
