@@ -197,6 +197,8 @@ def note(one: Note, milliseconds: int | None = None) -> str:
                 f"deduplication memory longer than this check{took} was not examined: try --memory 10m, or for hours "
                 "`mockcampaign serve`: lose a response, and end an outage after that"
             )
+        case "fault-not-noticed":
+            return "no response changed while something was broken (--break-cmd): see whether the consumer needs it"
         case _:
             assert_never(one)
 

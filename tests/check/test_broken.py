@@ -30,6 +30,8 @@ from mockcampaign.judging.fact import (
     Unfinished,
 )
 from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.verdict import RunResult
+from mockcampaign.report.check_text import headline_lines
 from mockcampaign.samples.consumer import consumer_app, serve_consumer
 from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.wallclock import ask_until
@@ -136,9 +138,11 @@ class Breakable:
         self.is_broken = False
         self._left = self._rejected_after
 
+    def checked(self, **more: Any) -> RunResult:
+        return checked(self, rules=(RULE,), break_command=self.make_broken, restore_command=self.restore, **more)
+
     def found(self, **more: Any) -> Finding:
-        commands = {"break_command": self.make_broken, "restore_command": self.restore}
-        [found] = checked(self, rules=(RULE,), **(commands | more)).rules
+        [found] = self.checked(**more).rules
         return found
 
 
@@ -161,8 +165,13 @@ def test_the_fault_ends_if_there_are_no_more_events(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_fault_that_changes_no_response_is_said_not_to_have_been_noticed() -> None:
-    found = Breakable(notices=False).found()
+    result = Breakable(notices=False).checked()
+    [found] = result.rules
     [fact] = found.facts
+    assert result.notes == ("fault-not-noticed",)
+    assert any(
+        "no response changed while something was broken" in text for [(text, _)] in list(headline_lines(result))[1:]
+    )
     assert isinstance(fact, Confirmed)
     assert (found.outcome, fact.what) == ("pass", Confirmation.FAULT_NOT_NOTICED)
     assert found.actual.endswith("whether the command (--break-cmd) breaks anything that the consumer needs")
