@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,6 +87,31 @@ def test_a_cancellation_ends_it_too(run: Callable[[list[str], int], object], tmp
         task = asyncio.ensure_future(run(lasting(path), 60_000))  # type: ignore[call-overload]
         pid = await written(path)
         task.cancel()
+        await asyncio.wait((task,))
+        assert task.cancelled()
+        assert await is_gone(pid)
+
+    asyncio.run(check())
+
+
+@pytest.mark.slow
+def test_a_cancellation_while_it_is_started_ends_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create, path = asyncio.create_subprocess_exec, tmp_path / "pid"
+
+    async def check() -> None:
+        go_on = asyncio.Event()
+
+        async def held_up(*words: str, **more: Any) -> asyncio.subprocess.Process:
+            process = await create(*words, **more)
+            await go_on.wait()
+            return process
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", held_up)
+        task = asyncio.ensure_future(_done(lasting(path), 60_000))
+        pid = await written(path)
+        task.cancel()
+        await asyncio.wait((task,), timeout=0)
+        go_on.set()
         await asyncio.wait((task,))
         assert task.cancelled()
         assert await is_gone(pid)

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.rule_store import SETTLE_POLL
 from mockcampaign.check.examined import SkipRule, StillBrokenError
-from mockcampaign.check.probes.run_command import done, done_regardless, parsed
+from mockcampaign.check.probes.run_command import done, done_regardless, outlasted, parsed
 from mockcampaign.check.settings import Operation
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.fact import Needs
@@ -90,15 +90,10 @@ async def _restore(bench: Bench, operation: Operation) -> None:
     incidents = bench.incidents
     incidents.still_broken = _still_broken("it has not ended yet")
     restoring = _begin(operation)
-    cancelled: asyncio.CancelledError | None = None
-    has_begun_again = False
-    while not restoring.done():
-        try:
-            await asyncio.wait((restoring,))
-        except asyncio.CancelledError as error:
-            cancelled = error
-        if restoring.cancelled() and not has_begun_again:  # with all tasks of the loop, which is about to be closed
-            has_begun_again, restoring = True, _begin(operation)
+    cancelled = await outlasted(restoring)
+    if restoring.cancelled():  # with all tasks of the loop, which is about to be closed
+        restoring = _begin(operation)
+        cancelled = await outlasted(restoring) or cancelled
     failure = None if restoring.cancelled() else restoring.exception()
     if restoring.cancelled() or failure is not None:
         incidents.still_broken = _still_broken(str(failure or "it was cancelled"))

@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import subprocess
+from typing import Any
 
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 
@@ -71,10 +72,21 @@ def done_regardless(words: list[str], whose: str, *, timeout: int) -> None:
         raise _failed(words, whose, status)
 
 
+async def outlasted(future: asyncio.Future[Any]) -> asyncio.CancelledError | None:
+    """Wait until the future is done, however often the task is cancelled, and return the last cancellation."""
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait((future,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    return cancelled
+
+
 async def _run(words: list[str], whose: str, timeout: int, bytes_max: int | None) -> bytes:
     quiet = bytes_max is None
-    try:
-        running = await asyncio.create_subprocess_exec(
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
             *words,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL if quiet else asyncio.subprocess.PIPE,
@@ -82,10 +94,17 @@ async def _run(words: list[str], whose: str, timeout: int, bytes_max: int | None
             env=_environment(),
             start_new_session=True,
         )
+    )
+    # Cancelled meanwhile, asyncio would end the command alone, which may have started others already.
+    cancelled = await outlasted(starting)
+    try:
+        running = starting.result()
     except OSError as error:
-        raise _not_started(words, whose, error) from None
+        raise cancelled or _not_started(words, whose, error) from None
     is_over = False
     try:
+        if cancelled is not None:
+            raise cancelled
         async with asyncio.timeout(timeout / 1_000):
             text = b"" if bytes_max is None else await _read(running.stdout, bytes_max + 1)
             if bytes_max is not None and len(text) > bytes_max:
