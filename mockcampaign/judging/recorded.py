@@ -15,14 +15,19 @@ import msgspec
 
 from mockcampaign.durations import DURATION_MAX, MOMENT_MAX, format_duration
 from mockcampaign.engine.journal import (
+    CLIENT_COMMANDS,
+    CLIENT_NOUNS,
+    MAIL_RESULTS,
     Attempted,
     Began,
     Captured,
+    ClientChanged,
     Discarded,
     Entry,
     FaultDeclared,
     FaultEnded,
     Happened,
+    MailSent,
     OutageDeclared,
     OutageEnded,
     Probed,
@@ -81,6 +86,7 @@ class _Checked:
         self._gaps: list[int] = []
         """Number of gaps between the serials of successive entries, up to each entry."""
         self._faults: set[int] = set()
+        self._mails: set[str] = set()
         self._step = -1
 
     def check(self) -> None:
@@ -121,6 +127,17 @@ class _Checked:
             case FaultEnded():
                 if entry.number not in self._faults:
                     raise self._problem("number", f"no fault {short(str(entry.number))} was declared before this line")
+            case MailSent():
+                self._number("client_id", entry.client_id, -INT64_MAX, INT64_MAX)
+                self._word("result", entry.result, MAIL_RESULTS)
+                if entry.mail_id in self._mails:
+                    raise self._problem("mail_id", "the mail was sent already, allowed: a new one")
+                self._mails.add(entry.mail_id)
+            case ClientChanged():
+                self._number("client_id", entry.client_id, -INT64_MAX, INT64_MAX)
+                self._word("what", entry.what, CLIENT_NOUNS)
+                self._word("command", entry.command, CLIENT_COMMANDS)
+                self._number("count", entry.count, 0, ATTEMPTS_MAX)
             case Verified():
                 self._known([entry.webhook_id])
                 self._outcome(entry.outcome)

@@ -17,11 +17,13 @@ from mockcampaign.engine.journal import (
     Attempted,
     Began,
     Captured,
+    ClientChanged,
     Discarded,
     Entry,
     FaultDeclared,
     FaultEnded,
     Happened,
+    MailSent,
     OutageDeclared,
     OutageEnded,
     Probed,
@@ -94,6 +96,8 @@ class Replay:
                 self._faults[entry.number] = campaign.declare_fault(fault, when, *self._named(webhook_ids))
             case FaultEnded(number=number):
                 self._faults[number].end()
+            case MailSent() | ClientChanged():
+                pass  # their events are entries of their own
             case Began() | Attempted() | Discarded() | Verified() | Requested() | Probed() | Captured() | StepReached():
                 pass  # begun already, or a result
             case _:
@@ -114,6 +118,8 @@ class Replay:
                 webhook = campaign.activate(webhook)
             case "deactivate":
                 webhook = campaign.deactivate(webhook)
+            case "suspend":
+                webhook = campaign.suspend(webhook)
             case "delete":
                 webhook = campaign.delete(webhook)
             case "retry":

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mockcampaign.campaign import SAMPLE_MAILING_ID, Campaign, MailingSent
+from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Journal
 from mockcampaign.errors import InvalidInputError, MockcampaignError
@@ -23,7 +24,6 @@ from mockcampaign.model import EventType, Outcome, Request, Webhook
 from mockcampaign.policy import DEFAULT_START, SECOND, Policy
 from mockcampaign.server.hub import Hub
 from mockcampaign.server.pacer import Pacer, TimeStoppedError, outcome_of
-from mockcampaign.server.smart_campaigns import SmartCampaigns
 from mockcampaign.server.users import Users
 from mockcampaign.shape.shape import Shape
 from mockcampaign.transport.targets import AllowedTargets
@@ -59,6 +59,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = Policy()
     shapes: Mapping[EventType, Shape] = {}
     """The shapes of captured events, by type."""
+    clients: Mapping[int, ClientDefinition] = {}
+    """Lists, processes and mails that clients have from the start besides the defaults."""
 
 
 class CallInterruptedError(MockcampaignError):
@@ -150,6 +152,7 @@ class ServedCampaign:
         """Number of open live streams."""
         self._making = asyncio.Lock()
         self._next_webhook_id = first_webhook_id(settings.seed)
+        self._next_object_id = first_object_id(settings.seed)
         self._waiting: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
         """Time-outs that interrupt the calls that wait, by their tasks."""
         self.closing = asyncio.Event()
@@ -174,13 +177,14 @@ class ServedCampaign:
             journal=journal,
             shapes=settings.shapes,
             first_webhook_id=self._next_webhook_id,
+            clients=settings.clients,
+            first_object_id=self._next_object_id,
         )
-        self.campaign.targets = self._transport.targets
         self.campaign.mailings = KnownMailings()
+        self.campaign.targets = self._transport.targets
         self.hub = Hub(journal)
         self.pacer = self.campaign.pacer = self.campaign.driven_by(functools.partial(Pacer, speed=settings.speed))
         self.started = start
-        self.smart_campaigns = SmartCampaigns()
 
     def catch_up(self) -> None:
         """Set the clock to the present before a request reads or changes anything."""
@@ -215,6 +219,7 @@ class ServedCampaign:
         self._waiting.pop(asyncio.current_task(), None)
         self._interrupt_calls()
         self._next_webhook_id = self.campaign.next_webhook_id  # clients keep ids
+        self._next_object_id = self.campaign.next_object_id
         self._begin_anew()
         self.generation += 1
         self._start()
@@ -282,6 +287,11 @@ class ServedCampaign:
 def first_webhook_id(seed: int) -> int:
     """Return the id of the first webhook of a server with that seed; the others follow one by one."""
     return Random(f"webhook ids of seed {seed}").choice(WEBHOOK_IDS)
+
+
+def first_object_id(seed: int) -> int:
+    """Return the id of the first thing that a client creates besides webhooks, in a server with that seed."""
+    return Random(f"object ids of seed {seed}").choice(WEBHOOK_IDS)
 
 
 async def _cancelled(*tasks: asyncio.Task[None] | None) -> None:
