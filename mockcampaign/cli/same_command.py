@@ -24,20 +24,14 @@ def same_command(left_out: Collection[str], from_environment: Mapping[str, str])
         name = parameter.name or ""
         if context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE or name in left_out:
             continue
-        if getattr(parameter, "multiple", False):
-            for value in context.params[name]:
-                words += [max(parameter.opts, key=len), shlex.quote(str(value))]
-            continue
-        if isinstance(parameter, click.Option):
-            option = max(parameter.opts, key=len)
-            if parameter.multiple:
-                words += [word for value in context.params[name] for word in (option, shlex.quote(str(value)))]
-                continue
-            words.append(option)
-        if name in from_environment:
-            words.append(f'"${from_environment[name]}"')
-        elif not getattr(parameter, "is_flag", False):
-            words.append(shlex.quote(shown_url(_written(parameter, context.params[name]))))
+        option = [max(parameter.opts, key=len)] if isinstance(parameter, click.Option) else []
+        is_multiple = isinstance(parameter, click.Option) and parameter.multiple
+        for value in context.params[name] if is_multiple else (context.params[name],):
+            words += option
+            if name in from_environment:
+                words.append(f'"${from_environment[name]}"')
+            elif not getattr(parameter, "is_flag", False):
+                words.append(shlex.quote(shown_url(_written(parameter, value))))
     return " ".join(words)
 
 

@@ -25,8 +25,9 @@ EXIT_STATUSES: Mapping[Verdict, int] = complete(
     "the exit status of each verdict", get_args(Verdict), {"compliant": 0, "violated": 1, "could-not-tell": 3}
 )
 
-Note = Literal["memory"]
-"""A limit of a whole check: deduplication memory was examined for no longer than the check took in wall time."""
+Note = Literal["memory", "fault-not-noticed"]
+"""A limit of a whole check: deduplication memory was examined for no longer than the check took in wall time, or the
+command that should break what the consumer needs changed none of its responses."""
 
 Shown = Literal[Judgement, "known"]
 

@@ -18,7 +18,7 @@ import pytest
 from endpoints import server_context
 from mockcampaign.check import examiner
 from mockcampaign.cli import cli
-from mockcampaign.errors import CouldNotTellError
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import serve_in_thread
 
@@ -199,3 +199,30 @@ def test_a_certificate_that_nobody_knows_is_accepted_only_if_it_was_told(port_ov
     with pytest.raises(CouldNotTellError, match="certificate"):
         command(*arguments)
     assert command(*arguments, "--insecure") == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "others"),
+    [
+        ("--probe-events", "@", "--probe or --probe-command"),
+        ("--probe-count", "@", "--probe or --probe-command"),
+        ("--probe-fields", "mailId", "--probe or --probe-command"),
+        ("--probe-counter", "http://127.0.0.1:9/", "--probe or --probe-command"),
+        ("--probe-states", "@", "--probe-state"),
+        ("--keep", "city", "--like"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_an_error(option: str, value: str, others: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"^{option} has no effect alone, allowed: {option} with {others}$"):
+        command("http://127.0.0.1:9/hook", option, value)
+
+
+@pytest.mark.parametrize("field", ["city", "who.city", "who", "hookName"])
+def test_a_captured_field_may_be_kept_if_there_is_one(field: str, tmp_path: Path, url: str) -> None:
+    path = tmp_path / "captured.json"
+    event = {"type": "open", "mailId": "a-1", "created": 1_750_000_000_000, "who": {"city": "Ulm"}}
+    path.write_text(json.dumps({"hookName": "x", "events": [event]}))
+    given = (f"{url}/hook", "--like", str(path), "--rules", "responds-200")
+    assert command(*given, "--keep", field) in (0, 1)
+    with pytest.raises(InvalidInputError, match=f"^keep: unknown field '{field}s', did you mean '{field}'"):
+        command(*given, "--keep", f"{field}s")

@@ -25,6 +25,7 @@ from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.judging.fact import Poisoned, Precondition, Stimulus, Unmet, replies
 from mockcampaign.judging.ledger import NO_DELIVERIES, Ledger
 from mockcampaign.judging.situation import Situation
+from mockcampaign.masking import shown_url
 from mockcampaign.model import EventType, Fault, Outcome, Responded, Webhook
 from mockcampaign.policy import Policy
 from mockcampaign.report import sentences
@@ -83,6 +84,8 @@ class Bench:
         self.store = RuleStore(context, self.campaign, self.ledger)
         self.last_accepted = True
         """Whether the batch that was delivered last was accepted."""
+        self.is_disturbed = False
+        """Whether the check has killed the consumer, or broken what it needs: it has reasons to reject batches."""
         self._is_control = False
         """Whether it delivers nothing but an ordinary batch beside those of another bench."""
         self._from_now = 0
@@ -456,7 +459,7 @@ class Bench:
         self.last_accepted = not campaign.pending_count(webhook)
         outcomes = self.ledger.account(webhook.id).outcomes(before)
         if outcomes and not is_reachable(self.ledger, outcomes):
-            raise CouldNotTellError(f"consumer {self.url}: {sentences.outcome(outcomes[-1])}")
+            raise CouldNotTellError(f"consumer {shown_url(self.url)}: {sentences.outcome(outcomes[-1])}")
         died = died_of_batch(self.ledger, webhook.id)
         if died is not None:
             raise ConsumerDiedError(died)
