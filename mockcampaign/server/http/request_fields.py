@@ -147,10 +147,10 @@ class TextList(CustomField[tuple[str, ...]]):
     @classmethod
     def read(cls, raw: object) -> Self:
         given = raw.texts if isinstance(raw, Repeated) else (cls.text(raw),)
-        texts = [text.strip() for one in given for text in one.split(",")]
+        texts = [text for one in given for text in one.split(",")]
         if any(CONTROL.search(text) or len(text) > TEXT_LENGTH_MAX for text in texts):
             raise InvalidInputError(f"a text is too long or has several lines, allowed: {cls.allowed()}")
-        return cls(tuple(text for text in texts if text))
+        return cls(tuple(stripped for text in texts if (stripped := text.strip())))
 
     @classmethod
     def allowed(cls) -> str:
