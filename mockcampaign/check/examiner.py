@@ -15,7 +15,7 @@ from mockcampaign.check.baseline import marked
 from mockcampaign.check.behaviours import BEHAVIOURS
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.context import CheckContext, RuleSlot
-from mockcampaign.check.bench.events import time_factor
+from mockcampaign.check.bench.events import replaced_fields, time_factor
 from mockcampaign.check.calibration import accepted_body, calibrated_fields
 from mockcampaign.check.examined import ConsumerDiedError, Examined, PoisonedError, ProbeFailedError, SkipRule, failed
 from mockcampaign.check.reproduction import reproduce
@@ -36,6 +36,7 @@ from mockcampaign.judging.fact import (
     Needs,
     NotReached,
     OwnTrouble,
+    ReplacedFields,
     Response,
     Stimulus,
     UnderscoreInHeader,
@@ -47,6 +48,7 @@ from mockcampaign.judging.fact import (
 from mockcampaign.judging.finding import Finding, Judgement
 from mockcampaign.judging.in_front import accepting_software, in_front
 from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts
+from mockcampaign.judging.response_body import response_body
 from mockcampaign.judging.situation import Situation
 from mockcampaign.masking import Masking
 from mockcampaign.model import INTERRUPTED, KeyAuthentication, NoAuthentication
@@ -78,6 +80,9 @@ RESERVE, RESERVE_MAX = 0.1, 20
 
 SUSPICIOUS = 2
 """Number of rejected attempts in a row that are reported as a suspicion if a rule is cut short after them."""
+
+UNKNOWN_VALUE = frozenset({400, 403, 404, 406, 409, 410, 412, 422})
+"""Statuses with which a consumer may reject a value that it does not know."""
 
 REQUESTS_BEFORE_HURRY = 4
 """Number of requests after which the consumer's pace is known."""
@@ -416,7 +421,7 @@ class Examiner:
         wrong = outcome in ("fail", "warn")
         self._own_software |= accepting_software(entries or ())
         if wrong:
-            facts = (*facts, *self._in_front(rule, facts, entries or ()))
+            facts = (*facts, *self._explanations(rule, facts, entries or ()))
         # Facts may quote the consumer.
         facts = masked(facts, self._masking.text)
         finding = Finding(
@@ -452,8 +457,8 @@ class Examiner:
         self.examinations.append(examination)
         self._on_examined(examination)
 
-    def _in_front(self, rule: Rule, facts: tuple[AnyFact, ...], entries: Sequence[Entry]) -> Iterator[AnyFact]:
-        """Yield what stands before the consumer, if a response shows it or something is known to be dropped there."""
+    def _explanations(self, rule: Rule, facts: tuple[AnyFact, ...], entries: Sequence[Entry]) -> Iterator[AnyFact]:
+        """Yield what explains a response: what it says, what stands before the consumer, and what may be unexpected."""
         statuses = {reply.status for fact in facts if isinstance(fact, Response) for reply in fact.replies}
         found = in_front(entries, statuses, self._own_software)
         if found is not None:
@@ -462,6 +467,12 @@ class Examiner:
         key = authentication.key if isinstance(authentication, KeyAuthentication) else ""
         if rule.id == BASICS and statuses & {401, 403} and "_" in key:
             yield UnderscoreInHeader(name=key)
+        said = response_body(entries, statuses)
+        if said is not None and found is None:
+            yield said
+        replaced = replaced_fields(self._settings.shape)
+        if rule.id == BASICS and statuses & UNKNOWN_VALUE and replaced:
+            yield ReplacedFields(fields=replaced)
 
     def _differences(self, bench: Bench) -> tuple[EventDifference, ...]:
         difference = bench.store.newest_difference

@@ -462,6 +462,21 @@ class InFront(Fact, frozen=True, kw_only=True):
     """Whether the port expects https, and the request was http."""
 
 
+class ResponseBody(Fact, frozen=True, kw_only=True):
+    """The beginning of the body of a response with an error status, which often says why."""
+
+    foreign = frozenset({"text"})
+    status: int
+    text: str
+    """The text of the body in one line, shortened."""
+
+
+class ReplacedFields(Fact, frozen=True, kw_only=True):
+    """The captured values of some fields were replaced, and a consumer may accept only values that it knows."""
+
+    fields: tuple[str, ...]
+
+
 class UnderscoreInHeader(Fact, frozen=True, kw_only=True):
     """The key is sent in a header whose name contains underscores, which some servers drop."""
 
@@ -784,6 +799,8 @@ AnyFact = (
     | StoredNonEvent
     | HandshakeFailed
     | InFront
+    | ResponseBody
+    | ReplacedFields
     | UnderscoreInHeader
     | RejectsLater
     | Unavailable

@@ -6,8 +6,10 @@ Advice names the platform where the platform's default is a likely cause; each s
 from __future__ import annotations
 
 import html
+import re
+import shlex
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -23,8 +25,10 @@ from mockcampaign.judging.fact import (
     FieldsAltered,
     InFront,
     KeysOn,
+    ReplacedFields,
     Reply,
     Response,
+    ResponseBody,
     SometimesRecognised,
     Stimulus,
     StoreDiffers,
@@ -32,6 +36,7 @@ from mockcampaign.judging.fact import (
     UnderscoreInHeader,
 )
 from mockcampaign.judging.situation import Situation
+from mockcampaign.text import few
 
 SAFE_INTEGER_MAX = 2**53 - 1
 """The greatest whole number that a double holds exactly, and so JavaScript's `JSON.parse` (ECMA-262, 21.1.2.6)."""
@@ -39,6 +44,10 @@ SAFE_INTEGER_MAX = 2**53 - 1
 # MySQL Reference Manual, "The utf8mb3 Character Set": only characters of the Basic Multilingual Plane.
 BASIC_MULTILINGUAL_PLANE_MAX = 0xFFFF
 """The last character that UTF-8 encodes in three bytes."""
+
+
+KEEP_SHOWN_MAX = 3
+"""How many options for fields advice lists."""
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -106,7 +115,8 @@ TELLING = frozenset(
 
 def advice(rule_id: str, usual: str, facts: Sequence[AnyFact]) -> str:
     """Return how to fix a consumer that violates the rule in this way; `usual` is the rule's own advice."""
-    found = [one for fact in facts for one in _of(fact)]
+    said = {fact.status: fact.text for fact in facts if isinstance(fact, ResponseBody)}
+    found = [one for fact in facts for one in _of(fact, said)]
     if UNDERSCORES in found:
         found = [one for one in found if one is not CREDENTIALS]
     found += _of_acknowledged_loss(facts)
@@ -118,12 +128,15 @@ def advice(rule_id: str, usual: str, facts: Sequence[AnyFact]) -> str:
     return " ".join(dict.fromkeys([*(alone or [usual]), *more]))
 
 
-def _of(fact: AnyFact) -> Iterator[Advice]:
+def _of(fact: AnyFact, said: Mapping[int, str]) -> Iterator[Advice]:
+    """Yield advice that follows from a fact. `said` has the text of error responses by status."""
     match fact:
         case Died():
             yield CATCH
         case UnderscoreInHeader():
             yield UNDERSCORES
+        case ReplacedFields(fields=fields):
+            yield _keep(fields)
         case InFront():
             yield from _of_software(fact)
         case SurplusBytes():
@@ -147,7 +160,7 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
                 yield CREDENTIALS
             elif situation in _REDELIVERED and replies[-1].status != 429:
                 yield ACCEPT_REDELIVERED
-                yield from _of_reply(replies[-1])
+                yield from _of_reply(replies[-1], said)
             elif replies[0].timed_out and replies[-1].accepted:
                 yield WARM_UP
             else:
@@ -157,11 +170,11 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
                     yield BATCH_OF_UNLIKE_EVENTS
                 if replies[-1].status in (403, 406) and any(_looks_hostile(one.value) for one in fact.to.edge_cases):
                     yield FIREWALL
-                if situation is Situation.BATCH and replies[-1].status == 400:
-                    yield BASE64_BODY
-                yield from _of_reply(replies[-1])
+                if situation is Situation.BATCH and replies[-1].status is not None:
+                    yield from _of_rejection(replies[-1].status, said.get(replies[-1].status, ""))
+                yield from _of_reply(replies[-1], said)
         case AttemptsEnded(reply=reply) | Costs(reply=Reply() as reply):
-            yield from _of_reply(reply)
+            yield from _of_reply(reply, said)
         case StoreDiffers(after=Stimulus(situation=Situation.LONG_RECIPIENT_ENGAGEMENTS)):
             yield WHOLE_KEY
         case StoreDiffers(after=Stimulus(situation=Situation.REDELIVERED_IDENTICAL)):
@@ -203,13 +216,24 @@ def _of_acknowledged_loss(facts: Sequence[AnyFact]) -> Iterator[Advice]:
         yield SWALLOWED
 
 
-def _of_reply(reply: Reply) -> Iterator[Advice]:
+def _of_rejection(status: int, text: str) -> Iterator[Advice]:
+    """Yield advice for an ordinary batch that was rejected with a status, by what the response says."""
+    if status == 400 and _is_json(text):
+        yield SCHEMA
+    else:
+        yield from _TO_ORDINARY_BATCH.get(status, ())
+
+
+def _of_reply(reply: Reply, said: Mapping[int, str]) -> Iterator[Advice]:
+    text = "" if reply.status is None else said.get(reply.status, "")
     if reply.status is None:
         yield (FASTER if reply.phase == "wait" else ENDLESS_RESPONSE) if reply.timed_out else WHOLE_RESPONSE
     elif 300 <= reply.status < 400:
         yield REDIRECT
     elif reply.status in (411, 426, 505):
         yield GATEWAY
+    elif reply.status in (403, 422) and (_CSRF.search(text) or _is_json(text)):
+        yield CSRF if _CSRF.search(text) else SCHEMA if reply.status == 422 else BY_STATUS[403]
     elif reply.status in BY_STATUS:
         yield BY_STATUS[reply.status]
     elif reply.status >= 500:
@@ -227,6 +251,11 @@ def _of_software(fact: InFront) -> Iterator[Advice]:
         "have seen the request.",
         alone=False,
     )
+
+
+def _is_json(text: str) -> bool:
+    """Return whether the text of a response begins like JSON, as the messages of schemas do."""
+    return text[:1] in ("{", "[")
 
 
 def _looks_hostile(value: str) -> bool:
@@ -300,6 +329,30 @@ BATCH_OF_UNLIKE_EVENTS = Advice(
     "fields, such as an INSERT with the columns of the first one.",
     alone=False,
 )
+# Django's CsrfViewMiddleware responds 403 ("CSRF verification failed"); Rails' protect_from_forgery raises
+# InvalidAuthenticityToken, whose page for 422 says "The change you wanted was rejected".
+CSRF = Advice(
+    "Exempt the webhook's path from CSRF protection, which rejects requests before your code does (Django: "
+    "@csrf_exempt, Rails: skip_forgery_protection).",
+    alone=False,
+)
+SCHEMA = Advice(
+    "Relax the schema by which the consumer validates events: it is stricter than these, and its response says where.",
+    alone=False,
+)
+UNREADABLE = Advice(
+    "A 400 to an ordinary batch means that the consumer could not read the body, or that its schema is stricter than "
+    "these events: compare the request (--explain) with what it expects.",
+    alone=False,
+)
+PATH = Advice(
+    "Compare the URL with the consumer's routes, its trailing slash included: there is no route at this path, or none "
+    "for POST.",
+    alone=False,
+)
+MEDIA_TYPE = Advice(
+    "Accept Content-Type: application/json, as Campaign sends it, and parse the body as JSON.", alone=False
+)
 
 BY_STATUS = {
     201: Advice("Respond 200 instead of 201: frameworks respond 201 to a POST that creates something, so set it."),
@@ -317,15 +370,14 @@ BY_STATUS = {
         "Respond 200 once every event of the batch is stored or set aside: Campaign looks at the status alone, and "
         "retries the whole batch after a 207."
     ),
-    # Django's CsrfViewMiddleware responds 403; Rails' protect_from_forgery raises InvalidAuthenticityToken (422).
     403: Advice(
         "Look for what rejects requests before your code does: CSRF protection (Django: @csrf_exempt), a web "
         "application firewall, or a list of allowed addresses.",
         alone=False,
     ),
     422: Advice(
-        "Look for what rejects requests before your code does: CSRF protection (Rails: skip_forgery_protection) or a "
-        "schema that is stricter than Campaign's events.",
+        "Compare the events with the schema by which the consumer validates them: it is stricter than they are. Only "
+        "if the response is a page, look for CSRF protection (Rails: skip_forgery_protection).",
         alone=False,
     ),
     # express.json: limit "100kb" (Express 4.x API); client_max_body_size 1m (ngx_http_core_module); post_max_size 8M
@@ -353,6 +405,17 @@ LIMITED_RATE = Advice(
     "not limit the rate of a sender that has one connection and waits for each response."
 )
 
+_TO_ORDINARY_BATCH: Mapping[int, tuple[Advice, ...]] = {
+    400: (UNREADABLE, BASE64_BODY),
+    404: (PATH,),
+    405: (PATH,),
+    410: (PATH,),
+    415: (MEDIA_TYPE,),
+}
+"""Advice for an ordinary batch that is rejected, by status: to unusual ones, the rule's own advice says more."""
+
+_CSRF = re.compile(r"csrf|forgery|authenticity.?token|change you wanted was rejected", re.IGNORECASE)
+
 _AROUND = (Situation.GOOD_AROUND_EDGE_CASE, Situation.GOOD_AROUND_EDGE_CASES)
 
 NEVER_GIVE_UP = Advice(
@@ -366,9 +429,19 @@ UNDERSCORES = Advice(
     "contain underscores, so the consumer never sees the key (nginx keeps them with underscores_in_headers on)."
 )
 CREDENTIALS = Advice(
-    "Give the check the credentials that the consumer demands (--basic-auth or --key-auth). If they are the same, look "
-    "at how the consumer reads them: split Basic credentials at the first colon and decode them as UTF-8 (RFC 7617)."
+    "Give the check the credentials that the consumer demands (--basic-auth or CHECK_BASIC_AUTH, --key-auth or "
+    "CHECK_KEY_AUTH). If they are the same, look at how the consumer reads them: split Basic credentials at the "
+    "first colon and decode them as UTF-8 (RFC 7617)."
 )
+
+
+def _keep(fields: Sequence[str]) -> Advice:
+    options = " ".join(f"--keep {shlex.quote(name)}" for name in fields[:KEEP_SHOWN_MAX])
+    return Advice(
+        f"The check sends pseudonyms in place of the captured values of {few(fields)}. If the consumer accepts only values "
+        f"that it knows, send those as they were captured: {options}.",
+        alone=False,
+    )
 
 
 # By deduplication

@@ -50,8 +50,10 @@ from mockcampaign.judging.fact import (
     Precondition,
     Rejected,
     RejectsLater,
+    ReplacedFields,
     Reply,
     Response,
+    ResponseBody,
     SmallestRejected,
     SometimesRecognised,
     StateIsStale,
@@ -73,7 +75,7 @@ from mockcampaign.judging.situation import Situation
 from mockcampaign.judging.verdict import Note, SweepSummary
 from mockcampaign.model import Outcome, Responded
 from mockcampaign.tables import complete
-from mockcampaign.text import counted
+from mockcampaign.text import counted, few
 
 KEY_FIELDS_SHOWN_MAX = 4
 """How many fields of a deduplication key a sentence names; of a longer one, it names what is missing."""
@@ -325,6 +327,10 @@ def _clause(fact: AnyFact) -> str:
             unlike = f", unlike accepted batches, {fact.own}" if fact.own else ""
             what = " because its port expects https" if fact.https_port else ""
             return f"the {fact.status} came from what stands before the consumer ({fact.software}{unlike}){what}"
+        case ResponseBody():
+            return f"the {fact.status} says: {fact.text}"
+        case ReplacedFields():
+            return f"pseudonyms replace the captured values of {few(fact.fields)}"
         case UnderscoreInHeader():
             return f"the key was sent in the header {fact.name}, whose name contains underscores"
         case RejectsLater():

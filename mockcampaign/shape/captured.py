@@ -14,7 +14,7 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.pseudonyms import without_persons
 from mockcampaign.shape.clues import fits
-from mockcampaign.shape.field import ONCE, Event, Role, Value, with_value
+from mockcampaign.shape.field import ONCE, Event, Role, Value, leaves, with_value
 from mockcampaign.shape.infer import (
     UnfitRoleError,
     check_limits,
@@ -53,6 +53,8 @@ class CapturedEvents(msgspec.Struct, frozen=True):
     """The type that the object around the events says, or None."""
     roles: Mapping[tuple[str, ...], Role] = {}
     """Roles by the values that were captured, before persons were replaced."""
+    replaced: tuple[str, ...] = ()
+    """Names of the fields whose captured values pseudonyms replace."""
 
     @property
     def event_types(self) -> tuple[EventType, ...]:
@@ -80,13 +82,14 @@ class CapturedEvents(msgspec.Struct, frozen=True):
             event_type = self.event_type
         while True:
             try:
-                return infer_shape(
+                shape = infer_shape(
                     self.events,
                     body=body or self.body,
                     event_type=event_type,
                     roles=assigned,
                     must_identify=must_identify,
                 )
+                return msgspec.structs.replace(shape, replaced=self.replaced)
             except UnfitRoleError as error:
                 if error.path in given:
                     raise
@@ -149,7 +152,16 @@ def captured_in(
     events, outer = _replaced(content, replace_persons, (*keep, *_impersonal(roles)))
     if envelope is not None:
         body = _body(_Envelope(outer, envelope.path))
-    return CapturedEvents(events, body, said, roles)
+    return CapturedEvents(events, body, said, roles, _differing(content.events, events))
+
+
+def _differing(captured: Sequence[Event], events: Sequence[Event]) -> tuple[str, ...]:
+    """Return the names of the fields whose values differ from the captured ones in any event."""
+    names: dict[str, None] = {}
+    for before, after in zip(captured, events, strict=True):
+        values = dict(leaves(before))
+        names |= dict.fromkeys(".".join(path) for path, value in leaves(after) if value != values.get(path))
+    return tuple(names)
 
 
 def _roles(events: Sequence[Event], event_type: EventType | None) -> dict[tuple[str, ...], Role]:

@@ -42,7 +42,7 @@ from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInpu
 from mockcampaign.masking import shown_url
 from mockcampaign.model import Authentication, EventType
 from mockcampaign.report.formats import FORMATS
-from mockcampaign.text import counted
+from mockcampaign.text import counted, few
 from mockcampaign.whole_files import why_not, write_whole
 
 if TYPE_CHECKING:
@@ -213,6 +213,7 @@ class _CheckOptions(TypedDict):
 @common_options
 def check(url: str, **options: Unpack[_CheckOptions]) -> int:
     """Check the consumer at URL, rule by rule (`mockcampaign rules` lists them)."""
+    from mockcampaign.check.bench.events import replaced_fields
     from mockcampaign.check.check import CheckRun
     from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS
     from mockcampaign.check.shrink import nothing_written
@@ -260,6 +261,8 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
                 ids = f"with client ids from {CLIENT_IDS.start} and mailing ids from {MAILING_IDS.start}"
                 if settings.shape.is_captured:
                     ids = f"{settings.shape.event_type}s of {counted(len(settings.shape.fields), 'field')} as captured"
+                    replaced = replaced_fields(settings.shape)
+                    ids += f", with pseudonyms for {few(replaced)} (--keep)" if replaced else ""
                 say(f"{counted(run.rules, 'rule')}, {bounds}, {ids}\n")
             await run.finish()
 
