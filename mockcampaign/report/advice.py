@@ -438,8 +438,8 @@ CREDENTIALS = Advice(
 def _keep(fields: Sequence[str]) -> Advice:
     options = " ".join(f"--keep {shlex.quote(name)}" for name in fields[:KEEP_SHOWN_MAX])
     return Advice(
-        f"The check sends pseudonyms in place of the captured values of {few(fields)}. If the consumer accepts only values "
-        f"that it knows, send those as they were captured: {options}.",
+        f"The check sends pseudonyms in place of the captured values of {few(fields)}. If the consumer accepts only "
+        f"values that it knows, send those as they were captured: {options}.",
         alone=False,
     )
 

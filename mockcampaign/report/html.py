@@ -21,7 +21,7 @@ from markupsafe import Markup
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Attempted, Began, WebhookChanged
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.verdict import WORST, RunResult, ScenarioResult, shown_as, verdict_of, violates
+from mockcampaign.judging.verdict import WORST, RunResult, ScenarioResult, shown_as, verdict_of, verdict_shown, violates
 from mockcampaign.report import sentences
 from mockcampaign.report.attempts import DETAILS, Attempts, Detail, attempts
 from mockcampaign.report.charts import Chart, chart, pending_max
@@ -95,6 +95,7 @@ def to_html(result: RunResult) -> bytes:
         scenarios=[
             {
                 "result": scenario,
+                "verdict": verdict_shown(scenario),
                 "began": format_moment(scenario.journal[0].at),
                 "duration": format_duration(scenario.virtual_milliseconds),
                 "figures": [_figure(scenario, one) for one in of_scenario],
