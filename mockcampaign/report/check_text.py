@@ -117,9 +117,17 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
 
 
 def next_lines(
-    result: RunResult, again: str, *, explain: bool = False, folder: Path | None = None
+    result: RunResult,
+    again: str,
+    *,
+    explain: bool = False,
+    folder: Path | None = None,
+    variables: Sequence[str] = (),
 ) -> Iterator[list[Styled]]:
-    """Yield commands to go on with. `again` is the command that repeats the check, without a choice of rules."""
+    """Yield commands to go on with. `again` is the command that repeats the check, without a choice of rules.
+
+    `variables` are the environment variables that the user has to set first.
+    """
     wrong = [finding for finding in result.rules if finding.outcome in ("fail", "warn") and not finding.known]
     commands = []
     if wrong and not explain:
@@ -137,7 +145,9 @@ def next_lines(
         budget = cut_short[0].enough or LONGER_BUDGET * (cut_short[0].budget or 0)
         commands.append(f"{again} --budget {format_duration(budget)}")
     if commands:
-        yield [("  what to type next", FAINT)]
+        values = "values, which may contain secrets" if len(variables) > 1 else "value, which may contain a secret"
+        before = f", after you have set {' and '.join(variables)} to the {values}" if variables else ""
+        yield [(f"  what to type next{before}", FAINT)]
     for command in commands:
         yield [(Copyable(f"    {command}"), PLAIN)]
 
