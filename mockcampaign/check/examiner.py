@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, assert_never
 
@@ -51,7 +51,7 @@ from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts
 from mockcampaign.judging.response_body import response_body
 from mockcampaign.judging.situation import Situation
 from mockcampaign.masking import Masking
-from mockcampaign.model import INTERRUPTED, KeyAuthentication, NoAuthentication
+from mockcampaign.model import INTERRUPTED, KeyAuthentication, NoAuthentication, TimedOut
 from mockcampaign.policy import HOUR, MINUTE
 from mockcampaign.report import sentences
 from mockcampaign.report.advice import advice
@@ -102,6 +102,8 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the webhooks, by name."""
     other_deliveries: DeliveryCounts = NO_DELIVERIES
     """Deliveries whose journal was not kept."""
+    stimuli: Mapping[int, Stimulus] = {}
+    """What is special about batches, by the positions of their attempts in the journal."""
     varied: tuple[tuple[str, Examination], ...] = ()
     """Results for the same rule under variations of the sender, by the name of the variation."""
 
@@ -453,6 +455,7 @@ class Examiner:
             entries=entries,
             webhooks=webhooks,
             other_deliveries=others,
+            stimuli={} if bench is None else _stimuli(bench),
         )
         self.examinations.append(examination)
         self._on_examined(examination)
@@ -488,10 +491,14 @@ def _seen_so_far(rule: Rule, bench: Bench, unfinished: tuple[AnyFact, ...]) -> E
     # Cutting it short ends an attempt, too.
     newest = [entry for entry in bench.ledger.attempts[-SUSPICIOUS - 1 :] if entry.outcome != INTERRUPTED][-SUSPICIOUS:]
     rejected = [entry for entry in newest if not entry.outcome.accepted and not entry.faults]
-    if len(rejected) == SUSPICIOUS or sum(entry.count for entry in rejected) >= SUSPICIOUS:
+    is_hanging = bool(rejected) and bench.sending is not None and isinstance(rejected[-1].outcome, TimedOut)
+    if is_hanging or sum(entry.count for entry in rejected) >= SUSPICIOUS:
         batch = Stimulus(situation=Situation.BATCH, events=len(list(serials_in(rejected[-1].serials))))
-        seen = Response(to=batch, replies=replies(entry.outcome for entry in rejected))
+        seen = Response(to=bench.stimulus_of(rejected[-1]) or batch, replies=replies(one.outcome for one in rejected))
         return failed(seen, *unfinished, is_hazard=True)
+    if bench.unanswered:
+        # The fewer edge cases it has, the more it says.
+        return failed(min(bench.unanswered, key=lambda one: len(one.to.edge_cases)), *unfinished, is_hazard=True)
     return None
 
 
@@ -522,6 +529,16 @@ async def _examined(rule: Rule, bench: Bench) -> Examined:
     except ProbeFailedError as failure:
         await bench.require_probe(str(failure))
         raise
+
+
+def _stimuli(bench: Bench) -> dict[int, Stimulus]:
+    """Return what is special about the batches to which there was no response in time."""
+    found = (
+        (position, bench.stimulus_of(entry))
+        for position, entry in enumerate(bench.campaign.journal.entries)
+        if isinstance(entry, Attempted) and isinstance(entry.outcome, TimedOut)
+    )
+    return {position: stimulus for position, stimulus in found if stimulus is not None}
 
 
 def _attempts(entries: Sequence[Entry]) -> tuple[int, ...]:

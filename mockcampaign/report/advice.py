@@ -122,8 +122,8 @@ def advice(rule_id: str, usual: str, facts: Sequence[AnyFact]) -> str:
     found += _of_acknowledged_loss(facts)
     alone = [one.text for one in found if one.alone]
     more = [one.text for one in found if not one.alone]
-    if not alone and more and rule_id == "responds-200":
-        # The rule's own advice is about the choice of a status, and this consumer failed.
+    if not alone and more and rule_id in _GENERAL:
+        # The rule's own advice is about the choice of a status, or about speed, and this consumer failed.
         return " ".join(dict.fromkeys(more))
     return " ".join(dict.fromkeys([*(alone or [usual]), *more]))
 
@@ -163,6 +163,8 @@ def _of(fact: AnyFact, said: Mapping[int, str]) -> Iterator[Advice]:
                 yield from _of_reply(replies[-1], said)
             elif replies[0].timed_out and replies[-1].accepted:
                 yield WARM_UP
+            elif replies[-1].timed_out and fact.to.edge_cases:
+                yield HANGS
             else:
                 if not replies[-1].accepted and any("\\u0000" in one.value for one in fact.to.edge_cases):
                     yield NUL_IN_TEXT
@@ -275,6 +277,11 @@ WHOLE_RESPONSE = Advice(
 FASTER = Advice(
     "Store a batch in one statement and one transaction, respond, and do slow work afterwards (in n8n, let the Webhook "
     "node respond immediately)."
+)
+HANGS = Advice(
+    "Pass every error on to whatever writes the response: such an event makes the consumer wait for ever, as where an "
+    "exception ends nowhere (in Express 4, a rejected promise without next(error)).",
+    alone=False,
 )
 ENDLESS_RESPONSE = Advice("End the response: by its Content-Length, or by closing the connection.")
 REDIRECT = Advice(
@@ -415,6 +422,9 @@ _TO_ORDINARY_BATCH: Mapping[int, tuple[Advice, ...]] = {
 """Advice for an ordinary batch that is rejected, by status: to unusual ones, the rule's own advice says more."""
 
 _CSRF = re.compile(r"csrf|forgery|authenticity.?token|change you wanted was rejected", re.IGNORECASE)
+
+_GENERAL = ("responds-200", "responds-in-time")
+"""Rules whose own advice says less than any other."""
 
 _AROUND = (Situation.GOOD_AROUND_EDGE_CASE, Situation.GOOD_AROUND_EDGE_CASES)
 

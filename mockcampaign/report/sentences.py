@@ -435,7 +435,8 @@ def _stimulus(one: Stimulus) -> str:
         variant=one.variant,
         field=_field(one.variant),
         credentials=_credentials(one.variant),
-        edge_cases=_listed(list(dict.fromkeys(map(_edge_case, one.edge_cases)))) or "nothing unusual but its times",
+        edge_cases=few(list(dict.fromkeys(map(_edge_case, one.edge_cases))), STIMULI_SHOWN_MAX)
+        or "nothing unusual but its times",
         steps=", ".join(map(_step, one.steps)),
     )
     return f"{said}{repeated}"

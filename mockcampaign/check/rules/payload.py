@@ -56,7 +56,7 @@ async def _wrong(bench: Bench, events: Sequence[Event], stimulus: Stimulus) -> t
 
     As a webhook carries one type, a consumer may ignore all others: other rules ask whether it stores these.
     """
-    delivery = await bench.deliver(events, attempts=3)
+    delivery = await bench.deliver(events, attempts=3, sent=stimulus)
     response = delivery.response(stimulus)
     if isinstance(delivery.last, TimedOut):
         return response, never_responds(bench)
@@ -117,7 +117,7 @@ async def _first_wrong(bench: Bench, make: EdgeCases, *, losses_first: bool = Fa
     """Return the first edge case that goes wrong, or None. Deliver them together, and one by one if that fails."""
     for part in _parts(bench, bench.edge_cases(make)):
         events = [case.applied(bench.event()) for case in part]
-        if await _wrong(bench, events, _batch(events, [])):
+        if await _wrong(bench, events, _batch(events, [case.seen() for case in part])):
             found = await _one_by_one(bench, part, losses_first=losses_first)
             if found is not None:
                 return found
@@ -231,7 +231,7 @@ async def _stores_unknown_type(bench: Bench) -> Examined:
         raise SkipRule(Unmet(why=Precondition.NO_SUCH_FIELDS, variant=bench.event_type))
     event = case.applied(bench.event())
     stimulus = _batch([event], [case.seen()])
-    delivery = await bench.deliver([event], attempts=3)
+    delivery = await bench.deliver([event], attempts=3, sent=stimulus)
     if not delivery.accepted:
         raise SkipRule(Rejected(response=delivery.response(stimulus)))
     difference = await bench.store.difference_of([event])
@@ -269,12 +269,13 @@ async def _beside_absent(bench: Bench) -> Examined | None:
         lacking = [without_value(bench.event(), field.path) for field in some]
         lacking += [with_value(bench.event(), field.path, None) for field in some]
         events = [*lacking, whole]
-        delivery = await bench.deliver(events)
+        absent = EdgeCase(path=some[0].path, role=some[0].role, absent=True)
+        null = EdgeCase(path=some[0].path, role=some[0].role)
+        delivery = await bench.deliver(events, sent=_batch(events, [absent.seen(), null.seen()]))
         if not delivery.accepted:
             continue
         difference = await bench.store.difference_of([whole])
         if difference:
-            absent = EdgeCase(path=some[0].path, role=some[0].role, absent=True)
             large = EdgeCase(path=some[0].path, role=some[0].role, value=value_at(whole, some[0].path))
             stimulus = _batch(events, [absent.seen(), large.seen()])
             return failed(delivery.response(stimulus), difference.seen(stimulus), batches=[events])
@@ -365,7 +366,7 @@ async def _stores_cut_characters(bench: Bench) -> Examined:
     for case in cases:
         event = case.applied(bench.event())
         stimulus = _batch([event], [case.seen()])
-        delivery = await bench.deliver([event], attempts=2)
+        delivery = await bench.deliver([event], attempts=2, sent=stimulus)
         response = delivery.response(stimulus)
         if delivery.accepted:
             accepted.append((event, response, stimulus))
