@@ -54,7 +54,7 @@ from mockcampaign.masking import Masking
 from mockcampaign.model import INTERRUPTED, KeyAuthentication, NoAuthentication, TimedOut
 from mockcampaign.policy import HOUR, MINUTE
 from mockcampaign.report import sentences
-from mockcampaign.report.advice import advice
+from mockcampaign.report.advice import NEVER_SENT, advice
 from mockcampaign.shape.shape import Body
 from mockcampaign.text import unknown
 from mockcampaign.wallclock import Stopwatch
@@ -103,7 +103,7 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     other_deliveries: DeliveryCounts = NO_DELIVERIES
     """Deliveries whose journal was not kept."""
     stimuli: Mapping[int, Stimulus] = {}
-    """What is special about batches, by the positions of their attempts in the journal."""
+    """Descriptions of special batches, by the positions of their attempts in the journal."""
     varied: tuple[tuple[str, Examination], ...] = ()
     """Results for the same rule under variations of the sender, by the name of the variation."""
 
@@ -470,7 +470,9 @@ class Examiner:
         key = authentication.key if isinstance(authentication, KeyAuthentication) else ""
         if rule.id == BASICS and statuses & {401, 403} and "_" in key:
             yield UnderscoreInHeader(name=key)
-        said = response_body(entries, statuses)
+        # What it says to requests that it should reject explains nothing.
+        ordinary = [fact for fact in facts if isinstance(fact, Response) and fact.to.situation not in NEVER_SENT]
+        said = response_body(entries, {reply.status for fact in ordinary for reply in fact.replies})
         if said is not None and found is None:
             yield said
         replaced = replaced_fields(self._settings.shape)

@@ -229,8 +229,16 @@ def headline(findings: Sequence[Finding]) -> str:
         parts.append(f"{counted(known, 'known violation')} accepted")
     if counts["could-not-tell"]:
         parts.append(f"{counts['could-not-tell']} inconclusive")
+    hurried = sum(finding.outcome == "pass" and any(map(_is_fewer, finding.facts)) for finding in findings)
+    if hurried:
+        parts.append(f"{hurried} passed with fewer requests than usual (--budget)")
     parts += _within_budget(findings, examined)
     return "; ".join(parts)
+
+
+def _is_fewer(fact: AnyFact) -> bool:
+    in_time = isinstance(fact, Confirmed) and fact.what is Confirmation.HISTORIES_ENDED_WELL_IN_TIME
+    return in_time or isinstance(fact, Fewer)
 
 
 def _within_budget(findings: Sequence[Finding], examined: int) -> Iterator[str]:
@@ -991,7 +999,7 @@ PRECONDITIONS: Mapping[Precondition, str] = complete(
         Precondition.NO_SUCH_FIELDS: "{variant} events have no such fields",
         Precondition.NO_DEVICE_FIELDS: "{variant} events say nothing about devices",
         Precondition.NO_FIELD: "no field of these events is a {variant} (`mockcampaign shape` shows which is which)",
-        Precondition.NO_SAMPLE_OF_TYPE: "no captured event shows what a {variant} looks like (--like)",
+        Precondition.NO_SAMPLE_OF_TYPE: "needs a captured {variant}, which shows what such events look like (--like)",
         Precondition.NO_TIME_BETWEEN: "these events' times do not distinguish milliseconds",
         Precondition.DIFFERENT_EVENTS_MERGED: "treats different events as one, see the rules on identity",
         Precondition.STORED_EVENT_NOT_FOUND: ("the probe does not report an acknowledged event, or not by its mail"),

@@ -205,6 +205,15 @@ def _named(raw: Value, replaced: Value) -> Value:
             return replaced
 
 
+def check_type(captured: CapturedEvents, event_type: EventType | None, path: Path) -> None:
+    """Raise `InvalidInputError` if all captured events of a file say other types than the one they are used as."""
+    if event_type is None or type_field(captured.events) is None:
+        return
+    types = event_types_in(captured.events)
+    if event_type not in types:
+        raise InvalidInputError(f"{path}: contains {', '.join(types)} events and not {event_type}, allowed: their type")
+
+
 def shape_of_file(
     path: Path,
     *,
@@ -215,6 +224,7 @@ def shape_of_file(
 ) -> Shape:
     """Return the shape of the captured events of a file. Raises `InvalidInputError`."""
     captured = read_captured(path, event_type=event_type, replace_persons=replace_persons, keep=keep)
+    check_type(captured, event_type, path)
     try:
         return captured.shape(event_type=event_type, roles=roles)
     except InvalidInputError as error:

@@ -113,3 +113,27 @@ def test_an_echoed_secret_is_masked() -> None:
         responding(lambda body: PlainTextResponse("not geheim-4711", 422)), authentication=authentication
     )
     assert "the 422 says: not ***" in found.actual
+
+
+def only_clicks(body: Any) -> Response:
+    return Response(status_code=200 if all(event["event"] == "CLICK" for event in body["events"]) else 422)
+
+
+def test_a_consumer_that_rejects_events_nobody_captured_needs_a_captured_one() -> None:
+    stored: list[Any] = []
+
+    async def hook(request: Request) -> Response:
+        response = only_clicks(body := json.loads(await request.body()))
+        if response.status_code == 200:
+            stored.extend(event for event in body["events"] if event not in stored)
+        return response
+
+    routes = [
+        Route("/hook", hook, methods=["POST"]),
+        Route("/processed", lambda request: JSONResponse(stored)),
+    ]
+    rules = ("stores-open-and-click", "stores-click-before-open")
+    result = checked(Starlette(routes=routes), shape=shape(), rules=rules)
+    for found in result.rules:
+        assert found.outcome == "not-exercised"
+        assert found.actual == "Needs a captured open, which shows what such events look like (--like)"

@@ -94,6 +94,7 @@ def test_a_shape_file_stands_for_itself(tmp_path: Path, other_names: str) -> Non
             "--probe-fields: 'mail_id' is unknown, allowed: type",
         ),
         (("--like", "{text}"), "text.json: not JSON"),
+        (("--like", "{integrator}", "--type", "open"), "contains click events and not open, allowed: their type"),
     ],
 )
 def test_impossible_shapes_are_refused_in_one_line(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

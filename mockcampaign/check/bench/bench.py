@@ -77,11 +77,11 @@ class Bench:
         self.last_accepted = True
         """Whether the batch that was delivered last was accepted."""
         self.sending: Stimulus | None = None
-        """What is special about the batch that is being delivered, if anything is."""
+        """Description of the batch that is being delivered, if anything about it is special."""
         self.unanswered: list[Response] = []
-        """What is special about the requests to which there was no response within the time-out."""
+        """Special requests to which there was no response within the time-out."""
         self._stimuli: dict[int, Stimulus] = {}
-        """What is special about the batch of an event, by its serial."""
+        """Descriptions of special batches, by the serials of their events."""
         self._is_control = False
         """Whether it delivers nothing but an ordinary batch beside those of another bench."""
         self._from_now = 0
