@@ -321,6 +321,8 @@ class CountsTwice(Fact, frozen=True, kw_only=True):
     event_type: str
     duplicate: int
     events: int
+    always: bool = False
+    """Whether they are stored again also when they arrive in the same batch."""
 
     @property
     def identity(self) -> str:

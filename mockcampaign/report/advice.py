@@ -187,8 +187,9 @@ def _of(fact: AnyFact, said: Mapping[int, str]) -> Iterator[Advice]:
             yield SHARED_KEYS
         case ByCounter():
             yield COUNT_NEW_EVENTS
-        case CountsTwice():
-            yield EVENT_ALONE
+        case CountsTwice(always=always):
+            if not always:
+                yield EVENT_ALONE
         case KeysOn(ignored=ignored):
             names = list(dict.fromkeys(name.partition(".")[0] for name in ignored))
             yield Advice(f"Add what is missing to the deduplication key: {', '.join(names)}.", alone=False)
@@ -332,8 +333,8 @@ SWALLOWED = Advice(
 # PostgreSQL documentation, 8.3 "Character Types": "The character with the code zero cannot be stored."
 NUL_IN_TEXT = Advice("PostgreSQL cannot store NUL in text: remove it before you store an event.", alone=False)
 BATCH_OF_UNLIKE_EVENTS = Advice(
-    "Each of these events is accepted alone: look for code that expects all events of a batch to have the same "
-    "fields, such as an INSERT with the columns of the first one.",
+    "Look for code that expects all events of a batch to have the same fields, such as an INSERT with the columns of "
+    "the first one.",
     alone=False,
 )
 # Django's CsrfViewMiddleware responds 403 ("CSRF verification failed"); Rails' protect_from_forgery raises
@@ -579,7 +580,9 @@ def _of_changes(changes: Sequence[FieldChange]) -> Iterator[Advice]:
 
 def _of_text(name: str, sent: str, stored: str) -> Iterator[Advice]:
     """Yield what turns the sent text into the stored one."""
-    if stored == sent.strip():
+    if _MOMENT.match(sent) and _MOMENT.match(stored):
+        yield from _of_moment(name, sent, stored)
+    elif stored == sent.strip():
         yield Advice(f"Do not trim {name}: white space at its ends belongs to the value.")
     elif sent.startswith(stored):
         yield _cut_off(name, len(stored), sent[len(stored)])
@@ -593,6 +596,24 @@ def _of_text(name: str, sent: str, stored: str) -> Iterator[Advice]:
         yield Advice(f"Do not change the case of {name}.")
     elif sent.isdigit() and sent.lstrip("0") == stored:
         yield _as_text(name)
+
+
+def _of_moment(name: str, sent: str, stored: str) -> Iterator[Advice]:
+    """Yield what a time has lost that was sent as text."""
+    lost = [
+        what
+        for what, part in (("fraction of a second", _FRACTION), ("zone", _ZONE))
+        if part.search(sent) and not part.search(stored)
+    ]
+    if lost:
+        yield Advice(
+            f"{name} lost its {' and its '.join(lost)}: store it in a type that has both, or as the text that was sent."
+        )
+
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d|\Z)")
+_FRACTION = re.compile(r":\d\d[.,]\d")
+_ZONE = re.compile(r":\d\d(?:[.,]\d+)? ?(?:[Zz]|UTC|[+-]\d\d(?::?\d\d)?)\Z")
 
 
 def _cut_off(name: str, length: int, following: str) -> Advice:

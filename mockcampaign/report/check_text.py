@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mockcampaign.durations import format_duration
-from mockcampaign.judging.fact import AnyFact, Needs, NotReached, Unfinished
+from mockcampaign.judging.fact import AnyFact, CountsTwice, KeysOn, Needs, NotReached, SometimesRecognised, Unfinished
 from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, shown_as, verdict_of
 from mockcampaign.report import sentences
@@ -40,6 +40,10 @@ LONGER_BUDGET = 5
 """How many times the budget a suggested command allows, where the budget was used up."""
 
 
+_EXPLAINING = (KeysOn, CountsTwice, SometimesRecognised)
+"""Facts that say how the consumer deduplicates, which explains violations of other rules: they come first."""
+
+
 def check_lines(
     result: RunResult,
     *,
@@ -68,6 +72,7 @@ def summary_lines(result: RunResult, *, width: int | None = None) -> Iterator[li
     """Yield one line for each violation and hazard, then the number of rules that passed, were skipped and so on."""
     width = WIDTH if width is None else min(width, WIDTH)
     wrong = [finding for finding in result.rules if finding.outcome in ("fail", "warn")]
+    wrong.sort(key=lambda finding: not any(isinstance(fact, _EXPLAINING) for fact in finding.facts))
     if any(map(_wrong, result.rules)):
         yield []
     for finding in wrong:

@@ -301,6 +301,11 @@ def _clause(fact: AnyFact) -> str:
         case KeysOn():
             return _keys_on(fact)
         case CountsTwice():
+            if fact.always:
+                return (
+                    f"it does not deduplicate: {fact.duplicate} of {fact.events} realistic {fact.event_type}s were "
+                    "stored twice when they were redelivered, and so were all of a batch that was redelivered unchanged"
+                )
             return (
                 f"its deduplication key holds more than the event, such as the batch or the request: "
                 f"{fact.duplicate} of {fact.events} realistic {fact.event_type}s were stored twice when they were "

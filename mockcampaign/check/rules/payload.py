@@ -40,6 +40,7 @@ from mockcampaign.judging.finding import Level
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import Responded, TimedOut
 from mockcampaign.shape.field import WHOLE_NUMBERS, Event, Role, value_at, with_value, without_value
+from mockcampaign.shape.nearness import LATER
 
 _ASSUMED = "(assumed, since the vendor publishes one example and no schema)"
 _FIX = "Read what you need from an event, with a default for what may be missing, and store the rest as it is."
@@ -275,12 +276,22 @@ async def _beside_absent(bench: Bench) -> Examined | None:
         if not delivery.accepted:
             continue
         difference = await bench.store.difference_of([whole])
+        if difference and await _loses_beside(bench, lacking):
+            return None  # also an ordinary event, so its ids are not to blame
         if difference:
             large = EdgeCase(path=some[0].path, role=some[0].role, value=value_at(whole, some[0].path))
             stimulus = _batch(events, [absent.seen(), large.seen()])
             return failed(delivery.response(stimulus), difference.seen(stimulus), batches=[events])
         return None
     return None
+
+
+async def _loses_beside(bench: Bench, lacking: Sequence[Event]) -> bool:
+    """Return whether the consumer loses also an ordinary event beside others like these, which lack an id."""
+    ordinary = bench.event()
+    with bench.unrecorded():
+        delivery = await bench.deliver([*(bench.shape.later(one, LATER) for one in lacking), ordinary])
+    return not delivery.accepted or bool(await bench.store.difference_of([ordinary]))
 
 
 BESIDE_ABSENT = 2**53 + 1
