@@ -39,6 +39,9 @@ RAW_BYTES_MAX = 40_000_000
 ROWS_MAX = 10_000
 """Number of attempts on a page; a run of equal ones counts once."""
 
+FEW_FINDINGS = 20
+"""Number of findings up to which those that passed are shown beside problems without being asked for."""
+
 LINES_MAX = 400
 """How many lines of a scenario's timeline are shown."""
 
@@ -105,6 +108,7 @@ def to_html(result: RunResult) -> bytes:
             for scenario, of_scenario, left_out in zip(result.scenarios, series, shown, strict=True)
         ],
         came_to_max=CAME_TO_MAX,
+        few_findings=FEW_FINDINGS,
         style=Markup(style),
         scripts=[Markup(script) for script in scripts],
         policy="; ".join(

@@ -359,6 +359,7 @@ def _clause(fact: AnyFact) -> str:
         case Confirmed():
             return CONFIRMATIONS[fact.what].format(
                 count=f"{fact.count:,}",
+                events=counted(fact.count, "event"),
                 times=f"{fact.times:,}",
                 milliseconds=f"{fact.milliseconds:,} ms",
                 duration=format_duration(fact.milliseconds),
@@ -960,9 +961,9 @@ CONFIRMATIONS: Mapping[Confirmation, str] = complete(
             "the certificate is valid for the name, and its authority is given by --ca"
         ),
         Confirmation.FIELDS_UNCHANGED: "stored all fields as they were sent",
-        Confirmation.EDGE_CASES_ACCEPTED: "accepted {count} events with one unusual field each",
+        Confirmation.EDGE_CASES_ACCEPTED: "accepted {events} with one unusual field each",
         Confirmation.EDGE_CASES_STORED_ONCE: "stored no event twice that has unusual fields and was redelivered",
-        Confirmation.EDGE_CASES_STORED: "stored {count} events with one unusual field each",
+        Confirmation.EDGE_CASES_STORED: "stored {events} with one unusual field each",
         Confirmation.GENERATED_ACCEPTED: "accepted {count} generated batches",
         Confirmation.KEYS_ON_ALL_FIELDS: (
             "stored both of two events that differ in one of {count} fields, if only in case, and each of {times} "
@@ -1001,7 +1002,7 @@ PRECONDITIONS: Mapping[Precondition, str] = complete(
     "words for preconditions",
     Precondition,
     {
-        Precondition.NO_SUCH_FIELDS: "{variant} events have no such fields",
+        Precondition.NO_SUCH_FIELDS: "these {variant} events have no such fields",
         Precondition.NO_DEVICE_FIELDS: "{variant} events say nothing about devices",
         Precondition.NO_FIELD: "no field of these events is a {variant} (`mockcampaign shape` shows which is which)",
         Precondition.NO_SAMPLE_OF_TYPE: "needs a captured {variant}, which shows what such events look like (--like)",

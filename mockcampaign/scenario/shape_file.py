@@ -16,6 +16,7 @@ from mockcampaign.scenario.language.event_shape import BODIES, FieldDefinition, 
 from mockcampaign.scenario.language.nodes import DOCUMENT_BYTES_MAX
 from mockcampaign.shape.captured import (
     PLACE_OF_EVENTS,
+    SHAPE_FILES,
     CapturedEvents,
     ReplacePersons,
     check_type,
@@ -27,9 +28,6 @@ from mockcampaign.shape.field import ONCE, Event, EventField, Role, Value, writt
 from mockcampaign.shape.infer import Column, UnfitRoleError, columns_of, enumerated_values
 from mockcampaign.shape.shape import Body, Shape
 from mockcampaign.text import unknown, yaml_text
-
-SUFFIXES = (".yaml", ".yml")
-"""Suffixes of shape files."""
 
 _HEADER = f"""\
 # The shape of captured events: which role each field plays, and why. To correct it, write another role.
@@ -82,7 +80,7 @@ def read_shapes(
 
     Raises `InvalidInputError`, with file:line:column if the file is a shape file.
     """
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in SHAPE_FILES:
         return (read_shape(path),)
     return shapes_of_file(path, replace_persons=replace_persons, keep=keep)
 
@@ -96,7 +94,7 @@ def shapes_with_corrections(likes: Sequence[tuple[EventType, Path]], shape_files
     found: list[Shape] = []
     plain = list(likes)
     for path in shape_files:
-        definition = Document(path).read(ShapeDefinition) if path.suffix.lower() in SUFFIXES else None
+        definition = Document(path).read(ShapeDefinition) if path.suffix.lower() in SHAPE_FILES else None
         own = [one for one in plain if definition is not None and definition.type in (None, one[0])]
         if definition is None or definition.events is not None or not own:
             found += read_shapes(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -29,6 +30,9 @@ from mockcampaign.shape.vocabulary import is_named_id, named_like
 
 CAPTURED_BYTES_MAX = 16_777_216
 """Maximum size of a file of captured events. Our choice."""
+
+SHAPE_FILES = (".yaml", ".yml")
+"""Suffixes of shape files."""
 
 JSON_LINES = (".jsonl", ".ndjson")
 """Suffixes of files that contain an event or a body in each line."""
@@ -249,8 +253,24 @@ def _documents(path: Path) -> list[Value]:
         return _decoder.decode_lines(raw) if lines else [_decoder.decode(raw)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         what = "JSON Lines" if lines else "JSON"
+        if path.suffix.lower() in SHAPE_FILES:
+            message = "not JSON, allowed: captured events here, and a shape file by --shape"
+            raise InvalidInputError(f"{path}: {message}") from None
         reason = " ".join(str(error).split())[:160]
-        raise InvalidInputError(f"{path}: not {what}: {reason}, allowed: {_ALLOWED}") from None
+        at = _BYTE.search(reason)
+        place = f"{path}{'' if at is None or lines else _place(raw, int(at[1]))}"
+        raise InvalidInputError(f"{place}: not {what}: {reason}, allowed: {_ALLOWED}") from None
+
+
+def _place(raw: bytes, position: int) -> str:
+    """Return the line and column of a byte, as `:line:column`."""
+    before = raw[:position]
+    line = before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")
+    number = before.count(b"\n") + 1
+    return f":{number}:{len(line) + 1}"
+
+
+_BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 def _content(documents: Sequence[Value], event_type: EventType | None) -> _Content:
@@ -308,6 +328,8 @@ def _part(document: Value, event_type: EventType | None) -> _Content:
     [outer] = _objects([document])
     lists = islice(_lists(outer), _LISTS_MAX)
     found = [one for one in lists if _is_wrapped(one[1], event_type or says_type(outer))]
+    if not found and any(value == [] for value in outer.values()) and not _is_event(outer, event_type):
+        _objects([])
     if len(found) != 1 or _is_event(outer, event_type):
         return _Content((outer,), is_list=False)
     [(inner_path, inner)] = found
