@@ -563,6 +563,8 @@ def _of_changes(changes: Sequence[FieldChange]) -> Iterator[Advice]:
             continue
         sent, stored = _value(change.sent), _value(change.stored)
         match sent, stored:
+            case dict(), dict():
+                yield from _of_changes(_inner_changes(change.name, sent, stored))
             case str(), str() if sent != stored:
                 yield from _of_text(change.name, sent, stored)
             case int(), int() | float() if abs(sent) > SAFE_INTEGER_MAX:
@@ -576,6 +578,19 @@ def _of_changes(changes: Sequence[FieldChange]) -> Iterator[Advice]:
                 yield _as_text(change.name)
     if as_text:
         yield Advice(f"The probe reports numbers as text: {', '.join(dict.fromkeys(as_text))}.", alone=False)
+
+
+def _inner_changes(outer: str, sent: dict[str, object], stored: dict[str, object]) -> list[FieldChange]:
+    """Return the changes of the fields of an object."""
+    return [
+        FieldChange(
+            name=f"{outer}.{name}",
+            sent=msgspec.json.encode(value).decode(),
+            stored=msgspec.json.encode(stored[name]).decode() if name in stored else None,
+        )
+        for name, value in sent.items()
+        if name not in stored or stored[name] != value
+    ]
 
 
 def _of_text(name: str, sent: str, stored: str) -> Iterator[Advice]:

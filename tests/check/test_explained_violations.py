@@ -113,4 +113,5 @@ def test_an_address_in_another_case_is_found() -> None:
     app = consumer(kept=lambda event: {**event, "address": {"email": event["address"]["email"].lower()}})
     [found] = examined(app, "stores-text-unchanged").values()
     assert found.outcome == "fail"
+    assert found.fix == "Do not change the case of address.email."
     assert 'address "Anna.Meier+News@example.com"' in found.actual or "address.email" in found.actual
