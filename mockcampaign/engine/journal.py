@@ -372,12 +372,6 @@ def _payloads(entry: Entry) -> int:
     return len(entry.events) if isinstance(entry, (Happened, Verified)) else 0
 
 
-def read_journal(json_lines: bytes) -> list[Entry]:
-    """Return the entries that `Journal.to_json_lines` wrote. Raises `msgspec.ValidationError` if a line is no entry."""
-    decoder = msgspec.json.Decoder(Entry)
-    return [decoder.decode(line) for line in json_lines.splitlines()]
-
-
 def serial_ranges(events: Sequence[Event]) -> SerialRanges:
     """Return the serials of events as ranges. The events are in order of creation."""
     if not events:

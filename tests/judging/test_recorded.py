@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from counting import calls_of
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.recorded import load_journals
 from places import ROOT
@@ -104,3 +105,39 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InvalidInputError, match="a folder, a pipe or a device, allowed: a regular file"):
         load_journals(tmp_path / "pipe")
+
+
+def journal_of(folder: Path, count: int, *, missing: int | None = None) -> Path:
+    """A journal with so many entries of one event each, and as many attempts to deliver all of them."""
+    lines = [json.loads(line) for line in RECORDED.read_text().splitlines()]
+    begin = next(index for index, line in enumerate(lines) if line["entry"] == "happened")
+    happened = {**lines[begin], "events": lines[begin]["events"][:1]}
+    attempted = next(line for line in reversed(lines) if line["entry"] == "attempted")
+    attempt = {**attempted, "serials": [[0, count - 1]], "redelivered": []}
+    written = [
+        *lines[:begin],
+        *({**happened, "first_serial": serial} for serial in range(count) if serial != missing),
+        *[attempt] * count,
+    ]
+    path = folder / f"{count}.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in written))
+    return path
+
+
+def test_the_work_grows_with_the_number_of_events_and_attempts(tmp_path: Path) -> None:
+    few, many = (journal_of(tmp_path, count) for count in (100, 200))
+    assert calls_of(lambda: load_journals(many)) <= 2.2 * calls_of(lambda: load_journals(few))
+
+
+@pytest.mark.parametrize("missing", [0, 2, 4])
+def test_an_event_between_others_that_did_not_occur_is_found(tmp_path: Path, missing: int) -> None:
+    with pytest.raises(InvalidInputError, match=r"serials: 0 to 4 are no events of this journal"):
+        load_journals(journal_of(tmp_path, 5, missing=missing))
+
+
+def test_a_byte_order_mark_and_empty_lines_are_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    lines = RECORDED.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"\xef\xbb\xbf" + b"\n \r\n".join(lines) + b"\n\n")
+    [journal], [original] = load_journals(path), load_journals(RECORDED)
+    assert journal.entries == original.entries

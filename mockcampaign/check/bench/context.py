@@ -11,7 +11,7 @@ from mockcampaign.check.probes.store_probe import Counter, StoreProbe
 from mockcampaign.check.settings import Settings
 from mockcampaign.judging.fact import Poisoned, Reply
 from mockcampaign.policy import Policy
-from mockcampaign.shape.field import Event
+from mockcampaign.shape.field import Event, Value
 from mockcampaign.transport import Transport
 
 
@@ -27,11 +27,13 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Poison(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch since which the consumer accepts no others, or its probe fails."""
+    """A batch, or another request, since which the consumer accepts no batches, or its probe fails."""
 
     fact: Poisoned
-    events: tuple[Event, ...]
+    events: tuple[Event, ...] = ()
     """The events of the batch, where they are known."""
+    commands: str | None = None
+    """Commands that send everything up to a request that Campaign never sends, if it was such a request."""
 
 
 class Incidents(msgspec.Struct, kw_only=True):
@@ -45,6 +47,12 @@ class Incidents(msgspec.Struct, kw_only=True):
     """Edge cases to which the consumer never responds. Each is sent by one rule only, as that waits for time-outs."""
     accepts: bool = False
     """Whether the newest request was a batch, without a fault, that the consumer accepted."""
+    works: bool = False
+    """Whether the newest batch without a fault was accepted, and no request has failed since."""
+    failures: int = 0
+    """Number of requests so far to which the consumer responded with a failure of its own, or not at all."""
+    limits_rate: bool = False
+    """Whether the consumer has rejected batches for their number alone."""
     poison: Poison | None = None
     """The batch from which the consumer has not recovered, if there is one."""
     probe_worked: bool = False
@@ -67,6 +75,8 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
     shown_fields: frozenset[str]
     """Names of the fields that the probe reports unchanged."""
     incidents: Incidents
+    taken: set[Value]
+    """What identifies the events so far, where that is a recipient instead of a mail: no two rules share one."""
 
     def for_part(self, settings: Settings) -> CheckContext:
         """Return the context of a part of the same check, with other settings but the same event budget."""
@@ -78,6 +88,7 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
             state=self.state,
             counters=self.counters,
             event_budget=self.event_budget,
+            taken=self.taken,
         )
 
 
@@ -90,8 +101,9 @@ def check_context(
     state: StateSource | None = None,
     counters: tuple[Counter, ...] = (),
     event_budget: EventBudget | None = None,
+    taken: set[Value] | None = None,
 ) -> CheckContext:
-    """Return the context of a new check, or of a part of one that has this event budget."""
+    """Return the context of a new check, or of a part of one with this event budget and what is taken in it."""
     return CheckContext(
         url=url,
         transport=transport if isinstance(transport, Paced) else Paced(transport),
@@ -102,6 +114,7 @@ def check_context(
         event_budget=EventBudget(settings.events_max()) if event_budget is None else event_budget,
         shown_fields=frozenset(settings.probe_fields or settings.top_names),
         incidents=Incidents(),
+        taken=set() if taken is None else taken,
     )
 
 
