@@ -405,7 +405,8 @@ class Examiner:
             if not limit.expired():
                 raise
             why: Literal["budget", "share"] = "budget" if self._time_for(rule) <= 0 else "share"
-            facts = (Unfinished(why=why, budget=self._settings.budget, enough=self._enough()),)
+            unfinished = Unfinished(why=why, budget=self._settings.budget, enough=self._enough(), waiting=bench.sending)
+            facts = (unfinished,)
             examined = _seen_so_far(rule, bench, facts)
         except asyncio.CancelledError:
             self._add(rule, "could-not-tell", (Unfinished(why="interrupted"),), None, bench)

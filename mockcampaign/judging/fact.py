@@ -644,6 +644,8 @@ class Unfinished(Fact, frozen=True, kw_only=True):
     budget: int | None = None
     enough: int | None = None
     """A budget that would be enough at the consumer's pace, in milliseconds."""
+    waiting: Stimulus | None = None
+    """The special request whose response it waited for when its time was up, if it did."""
 
 
 class Fewer(Fact, frozen=True, kw_only=True):

@@ -677,6 +677,11 @@ def _not_reached(fact: NotReached) -> str:
 
 
 def _unfinished(fact: Unfinished) -> str:
+    waiting = "" if fact.waiting is None else f", while it waited for a response to {_stimulus(fact.waiting)}"
+    return f"{_cut_short(fact)}{waiting}"
+
+
+def _cut_short(fact: Unfinished) -> str:
     match fact.why:
         case "budget":
             return f"not finished within the budget of {format_duration(fact.budget or 0)} (--budget)"

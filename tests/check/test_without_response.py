@@ -114,6 +114,15 @@ def test_what_the_journal_shows_of_an_edge_case_names_it() -> None:
     assert "Store a batch in one statement" not in found.fix
 
 
+def test_a_rule_cut_short_says_for_which_response_it_waited() -> None:
+    app = application(NeverRespondsToBadEvent(Store(), None))
+    rules = ("responds-200", "responds-to-unstorable-event")
+    chosen = settings(1, rules=rules, authentication=NoAuthentication(), timeout=5_000, budget=700)
+    found = by_id(checked("http://consumer.test", lambda: AsgiTransport(app), chosen))["responds-to-unstorable-event"]
+    assert found.outcome == "could-not-tell"
+    assert found.actual.endswith(", while it waited for a response to an event with created null")
+
+
 def test_one_rule_alone_waits_for_the_response_to_an_edge_case() -> None:
     hangs: list[int] = []
     result = check_of(

@@ -84,7 +84,7 @@ class Bench:
         self.last_accepted = True
         """Whether the batch that was delivered last was accepted."""
         self.sending: Stimulus | None = None
-        """Description of the batch that is being delivered, if anything about it is special."""
+        """Description of the request that is on its way, if anything about it is special."""
         self.unanswered: list[Response] = []
         """Special requests to which there was no response within the time-out."""
         self._stimuli: dict[int, Stimulus] = {}
@@ -302,6 +302,7 @@ class Bench:
         if sent is not None:
             self._stimuli |= dict.fromkeys(self.newest_serials, sent)
         delivery = await self._send(number, before, attempts)
+        self.sending = None
         if sent is not None and all(isinstance(one, TimedOut) for one in delivery.outcomes):
             self.unanswered.append(delivery.response(sent))
         met_fault = any(entry.faults for entry in self.ledger.attempts[position:])

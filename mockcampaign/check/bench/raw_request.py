@@ -61,6 +61,7 @@ async def send_request(
     bench.sending = what
     bench.incidents.accepts = False  # what a batch meets after such a request says nothing about other batches
     outcome = await (transport or bench.context.transport).send(request)
+    bench.sending = None
     sent.outcome = outcome
     event_budget.timed_out += isinstance(outcome, TimedOut) and not sent.faults
     if isinstance(outcome, TimedOut) and not sent.faults:
