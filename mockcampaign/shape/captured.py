@@ -311,7 +311,7 @@ def _documents(path: Path) -> list[Value]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         what = "JSON Lines" if lines else "JSON"
         if path.suffix.lower() in SHAPE_FILES:
-            message = "not JSON, allowed: captured events here, and a shape file by --shape"
+            message = "not JSON: it is YAML, allowed: captured events here, and a shape file by --shape"
             raise InvalidInputError(f"{path}: {message}") from None
         reason = " ".join(str(error).split())[:160]
         at = _BYTE.search(reason)

@@ -96,7 +96,10 @@ def test_a_shape_file_stands_for_itself(tmp_path: Path, other_names: str) -> Non
         (("--like", "{text}"), "text.json:1:1: not JSON"),
         (("--like", "{broken}"), "broken.json:2:6: not JSON"),
         (("--like", "{empty}"), "empty.json: contains no event"),
-        (("--like", "{correction}"), "correction.yaml: not JSON, allowed: captured events here, and a shape file by"),
+        (
+            ("--like", "{correction}"),
+            "correction.yaml: not JSON: it is YAML, allowed: captured events here, and a shape file",
+        ),
         (("--like", "{integrator}", "--type", "open"), "contains click events and not open, allowed: their type"),
     ],
 )
