@@ -33,28 +33,37 @@ def encode(value: Any, order: Literal["sorted"] | None = None) -> bytes:
 def decode(data: bytes | msgspec.Raw) -> Any:
     """Return what JSON text says, with U+FFFD for each lone surrogate.
 
-    Raises `msgspec.DecodeError` if it is not JSON.
+    Raises `msgspec.DecodeError`, and nothing else, if it is not JSON, not UTF-8, or nested too deeply.
     """
     try:
-        return msgspec.json.decode(data)
+        return _decode(data)
     except msgspec.DecodeError:
         text = bytes(data)
         replaced = without_lone_surrogates(text)
         if replaced == text:
             raise
-        return msgspec.json.decode(replaced)
+        return _decode(replaced)
+
+
+def _decode(data: bytes | msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except UnicodeDecodeError:
+        raise msgspec.DecodeError("it is not UTF-8") from None
+    except RecursionError:
+        raise msgspec.DecodeError("it is nested too deeply") from None
 
 
 def decode_exactly(data: str | bytes) -> Any:
-    """Return what JSON text says, with lone surrogates as they are. Raises `msgspec.DecodeError` if it is not JSON."""
+    """Return what JSON text says, with lone surrogates as they are. Raises `msgspec.DecodeError` as `decode` does."""
     text = data.encode() if isinstance(data, str) else data
     try:
-        return msgspec.json.decode(text)
+        return _decode(text)
     except msgspec.DecodeError:
         replaced = without_lone_surrogates(text)
         if replaced == text:
             raise
-        msgspec.json.decode(replaced)  # which says whether it is JSON otherwise
+        _decode(replaced)  # which says whether it is JSON otherwise
         return json.loads(text)
 
 

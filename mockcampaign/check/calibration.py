@@ -52,6 +52,8 @@ async def calibrated_fields(bench: Bench) -> frozenset[str]:
     event = bench.event()
     if context.state is not None:
         await context.state.ask()
+    for counter in context.counters:
+        await counter.probe.ask()
     if context.probe is None:
         return context.shown_fields
     found = await context.probe.ask()

@@ -117,6 +117,11 @@ class CheckRun:
         return bool(self._examiner.examinations)
 
     @property
+    def still_broken(self) -> str:
+        """Sentence about something that the check has broken and not restored; empty if there is no such thing."""
+        return self._context.incidents.still_broken
+
+    @property
     def milliseconds(self) -> int:
         """Wall time since the check was prepared, in milliseconds."""
         return self._examiner.milliseconds
@@ -124,7 +129,7 @@ class CheckRun:
     async def finish(self) -> None:
         """Examine all rules. Raise as `check` does."""
         await self._examiner.run()
-        if not self._context.settings.sweep:
+        if not self._context.settings.sweep or self.still_broken:
             return
         self._sweep = await sweep(self._examiner, on_progress=self._swept)
         for examination in self._examiner.examinations:

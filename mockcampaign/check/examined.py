@@ -84,6 +84,10 @@ class ProbeFailedError(CouldNotTellError):
     """The probe worked before, and cannot be read any more."""
 
 
+class StillBrokenError(CouldNotTellError):
+    """The check could not restore something that it has broken, so that nothing can be examined any more."""
+
+
 class ConsumerDiedError(Exception):
     """The consumer could no longer be reached after something that had reached it, which is a violation."""
 

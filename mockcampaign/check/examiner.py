@@ -217,6 +217,8 @@ class Examiner:
 
     def _is_examined_anyway(self, rule: Rule) -> bool:
         """Return whether a rule is examined though the consumer accepts nothing any more: those that say so."""
+        if self.context.incidents.still_broken:
+            return False
         if rule.id == RECOVERY:
             return self._is_poisoned
         return rule.id == AVAILABILITY and self._rejected_in_a_row >= REJECTED_IN_A_ROW
@@ -379,9 +381,9 @@ class Examiner:
             bench.seconds = self._share(rule)
             async with asyncio.timeout(bench.seconds) as limit:
                 await bench.store.begin(is_settled=self._is_settled)
-                examined = await _examined(rule, bench)
-                if examined.holds:
-                    examined, bench = await _by_counters(rule, bench, examined)
+                alone = await _examined(rule, bench)
+                # Only both together are a result: a counter that cannot be read leaves the rule inconclusive.
+                examined, bench = await _by_counters(rule, bench, alone) if alone.holds else (alone, bench)
         except PoisonedError:
             outcome, facts = "not-exercised", (NotReached(why="poisoned", rule_id=RECOVERY),)
             poison = self.context.incidents.poison
@@ -409,13 +411,16 @@ class Examiner:
             facts = (unfinished,)
             examined = _seen_so_far(rule, bench, facts)
         except asyncio.CancelledError:
-            self._add(rule, "could-not-tell", (Unfinished(why="interrupted"),), None, bench)
+            self._add(rule, "could-not-tell", (Unfinished(why="interrupted"), *self._still_broken()), None, bench)
             raise
         except Exception as error:
             # Our own failure: it is not the consumer's, and what is known so far stays valid.
             last = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(last.filename).name}:{last.lineno}"
             facts = (OwnTrouble(error=type(error).__name__, message=str(error), place=place),)
+        if self.context.incidents.still_broken:
+            facts = (*(fact for fact in facts if fact not in self._still_broken()), *self._still_broken())
+            stopped = "could-not-tell", NotReached(why="still-broken", rule_id=rule.id)
         if examined is not None:
             facts = examined.facts
             is_violation = rule.level == "must" and not examined.is_hazard
@@ -425,6 +430,10 @@ class Examiner:
         self._is_settled = bench.store.is_settled(self._is_settled)
         self._add(rule, outcome, facts, examined, bench)
         return stopped
+
+    def _still_broken(self) -> tuple[AnyFact, ...]:
+        message = self.context.incidents.still_broken
+        return (Inconclusive(message=message),) if message else ()
 
     def _add(
         self,
@@ -506,6 +515,8 @@ def _seen_so_far(rule: Rule, bench: Bench, unfinished: tuple[AnyFact, ...]) -> E
         return rule.seen_so_far(bench)
     if bench.store.newest_difference is not None:
         return failed(bench.store.newest_difference.seen(), *unfinished, is_hazard=True)
+    if bench.is_disturbed:
+        return None  # by us: what is rejected since then is no suspicion
     # Cutting it short ends an attempt, too.
     newest = [entry for entry in bench.ledger.attempts[-SUSPICIOUS - 1 :] if entry.outcome != INTERRUPTED][-SUSPICIOUS:]
     rejected = [entry for entry in newest if not entry.outcome.accepted and not entry.faults]

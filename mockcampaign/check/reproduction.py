@@ -120,6 +120,7 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         if rule.about == "fields"
         else sorted(bench.store.shown_fields),
         shape_of=bench.settings.shape_of,
+        routes=bench.settings.routes,
     )
     return (scenario, None) if scenario is not None else (None, TOO_LONG)
 

@@ -10,7 +10,7 @@ from mockcampaign.check.baseline import gone, marked
 from mockcampaign.check.examiner import Examination
 from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.check.settings import Settings
-from mockcampaign.judging.fact import AttemptsEnded, NoVerdict, Response
+from mockcampaign.judging.fact import AttemptsEnded, Confirmation, Confirmed, NoVerdict, Response
 from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.judging.journal_rules import JOURNAL_RULES, JournalRule
 from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts
@@ -95,8 +95,15 @@ def check_result(
 
 
 def _notes(rules: list[Finding]) -> tuple[Note, ...]:
-    """Return what the rules that passed do not show: only the sender's time is virtual."""
-    return ("memory",) if any(one.family == REDELIVERY_FAMILY and one.outcome == "pass" for one in rules) else ()
+    """Return what the rules that passed do not show."""
+    passed = [one for one in rules if one.outcome == "pass"]
+    notes: list[Note] = []
+    if any(one.family == REDELIVERY_FAMILY for one in passed):
+        notes.append("memory")  # only the sender's time is virtual
+    confirmed = [fact.what for one in passed for fact in one.facts if isinstance(fact, Confirmed)]
+    if Confirmation.FAULT_NOT_NOTICED in confirmed:
+        notes.append("fault-not-noticed")
+    return tuple(notes)
 
 
 def _parts(examinations: list[Examination]) -> Iterator[Examination]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,10 @@ EVENTS, EVENTS_FOR_EXAMPLE = 35_000, 500
 
 A correct consumer gets about half of them; the rest is for reducing failing cases.
 """
+
+
+Operation = str | Callable[[], object]
+"""A command, or a function, synchronous or asynchronous, that does the same."""
 
 
 class Lengths(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,11 +111,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether rules are examined again under variations of the sender."""
     variation: Variation | None = None
     """The variation of the sender under which the rules are examined, if there is one."""
-    restart_command: str | None = None
+    restart_command: Operation | None = None
     """Command that kills the consumer and restarts it, for the rules that need one."""
-    break_command: str | None = None
+    break_command: Operation | None = None
     """Command that breaks something the consumer needs, such as its database, for the rule that needs one."""
-    restore_command: str | None = None
+    restore_command: Operation | None = None
     """Command that restores it."""
 
     def shape_of(self, event_type: EventType) -> Shape | None:

@@ -63,12 +63,24 @@ def route_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_routes
 
 
-def routes_to(url: str, host_header: str | None, resolve: Iterable[str]) -> Routes:
-    """Return the routes for a consumer at this URL. Raises `InvalidInputError` if no webhook can have the URL."""
+def routes_to(consumers: Iterable[str], host_header: str | None, resolve: Iterable[str]) -> Routes:
+    """Return the routes for consumers at these URLs. Raises `InvalidInputError` if no webhook can have one of them."""
+    places = [_place(url) for url in consumers]
+    return Routes(dict(map(parse_resolve, resolve)), {} if host_header is None else dict.fromkeys(places, host_header))
+
+
+def check_resolved(routes: Routes, urls: Iterable[str]) -> None:
+    """Raise `InvalidInputError` for a `--resolve` of a name and port that none of the URLs has."""
+    used = dict.fromkeys(map(_place, urls))
+    for host, port in routes.addresses:
+        if (host, port) not in used:
+            allowed = ", ".join(f"{name}:{number}" for name, number in used)
+            raise InvalidInputError(f"--resolve {host}:{port}: no URL has this name and port, allowed: {allowed}")
+
+
+def _place(url: str) -> tuple[str, int]:
     address = parse_address(url)
-    return Routes(
-        dict(map(parse_resolve, resolve)), {} if host_header is None else {(address.host, address.port): host_header}
-    )
+    return address.host, address.port
 
 
 def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:

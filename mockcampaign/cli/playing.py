@@ -22,6 +22,8 @@ from mockcampaign.wallclock import seconds
 from mockcampaign.whole_files import why_not, write_whole
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from mockcampaign.cli.options import Outputs
     from mockcampaign.cli.progress import RunProgress
     from mockcampaign.engine.journal_file import Heading, JournalWriter
@@ -133,15 +135,37 @@ async def wait_for_consumer(url: str, patience: int, routes: Routes = NO_ROUTES)
         raise CouldNotTellError(f"consumer {shown_url(url)}: not reachable within {format_duration(patience)}")
 
 
-def run_async(main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """Run on uvloop if it is installed. SIGTERM interrupts like Ctrl-C, so that reports are written."""
+def run_async(main: Callable[[], Coroutine[Any, Any, Result]], *, must_finish: Callable[[], bool] = bool) -> Result:
+    """Run on uvloop if it is installed. SIGTERM interrupts like Ctrl-C, so that reports are written.
+
+    The second Ctrl-C ends everything at once, except while `must_finish` says that something has to be finished.
+    """
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):
         from uvloop import new_event_loop
 
         loop_factory = new_event_loop
     with _terminated_as_interrupted(), asyncio.Runner(loop_factory=loop_factory) as runner:
-        return runner.run(main())
+        return runner.run(_patiently(main, must_finish))
+
+
+async def _patiently(main: Callable[[], Coroutine[Any, Any, Result]], must_finish: Callable[[], bool]) -> Result:
+    interrupt = signal.getsignal(signal.SIGINT)
+    if not callable(interrupt) or threading.current_thread() is not threading.main_thread():
+        return await main()
+    is_interrupted = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal is_interrupted
+        if not (is_interrupted and must_finish()):
+            is_interrupted = True
+            interrupt(number, frame)
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        return await main()
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
 
 
 @contextlib.contextmanager

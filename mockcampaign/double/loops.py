@@ -83,6 +83,8 @@ class OffLoopCalls:
     def __init__(self) -> None:
         self._waiting: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._arrived: asyncio.Future[None] | None = None
+        self.is_served = False
+        """Whether somebody stops the loop for calls."""
 
     async def make(self, call: Callable[[], Result]) -> Result:
         """Return what the call returns, or raise what it raises. It is made while the loop is stopped."""
@@ -95,6 +97,7 @@ class OffLoopCalls:
     def run(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run the coroutine in the loop, which stops for each call."""
         task = loop.create_task(coroutine, name=f"{OURS}-run")
+        self.is_served = True
         try:
             while not task.done():
                 self._arrived = loop.create_future()
@@ -107,6 +110,8 @@ class OffLoopCalls:
                 task.exception()  # it is what is raised here, and asyncio need not complain about it
             task.cancel()  # takes effect when the loop is closed
             raise
+        finally:
+            self.is_served = False
         return task.result()
 
     def _make_waiting(self, call: Callable[[], Any], future: asyncio.Future[Any]) -> None:

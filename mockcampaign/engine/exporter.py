@@ -28,9 +28,11 @@ from mockcampaign.engine.journal import (
     FaultEnded,
     Happened,
     Journal,
+    Resumed,
     WebhookChanged,
     serial_ranges,
 )
+from mockcampaign.engine.keeping import Keeper, KeptSender
 from mockcampaign.engine.outages import Outages
 from mockcampaign.engine.outbox import Attempt, Discard, Due, Idle, Outbox, age_order
 from mockcampaign.engine.requests import RequestBuilder
@@ -74,7 +76,10 @@ class Exporter:
         name: str = "",
         journal: Journal | None = None,
         first_webhook_id: int = 1,
+        keeper: Keeper | None = None,
+        kept: KeptSender | None = None,
     ) -> None:
+        """With `kept`, go on where another exporter ended, whose journal is given."""
         self.policy = policy
         self.clock: Clock[Outbox | EventsDue | EventStream | DelayedOutcome | DuplicateDelivery] = Clock(start)
         self.journal = Journal() if journal is None else journal
@@ -89,7 +94,14 @@ class Exporter:
         self._scheduled_count = 0
         """Items on the clock other than outboxes."""
         self._last_serial = 0
-        self.journal.append(Began(at=start, seed=seed, name=name, versions=versions, policy=policy))
+        self._failing_since: dict[int, int] = {}
+        """Start of the first of the failures in a row, for webhooks that may be suspended."""
+        self._keeper = keeper
+        if kept is None:
+            self.journal.append(Began(at=start, seed=seed, name=name, versions=versions, policy=policy))
+        else:
+            self.journal.append(Resumed(at=start, versions=versions, policy=policy))
+            self._resume(kept)
 
     # Webhooks: each command changes the registry and the outbox, and appends to the journal.
 
@@ -136,6 +148,13 @@ class Exporter:
         self._outboxes[webhook_id].deactivate()
         return self._changed(webhook, "deactivate")
 
+    def suspend(self, client_id: int, webhook_id: int) -> Webhook:
+        """Export nothing until the webhook is activated again; events stay pending (assumed)."""
+        webhook = self.registry.suspend(client_id, webhook_id, now=self.clock.now)
+        self._outboxes[webhook_id].deactivate()
+        self._failing_since.pop(webhook_id, None)
+        return self._changed(webhook, "suspend")
+
     def delete(self, client_id: int, webhook_id: int) -> Webhook:
         """Delete a webhook and discard its pending events."""
         webhook = self.registry.delete(client_id, webhook_id, now=self.clock.now)
@@ -166,6 +185,23 @@ class Exporter:
 
     # Events
 
+    def _resume(self, kept: KeptSender) -> None:
+        now = self.clock.now
+        self._last_serial = kept.last_serial
+        for one in kept.webhooks:
+            webhook = one.webhook
+            self.registry.restore(webhook)
+            self.requests.update(webhook)
+            outbox = self._outboxes[webhook.id] = Outbox(webhook.id, self.policy)
+            self._discard(outbox, outbox.resume(one.pending, one.retry, now))
+            if webhook.status is WebhookStatus.ACTIVATED:
+                self._discard(outbox, outbox.activate(now))
+            elif webhook.status is WebhookStatus.DELETED:  # while an attempt was under way
+                self._discard(outbox, outbox.delete())
+            self._arrange(outbox)
+        for at, due in kept.scheduled:
+            self._schedule(max(at, now), due)
+
     def accept_events(self, due: EventsDue) -> None:
         """Let events occur now: they are pending with every activated webhook of their client and type."""
         events = []
@@ -187,6 +223,8 @@ class Exporter:
                 webhook_ids=tuple(outbox.webhook_id for outbox in outboxes),
             )
         )
+        if self._keeper is not None:
+            self._keeper.occurred(due, ordered, [outbox.webhook_id for outbox in outboxes])
         for outbox in outboxes:
             discards = outbox.accept(batches, self.clock.now)
             if discards:
@@ -196,6 +234,8 @@ class Exporter:
     def schedule(self, at: int, due: EventsDue) -> None:
         """Let events occur at a moment that is not in the past."""
         self._schedule(at, due)
+        if self._keeper is not None:
+            self._keeper.scheduled(at, due)
 
     def schedule_stream(self, client_id: int, events: Iterator[FutureEvent]) -> None:
         """Let a client's events occur at their moments, which are in order of time.
@@ -380,12 +420,30 @@ class Exporter:
             self.failure_runs.record(attempt, outcome)
         outbox = self._outboxes[attempt.webhook_id]
         discards = outbox.complete(attempt, outcome.accepted, now)
+        if self._keeper is not None:
+            if outcome.accepted:
+                self._keeper.finished(attempt.webhook_id, attempt.events)
+            elif isinstance(outbox.state, Due):
+                self._keeper.rejected(attempt.webhook_id, outbox.state)
         if attempt.faults and outcome.accepted and is_repeated_later(attempt):
             duplicate = duplicate_of(attempt)
             self._schedule(now + duplicate.delay, duplicate)
         if discards:
             self._discard(outbox, discards)
         self._arrange(outbox)
+        if self.policy.suspend_after and not attempt.is_duplicate:
+            self._suspend_if_failing(attempt, outcome.accepted)
+
+    def _suspend_if_failing(self, attempt: Attempt, accepted: bool) -> None:
+        """Suspend the webhook of an attempt if it has failed for long enough (assumed: nobody documents when)."""
+        webhook_id = attempt.webhook_id
+        if accepted:
+            self._failing_since.pop(webhook_id, None)
+            return
+        since = self._failing_since.setdefault(webhook_id, attempt.started_at)
+        webhook = self.registry.past_or_present(webhook_id)
+        if self.clock.now - since >= self.policy.suspend_after and webhook.status is WebhookStatus.ACTIVATED:
+            self.suspend(webhook.client_id, webhook_id)
 
     def _hits(self, webhook_id: int, applies: Callable[[Fault], bool]) -> tuple[Fault, ...]:
         """Return the faults that hit an attempt that starts now, of those that apply to it.
@@ -424,6 +482,8 @@ class Exporter:
 
     def _discard(self, outbox: Outbox, discards: tuple[Discard, ...]) -> None:
         for discard in discards:
+            if self._keeper is not None:
+                self._keeper.finished(outbox.webhook_id, discard.events)
             self.journal.append(
                 Discarded(
                     at=self.clock.now,
@@ -435,6 +495,8 @@ class Exporter:
 
     def _changed(self, webhook: Webhook, command: str) -> Webhook:
         self.requests.update(webhook)
+        if self._keeper is not None:
+            self._keeper.changed(webhook, self._outboxes[webhook.id].state)
         self.journal.append(
             WebhookChanged(
                 at=self.clock.now,

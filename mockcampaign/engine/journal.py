@@ -31,6 +31,18 @@ class Began(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="b
     policy: Policy
 
 
+class Resumed(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="resumed"):
+    """Another process continued the run from a state file, with these settings.
+
+    An attempt that was under way when the one before ended has no entry. Its batch is delivered again; outages and
+    faults have ended.
+    """
+
+    at: int
+    versions: dict[str, str]
+    policy: Policy
+
+
 class WebhookChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="webhook-changed"):
     """A command changed a webhook. The journal contains the kind of its credentials only."""
 
@@ -144,6 +156,41 @@ class FaultEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", t
     kind: str
 
 
+class MailSent(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="mail-sent"):
+    """A call sent one mail. Its events follow as they occur; who gets it, only they say."""
+
+    at: int
+    client_id: int
+    mail_id: str
+    mailing_id: int
+    recipient_list_id: int
+    result: str
+    """`sent`, or why the mail is not sent."""
+
+
+class ClientChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="client-changed"):
+    """A command changed what a client has besides webhooks. The entry names no person."""
+
+    at: int
+    client_id: int
+    what: str
+    """One of `CLIENT_NOUNS`."""
+    command: str
+    """One of `CLIENT_COMMANDS`."""
+    id: int = 0
+    """Id of the recipient list or smart campaign concerned; 0 if it has none."""
+    count: int = 1
+    """How many were changed."""
+
+
+MAIL_RESULTS = ("sent", "wrong_mailing_status", "blacklisted", "too_many_bounces", "unsubscribed")
+"""Words for what becomes of a mail (vendor's API description)."""
+
+CLIENT_NOUNS = ("recipient", "unsubscribe", "blocklist-entry", "bounces", "smart-campaign", "mail-event")
+CLIENT_COMMANDS = ("add", "change", "remove", "start", "stop")
+"""Words for the subject of such a command, and for the command."""
+
+
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="verified"):
     """A command sent sample events to verify a webhook. They are never pending, and never retried."""
 
@@ -196,6 +243,7 @@ class StepReached(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", 
 
 Entry = (
     Began
+    | Resumed
     | WebhookChanged
     | Happened
     | Attempted
@@ -204,6 +252,8 @@ Entry = (
     | OutageEnded
     | FaultDeclared
     | FaultEnded
+    | MailSent
+    | ClientChanged
     | Verified
     | Requested
     | Probed
@@ -222,14 +272,22 @@ class Journal:
     oldest entries, and counts them. Verdicts need a whole journal.
     """
 
-    def __init__(self, *, entries_max: int | None = None, events_max: int | None = None) -> None:
-        self._entries: list[Entry] = []
+    def __init__(
+        self,
+        *,
+        entries_max: int | None = None,
+        events_max: int | None = None,
+        entries: Iterable[Entry] = (),
+        dropped: int = 0,
+    ) -> None:
+        """Begin with entries of an earlier journal, if there are any; it had `dropped` so many before them."""
+        self._entries: list[Entry] = [*entries]
         self._growing: dict[int, tuple[int, Attempted, tuple[Event, ...], tuple[Fault, ...]]] = {}
         self._ranged: tuple[tuple[Event, ...], SerialRanges] = ((), ())
         self._entries_max = entries_max
         self._events_max = events_max
-        self._events = 0
-        self._dropped = 0
+        self._events = sum(map(_payloads, self._entries))
+        self._dropped = dropped
         self._listeners: tuple[Listener, ...] = ()
 
     @property

@@ -194,7 +194,7 @@ def _continues(known: Attempted, entry: Attempted) -> bool:
 def _is_json(line: bytes) -> bool:
     try:
         json_text.decode(line)
-    except (ValueError, RecursionError):
+    except msgspec.DecodeError:
         return False
     return True
 

@@ -273,6 +273,16 @@ class Outbox:
 
     # Commands
 
+    def resume(self, pending: Events, retry: Due | None, now: int) -> tuple[Discard, ...]:
+        """Take over what another outbox had to deliver. `retry` is a batch of it, or what is left of one."""
+        due = retry or Due(now, 1, ())
+        in_batch = {event.serial for event in due.events}
+        rest = tuple(event for event in pending if event.serial not in in_batch)
+        self._backlog.extend([rest] if rest else [])
+        if pending:
+            self._state = Due(max(due.at, now), due.number if due.events else 1, due.events)
+        return self.expire(now)
+
     def accept(self, batches: Sequence[Events], now: int) -> tuple[Discard, ...]:
         """Add events, ordered by creation, that occurred while the webhook was activated: they are due at once.
 

@@ -8,8 +8,9 @@ from itertools import chain, count, islice
 import msgspec
 
 from mockcampaign.events import field_values
+from mockcampaign.events.behaviour import REPEATABLE
 from mockcampaign.events.event_json import DETAILS, NO_ORIGIN, Mails
-from mockcampaign.events.mailing import REPEATABLE, Mailing
+from mockcampaign.events.mailing import Mailing
 from mockcampaign.events.people import (
     AUDIENCE_MAX,
     DETAIL,
@@ -63,16 +64,35 @@ class Generator:
         *,
         rates: Rates = DEFAULT_RATES,
         types: Collection[EventType] = tuple(EventType),
+        number: int | None = None,
     ) -> Mailing:
         """Return a mailing that is sent at `start` (milliseconds since 1970), with all events of its recipients.
 
-        All mailings of a generator go to the same people. Raises `InvalidInputError` for more than `AUDIENCE_MAX`.
+        All mailings of a generator go to the same people. `number` makes an earlier mailing again. Raises
+        `InvalidInputError` for more than `AUDIENCE_MAX`.
         """
-        number = self._mailings
-        mails = self._mails()
+        if number is None:
+            number = self._mailings
+            self._mailings += 1
+        mails = Mails(self._audience, self._client_id, self._audience.mailing_id(number))
         return Mailing(
-            seed=f"{self._seed}:{number}", mails=mails, recipients=recipients, start=start, rates=rates, types=types
+            seed=self._seed,
+            number=number,
+            mails=mails,
+            recipients=recipients,
+            start=start,
+            rates=rates,
+            types=types,
         )
+
+    @property
+    def position(self) -> tuple[int, ...]:
+        """How far the generator has come: one of the same seed that is set to it goes on without repeating an event."""
+        return self._mailings, self._recipients, self._samples, self._spans
+
+    @position.setter
+    def position(self, position: tuple[int, ...]) -> None:
+        self._mailings, self._recipients, self._samples, self._spans = position
 
     def payloads(
         self, event_type: EventType, count: int, created: Iterable[int], *, mailing_id: int | None = None

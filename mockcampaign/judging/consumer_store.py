@@ -86,10 +86,10 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
                     raise self._unusable(f"the response is longer than {PROBE_BYTES_MAX} bytes")
         try:
             return decode(outcome.body)
-        except msgspec.DecodeError:
+        except msgspec.DecodeError as error:
             kind = dict(outcome.headers).get("content-type", "no content type")
             start = outcome.body[:40].decode("utf-8", "backslashreplace")
-            raise self._unusable(f"expected JSON, got {kind} that begins with {start!r}") from None
+            raise self._unusable(f"expected JSON, got {kind} that begins with {start!r}: {error}") from None
 
     def _unusable(self, why: str) -> CouldNotTellError:
         return CouldNotTellError(f"probe {shown_url(self.url)}: {why}")

@@ -598,6 +598,7 @@ class Confirmation(StrEnum):
     HISTORIES_ENDED_WELL_IN_TIME = "histories-ended-well-in-time"
     DURABLE = "durable"
     STORED_WHILE_BROKEN = "stored-while-broken"
+    FAULT_NOT_NOTICED = "fault-not-noticed"
     STORED_ONLY_AFTER_RESTART = "stored-only-after-restart"
     AVAILABLE_THROUGHOUT = "available-throughout"
     RECOVERED = "recovered"
@@ -627,7 +628,14 @@ class NotReached(Fact, frozen=True, kw_only=True):
     """A rule was never begun."""
 
     why: Literal[
-        "budget", "interrupted", "unavailable", "poisoned", "consumer-gone", "basics-violated", "basics-inconclusive"
+        "budget",
+        "interrupted",
+        "unavailable",
+        "poisoned",
+        "consumer-gone",
+        "still-broken",
+        "basics-violated",
+        "basics-inconclusive",
     ]
     rule_id: str | None = None
     """Id of the rule that kept it from being reached."""
@@ -709,7 +717,6 @@ class Precondition(StrEnum):
     NOTHING_WAS_REJECTED = "nothing-was-rejected"
     REJECTED_BESIDE_FAILING = "rejected-beside-failing"
     NOT_KILLED = "not-killed"
-    NEVER_GONE = "never-gone"
     NOTHING_ACKNOWLEDGED_BEFORE_CRASH = "nothing-acknowledged-before-crash"
     FAULT_NOT_SUPPORTED = "fault-not-supported"
     SINGLE_EDGE_CASE_FAILS = "single-edge-case-fails"

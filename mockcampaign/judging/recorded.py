@@ -15,18 +15,24 @@ import msgspec
 
 from mockcampaign.durations import DURATION_MAX, MOMENT_MAX, format_duration
 from mockcampaign.engine.journal import (
+    CLIENT_COMMANDS,
+    CLIENT_NOUNS,
+    MAIL_RESULTS,
     Attempted,
     Began,
     Captured,
+    ClientChanged,
     Discarded,
     Entry,
     FaultDeclared,
     FaultEnded,
     Happened,
+    MailSent,
     OutageDeclared,
     OutageEnded,
     Probed,
     Requested,
+    Resumed,
     SerialRanges,
     StepReached,
     Verified,
@@ -37,7 +43,7 @@ from mockcampaign.engine.webhooks import Command, statuses_allowing
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.faults import FAULTS, OUTAGES
 from mockcampaign.model import PHASES, Outcome, Responded, WebhookStatus
-from mockcampaign.policy import DAY, INT64_MAX
+from mockcampaign.policy import DAY, INT64_MAX, Policy
 from mockcampaign.text import short, unknown
 from mockcampaign.whole_files import read_whole
 
@@ -81,6 +87,7 @@ class _Checked:
         self._gaps: list[int] = []
         """Number of gaps between the serials of successive entries, up to each entry."""
         self._faults: set[int] = set()
+        self._mails: set[str] = set()
         self._step = -1
 
     def check(self) -> None:
@@ -95,6 +102,8 @@ class _Checked:
         match entry:
             case Began():
                 self._begin(entry)
+            case Resumed():
+                self._limits(entry.policy)
             case WebhookChanged():
                 self._change(entry)
             case Happened():
@@ -121,6 +130,17 @@ class _Checked:
             case FaultEnded():
                 if entry.number not in self._faults:
                     raise self._problem("number", f"no fault {short(str(entry.number))} was declared before this line")
+            case MailSent():
+                self._number("client_id", entry.client_id, -INT64_MAX, INT64_MAX)
+                self._word("result", entry.result, MAIL_RESULTS)
+                if entry.mail_id in self._mails:
+                    raise self._problem("mail_id", "the mail was sent already, allowed: a new one")
+                self._mails.add(entry.mail_id)
+            case ClientChanged():
+                self._number("client_id", entry.client_id, -INT64_MAX, INT64_MAX)
+                self._word("what", entry.what, CLIENT_NOUNS)
+                self._word("command", entry.command, CLIENT_COMMANDS)
+                self._number("count", entry.count, 0, ATTEMPTS_MAX)
             case Verified():
                 self._known([entry.webhook_id])
                 self._outcome(entry.outcome)
@@ -144,11 +164,14 @@ class _Checked:
         self._number("at", entry.at, 0, MOMENT_MAX)
         self._began = entry.at
         self._number("seed", entry.seed, 0, INT64_MAX)
-        for name, value in msgspec.structs.asdict(entry.policy).items():
+        self._limits(entry.policy)
+        self._has_begun = True
+
+    def _limits(self, policy: Policy) -> None:
+        for name, value in msgspec.structs.asdict(policy).items():
             limit = BYTES_MAX if name == "response_body_bytes_kept" else DURATION_MAX
             if isinstance(value, int):
                 self._number(f"policy.{name}", int(value), 0, limit)
-        self._has_begun = True
 
     def _change(self, entry: WebhookChanged) -> None:
         self._word("command", entry.command, _COMMANDS)

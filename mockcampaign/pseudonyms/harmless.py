@@ -97,7 +97,7 @@ _NAME_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 
 
 class _Description(NamedTuple):
-    """What the values of a kind of fields look like that consist of words and versions."""
+    """The look of the values of a kind of fields, which consist of words and versions."""
 
     form: re.Pattern[str]
     digits_max: int
@@ -106,11 +106,12 @@ class _Description(NamedTuple):
     """Most characters of a word of letters and digits that is a model or a code."""
 
 
-_DESCRIPTIONS: Mapping[Kind, _Description] = {
+_DESCRIPTIONS: Mapping[str, _Description] = {
     "code": _Description(_CODE, 3, 7),
     "device": _Description(_DEVICE, 5, 7),
     "agent": _Description(_AGENT, 8, 11),
 }
+"""Kinds of fields whose values are described; all others have none."""
 
 PLAIN_WORDS = _words(
     """

@@ -17,7 +17,7 @@ from mockcampaign.check.check import check
 from mockcampaign.check.probes.end_state import CallableState, StateSource, UrlState
 from mockcampaign.check.probes.store_probe import CallableProbe, Counter, StoreProbe, UrlProbe, counter_at
 from mockcampaign.check.probes.store_probe import Found as ProbeReading
-from mockcampaign.check.settings import Settings
+from mockcampaign.check.settings import Operation, Settings
 from mockcampaign.double.consumer_targets import Target, Targets
 from mockcampaign.double.loops import LoopRunner, place
 from mockcampaign.errors import MisuseError
@@ -30,6 +30,10 @@ from mockcampaign.pytest_plugin.results import add_results
 from mockcampaign.report.check_text import check_lines, headline_lines
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
+
+
+OPERATIONS = ("restart_command", "break_command", "restore_command")
+"""Settings that may be functions of the test."""
 
 
 class CampaignCheck:
@@ -96,10 +100,30 @@ class CampaignCheck:
         url = targets.url_of(target, path, lifespan=options.get("lifespan", True))
         targets.watch()
         settings = check_settings(settings_of(self._request.node), options, wallclock.now())
+        settings = msgspec.structs.replace(
+            settings, **{name: self._operation(getattr(settings, name), name) for name in OPERATIONS}
+        )
         source = await self._source(url, options, settings.timeout)
         state = self._state(url, options, settings)
         counters = self._counters(url, options, settings.timeout)
         return await check(url, transport=targets, settings=settings, probe=source, state=state, counters=counters)
+
+    def _operation(self, given: Operation | None, name: str) -> Operation | None:
+        """Return an operation of the check that calls a function as this test wants. Raises `MisuseError`."""
+        if given is None or isinstance(given, str):
+            return given
+        if not callable(given):
+            raise MisuseError(f"{name} is a {type(given).__name__}, allowed: a command or a function")
+        function = given
+
+        async def carry_out() -> None:
+            calls = self._loops.off_loop_calls
+            # After Ctrl-C, nobody stops the loop for a call any more, and something may have to be restored.
+            result = await calls.make(function) if calls is not None and calls.is_served else function()
+            if inspect.isawaitable(result):
+                await result
+
+        return carry_out
 
     def _counters(self, url: str, options: CheckOptions, timeout: int) -> tuple[Counter, ...]:
         found = []

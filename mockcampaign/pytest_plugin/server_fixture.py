@@ -12,11 +12,13 @@ from collections.abc import Callable, Collection, Coroutine, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import pytest
 
 from mockcampaign.double.consumer_targets import recognise, url_with_path
 from mockcampaign.double.control.campaign_control import CampaignControl
 from mockcampaign.double.control.home import CampaignSettings, Home
+from mockcampaign.double.inputs import ClientContents, clients_of
 from mockcampaign.double.loops import AwaitableResult, Work, place
 from mockcampaign.errors import MisuseError
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
@@ -120,6 +122,7 @@ class LiveServer:
             start=settings.start,
             policy=settings.policy,
             shapes=settings.shapes,
+            clients=settings.clients,
         )
         self.wait(self._reset())
 
@@ -198,6 +201,7 @@ class CampaignServerFactory:
         seed: int | None = None,
         start: str | datetime | None = None,
         policy: Policy | None = None,
+        clients: ClientContents | None = None,
     ) -> Iterator[CampaignServer]:
         """Serve until the `with` block ends, for a fixture of any scope. All tests in between share one campaign.
 
@@ -207,6 +211,8 @@ class CampaignServerFactory:
         settings = settings_for(
             self._config, "campaign_server_factory", allow=allow, seed=seed, start=start, policy=policy
         )
+        if clients is not None:
+            settings = msgspec.structs.replace(settings, clients=clients_of(clients))
         with LiveServer().running() as live:
             server = CampaignServer(settings, live)
             try:

@@ -194,6 +194,8 @@ def note(one: Note, milliseconds: int | None = None) -> str:
                 f"deduplication memory longer than this check{took} was not examined: try --memory 10m, or for hours "
                 "`mockcampaign serve`: lose a response, and end an outage after that"
             )
+        case "fault-not-noticed":
+            return "no response changed while something was broken (--break-cmd): see whether the consumer needs it"
         case _:
             assert_never(one)
 
@@ -668,6 +670,8 @@ def _not_reached(fact: NotReached) -> str:
             return f"not reached: the consumer rejects every batch since one it could not store, see {fact.rule_id}"
         case "consumer-gone":
             return f"not reached: the consumer was gone after {fact.rule_id}"
+        case "still-broken":
+            return f"not reached: what {fact.rule_id} broke could not be restored"
         case "basics-violated":
             return f"not reached: all rules depend on {fact.rule_id}, which is violated"
         case "basics-inconclusive":
@@ -988,6 +992,10 @@ CONFIRMATIONS: Mapping[Confirmation, str] = complete(
         Confirmation.STORED_WHILE_BROKEN: (
             "stored the {count} events that it acknowledged around the fault (--break-cmd), rejected batches: {times}"
         ),
+        Confirmation.FAULT_NOT_NOTICED: (
+            "stored the {count} events that it acknowledged around the fault, but no response changed: see whether the "
+            "command (--break-cmd) breaks anything that the consumer needs"
+        ),
         Confirmation.STORED_ONLY_AFTER_RESTART: "stored the batch once, after the restart",
         Confirmation.AVAILABLE_THROUGHOUT: "responded 200 to ordinary batches throughout the check",
         Confirmation.RECOVERED: "accepted ordinary batches after bad requests, truncated bodies and time-outs",
@@ -1028,7 +1036,6 @@ PRECONDITIONS: Mapping[Precondition, str] = complete(
         Precondition.NOTHING_WAS_REJECTED: "no credentials were rejected",
         Precondition.REJECTED_BESIDE_FAILING: "good batches were rejected while others were rejected",
         Precondition.NOT_KILLED: "the consumer kept responding while it was restarted",
-        Precondition.NEVER_GONE: "the consumer was not gone within {events}",
         Precondition.NOTHING_ACKNOWLEDGED_BEFORE_CRASH: "no batch was acknowledged before the consumer was killed",
         Precondition.FAULT_NOT_SUPPORTED: "{variant}",
         Precondition.NOTHING_REACHED_CONSUMER: "no attempt reached the consumer",

@@ -14,15 +14,18 @@ from mockcampaign.engine.journal import (
     Attempted,
     Began,
     Captured,
+    ClientChanged,
     Discarded,
     Entry,
     FaultDeclared,
     FaultEnded,
     Happened,
+    MailSent,
     OutageDeclared,
     OutageEnded,
     Probed,
     Requested,
+    Resumed,
     StepReached,
     Verified,
     WebhookChanged,
@@ -155,6 +158,12 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
             return Line(when=when, who="", what=f"fault {fault.kind}{_limits(hits)}", came_to="", accepted=None)
         case FaultEnded(kind=kind):
             return Line(when=when, who="", what=f"fault {kind} ended", came_to="", accepted=None)
+        case MailSent(mail_id=mail_id, result=result):
+            came_to = "" if result == "sent" else f"not sent: {result}"
+            return Line(when=when, who="", what=f"mail {mail_id}", came_to=came_to, accepted=None)
+        case ClientChanged(what=what, command=command, count=count):
+            noun = what if count == 1 else f"{what}, {count} of them"
+            return Line(when=when, who="", what=f"{command} {noun}", came_to="", accepted=None)
         case Verified(webhook_id=webhook_id, events=events, outcome=outcome):
             return Line(
                 when=when,
@@ -185,6 +194,8 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
         case Probed(count=count):
             what = f"probe: {count} event{_s(count)} stored"
             return Line(when=when, who="", what=what, came_to="", accepted=None)
+        case Resumed():
+            return Line(when=when, who="", what="continued from a state file", came_to="", accepted=None)
         case Began() | StepReached():
             return None
         case _:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from mockcampaign import json_text
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.scenario.shape_file import read_shape
 from mockcampaign.shape.builtin import builtin_shape
-from mockcampaign.shape.captured import captured_in, shape_of_file
-from mockcampaign.shape.field import Event
+from mockcampaign.shape.captured import CapturedEvents, captured_in, read_captured, shape_of_file
+from mockcampaign.shape.field import Event, Value
 from mockcampaign.shape.shape import Shape
+from mockcampaign.text import unknown
 
 
 def shapes_of_files(
@@ -25,6 +27,8 @@ def shapes_of_files(
     """
     if shape_file is None and not like:
         return (builtin_shape(event_type or EventType.OPEN),)
+    if keep:
+        _check_kept([read_captured(path, replace_persons=None) for path in like], keep)
     only = event_type if len(like) <= 1 else None
     shapes = [shape_of_file(path, event_type=only, keep=keep) for path in like]
     if shape_file is not None:
@@ -41,6 +45,31 @@ def shapes_of_files(
     return tuple(sorted(shapes, key=lambda shape: event_type is not None and shape.event_type is not event_type))
 
 
-def shape_of_events(events: Sequence[Event], event_type: EventType | None) -> Shape:
+def _check_kept(captured: Sequence[CapturedEvents], keep: Collection[str]) -> None:
+    """Raise `InvalidInputError` unless some captured event, or what is around it, has each field to keep."""
+    names: dict[str, None] = {}
+    for one in captured:
+        for value in (*one.events, json_text.decode(one.body.of([{}]))):
+            names |= dict.fromkeys(_names(value))
+    unknown_field = next((field for field in keep if field not in names), None)
+    if unknown_field is not None:
+        raise InvalidInputError(f"keep: {unknown('field', unknown_field, list(names))}")
+
+
+def _names(value: Value, path: str = "") -> Iterator[str]:
+    """Yield the names of fields, and their dotted paths."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _names(one, path)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            inside = f"{path}.{name}" if path else name
+            yield from (name, inside)
+            yield from _names(inner, inside)
+
+
+def shape_of_events(events: Sequence[Event], event_type: EventType | None, keep: Collection[str] = ()) -> Shape:
     """Return the shape of captured events that a test has at hand. Raises `InvalidInputError`."""
-    return captured_in([list(events)], event_type=event_type).shape(event_type=event_type)
+    if keep:
+        _check_kept([captured_in([list(events)], replace_persons=None)], keep)
+    return captured_in([list(events)], event_type=event_type, keep=keep).shape(event_type=event_type)

@@ -17,15 +17,18 @@ from mockcampaign.engine.journal import (
     Attempted,
     Began,
     Captured,
+    ClientChanged,
     Discarded,
     Entry,
     FaultDeclared,
     FaultEnded,
     Happened,
+    MailSent,
     OutageDeclared,
     OutageEnded,
     Probed,
     Requested,
+    Resumed,
     StepReached,
     Verified,
     WebhookChanged,
@@ -94,6 +97,10 @@ class Replay:
                 self._faults[entry.number] = campaign.declare_fault(fault, when, *self._named(webhook_ids))
             case FaultEnded(number=number):
                 self._faults[number].end()
+            case MailSent() | ClientChanged():
+                pass  # their events are entries of their own
+            case Resumed():
+                pass  # here, everything happens in one process
             case Began() | Attempted() | Discarded() | Verified() | Requested() | Probed() | Captured() | StepReached():
                 pass  # begun already, or a result
             case _:
@@ -114,6 +121,8 @@ class Replay:
                 webhook = campaign.activate(webhook)
             case "deactivate":
                 webhook = campaign.deactivate(webhook)
+            case "suspend":
+                webhook = campaign.suspend(webhook)
             case "delete":
                 webhook = campaign.delete(webhook)
             case "retry":

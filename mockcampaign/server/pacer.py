@@ -7,6 +7,7 @@ import contextlib
 import functools
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -44,8 +45,12 @@ class Pacer(Driver):
     in flight, as everywhere else; attempts that are due now are sent at once all the same.
     """
 
-    def __init__(self, exporter: Exporter, send: Send, *, speed: float) -> None:
+    def __init__(
+        self, exporter: Exporter, send: Send, *, speed: float, is_saved: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`is_saved` is asked before a batch is sent and before a pause: False ends everything but the process."""
         super().__init__(exporter, send)
+        self._is_saved = is_saved
         self.measured: OrderedDict[AttemptKey, Measured] = OrderedDict()
         """Measurements of the latest attempts."""
         self._speed = speed
@@ -162,6 +167,8 @@ class Pacer(Driver):
         return asyncio.ensure_future(self._measured(attempt))
 
     async def _measured(self, attempt: Attempt) -> Outcome:
+        if not self._is_saved():
+            await asyncio.get_running_loop().create_future()
         outcome = await outcome_of(self._send, self.exporter.request_of(attempt))
         if outcome.measured is not msgspec.UNSET:
             first = (attempt.events or attempt.redelivered)[0]
@@ -224,6 +231,7 @@ class Pacer(Driver):
             done.set_result(None)
 
     async def _sleep(self) -> None:
+        self._is_saved()
         seconds = None
         due = self.exporter.clock.next_due()
         if not self._speed:

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import ipaddress
 import secrets
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +20,9 @@ from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
 from mockcampaign.server.app import server_app
 from mockcampaign.server.http.access import ControlAccess
 from mockcampaign.server.served_campaign import Prologue, ServedCampaign, ServerSettings
+from mockcampaign.server.state_file import StateFile
 from mockcampaign.server.users import User, Users, user_name_problem, users_of
-from mockcampaign.server.vendor_api.clients_file import load_clients
+from mockcampaign.server.vendor_api.clients_file import LoadedClients, load_clients
 from mockcampaign.serving import base_url, listen, serve_until_signalled
 from mockcampaign.serving.tls import TlsOptions, tls_files
 from mockcampaign.shape.shape import by_type
@@ -30,6 +32,7 @@ from mockcampaign.transport.wire import WireTransport
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
+    from mockcampaign.engine.journal_file import JournalWriter
     from mockcampaign.scenario.plan import Plan
     from mockcampaign.scenario.play import Player
     from mockcampaign.shape.shape import Shape
@@ -59,22 +62,28 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     like: tuple[tuple[EventType, Path], ...] = ()
     """Files of captured events, each with the type of these."""
     shape_files: tuple[Path, ...] = ()
+    state: Path | None = None
+    """File of webhooks, events and journal, which outlive the process."""
 
     def __repr__(self) -> str:
         return "ServeOptions(…)"
 
 
-async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
+async def serve(options: ServeOptions, say: Say, complain: Say, writer: JournalWriter | None = None) -> None:
     """Serve until a signal. `say` prints where everything is, `complain` what goes wrong meanwhile.
+
+    `writer` writes the journal.
 
     Raises `InvalidInputError` before anything is served.
     """
     plan = _plan(options)
-    users_of_client = _users_of_client(options, plan)
+    loaded = LoadedClients({}, {}) if options.clients_file is None else load_clients(options.clients_file)
+    users_of_client = _users_of_client(options, plan, loaded.users)
     settings = ServerSettings(speed=options.speed, seed=_seed(options, plan))
     if plan is not None:
         settings = msgspec.structs.replace(settings, policy=plan.scenario.policy.policy(), start=plan.scenario.start)
-    settings = msgspec.structs.replace(settings, shapes=_shapes(options, plan))
+    clients = loaded.definitions | ({} if plan is None else plan.clients)
+    settings = msgspec.structs.replace(settings, shapes=_shapes(options, plan), clients=clients)
     if options.webhooks_per_client_max is not None:
         policy = msgspec.structs.replace(settings.policy, webhooks_per_client_max=options.webhooks_per_client_max)
         settings = msgspec.structs.replace(settings, policy=policy)
@@ -88,7 +97,20 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
         # Who reaches a server on loopback owns the machine; others must show that they may control it.
         token = options.control_token or (None if local else secrets.token_urlsafe(16))
         transport = WireTransport(ca_file=options.ca_file, verify=not options.insecure, targets=targets)
-        served = ServedCampaign(transport, Users(users_of_client), settings, prologue)
+        state_file = None
+        if options.state is not None:
+            if plan is not None:
+                raise InvalidInputError("--state: a scenario begins anew each time, allowed: --state or --scenario")
+            state_file = stack.enter_context(contextlib.closing(StateFile(options.state)))
+        served = ServedCampaign(
+            transport,
+            Users(users_of_client),
+            settings,
+            prologue,
+            state_file=state_file,
+            writer=writer,
+            stop=lambda: signal.raise_signal(signal.SIGTERM),
+        )
         app = server_app(served, host_names=(options.host, *options.host_names), access=_access(token))
         url = base_url("https" if files else "http", options.host, listening)
 
@@ -101,6 +123,8 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
             say("\n".join([*_welcome(url, served, _credentials(options)), *_conditions(options, token, trust, local)]))
 
         await serve_until_signalled(app, listening, tls_files=files, ready=ready, ending=served.closing.set)
+        if served.lost is not None:
+            raise served.lost
         say(_farewell(served))
 
 
@@ -151,13 +175,16 @@ def _seed(options: ServeOptions, plan: Plan | None) -> int:
     return (plan.scenario.seed or 0) if plan is not None else 0
 
 
-def _users_of_client(options: ServeOptions, plan: Plan | None) -> dict[int, tuple[User, ...]]:
+def _users_of_client(
+    options: ServeOptions, plan: Plan | None, in_file: dict[int, tuple[User, ...]]
+) -> dict[int, tuple[User, ...]]:
     wrong = user_name_problem(options.user)
     if wrong is not None:
         raise InvalidInputError(f"--user: {wrong}")
     first = {options.client_id: users_of(options.client_id, [(options.user, options.password)])}
-    users_of_client = first | ({} if options.clients_file is None else load_clients(options.clients_file))
-    named = () if plan is None else [webhook.client for webhook in plan.scenario.webhooks.values()]
+    users_of_client = first | in_file
+    named = [] if plan is None else [webhook.client for webhook in plan.scenario.webhooks.values()]
+    named += [] if plan is None else plan.clients
     for client_id in named:
         users_of_client.setdefault(client_id, users_of(client_id, [(options.user, options.password)]))
     return users_of_client
@@ -229,6 +256,8 @@ def _conditions(options: ServeOptions, token: str | None, trust: Path | None, lo
         lines.append(f"  targets     {', '.join([*nearby, *options.allow_target]) or 'none without --allow-target'}")
     if trust is not None:
         lines.append(f"  CA file     {trust}")
+    kept = "in memory only, and lost at the end; --state FILE keeps it" if options.state is None else options.state
+    lines.append(f"  state       {kept}")
     return lines
 
 

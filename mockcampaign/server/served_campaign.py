@@ -15,15 +15,17 @@ from typing import Any, TypeVar
 import msgspec
 
 from mockcampaign.campaign import SAMPLE_MAILING_ID, Campaign, MailingSent
+from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Journal
+from mockcampaign.engine.journal_file import Heading, JournalWriter
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.events import Mailing
 from mockcampaign.model import EventType, Outcome, Request, Webhook
 from mockcampaign.policy import DEFAULT_START, SECOND, Policy
 from mockcampaign.server.hub import Hub
 from mockcampaign.server.pacer import Pacer, TimeStoppedError, outcome_of
-from mockcampaign.server.smart_campaigns import SmartCampaigns
+from mockcampaign.server.state_file import KeptCampaign, KeptMailing, StateFile, StateLostError
 from mockcampaign.server.users import Users
 from mockcampaign.shape.shape import Shape
 from mockcampaign.transport.targets import AllowedTargets
@@ -59,6 +61,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = Policy()
     shapes: Mapping[EventType, Shape] = {}
     """The shapes of captured events, by type."""
+    clients: Mapping[int, ClientDefinition] = {}
+    """Lists, processes and mails that clients have from the start besides the defaults."""
 
 
 class CallInterruptedError(MockcampaignError):
@@ -97,6 +101,7 @@ class PacedCampaign(Campaign):
     pacer: Pacer
     targets: AllowedTargets | None
     mailings: KnownMailings
+    state_file: StateFile | None
 
     def check_target(self, target_url: str) -> None:
         if self.targets is not None:
@@ -107,6 +112,8 @@ class PacedCampaign(Campaign):
 
     def put(self, prepared: list[tuple[int, EventsDue]]) -> None:
         super().put(prepared)
+        for client_id in {due.client_id for _, due in prepared}:
+            self._keep_position(client_id)
         for _, due in prepared[:1]:
             for _, payload in due.payloads[:1]:
                 mailing_id = msgspec.json.decode(payload, type=_OfMailing).mailing_id
@@ -115,7 +122,36 @@ class PacedCampaign(Campaign):
 
     def put_mailing(self, mailing: Mailing) -> MailingSent:
         self.mailings.add(mailing.client_id, mailing.mailing_id)
+        if self.state_file is not None:
+            self.state_file.mailing(
+                KeptMailing(
+                    client_id=mailing.client_id,
+                    number=mailing.number,
+                    recipients=mailing.recipients,
+                    start=mailing.start,
+                    rates=mailing.rates,
+                )
+            )
+        self._keep_position(mailing.client_id)
         return super().put_mailing(mailing)
+
+    def resume(self, kept: KeptCampaign) -> None:
+        """Go on with the generators and mailings of the process before."""
+        self.clients.resume(kept.client_rows)
+        for client_id, position in kept.generators.items():
+            self.resume_generator(client_id, position)
+        for mailing in kept.mailings:
+            self.resume_mailing(
+                mailing.recipients,
+                number=mailing.number,
+                start=mailing.start,
+                rates=mailing.rates,
+                client_id=mailing.client_id,
+            )
+
+    def _keep_position(self, client_id: int) -> None:
+        if self.state_file is not None:
+            self.state_file.generated(client_id, self.generator_position(client_id))
 
     async def fetch(self, request: Request) -> Outcome:
         return await outcome_of(self._transport.send, request)
@@ -136,10 +172,29 @@ class ServedCampaign:
     """The state that all requests to the server act on."""
 
     def __init__(
-        self, transport: WireTransport, users: Users, settings: ServerSettings, prologue: Prologue | None = None
+        self,
+        transport: WireTransport,
+        users: Users,
+        settings: ServerSettings,
+        prologue: Prologue | None = None,
+        *,
+        state_file: StateFile | None = None,
+        writer: JournalWriter | None = None,
+        stop: Callable[[], object] = int,
     ) -> None:
-        """`prologue` plays a scenario once, from the start of the server."""
+        """`prologue` plays a scenario once, from the start of the server. What is in the state file goes on.
+
+        `writer` writes the journal, and a further one after each reset.
+        `stop` ends the server, because the state file can no longer be written. Raises `InvalidInputError` if the file
+        is damaged.
+        """
         self._prologue = prologue
+        self._state_file = state_file
+        self._writer = writer
+        self._close_journal: Callable[[], object] = int
+        self._stop = stop
+        self.lost: StateLostError | None = None
+        """Why the state file can no longer be written."""
         self.users = users
         self.settings = settings
         self._transport = transport
@@ -150,22 +205,38 @@ class ServedCampaign:
         """Number of open live streams."""
         self._making = asyncio.Lock()
         self._next_webhook_id = first_webhook_id(settings.seed)
+        self._next_object_id = first_object_id(settings.seed)
         self._waiting: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
         """Time-outs that interrupt the calls that wait, by their tasks."""
         self.closing = asyncio.Event()
         """Set at the end of the server, so that live streams end."""
-        self._begin_anew()
+        self._begin_anew(None if state_file is None else state_file.load())
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, kept: KeptCampaign | None = None) -> None:
         self.run = secrets.token_hex(8)
         """Random name of the time since the server's start or its last reset."""
         settings = self.settings
         start = settings.start
         if start is None:
             start = int(time.time() * 1_000) if settings.speed == 1 else DEFAULT_START
+        if kept is not None:
+            # With wall time, the campaign has gone on meanwhile. Otherwise it goes on where it ended.
+            start = max(start, kept.sender.now) if settings.speed == 1 else kept.sender.now
+            self._next_webhook_id = max(self._next_webhook_id, kept.sender.next_webhook_id)
+            self._next_object_id = max(self._next_object_id, kept.next_object_id)
         self.unsupported: Counter[str] = Counter()
         """Number of calls of each operation of the vendor's that the double does not have."""
-        journal = Journal(entries_max=JOURNAL_ENTRIES_MAX, events_max=JOURNAL_EVENTS_MAX)
+        journal = Journal(
+            entries_max=JOURNAL_ENTRIES_MAX,
+            events_max=JOURNAL_EVENTS_MAX,
+            entries=() if kept is None else kept.entries,
+            dropped=0 if kept is None else kept.dropped,
+        )
+        if self._writer is not None:
+            self._close_journal = self._writer.follow(journal, Heading(name="serve", target="")).close
+        state_file = self._state_file
+        if state_file is not None:
+            state_file.follow(journal)
         self.campaign = PacedCampaign(
             self._transport,
             seed=settings.seed,
@@ -174,13 +245,41 @@ class ServedCampaign:
             journal=journal,
             shapes=settings.shapes,
             first_webhook_id=self._next_webhook_id,
+            clients=settings.clients,
+            first_object_id=self._next_object_id,
+            keeper=state_file,
+            kept=None if kept is None else kept.sender,
         )
-        self.campaign.targets = self._transport.targets
+        self.campaign.state_file = state_file
+        if state_file is not None:
+            state_file.follow_clients(self.campaign.clients)
         self.campaign.mailings = KnownMailings()
+        self.campaign.targets = self._transport.targets
         self.hub = Hub(journal)
-        self.pacer = self.campaign.pacer = self.campaign.driven_by(functools.partial(Pacer, speed=settings.speed))
-        self.started = start
-        self.smart_campaigns = SmartCampaigns()
+        self.pacer = self.campaign.pacer = self.campaign.driven_by(
+            functools.partial(Pacer, speed=settings.speed, is_saved=self._is_saved)
+        )
+        self.started = start if kept is None else kept.sender.start
+        if kept is not None:
+            self.campaign.resume(kept)
+        self._is_saved()
+
+    def save(self) -> None:
+        """Write every change so far to the state file, before it is seen from outside.
+
+        Raises `CallInterruptedError` if that is impossible; the server ends then.
+        """
+        if not self._is_saved():
+            raise CallInterruptedError(503, str(self.lost))
+
+    def _is_saved(self) -> bool:
+        if self._state_file is not None and self.lost is None:
+            try:
+                self._state_file.commit(self.campaign.now)
+            except StateLostError as error:
+                self.lost = error
+                self._stop()
+        return self.lost is None
 
     def catch_up(self) -> None:
         """Set the clock to the present before a request reads or changes anything."""
@@ -204,6 +303,7 @@ class ServedCampaign:
         finally:
             await _cancelled(*tasks, self._task)
             await self._transport.aclose()
+            self._close_journal()
 
     async def reset(self) -> None:
         """Remove all webhooks, events and scheduled events, and set the clock to its start.
@@ -215,6 +315,10 @@ class ServedCampaign:
         self._waiting.pop(asyncio.current_task(), None)
         self._interrupt_calls()
         self._next_webhook_id = self.campaign.next_webhook_id  # clients keep ids
+        self._next_object_id = self.campaign.next_object_id
+        self._close_journal()
+        if self._state_file is not None:
+            self._state_file.clear()
         self._begin_anew()
         self.generation += 1
         self._start()
@@ -282,6 +386,11 @@ class ServedCampaign:
 def first_webhook_id(seed: int) -> int:
     """Return the id of the first webhook of a server with that seed; the others follow one by one."""
     return Random(f"webhook ids of seed {seed}").choice(WEBHOOK_IDS)
+
+
+def first_object_id(seed: int) -> int:
+    """Return the id of the first thing that a client creates besides webhooks, in a server with that seed."""
+    return Random(f"object ids of seed {seed}").choice(WEBHOOK_IDS)
 
 
 async def _cancelled(*tasks: asyncio.Task[None] | None) -> None:

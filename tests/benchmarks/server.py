@@ -2,12 +2,14 @@
 
 Both respond to the same requests of `wrk` (Debian's package of that name) on eight connections: create and activate
 webhooks in turn, and list them with a thousand webhooks. On Linux, it also compares the processor time of each request,
-which other load disturbs less. Then it measures the time from the command to the first response.
+which other load disturbs less. Then it measures the time from the command to the first response, and what a state file
+costs: deliveries of a backlog with one and without, in pairs, and the start with that backlog in it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -21,10 +23,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from deliveries import free_port, running, uvicorn_command
+
 WEBHOOKS, ROUNDS, WRK_SECONDS, STARTS = 1_000, 9, 1, 9
 RATIO_MIN, START_RATIO_MAX, START_SECONDS_MAX = 0.5, 3.0, 0.6
 CLIENT = 123456789001
 PATH = f"/rest/{CLIENT}/webhooks"
+BACKLOG, STATE_ROUNDS, STATE_RATIO_MIN, STATE_START_SECONDS_MAX = 100_000, 5, 0.5, 3.0
+AUTHORIZATION = {"Authorization": "Basic bW9ja2NhbXBhaWduOm1vY2tjYW1wYWlnbg=="}
+FORM = "targetUrl={}&type=open&format=json"
 PROCESSOR_TIME = Path("/proc/self/schedstat")
 
 BARE = """
@@ -63,6 +70,8 @@ end
 
 def main() -> None:
     start_up()
+    with tempfile.TemporaryDirectory() as name:
+        state_file(Path(name))
     if shutil.which("wrk") is None:
         print("requests/s: skipped, no wrk here (Debian package wrk)")
         return
@@ -115,9 +124,63 @@ def start_up() -> None:
     )
 
 
+def state_file(folder: Path) -> None:
+    ratios, starts, port = [], [], free_port()
+    with running(uvicorn_command(port, folder), port, folder):
+        target = f"http://127.0.0.1:{port}/hook"
+        for number in range(STATE_ROUNDS):
+            without = delivered(target)
+            ratios.append(without / delivered(target, "--state", str(folder / f"delivered-{number}")))
+    with serving("--state", str(folder / "backlog")) as (url, process):
+        backlog(url, "http://127.0.0.1:9/hook")
+        process.kill()
+    for _ in range(STATE_ROUNDS):
+        began = time.perf_counter()
+        with serving("--state", str(folder / "backlog")) as (_, process):
+            # On a busy machine, the processor time says more.
+            starts.append(processor_seconds(process) or time.perf_counter() - began)
+    ratio, seconds = statistics.median(ratios), statistics.median(starts)
+    print(
+        f"deliveries with --state {ratio:.2f} of those without ({min(ratios):.2f} to {max(ratios):.2f}), "
+        f"bound {STATE_RATIO_MIN}: {'ok' if ratio >= STATE_RATIO_MIN else 'UNDER'}"
+    )
+    print(
+        f"ready with {BACKLOG:,} pending events after {seconds:.2f} s, bound {STATE_START_SECONDS_MAX}: "
+        f"{'ok' if seconds <= STATE_START_SECONDS_MAX else 'OVER'}"
+    )
+
+
+def delivered(target: str, *arguments: str) -> float:
+    """Seconds for the deliveries of a backlog."""
+    with serving(*arguments) as (url, _):
+        backlog(url, target)
+        call(url, "DELETE", "/__mockcampaign/outages")
+        began = time.perf_counter()
+        call(url, "POST", "/__mockcampaign/clock/advance", {"by": "20s"})
+        return time.perf_counter() - began
+
+
+def backlog(url: str, target: str) -> None:
+    """Let events be pending: an outage keeps them from the consumer."""
+    request = urllib.request.Request(url + PATH, FORM.format(target).encode(), AUTHORIZATION)
+    with urllib.request.urlopen(request) as answer:
+        number = json.load(answer)["id"]
+    call(url, "POST", f"{PATH}/{number}/activate", {})
+    call(url, "POST", "/__mockcampaign/outages", {"for": "1h"})
+    for _ in range(BACKLOG // 10_000):
+        call(url, "POST", "/__mockcampaign/emit", {"type": "open", "count": 10_000})
+
+
+def call(url: str, method: str, path: str, body: object = None) -> None:
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", **AUTHORIZATION}
+    urllib.request.urlopen(urllib.request.Request(url + path, data, headers, method=method)).close()
+
+
 @contextlib.contextmanager
-def serving() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     command = ["-m", "mockcampaign", "serve", "--port", "0", "--virtual", "--webhooks-per-client-max", "1000000"]
+    command += arguments
     with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:

@@ -109,6 +109,16 @@ def test_capacity_is_a_finding_with_what_an_outage_costs() -> None:
     assert found.actual.endswith(" to drain; webhooks wait for each other")
 
 
+@pytest.mark.parametrize(("rate", "outcome"), [(50, "pass"), (60, "pass"), (10**8, "warn")])
+def test_a_consumer_has_to_store_as_many_events_as_arrive(rate: int, outcome: str) -> None:
+    found = finding(checked(consumer_app(), rules=("keeps-up",), rate=rate), "keeps-up")
+    assert found.outcome == outcome
+    if outcome == "pass":
+        assert found.actual == f"Stores at least {rate} events in a second"
+    else:
+        assert "at 100,000,000 events in a second (--rate) never drains" in found.actual
+
+
 def test_the_most_telling_rules_exist() -> None:
     assert set(TELLING) <= {rule.id for rule in CATALOGUE}
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import msgspec
 import pytest
 
 from checks import checked
 from mockcampaign.check.probes.store_probe import url_and_path
 from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.cli import cli
-from mockcampaign.errors import InvalidInputError
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.judging.fact import ByCounter
 from mockcampaign.judging.finding import Finding
 from mockcampaign.report.advice import COUNT_NEW_EVENTS
@@ -45,8 +47,50 @@ def test_a_counter_that_is_raised_at_redelivery_is_a_violation_though_the_events
     assert "http://app/count" in (violation.reproduce.curl or "")
 
 
+class Asked:
+    """A correct consumer that notes how often its counter is read, and fails from some time on."""
+
+    def __init__(self, works: float = math.inf, response: bytes = b"") -> None:
+        self._app = consumer_app()
+        self._works = works
+        self._response = response
+        self.readings = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.readings += scope.get("path") == "/count"
+        if scope.get("path") != "/count" or self.readings <= self._works:
+            await self._app(scope, receive, send)
+            return
+        status = 200 if self._response else 404
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": self._response})
+
+    def found(self) -> dict[str, Finding]:
+        return {one.id: one for one in checked(self, counter=COUNTER, rules=RULES).rules}
+
+
 def test_a_counter_that_agrees_adds_no_finding() -> None:
-    assert {one.outcome for one in found_in(None).values()} == {"pass"}
+    app = Asked()
+    outcomes = {rule: one.outcome for rule, one in app.found().items()}
+    assert outcomes == dict.fromkeys(RULES, "pass")
+    assert app.readings > 2 * (len(RULES) - 1)  # before and after each rule but the one about the store
+
+
+FAILURES = {"responded 404, expected 200": b"", "it is not UTF-8": '{"events": "ä"}'.encode("latin-1")}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_counter_that_cannot_be_read_is_an_error_before_any_rule(failure: str) -> None:
+    with pytest.raises(CouldNotTellError, match=failure):
+        Asked(0, FAILURES[failure]).found()
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("works", [1, 2, 3])
+def test_a_counter_that_fails_later_leaves_rules_inconclusive(failure: str, works: int) -> None:
+    found = Asked(works, FAILURES[failure]).found()
+    assert found["once-after-lost-response"].outcome == "could-not-tell"
+    assert failure in found["once-after-lost-response"].actual
 
 
 def test_a_violation_by_the_stored_events_is_not_looked_at_again() -> None:
@@ -102,6 +146,18 @@ def test_a_correct_counter_agrees_in_every_rule_about_edge_cases() -> None:
 )
 def test_a_counter_is_a_url_and_a_path(text: str, expected: tuple[str, str]) -> None:
     assert url_and_path(text) == expected
+
+
+def test_the_name_of_a_counter_shows_no_secret() -> None:
+    found = {
+        one.id: one for one in checked(consumer_app("counts-redelivered-events"), counter=SECRET, rules=RULES).rules
+    }
+    violation = found["once-after-lost-response"]
+    assert "the number at http://app/count?token=***#events" in violation.actual
+    assert "hush" not in msgspec.json.encode(violation).decode()
+
+
+SECRET = "http://app/count?token=hush#events"
 
 
 def command(*arguments: str) -> int:

@@ -207,3 +207,30 @@ def test_a_command_that_cannot_be_run_is_refused_before_anything_is_sent(option:
     others = {"--break-cmd": ("--restore-cmd", "true"), "--restore-cmd": ("--break-cmd", "true")}.get(option, ())
     with pytest.raises(InvalidInputError, match=f"{option}: .*{why}"):
         command("http://127.0.0.1:1/hook", option, given, *others)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "others"),
+    [
+        ("--probe-events", "@", "--probe or --probe-command"),
+        ("--probe-count", "@", "--probe or --probe-command"),
+        ("--probe-fields", "mailId", "--probe or --probe-command"),
+        ("--probe-counter", "http://127.0.0.1:9/", "--probe or --probe-command"),
+        ("--probe-states", "@", "--probe-state"),
+        ("--keep", "city", "--like"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_an_error(option: str, value: str, others: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"^{option} has no effect alone, allowed: {option} with {others}$"):
+        command("http://127.0.0.1:9/hook", option, value)
+
+
+@pytest.mark.parametrize("field", ["city", "who.city", "who", "hookName"])
+def test_a_captured_field_may_be_kept_if_there_is_one(field: str, tmp_path: Path, url: str) -> None:
+    path = tmp_path / "captured.json"
+    event = {"type": "open", "mailId": "a-1", "created": 1_750_000_000_000, "who": {"city": "Ulm"}}
+    path.write_text(json.dumps({"hookName": "x", "events": [event]}))
+    given = (f"{url}/hook", "--like", str(path), "--rules", "responds-200")
+    assert command(*given, "--keep", field) in (0, 1)
+    with pytest.raises(InvalidInputError, match=f"^keep: unknown field '{field}s', did you mean '{field}'"):
+        command(*given, "--keep", f"{field}s")

@@ -90,7 +90,7 @@ def test_a_shape_file_stands_for_itself(tmp_path: Path, other_names: str) -> Non
         (("--like", "{integrator}", "--like", "{other-names}"), "--like: two files contain click events, allowed: one"),
         (("--shape", "{correction}"), "correction.yaml:1:1: the file has no events"),
         (
-            ("--like", "{integrator}", "--probe-fields", "mail_id"),
+            ("--like", "{integrator}", "--probe", "http://127.0.0.1:1/", "--probe-fields", "mail_id"),
             "--probe-fields: 'mail_id' is unknown, allowed: type",
         ),
         (("--like", "{text}"), "text.json:1:1: not JSON"),

@@ -24,6 +24,7 @@ LINE = "what to type next"
 @click.option("--secret", envvar="SECRET")
 @click.option("--item", multiple=True)
 @click.option("--run")
+@click.option("--after", type=DurationType(), multiple=True)
 @click.option("--seed", type=int)
 def shown(**given: object) -> None:
     click.echo(same_command({"seed"}, {"secret": "SECRET", "run": "RUN"}, ["run"], ["pw"]))
@@ -37,6 +38,10 @@ def shown(**given: object) -> None:
         (("http://x/", "--budget", "90s", "-s"), "http://x/ --budget 1m30s --strict"),
         (("http://x/", "--fields", "it's all"), "http://x/ --fields 'it'\"'\"'s all'"),
         (("http://x/?token=a", "--item", "a b", "--item", "c"), "'http://x/?token=***' --item 'a b' --item c"),
+        (
+            ("http://x/", "--item", "http://x/one?token=a#b", "--after", "90s"),
+            "http://x/ --item 'http://x/one?token=***#b' --after 1m30s",
+        ),
         (("http://x/", "--seed", "7", "--secret", "acme:pw"), 'http://x/ --secret "$SECRET"'),
         (("http://x/", "--run", "docker stop db"), "http://x/ --run 'docker stop db'"),
         (

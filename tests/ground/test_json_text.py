@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -41,10 +42,16 @@ def test_escapes_of_lone_surrogates_are_replaced(text: bytes, value: object) -> 
     assert json_text.decode(text) == value
 
 
-@pytest.mark.parametrize("text", [b"", b"{", rb'"\ud83d', rb'"\x"', rb'"\u12"'])
-def test_what_is_not_json_is_an_error(text: bytes) -> None:
+LATIN_1 = '["Käse"]'.encode("latin-1")
+DEEP = b"[" * 100_000 + b"]" * 100_000
+NO_JSON = [b"", b"{", rb'"\ud83d', rb'"\x"', rb'"\u12"', LATIN_1, DEEP, rb'["\ud83d", ' + LATIN_1 + b"]"]
+
+
+@pytest.mark.parametrize("text", NO_JSON, ids=lambda text: repr(text[:20]))
+@pytest.mark.parametrize("decode", [json_text.decode, json_text.decode_exactly])
+def test_what_is_not_json_is_an_error_of_one_kind(decode: Callable[[bytes], object], text: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
-        json_text.decode(text)
+        decode(text)
 
 
 def test_fields_are_sorted_if_that_is_asked_for() -> None:

@@ -5,7 +5,20 @@ from __future__ import annotations
 import pytest
 
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
-from mockcampaign.judging.consumer_store import check_jmespath, searched
+from mockcampaign.judging.consumer_store import Probe, check_jmespath, searched
+from mockcampaign.model import Responded
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [('["ä"]'.encode("latin-1"), "it is not UTF-8"), (b"[" * 10_000 + b"]" * 10_000, "it is nested too deeply")],
+)
+def test_a_response_that_is_no_json_is_one_line(body: bytes, why: str) -> None:
+    responded = Responded(status=200, headers=(), body=body, body_bytes=len(body))
+    with pytest.raises(
+        CouldNotTellError, match=f"^probe http://x/: expected JSON, got no content type that .*: {why}$"
+    ):
+        Probe(url="http://x/", events="@").found(responded)
 
 
 @pytest.mark.parametrize(

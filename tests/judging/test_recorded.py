@@ -33,7 +33,7 @@ REASONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "an unknown command": (
         "webhook-changed",
         {"command": "explode"},
-        "command: unknown word 'explode' (allowed: create, update, activate, deactivate, delete, retry)",
+        "command: unknown word 'explode' (allowed: create, update, activate, deactivate, suspend, delete, retry)",
     ),
     "a command before its webhook": (
         "webhook-changed",
@@ -93,6 +93,46 @@ def test_what_no_run_can_have_written_is_rejected(tmp_path: Path, reason: str) -
         load_journals(path)
     assert str(refused.value).startswith(f"{path}:{number + 1}: {message}")
     assert "\n" not in str(refused.value)
+
+
+MAIL = {
+    "journal": 1,
+    "entry": "mail-sent",
+    "at": 1_735_689_600_000,
+    "client_id": 7,
+    "mail_id": "AAAAAAAA-AAAAAAAA-AAAAAA",
+    "mailing_id": 8,
+    "recipient_list_id": 9,
+    "result": "sent",
+}
+CHANGE = {"journal": 1, "entry": "client-changed", "at": 1_735_689_600_000, "client_id": 7} | {
+    "what": "recipient",
+    "command": "add",
+}
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([MAIL], None),
+        ([CHANGE], None),
+        ([MAIL, MAIL], "mail_id: the mail was sent already, allowed: a new one"),
+        ([{**MAIL, "result": "lost"}], "result: unknown word 'lost'"),
+        ([{**CHANGE, "what": "weather"}], "what: unknown word 'weather'"),
+        ([{**CHANGE, "command": "explode"}], "command: unknown word 'explode'"),
+        ([{**CHANGE, "count": -1}], "count: -1 is out of range"),
+    ],
+)
+def test_what_clients_did_is_checked_too(tmp_path: Path, entries: list[dict[str, Any]], message: str | None) -> None:
+    path = tmp_path / "j"
+    recorded = RECORDED.read_text()
+    path.write_text(recorded + "".join(json.dumps(entry) + "\n" for entry in entries))
+    if message is None:
+        load_journals(path)
+        return
+    with pytest.raises(InvalidInputError) as refused:
+        load_journals(path)
+    assert str(refused.value).startswith(f"{path}:{recorded.count(chr(10)) + len(entries)}: {message}")
 
 
 def test_a_recorded_journal_is_accepted() -> None:

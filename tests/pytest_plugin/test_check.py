@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from conftest import Inner
 from foreign_shapes import CAPTURED, SHAPES
 from mockcampaign.check import examiner
+from mockcampaign.check.rules import durability
 from mockcampaign.errors import InvalidInputError, MisuseError
 from mockcampaign.pytest_plugin import CampaignCheck
 from mockcampaign.samples.bugs.redelivery import CountsRedeliveredEvents
@@ -190,6 +194,151 @@ def test_counters_are_judged_as_well(
     [found] = report.rules
     assert found.outcome == outcome
     assert found.identity == (None if outcome == "pass" else "by opens: duplicate after redelivered")
+
+
+class Breakable:
+    """A correct consumer that responds 503 while it is broken, and a record of what was done to it."""
+
+    def __init__(self) -> None:
+        self.app, self.is_broken, self.done = consumer_app(), False, []  # type: tuple[Any, bool, list[str]]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.is_broken and scope["type"] == "http" and scope["path"] == "/hook":
+            await send({"type": "http.response.start", "status": 503, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await self.app(scope, receive, send)
+
+    def set_broken(self, is_broken: bool) -> None:
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        self.done.append("break" if is_broken else "restore")
+        self.is_broken = is_broken
+
+    async def restore(self) -> None:
+        await asyncio.to_thread(self.set_broken, False)
+
+
+RULE = "stores-acknowledged-while-broken"
+
+
+@pytest.fixture
+def _shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durability, "BROKEN", 60)
+    monkeypatch.setattr(durability, "BEFORE_BROKEN", 30)
+
+
+@pytest.mark.usefixtures("_shortly")
+@pytest.mark.parametrize("is_async", [False, True])
+def test_functions_break_and_restore(campaign_check: CampaignCheck, is_async: bool) -> None:
+    app = Breakable()
+    [found] = campaign_check(
+        *(app, "/hook"),
+        probe="/processed",
+        rules=[RULE],
+        break_command=lambda: app.set_broken(True),
+        restore_command=app.restore if is_async else lambda: app.set_broken(False),
+    ).rules
+    assert (found.outcome, app.done) == ("pass", ["break", "restore"])
+    assert not found.actual.endswith(": 0")
+
+
+@pytest.mark.usefixtures("_shortly")
+def test_a_test_with_a_loop_may_break_too(campaign_check: CampaignCheck) -> None:
+    async def main() -> None:
+        app = Breakable()
+
+        async def set_broken() -> None:
+            await asyncio.to_thread(app.set_broken, True)
+
+        checking = campaign_check.awaited(
+            *(app, "/hook"), probe="/processed", rules=[RULE], break_command=set_broken, restore_command=app.restore
+        )
+        [found] = (await checking).rules
+        assert (found.outcome, app.done) == ("pass", ["break", "restore"])
+
+    asyncio.run(main())
+
+
+INTERRUPTED = """
+    import pytest
+    from mockcampaign.samples.consumer import consumer_app
+
+    def test_interrupted(campaign_check):
+        def interrupt():
+            print("broken")
+            raise KeyboardInterrupt
+
+        def restore():
+            print("restored")
+
+        campaign_check(
+            consumer_app(), "/hook", probe="/processed", rules=["stores-acknowledged-while-broken"],
+            break_command=interrupt, restore_command=restore,
+        )
+    """
+
+
+@pytest.mark.slow
+def test_an_interrupted_test_restores(tmp_path: Path) -> None:
+    path = tmp_path / "test_it.py"
+    path.write_text(textwrap.dedent(INTERRUPTED))
+    command = [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", str(path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    text = done.stdout
+    assert done.returncode == pytest.ExitCode.INTERRUPTED
+    assert text.index("broken") < text.index("restored")
+
+
+FAILING = """
+    from mockcampaign.samples.consumer import consumer_app
+
+    def test_failing(campaign_check):
+        def fail():
+            raise OSError("no database")
+
+        campaign_check(
+            consumer_app(), "/hook", probe="/processed", rules=["stores-acknowledged-while-broken"],
+            break_command=fail, restore_command=fail,
+        )
+    """
+
+
+def test_a_function_that_fails_is_named(inner: Inner) -> None:
+    text = " ".join(inner(FAILING, "-p", "no:subtests").stdout.str().split())
+    assert "Break command: OSError: no database; still broken: run the restore command yourself (restore" in text
+
+
+def test_further_options(campaign_check: CampaignCheck, tmp_path: Path) -> None:
+    given: Any = {"probe": "/processed", "rules": ["keeps-up", "stores-text-unchanged"]}
+    report = campaign_check(
+        *(consumer_app(), "/hook"), **given, rate=10**8, events=2_000, probe_fields=["mailId", "recipientId"]
+    )
+    assert [one.outcome for one in report.rules if one.id == "keeps-up"] == ["warn"]
+    like = json.loads(dict(CAPTURED)["other-names"])
+    event = like[0] if isinstance(like, list) else like
+    field = next(iter(event))
+    consumer = consumer_app(shape=SHAPES["other-names"])
+    assert campaign_check(consumer, "/hook", like=like, keep=[field], rules=["responds-200"]).compliant
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"probe_count": "@"}, "probe_count= has no effect alone, allowed: probe_count= with probe="),
+        ({"counters": {"a": "/a"}}, "counters= has no effect alone, allowed: counters= with probe="),
+        ({"keep": ["a"]}, "keep= has no effect alone, allowed: keep= with like="),
+        ({"break_command": "true"}, "break_command= has no effect alone, allowed: break_command= with restore"),
+        ({"restart_command": 5}, "restart_command is a int, allowed: a command or a function"),
+        ({"probe": "/a", "probe_fields": ["mailID"]}, "probe_fields: unknown field 'mailID', did you mean 'mailId'"),
+        ({"like": {"mailId": "a", "created": 1}, "keep": ["x"]}, "keep: unknown field 'x'"),
+    ],
+)
+def test_options_without_effect_are_errors(
+    campaign_check: CampaignCheck, app: App, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises((MisuseError, InvalidInputError), match=message):
+        campaign_check(app, "/hook", rules=["batch"], **options)
 
 
 def test_a_check_waits_for_keys_that_live_for_minutes(

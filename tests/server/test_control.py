@@ -542,6 +542,8 @@ STATE_CHANGING = (
     ("DELETE", "/faults/1", None),
     ("DELETE", "/faults", None),
     ("POST", "/webhooks/1/retry", None),
+    ("POST", "/webhooks/1/suspend", None),
+    ("POST", "/act", {"mailId": "AAAAAAAA-AAAAAAAA-AAAAAA", "type": "open"}),
     ("POST", "/reset", None),
 )
 

@@ -462,6 +462,6 @@ def test_ids_beyond_the_numbers_of_javascript_stay_as_they_are(page: Any) -> Non
 def test_calls_that_the_double_does_not_support_are_shown(server: Server, page: Any) -> None:
     assert page.locator("#unsupported").is_hidden()
     for _ in range(2):
-        server.rest("GET", "/recipients/7/joe%40example.com")
+        server.rest("GET", "/recipients/7/joe%40example.com/optinstatus")
     page.get_by_text("GET /recipients/… (2)").wait_for()
     assert "joe" not in page.locator("body").inner_text()

@@ -20,6 +20,17 @@ from mockcampaign.transport.address import Routes, check_host_header, parse_addr
 RULES = ("--rules", "responds-200,accepts-slow-body,handles-new-connections", "-q")
 
 
+SCENARIO = """\
+name: a
+consumer: {{url: {url}}}
+webhooks: {{opens: {{type: open}}}}
+steps:
+  - activate: opens
+  - emit: {{type: open}}
+  - run: until-idle
+"""
+
+
 class Noting:
     """A correct consumer that remembers the hosts that it was called by."""
 
@@ -58,13 +69,60 @@ def test_a_check_sends_the_host_header_it_is_told(consumer: Noting, port: str) -
 
 def test_a_run_does_both(consumer: Noting, port: str, tmp_path: Path) -> None:
     path = tmp_path / "a.scenario.yaml"
-    path.write_text(
-        f"name: a\nconsumer: {{url: http://consumer.example:{port}/hook}}\nwebhooks: {{opens: {{type: open}}}}\n"
-        "steps:\n  - activate: opens\n  - emit: {type: open}\n  - run: until-idle\n"
-    )
+    path.write_text(SCENARIO.format(url=f"http://consumer.example:{port}/hook"))
     routes = ("--resolve", f"consumer.example:{port}:127.0.0.1", "--host-header", "hooks.example:8443")
     assert called_main("run", str(path), *routes)[0] == 0
     assert consumer.hosts == {"hooks.example:8443"}
+
+
+def test_a_replay_does_both(consumer: Noting, port: str, tmp_path: Path) -> None:
+    url, journal = f"http://consumer.example:{port}/hook", str(tmp_path / "j.jsonl")
+    resolve = ("--resolve", f"consumer.example:{port}:127.0.0.1")
+    assert called_main("check", url, *resolve, "--rules", "responds-200", "--journal", journal)[0] == 0
+    consumer.hosts.clear()
+    status, _, said = called_main("replay", journal, *resolve, "--host-header", "hooks.example")
+    assert (status, said) == (0, "")
+    assert consumer.hosts == {"hooks.example"}
+
+
+@pytest.mark.slow
+def test_the_consumer_is_looked_for_where_it_is_after_its_restart(port: str) -> None:
+    url = f"http://consumer.example:{port}"
+    _, out, _ = called_main(
+        *("check", f"{url}/hook", "--probe", f"{url}/processed", "--resolve", f"consumer.example:{port}:127.0.0.1"),
+        *("--rules", "durable-over-crash", "--restart-cmd", "true", "-v"),
+    )
+    assert "kept responding while it was restarted" in " ".join(out.split())
+
+
+def test_a_scenario_of_a_check_says_which_options_it_needs(tmp_path: Path) -> None:
+    with serve_in_thread(consumer_app("stores-first-event-only")) as base:
+        port = base.rpartition(":")[2]
+        url, resolve = f"http://consumer.example:{port}", f"consumer.example:{port}:127.0.0.1"
+        called_main(
+            *("check", f"{url}/hook", "--probe", f"{url}/processed", "--resolve", resolve),
+            *("--host-header", "hooks.example", "--rules", "stores-every-event", "--scenarios", str(tmp_path)),
+        )
+        [path] = tmp_path.iterdir()
+        first, second, *_ = path.read_text().splitlines()
+        assert first == f"# Run this file with --resolve {resolve} --host-header hooks.example"
+        assert second.startswith("name: ")
+        options = first.removeprefix("# Run this file with ").split()
+        assert called_main("run", str(path), *options)[0] == 1
+        assert called_main("run", str(path))[0] == 3
+
+
+@pytest.mark.parametrize("command", ["check", "run", "replay"])
+def test_a_route_that_nothing_uses_is_an_error(command: str, port: str, tmp_path: Path) -> None:
+    url, journal, scenario = f"http://127.0.0.1:{port}/hook", tmp_path / "j.jsonl", tmp_path / "a.scenario.yaml"
+    scenario.write_text(SCENARIO.format(url=url))
+    assert called_main("check", url, "--rules", "responds-200", "--journal", str(journal))[0] == 0
+    given = {"check": url, "run": str(scenario), "replay": str(journal)}[command]
+    for resolve in (f"127.0.0.2:{port}:127.0.0.1", "127.0.0.1:1:127.0.0.1"):
+        name = resolve.removesuffix(":127.0.0.1")
+        status, _, said = called_main(command, given, "--resolve", resolve)
+        expected = f"mockcampaign: --resolve {name}: no URL has this name and port, allowed: 127.0.0.1:{port}\n"
+        assert (status, said) == (2, expected)
 
 
 def test_a_certificate_has_to_be_valid_for_the_urls_name(ca_file: Path, run: Run) -> None:

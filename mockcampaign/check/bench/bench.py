@@ -25,6 +25,7 @@ from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.judging.fact import Poisoned, Precondition, Response, Stimulus, Unmet, replies
 from mockcampaign.judging.ledger import NO_DELIVERIES, Ledger
 from mockcampaign.judging.situation import Situation
+from mockcampaign.masking import shown_url
 from mockcampaign.model import EventType, Fault, Outcome, Responded, TimedOut, Webhook
 from mockcampaign.policy import Policy
 from mockcampaign.report import sentences
@@ -89,6 +90,8 @@ class Bench:
         """Special requests to which there was no response within the time-out."""
         self._stimuli: dict[int, Stimulus] = {}
         """Descriptions of special batches, by the serials of their events."""
+        self.is_disturbed = False
+        """Whether the check has killed the consumer, or broken what it needs: it has reasons to reject batches."""
         self._is_control = False
         """Whether it delivers nothing but an ordinary batch beside those of another bench."""
         self._from_now = 0
@@ -474,7 +477,7 @@ class Bench:
         self.last_accepted = not campaign.pending_count(webhook)
         outcomes = self.ledger.account(webhook.id).outcomes(before)
         if outcomes and not is_reachable(self.ledger, outcomes):
-            raise CouldNotTellError(f"consumer {self.url}: {sentences.outcome(outcomes[-1])}")
+            raise CouldNotTellError(f"consumer {shown_url(self.url)}: {sentences.outcome(outcomes[-1])}")
         died = died_of_batch(self.ledger, webhook.id)
         if died is not None:
             raise ConsumerDiedError(died)

@@ -57,6 +57,8 @@ class Incidents(msgspec.Struct, kw_only=True):
     """The batch from which the consumer has not recovered, if there is one."""
     probe_worked: bool = False
     """Whether the probe has been read since the check began."""
+    still_broken: str = ""
+    """Sentence about something that the check has broken and not restored; empty if there is no such thing."""
 
 
 class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +78,7 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the fields that the probe reports unchanged."""
     incidents: Incidents
     taken: set[Value]
-    """What identifies the events so far, where that is a recipient instead of a mail: no two rules share one."""
+    """Recipients of the events so far, where these identify an event instead of a mail: no two rules share one."""
 
     def for_part(self, settings: Settings) -> CheckContext:
         """Return the context of a part of the same check, with other settings but the same event budget."""

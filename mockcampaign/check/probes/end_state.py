@@ -10,6 +10,7 @@ import msgspec
 
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe, searched, shown
+from mockcampaign.masking import shown_url
 from mockcampaign.model import EventType
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.field import Event, Role
@@ -48,7 +49,7 @@ class UrlState:
 
     async def ask(self) -> States:
         outcome = await self._transport.send(self._probe.request(self._timeout))
-        whose = f"state probe {self._probe.url}"
+        whose = f"state probe {shown_url(self.url)}"
         return states_in(searched(self._probe.decoded(outcome), whose, self._states), whose, self._shape)
 
 

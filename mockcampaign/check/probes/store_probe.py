@@ -13,6 +13,7 @@ from mockcampaign.check.probes.stored_list import ListReader
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import NewConnection
 from mockcampaign.judging.consumer_store import PROBE_BYTES_MAX, Probe, found_in
+from mockcampaign.masking import shown_url
 from mockcampaign.model import Fault, Outcome, Request
 from mockcampaign.transport import Transport
 
@@ -90,13 +91,11 @@ class CommandProbe:
 
     async def ask(self) -> Found:
         whose = "probe command"
-        text = await printed(self._command, whose, timeout=self._timeout)
-        if len(text) > PROBE_BYTES_MAX:
-            raise CouldNotTellError(f"{whose}: printed more than {PROBE_BYTES_MAX} bytes")
+        text = await printed(self._command, whose, timeout=self._timeout, bytes_max=PROBE_BYTES_MAX)
         try:
             decoded = self._reader.decode(text)
-        except msgspec.DecodeError:
-            raise CouldNotTellError(f"{whose}: did not print JSON") from None
+        except msgspec.DecodeError as error:
+            raise CouldNotTellError(f"{whose}: did not print JSON: {error}") from None
         return found_in(decoded, whose, events=self._events, count=self._count)
 
 
@@ -122,6 +121,6 @@ def url_and_path(text: str) -> tuple[str, str]:
 
 
 def counter_at(text: str, transport: Transport, *, timeout: int, name: str = "") -> Counter:
-    """Return the counter at `URL#JMESPATH`; `timeout` is in milliseconds."""
+    """Return the counter at `URL#JMESPATH`; `timeout` is in milliseconds. Its name shows no secret of the URL."""
     url, path = url_and_path(text)
-    return Counter(name or text, UrlProbe(Probe(url=url, count=path), transport, timeout=timeout))
+    return Counter(name or shown_url(text), UrlProbe(Probe(url=url, count=path), transport, timeout=timeout))

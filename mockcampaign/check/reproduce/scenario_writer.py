@@ -20,6 +20,7 @@ from mockcampaign.shape.field import Event, Value, written
 from mockcampaign.shape.infer import columns_of
 from mockcampaign.shape.shape import BATCH_EVENTS_MAX, Shape, whole
 from mockcampaign.text import yaml_text
+from mockcampaign.transport.address import NO_ROUTES, Routes, parse_address
 
 BYTES_MAX = 900_000
 """Size in bytes above which no file is written: no scenario over a megabyte is read."""
@@ -112,12 +113,13 @@ class ScenarioWriter:
         probe: Probe | None,
         by: Sequence[str],
         shape_of: Callable[[EventType], Shape | None],
+        routes: Routes = NO_ROUTES,
     ) -> str | None:
         """Write a scenario that expects so many `delivered` events of each webhook, each stored once (with a probe).
 
         It also expects 200 to every attempt of the webhooks in `all_accepted`, and compares events `by` these fields.
-        `shape_of` returns the shape of events of a type; captured ones become part of the scenario. Return None if the
-        file would be too long.
+        `shape_of` returns the shape of events of a type; captured ones become part of the scenario. A comment says
+        which `routes` are needed, since a scenario contains none. Return None if the file would be too long.
         """
         # With time for some more attempts, since short waits are not recorded to the millisecond.
         steps = [
@@ -132,7 +134,9 @@ class ScenarioWriter:
             f"{self.names[webhook_id]}: {{delivered: {count}{', all: {outcome: 200}' * (webhook_id in all_accepted)}}}"
             for webhook_id, count in delivered.items()
         ]
-        lines = [f"name: {json.dumps(name)}", f"seed: {seed}", f"start: {format_moment(self._start)}"]
+        options = route_options_of(url, routes)
+        lines = [f"# Run this file with {' '.join(options)}"] if options else []
+        lines += [f"name: {json.dumps(name)}", f"seed: {seed}", f"start: {format_moment(self._start)}"]
         if policy.timeout != Policy().timeout:
             lines.append(f"policy: {{timeout: {format_duration(policy.timeout)}}}")
         lines += self._shapes(policy, shape_of)
@@ -184,6 +188,17 @@ def of_batches(start: int, webhook: Webhook, batches: Sequence[Sequence[Event]],
         writer.events_emitted(webhook, events)
         writer.time_passed(PATIENCE)
     return writer
+
+
+def route_options_of(url: str, routes: Routes) -> list[str]:
+    """Return the options of commands that stand for the routes of a consumer at this URL."""
+    address = parse_address(url)
+    options = [
+        f"--resolve {host}:{port}:{f'[{found}]' if ':' in found else found}"
+        for (host, port), found in routes.addresses.items()
+    ]
+    host_header = routes.host_headers.get((address.host, address.port))
+    return options if host_header is None else [*options, f"--host-header {host_header}"]
 
 
 def _definition(shape: Shape, body: str) -> str:

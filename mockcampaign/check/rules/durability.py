@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterable
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Hashable, Iterable, Iterator
 
 import msgspec
 
 from mockcampaign import json_text
+from mockcampaign.check.bench.batch_outcome import BatchOutcome
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_deliver, must_store
-from mockcampaign.check.bench.restart import broken, restart
+from mockcampaign.check.bench.restart import RESTART_TIMEOUT, broken, restart
 from mockcampaign.check.examined import ConsumerDiedError, Examined, SkipRule, Unrepeatable, failed, passed
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.errors import CouldNotTellError
@@ -39,11 +42,104 @@ STREAMS = 3
 STREAM = 600
 """Milliseconds for which batches arrive before it is killed."""
 
-PAUSE = 3
-"""Milliseconds between two batches: about the precision of the losing window."""
+PAUSE, PAUSE_MAX = 3, 30
+"""Milliseconds between two batches: at first about the precision of the losing window, and more in the long run."""
 
-BATCHES_MAX = 2_000
-"""Greatest number of batches that are sent if nothing kills the consumer."""
+PAUSE_PART = 200
+"""Part of the time since the stream's last stage began for which it pauses, so that no slow command uses up the events
+of the check."""
+
+
+class _SentBatch(msgspec.Struct, frozen=True):
+    """One batch of a stream."""
+
+    events: list[Event]
+    stage: str
+    """The stage of the stream in which it was sent."""
+    at: int
+    """Milliseconds from the beginning of the stream to the response."""
+    accepted: bool
+    responded: bool
+
+
+class _Stream:
+    """Batches that arrive one after another while something happens to the consumer, for as long as that takes."""
+
+    def __init__(self, bench: Bench, sizes: tuple[int, ...], *, until_gone: bool = False) -> None:
+        """`sizes` are the numbers of events, in turn. `until_gone`: end with the first batch without a response."""
+        self.sent: list[_SentBatch] = []
+        self._bench = bench
+        self._sizes = sizes
+        self._until_gone = until_gone
+        self._watch = Stopwatch()
+        self._is_over = False
+        self._has_ended = False
+        self._enter("before")
+
+    def _enter(self, stage: str) -> None:
+        self._stage = stage
+        self._in_stage = Stopwatch()
+        self._sends_in_stage = asyncio.Event()
+        if self._has_ended:
+            self._sends_in_stage.set()
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Name what happens meanwhile, and afterwards."""
+        self._enter(name)
+        try:
+            yield
+        finally:
+            self._enter(f"after {name}")
+
+    @contextlib.asynccontextmanager
+    async def arriving(self) -> AsyncIterator[None]:
+        """Send batches while the context is open. Raise as `Bench.events` does."""
+        sending = asyncio.ensure_future(self._send())
+        sending.add_done_callback(self._end)
+        try:
+            yield
+            self._is_over = True
+            await sending
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    def _end(self, _: object) -> None:
+        self._has_ended = True
+        self._sends_in_stage.set()
+
+    async def met(self, milliseconds: int, patience: int) -> None:
+        """Let so much time pass, or more until a batch is sent in this stage, or the stream has ended.
+
+        Raise `CouldNotTellError` if neither happens.
+        """
+        sends = self._sends_in_stage
+        await pause(milliseconds)
+        try:
+            async with asyncio.timeout(patience / 1_000):
+                await sends.wait()
+        except TimeoutError:
+            raise CouldNotTellError(f"no batch was sent within {milliseconds + patience} ms of the fault") from None
+
+    async def _send(self) -> None:
+        for size in itertools.cycle(self._sizes):
+            if self._is_over:
+                return
+            events, stage = self._bench.events(size), self._stage
+            self._sends_in_stage.set()
+            try:
+                # The fault is ours: what is rejected says nothing about other batches.
+                delivery = await self._bench.deliver(events, controlled=False)
+            except (ConsumerDiedError, CouldNotTellError):
+                self._bench.discard_pending()
+                accepted = responded = False
+            else:
+                accepted, responded = delivery.accepted, isinstance(delivery.last, Responded)
+            self.sent.append(_SentBatch(events, stage, self._watch.milliseconds, accepted, responded))
+            if self._until_gone and not responded:
+                return
+            await pause(min(PAUSE_MAX, PAUSE + self._in_stage.milliseconds // PAUSE_PART))
 
 
 async def _killed_while_batches_arrive(bench: Bench) -> list[tuple[Event, int]]:
@@ -51,39 +147,17 @@ async def _killed_while_batches_arrive(bench: Bench) -> list[tuple[Event, int]]:
 
     Raises `SkipRule` where that end is not seen, since the consumer never fails to respond.
     """
-    watch = Stopwatch()
-    acknowledged: list[tuple[Event, int]] = []
-    restarted = asyncio.Event()
-
-    async def send() -> int:
-        """Return when the consumer was gone."""
-        for _ in range(BATCHES_MAX):
-            if restarted.is_set():
-                raise SkipRule(Unmet(why=Precondition.NOT_KILLED))
-            event = bench.event()
-            try:
-                delivery = await bench.deliver([event], controlled=False)  # it is about to be killed
-            except CouldNotTellError:
-                bench.discard_pending()
-                return watch.milliseconds
-            if delivery.accepted:
-                acknowledged.append((event, watch.milliseconds))
-            elif not isinstance(delivery.last, Responded):
-                return watch.milliseconds
-            await pause(PAUSE)
-        raise SkipRule(Unmet(why=Precondition.NEVER_GONE, events=BATCHES_MAX))
-
-    sending = asyncio.ensure_future(send())
-    try:
+    stream = _Stream(bench, (1,), until_gone=True)
+    async with stream.arriving():
         await pause(STREAM)
         await restart(bench, after=0)
-        restarted.set()
-        gone = await sending
-    finally:
-        sending.cancel()
+    if not stream.sent or stream.sent[-1].responded:
+        raise SkipRule(Unmet(why=Precondition.NOT_KILLED))
+    gone = stream.sent[-1].at
+    acknowledged = [(event, gone - one.at) for one in stream.sent if one.accepted for event in one.events]
     if not acknowledged:
         raise SkipRule(Unmet(why=Precondition.NOTHING_ACKNOWLEDGED_BEFORE_CRASH))
-    return [(event, gone - at) for event, at in acknowledged]
+    return acknowledged
 
 
 async def _lost_mails(bench: Bench, events: list[Event]) -> set[Hashable]:
@@ -208,70 +282,59 @@ BEFORE_BROKEN = 200
 SIZES_WHILE_BROKEN = (1, 3, 10)
 """Numbers of events of the batches, in turn."""
 
-BROKEN_BATCHES_MAX = 300
-"""Greatest number of batches that are sent meanwhile."""
+RETRIED_AFTER = 10
+"""Number of rejected batches that are delivered again after the fault."""
 
-
-class _Received(msgspec.Struct):
-    """The responses to batches around a fault."""
-
-    acknowledged: list[Event] = msgspec.field(default_factory=list)
-    rejected: list[list[Event]] = msgspec.field(default_factory=list)
-
-
-async def _send_until(bench: Bench, over: asyncio.Event) -> _Received:
-    """Deliver batches until the event is set. A batch without a response counts as rejected."""
-    received = _Received()
-    for number in range(BROKEN_BATCHES_MAX):
-        if over.is_set():
-            break
-        events = bench.events(SIZES_WHILE_BROKEN[number % len(SIZES_WHILE_BROKEN)])
-        bench.incidents.accepts = False  # the fault is ours: what is rejected says nothing about other batches
-        try:
-            accepted = (await bench.deliver(events)).accepted
-        except (ConsumerDiedError, CouldNotTellError):
-            bench.discard_pending()
-            accepted = False
-        if accepted:
-            received.acknowledged += events
-        else:
-            received.rejected.append(events)
-        await pause(PAUSE)
-    return received
+RETRY_PAUSE = 500
+"""Milliseconds between two attempts at a rejected batch after the fault: a consumer may wait before it uses again what
+was broken."""
 
 
 async def _stores_while_broken(bench: Bench) -> Examined:
     await must_store(bench, 3)
-    over = asyncio.Event()
-    sending = asyncio.ensure_future(_send_until(bench, over))
-    try:
+    stream = _Stream(bench, SIZES_WHILE_BROKEN)
+    async with stream.arriving():
         await pause(BEFORE_BROKEN)
-        async with broken(bench):
-            await pause(BROKEN)
-        over.set()
-        received = await sending
-    finally:
-        sending.cancel()
-    lost = len(await _lost_mails(bench, received.acknowledged))
+        with stream.stage("breaking"):
+            async with broken(bench):
+                with stream.stage("broken"):
+                    await stream.met(BROKEN, RESTART_TIMEOUT)
+    acknowledged = [event for one in stream.sent if one.accepted for event in one.events]
+    rejected = [one.events for one in stream.sent if not one.accepted]
+    lost = len(await _lost_mails(bench, acknowledged))
     if lost:
-        fact = LostWhileBroken(lost=lost, events=len(received.acknowledged), rejected=len(received.rejected))
+        fact = LostWhileBroken(lost=lost, events=len(acknowledged), rejected=len(rejected))
         return failed(fact, unrepeatable=Unrepeatable.BROKEN)
-    # Campaign retries what was rejected, for three days.
-    again = received.rejected[:RETRIED_AFTER]
+    again = rejected[:RETRIED_AFTER]
+    watch = Stopwatch()
     for events in again:
-        delivery = await bench.deliver(events, attempts=3)
+        delivery = await _delivered_again(bench, events, watch)
         if not delivery.accepted:
             after = Stimulus(situation=Situation.RESTORED)
             return failed(delivery.response(after), unrepeatable=Unrepeatable.BROKEN)
     difference = await bench.store.difference_of([event for events in again for event in events])
     if difference:
         return failed(difference.seen(Stimulus(situation=Situation.RESTORED)), unrepeatable=Unrepeatable.BROKEN)
-    stored = len(received.acknowledged)
-    return passed(Confirmed(what=Confirmation.STORED_WHILE_BROKEN, count=stored, times=len(received.rejected)))
+    if not rejected:
+        return passed(Confirmed(what=Confirmation.FAULT_NOT_NOTICED, count=len(acknowledged)))
+    return passed(Confirmed(what=Confirmation.STORED_WHILE_BROKEN, count=len(acknowledged), times=len(rejected)))
 
 
-RETRIED_AFTER = 10
-"""Number of rejected batches that are delivered again after the fault."""
+async def _delivered_again(bench: Bench, events: list[Event], watch: Stopwatch) -> BatchOutcome:
+    """Deliver a rejected batch until it is accepted, or `RESTART_TIMEOUT` is over: Campaign retries for three days."""
+    while True:
+        is_last = watch.milliseconds >= RESTART_TIMEOUT
+        try:
+            # One attempt each: hardly any time would pass for the consumer between several.
+            delivery = await bench.deliver(events, controlled=False)
+            if delivery.accepted or is_last:
+                return delivery
+        except CouldNotTellError:
+            bench.discard_pending()
+            if is_last:
+                raise
+        await pause(RETRY_PAUSE)
+
 
 STORES_WHILE_BROKEN = Rule(
     id="stores-acknowledged-while-broken",
@@ -281,7 +344,7 @@ STORES_WHILE_BROKEN = Rule(
     requirement="Campaign never resends a batch after 200, and resends all of it after anything else (vendor's webhook "
     "guide), so a consumer that cannot store a batch must not acknowledge it.",
     expected="an error status to what it cannot store, everything it acknowledged stored afterwards, and the rejected "
-    "batches accepted when they arrive again",
+    "batches accepted when they arrive again, at the latest after half a minute",
     needs=("probe events", "break command"),
     depends_on=("stores-every-event", "once-after-lost-response"),
     examine=_stores_while_broken,

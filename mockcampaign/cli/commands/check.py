@@ -15,6 +15,7 @@ from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.options import (
     Outputs,
+    check_resolved,
     common_options,
     credential_options,
     journal_option,
@@ -46,6 +47,8 @@ from mockcampaign.text import counted, few
 from mockcampaign.whole_files import why_not, write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mockcampaign.check.check import CheckRun, Progress
     from mockcampaign.check.examiner import Examination
     from mockcampaign.check.probes.end_state import StateSource
@@ -100,7 +103,7 @@ class _CheckOptions(TypedDict):
     probe_counters: tuple[str, ...]
     probe_fields: tuple[str, ...] | None
     state_url: str | None
-    states: str
+    states: str | None
     rules: tuple[str, ...]
     skip: tuple[str, ...]
     examples: int
@@ -164,9 +167,7 @@ class _CheckOptions(TypedDict):
 @click.option(
     "--probe-state", "state_url", metavar="URL", help="URL that returns each mail's or recipient's current state."
 )
-@click.option(
-    "--probe-states", "states", metavar="JMESPATH", default="@", show_default=True, help="Path to the states."
-)
+@click.option("--probe-states", "states", metavar="JMESPATH", help="Path to the states.  [default: @]")
 @click.option("--probe-fields", type=_Names(), metavar="FIELD,…", help="Fields the probe reports.  [default: all]")
 @click.option("--rules", type=_Names(), default=(), metavar="ID,…", help="Examine only these rules or families.")
 @click.option("--skip", type=_Names(), default=(), metavar="ID,…", help="Skip these rules or families.")
@@ -200,7 +201,7 @@ class _CheckOptions(TypedDict):
     default=10,
     show_default=True,
     metavar="N",
-    help="Events a second that Campaign sends you on average.",
+    help="Events a second that Campaign sends you on average; `keeps-up` expects these, or at least 50.",
 )
 @click.option("--client-id", type=WholeNumber(1, 2**53), help="The clientId of the events.")
 @wait_option
@@ -235,7 +236,9 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
     from mockcampaign.report.check_text import check_lines, headline_lines, next_lines, summary_lines
 
     _check_addresses(url, options)
-    routes = routes_to(url, options["host_header"], options["resolve"])
+    _check_effects(options)
+    routes = routes_to([url], options["host_header"], options["resolve"])
+    check_resolved(routes, _urls(url, options))
     settings = _settings(options, routes)
     folder = options["scenarios"]
     if folder is not None:
@@ -285,7 +288,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
         with stack:
             try:
                 with nothing_written():
-                    run_async(examine)
+                    run_async(examine, must_finish=lambda: run is not None and bool(run.still_broken))
             finally:
                 # While the journal is open: it gets the rules that were not reached, too.
                 result = run.result() if run is not None and run.has_findings else None
@@ -298,6 +301,8 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
                 raise CouldNotTellError(f"{error}; {hint}") from None
             raise
         status = complain(error, COULD_NOT_TELL)
+    if run is not None and run.still_broken:
+        warn(run.still_broken)
     if run is None or result is None:
         return INTERRUPTED
     verbosity = options["verbose"] - options["quiet"]
@@ -331,9 +336,8 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
     from mockcampaign.judging.consumer_store import check_jmespath
     from mockcampaign.transport.address import parse_address
 
-    for address in (url, options["probe_url"], options["state_url"]):
-        if address is not None:
-            parse_address(address)
+    for address in _urls(url, options):
+        parse_address(address)
     if options["probe_url"] is not None and options["probe_command"] is not None:
         raise InvalidInputError("allowed: one of --probe and --probe-command, found both")
     for option, command in (
@@ -351,13 +355,34 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
         raise InvalidInputError("allowed: both --break-cmd and --restore-cmd or neither, found one")
     if options["probe_events"] is not None and options["probe_count"] is not None:
         raise InvalidInputError("allowed: one of --probe-events and --probe-count, found both")
-    counters = [url_and_path(one) for one in options["probe_counters"]]
-    for address, _ in counters:
-        parse_address(address)
-    paths = [path for _, path in counters]
+    paths = [url_and_path(one)[1] for one in options["probe_counters"]]
     for expression in (options["probe_events"], options["probe_count"], options["states"], *paths):
         if expression is not None:
             check_jmespath(expression)
+
+
+def _urls(url: str, options: _CheckOptions) -> list[str]:
+    """Return the URLs to which the check sends requests."""
+    from mockcampaign.check.probes.store_probe import url_and_path
+
+    given = [url, options["probe_url"], options["state_url"]]
+    return [*(one for one in given if one is not None), *(url_and_path(one)[0] for one in options["probe_counters"])]
+
+
+def _check_effects(options: _CheckOptions) -> None:
+    """Raise `InvalidInputError` for an option that has no effect without another one."""
+    probe = {"--probe": options["probe_url"], "--probe-command": options["probe_command"]}
+    given: tuple[tuple[str, object, Mapping[str, object]], ...] = (
+        ("--probe-events", options["probe_events"], probe),
+        ("--probe-count", options["probe_count"], probe),
+        ("--probe-fields", options["probe_fields"], probe),
+        ("--probe-counter", options["probe_counters"], probe),
+        ("--probe-states", options["states"], {"--probe-state": options["state_url"]}),
+        ("--keep", options["keep"], {"--like": options["like"]}),
+    )
+    for option, value, others in given:
+        if value and not any(others.values()):
+            raise InvalidInputError(f"{option} has no effect alone, allowed: {option} with {' or '.join(others)}")
 
 
 def _settings(options: _CheckOptions, routes: Routes) -> Settings:
@@ -437,7 +462,7 @@ def _state(options: _CheckOptions, transport: Transport, shape: Shape) -> StateS
     return (
         None
         if url is None
-        else UrlState(url, transport, states=options["states"], timeout=options["timeout"], shape=shape)
+        else UrlState(url, transport, states=options["states"] or "@", timeout=options["timeout"], shape=shape)
     )
 
 

@@ -10,7 +10,15 @@ import click
 
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import Outputs, credential_options, output_options, wait_option
+from mockcampaign.cli.options import (
+    Outputs,
+    check_resolved,
+    credential_options,
+    output_options,
+    route_options,
+    routes_to,
+    wait_option,
+)
 from mockcampaign.cli.parameters import EXISTING_FILE, Command
 from mockcampaign.cli.playing import print_scenario, run_async, summed_up, wire
 from mockcampaign.cli.terminal import INTERRUPTED, columns, interrupted, print_lines, use_color
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA as well.")
 @click.option("--insecure", is_flag=True, help="Accept any TLS certificate.")
+@route_options
 @output_options
 def replay(
     file: Path,
@@ -44,6 +53,8 @@ def replay(
     strict: bool,
     ca_file: Path | None,
     insecure: bool,
+    host_header: str | None,
+    resolve: tuple[str, ...],
     outputs: Outputs,
     verbose: bool,
     quiet: bool,
@@ -62,15 +73,18 @@ def replay(
             raise InvalidInputError(
                 f"{file}: a journal contains no secrets of URLs such as {url}, allowed: --target URL"
             )
+    consumers = _targets(recorded, target, ("create", "update"))
+    routes = routes_to(consumers, host_header, resolve)
+    check_resolved(routes, consumers)
     color = use_color(no_color)
     results: list[ScenarioResult] = []
     status: int | None = None
 
     async def play_all() -> None:
         for url in _targets(recorded, target, ("create",)):
-            await playing.wait_for_consumer(url, wait_for_consumer)
+            await playing.wait_for_consumer(url, wait_for_consumer, routes)
         for one in recorded:
-            async with wire(ca_file, not insecure) as transport:
+            async with wire(ca_file, not insecure, routes) as transport:
                 try:
                     await _play(one, transport, target, authentication, strict, results)
                 finally:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import Outputs, common_options, journal_option, route_options, routes_to, wait_option
+from mockcampaign.cli.options import (
+    Outputs,
+    check_resolved,
+    common_options,
+    journal_option,
+    route_options,
+    routes_to,
+    wait_option,
+)
 from mockcampaign.cli.parameters import EXISTING_FILE, Command, WholeNumber, check_outputs
 from mockcampaign.cli.playing import (
     journal_file,
@@ -105,6 +113,7 @@ def run(paths: tuple[Path, ...], dry_run: bool, watch: bool, outputs: Outputs, *
     def once() -> tuple[int, Sequence[Path]]:
         plans = _plans(paths, chosen)
         _check_inputs(plans, chosen, outputs)
+        _check_routes(plans, chosen)
         return _show(plans, chosen) if dry_run else _run(plans, chosen, outputs), [
             file for plan in plans for file in plan.files
         ]
@@ -122,6 +131,11 @@ def _check_inputs(plans: Sequence[Plan], options: _Options, outputs: Outputs) ->
     outputs.check_inputs(read)
     if options.journal is not None:
         check_outputs([("--journal", options.journal)], read)
+
+
+def _check_routes(plans: Sequence[Plan], options: _Options) -> None:
+    """Raise `InvalidInputError` for a route that no scenario uses."""
+    check_resolved(routes_to((), None, options.resolve), (url for plan in plans for url in plan.scenario.urls()))
 
 
 def _plans(paths: tuple[Path, ...], options: _Options) -> list[Plan]:
@@ -186,7 +200,7 @@ async def _play_all(
         async def play_one(plan: Plan, done: Callable[[ScenarioResult], None]) -> None:
             url = plan.scenario.consumer.url
             if application is None:
-                routes = routes_to(url, options.host_header, options.resolve)
+                routes = routes_to([url], options.host_header, options.resolve)
                 await wait_for_consumer(url, options.wait_for_consumer, routes)
             async with contextlib.AsyncExitStack() as stack:
                 transport: Transport | None = application

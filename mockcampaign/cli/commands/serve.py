@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from mockcampaign.cli.options import SEED, tls_options
+from mockcampaign.cli.options import SEED, journal_option, tls_options
 from mockcampaign.cli.parameters import EXISTING_FILE, Command, Number, TypedFile, WholeNumber
-from mockcampaign.cli.playing import run_async
+from mockcampaign.cli.playing import journal_file, run_async
 from mockcampaign.cli.terminal import say, warn
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USER, INT64_MAX
 
@@ -45,6 +46,12 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     type=EXISTING_FILE,
     help="Use the shape in this file, which `mockcampaign shape` printed. Repeat it for several.",
 )
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep webhooks, events and the journal in this file, and go on from it.  [default: in memory only]",
+)
 @click.option("--speed", default=1.0, show_default=True, type=Number(0.001, 1e6), help="Times wall time.")
 @click.option("--virtual", is_flag=True, help="Time moves only through the control API.")
 @click.option("--seed", type=SEED, help="Makes the events repeatable.")
@@ -69,8 +76,9 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     metavar="HOST|NETWORK",
     help="Deliver to this host or network too. Loopback and private addresses are allowed while --host is loopback.",
 )
+@journal_option
 @tls_options
-def serve(virtual: bool, speed: float, **options: Any) -> int:
+def serve(virtual: bool, speed: float, journal: Path | None, **options: Any) -> int:
     """Serve a double of Campaign: REST API, Swagger UI, control API and a live page.
 
     Every option is also an environment variable, such as MOCKCAMPAIGN_SERVE_PORT.
@@ -78,5 +86,6 @@ def serve(virtual: bool, speed: float, **options: Any) -> int:
     from mockcampaign.server.serve import ServeOptions
     from mockcampaign.server.serve import serve as serve_until_signal
 
-    run_async(lambda: serve_until_signal(ServeOptions(speed=0 if virtual else speed, **options), say, warn))
+    with journal_file(journal) as writer:
+        run_async(lambda: serve_until_signal(ServeOptions(speed=0 if virtual else speed, **options), say, warn, writer))
     return 0

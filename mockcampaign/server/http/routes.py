@@ -6,15 +6,16 @@ import re
 from collections.abc import Mapping
 from inspect import iscoroutinefunction
 from typing import Any, assert_never
+from urllib.parse import unquote
 
 import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from mockcampaign.errors import InvalidInputError, WebhookError
+from mockcampaign.errors import InvalidInputError, RejectedError
 from mockcampaign.server.http.guard import API_HEADERS, adding
-from mockcampaign.server.http.operation import Api, Call, Operation, Place
+from mockcampaign.server.http.operation import Api, Call, Operation, OtherSuccess, Place
 from mockcampaign.server.http.request import (
     Headers,
     RequestRejectedError,
@@ -25,7 +26,7 @@ from mockcampaign.server.http.request import (
     read_pairs,
     wrong_fields,
 )
-from mockcampaign.server.http.request_fields import is_number, read_fields, shown, struct_fields
+from mockcampaign.server.http.request_fields import attribute_fields, is_number, read_fields, shown, struct_fields
 from mockcampaign.server.served_campaign import CallInterruptedError, ServedCampaign
 
 
@@ -49,9 +50,17 @@ class ApiApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
         """Handle one request. `path`: its segments, decoded one by one."""
         try:
-            call = Call(self._served, scope["method"], headers)
+            raw: bytes = scope.get("raw_path") or scope["path"].encode()
+            call = Call(
+                self._served,
+                scope["method"],
+                headers,
+                scheme=scope.get("scheme", "http"),
+                path=raw.decode("latin-1"),
+                query=scope["query_string"],
+            )
             performer, texts = self._find(call, path)
-            in_path: Values = {name: number_or_text(text) for name, text in texts.items()}
+            in_path = performer.read_path(texts)
             result = await performer.perform(call, in_path, scope, receive)
         except RequestRejectedError as error:
             await self.reject(send, headers, error)
@@ -61,7 +70,12 @@ class ApiApplication:
             if isinstance(result, Response):
                 await result(scope, receive, adding(API_HEADERS, send))
             else:
-                await _send(send, performer.operation.success, result, self._api.choose_media_type(headers), {})
+                status, body = (
+                    (result.status, msgspec.json.encode(result.body))
+                    if isinstance(result, OtherSuccess)
+                    else (performer.operation.success, result)
+                )
+                await _send(send, status, body, self._api.choose_media_type(headers), {})
 
     async def reject(self, send: Send, headers: Headers, error: RequestRejectedError) -> None:
         """Send a failure in the form of this API."""
@@ -92,9 +106,17 @@ class Performer:
         in_path, names = operation.in_path(api), [field.encode_name for field in struct_fields(operation.fields)]
         self._parameters = [name for name in names if name not in in_path] if self._place == "query" else []
         self._ignores_unknown_parameters = api.ignores_unknown_parameters
+        self._attributes = attribute_fields(operation.fields)
         self._numbers = [field.encode_name for field in struct_fields(operation.fields) if is_number(field.type)]
 
-    async def perform(self, call: Call, path: Values, scope: Scope, receive: Receive) -> bytes | Response | None:
+    def read_path(self, texts: Mapping[str, str]) -> Values:
+        """Return the fields in the path, decoded: numbers where the operation has numbers."""
+        decoded = {name: unquote(text) if "%" in text else text for name, text in texts.items()}
+        return {name: number_or_text(text) if name in self._numbers else text for name, text in decoded.items()}
+
+    async def perform(
+        self, call: Call, path: Values, scope: Scope, receive: Receive
+    ) -> bytes | Response | OtherSuccess | None:
         """Carry the operation out; returns the encoded body of the response, or the whole response.
 
         `path` has the fields in the path. Raises `RequestRejectedError`; the campaign is unchanged then.
@@ -111,16 +133,18 @@ class Performer:
             result = operation.handle(call, fields)
             if self._waits:
                 result = await served.until_interrupted(result)
+            if operation.method != "GET":
+                served.save()
         except CallInterruptedError as error:
             raise RequestRejectedError(error.status, str(error)) from None
-        except WebhookError as error:
+        except RejectedError as error:
             raise RequestRejectedError(error.http_status_code, str(error)) from None
         except InvalidInputError as error:
             raise RequestRejectedError(400, str(error), violations=[str(error)]) from None
         finally:
             if operation.method != "GET":
                 served.wake()
-        if isinstance(result, Response):
+        if isinstance(result, Response | OtherSuccess):
             return result
         return None if operation.response is None else msgspec.json.encode(result)
 
@@ -134,11 +158,14 @@ class Performer:
     async def _values(self, place: Place, path: Values, headers: Headers, scope: Scope, receive: Receive) -> object:
         match place:
             case "json":
-                return await read_json(headers, receive)
+                body = await read_json(headers, receive)
+                return body | path if isinstance(body, dict) else body
             case "query":
                 values = read_pairs(scope["query_string"])
             case "form":
-                values = await read_form(headers, receive)
+                values = await read_form(headers, receive, with_empty=bool(self._attributes))
+                for name in self._attributes:
+                    values = _gathered(values, name)
             case _:
                 assert_never(place)
         for name in self._numbers:
@@ -147,6 +174,14 @@ class Performer:
                 values[name] = number_or_text(text)
         values.update(path)
         return values
+
+
+def _gathered(values: Values, name: str) -> Values:
+    """Return the fields with all attributes in one: an empty attribute is one, while other empty fields are none."""
+    prefix = f"{name}."
+    others: Values = {one: value for one, value in values.items() if not one.startswith(prefix) and value != ""}
+    attributes = {one.removeprefix(prefix): value for one, value in values.items() if one.startswith(prefix)}
+    return others | {name: attributes}
 
 
 async def _send(send: Send, status: int, body: bytes | None, media_type: str, more: Mapping[str, str]) -> None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 
 from mockcampaign.server.http.operation import Api, Call, no_such_path
 from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, header, number_or_text
 from mockcampaign.server.http.request_fields import read_fields
-from mockcampaign.server.vendor_api import smart_campaign_operations, webhook_operations
+from mockcampaign.server.vendor_api import (
+    recipient_list_operations,
+    recipient_operations,
+    smart_campaign_operations,
+    suppression_operations,
+    transactional_mail_operations,
+    webhook_operations,
+)
 from mockcampaign.server.vendor_api.client_fields import ClientFields
 from mockcampaign.text import short
 
@@ -52,7 +59,7 @@ def _find_missing(call: Call, path: str) -> RequestRejectedError:
         return no_such_path(call, path)
     _admit(call, {"clientId": number_or_text(found["client_id"])})
     # The rest of the path may name a person.
-    operation = f"{call.method} /{short(quote(found['area']))}{'/…' if found['rest'] else ''}"
+    operation = f"{call.method} /{short(quote(unquote(found['area']), safe=''))}{'/…' if found['rest'] else ''}"
     call.served.note_unsupported(operation)
     return RequestRejectedError(501, f"{operation} is not an operation of this double; /docs lists those that it has")
 
@@ -67,7 +74,14 @@ def _choose_media_type(headers: Headers) -> str:
 
 API = Api(
     prefix="/rest/{clientId}",
-    operations=(*webhook_operations.OPERATIONS, *smart_campaign_operations.OPERATIONS),
+    operations=(
+        *webhook_operations.OPERATIONS,
+        *smart_campaign_operations.OPERATIONS,
+        *recipient_list_operations.OPERATIONS,
+        *recipient_operations.OPERATIONS,
+        *transactional_mail_operations.OPERATIONS,
+        *suppression_operations.OPERATIONS,
+    ),
     body_type=FORM,
     media_types=(JSON, VENDOR_JSON),
     secured=True,

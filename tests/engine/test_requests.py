@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockcampaign.engine.bodies import BODIES_MAX, Bodies
+from mockcampaign.engine.requests import BODIES_MAX, Bodies
 from mockcampaign.model import Event
 
 EVENTS = [Event(serial, 0, b'{"n":%d}' % serial) for serial in range(1, 5)]

@@ -1,0 +1,55 @@
+"""The state of a sender that can outlive its process, and who is notified of each change to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from mockcampaign.engine.event_streams import EventsDue
+from mockcampaign.engine.outbox import Attempt, Due, Events, Idle
+from mockcampaign.model import Webhook
+
+
+class KeptWebhook(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook, and what it has to deliver."""
+
+    webhook: Webhook
+    pending: Events = ()
+    """Oldest first."""
+    retry: Due | None = None
+    """The next attempt at a batch that was rejected."""
+
+
+class KeptSender(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that an exporter needs to go on where another one ended, apart from outages and faults."""
+
+    start: int
+    """Moment at which the first process began, in milliseconds since 1970."""
+    now: int
+    last_serial: int
+    next_webhook_id: int
+    webhooks: tuple[KeptWebhook, ...]
+    """In the order of their creation, deleted ones included."""
+    scheduled: tuple[tuple[int, EventsDue], ...]
+    """Events to come, with their moments."""
+
+
+class Keeper(Protocol):
+    """Is notified of each change, as soon as it is made."""
+
+    def changed(self, webhook: Webhook, state: Idle | Due | Attempt) -> None:
+        """A command changed a webhook or the moment of its next attempt."""
+
+    def scheduled(self, at: int, due: EventsDue) -> None:
+        """Events will occur at a moment."""
+
+    def occurred(self, due: EventsDue, events: Events, webhook_ids: Sequence[int]) -> None:
+        """Events occurred, and are pending with these webhooks."""
+
+    def finished(self, webhook_id: int, events: Events) -> None:
+        """A webhook has delivered or discarded events."""
+
+    def rejected(self, webhook_id: int, retry: Due) -> None:
+        """A batch was rejected and will be retried."""

@@ -1,0 +1,210 @@
+"""`serve --state` in a process of its own, which is killed again and again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import resource
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from mockcampaign.engine.journal import Attempted, WebhookChanged
+from mockcampaign.judging.recorded import load_journals
+from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USER
+from serve_process import Serving, control, serving
+
+BATCH_MAX = 100
+
+
+class Received:
+    """A consumer that remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.batches: list[list[str]] = []
+
+    @property
+    def events(self) -> Counter[str]:
+        return Counter(event for batch in self.batches for event in batch)
+
+
+@contextmanager
+def receiving() -> Iterator[Received]:
+    received = Received()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.batches.append([json.dumps(event) for event in json.loads(body)])
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    received.url = f"http://127.0.0.1:{server.server_port}/hook"
+    try:
+        yield received
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def rest(server: Serving, method: str, path: str, **form: str) -> requests.Response:
+    return requests.request(
+        method,
+        f"{server.url}/rest/{DEFAULT_CLIENT_ID}{path}",
+        data=form,
+        auth=(DEFAULT_USER, DEFAULT_PASSWORD),
+        timeout=20,
+    )
+
+
+def activated(server: Serving, url: str, event_type: str = "open") -> int:
+    created = rest(server, "POST", "/webhooks", type=event_type, targetUrl=url, format="json")
+    assert created.status_code == 201, created.text
+    number: int = created.json()["id"]
+    assert rest(server, "POST", f"/webhooks/{number}/activate").ok
+    return number
+
+
+def pending(server: Serving) -> int:
+    state = requests.get(f"{server.url}/__mockcampaign/state", timeout=20).json()
+    return sum(webhook["pending"] for webhook in state["webhooks"])
+
+
+@pytest.mark.parametrize("kills", [5, pytest.param(200, marks=pytest.mark.slow)])
+def test_what_was_accepted_is_delivered_and_at_most_a_batch_twice(kills: int, tmp_path: Path) -> None:
+    draw = random.Random(kills)
+    accepted = uncertain = 0
+    with receiving() as consumer:
+        ids: set[int] = set()
+        for number in range(kills + 1):
+            with serving("--state", "state", "--virtual", folder=tmp_path) as server:
+                if not number:
+                    ids.add(activated(server, consumer.url))
+                if number == kills:
+                    assert control(server, "/clock/advance", {"by": "1m"}).ok
+                    assert pending(server) == 0
+                    break
+                killer = threading.Timer(draw.random() * 0.15, server.process.kill)
+                killer.start()
+                try:
+                    while True:
+                        count = draw.choice([1, 30, 250])
+                        uncertain += count
+                        assert control(server, "/emit", {"type": "open", "count": count}).ok
+                        uncertain -= count
+                        accepted += count
+                except requests.RequestException:
+                    pass  # killed
+                killer.join()
+                server.process.wait()
+                assert server.process.returncode == -signal.SIGKILL
+    events = consumer.events
+    assert accepted <= len(events) <= accepted + uncertain
+    assert events.total() - len(events) <= kills * BATCH_MAX
+    assert max(events.values()) <= 1 + kills
+
+
+def test_webhooks_keep_their_ids_and_no_id_comes_back(tmp_path: Path) -> None:
+    with serving("--state", "state", "--virtual", folder=tmp_path) as server:
+        first = activated(server, "http://127.0.0.1:9/hook")
+        server.process.kill()
+    with serving("--state", "state", "--virtual", folder=tmp_path) as server:
+        [webhook] = rest(server, "GET", "/webhooks").json()
+        assert (webhook["id"], webhook["status"]) == (first, "activated")
+        second = activated(server, "http://127.0.0.1:9/hook", "click")
+        assert second > first
+        assert rest(server, "POST", f"/webhooks/{second}/deactivate").ok
+        assert rest(server, "DELETE", f"/webhooks/{second}").ok
+        server.process.kill()
+    with serving("--state", "state", "--virtual", folder=tmp_path) as server:
+        assert activated(server, "http://127.0.0.1:9/hook", "click") > second
+
+
+def test_a_mail_is_opened_although_the_server_was_killed_after_it_was_sent(tmp_path: Path) -> None:
+    address = "open+anna@example.com"
+    with receiving() as consumer:
+        with serving("--state", "state", "--virtual", folder=tmp_path) as server:
+            for event_type in ("sent", "open"):
+                activated(server, consumer.url, event_type)
+            [mail] = rest(server, "GET", "/transactionalmail").json()["elements"]
+            lists = rest(server, "GET", "/recipientlists").json()["elements"]
+            of_kind = {one["forTransactionApi"]: one["id"] for one in lists}
+            mail_list, other = of_kind[True], of_kind[False]
+            assert rest(server, "POST", f"/recipients/{other}", recipientId=address).status_code == 201
+            sent = rest(
+                server, "POST", f"/transactionalmail/{mail['id']}/send", recipientId=address, recipientListId=mail_list
+            )
+            mail_id = sent.json()["mailId"]
+            server.process.kill()
+        assert not consumer.batches
+        with serving("--state", "state", "--virtual", folder=tmp_path) as server:
+            assert rest(server, "GET", f"/recipients/{other}/{quote(address)}").json()["id"] == address
+            status = "/transactionalmail/status"
+            assert rest(server, "GET", f"{status}?mailId={mail_id}").json()["sendStatus"] == "enqueued"
+            assert control(server, "/clock/advance", {"by": "7d"}).ok
+            assert rest(server, "GET", f"{status}?mailId={mail_id}").json()["sendStatus"] == "sent"
+            following = rest(
+                server, "POST", f"/transactionalmail/{mail['id']}/send", recipientId=address, recipientListId=mail_list
+            )
+            assert following.json()["mailId"] != mail_id
+    events = [json.loads(event) for batch in consumer.batches for event in batch]
+    assert [event["type"] for event in events if event["mailId"] == mail_id][:2] == ["sent", "open"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets a limit of another process")
+def test_a_file_that_cannot_grow_ends_the_server_with_one_line_and_nothing_is_accepted(tmp_path: Path) -> None:
+    with serving("--state", "state", "--virtual", folder=tmp_path) as server:
+        number = activated(server, "http://127.0.0.1:9/hook")
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (300_000, 300_000))
+        with contextlib.suppress(requests.ConnectionError):
+            answer = control(server, "/emit", {"type": "open", "count": 50_000})
+            assert answer.status_code == 503
+            assert "state" in answer.text
+        said, _ = server.process.communicate(timeout=20)
+        assert server.process.returncode == 2
+        [line] = [line for line in said.splitlines() if "disk" in line or "file" in line][-1:]
+        assert "state file state: " in line
+    with serving("--state", "state", "--virtual", folder=tmp_path) as server:
+        [webhook] = rest(server, "GET", "/webhooks").json()
+        assert webhook["id"] == number
+        assert pending(server) == 0
+
+
+def test_a_journal_of_a_killed_server_is_evidence(tmp_path: Path) -> None:
+    with receiving() as consumer, serving("--journal", "journal", "--virtual", folder=tmp_path) as server:
+        activated(server, consumer.url)
+        assert control(server, "/emit", {"type": "open", "count": 3}).ok
+        assert control(server, "/clock/advance", {"by": "1s"}).ok
+        assert control(server, "/reset", {}).ok
+        activated(server, consumer.url)
+        assert control(server, "/clock/advance", {"by": "1s"}).ok
+        server.process.kill()
+    first, second = load_journals(tmp_path / "journal")
+    assert [entry.events for entry in first.entries if isinstance(entry, Attempted)] == [3]
+    assert [entry.command for entry in second.entries if isinstance(entry, WebhookChanged)] == ["create", "activate"]
+
+
+def test_the_start_line_says_what_is_kept(tmp_path: Path) -> None:
+    with serving("--virtual", folder=tmp_path) as server:
+        assert "in memory only" in server.lines(1)[0]
+    with serving("--virtual", "--state", "kept", folder=tmp_path) as server:
+        assert server.lines(1)[0].split() == ["state", "kept"]

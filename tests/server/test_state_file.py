@@ -1,0 +1,395 @@
+"""The state file: whatever happens, and whenever the process is killed, nothing accepted is lost or sent twice."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, rule
+
+from builders import CLIENT, START
+from mockcampaign.campaign import Campaign
+from mockcampaign.clients.definitions import ClientDefinition, ListDefinition, RecipientDefinition
+from mockcampaign.engine.event_streams import EventsDue
+from mockcampaign.engine.exporter import Exporter
+from mockcampaign.engine.journal import Journal, Resumed
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.model import BasicAuthentication, EventType, Outcome, Responded, WebhookStatus
+from mockcampaign.policy import DAY, DEFAULT_CLIENT_ID, DEFAULT_START, Policy
+from mockcampaign.server.state_file import StateFile, StateLostError
+from mockcampaign.transport.always_ok import AlwaysOkTransport
+from sent_mails import LIVELY, STEPS, play
+from test_conservation import Conservation, ModelWebhook
+
+VERSIONS = {"mockcampaign": "0"}
+RECIPIENT = RecipientDefinition(id="anna@example.com")
+FEW = Policy(batch_events_max=3)
+
+
+def begun(path: Path, policy: Policy = FEW) -> tuple[Exporter, StateFile]:
+    """A sender with a new state file."""
+    file = StateFile(path)
+    box = Exporter(policy=policy, seed=0, start=START, versions=VERSIONS, keeper=file)
+    file.follow(box.journal)
+    return box, file
+
+
+def killed(file: StateFile, path: Path) -> StateFile:
+    """What another process finds after this one was killed: what is committed, in a file of another name."""
+    for suffix in ("", "-wal"):
+        written = Path(f"{file.path}{suffix}")
+        if written.exists():
+            shutil.copy(written, f"{path}{suffix}")
+    file.close()
+    return StateFile(path)
+
+
+def resumed(file: StateFile, policy: Policy = FEW) -> Exporter:
+    kept = file.load()
+    assert kept is not None
+    journal = Journal(entries=kept.entries, dropped=kept.dropped)
+    file.follow(journal)
+    return Exporter(
+        policy=policy,
+        seed=0,
+        start=kept.sender.now,
+        versions=VERSIONS,
+        journal=journal,
+        first_webhook_id=kept.sender.next_webhook_id,
+        keeper=file,
+        kept=kept.sender,
+    )
+
+
+def occur(box: Exporter, count: int, *, after: int = 0) -> None:
+    at = box.clock.now + after
+    due = EventsDue(client_id=CLIENT, type=EventType.OPEN, payloads=tuple((at, b"{}") for _ in range(count)))
+    if after:
+        box.schedule(at, due)
+    else:
+        box.accept_events(due)
+
+
+def delivered(box: Exporter, duration: int = 0, status: int = 200) -> list[list[int]]:
+    """The serials of each batch that is sent within a time."""
+    sent = []
+    until = box.clock.now + duration
+    while box.move(until):
+        for attempt in box.start_due():
+            sent.append([event.serial for event in attempt.events])
+            box.complete_attempt(attempt, Responded(status))
+    return sent
+
+
+class KilledAgainAndAgain(Conservation):
+    """The law of the sender, if its process is killed at any moment between two commands."""
+
+    @initialize()
+    def begin(self) -> None:
+        super().begin()
+        self.folder = Path(tempfile.mkdtemp())
+        self.kills = 0
+        self.retrying: set[int] = set()
+        """Webhooks whose attempt under way is a retry."""
+        self.box, self.file = begun(self.folder / "0", self.box.policy)
+
+    @rule()
+    def kill(self) -> None:
+        self.kills += 1
+        self.file.commit(self.box.clock.now)
+        self.file = killed(self.file, self.folder / str(self.kills))
+        self.box = resumed(self.file, self.box.policy)
+        for webhook_id, webhook in self.model.items():
+            if not webhook.out:
+                continue
+            # The attempt has no outcome, so its batch is due again.
+            if webhook.status == "deleted":
+                webhook.discarded |= {serial for _, serial in webhook.out}
+            elif webhook_id in self.retrying:
+                webhook.retry = webhook.out
+            else:
+                webhook.waiting += webhook.out
+            webhook.out = []
+        self._expire_model()
+
+    def _start_model(self, webhook: ModelWebhook, outcome: Outcome) -> None:
+        [webhook_id] = [key for key, value in self.model.items() if value is webhook]
+        (self.retrying.add if webhook.retry else self.retrying.discard)(webhook_id)
+        super()._start_model(webhook, outcome)
+
+    def teardown(self) -> None:
+        if hasattr(self, "file"):
+            self.file.close()
+            shutil.rmtree(self.folder)
+
+
+TestKilledAgainAndAgain = KilledAgainAndAgain.TestCase
+TestKilledAgainAndAgain.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_a_webhook_comes_back_with_its_credentials_and_only_its_owner_can_read_them(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    webhook = box.create(CLIENT, EventType.OPEN, "http://consumer/", BasicAuthentication("acme", "s3cret"))
+    box.activate(CLIENT, webhook.id)
+    file.commit(box.clock.now)
+    assert (tmp_path / "a").stat().st_mode & 0o077 == 0
+    [back] = resumed(killed(file, tmp_path / "b")).registry.all()
+    assert back.authentication == webhook.authentication
+    assert back.status is WebhookStatus.ACTIVATED
+
+
+def test_what_is_not_committed_has_never_been(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    first = box.create(CLIENT, EventType.OPEN, "http://consumer/")
+    file.commit(box.clock.now)
+    box.create(CLIENT, EventType.CLICK, "http://consumer/")
+    assert [one.id for one in resumed(killed(file, tmp_path / "b")).registry.all()] == [first.id]
+
+
+def test_a_rejected_batch_stays_together_and_keeps_its_moment(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    occur(box, 2)
+    assert delivered(box, status=500) == [[1, 2]]
+    occur(box, 3)
+    file.commit(box.clock.now)
+    after = resumed(killed(file, tmp_path / "b"))
+    assert delivered(after, 9_999) == []
+    assert delivered(after, 1) == [[1, 2], [3, 4, 5]]
+
+
+def test_events_to_come_still_come_once(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    occur(box, 1, after=5_000)
+    occur(box, 2, after=9_000)
+    assert delivered(box, 5_000) == [[1]]
+    file.commit(box.clock.now)
+    after = resumed(killed(file, tmp_path / "b"))
+    assert delivered(after, 60_000) == [[2, 3]]
+
+
+def test_the_journal_goes_on(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    occur(box, 2)
+    delivered(box)
+    file.commit(box.clock.now)
+    after = resumed(killed(file, tmp_path / "b"))
+    assert after.journal.entries[:-1] == box.journal.entries
+    assert isinstance(after.journal.entries[-1], Resumed)
+
+
+def test_a_journal_without_its_oldest_entries_stays_so(tmp_path: Path) -> None:
+    file = StateFile(tmp_path / "a")
+    journal = Journal(entries_max=8)
+    box = Exporter(policy=FEW, seed=0, start=START, versions=VERSIONS, journal=journal, keeper=file)
+    file.follow(journal)
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    for _ in range(40):
+        occur(box, 1)
+        delivered(box)
+        file.commit(box.clock.now)
+    assert journal.dropped
+    kept = killed(file, tmp_path / "b").load()
+    assert kept is not None
+    assert (kept.dropped, kept.entries) == (journal.dropped, journal.entries)
+
+
+def test_only_what_is_pending_stays_in_the_file(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    for _ in range(500):
+        occur(box, 4)
+        delivered(box)
+        file.commit(box.clock.now)
+    occur(box, 2)
+    file.commit(box.clock.now)
+    file.close()
+    with sqlite3.connect(tmp_path / "a") as connection:
+        assert list(connection.execute("SELECT first_serial FROM happened")) == [(2_001,)]
+        assert list(connection.execute("SELECT count(*) FROM pending")) == [(1,)]
+    connection.close()
+
+
+def test_a_reset_leaves_nothing_but_the_ids(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    occur(box, 2)
+    file.commit(box.clock.now)
+    file.clear()
+    box = Exporter(policy=FEW, seed=0, start=START, versions=VERSIONS, keeper=file, first_webhook_id=2)
+    file.follow(box.journal)
+    file.commit(box.clock.now)
+    kept = killed(file, tmp_path / "b").load()
+    assert kept is not None
+    assert (kept.sender.webhooks, kept.sender.scheduled, len(kept.entries)) == ((), (), 1)
+    assert kept.sender.next_webhook_id == 2
+
+
+# Files that are none of ours
+
+
+def without_magic(path: Path) -> None:
+    path.write_bytes(b"hello, world" * 1_000)
+
+
+def of_another_program(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE customer (name)")
+    connection.close()
+
+
+def of_a_newer_version(path: Path) -> None:
+    StateFile(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+
+def damaged(path: Path) -> None:
+    box, file = begun(path)
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    occur(box, 2_000)
+    file.commit(box.clock.now)
+    file.close()
+    content = bytearray(path.read_bytes())
+    content[4_096:] = bytes(byte ^ 0x5A for byte in content[4_096:])
+    path.write_bytes(content)
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (without_magic, "file is not a database"),
+        (of_another_program, "another program wrote it"),
+        (of_a_newer_version, "a newer version of mockcampaign wrote it"),
+        (damaged, "damaged|malformed"),
+        (a_folder, "a folder, a pipe or a device"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_in_one_line_and_stays_as_it_is(
+    make: Callable[[Path], None], why: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "state"
+    make(path)
+    before = None if path.is_dir() else path.read_bytes()
+    with pytest.raises(InvalidInputError, match=why) as refused, closing(StateFile(path)) as file:
+        file.load()
+    assert "\n" not in str(refused.value)
+    assert "allowed: " in str(refused.value)
+    assert before is None or path.read_bytes() == before
+
+
+def test_a_file_that_is_in_use_is_refused(tmp_path: Path) -> None:
+    with closing(StateFile(tmp_path / "state")), pytest.raises(InvalidInputError, match="another process uses it"):
+        StateFile(tmp_path / "state")
+
+
+def test_a_full_disk_is_told_at_the_commit_and_the_file_stays_as_it_was(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    occur(box, 2)
+    file.commit(box.clock.now)
+    file._connection.execute("PRAGMA max_page_count = 40")
+    occur(box, 100_000)
+    for _ in range(2):
+        with pytest.raises(StateLostError, match="full"):
+            file.commit(box.clock.now)
+    after = resumed(killed(file, tmp_path / "b"))
+    assert delivered(after) == [[1, 2]]
+
+
+# Clients
+
+
+def contents(campaign: Campaign) -> dict[str, dict[Any, Any]]:
+    """Everything that the client of the campaign has, in order."""
+    state = campaign.client().state
+    tables = (state.campaigns, state.unsubscribes, state.mails, *state.recipients.values())
+    return {table.name[1]: dict(table) for table in tables} | {
+        "blocklist": {entry.pattern: entry for entry in state.blocklist},
+        "counts": {number: state.counts(number) for number in state.campaigns},
+        "bounces": {mail.facts.address: state.bounces(mail.facts.address) for mail in state.mails.values()},
+        "agenda": {event.at: event for mail in state.mails.values() for event in mail.events},
+    }
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=st.lists(STEPS, max_size=20), seed=st.integers(0, 3))
+def test_clients_go_on_as_if_nothing_had_happened(steps: list[Any], seed: int) -> None:
+    campaign = play(steps, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        file = StateFile(Path(folder, "a"))
+        file.follow(campaign.journal)
+        file.follow_clients(campaign.clients)
+        file.commit(campaign.now)
+        file = killed(file, Path(folder, "b"))
+        kept = file.load()
+        file.close()
+    assert kept is not None
+    definitions = {DEFAULT_CLIENT_ID: ClientDefinition(rates=LIVELY)}
+    after = Campaign(
+        AlwaysOkTransport(),
+        seed=seed,
+        clients=definitions,
+        start=campaign.now,
+        first_object_id=kept.next_object_id,
+        kept=msgspec.structs.replace(kept.sender, start=DEFAULT_START),
+    )
+    after.clients.resume(kept.client_rows)
+    assert contents(after) == contents(campaign)
+    assert [*contents(after)["mails"]] == [*contents(campaign)["mails"]]
+    later = campaign.now + 40 * DAY
+    for one in (campaign, after):
+        one.client().state.settle(later)
+    assert contents(after) == contents(campaign)
+    assert after.next_object_id == campaign.next_object_id
+
+
+def test_what_was_there_from_the_start_and_is_gone_stays_away(tmp_path: Path) -> None:
+    definitions = {DEFAULT_CLIENT_ID: ClientDefinition(lists=(ListDefinition(name="team", recipients=(RECIPIENT,)),))}
+    campaign = Campaign(AlwaysOkTransport(), clients=definitions)
+    team = campaign.client().state.find_list("team").id
+    campaign.client().remove_recipient(team, RECIPIENT.id)
+    file = StateFile(tmp_path / "a")
+    file.follow_clients(campaign.clients)
+    file.commit(campaign.now)
+    file = killed(file, tmp_path / "b")
+    kept = file.load()
+    file.close()
+    assert kept is not None
+    after = Campaign(AlwaysOkTransport(), clients=definitions)
+    assert [*after.client().state.recipients[team]] == [RECIPIENT.id]
+    after.clients.resume(kept.client_rows)
+    assert [*after.client().state.recipients[team]] == []
+
+
+def test_a_file_of_the_first_version_gets_what_is_new(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    box, file = begun(path)
+    webhook = box.create(CLIENT, EventType.OPEN, "http://consumer/")
+    file.commit(box.clock.now)
+    file.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE client_row")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with closing(StateFile(path)) as file:
+        kept = file.load()
+    assert kept is not None
+    assert [one.webhook for one in kept.sender.webhooks] == [webhook]
+    assert kept.client_rows == []
