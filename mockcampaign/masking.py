@@ -47,6 +47,13 @@ _FOLDED = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ+", b"abcdefghijklmnopqrst
 _SECRET_PARAMETER = re.compile(r"token|key|secret|pass|pwd|auth|sig|code|credential|jwt|session", re.IGNORECASE)
 """Names of query parameters whose values are secrets."""
 
+_IN_COMMAND = re.compile(
+    r"token|secret|passw|pwd|credential|authorization|bearer|api.?key|jwt"  # names of secrets
+    r"|(?<!\S)-u\s*[^\s:]+:\S|(?<!\S)-p\S|://[^\s/]*@",  # of curl, of MySQL's client, and of URLs
+    re.IGNORECASE,
+)
+"""Parts of commands that secrets come with."""
+
 _PARAMETER = re.compile(r"(?<=[?&;])([^=&;#]*)=([^&;#]*)")
 
 
@@ -64,6 +71,15 @@ def shown_url(url: str) -> str:
         before = f"{scheme if slashes else ''}{slashes}…@{before.rpartition('@')[2]}"
     url = f"{before}{question_mark}{query}"
     return _PARAMETER.sub(lambda found: f"{found[1]}={MASK}" if _is_secret(found[1]) else found[0], url)
+
+
+def may_contain_secret(command: str, secrets: Iterable[str] = ()) -> bool:
+    """Return whether a command for a shell may contain a secret: one of these, or what looks like one."""
+    return (
+        any(secret in command for secret in secrets if secret)
+        or _IN_COMMAND.search(command) is not None
+        or any(shown_url(word) != word for word in command.split() if "//" in word)
+    )
 
 
 def url_secrets(url: str) -> tuple[str, ...]:

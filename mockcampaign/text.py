@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 
 def unknown(what: str, found: str, allowed: Collection[str], *, secret: bool = False) -> str:
@@ -21,6 +21,12 @@ def unknown(what: str, found: str, allowed: Collection[str], *, secret: bool = F
 def counted(count: int, noun: str) -> str:
     """Return number and noun, such as `1 event` or `2,500 events`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def few(names: Sequence[str], most: int = 8) -> str:
+    """Return the names as a list, such as `a, b and c`; of many, only the first and how many more."""
+    shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
+    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
 def short(text: str, length: int = 60) -> str:

@@ -75,7 +75,7 @@ LEVELS = {
     """,
     "judging": """
         consumer_store equivalents recorded serials situation < fact < finding in_front ledger
-        < difference evidence journal_rules verdict
+        < difference evidence journal_rules response_body verdict
     """,
     "pytest_plugin": """
         hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files

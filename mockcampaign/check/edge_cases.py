@@ -217,6 +217,9 @@ _LINKS = (
 )
 
 
+_MIXED_CASE = "Anna.Meier+News@example.com"
+"""An address whose local part may not be changed to another case (RFC 5321, 2.4)."""
+
 _TEXT_ROLES = (Role.BROWSER, Role.OPERATING_SYSTEM, Role.TEXT)
 """Roles of free text, in the order in which one of them is chosen."""
 
@@ -235,6 +238,7 @@ def texts(shape: Shape, longest: Lengths = LENGTHS) -> list[EdgeCase]:
         *_of(_free_texts(shape), (*long, *_TEXTS)),
         *_of(_names_of_recipients(shape), names),
         *_of(_texts_of(shape, Role.LINK), links),
+        *_of((one for one in _texts_of(shape, Role.RECIPIENT_ADDRESS) if "@" in one.example), (_MIXED_CASE,)),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, assert_never
 
@@ -16,7 +16,7 @@ from mockcampaign.check.behaviours import BEHAVIOURS
 from mockcampaign.check.bench.aftermath import since_poison
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.context import CheckContext, RuleSlot
-from mockcampaign.check.bench.events import time_factor
+from mockcampaign.check.bench.events import replaced_fields, time_factor
 from mockcampaign.check.calibration import accepted_body, calibrated_fields
 from mockcampaign.check.examined import ConsumerDiedError, Examined, PoisonedError, ProbeFailedError, SkipRule, failed
 from mockcampaign.check.reproduction import reproduce
@@ -37,6 +37,7 @@ from mockcampaign.judging.fact import (
     Needs,
     NotReached,
     OwnTrouble,
+    ReplacedFields,
     Response,
     Stimulus,
     UnderscoreInHeader,
@@ -48,12 +49,13 @@ from mockcampaign.judging.fact import (
 from mockcampaign.judging.finding import Finding, Judgement
 from mockcampaign.judging.in_front import accepting_software, in_front
 from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts
+from mockcampaign.judging.response_body import response_body
 from mockcampaign.judging.situation import Situation
 from mockcampaign.masking import Masking
-from mockcampaign.model import INTERRUPTED, KeyAuthentication, NoAuthentication
+from mockcampaign.model import INTERRUPTED, KeyAuthentication, NoAuthentication, TimedOut
 from mockcampaign.policy import HOUR, MINUTE
 from mockcampaign.report import sentences
-from mockcampaign.report.advice import advice
+from mockcampaign.report.advice import NEVER_SENT, advice
 from mockcampaign.shape.shape import Body
 from mockcampaign.text import unknown
 from mockcampaign.wallclock import Stopwatch, pause
@@ -80,6 +82,9 @@ RESERVE, RESERVE_MAX = 0.1, 20
 SUSPICIOUS = 2
 """Number of rejected attempts in a row that are reported as a suspicion if a rule is cut short after them."""
 
+UNKNOWN_VALUE = frozenset({400, 403, 404, 406, 409, 410, 412, 422})
+"""Statuses with which a consumer may reject a value that it does not know."""
+
 REQUESTS_BEFORE_HURRY = 4
 """Number of requests after which the consumer's pace is known."""
 
@@ -98,6 +103,8 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the webhooks, by name."""
     other_deliveries: DeliveryCounts = NO_DELIVERIES
     """Deliveries whose journal was not kept."""
+    stimuli: Mapping[int, Stimulus] = {}
+    """Descriptions of special batches, by the positions of their attempts in the journal."""
     varied: tuple[tuple[str, Examination], ...] = ()
     """Results for the same rule under variations of the sender, by the name of the variation."""
 
@@ -400,7 +407,8 @@ class Examiner:
             if not limit.expired():
                 raise
             why: Literal["budget", "share"] = "budget" if self._time_for(rule) <= 0 else "share"
-            facts = (Unfinished(why=why, budget=self._settings.budget, enough=self._enough()),)
+            unfinished = Unfinished(why=why, budget=self._settings.budget, enough=self._enough(), waiting=bench.sending)
+            facts = (unfinished,)
             examined = _seen_so_far(rule, bench, facts)
         except asyncio.CancelledError:
             self._add(rule, "could-not-tell", (Unfinished(why="interrupted"), *self._still_broken()), None, bench)
@@ -440,7 +448,7 @@ class Examiner:
         wrong = outcome in ("fail", "warn")
         self._own_software |= accepting_software(entries or ())
         if wrong:
-            facts = (*facts, *self._in_front(rule, facts, entries or ()))
+            facts = (*facts, *self._explanations(rule, facts, entries or ()))
         # Facts may quote the consumer.
         facts = masked(facts, self._masking.text)
         finding = Finding(
@@ -472,12 +480,13 @@ class Examiner:
             entries=entries,
             webhooks=webhooks,
             other_deliveries=others,
+            stimuli={} if bench is None else _stimuli(bench),
         )
         self.examinations.append(examination)
         self._on_examined(examination)
 
-    def _in_front(self, rule: Rule, facts: tuple[AnyFact, ...], entries: Sequence[Entry]) -> Iterator[AnyFact]:
-        """Yield what stands before the consumer, if a response shows it or something is known to be dropped there."""
+    def _explanations(self, rule: Rule, facts: tuple[AnyFact, ...], entries: Sequence[Entry]) -> Iterator[AnyFact]:
+        """Yield what explains a response: what it says, what stands before the consumer, and what may be unexpected."""
         statuses = {reply.status for fact in facts if isinstance(fact, Response) for reply in fact.replies}
         found = in_front(entries, statuses, self._own_software)
         if found is not None:
@@ -486,6 +495,14 @@ class Examiner:
         key = authentication.key if isinstance(authentication, KeyAuthentication) else ""
         if rule.id == BASICS and statuses & {401, 403} and "_" in key:
             yield UnderscoreInHeader(name=key)
+        # What it says to requests that it should reject explains nothing.
+        ordinary = [fact for fact in facts if isinstance(fact, Response) and fact.to.situation not in NEVER_SENT]
+        said = response_body(entries, {reply.status for fact in ordinary for reply in fact.replies})
+        if said is not None and found is None:
+            yield said
+        replaced = replaced_fields(self._settings.shape)
+        if rule.id == BASICS and statuses & UNKNOWN_VALUE and replaced:
+            yield ReplacedFields(fields=replaced)
 
     def _differences(self, bench: Bench) -> tuple[EventDifference, ...]:
         difference = bench.store.newest_difference
@@ -503,10 +520,14 @@ def _seen_so_far(rule: Rule, bench: Bench, unfinished: tuple[AnyFact, ...]) -> E
     # Cutting it short ends an attempt, too.
     newest = [entry for entry in bench.ledger.attempts[-SUSPICIOUS - 1 :] if entry.outcome != INTERRUPTED][-SUSPICIOUS:]
     rejected = [entry for entry in newest if not entry.outcome.accepted and not entry.faults]
-    if len(rejected) == SUSPICIOUS or sum(entry.count for entry in rejected) >= SUSPICIOUS:
+    is_hanging = bool(rejected) and bench.sending is not None and isinstance(rejected[-1].outcome, TimedOut)
+    if is_hanging or sum(entry.count for entry in rejected) >= SUSPICIOUS:
         batch = Stimulus(situation=Situation.BATCH, events=len(list(serials_in(rejected[-1].serials))))
-        seen = Response(to=batch, replies=replies(entry.outcome for entry in rejected))
+        seen = Response(to=bench.stimulus_of(rejected[-1]) or batch, replies=replies(one.outcome for one in rejected))
         return failed(seen, *unfinished, is_hazard=True)
+    if bench.unanswered:
+        # The fewer edge cases it has, the more it says.
+        return failed(min(bench.unanswered, key=lambda one: len(one.to.edge_cases)), *unfinished, is_hazard=True)
     return None
 
 
@@ -537,6 +558,16 @@ async def _examined(rule: Rule, bench: Bench) -> Examined:
     except ProbeFailedError as failure:
         await bench.require_probe(str(failure))
         raise
+
+
+def _stimuli(bench: Bench) -> dict[int, Stimulus]:
+    """Return what is special about the batches to which there was no response in time."""
+    found = (
+        (position, bench.stimulus_of(entry))
+        for position, entry in enumerate(bench.campaign.journal.entries)
+        if isinstance(entry, Attempted) and isinstance(entry.outcome, TimedOut)
+    )
+    return {position: stimulus for position, stimulus in found if stimulus is not None}
 
 
 def _attempts(entries: Sequence[Entry]) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from mockcampaign.check.baseline import gone, marked
 from mockcampaign.check.examiner import Examination
 from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.check.settings import Settings
-from mockcampaign.judging.fact import Confirmation, Confirmed, NoVerdict
+from mockcampaign.judging.fact import AttemptsEnded, Confirmation, Confirmed, NoVerdict, Response
 from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.judging.journal_rules import JOURNAL_RULES, JournalRule
 from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts
@@ -146,7 +146,7 @@ def _scenario(
     # A consumer that does not respond while the check kills it, or breaks what it needs, violates nothing.
     judging = [] if {"restart command", "break command"} & {*examination.rule.needs} else judging
     seen = [
-        marked(rule.judge(examination.entries, sentences.actual), settings.known)
+        marked(_with_event(rule.judge(examination.entries, sentences.actual), examination), settings.known)
         for rule in judging
         if rule.id != finding.id
     ]
@@ -161,3 +161,13 @@ def _scenario(
         journal=examination.entries,
         strict=settings.strict,
     )
+
+
+def _with_event(finding: Finding, examination: Examination) -> Finding:
+    """Return the finding with the event or batch to which there was no response, if the rule knows what it sent."""
+    stimulus = next((examination.stimuli[at] for at in finding.evidence if at in examination.stimuli), None)
+    ended = [fact for fact in finding.facts if isinstance(fact, AttemptsEnded)]
+    if stimulus is None or not ended:
+        return finding
+    facts = (Response(to=stimulus, replies=(ended[0].reply,)),)
+    return msgspec.structs.replace(finding, facts=facts, actual=sentences.actual(facts))

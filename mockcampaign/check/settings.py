@@ -127,6 +127,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             return self.shape.as_type(event_type)
         return builtin_shape(event_type, None if self.variation is None else self.variation.fields)
 
+    def is_guessed(self, event_type: EventType) -> bool:
+        """Return whether the shape of events of a type is only a guess by the captured ones of another type."""
+        captured = (one.event_type for one in (self.shape, *self.other_shapes))
+        return self.shape.is_captured and event_type not in captured
+
     @property
     def top_names(self) -> tuple[str, ...]:
         """The names of the outermost fields of all events that the check may send."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -10,13 +12,19 @@ import click
 
 from mockcampaign.cli.parameters import DurationType
 from mockcampaign.durations import format_duration
-from mockcampaign.masking import shown_url
+from mockcampaign.masking import may_contain_secret, shown_url
 
 
-def same_command(left_out: Collection[str], from_environment: Mapping[str, str]) -> str:
+def same_command(
+    left_out: Collection[str],
+    from_environment: Mapping[str, str],
+    commands: Collection[str] = (),
+    secrets: Collection[str] = (),
+) -> str:
     """Return the running command for a shell, with the options that were given, except for the ones `left_out`.
 
-    `from_environment` names a variable for each option whose value may contain a secret.
+    `from_environment` names a variable for each option whose value may contain a secret. Of these options, the values
+    of `commands` are shown unless they seem to contain one, or contain one of the known `secrets`.
     """
     context = click.get_current_context()
     words = ["mockcampaign", context.info_name or ""]
@@ -28,11 +36,22 @@ def same_command(left_out: Collection[str], from_environment: Mapping[str, str])
         is_multiple = isinstance(parameter, click.Option) and parameter.multiple
         for value in context.params[name] if is_multiple else (context.params[name],):
             words += option
-            if name in from_environment:
+            is_shown = name in commands and not may_contain_secret(value, secrets)
+            if is_shown:
+                words.append(shlex.quote(value))
+            elif name in from_environment:
                 words.append(f'"${from_environment[name]}"')
             elif not getattr(parameter, "is_flag", False):
                 words.append(shlex.quote(shown_url(_written(parameter, value))))
     return " ".join(words)
+
+
+def unset_variables(command: str) -> list[str]:
+    """Return the variables that a command names and that are not set here, so that the user has to set them."""
+    return [name for name in dict.fromkeys(_VARIABLE.findall(command)) if name not in os.environ]
+
+
+_VARIABLE = re.compile(r'"\$([A-Z_]+)"')
 
 
 def _written(parameter: click.Parameter, value: Any) -> str:

@@ -46,7 +46,7 @@ class Sample(msgspec.Struct, frozen=True):
         """Yield one event for each time (milliseconds since 1970).
 
         Each event has all fields of one captured event, so related values stay together. Ids of recipients, mails and
-        subscriptions, other ids, addresses and times vary in their captured format. Everything else is copied.
+        subscriptions, other ids, addresses and times vary in their captured format. All else is as in the sample.
         """
         return _Variations(self.shape, seed).more(created)
 

@@ -321,6 +321,8 @@ class CountsTwice(Fact, frozen=True, kw_only=True):
     event_type: str
     duplicate: int
     events: int
+    always: bool = False
+    """Whether they are stored again also when they arrive in the same batch."""
 
     @property
     def identity(self) -> str:
@@ -460,6 +462,21 @@ class InFront(Fact, frozen=True, kw_only=True):
     """Names of the software that responded to accepted batches; empty if the body alone shows it."""
     https_port: bool = False
     """Whether the port expects https, and the request was http."""
+
+
+class ResponseBody(Fact, frozen=True, kw_only=True):
+    """The beginning of the body of a response with an error status, which often says why."""
+
+    foreign = frozenset({"text"})
+    status: int
+    text: str
+    """The text of the body in one line, shortened."""
+
+
+class ReplacedFields(Fact, frozen=True, kw_only=True):
+    """The captured values of some fields were replaced, and a consumer may accept only values that it knows."""
+
+    fields: tuple[str, ...]
 
 
 class UnderscoreInHeader(Fact, frozen=True, kw_only=True):
@@ -635,6 +652,8 @@ class Unfinished(Fact, frozen=True, kw_only=True):
     budget: int | None = None
     enough: int | None = None
     """A budget that would be enough at the consumer's pace, in milliseconds."""
+    waiting: Stimulus | None = None
+    """The special request whose response it waited for when its time was up, if it did."""
 
 
 class Fewer(Fact, frozen=True, kw_only=True):
@@ -793,6 +812,8 @@ AnyFact = (
     | StoredNonEvent
     | HandshakeFailed
     | InFront
+    | ResponseBody
+    | ReplacedFields
     | UnderscoreInHeader
     | RejectsLater
     | Unavailable

@@ -25,6 +25,8 @@ EXIT_STATUSES: Mapping[Verdict, int] = complete(
     "the exit status of each verdict", get_args(Verdict), {"compliant": 0, "violated": 1, "could-not-tell": 3}
 )
 
+ShownVerdict = Literal[Verdict, "skipped"]
+
 Note = Literal["memory", "fault-not-noticed"]
 """A limit of a whole check: deduplication memory was examined for no longer than the check took in wall time, or the
 command that should break what the consumer needs changed none of its responses."""
@@ -165,6 +167,16 @@ def violates(finding: Finding, scenario: ScenarioResult) -> bool:
 def shown_as(finding: Finding) -> Shown:
     """Return the outcome that reports show: `known` if a baseline accepts the finding."""
     return "known" if finding.known else finding.outcome
+
+
+def verdict_shown(scenario: ScenarioResult) -> ShownVerdict:
+    """Return the verdict that reports show: `skipped` for the scenario of a rule that was skipped, which shows nothing.
+
+    Such a scenario is named after its rule, and perhaps a variation of the sender.
+    """
+    examined = scenario.name.partition(",")[0]
+    skipped = any(finding.id == examined and finding.outcome == "not-exercised" for finding in scenario.rules)
+    return "skipped" if skipped and scenario.verdict == "compliant" else scenario.verdict
 
 
 def is_violation(finding: Finding, *, strict: bool = False) -> bool:

@@ -102,7 +102,9 @@ def _body(campaign: CampaignControl, entry: Attempted) -> str:
     serials = serials_of(entry)
     shown = ",".join(msgspec.json.encode(campaign.payload(serial)).decode() for serial in serials[:EVENTS_SHOWN_MAX])
     more = len(serials) - EVENTS_SHOWN_MAX
-    return f"[{printable(shown)}{f', … {more} more' if more > 0 else ''}]"
+    policy = campaign.engine.policy
+    before, after = printable(policy.body_prefix), printable(policy.body_suffix)
+    return f"{before}{printable(shown)}{f', … {more} more' if more > 0 else ''}{after}"
 
 
 def result_lines(result: ScenarioResult, *, whole: bool) -> list[str]:

@@ -6,8 +6,10 @@ Advice names the platform where the platform's default is a likely cause; each s
 from __future__ import annotations
 
 import html
+import re
+import shlex
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -24,8 +26,10 @@ from mockcampaign.judging.fact import (
     FieldsAltered,
     InFront,
     KeysOn,
+    ReplacedFields,
     Reply,
     Response,
+    ResponseBody,
     SometimesRecognised,
     Stimulus,
     StoreDiffers,
@@ -33,6 +37,7 @@ from mockcampaign.judging.fact import (
     UnderscoreInHeader,
 )
 from mockcampaign.judging.situation import Situation
+from mockcampaign.text import few
 
 SAFE_INTEGER_MAX = 2**53 - 1
 """The greatest whole number that a double holds exactly, and so JavaScript's `JSON.parse` (ECMA-262, 21.1.2.6)."""
@@ -44,6 +49,10 @@ BASIC_MULTILINGUAL_PLANE_MAX = 0xFFFF
 # ECMA-262, 20.1.3 "Properties of the Object Prototype Object".
 INHERITED = ("constructor", "__proto__", "toString", "hasOwnProperty")
 """Names that every object of JavaScript inherits, so that one used as a dictionary seems to contain them."""
+
+
+KEEP_SHOWN_MAX = 3
+"""How many options for fields advice lists."""
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -111,25 +120,29 @@ TELLING = frozenset(
 
 def advice(rule_id: str, usual: str, facts: Sequence[AnyFact]) -> str:
     """Return how to fix a consumer that violates the rule in this way; `usual` is the rule's own advice."""
-    found = [one for fact in facts for one in _of(fact)]
+    said = {fact.status: fact.text for fact in facts if isinstance(fact, ResponseBody)}
+    found = [one for fact in facts for one in _of(fact, said)]
     for exact, vague in ((UNDERSCORES, CREDENTIALS), (FLOATS_BESIDE_EMPTY, BATCH_OF_UNLIKE_EVENTS)):
         if exact in found:
             found = [one for one in found if one is not vague]
     found += _of_acknowledged_loss(facts)
     alone = [one.text for one in found if one.alone]
     more = [one.text for one in found if not one.alone]
-    if not alone and more and rule_id == "responds-200":
-        # The rule's own advice is about the choice of a status, and this consumer failed.
+    if not alone and more and rule_id in _GENERAL:
+        # The rule's own advice is about the choice of a status, or about speed, and this consumer failed.
         return " ".join(dict.fromkeys(more))
     return " ".join(dict.fromkeys([*(alone or [usual]), *more]))
 
 
-def _of(fact: AnyFact) -> Iterator[Advice]:
+def _of(fact: AnyFact, said: Mapping[int, str]) -> Iterator[Advice]:
+    """Yield advice that follows from a fact. `said` has the text of error responses by status."""
     match fact:
         case Died():
             yield CATCH
         case UnderscoreInHeader():
             yield UNDERSCORES
+        case ReplacedFields(fields=fields):
+            yield _keep(fields)
         case InFront():
             yield from _of_software(fact)
         case SurplusBytes():
@@ -153,9 +166,11 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
                 yield CREDENTIALS
             elif situation in _REDELIVERED and replies[-1].status != 429:
                 yield ACCEPT_REDELIVERED
-                yield from _of_reply(replies[-1])
+                yield from _of_reply(replies[-1], said)
             elif replies[0].timed_out and replies[-1].accepted:
                 yield WARM_UP
+            elif replies[-1].timed_out and fact.to.edge_cases:
+                yield HANGS
             else:
                 if not replies[-1].accepted:
                     yield from _of_names(fact.to)
@@ -165,11 +180,11 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
                     yield BATCH_OF_UNLIKE_EVENTS
                 if replies[-1].status in (403, 406) and any(_looks_hostile(one.value) for one in fact.to.edge_cases):
                     yield FIREWALL
-                if situation is Situation.BATCH and replies[-1].status == 400:
-                    yield BASE64_BODY
-                yield from _of_reply(replies[-1])
+                if situation is Situation.BATCH and replies[-1].status is not None:
+                    yield from _of_rejection(replies[-1].status, said.get(replies[-1].status, ""))
+                yield from _of_reply(replies[-1], said)
         case AttemptsEnded(reply=reply) | Costs(reply=Reply() as reply):
-            yield from _of_reply(reply)
+            yield from _of_reply(reply, said)
         case StoreDiffers(after=Stimulus(situation=Situation.LONG_RECIPIENT_ENGAGEMENTS)):
             yield WHOLE_KEY
         case StoreDiffers(after=Stimulus(situation=Situation.REDELIVERED_IDENTICAL)):
@@ -180,8 +195,9 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
             yield SHARED_KEYS
         case ByCounter():
             yield COUNT_NEW_EVENTS
-        case CountsTwice():
-            yield EVENT_ALONE
+        case CountsTwice(always=always):
+            if not always:
+                yield EVENT_ALONE
         case KeysOn(ignored=ignored):
             names = list(dict.fromkeys(name.partition(".")[0] for name in ignored))
             yield Advice(f"Add what is missing to the deduplication key: {', '.join(names)}.", alone=False)
@@ -217,6 +233,14 @@ def _of_acknowledged_loss(facts: Sequence[AnyFact]) -> Iterator[Advice]:
         yield SWALLOWED
 
 
+def _of_rejection(status: int, text: str) -> Iterator[Advice]:
+    """Yield advice for an ordinary batch that was rejected with a status, by what the response says."""
+    if status == 400 and _is_json(text):
+        yield SCHEMA
+    else:
+        yield from _TO_ORDINARY_BATCH.get(status, ())
+
+
 def _of_names(sent: Stimulus) -> Iterator[Advice]:
     """Yield advice for an event that is special only for a name that every object of JavaScript inherits."""
     values = {one.value for one in sent.edge_cases}
@@ -224,13 +248,16 @@ def _of_names(sent: Stimulus) -> Iterator[Advice]:
         yield NO_PLAIN_OBJECT
 
 
-def _of_reply(reply: Reply) -> Iterator[Advice]:
+def _of_reply(reply: Reply, said: Mapping[int, str]) -> Iterator[Advice]:
+    text = "" if reply.status is None else said.get(reply.status, "")
     if reply.status is None:
         yield (FASTER if reply.phase == "wait" else ENDLESS_RESPONSE) if reply.timed_out else WHOLE_RESPONSE
     elif 300 <= reply.status < 400:
         yield REDIRECT
     elif reply.status in (411, 426, 505):
         yield GATEWAY
+    elif reply.status in (403, 422) and (_CSRF.search(text) or _is_json(text)):
+        yield CSRF if _CSRF.search(text) else SCHEMA if reply.status == 422 else BY_STATUS[403]
     elif reply.status in BY_STATUS:
         yield BY_STATUS[reply.status]
     elif reply.status >= 500:
@@ -250,6 +277,11 @@ def _of_software(fact: InFront) -> Iterator[Advice]:
     )
 
 
+def _is_json(text: str) -> bool:
+    """Return whether the text of a response begins like JSON, as the messages of schemas do."""
+    return text[:1] in ("{", "[")
+
+
 def _looks_hostile(value: str) -> bool:
     """Return whether a firewall may treat text as an attack: SQL, markup or a template."""
     return any(part in value.upper() for part in ("DROP TABLE", "<", "${", "--"))
@@ -267,6 +299,11 @@ WHOLE_RESPONSE = Advice(
 FASTER = Advice(
     "Store a batch in one statement and one transaction, respond, and do slow work afterwards (in n8n, let the Webhook "
     "node respond immediately)."
+)
+HANGS = Advice(
+    "Pass every error on to whatever writes the response: such an event makes the consumer wait for ever, as where an "
+    "exception ends nowhere (in Express 4, a rejected promise without next(error)).",
+    alone=False,
 )
 ENDLESS_RESPONSE = Advice("End the response: by its Content-Length, or by closing the connection.")
 REDIRECT = Advice(
@@ -327,9 +364,33 @@ FLOATS_BESIDE_EMPTY = Advice(
 # PostgreSQL documentation, 8.3 "Character Types": "The character with the code zero cannot be stored."
 NUL_IN_TEXT = Advice("PostgreSQL cannot store NUL in text: remove it before you store an event.", alone=False)
 BATCH_OF_UNLIKE_EVENTS = Advice(
-    "Each of these events is accepted alone: look for code that expects all events of a batch to have the same "
-    "fields, such as an INSERT with the columns of the first one.",
+    "Look for code that expects all events of a batch to have the same fields, such as an INSERT with the columns of "
+    "the first one.",
     alone=False,
+)
+# Django's CsrfViewMiddleware responds 403 ("CSRF verification failed"); Rails' protect_from_forgery raises
+# InvalidAuthenticityToken, whose page for 422 says "The change you wanted was rejected".
+CSRF = Advice(
+    "Exempt the webhook's path from CSRF protection, which rejects requests before your code does (Django: "
+    "@csrf_exempt, Rails: skip_forgery_protection).",
+    alone=False,
+)
+SCHEMA = Advice(
+    "Relax the schema by which the consumer validates events: it is stricter than these, and its response says where.",
+    alone=False,
+)
+UNREADABLE = Advice(
+    "A 400 to an ordinary batch means that the consumer could not read the body, or that its schema is stricter than "
+    "these events: compare the request (--explain) with what it expects.",
+    alone=False,
+)
+PATH = Advice(
+    "Compare the URL with the consumer's routes, its trailing slash included: there is no route at this path, or none "
+    "for POST.",
+    alone=False,
+)
+MEDIA_TYPE = Advice(
+    "Accept Content-Type: application/json, as Campaign sends it, and parse the body as JSON.", alone=False
 )
 
 BY_STATUS = {
@@ -348,15 +409,14 @@ BY_STATUS = {
         "Respond 200 once every event of the batch is stored or set aside: Campaign looks at the status alone, and "
         "retries the whole batch after a 207."
     ),
-    # Django's CsrfViewMiddleware responds 403; Rails' protect_from_forgery raises InvalidAuthenticityToken (422).
     403: Advice(
         "Look for what rejects requests before your code does: CSRF protection (Django: @csrf_exempt), a web "
         "application firewall, or a list of allowed addresses.",
         alone=False,
     ),
     422: Advice(
-        "Look for what rejects requests before your code does: CSRF protection (Rails: skip_forgery_protection) or a "
-        "schema that is stricter than Campaign's events.",
+        "Compare the events with the schema by which the consumer validates them: it is stricter than they are. Only "
+        "if the response is a page, look for CSRF protection (Rails: skip_forgery_protection).",
         alone=False,
     ),
     # express.json: limit "100kb" (Express 4.x API); client_max_body_size 1m (ngx_http_core_module); post_max_size 8M
@@ -384,6 +444,20 @@ LIMITED_RATE = Advice(
     "not limit the rate of a sender that has one connection and waits for each response."
 )
 
+_TO_ORDINARY_BATCH: Mapping[int, tuple[Advice, ...]] = {
+    400: (UNREADABLE, BASE64_BODY),
+    404: (PATH,),
+    405: (PATH,),
+    410: (PATH,),
+    415: (MEDIA_TYPE,),
+}
+"""Advice for an ordinary batch that is rejected, by status: to unusual ones, the rule's own advice says more."""
+
+_CSRF = re.compile(r"csrf|forgery|authenticity.?token|change you wanted was rejected", re.IGNORECASE)
+
+_GENERAL = ("responds-200", "responds-in-time")
+"""Rules whose own advice says less than any other."""
+
 _AROUND = (Situation.GOOD_AROUND_EDGE_CASE, Situation.GOOD_AROUND_EDGE_CASES)
 
 NEVER_GIVE_UP = Advice(
@@ -397,9 +471,19 @@ UNDERSCORES = Advice(
     "contain underscores, so the consumer never sees the key (nginx keeps them with underscores_in_headers on)."
 )
 CREDENTIALS = Advice(
-    "Give the check the credentials that the consumer demands (--basic-auth or --key-auth). If they are the same, look "
-    "at how the consumer reads them: split Basic credentials at the first colon and decode them as UTF-8 (RFC 7617)."
+    "Give the check the credentials that the consumer demands (--basic-auth or CHECK_BASIC_AUTH, --key-auth or "
+    "CHECK_KEY_AUTH). If they are the same, look at how the consumer reads them: split Basic credentials at the "
+    "first colon and decode them as UTF-8 (RFC 7617)."
 )
+
+
+def _keep(fields: Sequence[str]) -> Advice:
+    options = " ".join(f"--keep {shlex.quote(name)}" for name in fields[:KEEP_SHOWN_MAX])
+    return Advice(
+        f"The check sends pseudonyms in place of the captured values of {few(fields)}. If the consumer accepts only "
+        f"values that it knows, send those as they were captured: {options}.",
+        alone=False,
+    )
 
 
 # By deduplication
@@ -510,6 +594,8 @@ def _of_changes(changes: Sequence[FieldChange]) -> Iterator[Advice]:
             continue
         sent, stored = _value(change.sent), _value(change.stored)
         match sent, stored:
+            case dict(), dict():
+                yield from _of_changes(_inner_changes(change.name, sent, stored))
             case str(), str() if sent != stored:
                 yield from _of_text(change.name, sent, stored)
             case int(), int() | float() if abs(sent) > SAFE_INTEGER_MAX:
@@ -525,9 +611,24 @@ def _of_changes(changes: Sequence[FieldChange]) -> Iterator[Advice]:
         yield Advice(f"The probe reports numbers as text: {', '.join(dict.fromkeys(as_text))}.", alone=False)
 
 
+def _inner_changes(outer: str, sent: dict[str, object], stored: dict[str, object]) -> list[FieldChange]:
+    """Return the changes of the fields of an object."""
+    return [
+        FieldChange(
+            name=f"{outer}.{name}",
+            sent=msgspec.json.encode(value).decode(),
+            stored=msgspec.json.encode(stored[name]).decode() if name in stored else None,
+        )
+        for name, value in sent.items()
+        if name not in stored or stored[name] != value
+    ]
+
+
 def _of_text(name: str, sent: str, stored: str) -> Iterator[Advice]:
     """Yield what turns the sent text into the stored one."""
-    if stored == sent.strip():
+    if _MOMENT.match(sent) and _MOMENT.match(stored):
+        yield from _of_moment(name, sent, stored)
+    elif stored == sent.strip():
         yield Advice(f"Do not trim {name}: white space at its ends belongs to the value.")
     elif sent.startswith(stored):
         yield _cut_off(name, len(stored), sent[len(stored)])
@@ -541,6 +642,24 @@ def _of_text(name: str, sent: str, stored: str) -> Iterator[Advice]:
         yield Advice(f"Do not change the case of {name}.")
     elif sent.isdigit() and sent.lstrip("0") == stored:
         yield _as_text(name)
+
+
+def _of_moment(name: str, sent: str, stored: str) -> Iterator[Advice]:
+    """Yield what a time has lost that was sent as text."""
+    lost = [
+        what
+        for what, part in (("fraction of a second", _FRACTION), ("zone", _ZONE))
+        if part.search(sent) and not part.search(stored)
+    ]
+    if lost:
+        yield Advice(
+            f"{name} lost its {' and its '.join(lost)}: store it in a type that has both, or as the text that was sent."
+        )
+
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d|\Z)")
+_FRACTION = re.compile(r":\d\d[.,]\d")
+_ZONE = re.compile(r":\d\d(?:[.,]\d+)? ?(?:[Zz]|UTC|[+-]\d\d(?::?\d\d)?)\Z")
 
 
 def _cut_off(name: str, length: int, following: str) -> Advice:

@@ -9,7 +9,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mockcampaign.durations import format_duration
-from mockcampaign.judging.fact import AnyFact, Needs, NotReached, Poisoned, Unavailable, Unfinished
+from mockcampaign.judging.fact import (
+    AnyFact,
+    CountsTwice,
+    KeysOn,
+    Needs,
+    NotReached,
+    Poisoned,
+    SometimesRecognised,
+    Unavailable,
+    Unfinished,
+)
 from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, shown_as, verdict_of
 from mockcampaign.report import sentences
@@ -40,6 +50,10 @@ LONGER_BUDGET = 5
 """How many times the budget a suggested command allows, where the budget was used up."""
 
 
+_EXPLAINING = (KeysOn, CountsTwice, SometimesRecognised)
+"""Facts that say how the consumer deduplicates, which explains violations of other rules: they come first."""
+
+
 def check_lines(
     result: RunResult,
     *,
@@ -68,6 +82,7 @@ def summary_lines(result: RunResult, *, width: int | None = None) -> Iterator[li
     """Yield one line for each violation and hazard, then the number of rules that passed, were skipped and so on."""
     width = WIDTH if width is None else min(width, WIDTH)
     wrong = [finding for finding in result.rules if finding.outcome in ("fail", "warn")]
+    wrong.sort(key=lambda finding: not any(isinstance(fact, _EXPLAINING) for fact in finding.facts))
     if any(map(_wrong, result.rules)):
         yield []
     for finding in wrong:
@@ -117,9 +132,17 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
 
 
 def next_lines(
-    result: RunResult, again: str, *, explain: bool = False, folder: Path | None = None
+    result: RunResult,
+    again: str,
+    *,
+    explain: bool = False,
+    folder: Path | None = None,
+    variables: Sequence[str] = (),
 ) -> Iterator[list[Styled]]:
-    """Yield commands to go on with. `again` is the command that repeats the check, without a choice of rules."""
+    """Yield commands to go on with. `again` is the command that repeats the check, without a choice of rules.
+
+    `variables` are the environment variables that the user has to set first.
+    """
     wrong = [finding for finding in result.rules if finding.outcome in ("fail", "warn") and not finding.known]
     commands = []
     if wrong and not explain:
@@ -137,7 +160,9 @@ def next_lines(
         budget = cut_short[0].enough or LONGER_BUDGET * (cut_short[0].budget or 0)
         commands.append(f"{again} --budget {format_duration(budget)}")
     if commands:
-        yield [("  what to type next", FAINT)]
+        values = "values, which may contain secrets" if len(variables) > 1 else "value, which may contain a secret"
+        before = f", after you have set {' and '.join(variables)} to the {values}" if variables else ""
+        yield [(f"  what to type next{before}", FAINT)]
     for command in commands:
         yield [(Copyable(f"    {command}"), PLAIN)]
 

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Attempted, Began, WebhookChanged
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.verdict import WORST, RunResult, ScenarioResult, shown_as, verdict_of, violates
+from mockcampaign.judging.verdict import WORST, RunResult, ScenarioResult, shown_as, verdict_of, verdict_shown, violates
 from mockcampaign.report import sentences
 from mockcampaign.report.attempts import DETAILS, Attempts, Detail, attempts
 from mockcampaign.report.charts import Chart, chart, pending_max
@@ -38,6 +38,9 @@ RAW_BYTES_MAX = 40_000_000
 
 ROWS_MAX = 10_000
 """Number of attempts on a page; a run of equal ones counts once."""
+
+FEW_FINDINGS = 20
+"""Number of findings up to which those that passed are shown beside problems without being asked for."""
 
 LINES_MAX = 400
 """How many lines of a scenario's timeline are shown."""
@@ -95,6 +98,7 @@ def to_html(result: RunResult) -> bytes:
         scenarios=[
             {
                 "result": scenario,
+                "verdict": verdict_shown(scenario),
                 "began": format_moment(scenario.journal[0].at),
                 "duration": format_duration(scenario.virtual_milliseconds),
                 "figures": [_figure(scenario, one) for one in of_scenario],
@@ -104,6 +108,7 @@ def to_html(result: RunResult) -> bytes:
             for scenario, of_scenario, left_out in zip(result.scenarios, series, shown, strict=True)
         ],
         came_to_max=CAME_TO_MAX,
+        few_findings=FEW_FINDINGS,
         style=Markup(style),
         scripts=[Markup(script) for script in scripts],
         policy="; ".join(

@@ -8,7 +8,15 @@ from typing import get_args
 
 from mockcampaign.durations import format_duration
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.verdict import RunResult, ScenarioResult, Verdict, verdict_of, violates
+from mockcampaign.judging.verdict import (
+    RunResult,
+    ScenarioResult,
+    ShownVerdict,
+    Verdict,
+    verdict_of,
+    verdict_shown,
+    violates,
+)
 from mockcampaign.report import sentences
 from mockcampaign.report.scenario_text import and_simulated, brief, seen
 from mockcampaign.tables import complete
@@ -17,13 +25,30 @@ from mockcampaign.text import printable
 FINDINGS_MAX = 50
 """How many findings are shown; GitHub accepts 1 MB for each step."""
 
-_VERDICTS: Mapping[Verdict, str] = complete(
-    "the heading of each verdict",
-    get_args(Verdict),
-    {"compliant": "✅ compliant", "violated": "❌ not compliant", "could-not-tell": "❔ inconclusive"},
+_VERDICTS: Mapping[ShownVerdict, str] = complete(
+    "the words for each verdict",
+    (*get_args(Verdict), "skipped"),
+    {
+        "compliant": "✅ compliant",
+        "violated": "❌ not compliant",
+        "could-not-tell": "❔ inconclusive",
+        "skipped": "⏭️ skipped",
+    },
 )
 _OUTCOMES = {"fail": "❌", "warn": "⚠️", "could-not-tell": "❔"}
-_MEANS_SOMETHING = re.compile(r"[!#$&*+.:<=>@\[\\\]^_`{|}~-]")
+_MEANS_SOMETHING = re.compile(
+    r"""
+    [`*\[<|~$]                              # code, emphasis, links, HTML, cells, mathematics
+    | \\(?=[^\w\s]|$)                       # escapes
+    | (?<![a-z0-9])_ | _(?![a-z0-9])        # emphasis, which never begins or ends within a word
+    | &(?=\#?[a-z0-9]+;)                    # entities
+    | :(?=//|[a-z+_-][\w+-]*:)              # URLs and emoji
+    | (?<=www)\. | @(?=\w) | \#(?=\d)       # host names, people and issues, which GitHub links
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_MEANS_SOMETHING_AT_START = re.compile(r"(?:[-+=>#]|\d{1,9}[.)])")
+"""The beginning of a heading, a list, a quotation or a line."""
 
 
 def to_markdown(result: RunResult) -> str:
@@ -41,7 +66,7 @@ def _head(result: RunResult) -> Iterator[str]:
     gone = (f"Gone: {one}: remove it from the baseline" for one in result.gone)
     for line in (result.headline, result.trouble, swept, *gone):
         if line is not None:
-            yield _plain(line)
+            yield _plain_line(line)
             yield ""
 
 
@@ -52,7 +77,7 @@ def _scenarios(result: RunResult) -> Iterator[str]:
         sums = scenario.deliveries
         cells = (
             _plain(scenario.name),
-            _VERDICTS[scenario.verdict],
+            _VERDICTS[verdict_shown(scenario)],
             format_duration(scenario.virtual_milliseconds),
             f"{sums.attempts}{and_simulated(sums)}",
             *(str(number) for number in (sums.delivered, sums.discarded, sums.pending)),
@@ -91,5 +116,16 @@ def _finding(scenario: ScenarioResult, finding: Finding) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Escape everything that is markup, HTML, a link or the end of a cell."""
-    return _MEANS_SOMETHING.sub(lambda found: f"&#{ord(found[0])};", printable(text))
+    """Escape what would be markup, HTML, a link or the end of a cell within a line, and nothing else."""
+    return _MEANS_SOMETHING.sub(_escaped, printable(text))
+
+
+def _plain_line(text: str) -> str:
+    """Escape also what would be markup at the beginning of a line."""
+    shown = _plain(text).lstrip()
+    start = _MEANS_SOMETHING_AT_START.match(shown)
+    return shown if start is None else f"{start[0][:-1]}&#{ord(start[0][-1])};{shown[start.end() :]}"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"&#{ord(found[0])};"

@@ -51,8 +51,10 @@ from mockcampaign.judging.fact import (
     Precondition,
     Rejected,
     RejectsLater,
+    ReplacedFields,
     Reply,
     Response,
+    ResponseBody,
     SmallestRejected,
     SometimesRecognised,
     StateIsStale,
@@ -74,7 +76,7 @@ from mockcampaign.judging.situation import Situation
 from mockcampaign.judging.verdict import Note, SweepSummary
 from mockcampaign.model import Outcome, Responded
 from mockcampaign.tables import complete
-from mockcampaign.text import counted
+from mockcampaign.text import counted, few
 
 KEY_FIELDS_SHOWN_MAX = 4
 """How many fields of a deduplication key a sentence names; of a longer one, it names what is missing."""
@@ -225,8 +227,16 @@ def headline(findings: Sequence[Finding]) -> str:
         parts.append(f"{counted(known, 'known violation')} accepted")
     if counts["could-not-tell"]:
         parts.append(f"{counts['could-not-tell']} inconclusive")
+    hurried = sum(finding.outcome == "pass" and any(map(_is_fewer, finding.facts)) for finding in findings)
+    if hurried:
+        parts.append(f"{hurried} passed with fewer requests than usual (--budget)")
     parts += _within_budget(findings, examined)
     return "; ".join(parts)
+
+
+def _is_fewer(fact: AnyFact) -> bool:
+    in_time = isinstance(fact, Confirmed) and fact.what is Confirmation.HISTORIES_ENDED_WELL_IN_TIME
+    return in_time or isinstance(fact, Fewer)
 
 
 def _within_budget(findings: Sequence[Finding], examined: int) -> Iterator[str]:
@@ -289,6 +299,11 @@ def _clause(fact: AnyFact) -> str:
         case KeysOn():
             return _keys_on(fact)
         case CountsTwice():
+            if fact.always:
+                return (
+                    f"it does not deduplicate: {fact.duplicate} of {fact.events} realistic {fact.event_type}s were "
+                    "stored twice when they were redelivered, and so were all of a batch that was redelivered unchanged"
+                )
             return (
                 f"its deduplication key holds more than the event, such as the batch or the request: "
                 f"{fact.duplicate} of {fact.events} realistic {fact.event_type}s were stored twice when they were "
@@ -323,6 +338,10 @@ def _clause(fact: AnyFact) -> str:
             unlike = f", unlike accepted batches, {fact.own}" if fact.own else ""
             what = " because its port expects https" if fact.https_port else ""
             return f"the {fact.status} came from what stands before the consumer ({fact.software}{unlike}){what}"
+        case ResponseBody():
+            return f"the {fact.status} says: {fact.text}"
+        case ReplacedFields():
+            return f"pseudonyms replace the captured values of {few(fact.fields)}"
         case UnderscoreInHeader():
             dropped = "which nginx and Apache drop by default"
             return f"the key was sent in the header {fact.name}, whose name contains underscores, {dropped}"
@@ -339,6 +358,7 @@ def _clause(fact: AnyFact) -> str:
         case Confirmed():
             return CONFIRMATIONS[fact.what].format(
                 count=f"{fact.count:,}",
+                events=counted(fact.count, "event"),
                 times=f"{fact.times:,}",
                 milliseconds=f"{fact.milliseconds:,} ms",
                 duration=format_duration(fact.milliseconds),
@@ -428,7 +448,8 @@ def _stimulus(one: Stimulus) -> str:
         variant=one.variant,
         field=_field(one.variant),
         credentials=_credentials(one.variant),
-        edge_cases=_listed(list(dict.fromkeys(map(_edge_case, one.edge_cases)))) or "nothing unusual but its times",
+        edge_cases=few(list(dict.fromkeys(map(_edge_case, one.edge_cases))), STIMULI_SHOWN_MAX)
+        or "nothing unusual but its times",
         steps=", ".join(map(_step, one.steps)),
     )
     return f"{said}{repeated}"
@@ -660,6 +681,11 @@ def _not_reached(fact: NotReached) -> str:
 
 
 def _unfinished(fact: Unfinished) -> str:
+    waiting = "" if fact.waiting is None else f", while it waited for a response to {_stimulus(fact.waiting)}"
+    return f"{_cut_short(fact)}{waiting}"
+
+
+def _cut_short(fact: Unfinished) -> str:
     match fact.why:
         case "budget":
             return f"not finished within the budget of {format_duration(fact.budget or 0)} (--budget)"
@@ -945,9 +971,9 @@ CONFIRMATIONS: Mapping[Confirmation, str] = complete(
             "the certificate is valid for the name, and its authority is given by --ca"
         ),
         Confirmation.FIELDS_UNCHANGED: "stored all fields as they were sent",
-        Confirmation.EDGE_CASES_ACCEPTED: "accepted {count} events with one unusual field each",
+        Confirmation.EDGE_CASES_ACCEPTED: "accepted {events} with one unusual field each",
         Confirmation.EDGE_CASES_STORED_ONCE: "stored no event twice that has unusual fields and was redelivered",
-        Confirmation.EDGE_CASES_STORED: "stored {count} events with one unusual field each",
+        Confirmation.EDGE_CASES_STORED: "stored {events} with one unusual field each",
         Confirmation.GENERATED_ACCEPTED: "accepted {count} generated batches",
         Confirmation.KEYS_ON_ALL_FIELDS: (
             "stored both of two events that differ in one of {count} fields, if only in case, and each of {times} "
@@ -990,10 +1016,10 @@ PRECONDITIONS: Mapping[Precondition, str] = complete(
     "words for preconditions",
     Precondition,
     {
-        Precondition.NO_SUCH_FIELDS: "{variant} events have no such fields",
+        Precondition.NO_SUCH_FIELDS: "these {variant} events have no such fields",
         Precondition.NO_DEVICE_FIELDS: "{variant} events say nothing about devices",
         Precondition.NO_FIELD: "no field of these events is a {variant} (`mockcampaign shape` shows which is which)",
-        Precondition.NO_SAMPLE_OF_TYPE: "no captured event shows what a {variant} looks like (--like)",
+        Precondition.NO_SAMPLE_OF_TYPE: "needs a captured {variant}, which shows what such events look like (--like)",
         Precondition.NO_TIME_BETWEEN: "these events' times do not distinguish milliseconds",
         Precondition.DIFFERENT_EVENTS_MERGED: "treats different events as one, see the rules on identity",
         Precondition.STORED_EVENT_NOT_FOUND: ("the probe does not report an acknowledged event, or not by its mail"),

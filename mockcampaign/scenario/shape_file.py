@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.model import EventType
 from mockcampaign.pseudonyms import without_persons
 from mockcampaign.scenario.language.document import Document, Location
 from mockcampaign.scenario.language.event_shape import BODIES, FieldDefinition, ShapeDefinition
 from mockcampaign.scenario.language.nodes import DOCUMENT_BYTES_MAX
-from mockcampaign.shape.captured import PLACE_OF_EVENTS, CapturedEvents, ReplacePersons, read_captured, shapes_of_file
+from mockcampaign.shape.captured import (
+    PLACE_OF_EVENTS,
+    SHAPE_FILES,
+    CapturedEvents,
+    ReplacePersons,
+    check_type,
+    read_captured,
+    shape_of_file,
+    shapes_of_file,
+)
 from mockcampaign.shape.field import ONCE, Event, EventField, Role, Value, written
 from mockcampaign.shape.infer import Column, UnfitRoleError, columns_of, enumerated_values
 from mockcampaign.shape.shape import Body, Shape
 from mockcampaign.text import unknown, yaml_text
-
-SUFFIXES = (".yaml", ".yml")
-"""Suffixes of shape files."""
 
 _HEADER = f"""\
 # The shape of captured events: which role each field plays, and why. To correct it, write another role.
@@ -48,17 +55,21 @@ def read_shape(
     *,
     replace_persons: ReplacePersons | None = without_persons,
     keep: Collection[str] = (),
+    event_type: EventType | None = None,
 ) -> Shape:
     """Return the shape that a file describes. Raises `InvalidInputError` with file:line:column.
 
     `like` is a file of captured events, which a shape file without events corrects; `replace_persons` and `keep` are
-    for that file, as in `read_captured`.
+    for that file, as in `read_captured`. `event_type` is their type if the shape file says none.
     """
     document = Document(path)
     definition = document.read(ShapeDefinition)
+    if definition.type is None and event_type is not None:
+        definition = msgspec.structs.replace(definition, type=event_type)
     if like is None:
         return shape_in(document, definition)
     captured = read_captured(like, event_type=definition.type, replace_persons=replace_persons, keep=keep)
+    check_type(captured, event_type, like)
     return shape_in(document, definition, captured=captured)
 
 
@@ -69,9 +80,32 @@ def read_shapes(
 
     Raises `InvalidInputError`, with file:line:column if the file is a shape file.
     """
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in SHAPE_FILES:
         return (read_shape(path),)
     return shapes_of_file(path, replace_persons=replace_persons, keep=keep)
+
+
+def shapes_with_corrections(likes: Sequence[tuple[EventType, Path]], shape_files: Sequence[Path]) -> list[Shape]:
+    """Return the shapes of captured events, each file with its type, and of shape files.
+
+    A shape file without events corrects the captured ones of its type; of any type if it names none, and there is only
+    one file of these. Raises `InvalidInputError`.
+    """
+    found: list[Shape] = []
+    plain = list(likes)
+    for path in shape_files:
+        definition = Document(path).read(ShapeDefinition) if path.suffix.lower() in SHAPE_FILES else None
+        own = [one for one in plain if definition is not None and definition.type in (None, one[0])]
+        if definition is None or definition.events is not None or not own:
+            found += read_shapes(path)
+            continue
+        if len(own) > 1:
+            types = ", ".join(kind for kind, _ in own)
+            raise InvalidInputError(f"{path}: corrects events of no type, allowed: the key type with one of {types}")
+        [(kind, like)] = own
+        plain.remove((kind, like))
+        found.append(read_shape(path, like, event_type=kind))
+    return [*(shape_of_file(path, event_type=kind) for kind, path in plain), *found]
 
 
 def shape_in(

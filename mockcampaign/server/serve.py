@@ -25,7 +25,6 @@ from mockcampaign.server.users import User, Users, user_name_problem, users_of
 from mockcampaign.server.vendor_api.clients_file import LoadedClients, load_clients
 from mockcampaign.serving import base_url, listen, serve_until_signalled
 from mockcampaign.serving.tls import TlsOptions, tls_files
-from mockcampaign.shape.captured import shape_of_file
 from mockcampaign.shape.shape import by_type
 from mockcampaign.text import counted
 from mockcampaign.transport.targets import AllowedTargets
@@ -139,11 +138,10 @@ def _plan(options: ServeOptions) -> Plan | None:
 
 def _shapes(options: ServeOptions, plan: Plan | None) -> dict[EventType, Shape]:
     """Return the captured shapes of the options and of the scenario."""
-    from mockcampaign.scenario.shape_file import read_shapes
+    from mockcampaign.scenario.shape_file import shapes_with_corrections
 
     shapes = [] if plan is None else [*plan.shapes.values()]
-    shapes += [shape_of_file(path, event_type=kind) for kind, path in options.like]
-    shapes += [shape for path in options.shape_files for shape in read_shapes(path)]
+    shapes += shapes_with_corrections(options.like, options.shape_files)
     try:
         return by_type(shapes)
     except InvalidInputError as error:

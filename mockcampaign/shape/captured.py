@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -34,6 +35,9 @@ from mockcampaign.shape.vocabulary import MOMENT_NAMES, is_named_id, named_like,
 CAPTURED_BYTES_MAX = 16_777_216
 """Maximum size of a file of captured events. Our choice."""
 
+SHAPE_FILES = (".yaml", ".yml")
+"""Suffixes of shape files."""
+
 JSON_LINES = (".jsonl", ".ndjson")
 """Suffixes of files that contain an event or a body in each line."""
 
@@ -60,6 +64,8 @@ class CapturedEvents(msgspec.Struct, frozen=True):
     """The type that the object around the events says, or None."""
     roles: Mapping[tuple[str, ...], Role] = {}
     """Roles by the values that were captured, before persons were replaced."""
+    replaced: tuple[str, ...] = ()
+    """Names of the fields whose captured values pseudonyms replace."""
 
     @property
     def event_types(self) -> tuple[EventType, ...]:
@@ -87,13 +93,14 @@ class CapturedEvents(msgspec.Struct, frozen=True):
             event_type = self.event_type
         while True:
             try:
-                return infer_shape(
+                shape = infer_shape(
                     self.events,
                     body=body or self.body,
                     event_type=event_type,
                     roles=assigned,
                     must_identify=must_identify,
                 )
+                return msgspec.structs.replace(shape, replaced=self.replaced)
             except UnfitRoleError as error:
                 if error.path in given:
                     raise
@@ -166,7 +173,16 @@ def captured_in(
     events = _with_types_and_times(content.events, events, impersonal)
     if envelope is not None:
         body = _body(_Envelope(outer, envelope.path))
-    return CapturedEvents(events, body, said, roles)
+    return CapturedEvents(events, body, said, roles, _differing(content.events, events))
+
+
+def _differing(captured: Sequence[Event], events: Sequence[Event]) -> tuple[str, ...]:
+    """Return the names of the fields whose values differ from the captured ones in any event."""
+    names: dict[str, None] = {}
+    for before, after in zip(captured, events, strict=True):
+        values = dict(leaves(before))
+        names |= dict.fromkeys(".".join(path) for path, value in leaves(after) if value != values.get(path))
+    return tuple(names)
 
 
 def _roles(events: Sequence[Event], event_type: EventType | None) -> dict[tuple[str, ...], Role]:
@@ -250,6 +266,15 @@ def _named(raw: Value, replaced: Value) -> Value:
             return replaced
 
 
+def check_type(captured: CapturedEvents, event_type: EventType | None, path: Path) -> None:
+    """Raise `InvalidInputError` if all captured events of a file say other types than the one they are used as."""
+    if event_type is None or type_field(captured.events) is None:
+        return
+    types = event_types_in(captured.events)
+    if event_type not in types:
+        raise InvalidInputError(f"{path}: contains {', '.join(types)} events and not {event_type}, allowed: their type")
+
+
 def shape_of_file(
     path: Path,
     *,
@@ -260,6 +285,7 @@ def shape_of_file(
 ) -> Shape:
     """Return the shape of the captured events of a file. Raises `InvalidInputError`."""
     captured = read_captured(path, event_type=event_type, replace_persons=replace_persons, keep=keep)
+    check_type(captured, event_type, path)
     try:
         return captured.shape(event_type=event_type, roles=roles)
     except InvalidInputError as error:
@@ -284,8 +310,24 @@ def _documents(path: Path) -> list[Value]:
         return _decoder.decode_lines(raw) if lines else [_decoder.decode(raw)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         what = "JSON Lines" if lines else "JSON"
+        if path.suffix.lower() in SHAPE_FILES:
+            message = "not JSON: it is YAML, allowed: captured events here, and a shape file by --shape"
+            raise InvalidInputError(f"{path}: {message}") from None
         reason = " ".join(str(error).split())[:160]
-        raise InvalidInputError(f"{path}: not {what}: {reason}, allowed: {_ALLOWED}") from None
+        at = _BYTE.search(reason)
+        place = f"{path}{'' if at is None or lines else _place(raw, int(at[1]))}"
+        raise InvalidInputError(f"{place}: not {what}: {reason}, allowed: {_ALLOWED}") from None
+
+
+def _place(raw: bytes, position: int) -> str:
+    """Return the line and column of a byte, as `:line:column`."""
+    before = raw[:position]
+    line = before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")
+    number = before.count(b"\n") + 1
+    return f":{number}:{len(line) + 1}"
+
+
+_BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 def _content(documents: Sequence[Value], event_type: EventType | None) -> _Content:
@@ -348,6 +390,8 @@ def _part(document: Value, event_type: EventType | None, layouts: dict[_Layout, 
     [outer] = _objects([document])
     lists = dict(islice(_lists(outer), _LISTS_MAX))
     if not lists:
+        if any(value == [] for value in outer.values()) and not _is_event(outer, event_type):
+            _objects([])
         return _Content((outer,), is_list=False)
     layout = _names(outer), tuple((path, _names(inner[0])) for path, inner in lists.items())
     if layout not in layouts:

@@ -94,6 +94,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     body: Body = LIST
     is_captured: bool = False
     """Whether the shape is from captured events and not from ours."""
+    replaced: tuple[str, ...] = ()
+    """Names of the fields whose captured values pseudonyms replace."""
 
     def __post_init__(self) -> None:
         """Complain of a role that several fields play, if one field should."""

@@ -85,6 +85,44 @@ def test_an_edge_case_without_response_is_named_with_what_it_costs(rule: str) ->
     assert "Campaign waits for the time-out of 100ms, 25,663 times" in found.actual
 
 
+def cut_short(*rules: str) -> RunResult:
+    """A check whose budget is too short for the time-outs of a consumer that never responds to null."""
+    app = application(silent_about(lambda *one: lacks_device(*one) and "device" in one[1], [])(Store(), None))
+    chosen = settings(1, rules=rules, authentication=NoAuthentication(), timeout=400, budget=1_500)
+    return checked("http://consumer.test", lambda: AsgiTransport(app), chosen)
+
+
+def test_a_rule_cut_short_says_to_what_there_was_no_response() -> None:
+    found = by_id(cut_short("responds-200", "accepts-null-fields", "responds-in-time"))
+    null = found["accepts-null-fields"]
+    assert null.outcome == "warn", null.actual
+    assert null.actual.startswith("Did not respond to ")
+    assert "device null" in null.actual
+    assert "no response began within the time-out" in null.actual
+    assert null.fix is not None
+    assert "Pass every error on" in null.fix
+    assert "Store a batch in one statement" not in null.fix
+
+
+def test_what_the_journal_shows_of_an_edge_case_names_it() -> None:
+    found = by_id(cut_short("responds-200", "responds-in-time", "accepts-null-fields"))["responds-in-time"]
+    assert found.outcome == "warn"
+    assert found.actual.startswith("Did not respond to ")
+    assert "device null" in found.actual
+    assert found.identity == "time-out(wait)"
+    assert found.fix is not None
+    assert "Store a batch in one statement" not in found.fix
+
+
+def test_a_rule_cut_short_says_for_which_response_it_waited() -> None:
+    app = application(NeverRespondsToBadEvent(Store(), None))
+    rules = ("responds-200", "responds-to-unstorable-event")
+    chosen = settings(1, rules=rules, authentication=NoAuthentication(), timeout=5_000, budget=700)
+    found = by_id(checked("http://consumer.test", lambda: AsgiTransport(app), chosen))["responds-to-unstorable-event"]
+    assert found.outcome == "could-not-tell"
+    assert found.actual.endswith(", while it waited for a response to an event with created null")
+
+
 def test_one_rule_alone_waits_for_the_response_to_an_edge_case() -> None:
     hangs: list[int] = []
     result = check_of(

@@ -201,6 +201,14 @@ def test_a_certificate_that_nobody_knows_is_accepted_only_if_it_was_told(port_ov
     assert command(*arguments, "--insecure") == 0
 
 
+@pytest.mark.parametrize("option", ["--probe-command", "--restart-cmd", "--break-cmd", "--restore-cmd"])
+@pytest.mark.parametrize(("given", "why"), [("", "an empty command"), ("sh -c 'x", "No closing quotation")])
+def test_a_command_that_cannot_be_run_is_refused_before_anything_is_sent(option: str, given: str, why: str) -> None:
+    others = {"--break-cmd": ("--restore-cmd", "true"), "--restore-cmd": ("--break-cmd", "true")}.get(option, ())
+    with pytest.raises(InvalidInputError, match=f"{option}: .*{why}"):
+        command("http://127.0.0.1:1/hook", option, given, *others)
+
+
 @pytest.mark.parametrize(
     ("option", "value", "others"),
     [

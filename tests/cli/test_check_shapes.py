@@ -93,13 +93,23 @@ def test_a_shape_file_stands_for_itself(tmp_path: Path, other_names: str) -> Non
             ("--like", "{integrator}", "--probe", "http://127.0.0.1:1/", "--probe-fields", "mail_id"),
             "--probe-fields: 'mail_id' is unknown, allowed: type",
         ),
-        (("--like", "{text}"), "text.json: not JSON"),
+        (("--like", "{text}"), "text.json:1:1: not JSON"),
+        (("--like", "{broken}"), "broken.json:2:6: not JSON"),
+        (("--like", "{empty}"), "empty.json: contains no event"),
+        (
+            ("--like", "{correction}"),
+            "correction.yaml: not JSON: it is YAML, allowed: captured events here, and a shape file",
+        ),
+        (("--like", "{integrator}", "--type", "open"), "contains click events and not open, allowed: their type"),
     ],
 )
 def test_impossible_shapes_are_refused_in_one_line(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     (tmp_path / "correction.yaml").write_text("fields: {link: link}\n", encoding="utf-8")
     (tmp_path / "text.json").write_text("hello", encoding="utf-8")
+    (tmp_path / "broken.json").write_text('{"a": 1,\n  "ü"x}', encoding="utf-8")
+    (tmp_path / "empty.json").write_text('{"events": []}', encoding="utf-8")
     files = {name: captured(tmp_path, name) for name in ("integrator", "other-names")}
+    files |= {name: str(tmp_path / f"{name}.json") for name in ("broken", "empty")}
     files |= {"correction": str(tmp_path / "correction.yaml"), "text": str(tmp_path / "text.json")}
     given = [files.get(one.strip("{}"), one) for one in arguments]
     status, printed, said = called_main("check", "http://127.0.0.1:1/hook", *given)

@@ -97,6 +97,15 @@ def test_rates_recipients_client_and_start_are_as_given() -> None:
     assert min(event["created"] for event in events) >= 1_740_830_400_000
 
 
+def test_a_kept_field_is_copied(tmp_path: Path) -> None:
+    sample = tmp_path / "captured.json"
+    sample.write_text('{"event": "CLICK", "mail_ref": "m-7f3a9c41", "tenant": "nordwind-de"}')
+    by_default = json.loads(output("--like", str(sample), "--count", "3"))
+    assert "nordwind-de" not in {event["tenant"] for event in by_default}
+    kept = json.loads(output("--like", str(sample), "--count", "3", "--keep", "tenant"))
+    assert {event["tenant"] for event in kept} == {"nordwind-de"}
+
+
 def test_events_like_a_captured_one(tmp_path: Path) -> None:
     captured = {"type": "open", "recipientId": "4711", "at": "2019-07-31T16:20:54Z", "extra": {"tag": "sommer"}}
     (tmp_path / "captured.json").write_text(json.dumps(captured))
@@ -144,6 +153,7 @@ def test_events_of_a_shape_fill_bodies_of_that_shape(tmp_path: Path) -> None:
         ("--output /nowhere/x", "--output /nowhere/x: there is no folder /nowhere, allowed: one that exists"),
         ("--describe /nowhere/x", "--describe /nowhere/x: there is no folder /nowhere, allowed: one that exists"),
         ("--describe m.png", "--describe m.png: a picture is drawn as SVG, allowed: a name that ends in .svg"),
+        ("--keep tenant", "--keep: allowed only with --like, whose values pseudonyms replace"),
         ("--start noon", "Invalid value for '--start': 'noon' is not a moment, allowed: a date-time with a zone like"),
         ("--type opens", "Invalid value for '--type': 'opens', allowed: open, click, "),
         ("--count 0", "Invalid value for '--count': 0, allowed: a number from 1 to 1000000000"),

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from mockcampaign.cli import cli
 from mockcampaign.cli.parameters import Command, DurationType
-from mockcampaign.cli.same_command import same_command
+from mockcampaign.cli.same_command import same_command, unset_variables
 from mockcampaign.samples.consumer import serve_consumer
 
 LINE = "what to type next"
@@ -23,10 +23,11 @@ LINE = "what to type next"
 @click.option("-s", "--strict", is_flag=True)
 @click.option("--secret", envvar="SECRET")
 @click.option("--item", multiple=True)
+@click.option("--run")
 @click.option("--after", type=DurationType(), multiple=True)
 @click.option("--seed", type=int)
 def shown(**given: object) -> None:
-    click.echo(same_command({"seed"}, {"secret": "SECRET"}))
+    click.echo(same_command({"seed"}, {"secret": "SECRET", "run": "RUN"}, ["run"], ["pw"]))
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,19 @@ def shown(**given: object) -> None:
             "http://x/ --item 'http://x/one?token=***#b' --after 1m30s",
         ),
         (("http://x/", "--seed", "7", "--secret", "acme:pw"), 'http://x/ --secret "$SECRET"'),
+        (("http://x/", "--run", "docker stop db"), "http://x/ --run 'docker stop db'"),
+        (
+            ("http://x/", "--run", "sh -c 'flock db & sleep 1'"),
+            """http://x/ --run 'sh -c '"'"'flock db & sleep 1'"'"''""",
+        ),
+        (("http://x/", "--run", "ssh root@db stop"), "http://x/ --run 'ssh root@db stop'"),
+        *(
+            (("http://x/", "--run", secret), 'http://x/ --run "$RUN"')
+            for secret in (
+                *("stop --with pw", "curl -u acme:geheim http://x", "mysql -pgeheim", "PGPASSWORD=geheim psql"),
+                *("psql postgres://acme:geheim@db/x", "curl 'http://x/?sig=geheim'", "curl -H 'Authorization: x'"),
+            )
+        ),
     ],
 )
 def test_a_command_is_repeated_as_it_was_given(arguments: tuple[str, ...], expected: str) -> None:
@@ -77,3 +91,18 @@ def test_a_missing_probe_is_suggested_and_quiet_suggests_nothing(capsys: pytest.
         assert suggested(capsys.readouterr().out) == [f"mockcampaign check {url}/hook --probe URL"]
         assert main(*given, "--quiet") == 0
     assert LINE not in capsys.readouterr().out
+
+
+def test_a_variable_that_is_not_set_is_named() -> None:
+    assert unset_variables('check --run "$NOT_SET_HERE" --path "$PATH" --run "$NOT_SET_HERE"') == ["NOT_SET_HERE"]
+
+
+def test_commands_are_suggested_as_they_were_given(capsys: pytest.CaptureFixture[str]) -> None:
+    with serve_consumer() as url:
+        given = ("check", f"{url}/hook", "--rules", "responds-200,stores-every-event")
+        assert main(*given, "--break-cmd", "true 1", "--restore-cmd", "true --password x") == 0
+        printed = capsys.readouterr().out
+    assert suggested(printed)[1:] == [
+        f"mockcampaign check {url}/hook --break-cmd 'true 1' --restore-cmd \"$RESTORE_COMMAND\" --probe URL"
+    ]
+    assert f"{LINE}, after you have set RESTORE_COMMAND to the value, which may contain a secret\n" in printed

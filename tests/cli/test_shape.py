@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from called_main import called_main
 from commands import mockcampaign
 from mockcampaign.scenario.shape_file import read_shape
 from mockcampaign.shape.field import Role
@@ -54,6 +55,16 @@ def test_the_shape_goes_to_a_file(tmp_path: Path, captured: Path) -> None:
     done = mockcampaign("shape", captured.name, "-o", "shape.yaml", folder=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
     assert read_shape(tmp_path / "shape.yaml").name(Role.RECIPIENT) == "email"
+
+
+def test_a_file_with_corrections_is_overwritten_only_by_force(tmp_path: Path, captured: Path) -> None:
+    path = tmp_path / "shape.yaml"
+    path.write_text("fields: {link: text}\n", encoding="utf-8")
+    status, _, said = called_main("shape", str(captured), "--output", str(path))
+    assert (status, path.read_text(encoding="utf-8")) == (2, "fields: {link: text}\n")
+    assert said.endswith("exists, and may contain corrections, allowed: another name, or --force\n")
+    assert called_main("shape", str(captured), "--output", str(path), "--force")[0] == 0
+    assert path.read_text(encoding="utf-8").startswith("# The shape of captured events")
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,24 @@ def test_the_last_exchange_is_the_last_one_with_a_response(inner: Inner) -> None
     ).stdout.fnmatch_lines(["  last request and response", "*, … 1 more[]]", "    → 200"], consecutive=False)
 
 
+def test_the_last_request_has_the_body_of_a_captured_shape(inner: Inner, pytester: pytest.Pytester) -> None:
+    (pytester.path / "captured.json").write_text(
+        '{"events": [{"kind": "open", "ref": "f3a0-00174", "at": 1772441950662}]}'
+    )
+    inner(
+        """
+        import pytest
+
+        @pytest.mark.mockcampaign(shape="captured.json")
+        def test_it(campaign, app):
+            opens = campaign.webhook("open", target=app)
+            campaign.emit(opens, count=3)
+            campaign.run()
+            assert False
+        """
+    ).stdout.fnmatch_lines(['    {"events":[[]{"kind":"open",*}, … 1 more[]]}'])
+
+
 def test_of_several_markers_the_closest_one_wins(inner: Inner) -> None:
     inner(
         """

@@ -162,6 +162,54 @@ def test_step_summary() -> None:
     check_golden("summary.md", to_markdown(every_outcome()))
 
 
+def test_a_skipped_rule_is_not_shown_as_compliant() -> None:
+    skipped = finding("stores-one-mail", "not-exercised", actual="Click events say nothing about devices")
+    journal = outage({}).journal.entries
+    result = run_result(
+        [
+            msgspec.structs.replace(
+                scenario(name=name, journal=journal, findings=()), rules=[finding(name) if of is None else of]
+            )
+            for name, of in (
+                ("stores-one-mail", skipped),
+                ("stores-one-mail, webhooks in turn", skipped),
+                ("accepts-ipv6", None),
+            )
+        ]
+    )
+    assert [scenario.verdict for scenario in result.scenarios] == ["compliant"] * 3  # a skipped rule violates nothing
+    rows = [line for line in to_markdown(result).splitlines() if line.startswith("| ")][1:]
+    assert [row.split(" | ")[1] for row in rows] == ["⏭️ skipped", "⏭️ skipped", "✅ compliant"]
+    listed = to_html(result).decode().partition("Scenarios and their verdicts")[2].partition("</table>")[0]
+    assert (listed.count("</svg>skipped</td>"), listed.count("</svg>compliant</td>")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        (
+            "Stores one-mail events, 10:30 to 12 s (assumed): yes!",
+            "Stores one-mail events, 10:30 to 12 s (assumed): yes!",
+        ),
+        ("mail_ref=4 and _all_ of a__b", "mail_ref=4 and &#95;all&#95; of a&#95;&#95;b"),
+        ("a|b *c* `d` ~e~ [f](g) $h$", "a&#124;b &#42;c&#42; &#96;d&#96; &#126;e&#126; &#91;f](g) &#36;h&#36;"),
+        ("<b> & &lt; R&D \\", "&#60;b> & &#38;lt; R&D &#92;"),
+        ("http://a.test WWW.b.test c.test", "http&#58;//a.test WWW&#46;b.test c.test"),
+        ("@joe a @ b #12 # 3 :smile: a: b", "&#64;joe a @ b &#35;12 # 3 &#58;smile: a: b"),
+        ("a\nb", "a\\nb"),
+    ],
+)
+def test_markdown_escapes_only_what_means_something_there(text: str, escaped: str) -> None:
+    result = run_result([scenario(findings=(finding(outcome="fail", actual=text),))])
+    assert f"  - actual: {escaped}\n" in to_markdown(result)
+
+
+@pytest.mark.parametrize(("text", "escaped"), [("- a", "&#45; a"), ("12. a", "12&#46; a"), ("1 of 2", "1 of 2")])
+def test_markdown_escapes_the_beginning_of_a_line(text: str, escaped: str) -> None:
+    result = msgspec.structs.replace(run_result([scenario()]), headline=text)
+    assert f"\n{escaped}\n" in to_markdown(result)
+
+
 def test_the_step_summary_stays_readable_with_many_findings() -> None:
     wrong = tuple(finding(f"opens.{number}", "fail") for number in range(500))
     lines = to_markdown(run_result([scenario(findings=wrong)])).splitlines()

@@ -15,7 +15,7 @@ from conventions import CONVENTIONS
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.scenario.language.nodes import DOCUMENT_BYTES_MAX
-from mockcampaign.scenario.shape_file import read_shape, shape_yaml
+from mockcampaign.scenario.shape_file import read_shape, shape_yaml, shapes_with_corrections
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.field import Role
 from mockcampaign.shape.infer import infer_shape
@@ -99,6 +99,7 @@ def test_corrections_stay(tmp_path: Path, captured: Path) -> None:
     [field] = [field for field in shape.fields if field.name == "note"]
     assert field.values == ("a", 1, 2.5, 1e16, True, "no")
     assert field.optional
+    shape = msgspec.structs.replace(shape, replaced=())  # the file has only the pseudonyms
     assert read_shape(saved(tmp_path, shape_yaml(shape))) == shape
     empty = msgspec.structs.replace(shape, fields=tuple(_without_values(one) for one in shape.fields))
     assert read_shape(saved(tmp_path, shape_yaml(empty))) == empty
@@ -247,3 +248,25 @@ def test_a_file_without_events_needs_captured_ones(tmp_path: Path) -> None:
     assert str(rejected.value) == (
         f"{path}:1:1: the file has no events, allowed: the key events, or captured events by --like FILE"
     )
+
+
+def test_a_correction_applies_to_the_captured_events_of_its_type(tmp_path: Path) -> None:
+    likes = []
+    for kind in (EventType.OPEN, EventType.CLICK):
+        path = tmp_path / f"{kind}.json"
+        path.write_text(f'[{{"event": "{kind}", "mail_ref": "m-7f3a9c41", "tenant": "nordwind-de"}}]')
+        likes.append((kind, path))
+    (tmp_path / "fix.yaml").write_text("type: click\nfields: {tenant: text}\n")
+    opens, clicks = shapes_with_corrections(likes, [tmp_path / "fix.yaml"])
+    assert (opens.event_type, clicks.event_type) == (EventType.OPEN, EventType.CLICK)
+    roles = [{field.name: field.role for field in shape.fields}["tenant"] for shape in (opens, clicks)]
+    assert roles == [Role.CLIENT, Role.TEXT]
+    (tmp_path / "fix.yaml").write_text("fields: {tenant: text}\n")
+    [corrected] = shapes_with_corrections(likes[1:], [tmp_path / "fix.yaml"])
+    assert corrected == clicks
+    with pytest.raises(InvalidInputError, match="allowed: the key type with one of open, click"):
+        shapes_with_corrections(likes, [tmp_path / "fix.yaml"])
+    with pytest.raises(InvalidInputError, match="contains click events and not open"):
+        shapes_with_corrections([(EventType.OPEN, likes[1][1])], [tmp_path / "fix.yaml"])
+    with pytest.raises(InvalidInputError, match="the file has no events"):
+        shapes_with_corrections([], [tmp_path / "fix.yaml"])

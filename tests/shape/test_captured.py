@@ -266,7 +266,8 @@ def test_a_corrected_role_is_nobody_elses(tmp_path: Path) -> None:
             "not JSON: Input data was truncated, allowed: an event, a list of events, or an object with one",
         ),
         ("", "a.jsonl", "contains no event, allowed: an event, a list of events, or an object with one such list"),
-        ("{]", "a.json", "not JSON: JSON is malformed"),
+        ("{]", "a.json:1:2", "not JSON: JSON is malformed"),
+        ('{"ü": 1,\n "ü"]', "a.json:2:5", "not JSON: JSON is malformed"),
         ("{}\n{", "a.jsonl", "not JSON Lines: "),
         ([], "a.json", "contains no event, allowed: an event"),
         ([{}], "a.json", "contains something that is no event, allowed: an event"),
@@ -285,10 +286,10 @@ def test_a_corrected_role_is_nobody_elses(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, content: object, name: str, message: str) -> None:
-    path = saved(tmp_path, content, name)
+    path = saved(tmp_path, content, name.partition(":")[0])
     with pytest.raises(InvalidInputError) as rejected:
         shape_as_it_is(path)
-    assert str(rejected.value).startswith(f"{path}: {message}")
+    assert str(rejected.value).startswith(f"{tmp_path / name}: {message}")
     assert "\n" not in str(rejected.value)
 
 

@@ -20,13 +20,13 @@ from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
 from mockcampaign.check.examined import ConsumerDiedError, PoisonedError, SkipRule
 from mockcampaign.check.reproduce.curl import Endpoint
 from mockcampaign.check.settings import Lengths, Settings, Variation
-from mockcampaign.engine.journal import serials_in
+from mockcampaign.engine.journal import Attempted, serials_in
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
-from mockcampaign.judging.fact import Poisoned, Precondition, Stimulus, Unmet, replies
+from mockcampaign.judging.fact import Poisoned, Precondition, Response, Stimulus, Unmet, replies
 from mockcampaign.judging.ledger import NO_DELIVERIES, Ledger
 from mockcampaign.judging.situation import Situation
 from mockcampaign.masking import shown_url
-from mockcampaign.model import EventType, Fault, Outcome, Responded, Webhook
+from mockcampaign.model import EventType, Fault, Outcome, Responded, TimedOut, Webhook
 from mockcampaign.policy import Policy
 from mockcampaign.report import sentences
 from mockcampaign.shape.field import Event, Role, Value
@@ -84,6 +84,12 @@ class Bench:
         self.store = RuleStore(context, self.campaign, self.ledger)
         self.last_accepted = True
         """Whether the batch that was delivered last was accepted."""
+        self.sending: Stimulus | None = None
+        """Description of the request that is on its way, if anything about it is special."""
+        self.unanswered: list[Response] = []
+        """Special requests to which there was no response within the time-out."""
+        self._stimuli: dict[int, Stimulus] = {}
+        """Descriptions of special batches, by the serials of their events."""
         self.is_disturbed = False
         """Whether the check has killed the consumer, or broken what it needs: it has reasons to reject batches."""
         self._is_control = False
@@ -283,9 +289,11 @@ class Bench:
         number: int = 0,
         created: int | None = None,
         controlled: bool = True,
+        sent: Stimulus | None = None,
     ) -> BatchOutcome:
         """Emit the events and deliver them. Discard them if the consumer does not accept them in so many attempts.
 
+        `sent` says what is special about them, for a rule that is cut short and for what others see in its journal.
         If `controlled`, an ordinary batch follows one that the consumer could not store, to see whether it recovers.
 
         Raise `CouldNotTellError` if the consumer cannot be reached, and `ConsumerDiedError` if it dies of them.
@@ -293,7 +301,13 @@ class Bench:
         before = self._attempt_count(number)
         position = len(self.ledger.attempts)
         self.emit(events, number, created=created)
+        self.sending = sent
+        if sent is not None:
+            self._stimuli |= dict.fromkeys(self.newest_serials, sent)
         delivery = await self._send(number, before, attempts)
+        self.sending = None
+        if sent is not None and all(isinstance(one, TimedOut) for one in delivery.outcomes):
+            self.unanswered.append(delivery.response(sent))
         met_fault = any(entry.faults for entry in self.ledger.attempts[position:])
         if delivery.accepted and len(delivery.outcomes) > 1 and not met_fault:
             self.incidents.accepted_on_retry.append(tuple(events))
@@ -307,6 +321,10 @@ class Bench:
             is_ordinary = all(map(self._factory.is_as_made, events))
             await self._require_recovery(batch, delivery.outcomes, is_ordinary=is_ordinary, events=tuple(events))
         return delivery
+
+    def stimulus_of(self, entry: Attempted) -> Stimulus | None:
+        """Return what is special about the batch of an attempt, if anything is."""
+        return next((self._stimuli[serial] for serial in serials_in(entry.serials) if serial in self._stimuli), None)
 
     async def note_request(self, sent: Stimulus, outcome: Outcome, *, controlled: bool) -> None:
         """Note how the consumer responded to a request that Campaign never sends.

@@ -46,6 +46,13 @@ def time_factor(shape: Shape) -> int:
     return SLOWER if shape.resolution >= COARSE else 1
 
 
+def replaced_fields(shape: Shape) -> tuple[str, ...]:
+    """Return the names of the fields that have one pseudonym in all events, in place of their captured values."""
+    return tuple(
+        field.name for field in shape.fields if field.name in shape.replaced and field.role not in _OF_EACH_EVENT
+    )
+
+
 class EventFactory:
     """Makes events, each of a recipient and a mail of its own and newer than all before it."""
 
@@ -233,6 +240,11 @@ class _Made:
 
 _DRAWN = frozenset({Role.RECIPIENT, Role.RECIPIENT_ADDRESS, Role.MAIL, Role.SUBSCRIPTION, Role.ID})
 """Roles whose values belong to one recipient or mail."""
+
+_OF_EACH_EVENT = _DRAWN | {
+    *(Role.MAILING, Role.RECIPIENT_LIST, Role.MOMENT, Role.OTHER_MOMENT, Role.NETWORK_ADDRESS),
+}
+"""Roles whose values the check makes itself, whatever was captured."""
 
 
 def _moved(value: Value, by: int) -> Value:

@@ -10,7 +10,7 @@ from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.reproduce.transcript import Sent
 from mockcampaign.engine.journal import Requested
 from mockcampaign.faults import NewConnection
-from mockcampaign.judging.fact import Stimulus
+from mockcampaign.judging.fact import Response, Stimulus, replies
 from mockcampaign.model import Fault, Outcome, Request, TimedOut
 from mockcampaign.report import sentences
 from mockcampaign.transport import Transport
@@ -58,10 +58,14 @@ async def send_request(
         response_body_bytes_kept=bench.campaign.policy.response_body_bytes_kept,
         faults=on_wire,
     )
+    bench.sending = what
     bench.incidents.accepts = False  # what a batch meets after such a request says nothing about other batches
     outcome = await (transport or bench.context.transport).send(request)
+    bench.sending = None
     sent.outcome = outcome
     event_budget.timed_out += isinstance(outcome, TimedOut) and not sent.faults
+    if isinstance(outcome, TimedOut) and not sent.faults:
+        bench.unanswered.append(Response(to=what, replies=replies([outcome])))
     bench.webhook()  # masks its credentials, which the consumer may echo
     bench.campaign.journal.append(
         Requested(

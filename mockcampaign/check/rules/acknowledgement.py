@@ -50,9 +50,10 @@ async def _responds_200(bench: Bench) -> Examined:
     if isinstance(delivery.outcomes[0], Responded) and delivery.outcomes[0].status in (401, 403):
         if bench.settings.authentication == NoAuthentication():
             response = delivery.response(Stimulus(situation=Situation.WITHOUT_CREDENTIALS, events=1))
+            other = "; otherwise it rejects batches for another reason, such as CSRF protection or a firewall"
             raise CouldNotTellError(
                 f"{sentences.actual([response])}: if the consumer demands credentials, give them with --basic-auth or "
-                "--key-auth; otherwise it rejects batches for another reason, such as CSRF protection"
+                f"--key-auth{other if delivery.outcomes[0].status == 403 else ''}"
             )
         return failed(delivery.response(Stimulus(situation=Situation.WITH_CREDENTIALS, events=1)), batches=[events])
     facts = [delivery.response(batch)]

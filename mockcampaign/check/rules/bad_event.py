@@ -55,10 +55,14 @@ async def _bad_event(bench: Bench) -> EdgeCase | None:
     cases = _candidates(bench)
     for at in range(0, len(cases), 100):
         part = cases[at : at + 100]
-        if (await bench.deliver([case.applied(bench.event()) for case in part])).accepted:
+        together = Stimulus(
+            situation=Situation.EDGE_CASES, events=len(part), edge_cases=tuple(case.seen() for case in part)
+        )
+        if (await bench.deliver([case.applied(bench.event()) for case in part], sent=together)).accepted:
             continue
         for case in part:
-            delivery = await bench.deliver([case.applied(bench.event())])
+            alone = Stimulus(situation=Situation.EDGE_CASE, events=1, edge_cases=(case.seen(),))
+            delivery = await bench.deliver([case.applied(bench.event())], sent=alone)
             if isinstance(delivery.last, TimedOut):
                 bench.incidents.without_response.append(case)
             if not delivery.accepted:
@@ -127,18 +131,18 @@ async def _lost_neighbours(bench: Bench, cases: list[EdgeCase]) -> tuple[bool, t
         before, after = bench.events(2)
         good += [before, after]
         events += [before, case.applied(bench.event()), after]
-    delivery = await bench.deliver(events, attempts=ATTEMPTS)
-    if not delivery.accepted:
-        return False, (), events
-    difference = await bench.store.difference_of(good)
-    if not difference:
-        return True, (), events
     around = Stimulus(
         situation=Situation.GOOD_AROUND_EDGE_CASE if len(cases) == 1 else Situation.GOOD_AROUND_EDGE_CASES,
         events=len(events),
         times=len(cases),
         edge_cases=tuple(case.seen() for case in cases[:1]) if len(cases) == 1 else (),
     )
+    delivery = await bench.deliver(events, attempts=ATTEMPTS, sent=around)
+    if not delivery.accepted:
+        return False, (), events
+    difference = await bench.store.difference_of(good)
+    if not difference:
+        return True, (), events
     return True, (delivery.response(around), difference.seen(around)), events
 
 

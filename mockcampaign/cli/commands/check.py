@@ -26,7 +26,7 @@ from mockcampaign.cli.options import (
 from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, WholeNumber, WordType
 from mockcampaign.cli.playing import reported, run_async, wire
 from mockcampaign.cli.progress import Counting
-from mockcampaign.cli.same_command import same_command
+from mockcampaign.cli.same_command import same_command, unset_variables
 from mockcampaign.cli.terminal import (
     COULD_NOT_TELL,
     INTERRUPTED,
@@ -43,7 +43,7 @@ from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInpu
 from mockcampaign.masking import shown_url
 from mockcampaign.model import Authentication, EventType
 from mockcampaign.report.formats import FORMATS
-from mockcampaign.text import counted
+from mockcampaign.text import counted, few
 from mockcampaign.whole_files import why_not, write_whole
 
 if TYPE_CHECKING:
@@ -75,6 +75,10 @@ _FROM_ENVIRONMENT = {
     "restore_command": "RESTORE_COMMAND",
 }
 """Variables that a suggested command names instead of values that may contain secrets."""
+
+
+_COMMANDS = ("probe_command", "restart_command", "break_command", "restore_command")
+"""Options whose values are commands, by the names of their parameters."""
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
@@ -223,6 +227,7 @@ class _CheckOptions(TypedDict):
 @common_options
 def check(url: str, **options: Unpack[_CheckOptions]) -> int:
     """Check the consumer at URL, rule by rule (`mockcampaign rules` lists them)."""
+    from mockcampaign.check.bench.events import replaced_fields
     from mockcampaign.check.check import CheckRun
     from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS
     from mockcampaign.check.shrink import nothing_written
@@ -273,6 +278,8 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
                 ids = f"with client ids from {CLIENT_IDS.start} and mailing ids from {MAILING_IDS.start}"
                 if settings.shape.is_captured:
                     ids = f"{settings.shape.event_type}s of {counted(len(settings.shape.fields), 'field')} as captured"
+                    replaced = replaced_fields(settings.shape)
+                    ids += f", with pseudonyms for {few(replaced)} (--keep)" if replaced else ""
                 say(f"{counted(run.rules, 'rule')}, {bounds}, {ids}\n")
             await run.finish()
 
@@ -306,12 +313,9 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
             print_lines(summary_lines(result, width=columns()), color)
     print_lines(headline_lines(result, run.milliseconds), color)
     if not options["quiet"]:
-        print_lines(
-            next_lines(
-                result, same_command(_NOT_REPEATED, _FROM_ENVIRONMENT), explain=options["explain"], folder=folder
-            ),
-            color,
-        )
+        again = same_command(_NOT_REPEATED, _FROM_ENVIRONMENT, _COMMANDS, settings.authentication.secrets())
+        lines = next_lines(result, again, explain=options["explain"], folder=folder, variables=unset_variables(again))
+        print_lines(lines, color)
     reported(result, options["outputs"])
     if folder is not None:
         _write_scenarios(result, folder)
@@ -327,6 +331,7 @@ def _progress_text(progress: Progress) -> str:
 
 def _check_addresses(url: str, options: _CheckOptions) -> None:
     """Raise `InvalidInputError` for addresses and paths that cannot be right, before anything is sent."""
+    from mockcampaign.check.probes.run_command import parsed
     from mockcampaign.check.probes.store_probe import url_and_path
     from mockcampaign.judging.consumer_store import check_jmespath
     from mockcampaign.transport.address import parse_address
@@ -335,6 +340,17 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
         parse_address(address)
     if options["probe_url"] is not None and options["probe_command"] is not None:
         raise InvalidInputError("allowed: one of --probe and --probe-command, found both")
+    for option, command in (
+        ("--probe-command", options["probe_command"]),
+        ("--restart-cmd", options["restart_command"]),
+        ("--break-cmd", options["break_command"]),
+        ("--restore-cmd", options["restore_command"]),
+    ):
+        if command is not None:
+            try:
+                parsed(command)
+            except InvalidInputError as error:
+                raise InvalidInputError(f"{option}: {error}") from None
     if (options["break_command"] is None) != (options["restore_command"] is None):
         raise InvalidInputError("allowed: both --break-cmd and --restore-cmd or neither, found one")
     if options["probe_events"] is not None and options["probe_count"] is not None:

@@ -55,9 +55,15 @@ class MomentType(click.ParamType[int]):
 @click.command(cls=Command)
 @click.option("--count", type=WholeNumber(1, COUNT_MAX), help="Write this many events.  [default: 10]")
 @click.option("--over", type=DurationType(), help="Spread the events over this time.  [default: 1h]")
-@click.option("--like", type=EXISTING_FILE, help="Generate events like the one, or the list, captured in this file.")
+@click.option("--like", type=EXISTING_FILE, help="Generate events like the captured ones in this file.")
 @click.option(
     "--shape", type=EXISTING_FILE, help="Generate events of the shape that `mockcampaign shape` printed here."
+)
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="FIELD",
+    help="Copy this captured field without pseudonyms, with --like. Repeat it for several.",
 )
 @click.option("--recipients", type=WholeNumber(1), help="Write all events of a mailing to this many recipients.")
 @click.option(
@@ -165,7 +171,7 @@ def generate(
     return 0
 
 
-_OF_MAILINGS, _BY_NUMBER = ("rates",), ("count", "over", "like", "shape")
+_OF_MAILINGS, _BY_NUMBER = ("rates",), ("count", "over", "like", "shape", "keep")
 
 
 def _check_options(ctx: click.Context, mailing: bool) -> None:
@@ -181,6 +187,8 @@ def _check_options(ctx: click.Context, mailing: bool) -> None:
             if {captured, name} <= named:
                 message = f"allowed only without {options[captured]}, whose events have one already"
                 raise InvalidInputError(f"{options[name]}: {message}")
+    if "keep" in named and ctx.params["like"] is None:
+        raise InvalidInputError("--keep: allowed only with --like, whose values pseudonyms replace")
     if len(ctx.params["types"]) > 1 and not mailing:
         raise InvalidInputError("--type: given more than once, allowed: once, or with --recipients")
     picture = ctx.params["describe"]
@@ -196,11 +204,12 @@ def _by_number(
     over: int | None,
     like: Path | None,
     shape: Path | None,
+    keep: tuple[str, ...],
 ) -> tuple[Iterator[Typed], int, Body]:
     total = COUNT_DEFAULT if count is None else count
     moments = generator.moments(total, start, OVER_DEFAULT if over is None else over)
     name = types[0] if types else None
-    sample = _sample(like, shape, None if name is None else EventType(name))
+    sample = _sample(like, shape, None if name is None else EventType(name), keep)
     if sample is None:
         payloads = generator.payloads(EventType(name or EventType.OPEN), total, moments)
     else:
@@ -213,14 +222,16 @@ def _by_number(
     return ((name or "", payload) for payload in payloads), total, body
 
 
-def _sample(like: Path | None, shape: Path | None, event_type: EventType | None) -> Sample | None:
+def _sample(
+    like: Path | None, shape: Path | None, event_type: EventType | None, keep: tuple[str, ...]
+) -> Sample | None:
     from mockcampaign.events import Sample, load_sample
 
     if shape is not None:
         from mockcampaign.scenario.shape_file import read_shape
 
-        return Sample.of(read_shape(shape, like))
-    return None if like is None else load_sample(like, event_type)
+        return Sample.of(read_shape(shape, like, keep=keep))
+    return None if like is None else load_sample(like, event_type, keep=keep)
 
 
 def _of_mailing(mailing: Mailing, engagement: Engagement) -> Iterator[Typed]:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     help="Show this field as it was captured, without pseudonyms. Repeat it for several.",
 )
 @click.option("--output", "-o", type=NEW_FILE, help="Write the shape to this file.  [default: standard output]")
-def shape(file: Path, type_name: str | None, keep: tuple[str, ...], output: Path | None) -> int:
+@click.option("--force", is_flag=True, help="Overwrite a file that exists, with the corrections in it.")
+def shape(file: Path, type_name: str | None, keep: tuple[str, ...], output: Path | None, force: bool) -> int:
     """Say which field of captured events plays which role, as YAML to correct.
 
     FILE contains an event, a list of events, or the body of a request, as JSON or JSON Lines; or it is a journal.
@@ -45,6 +46,10 @@ def shape(file: Path, type_name: str | None, keep: tuple[str, ...], output: Path
 
     if output is not None and not output.parent.is_dir():
         raise InvalidInputError(f"--output {output}: there is no folder {output.parent}, allowed: one that exists")
+    if output is not None and output.exists() and not force:
+        raise InvalidInputError(
+            f"--output {output}: exists, and may contain corrections, allowed: another name, or --force"
+        )
     event_type = None if type_name is None else EventType(type_name)
     found = shape_of_file(file, event_type=event_type, keep=keep)
     text = shape_yaml(found)

@@ -351,6 +351,12 @@
     return `${when(attempt)}: attempt ${numbers(attempt)}${remarks(attempt)}${every}, batch of ${attempt.events}\n${outcomeText(attempt)}`;
   }
 
+  function tookText({took, measured}) {
+    if (took) return duration(took);
+    // No virtual time passed, but wall time did.
+    return measured.match(/^after ([\d.,]+(?: to [\d.,]+)? ms)/)?.[1] ?? "–";
+  }
+
   function outcomeText({outcome, measured}) {
     return visible(outcome.what) + (measured && `, ${measured}`);
   }
@@ -422,7 +428,7 @@
         element("td", {textContent: numbers(attempt) + remarks(attempt)}),
         element("td", {className: "number", textContent: String(attempt.events)}),
         element("td", {className: attempt.outcome.lane, textContent: visible(attempt.outcome.what)}),
-        element("td", {className: "number", textContent: attempt.took ? duration(attempt.took) : "–"}));
+        element("td", {className: "number", textContent: tookText(attempt)}));
       made.dataset.position = attempt.position;
       let exchange = null;
       button.addEventListener("click", () => {

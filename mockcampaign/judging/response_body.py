@@ -1,0 +1,39 @@
+"""The text of a consumer's error response, which often says what is wrong with a request."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+
+from mockcampaign.engine.journal import Attempted, Entry, Requested
+from mockcampaign.judging.fact import ResponseBody
+from mockcampaign.model import Responded
+from mockcampaign.text import printable, short
+
+CHARACTERS_MAX = 300
+"""Greatest length of the text that a finding quotes, in characters: enough for a message and the name of a field."""
+
+_INVISIBLE = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->", re.DOTALL | re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<[^>]*>")
+
+
+def response_body(entries: Sequence[Entry], statuses: Iterable[int | None]) -> ResponseBody | None:
+    """Return what the newest response with one of the statuses says, if it is an error with a text; or None."""
+    wanted = {status for status in statuses if status is not None and status >= 400}
+    outcomes = (entry.outcome for entry in reversed(entries) if isinstance(entry, Attempted | Requested))
+    newest = next((one for one in outcomes if isinstance(one, Responded) and one.status in wanted), None)
+    text = "" if newest is None else _text(newest)
+    return ResponseBody(status=newest.status, text=text) if newest is not None and text else None
+
+
+def _text(response: Responded) -> str:
+    """Return the body as one line. Of a page, that is its title and what a reader sees."""
+    text = response.body.decode("utf-8", "replace")
+    content_type = dict(response.headers).get("content-type", "")
+    if "html" in content_type or text.lstrip()[:1] == "<":
+        title = _TITLE.search(text)
+        seen = _TAG.sub(" ", _INVISIBLE.sub(" ", text))
+        text = html.unescape(f"{title[1]}: {seen}" if title else seen)
+    return short(printable(" ".join(text.split())), CHARACTERS_MAX)
