@@ -249,8 +249,12 @@ def control_characters(shape: Shape) -> list[EdgeCase]:
 
 
 def cut_characters(shape: Shape) -> list[EdgeCase]:
-    """Return texts that were cut off within a character, so that half of it is left over."""
-    return list(_of(_one_text_and_recipient(shape), (f"a{json_text.LONE_SURROGATE}",)))
+    """Return texts that were cut off within a character, so that half of it is left over.
+
+    Whoever limits texts cuts names off, and no ids. The recipient's id stands in where events have no other text.
+    """
+    fields = _one_text_and_recipient(shape)
+    return list(_of(fields[:1], (f"a{json_text.LONE_SURROGATE}",)))
 
 
 def _one_text_and_recipient(shape: Shape) -> list[EventField]:

@@ -102,6 +102,14 @@ class RejectsCutCharacters(Consumer):
         return super().parse(body)
 
 
+class FailsOnCutRecipients(Consumer):
+    """Stores ids as text, which nobody cuts off, and all the rest as bytes."""
+
+    def validate(self, events: list[Event]) -> None:
+        for event in events:
+            str(self.shapes.get(event, Role.RECIPIENT)).replace("\ufffd", json_text.LONE_SURROGATE).encode()
+
+
 class DropsCutCharacters(Consumer):
     def parse(self, body: bytes) -> list[Event]:
         events = super().parse(body)
@@ -125,6 +133,7 @@ class CannotReportCutCharacters(Consumer):
         (Consumer, "pass"),
         (RejectsCutCharacters, "pass"),
         (FailsOnCutCharacters, "warn"),
+        (FailsOnCutRecipients, "pass"),
         (CannotReportCutCharacters, "warn"),
         (DropsCutCharacters, "fail"),
         (changing_role(Role.BROWSER, lambda text: text.rstrip("a\ufffd")), "warn"),
