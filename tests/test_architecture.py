@@ -103,8 +103,8 @@ LEVELS = {
         < scenario_file < schema < reference
     """,
     "server": """
-        hub pacer response_types users < smart_campaigns < served_campaign < http < vendor_api < control_api < app
-        < serve
+        access_log hub pacer response_types users < smart_campaigns < served_campaign < http < vendor_api < control_api
+        < app < serve
     """,
     "server.control_api": """
         emit_operations entry_view state_view time_operations < delivery_view fault_operations stream

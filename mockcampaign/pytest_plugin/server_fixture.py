@@ -16,7 +16,9 @@ import pytest
 
 from mockcampaign.double.consumer_targets import recognise, url_with_path
 from mockcampaign.double.control.campaign_control import CampaignControl
+from mockcampaign.double.control.deliveries import ApiRequests
 from mockcampaign.double.control.home import CampaignSettings, Home
+from mockcampaign.double.control.session import in_home
 from mockcampaign.double.loops import AwaitableResult, Work, place
 from mockcampaign.errors import MisuseError
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
@@ -237,6 +239,12 @@ class CampaignServer(CampaignControl):
     def rest_url(self) -> str:
         """URL of the client's REST API, without a trailing slash."""
         return f"{self.url}/rest/{self.client_id}"
+
+    @property
+    @in_home
+    def requests(self) -> ApiRequests:
+        """Calls of the REST API during this test, in order. `requests("createWebhook")` is for one operation."""
+        return self._session.view.requests
 
     @property
     def auth(self) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from mockcampaign.engine.journal import Began
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.ledger import DeliveryCounts
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, Shown, Verdict, shown_as, violates
+from mockcampaign.report import sentences
 from mockcampaign.report.columns import PLAIN, Copyable, Style, Styled, cells, cut, fitted
 from mockcampaign.report.timeline import Line, excerpt, timeline
 from mockcampaign.tables import complete
@@ -89,6 +90,8 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
             FAINT,
         )
     ]
+    if result.calls:
+        yield [(f"  {sentences.calls(result.calls)}", FAINT)]
 
 
 def and_simulated(sums: DeliveryCounts) -> str:

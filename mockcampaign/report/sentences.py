@@ -12,7 +12,8 @@ from typing import assert_never, get_args
 
 import msgspec
 
-from mockcampaign.durations import format_duration
+from mockcampaign.durations import format_duration, format_moment
+from mockcampaign.engine.journal import Called
 from mockcampaign.judging.fact import (
     AllAttempts,
     AnyFact,
@@ -69,6 +70,7 @@ from mockcampaign.judging.fact import (
     Unmet,
 )
 from mockcampaign.judging.finding import Finding, Judgement, SweptOutcome
+from mockcampaign.judging.ledger import CallCount
 from mockcampaign.judging.situation import Situation
 from mockcampaign.judging.verdict import Note, SweepSummary
 from mockcampaign.model import Outcome, Responded
@@ -141,6 +143,34 @@ def outcome(one: Outcome) -> str:
     if isinstance(one, Responded) and not 300 <= one.status < 400:
         return str(one.status)  # nearly all of a timeline's thousands
     return _reply(Reply.of(one))
+
+
+def call(one: Called) -> str:
+    """Return which operation of the REST API a call was for, or its method and path if it was for none."""
+    return one.operation or f"{one.method} {one.shown_path}"
+
+
+def call_outcome(one: Called) -> str:
+    """Return how a call of the REST API ended, and which faults hit it."""
+    ended = "no response" if one.status is None else str(one.status)
+    return f"{ended} ({', '.join(one.faults)})" if one.faults else ended
+
+
+def access_line(one: Called) -> str:
+    """Return a call of the REST API as a line of an access log."""
+    client = "-" if one.client_id is None else str(one.client_id)
+    line = f"{format_moment(one.at)} {client} {one.method} {one.shown_path} {call_outcome(one)}"
+    return f"{line} {one.operation}" if one.operation else line
+
+
+def calls(counts: Sequence[CallCount]) -> str:
+    """Return how many calls of the REST API there were, by operation and status."""
+    kinds = [
+        f"{one.operation} {'without response' if one.status is None else one.status}"
+        + (f" ({one.count:,})" if one.count > 1 else "")
+        for one in counts
+    ]
+    return f"{counted(sum(one.count for one in counts), 'call')} of the REST API: {', '.join(kinds)}"
 
 
 def difference_of(found: StoreDiffers) -> str:

@@ -16,6 +16,7 @@ from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import (
     Attempted,
     Began,
+    Called,
     Captured,
     Discarded,
     Entry,
@@ -94,8 +95,18 @@ class Replay:
                 self._faults[entry.number] = campaign.declare_fault(fault, when, *self._named(webhook_ids))
             case FaultEnded(number=number):
                 self._faults[number].end()
-            case Began() | Attempted() | Discarded() | Verified() | Requested() | Probed() | Captured() | StepReached():
-                pass  # begun already, or a result
+            case (
+                Began()
+                | Attempted()
+                | Discarded()
+                | Verified()
+                | Requested()
+                | Called()
+                | Probed()
+                | Captured()
+                | StepReached()
+            ):
+                pass  # begun already, a result, or nothing that the campaign did
             case _:
                 assert_never(entry)
 

@@ -104,7 +104,7 @@ class _Entrance:
             if rejection is None:
                 await api(scope, receive, send, path, headers)
             else:
-                await api.reject(send, headers, rejection)
+                await api.reject(scope, send, path, headers, rejection)
         elif rejection is None:
             await self._pages(scope, receive, adding(PAGE_HEADERS, send))
         else:

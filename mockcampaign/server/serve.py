@@ -16,6 +16,7 @@ from mockcampaign import __version__
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
+from mockcampaign.server.access_log import AccessLog
 from mockcampaign.server.app import server_app
 from mockcampaign.server.http.access import ControlAccess
 from mockcampaign.server.served_campaign import Prologue, ServedCampaign, ServerSettings
@@ -57,6 +58,8 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     control_token: str | None
     allow_target: tuple[str, ...]
     tls: TlsOptions
+    quiet: bool = False
+    """Whether calls of the REST API are not printed."""
     like: tuple[tuple[EventType, Path], ...] = ()
     """Files of captured events, each with the type of these."""
     shape_files: tuple[Path, ...] = ()
@@ -65,8 +68,8 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
         return "ServeOptions(…)"
 
 
-async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
-    """Serve until a signal. `say` prints where everything is, `complain` what goes wrong meanwhile.
+async def serve(options: ServeOptions, say: Say, complain: Say, log: Say) -> None:
+    """Serve until a signal. `say` prints where everything is, `complain` what goes wrong meanwhile, `log` calls.
 
     Raises `InvalidInputError` before anything is served.
     """
@@ -91,6 +94,10 @@ async def serve(options: ServeOptions, say: Say, complain: Say) -> None:
         transport = WireTransport(ca_file=options.ca_file, verify=not options.insecure, targets=targets)
         served = ServedCampaign(transport, Users(users_of_client), settings, prologue)
         app = server_app(served, host_names=(options.host, *options.host_names), access=_access(token))
+        if not options.quiet:
+            access_log = AccessLog(log)
+            served.on_call = access_log.note
+            stack.enter_context(access_log.running())
         url = base_url("https" if files else "http", options.host, listening)
 
         def ready() -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from mockcampaign.campaign import SAMPLE_MAILING_ID, Campaign, MailingSent
 from mockcampaign.engine.event_streams import EventsDue
-from mockcampaign.engine.journal import Journal
+from mockcampaign.engine.journal import Called, Journal
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.events import Mailing
 from mockcampaign.model import EventType, Outcome, Request, Webhook
@@ -95,6 +95,8 @@ class PacedCampaign(Campaign):
     """A campaign whose pacer moves time, so that `advance` and `run` only wait."""
 
     pacer: Pacer
+    on_call: Callable[[Called], object]
+    """Receives each call of the REST API."""
     targets: AllowedTargets | None
     mailings: KnownMailings
 
@@ -116,6 +118,31 @@ class PacedCampaign(Campaign):
     def put_mailing(self, mailing: Mailing) -> MailingSent:
         self.mailings.add(mailing.client_id, mailing.mailing_id)
         return super().put_mailing(mailing)
+
+    def note_call(
+        self,
+        method: str,
+        operation: str,
+        client_id: int | None,
+        path: str,
+        ids: dict[str, int],
+        status: int | None,
+        faults: tuple[str, ...] = (),
+    ) -> None:
+        """Add a call of the REST API to the journal."""
+        self.pacer.catch_up()
+        call = Called(
+            at=self.now,
+            client_id=client_id,
+            method=method,
+            operation=operation,
+            path=path,
+            ids=ids,
+            status=status,
+            faults=faults,
+        )
+        self.journal.add_call(call)
+        self.on_call(call)
 
     async def fetch(self, request: Request) -> Outcome:
         return await outcome_of(self._transport.send, request)
@@ -152,6 +179,8 @@ class ServedCampaign:
         self._next_webhook_id = first_webhook_id(settings.seed)
         self._waiting: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
         """Time-outs that interrupt the calls that wait, by their tasks."""
+        self.on_call: Callable[[Called], object] | None = None
+        """Receives each call of the REST API, also after a reset."""
         self.closing = asyncio.Event()
         """Set at the end of the server, so that live streams end."""
         self._begin_anew()
@@ -175,12 +204,17 @@ class ServedCampaign:
             shapes=settings.shapes,
             first_webhook_id=self._next_webhook_id,
         )
+        self.campaign.on_call = self._called
         self.campaign.targets = self._transport.targets
         self.campaign.mailings = KnownMailings()
         self.hub = Hub(journal)
         self.pacer = self.campaign.pacer = self.campaign.driven_by(functools.partial(Pacer, speed=settings.speed))
         self.started = start
         self.smart_campaigns = SmartCampaigns()
+
+    def _called(self, call: Called) -> None:
+        if self.on_call is not None:
+            self.on_call(call)
 
     def catch_up(self) -> None:
         """Set the clock to the present before a request reads or changes anything."""

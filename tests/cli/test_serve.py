@@ -71,9 +71,17 @@ def test_it_prints_all_addresses_and_ends_cleanly_with_pending_events(tmp_path: 
         stream = requests.get(f"{server.url}/__mockcampaign/stream", stream=True, timeout=20)
         assert next(stream.iter_content(1))
         said = server.end(number)
-        assert said.splitlines() == ["stopped after 1 attempt: 0 events delivered, 0 discarded, 12 pending"]
+        *calls, end = said.splitlines()
+        assert [line.rpartition(" ")[2] for line in calls] == ["createWebhook", "activateWebhook"]
+        assert end == "stopped after 1 attempt: 0 events delivered, 0 discarded, 12 pending"
         assert server.process.returncode == 0
         stream.close()
+
+
+def test_quiet_prints_no_calls(tmp_path: Path) -> None:
+    with serving("--virtual", "--quiet", folder=tmp_path) as server:
+        activated(server, "http://127.0.0.1:9/hook")
+        assert server.end() == "stopped after 0 attempts: 0 events delivered, 0 discarded, 0 pending\n"
 
 
 def test_it_ends_within_two_seconds_while_a_consumer_owes_a_response(tmp_path: Path, httpserver: HTTPServer) -> None:

@@ -194,3 +194,33 @@ def test_a_shared_server_ends_with_a_verdict(inner: Inner) -> None:
         result = inner(f"{SHARED.format(scope='session', delivered=0)}\n    {consumer}\n")
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines(["E *AssertionError: responds-200: *"])
+
+
+def test_calls_of_the_code_under_test_are_seen(campaign_server: CampaignServer, url: str) -> None:
+    number = registered(campaign_server, url)
+    requests.get(f"{campaign_server.rest_url}/webhooks", auth=("nobody", "x"), timeout=30)
+    assert [(request.operation, request.status) for request in campaign_server.requests] == [
+        ("createWebhook", 201),
+        ("activateWebhook", 200),
+        ("selectWebhooks", 401),
+    ]
+    [activated] = campaign_server.requests("activateWebhook")
+    assert activated.path == f"/webhooks/{number}/activate"
+    assert activated.ids == {"webhookId": number}
+    assert activated.client_id == campaign_server.client_id
+    assert activated.at == campaign_server.clock.now
+    assert activated.method == "POST"
+    assert campaign_server.requests("deleteWebhook") == []
+    with pytest.raises(AttributeError):
+        activated.status = 500  # type: ignore[misc]
+
+
+def test_a_call_after_the_verdict_does_not_ask_for_another(campaign_server: CampaignServer, app: App, url: str) -> None:
+    app.status = 201
+    registered(campaign_server, url)
+    campaign_server.emit("open")
+    campaign_server.advance("1m")
+    with pytest.raises(AssertionError, match="responds-200"):
+        campaign_server.assert_compliant()
+    requests.get(f"{campaign_server.rest_url}/webhooks", auth=campaign_server.auth, timeout=30)
+    assert campaign_server.violations() == []

@@ -69,6 +69,7 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     metavar="HOST|NETWORK",
     help="Deliver to this host or network too. Loopback and private addresses are allowed while --host is loopback.",
 )
+@click.option("-q", "--quiet", is_flag=True, help="Do not print the calls of the REST API.")
 @tls_options
 def serve(virtual: bool, speed: float, **options: Any) -> int:
     """Serve a double of Campaign: REST API, Swagger UI, control API and a live page.
@@ -78,5 +79,8 @@ def serve(virtual: bool, speed: float, **options: Any) -> int:
     from mockcampaign.server.serve import ServeOptions
     from mockcampaign.server.serve import serve as serve_until_signal
 
-    run_async(lambda: serve_until_signal(ServeOptions(speed=0 if virtual else speed, **options), say, warn))
+    def log(lines: str) -> None:
+        say(lines, err=True)
+
+    run_async(lambda: serve_until_signal(ServeOptions(speed=0 if virtual else speed, **options), say, warn, log))
     return 0

@@ -85,6 +85,15 @@ class UnsupportedView(msgspec.Struct, frozen=True):
     calls: int
 
 
+class CallCountView(msgspec.Struct, frozen=True):
+    """Number of calls of one operation of the REST API that had the same status."""
+
+    operation: str
+    status: int | None
+    """None for calls that got no complete response."""
+    calls: int
+
+
 class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The state of the served campaign. All moments are milliseconds since 1970."""
 
@@ -104,6 +113,8 @@ class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     deliveries: DeliveriesView
     webhooks: list[WebhookView]
     faults: list[FaultView]
+    calls: list[CallCountView]
+    """Calls of the REST API. Those of the control API are not counted."""
     unsupported: list[UnsupportedView]
     journal: JournalRange
 
@@ -130,6 +141,7 @@ def state(served: ServedCampaign) -> StateView:
         ),
         webhooks=webhooks,
         faults=faults(served),
+        calls=[CallCountView(one.operation, one.status, one.count) for one in hub.totals.calls],
         unsupported=[UnsupportedView(operation, calls) for operation, calls in served.unsupported.items()],
         journal=journal(served),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from inspect import iscoroutinefunction
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 import msgspec
 from starlette.requests import ClientDisconnect
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from mockcampaign.errors import InvalidInputError, WebhookError
+from mockcampaign.policy import INT64_MAX
 from mockcampaign.server.http.guard import API_HEADERS, adding
 from mockcampaign.server.http.operation import Api, Call, Operation, Place
 from mockcampaign.server.http.request import (
@@ -27,6 +28,18 @@ from mockcampaign.server.http.request import (
 )
 from mockcampaign.server.http.request_fields import is_number, read_fields, shown, struct_fields
 from mockcampaign.server.served_campaign import CallInterruptedError, ServedCampaign
+
+CLIENT_ID = "clientId"
+"""Name of the client's id in a path."""
+
+
+class _Reply(NamedTuple):
+    """A whole response."""
+
+    status: int
+    body: bytes | None
+    media_type: str
+    headers: Mapping[str, str] = {}
 
 
 class ApiApplication:
@@ -48,25 +61,54 @@ class ApiApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
         """Handle one request. `path`: its segments, decoded one by one."""
+        call = Call(self._served, self._served.campaign, scope["method"], headers)
+        performer: Performer | None = None
+        in_path: Values = {}
+        status: int | None = 500  # of uvicorn, unless something else is known
         try:
-            call = Call(self._served, scope["method"], headers)
             performer, texts = self._find(call, path)
-            in_path: Values = {name: number_or_text(text) for name, text in texts.items()}
+            in_path = {name: number_or_text(text) for name, text in texts.items()}
             result = await performer.perform(call, in_path, scope, receive)
+            status = performer.operation.success
         except RequestRejectedError as error:
-            await self.reject(send, headers, error)
+            status = error.status
+            response = self._rejection(headers, error)
         except ClientDisconnect:
+            status = None
             return
         else:
             if isinstance(result, Response):
                 await result(scope, receive, adding(API_HEADERS, send))
-            else:
-                await _send(send, performer.operation.success, result, self._api.choose_media_type(headers), {})
+                return
+            response = _Reply(status, result, self._api.choose_media_type(headers))
+        finally:
+            # Before the response: who has it finds the call in the journal.
+            self._note(call, path, performer, in_path, status)
+        await _send(send, response)
 
-    async def reject(self, send: Send, headers: Headers, error: RequestRejectedError) -> None:
-        """Send a failure in the form of this API."""
+    async def reject(self, scope: Scope, send: Send, path: str, headers: Headers, error: RequestRejectedError) -> None:
+        """Reject a request before it is looked at."""
+        call = Call(self._served, self._served.campaign, scope["method"], headers)
+        self._note(call, path, None, {}, error.status)
+        await _send(send, self._rejection(headers, error))
+
+    def _rejection(self, headers: Headers, error: RequestRejectedError) -> _Reply:
+        """Return a failure in the form of this API."""
         body = msgspec.json.encode(self._api.describe_error(error))
-        await _send(send, error.status, body, self._api.choose_media_type(headers), error.headers)
+        return _Reply(error.status, body, self._api.choose_media_type(headers), error.headers)
+
+    def _note(self, call: Call, path: str, performer: Performer | None, in_path: Values, status: int | None) -> None:
+        """Add the call to the journal, if calls of this API are noted."""
+        describe = self._api.describe_path
+        if describe is None:
+            return
+        if performer is None:
+            unknown = describe(path)
+            call.campaign.note_call(call.method, "", unknown.client_id, unknown.shown, {}, status)
+        else:
+            client_id, ids = performer.ids_in(in_path)
+            operation = performer.operation
+            call.campaign.note_call(call.method, operation.id, client_id, operation.path, ids, status)
 
     def _find(self, call: Call, path: str) -> tuple[Performer, dict[str, str]]:
         method = call.method
@@ -93,6 +135,15 @@ class Performer:
         self._parameters = [name for name in names if name not in in_path] if self._place == "query" else []
         self._ignores_unknown_parameters = api.ignores_unknown_parameters
         self._numbers = [field.encode_name for field in struct_fields(operation.fields) if is_number(field.type)]
+        # Text in a path may be a person, and so are digits where text is expected.
+        self._ids = [name for name in in_path if name in self._numbers and name != CLIENT_ID]
+
+    def ids_in(self, path: Values) -> tuple[int | None, dict[str, int]]:
+        """Return the id of the client and the other ids in a path, without those that are no numbers."""
+        client_id = path.get(CLIENT_ID)
+        found = {name: path[name] for name in self._ids}
+        ids = {name: value for name, value in found.items() if isinstance(value, int) and 0 < value <= INT64_MAX}
+        return client_id if isinstance(client_id, int) and 0 < client_id <= INT64_MAX else None, ids
 
     async def perform(self, call: Call, path: Values, scope: Scope, receive: Receive) -> bytes | Response | None:
         """Carry the operation out; returns the encoded body of the response, or the whole response.
@@ -149,8 +200,9 @@ class Performer:
         return values
 
 
-async def _send(send: Send, status: int, body: bytes | None, media_type: str, more: Mapping[str, str]) -> None:
+async def _send(send: Send, reply: _Reply) -> None:
     """Send a whole response. Starlette's `Response` takes several times as long."""
+    status, body, media_type, more = reply
     headers = [*API_HEADERS, *((name.lower().encode(), text.encode()) for name, text in more.items())]
     if body is not None:
         headers += (b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from mockcampaign.server.http.operation import Api, Call, no_such_path
+from mockcampaign.server.http.operation import Api, Call, UnknownPath, no_such_path
 from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, header, number_or_text
 from mockcampaign.server.http.request_fields import read_fields
 from mockcampaign.server.vendor_api import smart_campaign_operations, webhook_operations
@@ -51,10 +51,22 @@ def _find_missing(call: Call, path: str) -> RequestRejectedError:
     if found is None:
         return no_such_path(call, path)
     _admit(call, {"clientId": number_or_text(found["client_id"])})
-    # The rest of the path may name a person.
-    operation = f"{call.method} /{short(quote(found['area']))}{'/…' if found['rest'] else ''}"
+    operation = f"{call.method} {_shown(found)}"
     call.served.note_unsupported(operation)
     return RequestRejectedError(501, f"{operation} is not an operation of this double; /docs lists those that it has")
+
+
+def _describe_path(path: str) -> UnknownPath:
+    found = _PATH.fullmatch(path)
+    if found is None:
+        return UnknownPath(None, "/…")
+    client_id = number_or_text(found["client_id"])
+    return UnknownPath(client_id if isinstance(client_id, int) else None, _shown(found))
+
+
+def _shown(found: re.Match[str]) -> str:
+    # The rest of the path may name a person.
+    return f"/{short(quote(found['area']))}{'/…' if found['rest'] else ''}"
 
 
 def _describe_error(error: RequestRejectedError) -> RestError:
@@ -84,4 +96,5 @@ API = Api(
     admit=_admit,
     describe_error=_describe_error,
     choose_media_type=_choose_media_type,
+    describe_path=_describe_path,
 )
