@@ -97,7 +97,7 @@ LEVELS = {
         language replay < expectations plan shape_file < check_shapes load selection judge < judge_journal probing
         < play < dry_run run
     """,
-    "scenario.expectations": "attempt_groups delivery_times expected_text < claims wait_condition",
+    "scenario.expectations": "attempt_groups delivery_times expected_text < api_calls < claims wait_condition",
     "scenario.language": """
         annotations < documented nodes step_examples < document event_shape plain_values < endpoints expect < steps
         < scenario_file < schema < reference

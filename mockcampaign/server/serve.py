@@ -21,6 +21,7 @@ from mockcampaign.server.app import server_app
 from mockcampaign.server.http.access import ControlAccess
 from mockcampaign.server.served_campaign import Prologue, ServedCampaign, ServerSettings
 from mockcampaign.server.users import User, Users, user_name_problem, users_of
+from mockcampaign.server.vendor_api.api import API
 from mockcampaign.server.vendor_api.clients_file import load_clients
 from mockcampaign.serving import base_url, listen, serve_until_signalled
 from mockcampaign.serving.tls import TlsOptions, tls_files
@@ -117,7 +118,7 @@ def _plan(options: ServeOptions) -> Plan | None:
         return None
     from mockcampaign.scenario.load import load
 
-    return load(options.scenario_file, must_emit=False)
+    return load(options.scenario_file, must_emit=False, operations=[operation.id for operation in API.operations])
 
 
 def _shapes(options: ServeOptions, plan: Plan | None) -> dict[EventType, Shape]:

@@ -183,6 +183,28 @@ def test_a_scenario_creates_webhooks_clients_and_a_timeline(tmp_path: Path) -> N
         assert (deliveries["pending"], deliveries["delivered"]) == (0, 13)
 
 
+API_SCENARIO = """\
+name: The application registers its webhook
+consumer: {url: "http://127.0.0.1:9/hook"}
+webhooks: {}
+steps:
+  - wait: {until: {api: {operation: activateWebhook, status: 200}}, for: 10m}
+  - expect: {api: [{operation: createWebhook, status: 201, count: COUNT}, {status: 500, count: 0}]}
+"""
+
+
+def test_a_scenario_expects_calls_of_the_rest_api(tmp_path: Path) -> None:
+    for count, said in (
+        (1, "x.scenario.yaml: played to its end, 3 expectations met"),
+        (2, "mockcampaign: x.scenario.yaml:6:20: api.createWebhook: expected 2 calls, status 201, actual 1: "),
+    ):
+        (tmp_path / "x.scenario.yaml").write_text(API_SCENARIO.replace("COUNT", str(count)))
+        with serving("--virtual", "-q", "--scenario", "x.scenario.yaml", folder=tmp_path) as server:
+            activated(server, "http://127.0.0.1:9/hook")
+            control(server, "/clock/advance", {"by": "1m"})
+            assert server.end().startswith(said)
+
+
 def test_https_with_a_certificate_created_at_the_start(tmp_path: Path) -> None:
     arguments = ["--tls", "--tls-ca-file", "ca.pem", "--allow-host", "api.campaign.episerver.net"]
     with serving(*arguments, folder=tmp_path) as server:
