@@ -47,6 +47,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether newer events fill up the batch of a retry. Assumed: no."""
     webhooks_per_client_max: int = 12
     """Maximum number of webhooks of a client. That there is a limit is documented; assumed: one for each type."""
+    connections_per_client_max: int = 40
+    """Maximum number of connections on which a client calls the REST API at the same time. Documented; that further
+    ones get status 429 is assumed."""
     simulate_after: int = 0
     """After so many equal failures in a row (same status, or same error), further attempts at the batch are simulated:
     counted, not sent. Attempts whose number is a power of two are always sent. 0: all are sent. Ours."""
@@ -57,7 +60,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Bytes of a response body that the journal keeps. Ours: evidence, but bounded."""
 
     def __post_init__(self) -> None:
-        for name in ("batch_events_max", "retry_interval", "event_age_max", "timeout", "webhooks_per_client_max"):
+        for name in (
+            *("batch_events_max", "retry_interval", "event_age_max", "timeout"),
+            *("webhooks_per_client_max", "connections_per_client_max"),
+        ):
             if getattr(self, name) < 1:
                 raise InvalidInputError(f"policy.{name}: {getattr(self, name)} is out of range, allowed: 1 or more")
         if self.batch_events_max > 100:

@@ -103,18 +103,19 @@ LEVELS = {
         < scenario_file < schema < reference
     """,
     "server": """
-        access_log hub pacer response_types users < smart_campaigns < served_campaign < http < vendor_api < control_api
-        < app < serve
+        access_log client_connections hub pacer response_types users < smart_campaigns < served_campaign < http
+        < vendor_api < control_api < app < serve
     """,
     "server.control_api": """
-        emit_operations entry_view state_view time_operations < delivery_view fault_operations stream
+        emit_operations entry_view state_view time_operations user_operations < delivery_view fault_operations stream
         < observe_operations < api
     """,
-    "server.http": "guard request < access request_fields < operation < openapi routes",
+    "server.http": "guard request < access injected request_fields < operation < openapi routes",
     "server.vendor_api": """
-        client_fields clients_file webhook_credentials < smart_campaign_operations webhook_operations < api
+        client_fields clients_file webhook_credentials
+        < smart_campaign_operations user_operations webhook_operations < api
     """,
-    "serving": "http_limits tls < __init__",
+    "serving": "client_connection tls < http_limits < __init__",
     "shape": "field likeness moment < shape vocabulary < __init__ builtin nearness < clues < infer < captured",
     "strategies": "edits < drawing < __init__",
     "transport": """

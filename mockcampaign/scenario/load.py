@@ -15,6 +15,7 @@ from mockcampaign.engine.journal import Happened
 from mockcampaign.engine.webhooks import Command, WebhookRegistry, statuses_allowing
 from mockcampaign.errors import InvalidInputError, WebhookError
 from mockcampaign.events import Sample, load_sample
+from mockcampaign.faults import CallFault
 from mockcampaign.judging.recorded import VIRTUAL_TIME_MAX, load_journals
 from mockcampaign.model import EventType
 from mockcampaign.scenario.language import nodes
@@ -224,6 +225,7 @@ class _Planner:
                 self._pass(at, step.duration)
             case FaultStep():
                 self._concerns(at, step.webhook)
+                self._check_call_fault(at, step)
             case AdvanceStep():
                 self._pass(at, step.duration)
             case WaitStep():
@@ -276,6 +278,24 @@ class _Planner:
     def _concerns(self, at: Location, name: str | None) -> None:
         if name is not None:
             self._known((*at, "webhook"), name)
+
+    def _check_call_fault(self, at: Location, step: FaultStep) -> None:
+        if not isinstance(step.fault, CallFault):
+            return
+        if step.webhook is not None:
+            raise self._document.problem(
+                (*at, "webhook"), f"{step.fault.kind} hits calls, not webhooks, allowed: 'operation' instead"
+            )
+        self._check_operation(at, step.fault.operation)
+
+    def _check_operation(self, at: Location, operation: str | None) -> None:
+        """Reject what needs calls of the REST API where nobody calls it, or an operation that does not exist."""
+        if not self._operations:
+            raise self._document.problem(
+                at, "nobody calls the REST API here: only `mockcampaign serve --scenario` receives calls"
+            )
+        if operation is not None and operation not in self._operations:
+            raise self._document.problem((*at, "operation"), unknown("operation", operation, self._operations))
 
     def _known(self, at: Location, name: str) -> None:
         if name not in self._ids:
@@ -381,14 +401,7 @@ class _Planner:
         places = [at] if isinstance(claims, ApiExpectation) else [(*at, index) for index in range(len(claims))]
         expectations = []
         for place, claim in zip(places, (claims,) if isinstance(claims, ApiExpectation) else claims, strict=True):
-            if not self._operations:
-                raise self._document.problem(
-                    place, "nobody calls the REST API here: only `mockcampaign serve --scenario` receives calls"
-                )
-            if claim.operation is not None and claim.operation not in self._operations:
-                raise self._document.problem(
-                    (*place, "operation"), unknown("operation", claim.operation, self._operations)
-                )
+            self._check_operation(place, claim.operation)
             expectations.append(ApiExpected(claim=claim, place=self._document.place(place)))
         return expectations
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mockcampaign import __version__
+from mockcampaign.engine.declared_faults import read_fault
 from mockcampaign.errors import InvalidInputError, MockcampaignError
+from mockcampaign.faults import CallFault
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
 from mockcampaign.server.access_log import AccessLog
@@ -27,17 +29,22 @@ from mockcampaign.serving import base_url, listen, serve_until_signalled
 from mockcampaign.serving.tls import TlsOptions, tls_files
 from mockcampaign.shape.captured import shape_of_file
 from mockcampaign.shape.shape import by_type
-from mockcampaign.text import counted
+from mockcampaign.text import counted, unknown
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
+    from mockcampaign.engine.declared_faults import When
+    from mockcampaign.model import Fault
     from mockcampaign.scenario.plan import Plan
     from mockcampaign.scenario.play import Player
     from mockcampaign.shape.shape import Shape
 
 Say = Callable[[str], None]
+
+_OPERATIONS = tuple(operation.id for operation in API.operations)
+"""Names of the operations of the REST API."""
 
 
 class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +66,8 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     control_token: str | None
     allow_target: tuple[str, ...]
     tls: TlsOptions
+    faults: tuple[str, ...] = ()
+    """Faults in force from the start, each as `KIND,KEY=VALUE,…`."""
     quiet: bool = False
     """Whether calls of the REST API are not printed."""
     like: tuple[tuple[EventType, Path], ...] = ()
@@ -76,7 +85,7 @@ async def serve(options: ServeOptions, say: Say, complain: Say, log: Say) -> Non
     """
     plan = _plan(options)
     users_of_client = _users_of_client(options, plan)
-    settings = ServerSettings(speed=options.speed, seed=_seed(options, plan))
+    settings = ServerSettings(speed=options.speed, seed=_seed(options, plan), faults=_faults(options))
     if plan is not None:
         settings = msgspec.structs.replace(settings, policy=plan.scenario.policy.policy(), start=plan.scenario.start)
     settings = msgspec.structs.replace(settings, shapes=_shapes(options, plan))
@@ -118,7 +127,7 @@ def _plan(options: ServeOptions) -> Plan | None:
         return None
     from mockcampaign.scenario.load import load
 
-    return load(options.scenario_file, must_emit=False, operations=[operation.id for operation in API.operations])
+    return load(options.scenario_file, must_emit=False, operations=_OPERATIONS)
 
 
 def _shapes(options: ServeOptions, plan: Plan | None) -> dict[EventType, Shape]:
@@ -132,6 +141,34 @@ def _shapes(options: ServeOptions, plan: Plan | None) -> dict[EventType, Shape]:
         return by_type(shapes)
     except InvalidInputError as error:
         raise InvalidInputError(f"--like, --shape: {error}") from None
+
+
+def _faults(options: ServeOptions) -> tuple[tuple[Fault, When], ...]:
+    found = []
+    for text in options.faults:
+        kind, *settings = text.split(",")
+        values: dict[str, object] = {"kind": kind}
+        for setting in settings:
+            name, _, value = setting.partition("=")
+            values[name] = _plain_value(value)
+        try:
+            fault, when = read_fault(values)
+            operation = fault.operation if isinstance(fault, CallFault) else None
+            if operation is not None and operation not in _OPERATIONS:
+                raise InvalidInputError(f"fault {fault.kind}: {unknown('operation', operation, _OPERATIONS)}")
+        except InvalidInputError as error:
+            raise InvalidInputError(f"--fault: {error}") from None
+        found.append((fault, when))
+    return tuple(found)
+
+
+def _plain_value(text: str) -> object:
+    """Return the number that the text spells; any other text unchanged."""
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+    return value if isinstance(value, int | float) else text
 
 
 def _access(token: str | None) -> ControlAccess:

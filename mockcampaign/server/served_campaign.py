@@ -15,17 +15,21 @@ from typing import Any, TypeVar
 import msgspec
 
 from mockcampaign.campaign import SAMPLE_MAILING_ID, Campaign, MailingSent
+from mockcampaign.engine.declared_faults import FaultInputError, When
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Called, Journal
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.events import Mailing
-from mockcampaign.model import EventType, Outcome, Request, Webhook
+from mockcampaign.faults import CallFault
+from mockcampaign.model import EventType, Fault, Outcome, Request, Webhook
 from mockcampaign.policy import DEFAULT_START, SECOND, Policy
+from mockcampaign.server.client_connections import ClientConnections
 from mockcampaign.server.hub import Hub
 from mockcampaign.server.pacer import Pacer, TimeStoppedError, outcome_of
 from mockcampaign.server.smart_campaigns import SmartCampaigns
 from mockcampaign.server.users import Users
 from mockcampaign.shape.shape import Shape
+from mockcampaign.text import unknown
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 
@@ -59,6 +63,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = Policy()
     shapes: Mapping[EventType, Shape] = {}
     """The shapes of captured events, by type."""
+    faults: tuple[tuple[Fault, When], ...] = ()
+    """Faults that are in force from the start, and after each reset."""
 
 
 class CallInterruptedError(MockcampaignError):
@@ -95,6 +101,8 @@ class PacedCampaign(Campaign):
     """A campaign whose pacer moves time, so that `advance` and `run` only wait."""
 
     pacer: Pacer
+    operations: Mapping[str, str]
+    """Areas of the operations of the REST API, by name; empty if they are unknown yet."""
     on_call: Callable[[Called], object]
     """Receives each call of the REST API."""
     targets: AllowedTargets | None
@@ -106,6 +114,14 @@ class PacedCampaign(Campaign):
                 self.targets.check(target_url)
             except InvalidInputError as error:
                 raise InvalidInputError(f"targetUrl: {error}") from None
+
+    def check_fault(self, fault: Fault) -> None:
+        if not isinstance(fault, CallFault):
+            super().check_fault(fault)
+        elif fault.operation is not None and self.operations and fault.operation not in self.operations:
+            raise FaultInputError(
+                f"fault {fault.kind}: {unknown('operation', fault.operation, self.operations)}", "operation"
+            )
 
     def put(self, prepared: list[tuple[int, EventsDue]]) -> None:
         super().put(prepared)
@@ -173,6 +189,9 @@ class ServedCampaign:
         self._task: asyncio.Task[None] | None = None
         self.generation = 0
         """Counts resets."""
+        self.operations: dict[str, str] = {}
+        """Areas of the operations of the REST API, by name; empty until an application serves them."""
+        self.connections = ClientConnections()
         self.open_streams = 0
         """Number of open live streams."""
         self._making = asyncio.Lock()
@@ -192,6 +211,7 @@ class ServedCampaign:
         start = settings.start
         if start is None:
             start = int(time.time() * 1_000) if settings.speed == 1 else DEFAULT_START
+        self.users.reset()
         self.unsupported: Counter[str] = Counter()
         """Number of calls of each operation of the vendor's that the double does not have."""
         journal = Journal(entries_max=JOURNAL_ENTRIES_MAX, events_max=JOURNAL_EVENTS_MAX)
@@ -205,11 +225,14 @@ class ServedCampaign:
             first_webhook_id=self._next_webhook_id,
         )
         self.campaign.on_call = self._called
+        self.campaign.operations = self.operations
         self.campaign.targets = self._transport.targets
         self.campaign.mailings = KnownMailings()
         self.hub = Hub(journal)
         self.pacer = self.campaign.pacer = self.campaign.driven_by(functools.partial(Pacer, speed=settings.speed))
         self.started = start
+        for fault, when in settings.faults:
+            self.campaign.declare_fault(fault, when)
         self.smart_campaigns = SmartCampaigns()
 
     def _called(self, call: Called) -> None:

@@ -78,6 +78,21 @@ def test_it_prints_all_addresses_and_ends_cleanly_with_pending_events(tmp_path: 
         stream.close()
 
 
+def test_faults_are_in_force_from_the_start_and_after_a_reset(tmp_path: Path) -> None:
+    faults = ("--fault", "api-error,operation=createWebhook,times=1", "--fault", "api-forbidden,for=1m")
+    with serving("--virtual", *faults, folder=tmp_path) as server:
+        for _ in range(2):
+            views = requests.get(f"{server.url}/__mockcampaign/faults", timeout=20).json()
+            assert [view["fault"]["kind"] for view in views] == ["api-error", "api-forbidden"]
+            statuses = []
+            for after in ("0s", "1m"):
+                control(server, "/clock/advance", {"by": after})
+                url = f"{server.url}/rest/{CLIENT}/webhooks"
+                statuses.append(requests.get(url, auth=USER, timeout=20).status_code)
+            assert statuses == [403, 200]
+            control(server, "/reset", {})
+
+
 def test_quiet_prints_no_calls(tmp_path: Path) -> None:
     with serving("--virtual", "--quiet", folder=tmp_path) as server:
         activated(server, "http://127.0.0.1:9/hook")
@@ -390,6 +405,9 @@ def test_events_get_the_shape_of_captured_ones(tmp_path: Path, httpserver: HTTPS
         (["--control-token", "short"], "--control-token: not a token, allowed: 8 to 200 letters, digits and other"),
         (["--tls-key", "x.scenario.yaml"], "--tls-certificate: missing"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
+        (["--fault", "api-eror"], "--fault: fault: unknown kind 'api-eror', did you mean 'api-error'? "),
+        (["--fault", "api-error,operation=x"], "--fault: fault api-error: unknown operation 'x' (allowed: createWeb"),
+        (["--fault", "api-error,every"], "--fault: fault api-error: every: '' does not fit, allowed: a whole number"),
         (["--clients", "x.scenario.yaml"], "x.scenario.yaml:1:1: "),
         (["--scenario", "broken.yaml"], "broken.yaml:"),
         (["--tls", "--tls-ca-file", "nowhere/ca.pem"], "--tls-ca-file"),

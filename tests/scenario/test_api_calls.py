@@ -109,6 +109,25 @@ def test_mistakes_are_found_before_anything_is_sent(tmp_path: Path, step: str, m
     assert str(refused.value).startswith(f"{tmp_path}/x.scenario.yaml:{message}")
 
 
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("kind: api-error, operation: createHook", "5:41: unknown operation 'createHook', did you mean"),
+        ("kind: api-error, webhook: x", "5:39: unknown webhook 'x'"),
+    ],
+)
+def test_faults_of_calls_are_checked_before_the_run(tmp_path: Path, fault: str, message: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        plan(tmp_path, f"fault: {{{fault}}}")
+    assert str(refused.value).startswith(f"{tmp_path}/x.scenario.yaml:{message}")
+
+
+def test_faults_of_calls_need_a_server(tmp_path: Path) -> None:
+    assert plan(tmp_path, "fault: {kind: api-error, operation: createWebhook, every: 2}").steps
+    with pytest.raises(InvalidInputError, match=r"x\.scenario\.yaml:5:12: nobody calls the REST API here: only"):
+        plan(tmp_path, "fault: {kind: api-error}", operations=())
+
+
 def test_expectations_of_calls_need_a_server(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError) as refused:
         plan(tmp_path, "expect: {api: {count: 0}}", operations=())

@@ -542,6 +542,7 @@ STATE_CHANGING = (
     ("DELETE", "/faults/1", None),
     ("DELETE", "/faults", None),
     ("POST", "/webhooks/1/retry", None),
+    ("POST", "/users/rotate", {"password": "n3w"}),
     ("POST", "/reset", None),
 )
 

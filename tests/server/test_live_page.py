@@ -165,6 +165,24 @@ def test_calls_of_the_rest_api_stand_beside_deliveries(server: Server, page: Any
     assert "joe" not in page.content()
 
 
+def test_a_fault_of_calls_is_declared_for_an_operation(server: Server, page: Any) -> None:
+    form = page.get_by_role("form", name="Declare a fault")
+    form.get_by_label("Kind", exact=True).select_option("api-error")
+    assert not form.get_by_label("Webhook").is_visible()
+    form.get_by_label("Operation").select_option("createWebhook")
+    form.get_by_label("Times").fill("2")
+    form.get_by_role("button", name="Declare").click()
+    told(page, "Fault 1, api-error, is in force.")
+    page.get_by_text("operation createWebhook, timing before-effect, 2 times").wait_for()
+    server.rest("GET", "/webhooks")
+    server.rest("POST", "/webhooks", {})
+    page.get_by_text("has hit 1 call", exact=True).wait_for()
+    assert [call.locator(".outcome").inner_text() for call in calls(page).all()] == ["500 (api-error)", "200"]
+    form.get_by_label("Kind", exact=True).select_option("lost-ack")
+    assert form.get_by_label("Webhook").is_visible()
+    assert not form.get_by_label("Operation").is_visible()
+
+
 def test_an_error_of_the_server_is_shown_and_nothing_changes(server: Server, page: Any) -> None:
     page.get_by_label("Advance by").fill("soon")
     press(page, "Advance")

@@ -120,6 +120,7 @@ def test_the_operations_of_smart_campaigns_and_users() -> None:
     }
     assert found == {
         ("get", "/users/authenticated"),
+        ("post", "/users/rotatepassword"),
         ("get", "/smartcampaigns"),
         ("post", "/smartcampaigns"),
         ("get", "/smartcampaigns/{campaignId}"),
@@ -153,6 +154,7 @@ def test_the_control_api_has_its_own_tag_and_needs_no_credentials() -> None:
         *(("get", path) for path in ("/health", "/state", "/journal", "/stream", "/deliveries/{position}")),
         *(("get", path) for path in ("/clock", "/faults")),
         *(("post", path) for path in ("/emit", "/mailing", "/clock/advance", "/outages", "/faults", "/reset")),
+        ("post", "/users/rotate"),
         *(("post", "/webhooks/{webhookId}/retry"), ("put", "/clock/speed")),
         *(("delete", path) for path in ("/outages", "/faults", "/faults/{number}")),
     }

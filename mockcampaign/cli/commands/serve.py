@@ -45,6 +45,13 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     type=EXISTING_FILE,
     help="Use the shape in this file, which `mockcampaign shape` printed. Repeat it for several.",
 )
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND[,KEY=VALUE…]",
+    help="Declare a fault at the start, such as api-error,operation=createWebhook,every=3. Repeat it for several.",
+)
 @click.option("--speed", default=1.0, show_default=True, type=Number(0.001, 1e6), help="Times wall time.")
 @click.option("--virtual", is_flag=True, help="Time moves only through the control API.")
 @click.option("--seed", type=SEED, help="Makes the events repeatable.")

@@ -29,6 +29,8 @@ class SenderPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a retried batch is topped up with newer events: false (assumed)."""
     webhooks_per_client_max: Annotated[int, Bounded(1, COUNT_MAX)] | None = None
     """Most webhooks of one client: 12 (that there is a limit is documented)."""
+    connections_per_client_max: Annotated[int, Bounded(1, COUNT_MAX)] | None = None
+    """Most parallel connections of one client to the REST API: 40 (documented; the status 429 beyond is assumed)."""
     response_body_bytes_kept: Annotated[int, Bounded(0, 1_048_576)] | None = None
     """Bytes of a response body that the journal records: 4096."""
     simulate_after: Annotated[int, Bounded(0, COUNT_MAX)] | None = None

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from mockcampaign.server.control_api import emit_operations, fault_operations, observe_operations, time_operations
+from mockcampaign.server.control_api import (
+    emit_operations,
+    fault_operations,
+    observe_operations,
+    time_operations,
+    user_operations,
+)
 from mockcampaign.server.http.operation import Api, Call, no_such_path
 from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, content_type
 from mockcampaign.text import short
@@ -43,6 +49,7 @@ API = Api(
         *emit_operations.OPERATIONS,
         *time_operations.OPERATIONS,
         *fault_operations.OPERATIONS,
+        *user_operations.OPERATIONS,
     ),
     body_type=JSON,
     media_types=(JSON,),

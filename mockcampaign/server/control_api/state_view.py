@@ -45,7 +45,7 @@ class FaultView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     until: int | None
     """The moment at which the fault ends, if it was declared for a time."""
     hits: int
-    """Number of attempts that the fault has hit."""
+    """Number of attempts or calls that the fault has hit."""
 
 
 class WebhookView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -109,6 +109,8 @@ class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Types whose events have a captured shape."""
     outage_kinds: tuple[str, ...]
     fault_kinds: tuple[str, ...]
+    operations: tuple[str, ...]
+    """Names of the operations of the REST API, whose calls faults may hit."""
     clients: list[int]
     deliveries: DeliveriesView
     webhooks: list[WebhookView]
@@ -135,6 +137,7 @@ def state(served: ServedCampaign) -> StateView:
         captured_types=tuple(campaign.shapes),
         outage_kinds=tuple(OUTAGES),
         fault_kinds=tuple(FAULTS),
+        operations=tuple(served.operations),
         clients=served.users.client_ids,
         deliveries=DeliveriesView(
             totals.attempts, totals.delivered, totals.discarded, sum(webhook.pending for webhook in webhooks)

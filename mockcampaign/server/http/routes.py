@@ -10,11 +10,22 @@ from typing import Any, NamedTuple, assert_never
 import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from mockcampaign.errors import InvalidInputError, WebhookError
+from mockcampaign.faults import ApiCutResponse, ApiTimeout, CallFault, RejectedCall
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.server.http.guard import API_HEADERS, adding
+from mockcampaign.server.http.injected import (
+    Ending,
+    drop,
+    ending_of,
+    hold,
+    is_carried_out,
+    is_silent,
+    pause_of,
+    rejection_of,
+)
 from mockcampaign.server.http.operation import Api, Call, Operation, Place
 from mockcampaign.server.http.request import (
     Headers,
@@ -28,6 +39,8 @@ from mockcampaign.server.http.request import (
 )
 from mockcampaign.server.http.request_fields import is_number, read_fields, shown, struct_fields
 from mockcampaign.server.served_campaign import CallInterruptedError, ServedCampaign
+from mockcampaign.serving.client_connection import connection_of
+from mockcampaign.wallclock import pause
 
 CLIENT_ID = "clientId"
 """Name of the client's id in a path."""
@@ -42,6 +55,18 @@ class _Reply(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
+class _Handled:
+    """How far a call got: what is known of it for the journal, and which faults hit it."""
+
+    __slots__ = ("ending", "faults", "in_path", "performer")
+
+    def __init__(self) -> None:
+        self.performer: Performer | None = None
+        self.in_path: Values = {}
+        self.faults: tuple[CallFault, ...] = ()
+        self.ending: Ending | None = None
+
+
 class ApiApplication:
     """Handles the requests of one API.
 
@@ -51,6 +76,7 @@ class ApiApplication:
     def __init__(self, api: Api, served: ServedCampaign) -> None:
         self._api = api
         self._served = served
+        self._is_noted = api.describe_path is not None
         self._performers: dict[re.Pattern[str], dict[str, Performer]] = {}
         for operation in api.operations:
             pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", api.prefix + operation.path))
@@ -62,53 +88,100 @@ class ApiApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
         """Handle one request. `path`: its segments, decoded one by one."""
         call = Call(self._served, self._served.campaign, scope["method"], headers)
-        performer: Performer | None = None
-        in_path: Values = {}
+        handled = _Handled()
         status: int | None = 500  # of uvicorn, unless something else is known
         try:
-            performer, texts = self._find(call, path)
-            in_path = {name: number_or_text(text) for name, text in texts.items()}
-            result = await performer.perform(call, in_path, scope, receive)
-            status = performer.operation.success
-        except RequestRejectedError as error:
-            status = error.status
-            response = self._rejection(headers, error)
+            reply = await self._reply(call, path, scope, receive, handled)
+            if isinstance(reply, _Reply):
+                status = None if is_silent(handled.ending) else reply.status
         except ClientDisconnect:
             status = None
             return
-        else:
-            if isinstance(result, Response):
-                await result(scope, receive, adding(API_HEADERS, send))
-                return
-            response = _Reply(status, result, self._api.choose_media_type(headers))
         finally:
             # Before the response: who has it finds the call in the journal.
-            self._note(call, path, performer, in_path, status)
-        await _send(send, response)
+            self._note(call, path, handled, status)
+        match handled.ending:
+            case ApiTimeout(hold=milliseconds):
+                await hold(scope, receive, milliseconds, self._served.closing)
+            case ApiCutResponse():
+                await _send_half(send, reply)
+                await drop(scope, receive)
+            case _:
+                await _send(scope, receive, send, reply)
 
-    async def reject(self, scope: Scope, send: Send, path: str, headers: Headers, error: RequestRejectedError) -> None:
+    async def _reply(
+        self, call: Call, path: str, scope: Scope, receive: Receive, handled: _Handled
+    ) -> _Reply | Response:
+        """Carry a call out, unless a fault prevents that, and return the response. Note in `handled` how far it got."""
+        try:
+            handled.performer, texts = self._find(call, path)
+            handled.in_path = {name: number_or_text(text) for name, text in texts.items()}
+            performer, operation = handled.performer, handled.performer.operation
+            if self._is_noted:
+                self._admit_connection(call, performer.ids_in(handled.in_path)[0], scope)
+                handled.faults = call.campaign.call_hits(operation.id, operation.tag)
+                handled.ending = ending_of(handled.faults)
+                await self._pause(handled.faults)
+            if not is_carried_out(handled.ending):
+                return self._failed(call, handled.ending)
+            result = await performer.perform(call, handled.in_path, scope, receive)
+        except RequestRejectedError as error:
+            return self._rejection(call.headers, error)
+        if isinstance(handled.ending, RejectedCall):
+            return self._failed(call, handled.ending)
+        if isinstance(result, Response):
+            return result
+        return _Reply(operation.success, result, self._api.choose_media_type(call.headers))
+
+    def _admit_connection(self, call: Call, client_id: int | None, scope: Scope) -> None:
+        """Raise `RequestRejectedError` with 429 if the client has too many connections (assumed)."""
+        connection, connections_max = connection_of(scope), call.campaign.policy.connections_per_client_max
+        if connection is None or client_id is None:
+            return
+        if not self._served.connections.admit(client_id, connection, connections_max):
+            raise RequestRejectedError(
+                429, f"more than {connections_max} parallel connections of this client, which is the limit"
+            )
+
+    async def _pause(self, faults: tuple[CallFault, ...]) -> None:
+        milliseconds = pause_of(faults)
+        if milliseconds:
+            try:
+                await self._served.until_interrupted(pause(milliseconds))
+            except CallInterruptedError as error:
+                raise RequestRejectedError(error.status, str(error)) from None
+
+    def _failed(self, call: Call, ending: Ending | None) -> _Reply:
+        """Return the response of a call that a fault lets fail; nobody gets it if the fault is silent."""
+        if isinstance(ending, RejectedCall):
+            return self._rejection(call.headers, rejection_of(ending))
+        return _Reply(500, None, self._api.choose_media_type(call.headers))
+
+    async def reject(
+        self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers, error: RequestRejectedError
+    ) -> None:
         """Reject a request before it is looked at."""
         call = Call(self._served, self._served.campaign, scope["method"], headers)
-        self._note(call, path, None, {}, error.status)
-        await _send(send, self._rejection(headers, error))
+        self._note(call, path, _Handled(), error.status)
+        await _send(scope, receive, send, self._rejection(headers, error))
 
     def _rejection(self, headers: Headers, error: RequestRejectedError) -> _Reply:
         """Return a failure in the form of this API."""
         body = msgspec.json.encode(self._api.describe_error(error))
         return _Reply(error.status, body, self._api.choose_media_type(headers), error.headers)
 
-    def _note(self, call: Call, path: str, performer: Performer | None, in_path: Values, status: int | None) -> None:
+    def _note(self, call: Call, path: str, handled: _Handled, status: int | None) -> None:
         """Add the call to the journal, if calls of this API are noted."""
-        describe = self._api.describe_path
+        describe, performer = self._api.describe_path, handled.performer
         if describe is None:
             return
         if performer is None:
             unknown = describe(path)
             call.campaign.note_call(call.method, "", unknown.client_id, unknown.shown, {}, status)
         else:
-            client_id, ids = performer.ids_in(in_path)
-            operation = performer.operation
-            call.campaign.note_call(call.method, operation.id, client_id, operation.path, ids, status)
+            client_id, ids = performer.ids_in(handled.in_path)
+            operation, kinds = performer.operation, tuple(fault.kind for fault in handled.faults)
+            call.campaign.note_call(call.method, operation.id, client_id, operation.path, ids, status, kinds)
 
     def _find(self, call: Call, path: str) -> tuple[Performer, dict[str, str]]:
         method = call.method
@@ -200,11 +273,24 @@ class Performer:
         return values
 
 
-async def _send(send: Send, reply: _Reply) -> None:
+def _start(reply: _Reply) -> Message:
+    headers = [*API_HEADERS, *((name.lower().encode(), text.encode()) for name, text in reply.headers.items())]
+    if reply.body is not None:
+        headers += (b"content-type", reply.media_type.encode()), (b"content-length", b"%d" % len(reply.body))
+    return {"type": "http.response.start", "status": reply.status, "headers": headers}
+
+
+async def _send(scope: Scope, receive: Receive, send: Send, reply: _Reply | Response) -> None:
     """Send a whole response. Starlette's `Response` takes several times as long."""
-    status, body, media_type, more = reply
-    headers = [*API_HEADERS, *((name.lower().encode(), text.encode()) for name, text in more.items())]
-    if body is not None:
-        headers += (b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body or b""})
+    if isinstance(reply, Response):
+        await reply(scope, receive, adding(API_HEADERS, send))
+        return
+    await send(_start(reply))
+    await send({"type": "http.response.body", "body": reply.body or b""})
+
+
+async def _send_half(send: Send, reply: _Reply | Response) -> None:
+    """Send a response up to the middle of its body; nothing of one without a body."""
+    if isinstance(reply, _Reply) and reply.body:
+        await send(_start(reply))
+        await send({"type": "http.response.body", "body": reply.body[: len(reply.body) // 2], "more_body": True})

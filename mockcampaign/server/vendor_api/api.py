@@ -7,14 +7,14 @@ from urllib.parse import quote
 
 import msgspec
 
+from mockcampaign.server.http.injected import CHALLENGE
 from mockcampaign.server.http.operation import Api, Call, UnknownPath, no_such_path
 from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, header, number_or_text
 from mockcampaign.server.http.request_fields import read_fields
-from mockcampaign.server.vendor_api import smart_campaign_operations, webhook_operations
+from mockcampaign.server.vendor_api import smart_campaign_operations, user_operations, webhook_operations
 from mockcampaign.server.vendor_api.client_fields import ClientFields
 from mockcampaign.text import short
 
-REALM = "mockcampaign"
 VENDOR_JSON = "application/vnd.optivo.broadmail.v1+json"
 """The vendor's own media type for the same JSON; a response has it if the client accepts it."""
 _ACCEPTED = VENDOR_JSON.encode()
@@ -31,14 +31,16 @@ class RestError(msgspec.Struct, frozen=True, rename="camel"):
 
 def _admit(call: Call, path: Values) -> None:
     users, authorization = call.served.users, header(call.headers, b"authorization")
-    if users.remembered(path["clientId"], authorization) is not None:
+    if users.is_rotating:
+        call.served.catch_up()
+    elif users.remembered(path["clientId"], authorization) is not None:
         return
     # An unknown client gets the same response: who cannot log in learns nothing.
-    if users.authenticated(read_fields(ClientFields, path).client_id, authorization) is None:
+    if users.authenticated(read_fields(ClientFields, path).client_id, authorization, call.campaign.now) is None:
         raise RequestRejectedError(
             401,
             "no valid credentials for this client, allowed: Authorization: Basic base64(username:password)",
-            headers={"WWW-Authenticate": f'Basic realm="{REALM}", charset="UTF-8"'},
+            headers=CHALLENGE,
         )
 
 
@@ -79,7 +81,11 @@ def _choose_media_type(headers: Headers) -> str:
 
 API = Api(
     prefix="/rest/{clientId}",
-    operations=(*webhook_operations.OPERATIONS, *smart_campaign_operations.OPERATIONS),
+    operations=(
+        *webhook_operations.OPERATIONS,
+        *user_operations.OPERATIONS,
+        *smart_campaign_operations.OPERATIONS,
+    ),
     body_type=FORM,
     media_types=(JSON, VENDOR_JSON),
     secured=True,

@@ -212,6 +212,7 @@ const DESCRIBED = {
       client: entry.client_id,
     };
     record.text = entry.status_text;
+    record.faults = []; // the text names them
   },
   probed(record, entry) {
     record.text = `probe: ${plural(entry.count, "event")} stored`;
