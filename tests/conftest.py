@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from importlib.metadata import entry_points
@@ -21,6 +22,10 @@ Inner = Callable[..., pytest.RunResult]
 # Tests start hundreds of processes: each would compile the package anew where bytecode may not be kept.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A shell lets its background jobs ignore Ctrl-C, and they would let every process that a test interrupts ignore it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -12,7 +12,7 @@ import pytest
 
 from checks import NOW
 from culprits import FOUND
-from foreign_shapes import CAPTURED, SHAPES
+from foreign_shapes import CAPTURED, INTEGRATOR, SHAPES
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.context import RuleSlot, check_context
 from mockcampaign.check.calibration import accepted_body
@@ -22,8 +22,10 @@ from mockcampaign.check.probes.store_probe import UrlProbe
 from mockcampaign.check.settings import Settings
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.verdict import RunResult
+from mockcampaign.model import EventType, Outcome, Request
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.check_shapes import shapes_of_files
+from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.captured import captured_in
 from mockcampaign.shape.shape import Body, Shape
 from mockcampaign.transport.inprocess import AsgiTransport
@@ -50,6 +52,17 @@ NOT_SHOWN = {
 """Bugs that a shape cannot show to their rule: ordinary links are longer, it has no text that long, or no batches."""
 
 SAMPLES = dict(CAPTURED)
+
+
+class Counting(AsgiTransport):
+    """Counts requests and the bytes of their bodies."""
+
+    requests = bytes = 0
+
+    async def send(self, request: Request) -> Outcome:
+        self.requests += 1
+        self.bytes += len(request.body)
+        return await super().send(request)
 
 
 def inferred(name: str, folder: Path) -> Shape:
@@ -101,6 +114,27 @@ def test_a_correct_consumer_of_a_foreign_shape_violates_nothing(name: str, tmp_p
 def test_a_correct_consumer_of_a_foreign_shape_passes_the_whole_check(name: str, seed: int, tmp_path: Path) -> None:
     result = examined(name, tmp_path, None, seed=seed)
     assert found(result, "fail", "could-not-tell") == {}
+
+
+@pytest.mark.slow
+def test_a_captured_event_costs_hardly_more_than_our_own() -> None:
+    """By what is sent; `tests/benchmarks/check.py` compares the time."""
+
+    def sent(shape: Shape) -> tuple[int, int]:
+        async def run() -> Counting:
+            counting = Counting(consumer_app())
+            settings = Settings(now=NOW, seed=1, shape=shape)
+            probe = UrlProbe(Probe(url="http://consumer.test/processed", events="@"), counting, timeout=10_000)
+            await check("http://consumer.test/hook", transport=counting, settings=settings, probe=probe)
+            await counting.aclose()
+            return counting
+
+        counting = asyncio.run(run())
+        return counting.requests, counting.bytes
+
+    ours, captured = sent(builtin_shape(EventType.CLICK)), sent(captured_in(json.loads(INTEGRATOR)).shape())
+    assert captured[0] <= 1.1 * ours[0]
+    assert captured[1] <= 1.1 * ours[1]
 
 
 SHOWABLE = [(name, bug) for name in SAMPLES for bug in BUGS if bug not in NOT_SHOWN.get(name, ())]
