@@ -15,13 +15,15 @@ class ClientConnections:
     def __init__(self) -> None:
         self._of_client: dict[int, set[ClientConnection]] = {}
 
+    def knows(self, client_id: int, connection: ClientConnection) -> bool:
+        """Return whether the connection is counted for the client."""
+        return connection in self._of_client.get(client_id, ())
+
     def admit(self, client_id: int, connection: ClientConnection, connections_max: int) -> bool:
-        """Count the connection for the client. Return False, and do not count it, if there would be too many."""
+        """Count a new connection for the client. Return False, and do not count it, if there would be too many."""
         known = self._of_client.get(client_id)
         if known is None:
             known = self._of_client[client_id] = set()
-        if connection in known:
-            return True
         if len(known) >= connections_max:
             return False
         known.add(connection)

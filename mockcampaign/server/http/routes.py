@@ -58,11 +58,12 @@ class _Reply(NamedTuple):
 class _Handled:
     """How far a call got: what is known of it for the journal, and which faults hit it."""
 
-    __slots__ = ("ending", "faults", "in_path", "performer")
+    __slots__ = ("client_id", "ending", "faults", "ids", "performer")
 
     def __init__(self) -> None:
         self.performer: Performer | None = None
-        self.in_path: Values = {}
+        self.client_id: int | None = None
+        self.ids: dict[str, int] = {}
         self.faults: tuple[CallFault, ...] = ()
         self.ending: Ending | None = None
 
@@ -114,17 +115,19 @@ class ApiApplication:
     ) -> _Reply | Response:
         """Carry a call out, unless a fault prevents that, and return the response. Note in `handled` how far it got."""
         try:
-            handled.performer, texts = self._find(call, path)
-            handled.in_path = {name: number_or_text(text) for name, text in texts.items()}
-            performer, operation = handled.performer, handled.performer.operation
+            performer, texts = self._find(call, path)
+            handled.performer, operation = performer, performer.operation
+            in_path: Values = {name: number_or_text(text) for name, text in texts.items()}
             if self._is_noted:
-                self._admit_connection(call, performer.ids_in(handled.in_path)[0], scope)
-                handled.faults = call.campaign.call_hits(operation.id, operation.tag)
-                handled.ending = ending_of(handled.faults)
-                await self._pause(handled.faults)
-            if not is_carried_out(handled.ending):
-                return self._failed(call, handled.ending)
-            result = await performer.perform(call, handled.in_path, scope, receive)
+                handled.client_id, handled.ids = performer.ids_in(in_path)
+                self._admit_connection(call, handled.client_id, scope)
+                faults = call.campaign.call_hits(operation.id, operation.tag)
+                if faults:
+                    handled.faults, handled.ending = faults, ending_of(faults)
+                    await self._pause(faults)
+                    if not is_carried_out(handled.ending):
+                        return self._failed(call, handled.ending)
+            result = await performer.perform(call, in_path, scope, receive)
         except RequestRejectedError as error:
             return self._rejection(call.headers, error)
         if isinstance(handled.ending, RejectedCall):
@@ -135,10 +138,11 @@ class ApiApplication:
 
     def _admit_connection(self, call: Call, client_id: int | None, scope: Scope) -> None:
         """Raise `RequestRejectedError` with 429 if the client has too many connections (assumed)."""
-        connection, connections_max = connection_of(scope), call.campaign.policy.connections_per_client_max
-        if connection is None or client_id is None:
+        connection, connections = connection_of(scope), self._served.connections
+        if connection is None or client_id is None or connections.knows(client_id, connection):
             return
-        if not self._served.connections.admit(client_id, connection, connections_max):
+        connections_max = call.campaign.policy.connections_per_client_max
+        if not connections.admit(client_id, connection, connections_max):
             raise RequestRejectedError(
                 429, f"more than {connections_max} parallel connections of this client, which is the limit"
             )
@@ -179,9 +183,11 @@ class ApiApplication:
             unknown = describe(path)
             call.campaign.note_call(call.method, "", unknown.client_id, unknown.shown, {}, status)
         else:
-            client_id, ids = performer.ids_in(handled.in_path)
-            operation, kinds = performer.operation, tuple(fault.kind for fault in handled.faults)
-            call.campaign.note_call(call.method, operation.id, client_id, operation.path, ids, status, kinds)
+            operation = performer.operation
+            kinds = tuple([fault.kind for fault in handled.faults]) if handled.faults else ()
+            call.campaign.note_call(
+                call.method, operation.id, handled.client_id, operation.path, handled.ids, status, kinds
+            )
 
     def _find(self, call: Call, path: str) -> tuple[Performer, dict[str, str]]:
         method = call.method
@@ -213,9 +219,11 @@ class Performer:
 
     def ids_in(self, path: Values) -> tuple[int | None, dict[str, int]]:
         """Return the id of the client and the other ids in a path, without those that are no numbers."""
-        client_id = path.get(CLIENT_ID)
-        found = {name: path[name] for name in self._ids}
-        ids = {name: value for name, value in found.items() if isinstance(value, int) and 0 < value <= INT64_MAX}
+        client_id, ids = path.get(CLIENT_ID), {}
+        for name in self._ids:
+            value = path[name]
+            if isinstance(value, int) and 0 < value <= INT64_MAX:
+                ids[name] = value
         return client_id if isinstance(client_id, int) and 0 < client_id <= INT64_MAX else None, ids
 
     async def perform(self, call: Call, path: Values, scope: Scope, receive: Receive) -> bytes | Response | None:
