@@ -42,7 +42,7 @@ LEVELS = {
     "": """
         __init__ errors json_text shipped text wallclock < model < masking policy pseudonyms serving tables whole_files
         < durations < faults < shape < engine events samples transport < campaign judging strategies
-        < recording report < check < scenario < server < double < cli pytest_plugin < __main__
+        < recording report < check < scenario < server < double drill < cli pytest_plugin < __main__
     """,
     "check": """
         baseline behaviours examined probes shrink < reproduce settings < edge_cases < bench < rule
@@ -62,7 +62,7 @@ LEVELS = {
         credentials jobs parameters progress terminal usage < ci options same_command < __init__ playing watching
         < commands
     """,
-    "cli.commands": "check consumer demo dry_run generate judge record replay rules schema serve shape < run",
+    "cli.commands": "check consumer demo drill dry_run generate judge record replay rules schema serve shape < run",
     "engine": "bodies clock declared_faults event_streams outbox webhooks"
     " < duplicates failure_runs journal requests < outages < exporter journal_file < loop",
     "events": """
@@ -77,6 +77,7 @@ LEVELS = {
         hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files
         server_fixture < check_fixture < __init__
     """,
+    "drill": "cases < command reproduction server set_up_rules < provisioning",
     "double": "inputs loops < consumer_targets < control < in_process < standalone",
     "double.control": """
         deliveries home violations < campaign_clock differences < session
@@ -86,7 +87,7 @@ LEVELS = {
     "recording": "recorder < sideline < proxy",
     "report": """
         attempts charts columns json_report sentences < advice timeline < scenario_text
-        < check_text github html junit markdown < formats
+        < check_text drill_text github html junit markdown < formats
     """,
     "samples": "known_shapes plain_server store < correct < bugs < consumer",
     "samples.bugs": """

@@ -53,6 +53,10 @@ from mockcampaign.judging.fact import (
     RejectsLater,
     Reply,
     Response,
+    SetUpCase,
+    SetUpLeft,
+    SetUpMistake,
+    SetUpPassed,
     SmallestRejected,
     SometimesRecognised,
     StateIsStale,
@@ -304,6 +308,10 @@ def _clause(fact: AnyFact) -> str:
             return f"stored {events} once{after}"
         case StoredPositions():
             return _positions(fact)
+        case SetUpLeft():
+            return _set_up_left(fact)
+        case SetUpPassed():
+            return f"in none of {counted(fact.cases, 'case')}, in which each of {counted(fact.calls, 'call')} failed"
         case SmallestRejected():
             size = "" if fact.body_bytes is None else f" and {fact.body_bytes:,} bytes"
             does = "does not store" if fact.lost else "rejects"
@@ -443,6 +451,43 @@ def _reply(reply: Reply) -> str:
 
 def _attempt(reply: Reply) -> str:
     return _reply(reply) if reply.status is None else f"responded {_reply(reply)}"
+
+
+def set_up_case(case: SetUpCase) -> str:
+    """Return which call of a set-up failed, and how."""
+    match case.kind:
+        case "undisturbed":
+            return "nothing failed"
+        case "restarted":
+            return "the server had forgotten everything after the first run"
+        case "api-error":
+            how = "got 500"
+        case "api-unauthorized":
+            how = "got 401"
+        case _:
+            how = "got no response"
+    effect = ", though it was carried out" if case.timing == "after-effect" else ""
+    return f"call {case.number} ({case.operation}) {how}{effect}"
+
+
+def _set_up_left(fact: SetUpLeft) -> str:
+    where, runs = set_up_case(fact.case), counted(fact.runs, "run")
+    ended = ", ".join("stopped" if status is None else str(status) for status in fact.statuses)
+    match fact.mistake:
+        case SetUpMistake.DOUBLED:
+            return f"{where}: {counted(fact.webhooks, 'webhook')} registered twice after {runs}"
+        case SetUpMistake.ORPHANED:
+            return f"{where}: {counted(fact.webhooks, 'webhook')} left that nobody uses after {runs}"
+        case SetUpMistake.DELETED_ACTIVE:
+            return f"{where}: {counted(fact.webhooks, 'call')} to delete an activated webhook, which got 400"
+        case SetUpMistake.DEAD_IDS:
+            return f"{where}: {counted(fact.webhooks, 'webhook')} not registered anew (exit statuses {ended})"
+        case SetUpMistake.NEVER_CONVERGES:
+            return f"{where}: {counted(fact.webhooks, 'webhook')} not activated after {runs} (exit statuses {ended})"
+        case SetUpMistake.FALSE_SUCCESS:
+            return f"{where}: exit status 0, but {counted(fact.webhooks, 'webhook')} not activated"
+        case _:
+            assert_never(fact.mistake)
 
 
 def _stimulus(one: Stimulus) -> str:
