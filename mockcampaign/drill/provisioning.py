@@ -75,8 +75,10 @@ class Drill:
             for rule in RULES
             if rule.id not in self._violated
         ]
-        whole = _scenario_result(sentences.set_up_case(UNDISTURBED.told), self._server.url, others, undisturbed)
-        return run_result([whole, *self._scenarios])
+        if not self._scenarios or self._scenarios[0].name != _name(UNDISTURBED):
+            self._scenarios.insert(0, _scenario_result(_name(UNDISTURBED), self._server.url, [], undisturbed))
+        first, *rest = self._scenarios
+        return run_result([msgspec.structs.replace(first, rules=[*first.rules, *others]), *rest])
 
     def _play(self, case: DrillCase) -> tuple[list[Run], list[Entry]]:
         """Run the set-up as often as a case needs, and return the runs and the journal of the last server."""
@@ -127,8 +129,11 @@ class Drill:
         found = [msgspec.structs.replace(finding, reproduce=reproduce(case, finding, self._calls)) for finding in found]
         if found:
             self._violated |= {finding.id: finding for finding in found}
-            name = sentences.set_up_case(case.told)
-            self._scenarios.append(_scenario_result(f"{name} (violated)", self._server.url, found, entries))
+            self._scenarios.append(_scenario_result(_name(case), self._server.url, found, entries))
+
+
+def _name(case: DrillCase) -> str:
+    return sentences.set_up_case(case.told)
 
 
 def _said(command: SetUpCommand) -> str:
@@ -160,9 +165,7 @@ def drill_plan(path: Path) -> Plan:
     expecting = False
     for step in plan.steps:
         if expecting and not isinstance(step.action, Expect):
-            raise InvalidInputError(
-                f"{step.place}: the set-up runs before the first `expect`, allowed after it: expect"
-            )
+            raise InvalidInputError(f"{step.place}: the set-up runs before the first `expect`, allowed here: expect")
         expecting = expecting or isinstance(step.action, Expect)
     if not expecting:
         raise InvalidInputError(f"{path}: expects nothing, allowed: a last step `expect`")

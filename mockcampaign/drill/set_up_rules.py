@@ -35,8 +35,8 @@ RULES = (
         id="registers-once",
         title="Registers each webhook once",
         mistake=SetUpMistake.DOUBLED,
-        requirement="Campaign delivers each event to every activated webhook of its type (vendor's webhook guide), so a "
-        "second registration delivers everything twice.",
+        requirement="Campaign delivers each event to every activated webhook of its type (vendor's webhook guide), so "
+        "a second registration delivers everything twice.",
         expected="as many activated webhooks of a type and target as after one undisturbed run",
         fix="List the webhooks first, and create one only if none has the type and target.",
     ),
@@ -44,8 +44,8 @@ RULES = (
         id="leaves-no-orphans",
         title="Leaves no webhook behind that it does not use",
         mistake=SetUpMistake.ORPHANED,
-        requirement="A client may have a limited number of webhooks (vendor's webhook guide), and those that nobody uses "
-        "count as well.",
+        requirement="A client may have a limited number of webhooks (vendor's webhook guide), and those that nobody "
+        "uses count as well.",
         expected="no further webhook in another status",
         fix="After a call without response, list the webhooks: continue with one that exists, whatever its status, "
         "instead of creating another.",
@@ -107,7 +107,7 @@ def webhooks_of(entries: Iterable[Entry]) -> tuple[WebhookChanged, ...]:
 
 
 def judge_case(case: DrillCase, wanted: Run, runs: Sequence[Run], entries: Sequence[Entry]) -> list[Finding]:
-    """Return the violations in a case. `wanted` is an undisturbed first run, `entries` the journal of the last server."""
+    """Return the violations in a case. `wanted` is an undisturbed run, `entries` the journal of the last server."""
     mistakes = list(_mistakes(case, wanted, runs, entries))
     return [
         _finding(

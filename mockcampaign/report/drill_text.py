@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mockcampaign.judging.verdict import RunResult, shown_as, verdict_of
 from mockcampaign.report.columns import PLAIN, Styled
-from mockcampaign.report.scenario_text import FAINT, MARKS, STRONG, VERDICTS, seen
+from mockcampaign.report.scenario_text import FAINT, MARKS, STRONG, VERDICTS
 from mockcampaign.text import counted, printable
 
 
@@ -16,7 +16,7 @@ def drill_lines(result: RunResult, *, verbosity: int = 0) -> Iterator[list[Style
     for finding in result.rules:
         if verbosity < 0 and finding.outcome != "fail":
             continue
-        yield [MARKS[shown_as(finding)], (f" {finding.id}  ", STRONG), (printable(seen(finding)), PLAIN)]
+        yield [MARKS[shown_as(finding)], (f" {finding.id}  ", STRONG), (printable(finding.actual), PLAIN)]
         if finding.outcome == "fail":
             yield [("     required  ", FAINT), (printable(finding.requirement), FAINT)]
             if finding.fix is not None:

@@ -475,14 +475,16 @@ def _set_up_left(fact: SetUpLeft) -> str:
     ended = ", ".join("stopped" if status is None else str(status) for status in fact.statuses)
     match fact.mistake:
         case SetUpMistake.DOUBLED:
-            return f"{where}: {counted(fact.webhooks, 'webhook')} registered twice after {runs}"
+            return f"{where}: {counted(fact.webhooks, 'activated webhook')} too many after {runs}"
         case SetUpMistake.ORPHANED:
-            return f"{where}: {counted(fact.webhooks, 'webhook')} left that nobody uses after {runs}"
+            return f"{where}: {counted(fact.webhooks, 'webhook')} left behind that nobody uses, after {runs}"
         case SetUpMistake.DELETED_ACTIVE:
             return f"{where}: {counted(fact.webhooks, 'call')} to delete an activated webhook, which got 400"
         case SetUpMistake.DEAD_IDS:
             return f"{where}: {counted(fact.webhooks, 'webhook')} not registered anew (exit statuses {ended})"
         case SetUpMistake.NEVER_CONVERGES:
+            if not fact.webhooks:
+                return f"{where}: the last of {runs} failed although all webhooks are as wanted (exit statuses {ended})"
             return f"{where}: {counted(fact.webhooks, 'webhook')} not activated after {runs} (exit statuses {ended})"
         case SetUpMistake.FALSE_SUCCESS:
             return f"{where}: exit status 0, but {counted(fact.webhooks, 'webhook')} not activated"

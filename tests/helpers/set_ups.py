@@ -1,12 +1,61 @@
-"""Set-ups that register two webhooks: `python SET_UPS NAME`. Two are correct, the others make one mistake each."""
+"""Set-ups that register two webhooks: `python set_ups.py NAME`. Two are correct, the others make one mistake each."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import urllib.error
+import urllib.request
+from base64 import b64encode
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
-from common import KEPT, TYPES, FailedError, activate, call, created, listed
+TARGET = "http://127.0.0.1:9/hook"
+TYPES = ("open", "click")
+
+
+class FailedError(Exception):
+    """A call failed: `status` is None if there was no response."""
+
+    def __init__(self, status: int | None) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+
+
+def call(method: str, path: str, **form: str) -> Any:
+    user, password = os.environ["MOCKCAMPAIGN_USER"], os.environ["MOCKCAMPAIGN_PASSWORD"]
+    token = b64encode(f"{user}:{password}".encode()).decode()
+    request = urllib.request.Request(
+        f"{os.environ['MOCKCAMPAIGN_REST_URL']}{path}",
+        urlencode(form).encode() or None,
+        {"Authorization": f"Basic {token}"},
+        method=method,
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            text = response.read()
+            return json.loads(text) if text else None
+    except urllib.error.HTTPError as error:
+        with error:
+            raise FailedError(error.code) from None
+    except (OSError, ValueError):
+        raise FailedError(None) from None
+
+
+def listed(kind: str) -> list[Any]:
+    found = call("GET", "/webhooks")
+    return [webhook for webhook in found if webhook["type"] == kind and webhook["targetUrl"] == TARGET]
+
+
+def created(kind: str) -> int:
+    return int(call("POST", "/webhooks", targetUrl=TARGET, type=kind, format="json")["id"])
+
+
+def activate(number: int) -> None:
+    call("POST", f"/webhooks/{number}/activate")
 
 
 def compares(kind: str) -> None:
@@ -21,10 +70,12 @@ def retries(kind: str) -> None:
     """Correct: begins again after a failure, and looks first."""
     for left in (2, 1, 0):
         try:
-            return compares(kind)
+            compares(kind)
         except FailedError as error:
             if error.status == 401 or not left:
                 raise
+        else:
+            return
 
 
 def creates_blindly(kind: str) -> None:
@@ -36,9 +87,10 @@ def repeats_lost_creation(kind: str) -> None:
     """Creates again after a call without response, without looking."""
     found = listed(kind)
     if found and found[0]["status"] == "activated":
-        return None
+        return
     if found:
-        return activate(found[0]["id"])
+        activate(found[0]["id"])
+        return
     try:
         number = created(kind)
     except FailedError as error:
@@ -63,11 +115,12 @@ def deletes_activated(kind: str) -> None:
 
 def trusts_kept_ids(kind: str) -> None:
     """Keeps the id in a file, and asks nobody whether it still exists."""
-    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    file = Path(os.environ["SET_UP_FILE"])
+    kept = json.loads(file.read_text()) if file.exists() else {}
     if kind not in kept:
         kept[kind] = created(kind)
         activate(kept[kind])
-        KEPT.write_text(json.dumps(kept))
+        file.write_text(json.dumps(kept))
 
 
 def stops_half_way(kind: str) -> None:
@@ -91,14 +144,20 @@ def activates_again(kind: str) -> None:
 
 
 SET_UPS: dict[str, Callable[[str], None]] = {
-    set_up.__name__: set_up
-    for set_up in (
+    one.__name__: one
+    for one in (
         *(compares, retries),
         *(creates_blindly, repeats_lost_creation, sees_activated_only, deletes_activated),
         *(trusts_kept_ids, stops_half_way, swallows_failures, activates_again),
     )
 }
 
+
+def set_up(name: str) -> None:
+    """Run one of them."""
+    for kind in TYPES:
+        SET_UPS[name](kind)
+
+
 if __name__ == "__main__":
-    for event_type in TYPES:
-        SET_UPS[sys.argv[1]](event_type)
+    set_up(sys.argv[1])
