@@ -77,7 +77,7 @@ LEVELS = {
         hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files
         server_fixture < check_fixture < __init__
     """,
-    "drill": "cases < command reproduction server set_up_rules < provisioning",
+    "drill": "cases < case_scenario command server set_up_rules < provisioning",
     "double": "inputs loops < consumer_targets < control < in_process < standalone",
     "double.control": """
         deliveries home violations < campaign_clock differences < session
@@ -87,7 +87,7 @@ LEVELS = {
     "recording": "recorder < sideline < proxy",
     "report": """
         attempts charts columns json_report sentences < advice timeline < scenario_text
-        < check_text drill_text github html junit markdown < formats
+        < check_text github html junit markdown < formats
     """,
     "samples": "known_shapes plain_server store < correct < bugs < consumer",
     "samples.bugs": """

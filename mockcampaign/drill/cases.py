@@ -30,7 +30,7 @@ FAULTS: tuple[CallFault, ...] = (
 class DrillCase(msgspec.Struct, frozen=True, kw_only=True):
     """One case: the fault of one call, or none."""
 
-    told: SetUpCase
+    name: SetUpCase
     """The case as findings name it."""
     fault: CallFault | None = None
     number: int = 0
@@ -42,10 +42,10 @@ class DrillCase(msgspec.Struct, frozen=True, kw_only=True):
         return When(every=self.number, times=1)
 
 
-UNDISTURBED = DrillCase(told=SetUpCase(kind="undisturbed"))
+UNDISTURBED = DrillCase(name=SetUpCase(kind="undisturbed"))
 """Nothing fails, and the command runs again all the same."""
 
-RESTARTED = DrillCase(told=SetUpCase(kind="restarted"))
+RESTARTED = DrillCase(name=SetUpCase(kind="restarted"))
 """The server forgets everything after the first run, as one that was replaced."""
 
 
@@ -55,5 +55,5 @@ def fault_cases(calls: Sequence[Called]) -> Iterator[DrillCase]:
     for number, call in enumerate(known, 1):
         for fault in FAULTS:
             timing = getattr(fault, "timing", "before-effect")
-            told = SetUpCase(kind=fault.kind, timing=timing, number=number, operation=call.operation)
-            yield DrillCase(told=told, fault=fault, number=number)
+            name = SetUpCase(kind=fault.kind, timing=timing, number=number, operation=call.operation)
+            yield DrillCase(name=name, fault=fault, number=number)

@@ -1,4 +1,4 @@
-"""Runs the team's own set-up, a command that is told where the server is."""
+"""Runs the team's own set-up, a command whose environment says where the server is."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from mockcampaign.drill.case_scenario import reproduce
 from mockcampaign.drill.cases import CALLS_MAX, RESTARTED, RUNS, UNDISTURBED, DrillCase, fault_cases
 from mockcampaign.drill.command import SetUpCommand
-from mockcampaign.drill.reproduction import reproduce
 from mockcampaign.drill.server import DrillServer
 from mockcampaign.drill.set_up_rules import RULES, Run, judge_case, passed, skipped, webhooks_of
 from mockcampaign.engine.journal import Called, Entry, StepReached
@@ -133,7 +133,7 @@ class Drill:
 
 
 def _name(case: DrillCase) -> str:
-    return sentences.set_up_case(case.told)
+    return sentences.set_up_case(case.name)
 
 
 def _said(command: SetUpCommand) -> str:

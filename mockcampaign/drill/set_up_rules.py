@@ -114,7 +114,7 @@ def judge_case(case: DrillCase, wanted: Run, runs: Sequence[Run], entries: Seque
             rule,
             SetUpLeft(
                 mistake=rule.mistake,
-                case=case.told,
+                case=case.name,
                 webhooks=count,
                 runs=len(runs),
                 statuses=tuple(run.status for run in runs),
@@ -141,7 +141,7 @@ def _mistakes(
         return  # what else is wrong follows from it
     changes = [position for position, entry in enumerate(entries) if isinstance(entry, WebhookChanged)]
     missing, doubled, orphaned = _compared(wanted, runs[-1])
-    if case.told.kind == "restarted":
+    if case.name.kind == "restarted":
         if missing or not runs[-1].succeeded:
             yield SetUpMistake.DEAD_IDS, missing, _called(entries)
         return
@@ -161,7 +161,7 @@ def _called(entries: Sequence[Entry]) -> list[int]:
 
 
 def _compared(wanted: Run, run: Run) -> tuple[int, int, int]:
-    """Return how many webhooks are missing, doubled and orphaned after a run.
+    """Return how many webhooks are missing, how many activated ones are too many, and how many are left unused.
 
     One in another status stands for one that is missing: it is only not there yet.
     """

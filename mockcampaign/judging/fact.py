@@ -776,7 +776,7 @@ class SetUpCase(_Value, frozen=True, kw_only=True):
 
 
 class SetUpMistake(StrEnum):
-    """What a set-up does wrong."""
+    """A mistake of a set-up."""
 
     DOUBLED = "doubled"
     ORPHANED = "orphaned"

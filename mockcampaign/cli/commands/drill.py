@@ -65,7 +65,7 @@ def drill(
     from mockcampaign.drill.provisioning import Drill, drill_plan, drilled_scenario, settings_of
     from mockcampaign.drill.server import DrillServer
     from mockcampaign.judging.verdict import exit_status
-    from mockcampaign.report.drill_text import drill_lines
+    from mockcampaign.report.scenario_text import drill_lines
 
     if scenarios is not None:
         make_folder(scenarios)

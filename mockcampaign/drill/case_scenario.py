@@ -14,20 +14,18 @@ from mockcampaign.report import sentences
 
 NOT_BY_CURL = "a set-up is the team's own command"
 
-WITHOUT_SCENARIO = {
-    SetUpMistake.DEAD_IDS: "A scenario does not let the server forget its webhooks.",
-    SetUpMistake.FALSE_SUCCESS: "A scenario does not see exit statuses.",
-}
+NO_RESTART = "A scenario does not let the server forget its webhooks."
+NO_STATUS = "A scenario does not see exit statuses."
 
 
 def reproduce(case: DrillCase, finding: Finding, wanted: Sequence[Called]) -> Reproduce:
     """Return how to reproduce a violation in a case. `wanted` are the calls of an undisturbed run."""
     [fact] = finding.facts
     assert isinstance(fact, SetUpLeft), "a violation of this drill"
-    mistake = fact.mistake
-    if mistake in WITHOUT_SCENARIO:
-        return Reproduce(without_curl=NOT_BY_CURL, without_scenario=WITHOUT_SCENARIO[mistake])
-    title = sentences.set_up_case(case.told)
+    if fact.mistake in (SetUpMistake.DEAD_IDS, SetUpMistake.FALSE_SUCCESS):
+        why = NO_RESTART if fact.mistake is SetUpMistake.DEAD_IDS else NO_STATUS
+        return Reproduce(without_curl=NOT_BY_CURL, without_scenario=why)
+    title = sentences.set_up_case(case.name)
     lines = [f"name: 'A set-up in which {title}'", 'consumer: {url: "http://127.0.0.1:9/"}', "webhooks: {}", "steps:"]
     if case.fault is not None:
         settings = ", ".join(f"{name}: {value}" for name, value in write_fault(case.fault, case.when).items())
@@ -39,7 +37,7 @@ def reproduce(case: DrillCase, finding: Finding, wanted: Sequence[Called]) -> Re
 def _expected(case: DrillCase, fact: SetUpLeft, wanted: Sequence[Called]) -> str:
     made = Counter(call.operation for call in wanted if call.status is not None and call.status < 300)
     # A call that was carried out, but failed for its caller, has no status of success.
-    hidden = case.told.operation if case.told.timing == "after-effect" else ""
+    hidden = case.name.operation if case.name.timing == "after-effect" else ""
     made[hidden] -= 1
     match fact.mistake:
         case SetUpMistake.DOUBLED | SetUpMistake.ORPHANED:
