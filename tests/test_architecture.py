@@ -52,7 +52,7 @@ LEVELS = {
         batch_outcome event_budget recording < context < bench_webhooks events rule_store < bench
         < aftermath control price raw_request restart
     """,
-    "check.probes": "end_state run_command < store_probe",
+    "check.probes": "end_state run_command shown_fields stored_list < store_probe",
     "check.reproduce": "curl scenario_writer < transcript",
     "check.rules": """
         acknowledgement authentication bad_event batch durability http identity overlap payload random_histories
@@ -193,6 +193,7 @@ PAUSING = {
     *(
         f"check.bench.{name}" for name in ("bench", "control", "restart", "rule_store")
     ),  # for a consumer that is busy or restarts, and a probe that settles
+    "check.examiner",  # for a consumer that may forget what it has stored
     *(f"check.rules.{name}" for name in ("durability", "http", "overlap")),  # whose point it is
 }
 

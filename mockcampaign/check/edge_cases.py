@@ -11,6 +11,7 @@ from mockcampaign import json_text
 from mockcampaign.check.settings import Lengths
 from mockcampaign.judging.fact import EdgeCaseField
 from mockcampaign.policy import INT64_MAX
+from mockcampaign.report.advice import INHERITED
 from mockcampaign.shape.field import (
     ORIGIN,
     WHOLE_NUMBERS,
@@ -50,9 +51,6 @@ class EdgeCase(msgspec.Struct, frozen=True, kw_only=True):
             return EdgeCaseField(name=name, absent=True)
         return EdgeCaseField(name=name, value=json_text.encode(self.value).decode())
 
-
-INHERITED = ("constructor", "__proto__", "toString", "hasOwnProperty")
-"""Names that every object of JavaScript inherits, so that one used as a dictionary seems to contain them."""
 
 EdgeCases = Callable[[Shape], list[EdgeCase]]
 """A kind of edge cases."""

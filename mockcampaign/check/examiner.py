@@ -13,6 +13,7 @@ import msgspec
 
 from mockcampaign.check.baseline import marked
 from mockcampaign.check.behaviours import BEHAVIOURS
+from mockcampaign.check.bench.aftermath import since_poison
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.context import CheckContext, RuleSlot
 from mockcampaign.check.bench.events import time_factor
@@ -55,7 +56,7 @@ from mockcampaign.report import sentences
 from mockcampaign.report.advice import advice
 from mockcampaign.shape.shape import Body
 from mockcampaign.text import unknown
-from mockcampaign.wallclock import Stopwatch
+from mockcampaign.wallclock import Stopwatch, pause
 
 SLOT = 6 * MINUTE
 """Virtual milliseconds between the starts of two rules, so that no rule's events are older than earlier ones."""
@@ -143,6 +144,10 @@ class Examiner:
         """Whether the budget is too short for all rules at the consumer's pace."""
         self._numbers = {rule_id: number for number, rule_id in enumerate(_ORDER)}
         self._prepared: dict[str, Bench] = {}
+        self._prepared_at = 0
+        """Milliseconds after which the rules that begin before all others had begun."""
+        self._remembering = 0
+        """Milliseconds of waiting for the consumer to forget what it has stored, which no budget limits."""
         self._other_deliveries = NO_DELIVERIES
         self._is_settled = False
         """Whether the store was seen to contain everything that was sent so far."""
@@ -188,6 +193,8 @@ class Examiner:
             else:
                 rejections = self.context.incidents.rejections
                 before = len(rejections)
+                if rule.prepare is not None:
+                    await self._let_time_pass()
                 stopped = await self._examine(rule) or stopped
                 if stopped is None and self._is_poisoned:
                     stopped = "not-exercised", NotReached(why="poisoned", rule_id=RECOVERY)
@@ -213,7 +220,7 @@ class Examiner:
             self._add(rule, "could-not-tell", (NotReached(why="interrupted"),))
 
     def _left(self) -> float:
-        return (self._settings.budget - self.milliseconds) / 1_000
+        return (self._settings.budget + self._remembering - self.milliseconds) / 1_000
 
     def _time_for(self, rule: Rule) -> float:
         """Return the seconds that are left for a rule: some are kept for the rules that judge what was seen."""
@@ -299,6 +306,14 @@ class Examiner:
                 with contextlib.suppress(SkipRule, CouldNotTellError, ConsumerDiedError):
                     # Other rules find out what is wrong with the consumer.
                     await rule.prepare(bench)
+        self._prepared_at = self.milliseconds
+
+    async def _let_time_pass(self) -> None:
+        """Wait until so much wall time has passed since the beginning as the settings ask for."""
+        wanted = self._settings.memory - (self.milliseconds - self._prepared_at)
+        if wanted > 0:
+            self._remembering += wanted
+            await pause(wanted)
 
     def _missing(self, rule: Rule) -> Need | None:
         return next((need for need in rule.needs if not self._has(need)), None)
@@ -364,7 +379,7 @@ class Examiner:
             outcome, facts = "not-exercised", (NotReached(why="poisoned", rule_id=RECOVERY),)
             poison = self.context.incidents.poison
             if poison is not None and all(one.id != RECOVERY for one in self.rules):
-                examined = failed(poison.fact, batches=[poison.events, bench.events(1)] if poison.events else ())
+                examined = since_poison(bench, poison)
         except SkipRule as error:
             outcome, facts = "not-exercised", error.facts
         except ConsumerDiedError as error:
@@ -487,7 +502,7 @@ def _seen_so_far(rule: Rule, bench: Bench, unfinished: tuple[AnyFact, ...]) -> E
 async def _by_counters(rule: Rule, bench: Bench, examined: Examined) -> tuple[Examined, Bench]:
     """Examine a rule again by each counter that the consumer reports. Return the first violation, with its bench."""
     # A counter that disagrees from the start keeps no rule about stored events from being examined.
-    if "probe" not in rule.needs or rule.prepare is not None or rule.role == "store":
+    if not ("probe" in rule.needs or rule.is_counted) or rule.prepare is not None or rule.role == "store":
         return examined, bench
     for number, counter in enumerate(bench.context.counters):
         other = bench.by_counter(number)

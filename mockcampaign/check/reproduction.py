@@ -70,24 +70,23 @@ def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
     """Return commands, or why there are none. They end by reading the probe if that is what shows the violation."""
     if examined.unrepeatable is not None:
         return None, _why_not(examined.unrepeatable, rule)
-    authentication = bench.settings.authentication
     lines: list[str] = []
     if examined.curl is not None:
         lines = [examined.curl]
     elif examined.batches:
         for body in map(bench.body_of, examined.batches):
-            line = curl.curl(bench.url, body, authentication)
+            line = curl.curl(bench.endpoint, body)
             line = curl.giving_up(line, bench.settings.timeout) if bench.recording.transcript.timed_out(body) else line
             lines += [line] * (2 if rule.repeats else 1)
     else:
-        lines, why = bench.recording.transcript.commands(bench.url, authentication)
+        lines, why = bench.recording.transcript.commands(bench.endpoint)
         if why is not None:
             return None, why
     needs_probe = "probe" in rule.needs or "probe events" in rule.needs or (not examined.curl and bench.last_accepted)
     if needs_probe and isinstance(bench.store.probe, UrlProbe):
-        lines.append(curl.read_probe(bench.store.probe.probe.url))
+        lines.append(curl.read_probe(curl.Endpoint(url=bench.store.probe.probe.url, routes=bench.settings.routes)))
     if "state" in rule.needs and isinstance(bench.store.state, UrlState):
-        lines.append(curl.read_probe(bench.store.state.url))
+        lines.append(curl.read_probe(curl.Endpoint(url=bench.store.state.url, routes=bench.settings.routes)))
     return curl.on_one_connection(lines) if rule.on_one_connection else "\n".join(lines), None
 
 

@@ -57,6 +57,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     seen_so_far: Callable[[Bench], Examined | None] | None = None
     """Returns the finding of the rule if its time is up; None for the one that store and newest attempts show."""
     needs: tuple[Need, ...] = ()
+    is_counted: bool = False
+    """Whether a number of stored events shows violations, too, though the rule needs no probe or one of events."""
     depends_on: tuple[str, ...] = ()
     """Ids of rules whose violations would show here as well: if one of them is violated, this one is skipped."""
     assumes: tuple[Behaviour, ...] = ("batch", "retry")

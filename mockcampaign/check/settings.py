@@ -12,6 +12,7 @@ from mockcampaign.model import Authentication, EventType, Fault, NoAuthenticatio
 from mockcampaign.policy import MINUTE, SECOND
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.shape import Shape
+from mockcampaign.transport.address import NO_ROUTES, Routes
 
 CLIENT_IDS = range(900_000_000_000, 901_000_000_000)
 """Client ids of the events that checks send, which distinguish them from real ones, also to delete them."""
@@ -86,13 +87,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     settle: int = 0
     """How long the store may lag behind a response; 0 if acknowledged events are stored at once."""
     budget: int = 2 * MINUTE
-    """Limit of the wall time of the whole check."""
+    """Limit of the wall time of the whole check, without `memory`."""
+    memory: int = 0
+    """Wall time that has to pass, once, before a batch from the beginning of the check is redelivered at its end."""
     rate: int = 10
     """Events per second that Campaign sends on average, to judge how long a backlog takes to drain (assumed)."""
     probe_fields: tuple[str, ...] = ()
     """Outermost fields of an event that the probe reports; empty for all. Others are not compared."""
     known: tuple[Known, ...] = ()
     """Violations that are accepted."""
+    routes: Routes = NO_ROUTES
+    """Where requests really go, for a consumer that is not at its final address yet."""
     ca_file: Path | None = None
     """File of a CA to trust besides those that this machine trusts."""
     full_fidelity: bool = False

@@ -83,6 +83,7 @@ async def sweep(
             examples=max(1, settings.examples // 4),
             variation=variation,
             budget=budget,
+            memory=0,
         )
         other = Examiner(examiner.context.for_part(varied))
         try:

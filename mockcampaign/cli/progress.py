@@ -76,8 +76,10 @@ async def progress(total: int) -> AsyncIterator[RunProgress]:
         yield shown
     finally:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        # Not the task itself, whose cancellation would look like one of the run.
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
 
 
 async def _show(shown: RunProgress) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import jmespath
@@ -64,11 +65,12 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
         events = events_in(found)
         return ProbeReading(len(events), tuple(map(canonical, events)))
 
-    def found(self, outcome: Outcome) -> list[Any] | int:
+    def found(self, outcome: Outcome, decode: Callable[[bytes], Any] = json_text.decode) -> list[Any] | int:
         """Return the list of events, or their number. Raises `CouldNotTellError` as `read` does."""
-        return found_in(self.decoded(outcome), f"probe {shown_url(self.url)}", events=self.events, count=self.count)
+        response = self.decoded(outcome, decode)
+        return found_in(response, f"probe {shown_url(self.url)}", events=self.events, count=self.count)
 
-    def decoded(self, outcome: Outcome) -> Any:
+    def decoded(self, outcome: Outcome, decode: Callable[[bytes], Any] = json_text.decode) -> Any:
         """Return the decoded body of a response. Raises `CouldNotTellError` if there is no complete JSON response."""
         match outcome:
             case NoResponse(phase="certificate", reason=reason):
@@ -83,7 +85,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
                 if body_bytes > len(body):
                     raise self._unusable(f"the response is longer than {PROBE_BYTES_MAX} bytes")
         try:
-            return json_text.decode(outcome.body)
+            return decode(outcome.body)
         except msgspec.DecodeError:
             kind = dict(outcome.headers).get("content-type", "no content type")
             start = outcome.body[:40].decode("utf-8", "backslashreplace")
@@ -117,8 +119,11 @@ def found_in(response: Any, whose: str, *, events: str | None = None, count: str
 
 def searched(response: Any, whose: str, expression: str) -> Any:
     """Return what a JMESPath selects. Raises `CouldNotTellError`, whose message begins with `whose`, if it fails."""
+    if expression == "@":
+        return response
     try:
-        return response if expression == "@" else jmespath.search(expression, response)
+        # JMESPath knows no other classes of lists.
+        return jmespath.search(expression, list(response) if isinstance(response, list) else response)
     except (JMESPathError, RecursionError, ValueError, ArithmeticError) as error:
         reason = str(error).splitlines()[0] if isinstance(error, JMESPathError) else type(error).__name__
         raise CouldNotTellError(f"{whose}: {expression!r} does not fit the response: {reason}") from None

@@ -70,6 +70,10 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     def __bool__(self) -> bool:
         return bool(self.missing or self.surplus or self.altered or self.missing_count or self.surplus_count)
 
+    def __hash__(self) -> int:
+        # Without the shapes, whose examples cannot be hashed.
+        return hash((self.missing, self.surplus, self.altered, self.missing_count, self.surplus_count))
+
     def seen(self, after: Stimulus | None = None) -> StoreDiffers:
         """Return the difference as a fact, with the first event of each kind as its example."""
         fields = {name for sent, stored in self.altered for name in _differing_fields(sent, stored)}

@@ -504,6 +504,8 @@ class Poisoned(Fact, frozen=True, kw_only=True):
     """The batch after which it began."""
     replies: tuple[Reply, ...]
     """Replies to the attempts at that batch."""
+    failed_before: int = 0
+    """Number of requests of the whole check that had failed before."""
     rule_id: str
     """Id of the rule that was being examined."""
     since: tuple[Reply, ...] = ()

@@ -67,7 +67,10 @@ class CheckOptions(TypedDict, total=False):
     settle: Duration
     """How long the stored events may go on changing after a response, for a consumer whose tasks are not visible."""
     budget: Duration
-    """Time limit of the whole check (default: 2 minutes)."""
+    """Time limit of the whole check, without `memory` (default: 2 minutes)."""
+    memory: Duration
+    """How long to wait, once, before a batch from the beginning is redelivered at the end, for deduplication keys that
+    live for minutes in a cache (default: not at all)."""
     lifespan: bool
     """False if somebody else starts and stops the ASGI application."""
 
@@ -101,7 +104,9 @@ def check_settings(marked: CampaignSettings, options: CheckOptions, now: int) ->
         known=tuple(Known(rule) for rule in sorted({*marked.allow, *allow}) if rule != NOTHING_DELIVERED),
     )
     given: dict[str, Any] = {name: options[name] for name in ("strict", "examples") if name in options}
-    given |= {name: duration_of(options[name], name) for name in ("timeout", "settle", "budget") if name in options}
+    given |= {
+        name: duration_of(options[name], name) for name in ("timeout", "settle", "budget", "memory") if name in options
+    }
     given["shape"] = _shape(options)
     if "auth" in options:
         auth = options["auth"]

@@ -18,6 +18,7 @@ from mockcampaign.judging.fact import (
     Costs,
     CountsTwice,
     Died,
+    EdgeCaseField,
     EventDifference,
     FieldChange,
     FieldsAltered,
@@ -39,6 +40,10 @@ SAFE_INTEGER_MAX = 2**53 - 1
 # MySQL Reference Manual, "The utf8mb3 Character Set": only characters of the Basic Multilingual Plane.
 BASIC_MULTILINGUAL_PLANE_MAX = 0xFFFF
 """The last character that UTF-8 encodes in three bytes."""
+
+# ECMA-262, 20.1.3 "Properties of the Object Prototype Object".
+INHERITED = ("constructor", "__proto__", "toString", "hasOwnProperty")
+"""Names that every object of JavaScript inherits, so that one used as a dictionary seems to contain them."""
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -151,6 +156,8 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
             elif replies[0].timed_out and replies[-1].accepted:
                 yield WARM_UP
             else:
+                if not replies[-1].accepted:
+                    yield from _of_names(fact.to)
                 if not replies[-1].accepted and any("\\u0000" in one.value for one in fact.to.edge_cases):
                     yield NUL_IN_TEXT
                 if situation is Situation.EDGE_CASES and replies[-1].status != 429:
@@ -177,9 +184,15 @@ def _of(fact: AnyFact) -> Iterator[Advice]:
         case KeysOn(ignored=ignored):
             names = list(dict.fromkeys(name.partition(".")[0] for name in ignored))
             yield Advice(f"Add what is missing to the deduplication key: {', '.join(names)}.", alone=False)
+        case StoreDiffers(
+            after=Stimulus(edge_cases=(EdgeCaseField(absent=True, name=lacking), EdgeCaseField(name=present))),
+            altered=altered,
+        ) if altered and lacking == present:
+            yield FLOATS_BESIDE_EMPTY
         case StoreDiffers(after=after, missing=missing, examples=examples):
             if missing and after is not None:
                 yield from _of_key(after.situation)
+                yield from _of_names(after)
             yield from _of_changes(_changes(examples))
         case FieldsAltered(changes=changes):
             yield from _of_changes(changes)
@@ -201,6 +214,13 @@ def _of_acknowledged_loss(facts: Sequence[AnyFact]) -> Iterator[Advice]:
     }
     if any(isinstance(fact, StoreDiffers) and fact.missing and fact.after in acknowledged for fact in facts):
         yield SWALLOWED
+
+
+def _of_names(sent: Stimulus) -> Iterator[Advice]:
+    """Yield advice for an event that is special only for a name that every object of JavaScript inherits."""
+    values = {one.value for one in sent.edge_cases}
+    if values and values <= {f'"{name}"' for name in INHERITED}:
+        yield NO_PLAIN_OBJECT
 
 
 def _of_reply(reply: Reply) -> Iterator[Advice]:
@@ -292,6 +312,16 @@ SWALLOWED = Advice(
     "The consumer responded 200 and lost the event, so it skipped the event or swallowed an error: look into its log, "
     "and respond 200 only after the event is stored.",
     alone=False,
+)
+NO_PLAIN_OBJECT = Advice(
+    "In JavaScript, use a Map or Object.create(null) where values of events become keys: a plain object seems to "
+    "contain every name that it inherits, such as constructor.",
+    alone=False,
+)
+# pandas documentation, "Working with missing data": integers are cast to float64 where a value is missing.
+FLOATS_BESIDE_EMPTY = Advice(
+    "A table turns a column of whole numbers into one of floats if one of its cells is empty: read events one by one, "
+    "or give columns of ids a type that knows empty cells (in pandas, dtype=object or Int64)."
 )
 # PostgreSQL documentation, 8.3 "Character Types": "The character with the code zero cannot be stored."
 NUL_IN_TEXT = Advice("PostgreSQL cannot store NUL in text: remove it before you store an event.", alone=False)

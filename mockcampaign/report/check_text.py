@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mockcampaign.durations import format_duration
-from mockcampaign.judging.fact import AnyFact, Needs, NotReached, Unfinished
+from mockcampaign.judging.fact import AnyFact, Needs, NotReached, Poisoned, Unavailable, Unfinished
 from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, shown_as, verdict_of
 from mockcampaign.report import sentences
@@ -123,7 +123,7 @@ def next_lines(
     wrong = [finding for finding in result.rules if finding.outcome in ("fail", "warn") and not finding.known]
     commands = []
     if wrong and not explain:
-        rules = ",".join(finding.id for finding in wrong[:RULES_NEXT_MAX])
+        rules = ",".join(dict.fromkeys(rule for finding in wrong[:RULES_NEXT_MAX] for rule in _needed_for(finding)))
         commands.append(f"{again} --rules {rules} --explain")
     if folder is not None and any(finding.reproduce and finding.reproduce.scenario for finding in wrong):
         commands.append(f"mockcampaign run {shlex.quote(str(folder))}")
@@ -140,6 +140,15 @@ def next_lines(
         yield [("  what to type next", FAINT)]
     for command in commands:
         yield [(Copyable(f"    {command}"), PLAIN)]
+
+
+def _needed_for(finding: Finding) -> Iterator[str]:
+    """Yield the rules that show a finding again: some judge only what others have seen."""
+    for fact in finding.facts:
+        match fact:
+            case Poisoned(rule_id=str(rule_id)) | Unavailable(first_rule=str(rule_id)):
+                yield rule_id
+    yield finding.id
 
 
 def _wrong(finding: Finding) -> bool:

@@ -12,6 +12,7 @@ from typing import assert_never, get_args
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Called
 from mockcampaign.judging.fact import (
@@ -227,8 +228,8 @@ def note(one: Note, milliseconds: int | None = None) -> str:
         case "memory":
             took = "" if milliseconds is None else f" ({max(1, milliseconds // 1_000)} s of wall time)"
             return (
-                f"deduplication memory longer than this check{took} was not examined: try `mockcampaign serve`, lose a "
-                "response, and end an outage of some hours after that"
+                f"deduplication memory longer than this check{took} was not examined: try --memory 10m, or for hours "
+                "`mockcampaign serve`: lose a response, and end an outage after that"
             )
         case _:
             assert_never(one)
@@ -364,7 +365,8 @@ def _clause(fact: AnyFact) -> str:
             what = " because its port expects https" if fact.https_port else ""
             return f"the {fact.status} came from what stands before the consumer ({fact.software}{unlike}){what}"
         case UnderscoreInHeader():
-            return f"the key was sent in the header {fact.name}, whose name contains underscores"
+            dropped = "which nginx and Apache drop by default"
+            return f"the key was sent in the header {fact.name}, whose name contains underscores, {dropped}"
         case RejectsLater():
             return f"rejected {_credentials(fact.variant)} {fact.milliseconds} ms later than a wrong one"
         case Unavailable():
@@ -527,7 +529,11 @@ def _credentials(variant: str) -> str:
 
 
 def _edge_case(one: EdgeCaseField) -> str:
-    return f"no {one.name}" if one.absent else f"{one.name} {_value(one.value)}"
+    if one.absent:
+        return f"no {one.name}"
+    text = one.value.encode()
+    half = "" if json_text.without_lone_surrogates(text) == text else " (half an emoji: a lone surrogate)"
+    return f"{one.name} {_value(one.value)}{half}"
 
 
 def _step(step: HistoryStep) -> str:
@@ -690,12 +696,12 @@ def _unavailable(fact: Unavailable) -> str:
 
 
 def _poisoned(fact: Poisoned) -> str:
-    began = f"after {_stimulus(fact.after)} ({_responded(fact.replies)}) while {fact.rule_id} was examined"
+    others = f", after {counted(fact.failed_before, 'other failure')}" if fact.failed_before else ""
+    batch = f"{_stimulus(fact.after)} ({_responded(fact.replies)}{others}) while {fact.rule_id} was examined"
     probe = f"its probe fails: {fact.probe}" if fact.probe else ""
     if not fact.since:
-        return f"{began}, {probe}, though it worked before"
-    since = f"since {_stimulus(fact.after)} ({_responded(fact.replies)}) while {fact.rule_id} was examined, it "
-    every = f"{since}{_responded(fact.since)} to every ordinary batch"
+        return f"after {batch}, {probe}, though it worked before"
+    every = f"since {batch}, it {_responded(fact.since)} to every ordinary batch"
     return f"{every}, and {probe}" if probe else every
 
 

@@ -150,7 +150,7 @@ class _Exchange:
         self._dropped = None if lost is None else lost.dropped
         self._status: int | None = None
         self._response_headers: list[tuple[bytes, bytes]] = []
-        self._body = bytearray()
+        self._body: list[bytes] = []
         self._body_bytes = 0
         self._body_bytes_stated: int | None = None
 
@@ -249,8 +249,8 @@ class _Exchange:
 
     def _continue_response(self, message: Message) -> None:
         body = b"" if self._request.method == "HEAD" else bytes(message.get("body", b""))
+        self._body.append(body[: max(0, self._request.response_body_bytes_kept - self._body_bytes)])
         self._body_bytes += len(body)
-        self._body += body[: max(0, self._request.response_body_bytes_kept - len(self._body))]
         stated, last = self._body_bytes_stated, not message.get("more_body", False)
         if stated is not None and (self._body_bytes > stated or (last and self._body_bytes < stated)):
             raise RuntimeError("the response body is not as long as its Content-Length says")
@@ -258,7 +258,7 @@ class _Exchange:
             self._conclude(RESPONSE_TOO_LONG)
         elif last:
             headers = kept_headers(self._response_headers)
-            self._conclude(Responded(self._status or 0, headers, bytes(self._body), self._body_bytes))
+            self._conclude(Responded(self._status or 0, headers, b"".join(self._body), self._body_bytes))
 
     def _conclude(self, outcome: Outcome) -> None:
         # Nobody learns how the application treats a cut request, or responds if the response is lost.

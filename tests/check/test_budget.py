@@ -7,12 +7,14 @@ import asyncio
 import pytest
 
 from checks import checked
+from mockcampaign.check import examiner
 from mockcampaign.check.bench.event_budget import Paced
 from mockcampaign.check.rules import CATALOGUE, TELLING
 from mockcampaign.check.rules.overlap import EVENTS_PER_SECOND_MIN
 from mockcampaign.judging.fact import Capacity, Fewer, NotReached, Unfinished
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, exit_status
+from mockcampaign.policy import MINUTE
 from mockcampaign.report.check_text import headline_lines, next_lines
 from mockcampaign.report.sentences import note
 from mockcampaign.samples.consumer import application, consumer_app
@@ -128,3 +130,31 @@ def test_a_check_says_for_how_long_memory_was_examined(rules: tuple[str, ...], n
 
 def test_without_a_time_the_note_is_the_same_in_every_run() -> None:
     assert note("memory").startswith("deduplication memory longer than this check was not examined: ")
+
+
+@pytest.mark.parametrize(("memory", "outcome"), [(0, "pass"), (10 * MINUTE, "fail")])
+def test_a_check_waits_once_for_keys_that_live_for_minutes_in_a_cache(
+    monkeypatch: pytest.MonkeyPatch, memory: int, outcome: str
+) -> None:
+    waited: list[int] = []
+
+    class Caches(Consumer):
+        """Keeps deduplication keys in a cache for five minutes of wall time."""
+
+        def key(self, event: Event) -> bytes:
+            expired = sum(waited) // (5 * MINUTE)
+            return super().key(event) + b"%d" % expired
+
+    async def note(milliseconds: int) -> None:
+        waited.append(milliseconds)
+
+    monkeypatch.setattr(examiner, "pause", note)
+    rules = ("once-after-lost-response", "once-at-end-of-check", "recovers-from-failed-batch")
+    result = checked(application(Caches(Store(), None)), rules=rules, memory=memory, budget=MINUTE)
+    assert {one.id: one.outcome for one in result.rules} == {
+        "once-after-lost-response": "pass",
+        "once-at-end-of-check": outcome,
+        "recovers-from-failed-batch": "pass",
+    }
+    assert len(waited) == (memory > 0)
+    assert all(memory - MINUTE < milliseconds <= memory for milliseconds in waited)

@@ -19,12 +19,15 @@ from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.verdict import RunResult, exit_status
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import listen
+from mockcampaign.transport.address import Routes
 from mockcampaign.transport.wire import WireTransport
 
 PAST = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
 
-def checked(folder: Path, *names: str, ca_file: Path | None = None, **validity: datetime.datetime) -> RunResult:
+def checked(
+    folder: Path, *names: str, ca_file: Path | None = None, url_name: str = "localhost", **validity: datetime.datetime
+) -> RunResult:
     certificate = AUTHORITY.issue_cert(*names, **validity)
     (folder / "certificate.pem").write_bytes(certificate.private_key_and_cert_chain_pem.bytes())
 
@@ -33,15 +36,18 @@ def checked(folder: Path, *names: str, ca_file: Path | None = None, **validity: 
             consumer_app(), ssl_certfile=folder / "certificate.pem", lifespan="off", log_level="critical"
         )
         server = uvicorn.Server(config)
-        # An insecure sender delivers anyway: the rule asks whether Campaign would.
-        transport = WireTransport(verify=False)
         with contextlib.closing(listen("127.0.0.1", 0)) as listening:
+            port = listening.getsockname()[1]
+            routes = Routes({(url_name, port): "127.0.0.1"})
+            # An insecure sender delivers anyway: the rule asks whether Campaign would.
+            transport = WireTransport(verify=False, routes=routes)
             serving = asyncio.create_task(server.serve([listening]))
             try:
                 await until(lambda: server.started)
-                url = f"https://localhost:{listening.getsockname()[1]}/hook"
-                settings = Settings(now=1_750_000_000_000, seed=1, rules=("has-valid-certificate",), ca_file=ca_file)
-                return await check(url, transport=transport, settings=settings)
+                settings = Settings(
+                    now=1_750_000_000_000, seed=1, rules=("has-valid-certificate",), routes=routes, ca_file=ca_file
+                )
+                return await check(f"https://{url_name}:{port}/hook", transport=transport, settings=settings)
             finally:
                 await transport.aclose()
                 server.should_exit = True
@@ -92,6 +98,13 @@ def test_a_certificate_of_a_given_authority_passes_for_the_right_name_alone(tmp_
     AUTHORITY.cert_pem.write_to_path(tmp_path / "authority.pem")
     found = [checked(tmp_path, name, ca_file=tmp_path / "authority.pem") for name in ("localhost", "elsewhere.test")]
     assert [finding.outcome for result in found for finding in result.rules] == ["pass", "warn"]
+
+
+@pytest.mark.usefixtures("trusting")
+@pytest.mark.parametrize(("name", "outcome"), [("consumer.example", "pass"), ("localhost", "warn")])
+def test_a_certificate_has_to_be_valid_for_a_name_that_is_routed(tmp_path: Path, name: str, outcome: str) -> None:
+    [finding] = checked(tmp_path, name, url_name="consumer.example").rules
+    assert finding.outcome == outcome
 
 
 def test_a_certificate_that_fails_every_handshake_gets_a_hint() -> None:

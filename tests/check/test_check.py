@@ -211,7 +211,16 @@ def test_no_other_status_mentions_credentials() -> None:
 
 
 def test_findings_are_the_same_for_the_same_seed() -> None:
-    first, second = [checked(consumer_app("dedup-key-created"), examples=5) for _ in range(2)]
+    # All other rules are compared by `test_same_findings`, even between two processes.
+    rules = (
+        "identity",
+        "drains-backlog",
+        "survives-many-requests",
+        "compares-credentials-in-constant-time",
+        "accepts-events-ahead-of-clock",
+    )
+    first, second = [checked(consumer_app("dedup-key-created"), rules=rules, examples=5) for _ in range(2)]
+    assert not first.compliant
     assert to_json(first) == to_json(second)
 
 

@@ -8,12 +8,16 @@ import pytest
 
 from checks import checked
 from mockcampaign.check.probes.store_probe import url_and_path
+from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.cli import cli
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.fact import ByCounter
 from mockcampaign.judging.finding import Finding
 from mockcampaign.report.advice import COUNT_NEW_EVENTS
-from mockcampaign.samples.consumer import consumer_app, serve_consumer
+from mockcampaign.samples.consumer import application, consumer_app, serve_consumer
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Event, Store
+from mockcampaign.shape.field import Role
 
 COUNTER = "http://app/count#events"
 RULES = ("stores-before-acknowledging", "stores-every-event", "once-after-lost-response", "stores-text-unchanged")
@@ -49,6 +53,47 @@ def test_a_violation_by_the_stored_events_is_not_looked_at_again() -> None:
     violation = found_in("never-deduplicates")["once-after-lost-response"]
     assert violation.outcome == "fail"
     assert not [fact for fact in violation.facts if isinstance(fact, ByCounter)]
+
+
+class CountsDevices(Consumer):
+    """Counts only the events whose device is known."""
+
+    def total(self) -> int:
+        return sum(self.shapes.get(event, Role.DEVICE) is not None for event in self.store.events())
+
+
+class CountsNullTwice(Consumer):
+    """Counts by a unique index over columns, in which no null equals another."""
+
+    again = 0
+
+    async def process(self, events: list[Event]) -> None:
+        known = set(map(self.key, self.store.events()))
+        self.again += sum(self.key(event) in known and None in event.values() for event in events)
+        await super().process(events)
+
+    def total(self) -> int:
+        return super().total() + self.again
+
+
+@pytest.mark.parametrize(
+    ("consumer", "rule", "said"),
+    [
+        (CountsDevices, "accepts-absent-fields", "an event with no device; 1 event is missing from the store"),
+        (CountsNullTwice, "once-for-edge-cases", "1 duplicate is in the store"),
+    ],
+)
+def test_edge_cases_are_looked_for_in_counters_too(consumer: type[Consumer], rule: str, said: str) -> None:
+    app = application(consumer(Store(), None))
+    [found] = checked(app, counter=COUNTER, rules=(rule,)).rules
+    assert (found.outcome, type(found.facts[0])) == ("fail", ByCounter)
+    assert said in found.actual
+
+
+def test_a_correct_counter_agrees_in_every_rule_about_edge_cases() -> None:
+    rules = tuple(rule.id for rule in CATALOGUE if rule.is_counted)
+    result = checked(consumer_app(), counter=COUNTER, rules=rules, examples=3)
+    assert {one.id: one.outcome for one in result.rules} == dict.fromkeys(rules, "pass")
 
 
 @pytest.mark.parametrize(

@@ -28,12 +28,12 @@ from judged import (
     settings,
 )
 from mockcampaign.campaign import Campaign
-from mockcampaign.check.reproduce.curl import curl
+from mockcampaign.check.reproduce.curl import Endpoint, curl, read_probe
 from mockcampaign.check.reproduce.scenario_writer import of_batches
 from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.finding import Finding, Reproduce
-from mockcampaign.model import BasicAuthentication, KeyAuthentication, NoAuthentication
+from mockcampaign.model import BasicAuthentication, KeyAuthentication
 from mockcampaign.policy import DEFAULT_START, Policy
 from mockcampaign.samples.consumer import consumer_app, serve_consumer
 from mockcampaign.scenario.judge import judge
@@ -42,6 +42,7 @@ from mockcampaign.scenario.play import Player
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.shape.infer import infer_shape
 from mockcampaign.shape.shape import Body
+from mockcampaign.transport.address import Routes
 from mockcampaign.transport.always_ok import AlwaysOkTransport
 from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.transport.wire import WireTransport
@@ -303,14 +304,37 @@ def status_of(command: str, **environment: str) -> str:
 def test_a_curl_command_reads_credentials_from_the_environment() -> None:
     right = BasicAuthentication("acme", "se:c r€t")
     with serve_in_thread(consumer_app(basic_authentication=right)) as url:
-        command = curl(f"{url}/hook", b"[]", right)
+        command = curl(Endpoint(url=f"{url}/hook", authentication=right), b"[]")
         assert "r€t" not in command
         assert status_of(command, PATH="/usr/bin:/bin", HOOK_USER="acme", HOOK_PASSWORD="se:c r€t") == "200"
         assert status_of(command, PATH="/usr/bin:/bin", HOOK_USER="acme", HOOK_PASSWORD="no") == "401"
-    assert curl("http://x", b"", KeyAuthentication("X-Key", "Bearer t"), method="PUT") == (
+    keyed = Endpoint(url="http://x", authentication=KeyAuthentication("X-Key", "Bearer t"))
+    assert curl(keyed, b"", method="PUT") == (
         """curl -sS -i -X PUT -H 'Content-Type: application/json' -H "X-Key: $HOOK_KEY" http://x"""
     )
-    assert r'-H "X-\$(id)\`id\`: $HOOK_KEY"' in curl("http://x", b"", KeyAuthentication("X-$(id)`id`", "t"))
+    odd = Endpoint(url="http://x", authentication=KeyAuthentication("X-$(id)`id`", "t"))
+    assert r'-H "X-\$(id)\`id\`: $HOOK_KEY"' in curl(odd, b"")
+
+
+def test_a_curl_command_goes_where_the_check_went() -> None:
+    hosts = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            hosts.append(dict(scope["headers"])[b"host"].decode())
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"[]"})
+
+    with serve_in_thread(app) as url:
+        port = int(url.rpartition(":")[2])
+        origin, other = ("consumer.example", port), ("other.example", port)
+        routes = Routes({origin: "127.0.0.1", other: "127.0.0.1"}, {origin: "hooks.example"})
+        assert status_of(curl(Endpoint(url=f"http://consumer.example:{port}/hook", routes=routes), b"[]")) == "200"
+        probe = read_probe(Endpoint(url=f"http://other.example:{port}/processed", routes=routes))
+        done = subprocess.run(["bash", "-c", probe], capture_output=True, text=True, timeout=20)
+    assert (hosts, done.stdout) == (["hooks.example", f"other.example:{port}"], "[]")
+    six = Endpoint(url="https://x/hook", routes=Routes({("x", 443): "::1"}))
+    assert read_probe(six) == "curl -sS https://x/hook --resolve 'x:443:[::1]'"
 
 
 BODIES = [b"it's", b"\x00\xff\n", b"a\\b %s", "é€".encode(), b"$HOME `id`", b"", b"@file", b"-x\x00", b"x" * 300_000]
@@ -334,6 +358,6 @@ def test_a_curl_command_sends_exactly_the_body(body: bytes, shell: str) -> None:
         await send({"type": "http.response.body", "body": b""})
 
     with serve_in_thread(app) as url:
-        command = curl(f"{url}/hook", body, NoAuthentication())
+        command = curl(Endpoint(url=f"{url}/hook"), body)
         subprocess.run([shell, "-s"], input=command.encode(), capture_output=True, check=True, timeout=20)
     assert arrived == [body]

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from endpoints import server_context
+from mockcampaign.check import examiner
 from mockcampaign.cli import cli
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.samples.consumer import consumer_app
@@ -105,6 +106,22 @@ def test_an_account_may_lag_behind_if_it_was_told() -> None:
     with serve_in_thread(consumer_app("acknowledges-before-storing")) as late:
         rules = ("--probe", f"{late}/processed", "--rules", "stores-before-acknowledging")
         assert [command(f"{late}/hook", *rules, *more) for more in ((), ("--settle", "1s"))] == [1, 0]
+
+
+def test_memory_is_waited_for_beyond_the_budget(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waited: list[int] = []
+
+    async def note(milliseconds: int) -> None:
+        waited.append(milliseconds)
+
+    monkeypatch.setattr(examiner, "pause", note)
+    with serve_in_thread(consumer_app()) as url:
+        rules = ("--probe", f"{url}/processed", "--rules", "once-at-end-of-check")
+        assert command(f"{url}/hook", *rules, "--memory", "10m", "--budget", "1m") == 0
+    assert len(waited) == 1
+    assert "at most 11m and" in capsys.readouterr().out
 
 
 def test_the_long_form_has_the_timeline_commands_and_what_it_rests_on(capsys: pytest.CaptureFixture[str]) -> None:

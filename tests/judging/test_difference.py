@@ -65,3 +65,9 @@ def test_events_of_other_mails_are_somebody_elses() -> None:
         canonical(OWN),
         canonical(unnamed),
     ]
+
+
+def test_equal_differences_are_one_in_a_set() -> None:
+    event = canonical(OWN)
+    found = [difference(Counter([event]), Counter([event]), Counter(), SHAPE) for _ in range(2)]
+    assert len(set(found)) == 1

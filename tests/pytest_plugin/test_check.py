@@ -11,6 +11,7 @@ import pytest
 
 from conftest import Inner
 from foreign_shapes import CAPTURED, SHAPES
+from mockcampaign.check import examiner
 from mockcampaign.errors import InvalidInputError, MisuseError
 from mockcampaign.pytest_plugin import CampaignCheck
 from mockcampaign.samples.bugs.redelivery import CountsRedeliveredEvents
@@ -189,3 +190,17 @@ def test_counters_are_judged_as_well(
     [found] = report.rules
     assert found.outcome == outcome
     assert found.identity == (None if outcome == "pass" else "by opens: duplicate after redelivered")
+
+
+def test_a_check_waits_for_keys_that_live_for_minutes(
+    campaign_check: CampaignCheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[int] = []
+
+    async def note(milliseconds: int) -> None:
+        waited.append(milliseconds)
+
+    monkeypatch.setattr(examiner, "pause", note)
+    rules = ["once-after-lost-response", "once-at-end-of-check"]
+    campaign_check(consumer_app(), "/hook", probe="/processed", rules=rules, memory="10m")
+    assert len(waited) == 1

@@ -29,6 +29,13 @@ RATE = advice.BY_STATUS[429].text
 LOG = f"{USUAL} {advice.LOOK_INTO_LOG.text}"
 NOT_IN_KEY = ("created", "created.milliseconds", "browser", "browser.case")
 NUL = EdgeCaseField(name="browser", value='"a\\u0000b"')
+INHERITED = Stimulus(
+    situation=Situation.EDGE_CASE, edge_cases=(EdgeCaseField(name="recipientId", value='"constructor"'),)
+)
+BESIDE_EMPTY = Stimulus(
+    situation=Situation.EDGE_CASES,
+    edge_cases=(EdgeCaseField(name="listId", absent=True), EdgeCaseField(name="listId", value="9007199254740993")),
+)
 LOST = StoreDiffers(after=Stimulus(situation=Situation.EDGE_CASE), missing=1)
 LATE = Reply(phase="wait", timed_out=True)
 GONE = Reply(phase="wait", reason="connection closed before a response")
@@ -125,6 +132,13 @@ def responded(situation: Situation, *replies: Reply) -> Response:
             (Response(to=Stimulus(situation=Situation.EDGE_CASE, edge_cases=(NUL,)), replies=(of(400),)),),
             f"{USUAL} {advice.NUL_IN_TEXT.text}",
         ),
+        (
+            (Response(to=INHERITED, replies=(of(500),)),),
+            f"{USUAL} {advice.NO_PLAIN_OBJECT.text} {advice.LOOK_INTO_LOG.text}",
+        ),
+        ((StoreDiffers(after=INHERITED, missing=1),), f"{USUAL} {advice.NO_PLAIN_OBJECT.text}"),
+        ((StoreDiffers(after=BESIDE_EMPTY, altered=1),), advice.FLOATS_BESIDE_EMPTY.text),
+        ((StoreDiffers(after=BESIDE_EMPTY, missing=1),), USUAL),
         (
             (responded(Situation.BATCH, LATE), responded(Situation.BATCH, GONE)),
             f"{advice.FASTER.text} {advice.WHOLE_RESPONSE.text}",

@@ -11,6 +11,7 @@ from mockcampaign.judging.fact import (
     Confirmation,
     Confirmed,
     Costs,
+    EdgeCaseField,
     EventDifference,
     FieldChange,
     FieldsAltered,
@@ -27,6 +28,7 @@ from mockcampaign.judging.fact import (
     StoreDiffers,
     StoredPositions,
     Under,
+    UnderscoreInHeader,
 )
 from mockcampaign.judging.ledger import CallCount
 from mockcampaign.judging.situation import Situation
@@ -35,6 +37,7 @@ from mockcampaign.report.sentences import actual, brief
 
 OK, BUSY, MOVED = Reply(status=200), Reply(status=503), Reply(status=302, location="/login")
 LATE = Reply(phase="wait", timed_out=True, reason="no response began within the time-out")
+CUT = Stimulus(situation=Situation.EDGE_CASE, edge_cases=(EdgeCaseField(name="browser", value=r'"a\ud83d"'),))
 BATCH = Stimulus(situation=Situation.BATCH, events=2)
 FIRST = EventDifference(kind="missing", event="type=open mailId=A")
 
@@ -60,7 +63,16 @@ def key(fields: tuple[str, ...], ignored: tuple[str, ...]) -> KeysOn:
     [
         ((to_batch(BUSY),), "Responded 503 to a batch of 2 events"),
         ((to_batch(BUSY, BUSY),), "Responded 503 to a batch of 2 events"),
+        (
+            (to_batch(BUSY), UnderscoreInHeader(name="X_KEY")),
+            "Responded 503 to a batch of 2 events; the key was sent in the header X_KEY, whose name contains "
+            "underscores, which nginx and Apache drop by default",
+        ),
         ((to_batch(BUSY, OK),), "Responded 503, then 200 to a batch of 2 events"),
+        (
+            (Response(to=CUT, replies=(BUSY,)),),
+            r'Responded 503 to an event with browser "a\ud83d" (half an emoji: a lone surrogate)',
+        ),
         (
             (to_batch(LATE, OK, BUSY),),
             "Did not respond (no response began within the time-out), then responded 200, then 503 to a batch of 2 "

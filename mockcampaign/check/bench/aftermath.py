@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.examined import Examined, failed
+from mockcampaign.check.bench.context import Poison
+from mockcampaign.check.examined import Examined, Unrepeatable, failed
 from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.fact import Died, Reply, Response, Stimulus
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import Outcome
+
+
+def since_poison(bench: Bench, poison: Poison) -> Examined:
+    """Return the violation that the consumer has not recovered from a batch or another request."""
+    if poison.commands is not None:
+        ordinary = curl(bench.endpoint, bench.body_of(bench.events(1)))
+        return failed(poison.fact, curl=f"{poison.commands}\n{ordinary}")
+    if not poison.events:
+        return failed(poison.fact, is_hazard=not poison.fact.since, unrepeatable=Unrepeatable.WHOLE_CHECK)
+    bench.last_accepted = False  # both batches were rejected, by which anybody sees the violation
+    return failed(poison.fact, batches=[poison.events, bench.events(1)])
+
 
 ORDINARY = Stimulus(situation=Situation.ORDINARY_AFTERWARDS)
 
@@ -32,7 +45,7 @@ async def aftermath(
     events = bench.events(2)
     commands = None
     if command is not None:
-        commands = f"{command}\n{curl(bench.url, bench.body_of(events), bench.settings.authentication)}"
+        commands = f"{command}\n{curl(bench.endpoint, bench.body_of(events))}"
     replied = () if outcome is None else (Reply.of(outcome),)
     try:
         delivery = await bench.deliver(events, attempts=3)

@@ -18,6 +18,7 @@ from mockcampaign.check.bench.recording import Recording
 from mockcampaign.check.bench.rule_store import RuleStore
 from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
 from mockcampaign.check.examined import ConsumerDiedError, PoisonedError, SkipRule
+from mockcampaign.check.reproduce.curl import Endpoint
 from mockcampaign.check.settings import Lengths, Settings, Variation
 from mockcampaign.engine.journal import serials_in
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
@@ -44,6 +45,12 @@ BUSY = 500
 
 RATE_LIMITS = frozenset({429, 503})
 """Statuses that say that the consumer has had too many batches, and not that it could not store this one."""
+
+SLOW = 4 * BUSY
+"""Wall milliseconds after which a rejected batch needs no second one to show that the consumer is not just busy."""
+
+LIMITED = (500, 1_000, 2_000, 4_000)
+"""Wall milliseconds between ordinary batches that show whether a rate limit is over: most count by the second."""
 
 RULE_SHARE = 0.5
 """Part of the time that is left for a rule in which a series of requests should end."""
@@ -112,6 +119,12 @@ class Bench:
     def url(self) -> str:
         """The URL of the consumer's webhook endpoint."""
         return self.context.url
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The webhook endpoint with everything that a command needs to send a request to it."""
+        settings = self.settings
+        return Endpoint(url=self.url, authentication=settings.authentication, routes=settings.routes)
 
     @property
     def settings(self) -> Settings:
@@ -281,29 +294,61 @@ class Bench:
         if delivery.accepted and len(delivery.outcomes) > 1 and not met_fault:
             self.incidents.accepted_on_retry.append(tuple(events))
         accepted_before, self.incidents.accepts = self.incidents.accepts, delivery.accepted and not met_fault
+        if not met_fault:
+            self.incidents.works = delivery.accepted
+            self.incidents.failures += sum(not _is_on_purpose(one) for one in delivery.outcomes)
         controlled = controlled and not self._is_control
         if accepted_before and not met_fault and not delivery.accepted and controlled:
-            await self._require_recovery(events, delivery)
+            batch = Stimulus(situation=Situation.BATCH, events=len(events))
+            is_ordinary = all(map(self._factory.is_as_made, events))
+            await self._require_recovery(batch, delivery.outcomes, is_ordinary=is_ordinary, events=tuple(events))
         return delivery
 
-    async def _require_recovery(self, events: Sequence[Event], rejected: BatchOutcome) -> None:
-        """Raise `PoisonedError` unless the consumer accepts an ordinary batch after one that it could not store.
+    async def note_request(self, sent: Stimulus, outcome: Outcome, *, controlled: bool) -> None:
+        """Note how the consumer responded to a request that Campaign never sends.
 
-        What it rejects on purpose, with a status below 500, leaves nothing behind.
+        If `controlled`, raise `PoisonedError` unless it accepts an ordinary batch after one that it could not handle.
         """
-        if all(
-            isinstance(one, Responded) and (one.status < 500 or one.status in RATE_LIMITS) for one in rejected.outcomes
-        ):
+        incidents = self.incidents
+        is_failure = not _is_on_purpose(outcome)
+        incidents.failures += is_failure
+        worked, incidents.works = incidents.works, incidents.works and not is_failure
+        if controlled and worked and isinstance(outcome, Responded):
+            await self._require_recovery(sent, (outcome,), is_ordinary=False)
+
+    async def _require_recovery(
+        self, after: Stimulus, outcomes: Sequence[Outcome], *, is_ordinary: bool, events: tuple[Event, ...] = ()
+    ) -> None:
+        """Raise `PoisonedError` unless the consumer accepts an ordinary batch after these outcomes.
+
+        What it rejects on purpose, with a status below 500, leaves nothing behind. What it rejects for its rate it
+        accepts again after a while.
+        """
+        failures = [one for one in outcomes if not _is_on_purpose(one)]
+        if not failures:
             return
+        incidents = self.incidents
+        failed_before = incidents.failures - len(failures)
+        is_limited = all(isinstance(one, Responded) and one.status in RATE_LIMITS for one in failures)
+        if is_limited and (is_ordinary or incidents.limits_rate):
+            incidents.limits_rate = True
+            return
+        watch = Stopwatch()
         since = await self._ordinary()
-        if not since.accepted and isinstance(since.last, Responded):
-            await pause(BUSY)  # for the consumer, hardly any time has passed
+        # For most consumers, hardly any time has passed; one whose pool is empty takes its time for each rejection.
+        pauses = LIMITED if is_limited else (BUSY,) if watch.milliseconds < SLOW else ()
+        for milliseconds in pauses:
+            if since.accepted or not isinstance(since.last, Responded):
+                break
+            await pause(milliseconds)
             since = await self._ordinary()
+            incidents.limits_rate = incidents.limits_rate or (is_limited and since.accepted)
         if since.accepted:
-            self.incidents.accepts = True
+            incidents.accepts = incidents.works = True
             return
-        batch = Stimulus(situation=Situation.BATCH, events=len(events))
-        self._note_poison(batch, rejected.outcomes, since.outcomes, await self._probe_failure(), events)
+        commands = None if events else self.recording.transcript.commands(self.endpoint)[0]
+        fact = self._poisoned(after, outcomes, since.outcomes, await self._probe_failure(), failed_before)
+        incidents.poison = Poison(fact=fact, events=events, commands="\n".join(commands) if commands else None)
         raise PoisonedError
 
     async def require_probe(self, failure: str) -> None:
@@ -321,7 +366,7 @@ class Bench:
             return
         batch = Stimulus(situation=Situation.BATCH, events=len(serials))
         outcomes = () if since.accepted else since.outcomes
-        self._note_poison(batch, (newest[0].outcome,), outcomes, failure, ())
+        self.incidents.poison = Poison(fact=self._poisoned(batch, (newest[0].outcome,), outcomes, failure))
         if not since.accepted:
             raise PoisonedError
 
@@ -345,17 +390,23 @@ class Bench:
             return str(error)
         return ""
 
-    def _note_poison(
+    def _poisoned(
         self,
         after: Stimulus,
         outcomes: Sequence[Outcome],
         since: Sequence[Outcome],
         probe: str,
-        events: Sequence[Event],
-    ) -> None:
+        failed_before: int = 0,
+    ) -> Poisoned:
         rule_id = self.slot.rule_id.partition(":")[0]
-        fact = Poisoned(after=after, replies=replies(outcomes), rule_id=rule_id, since=replies(since), probe=probe)
-        self.incidents.poison = Poison(fact=fact, events=tuple(events))
+        return Poisoned(
+            after=after,
+            replies=replies(outcomes),
+            failed_before=failed_before,
+            rule_id=rule_id,
+            since=replies(since),
+            probe=probe,
+        )
 
     async def deliver_concurrently(self, batches: Sequence[Sequence[Event]], *, attempts: int = 3) -> BatchOutcome:
         """Deliver each batch by a webhook of its own at the same moment, unless the webhooks deliver in turn.
@@ -414,6 +465,11 @@ class Bench:
 
     def _attempt_count(self, number: int) -> int:
         return self.ledger.account(self.webhook(number).id).attempts
+
+
+def _is_on_purpose(outcome: Outcome) -> bool:
+    """Return whether the consumer rejected a request for what it is, and did not fail."""
+    return isinstance(outcome, Responded) and outcome.status < 500 and outcome.status not in RATE_LIMITS
 
 
 def _policy(settings: Settings) -> Policy:

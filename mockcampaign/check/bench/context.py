@@ -27,11 +27,13 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Poison(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch since which the consumer accepts no others, or its probe fails."""
+    """A batch, or another request, since which the consumer accepts no batches, or its probe fails."""
 
     fact: Poisoned
-    events: tuple[Event, ...]
+    events: tuple[Event, ...] = ()
     """The events of the batch, where they are known."""
+    commands: str | None = None
+    """Commands that send everything up to a request that Campaign never sends, if it was such a request."""
 
 
 class Incidents(msgspec.Struct, kw_only=True):
@@ -45,6 +47,12 @@ class Incidents(msgspec.Struct, kw_only=True):
     """Edge cases to which the consumer never responds. Each is sent by one rule only, as that waits for time-outs."""
     accepts: bool = False
     """Whether the newest request was a batch, without a fault, that the consumer accepted."""
+    works: bool = False
+    """Whether the newest batch without a fault was accepted, and no request has failed since."""
+    failures: int = 0
+    """Number of requests so far to which the consumer responded with a failure of its own, or not at all."""
+    limits_rate: bool = False
+    """Whether the consumer has rejected batches for their number alone."""
     poison: Poison | None = None
     """The batch from which the consumer has not recovered, if there is one."""
     probe_worked: bool = False

@@ -58,13 +58,21 @@ class EventFactory:
         self._head_start = HEAD_START * time_factor(settings.shape)
         self._newest = slot.start - self._head_start
         self._makers: dict[int, _Maker] = {}
+        self._made: dict[int, Event] = {}
+        """The events that were made, by identity."""
 
     def events(self, count: int, shape: Shape, values: Values) -> list[Event]:
         """Make this many events of a shape. `values` sets roles in all of them, if the shape has fields for these."""
         maker = self._makers.get(id(shape))
         if maker is None:
             maker = self._makers[id(shape)] = _Maker(shape, self._ids(shape), self.random)
-        return [maker.event(self._next_moment(), values) for _ in range(count)]
+        made = [maker.event(self._next_moment(), values) for _ in range(count)]
+        self._made.update((id(event), event) for event in made)
+        return made
+
+    def is_as_made(self, event: Event) -> bool:
+        """Return whether this is an event that was made here, and no altered copy of one."""
+        return self._made.get(id(event)) is event
 
     def _ids(self, shape: Shape) -> Values:
         """Return the ids that all events of the bench share, unless a rule says otherwise."""

@@ -28,6 +28,7 @@ async def send_request(
     faults: tuple[Fault, ...] = (),
     own_connection: bool = True,
     transport: Transport | None = None,
+    controlled: bool = True,
 ) -> Outcome:
     """Send a request that Campaign never sends, and journal it; `what` says what is special about it.
 
@@ -35,6 +36,8 @@ async def send_request(
 
     The request gets a connection of its own, if there are connections, unless the rule is about what follows on the
     same one: a consumer that rejects it without reading its body would read the rest of that as the next request.
+
+    If `controlled`, an ordinary batch follows where the consumer could not handle the request, as in `Bench.deliver`.
     """
     event_budget, settings = bench.context.event_budget, bench.settings
     event_budget.spend(body.count(msgspec.json.encode(bench.shape.key_fields[0].path[-1])))
@@ -42,8 +45,7 @@ async def send_request(
     timeout = settings.timeout if faults else event_budget.timeout(settings.timeout)
     sent = Sent(body=body, faults=faults, timeout=timeout, method=method, credentials=credentials)
     bench.recording.transcript.note(sent)
-    if own_connection and NewConnection in bench.faults:
-        faults = (*faults, NewConnection())
+    on_wire = (*faults, NewConnection()) if own_connection and NewConnection in bench.faults else faults
     sent_headers = [("Content-Type", "application/json")] if headers is None else list(headers)
     if authenticated:
         sent_headers += settings.authentication.headers()
@@ -54,7 +56,7 @@ async def send_request(
         body=body,
         timeout=timeout,
         response_body_bytes_kept=bench.campaign.policy.response_body_bytes_kept,
-        faults=faults,
+        faults=on_wire,
     )
     bench.incidents.accepts = False  # what a batch meets after such a request says nothing about other batches
     outcome = await (transport or bench.context.transport).send(request)
@@ -70,4 +72,5 @@ async def send_request(
             outcome=bench.campaign.masking.outcome(outcome),
         )
     )
+    await bench.note_request(what, outcome, controlled=controlled and own_connection and not faults)
     return outcome

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import ipaddress
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -15,15 +12,16 @@ from mockcampaign.campaign import Campaign
 from mockcampaign.check.bench.context import CheckContext
 from mockcampaign.check.examined import ProbeFailedError, SkipRule
 from mockcampaign.check.probes.end_state import States, StateSource
+from mockcampaign.check.probes.shown_fields import ShownFields
 from mockcampaign.check.probes.store_probe import Found, StoreProbe, UrlProbe
+from mockcampaign.check.probes.stored_list import events_of
 from mockcampaign.engine.journal import Attempted, Probed, Requested
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.judging.consumer_store import Probe, canonical, events_in
+from mockcampaign.judging.consumer_store import Probe, canonical
 from mockcampaign.judging.difference import Difference, difference
-from mockcampaign.judging.equivalents import comparable
 from mockcampaign.judging.fact import Needs
 from mockcampaign.judging.ledger import Ledger
-from mockcampaign.shape.field import Event, Role, value_at, with_value
+from mockcampaign.shape.field import Event, Role
 from mockcampaign.shape.shape import Shape
 from mockcampaign.wallclock import pause
 
@@ -33,15 +31,6 @@ SETTLE_POLL = 50
 AGREEING_PART = 20
 """A store of redelivered events that agrees has to stay so for this part of the time that it may take to settle, not
 for all of it: an event that is stored twice is stored once before."""
-
-
-class _Sent(NamedTuple):
-    """One event that was sent."""
-
-    whole: bytes
-    """Canonical form of all of its fields."""
-    shown: bytes
-    """The fields that the probe reports."""
 
 
 class RuleStore:
@@ -65,7 +54,11 @@ class RuleStore:
         """How the store differed when it was last seen to differ."""
         self._missing_before = 0
         """Number of missing events when `loss_of` last looked, if the probe reports only how many are stored."""
-        self._sent: dict[int, _Sent] = {}
+        self._surplus_before = 0
+        """Number of surplus events when `duplicates_of` last looked, if the probe reports only how many are stored."""
+        self._shown = ShownFields(self.shown_fields, self._shapes)
+        self._sent: dict[int, bytes] = {}
+        """Events in canonical form, by serial."""
         self._read = 0
         """Number of entries of the ledger's `happened` that are in `_sent`."""
         self._compared: tuple[int, Counter[bytes], Counter[bytes]] = (-1, Counter(), Counter())
@@ -90,6 +83,7 @@ class RuleStore:
         """Count the mails of these events among the rule's own, also if they are not sent as Campaign sends them."""
         if shape is not None and all(shape is not known for known in self._shapes):
             self._shapes.append(shape)
+            self._shown = ShownFields(self.shown_fields, self._shapes)
             # Shapes with the same key recognise the same events.
             self._keyed = list({one.key_fields: one for one in reversed(self._shapes)}.values())
         self._mails.update(self.mails_of(events))
@@ -97,15 +91,6 @@ class RuleStore:
     def mails_of(self, events: Iterable[object]) -> set[Hashable]:
         """Return what identifies the mails of these events."""
         return {key for event in events for shape in self._keyed if (key := shape.key(event)) is not None}
-
-    def _is_of(self, event: object, mails: set[Hashable]) -> bool:
-        return any(shape.key(event) in mails for shape in self._keyed)
-
-    def _of(self, events: Iterable[Event], mails: set[Hashable]) -> list[Event]:
-        if len(self._keyed) == 1:
-            key = self._keyed[0].key
-            return [event for event in events if key(event) in mails]
-        return [event for event in events if self._is_of(event, mails)]
 
     async def begin(self, *, is_settled: bool) -> None:
         """Note how many events are stored before the rule begins, if the probe reports no more than a number.
@@ -153,7 +138,7 @@ class RuleStore:
         found = await self._ask(self.probe)
         if isinstance(found, int):
             return found - (self._count_before or 0)
-        return self._of(events_in(found), self._mails)
+        return events_of(found, self._mails, self._keyed)
 
     async def contains_element(self, element: int) -> bool:
         """Return whether this number is stored among the events. Raise `SkipRule` if the probe reports no events."""
@@ -207,7 +192,7 @@ class RuleStore:
             stored = await self.stored()
             if isinstance(stored, int):
                 return await self.difference_now()
-            ours = Counter(map(self.shown, self._of(stored, mails)))
+            ours = Counter(map(self.shown, events_of(stored, mails, self._keyed)))
             return difference(required, allowed, ours, self._shapes[0]), stored
 
         return (await self.settled(look))[0]
@@ -223,6 +208,16 @@ class RuleStore:
         if not found.missing and not lost:
             return None
         return msgspec.structs.replace(found, surplus=(), altered=(), surplus_count=0, missing_count=lost)
+
+    async def duplicates_of(self, events: Sequence[Event]) -> Difference:
+        """Return which of these redelivered events are stored more often than they may be, and nothing else.
+
+        If the probe reports only their number, count what is surplus since this was last asked.
+        """
+        found = await self.difference_of(events)
+        before, self._surplus_before = self._surplus_before, found.surplus_count
+        surplus = max(0, found.surplus_count - before)
+        return msgspec.structs.replace(found, missing=(), altered=(), missing_count=0, surplus_count=surplus)
 
     async def settled(self, look: Callable[[], Awaitable[tuple[Difference, Found]]]) -> tuple[Difference, Found]:
         """Look until the store agrees, or has differed in the same way for as long as it may take to settle."""
@@ -249,7 +244,7 @@ class RuleStore:
     def _probed(self, stored: Found) -> Probed:
         if isinstance(stored, int):
             return Probed(at=self._campaign.now, count=stored, events=None)
-        ours = {event.whole for event in self._sent_events().values()}
+        ours = set(self._sent_events().values())
         events = self._campaign.masking.events(map(canonical, stored), ours)
         return Probed(at=self._campaign.now, count=len(stored), events=tuple(map(msgspec.Raw, events)))
 
@@ -270,43 +265,24 @@ class RuleStore:
         sent = self._sent_events()
         # Events are compared by the fields that the probe reports, but only fully equal events count as one.
         whole = Counter(sent[serial] for serial in ledger.attempted)
-        acknowledged = {sent[serial].whole for serial in ledger.delivered()}
+        acknowledged = {sent[serial] for serial in ledger.delivered()}
         required, allowed = Counter(), Counter()
         for event, times in whole.items():
-            allowed[event.shown] += times
-            required[event.shown] += event.whole in acknowledged
+            shown = self._shown.of_canonical(event)
+            allowed[shown] += times
+            required[shown] += event in acknowledged
         self._compared = ledger.next_position, required, allowed
         return required, allowed
 
-    def _sent_events(self) -> dict[int, _Sent]:
+    def _sent_events(self) -> dict[int, bytes]:
         """Return all events by serial. Each event is decoded once, however often somebody looks."""
         happened = self._ledger.happened
         for entry in happened[self._read :]:
             for serial, encoded in enumerate(entry.events, entry.first_serial):
-                event = json_text.decode(encoded)
-                self._sent[serial] = _Sent(canonical(event), self.shown(event))
+                self._sent[serial] = canonical(json_text.decode(encoded))
         self._read = len(happened)
         return self._sent
 
     def shown(self, event: Event) -> bytes:
-        """Return what is compared of an event: the fields that the probe reports.
-
-        A field that is null equals one that is absent, and spellings of an address equal each other: databases that
-        have a type for addresses return all of them in one spelling (RFC 5952). `equivalents` says which characters no
-        store has to hold.
-        """
-        fields = {name: event[name] for name in self.shown_fields if event.get(name) is not None}
-        for shape in self._shapes:
-            for field in shape.of(Role.NETWORK_ADDRESS):
-                address = value_at(fields, field.path)
-                if isinstance(address, str):
-                    fields = with_value(fields, field.path, _normalized(address))
-        return comparable(canonical(fields))
-
-
-@functools.lru_cache(maxsize=4096)  # every reading of a store contains the same few
-def _normalized(address: str) -> str:
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError:
-        return address
+        """Return what is compared of an event."""
+        return self._shown.of(event)

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from mockcampaign import json_text
 from mockcampaign.check.probes.run_command import parsed, printed
+from mockcampaign.check.probes.stored_list import ListReader
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import NewConnection
 from mockcampaign.judging.consumer_store import PROBE_BYTES_MAX, Probe, found_in
@@ -61,6 +61,7 @@ class UrlProbe:
         self.probe = probe
         self._transport = transport
         self._timeout = timeout
+        self._reader = ListReader()
 
     @property
     def reports_events(self) -> bool:
@@ -68,7 +69,8 @@ class UrlProbe:
 
     async def ask(self) -> Found:
         request = self.probe.request(self._timeout)
-        return self.probe.found(await probe_outcome(request, self._transport.send, self._transport.faults))
+        outcome = await probe_outcome(request, self._transport.send, self._transport.faults)
+        return self.probe.found(outcome, self._reader.decode)
 
 
 class CommandProbe:
@@ -80,6 +82,7 @@ class CommandProbe:
         self._events = events
         self._count = count
         self._timeout = timeout
+        self._reader = ListReader()
 
     @property
     def reports_events(self) -> bool:
@@ -91,7 +94,7 @@ class CommandProbe:
         if len(text) > PROBE_BYTES_MAX:
             raise CouldNotTellError(f"{whose}: printed more than {PROBE_BYTES_MAX} bytes")
         try:
-            decoded = json_text.decode(text)
+            decoded = self._reader.decode(text)
         except msgspec.DecodeError:
             raise CouldNotTellError(f"{whose}: did not print JSON") from None
         return found_in(decoded, whose, events=self._events, count=self._count)

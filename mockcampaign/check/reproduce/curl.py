@@ -6,9 +6,12 @@ import re
 import shlex
 from collections.abc import Iterable
 
+import msgspec
+
 from mockcampaign.faults import Chunked, ContentType, CutBody, ExpectContinue, LostAck, NewConnection, last_of
 from mockcampaign.masking import shown_url
-from mockcampaign.model import Authentication, BasicAuthentication, Fault, KeyAuthentication
+from mockcampaign.model import Authentication, BasicAuthentication, Fault, KeyAuthentication, NoAuthentication
+from mockcampaign.transport.address import NO_ROUTES, Routes, parse_address
 
 _BEGIN = "curl -sS -i"
 
@@ -21,10 +24,17 @@ CUT_MILLISECONDS = 300
 """Milliseconds after which curl ends a request whose body is cut off."""
 
 
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A URL, the credentials that it demands, and where its requests really go."""
+
+    url: str
+    authentication: Authentication = NoAuthentication()
+    routes: Routes = NO_ROUTES
+
+
 def curl(
-    url: str,
+    endpoint: Endpoint,
     body: bytes,
-    authentication: Authentication,
     *,
     method: str = "POST",
     headers: tuple[str, ...] = (JSON,),
@@ -39,26 +49,42 @@ def curl(
         parts += ["-X", method]
     for header in headers:
         parts += ["-H", shlex.quote(header)]
-    given = valid_credentials(authentication) if credentials is None else credentials
+    given = valid_credentials(endpoint.authentication) if credentials is None else credentials
     if given:
         parts.append(given)
     if not body and method != "POST":
-        return " ".join([*parts, shlex.quote(shown_url(url))])
+        return " ".join([*parts, *_addressed(endpoint)])
     argument = _argument(body)
     if argument is None:
-        return f"printf {_octal(body)} | {' '.join([*parts, '--data-binary', '@-', shlex.quote(shown_url(url))])}"
-    return " ".join([*parts, "--data-binary", argument, shlex.quote(shown_url(url))])
+        return f"printf {_octal(body)} | {' '.join([*parts, '--data-binary', '@-', *_addressed(endpoint)])}"
+    return " ".join([*parts, "--data-binary", argument, *_addressed(endpoint)])
 
 
-def piped(printing: str, url: str, authentication: Authentication) -> str:
+def piped(printing: str, endpoint: Endpoint) -> str:
     """Return a command that sends a body which another command prints."""
-    parts = [_BEGIN, "-H", shlex.quote(JSON), valid_credentials(authentication)]
-    return f"{printing} | {' '.join([*filter(None, parts), '--data-binary', '@-', shlex.quote(shown_url(url))])}"
+    parts = [_BEGIN, "-H", shlex.quote(JSON), valid_credentials(endpoint.authentication)]
+    return f"{printing} | {' '.join([*filter(None, parts), '--data-binary', '@-', *_addressed(endpoint)])}"
 
 
-def read_probe(url: str) -> str:
+def read_probe(endpoint: Endpoint) -> str:
     """Return a command that shows what a probe of the consumer reports."""
-    return f"curl -sS {shlex.quote(shown_url(url))}"
+    return " ".join(["curl -sS", *_addressed(endpoint)])
+
+
+def _addressed(endpoint: Endpoint) -> list[str]:
+    """Return the arguments that say where the request goes: the URL, and its route if it has one."""
+    arguments = [shlex.quote(shown_url(endpoint.url))]
+    if endpoint.routes == NO_ROUTES:
+        return arguments
+    address, routes = parse_address(endpoint.url), endpoint.routes
+    origin = address.host, address.port
+    if origin in routes.host_headers:
+        arguments += ["-H", shlex.quote(f"Host: {routes.host_headers[origin]}")]
+    if origin in routes.addresses:
+        connected = routes.addresses[origin]
+        literal = f"[{connected}]" if ":" in connected else connected
+        arguments += ["--resolve", shlex.quote(f"{address.host}:{address.port}:{literal}")]
+    return arguments
 
 
 def valid_credentials(authentication: Authentication) -> str:
@@ -74,9 +100,8 @@ def valid_credentials(authentication: Authentication) -> str:
 
 
 def faulty(
-    url: str,
+    endpoint: Endpoint,
     body: bytes,
-    authentication: Authentication,
     faults: tuple[Fault, ...],
     *,
     method: str = "POST",
@@ -99,10 +124,10 @@ def faulty(
     if last_of(faults, NewConnection) is not None:
         headers.append("Connection: close")
     if cut is None:
-        return curl(url, body, authentication, method=method, headers=tuple(headers), credentials=credentials)
+        return curl(endpoint, body, method=method, headers=tuple(headers), credentials=credentials)
     headers.append(f"Content-Length: {len(body)}")
     part = body[: cut.position(len(body))]
-    command = curl(url, part, authentication, method=method, headers=tuple(headers), credentials=credentials)
+    command = curl(endpoint, part, method=method, headers=tuple(headers), credentials=credentials)
     return giving_up(command, CUT_MILLISECONDS)
 
 

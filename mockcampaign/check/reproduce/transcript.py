@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from mockcampaign.check.reproduce import curl
-from mockcampaign.model import Authentication, Fault, Outcome, Request, TimedOut
+from mockcampaign.model import Fault, Outcome, Request, TimedOut
 from mockcampaign.transport import Transport
 
 BYTES_MAX = 400_000
@@ -72,7 +72,7 @@ class Transcript:
         """Return whether any request with this body timed out."""
         return any(sent.body == body and isinstance(sent.outcome, TimedOut) for sent in self._sent)
 
-    def commands(self, url: str, authentication: Authentication) -> tuple[list[str], str | None]:
+    def commands(self, endpoint: curl.Endpoint) -> tuple[list[str], str | None]:
         """Return commands that send all requests again, or why there are none."""
         if self._bytes > BYTES_MAX:
             return [], TOO_LONG
@@ -80,9 +80,7 @@ class Transcript:
             return [], CONCURRENT
         lines = []
         for sent in self._distinct():
-            line = curl.faulty(
-                url, sent.body, authentication, sent.faults, method=sent.method, credentials=sent.credentials
-            )
+            line = curl.faulty(endpoint, sent.body, sent.faults, method=sent.method, credentials=sent.credentials)
             if line is None:
                 return [], f"curl cannot do what shows it: {', '.join(fault.kind for fault in sent.faults)}."
             if isinstance(sent.outcome, TimedOut):

@@ -147,7 +147,7 @@ async def _sends_complete_response(bench: Bench) -> Examined:
         outcome = await send_request(bench, stimulus, body)
         # Another rule judges late responses to batches. A body that takes no work gets its response at once, or never.
         if not isinstance(outcome, Responded):
-            command = curl(bench.url, body, bench.settings.authentication)
+            command = curl(bench.endpoint, body)
             return failed(Response(to=stimulus, replies=(Reply.of(outcome),)), curl=command)
     return passed(Confirmed(what=Confirmation.COMPLETE_RESPONSES))
 
@@ -305,7 +305,7 @@ async def _rejects_unreadable(bench: Bench) -> Examined:
         stimulus = Stimulus(situation=situation)
         outcome = await send_request(bench, stimulus, body)
         if isinstance(outcome, Responded) and outcome.accepted:
-            command = curl(bench.url, body, bench.settings.authentication)
+            command = curl(bench.endpoint, body)
             return failed(Response(to=stimulus, replies=(Reply.of(outcome),)), curl=command)
     return passed(Confirmed(what=Confirmation.UNREADABLE_REJECTED, count=len(bodies)))
 

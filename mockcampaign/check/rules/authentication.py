@@ -178,10 +178,7 @@ async def _send(
 
 def _commands(bench: Bench, given: Iterable[Given]) -> str:
     """Return commands that send one batch with each of these credentials."""
-    authentication = bench.settings.authentication
-    return "\n".join(
-        curl(bench.url, bench.body_of(bench.events(1)), authentication, credentials=one.argument) for one in given
-    )
+    return "\n".join(curl(bench.endpoint, bench.body_of(bench.events(1)), credentials=one.argument) for one in given)
 
 
 def _is_let_in(outcome: Outcome) -> bool:

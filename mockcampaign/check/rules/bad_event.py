@@ -75,7 +75,7 @@ async def _responds_to_unstorable(bench: Bench) -> Examined:
         outcome = await send_request(bench, stimulus, body)
         if isinstance(outcome, TimedOut) and outcome.phase not in CONNECT_PHASES:
             await must_deliver(bench, bench.events(1))  # or it has stopped for another reason
-            command = giving_up(curl(bench.url, body, bench.settings.authentication), bench.settings.timeout)
+            command = giving_up(curl(bench.endpoint, body), bench.settings.timeout)
             response = Response(to=stimulus, replies=(Reply.of(outcome),))
             return failed(response, never_responds(bench), curl=command)
     return passed(Confirmed(what=Confirmation.RESPONDED_TO_UNSTORABLE, count=len(cases)))

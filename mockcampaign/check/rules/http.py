@@ -354,7 +354,7 @@ async def _accepts_post_only(bench: Bench) -> Examined:
         to = Stimulus(situation=Situation.METHOD, variant=method)
         outcome = await send_request(bench, to, bench.body_of(events), method=method)
         response = Response(to=to, replies=(Reply.of(outcome),))
-        command = curl(bench.url, bench.body_of(events), bench.settings.authentication, method=method)
+        command = curl(bench.endpoint, bench.body_of(events), method=method)
         # Another rule judges a page for people who open the URL.
         if isinstance(outcome, Responded) and outcome.status < 300 and method not in _READING:
             return failed(response, curl=command)
@@ -388,7 +388,7 @@ async def _rejects_get_and_head(bench: Bench) -> Examined:
         to = Stimulus(situation=Situation.METHOD, variant=method)
         outcome = await send_request(bench, to, body, method=method)
         if isinstance(outcome, Responded) and outcome.status < 300:
-            command = curl(bench.url, body, bench.settings.authentication, method=method)
+            command = curl(bench.endpoint, body, method=method)
             return failed(Response(to=to, replies=(Reply.of(outcome),)), curl=command)
     return passed(Confirmed(what=Confirmation.READING_REJECTED))
 
@@ -423,7 +423,8 @@ async def _handles_concurrent(bench: Bench) -> Examined:
         raise SkipRule(Unmet(why=Precondition.IN_PROCESS_IS_NEVER_SLOW))
 
     async def send(situation: Situation, faults: tuple[Fault, ...] = ()) -> Outcome:
-        return await send_request(bench, Stimulus(situation=situation), bench.body_of(bench.events(2)), faults=faults)
+        body = bench.body_of(bench.events(2))
+        return await send_request(bench, Stimulus(situation=situation), body, faults=faults, controlled=False)
 
     async def quick_ones() -> tuple[list[Outcome], int]:
         """Return the outcomes of the rejected requests, and how many milliseconds all requests took."""
@@ -476,8 +477,8 @@ async def _survives_oversized(bench: Bench) -> Examined:
     await must_deliver(bench, bench.events(1))
     for situation, body, printed in _oversized_bodies():
         to = Stimulus(situation=situation)
-        outcome = await send_request(bench, to, body)
-        command = piped(printed, bench.url, bench.settings.authentication)
+        outcome = await send_request(bench, to, body, controlled=False)  # `aftermath` follows
+        command = piped(printed, bench.endpoint)
         if isinstance(outcome, Responded) and outcome.accepted:
             return failed(Response(to=to, replies=(Reply.of(outcome),)), curl=command)
         violation = await aftermath(bench, to, outcome, command)
@@ -531,7 +532,7 @@ async def _stores_only_events(bench: Bench) -> Examined:
     if not outcome.accepted:
         return passed(response)
     difference = await bench.store.difference_of([good])
-    command = curl(bench.url, body, bench.settings.authentication)
+    command = curl(bench.endpoint, body)
     if difference.missing:
         return failed(response, difference.seen(), curl=command)
     if await bench.store.contains_element(number):
@@ -560,7 +561,7 @@ async def _has_valid_certificate(bench: Bench) -> Examined:
     with contextlib.suppress(CouldNotTellError):  # a certificate that keeps this check away is what the rule reports
         await must_deliver(bench, bench.events(1))
     # Its own transport, which verifies certificates even if the check accepts any.
-    transport = WireTransport(ca_file=bench.settings.ca_file)
+    transport = WireTransport(ca_file=bench.settings.ca_file, routes=bench.settings.routes)
     try:
         to = Stimulus(situation=Situation.TLS_HANDSHAKE)
         outcome = await send_request(bench, to, b"[]", method="OPTIONS", transport=transport)

@@ -174,6 +174,7 @@ def _rule(
         expected=expected,
         examine=examine,
         needs=needs,
+        is_counted="probe events" not in needs,
         assumes=assumes,
         depends_on=depends_on,
         fix=fix,
@@ -350,6 +351,7 @@ STORES_CONTROL_CHARACTERS = Rule(
     expected="200, and the text stored, if need be without NUL or with U+FFFD in its place; every other change is a "
     "hazard, the loss of an acknowledged event a violation",
     examine=_table(edge_cases.control_characters, only_losses=True),
+    is_counted=True,
     assumes=("batch", "retry", "fields"),
     depends_on=("isolates-bad-event",),
     fix="If the store cannot hold NUL, replace it rather than reject the batch.",
@@ -400,6 +402,7 @@ STORES_CUT_CHARACTERS = Rule(
     expected="200, and the text stored without that half or with U+FFFD in its place, or 400 (RFC 7493 forbids it); "
     "another status or change is a hazard, the loss of an acknowledged event a violation",
     examine=_stores_cut_characters,
+    is_counted=True,
     assumes=("batch", "retry", "fields"),
     depends_on=("isolates-bad-event",),
     fix="Replace what UTF-8 cannot encode before you store or report it.",

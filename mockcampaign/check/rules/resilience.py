@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mockcampaign.check import edge_cases
-from mockcampaign.check.bench.aftermath import aftermath
+from mockcampaign.check.bench.aftermath import aftermath, since_poison
 from mockcampaign.check.bench.bench import RATE_LIMITS, Bench
 from mockcampaign.check.bench.context import Rejection
 from mockcampaign.check.bench.control import accepts_ordinary, must_accept_ordinary, must_deliver, must_store
@@ -63,11 +63,10 @@ async def _rejects_atomically(bench: Bench) -> Examined:
             continue
         difference = await bench.store.difference_of(good)
         if difference:
-            authentication = bench.settings.authentication
             return failed(
                 _response(provocation, outcome),
                 difference.seen(Stimulus(situation=Situation.GOOD_EVENTS_REDELIVERED, events=len(good))),
-                curl="\n".join(curl(bench.url, sent, authentication) for sent in (body, bench.body_of(good))),
+                curl="\n".join(curl(bench.endpoint, sent) for sent in (body, bench.body_of(good))),
             )
     for size in (1, 7, 100):
         await bench.deliver(bench.events(size), attempts=4)
@@ -198,7 +197,8 @@ async def _accepts_beside(bench: Bench, batches: list[list[Event]], bodies: list
 
     async def reject(body: bytes) -> None:
         for _ in range(IN_A_ROUND):
-            await send_request(bench, Stimulus(situation=Situation.REJECTED_BESIDE_ACCEPTED), body)
+            beside = Stimulus(situation=Situation.REJECTED_BESIDE_ACCEPTED)
+            await send_request(bench, beside, body, controlled=False)
             under_way.set()
 
     async def accept() -> bool:
@@ -248,13 +248,13 @@ async def _recovers(bench: Bench) -> Examined:
         await must_store(bench, 2)
     bad_requests = _bad_requests(bench)
     for bad, body in bad_requests:
-        outcome = await send_request(bench, bad, body)
+        outcome = await send_request(bench, bad, body, controlled=False)  # `aftermath` follows
         violation = await aftermath(bench, bad, outcome)
         # A request that uses up a little each time, such as one connection of a pool, does no harm at once.
         times, most = 1, bench.affordable(REPEATED, requests=len(bad_requests))
         while violation is None and isinstance(outcome, Responded) and times < most:
             times += 1
-            outcome = await send_request(bench, bad, body)
+            outcome = await send_request(bench, bad, body, controlled=False)
             if times in (*CONTROLLED, most):
                 violation = await aftermath(bench, msgspec.structs.replace(bad, times=times), outcome)
         if violation is not None:
@@ -419,10 +419,7 @@ async def _recovers_from_failed_batch(bench: Bench) -> Examined:
     poison = bench.incidents.poison
     if poison is None:
         return passed(Confirmed(what=Confirmation.NOTHING_POISONED))
-    if not poison.events:
-        return failed(poison.fact, is_hazard=not poison.fact.since, unrepeatable=Unrepeatable.WHOLE_CHECK)
-    bench.last_accepted = False  # both batches were rejected, by which anybody sees the violation
-    return failed(poison.fact, batches=[poison.events, bench.events(1)])
+    return since_poison(bench, poison)
 
 
 RECOVERS_FROM_FAILED_BATCH = Rule(

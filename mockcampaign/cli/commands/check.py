@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from mockcampaign.judging.verdict import RunResult
     from mockcampaign.shape.shape import Shape
     from mockcampaign.transport import Transport
+    from mockcampaign.transport.address import Routes
 
 
 _NOT_REPEATED = frozenset(
@@ -102,6 +103,7 @@ class _CheckOptions(TypedDict):
     timeout: int
     settle: int
     budget: int
+    memory: int
     rate: int
     client_id: int | None
     wait_for_consumer: int
@@ -181,6 +183,13 @@ class _CheckOptions(TypedDict):
 )
 @click.option("--budget", type=DurationType(), default="2m", show_default=True, help="Time limit of the whole check.")
 @click.option(
+    "--memory",
+    type=DurationType(),
+    default="0s",
+    show_default=True,
+    help="Wait so long before a batch from the beginning is redelivered at the end.",
+)
+@click.option(
     "--rate",
     type=WholeNumber(1, 100_000),
     default=10,
@@ -221,7 +230,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
 
     _check_addresses(url, options)
     routes = routes_to(url, options["host_header"], options["resolve"])
-    settings = _settings(options)
+    settings = _settings(options, routes)
     folder = options["scenarios"]
     if folder is not None:
         make_folder(folder)
@@ -255,7 +264,8 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
                 on_examined=write,
             )
             if not options["quiet"]:
-                bounds = f"at most {format_duration(settings.budget)} and {counted(run.events_max, 'event')}"
+                longest = format_duration(settings.budget + settings.memory)
+                bounds = f"at most {longest} and {counted(run.events_max, 'event')}"
                 ids = f"with client ids from {CLIENT_IDS.start} and mailing ids from {MAILING_IDS.start}"
                 if settings.shape.is_captured:
                     ids = f"{settings.shape.event_type}s of {counted(len(settings.shape.fields), 'field')} as captured"
@@ -333,7 +343,7 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
             check_jmespath(expression)
 
 
-def _settings(options: _CheckOptions) -> Settings:
+def _settings(options: _CheckOptions, routes: Routes) -> Settings:
     """Return the settings of the check. Raise `InvalidInputError` where they make no sense."""
     from mockcampaign import wallclock
     from mockcampaign.check.baseline import read_baseline
@@ -366,9 +376,11 @@ def _settings(options: _CheckOptions) -> Settings:
         timeout=options["timeout"],
         settle=options["settle"],
         budget=options["budget"],
+        memory=options["memory"],
         rate=options["rate"],
         probe_fields=probe_fields or (),
         known=known,
+        routes=routes,
         ca_file=options["ca_file"],
         full_fidelity=options["full_fidelity"],
         sweep=options["sweep"],

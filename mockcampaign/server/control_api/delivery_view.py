@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mockcampaign.check.reproduce.curl import curl
+from mockcampaign.check.reproduce.curl import Endpoint, curl
 from mockcampaign.engine.journal import Attempted, Entry, Happened, WebhookChanged, serials_in
 from mockcampaign.model import Responded
 from mockcampaign.report import sentences
@@ -154,4 +154,5 @@ def _body(before: Iterable[Entry], attempted: Attempted) -> bytes | None:
 
 def _command(served: ServedCampaign, webhook_id: int, request: RequestView, body: str) -> str:
     headers = tuple(f"{name}: {text}" for name, text in request.headers if text != MASK)
-    return curl(request.url, body.encode(), served.campaign.webhook(webhook_id).authentication, headers=headers)
+    endpoint = Endpoint(url=request.url, authentication=served.campaign.webhook(webhook_id).authentication)
+    return curl(endpoint, body.encode(), headers=headers)

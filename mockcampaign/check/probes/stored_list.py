@@ -1,0 +1,105 @@
+"""Stored events that a probe reports again and again, more of them each time.
+
+A check reads a store hundreds of times, and nearly all of it was there the last time. That part is neither decoded nor
+searched again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from mockcampaign import json_text
+from mockcampaign.shape.field import Event
+from mockcampaign.shape.shape import Shape
+
+
+def events_of(elements: list[Any], mails: Collection[Hashable], shapes: Sequence[Shape]) -> list[Event]:
+    """Return the events that one of the shapes recognises as of one of these mails, in their order."""
+    if isinstance(elements, StoredList):
+        return elements.events_of(mails, shapes)
+    if len(shapes) == 1:
+        key = shapes[0].key
+        return [element for element in elements if key(element) in mails]
+    return [element for element in elements if any(shape.key(element) in mails for shape in shapes)]
+
+
+class StoredList(list[Any]):
+    """Elements that begin with those of an earlier response of the probe. Nobody changes them.
+
+    Where the events of each mail are is noted once for all lists that begin with the same elements.
+    """
+
+    def __init__(self, elements: Iterable[Any], beginning: StoredList | None = None) -> None:
+        """`beginning` is an earlier list with which this one begins, if there is one."""
+        super().__init__(elements)
+        self._indexes: dict[tuple[tuple[str, ...], ...], _Index] = {} if beginning is None else beginning._indexes
+        """Indexes by the paths of the fields that identify a mail."""
+
+    def events_of(self, mails: Collection[Hashable], shapes: Iterable[Shape]) -> list[Event]:
+        """Return what the function `events_of` returns."""
+        found: set[int] = set()
+        for shape in shapes:
+            index = self._indexes.setdefault(tuple(field.path for field in shape.key_fields), _Index())
+            index.read(self, shape)
+            found.update(position for mail in mails for position in index.positions.get(mail, ()))
+        # A list that begins with this one may have added others.
+        return [self[position] for position in sorted(found) if position < len(self)]
+
+
+class _Index:
+    """Where the events of each mail are, in a list and in all that begin with it."""
+
+    def __init__(self) -> None:
+        self._length = 0
+        self.positions: dict[Hashable, list[int]] = {}
+
+    def read(self, elements: StoredList, shape: Shape) -> None:
+        for position in range(self._length, len(elements)):
+            mail = shape.key(elements[position])
+            if mail is not None:
+                self.positions.setdefault(mail, []).append(position)
+        self._length = max(self._length, len(elements))
+
+
+class ListReader:
+    """Decodes the responses of one probe."""
+
+    def __init__(self) -> None:
+        self._known = StoredList(())
+        self._beginning = b""
+        """The text of the known elements: that of their list without its end."""
+
+    def decode(self, text: bytes) -> Any:
+        """Return what JSON text says, as `json_text.decode` does.
+
+        A list that begins with all elements of the one before is a `StoredList`.
+        """
+        more = self._elements_after_known(text)
+        if more is None:
+            decoded = json_text.decode(text)
+            if isinstance(decoded, list):
+                self._note(text, StoredList(decoded))
+            return decoded
+        if more:
+            self._note(text, StoredList([*self._known, *more], self._known))
+        return self._known
+
+    def _note(self, text: bytes, elements: StoredList) -> None:
+        self._known = elements
+        self._beginning = text.rstrip()[:-1].rstrip() if elements else b""
+
+    def _elements_after_known(self, text: bytes) -> list[Any] | None:
+        """Return the elements after the known ones, or None if the text does not begin with those."""
+        length = len(self._beginning)
+        # No token continues over such a character, so both parts can be decoded by themselves.
+        if not length or not text.startswith(self._beginning) or text[length : length + 1] not in b",] \t\r\n":
+            return None
+        try:
+            # With an element before them, so that a comma is required exactly where the whole text requires one.
+            decoded = json_text.decode(b"[0" + text[length:])
+        except msgspec.DecodeError:
+            return None  # and the whole text says what is wrong with it
+        return list(decoded[1:])
