@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from mockcampaign.serving.client_connection import ClientConnection
 
 
@@ -13,25 +15,18 @@ class ClientConnections:
     """
 
     def __init__(self) -> None:
-        self._of_client: dict[int, set[ClientConnection]] = {}
-
-    def knows(self, client_id: int, connection: ClientConnection) -> bool:
-        """Return whether the connection is counted for the client."""
-        return connection in self._of_client.get(client_id, ())
+        self._counts: Counter[int] = Counter()
 
     def admit(self, client_id: int, connection: ClientConnection, connections_max: int) -> bool:
         """Count a new connection for the client. Return False, and do not count it, if there would be too many."""
-        known = self._of_client.get(client_id)
-        if known is None:
-            known = self._of_client[client_id] = set()
-        if len(known) >= connections_max:
+        if self._counts[client_id] >= connections_max:
             return False
-        known.add(connection)
-        connection.on_end(lambda: self._end(client_id, connection))
+        self._counts[client_id] += 1
+        connection.clients.add(client_id)
+        connection.on_end(lambda: self._end(client_id))
         return True
 
-    def _end(self, client_id: int, connection: ClientConnection) -> None:
-        known = self._of_client[client_id]
-        known.discard(connection)
-        if not known:
-            del self._of_client[client_id]
+    def _end(self, client_id: int) -> None:
+        self._counts[client_id] -= 1
+        if not self._counts[client_id]:
+            del self._counts[client_id]

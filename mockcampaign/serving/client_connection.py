@@ -16,6 +16,10 @@ class ClientConnection:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._on_end: list[Callable[[], object]] = []
+        self.clients: set[int] = set()
+        """Clients for which the connection is counted."""
+        self.extensions: dict[str, dict[object, object]] = {EXTENSION: {"connection": self}}
+        """The ASGI scope's `extensions` of each request on the connection."""
 
     def drop(self) -> None:
         """Close the connection as soon as what was written is sent."""
@@ -34,5 +38,8 @@ class ClientConnection:
 
 def connection_of(scope: Any) -> ClientConnection | None:
     """Return the connection of a request; None on another server than ours."""
-    found: ClientConnection | None = scope.get("extensions", {}).get(EXTENSION, {}).get("connection")
+    extensions = scope.get("extensions")
+    if not extensions or EXTENSION not in extensions:
+        return None
+    found: ClientConnection = extensions[EXTENSION]["connection"]
     return found

@@ -7,7 +7,7 @@ import asyncio
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from mockcampaign.serving.client_connection import EXTENSION, ClientConnection
+from mockcampaign.serving.client_connection import ClientConnection
 
 HEAD_BYTES_MAX = 64 * 1024
 HEADERS_MAX = 100
@@ -77,7 +77,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Count from zero, and let the application find the connection."""
         self._head_bytes = self._silent_bytes = 0
         super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: {"connection": self._connection}}
+        self.scope["extensions"] = self._connection.extensions
 
     def on_url(self, url: bytes) -> None:
         """Count a part of the URL."""

@@ -39,7 +39,7 @@ from mockcampaign.server.http.request import (
 )
 from mockcampaign.server.http.request_fields import is_number, read_fields, shown, struct_fields
 from mockcampaign.server.served_campaign import CallInterruptedError, ServedCampaign
-from mockcampaign.serving.client_connection import connection_of
+from mockcampaign.serving.client_connection import ClientConnection, connection_of
 from mockcampaign.wallclock import pause
 
 CLIENT_ID = "clientId"
@@ -120,7 +120,9 @@ class ApiApplication:
             in_path: Values = {name: number_or_text(text) for name, text in texts.items()}
             if self._is_noted:
                 handled.client_id, handled.ids = performer.ids_in(in_path)
-                self._admit_connection(call, handled.client_id, scope)
+                connection = connection_of(scope)
+                if connection is not None and handled.client_id not in connection.clients:
+                    self._admit_connection(call, handled.client_id, connection)
                 faults = call.campaign.call_hits(operation.id, operation.tag)
                 if faults:
                     handled.faults, handled.ending = faults, ending_of(faults)
@@ -136,13 +138,10 @@ class ApiApplication:
             return result
         return _Reply(operation.success, result, self._api.choose_media_type(call.headers))
 
-    def _admit_connection(self, call: Call, client_id: int | None, scope: Scope) -> None:
+    def _admit_connection(self, call: Call, client_id: int | None, connection: ClientConnection) -> None:
         """Raise `RequestRejectedError` with 429 if the client has too many connections (assumed)."""
-        connection, connections = connection_of(scope), self._served.connections
-        if connection is None or client_id is None or connections.knows(client_id, connection):
-            return
         connections_max = call.campaign.policy.connections_per_client_max
-        if not connections.admit(client_id, connection, connections_max):
+        if client_id is not None and not self._served.connections.admit(client_id, connection, connections_max):
             raise RequestRejectedError(
                 429, f"more than {connections_max} parallel connections of this client, which is the limit"
             )
